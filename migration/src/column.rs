@@ -1,0 +1,103 @@
+//! Kinds of columns, so that each means the same on every database.
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{DbBackend, Statement};
+
+/// Makes columns for one database.
+pub(crate) struct Columns {
+    backend: DbBackend,
+    /// Compares bytes, trailing spaces included.
+    binary_collation: &'static str,
+}
+
+impl Columns {
+    pub(crate) async fn of(manager: &SchemaManager<'_>) -> Result<Self, DbErr> {
+        let backend = manager.get_database_backend();
+        let binary_collation = match backend {
+            DbBackend::Postgres => "COLLATE \"C\"",
+            DbBackend::MySql if has_nopad_collation(manager).await? => "COLLATE utf8mb4_nopad_bin",
+            DbBackend::MySql => "COLLATE utf8mb4_0900_bin",
+            // SQLite compares bytes unless told otherwise.
+            _ => "COLLATE BINARY",
+        };
+        Ok(Self { backend, binary_collation })
+    }
+
+    /// Text that is compared or ordered: our own canonical form, bytewise on every database.
+    pub(crate) fn key(&self, name: impl IntoIden, length: u32) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        column.string_len(length).extra(self.binary_collation);
+        column
+    }
+
+    /// A point in time, UTC, in microseconds.
+    pub(crate) fn time(&self, name: impl IntoIden) -> ColumnDef {
+        let mut column = ColumnDef::new(name);
+        if self.backend == DbBackend::MySql {
+            // What sea-query would choose there holds whole seconds only.
+            column.custom("DATETIME(6)");
+        } else {
+            column.timestamp_with_time_zone();
+        }
+        column
+    }
+}
+
+/// MariaDB and MySQL have no binary collation without padding in common.
+async fn has_nopad_collation(manager: &SchemaManager<'_>) -> Result<bool, DbErr> {
+    let asked = "SELECT 1 FROM information_schema.COLLATIONS \
+                 WHERE COLLATION_NAME = 'utf8mb4_nopad_bin'";
+    let asked = Statement::from_string(DbBackend::MySql, asked);
+    Ok(manager.get_connection().query_one_raw(asked).await?.is_some())
+}
+
+/// Creates a table with its indexes.
+///
+/// On MySQL all of it is one statement that may run again, because a migration that was cut off
+/// there cannot be rolled back. Elsewhere an existing table is a mistake, and is told.
+pub(crate) async fn create(
+    manager: &SchemaManager<'_>,
+    mut table: TableCreateStatement,
+    indexes: Vec<IndexCreateStatement>,
+) -> Result<(), DbErr> {
+    if manager.get_database_backend() == DbBackend::MySql {
+        table.if_not_exists().engine("InnoDB").character_set("utf8mb4");
+        for mut index in indexes {
+            table.index(&mut index);
+        }
+        return manager.create_table(table).await;
+    }
+    manager.create_table(table).await?;
+    for index in indexes {
+        manager.create_index(index).await?;
+    }
+    Ok(())
+}
+
+/// A UUID.
+pub(crate) fn uuid(name: impl IntoIden) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.uuid();
+    column
+}
+
+/// Text as people typed it.
+pub(crate) fn text(name: impl IntoIden, length: u32) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.string_len(length);
+    column
+}
+
+/// 32 bytes: a digest or a salt.
+pub(crate) fn digest(name: impl IntoIden) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.binary_len(32);
+    column
+}
+
+/// At most `length` bytes.
+pub(crate) fn bytes(name: impl IntoIden, length: u32) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.var_binary(length);
+    column
+}

@@ -1,0 +1,208 @@
+//! The database schema of Portcullis, one migration a change.
+//!
+//! Migrations import no entities: they say what the schema was on their day, whatever the program
+//! looks like later. A landed migration is never edited. Each runs on SQLite, PostgreSQL and
+//! MySQL/MariaDB; there, where DDL cannot be rolled back, each is one statement that may run
+//! again.
+
+mod column;
+mod m20261123_000001_create_users;
+mod m20261123_000002_create_sessions;
+mod m20261123_000003_create_refresh_tokens;
+mod m20261123_000004_create_keys;
+mod m20261123_000005_create_audit_events;
+
+use std::collections::BTreeSet;
+
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+};
+
+/// How long an instance waits for another that is migrating, where the database lets us say.
+const LOCK_WAIT_SECONDS: u32 = 60;
+const RECORDS: &str = "seaql_migrations";
+
+/// The migrations, oldest first.
+#[derive(Debug)]
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261123_000001_create_users::Migration),
+            Box::new(m20261123_000002_create_sessions::Migration),
+            Box::new(m20261123_000003_create_refresh_tokens::Migration),
+            Box::new(m20261123_000004_create_keys::Migration),
+            Box::new(m20261123_000005_create_audit_events::Migration),
+        ]
+    }
+}
+
+/// Why the schema could not be changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A newer version has been here; this one does not know what it did and leaves it alone.
+    #[error("the database's schema is newer than this program: it has {}", unknown.join(", "))]
+    Newer {
+        /// The migrations this program does not know.
+        unknown: Vec<String>,
+    },
+    /// Another process kept the lock for too long.
+    #[error("another process has been migrating this database for {LOCK_WAIT_SECONDS} s")]
+    Locked,
+    /// The database refused.
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Where a database's schema stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Known and applied, oldest first.
+    pub applied: Vec<String>,
+    /// Known and not yet applied, oldest first.
+    pub pending: Vec<String>,
+    /// Applied by a newer version of the program.
+    pub unknown: Vec<String>,
+}
+
+impl Status {
+    /// Whether the schema is exactly the one this program was written for.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        self.pending.is_empty() && self.unknown.is_empty()
+    }
+}
+
+/// Applies what is pending, all of it or `steps` migrations, under a lock: however many instances
+/// start together, each migration runs once.
+///
+/// # Errors
+///
+/// [`Error::Newer`] when the schema is ahead of this program.
+pub async fn up(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), Error> {
+    // A start with nothing to do neither waits for the lock nor writes.
+    if status(db).await?.is_current() {
+        return Ok(());
+    }
+    let txn = lock(db).await?;
+    let outcome = match refuse_newer(&txn).await {
+        Ok(()) => Migrator::up(&txn, steps).await.map_err(Error::from),
+        Err(error) => Err(error),
+    };
+    unlock(txn, outcome).await
+}
+
+/// Takes back the last `steps` migrations, with the data in what they made, under the same lock.
+///
+/// # Errors
+///
+/// [`Error::Newer`] when the schema is ahead of this program.
+pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), Error> {
+    let txn = lock(db).await?;
+    let outcome = match refuse_newer(&txn).await {
+        Ok(()) => Migrator::down(&txn, Some(steps)).await.map_err(Error::from),
+        Err(error) => Err(error),
+    };
+    unlock(txn, outcome).await
+}
+
+/// Reads where the schema stands; writes nothing, not even the table of records.
+///
+/// # Errors
+///
+/// Those of the database.
+pub async fn status(db: &impl ConnectionTrait) -> Result<Status, DbErr> {
+    let recorded = recorded(db).await?;
+    let known: Vec<String> =
+        Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    let unknown = recorded.iter().filter(|name| !known.contains(name)).cloned().collect();
+    let (applied, pending) = known.into_iter().partition(|name| recorded.contains(name));
+    Ok(Status { applied, pending, unknown })
+}
+
+async fn refuse_newer(txn: &DatabaseTransaction) -> Result<(), Error> {
+    let unknown = status(txn).await?.unknown;
+    if unknown.is_empty() { Ok(()) } else { Err(Error::Newer { unknown }) }
+}
+
+async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeSet<String>, DbErr> {
+    let schema = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ",
+        DbBackend::Postgres => {
+            "SELECT 1 FROM information_schema.tables \
+             WHERE table_schema = current_schema() AND table_name = "
+        }
+        _ => {
+            "SELECT 1 FROM information_schema.tables \
+             WHERE table_schema = database() AND table_name = "
+        }
+    };
+    let exists = db.query_one_raw(sql(db, format!("{schema}'{RECORDS}'"))).await?.is_some();
+    if !exists {
+        return Ok(BTreeSet::new());
+    }
+    let rows = db.query_all_raw(sql(db, format!("SELECT version FROM {RECORDS}"))).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+/// Takes the lock and returns the one connection that holds it, inside a transaction.
+///
+/// On SQLite the transaction is the lock. On PostgreSQL the lock belongs to the transaction, and
+/// is named after the schema, so that two schemas of one database do not wait for each other. On
+/// MySQL DDL commits whatever is open, but connection and lock stay.
+async fn lock(db: &DatabaseConnection) -> Result<DatabaseTransaction, Error> {
+    let options = match db.get_database_backend() {
+        DbBackend::Sqlite => TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Exclusive),
+            ..TransactionOptions::default()
+        },
+        // A stricter level would end the wait with a view of the schema from before it.
+        _ => TransactionOptions {
+            isolation_level: Some(IsolationLevel::ReadCommitted),
+            ..TransactionOptions::default()
+        },
+    };
+    let txn = db.begin_with_options(options).await?;
+    match txn.get_database_backend() {
+        DbBackend::Postgres => {
+            let wait = format!("SET LOCAL statement_timeout = '{LOCK_WAIT_SECONDS}s'");
+            txn.execute_unprepared(&wait).await?;
+            let name = "hashtext('portcullis migrations ' || current_schema())";
+            txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({name})")).await?;
+        }
+        DbBackend::MySql => {
+            let take = format!(
+                "SELECT GET_LOCK(CONCAT('portcullis ', MD5(database())), {LOCK_WAIT_SECONDS})"
+            );
+            let row = txn.query_one_raw(sql(&txn, take)).await?;
+            let taken: Option<i64> =
+                row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+            if taken != Some(1) {
+                return Err(Error::Locked);
+            }
+        }
+        _ => {}
+    }
+    Ok(txn)
+}
+
+async fn unlock(txn: DatabaseTransaction, outcome: Result<(), Error>) -> Result<(), Error> {
+    if txn.get_database_backend() == DbBackend::MySql {
+        let release = "SELECT RELEASE_LOCK(CONCAT('portcullis ', MD5(database())))".to_owned();
+        txn.query_one_raw(sql(&txn, release)).await?;
+    }
+    match outcome {
+        Ok(()) => Ok(txn.commit().await?),
+        Err(error) => {
+            txn.rollback().await?;
+            Err(error)
+        }
+    }
+}
+
+fn sql(db: &impl ConnectionTrait, text: String) -> Statement {
+    Statement::from_string(db.get_database_backend(), text)
+}

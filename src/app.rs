@@ -1,0 +1,193 @@
+//! The one place that wires everything: the command line and the tests build the same [`App`].
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
+
+use crate::config::Config;
+use crate::features::accounts::Accounts;
+use crate::features::login::Login;
+use crate::features::sessions::Sessions;
+use crate::platform::clock::Clock;
+use crate::platform::db::Db;
+use crate::platform::jwt::Jwt;
+use crate::platform::keys::{Keys, Master};
+use crate::platform::passwords::hash::Hasher;
+use crate::platform::passwords::policy::Policy;
+use crate::platform::secret::{base64url, random, sha256};
+use crate::schema::{self, Schema};
+
+/// How often each instance reads the key set.
+const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How often what has expired is removed.
+const PURGE_EVERY: Duration = Duration::from_secs(60);
+
+/// A running server, but for its socket. Clones share everything.
+#[derive(Clone)]
+pub struct App {
+    pub(crate) config: Arc<Config>,
+    pub(crate) db: Db,
+    pub(crate) keys: Keys,
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) schema: Schema,
+    is_stopping: Arc<AtomicBool>,
+}
+
+impl App {
+    /// Connects, brings the schema up to date (in development) or checks that it is (in
+    /// production), opens the keys and wires the services.
+    pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let db = connect(&config).await?;
+        if config.is_development() {
+            migration::up(db.writer(), None).await?;
+        }
+        let status = migration::status(db.reader()).await?;
+        if !status.unknown.is_empty() {
+            return Err(migration::Error::Newer { unknown: status.unknown }.into());
+        }
+        if !status.pending.is_empty() {
+            bail!("the database's schema is not current: run `portcullis migrate up`");
+        }
+        let master = Master::new(&master_secret(&config)?)?;
+        let keys = Keys::open(db.clone(), master, clock.clone()).await?;
+        let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
+        let sessions =
+            Sessions::new(db.clone(), clock.clone(), keys.clone(), jwt, config.lifetimes);
+        let hasher = Hasher::new(config.hash_cost, config.hash_workers)?;
+        let accounts = Accounts {
+            db: db.clone(),
+            clock: clock.clone(),
+            hasher: hasher.clone(),
+            policy: Policy { length_min: config.password_length_min },
+            sessions: sessions.clone(),
+            host: config.host.clone(),
+        };
+        let login =
+            Login { db: db.clone(), clock: clock.clone(), hasher, sessions: sessions.clone() };
+        let schema =
+            schema::builder().data(accounts.clone()).data(login).data(sessions.clone()).finish();
+        let is_stopping = Arc::default();
+        let config = Arc::new(config);
+        Ok(Self { config, db, keys, sessions, accounts, schema, is_stopping })
+    }
+
+    /// Starts what runs beside the requests, until the process ends.
+    pub(crate) fn spawn_housekeeping(&self) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(KEYS_EVERY);
+            loop {
+                every.tick().await;
+                if let Err(error) = app.keys.reload().await {
+                    tracing::error!(error = %error, "the key set cannot be read");
+                }
+            }
+        });
+        let app = self.clone();
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(PURGE_EVERY);
+            loop {
+                every.tick().await;
+                if let Err(error) = app.sessions.purge().await {
+                    tracing::error!(error = %error, "expired sessions cannot be removed");
+                }
+            }
+        });
+    }
+
+    /// Reads the key set, as the housekeeping does every two seconds.
+    pub async fn reload_keys(&self) -> anyhow::Result<()> {
+        Ok(self.keys.reload().await?)
+    }
+
+    /// Removes what has expired, as the housekeeping does every minute.
+    pub async fn purge(&self) -> anyhow::Result<()> {
+        Ok(self.sessions.purge().await?)
+    }
+
+    /// From now on the instance is not ready, so that no new work is sent to it.
+    pub(crate) fn begin_stopping(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether requests should come here: the database answers, its schema is the one this
+    /// program knows, the keys are fresh, and the instance is not about to stop.
+    pub(crate) async fn is_ready(&self) -> bool {
+        !self.is_stopping.load(Ordering::SeqCst)
+            && self.keys.are_fresh()
+            && self.db.ping().await.is_ok()
+            && migration::status(self.db.reader()).await.is_ok_and(|status| status.is_current())
+    }
+
+    /// Closes the connections to the database.
+    pub async fn close(self) -> anyhow::Result<()> {
+        Ok(self.db.close().await?)
+    }
+}
+
+/// Opens the database of `config`, with the folder it may live in.
+pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
+    let url = config.database_url.expose_secret();
+    if url.starts_with("sqlite:") {
+        create_private_dir(&config.data_dir)?;
+    }
+    Db::connect(url, config.database_connections).await.context("the database cannot be reached")
+}
+
+/// The configured secret, or in development one that is made once and kept in the data folder.
+///
+/// It is filed under a digest of the database's address: another database has another secret, so
+/// that one is never opened with the other's.
+fn master_secret(config: &Config) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    if let Some(secret) = &config.secret_key {
+        return Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()));
+    }
+    create_private_dir(&config.data_dir)?;
+    let database = sha256(config.database_url.expose_secret().as_bytes());
+    let path = config.data_dir.join(format!("secret-{}.key", base64url(&database[..9])));
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(&path) {
+        Ok(mut file) => {
+            let secret = Zeroizing::new(base64url(random::<32>()?));
+            file.write_all(secret.as_bytes())?;
+            file.sync_all()?;
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error).context("the data folder cannot be written"),
+    }
+    read_private(&path)
+}
+
+fn read_private(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
+            bail!("{} can be read by others: run `chmod 600` on it", path.display());
+        }
+    }
+    let secret = Zeroizing::new(fs::read(path)?);
+    if secret.len() < crate::config::SECRET_LENGTH_MIN {
+        bail!("{} is incomplete", path.display());
+    }
+    Ok(secret)
+}
+
+fn create_private_dir(path: &Path) -> anyhow::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).context("the data folder cannot be made")
+}

@@ -1,0 +1,45 @@
+//! `portcullis serve`.
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+
+use crate::app::{self, App};
+use crate::config::Config;
+use crate::http;
+use crate::platform::clock::Clock;
+
+pub(super) async fn run(config: Config) -> anyhow::Result<()> {
+    let is_first_start = config.is_development() && is_empty(&config).await?;
+    if config.is_development() && !config.listen.ip().is_loopback() {
+        tracing::warn!("A DEVELOPMENT INSTANCE IS OPEN TO THE NETWORK: do not put real data in it");
+    }
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let app = App::build(config.clone(), Clock::system()).await?;
+    app.spawn_housekeeping();
+    let address = listener.local_addr()?;
+    if is_first_start {
+        greet(&config, address.port());
+    }
+    tracing::info!("listening on http://{address}");
+    http::serve(app, listener).await
+}
+
+async fn is_empty(config: &Config) -> anyhow::Result<bool> {
+    let db = app::connect(config).await?;
+    let status = migration::status(db.reader()).await?;
+    db.close().await?;
+    Ok(status.applied.is_empty())
+}
+
+/// Said once, at the first start on an empty database.
+fn greet(config: &Config, port: u16) {
+    println!(
+        "Portcullis is ready.\n\
+         \n  Open the playground   http://localhost:{port}/graphql\
+         \n  Make an admin         portcullis admin create --username NAME --email ADDRESS\
+         \n  Your data lies in     {}\n",
+        config.data_dir.display()
+    );
+}

@@ -1,0 +1,26 @@
+//! Security events. They outlive the users they name, so nothing here is a foreign key.
+
+use sea_orm::entity::prelude::*;
+
+use crate::platform::id::AuditEventId;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "audit_events")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: AuditEventId,
+    pub(crate) created_at: DateTimeUtc,
+    pub(crate) kind: String,
+    pub(crate) outcome: String,
+    pub(crate) actor_kind: String,
+    pub(crate) actor_id: Option<Uuid>,
+    pub(crate) target_id: Option<Uuid>,
+    /// SHA-256 of the session's id: events can be told apart by session, not traced to a token.
+    pub(crate) session_hash: Option<Vec<u8>>,
+    pub(crate) ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) request_id: Option<String>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,27 @@
+//! Sessions: one a sign-in.
+
+use sea_orm::entity::prelude::*;
+
+use crate::platform::id::{SessionId, UserId};
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "sessions")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: SessionId,
+    pub(crate) user_id: UserId,
+    pub(crate) created_at: DateTimeUtc,
+    /// The absolute end, fixed at sign-in.
+    pub(crate) expires_at: DateTimeUtc,
+    pub(crate) ended_at: Option<DateTimeUtc>,
+    pub(crate) end_reason: Option<String>,
+    pub(crate) ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
+    #[sea_orm(belongs_to, from = "user_id", to = "id")]
+    pub(crate) user: BelongsTo<super::user::Entity>,
+    #[sea_orm(has_many)]
+    pub(crate) refresh_tokens: HasMany<super::refresh_token::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

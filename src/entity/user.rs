@@ -1,0 +1,54 @@
+//! Accounts.
+
+use sea_orm::entity::prelude::*;
+
+use crate::platform::access::{self, Role};
+use crate::platform::id::UserId;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "users")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: UserId,
+    /// As typed at registration.
+    pub(crate) username: String,
+    /// The canonical name: unique, and what lists are ordered by.
+    #[sea_orm(unique)]
+    pub(crate) username_key: String,
+    /// As typed: mail goes here.
+    pub(crate) email: String,
+    /// The canonical address: unique.
+    #[sea_orm(unique)]
+    pub(crate) email_key: String,
+    pub(crate) email_verified: bool,
+    pub(crate) full_name: Option<String>,
+    /// A PHC string.
+    pub(crate) password_hash: String,
+    pub(crate) role: Role,
+    pub(crate) is_active: bool,
+    pub(crate) created_at: DateTimeUtc,
+    pub(crate) updated_at: DateTimeUtc,
+    pub(crate) last_login_at: Option<DateTimeUtc>,
+    #[sea_orm(has_many)]
+    pub(crate) sessions: HasMany<super::session::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl From<Model> for access::User {
+    fn from(row: Model) -> Self {
+        Self {
+            id: row.id,
+            username: row.username,
+            email: row.email,
+            email_verified: row.email_verified,
+            full_name: row.full_name,
+            role: row.role,
+            is_active: row.is_active,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_login_at: row.last_login_at,
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What admins do to accounts: roles, deactivation, deletion.
+//!
+//! Each is one transaction that first locks the target, the acting admin and all active admins,
+//! in the order of their ids, and looks again at what the guard saw. So two admins who demote
+//! each other meet in the database: the second one is no admin any more, or is the last (AZ-06).
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use super::{Accounts, store};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::sessions::EndReason;
+use crate::platform::access::{Client, Role, User, Viewer};
+use crate::platform::db::DbFailure;
+use crate::platform::id::UserId;
+
+/// Why an account was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AdminError {
+    #[error("there is no such user")]
+    NotFound,
+    #[error("the acting user is no longer an active admin")]
+    Forbidden,
+    #[error("the last active admin must remain one")]
+    LastAdmin,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for AdminError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::NotFound | Self::Forbidden | Self::LastAdmin => None,
+        }
+    }
+}
+
+/// A change to one account.
+#[derive(Clone, Copy)]
+enum Change {
+    Role(Role),
+    Deactivate,
+    Reactivate,
+    Delete,
+}
+
+impl Accounts {
+    /// Gives a user a role. Their sessions live on, with what the role now allows.
+    pub(crate) async fn set_role(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+        role: Role,
+    ) -> Result<User, AdminError> {
+        self.change(client, viewer, id, Change::Role(role)).await
+    }
+
+    /// Shuts a user out and ends all their sessions.
+    pub(crate) async fn deactivate(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+    ) -> Result<User, AdminError> {
+        self.change(client, viewer, id, Change::Deactivate).await
+    }
+
+    /// Lets a user sign in again. Sessions that were ended stay ended.
+    pub(crate) async fn reactivate(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+    ) -> Result<User, AdminError> {
+        self.change(client, viewer, id, Change::Reactivate).await
+    }
+
+    /// Deletes a user with all their sessions; the audit log keeps the bare id.
+    pub(crate) async fn delete(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+    ) -> Result<User, AdminError> {
+        self.change(client, viewer, id, Change::Delete).await
+    }
+
+    async fn change(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+        change: Change,
+    ) -> Result<User, AdminError> {
+        let changed = self.db.retry(|| self.change_once(client, viewer, id, change)).await?;
+        self.sessions.forget(id);
+        Ok(changed)
+    }
+
+    async fn change_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+        change: Change,
+    ) -> Result<User, AdminError> {
+        let txn = self.db.begin().await?;
+        let locked = store::lock_with_admins(&txn, [id, viewer.user.id]).await?;
+        let is_admin = |user: &&User| user.is_active && user.role == Role::Admin;
+        if !locked.iter().filter(is_admin).any(|user| user.id == viewer.user.id) {
+            return Err(AdminError::Forbidden);
+        }
+        let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
+        if change.is_done_for(target) {
+            return Ok(target.clone());
+        }
+        let others = locked.iter().filter(is_admin).filter(|user| user.id != id).count();
+        if others == 0 && change.removes_an_admin() {
+            return Err(AdminError::LastAdmin);
+        }
+        let now = self.clock.now();
+        let changed = self.apply(&txn, target, change, now).await?;
+        let event = Event {
+            kind: change.kind(),
+            actor: Actor::from(viewer),
+            target: id,
+            session: Some(viewer.session_id),
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        txn.commit().await?;
+        Ok(changed)
+    }
+
+    async fn apply(
+        &self,
+        txn: &DatabaseTransaction,
+        target: &User,
+        change: Change,
+        now: DateTime<Utc>,
+    ) -> Result<User, DbErr> {
+        let mut user = User { updated_at: now, ..target.clone() };
+        match change {
+            Change::Role(role) => user.role = role,
+            Change::Deactivate => {
+                user.is_active = false;
+                let reason = EndReason::UserDeactivated;
+                self.sessions.end_all(txn, user.id, reason, now).await?;
+            }
+            Change::Reactivate => user.is_active = true,
+            // The sessions and their tokens go with the user, by their foreign keys.
+            Change::Delete => {
+                store::delete(txn, user.id).await?;
+                return Ok(user);
+            }
+        }
+        store::update_standing(txn, &user).await?;
+        Ok(user)
+    }
+}
+
+impl Change {
+    /// Whether there is nothing left to do: doing it twice is no error and no second event.
+    fn is_done_for(self, user: &User) -> bool {
+        match self {
+            Self::Role(role) => user.role == role,
+            Self::Deactivate => !user.is_active,
+            Self::Reactivate => user.is_active,
+            Self::Delete => false,
+        }
+    }
+
+    /// Whether an active admin it is done to is one no more.
+    fn removes_an_admin(self) -> bool {
+        match self {
+            Self::Role(role) => role != Role::Admin,
+            Self::Deactivate | Self::Delete => true,
+            Self::Reactivate => false,
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Role(_) => Kind::RoleChanged,
+            Self::Deactivate => Kind::UserDeactivated,
+            Self::Reactivate => Kind::UserReactivated,
+            Self::Delete => Kind::UserDeleted,
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Accounts in the schema.
+
+mod connection;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
+use chrono::{DateTime, Utc};
+
+pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
+use super::{Accounts, AdminError, CreateError, NewAccount};
+use crate::features::login::graphql::AuthPayload;
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth, public};
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{RoleGuard, SignedIn};
+use crate::platform::access::{self, Role};
+use crate::platform::id::UserId;
+
+/// An account.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct User {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// As typed at registration; unique whatever the case.
+    username: String,
+    /// As typed at registration; unique in its canonical form.
+    email: String,
+    /// Whether the owner has shown that mail to the address reaches them.
+    email_verified: bool,
+    /// What the owner wants to be called.
+    full_name: Option<String>,
+    /// What the user may do.
+    role: directive::Role,
+    /// Whether the user may sign in.
+    is_active: bool,
+    /// When the account was made.
+    created_at: DateTime<Utc>,
+    /// When the account was last changed.
+    updated_at: DateTime<Utc>,
+    /// When the user last signed in.
+    last_login_at: Option<DateTime<Utc>>,
+}
+
+impl From<&access::User> for User {
+    fn from(user: &access::User) -> Self {
+        Self {
+            id: user.id.to_string().into(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+            email_verified: user.email_verified,
+            full_name: user.full_name.clone(),
+            role: user.role.into(),
+            is_active: user.is_active,
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            last_login_at: user.last_login_at,
+        }
+    }
+}
+
+/// What it takes to get an account.
+#[derive(InputObject)]
+pub(crate) struct RegisterInput {
+    /// 3 to 64 letters, digits, dots, underscores and hyphens.
+    username: String,
+    /// An address that mail reaches.
+    email: String,
+    /// 8 to 128 characters of any kind.
+    password: String,
+    /// At most 100 characters.
+    full_name: Option<String>,
+}
+
+/// What registration leads to.
+#[derive(Union)]
+pub(crate) enum RegisterResult {
+    AuthPayload(AuthPayload),
+}
+
+/// Loads the users that one operation looks up by id in one statement.
+pub(crate) struct UserLoader(pub(crate) Accounts);
+
+impl Loader<UserId> for UserLoader {
+    type Value = User;
+    type Error = Arc<sea_orm::DbErr>;
+
+    async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, User>, Self::Error> {
+        let users = self.0.find_all(ids).await.map_err(Arc::new)?;
+        Ok(users.iter().map(|user| (user.id, user.into())).collect())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct AccountQuery;
+
+#[Object]
+impl AccountQuery {
+    /// The caller's own account. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn me(&self, ctx: &Context<'_>) -> Result<User> {
+        Ok(User::from(&*ctx.viewer()?.user))
+    }
+
+    /// A user by id; null for an id that names none. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<Option<User>> {
+        let Some(id) = UserId::parse(&id) else { return Ok(None) };
+        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+        loader.load_one(id).await.map_err(|cause| ApiError::database((*cause).clone()))
+    }
+
+    /// All users, in pages. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which users are meant; all by default.")] filter: Option<UserFilter>,
+        #[graphql(desc = "By default the newest first.")] order_by: Option<UserOrder>,
+    ) -> Result<UserConnection> {
+        let listing = connection::listing(
+            connection::Window { first, after, last, before },
+            filter.unwrap_or_default(),
+            order_by.unwrap_or_default(),
+        )?;
+        UserConnection::load(ctx.service::<Accounts>(), listing).await
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct AccountMutation;
+
+#[Object]
+impl AccountMutation {
+    /// Makes an account and signs its owner in. Anybody may call this.
+    #[graphql(directive = public::apply())]
+    async fn register(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The account to be.")] input: RegisterInput,
+    ) -> Result<RegisterResult> {
+        let new = NewAccount {
+            username: &input.username,
+            email: &input.email,
+            password: &input.password,
+            full_name: input.full_name.as_deref(),
+        };
+        let signed_in = ctx.service::<Accounts>().register(ctx.client(), &new).await?;
+        Ok(RegisterResult::AuthPayload(signed_in.into()))
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct AdministrationMutation;
+
+#[Object]
+impl AdministrationMutation {
+    /// Gives a user a role; it takes effect on their next request. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn set_user_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+        #[graphql(desc = "The role to give.")] role: directive::Role,
+    ) -> Result<User> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let user = accounts.set_role(ctx.client(), viewer, target(&id)?, role.into()).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Shuts a user out and ends all their sessions. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn deactivate_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<User> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let user = accounts.deactivate(ctx.client(), viewer, target(&id)?).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Lets a deactivated user sign in again. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn reactivate_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<User> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let user = accounts.reactivate(ctx.client(), viewer, target(&id)?).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Deletes a user with all their sessions, and answers the id. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn delete_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<ID> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let user = accounts.delete(ctx.client(), viewer, target(&id)?).await?;
+        Ok(user.id.to_string().into())
+    }
+}
+
+/// The user a mutation is about. A malformed id names nobody, as an unknown one does.
+fn target(id: &ID) -> Result<UserId> {
+    UserId::parse(id).ok_or_else(|| AdminError::NotFound.into())
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Invalid(problems) => Self::invalid(&problems),
+            CreateError::Taken(field) => Self::taken(field),
+            CreateError::Hash(error) => error.into(),
+            CreateError::Crypto(cause) => Self::internal(cause),
+            CreateError::Db(cause) => Self::database(cause),
+        }
+    }
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
+            AdminError::Forbidden => Self::forbidden(),
+            AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
+            AdminError::Db(cause) => Self::database(cause),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What names a person: username, e-mail address and full name, each parsed once, at the edge.
+//!
+//! A username and an address have a *key*, the canonical form that is compared and that the
+//! database holds unique, and the form that was typed, which is shown and written to. Text is
+//! normalised before it is checked, because a check that came first could be undone by the
+//! normalising after it.
+//!
+//! Invariant: a key parses, and its key is itself.
+
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, is_nfkc};
+
+use crate::platform::invalid::{Invalid, Reason};
+
+/// More than a valid value has in the forms that keyboards send; refused before it is normalised.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+const USERNAME_LENGTH_MIN: usize = 3;
+const USERNAME_LENGTH_MAX: usize = 64;
+
+/// SMTP counts octets, so these do too; for an address in ASCII they are characters.
+const EMAIL_BYTES_MAX: usize = 254;
+const EMAIL_LOCAL_PART_BYTES_MAX: usize = 64;
+
+const FULL_NAME_LENGTH_MAX: usize = 100;
+
+const USERNAME_TOO_SHORT: Invalid = Invalid::new(Reason::TooShort, "Use at least 3 characters.");
+const USERNAME_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "Use at most 64 characters.");
+const USERNAME_MALFORMED: Invalid = Invalid::new(
+    Reason::InvalidFormat,
+    "Use the letters A to Z, digits, dots, underscores and hyphens, \
+     with a letter or digit first and last.",
+);
+const EMAIL_TOO_LONG: Invalid = Invalid::new(
+    Reason::TooLong,
+    "Use an address of at most 254 characters, of which at most 64 stand before the @.",
+);
+const EMAIL_MALFORMED: Invalid =
+    Invalid::new(Reason::InvalidFormat, "Enter an e-mail address such as name@example.com.");
+const FULL_NAME_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "Use at most 100 characters.");
+const FULL_NAME_MALFORMED: Invalid =
+    Invalid::new(Reason::InvalidFormat, "Leave out line breaks and invisible characters.");
+
+/// Names under which an account could pass for the service or its staff, or take one of its
+/// mailboxes.
+const RESERVED: [&str; 32] = [
+    "abuse",
+    "account",
+    "admin",
+    "administrator",
+    "anonymous",
+    "api",
+    "auth",
+    "billing",
+    "everyone",
+    "graphql",
+    "guest",
+    "help",
+    "hostmaster",
+    "login",
+    "moderator",
+    "nobody",
+    "noreply",
+    "no-reply",
+    "null",
+    "official",
+    "operator",
+    "owner",
+    "portcullis",
+    "postmaster",
+    "root",
+    "security",
+    "staff",
+    "superuser",
+    "support",
+    "sysadmin",
+    "system",
+    "webmaster",
+];
+
+/// The name an account signs in with. It never holds an `@`, so it is never taken for an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Username {
+    typed: String,
+    key: String,
+}
+
+impl Username {
+    /// Accepts 3 to 64 of `A-Z a-z 0-9 . _ -`, with a letter or digit first and last.
+    pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
+        // Bytes serve for characters: whatever is not ASCII is refused below.
+        if text.len() < USERNAME_LENGTH_MIN {
+            return Err(USERNAME_TOO_SHORT);
+        }
+        if text.len() > USERNAME_LENGTH_MAX {
+            return Err(USERNAME_TOO_LONG);
+        }
+        let edge = |character: char| character.is_ascii_alphanumeric();
+        let inside = |character: char| edge(character) || matches!(character, '.' | '_' | '-');
+        if !text.starts_with(edge) || !text.ends_with(edge) || !text.chars().all(inside) {
+            return Err(USERNAME_MALFORMED);
+        }
+        Ok(Self { typed: text.to_owned(), key: text.to_ascii_lowercase() })
+    }
+
+    /// Whether strangers may not take this name. An operator may, so parsing does not refuse it.
+    pub(crate) fn is_reserved(&self) -> bool {
+        RESERVED.contains(&self.key())
+    }
+
+    /// The name as its owner writes it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.typed
+    }
+
+    /// The name in lower case.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// An address to which mail can get over the internet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Email {
+    typed: String,
+    key: String,
+}
+
+impl Email {
+    /// Accepts `local-part@domain`, without display name, comment, quotes or IP address, and with a
+    /// dot in the domain: no mail from here reaches `localhost`.
+    ///
+    /// White space around it is dropped, because keyboards put a space after an address that they
+    /// complete.
+    pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
+        let typed = normalise(text.trim_ascii()).ok_or(EMAIL_TOO_LONG)?;
+        if typed.len() > EMAIL_BYTES_MAX {
+            return Err(EMAIL_TOO_LONG);
+        }
+        // Mail software that also folds look-alikes, such as the fullwidth `@`, or drops what
+        // nobody sees, would write to another address than the one that was checked here.
+        if !is_nfkc(&typed) || typed.chars().any(is_unseen) {
+            return Err(EMAIL_MALFORMED);
+        }
+        // A second `@` stays in the domain, where none is valid.
+        let (local_part, domain) = typed.split_once('@').ok_or(EMAIL_MALFORMED)?;
+        let key = format!("{}@{}", local_part_key(local_part)?, domain_key(domain)?);
+        // The lower case of some letters and the A-label of a domain outgrow what was typed.
+        if key.len() > EMAIL_BYTES_MAX {
+            return Err(EMAIL_TOO_LONG);
+        }
+        Ok(Self { typed, key })
+    }
+
+    /// The address to which mail goes, in NFC.
+    ///
+    /// Its local part keeps its case, which only the receiving server may ignore.
+    pub(crate) fn as_typed(&self) -> &str {
+        &self.typed
+    }
+
+    /// The local part in lower case, at the domain as an A-label in lower case.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// The lower case of a valid unquoted local part.
+///
+/// Other letters than ASCII come with their marks, because many scripts cannot write a word without
+/// them. The crate `email_address` refuses such marks.
+fn local_part_key(local_part: &str) -> Result<String, Invalid> {
+    let allowed = |character: char| {
+        character.is_alphanumeric()
+            || is_combining_mark(character)
+            || "!#$%&'*+-/=?^_`{|}~".contains(character)
+    };
+    let is_atom = |text: &str| !text.is_empty() && text.chars().all(allowed);
+    if !local_part.split('.').all(is_atom) {
+        return Err(EMAIL_MALFORMED);
+    }
+    let key: String = local_part.to_lowercase().nfc().collect();
+    if local_part.len().max(key.len()) > EMAIL_LOCAL_PART_BYTES_MAX {
+        return Err(EMAIL_TOO_LONG);
+    }
+    Ok(key)
+}
+
+/// The lower-case A-label of a domain name that can be in the DNS.
+fn domain_key(domain: &str) -> Result<String, Invalid> {
+    // Strict is UTS #46 with the DNS's lengths and, in ASCII, only letters, digits and hyphens. Its
+    // error does not say what was wrong.
+    let key = idna::domain_to_ascii_strict(domain).map_err(|_| EMAIL_MALFORMED)?;
+    let (_, top_level) = key.rsplit_once('.').ok_or(EMAIL_MALFORMED)?;
+    // No top-level domain is a number, but the last part of an IP address is.
+    if top_level.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(EMAIL_MALFORMED);
+    }
+    Ok(key)
+}
+
+/// What a person wishes to be called. It is only ever shown, never compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FullName(String);
+
+impl FullName {
+    /// Accepts 1 to 100 code points in any script; nothing, or only white space, is no name.
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, Invalid> {
+        let name = normalise(text.trim()).ok_or(FULL_NAME_TOO_LONG)?;
+        if name.is_empty() {
+            return Ok(None);
+        }
+        if name.chars().count() > FULL_NAME_LENGTH_MAX {
+            return Err(FULL_NAME_TOO_LONG);
+        }
+        if name.chars().any(is_unseen) || !joiners_join(&name) {
+            return Err(FULL_NAME_MALFORMED);
+        }
+        Ok(Some(Self(name)))
+    }
+
+    /// The name, trimmed and in NFC.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What a person signs in with, as a key to look up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Identifier {
+    /// The key of a username.
+    Username(String),
+    /// The key of an address.
+    Email(String),
+    /// Something that no account can have.
+    Unknown,
+}
+
+impl Identifier {
+    /// Reads an identifier; one with an `@` is an address.
+    ///
+    /// This cannot fail: an error for a malformed identifier would be another answer, and sooner,
+    /// than the one an unknown user gets.
+    pub(crate) fn parse(text: &str) -> Self {
+        let parsed = if text.contains('@') {
+            Email::parse(text).map(|email| Self::Email(email.key))
+        } else {
+            Username::parse(text.trim_ascii()).map(|username| Self::Username(username.key))
+        };
+        parsed.unwrap_or(Self::Unknown)
+    }
+}
+
+/// The NFC form of a text, unless it is too long to be worth the work.
+fn normalise(text: &str) -> Option<String> {
+    (text.len() <= TEXT_BYTES_MAX).then(|| text.nfc().collect())
+}
+
+/// Whether a character shows nothing, or changes the direction or the line of those after it.
+///
+/// Beside the controls these are Unicode's default-ignorable code points, the separators of lines
+/// and paragraphs and the blank Braille pattern; but not the joiners and variation selectors, which
+/// choose the shape of their neighbours.
+fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e00ff}'
+                | '\u{e01f0}'..='\u{e0fff}'
+        )
+}
+
+/// Whether every zero-width joiner and non-joiner stands inside a word, where Persian and Indic
+/// names need them.
+fn joiners_join(name: &str) -> bool {
+    name.split(['\u{200c}', '\u{200d}']).all(|piece| !piece.is_empty() && piece.trim() == piece)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Pages of users, by key and never by offset: a deep page costs what the first one costs.
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+
+use super::{Accounts, store};
+use crate::platform::access::{Role, User};
+use crate::platform::id::UserId;
+
+/// By what users are ordered; the id breaks ties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OrderField {
+    CreatedAt,
+    /// The canonical name, bytewise.
+    Username,
+}
+
+/// An order of users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) field: OrderField,
+    pub(crate) descending: bool,
+}
+
+/// Which users are meant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// A prefix of the canonical username or address.
+    pub(crate) search: Option<String>,
+    pub(crate) role: Option<Role>,
+    pub(crate) is_active: Option<bool>,
+}
+
+/// A user's place in an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) key: Key,
+    pub(crate) id: UserId,
+}
+
+/// What an order compares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Key {
+    CreatedAt(DateTime<Utc>),
+    Username(String),
+}
+
+/// One page: from where, to where, how many, and from which end.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    pub(crate) filter: Filter,
+    pub(crate) order: Order,
+    pub(crate) after: Option<Place>,
+    pub(crate) before: Option<Place>,
+    pub(crate) size: u64,
+    /// Counted from the end, as `last` does.
+    pub(crate) from_end: bool,
+}
+
+/// The users of a page, in order, and whether its window holds more of them.
+pub(crate) struct Page {
+    pub(crate) users: Vec<User>,
+    pub(crate) has_more: bool,
+}
+
+impl Order {
+    /// Where `user` stands.
+    pub(crate) fn place(self, user: &User) -> Place {
+        let key = match self.field {
+            OrderField::CreatedAt => Key::CreatedAt(user.created_at),
+            // Canonical names are lower-case ASCII.
+            OrderField::Username => Key::Username(user.username.to_ascii_lowercase()),
+        };
+        Place { key, id: user.id }
+    }
+}
+
+impl Accounts {
+    /// Reads one page, in one statement.
+    pub(crate) async fn list(&self, listing: &Listing) -> Result<Page, DbErr> {
+        let mut users = store::list(self.db.reader(), listing, listing.size + 1).await?;
+        let has_more = users.len() as u64 > listing.size;
+        if has_more {
+            users.pop();
+        }
+        if listing.from_end {
+            users.reverse();
+        }
+        Ok(Page { users, has_more })
+    }
+
+    /// How many users match, whatever the page.
+    pub(crate) async fn count(&self, filter: &Filter) -> Result<u64, DbErr> {
+        store::count(self.db.reader(), filter).await
+    }
+
+    /// Whether any user stands before (or else after) `place`, which counts itself if `inclusive`.
+    pub(crate) async fn exists_beyond(
+        &self,
+        listing: &Listing,
+        place: &Place,
+        side: Side,
+    ) -> Result<bool, DbErr> {
+        store::exists_beyond(self.db.reader(), listing, place, side).await
+    }
+}
+
+/// A side of a place, with the place itself or without.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side {
+    pub(crate) is_before: bool,
+    pub(crate) inclusive: bool,
+}

@@ -1,0 +1,43 @@
+//! Accounts: registration, looking users up, and what admins do to them.
+//!
+//! How an account begins is [`registration`]; how admins change one is [`administration`]; how
+//! users are listed is [`listing`].
+
+mod administration;
+pub(crate) mod graphql;
+pub(crate) mod identity;
+mod listing;
+mod registration;
+mod store;
+
+use sea_orm::DbErr;
+
+pub(crate) use self::administration::AdminError;
+pub(crate) use self::listing::{Filter, Listing, Order, OrderField};
+pub(crate) use self::registration::{CreateError, NewAccount};
+use crate::features::sessions::Sessions;
+use crate::platform::access::User;
+use crate::platform::clock::Clock;
+use crate::platform::db::Db;
+use crate::platform::id::UserId;
+use crate::platform::passwords::hash::Hasher;
+use crate::platform::passwords::policy::Policy;
+
+/// The one place that makes, reads and changes accounts.
+#[derive(Clone)]
+pub(crate) struct Accounts {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) hasher: Hasher,
+    pub(crate) policy: Policy,
+    pub(crate) sessions: Sessions,
+    /// The server's own host name, which is nobody's password.
+    pub(crate) host: String,
+}
+
+impl Accounts {
+    /// The users among `ids` that exist, in no particular order.
+    pub(crate) async fn find_all(&self, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
+        store::find_all(self.db.reader(), ids).await
+    }
+}

@@ -1,0 +1,238 @@
+//! The `users` table.
+
+use chrono::{DateTime, Utc};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, Order as SqlOrder,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
+
+use super::identity::{Email, FullName, Username};
+use super::listing::{Filter, Key, Listing, Order, OrderField, Place, Side};
+use crate::entity::user;
+use crate::platform::access::{Role, User};
+use crate::platform::id::UserId;
+use crate::platform::passwords::hash::PasswordHash;
+
+/// A user to be inserted.
+pub(super) struct NewUser<'a> {
+    pub(super) id: UserId,
+    pub(super) username: &'a Username,
+    pub(super) email: &'a Email,
+    pub(super) full_name: Option<&'a FullName>,
+    pub(super) password_hash: &'a PasswordHash,
+    pub(super) role: Role,
+    pub(super) now: DateTime<Utc>,
+}
+
+pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Result<User, DbErr> {
+    let row = user::Model {
+        id: new.id,
+        username: new.username.as_str().to_owned(),
+        username_key: new.username.key().to_owned(),
+        email: new.email.as_typed().to_owned(),
+        email_key: new.email.key().to_owned(),
+        email_verified: false,
+        full_name: new.full_name.map(|name| name.as_str().to_owned()),
+        password_hash: new.password_hash.as_str().to_owned(),
+        role: new.role,
+        is_active: true,
+        created_at: new.now,
+        updated_at: new.now,
+        last_login_at: None,
+    };
+    let active = user::ActiveModel {
+        id: Set(row.id),
+        username: Set(row.username.clone()),
+        username_key: Set(row.username_key.clone()),
+        email: Set(row.email.clone()),
+        email_key: Set(row.email_key.clone()),
+        email_verified: Set(row.email_verified),
+        full_name: Set(row.full_name.clone()),
+        password_hash: Set(row.password_hash.clone()),
+        role: Set(row.role),
+        is_active: Set(row.is_active),
+        created_at: Set(row.created_at),
+        updated_at: Set(row.updated_at),
+        last_login_at: Set(row.last_login_at),
+    };
+    user::Entity::insert(active).exec_without_returning(db).await?;
+    Ok(row.into())
+}
+
+/// Which of the two is another user's, the username first.
+pub(super) async fn find_taken(
+    db: &impl ConnectionTrait,
+    username_key: &str,
+    email_key: &str,
+) -> Result<Option<&'static str>, DbErr> {
+    let taken: Vec<String> = user::Entity::find()
+        .select_only()
+        .column(user::Column::UsernameKey)
+        .filter(
+            Condition::any()
+                .add(user::COLUMN.username_key.eq(username_key))
+                .add(user::COLUMN.email_key.eq(email_key)),
+        )
+        .limit(2)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(match taken.iter().any(|key| key == username_key) {
+        true => Some("username"),
+        false => (!taken.is_empty()).then_some("email"),
+    })
+}
+
+pub(super) async fn find_all(
+    db: &impl ConnectionTrait,
+    ids: &[UserId],
+) -> Result<Vec<User>, DbErr> {
+    let rows =
+        user::Entity::find().filter(user::COLUMN.id.is_in(ids.iter().copied())).all(db).await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Locks the given users and all active admins, in the order of their ids, and reads them.
+pub(super) async fn lock_with_admins(
+    txn: &impl ConnectionTrait,
+    ids: [UserId; 2],
+) -> Result<Vec<User>, DbErr> {
+    let admins = Condition::all()
+        .add(user::COLUMN.role.eq(Role::Admin))
+        .add(user::COLUMN.is_active.eq(true));
+    let rows = user::Entity::find()
+        .filter(Condition::any().add(user::COLUMN.id.is_in(ids)).add(admins))
+        .order_by_asc(user::Column::Id)
+        .lock_exclusive()
+        .all(txn)
+        .await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+/// Writes a user's role and whether they are active.
+pub(super) async fn update_standing(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::Role, Expr::value(user.role))
+        .col_expr(user::Column::IsActive, Expr::value(user.is_active))
+        .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
+        .filter(user::COLUMN.id.eq(user.id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn touch_login(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::LastLoginAt, Expr::value(now))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(), DbErr> {
+    user::Entity::delete_by_id(id).exec(txn).await?;
+    Ok(())
+}
+
+/// At most `limit` users of a listing, beginning at the end it is counted from.
+pub(super) async fn list(
+    db: &impl ConnectionTrait,
+    listing: &Listing,
+    limit: u64,
+) -> Result<Vec<User>, DbErr> {
+    let mut select = matching(&listing.filter);
+    if let Some(place) = &listing.after {
+        let side = Side { is_before: false, inclusive: false };
+        select = select.filter(beyond(listing.order, place, side));
+    }
+    if let Some(place) = &listing.before {
+        let side = Side { is_before: true, inclusive: false };
+        select = select.filter(beyond(listing.order, place, side));
+    }
+    let direction = match listing.order.descending ^ listing.from_end {
+        true => SqlOrder::Desc,
+        false => SqlOrder::Asc,
+    };
+    let rows = select
+        .order_by(column(listing.order), direction.clone())
+        .order_by(user::Column::Id, direction)
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(User::from).collect())
+}
+
+pub(super) async fn count(db: &impl ConnectionTrait, filter: &Filter) -> Result<u64, DbErr> {
+    matching(filter).count(db).await
+}
+
+pub(super) async fn exists_beyond(
+    db: &impl ConnectionTrait,
+    listing: &Listing,
+    place: &Place,
+    side: Side,
+) -> Result<bool, DbErr> {
+    let found: Option<UserId> = matching(&listing.filter)
+        .select_only()
+        .column(user::Column::Id)
+        .filter(beyond(listing.order, place, side))
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
+fn matching(filter: &Filter) -> Select<user::Entity> {
+    let mut select = user::Entity::find();
+    if let Some(prefix) = &filter.search {
+        select = select.filter(
+            Condition::any()
+                .add(begins_with(user::Column::UsernameKey, prefix))
+                .add(begins_with(user::Column::EmailKey, prefix)),
+        );
+    }
+    if let Some(role) = filter.role {
+        select = select.filter(user::COLUMN.role.eq(role));
+    }
+    if let Some(is_active) = filter.is_active {
+        select = select.filter(user::COLUMN.is_active.eq(is_active));
+    }
+    select
+}
+
+/// A range instead of LIKE: no wildcards to escape, and the index on the key serves it.
+fn begins_with(column: user::Column, prefix: &str) -> Condition {
+    let end = format!("{prefix}{}", char::MAX);
+    Condition::all().add(column.gte(prefix)).add(column.lt(end))
+}
+
+/// What stands on one side of `place`, as a comparison of rows, which a composite index serves.
+fn beyond(order: Order, place: &Place, side: Side) -> SimpleExpr {
+    let key = match &place.key {
+        Key::CreatedAt(time) => Expr::value(*time),
+        Key::Username(name) => Expr::value(name.as_str()),
+    };
+    let here = Expr::tuple([Expr::col(column(order)), Expr::col(user::Column::Id)]);
+    let there = Expr::tuple([key, Expr::value(place.id)]);
+    match (side.is_before ^ order.descending, side.inclusive) {
+        (true, false) => here.lt(there),
+        (true, true) => here.lte(there),
+        (false, false) => here.gt(there),
+        (false, true) => here.gte(there),
+    }
+}
+
+fn column(order: Order) -> user::Column {
+    match order.field {
+        OrderField::CreatedAt => user::Column::CreatedAt,
+        OrderField::Username => user::Column::UsernameKey,
+    }
+}

@@ -1,0 +1,117 @@
+//! Audit: what happened to whom, by whom, from where.
+//!
+//! At the bottom of everything. [`record`] runs inside the transaction that makes the change, so
+//! that there is no change without its event and no event without its change (LG-07).
+
+mod store;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
+
+use crate::platform::access::{Client, Viewer};
+use crate::platform::id::{SessionId, UserId};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Somebody made an account for themselves.
+    Registered,
+    /// The operator made an account.
+    UserCreated,
+    /// A session began.
+    SignedIn,
+    /// A session was ended by whoever held it.
+    SignedOut,
+    /// A refresh token was presented again after its grace, and its session ended.
+    RefreshReused,
+    RoleChanged,
+    UserDeactivated,
+    UserReactivated,
+    UserDeleted,
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "REGISTERED",
+            Self::UserCreated => "USER_CREATED",
+            Self::SignedIn => "SIGNED_IN",
+            Self::SignedOut => "SIGNED_OUT",
+            Self::RefreshReused => "REFRESH_REUSED",
+            Self::RoleChanged => "ROLE_CHANGED",
+            Self::UserDeactivated => "USER_DEACTIVATED",
+            Self::UserReactivated => "USER_REACTIVATED",
+            Self::UserDeleted => "USER_DELETED",
+        }
+    }
+
+    /// A reuse is a refusal; everything else recorded here was done.
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::RefreshReused => "REFUSED",
+            Self::Registered
+            | Self::UserCreated
+            | Self::SignedIn
+            | Self::SignedOut
+            | Self::RoleChanged
+            | Self::UserDeactivated
+            | Self::UserReactivated
+            | Self::UserDeleted => "DONE",
+        }
+    }
+}
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Actor {
+    /// A user, in their own name.
+    User(UserId),
+    /// The operator, at the command line.
+    Cli,
+    /// Somebody who presented a token that was not theirs to use.
+    Unknown,
+}
+
+impl From<&Viewer> for Actor {
+    fn from(viewer: &Viewer) -> Self {
+        Self::User(viewer.user.id)
+    }
+}
+
+/// One security event.
+pub(crate) struct Event<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) actor: Actor,
+    /// The user it happened to.
+    pub(crate) target: UserId,
+    /// The session it happened in, when there is one.
+    pub(crate) session: Option<SessionId>,
+    pub(crate) client: &'a Client,
+}
+
+/// Writes `event` into the caller's transaction.
+pub(crate) async fn record(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    event: Event<'_>,
+) -> Result<(), DbErr> {
+    store::insert(txn, now, event).await
+}
+
+impl Actor {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::User(_) => "USER",
+            Self::Cli => "CLI",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    fn id(self) -> Option<Uuid> {
+        match self {
+            Self::User(id) => Some(id.0),
+            Self::Cli | Self::Unknown => None,
+        }
+    }
+}

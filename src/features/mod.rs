@@ -1,0 +1,6 @@
+//! One folder a feature, lowest first: each may call those above it in this list, never below.
+
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod login;
+pub(crate) mod sessions;

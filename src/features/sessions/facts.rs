@@ -1,0 +1,171 @@
+//! What is known of live sessions without asking the database each time.
+//!
+//! A bounded cache from session to viewer. An entry is used for at most [`FRESH_FOR`] after its
+//! loading *began*, and never after this process has changed its user: that is what makes a
+//! revocation take effect on the next request here, and within that time everywhere else (JW-14).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use moka::sync::Cache;
+
+use crate::platform::access::Viewer;
+use crate::platform::clock::Clock;
+use crate::platform::id::{SessionId, UserId};
+
+/// How long another instance may go on trusting what this one has revoked, less a second for the
+/// loading itself: the promise is 5 s.
+const FRESH_FOR: Duration = Duration::from_secs(4);
+/// Sessions remembered at once; the least used make room.
+const SESSIONS_MAX: u64 = 20_000;
+/// Users share this many epochs. Two that share one merely make each other load again.
+const EPOCHS: usize = 4096;
+
+/// The cache; clones share it.
+#[derive(Clone)]
+pub(super) struct Facts {
+    entries: Cache<SessionId, Entry>,
+    epochs: Arc<[AtomicU64]>,
+    clock: Clock,
+}
+
+#[derive(Clone)]
+struct Entry {
+    /// `None`: the session is over, and will never live again.
+    viewer: Option<Viewer>,
+    epoch: u64,
+    load_began: Duration,
+}
+
+impl Facts {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self {
+            entries: Cache::new(SESSIONS_MAX),
+            epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
+            clock,
+        }
+    }
+
+    /// The viewer of `session`, from memory or by `load`.
+    ///
+    /// The epoch is read before the loading starts. If [`Facts::forget`] runs meanwhile, what was
+    /// loaded is filed under an epoch that is already over, and no later request will use it.
+    pub(super) async fn viewer<E>(
+        &self,
+        user: UserId,
+        session: SessionId,
+        load: impl Future<Output = Result<Option<Viewer>, E>>,
+    ) -> Result<Option<Viewer>, E> {
+        let epoch = self.epoch_of(user).load(Ordering::SeqCst);
+        let now = self.clock.uptime();
+        if let Some(entry) = self.entries.get(&session)
+            && entry.epoch == epoch
+            && now.saturating_sub(entry.load_began) < FRESH_FOR
+        {
+            return Ok(entry.viewer);
+        }
+        let viewer = load.await?;
+        let entry = Entry { viewer: viewer.clone(), epoch, load_began: now };
+        self.entries.insert(session, entry);
+        Ok(viewer)
+    }
+
+    /// Drops all that is known of a user's sessions. Called after the commit of every change to
+    /// the user or to one of the sessions.
+    pub(super) fn forget(&self, user: UserId) {
+        self.epoch_of(user).fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn epoch_of(&self, user: UserId) -> &AtomicU64 {
+        // The last bytes of a UUIDv7 are random, so they spread users evenly.
+        let [.., high, low] = *user.0.as_bytes();
+        &self.epochs[usize::from(u16::from_be_bytes([high, low])) % EPOCHS]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use chrono::DateTime;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::platform::access::{Role, User};
+
+    fn viewer(user: UserId, session: SessionId, role: Role) -> Viewer {
+        let now = DateTime::UNIX_EPOCH;
+        let user = User {
+            id: user,
+            username: "alice".to_owned(),
+            email: "alice@example.com".to_owned(),
+            email_verified: false,
+            full_name: None,
+            role,
+            is_active: true,
+            created_at: now,
+            updated_at: now,
+            last_login_at: None,
+        };
+        Viewer { user: Arc::new(user), session_id: session, session_expires_at: now }
+    }
+
+    async fn role_seen(facts: &Facts, user: UserId, session: SessionId, stored: Role) -> Role {
+        let load = async { Ok::<_, Infallible>(Some(viewer(user, session, stored))) };
+        facts.viewer(user, session, load).await.unwrap().unwrap().user.role
+    }
+
+    fn ids() -> (UserId, SessionId) {
+        (UserId::new(DateTime::UNIX_EPOCH), SessionId::new(DateTime::UNIX_EPOCH))
+    }
+
+    #[tokio::test]
+    async fn facts_are_kept_until_they_are_forgotten() {
+        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH));
+        let (user, session) = ids();
+
+        assert_eq!(role_seen(&facts, user, session, Role::Admin).await, Role::Admin);
+        assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::Admin);
+        facts.forget(user);
+        assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::User);
+    }
+
+    #[tokio::test]
+    async fn facts_are_kept_for_four_seconds_at_most() {
+        let clock = Clock::manual(DateTime::UNIX_EPOCH);
+        let facts = Facts::new(clock.clone());
+        let (user, session) = ids();
+        role_seen(&facts, user, session, Role::Admin).await;
+
+        clock.advance(FRESH_FOR - Duration::from_micros(1));
+        assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::Admin);
+        clock.advance(Duration::from_micros(1));
+        assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::User);
+    }
+
+    #[tokio::test]
+    async fn a_load_that_began_before_a_change_does_not_outlive_it() {
+        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH));
+        let (user, session) = ids();
+        let (release, paused) = oneshot::channel::<()>();
+        let slow = tokio::spawn({
+            let facts = facts.clone();
+            async move {
+                let load = async {
+                    let read = viewer(user, session, Role::Admin); // Read before the demotion …
+                    paused.await.unwrap();
+                    Ok::<_, Infallible>(Some(read)) // … and answered after it.
+                };
+                facts.viewer(user, session, load).await.unwrap()
+            }
+        });
+        tokio::task::yield_now().await;
+
+        facts.forget(user);
+        release.send(()).unwrap();
+        slow.await.unwrap();
+
+        assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::User);
+    }
+}

@@ -1,0 +1,267 @@
+//! Sessions: who is signed in, from where, until when. How refresh works is [`rotation`].
+//!
+//! A session owns a chain of refresh tokens of which exactly one is live. Rotation consumes it and
+//! adds the next; a consumed token shown again after its grace proves two holders, so the session
+//! ends. Access tokens carry the session's id; [`Sessions::authenticate`] turns one into a
+//! [`Viewer`] of current data, so ending a session ends them too.
+//!
+//! Invariant: this slice reads users and never writes them.
+
+mod facts;
+mod rotation;
+mod store;
+mod token;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use self::facts::Facts;
+pub(crate) use self::rotation::RefreshError;
+pub(crate) use self::token::RefreshToken;
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::platform::access::{Anonymity, Authentication, Client, User, Viewer};
+use crate::platform::clock::Clock;
+use crate::platform::db::{Db, DbFailure};
+use crate::platform::id::{SessionId, UserId};
+use crate::platform::jwt::{Jwt, TokenError};
+use crate::platform::keys::Keys;
+use crate::platform::secret::CryptoError;
+
+/// Sessions deleted in one statement, so that housekeeping never holds the writer for long.
+const PURGE_BATCH: u64 = 500;
+
+/// How long sessions and tokens live.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetimes {
+    /// A session ends when it is not refreshed for this long.
+    pub(crate) idle: TimeDelta,
+    /// A session ends this long after sign-in, whatever happens.
+    pub(crate) absolute: TimeDelta,
+    /// For this long after its rotation a refresh token still leads to the live one.
+    pub(crate) grace: TimeDelta,
+}
+
+/// What a client needs to stay signed in.
+#[derive(Debug)]
+pub(crate) struct Tokens {
+    pub(crate) access: String,
+    pub(crate) access_ttl_seconds: u32,
+    pub(crate) refresh: RefreshToken,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndReason {
+    SignedOut,
+    Reuse,
+    UserDeactivated,
+}
+
+impl EndReason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "SIGNED_OUT",
+            Self::Reuse => "REUSE",
+            Self::UserDeactivated => "USER_DEACTIVATED",
+        }
+    }
+}
+
+/// Why a session could not be begun, looked up or ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for SessionError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Crypto(_) => None,
+        }
+    }
+}
+
+/// The one place that begins, refreshes, recognises and ends sessions.
+#[derive(Clone)]
+pub(crate) struct Sessions {
+    db: Db,
+    clock: Clock,
+    keys: Keys,
+    jwt: Jwt,
+    lifetimes: Lifetimes,
+    facts: Facts,
+}
+
+impl Sessions {
+    pub(crate) fn new(db: Db, clock: Clock, keys: Keys, jwt: Jwt, lifetimes: Lifetimes) -> Self {
+        let facts = Facts::new(clock.clone());
+        Self { db, clock, keys, jwt, lifetimes, facts }
+    }
+
+    /// Begins a session for `user` inside the caller's transaction.
+    ///
+    /// The caller holds the lock on the user's row and has checked there that the user is active:
+    /// that is what keeps a deactivation and a sign-in from missing each other.
+    pub(crate) async fn begin(
+        &self,
+        txn: &impl ConnectionTrait,
+        client: &Client,
+        user: &User,
+        now: DateTime<Utc>,
+    ) -> Result<Tokens, SessionError> {
+        let session = store::Begun {
+            id: SessionId::new(now),
+            user_id: user.id,
+            created_at: now,
+            expires_at: now + self.lifetimes.absolute,
+        };
+        let refresh = RefreshToken::generate()?;
+        store::insert(txn, &session, client).await?;
+        let token = store::NewToken {
+            session_id: session.id,
+            hash: refresh.hash(),
+            derived: None,
+            created_at: now,
+            expires_at: now + self.lifetimes.idle.min(self.lifetimes.absolute),
+        };
+        store::insert_token(txn, token).await?;
+        let event = Event {
+            kind: Kind::SignedIn,
+            actor: Actor::User(user.id),
+            target: user.id,
+            session: Some(session.id),
+            client,
+        };
+        audit::record(txn, now, event).await?;
+        Ok(self.tokens(user, session.id, refresh)?)
+    }
+
+    /// Recognises the caller of a request by its bearer token.
+    ///
+    /// No bearer, or a bad one, is an answer; a database that cannot be asked is an error, so
+    /// that an outage never turns a signed-in caller into an anonymous one.
+    pub(crate) async fn authenticate(
+        &self,
+        bearer: Option<&str>,
+    ) -> Result<Authentication, SessionError> {
+        let Some(bearer) = bearer else {
+            return Ok(Authentication::Anonymous(Anonymity::MissingToken));
+        };
+        let claims = match self.jwt.verify(bearer) {
+            Ok(claims) => claims,
+            Err(TokenError::Invalid) => {
+                return Ok(Authentication::Anonymous(Anonymity::InvalidToken));
+            }
+            Err(TokenError::Expired(_)) => {
+                return Ok(Authentication::Anonymous(Anonymity::TokenExpired));
+            }
+        };
+        let load = store::find_viewer(self.db.reader(), claims.sid, claims.sub);
+        let viewer = self.facts.viewer(claims.sub, claims.sid, load).await?;
+        Ok(match viewer.filter(|viewer| self.clock.now() < viewer.session_expires_at) {
+            Some(viewer) => Authentication::Viewer(viewer),
+            None => Authentication::Anonymous(Anonymity::SessionEnded),
+        })
+    }
+
+    /// Ends the session that the bearer names, or else the one that the refresh token names.
+    ///
+    /// An expired bearer names its session too, here and nowhere else, and so does a consumed
+    /// refresh token: signing out must not fail for being late. Returns whether anything named a
+    /// session; whether that session was still alive makes no difference.
+    pub(crate) async fn end_named(
+        &self,
+        client: &Client,
+        bearer: Option<&str>,
+        refresh: Option<&RefreshToken>,
+    ) -> Result<bool, SessionError> {
+        let by_bearer = bearer.and_then(|bearer| match self.jwt.verify(bearer) {
+            Ok(claims) => Some((claims.sid, claims.sub)),
+            Err(TokenError::Expired(claims)) => Some((claims.sid, claims.sub)),
+            Err(TokenError::Invalid) => None,
+        });
+        let named = match (by_bearer, refresh) {
+            (Some(named), _) => Some(named),
+            (None, Some(token)) => store::find_owner(self.db.reader(), token.hash()).await?,
+            (None, None) => None,
+        };
+        let Some((session, user)) = named else { return Ok(false) };
+        self.db.retry(|| self.end_one(client, session, user)).await?;
+        Ok(true)
+    }
+
+    async fn end_one(
+        &self,
+        client: &Client,
+        session: SessionId,
+        user: UserId,
+    ) -> Result<(), SessionError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        store::lock_user(&txn, user).await?;
+        if store::end(&txn, session, EndReason::SignedOut, now).await? {
+            let event = Event {
+                kind: Kind::SignedOut,
+                actor: Actor::User(user),
+                target: user,
+                session: Some(session),
+                client,
+            };
+            audit::record(&txn, now, event).await?;
+        }
+        txn.commit().await?;
+        self.facts.forget(user);
+        Ok(())
+    }
+
+    /// Ends every session of a user inside the caller's transaction, which holds the lock on the
+    /// user's row and calls [`Sessions::forget`] after its commit.
+    pub(crate) async fn end_all(
+        &self,
+        txn: &impl ConnectionTrait,
+        user: UserId,
+        reason: EndReason,
+        now: DateTime<Utc>,
+    ) -> Result<(), DbErr> {
+        store::end_all(txn, user, reason, now).await
+    }
+
+    /// Makes this instance read a user's facts again. Called after the commit of every change to
+    /// a user's row or sessions.
+    pub(crate) fn forget(&self, user: UserId) {
+        self.facts.forget(user);
+    }
+
+    /// Deletes what has served its purpose: sessions past their absolute end with their tokens,
+    /// and the salts of rotations whose grace is over.
+    pub(crate) async fn purge(&self) -> Result<(), DbErr> {
+        let now = self.clock.now();
+        store::erase_salts(self.db.writer(), now - self.lifetimes.grace).await?;
+        while store::delete_expired(self.db.writer(), now, PURGE_BATCH).await? == PURGE_BATCH {}
+        Ok(())
+    }
+
+    fn tokens(
+        &self,
+        user: &User,
+        session: SessionId,
+        refresh: RefreshToken,
+    ) -> Result<Tokens, CryptoError> {
+        Ok(Tokens {
+            access: self.jwt.issue(user.id, session, user.role)?,
+            access_ttl_seconds: self.jwt.ttl_seconds(),
+            refresh,
+        })
+    }
+}
+
+/// A viewer, from what the store found.
+fn viewer(user: User, session_id: SessionId, session_expires_at: DateTime<Utc>) -> Viewer {
+    Viewer { user: Arc::new(user), session_id, session_expires_at }
+}

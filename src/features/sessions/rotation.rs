@@ -1,0 +1,198 @@
+//! How refresh works: every use of a refresh token consumes it and gives its successor.
+//!
+//! Several tabs, and clients that lose a response, present the same token more than once. Within
+//! the grace all of them converge on the session's one live token; after it a second use proves
+//! that two parties hold the token, and the session ends (RFC 9700, section 4.14.2).
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+
+use super::store::{self, FoundToken, Presented};
+use super::token::RefreshToken;
+use super::{EndReason, SessionError, Sessions, Tokens};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::platform::access::{Client, User};
+use crate::platform::db::{DbFailure, is_unique_violation};
+use crate::platform::secret::{self, CryptoError};
+
+/// How many rotations a late caller is led past. More than this within one grace is no client.
+const HOPS_MAX: usize = 8;
+
+/// Why a refresh token gives nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RefreshError {
+    #[error("refresh token is malformed, unknown or expired, or its session is over")]
+    Unknown,
+    #[error("refresh token was presented twice; its session has been ended")]
+    Reused,
+    /// Never taken for a reuse: the fault is ours, or the race has not settled yet.
+    #[error("the live token cannot be derived now")]
+    Unsettled,
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl From<SessionError> for RefreshError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Crypto(error) => Self::Crypto(error),
+            SessionError::Db(error) => Self::Db(error),
+        }
+    }
+}
+
+impl DbFailure for RefreshError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Unknown | Self::Reused | Self::Unsettled | Self::Crypto(_) => None,
+        }
+    }
+}
+
+impl Sessions {
+    /// Exchanges a refresh token for a new pair.
+    pub(crate) async fn rotate(
+        &self,
+        client: &Client,
+        presented: &RefreshToken,
+    ) -> Result<(User, Tokens), RefreshError> {
+        self.db.retry(|| self.rotate_once(client, presented)).await
+    }
+
+    async fn rotate_once(
+        &self,
+        client: &Client,
+        presented: &RefreshToken,
+    ) -> Result<(User, Tokens), RefreshError> {
+        let txn = self.db.begin().await?;
+        // Consumed tokens are found too: that is how a replay is told from a guess. The user's
+        // row is locked, so a deactivation either sees this rotation or is seen by it (RT-08).
+        let found = store::lock_presented(&txn, presented.hash()).await?;
+        // Read after the lock, so that waiting for it cannot make a token look fresh.
+        let now = self.clock.now();
+        let Some(Presented { token, session, user }) =
+            found.filter(|found| found.is_usable_by_anyone(now))
+        else {
+            return Err(RefreshError::Unknown);
+        };
+        if let Some(consumed_at) = token.consumed_at {
+            if !self.is_within_grace(consumed_at, now) {
+                return self.end_for_reuse(txn, client, &session, user, now).await;
+            }
+            let live = self.live_token(&txn, presented, &token, now).await?;
+            txn.commit().await?;
+            let tokens = self.tokens(&user, session.id, live)?;
+            return Ok((user, tokens));
+        }
+        if token.expires_at <= now {
+            return Err(RefreshError::Unknown);
+        }
+        let live = self.consume(&txn, presented, &token, session.expires_at, now).await?;
+        let tokens = self.tokens(&user, session.id, live)?;
+        txn.commit().await?;
+        Ok((user, tokens))
+    }
+
+    /// Consumes `token` and adds its successor.
+    ///
+    /// The conditional update picks one winner, and the unique parent of the successor settles it
+    /// a second time: no token has two successors, whatever the isolation (RT-04).
+    async fn consume(
+        &self,
+        txn: &DatabaseTransaction,
+        presented: &RefreshToken,
+        token: &FoundToken,
+        session_expires_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<RefreshToken, RefreshError> {
+        // The salt that made this token is of use only while its parent's grace lasts.
+        let keep_salt = self.is_within_grace(token.created_at, now);
+        if !store::consume(txn, token.id, keep_salt, now).await? {
+            return Err(RefreshError::Unsettled);
+        }
+        let salt = secret::random::<32>()?;
+        let successor = presented.successor(&self.keys.current(), &salt);
+        let child = store::NewToken {
+            session_id: token.session_id,
+            hash: successor.hash(),
+            derived: Some(store::Derived { parent: token.id, salt }),
+            created_at: now,
+            expires_at: (now + self.lifetimes.idle).min(session_expires_at),
+        };
+        match store::insert_token(txn, child).await {
+            Err(error) if is_unique_violation(&error) => Err(RefreshError::Unsettled),
+            outcome => {
+                outcome?;
+                Ok(successor)
+            }
+        }
+    }
+
+    /// Follows the salts from a consumed token to the session's live one.
+    async fn live_token(
+        &self,
+        txn: &DatabaseTransaction,
+        presented: &RefreshToken,
+        token: &FoundToken,
+        now: DateTime<Utc>,
+    ) -> Result<RefreshToken, RefreshError> {
+        let keys = self.keys.current();
+        let (mut text, mut id) = (presented.clone(), token.id);
+        for _ in 0..HOPS_MAX {
+            let child = store::find_child(txn, id).await?.ok_or(RefreshError::Unsettled)?;
+            let salt = child.salt.as_deref().ok_or(RefreshError::Unsettled)?;
+            text = text.successor(&keys, salt);
+            // Another instance may hold another refresh key for a moment. What it stored is then
+            // not what was derived here, and a wrong token must not be handed out.
+            if text.hash() != *child.hash {
+                return Err(RefreshError::Unsettled);
+            }
+            if child.consumed_at.is_none() {
+                let is_alive = now < child.expires_at;
+                return is_alive.then_some(text).ok_or(RefreshError::Unknown);
+            }
+            id = child.id;
+        }
+        Err(RefreshError::Unsettled)
+    }
+
+    async fn end_for_reuse(
+        &self,
+        txn: DatabaseTransaction,
+        client: &Client,
+        session: &store::FoundSession,
+        user: User,
+        now: DateTime<Utc>,
+    ) -> Result<(User, Tokens), RefreshError> {
+        store::end(&txn, session.id, EndReason::Reuse, now).await?;
+        let event = Event {
+            kind: Kind::RefreshReused,
+            actor: Actor::Unknown,
+            target: user.id,
+            session: Some(session.id),
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        // Commit before failing: a rollback would undo the very revocation this is for.
+        txn.commit().await?;
+        self.forget(user.id);
+        tracing::warn!(session.id = %session.id, user.id = %user.id, "refresh token reused; session ended");
+        Err(RefreshError::Reused)
+    }
+
+    /// Whether something that happened at `then` is at most one grace ago. A grace of 0 is off.
+    fn is_within_grace(&self, then: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        let grace = self.lifetimes.grace;
+        !grace.is_zero() && now - then <= grace
+    }
+}
+
+impl Presented {
+    /// Whether the session is alive and its user active: otherwise no token of it says anything.
+    fn is_usable_by_anyone(&self, now: DateTime<Utc>) -> bool {
+        self.session.ended_at.is_none() && now < self.session.expires_at && self.user.is_active
+    }
+}

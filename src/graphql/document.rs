@@ -1,0 +1,145 @@
+//! The pre-scan: proves a document cheap before the executor sees it.
+//!
+//! async-graphql expands fragments without remembering what it has expanded, before it compares
+//! any limit: 800 bytes can cost it a second. So nothing reaches it that has not passed here.
+//! The text is measured by a lexer in one pass, then parsed once; over the parsed document every
+//! fragment is measured once and its measure is reused, so that the cost stays linear.
+
+mod cost;
+mod lexer;
+
+use async_graphql::Pos;
+use async_graphql::parser;
+use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
+
+use self::cost::{Cost, Walk};
+
+const CHARACTERS_MAX: usize = 15_000;
+const TOKENS_MAX: usize = 1_000;
+/// Braces, brackets and parentheses inside each other.
+const NESTING_MAX: usize = 32;
+const FRAGMENTS_MAX: usize = 50;
+const OPERATIONS_MAX: usize = 20;
+/// Directives on one node, and in the whole document.
+const DIRECTIVES_MAX: usize = 5;
+const DIRECTIVES_IN_ALL_MAX: usize = 50;
+/// Fields after fragment expansion.
+const SELECTIONS_MAX: u64 = 10_000;
+/// Fields with an alias after fragment expansion.
+const ALIASES_MAX: u64 = 15;
+/// A root field is 1, its leaf counts.
+const DEPTH_MAX: u32 = 10;
+/// The same below `__schema` and `__type`: the standard query needs 15.
+const INTROSPECTION_DEPTH_MAX: u32 = 20;
+/// Lists of the introspection schema inside each other, as graphql-js limits them.
+const INTROSPECTION_LISTS_MAX: u32 = 3;
+const ROOT_MUTATIONS_MAX: u64 = 5;
+
+/// Mutations that check a secret or cost a password hash: one an operation (BF-04). A schema
+/// test fails for a mutation with a secret argument that is missing here.
+pub(crate) const CREDENTIAL_MUTATIONS: &[&str] = &["login", "refreshToken", "register"];
+
+/// Why a document is not executed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{message}")]
+    Parse { message: String, positions: Vec<Pos> },
+    #[error("the document exceeds the limit of {max} {limit}")]
+    Limit { limit: &'static str, max: u64 },
+    #[error("{message}")]
+    Invalid { message: String },
+}
+
+/// Parses `source`, whose operation `operation_name` is to run, and proves it cheap.
+pub(crate) fn scan(
+    source: &str,
+    operation_name: Option<&str>,
+    allow_introspection: bool,
+) -> Result<ExecutableDocument, Refusal> {
+    at_most("characters", source.chars().count() as u64, CHARACTERS_MAX as u64)?;
+    let measured = lexer::measure(source);
+    at_most("tokens", measured.tokens as u64, TOKENS_MAX as u64)?;
+    at_most("nesting", measured.nesting as u64, NESTING_MAX as u64)?;
+    let document = parser::parse_query(source).map_err(|error| Refusal::Parse {
+        message: error.to_string(),
+        positions: error.positions().collect(),
+    })?;
+    at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
+    at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
+    measure_all(&document, allow_introspection)?;
+    choose(&document, operation_name)?;
+    Ok(document)
+}
+
+/// Measures every operation, and every fragment whether it is used or not: the library's
+/// validation walks those too.
+fn measure_all(document: &ExecutableDocument, allow_introspection: bool) -> Result<(), Refusal> {
+    let mut walk = Walk::new(document);
+    for name in document.fragments.keys() {
+        let cost = walk.fragment(name)?;
+        at_most("selections", cost.selections, SELECTIONS_MAX)?;
+        at_most("depth", u64::from(cost.depth), u64::from(INTROSPECTION_DEPTH_MAX))?;
+    }
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        walk.count_directives(&operation.directives)?;
+        for variable in &operation.variable_definitions {
+            walk.count_directives(&variable.node.directives)?;
+        }
+        let cost = walk.selection_set(&operation.selection_set.node)?;
+        check(operation, &cost, allow_introspection)?;
+    }
+    at_most("directives", walk.directives as u64, DIRECTIVES_IN_ALL_MAX as u64)
+}
+
+fn check(
+    operation: &OperationDefinition,
+    cost: &Cost,
+    allow_introspection: bool,
+) -> Result<(), Refusal> {
+    at_most("selections", cost.selections, SELECTIONS_MAX)?;
+    at_most("aliases", cost.aliases, ALIASES_MAX)?;
+    let is_query = operation.ty == OperationType::Query;
+    if cost.introspects && is_query && !allow_introspection {
+        return Err(invalid("Introspection is off on this server"));
+    }
+    // Only the root of a query introspects; elsewhere those names are fields like any other.
+    if is_query {
+        at_most("depth", cost.plain_depth.into(), DEPTH_MAX.into())?;
+        let depth = u64::from(cost.introspection_depth);
+        at_most("introspectionDepth", depth, INTROSPECTION_DEPTH_MAX.into())?;
+        let lists = u64::from(cost.introspection_lists);
+        at_most("introspectionLists", lists, INTROSPECTION_LISTS_MAX.into())?;
+    } else {
+        at_most("depth", cost.depth.into(), DEPTH_MAX.into())?;
+    }
+    if operation.ty == OperationType::Mutation {
+        at_most("rootMutations", cost.roots, ROOT_MUTATIONS_MAX)?;
+        at_most("credentialMutations", cost.credentials, 1)?;
+    }
+    Ok(())
+}
+
+/// Makes sure that there is exactly one operation to run.
+fn choose(document: &ExecutableDocument, name: Option<&str>) -> Result<(), Refusal> {
+    let mut operations = document.operations.iter();
+    match name {
+        Some(name) if operations.any(|(known, _)| known.is_some_and(|known| known == name)) => {
+            Ok(())
+        }
+        Some(_) => Err(invalid("The document has no operation of this name")),
+        None if operations.count() == 1 => Ok(()),
+        None => Err(invalid("The document has several operations: operationName must choose one")),
+    }
+}
+
+fn at_most(limit: &'static str, count: u64, max: u64) -> Result<(), Refusal> {
+    if count > max { Err(Refusal::Limit { limit, max }) } else { Ok(()) }
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::Invalid { message: message.into() }
+}
+
+#[cfg(test)]
+mod tests;

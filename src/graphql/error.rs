@@ -1,0 +1,178 @@
+//! What a client sees when something fails: a message for people and a code for programs.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_graphql::{ErrorExtensionValues, Name, Value, indexmap::IndexMap};
+use axum::http::StatusCode;
+use sea_orm::DbErr;
+
+use crate::platform::access::Anonymity;
+use crate::platform::db;
+use crate::platform::invalid::Problem;
+use crate::platform::passwords::hash::HashError;
+
+/// What resolvers return.
+pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
+
+/// After this long a client may try again what the database had no time for.
+const RETRY_AFTER_SECONDS: u32 = 1;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident;)*) => {
+        /// Every value `extensions.code` can have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Code { $($(#[$doc])* $name,)* }
+
+        impl Code {
+            /// The code as clients see it.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The status of `application/graphql-response+json` without data.
+            pub(crate) fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// Reads a code back.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not a GraphQL request at all.
+    BadRequest = "BAD_REQUEST", BAD_REQUEST;
+    GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", BAD_REQUEST;
+    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST;
+    /// The document asks for more than any one may; carries `limit` and `max`.
+    DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST;
+    /// Carries `fields`.
+    BadUserInput = "BAD_USER_INPUT", BAD_REQUEST;
+    /// Carries `reason`.
+    Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
+    InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED;
+    InvalidToken = "INVALID_TOKEN", UNAUTHORIZED;
+    Forbidden = "FORBIDDEN", FORBIDDEN;
+    NotFound = "NOT_FOUND", NOT_FOUND;
+    /// Carries `field` when one is to blame.
+    Conflict = "CONFLICT", CONFLICT;
+    /// Carries `retryAfter`, in seconds.
+    ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE;
+    /// Carries `requestId`, and nothing about the cause.
+    InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR;
+}
+
+/// What a resolver may fail with.
+///
+/// Deliberately not `Display`: async-graphql turns every `Display` type into a client-visible
+/// message on `?`, and so a `DbErr` in a resolver does not compile instead of leaking.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    code: Code,
+    message: Cow<'static, str>,
+    detail: Option<(&'static str, Value)>,
+    cause: Option<anyhow::Error>,
+}
+
+impl ApiError {
+    pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), detail: None, cause: None }
+    }
+
+    pub(crate) fn unauthenticated(reason: Anonymity) -> Self {
+        let message = match reason {
+            Anonymity::MissingToken => "Please sign in",
+            Anonymity::InvalidToken => "The access token is not valid",
+            Anonymity::TokenExpired => "The access token has expired",
+            Anonymity::SessionEnded => "The session is over; please sign in again",
+        };
+        Self::new(Code::Unauthenticated, message).with("reason", reason.as_str())
+    }
+
+    pub(crate) fn forbidden() -> Self {
+        Self::new(Code::Forbidden, "You may not do this")
+    }
+
+    /// One refused argument.
+    pub(crate) fn argument(path: &'static str, reason: &str, message: &str) -> Self {
+        Self::new(Code::BadUserInput, message.to_owned())
+            .with("fields", Value::List(vec![field(path, reason, message)]))
+    }
+
+    /// Every refused field of an input.
+    pub(crate) fn invalid(problems: &[Problem]) -> Self {
+        let fields = problems.iter().map(|Problem { path, invalid }| {
+            field(path, invalid.reason.as_str(), &invalid.message)
+        });
+        let message = match problems {
+            [only] => only.invalid.message.clone(),
+            _ => "Some fields are not acceptable".into(),
+        };
+        Self::new(Code::BadUserInput, message).with("fields", Value::List(fields.collect()))
+    }
+
+    /// Another row holds the value of `field`.
+    pub(crate) fn taken(field: &'static str) -> Self {
+        Self::new(Code::Conflict, format!("This {field} is taken")).with("field", field)
+    }
+
+    pub(crate) fn unavailable(retry_after_seconds: u32) -> Self {
+        Self::new(Code::ServiceUnavailable, "Please try again in a moment")
+            .with("retryAfter", retry_after_seconds)
+    }
+
+    /// A failure that says nothing to clients. The cause is for the log.
+    pub(crate) fn internal(cause: impl Into<anyhow::Error>) -> Self {
+        Self {
+            cause: Some(cause.into()),
+            ..Self::new(Code::InternalServerError, "Something went wrong on our side")
+        }
+    }
+
+    /// A failure of the database: one that may pass, or one of ours.
+    pub(crate) fn database(cause: DbErr) -> Self {
+        if db::is_unavailable(&cause) {
+            return Self { cause: Some(cause.into()), ..Self::unavailable(RETRY_AFTER_SECONDS) };
+        }
+        Self::internal(cause)
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.detail = Some((name, value.into()));
+        self
+    }
+}
+
+impl From<HashError> for ApiError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy { retry_after_seconds } => Self::unavailable(retry_after_seconds),
+            HashError::Malformed | HashError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ApiError> for async_graphql::Error {
+    fn from(error: ApiError) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", error.code.as_str());
+        if let Some((name, value)) = error.detail {
+            extensions.set(name, value);
+        }
+        let source = error.cause.map(|cause| Arc::new(cause) as Arc<dyn Any + Send + Sync>);
+        Self { message: error.message.into_owned(), source, extensions: Some(extensions) }
+    }
+}
+
+/// One entry of `extensions.fields`.
+pub(crate) fn field(path: &str, reason: &str, message: &str) -> Value {
+    let entries = [("path", path), ("code", reason), ("message", message)];
+    Value::Object(IndexMap::from_iter(
+        entries.map(|(name, text)| (Name::new(name), Value::from(text))),
+    ))
+}

@@ -1,0 +1,8 @@
+//! The kit for resolvers. It knows no feature and no table.
+
+pub(crate) mod context;
+pub(crate) mod directive;
+pub(crate) mod document;
+pub(crate) mod error;
+pub(crate) mod guard;
+pub(crate) mod page;

@@ -1,0 +1,83 @@
+//! Which of the two media types of GraphQL over HTTP a client wants.
+
+use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderValue};
+
+/// A response's media type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MediaType {
+    /// `application/json`: 200 whenever GraphQL answered at all.
+    Json,
+    /// `application/graphql-response+json`: the status tells of errors.
+    GraphqlResponse,
+}
+
+impl MediaType {
+    /// Picks the type of the greatest weight; between equals the one that was named first. `None`
+    /// when neither is acceptable. Without a header: JSON, as older clients expect.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let mut best: Option<(f32, Self)> = None;
+        let mut is_asked = false;
+        for range in headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()) {
+            for range in range.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+                is_asked = true;
+                let Some((weight, media)) = Self::of_range(range) else { continue };
+                if weight > best.map_or(0.0, |(weight, _)| weight) {
+                    best = Some((weight, media));
+                }
+            }
+        }
+        if is_asked { best.map(|(_, media)| media) } else { Some(Self::Json) }
+    }
+
+    fn of_range(range: &str) -> Option<(f32, Self)> {
+        let mut parts = range.split(';').map(str::trim);
+        let media = match parts.next()?.to_ascii_lowercase().as_str() {
+            "application/json" | "application/*" | "*/*" => Self::Json,
+            "application/graphql-response+json" => Self::GraphqlResponse,
+            _ => return None,
+        };
+        let mut weight = 1.0;
+        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
+            let value = value.trim_matches('"');
+            match name.trim().to_ascii_lowercase().as_str() {
+                "q" => weight = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?,
+                "charset" if !value.eq_ignore_ascii_case("utf-8") => return None,
+                _ => {}
+            }
+        }
+        Some((weight, media))
+    }
+
+    pub(super) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json; charset=utf-8",
+            Self::GraphqlResponse => "application/graphql-response+json; charset=utf-8",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn negotiated(accept: &str) -> Option<MediaType> {
+        MediaType::negotiate(&HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]))
+    }
+
+    #[test]
+    fn the_heavier_type_wins_and_the_first_of_equals() {
+        let (json, graphql) = (Some(MediaType::Json), Some(MediaType::GraphqlResponse));
+        assert_eq!(negotiated("application/json"), json);
+        assert_eq!(negotiated("application/graphql-response+json, application/json"), graphql);
+        assert_eq!(negotiated("application/json, application/graphql-response+json"), json);
+        assert_eq!(
+            negotiated("application/json;q=0.5, application/graphql-response+json;q=0.9"),
+            graphql
+        );
+        assert_eq!(negotiated("text/html, */*;q=0.1"), json);
+        assert_eq!(negotiated("text/html"), None);
+        assert_eq!(negotiated("application/json;q=0"), None);
+        assert_eq!(MediaType::negotiate(&HeaderMap::new()), json);
+    }
+}

@@ -1,0 +1,254 @@
+//! POST `/graphql`: from a request's bytes to a response's, with the rules of GraphQL over HTTP.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::parser::types::ExecutableDocument;
+use async_graphql::{
+    PathSegment, Request, Response as GraphqlResponse, ServerError, Value, Variables,
+};
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::{Deserialize, Serialize};
+
+use super::accept::MediaType;
+use super::{refusal, request};
+use crate::app::App;
+use crate::features::accounts::graphql::UserLoader;
+use crate::graphql::context::Caller;
+use crate::graphql::document::{self, Refusal};
+use crate::graphql::error::{ApiError, Code, field};
+use crate::platform::access::{Anonymity, Authentication, Client};
+
+/// The most a request may hold (GQ-01), enforced while it streams in.
+const BODY_LENGTH_MAX: usize = 100 * 1024;
+/// The most errors one response lists (GQ-09).
+const ERRORS_MAX: usize = 5;
+
+/// A request's body, as the specification has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
+    query: String,
+    operation_name: Option<String>,
+    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    /// Checked to be a map, and not used.
+    #[serde(rename = "extensions")]
+    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+pub(super) async fn execute(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    answer(&app, client, &headers, body).await.unwrap_or_else(|refused| refused)
+}
+
+async fn answer(
+    app: &App,
+    client: Client,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Response> {
+    let media = MediaType::negotiate(headers).ok_or_else(|| {
+        refusal(StatusCode::NOT_ACCEPTABLE, "Only JSON is served here: see the Accept header")
+    })?;
+    check_content_type(headers)?;
+    let bearer = request::bearer(headers)?;
+    let call = parse(&read(body).await?)?;
+    let request_id = request::id_of(&client).to_string();
+    let finish = |response, challenge| finish(response, media, &request_id, challenge);
+
+    let scanned =
+        document::scan(&call.query, call.operation_name.as_deref(), app.config.introspection);
+    let document = match scanned {
+        Ok(document) => document,
+        Err(refused) => return Ok(finish(refused_document(refused), None)),
+    };
+    let token = bearer.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let authentication = match app.sessions.authenticate(token).await {
+        Ok(authentication) => authentication,
+        Err(error) => return Ok(finish(failed(ApiError::from(error)), None)),
+    };
+    let challenge = match authentication {
+        Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
+        Authentication::Anonymous(reason) => Some(reason),
+    };
+    let caller = Caller { authentication, client, bearer };
+    let response = app.schema.execute(graphql_request(app, call, document, caller)).await;
+    Ok(finish(response, challenge))
+}
+
+fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
+    let variables = call.variables.map(serde_json::Value::Object).unwrap_or_default();
+    let loader = DataLoader::new(UserLoader(app.accounts.clone()), tokio::spawn);
+    let mut request = Request::new(call.query)
+        .variables(Variables::from_json(variables))
+        .data(caller)
+        .data(loader);
+    request.operation_name = call.operation_name;
+    request.set_parsed_query(document);
+    request
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let is_json = match (values.next().map(HeaderValue::to_str), values.next()) {
+        (Some(Ok(value)), None) => {
+            let mut parts = value.split(';').map(str::trim);
+            let essence = parts.next().unwrap_or_default();
+            let is_utf8 = |part: &str| {
+                part.split_once('=').is_some_and(|(name, value)| {
+                    name.eq_ignore_ascii_case("charset")
+                        && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+                })
+            };
+            essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8)
+        }
+        _ => false,
+    };
+    if is_json {
+        return Ok(());
+    }
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    Err(refusal(status, "Send application/json (utf-8) in the Content-Type header"))
+}
+
+async fn read(body: Body) -> Result<Bytes, Response> {
+    match Limited::new(body, BODY_LENGTH_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB"))
+        }
+        Err(_broken) => Err(refusal(StatusCode::BAD_REQUEST, "The body broke off")),
+    }
+}
+
+fn parse(body: &[u8]) -> Result<Call, Response> {
+    let bad = |message: &str| refusal(StatusCode::BAD_REQUEST, message);
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => return Err(bad("The body is empty")),
+        Some(b'[') => return Err(bad("Batches are not supported: send one operation a request")),
+        Some(_) => {}
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        bad(if error.is_data() {
+            "The body must be a map with the string query, and optionally the string \
+             operationName and the maps variables and extensions, each once"
+        } else {
+            "The body is not valid JSON"
+        })
+    })
+}
+
+fn refused_document(refused: Refusal) -> GraphqlResponse {
+    let message = refused.to_string();
+    let (code, positions) = match &refused {
+        Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions.clone()),
+        Refusal::Invalid { .. } => (Code::GraphqlValidationFailed, Vec::new()),
+        Refusal::Limit { .. } => (Code::DocumentLimit, Vec::new()),
+    };
+    let mut error = ServerError::new(message, None);
+    error.locations = positions;
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", code.as_str());
+    if let Refusal::Limit { limit, max } = refused {
+        extensions.set("limit", limit);
+        extensions.set("max", max);
+    }
+    GraphqlResponse::from_errors(vec![error])
+}
+
+fn failed(error: ApiError) -> GraphqlResponse {
+    let error = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
+    GraphqlResponse::from_errors(vec![ServerError { locations: Vec::new(), ..error }])
+}
+
+/// A response's body. `data` is absent when nothing was executed.
+#[derive(Serialize)]
+struct Answer<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+}
+
+/// Gives every error its code, logs what has a cause, and chooses status and headers.
+fn finish(
+    mut response: GraphqlResponse,
+    media: MediaType,
+    request_id: &str,
+    challenge: Option<Anonymity>,
+) -> Response {
+    response.errors.truncate(ERRORS_MAX);
+    let mut codes = Vec::with_capacity(response.errors.len());
+    for error in &mut response.errors {
+        codes.push(complete(error, request_id));
+    }
+    let was_executed = response.errors.iter().all(|error| !error.path.is_empty());
+    let has_data = response.data != Value::Null;
+    let status = match (codes.first(), media) {
+        (Some(code), MediaType::GraphqlResponse) if !has_data => code.status(),
+        _ => StatusCode::OK,
+    };
+    let data = (has_data || was_executed).then_some(&response.data);
+    let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
+        return refusal(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side");
+    };
+    let mut answer = (status, body).into_response();
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, media.header());
+    if challenge.is_some() {
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    } else if codes.contains(&Code::Unauthenticated) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = response.errors.iter().find_map(retry_after) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// Completes one error and says its code. An error without one comes from the library: without a
+/// path it is about the document, with one about an argument's value.
+fn complete(error: &mut ServerError, request_id: &str) -> Code {
+    let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
+    if let Some(cause) = error.source::<anyhow::Error>() {
+        tracing::error!(error = %format!("{cause:#}"), path = %path, "a resolver failed");
+    }
+    let extensions = error.extensions.get_or_insert_default();
+    let code = match extensions.get("code") {
+        Some(Value::String(code)) => Code::parse(code).unwrap_or(Code::InternalServerError),
+        _ if path.is_empty() => Code::GraphqlValidationFailed,
+        _ => {
+            let fields = vec![field(&path, "INVALID_FORMAT", &error.message)];
+            extensions.set("fields", Value::List(fields));
+            Code::BadUserInput
+        }
+    };
+    extensions.set("code", code.as_str());
+    if code == Code::InternalServerError {
+        extensions.set("requestId", request_id);
+    }
+    code
+}
+
+fn segment(segment: &PathSegment) -> String {
+    match segment {
+        PathSegment::Field(name) => name.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    }
+}
+
+fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
+    }
+}

@@ -1,0 +1,81 @@
+//! What is known of a request before it is read: its id, its client, its bearer token.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use secrecy::SecretString;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::refusal;
+use crate::platform::access::Client;
+use crate::platform::clock::Clock;
+use crate::platform::id::uuid_v7;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A longer header is refused unread (JW-09).
+const AUTHORIZATION_LENGTH_MAX: usize = 8 * 1024;
+const USER_AGENT_LENGTH_MAX: usize = 256;
+
+/// Gives every request an id of our own, which the log, the errors and the response share, and
+/// every response the headers that all of them have.
+pub(super) async fn identify(mut request: Request, next: Next) -> Response {
+    let id = uuid_v7(Clock::system().now());
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let user_agent = request.headers().get(USER_AGENT).and_then(printable);
+    request.extensions_mut().insert(Client { ip: peer, user_agent, request_id: Some(id) });
+    let span = tracing::info_span!("request", request.id = %id);
+    let mut response = next.run(request).instrument(span).await;
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A header's text without control characters, cut to what is stored.
+fn printable(value: &HeaderValue) -> Option<String> {
+    let text = value.to_str().ok()?;
+    Some(text.chars().filter(|c| !c.is_control()).take(USER_AGENT_LENGTH_MAX).collect())
+}
+
+/// The bearer token of a request (RFC 6750, section 2.1), if it has one.
+///
+/// Another scheme is as no header at all; two headers or an empty token are refused (JW-10).
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Response> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let bad = |message| Err(refusal(StatusCode::BAD_REQUEST, message));
+    if values.next().is_some() {
+        return bad("The Authorization header is repeated");
+    }
+    if value.len() > AUTHORIZATION_LENGTH_MAX {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(refusal(status, "The Authorization header is too long"));
+    }
+    let Ok(text) = value.to_str() else {
+        return bad("The Authorization header is not readable");
+    };
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    match token.trim_matches(' ') {
+        "" => bad("The Authorization header has no token"),
+        token => Ok(Some(token.into())),
+    }
+}
+
+/// The id of a request, for an error that names it.
+pub(super) fn id_of(client: &Client) -> Uuid {
+    client.request_id.unwrap_or_default()
+}

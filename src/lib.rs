@@ -1,0 +1,18 @@
+//! Portcullis: a self-hosted GraphQL auth server whose schema is its access policy.
+//!
+//! The map, in reading order: [`config`] reads the settings, [`app`] wires everything, `http`
+//! answers requests, `schema` puts the GraphQL schema together from `features`, one folder each.
+//! Below them stand two kits: `graphql` for resolvers and `platform` for rules. `entity` holds the
+//! tables, and [`cli`] the verbs of the command line.
+
+pub mod app;
+pub mod cli;
+pub mod config;
+mod entity;
+mod features;
+mod graphql;
+pub mod http;
+mod platform;
+pub mod schema;
+
+pub use platform::clock::Clock;

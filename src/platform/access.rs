@@ -1,0 +1,113 @@
+//! Who calls, and what they may do.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::prelude::StringLen;
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use uuid::Uuid;
+
+use super::id::{SessionId, UserId};
+
+/// What a user may do, in rising order: each role holds all that the ones before it hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum Role {
+    /// An ordinary account.
+    #[sea_orm(string_value = "USER")]
+    User,
+    /// May manage accounts.
+    #[sea_orm(string_value = "ADMIN")]
+    Admin,
+}
+
+impl Role {
+    /// The role as the schema, the database and the `role` claim spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
+/// An account as the program passes it around: every column but the password's hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) username: String,
+    pub(crate) email: String,
+    pub(crate) email_verified: bool,
+    pub(crate) full_name: Option<String>,
+    pub(crate) role: Role,
+    pub(crate) is_active: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) last_login_at: Option<DateTime<Utc>>,
+}
+
+/// The caller of a request whose bearer token names a live session of an active user.
+///
+/// Everything here is current data, not what the token says: a demoted admin is a user.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) user: Arc<User>,
+    pub(crate) session_id: SessionId,
+    /// The session's absolute end.
+    pub(crate) session_expires_at: DateTime<Utc>,
+}
+
+impl Viewer {
+    /// Whether the caller holds at least `role`.
+    pub(crate) fn holds(&self, role: Role) -> bool {
+        self.user.role >= role
+    }
+}
+
+/// Why a request has no viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anonymity {
+    /// No bearer token was sent.
+    MissingToken,
+    /// The token is malformed, forged, or meant for somebody else.
+    InvalidToken,
+    /// The token was good until it expired: time to refresh.
+    TokenExpired,
+    /// The token is good but its session is over: time to sign in.
+    SessionEnded,
+}
+
+impl Anonymity {
+    /// The value of `extensions.reason`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingToken => "MISSING_TOKEN",
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::SessionEnded => "SESSION_ENDED",
+        }
+    }
+}
+
+/// From where a request came, as far as the server can vouch for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) ip: Option<IpAddr>,
+    /// At most 256 characters, without control characters.
+    pub(crate) user_agent: Option<String>,
+    /// `None` for the command line.
+    pub(crate) request_id: Option<Uuid>,
+}
+
+impl Client {
+    /// The command line: no address and no request.
+    pub(crate) const CLI: Self = Self { ip: None, user_agent: None, request_id: None };
+}
+
+/// Who a request's bearer token speaks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Authentication {
+    Viewer(Viewer),
+    Anonymous(Anonymity),
+}

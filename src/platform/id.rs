@@ -1,0 +1,71 @@
+//! Ids: UUIDv7, one Rust type a kind, so that a session's id cannot be passed for a user's.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DbErr, DeriveValueType, TryFromU64};
+use serde::{Deserialize, Serialize};
+use uuid::{NoContext, Timestamp, Uuid};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            DeriveValueType,
+        )]
+        #[serde(transparent)]
+        pub(crate) struct $name(pub(crate) Uuid);
+
+        impl $name {
+            /// A fresh id; its random part comes from the operating system's generator (EN-06).
+            pub(crate) fn new(now: DateTime<Utc>) -> Self {
+                Self(uuid_v7(now))
+            }
+        }
+
+        /// SeaORM asks every primary key whether it can be an auto-incremented one. Ours cannot.
+        impl TryFromU64 for $name {
+            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+                Err(DbErr::ConvertFromU64(stringify!($name)))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A user: `sub` in access tokens.
+    UserId
+);
+id!(
+    /// A session: `sid` in access tokens.
+    SessionId
+);
+id!(
+    /// A refresh token's row. The token itself is a secret and never an id.
+    RefreshTokenId
+);
+id!(
+    /// A security event.
+    AuditEventId
+);
+
+impl UserId {
+    /// Reads the canonical text form; any other spelling names nobody.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok()?;
+        (id.as_hyphenated().to_string() == text).then_some(Self(id))
+    }
+}
+
+/// A UUIDv7 that carries `now` in milliseconds and 74 random bits.
+pub(crate) fn uuid_v7(now: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
+    Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}

@@ -1,0 +1,187 @@
+//! Access tokens: signed JWTs (RFC 7519) of the profile in RFC 9068.
+//!
+//! Issued and verified here and nowhere else. The library checks the signature; every rule about
+//! header and claims that it leaves open or lenient is stated below.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jsonwebtoken::{Header, Validation};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::access::Role;
+use super::clock::Clock;
+use super::id::{SessionId, UserId, uuid_v7};
+use super::keys::Keys;
+use super::secret::{CryptoError, from_base64url};
+
+/// The `typ` of an access token (RFC 9068, section 2.1); other kinds of token have another.
+const TYP: &str = "at+jwt";
+/// The client every token is issued to.
+const CLIENT_ID: &str = "portcullis";
+/// How far two clocks may stand apart.
+const LEEWAY_SECONDS: i64 = 5;
+/// No access token lives longer, whoever signed it and whatever it says (JW-07).
+pub(crate) const LIFETIME_MAX_SECONDS: u32 = 900;
+/// Longer ones are refused unread (JW-09); ours have about 700 bytes.
+const TOKEN_LENGTH_MAX: usize = 8 * 1024;
+const KID_LENGTH_MAX: usize = 64;
+
+/// What an access token says.
+///
+/// Every claim is required, a claim named twice is refused, and nothing here is personal data
+/// (JW-08, JW-10, JW-15).
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Claims {
+    iss: String,
+    aud: Audience,
+    pub(crate) sub: UserId,
+    pub(crate) sid: SessionId,
+    jti: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    client_id: String,
+    /// For other services. Here the role is read from current data.
+    role: String,
+}
+
+/// One audience or several (RFC 7519, section 4.1.3).
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// A header as far as it matters. Keys that a token brings along (`jwk`, `jku`, `x5u`, `x5c`) are
+/// never looked at (JW-04).
+#[derive(Deserialize)]
+struct TokenHeader {
+    typ: String,
+    kid: String,
+    #[serde(default, deserialize_with = "present")]
+    crit: bool,
+    #[serde(default, deserialize_with = "present")]
+    b64: bool,
+}
+
+/// Whether a member is there at all, `null` included.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(value).map(|_present| true)
+}
+
+/// Why a bearer token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TokenError {
+    #[error("the token is malformed, forged or meant for another service")]
+    Invalid,
+    /// Good in every other respect, which is what `logout` needs to know.
+    #[error("the token has expired")]
+    Expired(Box<Claims>),
+}
+
+/// Issues and verifies access tokens.
+#[derive(Clone)]
+pub(crate) struct Jwt {
+    settings: Arc<Settings>,
+    keys: Keys,
+    clock: Clock,
+}
+
+/// Who issues, for whom, and for how long.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    /// At most [`LIFETIME_MAX_SECONDS`].
+    pub(crate) ttl_seconds: u32,
+}
+
+impl Jwt {
+    pub(crate) fn new(settings: Settings, keys: Keys, clock: Clock) -> Self {
+        Self { settings: Arc::new(settings), keys, clock }
+    }
+
+    /// How long a token lives, in seconds.
+    pub(crate) fn ttl_seconds(&self) -> u32 {
+        self.settings.ttl_seconds
+    }
+
+    /// Signs a token for a session with the current key.
+    pub(crate) fn issue(
+        &self,
+        user: UserId,
+        session: SessionId,
+        role: Role,
+    ) -> Result<String, CryptoError> {
+        let now = self.clock.now();
+        let claims = Claims {
+            iss: self.settings.issuer.clone(),
+            aud: Audience::One(self.settings.audience.clone()),
+            sub: user,
+            sid: session,
+            jti: uuid_v7(now).to_string(),
+            iat: now.timestamp(),
+            nbf: now.timestamp(),
+            exp: now.timestamp() + i64::from(self.settings.ttl_seconds),
+            client_id: CLIENT_ID.to_owned(),
+            role: role.as_str().to_owned(),
+        };
+        let keys = self.keys.current();
+        let key = keys.signing();
+        let mut header = Header::new(key.algorithm());
+        header.typ = Some(TYP.to_owned());
+        header.kid = Some(key.kid().to_owned());
+        jsonwebtoken::encode(&header, &claims, key.encoding())
+            .map_err(|_opaque| CryptoError("sign an access token"))
+    }
+
+    /// Verifies a token; what it returns was signed by us, for us, and is in its time.
+    pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+        let claims = self.verify_but_for_time(token).ok_or(TokenError::Invalid)?;
+        let now = self.clock.now().timestamp();
+        let (earliest, latest) = (now - LEEWAY_SECONDS, now + LEEWAY_SECONDS);
+        if claims.nbf > latest || claims.iat > latest {
+            return Err(TokenError::Invalid);
+        }
+        if claims.exp <= earliest {
+            return Err(TokenError::Expired(Box::new(claims)));
+        }
+        Ok(claims)
+    }
+
+    fn verify_but_for_time(&self, token: &str) -> Option<Claims> {
+        if token.len() > TOKEN_LENGTH_MAX || token.split('.').count() != 3 {
+            return None;
+        }
+        let header = from_base64url(token.split('.').next()?)?;
+        let header: TokenHeader = serde_json::from_slice(&header).ok()?;
+        let typ = header.typ.to_ascii_lowercase();
+        let is_access_token = typ.strip_prefix("application/").unwrap_or(&typ) == TYP;
+        let has_extensions = header.crit || header.b64;
+        if !is_access_token || has_extensions || header.kid.len() > KID_LENGTH_MAX {
+            return None;
+        }
+        let keys = self.keys.current();
+        let key = keys.verifying(&header.kid)?;
+        // The key decides the algorithm; a header that names another one is refused.
+        let mut validation = Validation::new(key.algorithm());
+        validation.required_spec_claims =
+            ["exp", "nbf", "iss", "aud", "sub"].map(str::to_owned).into();
+        validation.iss = Some(HashSet::from([self.settings.issuer.clone()]));
+        validation.aud = Some(HashSet::from([self.settings.audience.clone()]));
+        validation.validate_aud = true;
+        // Time is checked above, against our own clock.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, key.decoding(), &validation).ok()?.claims;
+        let lifetime = claims.exp.checked_sub(claims.iat)?;
+        let is_ours = claims.client_id == CLIENT_ID
+            && !claims.jti.is_empty()
+            && (0..=i64::from(LIFETIME_MAX_SECONDS)).contains(&lifetime);
+        is_ours.then_some(claims)
+    }
+}

@@ -1,0 +1,12 @@
+//! The kit for rules: clock, ids, secrets, keys, passwords, the database. It knows no GraphQL.
+
+pub(crate) mod access;
+pub(crate) mod clock;
+pub(crate) mod db;
+pub(crate) mod id;
+pub(crate) mod invalid;
+pub(crate) mod jwt;
+pub(crate) mod keys;
+pub(crate) mod passwords;
+pub(crate) mod secret;
+pub(crate) mod telemetry;
