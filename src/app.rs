@@ -27,7 +27,7 @@ use crate::schema::{self, Schema};
 /// How often each instance reads the key set.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// How often what has expired is removed.
-const PURGE_EVERY: Duration = Duration::from_secs(60);
+const PURGE_EVERY: Duration = Duration::from_mins(1);
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]

@@ -1,106 +1,22 @@
 //! Every setting: read once, validated as a whole, all problems told at once and no value ever.
 
+mod settings;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::{fmt, fs};
 
 use chrono::TimeDelta;
-use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+pub use self::settings::Settings;
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::passwords::hash::Cost;
 
 /// Shortest acceptable master secret, in bytes.
 pub(crate) const SECRET_LENGTH_MIN: usize = 32;
-
-/// The settings as given: flags before variables before defaults.
-#[derive(Args, Clone)]
-#[command(next_help_heading = "Settings (each is a flag and a variable)")]
-pub struct Settings {
-    /// What this instance is for: `development` or `production`
-    #[arg(long = "env", env = "PORTCULLIS_ENV", default_value = "development", global = true)]
-    environment: String,
-    /// Let a development instance listen on more than this machine: `true` or `false`
-    #[arg(
-        long,
-        env = "PORTCULLIS_ALLOW_PUBLIC_DEVELOPMENT",
-        default_value = "false",
-        global = true
-    )]
-    allow_public_development: String,
-    /// Address and port to listen on
-    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
-    listen: String,
-    /// Where clients reach this server; https in production [default: http://localhost:PORT]
-    #[arg(long, env = "PUBLIC_URL", global = true)]
-    public_url: Option<String>,
-    /// Folder for the embedded database and the generated secret
-    #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
-    data_dir: PathBuf,
-    /// `sqlite://path` or `postgres://…` [default: sqlite://DATA_DIR/portcullis.db]
-    #[arg(long, env = "DATABASE_URL", global = true)]
-    database_url: Option<SecretString>,
-    /// A file that holds DATABASE_URL
-    #[arg(long, env = "DATABASE_URL_FILE", global = true)]
-    database_url_file: Option<PathBuf>,
-    /// Most connections to the database at once
-    #[arg(long, env = "DATABASE_CONNECTIONS", default_value = "16", global = true)]
-    database_connections: String,
-    /// Seals the keys in the database; at least 32 bytes [default: generated in development]
-    #[arg(long, env = "SECRET_KEY", global = true)]
-    secret_key: Option<SecretString>,
-    /// A file that holds SECRET_KEY
-    #[arg(long, env = "SECRET_KEY_FILE", global = true)]
-    secret_key_file: Option<PathBuf>,
-    /// `iss` of access tokens [default: PUBLIC_URL]
-    #[arg(long, env = "JWT_ISSUER", global = true)]
-    jwt_issuer: Option<String>,
-    /// `aud` of access tokens [default: PUBLIC_URL]
-    #[arg(long, env = "JWT_AUDIENCE", global = true)]
-    jwt_audience: Option<String>,
-    /// Life of an access token, 1 to 900
-    #[arg(long, env = "ACCESS_TOKEN_TTL_SECONDS", default_value = "900", global = true)]
-    access_token_ttl_seconds: String,
-    /// A session ends when it is not refreshed for this long
-    #[arg(long, env = "REFRESH_TOKEN_IDLE_SECONDS", default_value = "604800", global = true)]
-    refresh_token_idle_seconds: String,
-    /// A session ends this long after sign-in, at most 30 days
-    #[arg(long, env = "REFRESH_TOKEN_ABSOLUTE_SECONDS", default_value = "2592000", global = true)]
-    refresh_token_absolute_seconds: String,
-    /// How long a rotated refresh token still leads to the live one, 0 (off) to 10
-    #[arg(long, env = "REFRESH_GRACE_SECONDS", default_value = "10", global = true)]
-    refresh_grace_seconds: String,
-    /// Memory of one password hash (Argon2id)
-    #[arg(long, env = "ARGON2_MEMORY_KIB", default_value = "19456", global = true)]
-    argon2_memory_kib: String,
-    /// Passes of one password hash (Argon2id)
-    #[arg(long, env = "ARGON2_ITERATIONS", default_value = "2", global = true)]
-    argon2_iterations: String,
-    /// Password hashes at once [default: the number of cores]
-    #[arg(long, env = "HASH_WORKERS", global = true)]
-    hash_workers: Option<String>,
-    /// Shortest password, at least 8
-    #[arg(long, env = "PASSWORD_MIN_LENGTH", default_value = "8", global = true)]
-    password_min_length: String,
-    /// `on` or `off`; without effect in this version
-    #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
-    rate_limits: String,
-    /// `full` or `off` [default: full in development, off in production]
-    #[arg(long, env = "INTROSPECTION", global = true)]
-    introspection: Option<String>,
-    /// GraphiQL at /graphql: `on` or `off` [default: on in development, off in production]
-    #[arg(long, env = "PLAYGROUND", global = true)]
-    playground: Option<String>,
-    /// What is logged: `error`, `warn`, `info`, `debug` or a list of directives
-    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
-    rust_log: String,
-    /// `text` or `json`
-    #[arg(long, env = "LOG_FORMAT", default_value = "text", global = true)]
-    log_format: String,
-}
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,23 +107,12 @@ impl Reader {
         {
             self.refuse("RATE_LIMITS must be on in production");
         }
-        let absolute = self.number(
-            "REFRESH_TOKEN_ABSOLUTE_SECONDS",
-            &settings.refresh_token_absolute_seconds,
-            1..=2_592_000,
-        );
-        let idle = self.number(
-            "REFRESH_TOKEN_IDLE_SECONDS",
-            &settings.refresh_token_idle_seconds,
-            1..=2_592_000,
-        );
-        let grace = self.number("REFRESH_GRACE_SECONDS", &settings.refresh_grace_seconds, 0..=10);
         let ttl = self.number(
             "ACCESS_TOKEN_TTL_SECONDS",
             &settings.access_token_ttl_seconds,
             1..=jwt::LIFETIME_MAX_SECONDS,
         );
-        let debug = if is_development { 0 } else { 1 };
+        let debug = usize::from(!is_development);
         let introspection =
             self.optional_choice("INTROSPECTION", settings.introspection.as_ref(), ["full", "off"]);
         let playground =
@@ -229,11 +134,7 @@ impl Reader {
                 1..=1000,
             ),
             secret_key: self.secret_key(settings, is_development),
-            lifetimes: Lifetimes {
-                idle: TimeDelta::seconds(idle.into()),
-                absolute: TimeDelta::seconds(absolute.into()),
-                grace: TimeDelta::seconds(grace.into()),
-            },
+            lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),
             hash_workers: self.hash_workers(settings),
             password_length_min: self.number(
@@ -248,6 +149,25 @@ impl Reader {
                 0 => LogFormat::Text,
                 _ => LogFormat::Json,
             },
+        }
+    }
+
+    fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {
+        let longest = 30 * 24 * 60 * 60; // NIST SP 800-63B, section 2.1.3.
+        let mut seconds =
+            |name, text: &str, range| TimeDelta::seconds(self.number(name, text, range).into());
+        Lifetimes {
+            idle: seconds(
+                "REFRESH_TOKEN_IDLE_SECONDS",
+                &settings.refresh_token_idle_seconds,
+                1..=longest,
+            ),
+            absolute: seconds(
+                "REFRESH_TOKEN_ABSOLUTE_SECONDS",
+                &settings.refresh_token_absolute_seconds,
+                1..=longest,
+            ),
+            grace: seconds("REFRESH_GRACE_SECONDS", &settings.refresh_grace_seconds, 0..=10),
         }
     }
 

@@ -30,7 +30,9 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     let lists =
         [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
     for (state, names) in lists {
-        names.iter().for_each(|name| println!("{state}  {name}"));
+        for name in names {
+            println!("{state}  {name}");
+        }
     }
     db.close().await?;
     if matches!(verb, Verb::Status) && !status.is_current() {

@@ -95,3 +95,13 @@ pub fn settings(flags: &[String]) -> Result<Settings, clap::Error> {
     let command = Bare::command().mut_args(|arg| arg.env(None::<&str>));
     Ok(Bare::from_arg_matches(&command.try_get_matches_from(flags)?)?.settings)
 }
+
+/// The variables of all settings.
+#[must_use]
+pub fn setting_names() -> Vec<String> {
+    Bare::command()
+        .get_arguments()
+        .filter_map(|arg| arg.get_env())
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect()
+}

@@ -68,7 +68,7 @@ async fn answer(
         document::scan(&call.query, call.operation_name.as_deref(), app.config.introspection);
     let document = match scanned {
         Ok(document) => document,
-        Err(refused) => return Ok(finish(refused_document(refused), None)),
+        Err(refused) => return Ok(finish(refused_document(&refused), None)),
     };
     let token = bearer.as_ref().map(secrecy::ExposeSecret::expose_secret);
     let authentication = match app.sessions.authenticate(token).await {
@@ -146,9 +146,9 @@ fn parse(body: &[u8]) -> Result<Call, Response> {
     })
 }
 
-fn refused_document(refused: Refusal) -> GraphqlResponse {
+fn refused_document(refused: &Refusal) -> GraphqlResponse {
     let message = refused.to_string();
-    let (code, positions) = match &refused {
+    let (code, positions) = match refused {
         Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions.clone()),
         Refusal::Invalid { .. } => (Code::GraphqlValidationFailed, Vec::new()),
         Refusal::Limit { .. } => (Code::DocumentLimit, Vec::new()),
@@ -158,8 +158,8 @@ fn refused_document(refused: Refusal) -> GraphqlResponse {
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_str());
     if let Refusal::Limit { limit, max } = refused {
-        extensions.set("limit", limit);
-        extensions.set("max", max);
+        extensions.set("limit", *limit);
+        extensions.set("max", *max);
     }
     GraphqlResponse::from_errors(vec![error])
 }

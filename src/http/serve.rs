@@ -25,14 +25,14 @@ pub(crate) async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()>
             let _ = stopping.send(());
         }
     };
-    let service = router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(told);
+    let routes = router(&app).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, routes).with_graceful_shutdown(told);
     let too_late = async {
         let _ = drain.await;
         tokio::time::sleep(DRAIN_MAX).await;
     };
     tokio::select! {
-        served = server => served.context("the server failed")?,
+        outcome = server => outcome.context("the server failed")?,
         () = too_late => tracing::warn!("some requests did not finish in time"),
     }
     app.close().await

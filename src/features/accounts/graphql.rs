@@ -138,7 +138,7 @@ impl AccountQuery {
         let listing = connection::listing(
             connection::Window { first, after, last, before },
             filter.unwrap_or_default(),
-            order_by.unwrap_or_default(),
+            &order_by.unwrap_or_default(),
         )?;
         UserConnection::load(ctx.service::<Accounts>(), listing).await
     }

@@ -74,7 +74,8 @@ impl Accounts {
     ) -> Result<(User, Tokens), CreateError> {
         let accepted = self.accept(new, Naming::Public)?;
         let hash = self.hash_unless_taken(&accepted).await?;
-        self.db.retry(|| self.insert_and_sign_in(client, &accepted, &hash)).await
+        let made = self.db.retry(|| self.insert_and_sign_in(client, &accepted, &hash)).await;
+        self.name_conflict(&accepted, made).await
     }
 
     /// Makes an account with a role, for the operator: reserved names are theirs to give, and
@@ -86,7 +87,8 @@ impl Accounts {
     ) -> Result<User, CreateError> {
         let accepted = self.accept(new, Naming::Operator)?;
         let hash = self.hash_unless_taken(&accepted).await?;
-        self.db.retry(|| self.insert_for_operator(&accepted, &hash, role)).await
+        let made = self.db.retry(|| self.insert_for_operator(&accepted, &hash, role)).await;
+        self.name_conflict(&accepted, made).await
     }
 
     async fn insert_and_sign_in(
@@ -97,7 +99,7 @@ impl Accounts {
     ) -> Result<(User, Tokens), CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let mut user = self.insert(&txn, accepted, hash, Role::User, now).await?;
+        let mut user = Self::insert(&txn, accepted, hash, Role::User, now).await?;
         let event = Event {
             kind: Kind::Registered,
             actor: Actor::User(user.id),
@@ -121,7 +123,7 @@ impl Accounts {
     ) -> Result<User, CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let user = self.insert(&txn, accepted, hash, role, now).await?;
+        let user = Self::insert(&txn, accepted, hash, role, now).await?;
         let event = Event {
             kind: Kind::UserCreated,
             actor: Actor::Cli,
@@ -136,13 +138,12 @@ impl Accounts {
 
     /// Inserts the row. Who was first is settled by the unique constraints, not by a look before.
     async fn insert(
-        &self,
         txn: &impl ConnectionTrait,
         accepted: &Accepted,
         hash: &PasswordHash,
         role: Role,
         now: DateTime<Utc>,
-    ) -> Result<User, CreateError> {
+    ) -> Result<User, DbErr> {
         let row = store::NewUser {
             id: UserId::new(now),
             username: &accepted.username,
@@ -152,12 +153,23 @@ impl Accounts {
             role,
             now,
         };
-        match store::insert(txn, row).await {
-            Err(error) if is_unique_violation(&error) => {
-                // The transaction is lost; which field it was is read outside of it.
+        store::insert(txn, row).await
+    }
+
+    /// Says which field another account holds, when a unique constraint refused the row.
+    ///
+    /// Asked after the transaction has ended: with its connection in hand, waiting for a second
+    /// one would let many callers wait for each other.
+    async fn name_conflict<T>(
+        &self,
+        accepted: &Accepted,
+        made: Result<T, CreateError>,
+    ) -> Result<T, CreateError> {
+        match made {
+            Err(CreateError::Db(error)) if is_unique_violation(&error) => {
                 Err(self.taken(accepted).await?.unwrap_or(CreateError::Db(error)))
             }
-            outcome => Ok(outcome?),
+            made => made,
         }
     }
 

@@ -140,8 +140,8 @@ fn introspection_that_is_off_is_refused_wherever_it_hides() {
         "{ x: __type(name: \"User\") { name } }",
         "{ ... { ...F } } fragment F on Query { __schema { queryType { name } } }",
     ] {
-        let refused = scan(source, None, false);
-        assert_eq!(refused, Err(invalid("Introspection is off on this server")), "{source}");
+        let refused = scan(source, None, false).unwrap_err();
+        assert_eq!(refused, invalid("Introspection is off on this server"), "{source}");
     }
     assert!(scan("{ __typename a { __schema } }", None, false).is_ok());
 }
@@ -162,7 +162,7 @@ fn exactly_one_operation_is_chosen() {
     assert!(matches!(scan(two, None, true), Err(Refusal::Invalid { .. })));
     assert!(matches!(scan(two, Some("C"), true), Err(Refusal::Invalid { .. })));
     assert!(matches!(scan("{ a }", Some("A"), true), Err(Refusal::Invalid { .. })));
-    assert!(matches!(scanned("fragment F on Query { a }"), Err(_)));
+    assert!(scanned("fragment F on Query { a }").is_err());
     assert!(matches!(scanned("{ a"), Err(Refusal::Parse { .. })));
     assert!(matches!(scanned(""), Err(Refusal::Parse { .. })));
 }

@@ -184,15 +184,19 @@ fn newest(keys: &[OpenedKey], purpose: Purpose) -> Result<&OpenedKey, KeyError> 
     })
 }
 
-/// Fresh key material for `purpose`: algorithm, public half and secret.
-fn generate(
-    purpose: Purpose,
-) -> Result<(&'static str, Option<Vec<u8>>, Zeroizing<Vec<u8>>), CryptoError> {
+/// Fresh key material: what it is for, its public half if it has one, and its secret.
+struct Material {
+    algorithm: &'static str,
+    public: Option<Vec<u8>>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+fn generate(purpose: Purpose) -> Result<Material, CryptoError> {
     match purpose {
         Purpose::Signing => signing::generate(),
         Purpose::Refresh => {
             let secret = Zeroizing::new(secret::random::<32>()?.to_vec());
-            Ok(("HS256", None, secret))
+            Ok(Material { algorithm: "HS256", public: None, secret })
         }
     }
 }

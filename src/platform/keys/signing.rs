@@ -4,7 +4,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use zeroize::Zeroizing;
 
-use super::{KeyError, OpenedKey};
+use super::{KeyError, Material, OpenedKey};
 use crate::platform::secret::{CryptoError, base64url};
 
 /// The name in the `alg` header and in the key's row.
@@ -13,6 +13,7 @@ const EDDSA: &str = "EdDSA";
 /// Signs, with the one algorithm it is for (JW-01).
 pub(crate) struct SigningKey {
     kid: String,
+    algorithm: Algorithm,
     encoding: EncodingKey,
 }
 
@@ -20,6 +21,7 @@ pub(crate) struct SigningKey {
 pub(crate) struct VerifyingKey {
     kid: String,
     serial: i32,
+    algorithm: Algorithm,
     public: Vec<u8>,
     decoding: DecodingKey,
 }
@@ -32,7 +34,12 @@ impl SigningKey {
         if Some(pair.public_key().as_ref()) != key.public.as_deref() {
             return Err(unusable(key, "its two halves do not belong together"));
         }
-        Ok(Self { kid: key.kid.clone(), encoding: EncodingKey::from_ed_der(&key.secret) })
+        let algorithm = Algorithm::EdDSA;
+        Ok(Self {
+            kid: key.kid.clone(),
+            algorithm,
+            encoding: EncodingKey::from_ed_der(&key.secret),
+        })
     }
 
     pub(crate) fn kid(&self) -> &str {
@@ -40,7 +47,7 @@ impl SigningKey {
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
+        self.algorithm
     }
 
     pub(crate) fn encoding(&self) -> &EncodingKey {
@@ -59,7 +66,8 @@ impl VerifyingKey {
             .filter(|public| public.len() == 32)
             .ok_or_else(|| unusable(key, "its public half is not an Ed25519 key"))?;
         let decoding = DecodingKey::from_ed_der(&public);
-        Ok(Self { kid: key.kid.clone(), serial: key.serial, public, decoding })
+        let algorithm = Algorithm::EdDSA;
+        Ok(Self { kid: key.kid.clone(), serial: key.serial, algorithm, public, decoding })
     }
 
     pub(super) fn serial(&self) -> i32 {
@@ -67,7 +75,7 @@ impl VerifyingKey {
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
+        self.algorithm
     }
 
     pub(crate) fn decoding(&self) -> &DecodingKey {
@@ -84,12 +92,11 @@ impl VerifyingKey {
 }
 
 /// A fresh pair: algorithm, public half, and the private half as PKCS#8.
-pub(super) fn generate() -> Result<(&'static str, Option<Vec<u8>>, Zeroizing<Vec<u8>>), CryptoError>
-{
+pub(super) fn generate() -> Result<Material, CryptoError> {
     let failed = |_opaque| CryptoError("make a signing key");
     let pair = Ed25519KeyPair::generate().map_err(failed)?;
     let secret = Zeroizing::new(pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec());
-    Ok((EDDSA, Some(pair.public_key().as_ref().to_vec()), secret))
+    Ok(Material { algorithm: EDDSA, public: Some(pair.public_key().as_ref().to_vec()), secret })
 }
 
 fn unusable(key: &OpenedKey, problem: &'static str) -> KeyError {

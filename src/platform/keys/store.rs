@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::{KeyError, Master, OpenedKey, Purpose, generate};
+use super::{KeyError, Master, Material, OpenedKey, Purpose, generate};
 use crate::entity::key;
 use crate::platform::id::uuid_v7;
 
@@ -44,7 +44,7 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
 ) -> Result<(), KeyError> {
     let kid = uuid_v7(now).to_string();
-    let (algorithm, public_key, secret) = generate(purpose)?;
+    let Material { algorithm, public: public_key, secret } = generate(purpose)?;
     let sealed_key = master.seal(&context(&kid, purpose, algorithm), &secret)?;
     let row = key::ActiveModel {
         id: Set(kid),

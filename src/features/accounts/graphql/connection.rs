@@ -77,7 +77,7 @@ pub(super) struct Window {
 }
 
 /// Understands the arguments of `users`.
-pub(super) fn listing(window: Window, filter: UserFilter, order: UserOrder) -> Result<Listing> {
+pub(super) fn listing(window: Window, filter: UserFilter, order: &UserOrder) -> Result<Listing> {
     let order =
         Order { field: order.field.into(), descending: order.direction == OrderDirection::Desc };
     let size = Size::parse(window.first, window.last)?;

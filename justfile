@@ -1,0 +1,36 @@
+# What CI runs, by name. `just` alone lists the recipes.
+_default:
+    @just --list
+
+check: fmt lint test doc schema-fresh
+
+fmt:
+    cargo fmt --all --check
+
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test:
+    cargo test --workspace --locked
+
+# The same suite on the PostgreSQL that URL names, a schema a test.
+test-postgres URL="postgres://root@127.0.0.1:5432/test":
+    TEST_DATABASE_URL={{URL}} cargo test --locked --test api
+
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
+
+schema:
+    cargo run -q -- schema > schema.graphql
+
+schema-fresh:
+    cargo run -q -- schema | diff schema.graphql -
+
+deny:
+    cargo deny check
+
+serve:
+    cargo run
+
+migrate:
+    cargo run -- migrate up

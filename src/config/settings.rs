@@ -1,0 +1,92 @@
+//! The settings as given: what `--help` and `.env.example` document.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use secrecy::SecretString;
+
+/// The settings as given: flags before variables before defaults.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Settings (each is a flag and a variable)")]
+pub struct Settings {
+    /// What this instance is for: `development` or `production`
+    #[arg(long = "env", env = "PORTCULLIS_ENV", default_value = "development", global = true)]
+    pub(super) environment: String,
+    /// Let a development instance listen on more than this machine: `true` or `false`
+    #[arg(
+        long,
+        env = "PORTCULLIS_ALLOW_PUBLIC_DEVELOPMENT",
+        default_value = "false",
+        global = true
+    )]
+    pub(super) allow_public_development: String,
+    /// Address and port to listen on
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
+    pub(super) listen: String,
+    /// Where clients reach this server; https in production [default: http://localhost:PORT]
+    #[arg(long, env = "PUBLIC_URL", global = true)]
+    pub(super) public_url: Option<String>,
+    /// Folder for the embedded database and the generated secret
+    #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
+    pub(super) data_dir: PathBuf,
+    /// `sqlite://path` or `postgres://…` [default: sqlite://DATA_DIR/portcullis.db]
+    #[arg(long, env = "DATABASE_URL", global = true)]
+    pub(super) database_url: Option<SecretString>,
+    /// A file that holds DATABASE_URL
+    #[arg(long, env = "DATABASE_URL_FILE", global = true)]
+    pub(super) database_url_file: Option<PathBuf>,
+    /// Most connections to the database at once
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value = "16", global = true)]
+    pub(super) database_connections: String,
+    /// Seals the keys in the database; at least 32 bytes [default: generated in development]
+    #[arg(long, env = "SECRET_KEY", global = true)]
+    pub(super) secret_key: Option<SecretString>,
+    /// A file that holds SECRET_KEY
+    #[arg(long, env = "SECRET_KEY_FILE", global = true)]
+    pub(super) secret_key_file: Option<PathBuf>,
+    /// `iss` of access tokens [default: PUBLIC_URL]
+    #[arg(long, env = "JWT_ISSUER", global = true)]
+    pub(super) jwt_issuer: Option<String>,
+    /// `aud` of access tokens [default: PUBLIC_URL]
+    #[arg(long, env = "JWT_AUDIENCE", global = true)]
+    pub(super) jwt_audience: Option<String>,
+    /// Life of an access token, 1 to 900
+    #[arg(long, env = "ACCESS_TOKEN_TTL_SECONDS", default_value = "900", global = true)]
+    pub(super) access_token_ttl_seconds: String,
+    /// A session ends when it is not refreshed for this long
+    #[arg(long, env = "REFRESH_TOKEN_IDLE_SECONDS", default_value = "604800", global = true)]
+    pub(super) refresh_token_idle_seconds: String,
+    /// A session ends this long after sign-in, at most 30 days
+    #[arg(long, env = "REFRESH_TOKEN_ABSOLUTE_SECONDS", default_value = "2592000", global = true)]
+    pub(super) refresh_token_absolute_seconds: String,
+    /// How long a rotated refresh token still leads to the live one, 0 (off) to 10
+    #[arg(long, env = "REFRESH_GRACE_SECONDS", default_value = "10", global = true)]
+    pub(super) refresh_grace_seconds: String,
+    /// Memory of one password hash (Argon2id)
+    #[arg(long, env = "ARGON2_MEMORY_KIB", default_value = "19456", global = true)]
+    pub(super) argon2_memory_kib: String,
+    /// Passes of one password hash (Argon2id)
+    #[arg(long, env = "ARGON2_ITERATIONS", default_value = "2", global = true)]
+    pub(super) argon2_iterations: String,
+    /// Password hashes at once [default: the number of cores]
+    #[arg(long, env = "HASH_WORKERS", global = true)]
+    pub(super) hash_workers: Option<String>,
+    /// Shortest password, at least 8
+    #[arg(long, env = "PASSWORD_MIN_LENGTH", default_value = "8", global = true)]
+    pub(super) password_min_length: String,
+    /// `on` or `off`; without effect in this version
+    #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
+    pub(super) rate_limits: String,
+    /// `full` or `off` [default: full in development, off in production]
+    #[arg(long, env = "INTROSPECTION", global = true)]
+    pub(super) introspection: Option<String>,
+    /// GraphiQL at /graphql: `on` or `off` [default: on in development, off in production]
+    #[arg(long, env = "PLAYGROUND", global = true)]
+    pub(super) playground: Option<String>,
+    /// What is logged: `error`, `warn`, `info`, `debug` or a list of directives
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
+    pub(super) rust_log: String,
+    /// `text` or `json`
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", global = true)]
+    pub(super) log_format: String,
+}

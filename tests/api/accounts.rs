@@ -1,0 +1,119 @@
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, TestApp};
+
+#[tokio::test]
+async fn who_registers_is_signed_in_and_is_a_user() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+
+    let me = app.query("{ me { id username email role isActive emailVerified } }", &alice.access);
+    let me = me.await.data()["me"].clone();
+
+    assert_eq!(me["id"], alice.id.as_str());
+    assert_eq!(me["email"], "alice@example.com");
+    assert_eq!((&me["role"], &me["isActive"]), (&json!("USER"), &json!(true)));
+    assert_eq!(me["emailVerified"], json!(false));
+    assert_eq!(app.audit_events().await, ["REGISTERED", "SIGNED_IN"]);
+}
+
+#[tokio::test]
+async fn every_refused_field_is_named_at_once() {
+    let app = TestApp::start().await;
+    let reply = app.try_register("a", "nowhere", "short").await;
+    let fields: Vec<(String, String)> = reply
+        .extension("fields")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| (text(&field["path"]), text(&field["code"])))
+        .collect();
+
+    assert_eq!(reply.code(), "BAD_USER_INPUT");
+    assert_eq!(
+        fields,
+        [
+            ("input.username".to_owned(), "TOO_SHORT".to_owned()),
+            ("input.email".to_owned(), "INVALID_FORMAT".to_owned()),
+            ("input.password".to_owned(), "TOO_SHORT".to_owned()),
+        ]
+    );
+    assert_eq!(app.count("users").await, 0);
+}
+
+#[tokio::test]
+async fn a_taken_name_or_address_is_a_conflict_whatever_its_case() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+
+    let name = app.try_register("ALICE", "other@example.com", PASSWORD).await;
+    let address = app.try_register("other", "Alice@EXAMPLE.com", PASSWORD).await;
+
+    assert_eq!((name.code(), name.extension("field")), ("CONFLICT".to_owned(), json!("username")));
+    assert_eq!(
+        (address.code(), address.extension("field")),
+        ("CONFLICT".to_owned(), json!("email"))
+    );
+    assert_eq!(app.count("users").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_register_one_name_at_once_one_gets_it() {
+    let app = std::sync::Arc::new(TestApp::start().await);
+    let calls = (0..30).map(|i| {
+        let app = std::sync::Arc::clone(&app);
+        tokio::spawn(async move {
+            app.try_register("alice", &format!("alice{i}@example.com"), PASSWORD).await.code()
+        })
+    });
+    let mut codes = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        codes.push(call.await.unwrap());
+    }
+    codes.sort();
+
+    assert_eq!(codes[..29], vec!["CONFLICT".to_owned(); 29]);
+    assert_eq!(codes[29], "NONE");
+    assert_eq!(app.count("users").await, 1);
+    assert_eq!(app.count("sessions").await, 1);
+}
+
+#[tokio::test]
+async fn registration_cannot_carry_a_role() {
+    let app = TestApp::start().await;
+    for extra in ["role", "isActive", "emailVerified", "id"] {
+        let mut input = json!({ "username": "mallory", "email": "m@example.com" });
+        input["password"] = json!(PASSWORD);
+        input[extra] = json!("ADMIN");
+        let query = "mutation($input: RegisterInput!) { register(input: $input) { __typename } }";
+        let reply = app.call(query, json!({ "input": input }), None).await;
+        assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED", "{extra}");
+    }
+    assert_eq!(app.count("users").await, 0);
+}
+
+#[tokio::test]
+async fn reserved_names_are_not_registered() {
+    let app = TestApp::start().await;
+    let reply = app.try_register("Admin", "a@example.com", PASSWORD).await;
+    assert_eq!(reply.extension("fields")[0]["code"], "RESERVED");
+}
+
+#[tokio::test]
+async fn a_full_name_is_kept_trimmed_and_an_empty_one_is_null() {
+    let app = TestApp::start().await;
+    for (username, typed, kept) in
+        [("alice", "  Alice Liddell ", json!("Alice Liddell")), ("bob", "   ", Value::Null)]
+    {
+        let query = "mutation($input: RegisterInput!) { register(input: $input) { \
+                     ... on AuthPayload { user { fullName } } } }";
+        let input = json!({ "username": username, "email": format!("{username}@example.com"),
+                            "password": PASSWORD, "fullName": typed });
+        let reply = app.call(query, json!({ "input": input }), None).await;
+        assert_eq!(reply.data()["register"]["user"]["fullName"], kept);
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}

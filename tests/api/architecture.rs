@@ -1,0 +1,89 @@
+//! The arrows between the modules, as ARCHITECTURE.md draws them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FEATURES: [&str; 4] = ["audit", "sessions", "accounts", "login"];
+
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                walk(&entry, found);
+            } else {
+                found.push(entry);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    found
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| {
+            let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn the_kits_know_nothing_above_them() {
+    for (name, text) in sources() {
+        let forbidden: &[&str] = if name.starts_with("platform/") {
+            &["async_graphql", "crate::features", "crate::graphql", "crate::http", "crate::app"]
+        } else if name.starts_with("graphql/") {
+            &["crate::features", "crate::entity", "crate::http", "crate::app"]
+        } else if name.starts_with("features/") {
+            &["crate::http", "crate::app", "crate::cli", "crate::schema", "crate::config"]
+        } else {
+            &[]
+        };
+        for word in forbidden {
+            assert!(!text.contains(word), "{name} must not use {word}");
+        }
+    }
+}
+
+#[test]
+fn entities_are_seen_by_stores_only() {
+    for (name, text) in sources() {
+        let is_store = name.ends_with("store.rs") || name.starts_with("entity/");
+        assert!(is_store || !text.contains("crate::entity"), "{name} must not use entities");
+    }
+}
+
+#[test]
+fn graphql_is_used_by_graphql_files_only() {
+    for (name, text) in sources() {
+        if name.starts_with("features/") && !name.contains("graphql") {
+            assert!(!text.contains("async_graphql"), "{name} must not use async_graphql");
+            assert!(!text.contains("crate::graphql"), "{name} must not use the kit for resolvers");
+        }
+    }
+}
+
+#[test]
+fn a_feature_calls_only_lower_ones() {
+    for (index, feature) in FEATURES.iter().enumerate() {
+        for (name, text) in sources() {
+            if !name.starts_with(&format!("features/{feature}/")) || name.contains("graphql") {
+                continue;
+            }
+            for higher in &FEATURES[index + 1..] {
+                let import = format!("features::{higher}");
+                assert!(!text.contains(&import), "{name} must not use {higher}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_are_short_enough_to_read() {
+    for (name, text) in sources() {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().count();
+        assert!(lines <= 400 || name.contains("tests"), "{name} has {lines} lines");
+    }
+}

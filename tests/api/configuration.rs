@@ -1,0 +1,96 @@
+use portcullis::cli;
+use portcullis::config::Config;
+
+fn problems(flags: &[&str]) -> Vec<String> {
+    let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+    Config::new(&cli::settings(&flags).unwrap()).map_or_else(|problems| problems.0, |_| Vec::new())
+}
+
+const GOOD_SECRET: &str = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
+const PRODUCTION: [&str; 3] =
+    ["--env=production", "--public-url=https://auth.example.org", GOOD_SECRET];
+
+#[test]
+fn nothing_needs_to_be_set_in_development() {
+    assert_eq!(problems(&[]), [""; 0]);
+}
+
+#[test]
+fn a_complete_production_configuration_is_accepted() {
+    assert_eq!(problems(&PRODUCTION), [""; 0]);
+}
+
+#[test]
+fn production_names_everything_that_is_missing_at_once() {
+    let told = problems(&["--env=production", "--rate-limits=off", "--argon2-memory-kib=8192"]);
+    let named = ["PUBLIC_URL", "SECRET_KEY", "RATE_LIMITS", "ARGON2_MEMORY_KIB"];
+    assert_eq!(told.len(), named.len(), "{told:?}");
+    for name in named {
+        assert!(told.iter().any(|problem| problem.contains(name)), "{name}: {told:?}");
+    }
+}
+
+#[test]
+fn every_bad_value_is_refused_by_name_and_never_repeated() {
+    for (flag, name) in [
+        ("--env=staging", "PORTCULLIS_ENV"),
+        ("--listen=zanzibar", "LISTEN"),
+        ("--listen=0.0.0.0:8000", "LISTEN"),
+        ("--public-url=zanzibar", "PUBLIC_URL"),
+        ("--public-url=https://zanzibar.example/path", "PUBLIC_URL"),
+        ("--database-url=zanzibar://x", "DATABASE_URL"),
+        ("--database-connections=0", "DATABASE_CONNECTIONS"),
+        ("--secret-key=zanzibar", "SECRET_KEY"),
+        ("--secret-key=zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "SECRET_KEY"),
+        ("--secret-key-file=/nowhere/zanzibar", "SECRET_KEY_FILE"),
+        ("--access-token-ttl-seconds=901", "ACCESS_TOKEN_TTL_SECONDS"),
+        ("--refresh-token-idle-seconds=0", "REFRESH_TOKEN_IDLE_SECONDS"),
+        ("--refresh-token-absolute-seconds=2592001", "REFRESH_TOKEN_ABSOLUTE_SECONDS"),
+        ("--refresh-grace-seconds=11", "REFRESH_GRACE_SECONDS"),
+        ("--argon2-memory-kib=zanzibar", "ARGON2_MEMORY_KIB"),
+        ("--argon2-iterations=0", "ARGON2_ITERATIONS"),
+        ("--hash-workers=0", "HASH_WORKERS"),
+        ("--password-min-length=7", "PASSWORD_MIN_LENGTH"),
+        ("--rate-limits=zanzibar", "RATE_LIMITS"),
+        ("--introspection=zanzibar", "INTROSPECTION"),
+        ("--playground=zanzibar", "PLAYGROUND"),
+        ("--log-format=zanzibar", "LOG_FORMAT"),
+    ] {
+        let told = problems(&[flag]);
+        assert!(told.iter().any(|problem| problem.contains(name)), "{flag}: {told:?}");
+        assert!(!told.iter().any(|problem| problem.contains("zanzibar")), "{flag}: {told:?}");
+    }
+}
+
+#[test]
+fn a_secret_and_its_file_do_not_go_together() {
+    let told = problems(&[GOOD_SECRET, "--secret-key-file=/nowhere"]);
+    assert_eq!(told, ["SECRET_KEY and SECRET_KEY_FILE must not be set together"]);
+}
+
+#[test]
+fn http_and_example_secrets_are_refused_in_production() {
+    let http = problems(&["--env=production", "--public-url=http://auth.example.org", GOOD_SECRET]);
+    assert_eq!(http, ["PUBLIC_URL must be https in production"]);
+    let example = "--secret-key=please-change-me-0123456789-abcdefghijklmnop";
+    let told = problems(&["--env=production", "--public-url=https://a.example", example]);
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn every_setting_stands_in_the_example_file_with_its_default() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example");
+    let example = std::fs::read_to_string(path).unwrap_or_default();
+    let mut documented: Vec<&str> = example
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| {
+            name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+        })
+        .collect();
+    documented.sort_unstable();
+    let mut known = cli::setting_names();
+    known.sort();
+    assert_eq!(documented, known);
+}

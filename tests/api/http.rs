@@ -1,0 +1,208 @@
+//! GraphQL over HTTP, with clients that are not friendly.
+
+use std::fmt::Write;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use serde_json::json;
+
+use crate::support::{Reply, TestApp, send};
+
+const JSON: &str = "application/json";
+const GRAPHQL: &str = "application/graphql-response+json";
+
+async fn post(app: &TestApp, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {
+    let mut request = Request::post("/graphql");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(&app.app, request.body(body.into()).unwrap()).await
+}
+
+async fn ask(app: &TestApp, accept: &str, query: &str) -> Reply {
+    let body = json!({ "query": query }).to_string();
+    post(app, &[("content-type", JSON), ("accept", accept)], body).await
+}
+
+#[tokio::test]
+async fn the_status_follows_the_media_type() {
+    let app = TestApp::start().await;
+    for (query, code, status) in [
+        ("{ __typename }", "NONE", 200),
+        ("{", "GRAPHQL_PARSE_FAILED", 400),
+        ("{ nothing }", "GRAPHQL_VALIDATION_FAILED", 400),
+        ("{ user { id } }", "GRAPHQL_VALIDATION_FAILED", 400),
+        ("query($v: Int!) { users(first: $v) { totalCount } }", "BAD_USER_INPUT", 400),
+        ("{ me { id } }", "UNAUTHENTICATED", 401),
+        ("mutation { refreshToken { expiresIn } }", "INVALID_TOKEN", 401),
+        (
+            "{ a { a { a { a { a { a { a { a { a { a { a } } } } } } } } } } }",
+            "DOCUMENT_LIMIT",
+            400,
+        ),
+    ] {
+        let as_json = ask(&app, JSON, query).await;
+        let as_graphql = ask(&app, GRAPHQL, query).await;
+        if code != "BAD_USER_INPUT" {
+            assert_eq!(as_json.code(), code, "{query}");
+        }
+        assert_eq!(as_json.status, StatusCode::OK, "{query}");
+        assert_eq!(as_graphql.status.as_u16(), status, "{query}: {}", as_graphql.text);
+        assert_eq!(as_json.headers["content-type"], format!("{JSON}; charset=utf-8"));
+        assert_eq!(as_graphql.headers["content-type"], format!("{GRAPHQL}; charset=utf-8"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_graphql_request_is_refused_in_the_shape_of_an_error() {
+    let app = TestApp::start().await;
+    let good = json!({ "query": "{ __typename }" }).to_string();
+    for (headers, body, status) in [
+        (vec![], good.as_str(), 415),
+        (vec![("content-type", "text/plain")], &good, 415),
+        (vec![("content-type", "application/json; charset=utf-7")], &good, 415),
+        (vec![("content-type", "application/x-www-form-urlencoded")], "query={__typename}", 415),
+        (vec![("content-type", "multipart/form-data; boundary=x")], &good, 415),
+        (vec![("content-type", JSON), ("accept", "text/html")], &good, 406),
+        (vec![("content-type", JSON)], "", 400),
+        (vec![("content-type", JSON)], "{", 400),
+        (vec![("content-type", JSON)], "[{\"query\":\"{__typename}\"}]", 400),
+        (vec![("content-type", JSON)], "{\"query\":1}", 400),
+        (vec![("content-type", JSON)], "{\"query\":\"{a}\",\"variables\":[]}", 400),
+        (vec![("content-type", JSON)], "{\"query\":\"{a}\",\"query\":\"{b}\"}", 400),
+        (vec![("content-type", JSON), ("authorization", "Bearer")], &good, 400),
+        (vec![("content-type", JSON), ("authorization", "Bearer ")], &good, 400),
+        (
+            vec![
+                ("content-type", JSON),
+                ("authorization", "Bearer a"),
+                ("authorization", "Bearer b"),
+            ],
+            &good,
+            400,
+        ),
+    ] {
+        let reply = post(&app, &headers, body.to_owned()).await;
+        assert_eq!(reply.status.as_u16(), status, "{headers:?} {body}");
+        assert_eq!(reply.code(), "BAD_REQUEST", "{headers:?} {body}");
+        assert!(!reply.text.contains("Error("), "{}", reply.text);
+    }
+    let long = format!("Bearer {}", "a".repeat(9000));
+    let reply = post(&app, &[("content-type", JSON), ("authorization", &long)], good.clone()).await;
+    assert_eq!(reply.status.as_u16(), 431);
+    let huge = json!({ "query": "{ __typename }", "x": "a".repeat(101 * 1024) }).to_string();
+    assert_eq!(post(&app, &[("content-type", JSON)], huge).await.status.as_u16(), 413);
+    let basic = [("content-type", "Application/JSON; charset=UTF-8"), ("authorization", "Basic x")];
+    assert_eq!(post(&app, &basic, good).await.data()["__typename"], "Query");
+}
+
+#[tokio::test]
+async fn a_bad_bearer_is_told_and_public_fields_still_resolve() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let reply = app.query("{ me { id } }", "not.a.token").await;
+    assert_eq!(reply.extension("reason"), "INVALID_TOKEN");
+    assert_eq!(reply.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
+
+    let query =
+        format!("mutation {{ refreshToken(refreshToken: \"{}\") {{ expiresIn }} }}", alice.refresh);
+    let refreshed = app.query(&query, "not.a.token").await;
+    assert_eq!(refreshed.code(), "NONE");
+    assert_eq!(refreshed.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
+}
+
+#[tokio::test]
+async fn tokens_outside_the_header_are_ignored() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let body = json!({ "query": "{ me { id } }" }).to_string();
+    let request = Request::post(format!("/graphql?access_token={}", alice.access))
+        .header("content-type", JSON)
+        .body(Body::from(body))
+        .unwrap();
+    assert_eq!(send(&app.app, request).await.extension("reason"), "MISSING_TOKEN");
+}
+
+#[tokio::test]
+async fn get_shows_a_browser_the_playground_and_runs_nothing() {
+    let app = TestApp::start().await;
+    let get = |uri: &str, accept: &str| {
+        let request = Request::get(uri).header("accept", accept).body(Body::empty()).unwrap();
+        send(&app.app, request)
+    };
+    assert!(get("/graphql", "text/html").await.text.contains("GraphiQL"));
+    let query = get("/graphql?query={__typename}", JSON).await;
+    assert_eq!((query.status.as_u16(), query.code()), (405, "BAD_REQUEST".to_owned()));
+    assert_eq!(query.headers["allow"], "POST");
+    assert_eq!(get("/nowhere", JSON).await.status.as_u16(), 404);
+    assert!(get("/schema.graphql", "*/*").await.text.contains("@auth(role: ADMIN)"));
+    assert_eq!(get("/healthz", "*/*").await.status.as_u16(), 200);
+    assert_eq!(get("/readyz", "*/*").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn introspection_and_playground_can_be_off() {
+    let app = TestApp::start_with(&["--introspection=off", "--playground=off"]).await;
+    let reply = ask(&app, JSON, "{ __schema { queryType { name } } }").await;
+    assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED");
+    assert!(reply.text.contains("Introspection is off on this server"));
+    assert_eq!(ask(&app, JSON, "{ __typename }").await.code(), "NONE");
+    for uri in ["/schema.graphql", "/graphql"] {
+        let request = Request::get(uri).header("accept", "text/html").body(Body::empty()).unwrap();
+        assert!(send(&app.app, request).await.status.is_client_error(), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn the_standard_introspection_query_passes_with_all_options() {
+    let app = TestApp::start().await;
+    let type_ref = "kind name ofType { ".repeat(9) + "kind name" + &" }".repeat(9);
+    let query = format!(
+        "query IntrospectionQuery {{ __schema {{ description queryType {{ name kind }} \
+         mutationType {{ name kind }} subscriptionType {{ name kind }} types {{ ...FullType }} \
+         directives {{ name description isRepeatable locations args(includeDeprecated: true) {{ \
+         ...InputValue }} }} }} }} \
+         fragment FullType on __Type {{ kind name description specifiedByURL isOneOf \
+         fields(includeDeprecated: true) {{ name description args(includeDeprecated: true) {{ \
+         ...InputValue }} type {{ ...TypeRef }} isDeprecated deprecationReason }} \
+         inputFields(includeDeprecated: true) {{ ...InputValue }} interfaces {{ ...TypeRef }} \
+         enumValues(includeDeprecated: true) {{ name description isDeprecated deprecationReason }} \
+         possibleTypes {{ ...TypeRef }} }} \
+         fragment InputValue on __InputValue {{ name description type {{ ...TypeRef }} \
+         defaultValue isDeprecated deprecationReason }} \
+         fragment TypeRef on __Type {{ {type_ref} }}"
+    );
+    let data = ask(&app, JSON, &query).await.data();
+    assert_eq!(data["__schema"]["queryType"]["name"], "Query");
+}
+
+#[tokio::test]
+async fn a_bomb_of_fragments_never_reaches_the_executor() {
+    let app = TestApp::start().await;
+    let mut bomb = "{ ...F0 }".to_owned();
+    for i in 0..40 {
+        let _ = write!(bomb, " fragment F{i} on Query {{ ...F{0} ...F{0} }}", i + 1);
+    }
+    bomb += " fragment F40 on Query { __typename }";
+    let reply = ask(&app, JSON, &bomb).await;
+    assert_eq!(
+        (reply.code(), reply.extension("limit")),
+        ("DOCUMENT_LIMIT".into(), "selections".into())
+    );
+}
+
+#[tokio::test]
+async fn every_response_has_an_id_and_is_not_cached() {
+    let app = TestApp::start().await;
+    let reply = ask(&app, JSON, "{ me { id } }").await;
+    assert!(reply.headers.contains_key("x-request-id"));
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    let request = Request::get("/.well-known/jwks.json").body(Body::empty()).unwrap();
+    let jwks = send(&app.app, request).await;
+    assert_eq!(jwks.headers["cache-control"], "public, max-age=900");
+    let key = &jwks.json()["keys"][0];
+    assert_eq!((&key["alg"], &key["use"]), (&json!("EdDSA"), &json!("sig")));
+    for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {
+        assert!(key.get(private).is_none(), "{private}");
+    }
+}

@@ -1,0 +1,15 @@
+//! The program through its real router, as clients see it: one binary, a file a subject.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod accounts;
+mod administration;
+mod architecture;
+mod authorization;
+mod configuration;
+mod http;
+mod login;
+mod migrations;
+mod schema;
+mod sessions;
+mod support;

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use portcullis::app::App;
+use portcullis::config::Config;
+use portcullis::{Clock, cli};
+use sea_orm::ConnectionTrait;
+
+use crate::support::{TestApp, TestDatabase, start_of_time};
+
+#[tokio::test]
+async fn the_schema_goes_up_and_down_and_up_again() {
+    let database = TestDatabase::create().await;
+    if database.url.starts_with("sqlite") {
+        std::fs::File::create(database.folder.path().join("test.db")).unwrap();
+    }
+    let db = database.connection().await;
+    assert_eq!(migration::status(&db).await.unwrap().applied.len(), 0);
+    for _ in 0..2 {
+        migration::up(&db, None).await.unwrap();
+        assert!(migration::status(&db).await.unwrap().is_current());
+        migration::down(&db, 99).await.unwrap();
+        assert_eq!(migration::status(&db).await.unwrap().applied.len(), 0);
+    }
+    migration::up(&db, Some(2)).await.unwrap();
+    assert_eq!(migration::status(&db).await.unwrap().applied.len(), 2);
+}
+
+#[tokio::test]
+async fn an_older_program_refuses_a_newer_schema() {
+    let app = TestApp::start().await;
+    app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
+    let db = app.database.connection().await;
+
+    assert!(matches!(migration::up(&db, None).await, Err(migration::Error::Newer { .. })));
+    assert!(matches!(migration::down(&db, 1).await, Err(migration::Error::Newer { .. })));
+    assert!(build(&app.database).await.is_err_and(|error| error.to_string().contains("newer")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn instances_that_start_at_once_agree_on_one_schema_and_one_key_set() {
+    let database = Arc::new(TestDatabase::create().await);
+    let starts: Vec<_> = (0..4)
+        .map(|_| {
+            let database = Arc::clone(&database);
+            tokio::spawn(async move { build(&database).await.unwrap() })
+        })
+        .collect();
+    for start in starts {
+        start.await.unwrap();
+    }
+    let db = database.connection().await;
+    let sql = "SELECT COUNT(*) AS n FROM keys";
+    let counted = sea_orm::Statement::from_string(db.get_database_backend(), sql);
+    let keys: i64 = db.query_one_raw(counted).await.unwrap().unwrap().try_get("", "n").unwrap();
+    assert_eq!(keys, 2);
+}
+
+#[tokio::test]
+async fn another_secret_opens_nothing_and_makes_no_new_keys() {
+    let app = TestApp::start().await;
+    let mut flags = flags(&app.database);
+    flags.push("--secret-key=0123456789abcdefghijklmnopqrstuvwxyz0123456789".to_owned());
+    let config = Config::new(&cli::settings(&flags).unwrap()).unwrap();
+    let error = App::build(config, Clock::manual(start_of_time())).await.err().unwrap();
+
+    assert!(error.to_string().contains("SECRET_KEY does not open"), "{error}");
+    assert_eq!(app.count("keys").await, 2);
+}
+
+fn flags(database: &TestDatabase) -> Vec<String> {
+    vec![
+        format!("--database-url={}", database.url),
+        format!("--data-dir={}", database.folder.path().display()),
+        "--database-connections=4".to_owned(),
+    ]
+}
+
+async fn build(database: &TestDatabase) -> anyhow::Result<App> {
+    let config = Config::new(&cli::settings(&flags(database))?)?;
+    App::build(config, Clock::manual(start_of_time())).await
+}

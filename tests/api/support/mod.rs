@@ -1,0 +1,213 @@
+//! A whole server for each test: its own database, a clock that stands still, and callers.
+
+mod database;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use chrono::{DateTime, Utc};
+use http_body_util::BodyExt;
+use portcullis::app::App;
+use portcullis::config::Config;
+use portcullis::{Clock, cli, http};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+pub(crate) use self::database::TestDatabase;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+
+/// One instance over a database of its own.
+pub(crate) struct TestApp {
+    pub(crate) app: App,
+    pub(crate) clock: Clock,
+    pub(crate) database: TestDatabase,
+    flags: Vec<String>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+/// A signed-in user.
+#[derive(Clone, Debug)]
+pub(crate) struct SignedIn {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+pub(crate) fn start_of_time() -> DateTime<Utc> {
+    "2026-01-01T00:00:00Z".parse().unwrap()
+}
+
+impl TestApp {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts with further flags, as on the command line.
+    pub(crate) async fn start_with(flags: &[&str]) -> Self {
+        let database = TestDatabase::create().await;
+        let mut all: Vec<String> = [
+            "--listen=127.0.0.1:8000",
+            "--argon2-memory-kib=64",
+            "--argon2-iterations=1",
+            "--database-connections=8",
+        ]
+        .into_iter()
+        .chain(flags.iter().copied())
+        .map(str::to_owned)
+        .collect();
+        all.push(format!("--database-url={}", database.url));
+        all.push(format!("--data-dir={}", database.folder.path().display()));
+        let clock = Clock::manual(start_of_time());
+        let app = Self::build(&all, &clock).await;
+        Self { app, clock, database, flags: all }
+    }
+
+    /// Another instance over the same database, with the same secret and the same clock.
+    pub(crate) async fn second_instance(&self) -> App {
+        Self::build(&self.flags, &self.clock).await
+    }
+
+    async fn build(flags: &[String], clock: &Clock) -> App {
+        let settings = cli::settings(flags).unwrap();
+        App::build(Config::new(&settings).unwrap(), clock.clone()).await.unwrap()
+    }
+
+    pub(crate) async fn call(&self, query: &str, variables: Value, bearer: Option<&str>) -> Reply {
+        call(&self.app, query, variables, bearer).await
+    }
+
+    pub(crate) async fn query(&self, query: &str, bearer: &str) -> Reply {
+        self.call(query, json!({}), Some(bearer)).await
+    }
+
+    pub(crate) async fn register(&self, username: &str) -> SignedIn {
+        let reply = self.try_register(username, &format!("{username}@example.com"), PASSWORD).await;
+        reply.signed_in("register")
+    }
+
+    pub(crate) async fn try_register(&self, username: &str, email: &str, password: &str) -> Reply {
+        let input = json!({ "username": username, "email": email, "password": password });
+        self.call(REGISTER, json!({ "input": input }), None).await
+    }
+
+    pub(crate) async fn login(&self, identifier: &str, password: &str) -> Reply {
+        let input = json!({ "identifier": identifier, "password": password });
+        self.call(LOGIN, json!({ "input": input }), None).await
+    }
+
+    pub(crate) async fn refresh(&self, token: &str) -> Reply {
+        refresh(&self.app, token).await
+    }
+
+    /// A user who is an admin before they sign in.
+    pub(crate) async fn admin(&self, username: &str) -> SignedIn {
+        self.register(username).await;
+        let promote = format!("UPDATE users SET role = 'ADMIN' WHERE username_key = '{username}'");
+        self.sql(&promote).await;
+        self.login(username, PASSWORD).await.signed_in("login")
+    }
+
+    pub(crate) async fn sql(&self, sql: &str) {
+        self.database.connection().await.execute_unprepared(sql).await.unwrap();
+    }
+
+    pub(crate) async fn count(&self, from: &str) -> i64 {
+        let db = self.database.connection().await;
+        let sql = format!("SELECT COUNT(*) AS n FROM {from}");
+        one(&db, &sql).await.try_get("", "n").unwrap()
+    }
+
+    /// The kinds of all audit events, in order.
+    pub(crate) async fn audit_events(&self) -> Vec<String> {
+        let db = self.database.connection().await;
+        let sql = "SELECT kind FROM audit_events ORDER BY created_at, id";
+        let statement = Statement::from_string(db.get_database_backend(), sql);
+        let rows = db.query_all_raw(statement).await.unwrap();
+        let mut kinds: Vec<String> =
+            rows.iter().map(|row| row.try_get("", "kind").unwrap()).collect();
+        kinds.sort();
+        kinds
+    }
+}
+
+async fn one(db: &DatabaseConnection, sql: &str) -> sea_orm::QueryResult {
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    db.query_one_raw(statement).await.unwrap().unwrap()
+}
+
+pub(crate) const SESSION: &str =
+    "accessToken refreshToken tokenType expiresIn user { id username role lastLoginAt }";
+pub(crate) const REGISTER: &str = "mutation($input: RegisterInput!) { register(input: $input) { \
+     ... on AuthPayload { accessToken refreshToken user { id username } } } }";
+pub(crate) const LOGIN: &str = "mutation($input: LoginInput!) { login(input: $input) { \
+     ... on AuthPayload { accessToken refreshToken user { id username } } } }";
+
+pub(crate) async fn refresh(app: &App, token: &str) -> Reply {
+    let query = format!(
+        "mutation($token: String) {{ refreshToken(refreshToken: $token) {{ {SESSION} }} }}"
+    );
+    call(app, &query, json!({ "token": token }), None).await
+}
+
+pub(crate) async fn call(app: &App, query: &str, variables: Value, bearer: Option<&str>) -> Reply {
+    let body = json!({ "query": query, "variables": variables }).to_string();
+    let mut request = Request::post("/graphql").header("content-type", "application/json");
+    if let Some(bearer) = bearer {
+        request = request.header("authorization", format!("Bearer {bearer}"));
+    }
+    send(app, request.body(Body::from(body)).unwrap()).await
+}
+
+pub(crate) async fn send(app: &App, request: Request<Body>) -> Reply {
+    let response = http::router(app).oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    Reply { status: parts.status, headers: parts.headers, text }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+
+    /// `data`, of a call that succeeded.
+    pub(crate) fn data(&self) -> Value {
+        let json = self.json();
+        assert!(json.get("errors").is_none(), "{}", self.text);
+        json["data"].clone()
+    }
+
+    /// The code of the first error.
+    pub(crate) fn code(&self) -> String {
+        self.extension("code").as_str().unwrap_or("NONE").to_owned()
+    }
+
+    pub(crate) fn extension(&self, name: &str) -> Value {
+        self.json()["errors"][0]["extensions"][name].clone()
+    }
+
+    pub(crate) fn signed_in(&self, field: &str) -> SignedIn {
+        let payload = &self.data()[field];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        SignedIn {
+            id: text(&payload["user"]["id"]),
+            username: text(&payload["user"]["username"]),
+            access: text(&payload["accessToken"]),
+            refresh: text(&payload["refreshToken"]),
+        }
+    }
+}
