@@ -185,3 +185,6 @@ impl Jwt {
         is_ours.then_some(claims)
     }
 }
+
+#[cfg(test)]
+mod tests;

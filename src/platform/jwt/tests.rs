@@ -1,0 +1,237 @@
+//! Tokens that were not issued here, or not for here, or not for now.
+
+use std::time::Duration;
+
+use chrono::DateTime;
+use jsonwebtoken::crypto::sign;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::platform::db::Db;
+use crate::platform::keys::Master;
+use crate::platform::secret::base64url;
+
+struct Fixture {
+    jwt: Jwt,
+    keys: Keys,
+    clock: Clock,
+    user: UserId,
+    session: SessionId,
+    _folder: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/test.db", folder.path().display());
+    let db = Db::connect(&url, 1).await.unwrap();
+    migration::up(db.writer(), None).await.unwrap();
+    let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let keys = Keys::open(db, Master::new(&[7; 32]).unwrap(), clock.clone()).await.unwrap();
+    let settings = Settings {
+        issuer: "https://issuer.example".to_owned(),
+        audience: "https://api.example".to_owned(),
+        ttl_seconds: 900,
+    };
+    Fixture {
+        jwt: Jwt::new(settings, keys.clone(), clock.clone()),
+        keys,
+        user: UserId::new(clock.now()),
+        session: SessionId::new(clock.now()),
+        clock,
+        _folder: folder,
+    }
+}
+
+impl Fixture {
+    fn header(&self) -> Value {
+        let kid = self.keys.current().signing().kid().to_owned();
+        json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": kid })
+    }
+
+    fn claims(&self) -> Value {
+        let now = self.clock.now().timestamp();
+        json!({
+            "iss": "https://issuer.example", "aud": "https://api.example", "sub": self.user,
+            "sid": self.session, "jti": "1", "iat": now, "nbf": now, "exp": now + 900,
+            "client_id": "portcullis", "role": "USER",
+        })
+    }
+
+    /// Signs whatever is given with our own key, so that only what it says can be wrong.
+    fn signed(&self, header: &str, claims: &str) -> String {
+        let message = format!("{}.{}", base64url(header), base64url(claims));
+        let keys = self.keys.current();
+        let key = keys.signing();
+        let signature = sign(message.as_bytes(), key.encoding(), key.algorithm()).unwrap();
+        format!("{message}.{signature}")
+    }
+
+    fn with_header(&self, name: &str, value: Value) -> String {
+        let mut header = self.header();
+        header[name] = value;
+        self.signed(&header.to_string(), &self.claims().to_string())
+    }
+
+    fn with_claim(&self, name: &str, value: Value) -> String {
+        let mut claims = self.claims();
+        claims[name] = value;
+        self.signed(&self.header().to_string(), &claims.to_string())
+    }
+
+    fn without_claim(&self, name: &str) -> String {
+        let mut claims = self.claims();
+        claims.as_object_mut().unwrap().remove(name);
+        self.signed(&self.header().to_string(), &claims.to_string())
+    }
+
+    fn refuses(&self, token: &str) -> bool {
+        matches!(self.jwt.verify(token), Err(TokenError::Invalid))
+    }
+
+    fn plain(&self) -> String {
+        self.signed(&self.header().to_string(), &self.claims().to_string())
+    }
+}
+
+#[tokio::test]
+async fn what_we_issue_we_accept_until_it_expires() {
+    let it = fixture().await;
+    let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
+
+    let claims = it.jwt.verify(&token).unwrap();
+    assert_eq!((claims.sub, claims.sid, claims.role.as_str()), (it.user, it.session, "ADMIN"));
+    assert!(it.jwt.verify(&it.plain()).is_ok(), "the tests' own tokens are like ours");
+    it.clock.advance(Duration::from_secs(904));
+    assert!(it.jwt.verify(&token).is_ok(), "within the leeway");
+    it.clock.advance(Duration::from_secs(1));
+    assert!(matches!(it.jwt.verify(&token), Err(TokenError::Expired(_))));
+}
+
+#[tokio::test]
+async fn no_header_chooses_the_algorithm() {
+    let it = fixture().await;
+    let (header, claims) = (it.header(), it.claims().to_string());
+    for alg in [json!("none"), json!("None"), json!("NONE"), json!(""), json!(1), json!(["EdDSA"])]
+    {
+        let mut header = header.clone();
+        header["alg"] = alg.clone();
+        let message = format!("{}.{}", base64url(header.to_string()), base64url(&claims));
+        assert!(it.refuses(&format!("{message}.")), "{alg}");
+        assert!(it.refuses(&it.with_header("alg", alg.clone())), "{alg}");
+    }
+    // HS256, keyed with every form of the public key a confused verifier might use.
+    let jwks = it.keys.current().jwks();
+    let jwk = &jwks["keys"][0];
+    let raw = from_base64url(jwk["x"].as_str().unwrap()).unwrap();
+    for secret in [raw, jwk["x"].to_string().into_bytes(), jwk.to_string().into_bytes(), vec![]] {
+        let mut header = header.clone();
+        header["alg"] = json!("HS256");
+        let message = format!("{}.{}", base64url(header.to_string()), base64url(&claims));
+        let key = EncodingKey::from_secret(&secret);
+        let signature = sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        assert!(it.refuses(&format!("{message}.{signature}")));
+    }
+    let twice = it.header().to_string().replace("\"alg\"", "\"alg\":\"none\",\"alg\"");
+    assert!(it.refuses(&it.signed(&twice, &claims)));
+}
+
+#[tokio::test]
+async fn headers_that_are_not_of_an_access_token_are_refused() {
+    let it = fixture().await;
+    for (name, value) in [
+        ("typ", json!("JWT")),
+        ("typ", json!("")),
+        ("typ", json!(null)),
+        ("typ", json!("refresh+jwt")),
+        ("kid", json!("unknown")),
+        ("kid", json!("' OR 1=1 --")),
+        ("kid", json!("../../key")),
+        ("kid", json!("k".repeat(2000))),
+        ("kid", json!(null)),
+        ("crit", json!(["exp"])),
+        ("crit", json!(null)),
+        ("b64", json!(false)),
+    ] {
+        assert!(it.refuses(&it.with_header(name, value.clone())), "{name}: {value}");
+    }
+    for typ in ["AT+JWT", "application/at+jwt"] {
+        assert!(it.jwt.verify(&it.with_header("typ", json!(typ))).is_ok(), "{typ}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_a_token_brings_along_is_never_used() {
+    let it = fixture().await;
+    let other = fixture().await;
+    let jwk = other.keys.current().jwks()["keys"][0].clone();
+    let mut header = it.header();
+    header["jwk"] = jwk;
+    header["jku"] = json!("http://127.0.0.1:1/jwks.json");
+    let forged = other.signed(&header.to_string(), &it.claims().to_string());
+    assert!(it.refuses(&forged));
+}
+
+#[tokio::test]
+async fn claims_that_are_missing_foreign_or_of_another_type_are_refused() {
+    let it = fixture().await;
+    let now = it.clock.now().timestamp();
+    for name in ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "client_id", "role"] {
+        assert!(it.refuses(&it.without_claim(name)), "{name}");
+        assert!(it.refuses(&it.with_claim(name, json!(null))), "{name}");
+        assert!(it.refuses(&it.with_claim(name, json!({}))), "{name}");
+    }
+    for (name, value) in [
+        ("iss", json!("https://issuer.example/")),
+        ("iss", json!("https://ISSUER.example")),
+        ("iss", json!(["https://issuer.example"])),
+        ("aud", json!("https://other.example")),
+        ("aud", json!([])),
+        ("sub", json!("alice")),
+        ("client_id", json!("other")),
+        ("exp", json!("9999999999")),
+        ("exp", json!(now + 1200)),
+        ("exp", json!(-1)),
+        ("exp", json!(u64::MAX)),
+        ("exp", json!(f64::from(i32::MAX) + 0.5)),
+        ("nbf", json!(now + 3600)),
+        ("nbf", json!("0")),
+        ("iat", json!(now + 3600)),
+    ] {
+        assert!(it.refuses(&it.with_claim(name, value.clone())), "{name}: {value}");
+    }
+    let several = json!(["https://other.example", "https://api.example"]);
+    assert!(it.jwt.verify(&it.with_claim("aud", several)).is_ok());
+    let twice = it.claims().to_string().replace("\"sub\"", "\"sub\":\"x\",\"sub\"");
+    assert!(it.refuses(&it.signed(&it.header().to_string(), &twice)));
+}
+
+#[tokio::test]
+async fn another_spelling_of_a_good_token_is_no_token() {
+    let it = fixture().await;
+    let token = it.plain();
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let last = signature.chars().last().unwrap();
+    // The last of 86 characters carries two bits of padding: only one spelling is canonical.
+    let other = ['A', 'Q', 'g', 'w', 'B', 'R', 'h', 'x'].into_iter().find(|c| *c != last).unwrap();
+    let respelled = format!("{message}.{}{other}", &signature[..signature.len() - 1]);
+    for wrong in [
+        format!("{token}="),
+        format!("{token}=="),
+        format!(" {token}"),
+        format!("{token}\n"),
+        format!("{token}.{signature}"),
+        format!("{token}.."),
+        token.replace('.', ".."),
+        token.replace(['-', '_'], "+") + "+",
+        respelled,
+        String::new(),
+        "..".to_owned(),
+        "a".repeat(400_000),
+        "{\"payload\":\"\"}".to_owned(),
+    ] {
+        assert!(it.refuses(&wrong), "{}", &wrong[..wrong.len().min(80)]);
+    }
+    let deep = format!("{{\"sub\":{}}}", "[".repeat(5000));
+    assert!(it.refuses(&it.signed(&it.header().to_string(), &deep)));
+}
