@@ -14,6 +14,9 @@ use sea_orm::{
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another process that is writing.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a SQLite file that others are opening is tried, and how long between two tries.
+const SQLITE_OPEN_ATTEMPTS: u32 = 20;
+const SQLITE_OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// How long one statement may run on a server database (GQ-13).
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a transaction that lost to another is tried in all.
@@ -55,8 +58,23 @@ impl Db {
             .busy_timeout(SQLITE_BUSY_TIMEOUT);
         let pool = || sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
         // The writer first: it creates the file and switches it to WAL, which a reader may not.
-        let writer =
-            pool().max_connections(1).connect_with(file.clone()).await.map_err(connect_error)?;
+        // Two processes that switch a new file at once do not wait for each other as SQLite
+        // otherwise does: one is refused, and tries again.
+        let open = || async {
+            let writer = pool().max_connections(1).connect_with(file.clone());
+            writer.await.map_err(connect_error)
+        };
+        let mut writer = open().await;
+        for _ in 1..SQLITE_OPEN_ATTEMPTS {
+            match &writer {
+                Err(error) if lost_a_race(error) => {
+                    tokio::time::sleep(SQLITE_OPEN_PAUSE).await;
+                    writer = open().await;
+                }
+                _ => break,
+            }
+        }
+        let writer = writer?;
         let reader = pool()
             .max_connections(readers_max)
             .connect_with(file.read_only(true))

@@ -192,6 +192,22 @@ async fn a_bomb_of_fragments_never_reaches_the_executor() {
 }
 
 #[tokio::test]
+async fn an_instance_is_ready_while_it_knows_the_keys_and_the_schema() {
+    let app = TestApp::start().await;
+    let ready = || async {
+        let request = Request::get("/readyz").body(Body::empty()).unwrap();
+        send(&app.app, request).await.status.as_u16()
+    };
+    assert_eq!(ready().await, 200);
+    app.clock.advance(std::time::Duration::from_secs(11));
+    assert_eq!(ready().await, 503, "the keys were read too long ago");
+    app.app.reload_keys().await.unwrap();
+    assert_eq!(ready().await, 200);
+    app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
+    assert_eq!(ready().await, 503, "the schema is newer than the program");
+}
+
+#[tokio::test]
 async fn every_response_has_an_id_and_is_not_cached() {
     let app = TestApp::start().await;
     let reply = ask(&app, JSON, "{ me { id } }").await;

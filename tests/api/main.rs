@@ -7,6 +7,7 @@ mod administration;
 mod architecture;
 mod authorization;
 mod configuration;
+mod crash;
 mod http;
 mod login;
 mod migrations;

@@ -109,3 +109,6 @@ struct Verified {
     /// The password hashed anew, when the stored hash is outdated.
     rehashed: Option<PasswordHash>,
 }
+
+#[cfg(test)]
+mod tests;

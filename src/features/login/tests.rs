@@ -1,0 +1,87 @@
+//! What happens between the check of a password and the beginning of a session.
+
+use secrecy::SecretString;
+
+use super::*;
+use crate::app::App;
+use crate::config::Config;
+use crate::features::accounts::NewAccount;
+use crate::platform::access::{Authentication, Role};
+
+const PASSWORD: &str = "correct horse battery";
+
+struct Fixture {
+    app: App,
+    login: Login,
+    _folder: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = [
+        format!("--data-dir={}", folder.path().display()),
+        "--argon2-memory-kib=64".to_owned(),
+        "--argon2-iterations=1".to_owned(),
+    ];
+    let mut config = Config::new(&crate::cli::settings(&flags).unwrap()).unwrap();
+    let database = format!("sqlite://{}/test.db", folder.path().display());
+    config.database_url = SecretString::from(database);
+    let app = App::build(config, Clock::system()).await.unwrap();
+    let login = Login {
+        db: app.db.clone(),
+        clock: Clock::system(),
+        hasher: app.accounts.hasher.clone(),
+        sessions: app.sessions.clone(),
+    };
+    Fixture { app, login, _folder: folder }
+}
+
+impl Fixture {
+    async fn create(&self, username: &str, role: Role) -> User {
+        let email = format!("{username}@example.com");
+        let new = NewAccount { username, email: &email, password: PASSWORD, full_name: None };
+        self.app.accounts.create(&new, role).await.unwrap()
+    }
+
+    /// A login that has checked its password and not yet begun its transaction.
+    async fn held_at_the_hash(&self, username: &str) -> Verified {
+        let identifier = Identifier::parse(username);
+        let (user, hash) = store::find(self.app.db.reader(), &identifier).await.unwrap().unwrap();
+        Verified { user, hash, rehashed: None }
+    }
+}
+
+#[tokio::test]
+async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
+    let it = fixture().await;
+    let boss = it.create("boss", Role::Admin).await;
+    let alice = it.create("alice", Role::User).await;
+    let (_, tokens) = it
+        .login
+        .login(&Client::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap())
+        .await
+        .unwrap();
+    let authenticated = it.app.sessions.authenticate(Some(&tokens.access)).await.unwrap();
+    let Authentication::Viewer(viewer) = authenticated else { panic!("{authenticated:?}") };
+    assert_eq!(viewer.user.id, boss.id);
+    let held = it.held_at_the_hash("alice").await;
+
+    it.app.accounts.deactivate(&Client::CLI, &viewer, alice.id).await.unwrap();
+
+    let outcome = it.login.begin(&Client::CLI, &held).await;
+    assert!(matches!(outcome, Err(LoginError::InvalidCredentials)));
+}
+
+#[tokio::test]
+async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
+    let it = fixture().await;
+    it.create("alice", Role::User).await;
+    let held = it.held_at_the_hash("alice").await;
+    assert!(it.login.begin(&Client::CLI, &held).await.is_ok(), "nothing has changed yet");
+
+    let other = it.login.hasher.hash(&Password::parse("another password").unwrap()).await.unwrap();
+    store::record_login(it.app.db.writer(), &held.user, Some(&other)).await.unwrap();
+
+    let outcome = it.login.begin(&Client::CLI, &held).await;
+    assert!(matches!(outcome, Err(LoginError::InvalidCredentials)));
+}
