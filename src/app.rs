@@ -1,6 +1,6 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use secrecy::ExposeSecret;
+use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -153,18 +154,16 @@ fn master_secret(config: &Config) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     create_private_dir(&config.data_dir)?;
     let database = sha256(config.database_url.expose_secret().as_bytes());
     let path = config.data_dir.join(format!("secret-{}.key", base64url(&database[..9])));
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(&path) {
-        Ok(mut file) => {
-            let secret = Zeroizing::new(base64url(random::<32>()?));
-            file.write_all(secret.as_bytes())?;
-            file.sync_all()?;
+    if !path.exists() {
+        // Written whole and then named, so that an instance that starts at the same moment reads
+        // either nothing or all of it; whoever is second takes the first one's.
+        let mut file = NamedTempFile::new_in(&config.data_dir)?;
+        file.write_all(Zeroizing::new(base64url(random::<32>()?)).as_bytes())?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(&path) {
+            Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => {}
+            outcome => drop(outcome.context("the data folder cannot be written")?),
         }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error).context("the data folder cannot be written"),
     }
     read_private(&path)
 }

@@ -60,10 +60,7 @@ pub(crate) fn scan(
     let measured = lexer::measure(source);
     at_most("tokens", measured.tokens as u64, TOKENS_MAX as u64)?;
     at_most("nesting", measured.nesting as u64, NESTING_MAX as u64)?;
-    let document = parser::parse_query(source).map_err(|error| Refusal::Parse {
-        message: error.to_string(),
-        positions: error.positions().collect(),
-    })?;
+    let document = parser::parse_query(source).map_err(|error| unparsable(&error))?;
     at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
     at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
     measure_all(&document, allow_introspection)?;
@@ -118,6 +115,16 @@ fn check(
         at_most("credentialMutations", cost.credentials, 1)?;
     }
     Ok(())
+}
+
+/// The parser draws the line it failed at; a client has the line, and the location besides.
+fn unparsable(error: &parser::Error) -> Refusal {
+    let drawn = error.to_string();
+    let expected = drawn.rsplit("= ").next().unwrap_or_default().trim();
+    Refusal::Parse {
+        message: format!("Syntax error: {expected}"),
+        positions: error.positions().collect(),
+    }
 }
 
 /// Makes sure that there is exactly one operation to run.
