@@ -51,6 +51,28 @@ async fn has_nopad_collation(manager: &SchemaManager<'_>) -> Result<bool, DbErr>
     Ok(manager.get_connection().query_one_raw(asked).await?.is_some())
 }
 
+/// An index over `columns`.
+pub(crate) fn index<T: IntoIden, const N: usize>(
+    name: &str,
+    table: T,
+    columns: [T; N],
+) -> IndexCreateStatement {
+    let mut index = Index::create().name(name).table(table.into_iden()).to_owned();
+    for column in columns {
+        index.col(column.into_iden());
+    }
+    index
+}
+
+/// An index in which no two rows are alike.
+pub(crate) fn unique<T: IntoIden, const N: usize>(
+    name: &str,
+    table: T,
+    columns: [T; N],
+) -> IndexCreateStatement {
+    index(name, table, columns).unique().to_owned()
+}
+
 /// Creates a table with its indexes.
 ///
 /// On MySQL all of it is one statement that may run again, because a migration that was cut off

@@ -32,30 +32,10 @@ impl MigrationTrait for Migration {
             manager,
             table,
             vec![
-                Index::create()
-                    .name("users_username_key")
-                    .table(Users::Table)
-                    .col(Users::UsernameKey)
-                    .unique()
-                    .to_owned(),
-                Index::create()
-                    .name("users_email_key")
-                    .table(Users::Table)
-                    .col(Users::EmailKey)
-                    .unique()
-                    .to_owned(),
-                Index::create()
-                    .name("users_created_at_id")
-                    .table(Users::Table)
-                    .col(Users::CreatedAt)
-                    .col(Users::Id)
-                    .to_owned(),
-                Index::create()
-                    .name("users_role_is_active")
-                    .table(Users::Table)
-                    .col(Users::Role)
-                    .col(Users::IsActive)
-                    .to_owned(),
+                column::unique("users_username_key", Users::Table, [Users::UsernameKey]),
+                column::unique("users_email_key", Users::Table, [Users::EmailKey]),
+                column::index("users_created_at_id", Users::Table, [Users::CreatedAt, Users::Id]),
+                column::index("users_role_is_active", Users::Table, [Users::Role, Users::IsActive]),
             ],
         )
         .await

@@ -34,16 +34,8 @@ impl MigrationTrait for Migration {
             manager,
             table,
             vec![
-                Index::create()
-                    .name("sessions_user_id")
-                    .table(Sessions::Table)
-                    .col(Sessions::UserId)
-                    .to_owned(),
-                Index::create()
-                    .name("sessions_expires_at")
-                    .table(Sessions::Table)
-                    .col(Sessions::ExpiresAt)
-                    .to_owned(),
+                column::index("sessions_user_id", Sessions::Table, [Sessions::UserId]),
+                column::index("sessions_expires_at", Sessions::Table, [Sessions::ExpiresAt]),
             ],
         )
         .await

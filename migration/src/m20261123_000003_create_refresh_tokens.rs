@@ -34,29 +34,22 @@ impl MigrationTrait for Migration {
             manager,
             table,
             vec![
-                Index::create()
-                    .name("refresh_tokens_session_id")
-                    .table(RefreshTokens::Table)
-                    .col(RefreshTokens::SessionId)
-                    .to_owned(),
-                Index::create()
-                    .name("refresh_tokens_parent_id")
-                    .table(RefreshTokens::Table)
-                    .col(RefreshTokens::ParentId)
-                    .unique()
-                    .to_owned(),
-                Index::create()
-                    .name("refresh_tokens_hash")
-                    .table(RefreshTokens::Table)
-                    .col(RefreshTokens::Hash)
-                    .unique()
-                    .to_owned(),
-                Index::create()
-                    .name("refresh_tokens_salt")
-                    .table(RefreshTokens::Table)
-                    .col(RefreshTokens::Salt)
-                    .col(RefreshTokens::CreatedAt)
-                    .to_owned(),
+                column::index(
+                    "refresh_tokens_session_id",
+                    RefreshTokens::Table,
+                    [RefreshTokens::SessionId],
+                ),
+                column::unique(
+                    "refresh_tokens_parent_id",
+                    RefreshTokens::Table,
+                    [RefreshTokens::ParentId],
+                ),
+                column::unique("refresh_tokens_hash", RefreshTokens::Table, [RefreshTokens::Hash]),
+                column::index(
+                    "refresh_tokens_salt",
+                    RefreshTokens::Table,
+                    [RefreshTokens::Salt, RefreshTokens::CreatedAt],
+                ),
             ],
         )
         .await

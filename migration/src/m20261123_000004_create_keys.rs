@@ -26,15 +26,7 @@ impl MigrationTrait for Migration {
         create(
             manager,
             table,
-            vec![
-                Index::create()
-                    .name("keys_purpose_serial")
-                    .table(Keys::Table)
-                    .col(Keys::Purpose)
-                    .col(Keys::Serial)
-                    .unique()
-                    .to_owned(),
-            ],
+            vec![column::unique("keys_purpose_serial", Keys::Table, [Keys::Purpose, Keys::Serial])],
         )
         .await
     }

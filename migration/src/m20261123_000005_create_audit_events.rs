@@ -30,24 +30,21 @@ impl MigrationTrait for Migration {
             manager,
             table,
             vec![
-                Index::create()
-                    .name("audit_events_created_at_id")
-                    .table(AuditEvents::Table)
-                    .col(AuditEvents::CreatedAt)
-                    .col(AuditEvents::Id)
-                    .to_owned(),
-                Index::create()
-                    .name("audit_events_actor_id")
-                    .table(AuditEvents::Table)
-                    .col(AuditEvents::ActorId)
-                    .col(AuditEvents::CreatedAt)
-                    .to_owned(),
-                Index::create()
-                    .name("audit_events_target_id")
-                    .table(AuditEvents::Table)
-                    .col(AuditEvents::TargetId)
-                    .col(AuditEvents::CreatedAt)
-                    .to_owned(),
+                column::index(
+                    "audit_events_created_at_id",
+                    AuditEvents::Table,
+                    [AuditEvents::CreatedAt, AuditEvents::Id],
+                ),
+                column::index(
+                    "audit_events_actor_id",
+                    AuditEvents::Table,
+                    [AuditEvents::ActorId, AuditEvents::CreatedAt],
+                ),
+                column::index(
+                    "audit_events_target_id",
+                    AuditEvents::Table,
+                    [AuditEvents::TargetId, AuditEvents::CreatedAt],
+                ),
             ],
         )
         .await

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::{self, sqlite};
 use sea_orm::{
     ConnAcquireErr, ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -168,17 +169,15 @@ pub(crate) fn is_unavailable(error: &DbErr) -> bool {
         return true;
     }
     match sqlx_error(error) {
-        Some(sqlx::Error::Database(cause)) => cause.code().is_some_and(|code| {
-            // SQLite: busy, locked, read-only, disk full, I/O; extended codes keep the low byte.
-            let sqlite = code
-                .parse::<u32>()
-                .is_ok_and(|code| code < 10_000 && matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
-            // PostgreSQL: connection (08), resources (53), operator (57), system (58).
-            let postgres = code.len() == 5
-                && ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class));
-            sqlite && code.len() < 5 || postgres || lost_a_race(error)
-        }),
         Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
+        Some(sqlx::Error::Database(cause)) => match sqlite_code(&**cause) {
+            // Busy, locked, read-only, I/O error, disk full, cannot open.
+            Some(code) => matches!(code, 5 | 6 | 8 | 10 | 13 | 14),
+            // Connection (08), serialization (40), resources (53), operator (57), system (58).
+            None => cause.code().is_some_and(|code| {
+                ["08", "40", "53", "57", "58"].iter().any(|class| code.starts_with(class))
+            }),
+        },
         _ => false,
     }
 }
@@ -186,9 +185,16 @@ pub(crate) fn is_unavailable(error: &DbErr) -> bool {
 /// Deadlocks, serialization failures and lock timeouts, by the codes of each database.
 fn lost_a_race(error: &DbErr) -> bool {
     let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return false };
-    cause.code().is_some_and(|code| {
-        matches!(&*code, "40001" | "40P01" | "1020" | "1205" | "1213" | "5" | "6" | "261" | "517")
-    })
+    match sqlite_code(&**cause) {
+        Some(code) => matches!(code, 5 | 6),
+        None => cause.code().is_some_and(|code| matches!(&*code, "40001" | "40P01")),
+    }
+}
+
+/// SQLite's primary result code; the extended ones keep it in their low byte.
+fn sqlite_code(cause: &dyn DatabaseError) -> Option<u32> {
+    let cause = cause.try_downcast_ref::<sqlite::SqliteError>()?;
+    cause.code()?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {

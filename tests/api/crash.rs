@@ -118,3 +118,27 @@ async fn what_was_acknowledged_survives_a_kill_under_load() {
     }
     server.kill();
 }
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_stop_the_server_finishes_what_it_began_and_exits_well() {
+    let database = TestDatabase::create().await;
+    let mut server = Server::start(&database);
+    let ledger = Ledger::default();
+    let clients: Vec<_> = (0..4)
+        .map(|client| {
+            let name = format!("user{client}");
+            tokio::spawn(register_and_refresh(server.port, name, Arc::clone(&ledger)))
+        })
+        .collect();
+    while ledger.lock().unwrap().len() < 40 {
+        tokio::task::yield_now().await;
+    }
+
+    let id = server.process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    for client in clients {
+        client.await.unwrap();
+    }
+    assert!(server.process.wait().unwrap().success());
+}

@@ -8,6 +8,7 @@ mod architecture;
 mod authorization;
 mod configuration;
 mod crash;
+mod errors;
 mod http;
 mod login;
 mod migrations;

@@ -1,0 +1,74 @@
+//! The error catalogue: every code is emitted by something, and README lists no other.
+
+use std::collections::BTreeSet;
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::support::{PASSWORD, TestApp, send};
+
+#[tokio::test]
+async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
+    let app = TestApp::start().await;
+    let boss = app.admin("boss").await;
+    let alice = app.register("alice").await;
+    let get = Request::get("/graphql").body(Body::empty()).unwrap();
+    let conflict = format!("mutation {{ deleteUser(id: \"{}\") }}", boss.id);
+
+    let mut codes = BTreeSet::new();
+    for (reply, code) in [
+        (send(&app.app, get).await, "BAD_REQUEST"),
+        (app.query("{", &alice.access).await, "GRAPHQL_PARSE_FAILED"),
+        (app.query("{ nothing }", &alice.access).await, "GRAPHQL_VALIDATION_FAILED"),
+        (app.query(&"{a".repeat(40), &alice.access).await, "DOCUMENT_LIMIT"),
+        (app.query("{ users(first: -1) { totalCount } }", &boss.access).await, "BAD_USER_INPUT"),
+        (app.query("{ me { id } }", "nonsense").await, "UNAUTHENTICATED"),
+        (app.login("nobody", PASSWORD).await, "INVALID_CREDENTIALS"),
+        (app.refresh("nonsense").await, "INVALID_TOKEN"),
+        (app.query("{ users { totalCount } }", &alice.access).await, "FORBIDDEN"),
+        (app.query("mutation { deleteUser(id: \"x\") }", &boss.access).await, "NOT_FOUND"),
+        (app.query(&conflict, &boss.access).await, "CONFLICT"),
+        (unsettled(&app, &alice.refresh).await, "SERVICE_UNAVAILABLE"),
+        (broken(&app).await, "INTERNAL_SERVER_ERROR"),
+    ] {
+        assert_eq!(reply.code(), code, "{}", reply.text);
+        codes.insert(code.to_owned());
+    }
+    assert_eq!(codes, documented());
+}
+
+/// A token that was consumed, but whose successor cannot be derived: its salt is gone.
+async fn unsettled(app: &TestApp, token: &str) -> crate::support::Reply {
+    app.refresh(token).await.data();
+    app.sql("UPDATE refresh_tokens SET salt = NULL").await;
+    let reply = app.refresh(token).await;
+    assert_eq!(reply.extension("retryAfter"), json!(1));
+    assert_eq!(reply.headers["retry-after"], "1");
+    reply
+}
+
+/// A database that does not have what it should. Nothing of that reaches the client.
+async fn broken(app: &TestApp) -> crate::support::Reply {
+    app.sql("ALTER TABLE users RENAME TO users_away").await;
+    let reply = app.login("alice", PASSWORD).await;
+    let id = reply.headers["x-request-id"].to_str().unwrap();
+    assert_eq!(reply.extension("requestId"), json!(id));
+    for internal in ["users", "SELECT", "sqlx", "DbErr", "table"] {
+        assert!(!reply.text.contains(internal), "{internal}: {}", reply.text);
+    }
+    reply
+}
+
+fn documented() -> BTreeSet<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let section = readme.split("## Errors").nth(1).unwrap().split("## ").next().unwrap();
+    section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| "))
+        .filter_map(|row| row.split(" | ").next())
+        .flat_map(|cell| cell.split(", "))
+        .filter_map(|code| code.strip_prefix('`')?.strip_suffix('`').map(str::to_owned))
+        .collect()
+}
