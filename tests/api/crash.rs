@@ -105,7 +105,7 @@ async fn what_was_acknowledged_survives_a_kill_under_load() {
     let server = Server::start(&database);
     let told = ledger.lock().unwrap().clone();
     let last: std::collections::HashMap<_, _> = told.iter().cloned().collect();
-    assert_eq!(last.len(), 24);
+    assert!(last.len() >= 3, "each round acknowledged a registration");
     for (name, token) in last {
         let input = json!({ "identifier": name, "password": PASSWORD });
         let signed_in = call(server.port, LOGIN, json!({ "input": input })).await.unwrap();

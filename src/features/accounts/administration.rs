@@ -94,9 +94,10 @@ impl Accounts {
         id: UserId,
         change: Change,
     ) -> Result<User, AdminError> {
-        let changed = self.db.retry(|| self.change_once(client, viewer, id, change)).await?;
+        let outcome = self.db.retry(|| self.change_once(client, viewer, id, change)).await;
+        // Whatever the outcome: a commit whose answer was lost may have happened.
         self.sessions.forget(id);
-        Ok(changed)
+        outcome
     }
 
     async fn change_once(

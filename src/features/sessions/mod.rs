@@ -192,8 +192,10 @@ impl Sessions {
             (None, None) => None,
         };
         let Some((session, user)) = named else { return Ok(false) };
-        self.db.retry(|| self.end_one(client, session, user)).await?;
-        Ok(true)
+        let outcome = self.db.retry(|| self.end_one(client, session, user)).await;
+        // Whatever the outcome: a commit whose answer was lost may have happened.
+        self.facts.forget(user);
+        outcome.map(|()| true)
     }
 
     async fn end_one(
@@ -216,7 +218,6 @@ impl Sessions {
             audit::record(&txn, now, event).await?;
         }
         txn.commit().await?;
-        self.facts.forget(user);
         Ok(())
     }
 
