@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 
 use super::accept::MediaType;
-use super::{refusal, request};
+use super::{failure, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
 use crate::graphql::context::Caller;
@@ -198,7 +198,7 @@ fn finish(
     };
     let data = (has_data || was_executed).then_some(&response.data);
     let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
-        return refusal(StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side");
+        return failure(request_id);
     };
     let mut answer = (status, body).into_response();
     let headers = answer.headers_mut();

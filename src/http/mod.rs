@@ -32,16 +32,22 @@ pub fn router(app: &App) -> Router {
     if app.config.introspection {
         router = router.route("/schema.graphql", get(well_known::schema));
     }
-    router
+    let router = router
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "There is nothing here") })
         .method_not_allowed_fallback(|| async {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "This method is not supported here")
         })
+        .with_state(app.clone());
+    surround(router)
+}
+
+/// What every request passes through, whatever its route.
+fn surround(router: Router) -> Router {
+    router
         // The endpoint limits its body itself, while it streams.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(request::identify))
-        .with_state(app.clone())
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
@@ -52,14 +58,55 @@ fn refusal(status: StatusCode, message: &str) -> Response {
     (status, axum::Json(error)).into_response()
 }
 
+/// A failure outside GraphQL, of which a client learns the request's id and nothing else.
+fn failure(request_id: &str) -> Response {
+    let extensions = serde_json::json!({
+        "code": Code::InternalServerError.as_str(), "requestId": request_id,
+    });
+    let message = "Something went wrong on our side";
+    let error = serde_json::json!({
+        "errors": [{ "message": message, "extensions": extensions }],
+    });
+    (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(error)).into_response()
+}
+
 /// What a panic leaves of a request. The panic's own text went to the log, and nowhere else.
 fn panicked(_panic: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a request panicked");
-    let error = serde_json::json!({
-        "errors": [{
-            "message": "Something went wrong on our side",
-            "extensions": { "code": Code::InternalServerError.as_str() },
-        }],
-    });
-    (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(error)).into_response()
+    let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    response.extensions_mut().insert(Panicked);
+    response
+}
+
+/// Marks a response that still needs a body, which names the request.
+#[derive(Clone, Copy)]
+struct Panicked;
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error_that_names_the_request_and_nothing_else() {
+        async fn boom() -> StatusCode {
+            panic!("a secret of the program")
+        }
+        let routes = surround(Router::new().route("/", get(boom)));
+        let response = routes.oneshot(Request::new(Body::empty())).await.unwrap();
+        let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let extensions = &error["errors"][0]["extensions"];
+
+        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");
+        assert_eq!(extensions["requestId"], id.as_str());
+        assert!(!error.to_string().contains("secret"));
+    }
 }

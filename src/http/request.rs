@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::refusal;
+use super::{Panicked, failure, refusal};
 use crate::platform::access::Client;
 use crate::platform::clock::Clock;
 use crate::platform::id::uuid_v7;
@@ -32,6 +32,9 @@ pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(Client { ip: peer, user_agent, request_id: Some(id) });
     let span = tracing::info_span!("request", request.id = %id);
     let mut response = next.run(request).instrument(span).await;
+    if response.extensions().get::<Panicked>().is_some() {
+        response = failure(&id.to_string());
+    }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);

@@ -73,6 +73,25 @@ async fn an_outdated_hash_is_rewritten_by_the_next_login_and_not_by_a_failed_one
     assert_eq!(app.login("alice", PASSWORD).await.code(), "NONE");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn parallel_logins_with_an_outdated_hash_all_succeed_and_leave_one_valid_hash() {
+    let app = std::sync::Arc::new(TestApp::start().await);
+    app.register("alice").await;
+    app.sql(&format!("UPDATE users SET password_hash = '{}'", argon2_phc(PASSWORD))).await;
+    let logins: Vec<_> = (0..20)
+        .map(|_| {
+            let app = std::sync::Arc::clone(&app);
+            tokio::spawn(async move { app.login("alice", PASSWORD).await.code() })
+        })
+        .collect();
+    for login in logins {
+        assert_eq!(login.await.unwrap(), "NONE");
+    }
+    let current = "users WHERE password_hash LIKE '$argon2id$v=19$m=64,t=1,p=1$%'";
+    assert_eq!(app.count(current).await, 1);
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "NONE");
+}
+
 #[tokio::test]
 async fn an_overlong_password_is_refused_before_it_is_hashed() {
     let app = TestApp::start().await;

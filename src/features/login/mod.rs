@@ -17,6 +17,9 @@ use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict}
 use crate::platform::passwords::policy::Password;
 use crate::platform::secret::CryptoError;
 
+/// How often a password is checked when the stored hash keeps changing meanwhile.
+const CHECKS_MAX: usize = 3;
+
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
@@ -65,11 +68,26 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
+        for _ in 0..CHECKS_MAX {
+            let verified = self.verify(identifier, password).await?;
+            let begun = self.db.retry(|| self.begin(client, &verified)).await?;
+            if let Some(signed_in) = begun {
+                return Ok(signed_in);
+            }
+        }
+        Err(LoginError::InvalidCredentials)
+    }
+
+    /// Checks the password, outside any transaction, and whether there is an account or not.
+    async fn verify(
+        &self,
+        identifier: &Identifier,
+        password: &Password,
+    ) -> Result<Verified, LoginError> {
         let found = store::find(self.db.reader(), identifier).await?;
         let stored = found.as_ref().map(|(_, hash)| hash);
-        // Hashed outside any transaction, and hashed whether there is an account or not.
         let verdict = self.hasher.verify(password, stored).await?;
-        let (Some((user, verified)), Verdict::Right | Verdict::RightButOutdated) = (found, verdict)
+        let (Some((user, hash)), Verdict::Right | Verdict::RightButOutdated) = (found, verdict)
         else {
             return Err(LoginError::InvalidCredentials);
         };
@@ -77,28 +95,37 @@ impl Login {
             Verdict::RightButOutdated if user.is_active => Some(self.hasher.hash(password).await?),
             Verdict::RightButOutdated | Verdict::Right | Verdict::Wrong => None,
         };
-        let verified = Verified { user, hash: verified, rehashed };
-        self.db.retry(|| self.begin(client, &verified)).await
+        Ok(Verified { user, hash, rehashed })
     }
 
+    /// Begins the session, if the user is still active; `None` when the stored hash is no longer
+    /// the one that was verified.
+    ///
+    /// Hashing takes time, in which the account may have been shut and the password changed. Or
+    /// another login of the same user has merely rewritten an outdated hash: so the password is
+    /// checked again rather than refused.
     async fn begin(
         &self,
         client: &Client,
         verified: &Verified,
-    ) -> Result<(User, Tokens), LoginError> {
+    ) -> Result<Option<(User, Tokens)>, LoginError> {
         let txn = self.db.begin().await?;
-        // Hashing takes time, in which the password may have changed or the account been shut.
-        let user = store::lock(&txn, verified.user.id, &verified.hash)
-            .await?
-            .filter(|user| user.is_active)
-            .ok_or(LoginError::InvalidCredentials)?;
+        let Some((user, hash)) = store::lock(&txn, verified.user.id).await? else {
+            return Err(LoginError::InvalidCredentials);
+        };
+        if !user.is_active {
+            return Err(LoginError::InvalidCredentials);
+        }
+        if hash.as_str() != verified.hash.as_str() {
+            return Ok(None);
+        }
         let now = self.clock.now();
         let user = User { last_login_at: Some(now), ..user };
         let tokens = self.sessions.begin(&txn, client, &user, now).await?;
         store::record_login(&txn, &user, verified.rehashed.as_ref()).await?;
         txn.commit().await?;
         self.sessions.forget(user.id);
-        Ok((user, tokens))
+        Ok(Some((user, tokens)))
     }
 }
 

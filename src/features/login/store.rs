@@ -21,20 +21,21 @@ pub(super) async fn find(
         Identifier::Unknown => user::COLUMN.username_key.eq(""),
     };
     let row = user::Entity::find().filter(by).one(db).await?;
-    Ok(row.map(|mut row| {
-        let hash = PasswordHash::from(std::mem::take(&mut row.password_hash));
-        (row.into(), hash)
-    }))
+    Ok(row.map(with_hash))
 }
 
-/// Locks the user if the password hash is still `verified`.
+/// Locks the user's row and reads it again.
 pub(super) async fn lock(
     txn: &impl ConnectionTrait,
     id: UserId,
-    verified: &PasswordHash,
-) -> Result<Option<User>, DbErr> {
+) -> Result<Option<(User, PasswordHash)>, DbErr> {
     let row = user::Entity::find_by_id(id).lock_exclusive().one(txn).await?;
-    Ok(row.filter(|row| row.password_hash == verified.as_str()).map(User::from))
+    Ok(row.map(with_hash))
+}
+
+fn with_hash(mut row: user::Model) -> (User, PasswordHash) {
+    let hash = PasswordHash::from(std::mem::take(&mut row.password_hash));
+    (row.into(), hash)
 }
 
 /// Writes the time of a sign-in, and the new hash if there is one.

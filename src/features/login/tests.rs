@@ -77,11 +77,15 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     let it = fixture().await;
     it.create("alice", Role::User).await;
     let held = it.held_at_the_hash("alice").await;
-    assert!(it.login.begin(&Client::CLI, &held).await.is_ok(), "nothing has changed yet");
+    let unchanged = it.login.begin(&Client::CLI, &held).await.unwrap();
+    assert!(unchanged.is_some(), "nothing has changed yet");
 
     let other = it.login.hasher.hash(&Password::parse("another password").unwrap()).await.unwrap();
     store::record_login(it.app.db.writer(), &held.user, Some(&other)).await.unwrap();
 
-    let outcome = it.login.begin(&Client::CLI, &held).await;
-    assert!(matches!(outcome, Err(LoginError::InvalidCredentials)));
+    let changed = it.login.begin(&Client::CLI, &held).await.unwrap();
+    assert!(changed.is_none(), "no session for a password that was right once");
+    let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
+    let again = it.login.login(&Client::CLI, &alice, &right).await;
+    assert!(matches!(again, Err(LoginError::InvalidCredentials)));
 }
