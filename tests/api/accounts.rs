@@ -114,6 +114,18 @@ async fn a_full_name_is_kept_trimmed_and_an_empty_one_is_null() {
     }
 }
 
+#[tokio::test]
+async fn a_registration_whose_event_cannot_be_written_leaves_nothing_behind() {
+    let app = TestApp::start().await;
+    app.sql("ALTER TABLE audit_events RENAME TO audit_away").await;
+    let failed = app.try_register("alice", "alice@example.com", PASSWORD).await;
+    assert_eq!(failed.code(), "INTERNAL_SERVER_ERROR");
+    assert_eq!(app.count("users").await + app.count("sessions").await, 0);
+
+    app.sql("ALTER TABLE audit_away RENAME TO audit_events").await;
+    app.register("alice").await;
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }

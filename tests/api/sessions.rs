@@ -244,3 +244,17 @@ async fn no_token_is_stored_as_it_is() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_rotation_that_fails_half_way_consumes_nothing() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    // The token can be read and consumed, but its successor cannot be inserted.
+    app.sql("ALTER TABLE refresh_tokens RENAME COLUMN parent_id TO parent_away").await;
+    assert_eq!(app.refresh(&alice.refresh).await.code(), "INTERNAL_SERVER_ERROR");
+    assert_eq!(app.count("refresh_tokens WHERE consumed_at IS NULL").await, 1);
+
+    app.sql("ALTER TABLE refresh_tokens RENAME COLUMN parent_away TO parent_id").await;
+    app.clock.advance(GRACE + SECOND);
+    assert_eq!(app.refresh(&alice.refresh).await.code(), "NONE");
+}
