@@ -73,8 +73,12 @@ impl App {
         };
         let login =
             Login { db: db.clone(), clock: clock.clone(), hasher, sessions: sessions.clone() };
-        let schema =
-            schema::builder().data(accounts.clone()).data(login).data(sessions.clone()).finish();
+        // "Did you mean …" would name what introspection is not to show.
+        let builder = match config.introspection {
+            true => schema::builder(),
+            false => schema::builder().disable_suggestions(),
+        };
+        let schema = builder.data(accounts.clone()).data(login).data(sessions.clone()).finish();
         let is_stopping = Arc::default();
         let config = Arc::new(config);
         Ok(Self { config, db, keys, sessions, accounts, schema, is_stopping })

@@ -8,14 +8,16 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::LogFormat;
 
+/// What libraries say of every statement, and of every migration that has nothing to do.
+const QUIET: &str = "sqlx::query=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
+                     sea_orm_migration=warn";
+
 /// Installs the process-wide subscriber.
 ///
 /// `filter` is a `RUST_LOG` directive list. SQL is never logged, whatever it says: statements
 /// carry personal data.
 pub(crate) fn init(format: LogFormat, filter: &str) -> Result<(), TryInitError> {
-    let filter = EnvFilter::new(format!(
-        "{filter},sqlx::query=off,sea_orm::driver=off,sea_orm_migration=warn"
-    ));
+    let filter = EnvFilter::new(format!("{filter},{QUIET}"));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());

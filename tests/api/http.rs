@@ -147,6 +147,9 @@ async fn introspection_and_playground_can_be_off() {
     assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED");
     assert!(reply.text.contains("Introspection is off on this server"));
     assert_eq!(ask(&app, JSON, "{ __typename }").await.code(), "NONE");
+    assert!(!ask(&app, JSON, "{ userss { totalCount } }").await.text.contains("Did you mean"));
+    let open = TestApp::start().await;
+    assert!(ask(&open, JSON, "{ userss { totalCount } }").await.text.contains("Did you mean"));
     for uri in ["/schema.graphql", "/graphql"] {
         let request = Request::get(uri).header("accept", "text/html").body(Body::empty()).unwrap();
         assert!(send(&app.app, request).await.status.is_client_error(), "{uri}");
