@@ -17,6 +17,10 @@ test:
 test-postgres URL="postgres://root@127.0.0.1:5432/test":
     TEST_DATABASE_URL={{URL}} cargo test --locked --test api
 
+# The same suite on the MariaDB or MySQL that URL names, a database a test.
+test-mariadb URL="mysql://root@127.0.0.1:3306/test":
+    TEST_DATABASE_URL={{URL}} cargo test --locked --test api
+
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --locked
 

@@ -231,9 +231,9 @@ impl Reader {
             let file = settings.data_dir.join("portcullis.db");
             format!("sqlite://{}", file.display()).into()
         });
-        let supported = ["sqlite:", "postgres:", "postgresql:"];
+        let supported = ["sqlite:", "postgres:", "postgresql:", "mysql:", "mariadb:"];
         if !supported.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
-            self.refuse("DATABASE_URL must begin with sqlite: or postgres:");
+            self.refuse("DATABASE_URL must begin with sqlite:, postgres:, mysql: or mariadb:");
         }
         url
     }

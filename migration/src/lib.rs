@@ -173,26 +173,51 @@ async fn lock(db: &DatabaseConnection) -> Result<DatabaseTransaction, Error> {
             let name = "hashtext('portcullis migrations ' || current_schema())";
             txn.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({name})")).await?;
         }
-        DbBackend::MySql => {
-            let take = format!(
-                "SELECT GET_LOCK(CONCAT('portcullis ', MD5(database())), {LOCK_WAIT_SECONDS})"
-            );
-            let row = txn.query_one_raw(sql(&txn, take)).await?;
-            let taken: Option<i64> =
-                row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
-            if taken != Some(1) {
-                return Err(Error::Locked);
-            }
-        }
+        DbBackend::MySql => lock_mysql(&txn).await?,
         _ => {}
     }
     Ok(txn)
 }
 
+/// Takes the lock of the connection. What the connection otherwise allows a statement is lifted
+/// meanwhile: waiting for the lock, and a change of a large table, take their time.
+async fn lock_mysql(txn: &DatabaseTransaction) -> Result<(), Error> {
+    let timeout = statement_timeout(txn).await?;
+    let lift = format!("SET @portcullis_timeout = @@SESSION.{timeout}, SESSION {timeout} = 0");
+    txn.execute_unprepared(&lift).await?;
+    let take =
+        format!("SELECT GET_LOCK(CONCAT('portcullis ', MD5(database())), {LOCK_WAIT_SECONDS})");
+    let row = txn.query_one_raw(sql(txn, take)).await?;
+    let taken: Option<i64> =
+        row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+    if taken == Some(1) {
+        return Ok(());
+    }
+    restore_timeout(txn, timeout).await?;
+    Err(Error::Locked)
+}
+
+async fn unlock_mysql(txn: &DatabaseTransaction) -> Result<(), DbErr> {
+    let release = "SELECT RELEASE_LOCK(CONCAT('portcullis ', MD5(database())))".to_owned();
+    txn.query_one_raw(sql(txn, release)).await?;
+    restore_timeout(txn, statement_timeout(txn).await?).await
+}
+
+async fn restore_timeout(txn: &DatabaseTransaction, timeout: &str) -> Result<(), DbErr> {
+    let restore = format!("SET SESSION {timeout} = @portcullis_timeout");
+    txn.execute_unprepared(&restore).await.map(drop)
+}
+
+/// The variable that limits how long a statement runs, which MariaDB and MySQL name differently.
+async fn statement_timeout(txn: &DatabaseTransaction) -> Result<&'static str, DbErr> {
+    let row = txn.query_one_raw(sql(txn, "SELECT VERSION()".to_owned())).await?;
+    let version: String = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
+    Ok(if version.contains("MariaDB") { "max_statement_time" } else { "max_execution_time" })
+}
+
 async fn unlock(txn: DatabaseTransaction, outcome: Result<(), Error>) -> Result<(), Error> {
     if txn.get_database_backend() == DbBackend::MySql {
-        let release = "SELECT RELEASE_LOCK(CONCAT('portcullis ', MD5(database())))".to_owned();
-        txn.query_one_raw(sql(&txn, release)).await?;
+        unlock_mysql(&txn).await?;
     }
     match outcome {
         Ok(()) => Ok(txn.commit().await?),

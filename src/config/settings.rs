@@ -29,7 +29,7 @@ pub struct Settings {
     /// Folder for the embedded database and the generated secret
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
     pub(super) data_dir: PathBuf,
-    /// `sqlite://path` or `postgres://…` [default: sqlite://DATA_DIR/portcullis.db]
+    /// `sqlite://path`, `postgres://…`, `mysql://…` or `mariadb://…` [default: sqlite://DATA_DIR/portcullis.db]
     #[arg(long, env = "DATABASE_URL", global = true)]
     pub(super) database_url: Option<SecretString>,
     /// A file that holds DATABASE_URL

@@ -8,6 +8,7 @@ mod architecture;
 mod authorization;
 mod configuration;
 mod crash;
+mod databases;
 mod errors;
 mod http;
 mod login;

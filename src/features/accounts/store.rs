@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, Order as SqlOrder,
-    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait,
+    Order as SqlOrder, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
 use super::identity::{Email, FullName, Username};
@@ -150,11 +150,11 @@ pub(super) async fn list(
     let mut select = matching(&listing.filter);
     if let Some(place) = &listing.after {
         let side = Side { is_before: false, inclusive: false };
-        select = select.filter(beyond(listing.order, place, side));
+        select = select.filter(beyond(db.get_database_backend(), listing.order, place, side));
     }
     if let Some(place) = &listing.before {
         let side = Side { is_before: true, inclusive: false };
-        select = select.filter(beyond(listing.order, place, side));
+        select = select.filter(beyond(db.get_database_backend(), listing.order, place, side));
     }
     let direction = match listing.order.descending ^ listing.from_end {
         true => SqlOrder::Desc,
@@ -182,7 +182,7 @@ pub(super) async fn exists_beyond(
     let found: Option<UserId> = matching(&listing.filter)
         .select_only()
         .column(user::Column::Id)
-        .filter(beyond(listing.order, place, side))
+        .filter(beyond(db.get_database_backend(), listing.order, place, side))
         .limit(1)
         .into_tuple()
         .one(db)
@@ -214,15 +214,29 @@ fn begins_with(column: user::Column, prefix: &str) -> Condition {
     Condition::all().add(column.gte(prefix)).add(column.lt(end))
 }
 
-/// What stands on one side of `place`, as a comparison of rows, which a composite index serves.
-fn beyond(order: Order, place: &Place, side: Side) -> SimpleExpr {
+/// What stands on one side of `place`, in the form that a composite index serves.
+fn beyond(backend: DbBackend, order: Order, place: &Place, side: Side) -> SimpleExpr {
     let key = match &place.key {
         Key::CreatedAt(time) => Expr::value(*time),
         Key::Username(name) => Expr::value(name.as_str()),
     };
-    let here = Expr::tuple([Expr::col(column(order)), Expr::col(user::Column::Id)]);
-    let there = Expr::tuple([key, Expr::value(place.id)]);
-    match (side.is_before ^ order.descending, side.inclusive) {
+    let is_less = side.is_before ^ order.descending;
+    let (column, id) = (Expr::col(column(order)), Expr::col(user::Column::Id));
+    let there = Expr::value(place.id);
+    if backend == DbBackend::MySql {
+        // MySQL uses no index for a comparison of rows, but two ranges of it for this.
+        let tie = match (is_less, side.inclusive) {
+            (true, false) => id.lt(there),
+            (true, true) => id.lte(there),
+            (false, false) => id.gt(there),
+            (false, true) => id.gte(there),
+        };
+        let further =
+            if is_less { column.clone().lt(key.clone()) } else { column.clone().gt(key.clone()) };
+        return further.or(column.eq(key).and(tie));
+    }
+    let (here, there) = (Expr::tuple([column, id]), Expr::tuple([key, there]));
+    match (is_less, side.inclusive) {
         (true, false) => here.lt(there),
         (true, true) => here.lte(there),
         (false, false) => here.gt(there),

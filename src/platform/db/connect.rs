@@ -1,0 +1,119 @@
+//! Opening each kind of database, with the settings the rest of the program relies on.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Executor, Row, sqlite};
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
+    SqlxSqliteConnector,
+};
+
+use super::failure::lost_a_race;
+
+/// How long a caller waits for a connection before it is told to come back (RE-05).
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long SQLite waits for another process that is writing.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a SQLite file that others are opening is tried, and how long between two tries.
+const SQLITE_OPEN_ATTEMPTS: u32 = 20;
+const SQLITE_OPEN_PAUSE: Duration = Duration::from_millis(50);
+/// How long one statement may run on a server database, or wait for a lock there (GQ-13).
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The readers and the writer of a SQLite file.
+///
+/// SQLite allows one writer at a time. With one writing connection the others queue in the
+/// process, in order, instead of polling the file's lock; readers never wait for it (WAL).
+pub(super) async fn sqlite(
+    url: &str,
+    readers_max: u32,
+) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
+    let file = sqlite::SqliteConnectOptions::from_str(url)
+        .map_err(connect_error)?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(sqlite::SqliteJournalMode::Wal)
+        .synchronous(sqlite::SqliteSynchronous::Full)
+        .busy_timeout(SQLITE_BUSY_TIMEOUT);
+    let pool = || sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+    // The writer first: it creates the file and switches it to WAL, which a reader may not.
+    // Two processes that switch a new file at once do not wait for each other as SQLite
+    // otherwise does: one is refused, and tries again.
+    let open = || async {
+        let writer = pool().max_connections(1).connect_with(file.clone());
+        writer.await.map_err(connect_error)
+    };
+    let mut writer = open().await;
+    for _ in 1..SQLITE_OPEN_ATTEMPTS {
+        match &writer {
+            Err(error) if lost_a_race(error) => {
+                tokio::time::sleep(SQLITE_OPEN_PAUSE).await;
+                writer = open().await;
+            }
+            _ => break,
+        }
+    }
+    let writer = writer?;
+    let reader = pool()
+        .max_connections(readers_max)
+        .connect_with(file.read_only(true))
+        .await
+        .map_err(connect_error)?;
+    Ok((
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
+        SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+    ))
+}
+
+/// A pool on PostgreSQL.
+pub(super) async fn postgres(url: &str, connections_max: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .statement_timeout(STATEMENT_TIMEOUT)
+        .sqlx_logging(false);
+    Database::connect(options).await
+}
+
+/// A pool on MySQL or MariaDB, whose every connection is set up alike, whatever the server's own
+/// defaults are.
+pub(super) async fn mysql(url: &str, connections_max: u32) -> Result<DatabaseConnection, DbErr> {
+    let options =
+        MySqlConnectOptions::from_str(url).map_err(connect_error)?.disable_statement_logging();
+    let pool = MySqlPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|connection, _| Box::pin(set_up_mysql(connection)))
+        .connect_with(options)
+        .await
+        .map_err(connect_error)?;
+    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+}
+
+/// READ COMMITTED, so that a transaction sees what was committed while it waited for a lock and
+/// locks no gaps; values that do not fit are refused instead of cut; no statement runs for ever.
+async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    let version = connection.fetch_one("SELECT VERSION()").await?;
+    // MariaDB counts seconds and stops any statement, MySQL milliseconds and stops queries only.
+    let timeout = if version.try_get::<String, _>(0)?.contains("MariaDB") {
+        format!("max_statement_time = {}", STATEMENT_TIMEOUT.as_secs())
+    } else {
+        format!("max_execution_time = {}", STATEMENT_TIMEOUT.as_millis())
+    };
+    let settings = format!(
+        "SET SESSION {timeout}, SESSION innodb_lock_wait_timeout = {}, \
+         SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+        STATEMENT_TIMEOUT.as_secs()
+    );
+    connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+    connection.execute(AssertSqlSafe(settings)).await?;
+    Ok(())
+}
+
+fn connect_error(error: sqlx::Error) -> DbErr {
+    DbErr::Conn(RuntimeErr::SqlxError(error.into()))
+}

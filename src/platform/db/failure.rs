@@ -1,0 +1,104 @@
+//! What a database's failures mean: who was first, who should try again, who should wait.
+
+use sea_orm::sqlx;
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::mysql::MySqlDatabaseError;
+use sea_orm::sqlx::sqlite::SqliteError;
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, SqlErr};
+
+/// An error that may have come from the database.
+pub(crate) trait DbFailure {
+    /// The database's own error, if that is what it was.
+    fn db(&self) -> Option<&DbErr>;
+}
+
+impl DbFailure for DbErr {
+    fn db(&self) -> Option<&DbErr> {
+        Some(self)
+    }
+}
+
+/// Whether a unique constraint refused the statement.
+pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Whether the database is away, full or overloaded, so that the same call may succeed later.
+pub(crate) fn is_unavailable(error: &DbErr) -> bool {
+    if let DbErr::ConnectionAcquire(ConnAcquireErr::Timeout | ConnAcquireErr::ConnectionClosed)
+    | DbErr::Conn(_) = error
+    {
+        return true;
+    }
+    match sqlx_error(error) {
+        Some(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => true,
+        Some(sqlx::Error::Database(cause)) => match Code::of(&**cause) {
+            // Busy, locked, read-only, I/O error, disk full, cannot open.
+            Code::Sqlite(code) => matches!(code, 5 | 6 | 8 | 10 | 13 | 14),
+            Code::MySql(number) => is_passing_on_mysql(number),
+            // Connection (08), serialization (40), resources (53), operator (57), system (58).
+            Code::State(state) => {
+                ["08", "40", "53", "57", "58"].iter().any(|class| state.starts_with(class))
+            }
+        },
+        _ => false,
+    }
+}
+
+/// The numbers that MySQL and MariaDB give to what may be over a moment later.
+fn is_passing_on_mysql(number: u16) -> bool {
+    matches!(
+        number,
+        // Disk full, table full, out of memory or of connections, I/O errors of the engine.
+        1021 | 1026 | 1030 | 1037 | 1040 | 1041 | 1114 | 1203 | 1226
+            // Record changed, lock wait, deadlock, a full lock table.
+            | 1020 | 1205 | 1206 | 1213
+            // Shutting down, killed, interrupted, over its time.
+            | 1053 | 1077 | 1317 | 1927 | 1969 | 3024
+            // Read-only: a replica, or one that is about to become the primary.
+            | 1290 | 1792 | 1836
+    )
+}
+
+/// Deadlocks, serialization failures and lock timeouts, by the codes of each database.
+pub(super) fn lost_a_race(error: &DbErr) -> bool {
+    let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return false };
+    match Code::of(&**cause) {
+        Code::Sqlite(code) => matches!(code, 5 | 6),
+        Code::MySql(number) => matches!(number, 1020 | 1205 | 1213),
+        Code::State(state) => matches!(&*state, "40001" | "40P01"),
+    }
+}
+
+/// What a database calls its failure.
+enum Code {
+    /// SQLite's primary result code.
+    Sqlite(u32),
+    /// MySQL's and MariaDB's own number: their SQLSTATE is often only "general error".
+    MySql(u16),
+    /// SQLSTATE.
+    State(String),
+}
+
+impl Code {
+    fn of(cause: &dyn DatabaseError) -> Self {
+        if let Some(cause) = cause.try_downcast_ref::<MySqlDatabaseError>() {
+            return Self::MySql(cause.number());
+        }
+        let code = cause.code().unwrap_or_default();
+        match (cause.try_downcast_ref::<SqliteError>(), code.parse::<u32>()) {
+            // The extended codes keep the primary one in their low byte.
+            (Some(_), Ok(extended)) => Self::Sqlite(extended & 0xff),
+            _ => Self::State(code.into_owned()),
+        }
+    }
+}
+
+fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+        _ => None,
+    }
+}
