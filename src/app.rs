@@ -14,12 +14,13 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 use crate::features::accounts::Accounts;
+use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::jwt::Jwt;
-use crate::platform::keys::{Keys, Master};
+use crate::platform::keys::{self, Keys, Master};
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 use crate::platform::secret::{base64url, random, sha256};
@@ -35,7 +36,9 @@ const PURGE_EVERY: Duration = Duration::from_mins(1);
 pub struct App {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
+    pub(crate) clock: Clock,
     pub(crate) keys: Keys,
+    pub(crate) keyring: Keyring,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
     pub(crate) schema: Schema,
@@ -57,7 +60,11 @@ impl App {
         if !status.pending.is_empty() {
             bail!("the database's schema is not current: run `portcullis migrate up`");
         }
-        let master = Master::new(&master_secret(&config)?)?;
+        let previous = config.secret_key_previous.as_ref();
+        let previous = previous.map(|secret| secret.expose_secret().as_bytes());
+        let master = Arc::new(Master::new(&master_secret(&config)?, previous)?);
+        let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
+        keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let sessions =
@@ -81,7 +88,23 @@ impl App {
         let schema = builder.data(accounts.clone()).data(login).data(sessions.clone()).finish();
         let is_stopping = Arc::default();
         let config = Arc::new(config);
-        Ok(Self { config, db, keys, sessions, accounts, schema, is_stopping })
+        Ok(Self { config, db, clock, keys, keyring, sessions, accounts, schema, is_stopping })
+    }
+
+    /// Begins the change to the algorithm that `JWT_ALGORITHM` names, when tokens are signed with
+    /// another one. Only a server does this: a command must not undo what the servers agree on.
+    pub async fn follow_algorithm(&self) -> anyhow::Result<()> {
+        let Some(algorithm) = self.config.jwt_algorithm else { return Ok(()) };
+        if let Some(added) = self.keyring.follow(algorithm).await? {
+            tracing::info!(
+                key.id = added.kid,
+                "tokens are signed with {} from {} on",
+                algorithm.as_str(),
+                added.signs_from.to_rfc3339()
+            );
+            self.keys.reload().await?;
+        }
+        Ok(())
     }
 
     /// Starts what runs beside the requests, until the process ends.
@@ -101,8 +124,8 @@ impl App {
             let mut every = tokio::time::interval(PURGE_EVERY);
             loop {
                 every.tick().await;
-                if let Err(error) = app.sessions.purge().await {
-                    tracing::error!(error = %error, "expired sessions cannot be removed");
+                if let Err(error) = app.purge().await {
+                    tracing::error!(error = %error, "what has expired cannot be removed");
                 }
             }
         });
@@ -115,7 +138,10 @@ impl App {
 
     /// Removes what has expired, as the housekeeping does every minute.
     pub async fn purge(&self) -> anyhow::Result<()> {
-        Ok(self.sessions.purge().await?)
+        self.sessions.purge().await?;
+        // Sessions live that long, and a late caller may sign out with any token of theirs.
+        let before = self.clock.now() - self.config.lifetimes.absolute;
+        Ok(keys::rotation::purge(&self.db, before).await?)
     }
 
     /// From now on the instance is not ready, so that no new work is sent to it.

@@ -13,6 +13,7 @@ use url::Url;
 pub use self::settings::Settings;
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
+use crate::platform::keys::Algorithm;
 use crate::platform::passwords::hash::Cost;
 
 /// Shortest acceptable master secret, in bytes.
@@ -39,13 +40,19 @@ pub(crate) enum Environment {
 pub struct Config {
     pub(crate) environment: Environment,
     pub(crate) listen: SocketAddr,
+    /// Where clients reach this server: an origin, without a slash at its end.
+    pub(crate) public_url: String,
     pub(crate) host: String,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
     pub(crate) database_connections: u32,
     /// `None` in development: it is generated into the data folder.
     pub(crate) secret_key: Option<SecretString>,
+    /// Opens what it sealed, until all is sealed under the current one.
+    pub(crate) secret_key_previous: Option<SecretString>,
     pub(crate) jwt: jwt::Settings,
+    /// `None`: the one that is in use, or EdDSA on a new database.
+    pub(crate) jwt_algorithm: Option<Algorithm>,
     pub(crate) lifetimes: Lifetimes,
     pub(crate) hash_cost: Cost,
     pub(crate) hash_workers: usize,
@@ -94,7 +101,7 @@ impl Reader {
         let environment = match self.choice(
             "PORTCULLIS_ENV",
             &settings.environment,
-            ["development", "production"],
+            &["development", "production"],
         ) {
             0 => Environment::Development,
             _ => Environment::Production,
@@ -103,7 +110,7 @@ impl Reader {
         let listen = self.listen(settings, is_development);
         let (public_url, host) = self.public_url(settings, listen, is_development);
         let database_url = self.database_url(settings);
-        if self.choice("RATE_LIMITS", &settings.rate_limits, ["on", "off"]) == 1 && !is_development
+        if self.choice("RATE_LIMITS", &settings.rate_limits, &["on", "off"]) == 1 && !is_development
         {
             self.refuse("RATE_LIMITS must be on in production");
         }
@@ -113,18 +120,22 @@ impl Reader {
             1..=jwt::LIFETIME_MAX_SECONDS,
         );
         let debug = usize::from(!is_development);
-        let introspection =
-            self.optional_choice("INTROSPECTION", settings.introspection.as_ref(), ["full", "off"]);
+        let introspection = self.optional_choice(
+            "INTROSPECTION",
+            settings.introspection.as_ref(),
+            &["full", "off"],
+        );
         let playground =
-            self.optional_choice("PLAYGROUND", settings.playground.as_ref(), ["on", "off"]);
+            self.optional_choice("PLAYGROUND", settings.playground.as_ref(), &["on", "off"]);
         Config {
             environment,
             listen,
             jwt: jwt::Settings {
                 issuer: settings.jwt_issuer.clone().unwrap_or_else(|| public_url.clone()),
-                audience: settings.jwt_audience.clone().unwrap_or(public_url),
+                audience: settings.jwt_audience.clone().unwrap_or_else(|| public_url.clone()),
                 ttl_seconds: ttl,
             },
+            public_url,
             host,
             data_dir: settings.data_dir.clone(),
             database_url,
@@ -134,6 +145,8 @@ impl Reader {
                 1..=1000,
             ),
             secret_key: self.secret_key(settings, is_development),
+            secret_key_previous: self.secret_key_previous(settings),
+            jwt_algorithm: self.jwt_algorithm(settings),
             lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),
             hash_workers: self.hash_workers(settings),
@@ -145,7 +158,7 @@ impl Reader {
             introspection: introspection.unwrap_or(debug) == 0,
             playground: playground.unwrap_or(debug) == 0,
             log_filter: settings.rust_log.clone(),
-            log_format: match self.choice("LOG_FORMAT", &settings.log_format, ["text", "json"]) {
+            log_format: match self.choice("LOG_FORMAT", &settings.log_format, &["text", "json"]) {
                 0 => LogFormat::Text,
                 _ => LogFormat::Json,
             },
@@ -175,7 +188,7 @@ impl Reader {
         let allowed = self.choice(
             "PORTCULLIS_ALLOW_PUBLIC_DEVELOPMENT",
             &settings.allow_public_development,
-            ["false", "true"],
+            &["false", "true"],
         ) == 1;
         let Ok(listen) = settings.listen.parse::<SocketAddr>() else {
             self.refuse("LISTEN must be an IP address and a port, as in 127.0.0.1:8000");
@@ -268,6 +281,21 @@ impl Reader {
         Some(secret)
     }
 
+    /// It only opens what is there, so it is not judged: if it was weak, it is on its way out.
+    fn secret_key_previous(&mut self, settings: &Settings) -> Option<SecretString> {
+        self.secret(
+            "SECRET_KEY_PREVIOUS",
+            settings.secret_key_previous.as_ref(),
+            settings.secret_key_previous_file.as_ref(),
+        )
+    }
+
+    fn jwt_algorithm(&mut self, settings: &Settings) -> Option<Algorithm> {
+        let name = settings.jwt_algorithm.as_ref()?;
+        let names = Algorithm::ALL.map(Algorithm::as_str);
+        Some(Algorithm::ALL[self.choice("JWT_ALGORITHM", name, &names)])
+    }
+
     fn hash_cost(&mut self, settings: &Settings, is_development: bool) -> Cost {
         let cost = Cost {
             memory_kib: self.number(
@@ -330,9 +358,9 @@ impl Reader {
         }
     }
 
-    fn choice(&mut self, name: &str, text: &str, choices: [&str; 2]) -> usize {
+    fn choice(&mut self, name: &str, text: &str, choices: &[&str]) -> usize {
         choices.iter().position(|choice| *choice == text).unwrap_or_else(|| {
-            self.refuse(format!("{name} must be {} or {}", choices[0], choices[1]));
+            self.refuse(format!("{name} must be {}", choices.join(" or ")));
             0
         })
     }
@@ -341,7 +369,7 @@ impl Reader {
         &mut self,
         name: &str,
         text: Option<&String>,
-        choices: [&str; 2],
+        choices: &[&str],
     ) -> Option<usize> {
         text.map(|text| self.choice(name, text, choices))
     }

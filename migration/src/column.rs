@@ -96,6 +96,33 @@ pub(crate) async fn create(
     Ok(())
 }
 
+/// Adds a column to a table that stands. One that is there already is what a migration left that
+/// was cut off where DDL cannot be rolled back.
+pub(crate) async fn add(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden,
+    column: &mut ColumnDef,
+) -> Result<(), DbErr> {
+    let table = table.into_iden();
+    if manager.has_column(table.to_string(), column.get_column_name()).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).add_column(column).to_owned()).await
+}
+
+/// Drops a column, unless it is gone already.
+pub(crate) async fn drop(
+    manager: &SchemaManager<'_>,
+    table: impl IntoIden,
+    column: impl IntoIden,
+) -> Result<(), DbErr> {
+    let (table, column) = (table.into_iden(), column.into_iden());
+    if !manager.has_column(table.to_string(), column.to_string()).await? {
+        return Ok(());
+    }
+    manager.alter_table(Table::alter().table(table).drop_column(column).to_owned()).await
+}
+
 /// A UUID.
 pub(crate) fn uuid(name: impl IntoIden) -> ColumnDef {
     let mut column = ColumnDef::new(name);

@@ -2,7 +2,7 @@
 //!
 //! Migrations import no entities: they say what the schema was on their day, whatever the program
 //! looks like later. A landed migration is never edited. Each runs on SQLite, PostgreSQL and
-//! MySQL/MariaDB; there, where DDL cannot be rolled back, each is one statement that may run
+//! MySQL/MariaDB; there, where DDL cannot be rolled back, each is written so that it may run
 //! again.
 
 mod column;
@@ -11,6 +11,7 @@ mod m20261123_000002_create_sessions;
 mod m20261123_000003_create_refresh_tokens;
 mod m20261123_000004_create_keys;
 mod m20261123_000005_create_audit_events;
+mod m20261125_000006_add_key_times;
 
 use std::collections::BTreeSet;
 
@@ -36,6 +37,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000003_create_refresh_tokens::Migration),
             Box::new(m20261123_000004_create_keys::Migration),
             Box::new(m20261123_000005_create_audit_events::Migration),
+            Box::new(m20261125_000006_add_key_times::Migration),
         ]
     }
 }

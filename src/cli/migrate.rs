@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 
+use super::output;
 use crate::app;
 use crate::config::Config;
 
@@ -31,7 +32,7 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
         [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
     for (state, names) in lists {
         for name in names {
-            println!("{state}  {name}");
+            output::line(format!("{state}  {name}"))?;
         }
     }
     db.close().await?;

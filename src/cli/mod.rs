@@ -2,7 +2,9 @@
 
 mod admin;
 mod environment;
+mod keys;
 mod migrate;
+mod output;
 mod serve;
 
 use std::process::ExitCode;
@@ -32,9 +34,12 @@ enum Verb {
     Migrate(migrate::Verb),
     /// Print the GraphQL schema with its access policy; needs no database
     Schema,
-    /// Manage admins
+    /// Manage accounts, as the operator
     #[command(subcommand)]
     Admin(admin::Verb),
+    /// Manage the keys that sign access tokens, and what seals them
+    #[command(subcommand)]
+    Keys(keys::Verb),
 }
 
 /// Runs the command line of this process.
@@ -62,6 +67,7 @@ pub fn run() -> ExitCode {
     };
     match start(cli.verb, config) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -77,6 +83,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Serve => serve::run(config).await,
             Verb::Migrate(verb) => migrate::run(&verb, &config).await,
             Verb::Admin(verb) => admin::run(&verb, config).await,
+            Verb::Keys(verb) => keys::run(&verb, config).await,
             Verb::Schema => Ok(()),
         }
     })

@@ -17,6 +17,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let app = App::build(config.clone(), Clock::system()).await?;
+    app.follow_algorithm().await?;
     app.spawn_housekeeping();
     let address = listener.local_addr()?;
     if is_first_start {

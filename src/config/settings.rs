@@ -44,6 +44,16 @@ pub struct Settings {
     /// A file that holds SECRET_KEY
     #[arg(long, env = "SECRET_KEY_FILE", global = true)]
     pub(super) secret_key_file: Option<PathBuf>,
+    /// The secret before SECRET_KEY: it opens what it sealed until `portcullis keys reseal`
+    #[arg(long, env = "SECRET_KEY_PREVIOUS", global = true)]
+    pub(super) secret_key_previous: Option<SecretString>,
+    /// A file that holds SECRET_KEY_PREVIOUS
+    #[arg(long, env = "SECRET_KEY_PREVIOUS_FILE", global = true)]
+    pub(super) secret_key_previous_file: Option<PathBuf>,
+    /// Signs access tokens: `EdDSA`, `ES256`, `RS256` or `HS256` [default: the one in use, EdDSA at
+    /// first]
+    #[arg(long, env = "JWT_ALGORITHM", global = true)]
+    pub(super) jwt_algorithm: Option<String>,
     /// `iss` of access tokens [default: PUBLIC_URL]
     #[arg(long, env = "JWT_ISSUER", global = true)]
     pub(super) jwt_issuer: Option<String>,

@@ -16,6 +16,10 @@ pub(crate) struct Model {
     pub(crate) public_key: Option<Vec<u8>>,
     pub(crate) sealed_key: Vec<u8>,
     pub(crate) created_at: DateTimeUtc,
+    /// Published before, so that whoever verifies knows it by then; null: since it was made.
+    pub(crate) signs_from: Option<DateTimeUtc>,
+    /// When the last token it signed has expired; null while no newer key takes over.
+    pub(crate) verifies_until: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

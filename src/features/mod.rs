@@ -2,5 +2,6 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+pub(crate) mod keyring;
 pub(crate) mod login;
 pub(crate) mod sessions;

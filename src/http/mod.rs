@@ -27,6 +27,7 @@ pub fn router(app: &App) -> Router {
     let mut router = Router::new()
         .route("/graphql", get(playground::page).post(graphql::execute))
         .route("/.well-known/jwks.json", get(well_known::jwks))
+        .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready));
     if app.config.introspection {

@@ -1,17 +1,38 @@
-//! What other programs read: the public keys, and the schema.
+//! What other programs read: the public keys, where they are, and the schema.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
+use serde_json::json;
 
 use crate::app::App;
+use crate::platform::keys::rotation::PUBLISHED_SECONDS;
 use crate::schema;
 
 /// The keys that verify access tokens. Cached for as long as a new key is published before it
 /// signs, and no longer (KY-01).
 pub(super) async fn jwks(State(app): State<App>) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "public, max-age=900")], Json(app.keys.current().jwks()))
+    (cached(), Json(app.keys.current().jwks(app.clock.now())))
+}
+
+/// Authorization server metadata (RFC 8414): who issues tokens, and where the keys are. There are no
+/// OAuth endpoints to name, and lists without elements are left out (section 3.2).
+///
+/// `access_token_signing_alg_values_supported` is an addition of ours, in the manner of the
+/// registered members for other kinds of token.
+pub(super) async fn authorization_server(State(app): State<App>) -> impl IntoResponse {
+    let metadata = json!({
+        "issuer": app.config.jwt.issuer,
+        "jwks_uri": format!("{}/.well-known/jwks.json", app.config.public_url),
+        "access_token_signing_alg_values_supported":
+            app.keys.current().algorithms(app.clock.now()),
+    });
+    (cached(), Json(metadata))
+}
+
+fn cached() -> [(axum::http::HeaderName, String); 1] {
+    [(CACHE_CONTROL, format!("public, max-age={PUBLISHED_SECONDS}"))]
 }
 
 /// The schema with its access policy.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::access::Role;
 use super::clock::Clock;
 use super::id::{SessionId, UserId, uuid_v7};
-use super::keys::Keys;
+use super::keys::{KeySet, Keys, TokenKey};
 use super::secret::{CryptoError, from_base64url};
 
 /// The `typ` of an access token (RFC 9068, section 2.1); other kinds of token have another.
@@ -21,7 +21,7 @@ const TYP: &str = "at+jwt";
 /// The client every token is issued to.
 const CLIENT_ID: &str = "portcullis";
 /// How far two clocks may stand apart.
-const LEEWAY_SECONDS: i64 = 5;
+pub(crate) const LEEWAY_SECONDS: i64 = 5;
 /// No access token lives longer, whoever signed it and whatever it says (JW-07).
 pub(crate) const LIFETIME_MAX_SECONDS: u32 = 900;
 /// Longer ones are refused unread (JW-09); ours have about 700 bytes.
@@ -130,7 +130,7 @@ impl Jwt {
             role: role.as_str().to_owned(),
         };
         let keys = self.keys.current();
-        let key = keys.signing();
+        let key = keys.signing(now);
         let mut header = Header::new(key.algorithm());
         header.typ = Some(TYP.to_owned());
         header.kid = Some(key.kid().to_owned());
@@ -140,19 +140,25 @@ impl Jwt {
 
     /// Verifies a token; what it returns was signed by us, for us, and is in its time.
     pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        let claims = self.verify_but_for_time(token).ok_or(TokenError::Invalid)?;
-        let now = self.clock.now().timestamp();
-        let (earliest, latest) = (now - LEEWAY_SECONDS, now + LEEWAY_SECONDS);
+        let now = self.clock.now();
+        let keys = self.keys.current();
+        let (claims, key) = self.verify_but_for_time(&keys, token).ok_or(TokenError::Invalid)?;
+        let earliest = now.timestamp() - LEEWAY_SECONDS;
+        let latest = now.timestamp() + LEEWAY_SECONDS;
         if claims.nbf > latest || claims.iat > latest {
             return Err(TokenError::Invalid);
         }
-        if claims.exp <= earliest {
+        if claims.exp <= earliest || key.has_ended(now) {
             return Err(TokenError::Expired(Box::new(claims)));
         }
         Ok(claims)
     }
 
-    fn verify_but_for_time(&self, token: &str) -> Option<Claims> {
+    fn verify_but_for_time<'k>(
+        &self,
+        keys: &'k KeySet,
+        token: &str,
+    ) -> Option<(Claims, &'k TokenKey)> {
         if token.len() > TOKEN_LENGTH_MAX || token.split('.').count() != 3 {
             return None;
         }
@@ -164,7 +170,6 @@ impl Jwt {
         if !is_access_token || has_extensions || header.kid.len() > KID_LENGTH_MAX {
             return None;
         }
-        let keys = self.keys.current();
         let key = keys.verifying(&header.kid)?;
         // The key decides the algorithm; a header that names another one is refused.
         let mut validation = Validation::new(key.algorithm());
@@ -182,7 +187,7 @@ impl Jwt {
         let is_ours = claims.client_id == CLIENT_ID
             && !claims.jti.is_empty()
             && (0..=i64::from(LIFETIME_MAX_SECONDS)).contains(&lifetime);
-        is_ours.then_some(claims)
+        is_ours.then_some((claims, key))
     }
 }
 

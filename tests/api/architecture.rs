@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FEATURES: [&str; 4] = ["audit", "sessions", "accounts", "login"];
+const FEATURES: [&str; 5] = ["audit", "keyring", "sessions", "accounts", "login"];
 
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

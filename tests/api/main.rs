@@ -11,6 +11,7 @@ mod crash;
 mod databases;
 mod errors;
 mod http;
+mod keys;
 mod login;
 mod migrations;
 mod schema;

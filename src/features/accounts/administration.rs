@@ -126,7 +126,7 @@ impl Accounts {
         let event = Event {
             kind: change.kind(),
             actor: Actor::from(viewer),
-            target: id,
+            target: Some(id.0),
             session: Some(viewer.session_id),
             client,
         };

@@ -103,7 +103,7 @@ impl Accounts {
         let event = Event {
             kind: Kind::Registered,
             actor: Actor::User(user.id),
-            target: user.id,
+            target: Some(user.id.0),
             session: None,
             client,
         };
@@ -127,7 +127,7 @@ impl Accounts {
         let event = Event {
             kind: Kind::UserCreated,
             actor: Actor::Cli,
-            target: user.id,
+            target: Some(user.id.0),
             session: None,
             client: &Client::CLI,
         };

@@ -29,6 +29,12 @@ pub(crate) enum Kind {
     UserDeactivated,
     UserReactivated,
     UserDeleted,
+    /// A key was made: the first one, or by a rotation.
+    KeyAdded,
+    /// A signing key was dropped at once.
+    KeyRetired,
+    /// All keys were sealed under another secret.
+    KeysResealed,
 }
 
 impl Kind {
@@ -43,6 +49,9 @@ impl Kind {
             Self::UserDeactivated => "USER_DEACTIVATED",
             Self::UserReactivated => "USER_REACTIVATED",
             Self::UserDeleted => "USER_DELETED",
+            Self::KeyAdded => "KEY_ADDED",
+            Self::KeyRetired => "KEY_RETIRED",
+            Self::KeysResealed => "KEYS_RESEALED",
         }
     }
 
@@ -57,7 +66,10 @@ impl Kind {
             | Self::RoleChanged
             | Self::UserDeactivated
             | Self::UserReactivated
-            | Self::UserDeleted => "DONE",
+            | Self::UserDeleted
+            | Self::KeyAdded
+            | Self::KeyRetired
+            | Self::KeysResealed => "DONE",
         }
     }
 }
@@ -69,6 +81,8 @@ pub(crate) enum Actor {
     User(UserId),
     /// The operator, at the command line.
     Cli,
+    /// The server itself, at its start.
+    System,
     /// Somebody who presented a token that was not theirs to use.
     Unknown,
 }
@@ -83,8 +97,8 @@ impl From<&Viewer> for Actor {
 pub(crate) struct Event<'a> {
     pub(crate) kind: Kind,
     pub(crate) actor: Actor,
-    /// The user it happened to.
-    pub(crate) target: UserId,
+    /// The user or the key it happened to.
+    pub(crate) target: Option<Uuid>,
     /// The session it happened in, when there is one.
     pub(crate) session: Option<SessionId>,
     pub(crate) client: &'a Client,
@@ -104,6 +118,7 @@ impl Actor {
         match self {
             Self::User(_) => "USER",
             Self::Cli => "CLI",
+            Self::System => "SYSTEM",
             Self::Unknown => "UNKNOWN",
         }
     }
@@ -111,7 +126,7 @@ impl Actor {
     fn id(self) -> Option<Uuid> {
         match self {
             Self::User(id) => Some(id.0),
-            Self::Cli | Self::Unknown => None,
+            Self::Cli | Self::System | Self::Unknown => None,
         }
     }
 }

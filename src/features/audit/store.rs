@@ -21,7 +21,7 @@ pub(super) async fn insert(
         outcome: Set(event.kind.outcome().to_owned()),
         actor_kind: Set(event.actor.as_str().to_owned()),
         actor_id: Set(event.actor.id()),
-        target_id: Set(Some(event.target.0)),
+        target_id: Set(event.target),
         session_hash: Set(event.session.map(|id| sha256(id.0.as_bytes()).to_vec())),
         ip: Set(event.client.ip.map(|ip| ip.to_string())),
         user_agent: Set(event.client.user_agent.clone()),

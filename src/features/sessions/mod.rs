@@ -134,7 +134,7 @@ impl Sessions {
         let event = Event {
             kind: Kind::SignedIn,
             actor: Actor::User(user.id),
-            target: user.id,
+            target: Some(user.id.0),
             session: Some(session.id),
             client,
         };
@@ -211,7 +211,7 @@ impl Sessions {
             let event = Event {
                 kind: Kind::SignedOut,
                 actor: Actor::User(user),
-                target: user,
+                target: Some(user.0),
                 session: Some(session),
                 client,
             };

@@ -171,7 +171,7 @@ impl Sessions {
         let event = Event {
             kind: Kind::RefreshReused,
             actor: Actor::Unknown,
-            target: user.id,
+            target: Some(user.id.0),
             session: Some(session.id),
             client,
         };

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use jsonwebtoken::crypto::sign;
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{Algorithm as Alg, EncodingKey};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::platform::db::Db;
-use crate::platform::keys::Master;
+use crate::platform::keys::{Algorithm, Master, Purpose, rotation};
 use crate::platform::secret::base64url;
 
 struct Fixture {
@@ -22,12 +22,21 @@ struct Fixture {
 }
 
 async fn fixture() -> Fixture {
+    fixture_of(Algorithm::EdDsa).await
+}
+
+async fn fixture_of(algorithm: Algorithm) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 1).await.unwrap();
     migration::up(db.writer(), None).await.unwrap();
     let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
-    let keys = Keys::open(db, Master::new(&[7; 32]).unwrap(), clock.clone()).await.unwrap();
+    let master = Arc::new(Master::new(&[7; 32], None).unwrap());
+    for purpose in [Purpose::Signing, Purpose::Refresh] {
+        let made = rotation::make_first(db.writer(), &master, purpose, algorithm, clock.now());
+        made.await.unwrap();
+    }
+    let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await.unwrap();
     let settings = Settings {
         issuer: "https://issuer.example".to_owned(),
         audience: "https://api.example".to_owned(),
@@ -45,8 +54,9 @@ async fn fixture() -> Fixture {
 
 impl Fixture {
     fn header(&self) -> Value {
-        let kid = self.keys.current().signing().kid().to_owned();
-        json!({ "typ": "at+jwt", "alg": "EdDSA", "kid": kid })
+        let keys = self.keys.current();
+        let key = keys.signing(self.clock.now());
+        json!({ "typ": "at+jwt", "alg": key.algorithm(), "kid": key.kid() })
     }
 
     fn claims(&self) -> Value {
@@ -62,7 +72,7 @@ impl Fixture {
     fn signed(&self, header: &str, claims: &str) -> String {
         let message = format!("{}.{}", base64url(header), base64url(claims));
         let keys = self.keys.current();
-        let key = keys.signing();
+        let key = keys.signing(self.clock.now());
         let signature = sign(message.as_bytes(), key.encoding(), key.algorithm()).unwrap();
         format!("{message}.{signature}")
     }
@@ -96,7 +106,12 @@ impl Fixture {
 
 #[tokio::test]
 async fn what_we_issue_we_accept_until_it_expires() {
-    let it = fixture().await;
+    for algorithm in Algorithm::ALL {
+        accepts_its_own_until_they_expire(&fixture_of(algorithm).await);
+    }
+}
+
+fn accepts_its_own_until_they_expire(it: &Fixture) {
     let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
 
     let claims = it.jwt.verify(&token).unwrap();
@@ -121,7 +136,7 @@ async fn no_header_chooses_the_algorithm() {
         assert!(it.refuses(&it.with_header("alg", alg.clone())), "{alg}");
     }
     // HS256, keyed with every form of the public key a confused verifier might use.
-    let jwks = it.keys.current().jwks();
+    let jwks = it.keys.current().jwks(it.clock.now());
     let jwk = &jwks["keys"][0];
     let raw = from_base64url(jwk["x"].as_str().unwrap()).unwrap();
     for secret in [raw, jwk["x"].to_string().into_bytes(), jwk.to_string().into_bytes(), vec![]] {
@@ -129,11 +144,34 @@ async fn no_header_chooses_the_algorithm() {
         header["alg"] = json!("HS256");
         let message = format!("{}.{}", base64url(header.to_string()), base64url(&claims));
         let key = EncodingKey::from_secret(&secret);
-        let signature = sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+        let signature = sign(message.as_bytes(), &key, Alg::HS256).unwrap();
         assert!(it.refuses(&format!("{message}.{signature}")));
     }
     let twice = it.header().to_string().replace("\"alg\"", "\"alg\":\"none\",\"alg\"");
     assert!(it.refuses(&it.signed(&twice, &claims)));
+}
+
+#[tokio::test]
+async fn each_key_verifies_its_own_algorithm_only() {
+    for algorithm in Algorithm::ALL {
+        let it = fixture_of(algorithm).await;
+        let own = it.header()["alg"].clone();
+        for other in ["EdDSA", "ES256", "ES384", "RS256", "RS384", "PS256", "HS256", "HS512"] {
+            let is_own = own == other;
+            let token = it.with_header("alg", json!(other));
+            assert_eq!(it.jwt.verify(&token).is_ok(), is_own, "{other} under {own}");
+        }
+    }
+    // An RSA key can sign in other manners too. Only its own one counts.
+    let it = fixture_of(Algorithm::Rs256).await;
+    let mut header = it.header();
+    header["alg"] = json!("PS256");
+    let message =
+        format!("{}.{}", base64url(header.to_string()), base64url(it.claims().to_string()));
+    let keys = it.keys.current();
+    let key = keys.signing(it.clock.now()).encoding();
+    let signature = sign(message.as_bytes(), key, Alg::PS256).unwrap();
+    assert!(it.refuses(&format!("{message}.{signature}")));
 }
 
 #[tokio::test]
@@ -164,7 +202,7 @@ async fn headers_that_are_not_of_an_access_token_are_refused() {
 async fn a_key_that_a_token_brings_along_is_never_used() {
     let it = fixture().await;
     let other = fixture().await;
-    let jwk = other.keys.current().jwks()["keys"][0].clone();
+    let jwk = other.keys.current().jwks(other.clock.now())["keys"][0].clone();
     let mut header = it.header();
     header["jwk"] = jwk;
     header["jku"] = json!("http://127.0.0.1:1/jwks.json");

@@ -9,23 +9,17 @@ use crate::platform::secret::CryptoError;
 /// Tells this key's derivation from every other use the master secret may ever have (KY-05).
 const SEALING_LABEL: &[u8] = b"portcullis/v1/seal/keys";
 
-/// The key that seals rows, derived from the master secret by HKDF-SHA256 (RFC 5869).
+/// The keys that seal rows and open them, derived from master secrets by HKDF-SHA256 (RFC 5869).
 pub(crate) struct Master {
     sealing: RandomizedNonceKey,
+    /// Of the secret before the current one. It only opens.
+    previous: Option<RandomizedNonceKey>,
 }
 
 impl Master {
-    /// Derives the sealing key from `secret`, which is at least 32 bytes of randomness.
-    pub(crate) fn new(secret: &[u8]) -> Result<Self, CryptoError> {
-        let failed = |_opaque| CryptoError("derive the sealing key");
-        let mut key = Zeroizing::new([0; 32]);
-        hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
-            .extract(secret)
-            .expand(&[SEALING_LABEL], hkdf::HKDF_SHA256)
-            .and_then(|material| material.fill(&mut *key))
-            .map_err(failed)?;
-        let sealing = RandomizedNonceKey::new(&AES_256_GCM, &*key).map_err(failed)?;
-        Ok(Self { sealing })
+    /// Derives the keys from secrets, each at least 32 bytes of randomness.
+    pub(crate) fn new(secret: &[u8], previous: Option<&[u8]>) -> Result<Self, CryptoError> {
+        Ok(Self { sealing: derive(secret)?, previous: previous.map(derive).transpose()? })
     }
 
     /// Encrypts and authenticates `plain`; `context` is authenticated beside it, so that a sealed
@@ -39,15 +33,32 @@ impl Master {
         Ok([&nonce.as_ref()[..], &sealed].concat())
     }
 
-    /// Undoes [`Master::seal`]; `None` when secret, context or contents differ.
+    /// Undoes [`Master::seal`], under this secret or the previous one; `None` when secret, context
+    /// or contents differ.
     pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
-        let mut buffer = Zeroizing::new(rest.to_vec());
-        let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = self.sealing.open_in_place(nonce, Aad::from(context), &mut buffer).ok()?.len();
-        buffer.truncate(length);
-        Some(buffer)
+        let previous = || open(self.previous.as_ref()?, context, sealed);
+        open(&self.sealing, context, sealed).or_else(previous)
     }
+}
+
+fn derive(secret: &[u8]) -> Result<RandomizedNonceKey, CryptoError> {
+    let failed = |_opaque| CryptoError("derive the sealing key");
+    let mut key = Zeroizing::new([0; 32]);
+    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(secret)
+        .expand(&[SEALING_LABEL], hkdf::HKDF_SHA256)
+        .and_then(|material| material.fill(&mut *key))
+        .map_err(failed)?;
+    RandomizedNonceKey::new(&AES_256_GCM, &*key).map_err(failed)
+}
+
+fn open(key: &RandomizedNonceKey, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (nonce, rest) = sealed.split_first_chunk::<NONCE_LEN>()?;
+    let mut buffer = Zeroizing::new(rest.to_vec());
+    let nonce = Nonce::assume_unique_for_key(*nonce);
+    let length = key.open_in_place(nonce, Aad::from(context), &mut buffer).ok()?.len();
+    buffer.truncate(length);
+    Some(buffer)
 }
 
 #[cfg(test)]
@@ -56,7 +67,7 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens_only_with_its_secret_and_its_context() {
-        let master = Master::new(&[1; 32]).unwrap();
+        let master = Master::new(&[1; 32], None).unwrap();
         let sealed = master.seal("signing/1", b"key").unwrap();
         let mut changed = sealed.clone();
         changed[NONCE_LEN] ^= 1;
@@ -65,12 +76,21 @@ mod tests {
         assert!(master.open("signing/2", &sealed).is_none());
         assert!(master.open("signing/1", &changed).is_none());
         assert!(master.open("signing/1", b"short").is_none());
-        assert!(Master::new(&[2; 32]).unwrap().open("signing/1", &sealed).is_none());
+        assert!(Master::new(&[2; 32], None).unwrap().open("signing/1", &sealed).is_none());
+    }
+
+    #[test]
+    fn the_previous_secret_opens_and_does_not_seal() {
+        let old = Master::new(&[1; 32], None).unwrap();
+        let both = Master::new(&[2; 32], Some(&[1; 32])).unwrap();
+
+        assert!(both.open("a", &old.seal("a", b"key").unwrap()).is_some());
+        assert!(old.open("a", &both.seal("a", b"key").unwrap()).is_none());
     }
 
     #[test]
     fn sealing_twice_gives_different_bytes() {
-        let master = Master::new(&[1; 32]).unwrap();
+        let master = Master::new(&[1; 32], None).unwrap();
         assert_ne!(master.seal("a", b"key").unwrap(), master.seal("a", b"key").unwrap());
     }
 }

@@ -2,9 +2,11 @@
 //!
 //! Signing keys and the refresh key are random, live in the database, and are sealed under a key
 //! derived from the master secret. So instances share them by sharing the database and the
-//! secret, and a rotation is a row. Nothing is ever derived from a constant (KY-05).
+//! secret, and a rotation is a row: how keys follow one another is [`rotation`]. Nothing is ever
+//! derived from a constant (KY-05).
 
 mod master;
+pub(crate) mod rotation;
 mod signing;
 mod store;
 
@@ -13,13 +15,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use zeroize::Zeroizing;
 
 pub(crate) use self::master::Master;
-pub(crate) use self::signing::{SigningKey, VerifyingKey};
+pub(crate) use self::signing::{Algorithm, TokenKey};
 use super::clock::Clock;
-use super::db::{Db, is_unique_violation};
+use super::db::{Db, DbFailure};
 use super::secret::{self, CryptoError};
 
 /// After this long without a successful reading of the key set the instance is not ready: it
@@ -36,7 +39,7 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Signing => "signing",
             Self::Refresh => "refresh",
@@ -49,7 +52,7 @@ impl Purpose {
 pub(crate) enum KeyError {
     #[error(
         "SECRET_KEY does not open the key {kid} of this database: it was sealed under another \
-         secret, or the row was changed"
+         secret (which SECRET_KEY_PREVIOUS may name), or the row was changed"
     )]
     Sealed { kid: String },
     #[error("the key {kid} is not usable: {problem}")]
@@ -60,11 +63,21 @@ pub(crate) enum KeyError {
     Db(#[from] DbErr),
 }
 
+impl DbFailure for KeyError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Sealed { .. } | Self::Unusable { .. } | Self::Crypto(_) => None,
+        }
+    }
+}
+
 /// A key's row, opened.
-pub(crate) struct OpenedKey {
+struct OpenedKey {
     kid: String,
-    serial: i32,
     algorithm: String,
+    signs_from: DateTime<Utc>,
+    verifies_until: Option<DateTime<Utc>>,
     public: Option<Vec<u8>>,
     secret: Zeroizing<Vec<u8>>,
 }
@@ -80,35 +93,27 @@ pub(crate) struct Keys {
 
 struct Loaded {
     set: Arc<KeySet>,
+    /// What the set was made of: reading the same rows again makes nothing new.
+    rows: Vec<store::Row>,
     read_at: Duration,
 }
 
 /// All keys as of one reading of the database.
 pub(crate) struct KeySet {
-    signing: SigningKey,
-    verifying: HashMap<String, VerifyingKey>,
+    /// By serial, the newest first.
+    signing: Vec<Arc<TokenKey>>,
+    by_kid: HashMap<String, Arc<TokenKey>>,
     refresh: hmac::Key,
 }
 
 impl Keys {
-    /// Reads the key set, and makes the first one when the database has none.
-    ///
-    /// Rows that do not open are an error, never a reason to make new keys beside them. Instances
-    /// that start together on an empty database agree: serial 1 of a purpose exists once, and
-    /// whoever loses the insert reads the winner's.
-    pub(crate) async fn open(db: Db, master: Master, clock: Clock) -> Result<Self, KeyError> {
-        for purpose in [Purpose::Signing, Purpose::Refresh] {
-            if store::exists(db.writer(), purpose).await? {
-                continue;
-            }
-            match store::insert(db.writer(), &master, purpose, 1, clock.now()).await {
-                Err(KeyError::Db(error)) if is_unique_violation(&error) => {}
-                outcome => outcome?,
-            }
-        }
-        let set = Arc::new(KeySet::read(&db, &master).await?);
-        let loaded = Loaded { set, read_at: clock.uptime() };
-        Ok(Self { db, master: Arc::new(master), clock, current: Arc::new(RwLock::new(loaded)) })
+    /// Reads the key set. A row that does not open is an error, never a reason to go on without.
+    pub(crate) async fn open(db: Db, master: Arc<Master>, clock: Clock) -> Result<Self, KeyError> {
+        let read_at = clock.uptime();
+        let rows = store::list(db.reader()).await?;
+        let set = Arc::new(KeySet::open(&rows, &master)?);
+        let current = Arc::new(RwLock::new(Loaded { set, rows, read_at }));
+        Ok(Self { db, master, clock, current })
     }
 
     /// The key set of the last successful reading.
@@ -120,9 +125,15 @@ impl Keys {
     pub(crate) async fn reload(&self) -> Result<(), KeyError> {
         // The age counts from before the reading, so that a slow one is not taken for a fresh one.
         let read_at = self.clock.uptime();
-        let set = Arc::new(KeySet::read(&self.db, &self.master).await?);
+        let rows = store::list(self.db.reader()).await?;
+        let changed = self.current.read().unwrap_or_else(PoisonError::into_inner).rows != rows;
+        let set = changed.then(|| KeySet::open(&rows, &self.master)).transpose()?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Loaded { set, read_at };
+        current.read_at = read_at;
+        if let Some(set) = set {
+            current.set = Arc::new(set);
+            current.rows = rows;
+        }
         Ok(())
     }
 
@@ -134,35 +145,62 @@ impl Keys {
 }
 
 impl KeySet {
-    async fn read(db: &Db, master: &Master) -> Result<Self, KeyError> {
-        let signing = store::list(db.reader(), master, Purpose::Signing).await?;
-        let refresh = store::list(db.reader(), master, Purpose::Refresh).await?;
-        let verifying = signing
-            .iter()
-            .map(|key| Ok((key.kid.clone(), VerifyingKey::load(key)?)))
-            .collect::<Result<_, KeyError>>()?;
+    /// Opens every row; one that does not open, or holds no good key, fails the whole set.
+    fn open(rows: &[store::Row], master: &Master) -> Result<Self, KeyError> {
+        let missing = |purpose: Purpose| KeyError::Unusable {
+            kid: purpose.as_str().to_owned(),
+            problem: "the database holds none",
+        };
+        let of = |purpose: Purpose| rows.iter().filter(move |row| row.purpose == purpose.as_str());
+        let mut signing = of(Purpose::Signing)
+            .map(|row| Ok(Arc::new(TokenKey::load(&store::open(row, master)?)?)))
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        signing.reverse();
+        if signing.is_empty() {
+            return Err(missing(Purpose::Signing));
+        }
+        let refresh = of(Purpose::Refresh).next_back().ok_or_else(|| missing(Purpose::Refresh))?;
+        let refresh = store::open(refresh, master)?;
         Ok(Self {
-            signing: SigningKey::load(newest(&signing, Purpose::Signing)?)?,
-            verifying,
-            refresh: hmac::Key::new(hmac::HMAC_SHA256, &newest(&refresh, Purpose::Refresh)?.secret),
+            by_kid: signing.iter().map(|key| (key.kid.clone(), Arc::clone(key))).collect(),
+            signing,
+            refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh.secret),
         })
     }
 
-    /// The one key that signs.
-    pub(crate) fn signing(&self) -> &SigningKey {
-        &self.signing
+    /// The one key that signs now: the newest whose time has come.
+    pub(crate) fn signing(&self, now: DateTime<Utc>) -> &TokenKey {
+        let mut living = self.usable(now);
+        let begun = living.clone().find(|key| key.signs_from <= now);
+        // None has begun when this clock is behind the one that wrote the rows. Somebody must
+        // sign, and the set is never empty.
+        begun.or_else(|| living.next_back()).unwrap_or(&self.signing[0])
     }
 
     /// The key a token names, if it is one of ours. Looked up in memory only (JW-03).
-    pub(crate) fn verifying(&self, kid: &str) -> Option<&VerifyingKey> {
-        self.verifying.get(kid)
+    pub(crate) fn verifying(&self, kid: &str) -> Option<&TokenKey> {
+        self.by_kid.get(kid).map(Arc::as_ref)
     }
 
-    /// The JSON Web Key Set other services verify with (RFC 7517): public members only.
-    pub(crate) fn jwks(&self) -> serde_json::Value {
-        let mut keys: Vec<_> = self.verifying.values().collect();
-        keys.sort_by_key(|key| key.serial());
-        serde_json::json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() })
+    /// The JSON Web Key Set other services verify with (RFC 7517): public members only, of the
+    /// keys that sign, will sign, or have signed what is still valid.
+    pub(crate) fn jwks(&self, now: DateTime<Utc>) -> serde_json::Value {
+        let usable = self.usable(now).rev();
+        serde_json::json!({ "keys": usable.filter_map(TokenKey::jwk).collect::<Vec<_>>() })
+    }
+
+    /// The algorithms of the keys in [`KeySet::jwks`].
+    pub(crate) fn algorithms(&self, now: DateTime<Utc>) -> Vec<&'static str> {
+        let usable = self.usable(now).map(|key| key.algorithm);
+        let public = usable.filter(|algorithm| algorithm.has_public_keys());
+        let mut names: Vec<_> = public.map(Algorithm::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn usable(&self, now: DateTime<Utc>) -> impl DoubleEndedIterator<Item = &TokenKey> + Clone {
+        self.signing.iter().map(Arc::as_ref).filter(move |key| !key.has_ended(now))
     }
 
     /// HMAC-SHA256 under the refresh key.
@@ -177,13 +215,6 @@ impl KeySet {
     }
 }
 
-fn newest(keys: &[OpenedKey], purpose: Purpose) -> Result<&OpenedKey, KeyError> {
-    keys.iter().max_by_key(|key| key.serial).ok_or_else(|| KeyError::Unusable {
-        kid: purpose.as_str().to_owned(),
-        problem: "the database holds none",
-    })
-}
-
 /// Fresh key material: what it is for, its public half if it has one, and its secret.
 struct Material {
     algorithm: &'static str,
@@ -191,12 +222,8 @@ struct Material {
     secret: Zeroizing<Vec<u8>>,
 }
 
-fn generate(purpose: Purpose) -> Result<Material, CryptoError> {
-    match purpose {
-        Purpose::Signing => signing::generate(),
-        Purpose::Refresh => {
-            let secret = Zeroizing::new(secret::random::<32>()?.to_vec());
-            Ok(Material { algorithm: "HS256", public: None, secret })
-        }
-    }
+/// Fresh material for the key that derives refresh tokens.
+fn generate_refresh() -> Result<Material, CryptoError> {
+    let secret = Zeroizing::new(secret::random::<32>()?.to_vec());
+    Ok(Material { algorithm: Algorithm::Hs256.as_str(), public: None, secret })
 }

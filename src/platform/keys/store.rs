@@ -2,64 +2,118 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{KeyError, Master, Material, OpenedKey, Purpose, generate};
+use super::{KeyError, Master, Material, OpenedKey, Purpose};
 use crate::entity::key;
 use crate::platform::id::uuid_v7;
 
-pub(super) async fn exists(db: &impl ConnectionTrait, purpose: Purpose) -> Result<bool, DbErr> {
-    Ok(key::Entity::find().filter(key::COLUMN.purpose.eq(purpose.as_str())).count(db).await? > 0)
+/// A key as it is stored: sealed.
+pub(super) type Row = key::Model;
+
+/// A key to be inserted.
+pub(super) struct NewKey {
+    pub(super) purpose: Purpose,
+    pub(super) serial: i32,
+    pub(super) material: Material,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) signs_from: DateTime<Utc>,
 }
 
-/// Every key of a purpose, opened; a row that does not open fails the whole reading.
-pub(super) async fn list(
-    db: &impl ConnectionTrait,
-    master: &Master,
-    purpose: Purpose,
-) -> Result<Vec<OpenedKey>, KeyError> {
-    let rows = key::Entity::find().filter(key::COLUMN.purpose.eq(purpose.as_str())).all(db).await?;
-    rows.into_iter()
-        .map(|row| {
-            let secret = master
-                .open(&context(&row.id, purpose, &row.algorithm), &row.sealed_key)
-                .ok_or_else(|| KeyError::Sealed { kid: row.id.clone() })?;
-            Ok(OpenedKey {
-                kid: row.id,
-                serial: row.serial,
-                algorithm: row.algorithm,
-                public: row.public_key,
-                secret,
-            })
-        })
-        .collect()
+/// Every key, by serial within its purpose.
+pub(super) async fn list(db: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
+    in_order().all(db).await
 }
 
-/// Makes a key and stores it sealed. A unique violation says that `serial` was taken meanwhile.
+/// The same, locked, so that two changes of the keys follow one another.
+pub(super) async fn lock(txn: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
+    in_order().lock_exclusive().all(txn).await
+}
+
+fn in_order() -> sea_orm::Select<key::Entity> {
+    key::Entity::find().order_by_asc(key::Column::Purpose).order_by_asc(key::Column::Serial)
+}
+
+/// Opens a sealed key.
+pub(super) fn open(row: &Row, master: &Master) -> Result<OpenedKey, KeyError> {
+    let secret = master
+        .open(&context(&row.id, &row.purpose, &row.algorithm), &row.sealed_key)
+        .ok_or_else(|| KeyError::Sealed { kid: row.id.clone() })?;
+    Ok(OpenedKey {
+        kid: row.id.clone(),
+        algorithm: row.algorithm.clone(),
+        signs_from: row.signs_from.unwrap_or(row.created_at),
+        verifies_until: row.verifies_until,
+        public: row.public_key.clone(),
+        secret,
+    })
+}
+
+/// Stores a new key, sealed, and returns its id. A unique violation says that its serial was
+/// taken meanwhile.
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
     master: &Master,
-    purpose: Purpose,
-    serial: i32,
-    now: DateTime<Utc>,
-) -> Result<(), KeyError> {
-    let kid = uuid_v7(now).to_string();
-    let Material { algorithm, public: public_key, secret } = generate(purpose)?;
-    let sealed_key = master.seal(&context(&kid, purpose, algorithm), &secret)?;
+    new: NewKey,
+) -> Result<String, KeyError> {
+    let kid = uuid_v7(new.created_at).to_string();
+    let Material { algorithm, public: public_key, secret } = new.material;
+    let sealed_key = master.seal(&context(&kid, new.purpose.as_str(), algorithm), &secret)?;
     let row = key::ActiveModel {
-        id: Set(kid),
-        purpose: Set(purpose.as_str().to_owned()),
-        serial: Set(serial),
+        id: Set(kid.clone()),
+        purpose: Set(new.purpose.as_str().to_owned()),
+        serial: Set(new.serial),
         algorithm: Set(algorithm.to_owned()),
         public_key: Set(public_key),
         sealed_key: Set(sealed_key),
-        created_at: Set(now),
+        created_at: Set(new.created_at),
+        signs_from: Set(Some(new.signs_from)),
+        verifies_until: Set(None),
     };
     key::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(kid)
+}
+
+/// Seals a key's secret anew.
+pub(super) async fn reseal(
+    txn: &impl ConnectionTrait,
+    master: &Master,
+    row: &Row,
+) -> Result<(), KeyError> {
+    let secret = open(row, master)?.secret;
+    let sealed = master.seal(&context(&row.id, &row.purpose, &row.algorithm), &secret)?;
+    let change = key::Entity::update_many().col_expr(key::Column::SealedKey, Expr::value(sealed));
+    change.filter(key::COLUMN.id.eq(row.id.as_str())).exec(txn).await?;
+    Ok(())
+}
+
+/// Writes from when a key signs and until when it verifies.
+pub(super) async fn set_times(txn: &impl ConnectionTrait, row: &Row) -> Result<(), DbErr> {
+    key::Entity::update_many()
+        .col_expr(key::Column::SignsFrom, Expr::value(row.signs_from))
+        .col_expr(key::Column::VerifiesUntil, Expr::value(row.verifies_until))
+        .filter(key::COLUMN.id.eq(row.id.as_str()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(txn: &impl ConnectionTrait, kid: &str) -> Result<(), DbErr> {
+    key::Entity::delete_many().filter(key::COLUMN.id.eq(kid)).exec(txn).await?;
+    Ok(())
+}
+
+/// Deletes the keys that ended before `before`.
+pub(super) async fn delete_ended(
+    db: &impl ConnectionTrait,
+    before: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    key::Entity::delete_many().filter(key::COLUMN.verifies_until.lt(before)).exec(db).await?;
     Ok(())
 }
 
 /// What a sealed key is bound to: it opens as this key, for this purpose and algorithm, only.
-fn context(kid: &str, purpose: Purpose, algorithm: &str) -> String {
-    format!("{}/{algorithm}/{kid}", purpose.as_str())
+fn context(kid: &str, purpose: &str, algorithm: &str) -> String {
+    format!("{purpose}/{algorithm}/{kid}")
 }

@@ -2,6 +2,8 @@
 
 mod database;
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -27,6 +29,14 @@ pub(crate) struct TestApp {
     pub(crate) clock: Clock,
     pub(crate) database: TestDatabase,
     flags: Vec<String>,
+}
+
+/// How a run of the command line ended.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// What came back.
@@ -57,6 +67,16 @@ impl TestApp {
 
     /// Starts with further flags, as on the command line.
     pub(crate) async fn start_with(flags: &[&str]) -> Self {
+        Self::start_at(start_of_time(), flags).await
+    }
+
+    /// Starts now: for tests that use the command line beside the server, whose clock is the
+    /// machine's.
+    pub(crate) async fn start_now(flags: &[&str]) -> Self {
+        Self::start_at(Clock::system().now(), flags).await
+    }
+
+    async fn start_at(start: DateTime<Utc>, flags: &[&str]) -> Self {
         let database = TestDatabase::create().await;
         let mut all: Vec<String> = [
             "--listen=127.0.0.1:8000",
@@ -70,14 +90,52 @@ impl TestApp {
         .collect();
         all.push(format!("--database-url={}", database.url));
         all.push(format!("--data-dir={}", database.folder.path().display()));
-        let clock = Clock::manual(start_of_time());
+        let clock = Clock::manual(start);
         let app = Self::build(&all, &clock).await;
         Self { app, clock, database, flags: all }
     }
 
     /// Another instance over the same database, with the same secret and the same clock.
     pub(crate) async fn second_instance(&self) -> App {
-        Self::build(&self.flags, &self.clock).await
+        self.second_instance_with(&[]).await
+    }
+
+    /// The same with further flags.
+    pub(crate) async fn second_instance_with(&self, flags: &[&str]) -> App {
+        Self::build(&self.with(flags), &self.clock).await
+    }
+
+    /// Runs the command line over the same database, with the same secret.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Outcome {
+        self.cli_with(arguments, "")
+    }
+
+    /// The same with something to read on its standard input.
+    pub(crate) fn cli_with(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(self.with(arguments))
+            .current_dir(self.database.folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = process.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Outcome {
+            status: output.status.code().unwrap(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    fn with(&self, arguments: &[&str]) -> Vec<String> {
+        // Flags that are given twice would be refused: the later ones win.
+        let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+        let given: Vec<String> = arguments.iter().map(|flag| name(flag)).collect();
+        let kept = self.flags.iter().filter(|flag| !given.contains(&name(flag)));
+        arguments.iter().map(|flag| (*flag).to_owned()).chain(kept.cloned()).collect()
     }
 
     async fn build(flags: &[String], clock: &Clock) -> App {
@@ -130,10 +188,10 @@ impl TestApp {
         one(&db, &sql).await.try_get("", "n").unwrap()
     }
 
-    /// The kinds of all audit events, in order.
+    /// The kinds of all audit events but those of the server's own start, in alphabetical order.
     pub(crate) async fn audit_events(&self) -> Vec<String> {
         let db = self.database.connection().await;
-        let sql = "SELECT kind FROM audit_events ORDER BY created_at, id";
+        let sql = "SELECT kind FROM audit_events WHERE actor_kind <> 'SYSTEM'";
         let statement = Statement::from_string(db.get_database_backend(), sql);
         let rows = db.query_all_raw(statement).await.unwrap();
         let mut kinds: Vec<String> =
@@ -209,5 +267,23 @@ impl Reply {
             access: text(&payload["accessToken"]),
             refresh: text(&payload["refreshToken"]),
         }
+    }
+}
+
+impl Outcome {
+    /// What a run printed that went well.
+    pub(crate) fn printed(&self) -> &str {
+        assert_eq!(self.status, 0, "{self:?}");
+        &self.stdout
+    }
+
+    /// What a run complained of that did not, and printed nothing.
+    pub(crate) fn complaint(&self) -> &str {
+        assert_eq!((self.status, self.stdout.as_str()), (1, ""), "{self:?}");
+        &self.stderr
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(self.printed()).unwrap()
     }
 }

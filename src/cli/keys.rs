@@ -1,0 +1,113 @@
+//! `portcullis keys`.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::output::{self, line, time};
+use crate::app::App;
+use crate::config::Config;
+use crate::features::keyring::Keyring;
+use crate::platform::clock::Clock;
+use crate::platform::keys::rotation::{Described, KNOWN_HERE_SECONDS, Lead};
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Show every key and what it is doing
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Add a signing key. It is published at once and signs 15 minutes later, when everybody who
+    /// verifies tokens knows it; the keys before it verify until their last token has expired
+    Rotate {
+        /// Sign within seconds, for an emergency: other services may refuse tokens until they read
+        /// the new key
+        #[arg(long)]
+        now: bool,
+    },
+    /// Drop a signing key at once: within 5 seconds no instance accepts its tokens, and clients
+    /// refresh theirs. Nobody is signed out
+    Retire {
+        /// The key's id, as `list` shows it
+        kid: String,
+    },
+    /// Seal all keys under SECRET_KEY, so that SECRET_KEY_PREVIOUS is needed no more
+    Reseal,
+}
+
+pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
+    let app = App::build(config, Clock::system()).await?;
+    let outcome = act(verb, &app).await;
+    app.close().await?;
+    outcome
+}
+
+async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
+    let keyring = &app.keyring;
+    match verb {
+        Verb::List { json } => list(keyring, *json).await,
+        Verb::Rotate { now } => {
+            let lead = if *now { Lead::Now } else { Lead::Published };
+            let added = keyring.rotate(app.config.jwt_algorithm, lead).await?;
+            line(format!(
+                "added {} ({}): it signs from {} on; the keys before it verify until {}",
+                added.kid,
+                added.algorithm.as_str(),
+                time(added.signs_from),
+                time(added.others_verify_until),
+            ))?;
+            if *now {
+                line(format!(
+                    "to drop a key that has leaked: in {KNOWN_HERE_SECONDS} s, run `portcullis \
+                     keys retire` with its id"
+                ))?;
+            }
+            Ok(())
+        }
+        Verb::Retire { kid } => {
+            keyring.retire(kid).await?;
+            Ok(line(format!(
+                "dropped {kid}: every instance refuses its tokens within {KNOWN_HERE_SECONDS} s; \
+                 other services may accept them until they read the keys again"
+            ))?)
+        }
+        Verb::Reseal => {
+            let count = keyring.reseal().await?;
+            Ok(line(format!(
+                "sealed {count} keys under SECRET_KEY: SECRET_KEY_PREVIOUS is needed no more"
+            ))?)
+        }
+    }
+}
+
+async fn list(keyring: &Keyring, as_json: bool) -> anyhow::Result<()> {
+    let keys = keyring.list().await?;
+    if as_json {
+        let keys: Vec<_> = keys.iter().map(as_object).collect();
+        return output::json(&keys);
+    }
+    let rows: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let until = key.verifies_until.map_or_else(|| "-".to_owned(), time);
+            let (purpose, algorithm) = (key.purpose.clone(), key.algorithm.clone());
+            let state = key.state.as_str().to_owned();
+            [key.kid.clone(), purpose, algorithm, state, time(key.signs_from), until]
+        })
+        .collect();
+    let heading = ["KID", "PURPOSE", "ALGORITHM", "STATE", "SIGNS FROM", "VERIFIES UNTIL"];
+    Ok(output::table(heading, &rows)?)
+}
+
+fn as_object(key: &Described) -> serde_json::Value {
+    json!({
+        "kid": key.kid,
+        "purpose": key.purpose,
+        "algorithm": key.algorithm,
+        "state": key.state.as_str(),
+        "createdAt": time(key.created_at),
+        "signsFrom": time(key.signs_from),
+        "verifiesUntil": key.verifies_until.map(time),
+    })
+}

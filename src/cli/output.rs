@@ -1,0 +1,41 @@
+//! What the verbs print: lines for people, JSON for scripts.
+
+use std::io::{self, Write};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+/// Prints a line. A reader that has gone away, as `head` does, is an error like any other here;
+/// [`is_closed`] tells it apart at the end.
+pub(super) fn line(text: impl AsRef<str>) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{}", text.as_ref())
+}
+
+/// Prints a value as indented JSON.
+pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    Ok(line(serde_json::to_string_pretty(value)?)?)
+}
+
+/// Prints rows in columns, under a heading.
+pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> io::Result<()> {
+    let heading = heading.map(str::to_owned);
+    let all = || std::iter::once(&heading).chain(rows);
+    let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in all() {
+        let cells: Vec<_> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        line(cells.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// A moment, to the second.
+pub(super) fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Whether a verb failed only because nobody reads on.
+pub(super) fn is_closed(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

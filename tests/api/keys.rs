@@ -1,0 +1,243 @@
+//! Keys follow one another, and nobody's valid token is refused for it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use portcullis::app::App;
+use serde_json::{Value, json};
+
+use crate::support::{SignedIn, TestApp, call, refresh, send};
+
+const ME: &str = "{ me { id } }";
+const MINUTE: Duration = Duration::from_mins(1);
+
+async fn get(app: &App, path: &str) -> Value {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    send(app, request).await.json()
+}
+
+async fn jwks(app: &App) -> Vec<Value> {
+    get(app, "/.well-known/jwks.json").await["keys"].as_array().unwrap().clone()
+}
+
+async fn kids(app: &App) -> Vec<String> {
+    jwks(app).await.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
+}
+
+fn header(token: &str) -> Value {
+    let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap();
+    serde_json::from_slice(&header).unwrap()
+}
+
+fn kid(token: &str) -> String {
+    header(token)["kid"].as_str().unwrap().to_owned()
+}
+
+async fn accepts(app: &App, token: &str) -> bool {
+    call(app, ME, json!({}), Some(token)).await.code() == "NONE"
+}
+
+/// The keys of `keys list --json` for signing, oldest first.
+fn listed(app: &TestApp) -> Vec<Value> {
+    let keys = app.cli(&["keys", "list", "--json"]).json();
+    let keys = keys.as_array().unwrap().iter();
+    keys.filter(|key| key["purpose"] == "signing").cloned().collect()
+}
+
+#[tokio::test]
+async fn tokens_are_signed_with_the_algorithm_that_is_set() {
+    for (algorithm, kty, members) in [
+        ("EdDSA", "OKP", vec!["x", "crv"]),
+        ("ES256", "EC", vec!["x", "y", "crv"]),
+        ("RS256", "RSA", vec!["n", "e"]),
+        ("HS256", "", vec![]),
+    ] {
+        let app = TestApp::start_with(&[&format!("--jwt-algorithm={algorithm}")]).await;
+        let alice = app.register("alice").await;
+        assert_eq!(header(&alice.access)["alg"], algorithm);
+        assert!(accepts(&app.app, &alice.access).await, "{algorithm}");
+
+        let keys = jwks(&app.app).await;
+        let metadata = get(&app.app, "/.well-known/oauth-authorization-server").await;
+        let told = &metadata["access_token_signing_alg_values_supported"];
+        if algorithm == "HS256" {
+            assert_eq!((keys.len(), told), (0, &json!([])), "a secret is published nowhere");
+            continue;
+        }
+        assert_eq!(told, &json!([algorithm]));
+        assert_eq!((&keys[0]["kty"], &keys[0]["alg"]), (&json!(kty), &json!(algorithm)));
+        assert_eq!(keys[0]["kid"], kid(&alice.access));
+        assert!(members.iter().all(|member| keys[0][member].is_string()), "{}", keys[0]);
+    }
+}
+
+#[tokio::test]
+async fn the_metadata_says_who_issues_and_where_the_keys_are() {
+    let app = TestApp::start_with(&["--public-url=https://auth.example.org/"]).await;
+    let metadata = get(&app.app, "/.well-known/oauth-authorization-server").await;
+
+    assert_eq!(metadata["issuer"], "https://auth.example.org");
+    assert_eq!(metadata["jwks_uri"], "https://auth.example.org/.well-known/jwks.json");
+    assert!(metadata.get("token_endpoint").is_none(), "what does not exist is not named");
+}
+
+#[tokio::test]
+async fn a_rotation_refuses_no_valid_token_on_any_instance_at_any_minute() {
+    let app = TestApp::start_now(&[]).await;
+    let second = app.second_instance().await;
+    let mut user = app.register("alice").await;
+    let old = kid(&user.access);
+    app.cli(&["keys", "rotate"]).printed();
+    let new = listed(&app)[1]["kid"].as_str().unwrap().to_owned();
+
+    let mut issued: Vec<(u32, SignedIn)> = Vec::new();
+    for minute in 0..50 {
+        app.app.reload_keys().await.unwrap();
+        second.reload_keys().await.unwrap();
+        let instances = [&app.app, &second];
+        let server = instances[minute as usize % 2];
+        user = refresh(server, &user.refresh).await.signed_in("refreshToken");
+        issued.push((minute, user.clone()));
+        issued.retain(|(at, _)| minute - at < 15);
+        for (at, token) in &issued {
+            for instance in instances {
+                assert!(accepts(instance, &token.access).await, "of minute {at} in {minute}");
+            }
+        }
+        // Published at once, at work when all caches of the old set have expired, and the old one
+        // goes when all it has signed has.
+        let signer = if minute < 15 { &old } else { &new };
+        let published = kids(&second).await;
+        if minute != 15 {
+            assert_eq!(kid(&user.access), *signer, "minute {minute}");
+        }
+        assert!(published.contains(&new), "minute {minute}");
+        assert_eq!(published.contains(&old), minute < 32, "minute {minute}");
+        app.clock.advance(MINUTE);
+    }
+
+    // The key that has ended still lets a late caller sign out, and is forgotten in the end.
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("\"keys\" WHERE purpose = 'signing'").await, 2);
+    app.clock.advance(Duration::from_hours(30 * 24));
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("\"keys\" WHERE purpose = 'signing'").await, 1);
+}
+
+#[tokio::test]
+async fn a_changed_setting_brings_its_algorithm_by_an_ordinary_rotation() {
+    let app = TestApp::start().await;
+    let mut user = app.register("alice").await;
+    let second = app.second_instance_with(&["--jwt-algorithm=ES256"]).await;
+    second.follow_algorithm().await.unwrap();
+    second.follow_algorithm().await.unwrap(); // As a second instance does that starts with it.
+    app.app.reload_keys().await.unwrap();
+
+    let published: Vec<_> = jwks(&app.app).await.iter().map(|key| key["alg"].clone()).collect();
+    assert_eq!(published, ["EdDSA", "ES256"]);
+    user = refresh(&second, &user.refresh).await.signed_in("refreshToken");
+    assert_eq!(header(&user.access)["alg"], "EdDSA", "other services do not know the new key yet");
+    let old = user.access.clone();
+    app.clock.advance(MINUTE * 15);
+    let fresh = refresh(&app.app, &user.refresh).await.signed_in("refreshToken");
+    assert_eq!(header(&fresh.access)["alg"], "ES256", "whatever this instance's setting is");
+    assert!(accepts(&second, &fresh.access).await);
+    assert!(accepts(&second, &old).await, "within the leeway of its expiry");
+    // An instance without the setting, as a command line may be, changes nothing.
+    app.app.follow_algorithm().await.unwrap();
+    assert_eq!(app.count("\"keys\" WHERE purpose = 'signing'").await, 2);
+}
+
+#[tokio::test]
+async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
+    let app = TestApp::start_now(&[]).await;
+    let second = app.second_instance().await;
+    let alice = app.register("alice").await;
+    let old = kid(&alice.access);
+
+    let told = app.cli(&["keys", "retire", &old]);
+    assert!(told.complaint().contains("keys rotate --now"), "{told:?}");
+    assert!(app.cli(&["keys", "rotate", "--now"]).printed().contains("keys retire"));
+    app.cli(&["keys", "retire", &old]).printed();
+    for instance in [&app.app, &second] {
+        instance.reload_keys().await.unwrap();
+        let refused = call(instance, ME, json!({}), Some(&alice.access)).await;
+        assert_eq!(refused.extension("reason"), "INVALID_TOKEN");
+        assert!(!kids(instance).await.contains(&old));
+    }
+    let out = call(&second, "mutation { logout }", json!({}), Some(&alice.access)).await;
+    assert_eq!(out.data()["logout"], false, "whoever has the key could sign anybody out with it");
+    // The successor signs at once: it does not wait for its time when nobody else is left.
+    let fresh = refresh(&second, &alice.refresh).await.signed_in("refreshToken");
+    assert!(accepts(&app.app, &fresh.access).await);
+    let events = app.audit_events().await;
+    assert_eq!(events.iter().filter(|kind| kind.starts_with("KEY_")).count(), 2, "{events:?}");
+}
+
+#[tokio::test]
+async fn a_rotation_can_be_called_off_before_its_key_signs() {
+    let app = TestApp::start_now(&[]).await;
+    let first = listed(&app)[0].clone();
+    app.cli(&["keys", "rotate"]).printed();
+    assert!(app.cli(&["keys", "rotate"]).complaint().contains("a rotation is under way"));
+    let [old, new] = &listed(&app)[..] else { panic!("two keys") };
+    assert_eq!((&old["state"], &new["state"]), (&json!("active"), &json!("pending")));
+    assert!(old["verifiesUntil"].is_string());
+
+    app.cli(&["keys", "retire", new["kid"].as_str().unwrap()]).printed();
+    assert_eq!(listed(&app), [first], "as it was");
+}
+
+#[test]
+fn keys_verbs_say_what_is_wrong_with_their_input() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let app = runtime.block_on(TestApp::start_now(&[]));
+    let keys = app.cli(&["keys", "list", "--json"]).json();
+    let refresh = keys.as_array().unwrap().iter().find(|key| key["purpose"] == "refresh").unwrap();
+    let refresh = refresh["kid"].as_str().unwrap();
+
+    assert!(app.cli(&["keys", "retire", "nonsense"]).complaint().contains("no key nonsense"));
+    assert!(app.cli(&["keys", "retire", refresh]).complaint().contains("cannot be retired"));
+    assert_eq!(app.cli(&["keys", "retire"]).status, 2);
+    assert_eq!(app.cli(&["keys", "nonsense"]).status, 2);
+    assert_eq!(app.cli(&["keys", "rotate", "--jwt-algorithm=none"]).status, 2);
+    assert!(app.cli(&["keys", "list"]).printed().starts_with("KID"));
+}
+
+#[tokio::test]
+async fn another_secret_takes_over_without_a_stop() {
+    const OLD: &str = "aRk7QmPz3vXw9TnB2cYd5eHf8gJu1LsM4oKi6pZq";
+    const NEW: &str = "Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
+    let secrets = |current: &str, previous: Option<&str>| -> Vec<String> {
+        let mut flags = vec![format!("--secret-key={current}")];
+        flags.extend(previous.map(|secret| format!("--secret-key-previous={secret}")));
+        flags
+    };
+    let old_only = secrets(OLD, None);
+    let (both, new_only) = (secrets(NEW, Some(OLD)), secrets(NEW, None));
+    let flags = |flags: &[String]| -> Vec<String> { flags.to_vec() };
+    let app = TestApp::start_now(&[&old_only[0]]).await;
+    let alice = app.register("alice").await;
+    let run = |verb: &[&str], secrets: &[String]| {
+        let secrets = flags(secrets);
+        let all: Vec<&str> =
+            verb.iter().copied().chain(secrets.iter().map(String::as_str)).collect();
+        app.cli(&all)
+    };
+
+    assert!(run(&["keys", "list"], &new_only).complaint().contains("SECRET_KEY does not open"));
+    let running = app.second_instance_with(&[&both[0], &both[1]]).await;
+    assert!(accepts(&running, &alice.access).await);
+    assert!(run(&["keys", "reseal"], &both).printed().contains("sealed 2 keys"));
+
+    // What runs goes on, what starts needs the new secret alone, and the old one is worth nothing.
+    running.reload_keys().await.unwrap();
+    assert!(accepts(&running, &alice.access).await);
+    assert_eq!(refresh(&running, &alice.refresh).await.code(), "NONE");
+    run(&["keys", "list"], &new_only).printed();
+    assert!(run(&["keys", "list"], &old_only).complaint().contains("SECRET_KEY does not open"));
+    assert!(app.app.reload_keys().await.is_err(), "an instance that was left behind");
+}
