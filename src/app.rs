@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::platform::jwt::Jwt;
 use crate::platform::keys::{self, Keys, Master};
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
-use crate::platform::secret::{base64url, random, sha256};
+use crate::platform::secret::{CryptoError, base64url, random, sha256};
 use crate::schema::{self, Schema};
 
 /// How often each instance reads the key set.
@@ -60,9 +60,7 @@ impl App {
         if !status.pending.is_empty() {
             bail!("the database's schema is not current: run `portcullis migrate up`");
         }
-        let previous = config.secret_key_previous.as_ref();
-        let previous = previous.map(|secret| secret.expose_secret().as_bytes());
-        let master = Arc::new(Master::new(&master_secret(&config)?, previous)?);
+        let master = Arc::new(master(&config, &master_secret(&config)?)?);
         let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
@@ -173,29 +171,45 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
     Db::connect(url, config.database_connections).await.context("the database cannot be reached")
 }
 
+/// The keys that seal and open, from the secret and the one before it.
+pub(crate) fn master(config: &Config, secret: &[u8]) -> Result<Master, CryptoError> {
+    let previous = config.secret_key_previous.as_ref();
+    Master::new(secret, previous.map(|secret| secret.expose_secret().as_bytes()))
+}
+
 /// The configured secret, or in development one that is made once and kept in the data folder.
-///
-/// It is filed under a digest of the database's address: another database has another secret, so
-/// that one is never opened with the other's.
 fn master_secret(config: &Config) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    if let Some(secret) = &config.secret_key {
-        return Ok(Zeroizing::new(secret.expose_secret().as_bytes().to_vec()));
+    if let Some(secret) = existing_secret(config)? {
+        return Ok(secret);
     }
     create_private_dir(&config.data_dir)?;
-    let database = sha256(config.database_url.expose_secret().as_bytes());
-    let path = config.data_dir.join(format!("secret-{}.key", base64url(&database[..9])));
-    if !path.exists() {
-        // Written whole and then named, so that an instance that starts at the same moment reads
-        // either nothing or all of it; whoever is second takes the first one's.
-        let mut file = NamedTempFile::new_in(&config.data_dir)?;
-        file.write_all(Zeroizing::new(base64url(random::<32>()?)).as_bytes())?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(&path) {
-            Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => {}
-            outcome => drop(outcome.context("the data folder cannot be written")?),
-        }
+    let path = secret_file(config);
+    // Written whole and then named, so that an instance that starts at the same moment reads
+    // either nothing or all of it; whoever is second takes the first one's.
+    let mut file = NamedTempFile::new_in(&config.data_dir)?;
+    file.write_all(Zeroizing::new(base64url(random::<32>()?)).as_bytes())?;
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(&path) {
+        Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => {}
+        outcome => drop(outcome.context("the data folder cannot be written")?),
     }
     read_private(&path)
+}
+
+/// The configured secret, or the one that was made earlier.
+pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+    if let Some(secret) = &config.secret_key {
+        return Ok(Some(Zeroizing::new(secret.expose_secret().as_bytes().to_vec())));
+    }
+    let path = secret_file(config);
+    path.exists().then(|| read_private(&path)).transpose()
+}
+
+/// Where the generated secret lies: under a digest of the database's address, so that another
+/// database has another secret and is never opened with this one's.
+fn secret_file(config: &Config) -> PathBuf {
+    let database = sha256(config.database_url.expose_secret().as_bytes());
+    config.data_dir.join(format!("secret-{}.key", base64url(&database[..9])))
 }
 
 fn read_private(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {

@@ -248,6 +248,11 @@ impl Reader {
         if !supported.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
             self.refuse("DATABASE_URL must begin with sqlite:, postgres:, mysql: or mariadb:");
         }
+        if url.expose_secret().contains(":memory:") || url.expose_secret().contains("mode=memory") {
+            self.refuse(
+                "DATABASE_URL must name a file: in memory, nothing would be kept or shared",
+            );
+        }
         url
     }
 

@@ -4,14 +4,21 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
-use crate::features::accounts::{CreateError, NewAccount};
-use crate::platform::access::Role;
+use crate::features::accounts::{
+    Accounts, By, CreateError, Filter, Listing, NewAccount, Order, OrderField, SetPasswordError,
+};
+use crate::platform::access::{Client, Role, User};
 use crate::platform::clock::Clock;
+
+/// Accounts read at once while listing.
+const PAGE_SIZE: u64 = 500;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -29,21 +36,122 @@ pub(super) enum Verb {
         /// A file with the password on its first line
         #[arg(long)]
         password_file: Option<PathBuf>,
+        /// Print the new account as JSON
+        #[arg(long)]
+        json: bool,
     },
+    /// Make a user an admin
+    Promote(Named),
+    /// Make an admin an ordinary user; the last active admin stays one
+    Demote(Named),
+    /// Shut a user out and end all their sessions; the last active admin stays
+    Deactivate(Named),
+    /// Let a deactivated user sign in again
+    Reactivate(Named),
+    /// Give a user another password and end all their sessions. The password is asked for, or read
+    /// from a file; never an argument
+    SetPassword {
+        #[command(flatten)]
+        named: Named,
+        /// A file with the password on its first line
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// End all sessions of a user
+    EndSessions(Named),
+    /// List the admins, or all accounts, the oldest first
+    List(ListArgs),
+}
+
+/// One account.
+#[derive(Args)]
+pub(super) struct Named {
+    /// A username, an e-mail address or an id
+    user: String,
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    /// All accounts, not only the admins
+    #[arg(long)]
+    all: bool,
+    /// Only those whose username or e-mail address begins so
+    #[arg(long)]
+    search: Option<String>,
+    /// Only those that are active, or only those that are not
+    #[arg(long, value_enum)]
+    status: Option<Status>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Status {
+    Active,
+    Inactive,
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
-    let Verb::Create { username, email, full_name, password_file } = verb;
-    let password = read_password(password_file.as_ref())?;
-    let app = App::build(config, Clock::system()).await?;
-    let new = NewAccount { username, email, password: &password, full_name: full_name.as_deref() };
-    let created = app.accounts.create(&new, Role::Admin).await;
-    app.close().await?;
-    match created {
-        Ok(user) => {
-            println!("{} is an admin now (id {})", user.username, user.id);
-            Ok(())
+    // What has to be typed comes first, so that nothing is held open meanwhile.
+    let password = match verb {
+        Verb::Create { password_file, .. } | Verb::SetPassword { password_file, .. } => {
+            Some(read_password(password_file.as_ref())?)
         }
+        _ => None,
+    };
+    let app = App::build(config, Clock::system()).await?;
+    let outcome = act(verb, &app.accounts, password.as_ref()).await;
+    app.close().await?;
+    outcome
+}
+
+async fn act(
+    verb: &Verb,
+    accounts: &Accounts,
+    password: Option<&Zeroizing<String>>,
+) -> anyhow::Result<()> {
+    let password = password.map_or("", |password| password.as_str());
+    match verb {
+        Verb::Create { username, email, full_name, json, .. } => {
+            let full_name = full_name.as_deref();
+            create(accounts, &NewAccount { username, email, password, full_name }, *json).await
+        }
+        Verb::Promote(named) => set_role(accounts, named, Role::Admin).await,
+        Verb::Demote(named) => set_role(accounts, named, Role::User).await,
+        Verb::Deactivate(named) => {
+            let user = find(accounts, named).await?;
+            accounts.deactivate(&Client::CLI, By::Operator, user.id).await?;
+            done(&user, "is deactivated, and all their sessions have ended")
+        }
+        Verb::Reactivate(named) => {
+            let user = find(accounts, named).await?;
+            accounts.reactivate(&Client::CLI, By::Operator, user.id).await?;
+            done(&user, "may sign in")
+        }
+        Verb::SetPassword { named, .. } => {
+            let user = find(accounts, named).await?;
+            match accounts.set_password(&user, password).await {
+                Ok(user) => done(&user, "has another password, and all their sessions have ended"),
+                Err(SetPasswordError::Invalid(invalid)) => {
+                    bail!("the password was not set: {}", invalid.message)
+                }
+                Err(error) => Err(error).context("the password was not set"),
+            }
+        }
+        Verb::EndSessions(named) => {
+            let user = find(accounts, named).await?;
+            let ended = accounts.end_sessions(user.id).await?;
+            done(&user, &format!("has no sessions any more ({ended} ended)"))
+        }
+        Verb::List(args) => list(accounts, args).await,
+    }
+}
+
+async fn create(accounts: &Accounts, new: &NewAccount<'_>, as_json: bool) -> anyhow::Result<()> {
+    match accounts.create(new, Role::Admin).await {
+        Ok(user) if as_json => output::json(&as_object(&user)),
+        Ok(user) => done(&user, &format!("is an admin now (id {})", user.id)),
         Err(CreateError::Invalid(problems)) => {
             let told = problems.iter().map(|problem| {
                 let field = problem.path.trim_start_matches("input.");
@@ -55,15 +163,92 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
     }
 }
 
+async fn set_role(accounts: &Accounts, named: &Named, role: Role) -> anyhow::Result<()> {
+    let user = find(accounts, named).await?;
+    accounts.set_role(&Client::CLI, By::Operator, user.id, role).await?;
+    match role {
+        Role::Admin => done(&user, "is an admin"),
+        Role::User => done(&user, "is an ordinary user"),
+    }
+}
+
+async fn find(accounts: &Accounts, named: &Named) -> anyhow::Result<User> {
+    let found = accounts.find(&named.user).await?;
+    found.with_context(|| {
+        format!("no account has the username, the e-mail address or the id {:?}", named.user)
+    })
+}
+
+fn done(user: &User, what: &str) -> anyhow::Result<()> {
+    Ok(line(format!("{} {what}", user.username))?)
+}
+
+async fn list(accounts: &Accounts, args: &ListArgs) -> anyhow::Result<()> {
+    let filter = Filter {
+        search: args.search.as_ref().map(|prefix| prefix.to_lowercase()),
+        role: (!args.all).then_some(Role::Admin),
+        is_active: args.status.map(|status| matches!(status, Status::Active)),
+    };
+    let order = Order { field: OrderField::CreatedAt, descending: false };
+    let (size, from_end) = (PAGE_SIZE, false);
+    let mut listing = Listing { filter, order, after: None, before: None, size, from_end };
+    let mut users = Vec::new();
+    loop {
+        let page = accounts.list(&listing).await?;
+        listing.after = page.users.last().map(|user| order.place(user));
+        users.extend(page.users);
+        if !page.has_more {
+            break;
+        }
+    }
+    if args.json {
+        return output::json(&users.iter().map(as_object).collect::<Vec<_>>());
+    }
+    let rows: Vec<_> = users
+        .iter()
+        .map(|user| {
+            let status = if user.is_active { "active" } else { "inactive" };
+            let last_login = user.last_login_at.map_or_else(|| "-".to_owned(), time);
+            let (name, email) = (user.username.clone(), user.email.clone());
+            [
+                user.id.to_string(),
+                name,
+                email,
+                user.role.as_str().to_owned(),
+                status.to_owned(),
+                last_login,
+            ]
+        })
+        .collect();
+    Ok(output::table(["ID", "USERNAME", "E-MAIL", "ROLE", "STATUS", "LAST LOGIN"], &rows)?)
+}
+
+fn as_object(user: &User) -> serde_json::Value {
+    json!({
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "emailVerified": user.email_verified,
+        "fullName": user.full_name,
+        "role": user.role.as_str(),
+        "isActive": user.is_active,
+        "createdAt": time(user.created_at),
+        "lastLoginAt": user.last_login_at.map(time),
+    })
+}
+
 fn read_password(file: Option<&PathBuf>) -> anyhow::Result<Zeroizing<String>> {
     if let Some(file) = file {
         let text = fs::read_to_string(file).context("the password file cannot be read")?;
         let text = Zeroizing::new(text);
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
-    let password = Zeroizing::new(rpassword::prompt_password("Password: ")?);
-    let again = Zeroizing::new(rpassword::prompt_password("Again: ")?);
-    if *password != *again {
+    let ask = |prompt| {
+        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
+        typed.context("there is no terminal to ask for the password at: use --password-file")
+    };
+    let password = ask("Password: ")?;
+    if *password != *ask("Again: ")? {
         bail!("the two passwords differ");
     }
     Ok(password)

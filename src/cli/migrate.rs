@@ -17,7 +17,11 @@ pub(super) enum Verb {
         steps: u32,
     },
     /// Show what is applied and what is pending; fails when the schema is not current
-    Status,
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
@@ -25,18 +29,22 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     match verb {
         Verb::Up => migration::up(db.writer(), None).await?,
         Verb::Down { steps } => migration::down(db.writer(), *steps).await?,
-        Verb::Status => {}
+        Verb::Status { .. } => {}
     }
     let status = migration::status(db.reader()).await?;
     let lists =
         [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
-    for (state, names) in lists {
-        for name in names {
-            output::line(format!("{state}  {name}"))?;
+    if matches!(verb, Verb::Status { json: true }) {
+        output::json(&serde_json::Map::from_iter(
+            lists.map(|(state, names)| (state.to_owned(), names.as_slice().into())),
+        ))?;
+    } else {
+        for (state, names) in lists {
+            names.iter().try_for_each(|name| output::line(format!("{state}  {name}")))?;
         }
     }
     db.close().await?;
-    if matches!(verb, Verb::Status) && !status.is_current() {
+    if matches!(verb, Verb::Status { .. }) && !status.is_current() {
         anyhow::bail!("the schema is not the one this program was written for");
     }
     Ok(())

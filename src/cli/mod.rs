@@ -1,7 +1,9 @@
 //! The command line: one file a verb.
 
 mod admin;
+mod doctor;
 mod environment;
+mod hash_bench;
 mod keys;
 mod migrate;
 mod output;
@@ -10,6 +12,8 @@ mod serve;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
 use crate::platform::telemetry;
@@ -40,6 +44,15 @@ enum Verb {
     /// Manage the keys that sign access tokens, and what seals them
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// Look at everything a server needs, change nothing, and say what to do
+    Doctor(doctor::Doctor),
+    /// Measure password hashing on this machine, and find parameters for it
+    HashBench(hash_bench::HashBench),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Runs the command line of this process.
@@ -54,18 +67,21 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    if matches!(cli.verb, Some(Verb::Schema)) {
-        print!("{}", schema::sdl());
-        return ExitCode::SUCCESS;
-    }
-    let config = match Config::new(&cli.settings) {
-        Ok(config) => config,
-        Err(problems) => {
-            eprintln!("error: {problems}");
-            return ExitCode::from(2);
+    let done = match cli.verb {
+        Some(Verb::Schema) => output::text(&schema::sdl()),
+        Some(Verb::Completions { shell }) => completions(shell),
+        Some(Verb::Doctor(doctor)) => {
+            runtime().and_then(|runtime| runtime.block_on(doctor::run(&doctor, &cli.settings)))
         }
+        verb => match Config::new(&cli.settings) {
+            Ok(config) => start(verb, config),
+            Err(problems) => {
+                eprintln!("error: {problems}");
+                return ExitCode::from(2);
+            }
+        },
     };
-    match start(cli.verb, config) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -77,16 +93,26 @@ pub fn run() -> ExitCode {
 
 fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
     telemetry::init(config.log_format, &config.log_filter)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         match verb.unwrap_or(Verb::Serve) {
             Verb::Serve => serve::run(config).await,
             Verb::Migrate(verb) => migrate::run(&verb, &config).await,
             Verb::Admin(verb) => admin::run(&verb, config).await,
             Verb::Keys(verb) => keys::run(&verb, config).await,
-            Verb::Schema => Ok(()),
+            Verb::HashBench(bench) => hash_bench::run(&bench, &config),
+            Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
         }
     })
+}
+
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(Builder::new_multi_thread().enable_all().build()?)
+}
+
+fn completions(shell: Shell) -> anyhow::Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut script);
+    output::text(&String::from_utf8(script)?)
 }
 
 /// The settings' own parser, for programs and tests that are not the command line.

@@ -11,6 +11,11 @@ pub(super) fn line(text: impl AsRef<str>) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{}", text.as_ref())
 }
 
+/// Prints a whole text as it is.
+pub(super) fn text(text: &str) -> anyhow::Result<()> {
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(line(serde_json::to_string_pretty(value)?)?)

@@ -4,6 +4,7 @@
 
 mod connect;
 mod failure;
+mod inspect;
 
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
@@ -12,6 +13,7 @@ use sea_orm::{
 
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation};
+pub(crate) use self::inspect::sqlite_file;
 
 /// How often a transaction that lost to another is tried in all.
 const ATTEMPTS_MAX: u32 = 4;

@@ -41,8 +41,8 @@ async fn accepts(app: &App, token: &str) -> bool {
 }
 
 /// The keys of `keys list --json` for signing, oldest first.
-fn listed(app: &TestApp) -> Vec<Value> {
-    let keys = app.cli(&["keys", "list", "--json"]).json();
+async fn listed(app: &TestApp) -> Vec<Value> {
+    let keys = app.cli(&["keys", "list", "--json"]).await.json();
     let keys = keys.as_array().unwrap().iter();
     keys.filter(|key| key["purpose"] == "signing").cloned().collect()
 }
@@ -90,8 +90,8 @@ async fn a_rotation_refuses_no_valid_token_on_any_instance_at_any_minute() {
     let second = app.second_instance().await;
     let mut user = app.register("alice").await;
     let old = kid(&user.access);
-    app.cli(&["keys", "rotate"]).printed();
-    let new = listed(&app)[1]["kid"].as_str().unwrap().to_owned();
+    app.cli(&["keys", "rotate"]).await.printed();
+    let new = listed(&app).await[1]["kid"].as_str().unwrap().to_owned();
 
     let mut issued: Vec<(u32, SignedIn)> = Vec::new();
     for minute in 0..50 {
@@ -158,10 +158,10 @@ async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
     let alice = app.register("alice").await;
     let old = kid(&alice.access);
 
-    let told = app.cli(&["keys", "retire", &old]);
+    let told = app.cli(&["keys", "retire", &old]).await;
     assert!(told.complaint().contains("keys rotate --now"), "{told:?}");
-    assert!(app.cli(&["keys", "rotate", "--now"]).printed().contains("keys retire"));
-    app.cli(&["keys", "retire", &old]).printed();
+    assert!(app.cli(&["keys", "rotate", "--now"]).await.printed().contains("keys retire"));
+    app.cli(&["keys", "retire", &old]).await.printed();
     for instance in [&app.app, &second] {
         instance.reload_keys().await.unwrap();
         let refused = call(instance, ME, json!({}), Some(&alice.access)).await;
@@ -180,31 +180,30 @@ async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
 #[tokio::test]
 async fn a_rotation_can_be_called_off_before_its_key_signs() {
     let app = TestApp::start_now(&[]).await;
-    let first = listed(&app)[0].clone();
-    app.cli(&["keys", "rotate"]).printed();
-    assert!(app.cli(&["keys", "rotate"]).complaint().contains("a rotation is under way"));
-    let [old, new] = &listed(&app)[..] else { panic!("two keys") };
+    let first = listed(&app).await[0].clone();
+    app.cli(&["keys", "rotate"]).await.printed();
+    assert!(app.cli(&["keys", "rotate"]).await.complaint().contains("a rotation is under way"));
+    let [old, new] = &listed(&app).await[..] else { panic!("two keys") };
     assert_eq!((&old["state"], &new["state"]), (&json!("active"), &json!("pending")));
     assert!(old["verifiesUntil"].is_string());
 
-    app.cli(&["keys", "retire", new["kid"].as_str().unwrap()]).printed();
-    assert_eq!(listed(&app), [first], "as it was");
+    app.cli(&["keys", "retire", new["kid"].as_str().unwrap()]).await.printed();
+    assert_eq!(listed(&app).await, [first], "as it was");
 }
 
-#[test]
-fn keys_verbs_say_what_is_wrong_with_their_input() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let app = runtime.block_on(TestApp::start_now(&[]));
-    let keys = app.cli(&["keys", "list", "--json"]).json();
+#[tokio::test]
+async fn keys_verbs_say_what_is_wrong_with_their_input() {
+    let app = TestApp::start_now(&[]).await;
+    let keys = app.cli(&["keys", "list", "--json"]).await.json();
     let refresh = keys.as_array().unwrap().iter().find(|key| key["purpose"] == "refresh").unwrap();
     let refresh = refresh["kid"].as_str().unwrap();
 
-    assert!(app.cli(&["keys", "retire", "nonsense"]).complaint().contains("no key nonsense"));
-    assert!(app.cli(&["keys", "retire", refresh]).complaint().contains("cannot be retired"));
-    assert_eq!(app.cli(&["keys", "retire"]).status, 2);
-    assert_eq!(app.cli(&["keys", "nonsense"]).status, 2);
-    assert_eq!(app.cli(&["keys", "rotate", "--jwt-algorithm=none"]).status, 2);
-    assert!(app.cli(&["keys", "list"]).printed().starts_with("KID"));
+    assert!(app.cli(&["keys", "retire", "nonsense"]).await.complaint().contains("no key nonsense"));
+    assert!(app.cli(&["keys", "retire", refresh]).await.complaint().contains("cannot be retired"));
+    assert_eq!(app.cli(&["keys", "retire"]).await.status, 2);
+    assert_eq!(app.cli(&["keys", "nonsense"]).await.status, 2);
+    assert_eq!(app.cli(&["keys", "rotate", "--jwt-algorithm=none"]).await.status, 2);
+    assert!(app.cli(&["keys", "list"]).await.printed().starts_with("KID"));
 }
 
 #[tokio::test]
@@ -218,26 +217,27 @@ async fn another_secret_takes_over_without_a_stop() {
     };
     let old_only = secrets(OLD, None);
     let (both, new_only) = (secrets(NEW, Some(OLD)), secrets(NEW, None));
-    let flags = |flags: &[String]| -> Vec<String> { flags.to_vec() };
     let app = TestApp::start_now(&[&old_only[0]]).await;
     let alice = app.register("alice").await;
-    let run = |verb: &[&str], secrets: &[String]| {
-        let secrets = flags(secrets);
-        let all: Vec<&str> =
-            verb.iter().copied().chain(secrets.iter().map(String::as_str)).collect();
-        app.cli(&all)
+    let run = async |verb: &[&str], secrets: &[String]| {
+        let secrets = secrets.iter().map(String::as_str);
+        app.cli(&verb.iter().copied().chain(secrets).collect::<Vec<_>>()).await
     };
 
-    assert!(run(&["keys", "list"], &new_only).complaint().contains("SECRET_KEY does not open"));
+    assert!(
+        run(&["keys", "list"], &new_only).await.complaint().contains("SECRET_KEY does not open")
+    );
     let running = app.second_instance_with(&[&both[0], &both[1]]).await;
     assert!(accepts(&running, &alice.access).await);
-    assert!(run(&["keys", "reseal"], &both).printed().contains("sealed 2 keys"));
+    assert!(run(&["keys", "reseal"], &both).await.printed().contains("sealed 2 keys"));
 
     // What runs goes on, what starts needs the new secret alone, and the old one is worth nothing.
     running.reload_keys().await.unwrap();
     assert!(accepts(&running, &alice.access).await);
     assert_eq!(refresh(&running, &alice.refresh).await.code(), "NONE");
-    run(&["keys", "list"], &new_only).printed();
-    assert!(run(&["keys", "list"], &old_only).complaint().contains("SECRET_KEY does not open"));
+    run(&["keys", "list"], &new_only).await.printed();
+    assert!(
+        run(&["keys", "list"], &old_only).await.complaint().contains("SECRET_KEY does not open")
+    );
     assert!(app.app.reload_keys().await.is_err(), "an instance that was left behind");
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod administration;
 mod architecture;
 mod authorization;
+mod cli;
 mod configuration;
 mod crash;
 mod databases;

@@ -1,8 +1,9 @@
-//! What admins do to accounts: roles, deactivation, deletion.
+//! What admins and the operator do to accounts: roles, deactivation, deletion.
 //!
 //! Each is one transaction that first locks the target, the acting admin and all active admins,
 //! in the order of their ids, and looks again at what the guard saw. So two admins who demote
 //! each other meet in the database: the second one is no admin any more, or is the last (AZ-06).
+//! The operator needs no standing, and leaves no service without an admin either.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
@@ -13,6 +14,7 @@ use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, Role, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
+use crate::platform::passwords::hash::PasswordHash;
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -36,13 +38,23 @@ impl DbFailure for AdminError {
     }
 }
 
+/// In whose name an account is changed.
+#[derive(Clone, Copy)]
+pub(crate) enum By<'a> {
+    /// An admin, whose standing is looked at again in the transaction.
+    Admin(&'a Viewer),
+    /// The operator, at the command line.
+    Operator,
+}
+
 /// A change to one account.
 #[derive(Clone, Copy)]
-enum Change {
+pub(super) enum Change<'a> {
     Role(Role),
     Deactivate,
     Reactivate,
     Delete,
+    Password(&'a PasswordHash),
 }
 
 impl Accounts {
@@ -50,51 +62,51 @@ impl Accounts {
     pub(crate) async fn set_role(
         &self,
         client: &Client,
-        viewer: &Viewer,
+        by: By<'_>,
         id: UserId,
         role: Role,
     ) -> Result<User, AdminError> {
-        self.change(client, viewer, id, Change::Role(role)).await
+        self.change(client, by, id, Change::Role(role)).await
     }
 
     /// Shuts a user out and ends all their sessions.
     pub(crate) async fn deactivate(
         &self,
         client: &Client,
-        viewer: &Viewer,
+        by: By<'_>,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(client, viewer, id, Change::Deactivate).await
+        self.change(client, by, id, Change::Deactivate).await
     }
 
     /// Lets a user sign in again. Sessions that were ended stay ended.
     pub(crate) async fn reactivate(
         &self,
         client: &Client,
-        viewer: &Viewer,
+        by: By<'_>,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(client, viewer, id, Change::Reactivate).await
+        self.change(client, by, id, Change::Reactivate).await
     }
 
     /// Deletes a user with all their sessions; the audit log keeps the bare id.
     pub(crate) async fn delete(
         &self,
         client: &Client,
-        viewer: &Viewer,
+        by: By<'_>,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(client, viewer, id, Change::Delete).await
+        self.change(client, by, id, Change::Delete).await
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         client: &Client,
-        viewer: &Viewer,
+        by: By<'_>,
         id: UserId,
-        change: Change,
+        change: Change<'_>,
     ) -> Result<User, AdminError> {
-        let outcome = self.db.retry(|| self.change_once(client, viewer, id, change)).await;
+        let outcome = self.db.retry(|| self.change_once(client, by, id, change)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
         self.sessions.forget(id);
         outcome
@@ -103,14 +115,16 @@ impl Accounts {
     async fn change_once(
         &self,
         client: &Client,
-        viewer: &Viewer,
+        by: By<'_>,
         id: UserId,
-        change: Change,
+        change: Change<'_>,
     ) -> Result<User, AdminError> {
         let txn = self.db.begin().await?;
-        let locked = store::lock_with_admins(&txn, [id, viewer.user.id]).await?;
+        let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
         let is_admin = |user: &&User| user.is_active && user.role == Role::Admin;
-        if !locked.iter().filter(is_admin).any(|user| user.id == viewer.user.id) {
+        if let By::Admin(viewer) = by
+            && !locked.iter().filter(is_admin).any(|user| user.id == viewer.user.id)
+        {
             return Err(AdminError::Forbidden);
         }
         let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
@@ -118,19 +132,13 @@ impl Accounts {
             return Ok(target.clone());
         }
         let others = locked.iter().filter(is_admin).filter(|user| user.id != id).count();
-        if others == 0 && change.removes_an_admin() {
+        let removes_an_admin = is_admin(&target) && change.removes_an_admin();
+        if others == 0 && removes_an_admin {
             return Err(AdminError::LastAdmin);
         }
         let now = self.clock.now();
         let changed = self.apply(&txn, target, change, now).await?;
-        let event = Event {
-            kind: change.kind(),
-            actor: Actor::from(viewer),
-            target: Some(id.0),
-            session: Some(viewer.session_id),
-            client,
-        };
-        audit::record(&txn, now, event).await?;
+        audit::record(&txn, now, by.event(client, change.kind(), id)).await?;
         txn.commit().await?;
         Ok(changed)
     }
@@ -139,7 +147,7 @@ impl Accounts {
         &self,
         txn: &DatabaseTransaction,
         target: &User,
-        change: Change,
+        change: Change<'_>,
         now: DateTime<Utc>,
     ) -> Result<User, DbErr> {
         let mut user = User { updated_at: now, ..target.clone() };
@@ -151,6 +159,12 @@ impl Accounts {
                 self.sessions.end_all(txn, user.id, reason, now).await?;
             }
             Change::Reactivate => user.is_active = true,
+            // Whoever knew the old one may be signed in with it.
+            Change::Password(hash) => {
+                store::update_password(txn, user.id, hash).await?;
+                let reason = EndReason::PasswordChanged;
+                self.sessions.end_all(txn, user.id, reason, now).await?;
+            }
             // The sessions and their tokens go with the user, by their foreign keys.
             Change::Delete => {
                 store::delete(txn, user.id).await?;
@@ -162,14 +176,32 @@ impl Accounts {
     }
 }
 
-impl Change {
+impl<'a> By<'a> {
+    /// Whom a change of `id` has to lock besides the admins.
+    fn ids(self, id: UserId) -> [UserId; 2] {
+        match self {
+            Self::Admin(viewer) => [id, viewer.user.id],
+            Self::Operator => [id, id],
+        }
+    }
+
+    pub(super) fn event(self, client: &'a Client, kind: Kind, id: UserId) -> Event<'a> {
+        let (actor, session) = match self {
+            Self::Admin(viewer) => (Actor::from(viewer), Some(viewer.session_id)),
+            Self::Operator => (Actor::Cli, None),
+        };
+        Event { kind, actor, target: Some(id.0), session, client }
+    }
+}
+
+impl Change<'_> {
     /// Whether there is nothing left to do: doing it twice is no error and no second event.
     fn is_done_for(self, user: &User) -> bool {
         match self {
             Self::Role(role) => user.role == role,
             Self::Deactivate => !user.is_active,
             Self::Reactivate => user.is_active,
-            Self::Delete => false,
+            Self::Delete | Self::Password(_) => false,
         }
     }
 
@@ -178,7 +210,7 @@ impl Change {
         match self {
             Self::Role(role) => role != Role::Admin,
             Self::Deactivate | Self::Delete => true,
-            Self::Reactivate => false,
+            Self::Reactivate | Self::Password(_) => false,
         }
     }
 
@@ -188,6 +220,7 @@ impl Change {
             Self::Deactivate => Kind::UserDeactivated,
             Self::Reactivate => Kind::UserReactivated,
             Self::Delete => Kind::UserDeleted,
+            Self::Password(_) => Kind::PasswordSet,
         }
     }
 }

@@ -10,7 +10,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
-use super::{Accounts, AdminError, CreateError, NewAccount};
+use super::{Accounts, AdminError, By, CreateError, NewAccount};
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, public};
@@ -183,8 +183,8 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
         #[graphql(desc = "The role to give.")] role: directive::Role,
     ) -> Result<User> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        let user = accounts.set_role(ctx.client(), viewer, target(&id)?, role.into()).await?;
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let user = accounts.set_role(ctx.client(), by, target(&id)?, role.into()).await?;
         Ok(User::from(&user))
     }
 
@@ -198,8 +198,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        let user = accounts.deactivate(ctx.client(), viewer, target(&id)?).await?;
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let user = accounts.deactivate(ctx.client(), by, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
@@ -213,8 +213,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        let user = accounts.reactivate(ctx.client(), viewer, target(&id)?).await?;
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let user = accounts.reactivate(ctx.client(), by, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
@@ -228,8 +228,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<ID> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        let user = accounts.delete(ctx.client(), viewer, target(&id)?).await?;
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let user = accounts.delete(ctx.client(), by, target(&id)?).await?;
         Ok(user.id.to_string().into())
     }
 }

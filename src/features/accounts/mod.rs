@@ -1,19 +1,21 @@
 //! Accounts: registration, looking users up, and what admins do to them.
 //!
-//! How an account begins is [`registration`]; how admins change one is [`administration`]; how
-//! users are listed is [`listing`].
+//! How an account begins is [`registration`]; how admins change one is [`administration`], and what
+//! only the operator does is [`operator`]; how users are listed is [`listing`].
 
 mod administration;
 pub(crate) mod graphql;
 pub(crate) mod identity;
 mod listing;
+mod operator;
 mod registration;
 mod store;
 
 use sea_orm::DbErr;
 
-pub(crate) use self::administration::AdminError;
+pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField};
+pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::registration::{CreateError, NewAccount};
 use crate::features::sessions::Sessions;
 use crate::platform::access::User;

@@ -8,7 +8,7 @@ use sea_orm::{
     Order as SqlOrder, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
-use super::identity::{Email, FullName, Username};
+use super::identity::{Email, FullName, Identifier, Username};
 use super::listing::{Filter, Key, Listing, Order, OrderField, Place, Side};
 use crate::entity::user;
 use crate::platform::access::{Role, User};
@@ -94,6 +94,25 @@ pub(super) async fn find_all(
     Ok(rows.into_iter().map(User::from).collect())
 }
 
+/// The account an identifier names.
+pub(super) async fn find(
+    db: &impl ConnectionTrait,
+    identifier: &Identifier,
+) -> Result<Option<User>, DbErr> {
+    let by = match identifier {
+        Identifier::Username(key) => user::COLUMN.username_key.eq(key.as_str()),
+        Identifier::Email(key) => user::COLUMN.email_key.eq(key.as_str()),
+        Identifier::Unknown => return Ok(None),
+    };
+    Ok(user::Entity::find().filter(by).one(db).await?.map(User::from))
+}
+
+/// Locks a user's row and reads it.
+pub(super) async fn lock(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<User>, DbErr> {
+    let row = user::Entity::find_by_id(id).lock_exclusive().one(txn).await?;
+    Ok(row.map(User::from))
+}
+
 /// Locks the given users and all active admins, in the order of their ids, and reads them.
 pub(super) async fn lock_with_admins(
     txn: &impl ConnectionTrait,
@@ -118,6 +137,19 @@ pub(super) async fn update_standing(txn: &impl ConnectionTrait, user: &User) -> 
         .col_expr(user::Column::IsActive, Expr::value(user.is_active))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn update_password(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    hash: &PasswordHash,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
+        .filter(user::COLUMN.id.eq(id))
         .exec(txn)
         .await?;
     Ok(())

@@ -29,6 +29,10 @@ pub(crate) enum Kind {
     UserDeactivated,
     UserReactivated,
     UserDeleted,
+    /// The operator gave a user another password.
+    PasswordSet,
+    /// The operator ended all sessions of a user.
+    SessionsEnded,
     /// A key was made: the first one, or by a rotation.
     KeyAdded,
     /// A signing key was dropped at once.
@@ -49,6 +53,8 @@ impl Kind {
             Self::UserDeactivated => "USER_DEACTIVATED",
             Self::UserReactivated => "USER_REACTIVATED",
             Self::UserDeleted => "USER_DELETED",
+            Self::PasswordSet => "PASSWORD_SET",
+            Self::SessionsEnded => "SESSIONS_ENDED",
             Self::KeyAdded => "KEY_ADDED",
             Self::KeyRetired => "KEY_RETIRED",
             Self::KeysResealed => "KEYS_RESEALED",
@@ -67,6 +73,8 @@ impl Kind {
             | Self::UserDeactivated
             | Self::UserReactivated
             | Self::UserDeleted
+            | Self::PasswordSet
+            | Self::SessionsEnded
             | Self::KeyAdded
             | Self::KeyRetired
             | Self::KeysResealed => "DONE",
@@ -111,6 +119,11 @@ pub(crate) async fn record(
     event: Event<'_>,
 ) -> Result<(), DbErr> {
     store::insert(txn, now, event).await
+}
+
+/// When the newest event was written.
+pub(crate) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    store::newest(db).await
 }
 
 impl Actor {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect};
 
 use super::Event;
 use crate::entity::audit_event;
@@ -29,4 +29,15 @@ pub(super) async fn insert(
     };
     audit_event::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
+}
+
+pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    audit_event::Entity::find()
+        .select_only()
+        .column(audit_event::Column::CreatedAt)
+        .order_by_desc(audit_event::Column::CreatedAt)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await
 }

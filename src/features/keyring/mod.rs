@@ -116,7 +116,7 @@ impl Keyring {
 
     /// Every key, as the operator sees it.
     pub(crate) async fn list(&self) -> Result<Vec<Described>, DbErr> {
-        rotation::list(self.db.reader(), self.clock.now()).await
+        rotation::list(self.db.reader(), &self.master, self.clock.now()).await
     }
 
     async fn record(

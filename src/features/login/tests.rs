@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::app::App;
 use crate::config::Config;
-use crate::features::accounts::NewAccount;
+use crate::features::accounts::{By, NewAccount};
 use crate::platform::access::{Authentication, Role};
 
 const PASSWORD: &str = "correct horse battery";
@@ -66,7 +66,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     assert_eq!(viewer.user.id, boss.id);
     let held = it.held_at_the_hash("alice").await;
 
-    it.app.accounts.deactivate(&Client::CLI, &viewer, alice.id).await.unwrap();
+    it.app.accounts.deactivate(&Client::CLI, By::Admin(&viewer), alice.id).await.unwrap();
 
     let outcome = it.login.begin(&Client::CLI, &held).await;
     assert!(matches!(outcome, Err(LoginError::InvalidCredentials)));

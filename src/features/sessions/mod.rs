@@ -57,6 +57,9 @@ pub(crate) enum EndReason {
     SignedOut,
     Reuse,
     UserDeactivated,
+    PasswordChanged,
+    /// The operator ended it.
+    Revoked,
 }
 
 impl EndReason {
@@ -65,6 +68,8 @@ impl EndReason {
             Self::SignedOut => "SIGNED_OUT",
             Self::Reuse => "REUSE",
             Self::UserDeactivated => "USER_DEACTIVATED",
+            Self::PasswordChanged => "PASSWORD_CHANGED",
+            Self::Revoked => "REVOKED",
         }
     }
 }
@@ -222,14 +227,14 @@ impl Sessions {
     }
 
     /// Ends every session of a user inside the caller's transaction, which holds the lock on the
-    /// user's row and calls [`Sessions::forget`] after its commit.
+    /// user's row and calls [`Sessions::forget`] after its commit. Returns how many there were.
     pub(crate) async fn end_all(
         &self,
         txn: &impl ConnectionTrait,
         user: UserId,
         reason: EndReason,
         now: DateTime<Utc>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<u64, DbErr> {
         store::end_all(txn, user, reason, now).await
     }
 

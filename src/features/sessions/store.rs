@@ -219,15 +219,15 @@ pub(super) async fn end(
     Ok(outcome.rows_affected == 1)
 }
 
-/// Ends every session of a user.
+/// Ends every session of a user, and returns how many it ended.
 pub(super) async fn end_all(
     txn: &impl ConnectionTrait,
     user: UserId,
     reason: EndReason,
     now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    ending(reason, now).filter(session::COLUMN.user_id.eq(user)).exec(txn).await?;
-    Ok(())
+) -> Result<u64, DbErr> {
+    let outcome = ending(reason, now).filter(session::COLUMN.user_id.eq(user)).exec(txn).await?;
+    Ok(outcome.rows_affected)
 }
 
 fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session::Entity> {

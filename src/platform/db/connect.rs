@@ -1,5 +1,8 @@
 //! Opening each kind of database, with the settings the rest of the program relies on.
 
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -37,6 +40,7 @@ pub(super) async fn sqlite(
         .journal_mode(sqlite::SqliteJournalMode::Wal)
         .synchronous(sqlite::SqliteSynchronous::Full)
         .busy_timeout(SQLITE_BUSY_TIMEOUT);
+    create_private(file.get_filename())?;
     let pool = || sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
     // The writer first: it creates the file and switches it to WAL, which a reader may not.
     // Two processes that switch a new file at once do not wait for each other as SQLite
@@ -65,6 +69,19 @@ pub(super) async fn sqlite(
         SqlxSqliteConnector::from_sqlx_sqlite_pool(reader),
         SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
     ))
+}
+
+/// Makes the file before SQLite does, which would let everybody read it. SQLite gives its other
+/// files the mode of this one.
+fn create_private(path: &Path) -> Result<(), DbErr> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(connect_error(error.into())),
+        _ => Ok(()),
+    }
 }
 
 /// A pool on PostgreSQL.

@@ -16,6 +16,15 @@ pub(crate) struct Master {
     previous: Option<RandomizedNonceKey>,
 }
 
+/// Under which secret a value is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealed {
+    Current,
+    Previous,
+    /// Under neither, or it was changed.
+    Unknown,
+}
+
 impl Master {
     /// Derives the keys from secrets, each at least 32 bytes of randomness.
     pub(crate) fn new(secret: &[u8], previous: Option<&[u8]>) -> Result<Self, CryptoError> {
@@ -31,6 +40,15 @@ impl Master {
             .seal_in_place_append_tag(Aad::from(context), &mut sealed)
             .map_err(|_opaque| CryptoError("seal a key"))?;
         Ok([&nonce.as_ref()[..], &sealed].concat())
+    }
+
+    /// Which secret opens a sealed value, if any does.
+    pub(crate) fn opens(&self, context: &str, sealed: &[u8]) -> Sealed {
+        if open(&self.sealing, context, sealed).is_some() {
+            return Sealed::Current;
+        }
+        let previous = self.previous.as_ref().and_then(|key| open(key, context, sealed));
+        previous.map_or(Sealed::Unknown, |_| Sealed::Previous)
     }
 
     /// Undoes [`Master::seal`], under this secret or the previous one; `None` when secret, context

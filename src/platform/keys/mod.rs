@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use zeroize::Zeroizing;
 
-pub(crate) use self::master::Master;
+pub(crate) use self::master::{Master, Sealed};
 pub(crate) use self::signing::{Algorithm, TokenKey};
 use super::clock::Clock;
 use super::db::{Db, DbFailure};

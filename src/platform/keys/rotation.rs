@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::signing::{self, Algorithm};
-use super::{KeyError, Master, Purpose, generate_refresh, store};
+use super::{KeyError, Master, Purpose, Sealed, generate_refresh, store};
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::jwt::{LEEWAY_SECONDS, LIFETIME_MAX_SECONDS};
 use crate::platform::secret::CryptoError;
@@ -89,6 +89,7 @@ pub(crate) struct Described {
     pub(crate) purpose: String,
     pub(crate) algorithm: String,
     pub(crate) state: State,
+    pub(crate) sealed: Sealed,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) signs_from: DateTime<Utc>,
     pub(crate) verifies_until: Option<DateTime<Utc>>,
@@ -261,6 +262,7 @@ pub(crate) async fn reseal(txn: &impl ConnectionTrait, master: &Master) -> Resul
 /// Every key, as the operator sees it.
 pub(crate) async fn list(
     db: &impl ConnectionTrait,
+    master: &Master,
     now: DateTime<Utc>,
 ) -> Result<Vec<Described>, DbErr> {
     let rows = store::list(db).await?;
@@ -284,6 +286,7 @@ pub(crate) async fn list(
             purpose: row.purpose.clone(),
             algorithm: row.algorithm.clone(),
             state: state(row),
+            sealed: store::sealed(row, master),
             created_at: row.created_at,
             signs_from: begins(row),
             verifies_until: row.verifies_until,

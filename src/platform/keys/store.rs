@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::{KeyError, Master, Material, OpenedKey, Purpose};
+use super::{KeyError, Master, Material, OpenedKey, Purpose, Sealed};
 use crate::entity::key;
 use crate::platform::id::uuid_v7;
 
@@ -48,6 +48,11 @@ pub(super) fn open(row: &Row, master: &Master) -> Result<OpenedKey, KeyError> {
         public: row.public_key.clone(),
         secret,
     })
+}
+
+/// Which secret opens a key.
+pub(super) fn sealed(row: &Row, master: &Master) -> Sealed {
+    master.opens(&context(&row.id, &row.purpose, &row.algorithm), &row.sealed_key)
 }
 
 /// Stores a new key, sealed, and returns its id. A unique violation says that its serial was

@@ -11,13 +11,14 @@
 //! caller replaces it.
 
 use std::fmt;
+use std::time::{Duration, Instant};
 
 use argon2::password_hash::phc::{self, Output, Salt};
 use argon2::{ARGON2ID_IDENT, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroizing;
 
-use super::argon2id::{Argon2id, COUNT_MAX, Input, NoWorker, WAIT_SECONDS_MAX, Workers};
+use super::argon2id::{Argon2id, COUNT_MAX, Input, NoWorker, WAIT_SECONDS_MAX, Worker, Workers};
 use super::policy::Password;
 use crate::platform::secret;
 
@@ -154,6 +155,23 @@ impl Hasher {
         let check = Check::new(password, stored, &self.current)?;
         self.workers.run(move |worker| check.run(worker)).await?
     }
+}
+
+/// Measures one hash at `cost` on this thread, in memory that is already mapped: the quickest of
+/// `rounds`.
+pub(crate) fn measure(cost: Cost, rounds: u32) -> Result<Duration, HashError> {
+    let params = Params::new(cost.memory_kib, cost.iterations, 1, Some(TAG_LENGTH));
+    let params = params.map_err(failed)?;
+    let input = Input { password: b"correct horse battery", salt: &[7; 16], params: &params };
+    let (mut worker, mut tag) = (Worker::default(), [0; TAG_LENGTH]);
+    worker.compute(&input, &mut tag).map_err(failed)?;
+    let mut quickest = Duration::MAX;
+    for _ in 0..rounds.max(1) {
+        let began = Instant::now();
+        worker.compute(&input, &mut tag).map_err(failed)?;
+        quickest = quickest.min(began.elapsed());
+    }
+    Ok(quickest)
 }
 
 /// One check of a password, as a worker does it.

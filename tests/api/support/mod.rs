@@ -2,8 +2,7 @@
 
 mod database;
 
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,6 +14,7 @@ use portcullis::config::Config;
 use portcullis::{Clock, cli, http};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
+use tokio::process::Command;
 use tower::ServiceExt;
 
 pub(crate) use self::database::TestDatabase;
@@ -106,28 +106,25 @@ impl TestApp {
     }
 
     /// Runs the command line over the same database, with the same secret.
-    pub(crate) fn cli(&self, arguments: &[&str]) -> Outcome {
-        self.cli_with(arguments, "")
-    }
-
-    /// The same with something to read on its standard input.
-    pub(crate) fn cli_with(&self, arguments: &[&str], input: &str) -> Outcome {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+    pub(crate) async fn cli(&self, arguments: &[&str]) -> Outcome {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(self.with(arguments))
             .current_dir(self.database.folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+            .stdin(Stdio::null())
+            .output()
+            .await
             .unwrap();
-        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let output = process.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Outcome {
             status: output.status.code().unwrap(),
             stdout: text(output.stdout),
             stderr: text(output.stderr),
         }
+    }
+
+    /// What the instance was started with.
+    pub(crate) fn flags(&self) -> &[String] {
+        &self.flags
     }
 
     fn with(&self, arguments: &[&str]) -> Vec<String> {

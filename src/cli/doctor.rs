@@ -1,0 +1,123 @@
+//! `portcullis doctor`: looks at everything a server needs, changes nothing, and says what to do.
+
+mod checks;
+mod live;
+
+use clap::Args;
+use serde_json::json;
+
+use super::output::{self, line};
+use crate::config::{Config, Settings};
+
+#[derive(Args)]
+pub(super) struct Doctor {
+    /// Only ask the running server at LISTEN whether it lives, as a health check does
+    #[arg(long)]
+    live: bool,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Works, and should be seen to.
+    Warning,
+    /// A server does not start, or not work as it should.
+    Problem,
+}
+
+/// What one look found.
+struct Finding {
+    level: Level,
+    /// What was looked at.
+    about: &'static str,
+    message: String,
+    /// What to do about it.
+    advice: Option<String>,
+}
+
+impl Level {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+/// Collects findings.
+#[derive(Default)]
+struct Report(Vec<Finding>);
+
+impl Report {
+    fn ok(&mut self, about: &'static str, message: impl Into<String>) {
+        self.0.push(Finding { level: Level::Ok, about, message: message.into(), advice: None });
+    }
+
+    fn add(
+        &mut self,
+        level: Level,
+        about: &'static str,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        let (message, advice) = (message.into(), Some(advice.into()));
+        self.0.push(Finding { level, about, message, advice });
+    }
+
+    fn worst(&self) -> Level {
+        self.0.iter().map(|finding| finding.level).max().unwrap_or(Level::Ok)
+    }
+}
+
+/// Prints the findings; fails when one is a problem.
+pub(super) async fn run(doctor: &Doctor, settings: &Settings) -> anyhow::Result<()> {
+    let mut report = Report::default();
+    match Config::new(settings) {
+        Ok(config) if doctor.live => live::check(&mut report, config.listen).await,
+        Ok(config) => checks::all(&mut report, &config).await,
+        Err(problems) => {
+            for problem in problems.0 {
+                let advice = "see `portcullis --help` and .env.example";
+                report.add(Level::Problem, "configuration", problem, advice);
+            }
+        }
+    }
+    if doctor.json {
+        print_json(&report)?;
+    } else {
+        print(&report)?;
+    }
+    match report.0.iter().filter(|finding| finding.level == Level::Problem).count() {
+        0 => Ok(()),
+        1 => anyhow::bail!("there is a problem"),
+        count => anyhow::bail!("there are {count} problems"),
+    }
+}
+
+fn print(report: &Report) -> anyhow::Result<()> {
+    for Finding { level, about, message, advice } in &report.0 {
+        line(format!("{:7}  {about}: {message}", level.as_str()))?;
+        if let Some(advice) = advice {
+            line(format!("         -> {advice}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn print_json(report: &Report) -> anyhow::Result<()> {
+    let findings = report.0.iter().map(|Finding { level, about, message, advice }| {
+        json!({ "level": level.as_str(), "about": about, "message": message, "advice": advice })
+    });
+    output::json(&json!({
+        "ok": report.worst() < Level::Problem,
+        "findings": findings.collect::<Vec<_>>(),
+    }))
+}

@@ -1,0 +1,283 @@
+//! What is looked at, in the order in which a server needs it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+
+use super::{Level, Report};
+use crate::app;
+use crate::cli::output::time;
+use crate::config::Config;
+use crate::features::audit;
+use crate::features::keyring::Keyring;
+use crate::platform::clock::Clock;
+use crate::platform::db::{Db, sqlite_file};
+use crate::platform::keys::rotation::{Described, State};
+use crate::platform::keys::{Algorithm, Sealed};
+
+/// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
+const PASSWORD_LENGTH_ADVISED: usize = 15;
+/// How far a clock may be off before somebody should look.
+const CLOCK_SECONDS_MAX: i64 = 5;
+/// After this long a signing key should have been rotated.
+const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
+
+pub(super) async fn all(report: &mut Report, config: &Config) {
+    configuration(report, config);
+    data_folder(report, config);
+    let file = sqlite_file(config.database_url.expose_secret());
+    if file.is_some_and(|file| !file.exists()) {
+        let advice = "nothing: `portcullis` (or `portcullis migrate up`) makes it";
+        report.add(Level::Note, "database", "there is none yet", advice);
+        return;
+    }
+    match app::connect(config).await {
+        Ok(db) => {
+            database(report, &db).await;
+            if schema(report, &db).await {
+                keys(report, config, &db).await;
+                clock(report, &db).await;
+            }
+            // Nothing was written, so nothing can be lost by an unclean end.
+            let _closed = db.close().await;
+        }
+        Err(_unreachable) => {
+            let advice = "check DATABASE_URL: host, port, name, user and password, and that the \
+                          database server runs and lets this machine in";
+            report.add(Level::Problem, "database", "it cannot be reached", advice);
+        }
+    }
+}
+
+fn configuration(report: &mut Report, config: &Config) {
+    const ABOUT: &str = "configuration";
+    let (name, rules) = match config.is_development() {
+        true => ("development", "for this machine only"),
+        false => ("production", "everything a production server needs is set"),
+    };
+    report.ok(ABOUT, format!("{name}: {rules}"));
+    if config.password_length_min < PASSWORD_LENGTH_ADVISED {
+        let message = format!(
+            "PASSWORD_MIN_LENGTH is {}; NIST advises {PASSWORD_LENGTH_ADVISED} where a password is \
+             all it takes to sign in",
+            config.password_length_min
+        );
+        report.add(Level::Note, ABOUT, message, "raise it, unless your users need it so");
+    }
+    if !config.hash_cost.meets_floor() {
+        let advice = "leave ARGON2_MEMORY_KIB and ARGON2_ITERATIONS unset, or see `portcullis \
+                      hash-bench`";
+        report.add(Level::Warning, ABOUT, "password hashes are too cheap for real users", advice);
+    }
+    if config.jwt.issuer != config.public_url {
+        let message = "JWT_ISSUER is not PUBLIC_URL, where the metadata of the issuer is served";
+        let advice = "services that look keys up by issuer (RFC 8414) need the two to be the same";
+        report.add(Level::Note, ABOUT, message, advice);
+    }
+    if !config.is_development() && (config.introspection || config.playground) {
+        let advice =
+            "turn INTROSPECTION and PLAYGROUND off, unless the schema is meant for everyone";
+        report.add(Level::Note, ABOUT, "anybody can read the schema of this server", advice);
+    }
+}
+
+fn data_folder(report: &mut Report, config: &Config) {
+    const ABOUT: &str = "data folder";
+    let folder = &config.data_dir;
+    let Ok(entries) = fs::read_dir(folder) else {
+        if folder.exists() {
+            let advice = "run this as the user the server runs as, or give that user the folder";
+            let message = format!("{} cannot be read", folder.display());
+            report.add(Level::Problem, ABOUT, message, advice);
+        } else {
+            report.ok(ABOUT, "there is none, and none is needed yet");
+        }
+        return;
+    };
+    let open = |path: &Path, level: Level, report: &mut Report| {
+        let mode = if path.is_dir() { "700" } else { "600" };
+        let message = format!("{} is open to other users of this machine", path.display());
+        let advice = format!("chmod {mode} '{}'", path.display());
+        report.add(level, ABOUT, message, advice);
+    };
+    let before = report.0.len();
+    if is_open(folder) {
+        open(folder, Level::Warning, report);
+    }
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let is_secret = path.extension().is_some_and(|extension| extension == "key");
+        // Behind a closed door the modes of other files do not matter.
+        if is_open(&path) && (is_secret || is_open(folder)) {
+            open(&path, if is_secret { Level::Problem } else { Level::Warning }, report);
+        }
+    }
+    if report.0.len() == before {
+        report.ok(ABOUT, format!("{} is private", folder.display()));
+    }
+}
+
+/// Whether the file's mode lets others in.
+fn is_open(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
+}
+
+async fn database(report: &mut Report, db: &Db) {
+    const ABOUT: &str = "database";
+    let Ok(found) = db.inspect().await else {
+        let advice = "look at the log of the database server";
+        report.add(Level::Problem, ABOUT, "it answers with an error", advice);
+        return;
+    };
+    let name = format!("{} {}", found.product, found.version);
+    if found.is_supported {
+        report.ok(ABOUT, name);
+    } else {
+        let advice = format!("upgrade it to {} {} or later", found.product, found.version_min);
+        report.add(Level::Warning, ABOUT, format!("{name} is not supported"), advice);
+    }
+    let now = Clock::system().now();
+    let apart = found.time.map_or(0, |time| (time - now).num_seconds().abs());
+    if apart > CLOCK_SECONDS_MAX {
+        let message = format!("the database server's clock is {apart} s away from this machine's");
+        report.add(Level::Warning, "clock", message, "synchronise both (NTP)");
+    }
+}
+
+/// Whether the tables are there to look into.
+async fn schema(report: &mut Report, db: &Db) -> bool {
+    const ABOUT: &str = "schema";
+    let Ok(status) = migration::status(db.reader()).await else {
+        let advice = "let the database's user read and change its schema";
+        report.add(Level::Problem, ABOUT, "its state cannot be read", advice);
+        return false;
+    };
+    if let Some(newest) = status.unknown.last() {
+        let message = format!("it is newer than this program: it has {newest}");
+        let advice = "run the version of the program that made it, or a later one";
+        report.add(Level::Problem, ABOUT, message, advice);
+    } else if !status.pending.is_empty() {
+        let message = format!("{} changes are pending", status.pending.len());
+        report.add(Level::Problem, ABOUT, message, "portcullis migrate up");
+    } else {
+        report.ok(ABOUT, "it is the one this program was written for");
+    }
+    status.is_current()
+}
+
+async fn keys(report: &mut Report, config: &Config, db: &Db) {
+    const ABOUT: &str = "keys";
+    let secret = match app::existing_secret(config) {
+        Ok(secret) => secret,
+        Err(error) => {
+            report.add(Level::Problem, ABOUT, format!("{error:#}"), "see above");
+            return;
+        }
+    };
+    let master = secret.as_ref().map_or_else(
+        // Opens nothing, which is what a missing secret does.
+        || app::master(config, &[0; 32]),
+        |secret| app::master(config, secret),
+    );
+    let Ok(master) = master else { return };
+    let clock = Clock::system();
+    let keyring = Keyring { db: db.clone(), clock, master: Arc::new(master) };
+    let Ok(found) = keyring.list().await else {
+        let advice = "look at the log of the database server";
+        report.add(Level::Problem, ABOUT, "they cannot be read", advice);
+        return;
+    };
+    if found.is_empty() {
+        report.add(Level::Note, ABOUT, "there are none yet", "nothing: the first start makes them");
+        return;
+    }
+    sealing(report, config, &found);
+    signing(report, config, &found);
+}
+
+fn sealing(report: &mut Report, config: &Config, found: &[Described]) {
+    const ABOUT: &str = "keys";
+    let count = |sealed: Sealed| found.iter().filter(|key| key.sealed == sealed).count();
+    let (unknown, previous) = (count(Sealed::Unknown), count(Sealed::Previous));
+    if unknown > 0 {
+        let message = format!("SECRET_KEY does not open {unknown} of {} keys", found.len());
+        let advice = "give the secret they were sealed under as SECRET_KEY, or as \
+                      SECRET_KEY_PREVIOUS beside a new one; if it is lost, delete the rows of the \
+                      table keys: new ones are made, and only access tokens end";
+        report.add(Level::Problem, ABOUT, message, advice);
+    } else if previous > 0 {
+        let message = format!("{previous} keys are sealed under SECRET_KEY_PREVIOUS");
+        let advice = "when every instance has both secrets: portcullis keys reseal";
+        report.add(Level::Warning, ABOUT, message, advice);
+    } else {
+        report.ok(ABOUT, format!("SECRET_KEY opens all {}", found.len()));
+        if config.secret_key_previous.is_some() {
+            let message = "SECRET_KEY_PREVIOUS opens nothing that SECRET_KEY does not";
+            report.add(Level::Note, ABOUT, message, "take it away at the next restart");
+        }
+    }
+}
+
+fn signing(report: &mut Report, config: &Config, found: &[Described]) {
+    const ABOUT: &str = "keys";
+    let mut signing = found.iter().filter(|key| key.purpose == "signing");
+    let Some(active) = signing.clone().find(|key| key.state == State::Active) else {
+        let advice = "set this machine's clock, or run `portcullis keys rotate --now`";
+        report.add(Level::Warning, ABOUT, "none signs by this machine's clock", advice);
+        return;
+    };
+    report.ok(ABOUT, format!("{} signs with {}", active.kid, active.algorithm));
+    let pending = signing.find(|key| key.state == State::Pending);
+    if let Some(next) = pending {
+        report.ok(ABOUT, format!("{} signs from {} on", next.kid, time(next.signs_from)));
+    }
+    let newest = pending.unwrap_or(active);
+    if let Some(set) = config.jwt_algorithm
+        && set.as_str() != newest.algorithm
+    {
+        let message = format!("JWT_ALGORITHM is {}, and no key is of it", set.as_str());
+        let advice = "nothing: the next start of a server begins the change";
+        report.add(Level::Note, ABOUT, message, advice);
+    }
+    if newest.algorithm == Algorithm::Hs256.as_str() {
+        let message = "with HS256 no other service can verify access tokens";
+        let advice = "set JWT_ALGORITHM=EdDSA, unless nobody else needs to";
+        report.add(Level::Warning, ABOUT, message, advice);
+    }
+    if Clock::system().now() - newest.created_at > KEY_AGE_MAX {
+        let message = "the signing key is more than a year old";
+        report.add(Level::Note, ABOUT, message, "portcullis keys rotate");
+    }
+}
+
+async fn clock(report: &mut Report, db: &Db) {
+    const ABOUT: &str = "clock";
+    let now = Clock::system().now();
+    let ahead = match audit::newest(db.reader()).await {
+        Ok(newest) => newest.map_or(0, |newest| (newest - now).num_seconds()),
+        Err(_unreadable) => {
+            let advice = "look at the log of the database server";
+            report.add(Level::Problem, "database", "the audit log cannot be read", advice);
+            return;
+        }
+    };
+    if ahead > CLOCK_SECONDS_MAX {
+        let message = format!(
+            "something was written {ahead} s from now: this clock is behind, or was set back"
+        );
+        report.add(Level::Warning, ABOUT, message, "synchronise it (NTP), on every instance");
+    } else {
+        report.ok(ABOUT, format!("it is {}", time(now)));
+    }
+}

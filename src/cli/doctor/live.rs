@@ -1,0 +1,48 @@
+//! Whether the server at LISTEN lives. It is asked over a plain socket, so that a health check in a
+//! container needs no other program.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Level, Report};
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) async fn check(report: &mut Report, listen: SocketAddr) {
+    let address = reachable(listen);
+    match timeout(PATIENCE, ask(address)).await {
+        Ok(Ok(true)) => report.ok("server", format!("the one at {address} lives")),
+        Ok(Ok(false)) => {
+            let advice = "see what else listens there, and whether LISTEN is the server's own";
+            let message = format!("what listens at {address} is no living Portcullis");
+            report.add(Level::Problem, "server", message, advice);
+        }
+        Ok(Err(_)) | Err(_) => {
+            let advice = "start it, or read its log to see why it ended or hangs";
+            report.add(Level::Problem, "server", format!("none answers at {address}"), advice);
+        }
+    }
+}
+
+/// A server that listens everywhere is asked on this machine.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+async fn ask(address: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await?;
+    let mut answer = Vec::new();
+    stream.take(4096).read_to_end(&mut answer).await?;
+    Ok(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(b"\r\n\r\nok\n"))
+}

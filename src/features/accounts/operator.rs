@@ -1,0 +1,71 @@
+//! What only the operator does, at the command line: set a password, end a user's sessions.
+//!
+//! Admins do not set passwords, and no field of the schema takes one for somebody else (PW-12).
+
+use sea_orm::DbErr;
+
+use super::administration::{AdminError, By, Change};
+use super::identity::Identifier;
+use super::{Accounts, store};
+use crate::features::audit::{self, Kind};
+use crate::features::sessions::EndReason;
+use crate::platform::access::{Client, User};
+use crate::platform::id::UserId;
+use crate::platform::invalid::Invalid;
+use crate::platform::passwords::hash::HashError;
+use crate::platform::passwords::policy::{Identity, Password};
+
+/// Why a password was not set.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetPasswordError {
+    #[error("{}", .0.message)]
+    Invalid(Invalid),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+}
+
+impl Accounts {
+    /// The account that an id, a username or an e-mail address names.
+    pub(crate) async fn find(&self, named: &str) -> Result<Option<User>, DbErr> {
+        match UserId::parse(named) {
+            Some(id) => Ok(self.find_all(&[id]).await?.pop()),
+            None => store::find(self.db.reader(), &Identifier::parse(named)).await,
+        }
+    }
+
+    /// Gives a user another password, which must be as good as one they choose, and ends all
+    /// their sessions.
+    pub(crate) async fn set_password(
+        &self,
+        user: &User,
+        password: &str,
+    ) -> Result<User, SetPasswordError> {
+        let password = Password::parse(password).map_err(SetPasswordError::Invalid)?;
+        let identity = Identity { username: &user.username, email: &user.email, host: &self.host };
+        self.policy.check(&password, &identity).map_err(SetPasswordError::Invalid)?;
+        let hash = self.hasher.hash(&password).await?;
+        Ok(self.change(&Client::CLI, By::Operator, user.id, Change::Password(&hash)).await?)
+    }
+
+    /// Ends every session of a user, and returns how many there were.
+    pub(crate) async fn end_sessions(&self, id: UserId) -> Result<u64, AdminError> {
+        let outcome = self.db.retry(|| self.end_sessions_once(id)).await;
+        self.sessions.forget(id);
+        outcome
+    }
+
+    async fn end_sessions_once(&self, id: UserId) -> Result<u64, AdminError> {
+        let txn = self.db.begin().await?;
+        store::lock(&txn, id).await?.ok_or(AdminError::NotFound)?;
+        let now = self.clock.now();
+        let ended = self.sessions.end_all(&txn, id, EndReason::Revoked, now).await?;
+        if ended > 0 {
+            let event = By::Operator.event(&Client::CLI, Kind::SessionsEnded, id);
+            audit::record(&txn, now, event).await?;
+        }
+        txn.commit().await?;
+        Ok(ended)
+    }
+}

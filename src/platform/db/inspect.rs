@@ -1,0 +1,88 @@
+//! What kind of database this is, and what time it has: for the operator.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+
+use super::Db;
+
+/// A database as it presents itself.
+#[derive(Debug)]
+pub(crate) struct Inspection {
+    pub(crate) product: &'static str,
+    pub(crate) version: String,
+    /// The oldest version that is supported.
+    pub(crate) version_min: &'static str,
+    pub(crate) is_supported: bool,
+    /// Its own clock; `None` where that is this machine's.
+    pub(crate) time: Option<DateTime<Utc>>,
+}
+
+impl Db {
+    /// Asks the database what it is.
+    pub(crate) async fn inspect(&self) -> Result<Inspection, DbErr> {
+        let backend = self.reader.get_database_backend();
+        let sql = match backend {
+            DbBackend::Sqlite => "SELECT sqlite_version() AS version",
+            DbBackend::Postgres => {
+                "SELECT current_setting('server_version') AS version, \
+                 clock_timestamp() AT TIME ZONE 'UTC' AS time"
+            }
+            _ => "SELECT VERSION() AS version, UTC_TIMESTAMP(6) AS time",
+        };
+        let row = self.reader.query_one_raw(Statement::from_string(backend, sql)).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("the version".to_owned()))?;
+        let version: String = row.try_get("", "version")?;
+        let (product, version_min) = match backend {
+            DbBackend::Sqlite => ("SQLite", "3.40"),
+            DbBackend::Postgres => ("PostgreSQL", "14.0"),
+            _ if version.contains("MariaDB") => ("MariaDB", "10.11"),
+            _ => ("MySQL", "8.0"),
+        };
+        Ok(Inspection {
+            product,
+            is_supported: major_minor(&version) >= major_minor(version_min),
+            version,
+            version_min,
+            time: time(&row),
+        })
+    }
+}
+
+fn time(row: &QueryResult) -> Option<DateTime<Utc>> {
+    // A database without the column has no clock of its own.
+    row.try_get::<NaiveDateTime>("", "time").ok().map(|time| time.and_utc())
+}
+
+/// The first two numbers of a version, as in `10.11.19-MariaDB` and `15.20 (Debian)`.
+fn major_minor(version: &str) -> (u32, u32) {
+    let mut numbers = version
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or_default());
+    (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
+}
+
+/// The file of a SQLite database.
+pub(crate) fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options =
+        url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok())??;
+    Some(options.get_filename().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_their_numbers() {
+        assert!(major_minor("10.11.19-MariaDB-0+deb12u1") >= major_minor("10.11"));
+        assert!(major_minor("10.6.1-MariaDB") < major_minor("10.11"));
+        assert!(major_minor("15.20 (Debian 15.20-0+deb12u1)") >= major_minor("14.0"));
+        assert!(major_minor("14") >= major_minor("14.0"));
+        assert!(major_minor("5.7.44") < major_minor("8.0"));
+        assert!(major_minor("3.50.4") >= major_minor("3.40"));
+    }
+}

@@ -1,0 +1,382 @@
+//! The operator's command line: the real binary, beside a server over the same database.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, SignedIn, TestApp};
+
+const ME: &str = "{ me { role } }";
+const OTHER_PASSWORD: &str = "another long passphrase";
+
+fn password_file(app: &TestApp, password: &str) -> String {
+    let path = app.database.folder.path().join("password.txt");
+    fs::write(&path, format!("{password}\nnot this line\n")).unwrap();
+    format!("--password-file={}", path.display())
+}
+
+/// Lets what the instance remembers of its users grow old.
+fn later(app: &TestApp) {
+    app.clock.advance(Duration::from_secs(4));
+}
+
+async fn role(app: &TestApp, user: &SignedIn) -> Value {
+    later(app);
+    app.query(ME, &user.access).await.data()["me"]["role"].clone()
+}
+
+async fn reason(app: &TestApp, user: &SignedIn) -> Value {
+    later(app);
+    app.query(ME, &user.access).await.extension("reason")
+}
+
+async fn events_of_the_cli(app: &TestApp, kind: &str) -> i64 {
+    app.count(&format!("audit_events WHERE actor_kind = 'CLI' AND kind = '{kind}'")).await
+}
+
+#[tokio::test]
+async fn the_operator_makes_an_admin() {
+    let app = TestApp::start_now(&[]).await;
+    let file = password_file(&app, OTHER_PASSWORD);
+    let new = ["admin", "create", "--username=root", "--email=root@example.com", &file];
+    let made = app.cli(&[&new[..], &["--json", "--full-name=The Root"]].concat()).await.json();
+    assert_eq!((&made["username"], &made["role"]), (&json!("root"), &json!("ADMIN")));
+
+    let root = app.login("root", OTHER_PASSWORD).await.signed_in("login");
+    assert_eq!(root.id, made["id"].as_str().unwrap());
+    assert!(app.cli(&new).await.complaint().contains("the username is taken"));
+    assert_eq!(events_of_the_cli(&app, "USER_CREATED").await, 1);
+}
+
+#[tokio::test]
+async fn roles_change_by_name_address_or_id_and_count_within_seconds() {
+    let app = TestApp::start_now(&[]).await;
+    let (boss, alice) = (app.admin("boss").await, app.register("alice").await);
+
+    assert_eq!(app.cli(&["admin", "promote", "ALICE"]).await.printed(), "alice is an admin\n");
+    assert_eq!(role(&app, &alice).await, "ADMIN");
+    app.cli(&["admin", "demote", "alice@example.com"]).await.printed();
+    assert_eq!(role(&app, &alice).await, "USER");
+    app.cli(&["admin", "promote", &alice.id]).await.printed();
+    app.cli(&["admin", "promote", &alice.id]).await.printed(); // Done already: no error, and no event.
+    app.cli(&["admin", "demote", "boss"]).await.printed();
+    assert_eq!(role(&app, &boss).await, "USER");
+    assert_eq!(events_of_the_cli(&app, "ROLE_CHANGED").await, 4);
+}
+
+#[tokio::test]
+async fn the_last_active_admin_stays_whoever_asks() {
+    let app = TestApp::start_now(&[]).await;
+    let boss = app.admin("boss").await;
+    let alice = app.register("alice").await;
+    for verb in ["demote", "deactivate"] {
+        let told = app.cli(&["admin", verb, "boss"]).await;
+        assert!(told.complaint().contains("the last active admin must remain one"), "{verb}");
+    }
+    assert_eq!(role(&app, &boss).await, "ADMIN");
+    // Others come and go without an admin's leave.
+    app.cli(&["admin", "deactivate", "alice"]).await.printed();
+    assert_eq!(reason(&app, &alice).await, "SESSION_ENDED");
+}
+
+#[tokio::test]
+async fn a_deactivated_user_is_out_and_a_reactivated_one_signs_in_again() {
+    let app = TestApp::start_now(&[]).await;
+    let alice = app.register("alice").await;
+
+    app.cli(&["admin", "deactivate", "alice"]).await.printed();
+    assert_eq!(reason(&app, &alice).await, "SESSION_ENDED");
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    app.cli(&["admin", "reactivate", "alice"]).await.printed();
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "NONE");
+    assert_eq!(events_of_the_cli(&app, "USER_DEACTIVATED").await, 1);
+    assert_eq!(events_of_the_cli(&app, "USER_REACTIVATED").await, 1);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_all_sessions_and_must_be_a_good_one() {
+    let app = TestApp::start_now(&[]).await;
+    let alice = app.register("alice").await;
+    for (bad, told) in [
+        ("short", "at least 8 characters"),
+        ("password1", "common"),
+        ("alice@example.com", "name"),
+        ("", "at least 8 characters"),
+    ] {
+        let file = password_file(&app, bad);
+        let outcome = app.cli(&["admin", "set-password", "alice", &file]).await;
+        assert!(outcome.complaint().contains(told), "{bad}: {outcome:?}");
+    }
+    assert_eq!(app.query(ME, &alice.access).await.code(), "NONE");
+
+    let file = password_file(&app, OTHER_PASSWORD);
+    app.cli(&["admin", "set-password", "alice", &file]).await.printed();
+    assert_eq!(reason(&app, &alice).await, "SESSION_ENDED");
+    assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    assert_eq!(app.login("alice", OTHER_PASSWORD).await.code(), "NONE");
+    assert_eq!(events_of_the_cli(&app, "PASSWORD_SET").await, 1);
+}
+
+#[tokio::test]
+async fn all_sessions_of_a_user_end_and_those_of_others_do_not() {
+    let app = TestApp::start_now(&[]).await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    let again = app.login("alice", PASSWORD).await.signed_in("login");
+
+    assert!(app.cli(&["admin", "end-sessions", "alice"]).await.printed().contains("2 ended"));
+    for session in [&alice, &again] {
+        assert_eq!(reason(&app, session).await, "SESSION_ENDED");
+    }
+    assert_eq!(app.query(ME, &bob.access).await.code(), "NONE");
+    assert!(app.cli(&["admin", "end-sessions", "alice"]).await.printed().contains("0 ended"));
+    assert_eq!(events_of_the_cli(&app, "SESSIONS_ENDED").await, 1);
+}
+
+#[tokio::test]
+async fn accounts_are_listed_for_people_and_for_scripts() {
+    let app = TestApp::start_now(&[]).await;
+    app.admin("boss").await;
+    for name in ["alice", "albert", "bob"] {
+        app.clock.advance(Duration::from_millis(1));
+        app.register(name).await;
+    }
+    app.cli(&["admin", "deactivate", "albert"]).await.printed();
+    let names = async |arguments: &[&str]| -> Vec<String> {
+        let listed = app.cli(&[&["admin", "list", "--json"], arguments].concat()).await.json();
+        let listed = listed.as_array().unwrap().iter();
+        listed.map(|user| user["username"].as_str().unwrap().to_owned()).collect()
+    };
+
+    assert_eq!(names(&[]).await, ["boss"]);
+    assert_eq!(names(&["--all"]).await, ["boss", "alice", "albert", "bob"]);
+    assert_eq!(names(&["--all", "--search=AL"]).await, ["alice", "albert"]);
+    assert_eq!(names(&["--all", "--search=al", "--status=inactive"]).await, ["albert"]);
+    assert_eq!(names(&["--search=nobody"]).await, [""; 0]);
+    let table = app.cli(&["admin", "list", "--all"]).await;
+    let lines: Vec<&str> = table.printed().lines().collect();
+    assert_eq!(lines.len(), 5);
+    assert!(
+        lines[0].starts_with("ID ") && lines[3].contains("albert@example.com  USER   inactive")
+    );
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_call_is_said() {
+    let app = TestApp::start_now(&[]).await;
+    app.register("alice").await;
+    let file = password_file(&app, OTHER_PASSWORD);
+    let unknown = "00000000-0000-7000-8000-000000000000";
+    for verb in ["promote", "demote", "deactivate", "reactivate", "end-sessions"] {
+        for nobody in ["nobody", "nobody@example.com", "not@an@address", "", unknown] {
+            let told = app.cli(&["admin", verb, nobody]).await;
+            assert!(told.complaint().contains("no account has the username"), "{verb} {nobody}");
+        }
+        assert_eq!(app.cli(&["admin", verb]).await.status, 2, "{verb}");
+    }
+    let told = app.cli(&["admin", "set-password", "nobody", &file]).await;
+    assert!(told.complaint().contains("no account has the username"));
+    let told = app.cli(&["admin", "set-password", "alice", "--password-file=/nowhere"]).await;
+    assert!(told.complaint().contains("the password file cannot be read"));
+    assert_eq!(app.cli(&["admin", "set-password", "alice", "--password=x"]).await.status, 2);
+    let told = app
+        .cli(&["admin", "create", "--username=a b", "--email=nonsense", &password_file(&app, "x")])
+        .await;
+    for field in ["username:", "email:", "password:"] {
+        assert!(told.complaint().contains(field), "{told:?}");
+    }
+    assert_eq!(app.cli(&["admin", "list", "--status=asleep"]).await.status, 2);
+    assert_eq!(app.cli(&["hash-bench", "--target-ms=0"]).await.status, 2);
+    assert_eq!(app.cli(&["completions", "cmd.exe"]).await.status, 2);
+    assert_eq!(app.cli(&["nonsense"]).await.status, 2);
+}
+
+/// `script` gives the program a terminal of its own, at which it asks.
+#[tokio::test]
+async fn a_password_is_asked_for_twice_at_a_terminal_and_not_shown() {
+    let app = TestApp::start_now(&[]).await;
+    app.register("alice").await;
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no `script` (util-linux) here to make a terminal with");
+        return;
+    }
+    let ask = |typed: &str| {
+        let flags = ["--database-url", "--data-dir", "--argon2-memory-kib", "--argon2-iterations"];
+        let mut line = vec![env!("CARGO_BIN_EXE_portcullis"), "admin", "set-password", "alice"];
+        let own = app.flags().iter().filter(|flag| flags.iter().any(|f| flag.starts_with(f)));
+        line.extend(own.map(String::as_str));
+        let mut terminal = Command::new("script")
+            .args(["-qec", &line.join(" "), "/dev/null"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        terminal.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = terminal.wait_with_output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+
+    let (went_well, shown) = ask("one long passphrase\nanother long one\n");
+    assert!(!went_well && shown.contains("the two passwords differ"), "{shown}");
+    let (went_well, shown) = ask(&format!("{OTHER_PASSWORD}\n{OTHER_PASSWORD}\n"));
+    assert!(went_well && shown.contains("alice has another password"), "{shown}");
+    assert_eq!(app.login("alice", OTHER_PASSWORD).await.code(), "NONE");
+}
+
+/// The findings of `doctor`, by what they are about, and whether all is well.
+async fn doctor(app: &TestApp, arguments: &[&str]) -> (bool, Vec<(String, String, String)>) {
+    let outcome = app.cli(&[&["doctor", "--json"], arguments].concat()).await;
+    let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(outcome.status == 0, told["ok"] == true, "{outcome:?}");
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = told["findings"].as_array().unwrap().iter().map(|finding| {
+        (text(&finding["level"]), text(&finding["message"]), text(&finding["advice"]))
+    });
+    (told["ok"] == true, findings.collect())
+}
+
+async fn found(app: &TestApp, arguments: &[&str], level: &str, message: &str, advice: &str) {
+    let (_, findings) = doctor(app, arguments).await;
+    let is_there =
+        findings.iter().any(|(l, m, a)| l == level && m.contains(message) && a.contains(advice));
+    assert!(is_there, "no {level} that says {message:?} and {advice:?}: {findings:#?}");
+}
+
+#[tokio::test]
+async fn the_doctor_finds_a_good_server_good() {
+    let app = TestApp::start_now(&[]).await;
+    let private = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(app.database.folder.path(), private).unwrap();
+    let (is_well, findings) = doctor(&app, &[]).await;
+    assert!(is_well, "{findings:?}");
+    let problems = findings.iter().filter(|(level, message, _)| {
+        // The tests' own hashes are cheap.
+        level != "ok" && level != "note" && !message.contains("too cheap")
+    });
+    assert_eq!(problems.count(), 0, "{findings:?}");
+    assert!(app.cli(&["doctor"]).await.printed().contains("SECRET_KEY opens all 2"));
+}
+
+#[tokio::test]
+async fn the_doctor_changes_nothing() {
+    let app = TestApp::start_now(&[]).await;
+    let folder = app.database.folder.path().join("elsewhere");
+    let elsewhere = format!("--data-dir={}", folder.display());
+    let url = format!("--database-url=sqlite://{}/none.db", folder.display());
+    let (is_well, _) = doctor(&app, &[&elsewhere, &url]).await;
+    assert!(is_well);
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_is_wrong_and_what_to_do() {
+    let app = TestApp::start_now(&[]).await;
+    let port = "--database-url=postgres://nobody@127.0.0.1:1/nothing";
+    found(&app, &[port], "problem", "cannot be reached", "DATABASE_URL").await;
+    found(&app, &["--listen=nonsense"], "problem", "LISTEN must be", "--help").await;
+    let other = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
+    found(&app, &[other], "problem", "does not open 2 of 2 keys", "SECRET_KEY_PREVIOUS").await;
+    found(&app, &["--jwt-algorithm=ES256"], "note", "no key is of it", "next start").await;
+    found(&app, &["--jwt-issuer=https://other.example"], "note", "JWT_ISSUER", "RFC 8414").await;
+    let unused = "--secret-key-previous=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
+    found(&app, &[unused], "note", "opens nothing", "take it away").await;
+
+    app.cli(&["keys", "rotate", "--jwt-algorithm=HS256"]).await.printed();
+    found(&app, &[], "ok", "signs from", "").await;
+    found(&app, &[], "warning", "no other service can verify", "JWT_ALGORITHM=EdDSA").await;
+
+    app.clock.advance(Duration::from_hours(1));
+    app.register("alice").await;
+    found(&app, &[], "warning", "set back", "NTP").await;
+
+    app.sql("DELETE FROM seaql_migrations WHERE version LIKE '%000006%'").await;
+    found(&app, &[], "problem", "1 changes are pending", "migrate up").await;
+    app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
+    found(&app, &[], "problem", "newer than this program", "run the version").await;
+}
+
+#[tokio::test]
+async fn the_doctor_sees_who_else_can_read_the_secret() {
+    let app = TestApp::start_now(&[]).await;
+    let folder = app.database.folder.path();
+    let secret = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let secret = secret.into_iter().find(|path| path.extension().is_some_and(|e| e == "key"));
+    let secret = secret.unwrap();
+
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    found(&app, &[], "warning", "is open to other users", "chmod 700").await;
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap();
+    found(&app, &[], "problem", "is open to other users", "chmod 600").await;
+    let told = app.cli(&["keys", "list"]).await;
+    assert!(told.complaint().contains("can be read by others"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_health_check_tells_a_living_server_from_none_and_from_another_program() {
+    let app = TestApp::start_now(&[]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let listen = format!("--listen={address}");
+    let routes = portcullis::http::router(&app.app);
+    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+
+    assert!(doctor(&app, &["--live", &listen]).await.0);
+    server.abort();
+    let _aborted = server.await;
+    assert!(!doctor(&app, &["--live", &listen]).await.0);
+
+    let other = std::net::TcpListener::bind(address).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello");
+    });
+    found(&app, &["--live", &listen], "problem", "no living Portcullis", "LISTEN").await;
+}
+
+#[tokio::test]
+async fn hashing_is_measured_and_parameters_are_found() {
+    let app = TestApp::start_now(&[]).await;
+    let told = app.cli(&["hash-bench", "--target-ms=400", "--json"]).await.json();
+    assert_eq!(told["current"]["memoryKib"], 64);
+    assert_eq!(told["current"]["meetsFloor"], false);
+    assert!(told["current"]["hashesPerSecond"].as_f64().unwrap() > 0.0);
+    let parameters = told["parameters"].as_array().unwrap();
+    assert!(!parameters.is_empty());
+    for found in parameters {
+        assert!(found["milliseconds"].as_f64().unwrap() <= 400.0, "{found}");
+    }
+    let impossible = app.cli(&["hash-bench", "--target-ms=1"]).await;
+    assert!(impossible.stderr.contains("no parameters that are strong enough"));
+}
+
+#[test]
+fn every_shell_gets_its_completions_and_needs_no_database() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["completions", shell])
+            .current_dir("/")
+            .output()
+            .unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("end-sessions"), "{shell}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .arg("schema")
+        .current_dir("/")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(process.stdout.take());
+    let output = process.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
