@@ -7,11 +7,11 @@ use axum::response::IntoResponse;
 use serde_json::json;
 
 use crate::app::App;
-use crate::platform::keys::rotation::PUBLISHED_SECONDS;
+use crate::platform::keys::rotation::CACHED_SECONDS;
 use crate::schema;
 
-/// The keys that verify access tokens. Cached for as long as a new key is published before it
-/// signs, and no longer (KY-01).
+/// The keys that verify access tokens. Cached for less time than a new key is published before it
+/// signs (KY-01).
 pub(super) async fn jwks(State(app): State<App>) -> impl IntoResponse {
     (cached(), Json(app.keys.current().jwks(app.clock.now())))
 }
@@ -32,7 +32,7 @@ pub(super) async fn authorization_server(State(app): State<App>) -> impl IntoRes
 }
 
 fn cached() -> [(axum::http::HeaderName, String); 1] {
-    [(CACHE_CONTROL, format!("public, max-age={PUBLISHED_SECONDS}"))]
+    [(CACHE_CONTROL, format!("public, max-age={CACHED_SECONDS}"))]
 }
 
 /// The schema with its access policy.

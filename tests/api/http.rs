@@ -218,7 +218,7 @@ async fn every_response_has_an_id_and_is_not_cached() {
     assert_eq!(reply.headers["cache-control"], "no-store");
     let request = Request::get("/.well-known/jwks.json").body(Body::empty()).unwrap();
     let jwks = send(&app.app, request).await;
-    assert_eq!(jwks.headers["cache-control"], "public, max-age=900");
+    assert_eq!(jwks.headers["cache-control"], "public, max-age=300");
     let key = &jwks.json()["keys"][0];
     assert_eq!((&key["alg"], &key["use"]), (&json!("EdDSA"), &json!("sig")));
     for private in ["d", "p", "q", "dp", "dq", "qi", "k"] {

@@ -16,8 +16,8 @@ const NO_KEYS = ['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT'];
  */
 export function verifier({ issuer, audience, algorithms, jwksUrl }) {
   const keys = createRemoteJWKSet(new URL(jwksUrl), {
-    // A new key is published this long before it signs.
-    cacheMaxAge: 15 * MINUTE,
+    // A new key is published 15 minutes before it signs; caches on the way may take 5 of them.
+    cacheMaxAge: 10 * MINUTE,
     // Tokens with made-up key ids cause no more fetches than this.
     cooldownDuration: MINUTE,
   });

@@ -29,9 +29,9 @@ class Verifier:
             "leeway": LEEWAY_SECONDS,
             "options": {"require": REQUIRED_CLAIMS},
         }
-        # A new key is published 15 minutes before it signs, and tokens with made-up key ids cause
-        # no more than a fetch a minute.
-        self.keys = jwt.PyJWKClient(jwks_url, lifespan=900, cooldown_duration=60, timeout=5)
+        # A new key is published 15 minutes before it signs; caches on the way may take 5 of them.
+        # Tokens with made-up key ids cause no more than a fetch a minute.
+        self.keys = jwt.PyJWKClient(jwks_url, lifespan=600, cooldown_duration=60, timeout=5)
 
     def verify(self, token: str) -> dict:
         """Returns the claims of a token that is good in every respect."""

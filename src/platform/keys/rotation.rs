@@ -15,8 +15,11 @@ use crate::platform::db::{Db, DbFailure};
 use crate::platform::jwt::{LEEWAY_SECONDS, LIFETIME_MAX_SECONDS};
 use crate::platform::secret::CryptoError;
 
-/// How long other services may keep a key set before they look again: `max-age` of the JWKS.
-pub(crate) const PUBLISHED_SECONDS: u32 = 900;
+/// How long caches between here and other services may keep the JWKS: its `max-age` (KY-01).
+pub(crate) const CACHED_SECONDS: u32 = 300;
+/// How long before it signs a new key is published. So a service may keep what it has read for ten
+/// minutes, although what it has read may be as old as caches allow.
+const PUBLISHED_SECONDS: u32 = 900;
 /// Within this time every instance has read a new key: each looks every two seconds.
 pub(crate) const KNOWN_HERE_SECONDS: u32 = 5;
 /// How far apart the clocks of two instances may stand while keys change over.

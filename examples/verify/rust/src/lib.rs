@@ -11,8 +11,8 @@ use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::{Deserialize, Serialize};
 
-/// A new key is published this long before it signs.
-const KEYS_LIFETIME: Duration = Duration::from_mins(15);
+/// A new key is published 15 minutes before it signs; caches on the way may take 5 of them.
+const KEYS_LIFETIME: Duration = Duration::from_mins(10);
 /// Tokens with made-up key ids cause no more fetches than this.
 const REFETCH_INTERVAL: Duration = Duration::from_mins(1);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
