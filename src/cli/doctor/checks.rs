@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
+use zeroize::Zeroizing;
 
 use super::{Level, Report};
 use crate::app;
@@ -17,24 +18,27 @@ use crate::platform::clock::Clock;
 use crate::platform::db::{Db, sqlite_file};
 use crate::platform::keys::rotation::{Described, State};
 use crate::platform::keys::{Algorithm, Sealed};
+use crate::platform::secret::random;
 
 /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
 const PASSWORD_LENGTH_ADVISED: usize = 15;
 /// How far a clock may be off before somebody should look.
 const CLOCK_SECONDS_MAX: i64 = 5;
+const CONNECTIONS_MAX: u32 = 2;
 /// After this long a signing key should have been rotated.
 const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
 
 pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
     data_folder(report, config);
-    let file = sqlite_file(config.database_url.expose_secret());
+    let url = config.database_url.expose_secret();
+    let file = sqlite_file(url);
     if file.is_some_and(|file| !file.exists()) {
         let advice = "nothing: `portcullis` (or `portcullis migrate up`) makes it";
         report.add(Level::Note, "database", "there is none yet", advice);
         return;
     }
-    match app::connect(config).await {
+    match Db::connect(url, CONNECTIONS_MAX).await {
         Ok(db) => {
             database(report, &db).await;
             if schema(report, &db).await {
@@ -178,19 +182,18 @@ async fn schema(report: &mut Report, db: &Db) -> bool {
 
 async fn keys(report: &mut Report, config: &Config, db: &Db) {
     const ABOUT: &str = "keys";
-    let secret = match app::existing_secret(config) {
-        Ok(secret) => secret,
+    // Where there is no secret, one that opens nothing stands in for it.
+    let secret = app::existing_secret(config).and_then(|secret| match secret {
+        Some(secret) => Ok(secret),
+        None => Ok(Zeroizing::new(random::<32>()?.to_vec())),
+    });
+    let master = match secret.and_then(|secret| Ok(app::master(config, &secret)?)) {
+        Ok(master) => master,
         Err(error) => {
             report.add(Level::Problem, ABOUT, format!("{error:#}"), "see above");
             return;
         }
     };
-    let master = secret.as_ref().map_or_else(
-        // Opens nothing, which is what a missing secret does.
-        || app::master(config, &[0; 32]),
-        |secret| app::master(config, secret),
-    );
-    let Ok(master) = master else { return };
     let clock = Clock::system();
     let keyring = Keyring { db: db.clone(), clock, master: Arc::new(master) };
     let Ok(found) = keyring.list().await else {
