@@ -25,6 +25,9 @@ pub(super) enum Verb {
         /// the new key
         #[arg(long)]
         now: bool,
+        /// Print the new key as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Drop a signing key at once: within 5 seconds no instance accepts its tokens, and clients
     /// refresh theirs. Nobody is signed out
@@ -47,9 +50,17 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
     let keyring = &app.keyring;
     match verb {
         Verb::List { json } => list(keyring, *json).await,
-        Verb::Rotate { now } => {
+        Verb::Rotate { now, json } => {
             let lead = if *now { Lead::Now } else { Lead::Published };
             let added = keyring.rotate(app.config.jwt_algorithm, lead).await?;
+            if *json {
+                return output::json(&json!({
+                    "kid": added.kid,
+                    "algorithm": added.algorithm.as_str(),
+                    "signsFrom": time(added.signs_from),
+                    "othersVerifyUntil": time(added.others_verify_until),
+                }));
+            }
             line(format!(
                 "added {} ({}): it signs from {} on; the keys before it verify until {}",
                 added.kid,

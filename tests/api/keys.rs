@@ -151,6 +151,20 @@ async fn a_changed_setting_brings_its_algorithm_by_an_ordinary_rotation() {
     assert_eq!(app.count("\"keys\" WHERE purpose = 'signing'").await, 2);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_instances_that_bring_an_algorithm_at_once_one_does() {
+    let app = TestApp::start().await;
+    let mut instances = Vec::new();
+    for _ in 0..6 {
+        instances.push(app.second_instance_with(&["--jwt-algorithm=ES256"]).await);
+    }
+    let start = |instance: App| tokio::spawn(async move { instance.follow_algorithm().await });
+    for start in instances.into_iter().map(start).collect::<Vec<_>>() {
+        start.await.unwrap().unwrap();
+    }
+    assert_eq!(app.count("\"keys\" WHERE algorithm = 'ES256'").await, 1);
+}
+
 #[tokio::test]
 async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
     let app = TestApp::start_now(&[]).await;
@@ -181,11 +195,12 @@ async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
 async fn a_rotation_can_be_called_off_before_its_key_signs() {
     let app = TestApp::start_now(&[]).await;
     let first = listed(&app).await[0].clone();
-    app.cli(&["keys", "rotate"]).await.printed();
+    let added = app.cli(&["keys", "rotate", "--json"]).await.json();
     assert!(app.cli(&["keys", "rotate"]).await.complaint().contains("a rotation is under way"));
     let [old, new] = &listed(&app).await[..] else { panic!("two keys") };
     assert_eq!((&old["state"], &new["state"]), (&json!("active"), &json!("pending")));
-    assert!(old["verifiesUntil"].is_string());
+    assert_eq!(added["kid"], new["kid"]);
+    assert_eq!(added["othersVerifyUntil"], old["verifiesUntil"]);
 
     app.cli(&["keys", "retire", new["kid"].as_str().unwrap()]).await.printed();
     assert_eq!(listed(&app).await, [first], "as it was");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use jsonwebtoken::crypto::sign;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey};
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use crate::platform::keys::{Algorithm, Master, Purpose, rotation};
 use crate::platform::secret::base64url;
 
 struct Fixture {
+    db: Db,
+    master: Arc<Master>,
     jwt: Jwt,
     keys: Keys,
     clock: Clock,
@@ -43,6 +45,8 @@ async fn fixture_of(algorithm: Algorithm) -> Fixture {
         ttl_seconds: 900,
     };
     Fixture {
+        db,
+        master,
         jwt: Jwt::new(settings, keys.clone(), clock.clone()),
         keys,
         user: UserId::new(clock.now()),
@@ -70,11 +74,8 @@ impl Fixture {
 
     /// Signs whatever is given with our own key, so that only what it says can be wrong.
     fn signed(&self, header: &str, claims: &str) -> String {
-        let message = format!("{}.{}", base64url(header), base64url(claims));
         let keys = self.keys.current();
-        let key = keys.signing(self.clock.now());
-        let signature = sign(message.as_bytes(), key.encoding(), key.algorithm()).unwrap();
-        format!("{message}.{signature}")
+        signed_with(keys.signing(self.clock.now()), header, claims)
     }
 
     fn with_header(&self, name: &str, value: Value) -> String {
@@ -102,6 +103,33 @@ impl Fixture {
     fn plain(&self) -> String {
         self.signed(&self.header().to_string(), &self.claims().to_string())
     }
+}
+
+fn signed_with(key: &TokenKey, header: &str, claims: &str) -> String {
+    let message = format!("{}.{}", base64url(header), base64url(claims));
+    let signature = sign(message.as_bytes(), key.encoding(), key.algorithm()).unwrap();
+    format!("{message}.{signature}")
+}
+
+#[tokio::test]
+async fn a_key_that_has_ended_vouches_for_nothing_new() {
+    let it = fixture().await;
+    let header = it.header().to_string();
+    let before = it.keys.current();
+    let old = before.signing(it.clock.now());
+    let now = it.clock.now();
+    let added = rotation::rotate(it.db.writer(), &it.master, None, rotation::Lead::Published, now);
+    let others_verify_until = added.await.unwrap().others_verify_until;
+    it.keys.reload().await.unwrap();
+    let forged = || signed_with(old, &header, &it.claims().to_string());
+
+    let second = TimeDelta::seconds(1);
+    it.clock.advance((others_verify_until - now - second).to_std().unwrap());
+    assert!(it.jwt.verify(&forged()).is_ok(), "what it signed in its time is still good");
+    it.clock.advance(Duration::from_secs(1));
+    // Whoever has stolen it since can write any time into a token. It counts as expired: `logout`
+    // still learns whose session is meant.
+    assert!(matches!(it.jwt.verify(&forged()), Err(TokenError::Expired(_))));
 }
 
 #[tokio::test]

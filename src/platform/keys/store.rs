@@ -28,7 +28,9 @@ pub(super) async fn list(db: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
 
 /// The same, locked, so that two changes of the keys follow one another.
 pub(super) async fn lock(txn: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
-    in_order().lock_exclusive().all(txn).await
+    in_order().lock_exclusive().all(txn).await?;
+    // Read again: whoever waited for the lock has not seen what was inserted meanwhile.
+    list(txn).await
 }
 
 fn in_order() -> sea_orm::Select<key::Entity> {
