@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
@@ -18,9 +19,9 @@ use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
 use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::jwt::Jwt;
-use crate::platform::keys::{self, Keys, Master};
+use crate::platform::db::{Db, sqlite_file};
+use crate::platform::jwt::{Jwt, LEEWAY_SECONDS};
+use crate::platform::keys::{Keys, Master, rotation};
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 use crate::platform::secret::{CryptoError, base64url, random, sha256};
@@ -30,6 +31,9 @@ use crate::schema::{self, Schema};
 const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
+
+/// A master secret, erased when it is dropped.
+type Secret = Zeroizing<Vec<u8>>;
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -51,6 +55,9 @@ impl App {
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let db = connect(&config).await?;
         if config.is_development() {
+            if migration::status(db.reader()).await?.applied.is_empty() {
+                tracing::info!("the database is empty: its tables and keys are made now");
+            }
             migration::up(db.writer(), None).await?;
         }
         let status = migration::status(db.reader()).await?;
@@ -60,7 +67,9 @@ impl App {
         if !status.pending.is_empty() {
             bail!("the database's schema is not current: run `portcullis migrate up`");
         }
-        let master = Arc::new(master(&config, &master_secret(&config)?)?);
+        // Asked before the secret is looked for: another instance makes the secret first.
+        let has_keys = rotation::has_keys(&db).await?;
+        let master = Arc::new(master(&config, &master_secret(&config, has_keys)?)?);
         let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
@@ -122,6 +131,13 @@ impl App {
             let mut every = tokio::time::interval(PURGE_EVERY);
             loop {
                 every.tick().await;
+                if !app.is_on_time() {
+                    tracing::error!(
+                        clock.ahead_seconds = app.clock.ahead().num_seconds(),
+                        "the machine's clock was set back: this instance is not ready until it has \
+                         caught up, or is restarted"
+                    );
+                }
                 if let Err(error) = app.purge().await {
                     tracing::error!(error = %error, "what has expired cannot be removed");
                 }
@@ -139,7 +155,7 @@ impl App {
         self.sessions.purge().await?;
         // Sessions live that long, and a late caller may sign out with any token of theirs.
         let before = self.clock.now() - self.config.lifetimes.absolute;
-        Ok(keys::rotation::purge(&self.db, before).await?)
+        Ok(rotation::purge(&self.db, before).await?)
     }
 
     /// From now on the instance is not ready, so that no new work is sent to it.
@@ -148,12 +164,19 @@ impl App {
     }
 
     /// Whether requests should come here: the database answers, its schema is the one this
-    /// program knows, the keys are fresh, and the instance is not about to stop.
+    /// program knows, the keys are fresh, the clock is the machine's, and the instance is not about
+    /// to stop.
     pub(crate) async fn is_ready(&self) -> bool {
         !self.is_stopping.load(Ordering::SeqCst)
             && self.keys.are_fresh()
+            && self.is_on_time()
             && self.db.ping().await.is_ok()
             && migration::status(self.db.reader()).await.is_ok_and(|status| status.is_current())
+    }
+
+    /// Whether other instances, by their clocks, accept what this one signs.
+    fn is_on_time(&self) -> bool {
+        self.clock.ahead() <= TimeDelta::seconds(LEEWAY_SECONDS)
     }
 
     /// Closes the connections to the database.
@@ -178,9 +201,18 @@ pub(crate) fn master(config: &Config, secret: &[u8]) -> Result<Master, CryptoErr
 }
 
 /// The configured secret, or in development one that is made once and kept in the data folder.
-fn master_secret(config: &Config) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+///
+/// None is made for a database that has keys: it would open none of them.
+fn master_secret(config: &Config, has_keys: bool) -> anyhow::Result<Secret> {
     if let Some(secret) = existing_secret(config)? {
         return Ok(secret);
+    }
+    if has_keys {
+        bail!(
+            "the database has keys, and the secret that opens them is neither set as SECRET_KEY nor \
+             in {}",
+            config.data_dir.display()
+        );
     }
     create_private_dir(&config.data_dir)?;
     let path = secret_file(config);
@@ -197,22 +229,39 @@ fn master_secret(config: &Config) -> anyhow::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The configured secret, or the one that was made earlier.
-pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Zeroizing<Vec<u8>>>> {
+pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Secret>> {
     if let Some(secret) = &config.secret_key {
         return Ok(Some(Zeroizing::new(secret.expose_secret().as_bytes().to_vec())));
     }
-    let path = secret_file(config);
-    path.exists().then(|| read_private(&path)).transpose()
+    // The second is where it lay before files were known by their place.
+    let places = [secret_file(config), file_of(config, config.database_url.expose_secret())];
+    places.iter().find(|path| path.exists()).map(|path| read_private(path)).transpose()
 }
 
-/// Where the generated secret lies: under a digest of the database's address, so that another
-/// database has another secret and is never opened with this one's.
+/// Where the generated secret lies: named after its database, so that it is never tried on another.
+///
+/// A file in the data folder is known by its place there, so that the folder may be moved and
+/// spelled as one likes; any other file by its full path, and a server's database by its address.
 fn secret_file(config: &Config) -> PathBuf {
-    let database = sha256(config.database_url.expose_secret().as_bytes());
-    config.data_dir.join(format!("secret-{}.key", base64url(&database[..9])))
+    let url = config.database_url.expose_secret();
+    let file = sqlite_file(url).and_then(|file| fs::canonicalize(file).ok());
+    let folder = fs::canonicalize(&config.data_dir).ok();
+    let inside = match (&file, &folder) {
+        (Some(file), Some(folder)) => file.strip_prefix(folder).ok(),
+        _ => None,
+    };
+    match inside.or(file.as_deref()) {
+        Some(path) => file_of(config, &path.display().to_string()),
+        None => file_of(config, url),
+    }
 }
 
-fn read_private(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+fn file_of(config: &Config, address: &str) -> PathBuf {
+    let digest = base64url(&sha256(address.as_bytes())[..9]);
+    config.data_dir.join(format!("secret-{digest}.key"))
+}
+
+fn read_private(path: &Path) -> anyhow::Result<Secret> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;

@@ -2,8 +2,8 @@
 //!
 //! Migrations import no entities: they say what the schema was on their day, whatever the program
 //! looks like later. A landed migration is never edited. Each runs on SQLite, PostgreSQL and
-//! MySQL/MariaDB; there, where DDL cannot be rolled back, each is written so that it may run
-//! again.
+//! MySQL/MariaDB; there, where DDL cannot be rolled back, each is written so that its `up` may run
+//! again when it was cut off.
 
 mod column;
 mod m20261123_000001_create_users;

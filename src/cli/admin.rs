@@ -1,9 +1,10 @@
 //! `portcullis admin`.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -93,29 +94,19 @@ enum Status {
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
-    // What has to be typed comes first, so that nothing is held open meanwhile.
-    let password = match verb {
-        Verb::Create { password_file, .. } | Verb::SetPassword { password_file, .. } => {
-            Some(read_password(password_file.as_ref())?)
-        }
-        _ => None,
-    };
     let app = App::build(config, Clock::system()).await?;
-    let outcome = act(verb, &app.accounts, password.as_ref()).await;
+    let outcome = act(verb, &app.accounts).await;
     app.close().await?;
     outcome
 }
 
-async fn act(
-    verb: &Verb,
-    accounts: &Accounts,
-    password: Option<&Zeroizing<String>>,
-) -> anyhow::Result<()> {
-    let password = password.map_or("", |password| password.as_str());
+async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
     match verb {
-        Verb::Create { username, email, full_name, json, .. } => {
+        Verb::Create { username, email, full_name, password_file, json } => {
+            let password = read_password(password_file.as_ref())?;
             let full_name = full_name.as_deref();
-            create(accounts, &NewAccount { username, email, password, full_name }, *json).await
+            let new = NewAccount { username, email, password: &password, full_name };
+            create(accounts, &new, *json).await
         }
         Verb::Promote(named) => set_role(accounts, named, Role::Admin).await,
         Verb::Demote(named) => set_role(accounts, named, Role::User).await,
@@ -129,9 +120,11 @@ async fn act(
             accounts.reactivate(&Client::CLI, By::Operator, user.id).await?;
             done(&user, "may sign in")
         }
-        Verb::SetPassword { named, .. } => {
+        Verb::SetPassword { named, password_file } => {
+            // Nobody is asked for the password of somebody who is not there.
             let user = find(accounts, named).await?;
-            match accounts.set_password(&user, password).await {
+            let password = read_password(password_file.as_ref())?;
+            match accounts.set_password(&user, &password).await {
                 Ok(user) => done(&user, "has another password, and all their sessions have ended"),
                 Err(SetPasswordError::Invalid(invalid)) => {
                     bail!("the password was not set: {}", invalid.message)
@@ -244,8 +237,10 @@ fn read_password(file: Option<&PathBuf>) -> anyhow::Result<Zeroizing<String>> {
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
     let ask = |prompt| {
-        let typed = rpassword::prompt_password(prompt).map(Zeroizing::new);
-        typed.context("there is no terminal to ask for the password at: use --password-file")
+        rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => anyhow!("no password was typed"),
+            _ => anyhow!("there is no terminal to ask for the password at: use --password-file"),
+        })
     };
     let password = ask("Password: ")?;
     if *password != *ask("Again: ")? {

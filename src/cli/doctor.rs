@@ -90,13 +90,10 @@ pub(super) async fn run(doctor: &Doctor, settings: &Settings) -> anyhow::Result<
             }
         }
     }
-    if doctor.json {
-        print_json(&report)?;
-    } else {
-        print(&report)?;
-    }
+    let printed = if doctor.json { print_json(&report) } else { print(&report) };
+    // The verdict stands whether or not anybody has read it.
     match report.0.iter().filter(|finding| finding.level == Level::Problem).count() {
-        0 => Ok(()),
+        0 => printed,
         1 => anyhow::bail!("there is a problem"),
         count => anyhow::bail!("there are {count} problems"),
     }

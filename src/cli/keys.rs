@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::features::keyring::Keyring;
 use crate::platform::clock::Clock;
-use crate::platform::keys::rotation::{Described, KNOWN_HERE_SECONDS, Lead};
+use crate::platform::keys::rotation::{Described, KNOWN_HERE_SECONDS, Lead, RotationError};
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -69,15 +69,12 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
                 time(added.others_verify_until),
             ))?;
             if *now {
-                line(format!(
-                    "to drop a key that has leaked: in {KNOWN_HERE_SECONDS} s, run `portcullis \
-                     keys retire` with its id"
-                ))?;
+                line("to drop a key that has leaked, run `portcullis keys retire` with its id")?;
             }
             Ok(())
         }
         Verb::Retire { kid } => {
-            keyring.retire(kid).await?;
+            retire(keyring, kid).await?;
             Ok(line(format!(
                 "dropped {kid}: every instance refuses its tokens within {KNOWN_HERE_SECONDS} s; \
                  other services may accept them until they read the keys again"
@@ -88,6 +85,20 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             Ok(line(format!(
                 "sealed {count} keys under SECRET_KEY: SECRET_KEY_PREVIOUS is needed no more"
             ))?)
+        }
+    }
+}
+
+/// Drops a key as soon as every instance knows the one that follows.
+async fn retire(keyring: &Keyring, kid: &str) -> Result<(), RotationError> {
+    loop {
+        match keyring.retire(kid).await {
+            Err(RotationError::TooSoon { until }) => {
+                let wait = (until - keyring.clock.now()).to_std().unwrap_or_default();
+                eprintln!("waiting until every instance knows the key that follows");
+                tokio::time::sleep(wait).await;
+            }
+            outcome => return outcome,
         }
     }
 }

@@ -32,20 +32,24 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
         Verb::Status { .. } => {}
     }
     let status = migration::status(db.reader()).await?;
-    let lists =
-        [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
-    if matches!(verb, Verb::Status { json: true }) {
-        output::json(&serde_json::Map::from_iter(
-            lists.map(|(state, names)| (state.to_owned(), names.as_slice().into())),
-        ))?;
-    } else {
-        for (state, names) in lists {
-            names.iter().try_for_each(|name| output::line(format!("{state}  {name}")))?;
-        }
-    }
     db.close().await?;
+    let printed = print(&status, matches!(verb, Verb::Status { json: true }));
+    // The verdict stands whether or not anybody has read it.
     if matches!(verb, Verb::Status { .. }) && !status.is_current() {
         anyhow::bail!("the schema is not the one this program was written for");
+    }
+    printed
+}
+
+fn print(status: &migration::Status, as_json: bool) -> anyhow::Result<()> {
+    let lists =
+        [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
+    if as_json {
+        let lists = lists.map(|(state, names)| (state.to_owned(), names.as_slice().into()));
+        return output::json(&serde_json::Map::from_iter(lists));
+    }
+    for (state, names) in lists {
+        names.iter().try_for_each(|name| output::line(format!("{state}  {name}")))?;
     }
     Ok(())
 }

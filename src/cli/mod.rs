@@ -85,7 +85,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }
@@ -103,6 +103,19 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
         }
     })
+}
+
+/// An error with its causes, each told once: many repeat what has caused them.
+fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

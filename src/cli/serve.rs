@@ -3,6 +3,7 @@
 use anyhow::Context;
 use tokio::net::TcpListener;
 
+use super::output;
 use crate::app::{self, App};
 use crate::config::Config;
 use crate::http;
@@ -36,11 +37,13 @@ async fn is_empty(config: &Config) -> anyhow::Result<bool> {
 
 /// Said once, at the first start on an empty database.
 fn greet(config: &Config, port: u16) {
-    println!(
+    let greeting = format!(
         "Portcullis is ready.\n\
          \n  Open the playground   http://localhost:{port}/graphql\
          \n  Make an admin         portcullis admin create --username NAME --email ADDRESS\
          \n  Your data lies in     {}\n",
         config.data_dir.display()
     );
+    // A server runs whether or not anybody reads this.
+    let _unread = output::line(greeting);
 }

@@ -64,6 +64,10 @@ async fn answer(
     let request_id = request::id_of(&client).to_string();
     let finish = |response, challenge| finish(response, media, &request_id, challenge);
 
+    // By keys that may have been dropped nothing is decided (KY-03).
+    if !app.keys.are_fresh() {
+        return Ok(finish(failed(ApiError::unavailable(1)), None));
+    }
     let scanned =
         document::scan(&call.query, call.operation_name.as_deref(), app.config.introspection);
     let document = match scanned {

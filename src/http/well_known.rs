@@ -22,12 +22,14 @@ pub(super) async fn jwks(State(app): State<App>) -> impl IntoResponse {
 /// `access_token_signing_alg_values_supported` is an addition of ours, in the manner of the
 /// registered members for other kinds of token.
 pub(super) async fn authorization_server(State(app): State<App>) -> impl IntoResponse {
-    let metadata = json!({
+    let mut metadata = json!({
         "issuer": app.config.jwt.issuer,
         "jwks_uri": format!("{}/.well-known/jwks.json", app.config.public_url),
-        "access_token_signing_alg_values_supported":
-            app.keys.current().algorithms(app.clock.now()),
     });
+    let algorithms = app.keys.current().algorithms(app.clock.now());
+    if !algorithms.is_empty() {
+        metadata["access_token_signing_alg_values_supported"] = json!(algorithms);
+    }
     (cached(), Json(metadata))
 }
 

@@ -12,7 +12,7 @@ pub struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    System { started: Instant, ahead_micros: Arc<AtomicI64> },
+    System { started: Instant, floor_micros: Arc<AtomicI64> },
     Manual { start: DateTime<Utc>, elapsed_micros: Arc<AtomicI64> },
 }
 
@@ -22,7 +22,7 @@ impl Clock {
     pub fn system() -> Self {
         Self(Source::System {
             started: Instant::now(),
-            ahead_micros: Arc::new(AtomicI64::new(i64::MIN)),
+            floor_micros: Arc::new(AtomicI64::new(i64::MIN)),
         })
     }
 
@@ -41,22 +41,34 @@ impl Clock {
 
     /// Now, in UTC and whole microseconds: what every supported database can store.
     ///
-    /// Follows the machine's clock forward. When that is set back, time goes on here at its own
-    /// pace, so that nothing that has expired comes to life again (RE-08); a restart follows it.
+    /// Follows the machine's clock forward. When that is set back, time goes on here at half its
+    /// pace until the machine has caught up, so that nothing that has expired comes to life again
+    /// (RE-08). A restart follows at once.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
-            Source::System { started, ahead_micros } => {
-                let elapsed = micros(started.elapsed());
-                let ahead = wall_micros() - elapsed;
-                let furthest = ahead_micros.fetch_max(ahead, Ordering::Relaxed).max(ahead);
-                DateTime::UNIX_EPOCH + TimeDelta::microseconds(elapsed + furthest)
+            Source::System { started, floor_micros } => {
+                // Half of what has passed since any moment, counted from the time that was shown
+                // then, is the least that may be shown now. One number holds all such moments.
+                let (wall, half) = (wall_micros(), micros(started.elapsed()) / 2);
+                let floor = floor_micros.fetch_max(wall - half, Ordering::Relaxed);
+                DateTime::UNIX_EPOCH + TimeDelta::microseconds(wall.max(floor + half))
             }
             Source::Manual { start, elapsed_micros } => {
                 *start + TimeDelta::microseconds(elapsed_micros.load(Ordering::SeqCst))
             }
         };
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    }
+
+    /// How far this clock is ahead of the machine's, because that was set back.
+    pub(crate) fn ahead(&self) -> TimeDelta {
+        match &self.0 {
+            Source::System { .. } => {
+                TimeDelta::microseconds(self.now().timestamp_micros() - wall_micros())
+            }
+            Source::Manual { .. } => TimeDelta::zero(),
+        }
     }
 
     /// Time since the clock was made, which nobody can set: what cached facts age by.
@@ -89,13 +101,19 @@ mod tests {
         let before = clock.now();
         assert!((before.timestamp_micros() - wall_micros()).abs() < 1_000_000);
 
-        let Source::System { ahead_micros, .. } = &clock.0 else { panic!("the machine's clock") };
-        let hour = 3_600_000_000;
+        let Source::System { floor_micros, .. } = &clock.0 else { panic!("the machine's clock") };
+        let hour = TimeDelta::hours(1).num_microseconds().unwrap();
         // As if the machine's clock had been an hour ahead, and were set right.
-        ahead_micros.fetch_add(hour, Ordering::Relaxed);
+        floor_micros.fetch_add(hour, Ordering::Relaxed);
         let ahead = clock.now();
         assert!((ahead.timestamp_micros() - before.timestamp_micros() - hour).abs() < 1_000_000);
-        let later = clock.now();
-        assert!(later >= ahead);
+        assert!((clock.ahead().num_seconds() - 3600).abs() <= 1);
+        let clock_then = clock.now();
+
+        let began = Instant::now();
+        std::thread::sleep(Duration::from_millis(50));
+        let shown = (clock.now() - clock_then).num_microseconds().unwrap();
+        let passed = micros(began.elapsed());
+        assert!((passed / 2 - shown).abs() < 10_000, "{shown} µs of {passed}: not half the pace");
     }
 }

@@ -41,6 +41,16 @@ impl Db {
         Ok(Self { reader: pool.clone(), writer: pool })
     }
 
+    /// Connects to look only: a SQLite file stays as it is, and one that is missing stays missing.
+    pub(crate) async fn connect_to_look(url: &str) -> Result<Self, DbErr> {
+        const CONNECTIONS_MAX: u32 = 1;
+        if !url.starts_with("sqlite:") {
+            return Self::connect(url, CONNECTIONS_MAX).await;
+        }
+        let reader = connect::sqlite_to_look(url).await?;
+        Ok(Self { writer: reader.clone(), reader })
+    }
+
     /// For statements that only read, outside any transaction.
     pub(crate) fn reader(&self) -> &DatabaseConnection {
         &self.reader

@@ -9,7 +9,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use crate::config::LogFormat;
 
 /// What libraries say of every statement, and of every migration that has nothing to do.
-const QUIET: &str = "sqlx::query=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
+const QUIET: &str = "sqlx::query=off,sqlx_postgres::options=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
                      sea_orm_migration=warn";
 
 /// Installs the process-wide subscriber.

@@ -204,9 +204,9 @@ async fn a_password_is_asked_for_twice_at_a_terminal_and_not_shown() {
         eprintln!("skipped: there is no `script` (util-linux) here to make a terminal with");
         return;
     }
-    let ask = |typed: &str| {
+    let ask_of = |user: &str, typed: &str| {
         let flags = ["--database-url", "--data-dir", "--argon2-memory-kib", "--argon2-iterations"];
-        let mut line = vec![env!("CARGO_BIN_EXE_portcullis"), "admin", "set-password", "alice"];
+        let mut line = vec![env!("CARGO_BIN_EXE_portcullis"), "admin", "set-password", user];
         let own = app.flags().iter().filter(|flag| flags.iter().any(|f| flag.starts_with(f)));
         line.extend(own.map(String::as_str));
         let mut terminal = Command::new("script")
@@ -220,6 +220,9 @@ async fn a_password_is_asked_for_twice_at_a_terminal_and_not_shown() {
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
 
+    let (went_well, shown) = ask_of("nobody", "");
+    assert!(!went_well && !shown.contains("Password"), "not asked for nothing: {shown}");
+    let ask = |typed: &str| ask_of("alice", typed);
     let (went_well, shown) = ask("one long passphrase\nanother long one\n");
     assert!(!went_well && shown.contains("the two passwords differ"), "{shown}");
     let (went_well, shown) = ask(&format!("{OTHER_PASSWORD}\n{OTHER_PASSWORD}\n"));
@@ -273,6 +276,59 @@ async fn the_doctor_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_doctor_leaves_a_database_file_as_it_is() {
+    let app = TestApp::start_now(&[]).await;
+    if !app.database.url.starts_with("sqlite") {
+        eprintln!("skipped: this database is no file");
+        return;
+    }
+    let copy = app.database.folder.path().join("copy.db");
+    app.sql(&format!("VACUUM INTO '{}'", copy.display())).await;
+    let before = fs::read(&copy).unwrap();
+    let files = || fs::read_dir(app.database.folder.path()).unwrap().count();
+    let count = files();
+
+    let url = format!("--database-url=sqlite://{}", copy.display());
+    found(&app, &[&url], "ok", "the one this program was written for", "").await;
+    assert!(fs::read(&copy).unwrap() == before, "not a byte has changed");
+    assert_eq!(files(), count, "and nothing lies beside it");
+    fs::write(&copy, "no database").unwrap();
+    found(&app, &[&url], "problem", "", "a SQLite database").await;
+}
+
+#[tokio::test]
+async fn a_generated_secret_is_found_however_its_folder_is_spelled_and_wherever_it_moves() {
+    let app = TestApp::start_now(&[]).await;
+    if !app.database.url.starts_with("sqlite") {
+        eprintln!("skipped: this database is no file");
+        return;
+    }
+    let folder = app.database.folder.path();
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let keys = async |folder: &str| {
+        let (data, url) =
+            (format!("--data-dir={folder}"), format!("--database-url=sqlite://{folder}/test.db"));
+        app.cli(&["keys", "list", &data, &url]).await
+    };
+    keys(".").await.printed();
+    keys(&format!("../{name}")).await.printed();
+    fs::create_dir(folder.join("moved")).unwrap();
+    for file in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.is_file() {
+            fs::copy(&file, folder.join("moved").join(file.file_name().unwrap())).unwrap();
+        }
+    }
+    keys("moved").await.printed();
+
+    // Beside keys that it would not open no secret is made.
+    fs::create_dir(folder.join("empty")).unwrap();
+    let elsewhere = format!("--data-dir={}", folder.join("empty").display());
+    let told = app.cli(&["keys", "list", &elsewhere]).await;
+    assert!(told.complaint().contains("the database has keys, and the secret"), "{told:?}");
+    assert_eq!(fs::read_dir(folder.join("empty")).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     let app = TestApp::start_now(&[]).await;
     let port = "--database-url=postgres://nobody@127.0.0.1:1/nothing";
@@ -287,6 +343,10 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
 
     app.cli(&["keys", "rotate", "--jwt-algorithm=HS256"]).await.printed();
     found(&app, &[], "ok", "signs from", "").await;
+    app.cli(&["keys", "rotate", "--now", "--jwt-algorithm=ES256"]).await.printed();
+    let (_, findings) = doctor(&app, &["--jwt-algorithm=ES256"]).await;
+    assert!(!findings.iter().any(|(_, told, _)| told.contains("no key is of it")), "{findings:?}");
+    app.cli(&["keys", "rotate", "--now", "--jwt-algorithm=HS256"]).await.printed();
     found(&app, &[], "warning", "no other service can verify", "JWT_ALGORITHM=EdDSA").await;
 
     app.clock.advance(Duration::from_hours(1));

@@ -39,7 +39,15 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--public-url=zanzibar", "PUBLIC_URL"),
         ("--public-url=https://zanzibar.example/path", "PUBLIC_URL"),
         ("--database-url=zanzibar://x", "DATABASE_URL"),
+        ("--database-url=postgres://u:zanzibar#1@127.0.0.1/x", "DATABASE_URL"),
+        ("--database-url=mysql://u:zanzibar@127.0.0.1:99999/x", "DATABASE_URL"),
+        ("--database-url=sqlite::memory:", "DATABASE_URL"),
         ("--database-connections=0", "DATABASE_CONNECTIONS"),
+        ("--secret-key-previous=", "SECRET_KEY_PREVIOUS"),
+        ("--secret-key-previous=zanzibar", "SECRET_KEY_PREVIOUS"),
+        ("--secret-key-previous-file=/nowhere/zanzibar", "SECRET_KEY_PREVIOUS_FILE"),
+        ("--jwt-algorithm=zanzibar", "JWT_ALGORITHM"),
+        ("--jwt-algorithm=none", "JWT_ALGORITHM"),
         ("--secret-key=zanzibar", "SECRET_KEY"),
         ("--secret-key=zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "SECRET_KEY"),
         ("--secret-key-file=/nowhere/zanzibar", "SECRET_KEY_FILE"),
@@ -66,6 +74,15 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
 fn a_secret_and_its_file_do_not_go_together() {
     let told = problems(&[GOOD_SECRET, "--secret-key-file=/nowhere"]);
     assert_eq!(told, ["SECRET_KEY and SECRET_KEY_FILE must not be set together"]);
+}
+
+#[test]
+fn the_secret_before_is_another_one() {
+    let again = GOOD_SECRET.replace("--secret-key", "--secret-key-previous");
+    assert_eq!(
+        problems(&[GOOD_SECRET, &again]),
+        ["SECRET_KEY_PREVIOUS must not be SECRET_KEY itself"]
+    );
 }
 
 #[test]

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::support::{Reply, TestApp, send};
+use crate::support::{Reply, TestApp, send, send_as_it_is};
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -199,7 +199,7 @@ async fn an_instance_is_ready_while_it_knows_the_keys_and_the_schema() {
     let app = TestApp::start().await;
     let ready = || async {
         let request = Request::get("/readyz").body(Body::empty()).unwrap();
-        send(&app.app, request).await.status.as_u16()
+        send_as_it_is(&app.app, request).await.status.as_u16()
     };
     assert_eq!(ready().await, 200);
     app.clock.advance(std::time::Duration::from_secs(11));
@@ -208,6 +208,28 @@ async fn an_instance_is_ready_while_it_knows_the_keys_and_the_schema() {
     assert_eq!(ready().await, 200);
     app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
     assert_eq!(ready().await, 503, "the schema is newer than the program");
+}
+
+#[tokio::test]
+async fn by_keys_that_may_have_been_dropped_nothing_is_decided() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let me = || async {
+        let body = json!({ "query": "{ me { id } }" }).to_string();
+        let request = Request::post("/graphql")
+            .header("content-type", JSON)
+            .header("authorization", format!("Bearer {}", alice.access));
+        send_as_it_is(&app.app, request.body(Body::from(body)).unwrap()).await
+    };
+    assert_eq!(me().await.code(), "NONE");
+    app.clock.advance(std::time::Duration::from_secs(11));
+    let refused = me().await;
+    assert_eq!(
+        (refused.code(), &refused.extension("retryAfter")),
+        ("SERVICE_UNAVAILABLE".into(), &json!(1))
+    );
+    app.app.reload_keys().await.unwrap();
+    assert_eq!(me().await.code(), "NONE");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn tokens_are_signed_with_the_algorithm_that_is_set() {
         let metadata = get(&app.app, "/.well-known/oauth-authorization-server").await;
         let told = &metadata["access_token_signing_alg_values_supported"];
         if algorithm == "HS256" {
-            assert_eq!((keys.len(), told), (0, &json!([])), "a secret is published nowhere");
+            assert_eq!((keys.len(), told), (0, &Value::Null), "a secret is published nowhere");
             continue;
         }
         assert_eq!(told, &json!([algorithm]));
@@ -184,7 +184,7 @@ async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
     }
     let out = call(&second, "mutation { logout }", json!({}), Some(&alice.access)).await;
     assert_eq!(out.data()["logout"], false, "whoever has the key could sign anybody out with it");
-    // The successor signs at once: it does not wait for its time when nobody else is left.
+    // The successor signs by now: it does not wait for its time when nobody else is left.
     let fresh = refresh(&second, &alice.refresh).await.signed_in("refreshToken");
     assert!(accepts(&app.app, &fresh.access).await);
     let events = app.audit_events().await;
@@ -204,6 +204,31 @@ async fn a_rotation_can_be_called_off_before_its_key_signs() {
 
     app.cli(&["keys", "retire", new["kid"].as_str().unwrap()]).await.printed();
     assert_eq!(listed(&app).await, [first], "as it was");
+}
+
+/// Two changes of the setting within one lead, the first of them taken back.
+#[tokio::test]
+async fn a_key_signs_no_longer_than_it_verifies_whatever_is_called_off() {
+    let app = TestApp::start_now(&[]).await;
+    let bring = async |algorithm: &str| {
+        let flag = format!("--jwt-algorithm={algorithm}");
+        app.second_instance_with(&[&flag]).await.follow_algorithm().await.unwrap();
+    };
+    bring("ES256").await;
+    app.clock.advance(MINUTE * 10);
+    bring("RS256").await;
+    let es256 = listed(&app).await[1]["kid"].as_str().unwrap().to_owned();
+    app.cli(&["keys", "retire", &es256]).await.printed();
+
+    let mut user = app.register("alice").await;
+    for minute in 10..45 {
+        assert!(accepts(&app.app, &user.access).await, "minute {minute}");
+        let old = user.access.clone();
+        user = refresh(&app.app, &user.refresh).await.signed_in("refreshToken");
+        assert!(accepts(&app.app, &old).await, "minute {minute}");
+        app.clock.advance(MINUTE);
+    }
+    assert_eq!(header(&user.access)["alg"], "RS256");
 }
 
 #[tokio::test]

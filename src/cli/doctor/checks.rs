@@ -24,7 +24,6 @@ use crate::platform::secret::random;
 const PASSWORD_LENGTH_ADVISED: usize = 15;
 /// How far a clock may be off before somebody should look.
 const CLOCK_SECONDS_MAX: i64 = 5;
-const CONNECTIONS_MAX: u32 = 2;
 /// After this long a signing key should have been rotated.
 const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
 
@@ -38,7 +37,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
         report.add(Level::Note, "database", "there is none yet", advice);
         return;
     }
-    match Db::connect(url, CONNECTIONS_MAX).await {
+    match Db::connect_to_look(url).await {
         Ok(db) => {
             database(report, &db).await;
             if schema(report, &db).await {
@@ -49,8 +48,13 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             let _closed = db.close().await;
         }
         Err(_unreachable) => {
-            let advice = "check DATABASE_URL: host, port, name, user and password, and that the \
-                          database server runs and lets this machine in";
+            let advice = match url.starts_with("sqlite:") {
+                true => "check that the file is this user's to read, and a SQLite database",
+                false => {
+                    "check DATABASE_URL: host, port, name, user and password, and that the database \
+                     server runs and lets this machine in"
+                }
+            };
             report.add(Level::Problem, "database", "it cannot be reached", advice);
         }
     }
@@ -140,7 +144,8 @@ fn is_open(path: &Path) -> bool {
 async fn database(report: &mut Report, db: &Db) {
     const ABOUT: &str = "database";
     let Ok(found) = db.inspect().await else {
-        let advice = "look at the log of the database server";
+        let advice = "look at the log of the database server, or check that the file is a SQLite \
+                      database";
         report.add(Level::Problem, ABOUT, "it answers with an error", advice);
         return;
     };
@@ -216,8 +221,9 @@ fn sealing(report: &mut Report, config: &Config, found: &[Described]) {
     if unknown > 0 {
         let message = format!("SECRET_KEY does not open {unknown} of {} keys", found.len());
         let advice = "give the secret they were sealed under as SECRET_KEY, or as \
-                      SECRET_KEY_PREVIOUS beside a new one; if it is lost, delete the rows of the \
-                      table keys: new ones are made, and only access tokens end";
+                      SECRET_KEY_PREVIOUS beside a new one; a generated one lies in the data \
+                      folder that the database was made with, as secret-….key. Only if it is \
+                      lost: the README's \"Keys\" says how to begin anew";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if previous > 0 {
         let message = format!("{previous} keys are sealed under SECRET_KEY_PREVIOUS");
@@ -234,18 +240,18 @@ fn sealing(report: &mut Report, config: &Config, found: &[Described]) {
 
 fn signing(report: &mut Report, config: &Config, found: &[Described]) {
     const ABOUT: &str = "keys";
-    let mut signing = found.iter().filter(|key| key.purpose == "signing");
+    let mut signing =
+        found.iter().filter(|key| key.purpose == "signing" && key.state != State::Ended);
     let Some(active) = signing.clone().find(|key| key.state == State::Active) else {
         let advice = "set this machine's clock, or run `portcullis keys rotate --now`";
         report.add(Level::Warning, ABOUT, "none signs by this machine's clock", advice);
         return;
     };
     report.ok(ABOUT, format!("{} signs with {}", active.kid, active.algorithm));
-    let pending = signing.find(|key| key.state == State::Pending);
-    if let Some(next) = pending {
+    if let Some(next) = signing.clone().find(|key| key.state == State::Pending) {
         report.ok(ABOUT, format!("{} signs from {} on", next.kid, time(next.signs_from)));
     }
-    let newest = pending.unwrap_or(active);
+    let newest = signing.next_back().unwrap_or(active);
     if let Some(set) = config.jwt_algorithm
         && set.as_str() != newest.algorithm
     {

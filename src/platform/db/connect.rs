@@ -71,6 +71,21 @@ pub(super) async fn sqlite(
     ))
 }
 
+/// One reader of a SQLite file that leaves no trace.
+///
+/// Without a log beside it nobody has the file open, and SQLite would make the log only to read. So
+/// it is told that the file does not change.
+pub(super) async fn sqlite_to_look(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let file = sqlite::SqliteConnectOptions::from_str(url).map_err(connect_error)?;
+    let mut log = file.get_filename().as_os_str().to_owned();
+    log.push("-wal");
+    let is_open = Path::new(&log).exists();
+    let file = file.read_only(true).immutable(!is_open).busy_timeout(SQLITE_BUSY_TIMEOUT);
+    let pool = sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).max_connections(1);
+    let reader = pool.connect_with(file).await.map_err(connect_error)?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader))
+}
+
 /// Makes the file before SQLite does, which would let everybody read it. SQLite gives its other
 /// files the mode of this one.
 fn create_private(path: &Path) -> Result<(), DbErr> {

@@ -63,6 +63,8 @@ pub(crate) enum RotationError {
         "no other key can sign: run `portcullis keys rotate --now` first, then retire this one"
     )]
     LastSigner,
+    #[error("its successor is not known to every instance yet")]
+    TooSoon { until: DateTime<Utc> },
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
@@ -80,6 +82,7 @@ impl DbFailure for RotationError {
             | Self::NotFound { .. }
             | Self::NotForSigning { .. }
             | Self::LastSigner
+            | Self::TooSoon { .. }
             | Self::Crypto(_) => None,
         }
     }
@@ -105,7 +108,7 @@ pub(crate) enum State {
     Pending,
     /// At work.
     Active,
-    /// Signs no more, and verifies what it has signed.
+    /// Signs no more, or never will, and verifies what it has signed.
     Verifying,
     /// All it has signed has expired. It still lets late callers sign out.
     Ended,
@@ -120,6 +123,11 @@ impl State {
             Self::Ended => "ended",
         }
     }
+}
+
+/// Whether the database has keys, of whatever purpose.
+pub(crate) async fn has_keys(db: &Db) -> Result<bool, DbErr> {
+    Ok(!store::list(db.reader()).await?.is_empty())
 }
 
 /// Makes the first key of a purpose and returns its id; `None` when the database has one.
@@ -193,11 +201,28 @@ async fn add(
         signs_from,
     };
     let kid = store::insert(txn, master, new).await?;
-    let end = end_of_what_was_signed_before(signs_from);
-    for row in rows.into_iter().filter(|row| row.verifies_until.is_none_or(|until| until > end)) {
-        store::set_times(txn, &store::Row { verifies_until: Some(end), ..row }).await?;
+    settle(txn, now).await?;
+    let others_verify_until = end_of_what_was_signed_before(signs_from);
+    Ok(Added { kid, algorithm, signs_from, others_verify_until })
+}
+
+/// Has every key that signs, or will, end when all it can sign before the next has expired.
+///
+/// Keys before the one that signs have their end already, and it is not moved: what was rotated
+/// away does not come back.
+async fn settle(txn: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let rows = signing_rows(txn).await?;
+    let is_living = |row: &&store::Row| row.verifies_until.is_none_or(|until| until > now);
+    let signer = rows.iter().rev().filter(is_living).find(|row| begins(row) <= now);
+    let first = signer.map_or(0, |row| row.serial);
+    for row in rows.iter().filter(is_living).filter(|row| row.serial >= first) {
+        let later = rows.iter().filter(|other| other.serial > row.serial);
+        let verifies_until = later.map(begins).min().map(end_of_what_was_signed_before);
+        if row.verifies_until != verifies_until {
+            store::set_times(txn, &store::Row { verifies_until, ..row.clone() }).await?;
+        }
     }
-    Ok(Added { kid, algorithm, signs_from, others_verify_until: end })
+    Ok(())
 }
 
 /// Adds a signing key of `algorithm`, unless the newest one is of it; `None` when it is.
@@ -216,7 +241,8 @@ pub(crate) async fn follow(
 
 /// Drops a signing key at once: no instance accepts its tokens 5 s later, and clients refresh.
 ///
-/// When it is the one that signs, its successor begins at once. Without a successor it stays.
+/// When it is the one that signs, its successor begins at once. Without one it stays, and as long
+/// as some instance may not know the successor it stays too.
 pub(crate) async fn retire(
     txn: &impl ConnectionTrait,
     kid: &str,
@@ -228,27 +254,28 @@ pub(crate) async fn retire(
     if target.purpose != Purpose::Signing.as_str() {
         return Err(RotationError::NotForSigning { kid: kid.to_owned() });
     }
-    let others: Vec<_> = rows
-        .iter()
-        .filter(|row| row.purpose == Purpose::Signing.as_str() && row.id != kid)
-        .filter(|row| row.verifies_until.is_none_or(|until| until > now))
-        .collect();
+    let is_living = |row: &&store::Row| row.verifies_until.is_none_or(|until| until > now);
+    let others = rows.iter().filter(|row| row.purpose == target.purpose && row.id != kid);
+    let others: Vec<_> = others.filter(is_living).collect();
     let newest = others.last().ok_or(RotationError::LastSigner)?;
-    if newest.serial > target.serial {
-        let is_signing = begins(target) <= now && target.verifies_until.is_none_or(|t| t > now);
-        if is_signing && begins(newest) > now {
+    let mut later = others.iter().filter(|row| row.serial > target.serial);
+    let has_begun = begins(target) <= now && is_living(&target);
+    if has_begun && !later.any(|row| begins(row) <= now) {
+        // What was rotated away may be what has leaked: it does not come back by itself.
+        if newest.serial < target.serial {
+            return Err(RotationError::LastSigner);
+        }
+        let until = newest.created_at + TimeDelta::seconds(KNOWN_HERE_SECONDS.into());
+        if until > now {
+            return Err(RotationError::TooSoon { until });
+        }
+        if begins(newest) > now {
             let next = store::Row { signs_from: Some(now), ..(*newest).clone() };
             store::set_times(txn, &next).await?;
         }
-    } else if begins(target) <= now {
-        // What was rotated away may be what has leaked: it does not come back by itself.
-        return Err(RotationError::LastSigner);
-    } else {
-        // A successor that has not begun is called off, and the key before it stays.
-        let kept = store::Row { verifies_until: None, ..(*newest).clone() };
-        store::set_times(txn, &kept).await?;
     }
     store::delete(txn, kid).await?;
+    settle(txn, now).await?;
     Ok(())
 }
 
@@ -276,9 +303,18 @@ pub(crate) async fn list(
             of_purpose.find(|row| begins(row) <= now).map(|row| row.id.clone())
         })
         .collect();
+    // A key that a later one overtakes will never sign.
+    let is_overtaken = |row: &store::Row| {
+        let later = |other: &&store::Row| {
+            other.purpose == row.purpose
+                && other.serial > row.serial
+                && begins(other) <= begins(row)
+        };
+        rows.iter().any(|other| later(&other))
+    };
     let state = |row: &store::Row| match row.verifies_until {
         Some(until) if until <= now => State::Ended,
-        _ if begins(row) > now => State::Pending,
+        _ if begins(row) > now && !is_overtaken(row) => State::Pending,
         _ if active.contains(&row.id) => State::Active,
         _ => State::Verifying,
     };
