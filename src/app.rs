@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use tempfile::NamedTempFile;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
@@ -29,6 +30,9 @@ use crate::schema::{self, Schema};
 
 /// How often each instance reads the key set.
 const KEYS_EVERY: Duration = Duration::from_secs(2);
+/// How long a database may take to answer a question that every instance asks all the time. One
+/// that has gone silent must not keep this instance from asking again over another connection.
+const PROBE_MAX: Duration = Duration::from_secs(4);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 
@@ -121,8 +125,10 @@ impl App {
             let mut every = tokio::time::interval(KEYS_EVERY);
             loop {
                 every.tick().await;
-                if let Err(error) = app.keys.reload().await {
-                    tracing::error!(error = %error, "the key set cannot be read");
+                match timeout(PROBE_MAX, app.keys.reload()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(error = %error, "the key set cannot be read"),
+                    Err(elapsed) => tracing::error!(error = %elapsed, "the key set cannot be read"),
                 }
             }
         });
@@ -170,7 +176,11 @@ impl App {
         !self.is_stopping.load(Ordering::SeqCst)
             && self.keys.are_fresh()
             && self.is_on_time()
-            && self.db.ping().await.is_ok()
+            && timeout(PROBE_MAX, self.is_schema_current()).await.unwrap_or(false)
+    }
+
+    async fn is_schema_current(&self) -> bool {
+        self.db.ping().await.is_ok()
             && migration::status(self.db.reader()).await.is_ok_and(|status| status.is_current())
     }
 

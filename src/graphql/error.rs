@@ -126,6 +126,11 @@ impl ApiError {
             .with("retryAfter", retry_after_seconds)
     }
 
+    /// There was no time left to answer.
+    pub(crate) fn overdue() -> Self {
+        Self::unavailable(RETRY_AFTER_SECONDS)
+    }
+
     /// A failure that says nothing to clients. The cause is for the log.
     pub(crate) fn internal(cause: impl Into<anyhow::Error>) -> Self {
         Self {

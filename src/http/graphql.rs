@@ -1,5 +1,7 @@
 //! POST `/graphql`: from a request's bytes to a response's, with the rules of GraphQL over HTTP.
 
+use std::time::Duration;
+
 use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
@@ -12,6 +14,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::accept::MediaType;
@@ -27,6 +30,10 @@ use crate::platform::access::{Anonymity, Authentication, Client};
 const BODY_LENGTH_MAX: usize = 100 * 1024;
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;
+/// The most a request may take once it has been read (GQ-13): a database that has gone silent in
+/// the middle of a statement says nothing for ever. What was begun there is rolled back; only a
+/// commit under way may yet happen, as when a client's connection breaks off.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// A request's body, as the specification has it.
 #[derive(Deserialize)]
@@ -66,7 +73,7 @@ async fn answer(
 
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
-        return Ok(finish(failed(ApiError::unavailable(1)), None));
+        return Ok(finish(failed(ApiError::overdue()), None));
     }
     let scanned =
         document::scan(&call.query, call.operation_name.as_deref(), app.config.introspection);
@@ -74,18 +81,41 @@ async fn answer(
         Ok(document) => document,
         Err(refused) => return Ok(finish(refused_document(&refused), None)),
     };
-    let token = bearer.as_ref().map(secrecy::ExposeSecret::expose_secret);
+    let run = run(app, call, document, Identity { client, bearer });
+    Ok(match tokio::time::timeout(ANSWER_MAX, run).await {
+        Ok((response, challenge)) => finish(response, challenge),
+        Err(_elapsed) => {
+            tracing::error!("a request took too long and was given up");
+            finish(failed(ApiError::overdue()), None)
+        }
+    })
+}
+
+/// Who sent a request, before it is known whether that is true.
+struct Identity {
+    client: Client,
+    bearer: Option<SecretString>,
+}
+
+/// Recognises the caller and executes the document; with the reason when a bearer token was
+/// presented that is not good.
+async fn run(
+    app: &App,
+    call: Call,
+    document: ExecutableDocument,
+    Identity { client, bearer }: Identity,
+) -> (GraphqlResponse, Option<Anonymity>) {
+    let token = bearer.as_ref().map(ExposeSecret::expose_secret);
     let authentication = match app.sessions.authenticate(token).await {
         Ok(authentication) => authentication,
-        Err(error) => return Ok(finish(failed(ApiError::from(error)), None)),
+        Err(error) => return (failed(ApiError::from(error)), None),
     };
     let challenge = match authentication {
         Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
         Authentication::Anonymous(reason) => Some(reason),
     };
     let caller = Caller { authentication, client, bearer };
-    let response = app.schema.execute(graphql_request(app, call, document, caller)).await;
-    Ok(finish(response, challenge))
+    (app.schema.execute(graphql_request(app, call, document, caller)).await, challenge)
 }
 
 fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {

@@ -36,9 +36,11 @@ pub(crate) fn is_unavailable(error: &DbErr) -> bool {
             // Busy, locked, read-only, I/O error, disk full, cannot open.
             Code::Sqlite(code) => matches!(code, 5 | 6 | 8 | 10 | 13 | 14),
             Code::MySql(number) => is_passing_on_mysql(number),
-            // Connection (08), serialization (40), resources (53), operator (57), system (58).
+            // Connection (08), serialization (40), resources (53), operator (57), system (58);
+            // and read-only, as a standby is, idle for too long inside a transaction, locked.
             Code::State(state) => {
                 ["08", "40", "53", "57", "58"].iter().any(|class| state.starts_with(class))
+                    || matches!(&*state, "25006" | "25P03" | "55P03")
             }
         },
         _ => false,
@@ -100,5 +102,62 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
         | DbErr::Exec(RuntimeErr::SqlxError(cause))
         | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+
+    use sea_orm::sqlx::error::ErrorKind;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Refused(&'static str);
+
+    impl DatabaseError for Refused {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn refused(state: &'static str) -> DbErr {
+        let cause = sqlx::Error::Database(Box::new(Refused(state)));
+        DbErr::Exec(RuntimeErr::SqlxError(cause.into()))
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_is_our_fault() {
+        // Shutdown, crash, starting up, too many connections, disk full, timeout, read-only.
+        for state in ["57P01", "57P02", "57P03", "53300", "53100", "57014", "25006", "40P01"] {
+            assert!(is_unavailable(&refused(state)), "{state}");
+        }
+        // Syntax, no such table, a constraint, a failed transaction that was used again.
+        for state in ["42601", "42P01", "23505", "25P02"] {
+            assert!(!is_unavailable(&refused(state)), "{state}");
+        }
     }
 }
