@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, REGISTER, TestApp, assert_whole, call};
 
 #[tokio::test]
 async fn who_registers_is_signed_in_and_is_a_user() {
@@ -76,6 +76,32 @@ async fn of_many_who_register_one_name_at_once_one_gets_it() {
     assert_eq!(codes[29], "NONE");
     assert_eq!(app.count("users").await, 1);
     assert_eq!(app.count("sessions").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_who_register_one_address_on_two_instances_one_gets_it() {
+    let app = TestApp::start().await;
+    let instances = [app.app.clone(), app.second_instance().await];
+    let calls: Vec<_> = (0..50)
+        .map(|i| {
+            let instance = instances[i % 2].clone();
+            tokio::spawn(async move {
+                let input = json!({ "username": format!("alice{i}"), "password": PASSWORD,
+                                    "email": "alice@example.com" });
+                call(&instance, REGISTER, json!({ "input": input }), None).await.code()
+            })
+        })
+        .collect();
+    let mut codes = Vec::new();
+    for call in calls {
+        codes.push(call.await.unwrap());
+    }
+    codes.sort();
+
+    assert_eq!(codes[..49], vec!["CONFLICT".to_owned(); 49]);
+    assert_eq!(codes[49], "NONE");
+    assert_eq!(app.count("users").await, 1);
+    assert_whole(&app.database.connection().await).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{LOGIN, PASSWORD, TestApp, call};
 
 #[tokio::test]
 async fn a_username_or_an_address_signs_in_whatever_its_case() {
@@ -75,13 +75,16 @@ async fn an_outdated_hash_is_rewritten_by_the_next_login_and_not_by_a_failed_one
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn parallel_logins_with_an_outdated_hash_all_succeed_and_leave_one_valid_hash() {
-    let app = std::sync::Arc::new(TestApp::start().await);
+    let app = TestApp::start().await;
+    let instances = [app.app.clone(), app.second_instance().await];
     app.register("alice").await;
     app.sql(&format!("UPDATE users SET password_hash = '{}'", argon2_phc(PASSWORD))).await;
     let logins: Vec<_> = (0..20)
-        .map(|_| {
-            let app = std::sync::Arc::clone(&app);
-            tokio::spawn(async move { app.login("alice", PASSWORD).await.code() })
+        .map(|i| {
+            let instance = instances[i % 2].clone();
+            let input = json!({ "identifier": "alice", "password": PASSWORD });
+            let variables = json!({ "input": input });
+            tokio::spawn(async move { call(&instance, LOGIN, variables, None).await.code() })
         })
         .collect();
     for login in logins {

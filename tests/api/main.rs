@@ -15,6 +15,8 @@ mod http;
 mod keys;
 mod login;
 mod migrations;
+#[cfg(target_os = "linux")]
+mod outages;
 mod schema;
 mod sessions;
 mod support;

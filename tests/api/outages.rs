@@ -1,0 +1,225 @@
+//! What two real instances do while their database is away, and after it.
+//!
+//! The outages of a database server are proved on servers of the tests' own. They do not depend on
+//! `TEST_DATABASE_URL`, so they run with the suite on SQLite only.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::Database;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::support::load::{Ledger, Load, ME, Pair, REFRESH};
+use crate::support::process::{Server, code};
+use crate::support::servers::{DatabaseServer, Kind};
+use crate::support::{PASSWORD, REGISTER, SECOND, assert_whole, named_server};
+
+/// What a call that needs a database may take while there is none: 3 s for a connection, and what
+/// a busy machine adds.
+const REFUSAL_MAX: Duration = Duration::from_secs(6);
+/// The most any call takes, whatever the database does.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How soon after an outage everything works again, unaided.
+const RECOVERY_MAX: Duration = Duration::from_secs(8);
+
+/// Two instances under load over a database server of their own.
+struct Scene {
+    database: DatabaseServer,
+    instances: Vec<Server>,
+    load: Load,
+    _folder: TempDir,
+}
+
+impl Scene {
+    async fn set(kind: Kind) -> Option<Self> {
+        if named_server().is_some() {
+            eprintln!("skipped: runs on servers of its own, with the suite on SQLite");
+            return None;
+        }
+        let database = DatabaseServer::start(kind).await?;
+        let folder = tempfile::tempdir().unwrap();
+        let secret = Uuid::now_v7().simple().to_string() + &Uuid::now_v7().simple().to_string();
+        let secret = format!("--secret-key={secret}");
+        let start = || {
+            let flags = ["--env=development", &secret, "--database-connections=8"];
+            Server::start_with(&database.url(), folder.path(), &flags, &[])
+        };
+        let instances = vec![start(), start()];
+        let load = Load::start(&instances, 8);
+        load.go_on_for(100).await;
+        Some(Self { database, instances, load, _folder: folder })
+    }
+
+    /// During an outage: alive, not ready, and an answer for who asks.
+    async fn assert_away(&self, alice: &Pair) {
+        for instance in &self.instances {
+            let (status, took) = instance.get("/healthz").await;
+            assert_eq!(status, 200, "alive");
+            assert!(took < SECOND, "{took:?}");
+        }
+        let [one, other] = &*self.instances else { unreachable!() };
+        tokio::join!(assert_refuses(one, alice), assert_refuses(other, alice));
+    }
+
+    /// After it: everything works again, unaided, with the tokens of before.
+    async fn assert_recovers(&self, user: &mut Pair) {
+        let began = Instant::now();
+        for instance in &self.instances {
+            instance.until_ready_is(200, RECOVERY_MAX).await;
+        }
+        eprintln!("  ready again after {:?}", began.elapsed());
+        for instance in &self.instances {
+            let me = instance.call(ME, Value::Null, &user.access).await.unwrap();
+            assert_eq!(code(&me), "NONE", "{me}");
+            let variables = json!({ "t": user.refresh });
+            let refreshed = instance.call(REFRESH, variables, "").await.unwrap();
+            assert_eq!(code(&refreshed), "NONE", "{refreshed}");
+            *user = Pair::of(&refreshed["data"]["refreshToken"]).unwrap();
+        }
+        self.load.go_on_for(100).await;
+    }
+
+    /// Nobody was told anything worse than to come back, and what was acknowledged is there.
+    async fn assert_nothing_lost(self) -> Ledger {
+        let ledger = self.load.stop().await;
+        let slowest = ledger.slowest();
+        eprintln!("  {:?}", ledger.codes());
+        eprintln!("  the slowest: {} {} {:?}", slowest.operation, slowest.code, slowest.took);
+        ledger.assert_told_only(&["NONE", "SERVICE_UNAVAILABLE", "LATE"]);
+        for instance in &self.instances {
+            ledger.assert_kept(instance).await;
+        }
+        let db = Database::connect(self.database.url()).await.unwrap();
+        assert_whole(&db).await;
+        db.close().await.unwrap();
+        ledger
+    }
+}
+
+async fn register(instance: &Server, name: &str) -> Value {
+    let input = json!({ "username": name, "email": format!("{name}@example.com"),
+                        "password": PASSWORD });
+    instance.call(REGISTER, json!({ "input": input }), "").await.unwrap()
+}
+
+/// Without a database an instance is not ready, and whoever needs it is told to come back: also
+/// she whose session it cannot look up, and who is no stranger for that.
+async fn assert_refuses(instance: &Server, alice: &Pair) {
+    let began = Instant::now();
+    let readiness = instance.get("/readyz");
+    let registration = async { (register(instance, "latecomer").await, began.elapsed()) };
+    let me = async {
+        let me = instance.call(ME, Value::Null, &alice.access).await.unwrap();
+        (me, began.elapsed())
+    };
+    let ((status, unready), (registration, refused), (me, unknown)) =
+        tokio::join!(readiness, registration, me);
+
+    eprintln!("  not ready after {unready:?}, refused after {refused:?} and {unknown:?}");
+    assert_eq!(status, 503, "not ready");
+    for answer in [registration, me] {
+        assert_eq!(code(&answer), "SERVICE_UNAVAILABLE", "{answer}");
+        assert_eq!(answer["errors"][0]["extensions"]["retryAfter"], 1, "{answer}");
+    }
+    assert!(unready.max(refused).max(unknown) < REFUSAL_MAX);
+}
+
+/// Somebody whose session no instance has looked up yet.
+async fn newcomer(scene: &Scene, name: &str) -> Pair {
+    Pair::of(&register(&scene.instances[0], name).await["data"]["register"]).unwrap()
+}
+
+/// A database that hangs: connections stay open, and nothing comes back.
+async fn a_pause_is_survived(kind: Kind, pause: Duration) {
+    let Some(scene) = Scene::set(kind).await else { return };
+    let mut alice = newcomer(&scene, "alice").await;
+
+    scene.database.pause();
+    let began = tokio::time::Instant::now();
+    scene.assert_away(&alice).await;
+    tokio::time::sleep_until(began + pause).await;
+    scene.database.resume();
+    eprintln!("{kind:?} was paused for {:?}", began.elapsed());
+
+    scene.assert_recovers(&mut alice).await;
+    let ledger = scene.assert_nothing_lost().await;
+    let slowest = ledger.slowest();
+    assert!(slowest.took < ANSWER_MAX + SECOND, "{slowest:?}");
+}
+
+/// A database that refuses to write, as a standby does and one whose disk is about to fill up.
+async fn a_read_only_database_is_told_from_a_fault(kind: Kind) {
+    let Some(scene) = Scene::set(kind).await else { return };
+    let alice = newcomer(&scene, "alice").await;
+
+    scene.database.set_read_only(true).await;
+    for (number, instance) in scene.instances.iter().enumerate() {
+        // A connection learns of it a moment after the server has said so.
+        let mut tries = 0;
+        let refused = loop {
+            tries += 1;
+            let answer = register(instance, &format!("latecomer{number}x{tries}")).await;
+            if code(&answer) != "NONE" {
+                break answer;
+            }
+            assert!(tries < 100, "it still writes");
+        };
+        assert_eq!(code(&refused), "SERVICE_UNAVAILABLE", "{refused}");
+        let me = instance.call(ME, Value::Null, &alice.access).await.unwrap();
+        assert_eq!(code(&me), "NONE", "what only reads still works: {me}");
+        assert_eq!(instance.get("/readyz").await.0, 200);
+    }
+    scene.database.set_read_only(false).await;
+
+    scene.load.go_on_for(100).await;
+    scene.assert_nothing_lost().await;
+}
+
+/// A database that is gone: first without a word, then because an operator restarts it.
+async fn a_kill_and_a_restart_are_survived(kind: Kind) {
+    let Some(mut scene) = Scene::set(kind).await else { return };
+    let ways = [("alice", DatabaseServer::kill as fn(&mut _)), ("bob", DatabaseServer::stop)];
+    for (name, go_away) in ways {
+        let mut user = newcomer(&scene, name).await;
+        go_away(&mut scene.database);
+        let began = Instant::now();
+        scene.assert_away(&user).await;
+        let start = scene.database.restart().await;
+        eprintln!("{kind:?} was away for {:?}, {start:?} of it starting", began.elapsed());
+        scene.assert_recovers(&mut user).await;
+    }
+    scene.assert_nothing_lost().await;
+}
+
+// Longer than any call may take, and than the grace: a client whose rotation was committed in the
+// last moment, and never answered, may have to sign in again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_survive_a_long_pause_of_postgresql_under_load() {
+    a_pause_is_survived(Kind::Postgres, Duration::from_secs(12)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_survive_a_pause_of_mariadb_under_load() {
+    a_pause_is_survived(Kind::MariaDb, Duration::from_secs(6)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_survive_a_kill_and_a_restart_of_postgresql_under_load() {
+    a_kill_and_a_restart_are_survived(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_survive_a_kill_and_a_restart_of_mariadb_under_load() {
+    a_kill_and_a_restart_are_survived(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgresql_that_is_read_only_for_a_while_is_no_fault_of_ours() {
+    a_read_only_database_is_told_from_a_fault(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mariadb_that_is_read_only_for_a_while_is_no_fault_of_ours() {
+    a_read_only_database_is_told_from_a_fault(Kind::MariaDb).await;
+}

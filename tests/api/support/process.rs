@@ -1,0 +1,154 @@
+//! The real binary as a process, and calls to it over a socket.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::TestDatabase;
+
+/// One instance, killed when it is dropped: a test that fails leaves no server behind.
+pub(crate) struct Server {
+    process: Child,
+    pub(crate) port: u16,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Starts an instance over the database of a test.
+    pub(crate) fn start(database: &TestDatabase) -> Self {
+        Self::start_with(&database.url, database.folder.path(), &[], &[])
+    }
+
+    /// Starts the binary on a free port, with further flags and variables, and waits until it
+    /// says which port.
+    pub(crate) fn start_with(
+        url: &str,
+        folder: &Path,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["--listen=127.0.0.1:0", "--argon2-memory-kib=64", "--argon2-iterations=1"])
+            .arg(format!("--database-url={url}"))
+            .arg(format!("--data-dir={}", folder.display()))
+            .args(flags)
+            .envs(variables.iter().copied())
+            .current_dir(folder)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stderr.take().unwrap());
+        let mut server = Self { process, port: 0, log: Arc::default() };
+        let mut told = String::new();
+        while server.port == 0 {
+            let before = told.len();
+            let length = said.read_line(&mut told).unwrap();
+            assert!(length > 0, "the server ended before it listened: {told}");
+            if let Some((_, port)) = told[before..].trim_end().rsplit_once("http://127.0.0.1:") {
+                server.port = port.parse().unwrap();
+            }
+        }
+        // Whatever it says later must not fill the pipe.
+        let log = Arc::clone(&server.log);
+        std::thread::spawn(move || {
+            said.lines().map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line));
+        });
+        server
+    }
+
+    /// Kills it, as dropping it does.
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
+
+    /// Tells it to stop, as an operator does.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended by itself.
+    #[cfg(unix)]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+
+    /// What it has logged since it listened that contains `text`.
+    pub(crate) fn logged(&self, text: &str) -> Vec<String> {
+        self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
+    }
+
+    pub(crate) async fn call(&self, query: &str, variables: Value, bearer: &str) -> Option<Value> {
+        call(self.port, query, variables, bearer).await
+    }
+
+    /// The status of a GET, and how long it took.
+    pub(crate) async fn get(&self, path: &str) -> (u16, Duration) {
+        let began = Instant::now();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let answer = exchange(self.port, &request).await.unwrap_or_default();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or(0), began.elapsed())
+    }
+
+    /// Waits until `/readyz` says `status`, and tells how long that took.
+    pub(crate) async fn until_ready_is(&self, status: u16, within: Duration) -> Duration {
+        let began = Instant::now();
+        while self.get("/readyz").await.0 != status {
+            assert!(began.elapsed() < within, "/readyz is not {status} after {within:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        began.elapsed()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            for line in self.logged("ERROR").iter().take(20) {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+/// One call over a connection of its own; `None` when the server is gone before it has answered.
+pub(crate) async fn call(port: u16, query: &str, variables: Value, bearer: &str) -> Option<Value> {
+    let body = json!({ "query": query, "variables": variables }).to_string();
+    let authorization = match bearer {
+        "" => String::new(),
+        token => format!("authorization: Bearer {token}\r\n"),
+    };
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+         {authorization}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = exchange(port, &request).await?;
+    serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}
+
+async fn exchange(port: u16, request: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.ok()?;
+    Some(answer)
+}
+
+/// The code of an answer's first error, `NONE` without one.
+pub(crate) fn code(answer: &Value) -> &str {
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or("NONE")
+}
