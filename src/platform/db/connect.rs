@@ -7,7 +7,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
-use sea_orm::sqlx::{self, AssertSqlSafe, ConnectOptions as _, Executor, Row, sqlite};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor, Row, sqlite,
+};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
     SqlxSqliteConnector,
@@ -46,7 +48,9 @@ pub(super) async fn sqlite(
     // Two processes that switch a new file at once do not wait for each other as SQLite
     // otherwise does: one is refused, and tries again.
     let open = || async {
-        let writer = pool().max_connections(1).connect_with(file.clone());
+        let writer =
+            pool().max_connections(1).after_release(|writer, _| Box::pin(has_ended(writer)));
+        let writer = writer.connect_with(file.clone());
         writer.await.map_err(connect_error)
     };
     let mut writer = open().await;
@@ -97,6 +101,18 @@ fn create_private(path: &Path) -> Result<(), DbErr> {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(connect_error(error.into())),
         _ => Ok(()),
     }
+}
+
+/// Whether no transaction is left open on the writer; if one is, the pool replaces it.
+///
+/// A full disk makes SQLite end a transaction by itself (RE-10). The rollback that follows then
+/// fails, and sqlx goes on counting an open one: the next would begin as a savepoint, and once
+/// that is rolled back, which leaves a savepoint open, whatever comes after is acknowledged and
+/// never committed.
+async fn has_ended(writer: &mut sqlite::SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Answered after the rollback, which nobody waits for, has been tried.
+    writer.ping().await?;
+    Ok(!writer.is_in_transaction())
 }
 
 /// A pool on PostgreSQL.
