@@ -7,15 +7,18 @@ mod administration;
 mod architecture;
 mod authorization;
 mod cli;
+#[cfg(target_os = "linux")]
+mod clock;
 mod configuration;
 mod crash;
 mod databases;
+#[cfg(target_os = "linux")]
+mod disk;
 mod errors;
 mod http;
 mod keys;
 mod login;
 mod migrations;
-#[cfg(target_os = "linux")]
 mod outages;
 mod schema;
 mod sessions;

@@ -93,11 +93,17 @@ impl Server {
     /// The status of a GET, and how long it took.
     pub(crate) async fn get(&self, path: &str) -> (u16, Duration) {
         let began = Instant::now();
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-        let answer = exchange(self.port, &request).await.unwrap_or_default();
+        let answer = exchange(self.port, &get(path)).await.unwrap_or_default();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         (status.unwrap_or(0), began.elapsed())
+    }
+
+    /// What time it is for the server, by its wall clock.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn date(&self) -> chrono::DateTime<chrono::FixedOffset> {
+        let answer = exchange(self.port, &get("/healthz")).await.unwrap();
+        let date = answer.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
+        chrono::DateTime::parse_from_rfc2822(date).unwrap()
     }
 
     /// Waits until `/readyz` says `status`, and tells how long that took.
@@ -138,6 +144,10 @@ pub(crate) async fn call(port: u16, query: &str, variables: Value, bearer: &str)
     );
     let answer = exchange(port, &request).await?;
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
 }
 
 async fn exchange(port: u16, request: &str) -> Option<String> {

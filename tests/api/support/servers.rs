@@ -178,6 +178,8 @@ impl DatabaseServer {
                 command.arg("-D").arg(data).arg("-k").arg(self.folder.path());
                 command.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
                 command.args(["-c", "shared_buffers=16MB", "-c", "max_connections=50"]);
+                // In the folder, so that a killed one leaves nothing elsewhere.
+                command.args(["-c", "dynamic_shared_memory_type=mmap"]);
                 command
             }
             Kind::MariaDb => {
