@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::load::{ME, Pair, REFRESH};
 use crate::support::process::{Server, code};
-use crate::support::{PASSWORD, REGISTER, skip};
+use crate::support::skip;
 
 const LOGOUT: &str = "mutation { logout }";
 
@@ -60,9 +60,7 @@ impl Faked {
     }
 
     async fn register(&self, name: &str) -> Pair {
-        let input = json!({ "username": name, "email": format!("{name}@example.com"),
-                            "password": PASSWORD });
-        let answer = self.server.call(REGISTER, json!({ "input": input }), "").await.unwrap();
+        let answer = self.server.register(name).await;
         Pair::of(&answer["data"]["register"]).unwrap()
     }
 

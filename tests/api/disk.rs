@@ -7,12 +7,12 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sea_orm::Database;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::load::{Load, ME, Pair};
 use crate::support::process::{Server, code};
-use crate::support::{PASSWORD, REGISTER, assert_whole, named_server};
+use crate::support::{assert_whole, named_server};
 
 /// How long the disk may take to fill, and the server to go on afterwards.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -62,12 +62,6 @@ impl Drop for SmallDisk {
     }
 }
 
-async fn register(server: &Server, name: &str) -> Value {
-    let input = json!({ "username": name, "email": format!("{name}@example.com"),
-                        "password": PASSWORD });
-    server.call(REGISTER, json!({ "input": input }), "").await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing() {
     if named_server().is_some() {
@@ -79,13 +73,13 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
     let servers = [Server::start_with(&url, disk.folder.path(), &[], &[])];
     let load = Load::start(&servers, 4);
     load.go_on_for(60).await;
-    let alice = Pair::of(&register(&servers[0], "alice").await["data"]["register"]).unwrap();
+    let alice = Pair::of(&servers[0].register("alice").await["data"]["register"]).unwrap();
 
     disk.fill();
     let (began, mut refusals) = (Instant::now(), 0);
     while refusals < 20 {
         assert!(began.elapsed() < PATIENCE, "the disk does not fill up");
-        let answer = register(&servers[0], &format!("late{refusals}")).await;
+        let answer = servers[0].register(&format!("late{refusals}")).await;
         match code(&answer) {
             "NONE" => disk.fill(), // A page was left, or given back.
             code => {
@@ -101,7 +95,7 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
 
     std::fs::remove_file(disk.ballast()).unwrap();
     let began = Instant::now();
-    while code(&register(&servers[0], "bob").await) != "NONE" {
+    while code(&servers[0].register("bob").await) != "NONE" {
         assert!(began.elapsed() < PATIENCE, "it does not recover");
     }
     eprintln!("  writes again after {:?}", began.elapsed());

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::support::load::{Ledger, Load, ME, Pair, REFRESH};
 use crate::support::process::{Server, code};
 use crate::support::servers::{DatabaseServer, Kind};
-use crate::support::{PASSWORD, REGISTER, SECOND, assert_whole, named_server};
+use crate::support::{SECOND, assert_whole, named_server};
 
 /// What a call that needs a database may take while there is none: 3 s for a connection, and what
 /// a busy machine adds.
@@ -97,18 +97,12 @@ impl Scene {
     }
 }
 
-async fn register(instance: &Server, name: &str) -> Value {
-    let input = json!({ "username": name, "email": format!("{name}@example.com"),
-                        "password": PASSWORD });
-    instance.call(REGISTER, json!({ "input": input }), "").await.unwrap()
-}
-
 /// Without a database an instance is not ready, and whoever needs it is told to come back: also
 /// she whose session it cannot look up, and who is no stranger for that.
 async fn assert_refuses(instance: &Server, alice: &Pair) {
     let began = Instant::now();
     let readiness = instance.get("/readyz");
-    let registration = async { (register(instance, "latecomer").await, began.elapsed()) };
+    let registration = async { (instance.register("latecomer").await, began.elapsed()) };
     let me = async {
         let me = instance.call(ME, Value::Null, &alice.access).await.unwrap();
         (me, began.elapsed())
@@ -127,7 +121,7 @@ async fn assert_refuses(instance: &Server, alice: &Pair) {
 
 /// Somebody whose session no instance has looked up yet.
 async fn newcomer(scene: &Scene, name: &str) -> Pair {
-    Pair::of(&register(&scene.instances[0], name).await["data"]["register"]).unwrap()
+    Pair::of(&scene.instances[0].register(name).await["data"]["register"]).unwrap()
 }
 
 /// A database that hangs: connections stay open, and nothing comes back.
@@ -159,7 +153,7 @@ async fn a_read_only_database_is_told_from_a_fault(kind: Kind) {
         let mut tries = 0;
         let refused = loop {
             tries += 1;
-            let answer = register(instance, &format!("latecomer{number}x{tries}")).await;
+            let answer = instance.register(&format!("latecomer{number}x{tries}")).await;
             if code(&answer) != "NONE" {
                 break answer;
             }

@@ -165,3 +165,42 @@ async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Erro
 fn connect_error(error: sqlx::Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(error.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+    use super::super::{Db, is_unavailable};
+    use super::*;
+
+    async fn insert(db: &Db, bytes: u32) -> (sea_orm::DatabaseTransaction, Result<(), DbErr>) {
+        let txn = db.begin().await.unwrap();
+        let sql = format!("INSERT INTO notes VALUES (zeroblob({bytes}))");
+        let inserted = txn.execute_unprepared(&sql).await.map(|_| ());
+        (txn, inserted)
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_transaction_that_sqlite_itself_has_ended_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let db = Db::connect(&url, 2).await.unwrap();
+        db.writer().execute_unprepared("CREATE TABLE notes (note BLOB)").await.unwrap();
+        // No page more than there are: as full as a disk can be.
+        db.writer().execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
+
+        let (txn, full) = insert(&db, 100_000).await;
+        assert!(is_unavailable(&full.unwrap_err()));
+        drop(txn);
+        let (txn, inserted) = insert(&db, 1).await;
+        inserted.unwrap();
+        drop(txn); // Rolled back, for whatever reason.
+        let (txn, inserted) = insert(&db, 1).await;
+        inserted.unwrap();
+        txn.commit().await.unwrap();
+
+        let count = Statement::from_string(DbBackend::Sqlite, "SELECT COUNT(*) FROM notes");
+        let row = db.reader().query_one_raw(count).await.unwrap().unwrap();
+        assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), 1);
+    }
+}

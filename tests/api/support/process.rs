@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::TestDatabase;
+use super::{PASSWORD, REGISTER, TestDatabase};
 
 /// One instance, killed when it is dropped: a test that fails leaves no server behind.
 pub(crate) struct Server {
@@ -88,6 +88,13 @@ impl Server {
 
     pub(crate) async fn call(&self, query: &str, variables: Value, bearer: &str) -> Option<Value> {
         call(self.port, query, variables, bearer).await
+    }
+
+    /// Registers a user with the password of all tests.
+    pub(crate) async fn register(&self, name: &str) -> Value {
+        let input = json!({ "username": name, "email": format!("{name}@example.com"),
+                            "password": PASSWORD });
+        self.call(REGISTER, json!({ "input": input }), "").await.unwrap()
     }
 
     /// The status of a GET, and how long it took.
