@@ -27,6 +27,10 @@ const SQLITE_OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// How long one statement may run on a server database, or wait for a lock there (GQ-13).
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a server database keeps a transaction, and its locks, whose client says nothing: it
+/// may never learn that the client is gone. MySQL has no such setting.
+const TRANSACTION_IDLE_MAX: Duration = Duration::from_secs(10);
+
 /// The readers and the writer of a SQLite file.
 ///
 /// SQLite allows one writer at a time. With one writing connection the others queue in the
@@ -115,6 +119,18 @@ async fn has_ended(writer: &mut sqlite::SqliteConnection) -> Result<bool, sqlx::
     Ok(!writer.is_in_transaction())
 }
 
+/// Whether a connection that comes back still answers; if not, it is dropped.
+///
+/// sqlx asks that too, but waits for ever. A connection that went silent, because a machine lost
+/// its power or something between has forgotten it, would keep its place in the pool for as long
+/// as the system tries to reach the other end, which is a quarter of an hour.
+async fn still_answers(connection: &mut impl sqlx::Connection) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await {
+        Ok(answer) => answer.map(|()| true),
+        Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
 /// A pool on PostgreSQL.
 pub(super) async fn postgres(url: &str, connections_max: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
@@ -123,6 +139,13 @@ pub(super) async fn postgres(url: &str, connections_max: u32) -> Result<Database
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_timeout(ACQUIRE_TIMEOUT)
         .statement_timeout(STATEMENT_TIMEOUT)
+        .map_sqlx_postgres_opts(|options| {
+            let idle = TRANSACTION_IDLE_MAX.as_millis();
+            options.options([("idle_in_transaction_session_timeout", idle)])
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(still_answers(connection)))
+        })
         .sqlx_logging(false);
     Database::connect(options).await
 }
@@ -136,6 +159,7 @@ pub(super) async fn mysql(url: &str, connections_max: u32) -> Result<DatabaseCon
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| Box::pin(set_up_mysql(connection)))
+        .after_release(|connection, _| Box::pin(still_answers(connection)))
         .connect_with(options)
         .await
         .map_err(connect_error)?;
@@ -148,7 +172,11 @@ async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Erro
     let version = connection.fetch_one("SELECT VERSION()").await?;
     // MariaDB counts seconds and stops any statement, MySQL milliseconds and stops queries only.
     let timeout = if version.try_get::<String, _>(0)?.contains("MariaDB") {
-        format!("max_statement_time = {}", STATEMENT_TIMEOUT.as_secs())
+        format!(
+            "max_statement_time = {}, SESSION idle_transaction_timeout = {}",
+            STATEMENT_TIMEOUT.as_secs(),
+            TRANSACTION_IDLE_MAX.as_secs()
+        )
     } else {
         format!("max_execution_time = {}", STATEMENT_TIMEOUT.as_millis())
     };
