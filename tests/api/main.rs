@@ -19,6 +19,7 @@ mod http;
 mod keys;
 mod login;
 mod migrations;
+#[cfg(target_os = "linux")]
 mod outages;
 mod schema;
 mod sessions;
