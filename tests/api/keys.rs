@@ -1,6 +1,6 @@
 //! Keys follow one another, and nobody's valid token is refused for it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::Request;
@@ -8,8 +8,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::app::App;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
-use crate::support::{SignedIn, TestApp, call, refresh, send};
+use crate::support::load::{Load, Pair, REFRESH};
+use crate::support::process::Server;
+use crate::support::{SignedIn, TestApp, TestDatabase, call, refresh, send};
 
 const ME: &str = "{ me { id } }";
 const MINUTE: Duration = Duration::from_mins(1);
@@ -189,6 +192,61 @@ async fn a_dropped_key_takes_its_tokens_along_and_nobody_is_signed_out() {
     assert!(accepts(&app.app, &fresh.access).await);
     let events = app.audit_events().await;
     assert_eq!(events.iter().filter(|kind| kind.starts_with("KEY_")).count(), 2, "{events:?}");
+}
+
+/// Two real instances, each with its own clock and its own reading of the keys.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_a_change_of_keys_refuses_nobody_and_a_dropped_key_is_dead_in_five_seconds() {
+    let database = TestDatabase::create().await;
+    let instances = [Server::start(&database), Server::start(&database)];
+    let load = Load::start(&instances, 6);
+    load.go_on_for(60).await;
+    let mut early = Pair::of(&instances[0].register("early").await["data"]["register"]).unwrap();
+    let old = kid(&early.access);
+    run(&database, &["keys", "rotate", "--now"]).await;
+    for (number, instance) in instances.iter().enumerate() {
+        let begun = Instant::now();
+        for attempt in 0.. {
+            let registered = instance.register(&format!("late{number}x{attempt}")).await;
+            if kid(&Pair::of(&registered["data"]["register"]).unwrap().access) != old {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10), "the new key never signs");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    load.go_on_for(200).await; // Each client's token is of the new key by now.
+    assert!(instances[1].accepts(&early).await, "what the old key signed is still good");
+
+    run(&database, &["keys", "retire", &old]).await;
+    let dropped = Instant::now();
+    for instance in &instances {
+        while instance.accepts(&early).await {
+            assert!(dropped.elapsed() < Duration::from_secs(5), "a dropped key is honoured");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    eprintln!("dead on both instances after {:?}", dropped.elapsed());
+    load.go_on_for(100).await;
+    for instance in &instances {
+        let refreshed = instance.call(REFRESH, json!({ "t": early.refresh }), "").await.unwrap();
+        early = Pair::of(&refreshed["data"]["refreshToken"]).unwrap();
+        assert!(instance.accepts(&early).await, "nobody was signed out");
+    }
+    load.stop().await.assert_told_only(&["NONE"]);
+}
+
+/// The command line beside instances that share a folder.
+async fn run(database: &TestDatabase, arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
+        .arg(format!("--database-url={}", database.url))
+        .arg(format!("--data-dir={}", database.folder.path().display()))
+        .current_dir(database.folder.path())
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[tokio::test]

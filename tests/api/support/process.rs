@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::load::Pair;
 use super::{PASSWORD, REGISTER, TestDatabase};
 
 /// One instance, killed when it is dropped: a test that fails leaves no server behind.
@@ -95,6 +96,11 @@ impl Server {
         let input = json!({ "username": name, "email": format!("{name}@example.com"),
                             "password": PASSWORD });
         self.call(REGISTER, json!({ "input": input }), "").await.unwrap()
+    }
+
+    /// Whether an access token is good here.
+    pub(crate) async fn accepts(&self, pair: &Pair) -> bool {
+        code(&self.call("{ me { id } }", Value::Null, &pair.access).await.unwrap()) == "NONE"
     }
 
     /// The status of a GET, and how long it took.
