@@ -305,12 +305,8 @@ pub(crate) async fn list(
         .collect();
     // A key that a later one overtakes will never sign.
     let is_overtaken = |row: &store::Row| {
-        let later = |other: &&store::Row| {
-            other.purpose == row.purpose
-                && other.serial > row.serial
-                && begins(other) <= begins(row)
-        };
-        rows.iter().any(|other| later(&other))
+        let mut later = rows.iter().filter(|other| other.serial > row.serial);
+        later.any(|other| other.purpose == row.purpose && begins(other) <= begins(row))
     };
     let state = |row: &store::Row| match row.verifies_until {
         Some(until) if until <= now => State::Ended,
