@@ -1,8 +1,7 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
-use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+mod secret;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,22 +9,20 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use tempfile::NamedTempFile;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
+pub(crate) use self::secret::{existing_secret, master};
 use crate::config::Config;
 use crate::features::accounts::Accounts;
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
 use crate::platform::clock::Clock;
-use crate::platform::db::{Db, sqlite_file};
+use crate::platform::db::Db;
 use crate::platform::jwt::{Jwt, LEEWAY_SECONDS};
-use crate::platform::keys::{Keys, Master, rotation};
+use crate::platform::keys::{Keys, rotation};
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
-use crate::platform::secret::{CryptoError, base64url, random, sha256};
 use crate::schema::{self, Schema};
 
 /// How often each instance reads the key set.
@@ -35,9 +32,6 @@ const KEYS_EVERY: Duration = Duration::from_secs(2);
 const PROBE_MAX: Duration = Duration::from_secs(4);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
-
-/// A master secret, erased when it is dropped.
-type Secret = Zeroizing<Vec<u8>>;
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -73,7 +67,7 @@ impl App {
         }
         // Asked before the secret is looked for: another instance makes the secret first.
         let has_keys = rotation::has_keys(&db).await?;
-        let master = Arc::new(master(&config, &master_secret(&config, has_keys)?)?);
+        let master = Arc::new(master(&config, &secret::master_secret(&config, has_keys)?)?);
         let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
@@ -199,97 +193,7 @@ impl App {
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url.expose_secret();
     if url.starts_with("sqlite:") {
-        create_private_dir(&config.data_dir)?;
+        secret::create_private_dir(&config.data_dir)?;
     }
     Db::connect(url, config.database_connections).await.context("the database cannot be reached")
-}
-
-/// The keys that seal and open, from the secret and the one before it.
-pub(crate) fn master(config: &Config, secret: &[u8]) -> Result<Master, CryptoError> {
-    let previous = config.secret_key_previous.as_ref();
-    Master::new(secret, previous.map(|secret| secret.expose_secret().as_bytes()))
-}
-
-/// The configured secret, or in development one that is made once and kept in the data folder.
-///
-/// None is made for a database that has keys: it would open none of them.
-fn master_secret(config: &Config, has_keys: bool) -> anyhow::Result<Secret> {
-    if let Some(secret) = existing_secret(config)? {
-        return Ok(secret);
-    }
-    if has_keys {
-        bail!(
-            "the database has keys, and the secret that opens them is neither set as SECRET_KEY nor \
-             in {}",
-            config.data_dir.display()
-        );
-    }
-    create_private_dir(&config.data_dir)?;
-    let path = secret_file(config);
-    // Written whole and then named, so that an instance that starts at the same moment reads
-    // either nothing or all of it; whoever is second takes the first one's.
-    let mut file = NamedTempFile::new_in(&config.data_dir)?;
-    file.write_all(Zeroizing::new(base64url(random::<32>()?)).as_bytes())?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(&path) {
-        Err(taken) if taken.error.kind() == ErrorKind::AlreadyExists => {}
-        outcome => drop(outcome.context("the data folder cannot be written")?),
-    }
-    read_private(&path)
-}
-
-/// The configured secret, or the one that was made earlier.
-pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Secret>> {
-    if let Some(secret) = &config.secret_key {
-        return Ok(Some(Zeroizing::new(secret.expose_secret().as_bytes().to_vec())));
-    }
-    // The second is where it lay before files were known by their place.
-    let places = [secret_file(config), file_of(config, config.database_url.expose_secret())];
-    places.iter().find(|path| path.exists()).map(|path| read_private(path)).transpose()
-}
-
-/// Where the generated secret lies: named after its database, so that it is never tried on another.
-///
-/// A file in the data folder is known by its place there, so that the folder may be moved and
-/// spelled as one likes; any other file by its full path, and a server's database by its address.
-fn secret_file(config: &Config) -> PathBuf {
-    let url = config.database_url.expose_secret();
-    let file = sqlite_file(url).and_then(|file| fs::canonicalize(file).ok());
-    let folder = fs::canonicalize(&config.data_dir).ok();
-    let inside = match (&file, &folder) {
-        (Some(file), Some(folder)) => file.strip_prefix(folder).ok(),
-        _ => None,
-    };
-    match inside.or(file.as_deref()) {
-        Some(path) => file_of(config, &path.display().to_string()),
-        None => file_of(config, url),
-    }
-}
-
-fn file_of(config: &Config, address: &str) -> PathBuf {
-    let digest = base64url(&sha256(address.as_bytes())[..9]);
-    config.data_dir.join(format!("secret-{digest}.key"))
-}
-
-fn read_private(path: &Path) -> anyhow::Result<Secret> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-            bail!("{} can be read by others: run `chmod 600` on it", path.display());
-        }
-    }
-    let secret = Zeroizing::new(fs::read(path)?);
-    if secret.len() < crate::config::SECRET_LENGTH_MIN {
-        bail!("{} is incomplete", path.display());
-    }
-    Ok(secret)
-}
-
-fn create_private_dir(path: &Path) -> anyhow::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).context("the data folder cannot be made")
 }
