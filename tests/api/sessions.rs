@@ -73,6 +73,20 @@ async fn a_replay_after_the_grace_ends_the_session() {
 }
 
 #[tokio::test]
+async fn to_a_clock_that_was_set_back_an_old_token_is_no_fresh_one() {
+    let app = TestApp::start().await;
+    let behind = app.second_instance_at(app.clock.now() - SECOND * 2).await;
+    let set_back = app.second_instance_at(app.clock.now() - Duration::from_hours(1)).await;
+    let alice = app.register("alice").await;
+    let fresh = app.refresh(&alice.refresh).await.signed_in("refreshToken");
+
+    let other_tab = refresh(&behind, &alice.refresh).await.signed_in("refreshToken");
+    assert_eq!(other_tab.refresh, fresh.refresh, "clocks stand apart");
+    assert_eq!(refresh(&set_back, &alice.refresh).await.code(), "INVALID_TOKEN");
+    assert_eq!(app.refresh(&fresh.refresh).await.code(), "INVALID_TOKEN", "taken for a reuse");
+}
+
+#[tokio::test]
 async fn without_a_grace_every_second_use_ends_the_session() {
     let app = TestApp::start_with(&["--refresh-grace-seconds=0"]).await;
     let alice = app.register("alice").await;

@@ -184,9 +184,12 @@ impl Sessions {
     }
 
     /// Whether something that happened at `then` is at most one grace ago. A grace of 0 is off.
+    ///
+    /// By the clock of another instance it may be yet to come, but by no more than that: to a clock
+    /// that was set back, everything would have happened a moment ago (RE-08).
     fn is_within_grace(&self, then: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         let grace = self.lifetimes.grace;
-        !grace.is_zero() && now - then <= grace
+        !grace.is_zero() && (now - then).abs() <= grace
     }
 }
 

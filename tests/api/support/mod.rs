@@ -116,6 +116,11 @@ impl TestApp {
         Self::build(&self.with(flags), &self.clock).await
     }
 
+    /// Another instance whose clock stands at another time.
+    pub(crate) async fn second_instance_at(&self, time: DateTime<Utc>) -> App {
+        Self::build(&self.flags, &Clock::manual(time)).await
+    }
+
     /// Runs the command line over the same database, with the same secret.
     pub(crate) async fn cli(&self, arguments: &[&str]) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
