@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::support::load::{Ledger, Load, ME, Pair, REFRESH};
 use crate::support::process::{Server, code};
+use crate::support::relay::Relay;
 use crate::support::servers::{DatabaseServer, Kind};
 use crate::support::{SECOND, assert_whole, named_server};
 
@@ -33,22 +34,24 @@ struct Scene {
 
 impl Scene {
     async fn set(kind: Kind) -> Option<Self> {
-        if named_server().is_some() {
-            eprintln!("skipped: runs on servers of its own, with the suite on SQLite");
-            return None;
-        }
-        let database = DatabaseServer::start(kind).await?;
+        let database = start(kind).await?;
+        let url = database.url();
+        Some(Self::over(database, &url, 8).await)
+    }
+
+    async fn over(database: DatabaseServer, url: &str, connections: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let secret = Uuid::now_v7().simple().to_string() + &Uuid::now_v7().simple().to_string();
         let secret = format!("--secret-key={secret}");
+        let connections = format!("--database-connections={connections}");
         let start = || {
-            let flags = ["--env=development", &secret, "--database-connections=8"];
-            Server::start_with(&database.url(), folder.path(), &flags, &[])
+            let flags = ["--env=development", &secret, &connections];
+            Server::start_with(url, folder.path(), &flags, &[])
         };
         let instances = vec![start(), start()];
         let load = Load::start(&instances, 8);
         load.go_on_for(100).await;
-        Some(Self { database, instances, load, _folder: folder })
+        Self { database, instances, load, _folder: folder }
     }
 
     /// During an outage: alive, not ready, and an answer for who asks.
@@ -95,6 +98,14 @@ impl Scene {
         db.close().await.unwrap();
         ledger
     }
+}
+
+async fn start(kind: Kind) -> Option<DatabaseServer> {
+    if named_server().is_some() {
+        eprintln!("skipped: runs on servers of its own, with the suite on SQLite");
+        return None;
+    }
+    DatabaseServer::start(kind).await
 }
 
 /// Without a database an instance is not ready, and whoever needs it is told to come back: also
@@ -170,6 +181,46 @@ async fn a_read_only_database_is_told_from_a_fault(kind: Kind) {
     scene.assert_nothing_lost().await;
 }
 
+/// A database whose connections are forgotten on the way: nothing comes back over those there are,
+/// the locks taken over them stay, and new ones work.
+async fn silence_is_survived(kind: Kind) {
+    let Some(database) = start(kind).await else { return };
+    let relay = Relay::to(database.address()).await;
+    let url = database.url_over(relay.port);
+    // So few that all are in use, and so many that not all are lost to the question that sqlx asks
+    // of a connection that comes back: it waits for ever (see the pool's settings).
+    let scene = Scene::over(database, &url, 4).await;
+    let mut alice = newcomer(&scene, "alice").await;
+
+    relay.silence();
+    let began = Instant::now();
+    // Given up, one after the other, by who waits for them; and so are the locks by the database.
+    scene.load.go_on_for(300).await;
+    eprintln!("{kind:?}'s connections were silent {:?} ago", began.elapsed());
+
+    scene.assert_recovers(&mut alice).await;
+    let ledger = scene.assert_nothing_lost().await;
+    let slowest = ledger.slowest();
+    assert!(slowest.took < ANSWER_MAX + SECOND, "{slowest:?}");
+}
+
+/// Whoever is first to find that an idle connection has been forgotten is given a new one.
+async fn silence_goes_unnoticed(kind: Kind) {
+    let Some(database) = start(kind).await else { return };
+    let relay = Relay::to(database.address()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = database.url_over(relay.port);
+    // More connections than may be about to become idle when they fall silent, and are not yet.
+    let instance = Server::start_with(&url, folder.path(), &["--database-connections=8"], &[]);
+    instance.register("alice").await;
+
+    relay.silence();
+    let began = Instant::now();
+    let registered = instance.register("bob").await;
+    assert_eq!(code(&registered), "NONE", "{registered}");
+    assert!(began.elapsed() < REFUSAL_MAX, "{:?}", began.elapsed());
+}
+
 /// A database that is gone: first without a word, then because an operator restarts it.
 async fn a_kill_and_a_restart_are_survived(kind: Kind) {
     let Some(mut scene) = Scene::set(kind).await else { return };
@@ -216,4 +267,24 @@ async fn a_postgresql_that_is_read_only_for_a_while_is_no_fault_of_ours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mariadb_that_is_read_only_for_a_while_is_no_fault_of_ours() {
     a_read_only_database_is_told_from_a_fault(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_survive_that_their_connections_to_postgresql_go_silent() {
+    silence_is_survived(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_instances_survive_that_their_connections_to_mariadb_go_silent() {
+    silence_is_survived(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_to_postgresql_that_went_silent_are_replaced_at_once() {
+    silence_goes_unnoticed(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn idle_connections_to_mariadb_that_went_silent_are_replaced_at_once() {
+    silence_goes_unnoticed(Kind::MariaDb).await;
 }

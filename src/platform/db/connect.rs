@@ -21,6 +21,9 @@ use super::failure::lost_a_race;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another process that is writing.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is asked whether it is still there, before a new one is opened for
+/// the same caller: that must be possible within the time above.
+const IDLE_ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How often a SQLite file that others are opening is tried, and how long between two tries.
 const SQLITE_OPEN_ATTEMPTS: u32 = 20;
 const SQLITE_OPEN_PAUSE: Duration = Duration::from_millis(50);
@@ -119,13 +122,18 @@ async fn has_ended(writer: &mut sqlite::SqliteConnection) -> Result<bool, sqlx::
     Ok(!writer.is_in_transaction())
 }
 
-/// Whether a connection that comes back still answers; if not, it is dropped.
+/// Whether a connection still answers, within so long; if not, the pool drops it.
 ///
 /// sqlx asks that too, but waits for ever. A connection that went silent, because a machine lost
 /// its power or something between has forgotten it, would keep its place in the pool for as long
-/// as the system tries to reach the other end, which is a quarter of an hour.
-async fn still_answers(connection: &mut impl sqlx::Connection) -> Result<bool, sqlx::Error> {
-    match tokio::time::timeout(ACQUIRE_TIMEOUT, connection.ping()).await {
+/// as the system tries to reach the other end, which is a quarter of an hour. What can still
+/// happen is that it goes silent while sqlx asks once more, right after us: that cannot be
+/// switched off, and such a place is lost for that quarter of an hour.
+async fn answers_within(
+    limit: Duration,
+    answer: impl Future<Output = Result<(), sqlx::Error>>,
+) -> Result<bool, sqlx::Error> {
+    match tokio::time::timeout(limit, answer).await {
         Ok(answer) => answer.map(|()| true),
         Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
     }
@@ -144,7 +152,9 @@ pub(super) async fn postgres(url: &str, connections_max: u32) -> Result<Database
             options.options([("idle_in_transaction_session_timeout", idle)])
         })
         .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_release(|connection, _| Box::pin(still_answers(connection)))
+            pool.test_before_acquire(false)
+                .before_acquire(|idle, _| Box::pin(answers_within(IDLE_ANSWER_MAX, idle.ping())))
+                .after_release(|used, _| Box::pin(answers_within(ACQUIRE_TIMEOUT, used.ping())))
         })
         .sqlx_logging(false);
     Database::connect(options).await
@@ -159,7 +169,9 @@ pub(super) async fn mysql(url: &str, connections_max: u32) -> Result<DatabaseCon
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| Box::pin(set_up_mysql(connection)))
-        .after_release(|connection, _| Box::pin(still_answers(connection)))
+        .test_before_acquire(false)
+        .before_acquire(|idle, _| Box::pin(answers_within(IDLE_ANSWER_MAX, idle.ping())))
+        .after_release(|used, _| Box::pin(answers_within(ACQUIRE_TIMEOUT, roll_back(used))))
         .connect_with(options)
         .await
         .map_err(connect_error)?;
@@ -188,6 +200,14 @@ async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Erro
     connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
     connection.execute(AssertSqlSafe(settings)).await?;
     Ok(())
+}
+
+/// Ends what is open, and thereby asks whether the server still answers.
+///
+/// A caller who goes away while its transaction begins leaves one that sqlx does not know of. What
+/// the next writes in a single statement would be part of it, neither committed nor unlocked.
+async fn roll_back(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+    connection.execute("ROLLBACK").await.map(|_| ())
 }
 
 fn connect_error(error: sqlx::Error) -> DbErr {

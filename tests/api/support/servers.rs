@@ -1,5 +1,6 @@
 //! A database server of a test's own, to be paused, killed and started again.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub(crate) struct DatabaseServer {
     programs: PathBuf,
     owner: Option<Owner>,
     folder: TempDir,
+    data: PathBuf,
     port: u16,
     process: Option<Child>,
 }
@@ -66,7 +68,8 @@ impl DatabaseServer {
         if let Some(Owner { user, group }) = owner {
             chown(folder.path(), Some(user), Some(group)).unwrap();
         }
-        let mut server = Self { kind, programs, owner, folder, port: free_port(), process: None };
+        let (data, port) = (folder.path().join("data"), free_port());
+        let mut server = Self { kind, programs, owner, folder, data, port, process: None };
         server.initialise();
         server.restart().await;
         Some(server)
@@ -74,10 +77,20 @@ impl DatabaseServer {
 
     /// The database's address.
     pub(crate) fn url(&self) -> String {
+        self.url_over(self.port)
+    }
+
+    /// Its address for whoever goes over a relay on this port.
+    pub(crate) fn url_over(&self, port: u16) -> String {
         match self.kind {
-            Kind::Postgres => format!("postgres://postgres@127.0.0.1:{}/postgres", self.port),
-            Kind::MariaDb => format!("mysql://app@127.0.0.1:{}/portcullis", self.port),
+            Kind::Postgres => format!("postgres://postgres@127.0.0.1:{port}/postgres"),
+            Kind::MariaDb => format!("mysql://app@127.0.0.1:{port}/portcullis"),
         }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
     /// Refuses to write, or no longer.
@@ -148,7 +161,7 @@ impl DatabaseServer {
     }
 
     fn initialise(&self) {
-        let data = self.data();
+        let data = &self.data;
         let mut command = match self.kind {
             Kind::Postgres => {
                 let mut command = self.command("initdb");
@@ -162,6 +175,8 @@ impl DatabaseServer {
                 command.args(["--skip-test-db", "--skip-name-resolve"]);
                 command.args(self.owner.map(|_| format!("--user={}", self.kind.user())));
                 command.arg(format!("--datadir={}", data.display()));
+                // One that starts clears the folder of the temporary tables of all others.
+                command.arg(format!("--tmpdir={}", self.folder.path().display()));
                 command
             }
         };
@@ -171,7 +186,7 @@ impl DatabaseServer {
     }
 
     fn serve(&self) -> Child {
-        let (data, port, log) = (self.data(), self.port, self.folder.path().join("log"));
+        let (data, port, log) = (&self.data, self.port, self.folder.path().join("log"));
         let mut command = match self.kind {
             Kind::Postgres => {
                 let mut command = self.command("postgres");
@@ -188,6 +203,7 @@ impl DatabaseServer {
                 command.args(["--skip-networking=0", "--innodb-buffer-pool-size=32M"]);
                 command.args(["--innodb-log-file-size=16M", "--key-buffer-size=1M"]);
                 command.arg(format!("--datadir={}", data.display())).arg(format!("--port={port}"));
+                command.arg(format!("--tmpdir={}", self.folder.path().display()));
                 for file in ["socket", "pid-file", "init-file"] {
                     let path = self.folder.path().join(file);
                     command.arg(format!("--{file}={}", path.display()));
@@ -207,10 +223,6 @@ impl DatabaseServer {
         }
         command.stdin(Stdio::null());
         command
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
     }
 
     fn log(&self) -> String {
