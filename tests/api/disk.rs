@@ -1,4 +1,4 @@
-//! The disk under the embedded database fills up while it is written to.
+//! The disk under a database fills up while it is written to.
 
 use std::fs::File;
 use std::io::Write;
@@ -7,17 +7,22 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sea_orm::Database;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::load::{Load, ME, Pair};
+use crate::support::load::{Load, ME, Pair, REFRESH};
 use crate::support::process::{Server, code};
+use crate::support::servers::{DatabaseServer, Kind};
 use crate::support::{assert_whole, named_server};
 
 /// How long the disk may take to fill, and the server to go on afterwards.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the disk of a server stays full: its log may have room for a while.
+const FULL_MIN: Duration = Duration::from_secs(5);
+/// How long what a server has still room for may last: it allots its files many pages at a time.
+const FILL_MAX: Duration = Duration::from_secs(25);
 
-/// A file system of a few megabytes, in memory.
+/// A small file system, in memory.
 struct SmallDisk {
     folder: TempDir,
 }
@@ -25,10 +30,11 @@ struct SmallDisk {
 impl SmallDisk {
     /// `None`, with a word why, where mounting is not for us: it takes root and a machine that
     /// lets root mount, which not every place that must run all tests is.
-    fn mount() -> Option<Self> {
+    fn mount(megabytes: u32) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=6m,mode=700", "tmpfs"]).arg(folder.path());
+        let options = format!("size={megabytes}m,mode=700");
+        mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path());
         match mount.output() {
             Ok(output) if output.status.success() => Some(Self { folder }),
             Ok(output) => {
@@ -68,7 +74,7 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
         eprintln!("skipped: the disk of the embedded database only");
         return;
     }
-    let Some(disk) = SmallDisk::mount() else { return };
+    let Some(disk) = SmallDisk::mount(6) else { return };
     let url = format!("sqlite://{}/test.db", disk.folder.path().display());
     let servers = [Server::start_with(&url, disk.folder.path(), &[], &[])];
     let load = Load::start(&servers, 4);
@@ -110,4 +116,76 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
     let db = Database::connect(&url).await.unwrap();
     assert_whole(&db).await;
     db.close().await.unwrap();
+}
+
+/// The disk of a database server, with its data and its log of what is not yet in there.
+async fn a_full_disk_of_a_server_spoils_nothing(kind: Kind) {
+    if named_server().is_some() {
+        eprintln!("skipped: runs on servers of its own, with the suite on SQLite");
+        return;
+    }
+    let Some(disk) = SmallDisk::mount(192) else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut database) = DatabaseServer::start_on(kind, folder, disk.folder.path()).await
+    else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let servers = [Server::start_with(&database.url(), folder.path(), &[], &[])];
+    let load = Load::start(&servers, 4);
+    load.go_on_for(60).await;
+    let mut alice = Pair::of(&servers[0].register("alice").await["data"]["register"]).unwrap();
+
+    disk.fill();
+    let (began, mut refusals, mut tries) = (Instant::now(), 0, 0);
+    while refusals < 20 || began.elapsed() < FULL_MIN {
+        assert!(began.elapsed() < FILL_MAX, "the disk does not fill up");
+        tries += 1;
+        let answer = servers[0].register(&format!("late{tries}")).await;
+        match code(&answer) {
+            "NONE" => disk.fill(), // A page was left, or given back.
+            code => {
+                assert_eq!(code, "SERVICE_UNAVAILABLE", "{answer}");
+                refusals += 1;
+            }
+        }
+    }
+    let me = servers[0].call(ME, Value::Null, &alice.access).await.unwrap();
+    assert!(["NONE", "SERVICE_UNAVAILABLE"].contains(&code(&me)), "nobody is a stranger: {me}");
+    assert_eq!(servers[0].get("/healthz").await.0, 200);
+    eprintln!("  {kind:?} was full after {:?}; {}", began.elapsed(), code(&me));
+
+    std::fs::remove_file(disk.ballast()).unwrap();
+    let began = Instant::now();
+    while code(&servers[0].register(&format!("bob{tries}")).await) != "NONE" {
+        tries += 1;
+        assert!(began.elapsed() < PATIENCE, "it does not recover");
+        // As whoever supervises it would.
+        if database.has_ended() {
+            eprintln!("  {kind:?} has ended, started again in {:?}", database.restart().await);
+        }
+    }
+    eprintln!("  writes again after {:?}", began.elapsed());
+    let refreshed = servers[0].call(REFRESH, json!({ "t": alice.refresh }), "").await.unwrap();
+    alice = Pair::of(&refreshed["data"]["refreshToken"]).unwrap();
+    assert!(servers[0].accepts(&alice).await);
+    load.go_on_for(60).await;
+
+    let ledger = load.stop().await;
+    eprintln!("  {:?}", ledger.codes());
+    ledger.assert_told_only(&["NONE", "SERVICE_UNAVAILABLE", "LATE"]);
+    ledger.assert_kept(&servers[0]).await;
+    let db = Database::connect(&database.url()).await.unwrap();
+    assert_whole(&db).await;
+    db.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_postgresql_refuses_writes_and_spoils_nothing() {
+    a_full_disk_of_a_server_spoils_nothing(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_under_mariadb_refuses_writes_and_spoils_nothing() {
+    a_full_disk_of_a_server_spoils_nothing(Kind::MariaDb).await;
 }

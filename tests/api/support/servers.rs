@@ -54,6 +54,13 @@ struct Owner {
 impl DatabaseServer {
     /// Makes and starts a server; `None`, with a word why, where its programs are not installed.
     pub(crate) async fn start(kind: Kind) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().to_owned();
+        Self::start_on(kind, folder, &disk).await
+    }
+
+    /// The same, with its data, and nothing else, in a folder on a disk of its own.
+    pub(crate) async fn start_on(kind: Kind, folder: TempDir, disk: &Path) -> Option<Self> {
         let Some(programs) = kind.programs() else {
             skip(&format!("the programs of {kind:?} are not installed"));
             return None;
@@ -64,11 +71,12 @@ impl DatabaseServer {
             skip(&format!("root may not run {kind:?}, and there is no user {}", kind.user()));
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
-        if let Some(Owner { user, group }) = owner {
-            chown(folder.path(), Some(user), Some(group)).unwrap();
+        for path in [folder.path(), disk] {
+            if let Some(Owner { user, group }) = owner {
+                chown(path, Some(user), Some(group)).unwrap();
+            }
         }
-        let (data, port) = (folder.path().join("data"), free_port());
+        let (data, port) = (disk.join("data"), free_port());
         let mut server = Self { kind, programs, owner, folder, data, port, process: None };
         server.initialise();
         server.restart().await;
@@ -140,6 +148,11 @@ impl DatabaseServer {
         process.wait().unwrap();
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_none_or(|process| process.try_wait().unwrap().is_some())
+    }
+
     /// Starts it again on its data and its port, and waits until it answers.
     pub(crate) async fn restart(&mut self) -> Duration {
         let began = Instant::now();
@@ -166,7 +179,8 @@ impl DatabaseServer {
             Kind::Postgres => {
                 let mut command = self.command("initdb");
                 command.args(["--auth=trust", "--username=postgres", "--encoding=UTF8"]);
-                command.args(["--no-sync", "--locale=C"]).arg("-D").arg(data);
+                // Small pieces of log, so that a full disk soon has no room for the next.
+                command.args(["--no-sync", "--locale=C", "--wal-segsize=1"]).arg("-D").arg(data);
                 command
             }
             Kind::MariaDb => {
