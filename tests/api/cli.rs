@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -230,72 +229,6 @@ async fn a_password_is_asked_for_twice_at_a_terminal_and_not_shown() {
     assert_eq!(app.login("alice", OTHER_PASSWORD).await.code(), "NONE");
 }
 
-/// The findings of `doctor`, by what they are about, and whether all is well.
-async fn doctor(app: &TestApp, arguments: &[&str]) -> (bool, Vec<(String, String, String)>) {
-    let outcome = app.cli(&[&["doctor", "--json"], arguments].concat()).await;
-    let told: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(outcome.status == 0, told["ok"] == true, "{outcome:?}");
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let findings = told["findings"].as_array().unwrap().iter().map(|finding| {
-        (text(&finding["level"]), text(&finding["message"]), text(&finding["advice"]))
-    });
-    (told["ok"] == true, findings.collect())
-}
-
-async fn found(app: &TestApp, arguments: &[&str], level: &str, message: &str, advice: &str) {
-    let (_, findings) = doctor(app, arguments).await;
-    let is_there =
-        findings.iter().any(|(l, m, a)| l == level && m.contains(message) && a.contains(advice));
-    assert!(is_there, "no {level} that says {message:?} and {advice:?}: {findings:#?}");
-}
-
-#[tokio::test]
-async fn the_doctor_finds_a_good_server_good() {
-    let app = TestApp::start_now(&[]).await;
-    let private = fs::Permissions::from_mode(0o700);
-    fs::set_permissions(app.database.folder.path(), private).unwrap();
-    let (is_well, findings) = doctor(&app, &[]).await;
-    assert!(is_well, "{findings:?}");
-    let problems = findings.iter().filter(|(level, message, _)| {
-        // The tests' own hashes are cheap.
-        level != "ok" && level != "note" && !message.contains("too cheap")
-    });
-    assert_eq!(problems.count(), 0, "{findings:?}");
-    assert!(app.cli(&["doctor"]).await.printed().contains("SECRET_KEY opens all 2"));
-}
-
-#[tokio::test]
-async fn the_doctor_changes_nothing() {
-    let app = TestApp::start_now(&[]).await;
-    let folder = app.database.folder.path().join("elsewhere");
-    let elsewhere = format!("--data-dir={}", folder.display());
-    let url = format!("--database-url=sqlite://{}/none.db", folder.display());
-    let (is_well, _) = doctor(&app, &[&elsewhere, &url]).await;
-    assert!(is_well);
-    assert!(!folder.exists());
-}
-
-#[tokio::test]
-async fn the_doctor_leaves_a_database_file_as_it_is() {
-    let app = TestApp::start_now(&[]).await;
-    if !app.database.url.starts_with("sqlite") {
-        eprintln!("skipped: this database is no file");
-        return;
-    }
-    let copy = app.database.folder.path().join("copy.db");
-    app.sql(&format!("VACUUM INTO '{}'", copy.display())).await;
-    let before = fs::read(&copy).unwrap();
-    let files = || fs::read_dir(app.database.folder.path()).unwrap().count();
-    let count = files();
-
-    let url = format!("--database-url=sqlite://{}", copy.display());
-    found(&app, &[&url], "ok", "the one this program was written for", "").await;
-    assert!(fs::read(&copy).unwrap() == before, "not a byte has changed");
-    assert_eq!(files(), count, "and nothing lies beside it");
-    fs::write(&copy, "no database").unwrap();
-    found(&app, &[&url], "problem", "", "a SQLite database").await;
-}
-
 #[tokio::test]
 async fn a_generated_secret_is_found_however_its_folder_is_spelled_and_wherever_it_moves() {
     let app = TestApp::start_now(&[]).await;
@@ -326,75 +259,6 @@ async fn a_generated_secret_is_found_however_its_folder_is_spelled_and_wherever_
     let told = app.cli(&["keys", "list", &elsewhere]).await;
     assert!(told.complaint().contains("the database has keys, and the secret"), "{told:?}");
     assert_eq!(fs::read_dir(folder.join("empty")).unwrap().count(), 0);
-}
-
-#[tokio::test]
-async fn the_doctor_says_what_is_wrong_and_what_to_do() {
-    let app = TestApp::start_now(&[]).await;
-    let port = "--database-url=postgres://nobody@127.0.0.1:1/nothing";
-    found(&app, &[port], "problem", "cannot be reached", "DATABASE_URL").await;
-    found(&app, &["--listen=nonsense"], "problem", "LISTEN must be", "--help").await;
-    let other = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
-    found(&app, &[other], "problem", "does not open 2 of 2 keys", "SECRET_KEY_PREVIOUS").await;
-    found(&app, &["--jwt-algorithm=ES256"], "note", "no key is of it", "next start").await;
-    found(&app, &["--jwt-issuer=https://other.example"], "note", "JWT_ISSUER", "RFC 8414").await;
-    let unused = "--secret-key-previous=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
-    found(&app, &[unused], "note", "opens nothing", "take it away").await;
-
-    app.cli(&["keys", "rotate", "--jwt-algorithm=HS256"]).await.printed();
-    found(&app, &[], "ok", "signs from", "").await;
-    app.cli(&["keys", "rotate", "--now", "--jwt-algorithm=ES256"]).await.printed();
-    let (_, findings) = doctor(&app, &["--jwt-algorithm=ES256"]).await;
-    assert!(!findings.iter().any(|(_, told, _)| told.contains("no key is of it")), "{findings:?}");
-    app.cli(&["keys", "rotate", "--now", "--jwt-algorithm=HS256"]).await.printed();
-    found(&app, &[], "warning", "no other service can verify", "JWT_ALGORITHM=EdDSA").await;
-
-    app.clock.advance(Duration::from_hours(1));
-    app.register("alice").await;
-    found(&app, &[], "warning", "set back", "NTP").await;
-
-    app.sql("DELETE FROM seaql_migrations WHERE version LIKE '%000006%'").await;
-    found(&app, &[], "problem", "1 changes are pending", "migrate up").await;
-    app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
-    found(&app, &[], "problem", "newer than this program", "run the version").await;
-}
-
-#[tokio::test]
-async fn the_doctor_sees_who_else_can_read_the_secret() {
-    let app = TestApp::start_now(&[]).await;
-    let folder = app.database.folder.path();
-    let secret = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let secret = secret.into_iter().find(|path| path.extension().is_some_and(|e| e == "key"));
-    let secret = secret.unwrap();
-
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
-    found(&app, &[], "warning", "is open to other users", "chmod 700").await;
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap();
-    found(&app, &[], "problem", "is open to other users", "chmod 600").await;
-    let told = app.cli(&["keys", "list"]).await;
-    assert!(told.complaint().contains("can be read by others"), "{told:?}");
-}
-
-#[tokio::test]
-async fn a_health_check_tells_a_living_server_from_none_and_from_another_program() {
-    let app = TestApp::start_now(&[]).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let listen = format!("--listen={address}");
-    let routes = portcullis::http::router(&app.app);
-    let server = tokio::spawn(async move { axum::serve(listener, routes).await });
-
-    assert!(doctor(&app, &["--live", &listen]).await.0);
-    server.abort();
-    let _aborted = server.await;
-    assert!(!doctor(&app, &["--live", &listen]).await.0);
-
-    let other = std::net::TcpListener::bind(address).unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = other.accept().unwrap();
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello");
-    });
-    found(&app, &["--live", &listen], "problem", "no living Portcullis", "LISTEN").await;
 }
 
 #[tokio::test]

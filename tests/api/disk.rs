@@ -68,6 +68,25 @@ impl Drop for SmallDisk {
     }
 }
 
+/// Fills the disk until writes are refused, and keeps it full for so long. Says how many it tried.
+async fn keep_full(disk: &SmallDisk, server: &Server, at_least: Duration) -> usize {
+    disk.fill();
+    let (began, mut refusals, mut tries) = (Instant::now(), 0, 0);
+    while refusals < 20 || began.elapsed() < at_least {
+        assert!(began.elapsed() < FILL_MAX, "the disk does not fill up");
+        tries += 1;
+        let answer = server.register(&format!("late{tries}")).await;
+        match code(&answer) {
+            "NONE" => disk.fill(), // A page was left, or given back.
+            code => {
+                assert_eq!(code, "SERVICE_UNAVAILABLE", "{answer}");
+                refusals += 1;
+            }
+        }
+    }
+    tries
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing() {
     if named_server().is_some() {
@@ -81,19 +100,8 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
     load.go_on_for(60).await;
     let alice = Pair::of(&servers[0].register("alice").await["data"]["register"]).unwrap();
 
-    disk.fill();
-    let (began, mut refusals) = (Instant::now(), 0);
-    while refusals < 20 {
-        assert!(began.elapsed() < PATIENCE, "the disk does not fill up");
-        let answer = servers[0].register(&format!("late{refusals}")).await;
-        match code(&answer) {
-            "NONE" => disk.fill(), // A page was left, or given back.
-            code => {
-                assert_eq!(code, "SERVICE_UNAVAILABLE", "{answer}");
-                refusals += 1;
-            }
-        }
-    }
+    let began = Instant::now();
+    keep_full(&disk, &servers[0], Duration::ZERO).await;
     let me = servers[0].call(ME, Value::Null, &alice.access).await.unwrap();
     assert_eq!(me["data"]["me"]["username"], "alice", "what only reads still works: {me}");
     assert_eq!(servers[0].get("/healthz").await.0, 200);
@@ -136,20 +144,8 @@ async fn a_full_disk_of_a_server_spoils_nothing(kind: Kind) {
     load.go_on_for(60).await;
     let mut alice = Pair::of(&servers[0].register("alice").await["data"]["register"]).unwrap();
 
-    disk.fill();
-    let (began, mut refusals, mut tries) = (Instant::now(), 0, 0);
-    while refusals < 20 || began.elapsed() < FULL_MIN {
-        assert!(began.elapsed() < FILL_MAX, "the disk does not fill up");
-        tries += 1;
-        let answer = servers[0].register(&format!("late{tries}")).await;
-        match code(&answer) {
-            "NONE" => disk.fill(), // A page was left, or given back.
-            code => {
-                assert_eq!(code, "SERVICE_UNAVAILABLE", "{answer}");
-                refusals += 1;
-            }
-        }
-    }
+    let began = Instant::now();
+    let mut tries = keep_full(&disk, &servers[0], FULL_MIN).await;
     let me = servers[0].call(ME, Value::Null, &alice.access).await.unwrap();
     assert!(["NONE", "SERVICE_UNAVAILABLE"].contains(&code(&me)), "nobody is a stranger: {me}");
     assert_eq!(servers[0].get("/healthz").await.0, 200);

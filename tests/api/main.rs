@@ -14,6 +14,7 @@ mod crash;
 mod databases;
 #[cfg(target_os = "linux")]
 mod disk;
+mod doctor;
 mod errors;
 mod http;
 mod keys;
