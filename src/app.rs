@@ -52,6 +52,17 @@ impl App {
     /// production), opens the keys and wires the services.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let db = connect(&config).await?;
+        match Self::wire(config, clock, db.clone()).await {
+            Ok(app) => Ok(app),
+            Err(error) => {
+                // SQLite leaves no log behind when it is closed. The first error is the one to tell.
+                let _second = db.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn wire(config: Config, clock: Clock, db: Db) -> anyhow::Result<Self> {
         if config.is_development() {
             if migration::status(db.reader()).await?.applied.is_empty() {
                 tracing::info!("the database is empty: its tables and keys are made now");
@@ -117,8 +128,10 @@ impl App {
         let app = self.clone();
         tokio::spawn(async move {
             let mut every = tokio::time::interval(KEYS_EVERY);
+            let mut was_on_time = true;
             loop {
                 every.tick().await;
+                was_on_time = app.tell_the_time(was_on_time);
                 match timeout(PROBE_MAX, app.keys.reload()).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::error!(error = %error, "the key set cannot be read"),
@@ -131,18 +144,26 @@ impl App {
             let mut every = tokio::time::interval(PURGE_EVERY);
             loop {
                 every.tick().await;
-                if !app.is_on_time() {
-                    tracing::error!(
-                        clock.ahead_seconds = app.clock.ahead().num_seconds(),
-                        "the machine's clock was set back: this instance is not ready until it has \
-                         caught up, or is restarted"
-                    );
-                }
                 if let Err(error) = app.purge().await {
                     tracing::error!(error = %error, "what has expired cannot be removed");
                 }
             }
         });
+    }
+
+    /// Logs when the machine's clock has been set back, and when it has caught up.
+    fn tell_the_time(&self, was_on_time: bool) -> bool {
+        let is_on_time = self.is_on_time();
+        if was_on_time && !is_on_time {
+            tracing::error!(
+                clock.ahead_seconds = self.clock.ahead().num_seconds(),
+                "the machine's clock was set back: this instance is not ready until it has caught \
+                 up, or is restarted"
+            );
+        } else if is_on_time && !was_on_time {
+            tracing::info!("the machine's clock has caught up");
+        }
+        is_on_time
     }
 
     /// Reads the key set, as the housekeeping does every two seconds.

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use super::output;
 use crate::app;
 use crate::config::Config;
+use crate::platform::db::Db;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
@@ -26,19 +27,25 @@ pub(super) enum Verb {
 
 pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     let db = app::connect(config).await?;
-    match verb {
-        Verb::Up => migration::up(db.writer(), None).await?,
-        Verb::Down { steps } => migration::down(db.writer(), *steps).await?,
-        Verb::Status { .. } => {}
-    }
-    let status = migration::status(db.reader()).await?;
+    let status = act(verb, &db).await;
+    // Also after a failure: SQLite leaves no log behind when it is closed.
     db.close().await?;
+    let status = status?;
     let printed = print(&status, matches!(verb, Verb::Status { json: true }));
     // The verdict stands whether or not anybody has read it.
     if matches!(verb, Verb::Status { .. }) && !status.is_current() {
         anyhow::bail!("the schema is not the one this program was written for");
     }
     printed
+}
+
+async fn act(verb: &Verb, db: &Db) -> anyhow::Result<migration::Status> {
+    match verb {
+        Verb::Up => migration::up(db.writer(), None).await?,
+        Verb::Down { steps } => migration::down(db.writer(), *steps).await?,
+        Verb::Status { .. } => {}
+    }
+    Ok(migration::status(db.reader()).await?)
 }
 
 fn print(status: &migration::Status, as_json: bool) -> anyhow::Result<()> {

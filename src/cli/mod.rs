@@ -105,7 +105,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
     })
 }
 
-/// An error with its causes, each told once: many repeat what has caused them.
+/// An error with its causes, each told once: many repeat what has caused them, or themselves.
 fn told(error: &anyhow::Error) -> String {
     let mut told = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -115,7 +115,9 @@ fn told(error: &anyhow::Error) -> String {
             told = format!("{told}: {cause}");
         }
     }
-    told
+    let mut parts: Vec<&str> = told.split(": ").collect();
+    parts.dedup();
+    parts.join(": ")
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -180,11 +180,12 @@ impl Reader {
             );
         }
         // What cannot be parsed is repeated by the driver, with the password in it.
-        if !url.expose_secret().starts_with("sqlite:") && Url::parse(url.expose_secret()).is_err() {
-            self.refuse(
-                "DATABASE_URL cannot be understood: special characters of the password must be \
-                 escaped, as in %23 for #",
-            );
+        let is_file = url.expose_secret().starts_with("sqlite:");
+        if let (false, Err(error)) = (is_file, Url::parse(url.expose_secret())) {
+            self.refuse(format!(
+                "DATABASE_URL cannot be understood ({error}): special characters of the password \
+                 must be escaped, as in %23 for #"
+            ));
         }
         url
     }

@@ -76,6 +76,17 @@ async fn the_doctor_leaves_a_database_file_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_database_that_could_not_be_made_is_a_problem() {
+    let app = TestApp::start_now(&[]).await;
+    let folder = app.database.folder.path().display().to_string();
+    let url = |path: &str| format!("--database-url=sqlite://{folder}/{path}");
+    fs::write(app.database.folder.path().join("file"), "").unwrap();
+    found(&app, &[&url("nowhere/x.db")], "problem", "cannot be reached", "folder must exist").await;
+    found(&app, &[&url("file/x.db")], "problem", "cannot be reached", "folder must exist").await;
+    found(&app, &[&url("none.db")], "note", "there is none yet", "migrate up").await;
+}
+
+#[tokio::test]
 async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     let app = TestApp::start_now(&[]).await;
     let port = "--database-url=postgres://nobody@127.0.0.1:1/nothing";

@@ -31,10 +31,10 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
     data_folder(report, config);
     let url = config.database_url.expose_secret();
-    let file = sqlite_file(url);
-    if file.is_some_and(|file| !file.exists()) {
-        let advice = "nothing: `portcullis` (or `portcullis migrate up`) makes it";
-        report.add(Level::Note, "database", "there is none yet", advice);
+    if let Some(file) = sqlite_file(url)
+        && !matches!(file.try_exists(), Ok(true))
+    {
+        missing(report, config, &file);
         return;
     }
     match Db::connect_to_look(url).await {
@@ -57,6 +57,23 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             };
             report.add(Level::Problem, "database", "it cannot be reached", advice);
         }
+    }
+}
+
+/// A database file that is not there, or that this user cannot see.
+fn missing(report: &mut Report, config: &Config, file: &Path) {
+    const ABOUT: &str = "database";
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    // The server makes its own data folder, and no other.
+    let is_made = folder == config.data_dir && matches!(folder.try_exists(), Ok(false));
+    if file.try_exists().is_ok() && (folder.is_dir() || is_made) {
+        let advice = "nothing: `portcullis` (or `portcullis migrate up`) makes it";
+        report.add(Level::Note, ABOUT, "there is none yet", advice);
+    } else {
+        let message = format!("{} cannot be reached", file.display());
+        let advice = "check DATABASE_URL: the folder must exist, and this user must have access";
+        report.add(Level::Problem, ABOUT, message, advice);
     }
 }
 
