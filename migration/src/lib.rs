@@ -218,11 +218,16 @@ async fn statement_timeout(txn: &DatabaseTransaction) -> Result<&'static str, Db
 }
 
 async fn unlock(txn: DatabaseTransaction, outcome: Result<(), Error>) -> Result<(), Error> {
-    if txn.get_database_backend() == DbBackend::MySql {
-        unlock_mysql(&txn).await?;
-    }
+    let unlocked = match txn.get_database_backend() {
+        DbBackend::MySql => unlock_mysql(&txn).await,
+        _ => Ok(()),
+    };
     match outcome {
-        Ok(()) => Ok(txn.commit().await?),
+        Ok(()) => {
+            unlocked?;
+            Ok(txn.commit().await?)
+        }
+        // What went wrong first is what to tell.
         Err(error) => {
             txn.rollback().await?;
             Err(error)

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{
     Accounts, By, CreateError, Filter, Listing, NewAccount, Order, OrderField, SetPasswordError,
+    search_key,
 };
 use crate::platform::access::{Client, Role, User};
 use crate::platform::clock::Clock;
@@ -178,7 +179,7 @@ fn done(user: &User, what: &str) -> anyhow::Result<()> {
 
 async fn list(accounts: &Accounts, args: &ListArgs) -> anyhow::Result<()> {
     let filter = Filter {
-        search: args.search.as_ref().map(|prefix| prefix.to_lowercase()),
+        search: args.search.as_deref().map(search_key),
         role: (!args.all).then_some(Role::Admin),
         is_active: args.status.map(|status| matches!(status, Status::Active)),
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, SignedIn, TestApp};
+use crate::support::{PASSWORD, SignedIn, TestApp, skip};
 
 const ME: &str = "{ me { role } }";
 const OTHER_PASSWORD: &str = "another long passphrase";
@@ -162,6 +162,8 @@ async fn accounts_are_listed_for_people_and_for_scripts() {
     assert!(
         lines[0].starts_with("ID ") && lines[3].contains("albert@example.com  USER   inactive")
     );
+    app.try_register("emile", "\u{e9}mile@example.com", PASSWORD).await.data();
+    assert_eq!(names(&["--all", "--search=E\u{301}MI"]).await, ["emile"], "as the API searches");
 }
 
 #[tokio::test]
@@ -200,7 +202,7 @@ async fn a_password_is_asked_for_twice_at_a_terminal_and_not_shown() {
     let app = TestApp::start_now(&[]).await;
     app.register("alice").await;
     if Command::new("script").arg("--version").output().is_err() {
-        eprintln!("skipped: there is no `script` (util-linux) here to make a terminal with");
+        skip("there is no `script` (util-linux) here to make a terminal with");
         return;
     }
     let ask_of = |user: &str, typed: &str| {

@@ -212,7 +212,9 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
     let master = match secret.and_then(|secret| Ok(app::master(config, &secret)?)) {
         Ok(master) => master,
         Err(error) => {
-            report.add(Level::Problem, ABOUT, format!("{error:#}"), "see above");
+            let advice =
+                "the server's user, and nobody else, must be able to read the whole secret";
+            report.add(Level::Problem, ABOUT, format!("{error:#}"), advice);
             return;
         }
     };

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Accounts, store};
 use crate::platform::access::{Role, User};
@@ -29,6 +30,11 @@ pub(crate) struct Filter {
     pub(crate) search: Option<String>,
     pub(crate) role: Option<Role>,
     pub(crate) is_active: Option<bool>,
+}
+
+/// A search in the canonical form of what it is compared with.
+pub(crate) fn search_key(typed: &str) -> String {
+    typed.nfc().collect::<String>().to_lowercase()
 }
 
 /// A user's place in an order.

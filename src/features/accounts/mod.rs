@@ -14,7 +14,7 @@ mod store;
 use sea_orm::DbErr;
 
 pub(crate) use self::administration::{AdminError, By};
-pub(crate) use self::listing::{Filter, Listing, Order, OrderField};
+pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::registration::{CreateError, NewAccount};
 use crate::features::sessions::Sessions;

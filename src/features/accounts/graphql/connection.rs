@@ -2,11 +2,10 @@
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
-use unicode_normalization::UnicodeNormalization;
 
 use super::User;
 use crate::features::accounts::listing::{Key, Page, Place, Side};
-use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField};
+use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, search_key};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
@@ -92,7 +91,7 @@ pub(super) fn listing(window: Window, filter: UserFilter, order: &UserOrder) -> 
 }
 
 fn parse_filter(filter: UserFilter) -> Result<Filter> {
-    let search = filter.search.map(|text| text.nfc().collect::<String>().to_lowercase());
+    let search = filter.search.map(|typed| search_key(&typed));
     if let Some(search) = &search {
         let refused = |reason, message| ApiError::argument("filter.search", reason, message);
         match search.chars().count() {
