@@ -1,5 +1,6 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
+mod housekeeping;
 mod secret;
 
 use std::sync::Arc;
@@ -19,19 +20,18 @@ use crate::features::login::Login;
 use crate::features::sessions::Sessions;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
+use crate::platform::instances::Instance;
 use crate::platform::jwt::{Jwt, LEEWAY_SECONDS};
 use crate::platform::keys::{Keys, rotation};
+use crate::platform::limits::Limits;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
+use crate::platform::secret::{base64url, sha256};
 use crate::schema::{self, Schema};
 
-/// How often each instance reads the key set.
-const KEYS_EVERY: Duration = Duration::from_secs(2);
 /// How long a database may take to answer a question that every instance asks all the time. One
 /// that has gone silent must not keep this instance from asking again over another connection.
 const PROBE_MAX: Duration = Duration::from_secs(4);
-/// How often what has expired is removed.
-const PURGE_EVERY: Duration = Duration::from_mins(1);
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -43,7 +43,9 @@ pub struct App {
     pub(crate) keyring: Keyring,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
+    pub(crate) login: Login,
     pub(crate) schema: Schema,
+    instance: Instance,
     is_stopping: Arc<AtomicBool>,
 }
 
@@ -83,28 +85,55 @@ impl App {
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
-        let sessions =
-            Sessions::new(db.clone(), clock.clone(), keys.clone(), jwt, config.lifetimes);
+        let limits = limits(&config, &clock)?;
+        let sessions = Sessions::new(
+            db.clone(),
+            clock.clone(),
+            keys.clone(),
+            jwt,
+            limits.clone(),
+            config.lifetimes,
+        );
         let hasher = Hasher::new(config.hash_cost, config.hash_workers)?;
         let accounts = Accounts {
             db: db.clone(),
             clock: clock.clone(),
             hasher: hasher.clone(),
             policy: Policy { length_min: config.password_length_min },
+            limits: limits.clone(),
             sessions: sessions.clone(),
             host: config.host.clone(),
         };
-        let login =
-            Login { db: db.clone(), clock: clock.clone(), hasher, sessions: sessions.clone() };
+        let login = Login {
+            db: db.clone(),
+            clock: clock.clone(),
+            hasher,
+            limits,
+            sessions: sessions.clone(),
+        };
         // "Did you mean …" would name what introspection is not to show.
         let builder = match config.introspection {
             true => schema::builder(),
             false => schema::builder().disable_suggestions(),
         };
-        let schema = builder.data(accounts.clone()).data(login).data(sessions.clone()).finish();
+        let schema =
+            builder.data(accounts.clone()).data(login.clone()).data(sessions.clone()).finish();
         let is_stopping = Arc::default();
         let config = Arc::new(config);
-        Ok(Self { config, db, clock, keys, keyring, sessions, accounts, schema, is_stopping })
+        let instance = Instance::new(db.clone(), clock.clone());
+        Ok(Self {
+            config,
+            db,
+            clock,
+            keys,
+            keyring,
+            sessions,
+            accounts,
+            login,
+            schema,
+            instance,
+            is_stopping,
+        })
     }
 
     /// Begins the change to the algorithm that `JWT_ALGORITHM` names, when tokens are signed with
@@ -121,62 +150,6 @@ impl App {
             self.keys.reload().await?;
         }
         Ok(())
-    }
-
-    /// Starts what runs beside the requests, until the process ends.
-    pub(crate) fn spawn_housekeeping(&self) {
-        let app = self.clone();
-        tokio::spawn(async move {
-            let mut every = tokio::time::interval(KEYS_EVERY);
-            let mut was_on_time = true;
-            loop {
-                every.tick().await;
-                was_on_time = app.tell_the_time(was_on_time);
-                match timeout(PROBE_MAX, app.keys.reload()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::error!(error = %error, "the key set cannot be read"),
-                    Err(elapsed) => tracing::error!(error = %elapsed, "the key set cannot be read"),
-                }
-            }
-        });
-        let app = self.clone();
-        tokio::spawn(async move {
-            let mut every = tokio::time::interval(PURGE_EVERY);
-            loop {
-                every.tick().await;
-                if let Err(error) = app.purge().await {
-                    tracing::error!(error = %error, "what has expired cannot be removed");
-                }
-            }
-        });
-    }
-
-    /// Logs when the machine's clock has been set back, and when it has caught up.
-    fn tell_the_time(&self, was_on_time: bool) -> bool {
-        let is_on_time = self.is_on_time();
-        if was_on_time && !is_on_time {
-            tracing::error!(
-                clock.ahead_seconds = self.clock.ahead().num_seconds(),
-                "the machine's clock was set back: this instance is not ready until it has caught \
-                 up, or is restarted"
-            );
-        } else if is_on_time && !was_on_time {
-            tracing::info!("the machine's clock has caught up");
-        }
-        is_on_time
-    }
-
-    /// Reads the key set, as the housekeeping does every two seconds.
-    pub async fn reload_keys(&self) -> anyhow::Result<()> {
-        Ok(self.keys.reload().await?)
-    }
-
-    /// Removes what has expired, as the housekeeping does every minute.
-    pub async fn purge(&self) -> anyhow::Result<()> {
-        self.sessions.purge().await?;
-        // Sessions live that long, and a late caller may sign out with any token of theirs.
-        let before = self.clock.now() - self.config.lifetimes.absolute;
-        Ok(rotation::purge(&self.db, before).await?)
     }
 
     /// From now on the instance is not ready, so that no new work is sent to it.
@@ -217,4 +190,15 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
         secret::create_private_dir(&config.data_dir)?;
     }
     Db::connect(url, config.database_connections).await.context("the database cannot be reached")
+}
+
+/// What counts attempts: this process, or the Redis that all instances of this issuer share.
+pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
+    if !config.rate_limits {
+        return Ok(Limits::off());
+    }
+    let Some(url) = &config.redis_url else { return Ok(Limits::in_memory(clock.clone())) };
+    let digest = sha256(config.jwt.issuer.as_bytes());
+    let namespace = base64url(&digest[..12]);
+    Limits::in_redis(clock.clone(), url, &namespace).context("REDIS_URL")
 }

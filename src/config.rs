@@ -50,6 +50,9 @@ pub struct Config {
     pub(crate) secret_key: Option<SecretString>,
     /// Opens what it sealed, until all is sealed under the current one.
     pub(crate) secret_key_previous: Option<SecretString>,
+    /// `None`: each instance counts attempts for itself.
+    pub(crate) redis_url: Option<SecretString>,
+    pub(crate) rate_limits: bool,
     pub(crate) jwt: jwt::Settings,
     /// `None`: the one that is in use, or EdDSA on a new database.
     pub(crate) jwt_algorithm: Option<Algorithm>,

@@ -59,6 +59,8 @@ pub(super) enum Verb {
         #[arg(long)]
         password_file: Option<PathBuf>,
     },
+    /// Let a user sign in again at once after too many failed attempts
+    Unlock(Named),
     /// End all sessions of a user
     EndSessions(Named),
     /// List the admins, or all accounts, the oldest first
@@ -132,6 +134,11 @@ async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
                 }
                 Err(error) => Err(error).context("the password was not set"),
             }
+        }
+        Verb::Unlock(named) => {
+            let user = find(accounts, named).await?;
+            accounts.unlock(user.id).await?;
+            done(&user, "may sign in; running servers know within a few seconds")
         }
         Verb::EndSessions(named) => {
             let user = find(accounts, named).await?;

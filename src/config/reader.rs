@@ -33,8 +33,9 @@ impl Reader {
         let listen = self.listen(settings, is_development);
         let (public_url, host) = self.public_url(settings, listen, is_development);
         let database_url = self.database_url(settings);
-        if self.choice("RATE_LIMITS", &settings.rate_limits, &["on", "off"]) == 1 && !is_development
-        {
+        let redis_url = self.redis_url(settings);
+        let rate_limits = self.choice("RATE_LIMITS", &settings.rate_limits, &["on", "off"]) == 0;
+        if !rate_limits && !is_development {
             self.refuse("RATE_LIMITS must be on in production");
         }
         let ttl = self.number(
@@ -71,6 +72,8 @@ impl Reader {
             ),
             secret_key,
             secret_key_previous,
+            redis_url,
+            rate_limits,
             jwt_algorithm: self.jwt_algorithm(settings),
             lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),

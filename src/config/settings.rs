@@ -84,7 +84,14 @@ pub struct Settings {
     /// Shortest password, at least 8
     #[arg(long, env = "PASSWORD_MIN_LENGTH", default_value = "8", global = true)]
     pub(super) password_min_length: String,
-    /// `on` or `off`; without effect in this version
+    /// `redis://…` or `rediss://…`, where several instances share what they count [default: each
+    /// counts for itself]
+    #[arg(long, env = "REDIS_URL", global = true)]
+    pub(super) redis_url: Option<SecretString>,
+    /// A file that holds REDIS_URL
+    #[arg(long, env = "REDIS_URL_FILE", global = true)]
+    pub(super) redis_url_file: Option<PathBuf>,
+    /// Limits on attempts: `on` or `off`, which only a development instance may be
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     pub(super) rate_limits: String,
     /// `full` or `off` [default: full in development, off in production]

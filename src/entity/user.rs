@@ -30,6 +30,10 @@ pub(crate) struct Model {
     pub(crate) created_at: DateTimeUtc,
     pub(crate) updated_at: DateTimeUtc,
     pub(crate) last_login_at: Option<DateTimeUtc>,
+    /// Failed sign-ins since the last good one.
+    pub(crate) failed_logins: i32,
+    /// When the operator last unlocked the account.
+    pub(crate) unlocked_at: Option<DateTimeUtc>,
     #[sea_orm(has_many)]
     pub(crate) sessions: HasMany<super::session::Entity>,
 }

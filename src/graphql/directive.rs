@@ -1,8 +1,13 @@
 //! The access policy as it stands in the SDL. Directives document; the guards beside them enforce.
 
+use std::borrow::Cow;
+
+use async_graphql::registry::location_traits::Directive_At_FIELD_DEFINITION;
+use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::{Enum, TypeDirective};
 
 use crate::platform::access;
+use crate::platform::limits::{By, Counts, Limit};
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,3 +26,57 @@ pub(crate) fn public() {}
 /// Signed-in callers only; with role, at least that role.
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn auth(role: Option<Role>) {}
+
+/// What attempts are counted by.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum RateLimitKey {
+    /// The client's address; of IPv6 the network (/64).
+    Ip,
+    /// Who is meant, as submitted, whether there is such an account or not.
+    Identifier,
+    /// The signed-in caller.
+    User,
+}
+
+/// At most max attempts in windowSeconds. With failed, only attempts that fail are counted; with
+/// distinct, not they but the different values of it.
+#[TypeDirective(location = "FieldDefinition", name = "rateLimit", repeatable)]
+pub(crate) fn rate_limit(
+    max: u32,
+    window_seconds: u32,
+    by: Vec<RateLimitKey>,
+    failed: Option<bool>,
+    distinct: Option<RateLimitKey>,
+) {
+}
+
+/// [`rate_limit`], from the definition that enforces it: `directive = limit::apply(&LIMIT)`.
+#[expect(non_camel_case_types, reason = "as the library's own directives are called")]
+pub(crate) struct limit;
+
+impl limit {
+    pub(crate) fn apply(of: &Limit) -> MetaDirectiveInvocation {
+        let by = match of.by {
+            By::Ip => RateLimitKey::Ip,
+            By::Identifier => RateLimitKey::Identifier,
+        };
+        let (failed, distinct) = match of.counts {
+            Counts::Attempts { .. } => (None, None),
+            Counts::Failures | Counts::FailuresInARow => (Some(true), None),
+            Counts::Identifiers => (Some(true), Some(RateLimitKey::Identifier)),
+        };
+        rate_limit::apply(of.max, of.window_seconds, vec![by], failed, distinct)
+    }
+}
+
+impl Directive_At_FIELD_DEFINITION for limit {}
+
+impl TypeDirective for limit {
+    fn name(&self) -> Cow<'static, str> {
+        rate_limit.name()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        rate_limit.register(registry);
+    }
+}

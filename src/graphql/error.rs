@@ -11,6 +11,7 @@ use sea_orm::DbErr;
 use crate::platform::access::Anonymity;
 use crate::platform::db;
 use crate::platform::invalid::Problem;
+use crate::platform::limits::Limited;
 use crate::platform::passwords::hash::HashError;
 
 /// What resolvers return.
@@ -61,6 +62,8 @@ codes! {
     NotFound = "NOT_FOUND", NOT_FOUND;
     /// Carries `field` when one is to blame.
     Conflict = "CONFLICT", CONFLICT;
+    /// Carries `retryAfter`, in seconds.
+    RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS;
     /// Carries `retryAfter`, in seconds.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE;
     /// Carries `requestId`, and nothing about the cause.
@@ -150,6 +153,14 @@ impl ApiError {
     fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.detail = Some((name, value.into()));
         self
+    }
+}
+
+impl From<Limited> for ApiError {
+    fn from(limited: Limited) -> Self {
+        // Which limit it was would say whether others have tried the same name.
+        Self::new(Code::RateLimited, "Too many attempts; please wait")
+            .with("retryAfter", limited.retry_after_seconds)
     }
 }
 

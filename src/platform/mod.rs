@@ -1,12 +1,14 @@
-//! The kit for rules: clock, ids, secrets, keys, passwords, the database. It knows no GraphQL.
+//! The kit for rules: clock, ids, secrets, keys, passwords, limits, the database. It knows no GraphQL.
 
 pub(crate) mod access;
 pub(crate) mod clock;
 pub(crate) mod db;
 pub(crate) mod id;
+pub(crate) mod instances;
 pub(crate) mod invalid;
 pub(crate) mod jwt;
 pub(crate) mod keys;
+pub(crate) mod limits;
 pub(crate) mod passwords;
 pub(crate) mod secret;
 pub(crate) mod telemetry;

@@ -25,6 +25,10 @@ struct Field {
 fn rule(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
+        // How often, not by whom.
+        if directive.node.name.node == "rateLimit" {
+            continue;
+        }
         let role = directive.node.arguments.iter().find(|(name, _)| name.node == "role");
         rules.push(match (directive.node.name.node.as_str(), role) {
             ("public", None) => Rule::Public,

@@ -18,6 +18,7 @@ mod doctor;
 mod errors;
 mod http;
 mod keys;
+mod limits;
 mod login;
 mod migrations;
 #[cfg(target_os = "linux")]

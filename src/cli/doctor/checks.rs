@@ -16,8 +16,10 @@ use crate::features::audit;
 use crate::features::keyring::Keyring;
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, sqlite_file};
+use crate::platform::instances;
 use crate::platform::keys::rotation::{Described, State};
 use crate::platform::keys::{Algorithm, Sealed};
+use crate::platform::limits::Reached;
 use crate::platform::secret::random;
 
 /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
@@ -29,6 +31,7 @@ const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
 
 pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
+    redis(report, config).await;
     data_folder(report, config);
     let url = config.database_url.expose_secret();
     if let Some(file) = sqlite_file(url)
@@ -43,6 +46,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             if schema(report, &db).await {
                 keys(report, config, &db).await;
                 clock(report, &db).await;
+                sharing(report, config, &db).await;
             }
             // Nothing was written, so nothing can be lost by an unclean end.
             let _closed = db.close().await;
@@ -106,6 +110,37 @@ fn configuration(report: &mut Report, config: &Config) {
         let advice =
             "turn INTROSPECTION and PLAYGROUND off, unless the schema is meant for everyone";
         report.add(Level::Note, ABOUT, "anybody can read the schema of this server", advice);
+    }
+}
+
+async fn redis(report: &mut Report, config: &Config) {
+    const ABOUT: &str = "redis";
+    let reached = match app::limits(config, &Clock::system()) {
+        Ok(limits) => limits.reach().await,
+        Err(_unusable) => Some(Reached::No),
+    };
+    match reached {
+        None => {}
+        Some(Reached::Yes) => report.ok(ABOUT, "it counts attempts for all instances"),
+        Some(Reached::No) => {
+            let message = "it cannot be reached: each instance counts attempts for itself";
+            let advice = "check REDIS_URL, and that the server runs and lets this machine in";
+            report.add(Level::Warning, ABOUT, message, advice);
+        }
+        Some(Reached::Refuses) => {
+            let message = "it answers and does not run what it is sent";
+            let advice = "check the user and password in REDIS_URL, and its right to run scripts";
+            report.add(Level::Warning, ABOUT, message, advice);
+        }
+    }
+}
+
+/// Whether instances share the database and not the limits.
+async fn sharing(report: &mut Report, config: &Config, db: &Db) {
+    let Ok(count) = instances::count(db.reader(), Clock::system().now()).await else { return };
+    if count > 1 && config.rate_limits && config.redis_url.is_none() {
+        let message = format!("{count} instances run, and each counts attempts for itself");
+        report.add(Level::Warning, "instances", message, "set REDIS_URL for all of them");
     }
 }
 

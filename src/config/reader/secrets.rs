@@ -40,6 +40,18 @@ impl Reader {
         url
     }
 
+    pub(super) fn redis_url(&mut self, settings: &Settings) -> Option<SecretString> {
+        let (value, file) = (settings.redis_url.as_ref(), settings.redis_url_file.as_ref());
+        let url = self.secret("REDIS_URL", value, file)?;
+        let parsed = Url::parse(url.expose_secret());
+        if !parsed.is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
+            self.refuse(
+                "REDIS_URL must look like redis://host:6379 or rediss://user:password@host",
+            );
+        }
+        Some(url)
+    }
+
     pub(super) fn secret_key(
         &mut self,
         settings: &Settings,

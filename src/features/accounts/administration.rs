@@ -55,6 +55,7 @@ pub(super) enum Change<'a> {
     Reactivate,
     Delete,
     Password(&'a PasswordHash),
+    Unlock,
 }
 
 impl Accounts {
@@ -162,8 +163,13 @@ impl Accounts {
             // Whoever knew the old one may be signed in with it.
             Change::Password(hash) => {
                 store::update_password(txn, user.id, hash).await?;
+                store::unlock(txn, user.id, now).await?;
                 let reason = EndReason::PasswordChanged;
                 self.sessions.end_all(txn, user.id, reason, now).await?;
+            }
+            Change::Unlock => {
+                store::unlock(txn, user.id, now).await?;
+                return Ok(target.clone());
             }
             // The sessions and their tokens go with the user, by their foreign keys.
             Change::Delete => {
@@ -201,7 +207,7 @@ impl Change<'_> {
             Self::Role(role) => user.role == role,
             Self::Deactivate => !user.is_active,
             Self::Reactivate => user.is_active,
-            Self::Delete | Self::Password(_) => false,
+            Self::Delete | Self::Password(_) | Self::Unlock => false,
         }
     }
 
@@ -210,7 +216,7 @@ impl Change<'_> {
         match self {
             Self::Role(role) => role != Role::Admin,
             Self::Deactivate | Self::Delete => true,
-            Self::Reactivate | Self::Password(_) => false,
+            Self::Reactivate | Self::Password(_) | Self::Unlock => false,
         }
     }
 
@@ -221,6 +227,7 @@ impl Change<'_> {
             Self::Reactivate => Kind::UserReactivated,
             Self::Delete => Kind::UserDeleted,
             Self::Password(_) => Kind::PasswordSet,
+            Self::Unlock => Kind::UserUnlocked,
         }
     }
 }

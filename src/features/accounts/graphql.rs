@@ -10,10 +10,10 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
-use super::{Accounts, AdminError, By, CreateError, NewAccount};
+use super::{Accounts, AdminError, By, CreateError, LIMITS, NewAccount};
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, auth, public};
+use crate::graphql::directive::{self, auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{RoleGuard, SignedIn};
 use crate::platform::access::{self, Role};
@@ -150,7 +150,7 @@ pub(crate) struct AccountMutation;
 #[Object]
 impl AccountMutation {
     /// Makes an account and signs its owner in. Anybody may call this.
-    #[graphql(directive = public::apply())]
+    #[graphql(directive = public::apply(), directive = limit::apply(&LIMITS[0]))]
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -244,6 +244,7 @@ impl From<CreateError> for ApiError {
         match error {
             CreateError::Invalid(problems) => Self::invalid(&problems),
             CreateError::Taken(field) => Self::taken(field),
+            CreateError::Limited(limited) => limited.into(),
             CreateError::Hash(error) => error.into(),
             CreateError::Crypto(cause) => Self::internal(cause),
             CreateError::Db(cause) => Self::database(cause),

@@ -231,8 +231,8 @@ pub(crate) enum Identifier {
     Username(String),
     /// The key of an address.
     Email(String),
-    /// Something that no account can have.
-    Unknown,
+    /// Something that no account can have, as it was submitted.
+    Unknown(String),
 }
 
 impl Identifier {
@@ -246,7 +246,14 @@ impl Identifier {
         } else {
             Username::parse(text.trim_ascii()).map(|username| Self::Username(username.key))
         };
-        parsed.unwrap_or(Self::Unknown)
+        parsed.unwrap_or_else(|_| Self::Unknown(text.to_owned()))
+    }
+
+    /// What attempts to sign in are counted under.
+    pub(crate) fn key(&self) -> &str {
+        match self {
+            Self::Username(key) | Self::Email(key) | Self::Unknown(key) => key,
+        }
     }
 }
 

@@ -16,12 +16,13 @@ use sea_orm::DbErr;
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
-pub(crate) use self::registration::{CreateError, NewAccount};
+pub(crate) use self::registration::{CreateError, LIMITS, NewAccount};
 use crate::features::sessions::Sessions;
 use crate::platform::access::User;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
+use crate::platform::limits::Limits;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 
@@ -32,6 +33,7 @@ pub(crate) struct Accounts {
     pub(crate) clock: Clock,
     pub(crate) hasher: Hasher,
     pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,

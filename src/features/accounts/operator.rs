@@ -1,4 +1,5 @@
-//! What only the operator does, at the command line: set a password, end a user's sessions.
+//! What only the operator does, at the command line: set a password, unlock an account, end a
+//! user's sessions.
 //!
 //! Admins do not set passwords, and no field of the schema takes one for somebody else (PW-12).
 
@@ -47,6 +48,11 @@ impl Accounts {
         self.policy.check(&password, &identity).map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(&password).await?;
         Ok(self.change(&Client::CLI, By::Operator, user.id, Change::Password(&hash)).await?)
+    }
+
+    /// Lets a user's password open their account again after too many failed sign-ins.
+    pub(crate) async fn unlock(&self, id: UserId) -> Result<User, AdminError> {
+        self.change(&Client::CLI, By::Operator, id, Change::Unlock).await
     }
 
     /// Ends every session of a user, and returns how many there were.

@@ -11,9 +11,19 @@ use crate::platform::access::{Client, Role, User};
 use crate::platform::db::{DbFailure, is_unique_violation};
 use crate::platform::id::UserId;
 use crate::platform::invalid::{Invalid, Problem, Reason};
+use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 use crate::platform::passwords::hash::{HashError, PasswordHash};
 use crate::platform::passwords::policy::{Identity, Password};
 use crate::platform::secret::CryptoError;
+
+/// What keeps one address from filling the database, and from asking for one name after another.
+pub(crate) static LIMITS: [Limit; 1] = [Limit {
+    name: "register",
+    by: By::Ip,
+    max: 5,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 5 },
+}];
 
 /// What somebody typed to get an account. It has no role: nobody registers as an admin (RS-10).
 pub(crate) struct NewAccount<'a> {
@@ -31,6 +41,8 @@ pub(crate) enum CreateError {
     /// The named field's value belongs to another account.
     #[error("the {0} is taken")]
     Taken(&'static str),
+    #[error(transparent)]
+    Limited(#[from] Limited),
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
@@ -52,7 +64,11 @@ impl DbFailure for CreateError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Invalid(_) | Self::Taken(_) | Self::Hash(_) | Self::Crypto(_) => None,
+            Self::Invalid(_)
+            | Self::Taken(_)
+            | Self::Limited(_)
+            | Self::Hash(_)
+            | Self::Crypto(_) => None,
         }
     }
 }
@@ -72,10 +88,29 @@ impl Accounts {
         client: &Client,
         new: &NewAccount<'_>,
     ) -> Result<(User, Tokens), CreateError> {
+        // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let hash = self.hash_unless_taken(&accepted).await?;
-        let made = self.db.retry(|| self.insert_and_sign_in(client, &accepted, &hash)).await;
-        self.name_conflict(&accepted, made).await
+        let subject = Subject { ip: client.ip, identifier: "" };
+        let admission = self.limits.admit(&LIMITS, subject).await?;
+        let outcome = self.register_accepted(client, &accepted).await;
+        match &outcome {
+            Ok(_) => admission.succeeded().await,
+            Err(CreateError::Invalid(_) | CreateError::Taken(_) | CreateError::Limited(_)) => {}
+            Err(CreateError::Hash(_) | CreateError::Crypto(_) | CreateError::Db(_)) => {
+                admission.unjudged().await;
+            }
+        }
+        outcome
+    }
+
+    async fn register_accepted(
+        &self,
+        client: &Client,
+        accepted: &Accepted,
+    ) -> Result<(User, Tokens), CreateError> {
+        let hash = self.hash_unless_taken(accepted).await?;
+        let made = self.db.retry(|| self.insert_and_sign_in(client, accepted, &hash)).await;
+        self.name_conflict(accepted, made).await
     }
 
     /// Makes an account with a role, for the operator: reserved names are theirs to give, and

@@ -41,6 +41,8 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         created_at: new.now,
         updated_at: new.now,
         last_login_at: None,
+        failed_logins: 0,
+        unlocked_at: None,
     };
     let active = user::ActiveModel {
         id: Set(row.id),
@@ -56,6 +58,8 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         created_at: Set(row.created_at),
         updated_at: Set(row.updated_at),
         last_login_at: Set(row.last_login_at),
+        failed_logins: Set(row.failed_logins),
+        unlocked_at: Set(row.unlocked_at),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;
     Ok(row.into())
@@ -102,7 +106,7 @@ pub(super) async fn find(
     let by = match identifier {
         Identifier::Username(key) => user::COLUMN.username_key.eq(key.as_str()),
         Identifier::Email(key) => user::COLUMN.email_key.eq(key.as_str()),
-        Identifier::Unknown => return Ok(None),
+        Identifier::Unknown(_) => return Ok(None),
     };
     Ok(user::Entity::find().filter(by).one(db).await?.map(User::from))
 }
@@ -149,6 +153,21 @@ pub(super) async fn update_password(
 ) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Takes back that an account is shut for too many failed sign-ins.
+pub(super) async fn unlock(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::FailedLogins, Expr::value(0))
+        .col_expr(user::Column::UnlockedAt, Expr::value(now))
         .filter(user::COLUMN.id.eq(id))
         .exec(txn)
         .await?;

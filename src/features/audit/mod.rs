@@ -31,6 +31,10 @@ pub(crate) enum Kind {
     UserDeleted,
     /// The operator gave a user another password.
     PasswordSet,
+    /// Failed sign-ins have shut an account's password.
+    AccountLocked,
+    /// The operator opened it again.
+    UserUnlocked,
     /// The operator ended all sessions of a user.
     SessionsEnded,
     /// A key was made: the first one, or by a rotation.
@@ -54,6 +58,8 @@ impl Kind {
             Self::UserReactivated => "USER_REACTIVATED",
             Self::UserDeleted => "USER_DELETED",
             Self::PasswordSet => "PASSWORD_SET",
+            Self::AccountLocked => "ACCOUNT_LOCKED",
+            Self::UserUnlocked => "USER_UNLOCKED",
             Self::SessionsEnded => "SESSIONS_ENDED",
             Self::KeyAdded => "KEY_ADDED",
             Self::KeyRetired => "KEY_RETIRED",
@@ -74,6 +80,8 @@ impl Kind {
             | Self::UserReactivated
             | Self::UserDeleted
             | Self::PasswordSet
+            | Self::AccountLocked
+            | Self::UserUnlocked
             | Self::SessionsEnded
             | Self::KeyAdded
             | Self::KeyRetired

@@ -3,12 +3,14 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use secrecy::ExposeSecret;
 
-use super::{Login, LoginError};
+use super::{LIMITS, Login, LoginError};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
-use crate::features::sessions::{RefreshError, RefreshToken, SessionError, Sessions, Tokens};
+use crate::features::sessions::{
+    REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
+};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::public;
+use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::platform::access;
 use crate::platform::passwords::policy::Password;
@@ -61,7 +63,12 @@ pub(crate) struct LoginMutation;
 #[Object]
 impl LoginMutation {
     /// Exchanges a password for a session. Anybody may call this.
-    #[graphql(directive = public::apply())]
+    #[graphql(
+        directive = public::apply(),
+        directive = limit::apply(&LIMITS[0]),
+        directive = limit::apply(&LIMITS[1]),
+        directive = limit::apply(&LIMITS[2])
+    )]
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -77,16 +84,15 @@ impl LoginMutation {
 
     /// Exchanges a refresh token for a new pair; using one twice ends its session. Anybody may
     /// call this.
-    #[graphql(directive = public::apply())]
+    #[graphql(directive = public::apply(), directive = limit::apply(&REFRESH_LIMITS[0]))]
     async fn refresh_token(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token of the last pair.")] refresh_token: Option<String>,
     ) -> Result<AuthPayload> {
-        let presented = refresh_token
-            .and_then(|text| RefreshToken::parse(&text))
-            .ok_or(RefreshError::Unknown)?;
-        let signed_in = ctx.service::<Sessions>().rotate(ctx.client(), &presented).await?;
+        let presented = refresh_token.and_then(|text| RefreshToken::parse(&text));
+        let sessions = ctx.service::<Sessions>();
+        let signed_in = sessions.rotate(ctx.client(), presented.as_ref()).await?;
         Ok(signed_in.into())
     }
 
@@ -113,6 +119,7 @@ impl From<LoginError> for ApiError {
             LoginError::InvalidCredentials => {
                 Self::new(Code::InvalidCredentials, "Wrong username, e-mail address or password")
             }
+            LoginError::Limited(limited) => limited.into(),
             LoginError::Hash(error) => error.into(),
             LoginError::Crypto(cause) => Self::internal(cause),
             LoginError::Db(cause) => Self::database(cause),
@@ -127,6 +134,7 @@ impl From<RefreshError> for ApiError {
             RefreshError::Unknown | RefreshError::Reused => {
                 Self::new(Code::InvalidToken, "Please sign in again")
             }
+            RefreshError::Limited(limited) => limited.into(),
             RefreshError::Unsettled => Self::unavailable(1),
             RefreshError::Crypto(cause) => Self::internal(cause),
             RefreshError::Db(cause) => Self::database(cause),

@@ -2,29 +2,68 @@
 //!
 //! Whoever fails learns nothing: an unknown name, a wrong password and a deactivated account give
 //! the same answer after the same work (EN-01, EN-02).
+//!
+//! Guessing is slowed down by address and by whom it is aimed at ([`LIMITS`]), and a hundred
+//! failures in a row shut the account's password ([`FAILURES_MAX`]), which nothing but the
+//! operator, or another password, takes back.
 
 pub(crate) mod graphql;
 mod store;
+pub(crate) mod unlocks;
 
 use sea_orm::DbErr;
 
+use self::store::Found;
 use crate::features::accounts::identity::Identifier;
+use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::sessions::{SessionError, Sessions, Tokens};
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
+use crate::platform::id::UserId;
+use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::platform::passwords::policy::Password;
 use crate::platform::secret::CryptoError;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;
+/// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
+const FAILURES_MAX: i32 = 100;
+
+/// What slows guessing down (BF-01 to BF-03).
+pub(crate) static LIMITS: [Limit; 3] = [
+    Limit {
+        name: "login",
+        by: By::Ip,
+        max: 20,
+        window_seconds: 60,
+        counts: Counts::Attempts { at_once: 10 },
+    },
+    Limit {
+        name: "login",
+        by: By::Identifier,
+        max: 5,
+        window_seconds: 15 * 60,
+        counts: Counts::FailuresInARow,
+    },
+    // One password tried on many accounts.
+    Limit {
+        name: "login of many",
+        by: By::Ip,
+        max: 20,
+        window_seconds: 60 * 60,
+        counts: Counts::Identifiers,
+    },
+];
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
-    #[error("unknown account, wrong password or inactive account")]
+    #[error("unknown account, wrong password, or an account that is inactive or shut")]
     InvalidCredentials,
+    #[error(transparent)]
+    Limited(#[from] Limited),
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
@@ -46,7 +85,7 @@ impl DbFailure for LoginError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::InvalidCredentials | Self::Hash(_) | Self::Crypto(_) => None,
+            Self::InvalidCredentials | Self::Limited(_) | Self::Hash(_) | Self::Crypto(_) => None,
         }
     }
 }
@@ -57,6 +96,7 @@ pub(crate) struct Login {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) hasher: Hasher,
+    pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
 }
 
@@ -68,8 +108,28 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
+        let subject = Subject { ip: client.ip, identifier: identifier.key() };
+        let admission = self.limits.admit(&LIMITS, subject).await?;
+        let outcome = self.sign_in(client, identifier, password).await;
+        match &outcome {
+            Ok(_) => admission.succeeded().await,
+            // Counted as a failure already.
+            Err(LoginError::InvalidCredentials | LoginError::Limited(_)) => {}
+            Err(LoginError::Hash(_) | LoginError::Crypto(_) | LoginError::Db(_)) => {
+                admission.unjudged().await;
+            }
+        }
+        outcome
+    }
+
+    async fn sign_in(
+        &self,
+        client: &Client,
+        identifier: &Identifier,
+        password: &Password,
+    ) -> Result<(User, Tokens), LoginError> {
         for _ in 0..CHECKS_MAX {
-            let verified = self.verify(identifier, password).await?;
+            let verified = self.verify(client, identifier, password).await?;
             let begun = self.db.retry(|| self.begin(client, &verified)).await?;
             if let Some(signed_in) = begun {
                 return Ok(signed_in);
@@ -81,21 +141,53 @@ impl Login {
     /// Checks the password, outside any transaction, and whether there is an account or not.
     async fn verify(
         &self,
+        client: &Client,
         identifier: &Identifier,
         password: &Password,
     ) -> Result<Verified, LoginError> {
         let found = store::find(self.db.reader(), identifier).await?;
-        let stored = found.as_ref().map(|(_, hash)| hash);
+        let stored = found.as_ref().map(|found| &found.hash);
         let verdict = self.hasher.verify(password, stored).await?;
-        let (Some((user, hash)), Verdict::Right | Verdict::RightButOutdated) = (found, verdict)
-        else {
+        let Some(Found { user, hash, failed_logins }) = found else {
             return Err(LoginError::InvalidCredentials);
         };
+        let is_open = user.is_active && failed_logins < FAILURES_MAX;
         let rehashed = match verdict {
-            Verdict::RightButOutdated if user.is_active => Some(self.hasher.hash(password).await?),
-            Verdict::RightButOutdated | Verdict::Right | Verdict::Wrong => None,
+            Verdict::Wrong => {
+                self.count_failure(client, user.id);
+                return Err(LoginError::InvalidCredentials);
+            }
+            Verdict::RightButOutdated if is_open => Some(self.hasher.hash(password).await?),
+            Verdict::RightButOutdated | Verdict::Right => None,
         };
         Ok(Verified { user, hash, rehashed })
+    }
+
+    /// Counts a wrong password against the account, beside the answer: that must not take longer
+    /// because there is an account to count against (EN-02).
+    fn count_failure(&self, client: &Client, user: UserId) {
+        let (login, client) = (self.clone(), client.clone());
+        tokio::spawn(async move {
+            if let Err(error) = login.db.retry(|| login.count_one_failure(&client, user)).await {
+                tracing::error!(error = %error, user.id = %user, "a failed sign-in was not counted");
+            }
+        });
+    }
+
+    async fn count_one_failure(&self, client: &Client, user: UserId) -> Result<(), DbErr> {
+        let txn = self.db.begin().await?;
+        if store::count_failure(&txn, user, FAILURES_MAX).await? {
+            let event = Event {
+                kind: Kind::AccountLocked,
+                actor: Actor::Unknown,
+                target: Some(user.0),
+                session: None,
+                client,
+            };
+            audit::record(&txn, self.clock.now(), event).await?;
+            tracing::warn!(user.id = %user, "too many failed sign-ins: no password opens this account");
+        }
+        txn.commit().await
     }
 
     /// Begins the session, if the user is still active; `None` when the stored hash is no longer
@@ -110,10 +202,11 @@ impl Login {
         verified: &Verified,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
         let txn = self.db.begin().await?;
-        let Some((user, hash)) = store::lock(&txn, verified.user.id).await? else {
+        let Some(Found { user, hash, failed_logins }) = store::lock(&txn, verified.user.id).await?
+        else {
             return Err(LoginError::InvalidCredentials);
         };
-        if !user.is_active {
+        if !user.is_active || failed_logins >= FAILURES_MAX {
             return Err(LoginError::InvalidCredentials);
         }
         if hash.as_str() != verified.hash.as_str() {

@@ -1,6 +1,7 @@
 //! The `users` table, as far as signing in needs it.
 
-use sea_orm::sea_query::Expr;
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entity::user;
@@ -9,36 +10,51 @@ use crate::platform::access::User;
 use crate::platform::id::UserId;
 use crate::platform::passwords::hash::PasswordHash;
 
-/// The account an identifier names, with its password hash.
+/// An account with what a sign-in is checked against.
+pub(super) struct Found {
+    pub(super) user: User,
+    pub(super) hash: PasswordHash,
+    /// Since the last good sign-in.
+    pub(super) failed_logins: i32,
+}
+
+/// An account that the operator has unlocked.
+#[derive(PartialEq, Eq)]
+pub(super) struct Unlocked {
+    pub(super) username_key: String,
+    pub(super) email_key: String,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// The account an identifier names.
 pub(super) async fn find(
     db: &impl ConnectionTrait,
     identifier: &Identifier,
-) -> Result<Option<(User, PasswordHash)>, DbErr> {
+) -> Result<Option<Found>, DbErr> {
     let by = match identifier {
         Identifier::Username(key) => user::COLUMN.username_key.eq(key.as_str()),
         Identifier::Email(key) => user::COLUMN.email_key.eq(key.as_str()),
         // No row has an empty name, so this costs what a wrong name costs and finds nothing.
-        Identifier::Unknown => user::COLUMN.username_key.eq(""),
+        Identifier::Unknown(_) => user::COLUMN.username_key.eq(""),
     };
     let row = user::Entity::find().filter(by).one(db).await?;
-    Ok(row.map(with_hash))
+    Ok(row.map(Found::from))
 }
 
 /// Locks the user's row and reads it again.
-pub(super) async fn lock(
-    txn: &impl ConnectionTrait,
-    id: UserId,
-) -> Result<Option<(User, PasswordHash)>, DbErr> {
+pub(super) async fn lock(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<Found>, DbErr> {
     let row = user::Entity::find_by_id(id).lock_exclusive().one(txn).await?;
-    Ok(row.map(with_hash))
+    Ok(row.map(Found::from))
 }
 
-fn with_hash(mut row: user::Model) -> (User, PasswordHash) {
-    let hash = PasswordHash::from(std::mem::take(&mut row.password_hash));
-    (row.into(), hash)
+impl From<user::Model> for Found {
+    fn from(mut row: user::Model) -> Self {
+        let hash = PasswordHash::from(std::mem::take(&mut row.password_hash));
+        Self { failed_logins: row.failed_logins, hash, user: row.into() }
+    }
 }
 
-/// Writes the time of a sign-in, and the new hash if there is one.
+/// Writes the time of a sign-in, and the new hash if there is one; failures before it are over.
 pub(super) async fn record_login(
     txn: &impl ConnectionTrait,
     user: &User,
@@ -46,10 +62,52 @@ pub(super) async fn record_login(
 ) -> Result<(), DbErr> {
     let mut update = user::Entity::update_many()
         .col_expr(user::Column::LastLoginAt, Expr::value(user.last_login_at))
+        .col_expr(user::Column::FailedLogins, Expr::value(0))
         .filter(user::COLUMN.id.eq(user.id));
     if let Some(hash) = rehashed {
         update = update.col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()));
     }
     update.exec(txn).await?;
     Ok(())
+}
+
+/// Counts a failed sign-in, up to `max`; says whether this was the one that reached it.
+pub(super) async fn count_failure(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    max: i32,
+) -> Result<bool, DbErr> {
+    let counted = user::Entity::update_many()
+        .col_expr(user::Column::FailedLogins, Expr::col(user::Column::FailedLogins).add(1))
+        .filter(user::COLUMN.id.eq(id))
+        .filter(user::COLUMN.failed_logins.lt(max))
+        .exec(txn)
+        .await?;
+    if counted.rows_affected == 0 {
+        return Ok(false);
+    }
+    // The row is locked by the update, so this is what it made.
+    let failures: Option<i32> = user::Entity::find_by_id(id)
+        .select_only()
+        .column(user::Column::FailedLogins)
+        .into_tuple()
+        .one(txn)
+        .await?;
+    Ok(failures == Some(max))
+}
+
+/// Whom the operator has unlocked since then.
+pub(super) async fn list_unlocked(
+    db: &impl ConnectionTrait,
+    since: DateTime<Utc>,
+) -> Result<Vec<Unlocked>, DbErr> {
+    let rows: Vec<(String, String, DateTime<Utc>)> = user::Entity::find()
+        .select_only()
+        .columns([user::Column::UsernameKey, user::Column::EmailKey, user::Column::UnlockedAt])
+        .filter(user::COLUMN.unlocked_at.gt(since))
+        .into_tuple()
+        .all(db)
+        .await?;
+    let unlocked = |(username_key, email_key, at)| Unlocked { username_key, email_key, at };
+    Ok(rows.into_iter().map(unlocked).collect())
 }

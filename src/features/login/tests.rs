@@ -27,12 +27,7 @@ async fn fixture() -> Fixture {
     let database = format!("sqlite://{}/test.db", folder.path().display());
     config.database_url = SecretString::from(database);
     let app = App::build(config, Clock::system()).await.unwrap();
-    let login = Login {
-        db: app.db.clone(),
-        clock: Clock::system(),
-        hasher: app.accounts.hasher.clone(),
-        sessions: app.sessions.clone(),
-    };
+    let login = app.login.clone();
     Fixture { app, login, _folder: folder }
 }
 
@@ -46,7 +41,8 @@ impl Fixture {
     /// A login that has checked its password and not yet begun its transaction.
     async fn held_at_the_hash(&self, username: &str) -> Verified {
         let identifier = Identifier::parse(username);
-        let (user, hash) = store::find(self.app.db.reader(), &identifier).await.unwrap().unwrap();
+        let found = store::find(self.app.db.reader(), &identifier).await.unwrap();
+        let Found { user, hash, .. } = found.unwrap();
         Verified { user, hash, rehashed: None }
     }
 }

@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use self::facts::Facts;
-pub(crate) use self::rotation::RefreshError;
+pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Anonymity, Authentication, Client, User, Viewer};
@@ -27,6 +27,7 @@ use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::{SessionId, UserId};
 use crate::platform::jwt::{Jwt, TokenError};
 use crate::platform::keys::Keys;
+use crate::platform::limits::Limits;
 use crate::platform::secret::CryptoError;
 
 /// Sessions deleted in one statement, so that housekeeping never holds the writer for long.
@@ -99,14 +100,22 @@ pub(crate) struct Sessions {
     clock: Clock,
     keys: Keys,
     jwt: Jwt,
+    limits: Limits,
     lifetimes: Lifetimes,
     facts: Facts,
 }
 
 impl Sessions {
-    pub(crate) fn new(db: Db, clock: Clock, keys: Keys, jwt: Jwt, lifetimes: Lifetimes) -> Self {
+    pub(crate) fn new(
+        db: Db,
+        clock: Clock,
+        keys: Keys,
+        jwt: Jwt,
+        limits: Limits,
+        lifetimes: Lifetimes,
+    ) -> Self {
         let facts = Facts::new(clock.clone());
-        Self { db, clock, keys, jwt, lifetimes, facts }
+        Self { db, clock, keys, jwt, limits, lifetimes, facts }
     }
 
     /// Begins a session for `user` inside the caller's transaction.

@@ -13,10 +13,20 @@ use super::{EndReason, SessionError, Sessions, Tokens};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, User};
 use crate::platform::db::{DbFailure, is_unique_violation};
+use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 use crate::platform::secret::{self, CryptoError};
 
 /// How many rotations a late caller is led past. More than this within one grace is no client.
 const HOPS_MAX: usize = 8;
+
+/// What slows down whoever presents tokens that are none.
+pub(crate) static REFRESH_LIMITS: [Limit; 1] = [Limit {
+    name: "refreshToken",
+    by: By::Ip,
+    max: 60,
+    window_seconds: 60,
+    counts: Counts::Failures,
+}];
 
 /// Why a refresh token gives nothing.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +38,8 @@ pub(crate) enum RefreshError {
     /// Never taken for a reuse: the fault is ours, or the race has not settled yet.
     #[error("the live token cannot be derived now")]
     Unsettled,
+    #[error(transparent)]
+    Limited(#[from] Limited),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     #[error(transparent)]
@@ -47,19 +59,36 @@ impl DbFailure for RefreshError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Unknown | Self::Reused | Self::Unsettled | Self::Crypto(_) => None,
+            Self::Unknown | Self::Reused | Self::Unsettled | Self::Limited(_) | Self::Crypto(_) => {
+                None
+            }
         }
     }
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for a new pair.
+    /// Exchanges a refresh token for a new pair. What is not even the shape of one is presented
+    /// as `None`, and counts like any other that is unknown.
     pub(crate) async fn rotate(
         &self,
         client: &Client,
-        presented: &RefreshToken,
+        presented: Option<&RefreshToken>,
     ) -> Result<(User, Tokens), RefreshError> {
-        self.db.retry(|| self.rotate_once(client, presented)).await
+        let subject = Subject { ip: client.ip, identifier: "" };
+        let admission = self.limits.admit(&REFRESH_LIMITS, subject).await?;
+        let outcome = match presented {
+            Some(presented) => self.db.retry(|| self.rotate_once(client, presented)).await,
+            None => Err(RefreshError::Unknown),
+        };
+        match &outcome {
+            Ok(_) => admission.succeeded().await,
+            // Counted as a failure already.
+            Err(RefreshError::Unknown | RefreshError::Reused | RefreshError::Limited(_)) => {}
+            Err(RefreshError::Unsettled | RefreshError::Crypto(_) | RefreshError::Db(_)) => {
+                admission.unjudged().await;
+            }
+        }
+        outcome
     }
 
     async fn rotate_once(

@@ -91,18 +91,18 @@ impl TestApp {
 
     async fn start_at(start: DateTime<Utc>, flags: &[&str]) -> Self {
         let database = TestDatabase::create().await;
-        let mut all: Vec<String> = [
+        let defaults = [
             "--listen=127.0.0.1:8000",
             "--argon2-memory-kib=64",
             "--argon2-iterations=1",
             "--database-connections=8",
-        ]
-        .into_iter()
-        .chain(flags.iter().copied())
-        .map(str::to_owned)
-        .collect();
-        all.push(format!("--database-url={}", database.url));
-        all.push(format!("--data-dir={}", database.folder.path().display()));
+            // Tests of the limits turn them on.
+            "--rate-limits=off",
+        ];
+        let url = format!("--database-url={}", database.url);
+        let folder = format!("--data-dir={}", database.folder.path().display());
+        let defaults = [&defaults[..], &[&url, &folder]].concat();
+        let all = over(flags, defaults.iter().map(|flag| (*flag).to_owned()));
         let clock = Clock::manual(start);
         let app = Self::build(&all, &clock).await;
         Self { app, clock, database, flags: all }
@@ -146,11 +146,7 @@ impl TestApp {
     }
 
     fn with(&self, arguments: &[&str]) -> Vec<String> {
-        // Flags that are given twice would be refused: the later ones win.
-        let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
-        let given: Vec<String> = arguments.iter().map(|flag| name(flag)).collect();
-        let kept = self.flags.iter().filter(|flag| !given.contains(&name(flag)));
-        arguments.iter().map(|flag| (*flag).to_owned()).chain(kept.cloned()).collect()
+        over(arguments, self.flags.iter().cloned())
     }
 
     async fn build(flags: &[String], clock: &Clock) -> App {
@@ -212,6 +208,14 @@ impl TestApp {
         kinds.sort();
         kinds
     }
+}
+
+/// Flags that are given twice would be refused: the given ones win over the defaults.
+fn over(given: &[&str], defaults: impl Iterator<Item = String>) -> Vec<String> {
+    let name = |flag: &str| flag.split('=').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = given.iter().map(|flag| name(flag)).collect();
+    let kept = defaults.filter(|flag| !names.contains(&name(flag)));
+    given.iter().map(|flag| (*flag).to_owned()).chain(kept).collect()
 }
 
 pub(crate) async fn count(db: &DatabaseConnection, from: &str) -> i64 {

@@ -36,6 +36,7 @@ impl Server {
     ) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .args(["--listen=127.0.0.1:0", "--argon2-memory-kib=64", "--argon2-iterations=1"])
+            .arg("--rate-limits=off")
             .arg(format!("--database-url={url}"))
             .arg(format!("--data-dir={}", folder.display()))
             .args(flags)

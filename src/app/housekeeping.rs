@@ -1,0 +1,118 @@
+//! What runs beside the requests, until the process ends.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{App, PROBE_MAX};
+use crate::features::login::unlocks::Unlocks;
+use crate::platform::keys::rotation;
+
+/// How often each instance reads what it must not miss for long: keys, and unlocked accounts.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often what has expired is removed.
+const PURGE_EVERY: Duration = Duration::from_mins(1);
+
+impl App {
+    /// Starts it.
+    pub(crate) fn spawn_housekeeping(&self) {
+        tokio::spawn(self.clone().keep_up());
+        tokio::spawn(self.clone().clean_up());
+    }
+
+    async fn keep_up(self) {
+        let mut every = tokio::time::interval(LOOK_EVERY);
+        let mut unlocks = Unlocks::new(self.login.clone());
+        let mut was_on_time = true;
+        loop {
+            every.tick().await;
+            was_on_time = self.tell_the_time(was_on_time);
+            match timeout(PROBE_MAX, self.keys.reload()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(error = %error, "the key set cannot be read"),
+                Err(elapsed) => tracing::error!(error = %elapsed, "the key set cannot be read"),
+            }
+            // What cannot be read now is looked for again; the keys have told that already.
+            if let Ok(Err(error)) = timeout(PROBE_MAX, unlocks.follow()).await {
+                tracing::debug!(error = %error, "unlocked accounts cannot be looked for");
+            }
+        }
+    }
+
+    async fn clean_up(self) {
+        let mut every = tokio::time::interval(PURGE_EVERY);
+        let mut others = 0;
+        loop {
+            every.tick().await;
+            if let Err(error) = self.purge().await {
+                tracing::error!(error = %error, "what has expired cannot be removed");
+            }
+            match self.instance.show().await {
+                Ok(count) => {
+                    if others == 0 && count > 0 {
+                        self.advise_sharing(count);
+                    }
+                    others = count;
+                }
+                Err(error) => tracing::error!(error = %error, "this instance cannot be shown"),
+            }
+        }
+    }
+
+    fn advise_sharing(&self, others: u64) {
+        if self.config.rate_limits && self.config.redis_url.is_none() {
+            tracing::warn!(
+                instances.others = others,
+                "other instances use this database, and each counts attempts for itself: set \
+                 REDIS_URL, so that their limits are one"
+            );
+        }
+    }
+
+    /// Logs when the machine's clock has been set back, and when it has caught up.
+    fn tell_the_time(&self, was_on_time: bool) -> bool {
+        let is_on_time = self.is_on_time();
+        if was_on_time && !is_on_time {
+            tracing::error!(
+                clock.ahead_seconds = self.clock.ahead().num_seconds(),
+                "the machine's clock was set back: this instance is not ready until it has caught \
+                 up, or is restarted"
+            );
+        } else if is_on_time && !was_on_time {
+            tracing::info!("the machine's clock has caught up");
+        }
+        is_on_time
+    }
+
+    /// Forgets what was counted against those who have been unlocked, as the housekeeping does
+    /// every two seconds.
+    pub async fn follow_unlocks(&self) -> anyhow::Result<()> {
+        Ok(Unlocks::new(self.login.clone()).follow().await?)
+    }
+
+    /// Reads the key set, as the housekeeping does every two seconds.
+    pub async fn reload_keys(&self) -> anyhow::Result<()> {
+        Ok(self.keys.reload().await?)
+    }
+
+    /// Removes what has expired, as the housekeeping does every minute.
+    pub async fn purge(&self) -> anyhow::Result<()> {
+        self.sessions.purge().await?;
+        // Sessions live that long, and a late caller may sign out with any token of theirs.
+        let before = self.clock.now() - self.config.lifetimes.absolute;
+        Ok(rotation::purge(&self.db, before).await?)
+    }
+
+    /// Says that this instance is about to end. Otherwise the others notice in a few minutes.
+    pub(crate) async fn leave(&self) {
+        if let Err(error) = self.instance.leave().await {
+            tracing::debug!(error = %error, "this instance is still shown to the others");
+        }
+    }
+
+    /// Says that this instance is there, as the housekeeping does every minute, and returns how
+    /// many others are.
+    pub async fn show(&self) -> anyhow::Result<u64> {
+        Ok(self.instance.show().await?)
+    }
+}

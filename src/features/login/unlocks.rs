@@ -1,0 +1,38 @@
+//! What the operator unlocks at the command line, the servers learn from the database.
+
+use chrono::TimeDelta;
+use sea_orm::DbErr;
+
+use super::{LIMITS, Login, store};
+
+/// How far back is looked: more than the clocks of two machines may differ, and than it takes a
+/// database that was away to come back.
+const LOOKED_BACK: TimeDelta = TimeDelta::minutes(2);
+
+/// Forgets the failures counted for those who have been unlocked, once each.
+pub(crate) struct Unlocks {
+    login: Login,
+    /// Those seen at the last look.
+    known: Vec<store::Unlocked>,
+}
+
+impl Unlocks {
+    pub(crate) fn new(login: Login) -> Self {
+        Self { login, known: Vec::new() }
+    }
+
+    /// Looks once. A server does every two seconds.
+    pub(crate) async fn follow(&mut self) -> Result<(), DbErr> {
+        let since = self.login.clock.now() - LOOKED_BACK;
+        let found = store::list_unlocked(self.login.db.reader(), since).await?;
+        for unlocked in &found {
+            if !self.known.contains(unlocked) {
+                for key in [&unlocked.username_key, &unlocked.email_key] {
+                    self.login.limits.forget(&LIMITS, key).await;
+                }
+            }
+        }
+        self.known = found;
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! How often something may be tried: by whom, how many times, in how long.
+//!
+//! A [`Limit`] is a constant of the feature it protects. The field it protects shows it in the
+//! schema, from the same constant. [`Limits::admit`] checks and counts in one atomic step, before
+//! anything costly happens (BF-05): what is admitted counts as a failure until its [`Admission`]
+//! says otherwise, so that many attempts at once get no further than as many one after another.
+//!
+//! Attempts are counted in Redis, where the instances share them, or in this process's memory.
+//! When Redis is away the memory decides, and it has been counting along (BF-06): a limit is never
+//! off.
+//!
+//! This module knows no field, no account and no database.
+
+mod memory;
+mod redis;
+mod state;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use self::memory::Memory;
+use self::redis::Redis;
+pub(crate) use self::redis::{Reached, SetupError};
+use self::state::{Amendment, Check, Counting, Key};
+use super::clock::Clock;
+use super::secret::sha256;
+
+/// The first pause, in seconds; each further one is twice as long (BF-01).
+pub(crate) const PAUSE_SECONDS_MIN: u32 = 30;
+/// The longest pause, in seconds.
+pub(crate) const PAUSE_SECONDS_MAX: u32 = 60 * 60;
+/// What one memory holds: some 15 MB at the most.
+const SUBJECTS_MAX: usize = 50_000;
+
+/// One limit, as it stands in the schema and as it is enforced.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    /// What it protects. With `by`, part of what is counted under.
+    pub(crate) name: &'static str,
+    pub(crate) by: By,
+    pub(crate) max: u32,
+    pub(crate) window_seconds: u32,
+    pub(crate) counts: Counts,
+}
+
+/// Whose attempts are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A client's address; of IPv6 the network, since a subscriber has at least a /64.
+    Ip,
+    /// Who is meant, as submitted, in canonical form, whether there is such an account or not.
+    Identifier,
+}
+
+/// What is counted, and when there is too much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// Every attempt: this many may come at once, the rest spread evenly over the window.
+    Attempts { at_once: u32 },
+    /// Attempts that fail; they may come at once.
+    Failures,
+    /// Failures without a success or a quiet window between them. After `max` of them every
+    /// further attempt waits for a pause, each twice as long as the one before.
+    FailuresInARow,
+    /// Different identifiers with a failure. Those that have one already may be tried again.
+    Identifiers,
+}
+
+/// Who tries something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) ip: Option<IpAddr>,
+    /// Who is meant, in canonical form; empty where nobody is.
+    pub(crate) identifier: &'a str,
+}
+
+/// Too many attempts.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit {limit:?} is reached")]
+pub(crate) struct Limited {
+    pub(crate) limit: &'static Limit,
+    /// When an attempt may succeed again, if nobody else makes one meanwhile.
+    pub(crate) retry_after_seconds: u32,
+}
+
+/// Counts attempts. Clones share what they counted.
+#[derive(Clone)]
+pub(crate) struct Limits(Option<Arc<Inner>>);
+
+struct Inner {
+    clock: Clock,
+    memory: Memory,
+    redis: Option<Redis>,
+}
+
+/// An attempt that may be made and counts as failed. Dropped, it has failed.
+#[must_use]
+pub(crate) struct Admission {
+    limits: Limits,
+    checks: Vec<Check>,
+}
+
+impl Limits {
+    /// Counts nothing and refuses nothing: for development.
+    pub(crate) fn off() -> Self {
+        Self(None)
+    }
+
+    /// Counts in this process.
+    pub(crate) fn in_memory(clock: Clock) -> Self {
+        Self(Some(Arc::new(Inner { clock, memory: Memory::new(SUBJECTS_MAX), redis: None })))
+    }
+
+    /// Counts in the Redis at `url`, under `namespace`, which all instances of a service share and
+    /// nobody else has. Connects at the first attempt.
+    pub(crate) fn in_redis(
+        clock: Clock,
+        url: &SecretString,
+        namespace: &str,
+    ) -> Result<Self, SetupError> {
+        let redis = Some(Redis::new(url, namespace)?);
+        Ok(Self(Some(Arc::new(Inner { clock, memory: Memory::new(SUBJECTS_MAX), redis }))))
+    }
+
+    /// Admits an attempt under all of `limits` and counts it under each, or counts it nowhere and
+    /// says which limit stands longest in its way.
+    pub(crate) async fn admit(
+        &self,
+        limits: &'static [Limit],
+        subject: Subject<'_>,
+    ) -> Result<Admission, Limited> {
+        let Some(inner) = &self.0 else {
+            return Ok(Admission { limits: self.clone(), checks: Vec::new() });
+        };
+        let checks: Vec<Check> = limits.iter().map(|limit| limit.check(subject)).collect();
+        match inner.admit(&checks).await {
+            Ok(()) => Ok(Admission { limits: self.clone(), checks }),
+            Err(Refused { index, wait }) => {
+                // Rounded up: whoever comes back then must not come too early.
+                let seconds = wait.as_millis().div_ceil(1000);
+                Err(Limited {
+                    limit: &limits[index],
+                    retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
+                })
+            }
+        }
+    }
+
+    /// Forgets the failures of an identifier under those of `limits` that count them by it.
+    pub(crate) async fn forget(&self, limits: &'static [Limit], identifier: &str) {
+        let Some(inner) = &self.0 else { return };
+        let subject = Subject { ip: None, identifier };
+        let of_identifier = limits.iter().filter(|limit| limit.by == By::Identifier);
+        let amendments = of_identifier.map(|limit| (limit.check(subject), Amendment::Forget));
+        inner.amend(amendments.collect()).await;
+    }
+
+    /// Whether Redis can be reached, where one is configured.
+    pub(crate) async fn reach(&self) -> Option<Reached> {
+        Some(self.0.as_ref()?.redis.as_ref()?.reach().await)
+    }
+}
+
+impl Inner {
+    async fn admit(&self, checks: &[Check]) -> Result<(), Refused> {
+        let uptime = millis(self.clock.uptime());
+        let Some(redis) = &self.redis else { return self.memory.admit(checks, uptime) };
+        match redis.admit(checks, self.clock.now()).await {
+            Some(Ok(())) => {
+                self.memory.count(checks, uptime);
+                Ok(())
+            }
+            Some(refused) => refused,
+            None => self.memory.admit(checks, uptime),
+        }
+    }
+
+    async fn amend(&self, amendments: Vec<(Check, Amendment)>) {
+        self.memory.amend(&amendments, millis(self.clock.uptime()));
+        if let Some(redis) = &self.redis {
+            redis.amend(&amendments, self.clock.now()).await;
+        }
+    }
+}
+
+impl Admission {
+    /// The attempt succeeded: where failures are counted it does not count.
+    pub(crate) async fn succeeded(self) {
+        self.amend(Check::on_success).await;
+    }
+
+    /// The attempt was not judged, for a reason of the server's own: it counts nowhere.
+    pub(crate) async fn unjudged(self) {
+        self.amend(Check::on_withdrawal).await;
+    }
+
+    async fn amend(self, amendment: impl Fn(&Check) -> Option<Amendment>) {
+        let Some(inner) = &self.limits.0 else { return };
+        let amendments: Vec<_> = self
+            .checks
+            .into_iter()
+            .filter_map(|check| amendment(&check).map(|amendment| (check, amendment)))
+            .collect();
+        if !amendments.is_empty() {
+            inner.amend(amendments).await;
+        }
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").finish_non_exhaustive()
+    }
+}
+
+/// Which of the checks refuses the longest, and how long.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    index: usize,
+    wait: Duration,
+}
+
+impl Limit {
+    /// The check of one attempt under this limit.
+    fn check(&self, subject: Subject<'_>) -> Check {
+        let network = subject.ip.map(network);
+        let key = match (self.by, network) {
+            (By::Ip, Some(network)) => digest(&[self.name, "IP", &network.to_string()]),
+            (By::Ip, None) => digest(&[self.name, "IP"]),
+            (By::Identifier, _) => digest(&[self.name, "IDENTIFIER", subject.identifier]),
+        };
+        let window_ms = u64::from(self.window_seconds) * 1000;
+        let spacing_ms = window_ms / u64::from(self.max.max(1));
+        let counting = match self.counts {
+            Counts::Attempts { at_once } => {
+                Counting::Attempts { spacing_ms, at_once: at_once.into() }
+            }
+            Counts::Failures => Counting::Failures { spacing_ms, at_once: self.max.into() },
+            Counts::FailuresInARow => Counting::InARow { max: self.max.into(), window_ms },
+            Counts::Identifiers => {
+                let member = digest(&[subject.identifier]);
+                Counting::Distinct { max: self.max as usize, window_ms, member }
+            }
+        };
+        Check { key, counting }
+    }
+}
+
+/// What is counted under one address: an IPv6 network of 64 bits, or an IPv4 address.
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(ip),
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, ..] = ip.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+/// Names are hashed, so that keys have one length and a dump of them lists no addresses.
+fn digest(parts: &[&str]) -> Key {
+    let mut key = Key::default();
+    let length = key.len();
+    key.copy_from_slice(&sha256(parts.join("\0").as_bytes())[..length]);
+    key
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,205 @@
+//! The limits, as clients meet them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::support::{LOGIN, PASSWORD, Reply, TestApp, send};
+
+const WRONG: &str = "not the password";
+
+/// The server with its limits on, as it is outside tests.
+async fn limited() -> TestApp {
+    TestApp::start_with(&["--rate-limits=on"]).await
+}
+
+async fn send_from(app: &TestApp, ip: &str, query: &str, variables: serde_json::Value) -> Reply {
+    let body = json!({ "query": query, "variables": variables }).to_string();
+    let mut request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("accept", "application/graphql-response+json")
+        .body(Body::from(body))
+        .unwrap();
+    let peer = SocketAddr::new(ip.parse().unwrap(), 50_000);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    send(&app.app, request).await
+}
+
+async fn login_from(app: &TestApp, ip: &str, identifier: &str, password: &str) -> Reply {
+    let input = json!({ "identifier": identifier, "password": password });
+    send_from(app, ip, LOGIN, json!({ "input": input })).await
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_alike_for_known_and_unknown_names_and_for_the_right_password() {
+    let app = limited().await;
+    app.register("alice").await;
+    for name in ["alice", "nobody", "no such@name"] {
+        for number in 0..5 {
+            let reply = login_from(&app, &format!("192.0.2.{number}"), name, WRONG).await;
+            assert_eq!(reply.code(), "INVALID_CREDENTIALS", "{name}");
+        }
+        let reply = login_from(&app, "192.0.2.77", name, PASSWORD).await;
+        assert_eq!(reply.code(), "RATE_LIMITED", "{name}");
+        assert_eq!(reply.status, 429);
+        assert_eq!(reply.extension("retryAfter"), 30);
+        assert_eq!(reply.headers["retry-after"], "30");
+    }
+    app.clock.advance(Duration::from_secs(30));
+    login_from(&app, "192.0.2.77", "ALICE", PASSWORD).await.signed_in("login");
+    // The success has cleared what was counted.
+    for _ in 0..5 {
+        let reply = login_from(&app, "192.0.2.99", "alice", WRONG).await;
+        assert_eq!(reply.code(), "INVALID_CREDENTIALS");
+    }
+}
+
+#[tokio::test]
+async fn one_address_signs_in_ten_times_at_once_whoever_it_is() {
+    let app = limited().await;
+    app.register("alice").await;
+    for _ in 0..10 {
+        login_from(&app, "192.0.2.1", "alice", PASSWORD).await.signed_in("login");
+    }
+    let reply = login_from(&app, "192.0.2.1", "alice", PASSWORD).await;
+    assert_eq!(
+        (reply.code(), reply.extension("retryAfter")),
+        ("RATE_LIMITED".to_owned(), json!(3))
+    );
+    login_from(&app, "192.0.2.2", "alice", PASSWORD).await.signed_in("login");
+}
+
+#[tokio::test]
+async fn one_password_tried_on_many_accounts_gets_no_further_than_twenty() {
+    let app = limited().await;
+    let mut codes = Vec::new();
+    for number in 0..50 {
+        codes.push(login_from(&app, "192.0.2.1", &format!("user{number}"), WRONG).await.code());
+        app.clock.advance(Duration::from_secs(6));
+    }
+    let refused = codes.iter().filter(|code| *code == "RATE_LIMITED").count();
+    assert_eq!(refused, 30, "{codes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_wrong_logins_at_once_cost_no_more_hashes_than_five_do() {
+    let app = std::sync::Arc::new(limited().await);
+    app.register("alice").await;
+    let attempts: Vec<_> = (0..200)
+        .map(|number: u32| {
+            let app = std::sync::Arc::clone(&app);
+            tokio::spawn(async move {
+                let ip = format!("198.51.100.{}", number % 250);
+                login_from(&app, &ip, "alice", WRONG).await.code()
+            })
+        })
+        .collect();
+    let mut wrong = 0;
+    for attempt in attempts {
+        wrong += u32::from(attempt.await.unwrap() == "INVALID_CREDENTIALS");
+    }
+    assert_eq!(wrong, 5);
+}
+
+#[tokio::test]
+async fn aliases_and_fragments_try_no_more_than_one_password_a_document() {
+    let app = limited().await;
+    let one = |alias: u32| {
+        format!(
+            "a{alias}: login(input: {{ identifier: \"alice\", password: \"x\" }}) {{ __typename }}"
+        )
+    };
+    let aliased: String = (0..10).map(|alias| one(alias) + " ").collect();
+    for document in [
+        format!("mutation {{ {aliased} }}"),
+        format!(
+            "mutation {{ ...A ...B }} fragment A on Mutation {{ {} }} fragment B on Mutation \
+                 {{ {} }}",
+            one(0),
+            one(1)
+        ),
+    ] {
+        let reply = send_from(&app, "192.0.2.1", &document, json!({})).await;
+        assert_eq!(reply.code(), "DOCUMENT_LIMIT", "{document}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_failures_shut_the_password_until_the_operator_opens_it() {
+    // Without the pauses, which would make this last for days.
+    let app = TestApp::start_now(&[]).await;
+    app.register("alice").await;
+    let session = app.login("alice", PASSWORD).await.signed_in("login");
+    for _ in 0..100 {
+        assert_eq!(app.login("alice", WRONG).await.code(), "INVALID_CREDENTIALS");
+    }
+    // Counted beside the answer.
+    while app.count("audit_events WHERE kind = 'ACCOUNT_LOCKED'").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    app.clock.advance(Duration::from_hours(72));
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    assert_eq!(app.login("alice@example.com", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    // Who is signed in stays so (BF-08).
+    app.refresh(&session.refresh).await.data();
+
+    app.cli(&["admin", "unlock", "alice"]).await.printed();
+    app.login("alice", PASSWORD).await.signed_in("login");
+}
+
+#[tokio::test]
+async fn the_server_learns_from_the_database_who_was_unlocked() {
+    let app = TestApp::start_now(&["--rate-limits=on"]).await;
+    app.register("alice").await;
+    for _ in 0..6 {
+        login_from(&app, "192.0.2.1", "alice", WRONG).await;
+    }
+    assert_eq!(login_from(&app, "192.0.2.2", "alice", PASSWORD).await.code(), "RATE_LIMITED");
+    app.cli(&["admin", "unlock", "alice"]).await.printed();
+    app.app.follow_unlocks().await.unwrap();
+    login_from(&app, "192.0.2.2", "alice", PASSWORD).await.signed_in("login");
+}
+
+#[tokio::test]
+async fn every_credential_mutation_is_limited_as_the_schema_says() {
+    let sdl = portcullis::schema::sdl();
+    for (field, call) in [
+        (
+            "register",
+            "register(input: { username: \"USER\", email: \"USER@example.com\", \
+          password: \"correct horse battery\" }) { __typename }",
+        ),
+        ("login", "login(input: { identifier: \"USER\", password: \"x\" }) { __typename }"),
+        ("refreshToken", "refreshToken(refreshToken: \"USER\") { expiresIn }"),
+    ] {
+        let defined = sdl.split(&format!("\t{field}(")).nth(1).unwrap();
+        let line = defined.lines().find(|line| line.contains("): ")).unwrap();
+        assert!(line.contains("@rateLimit(max: "), "{line}");
+        let app = limited().await;
+        let mut admitted = 0;
+        while admitted < 300 {
+            let query =
+                format!("mutation {{ {} }}", call.replace("USER", &format!("user{admitted}")));
+            if send_from(&app, "192.0.2.1", &query, json!({})).await.code() == "RATE_LIMITED" {
+                break;
+            }
+            admitted += 1;
+        }
+        let max = if field == "login" { 10 } else { 60 };
+        assert_eq!(admitted, if field == "register" { 5 } else { max }, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn instances_that_share_a_database_and_no_redis_are_told_apart() {
+    let app = TestApp::start_now(&["--rate-limits=on"]).await;
+    assert_eq!(app.app.show().await.unwrap(), 0);
+    let other = app.second_instance().await;
+    assert_eq!(other.show().await.unwrap(), 1);
+    let told = app.cli(&["doctor"]).await;
+    assert!(told.stdout.contains("2 instances run"), "{told:?}");
+}
