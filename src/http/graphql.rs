@@ -10,7 +10,7 @@ use async_graphql::{
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -28,6 +28,8 @@ use crate::platform::access::{Anonymity, Authentication, Client};
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
+/// The most the whole body may take to come in (HT-03).
+const BODY_READ_MAX: Duration = Duration::from_secs(15);
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;
 /// The most a request may take once it has been read (GQ-13): a database that has gone silent in
@@ -154,13 +156,18 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
 }
 
 async fn read(body: Body) -> Result<Bytes, Response> {
-    match Limited::new(body, BODY_LENGTH_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB"))
+    let body = Limited::new(body, BODY_LENGTH_MAX).collect();
+    let mut refused = match tokio::time::timeout(BODY_READ_MAX, body).await {
+        Ok(Ok(body)) => return Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB")
         }
-        Err(_broken) => Err(refusal(StatusCode::BAD_REQUEST, "The body broke off")),
-    }
+        Ok(Err(_broken)) => refusal(StatusCode::BAD_REQUEST, "The body broke off"),
+        Err(_elapsed) => refusal(StatusCode::REQUEST_TIMEOUT, "The body took longer than 15 s"),
+    };
+    // What is left of the body is not waited for.
+    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    Err(refused)
 }
 
 fn parse(body: &[u8]) -> Result<Call, Response> {

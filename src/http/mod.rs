@@ -1,6 +1,7 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod connections;
 mod graphql;
 mod health;
 mod playground;
