@@ -361,15 +361,17 @@ mod tests {
         assert!(send(&mut second, GET).await.ends_with("hello"));
     }
 
+    struct Dropped(mpsc::UnboundedSender<&'static str>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let _ = self.0.send("dropped");
+        }
+    }
+
     #[tokio::test]
     async fn a_client_that_leaves_takes_its_request_with_it() {
         let (told, mut steps) = mpsc::unbounded_channel();
-        struct Dropped(mpsc::UnboundedSender<&'static str>);
-        impl Drop for Dropped {
-            fn drop(&mut self) {
-                let _ = self.0.send("dropped");
-            }
-        }
         let handler = move || {
             let told = told.clone();
             async move {

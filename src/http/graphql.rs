@@ -30,6 +30,8 @@ use crate::platform::access::{Anonymity, Authentication, Client};
 const BODY_LENGTH_MAX: usize = 100 * 1024;
 /// The most the whole body may take to come in (HT-03).
 const BODY_READ_MAX: Duration = Duration::from_secs(15);
+/// How long a body that was refused is still read, to no purpose but that of being polite.
+const LINGER_MAX: Duration = Duration::from_secs(2);
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;
 /// The most a request may take once it has been read (GQ-13): a database that has gone silent in
@@ -155,11 +157,12 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
     Err(refusal(status, "Send application/json (utf-8) in the Content-Type header"))
 }
 
-async fn read(body: Body) -> Result<Bytes, Response> {
-    let body = Limited::new(body, BODY_LENGTH_MAX).collect();
-    let mut refused = match tokio::time::timeout(BODY_READ_MAX, body).await {
+async fn read(mut body: Body) -> Result<Bytes, Response> {
+    let whole = Limited::new(&mut body, BODY_LENGTH_MAX).collect();
+    let mut refused = match tokio::time::timeout(BODY_READ_MAX, whole).await {
         Ok(Ok(body)) => return Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            tokio::spawn(tokio::time::timeout(LINGER_MAX, discard(body)));
             refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB")
         }
         Ok(Err(_broken)) => refusal(StatusCode::BAD_REQUEST, "The body broke off"),
@@ -168,6 +171,12 @@ async fn read(body: Body) -> Result<Bytes, Response> {
     // What is left of the body is not waited for.
     refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     Err(refused)
+}
+
+/// Reads on while the refusal is sent. A client that finds its connection reset in the middle of
+/// sending never reads why.
+async fn discard(mut body: Body) {
+    while let Some(Ok(_frame)) = body.frame().await {}
 }
 
 fn parse(body: &[u8]) -> Result<Call, Response> {
