@@ -15,9 +15,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Map;
 
 use super::accept::MediaType;
+use super::json::StrictMap;
 use super::{failure, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
@@ -45,10 +47,19 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 struct Call {
     query: String,
     operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default, deserialize_with = "strict_or_null")]
+    variables: Map<String, serde_json::Value>,
     /// Checked to be a map, and not used.
     #[serde(rename = "extensions")]
-    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+    _extensions: Option<StrictMap>,
+}
+
+/// A map whose keys differ; none is an empty one.
+fn strict_or_null<'de, D>(from: D) -> Result<Map<String, serde_json::Value>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(Option::<StrictMap>::deserialize(from)?.unwrap_or_default().0)
 }
 
 pub(super) async fn execute(
@@ -79,9 +90,8 @@ async fn answer(
     if !app.keys.are_fresh() {
         return Ok(finish(failed(ApiError::overdue()), None));
     }
-    let scanned =
-        document::scan(&call.query, call.operation_name.as_deref(), app.config.introspection);
-    let document = match scanned {
+    let (name, variables) = (call.operation_name.as_deref(), &call.variables);
+    let document = match document::scan(&call.query, name, variables, app.config.introspection) {
         Ok(document) => document,
         Err(refused) => return Ok(finish(refused_document(&refused), None)),
     };
@@ -123,7 +133,7 @@ async fn run(
 }
 
 fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
-    let variables = call.variables.map(serde_json::Value::Object).unwrap_or_default();
+    let variables = serde_json::Value::Object(call.variables);
     let loader = DataLoader::new(UserLoader(app.accounts.clone()), tokio::spawn);
     let mut request = Request::new(call.query)
         .variables(Variables::from_json(variables))
@@ -189,9 +199,10 @@ fn parse(body: &[u8]) -> Result<Call, Response> {
     serde_json::from_slice(body).map_err(|error| {
         bad(if error.is_data() {
             "The body must be a map with the string query, and optionally the string \
-             operationName and the maps variables and extensions, each once"
+             operationName and the maps variables and extensions, and no map has a key twice"
         } else {
-            "The body is not valid JSON"
+            "The body is not valid JSON, or nests deeper than 128, or has a number that is too \
+             large"
         })
     })
 }

@@ -4,6 +4,7 @@ mod accept;
 mod connections;
 mod graphql;
 mod health;
+mod json;
 mod playground;
 mod request;
 mod serve;
