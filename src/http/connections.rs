@@ -57,7 +57,9 @@ impl Default for Limits {
     fn default() -> Self {
         let (head, idle) = (Duration::from_secs(10), Duration::from_secs(75));
         let connections = match files_max() {
-            Some(files) => files.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX),
+            Some(files) => {
+                files.saturating_sub(FILES_RESERVED).max(files / 2).clamp(1, CONNECTIONS_MAX)
+            }
             None => CONNECTIONS_MAX,
         };
         if connections < CONNECTIONS_MAX {
