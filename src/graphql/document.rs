@@ -7,12 +7,16 @@
 
 mod cost;
 mod lexer;
+mod variables;
 
 use async_graphql::Pos;
 use async_graphql::parser;
 use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType};
 
+use serde_json::{Map, Value};
+
 use self::cost::{Cost, Walk};
+use self::variables::Variables;
 
 const CHARACTERS_MAX: usize = 15_000;
 const TOKENS_MAX: usize = 1_000;
@@ -34,6 +38,15 @@ const INTROSPECTION_DEPTH_MAX: u32 = 20;
 /// Lists of the introspection schema inside each other, as graphql-js limits them.
 const INTROSPECTION_LISTS_MAX: u32 = 3;
 const ROOT_MUTATIONS_MAX: u64 = 5;
+/// Fields on top of a query after fragment expansion: the executor resolves each that is written,
+/// also when it is written five hundred times.
+const ROOT_FIELDS_MAX: u64 = 50;
+/// Rows that the connections of the chosen operation can load.
+const ROWS_MAX: u64 = 2_000;
+
+/// Fields that list rows, with `first` and `last`. A schema test fails for a field whose type is
+/// a connection that is missing here.
+pub(crate) const CONNECTIONS: &[&str] = &["users"];
 
 /// Mutations that check a secret or cost a password hash: one an operation (BF-04). A schema
 /// test fails for a mutation with a secret argument that is missing here.
@@ -50,12 +63,15 @@ pub(crate) enum Refusal {
     Invalid { message: String },
 }
 
-/// Parses `source`, whose operation `operation_name` is to run, and proves it cheap.
+/// Parses `source`, whose operation `operation_name` is to run with `variables`, and proves it
+/// cheap.
 pub(crate) fn scan(
     source: &str,
     operation_name: Option<&str>,
+    variables: &Map<String, Value>,
     allow_introspection: bool,
 ) -> Result<ExecutableDocument, Refusal> {
+    variables::check(variables)?;
     at_most("characters", source.chars().count() as u64, CHARACTERS_MAX as u64)?;
     let measured = lexer::measure(source);
     at_most("tokens", measured.tokens as u64, TOKENS_MAX as u64)?;
@@ -63,15 +79,22 @@ pub(crate) fn scan(
     let document = parser::parse_query(source).map_err(|error| unparsable(&error))?;
     at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
     at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
-    measure_all(&document, allow_introspection)?;
-    choose(&document, operation_name)?;
+    let chosen = choose(&document, operation_name)?;
+    let mut walk = Walk::new(&document, Variables::of(chosen, variables));
+    measure_all(&document, &mut walk, allow_introspection)?;
+    // Only what runs loads rows, and only its variables are known.
+    let cost = walk.selection_set(&chosen.selection_set.node)?;
+    at_most("rows", cost.rows, ROWS_MAX)?;
     Ok(document)
 }
 
 /// Measures every operation, and every fragment whether it is used or not: the library's
 /// validation walks those too.
-fn measure_all(document: &ExecutableDocument, allow_introspection: bool) -> Result<(), Refusal> {
-    let mut walk = Walk::new(document);
+fn measure_all<'a>(
+    document: &'a ExecutableDocument,
+    walk: &mut Walk<'a>,
+    allow_introspection: bool,
+) -> Result<(), Refusal> {
     for name in document.fragments.keys() {
         let cost = walk.fragment(name)?;
         at_most("selections", cost.selections, SELECTIONS_MAX)?;
@@ -102,6 +125,7 @@ fn check(
     }
     // Only the root of a query introspects; elsewhere those names are fields like any other.
     if is_query {
+        at_most("rootFields", cost.roots, ROOT_FIELDS_MAX)?;
         at_most("depth", cost.plain_depth.into(), DEPTH_MAX.into())?;
         let depth = u64::from(cost.introspection_depth);
         at_most("introspectionDepth", depth, INTROSPECTION_DEPTH_MAX.into())?;
@@ -127,17 +151,22 @@ fn unparsable(error: &parser::Error) -> Refusal {
     }
 }
 
-/// Makes sure that there is exactly one operation to run.
-fn choose(document: &ExecutableDocument, name: Option<&str>) -> Result<(), Refusal> {
+/// The one operation to run.
+fn choose<'a>(
+    document: &'a ExecutableDocument,
+    name: Option<&str>,
+) -> Result<&'a OperationDefinition, Refusal> {
     let mut operations = document.operations.iter();
-    match name {
-        Some(name) if operations.any(|(known, _)| known.is_some_and(|known| known == name)) => {
-            Ok(())
-        }
-        Some(_) => Err(invalid("The document has no operation of this name")),
-        None if operations.count() == 1 => Ok(()),
-        None => Err(invalid("The document has several operations: operationName must choose one")),
-    }
+    let Some(name) = name else {
+        return match (operations.next(), operations.next()) {
+            (Some((_, only)), None) => Ok(&only.node),
+            _ => Err(invalid("The document has several operations: operationName must choose one")),
+        };
+    };
+    operations
+        .find(|(known, _)| known.is_some_and(|known| known == name))
+        .map(|(_, operation)| &operation.node)
+        .ok_or_else(|| invalid("The document has no operation of this name"))
 }
 
 fn at_most(limit: &'static str, count: u64, max: u64) -> Result<(), Refusal> {

@@ -7,9 +7,9 @@ use super::error::{ApiError, Result};
 use crate::platform::secret::{base64url, from_base64url};
 
 /// What a list gives when neither `first` nor `last` is asked for.
-const SIZE_DEFAULT: i32 = 20;
+pub(crate) const SIZE_DEFAULT: i32 = 20;
 /// The most a list gives (AZ-08). Asking for more is an error and never a silent cut.
-const SIZE_MAX: i32 = 100;
+pub(crate) const SIZE_MAX: i32 = 100;
 const CURSOR_LENGTH_MAX: usize = 512;
 
 /// Which part of the list this is.

@@ -10,14 +10,16 @@ use async_graphql::{
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Map;
 
 use super::accept::MediaType;
+use super::json::StrictMap;
 use super::{failure, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
@@ -28,6 +30,10 @@ use crate::platform::access::{Anonymity, Authentication, Client};
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
+/// The most the whole body may take to come in (HT-03).
+const BODY_READ_MAX: Duration = Duration::from_secs(15);
+/// How long a body that was refused is still read, to no purpose but that of being polite.
+const LINGER_MAX: Duration = Duration::from_secs(2);
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;
 /// The most a request may take once it has been read (GQ-13): a database that has gone silent in
@@ -41,10 +47,19 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 struct Call {
     query: String,
     operation_name: Option<String>,
-    variables: Option<serde_json::Map<String, serde_json::Value>>,
+    #[serde(default, deserialize_with = "strict_or_null")]
+    variables: Map<String, serde_json::Value>,
     /// Checked to be a map, and not used.
     #[serde(rename = "extensions")]
-    _extensions: Option<serde_json::Map<String, serde_json::Value>>,
+    _extensions: Option<StrictMap>,
+}
+
+/// A map whose keys differ; none is an empty one.
+fn strict_or_null<'de, D>(from: D) -> Result<Map<String, serde_json::Value>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    Ok(Option::<StrictMap>::deserialize(from)?.unwrap_or_default().0)
 }
 
 pub(super) async fn execute(
@@ -75,9 +90,8 @@ async fn answer(
     if !app.keys.are_fresh() {
         return Ok(finish(failed(ApiError::overdue()), None));
     }
-    let scanned =
-        document::scan(&call.query, call.operation_name.as_deref(), app.config.introspection);
-    let document = match scanned {
+    let (name, variables) = (call.operation_name.as_deref(), &call.variables);
+    let document = match document::scan(&call.query, name, variables, app.config.introspection) {
         Ok(document) => document,
         Err(refused) => return Ok(finish(refused_document(&refused), None)),
     };
@@ -119,7 +133,7 @@ async fn run(
 }
 
 fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
-    let variables = call.variables.map(serde_json::Value::Object).unwrap_or_default();
+    let variables = serde_json::Value::Object(call.variables);
     let loader = DataLoader::new(UserLoader(app.accounts.clone()), tokio::spawn);
     let mut request = Request::new(call.query)
         .variables(Variables::from_json(variables))
@@ -153,14 +167,26 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
     Err(refusal(status, "Send application/json (utf-8) in the Content-Type header"))
 }
 
-async fn read(body: Body) -> Result<Bytes, Response> {
-    match Limited::new(body, BODY_LENGTH_MAX).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB"))
+async fn read(mut body: Body) -> Result<Bytes, Response> {
+    let whole = Limited::new(&mut body, BODY_LENGTH_MAX).collect();
+    let mut refused = match tokio::time::timeout(BODY_READ_MAX, whole).await {
+        Ok(Ok(body)) => return Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            tokio::spawn(tokio::time::timeout(LINGER_MAX, discard(body)));
+            refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB")
         }
-        Err(_broken) => Err(refusal(StatusCode::BAD_REQUEST, "The body broke off")),
-    }
+        Ok(Err(_broken)) => refusal(StatusCode::BAD_REQUEST, "The body broke off"),
+        Err(_elapsed) => refusal(StatusCode::REQUEST_TIMEOUT, "The body took longer than 15 s"),
+    };
+    // What is left of the body is not waited for.
+    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    Err(refused)
+}
+
+/// Reads on while the refusal is sent. A client that finds its connection reset in the middle of
+/// sending never reads why.
+async fn discard(mut body: Body) {
+    while let Some(Ok(_frame)) = body.frame().await {}
 }
 
 fn parse(body: &[u8]) -> Result<Call, Response> {
@@ -173,9 +199,10 @@ fn parse(body: &[u8]) -> Result<Call, Response> {
     serde_json::from_slice(body).map_err(|error| {
         bad(if error.is_data() {
             "The body must be a map with the string query, and optionally the string \
-             operationName and the maps variables and extensions, each once"
+             operationName and the maps variables and extensions, and no map has a key twice"
         } else {
-            "The body is not valid JSON"
+            "The body is not valid JSON, or nests deeper than 128, or has a number that is too \
+             large"
         })
     })
 }

@@ -1,8 +1,10 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod connections;
 mod graphql;
 mod health;
+mod json;
 mod playground;
 mod request;
 mod serve;

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, HOST, REFERRER_POLICY, TRANSFER_ENCODING, USER_AGENT,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -22,6 +23,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A longer header is refused unread (JW-09).
 const AUTHORIZATION_LENGTH_MAX: usize = 8 * 1024;
 const USER_AGENT_LENGTH_MAX: usize = 256;
+/// No address here is nearly as long (RFC 9112 asks for 8,000).
+const URI_LENGTH_MAX: usize = 8 * 1024;
 
 /// Gives every request an id of our own, which the log, the errors and the response share, and
 /// every response the headers that all of them have.
@@ -31,7 +34,10 @@ pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
     request.extensions_mut().insert(Client { ip: peer, user_agent, request_id: Some(id) });
     let span = tracing::info_span!("request", request.id = %id);
-    let mut response = next.run(request).instrument(span).await;
+    let mut response = match check_head(&request) {
+        Ok(()) => next.run(request).instrument(span).await,
+        Err(refused) => refused,
+    };
     if response.extensions().get::<Panicked>().is_some() {
         response = failure(&id.to_string());
     }
@@ -43,6 +49,22 @@ pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
+}
+
+/// Refuses what a proxy in front may have read in another way than we do, and endless addresses.
+fn check_head(request: &Request) -> Result<(), Response> {
+    let headers = request.headers();
+    if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > URI_LENGTH_MAX) {
+        return Err(refusal(StatusCode::URI_TOO_LONG, "The address is too long"));
+    }
+    if headers.get_all(HOST).iter().count() > 1 {
+        return Err(refusal(StatusCode::BAD_REQUEST, "The Host header is repeated"));
+    }
+    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
+    if !encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
+        return Err(refusal(StatusCode::BAD_REQUEST, "Only chunked transfer is supported"));
+    }
+    Ok(())
 }
 
 /// A header's text without control characters, cut to what is stored.

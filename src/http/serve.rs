@@ -1,12 +1,10 @@
 //! The socket: from the first request to a quiet end.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 
+use super::connections::{Connections, Limits};
 use super::router;
 use crate::app::App;
 
@@ -15,25 +13,15 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Serves until SIGTERM or Ctrl-C, then stops accepting, lets what runs finish, and returns.
 pub(crate) async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()> {
-    let (stopping, drain) = oneshot::channel();
-    let told = {
-        let app = app.clone();
-        async move {
-            wait_for_signal().await;
-            tracing::info!("stopping: requests in flight may finish");
-            app.begin_stopping();
-            let _ = stopping.send(());
-        }
-    };
-    let routes = router(&app).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(told);
-    let too_late = async {
-        let _ = drain.await;
-        tokio::time::sleep(DRAIN_MAX).await;
-    };
+    let connections = Connections::new(router(&app), Limits::default());
     tokio::select! {
-        outcome = server => outcome.context("the server failed")?,
-        () = too_late => tracing::warn!("some requests did not finish in time"),
+        () = connections.accept(listener) => {}
+        () = wait_for_signal() => {}
+    }
+    tracing::info!("stopping: requests in flight may finish");
+    app.begin_stopping();
+    if tokio::time::timeout(DRAIN_MAX, connections.drain()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
     }
     app.leave().await;
     app.close().await

@@ -97,6 +97,55 @@ async fn what_is_no_graphql_request_is_refused_in_the_shape_of_an_error() {
 }
 
 #[tokio::test]
+async fn variables_that_are_ambiguous_or_out_of_range_are_refused() {
+    let app = TestApp::start().await;
+    let query = "query($n: Int) { users(first: $n) { totalCount } }";
+    let admin = app.admin("alice").await;
+    let bearer = format!("Bearer {}", admin.access);
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    for (variables, code) in [
+        ("{\"n\":1}", "NONE"),
+        ("null", "NONE"),
+        ("{\"n\":1,\"n\":2}", "BAD_REQUEST"),
+        ("{\"n\":{\"a\":[{\"b\":1,\"b\":2}]}}", "BAD_REQUEST"),
+        ("{\"n\":NaN}", "BAD_REQUEST"),
+        ("{\"n\":1e999}", "BAD_REQUEST"),
+        ("{\"n\":\"\\ud800\"}", "BAD_REQUEST"),
+        (&format!("{{\"n\":{deep}}}"), "BAD_REQUEST"),
+        ("{\"n\":9223372036854775808}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{\"n\":4294967297}", "BAD_USER_INPUT"),
+        ("{\"n\":1.5}", "GRAPHQL_VALIDATION_FAILED"),
+        ("{\"n\":\"1\"}", "GRAPHQL_VALIDATION_FAILED"),
+        (&format!("{{\"n\":\"{}\"}}", "x".repeat(10_241)), "DOCUMENT_LIMIT"),
+    ] {
+        let body = format!("{{\"query\":{},\"variables\":{variables}}}", json!(query));
+        let reply = post(&app, &[("content-type", JSON), ("authorization", &bearer)], body).await;
+        assert_eq!(reply.code(), code, "{variables}: {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_five_hundred_times_is_refused_and_unused_fragments_too() {
+    let app = TestApp::start().await;
+    for (query, code) in [
+        (format!("{{ {} }}", "users { totalCount } ".repeat(190)), "DOCUMENT_LIMIT"),
+        (format!("{{ {} }}", "me ".repeat(500)), "DOCUMENT_LIMIT"),
+        (format!("{{ {} }}", "__typename ".repeat(500)), "NONE"),
+        ("{ __typename } fragment F on Query { __typename }".into(), "GRAPHQL_VALIDATION_FAILED"),
+        ("{ ...F } fragment F on Query { ...F }".into(), "GRAPHQL_VALIDATION_FAILED"),
+        (
+            (0..21).fold(String::new(), |all, i| all + &format!("query Q{i} {{ __typename }} ")),
+            "DOCUMENT_LIMIT",
+        ),
+    ] {
+        assert_eq!(ask(&app, JSON, &query).await.code(), code, "{query}");
+    }
+    let wrong = (0..9).fold(String::new(), |all, i| all + &format!("wrong{i} "));
+    let reply = ask(&app, JSON, &format!("{{ {wrong} }}")).await;
+    assert_eq!(reply.json()["errors"].as_array().unwrap().len(), 5);
+}
+
+#[tokio::test]
 async fn a_bad_bearer_is_told_and_public_fields_still_resolve() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;

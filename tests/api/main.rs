@@ -10,6 +10,7 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod clock;
 mod configuration;
+mod connections;
 mod crash;
 mod databases;
 #[cfg(target_os = "linux")]

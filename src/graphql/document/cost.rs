@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 
-use super::{CREDENTIAL_MUTATIONS, DIRECTIVES_MAX, Refusal, at_most, invalid};
+use super::variables::Variables;
+use super::{CONNECTIONS, CREDENTIAL_MUTATIONS, DIRECTIVES_MAX, Refusal, at_most, invalid};
 
 /// The lists of the introspection schema that lead back into it.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
@@ -25,6 +26,8 @@ pub(super) struct Cost {
     /// Fields on top, and how many of them are credential mutations by name.
     pub(super) roots: u64,
     pub(super) credentials: u64,
+    /// Rows that connections load: each as many as it asks for, times the connections inside it.
+    pub(super) rows: u64,
     /// Whether `__schema` or `__type` is on top.
     pub(super) introspects: bool,
 }
@@ -41,6 +44,7 @@ impl Cost {
             introspection_lists: self.introspection_lists.max(other.introspection_lists),
             roots: self.roots.saturating_add(other.roots),
             credentials: self.credentials.saturating_add(other.credentials),
+            rows: self.rows.saturating_add(other.rows),
             introspects: self.introspects || other.introspects,
         }
     }
@@ -49,6 +53,7 @@ impl Cost {
 /// Measures the selection sets of one document, each fragment once.
 pub(super) struct Walk<'a> {
     document: &'a ExecutableDocument,
+    variables: Variables<'a>,
     fragments: HashMap<&'a Name, Progress>,
     /// Directives met so far.
     pub(super) directives: usize,
@@ -62,8 +67,8 @@ enum Progress {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(document: &'a ExecutableDocument) -> Self {
-        Self { document, fragments: HashMap::new(), directives: 0, visited: 0 }
+    pub(super) fn new(document: &'a ExecutableDocument, variables: Variables<'a>) -> Self {
+        Self { document, variables, fragments: HashMap::new(), directives: 0, visited: 0 }
     }
 
     /// The cost of a fragment, measured at its first use. An unknown one costs nothing here and
@@ -112,6 +117,10 @@ impl<'a> Walk<'a> {
         let name = field.name.node.as_str();
         let introspects = matches!(name, "__schema" | "__type");
         let depth = below.depth.saturating_add(1);
+        let rows = match CONNECTIONS.contains(&name) {
+            true => self.variables.page_size(field).saturating_mul(below.rows.saturating_add(1)),
+            false => below.rows,
+        };
         let lists = below.lists + u32::from(INTROSPECTION_LISTS.contains(&name));
         Ok(Cost {
             selections: below.selections.saturating_add(1),
@@ -123,6 +132,7 @@ impl<'a> Walk<'a> {
             introspection_lists: if introspects { lists } else { 0 },
             roots: u64::from(name != "__typename"),
             credentials: u64::from(CREDENTIAL_MUTATIONS.contains(&name)),
+            rows,
             introspects,
         })
     }
