@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use self::reader::Reader;
@@ -43,6 +44,8 @@ pub struct Config {
     /// Where clients reach this server: an origin, without a slash at its end.
     pub(crate) public_url: String,
     pub(crate) host: String,
+    /// Proxies in front, whose word on where a request comes from counts.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
     pub(crate) database_connections: u32,

@@ -1,5 +1,6 @@
 //! From settings as given to settings understood.
 
+mod network;
 mod secrets;
 
 use std::net::SocketAddr;
@@ -62,6 +63,7 @@ impl Reader {
             },
             public_url,
             host,
+            trusted_proxies: self.trusted_proxies(settings),
             data_dir: settings.data_dir.clone(),
             database_url,
             database_connections: self.number(

@@ -1,6 +1,7 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod client_ip;
 mod graphql;
 mod health;
 mod playground;
@@ -9,6 +10,7 @@ mod serve;
 mod well_known;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -20,6 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use self::serve::serve;
 use crate::app::App;
+use crate::config::Config;
 use crate::graphql::error::Code;
 
 /// Every route of the server.
@@ -39,16 +42,16 @@ pub fn router(app: &App) -> Router {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "This method is not supported here")
         })
         .with_state(app.clone());
-    surround(router)
+    surround(router, &app.config)
 }
 
 /// What every request passes through, whatever its route.
-fn surround(router: Router) -> Router {
+fn surround(router: Router, config: &Arc<Config>) -> Router {
     router
         // The endpoint limits its body itself, while it streams.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(request::identify))
+        .layer(middleware::from_fn_with_state(Arc::clone(config), request::identify))
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
@@ -97,7 +100,9 @@ mod tests {
         async fn boom() -> StatusCode {
             panic!("a secret of the program")
         }
-        let routes = surround(Router::new().route("/", get(boom)));
+        let config = Config::new(&crate::cli::settings(&[]).unwrap()).unwrap();
+        let config = Arc::new(config);
+        let routes = surround(Router::new().route("/", get(boom)), &config);
         let response = routes.oneshot(Request::new(Body::empty())).await.unwrap();
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         let status = response.status();

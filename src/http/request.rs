@@ -1,8 +1,9 @@
 //! What is known of a request before it is read: its id, its client, its bearer token.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     AUTHORIZATION, CACHE_CONTROL, REFERRER_POLICY, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
@@ -13,7 +14,9 @@ use secrecy::SecretString;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::client_ip::client_ip;
 use super::{Panicked, failure, refusal};
+use crate::config::Config;
 use crate::platform::access::Client;
 use crate::platform::clock::Clock;
 use crate::platform::id::uuid_v7;
@@ -25,11 +28,16 @@ const USER_AGENT_LENGTH_MAX: usize = 256;
 
 /// Gives every request an id of our own, which the log, the errors and the response share, and
 /// every response the headers that all of them have.
-pub(super) async fn identify(mut request: Request, next: Next) -> Response {
+pub(super) async fn identify(
+    State(config): State<Arc<Config>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = uuid_v7(Clock::system().now());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let ip = peer.map(|peer| client_ip(peer, request.headers(), &config.trusted_proxies));
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
-    request.extensions_mut().insert(Client { ip: peer, user_agent, request_id: Some(id) });
+    request.extensions_mut().insert(Client { ip, user_agent, request_id: Some(id) });
     let span = tracing::info_span!("request", request.id = %id);
     let mut response = next.run(request).instrument(span).await;
     if response.extensions().get::<Panicked>().is_some() {

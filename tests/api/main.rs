@@ -7,6 +7,7 @@ mod administration;
 mod architecture;
 mod authorization;
 mod cli;
+mod client_ip;
 #[cfg(target_os = "linux")]
 mod clock;
 mod configuration;
