@@ -44,6 +44,8 @@ pub struct Config {
     /// Where clients reach this server: an origin, without a slash at its end.
     pub(crate) public_url: String,
     pub(crate) host: String,
+    /// Origins whose pages may call from a browser, with cookies.
+    pub(crate) allowed_origins: Vec<String>,
     /// Proxies in front, whose word on where a request comes from counts.
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) data_dir: PathBuf,

@@ -63,6 +63,7 @@ impl Reader {
             },
             public_url,
             host,
+            allowed_origins: self.allowed_origins(settings, is_development),
             trusted_proxies: self.trusted_proxies(settings),
             data_dir: settings.data_dir.clone(),
             database_url,

@@ -4,6 +4,7 @@ mod accept;
 mod client_ip;
 mod graphql;
 mod health;
+mod origin;
 mod playground;
 mod request;
 mod serve;
@@ -51,13 +52,19 @@ fn surround(router: Router, config: &Arc<Config>) -> Router {
         // The endpoint limits its body itself, while it streams.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::clone(config), origin::share))
         .layer(middleware::from_fn_with_state(Arc::clone(config), request::identify))
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
 fn refusal(status: StatusCode, message: &str) -> Response {
+    refusal_with(Code::BadRequest, status, message)
+}
+
+/// The same with another code.
+fn refusal_with(code: Code, status: StatusCode, message: &str) -> Response {
     let error = serde_json::json!({
-        "errors": [{ "message": message, "extensions": { "code": Code::BadRequest.as_str() } }],
+        "errors": [{ "message": message, "extensions": { "code": code.as_str() } }],
     });
     (status, axum::Json(error)).into_response()
 }

@@ -11,6 +11,8 @@ mod client_ip;
 #[cfg(target_os = "linux")]
 mod clock;
 mod configuration;
+mod cookies;
+mod cors;
 mod crash;
 mod databases;
 #[cfg(target_os = "linux")]

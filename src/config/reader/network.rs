@@ -3,11 +3,31 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use url::Url;
 
 use super::super::Settings;
 use super::Reader;
 
 impl Reader {
+    pub(super) fn allowed_origins(
+        &mut self,
+        settings: &Settings,
+        is_development: bool,
+    ) -> Vec<String> {
+        let origins: Option<Vec<String>> = listed(&settings.allowed_origins).map(origin).collect();
+        let Some(origins) = origins else {
+            self.refuse(
+                "ALLOWED_ORIGINS must be exact origins with commas between, as in \
+                 https://app.example.com; no *, no null and no path",
+            );
+            return Vec::new();
+        };
+        if !is_development && origins.iter().any(|origin| !origin.starts_with("https://")) {
+            self.refuse("ALLOWED_ORIGINS must be https in production");
+        }
+        origins
+    }
+
     pub(super) fn trusted_proxies(&mut self, settings: &Settings) -> Vec<IpNet> {
         let networks: Option<Vec<IpNet>> = listed(&settings.trusted_proxies).map(network).collect();
         networks.unwrap_or_else(|| {
@@ -22,6 +42,14 @@ impl Reader {
 
 fn listed(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
+/// An http(s) origin, spelt as browsers spell it: then it can be compared byte by byte.
+fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let is_web = matches!(url.scheme(), "http" | "https");
+    (is_web && !text.contains('*') && url.origin().ascii_serialization() == text)
+        .then(|| text.to_owned())
 }
 
 /// A network, or an address as a network of one. `None` also for everybody, whose claims would
