@@ -91,6 +91,19 @@ impl Config {
         if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
     }
 
+    /// The settings that were made looser on purpose than production has them (CF-01).
+    pub(crate) fn overrides(&self) -> Vec<&'static str> {
+        let filter = self.log_filter.to_ascii_lowercase();
+        let is_talkative = filter.contains("debug") || filter.contains("trace");
+        let loose = [
+            ("INTROSPECTION", self.introspection),
+            ("PLAYGROUND", self.playground),
+            ("RUST_LOG", is_talkative),
+        ];
+        let is_production = !self.is_development();
+        loose.iter().filter(|(_, is)| is_production && *is).map(|(name, _)| *name).collect()
+    }
+
     pub(crate) fn is_development(&self) -> bool {
         self.environment == Environment::Development
     }

@@ -25,6 +25,7 @@ mod login;
 mod migrations;
 #[cfg(target_os = "linux")]
 mod outages;
+mod production;
 mod schema;
 mod sessions;
 mod support;
