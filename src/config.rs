@@ -7,6 +7,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use self::reader::Reader;
@@ -43,6 +44,10 @@ pub struct Config {
     /// Where clients reach this server: an origin, without a slash at its end.
     pub(crate) public_url: String,
     pub(crate) host: String,
+    /// Origins whose pages may call from a browser, with cookies.
+    pub(crate) allowed_origins: Vec<String>,
+    /// Proxies in front, whose word on where a request comes from counts.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
     pub(crate) database_connections: u32,
@@ -87,6 +92,19 @@ impl Config {
         let mut reader = Reader::default();
         let config = reader.read(settings);
         if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
+    }
+
+    /// The settings that were made looser on purpose than production has them (CF-01).
+    pub(crate) fn overrides(&self) -> Vec<&'static str> {
+        let filter = self.log_filter.to_ascii_lowercase();
+        let is_talkative = filter.contains("debug") || filter.contains("trace");
+        let loose = [
+            ("INTROSPECTION", self.introspection),
+            ("PLAYGROUND", self.playground),
+            ("RUST_LOG", is_talkative),
+        ];
+        let is_production = !self.is_development();
+        loose.iter().filter(|(_, is)| is_production && *is).map(|(name, _)| *name).collect()
     }
 
     pub(crate) fn is_development(&self) -> bool {

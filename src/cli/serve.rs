@@ -14,6 +14,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if config.is_development() && !config.listen.ip().is_loopback() {
         tracing::warn!("A DEVELOPMENT INSTANCE IS OPEN TO THE NETWORK: do not put real data in it");
     }
+    for name in config.overrides() {
+        tracing::warn!("{name} shows more than a production instance should");
+    }
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;

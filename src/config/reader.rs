@@ -1,5 +1,7 @@
 //! From settings as given to settings understood.
 
+mod files;
+mod network;
 mod secrets;
 
 use std::net::SocketAddr;
@@ -21,14 +23,7 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn read(&mut self, settings: &Settings) -> Config {
-        let environment = match self.choice(
-            "PORTCULLIS_ENV",
-            &settings.environment,
-            &["development", "production"],
-        ) {
-            0 => Environment::Development,
-            _ => Environment::Production,
-        };
+        let environment = self.environment(settings);
         let is_development = environment == Environment::Development;
         let listen = self.listen(settings, is_development);
         let (public_url, host) = self.public_url(settings, listen, is_development);
@@ -45,6 +40,9 @@ impl Reader {
         );
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
+        if !is_development {
+            self.judge_secret_files(settings);
+        }
         let debug = usize::from(!is_development);
         let introspection = self.optional_choice(
             "INTROSPECTION",
@@ -63,6 +61,8 @@ impl Reader {
             },
             public_url,
             host,
+            allowed_origins: self.allowed_origins(settings, is_development),
+            trusted_proxies: self.trusted_proxies(settings),
             data_dir: settings.data_dir.clone(),
             database_url,
             database_connections: self.number(
@@ -90,6 +90,14 @@ impl Reader {
                 0 => LogFormat::Text,
                 _ => LogFormat::Json,
             },
+        }
+    }
+
+    fn environment(&mut self, settings: &Settings) -> Environment {
+        let names = ["development", "production"];
+        match self.choice("PORTCULLIS_ENV", &settings.environment, &names) {
+            0 => Environment::Development,
+            _ => Environment::Production,
         }
     }
 

@@ -26,6 +26,12 @@ pub struct Settings {
     /// Where clients reach this server; https in production [default: http://localhost:PORT]
     #[arg(long, env = "PUBLIC_URL", global = true)]
     pub(super) public_url: Option<String>,
+    /// Origins of front ends elsewhere, which browsers then let call this server
+    #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", global = true)]
+    pub(super) allowed_origins: String,
+    /// Proxies in front: addresses and networks, whose X-Forwarded-For is believed
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", global = true)]
+    pub(super) trusted_proxies: String,
     /// Folder for the embedded database and the generated secret
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
     pub(super) data_dir: PathBuf,

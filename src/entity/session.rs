@@ -2,6 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::platform::access::TokenMode;
 use crate::platform::id::{SessionId, UserId};
 
 #[sea_orm::model]
@@ -18,6 +19,8 @@ pub(crate) struct Model {
     pub(crate) end_reason: Option<String>,
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// Fixed at sign-in.
+    pub(crate) token_mode: TokenMode,
     #[sea_orm(belongs_to, from = "user_id", to = "id")]
     pub(crate) user: BelongsTo<super::user::Entity>,
     #[sea_orm(has_many)]

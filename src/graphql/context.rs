@@ -1,10 +1,15 @@
 //! What a resolver asks of its request: who calls, from where, and the services.
 
 use async_graphql::Context;
+use axum::http::HeaderName;
+use axum::http::header::SET_COOKIE;
 use secrecy::SecretString;
 
+use super::cookie;
 use super::error::ApiError;
-use crate::platform::access::{Authentication, Client, Viewer};
+use crate::platform::access::{Authentication, Client, TokenMode, Viewer};
+
+const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
 /// The caller of a request, resolved once before anything runs.
 pub(crate) struct Caller {
@@ -12,6 +17,8 @@ pub(crate) struct Caller {
     pub(crate) client: Client,
     /// As presented, for `logout`, which accepts it late.
     pub(crate) bearer: Option<SecretString>,
+    /// The refresh token in the cookie, as presented. Only in cookie mode.
+    pub(crate) cookie: Option<SecretString>,
 }
 
 /// Short ways to what every resolver needs.
@@ -22,6 +29,12 @@ pub(crate) trait ContextExt {
     fn client(&self) -> &Client;
     /// The signed-in caller, or the error that says why there is none.
     fn viewer(&self) -> Result<&Viewer, ApiError>;
+    /// Has the browser keep a refresh token. The last word of an operation counts.
+    fn keep_refresh_token(&self, token: &str, max_age_seconds: i64);
+    /// Has the browser forget its refresh token. Without cookie mode there is nothing to forget.
+    fn forget_refresh_token(&self);
+    /// Has the browser forget the answers it keeps from this server (RT-10), in cookie mode.
+    fn forget_cached_answers(&self);
 }
 
 impl ContextExt for Context<'_> {
@@ -41,6 +54,22 @@ impl ContextExt for Context<'_> {
         match &self.caller().authentication {
             Authentication::Viewer(viewer) => Ok(viewer),
             Authentication::Anonymous(reason) => Err(ApiError::unauthenticated(*reason)),
+        }
+    }
+
+    fn keep_refresh_token(&self, token: &str, max_age_seconds: i64) {
+        self.insert_http_header(SET_COOKIE, cookie::holding(token, max_age_seconds));
+    }
+
+    fn forget_refresh_token(&self) {
+        if self.client().token_mode == TokenMode::Cookie {
+            self.insert_http_header(SET_COOKIE, cookie::gone());
+        }
+    }
+
+    fn forget_cached_answers(&self) {
+        if self.client().token_mode == TokenMode::Cookie {
+            self.insert_http_header(CLEAR_SITE_DATA, "\"cache\"");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The kit for resolvers. It knows no feature and no table.
 
 pub(crate) mod context;
+pub(crate) mod cookie;
 pub(crate) mod directive;
 pub(crate) mod document;
 pub(crate) mod error;

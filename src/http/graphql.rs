@@ -20,7 +20,7 @@ use serde_json::Map;
 
 use super::accept::MediaType;
 use super::json::StrictMap;
-use super::{failure, refusal, request};
+use super::{failure, origin, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
 use crate::graphql::context::Caller;
@@ -82,6 +82,8 @@ async fn answer(
     })?;
     check_content_type(headers)?;
     let bearer = request::bearer(headers)?;
+    let client = Client { token_mode: origin::token_mode(&app.config, headers)?, ..client };
+    let cookie = request::cookie(&client, headers)?;
     let call = parse(&read(body).await?)?;
     let request_id = request::id_of(&client).to_string();
     let finish = |response, challenge| finish(response, media, &request_id, challenge);
@@ -95,7 +97,7 @@ async fn answer(
         Ok(document) => document,
         Err(refused) => return Ok(finish(refused_document(&refused), None)),
     };
-    let run = run(app, call, document, Identity { client, bearer });
+    let run = run(app, call, document, Identity { client, bearer, cookie });
     Ok(match tokio::time::timeout(ANSWER_MAX, run).await {
         Ok((response, challenge)) => finish(response, challenge),
         Err(_elapsed) => {
@@ -109,6 +111,7 @@ async fn answer(
 struct Identity {
     client: Client,
     bearer: Option<SecretString>,
+    cookie: Option<SecretString>,
 }
 
 /// Recognises the caller and executes the document; with the reason when a bearer token was
@@ -117,7 +120,7 @@ async fn run(
     app: &App,
     call: Call,
     document: ExecutableDocument,
-    Identity { client, bearer }: Identity,
+    Identity { client, bearer, cookie }: Identity,
 ) -> (GraphqlResponse, Option<Anonymity>) {
     let token = bearer.as_ref().map(ExposeSecret::expose_secret);
     let authentication = match app.sessions.authenticate(token).await {
@@ -128,7 +131,7 @@ async fn run(
         Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
         Authentication::Anonymous(reason) => Some(reason),
     };
-    let caller = Caller { authentication, client, bearer };
+    let caller = Caller { authentication, client, bearer, cookie };
     (app.schema.execute(graphql_request(app, call, document, caller)).await, challenge)
 }
 
@@ -263,6 +266,8 @@ fn finish(
     };
     let mut answer = (status, body).into_response();
     let headers = answer.headers_mut();
+    // What resolvers say of the cookie.
+    headers.extend(response.http_headers);
     headers.insert(CONTENT_TYPE, media.header());
     if challenge.is_some() {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");

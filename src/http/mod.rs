@@ -1,16 +1,19 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod client_ip;
 mod connections;
 mod graphql;
 mod health;
 mod json;
+mod origin;
 mod playground;
 mod request;
 mod serve;
 mod well_known;
 
 use std::any::Any;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -22,6 +25,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub(crate) use self::serve::serve;
 use crate::app::App;
+use crate::config::Config;
 use crate::graphql::error::Code;
 
 /// Every route of the server.
@@ -41,22 +45,28 @@ pub fn router(app: &App) -> Router {
             refusal(StatusCode::METHOD_NOT_ALLOWED, "This method is not supported here")
         })
         .with_state(app.clone());
-    surround(router)
+    surround(router, &app.config)
 }
 
 /// What every request passes through, whatever its route.
-fn surround(router: Router) -> Router {
+fn surround(router: Router, config: &Arc<Config>) -> Router {
     router
         // The endpoint limits its body itself, while it streams.
         .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(request::identify))
+        .layer(middleware::from_fn_with_state(Arc::clone(config), origin::share))
+        .layer(middleware::from_fn_with_state(Arc::clone(config), request::identify))
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
 fn refusal(status: StatusCode, message: &str) -> Response {
+    refusal_with(Code::BadRequest, status, message)
+}
+
+/// The same with another code.
+fn refusal_with(code: Code, status: StatusCode, message: &str) -> Response {
     let error = serde_json::json!({
-        "errors": [{ "message": message, "extensions": { "code": Code::BadRequest.as_str() } }],
+        "errors": [{ "message": message, "extensions": { "code": code.as_str() } }],
     });
     (status, axum::Json(error)).into_response()
 }
@@ -99,7 +109,9 @@ mod tests {
         async fn boom() -> StatusCode {
             panic!("a secret of the program")
         }
-        let routes = surround(Router::new().route("/", get(boom)));
+        let config = Config::new(&crate::cli::settings(&[]).unwrap()).unwrap();
+        let config = Arc::new(config);
+        let routes = surround(Router::new().route("/", get(boom)), &config);
         let response = routes.oneshot(Request::new(Body::empty())).await.unwrap();
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         let status = response.status();

@@ -1,11 +1,12 @@
 //! What is known of a request before it is read: its id, its client, its bearer token.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, HOST, REFERRER_POLICY, TRANSFER_ENCODING, USER_AGENT,
-    X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -14,12 +15,20 @@ use secrecy::SecretString;
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::client_ip::client_ip;
 use super::{Panicked, failure, refusal};
-use crate::platform::access::Client;
+use crate::config::Config;
+use crate::graphql::cookie;
+use crate::platform::access::{Client, TokenMode};
 use crate::platform::clock::Clock;
 use crate::platform::id::uuid_v7;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What browsers may load and do for a response that is no page: nothing (HT-08).
+const NO_CONTENT: &str =
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
+/// Two years, as the preload list wants it (HT-07).
+const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
 /// A longer header is refused unread (JW-09).
 const AUTHORIZATION_LENGTH_MAX: usize = 8 * 1024;
 const USER_AGENT_LENGTH_MAX: usize = 256;
@@ -28,18 +37,26 @@ const URI_LENGTH_MAX: usize = 8 * 1024;
 
 /// Gives every request an id of our own, which the log, the errors and the response share, and
 /// every response the headers that all of them have.
-pub(super) async fn identify(mut request: Request, next: Next) -> Response {
+pub(super) async fn identify(
+    State(config): State<Arc<Config>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = uuid_v7(Clock::system().now());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let ip = peer.map(|peer| client_ip(peer, request.headers(), &config.trusted_proxies));
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
-    request.extensions_mut().insert(Client { ip: peer, user_agent, request_id: Some(id) });
+    let client = Client { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body };
+    request.extensions_mut().insert(client);
     let span = tracing::info_span!("request", request.id = %id);
     let mut response = match check_head(&request) {
         Ok(()) => next.run(request).instrument(span).await,
         Err(refused) => refused,
     };
     if response.extensions().get::<Panicked>().is_some() {
-        response = failure(&id.to_string());
+        let (parts, body) = failure(&id.to_string()).into_parts();
+        response.headers_mut().extend(parts.headers);
+        *response.body_mut() = body;
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
@@ -48,6 +65,10 @@ pub(super) async fn identify(mut request: Request, next: Next) -> Response {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_CONTENT));
+    if config.public_url.starts_with("https:") {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    }
     response
 }
 
@@ -97,6 +118,19 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Respon
     match token.trim_matches(' ') {
         "" => bad("The Authorization header has no token"),
         token => Ok(Some(token.into())),
+    }
+}
+
+/// The refresh token in the cookie of a request, which without cookie mode counts for nothing.
+pub(super) fn cookie(
+    client: &Client,
+    headers: &HeaderMap,
+) -> Result<Option<SecretString>, Response> {
+    match client.token_mode {
+        TokenMode::Body => Ok(None),
+        TokenMode::Cookie => cookie::read(headers).map_err(|cookie::Repeated| {
+            refusal(StatusCode::BAD_REQUEST, "The cookie of the refresh token is repeated")
+        }),
     }
 }
 

@@ -90,7 +90,19 @@ impl Anonymity {
     }
 }
 
-/// From where a request came, as far as the server can vouch for it.
+/// Where a caller keeps its refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum TokenMode {
+    /// Wherever it likes: the token is in the response's body.
+    #[sea_orm(string_value = "BODY")]
+    Body,
+    /// In a cookie that no script can read.
+    #[sea_orm(string_value = "COOKIE")]
+    Cookie,
+}
+
+/// From where a request came, as far as the server can vouch for it, and how it keeps its tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) ip: Option<IpAddr>,
@@ -98,11 +110,13 @@ pub(crate) struct Client {
     pub(crate) user_agent: Option<String>,
     /// `None` for the command line.
     pub(crate) request_id: Option<Uuid>,
+    pub(crate) token_mode: TokenMode,
 }
 
 impl Client {
     /// The command line: no address and no request.
-    pub(crate) const CLI: Self = Self { ip: None, user_agent: None, request_id: None };
+    pub(crate) const CLI: Self =
+        Self { ip: None, user_agent: None, request_id: None, token_mode: TokenMode::Body };
 }
 
 /// Who a request's bearer token speaks for.

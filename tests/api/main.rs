@@ -7,10 +7,13 @@ mod administration;
 mod architecture;
 mod authorization;
 mod cli;
+mod client_ip;
 #[cfg(target_os = "linux")]
 mod clock;
 mod configuration;
 mod connections;
+mod cookies;
+mod cors;
 mod crash;
 mod databases;
 #[cfg(target_os = "linux")]
@@ -24,6 +27,7 @@ mod login;
 mod migrations;
 #[cfg(target_os = "linux")]
 mod outages;
+mod production;
 mod schema;
 mod sessions;
 mod support;

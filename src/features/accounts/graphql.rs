@@ -163,7 +163,7 @@ impl AccountMutation {
             full_name: input.full_name.as_deref(),
         };
         let signed_in = ctx.service::<Accounts>().register(ctx.client(), &new).await?;
-        Ok(RegisterResult::AuthPayload(signed_in.into()))
+        Ok(RegisterResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
     }
 }
 

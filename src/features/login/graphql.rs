@@ -12,7 +12,7 @@ use crate::features::sessions::{
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::platform::access;
+use crate::platform::access::{self, TokenMode};
 use crate::platform::passwords::policy::Password;
 
 /// A signed-in user and what keeps them signed in.
@@ -20,7 +20,8 @@ use crate::platform::passwords::policy::Password;
 pub(crate) struct AuthPayload {
     /// To be sent as `Authorization: Bearer …` with every request.
     access_token: String,
-    /// To be exchanged for the next pair, once. Keep it where scripts of others cannot read it.
+    /// To be exchanged for the next pair, once. Keep it where scripts of others cannot read it. Null
+    /// in cookie mode: the browser has it.
     refresh_token: Option<String>,
     /// Always "Bearer".
     token_type: &'static str,
@@ -30,11 +31,19 @@ pub(crate) struct AuthPayload {
     user: User,
 }
 
-impl From<(access::User, Tokens)> for AuthPayload {
-    fn from((user, tokens): (access::User, Tokens)) -> Self {
+impl AuthPayload {
+    /// What a caller is given, who in cookie mode gets the refresh token in the cookie only.
+    pub(crate) fn hand_over(ctx: &Context<'_>, (user, tokens): (access::User, Tokens)) -> Self {
+        let refresh_token = match ctx.client().token_mode {
+            TokenMode::Body => Some(tokens.refresh.expose().to_owned()),
+            TokenMode::Cookie => {
+                ctx.keep_refresh_token(tokens.refresh.expose(), tokens.refresh_ttl_seconds);
+                None
+            }
+        };
         Self {
             access_token: tokens.access,
-            refresh_token: Some(tokens.refresh.expose().to_owned()),
+            refresh_token,
             token_type: "Bearer",
             expires_in: tokens.access_ttl_seconds,
             user: User::from(&user),
@@ -79,7 +88,7 @@ impl LoginMutation {
             .map_err(|invalid| ApiError::invalid(&[invalid.at("input.password")]))?;
         let login = ctx.service::<Login>();
         let signed_in = login.login(ctx.client(), &identifier, &password).await?;
-        Ok(LoginResult::AuthPayload(signed_in.into()))
+        Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
     }
 
     /// Exchanges a refresh token for a new pair; using one twice ends its session. Anybody may
@@ -88,12 +97,15 @@ impl LoginMutation {
     async fn refresh_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token of the last pair.")] refresh_token: Option<String>,
+        #[graphql(desc = "The refresh token of the last pair; none in cookie mode.")]
+        refresh_token: Option<String>,
     ) -> Result<AuthPayload> {
-        let presented = refresh_token.and_then(|text| RefreshToken::parse(&text));
-        let sessions = ctx.service::<Sessions>();
-        let signed_in = sessions.rotate(ctx.client(), presented.as_ref()).await?;
-        Ok(signed_in.into())
+        let presented = presented(ctx, refresh_token)?;
+        let rotated = ctx.service::<Sessions>().rotate(ctx.client(), presented.as_ref()).await;
+        if let Err(RefreshError::Unknown | RefreshError::Reused) = rotated {
+            ctx.forget_refresh_token();
+        }
+        Ok(AuthPayload::hand_over(ctx, rotated?))
     }
 
     /// Ends the session of the bearer token, or else that of the refresh token, and says whether
@@ -102,14 +114,32 @@ impl LoginMutation {
     async fn logout(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token, for callers without a bearer.")] refresh_token: Option<
-            String,
-        >,
+        #[graphql(desc = "The refresh token, for callers without a bearer; none in cookie mode.")]
+        refresh_token: Option<String>,
     ) -> Result<bool> {
         let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);
-        let refresh = refresh_token.and_then(|text| RefreshToken::parse(&text));
+        let refresh = presented(ctx, refresh_token)?;
         let sessions = ctx.service::<Sessions>();
-        Ok(sessions.end_named(ctx.client(), bearer, refresh.as_ref()).await?)
+        let is_over = sessions.end_named(ctx.client(), bearer, refresh.as_ref()).await?;
+        ctx.forget_refresh_token();
+        ctx.forget_cached_answers();
+        Ok(is_over)
+    }
+}
+
+/// The refresh token of a call: the argument, or in cookie mode what the cookie holds. `None` also
+/// for what cannot be one.
+fn presented(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
+    let cookie = ctx.caller().cookie.as_ref();
+    match (ctx.client().token_mode, argument) {
+        (TokenMode::Cookie, Some(_)) => {
+            let message = "In cookie mode the cookie holds the refresh token";
+            Err(ApiError::argument("refreshToken", "INVALID_FORMAT", message))
+        }
+        (TokenMode::Cookie, None) => {
+            Ok(cookie.and_then(|text| RefreshToken::parse(text.expose_secret())))
+        }
+        (TokenMode::Body, argument) => Ok(argument.and_then(|text| RefreshToken::parse(&text))),
     }
 }
 

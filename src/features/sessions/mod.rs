@@ -5,6 +5,9 @@
 //! ends. Access tokens carry the session's id; [`Sessions::authenticate`] turns one into a
 //! [`Viewer`] of current data, so ending a session ends them too.
 //!
+//! Where its refresh token lives, in a body or in a cookie, is fixed when a session begins; presented
+//! the other way, a token names nothing (RT-09).
+//!
 //! Invariant: this slice reads users and never writes them.
 
 mod facts;
@@ -50,6 +53,7 @@ pub(crate) struct Tokens {
     pub(crate) access: String,
     pub(crate) access_ttl_seconds: u32,
     pub(crate) refresh: RefreshToken,
+    pub(crate) refresh_ttl_seconds: i64,
 }
 
 /// Why a session ended.
@@ -137,12 +141,13 @@ impl Sessions {
         };
         let refresh = RefreshToken::generate()?;
         store::insert(txn, &session, client).await?;
+        let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
         let token = store::NewToken {
             session_id: session.id,
             hash: refresh.hash(),
             derived: None,
             created_at: now,
-            expires_at: now + self.lifetimes.idle.min(self.lifetimes.absolute),
+            expires_at: now + ttl,
         };
         store::insert_token(txn, token).await?;
         let event = Event {
@@ -153,7 +158,7 @@ impl Sessions {
             client,
         };
         audit::record(txn, now, event).await?;
-        Ok(self.tokens(user, session.id, refresh)?)
+        Ok(self.tokens(user, session.id, refresh, ttl)?)
     }
 
     /// Recognises the caller of a request by its bearer token.
@@ -202,7 +207,9 @@ impl Sessions {
         });
         let named = match (by_bearer, refresh) {
             (Some(named), _) => Some(named),
-            (None, Some(token)) => store::find_owner(self.db.reader(), token.hash()).await?,
+            (None, Some(token)) => {
+                store::find_owner(self.db.reader(), token.hash(), client.token_mode).await?
+            }
             (None, None) => None,
         };
         let Some((session, user)) = named else { return Ok(false) };
@@ -267,11 +274,13 @@ impl Sessions {
         user: &User,
         session: SessionId,
         refresh: RefreshToken,
+        refresh_ttl: TimeDelta,
     ) -> Result<Tokens, CryptoError> {
         Ok(Tokens {
             access: self.jwt.issue(user.id, session, user.role)?,
             access_ttl_seconds: self.jwt.ttl_seconds(),
             refresh,
+            refresh_ttl_seconds: refresh_ttl.num_seconds(),
         })
     }
 }

@@ -46,6 +46,12 @@ pub(crate) enum RefreshError {
     Db(#[from] DbErr),
 }
 
+/// The one token of a session that may be used next.
+struct Live {
+    token: RefreshToken,
+    expires_at: DateTime<Utc>,
+}
+
 impl From<SessionError> for RefreshError {
     fn from(error: SessionError) -> Self {
         match error {
@@ -102,8 +108,10 @@ impl Sessions {
         let found = store::lock_presented(&txn, presented.hash()).await?;
         // Read after the lock, so that waiting for it cannot make a token look fresh.
         let now = self.clock.now();
-        let Some(Presented { token, session, user }) =
-            found.filter(|found| found.is_usable_by_anyone(now))
+        // Before anything is decided: a token out of place is neither used nor reused.
+        let Some(Presented { token, session, user }) = found
+            .filter(|found| found.is_usable_by_anyone(now))
+            .filter(|found| found.session.token_mode == client.token_mode)
         else {
             return Err(RefreshError::Unknown);
         };
@@ -113,14 +121,14 @@ impl Sessions {
             }
             let live = self.live_token(&txn, presented, &token, now).await?;
             txn.commit().await?;
-            let tokens = self.tokens(&user, session.id, live)?;
+            let tokens = self.tokens(&user, session.id, live.token, live.expires_at - now)?;
             return Ok((user, tokens));
         }
         if token.expires_at <= now {
             return Err(RefreshError::Unknown);
         }
         let live = self.consume(&txn, presented, &token, session.expires_at, now).await?;
-        let tokens = self.tokens(&user, session.id, live)?;
+        let tokens = self.tokens(&user, session.id, live.token, live.expires_at - now)?;
         txn.commit().await?;
         Ok((user, tokens))
     }
@@ -136,7 +144,7 @@ impl Sessions {
         token: &FoundToken,
         session_expires_at: DateTime<Utc>,
         now: DateTime<Utc>,
-    ) -> Result<RefreshToken, RefreshError> {
+    ) -> Result<Live, RefreshError> {
         // The salt that made this token is of use only while its parent's grace lasts.
         let keep_salt = self.is_within_grace(token.created_at, now);
         if !store::consume(txn, token.id, keep_salt, now).await? {
@@ -144,18 +152,19 @@ impl Sessions {
         }
         let salt = secret::random::<32>()?;
         let successor = presented.successor(&self.keys.current(), &salt);
+        let expires_at = (now + self.lifetimes.idle).min(session_expires_at);
         let child = store::NewToken {
             session_id: token.session_id,
             hash: successor.hash(),
             derived: Some(store::Derived { parent: token.id, salt }),
             created_at: now,
-            expires_at: (now + self.lifetimes.idle).min(session_expires_at),
+            expires_at,
         };
         match store::insert_token(txn, child).await {
             Err(error) if is_unique_violation(&error) => Err(RefreshError::Unsettled),
             outcome => {
                 outcome?;
-                Ok(successor)
+                Ok(Live { token: successor, expires_at })
             }
         }
     }
@@ -167,7 +176,7 @@ impl Sessions {
         presented: &RefreshToken,
         token: &FoundToken,
         now: DateTime<Utc>,
-    ) -> Result<RefreshToken, RefreshError> {
+    ) -> Result<Live, RefreshError> {
         let keys = self.keys.current();
         let (mut text, mut id) = (presented.clone(), token.id);
         for _ in 0..HOPS_MAX {
@@ -181,7 +190,8 @@ impl Sessions {
             }
             if child.consumed_at.is_none() {
                 let is_alive = now < child.expires_at;
-                return is_alive.then_some(text).ok_or(RefreshError::Unknown);
+                let live = Live { token: text, expires_at: child.expires_at };
+                return is_alive.then_some(live).ok_or(RefreshError::Unknown);
             }
             id = child.id;
         }

@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::{EndReason, viewer};
 use crate::entity::{refresh_token, session, user};
-use crate::platform::access::{Client, User, Viewer};
+use crate::platform::access::{Client, TokenMode, User, Viewer};
 use crate::platform::id::{RefreshTokenId, SessionId, UserId};
 
 /// A session to be inserted.
@@ -55,6 +55,7 @@ pub(super) struct FoundSession {
     pub(super) id: SessionId,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) ended_at: Option<DateTime<Utc>>,
+    pub(super) token_mode: TokenMode,
 }
 
 /// A presented token with its session and its user.
@@ -98,6 +99,7 @@ pub(super) async fn insert(
         end_reason: Set(None),
         ip: Set(client.ip.map(|ip| ip.to_string())),
         user_agent: Set(client.user_agent.clone()),
+        token_mode: Set(client.token_mode),
     };
     session::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
@@ -164,14 +166,17 @@ pub(super) async fn find_child(
     refresh_token::Entity::find().filter(refresh_token::COLUMN.parent_id.eq(parent)).one(db).await
 }
 
-/// The session and the user a refresh token belongs to, consumed or not.
+/// The session and the user a refresh token belongs to, consumed or not, if it lives where the session
+/// keeps its tokens.
 pub(super) async fn find_owner(
     db: &impl ConnectionTrait,
     hash: [u8; 32],
+    mode: TokenMode,
 ) -> Result<Option<(SessionId, UserId)>, DbErr> {
     session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
         .filter(refresh_token::COLUMN.hash.eq(hash.to_vec()))
+        .filter(session::COLUMN.token_mode.eq(mode))
         .select_only()
         .columns([session::Column::Id, session::Column::UserId])
         .into_tuple()

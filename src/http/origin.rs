@@ -1,0 +1,146 @@
+//! Pages of other origins: which may call at all (CORS), and which may use the cookie (CSRF).
+//!
+//! Origins are compared as a whole, byte by byte: scheme, host and port (CK-06).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, HOST, ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::{refusal, refusal_with};
+use crate::config::Config;
+use crate::graphql::error::Code;
+use crate::platform::access::TokenMode;
+
+const TOKEN_MODE: HeaderName = HeaderName::from_static("portcullis-token-mode");
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// What front ends send: what this server reads, and what GraphQL clients and tracing add.
+const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Accept, Authorization, Content-Type, Portcullis-Token-Mode, Apollo-Require-Preflight, \
+     GraphQL-Require-Preflight, X-Apollo-Operation-Name, X-Apollo-Operation-Id, \
+     ApolloGraphQL-Client-Name, ApolloGraphQL-Client-Version, X-Requested-With, X-Request-Id, \
+     traceparent, tracestate, baggage",
+);
+/// What front ends may read of a response, beside its body.
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("X-Request-Id, Retry-After, WWW-Authenticate");
+
+/// Lets pages of `ALLOWED_ORIGINS` call, with credentials, and answers their preflights. Nobody
+/// else gets a header of CORS, and nobody ever a `*` (CK-07).
+pub(super) async fn share(
+    State(config): State<Arc<Config>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let origin = single(request.headers(), &ORIGIN)
+        .filter(|origin| config.allowed_origins.iter().any(|allowed| allowed == origin))
+        .and_then(|origin| HeaderValue::from_str(origin).ok());
+    let is_preflight = request.method() == Method::OPTIONS
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = match origin {
+        Some(_) if is_preflight => preflight(),
+        Some(_) | None => next.run(request).await,
+    };
+    let headers = response.headers_mut();
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED_HEADERS);
+    }
+    response
+}
+
+fn preflight() -> Response {
+    let headers = [
+        (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+        (ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),
+        // As long as browsers accept; the list changes with a new version only.
+        (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200")),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// Where the caller keeps its refresh token, and whether it may say so.
+///
+/// The cookie is read and set in cookie mode only, which takes a header that no form and no link can
+/// send, and an origin that may: so neither another site's page nor its form can use a visitor's
+/// session (CK-04) or sign a visitor in (CK-05).
+pub(super) fn token_mode(config: &Config, headers: &HeaderMap) -> Result<TokenMode, Response> {
+    if !headers.contains_key(TOKEN_MODE) {
+        return Ok(TokenMode::Body);
+    }
+    if single(headers, &TOKEN_MODE) != Some("cookie") {
+        let message = "The only Portcullis-Token-Mode to ask for is cookie";
+        return Err(refusal(StatusCode::BAD_REQUEST, message));
+    }
+    if may_use_cookie(config, headers) {
+        return Ok(TokenMode::Cookie);
+    }
+    let message = "Pages of this origin may not use cookie mode: see ALLOWED_ORIGINS";
+    Err(refusal_with(Code::Forbidden, StatusCode::FORBIDDEN, message))
+}
+
+fn may_use_cookie(config: &Config, headers: &HeaderMap) -> bool {
+    if !headers.contains_key(ORIGIN) {
+        return single(headers, &SEC_FETCH_SITE) == Some("same-origin");
+    }
+    let Some(origin) = single(headers, &ORIGIN) else { return false };
+    origin == config.public_url
+        || config.allowed_origins.iter().any(|allowed| allowed == origin)
+        || (config.is_development() && is_own_loopback(headers, origin))
+}
+
+/// Whether a page of this very server calls, which a developer may reach by several names. Only by
+/// names of this machine: any other could be pointed here by whoever owns it.
+fn is_own_loopback(headers: &HeaderMap, origin: &str) -> bool {
+    let Some(host) = single(headers, &HOST) else { return false };
+    let name = host.rsplit_once(':').map_or(host, |(name, _port)| name);
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]") && origin == format!("http://{host}")
+}
+
+/// The value of a header that is there once and readable.
+fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: [(&str, &str); 2] =
+        [("origin", "http://localhost:8000"), ("host", "localhost:8000")];
+
+    fn mode(flags: &[&str], headers: &[(&str, &str)]) -> Result<TokenMode, StatusCode> {
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let config = Config::new(&crate::cli::settings(&flags).unwrap()).unwrap();
+        let asked = [("portcullis-token-mode", "cookie")];
+        let headers = asked.iter().chain(headers).map(|(name, value)| {
+            (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
+        });
+        token_mode(&config, &headers.collect()).map_err(|refused| refused.status())
+    }
+
+    #[test]
+    fn in_production_the_host_of_a_request_vouches_for_nothing() {
+        let elsewhere = "--public-url=https://auth.example.com";
+        let secret = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
+        let production = ["--env=production", elsewhere, secret];
+        assert_eq!(mode(&[elsewhere], &OWN), Ok(TokenMode::Cookie));
+        assert_eq!(mode(&production, &OWN), Err(StatusCode::FORBIDDEN));
+        let own = [("origin", "https://auth.example.com")];
+        assert_eq!(mode(&production, &own), Ok(TokenMode::Cookie));
+    }
+}

@@ -1,0 +1,159 @@
+//! Which pages of other origins may call, and what every response says to browsers.
+
+use axum::body::Body;
+use axum::http::Request;
+use portcullis::app::App;
+
+use crate::support::{Reply, TestApp, send};
+
+const FRIENDS: &str = "--allowed-origins=https://app.example.com, http://localhost:3000";
+const STRANGERS: [&str; 8] = [
+    "https://evil.com",
+    "https://app.example.com.evil.com",
+    "https://xapp.example.com",
+    "http://app.example.com",
+    "https://app.example.com:8443",
+    "https://APP.example.com",
+    "null",
+    "",
+];
+
+async fn ask(app: &App, method: &str, uri: &str, headers: &[(&str, &str)]) -> Reply {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(app, request.body(Body::from("{\"query\":\"{ __typename }\"}")).unwrap()).await
+}
+
+async fn preflight(app: &App, origin: &str) -> Reply {
+    let asked = [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "content-type,portcullis-token-mode"),
+    ];
+    ask(app, "OPTIONS", "/graphql", &asked).await
+}
+
+async fn simple(app: &App, origin: &str) -> Reply {
+    ask(app, "POST", "/graphql", &[("origin", origin), ("content-type", "application/json")]).await
+}
+
+fn cors_headers(reply: &Reply) -> usize {
+    reply.headers.keys().filter(|name| name.as_str().starts_with("access-control-")).count()
+}
+
+#[tokio::test]
+async fn pages_of_allowed_origins_may_call_with_credentials() {
+    let app = TestApp::start_with(&[FRIENDS]).await;
+    for origin in ["https://app.example.com", "http://localhost:3000"] {
+        let asked = preflight(&app.app, origin).await;
+        assert_eq!((asked.status.as_u16(), asked.text.as_str()), (204, ""));
+        assert_eq!(asked.headers["access-control-allow-methods"], "GET, POST");
+        let allowed = asked.headers["access-control-allow-headers"].to_str().unwrap();
+        for name in ["Content-Type", "Authorization", "Portcullis-Token-Mode", "traceparent"] {
+            assert!(allowed.split(", ").any(|allowed| allowed == name), "{name}");
+        }
+        let called = simple(&app.app, origin).await;
+        assert_eq!(called.code(), "NONE");
+        let exposed = &called.headers["access-control-expose-headers"];
+        assert_eq!(exposed, "X-Request-Id, Retry-After, WWW-Authenticate");
+        for reply in [asked, called] {
+            assert_eq!(reply.headers["access-control-allow-origin"], origin);
+            assert_eq!(reply.headers["access-control-allow-credentials"], "true");
+            assert_eq!(reply.headers["vary"], "Origin");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_of_other_origins_get_no_word_of_it() {
+    let open = TestApp::start_with(&[FRIENDS]).await;
+    let closed = TestApp::start().await;
+    for (app, origin) in STRANGERS
+        .iter()
+        .map(|stranger| (&open, *stranger))
+        .chain([(&closed, "https://app.example.com"), (&closed, "http://localhost:8000")])
+    {
+        let asked = preflight(&app.app, origin).await;
+        assert_eq!(asked.status.as_u16(), 405, "{origin}");
+        let called = simple(&app.app, origin).await;
+        for reply in [asked, called] {
+            assert_eq!(cors_headers(&reply), 0, "{origin}");
+            assert_eq!(reply.headers["vary"], "Origin");
+        }
+    }
+}
+
+#[tokio::test]
+async fn refusals_can_be_read_by_the_pages_that_may_call() {
+    let app = TestApp::start_with(&[FRIENDS]).await;
+    let origin = ("origin", "https://app.example.com");
+    for (method, uri) in [("POST", "/graphql"), ("GET", "/nowhere"), ("PUT", "/graphql")] {
+        let reply = ask(&app.app, method, uri, &[origin]).await;
+        assert!(reply.status.is_client_error());
+        assert_eq!(reply.headers["access-control-allow-origin"], "https://app.example.com");
+    }
+}
+
+#[tokio::test]
+async fn every_response_has_the_headers_that_keep_browsers_safe() {
+    let app = TestApp::start_with(&[FRIENDS]).await;
+    let secure = app.second_instance_with(&["--public-url=https://auth.example.com"]).await;
+    let json = ("content-type", "application/json");
+    let html = ("accept", "text/html");
+    let (origin, asks) =
+        (("origin", "https://app.example.com"), ("access-control-request-method", "POST"));
+    for (method, uri, headers, status) in [
+        ("POST", "/graphql", vec![json], 200),
+        ("POST", "/graphql", vec![json, ("accept", "image/png")], 406),
+        ("POST", "/graphql", vec![], 415),
+        ("GET", "/graphql", vec![html], 200),
+        ("GET", "/graphql", vec![], 405),
+        ("GET", "/nowhere", vec![], 404),
+        ("GET", "/healthz", vec![], 200),
+        ("GET", "/schema.graphql", vec![], 200),
+        ("GET", "/.well-known/jwks.json", vec![], 200),
+        ("OPTIONS", "/graphql", vec![origin, asks], 204),
+        ("OPTIONS", "/graphql", vec![], 405),
+    ] {
+        for (instance, is_secure) in [(&app.app, false), (&secure, true)] {
+            let reply = ask(instance, method, uri, &headers).await;
+            let is = |name: &str| reply.headers.get(name).map(|value| value.to_str().unwrap());
+            let is_page = status == 200 && headers.contains(&html);
+            assert_eq!(reply.status.as_u16(), status, "{method} {uri}");
+            assert_eq!(is("x-content-type-options"), Some("nosniff"));
+            assert_eq!(is("referrer-policy"), Some("no-referrer"));
+            let is_cached = uri.starts_with("/.well-known");
+            let cached = if is_cached { "public, max-age=300" } else { "no-store" };
+            assert_eq!(is("cache-control"), Some(cached), "{method} {uri}");
+            let policy = is("content-security-policy").unwrap();
+            for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {
+                assert!(policy.contains(part), "{method} {uri}: {policy}");
+            }
+            assert_eq!(policy.contains("nonce-"), is_page);
+            assert_eq!(is("cross-origin-opener-policy"), is_page.then_some("same-origin"));
+            let lasting = is_secure.then_some("max-age=63072000; includeSubDomains");
+            assert_eq!(is("strict-transport-security"), lasting);
+            assert_eq!((is("server"), is("x-powered-by")), (None, None));
+            assert!(is("x-request-id").is_some());
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_page_has_a_nonce_of_its_own_and_every_script_has_it() {
+    let app = TestApp::start().await;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let page = ask(&app.app, "GET", "/graphql", &[("accept", "text/html")]).await;
+        let policy = page.headers["content-security-policy"].to_str().unwrap();
+        let (_, rest) = policy.split_once("script-src 'nonce-").unwrap();
+        let nonce = rest.split_once('\'').unwrap().0.to_owned();
+        let scripts = page.text.matches("<script").count();
+        assert_eq!(page.text.matches(&format!("<script nonce=\"{nonce}\"")).count(), scripts);
+        assert!(scripts > 1 && nonce.len() >= 22, "{nonce}");
+        seen.push(nonce);
+    }
+    assert_ne!(seen[0], seen[1]);
+}

@@ -1,0 +1,242 @@
+//! What production refuses to start with, and what it shows to nobody.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use portcullis::cli;
+use portcullis::config::Config;
+use serde_json::json;
+
+use crate::support::{TestApp, call, send_as_it_is};
+
+const SECRET: &str = "mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
+
+/// Starts the binary in production in `folder` with these variables over good ones. An empty value
+/// takes a variable away.
+fn boot(folder: &Path, variables: &[(&str, &str)]) -> Output {
+    let good = [
+        ("PORTCULLIS_ENV", "production"),
+        ("PUBLIC_URL", "https://auth.example.org"),
+        ("LISTEN", "127.0.0.1:0"),
+        ("SECRET_KEY", SECRET),
+    ];
+    let mut all: HashMap<&str, &str> = good.into_iter().collect();
+    all.extend(variables.iter().copied());
+    all.retain(|_, value| !value.is_empty());
+    Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .env_clear()
+        .envs(all)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn complaint(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn each_bad_value_ends_the_start_at_once_by_name_and_unrepeated() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY", "kJ8sLq2Wz9XcVb4Nm7Tg"),
+        ("SECRET_KEY", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"),
+        ("SECRET_KEY", "change-me-change-me-change-me-4711-0815-abcdefg"),
+        ("SECRET_KEY", "your-256-bit-SECRET-0123456789-abcdefghijklmnop"),
+        ("SECRET_KEY", "correct-horse-battery-PassWord-0123456789-abcdef"),
+        ("SECRET_KEY_PREVIOUS", "kJ8sLq2Wz9XcVb4Nm7Tg"),
+        ("SECRET_KEY_PREVIOUS", SECRET),
+        ("PUBLIC_URL", ""),
+        ("PUBLIC_URL", "http://auth.example.net"),
+        ("PUBLIC_URL", "https://auth.example.net/path"),
+        ("ALLOWED_ORIGINS", "*"),
+        ("ALLOWED_ORIGINS", "null"),
+        ("ALLOWED_ORIGINS", "https://*.example.net"),
+        ("ALLOWED_ORIGINS", "https://app.example.net, http://app.example.net"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("ARGON2_MEMORY_KIB", "8192"),
+        ("ARGON2_ITERATIONS", "1"),
+        ("RATE_LIMITS", "off"),
+        ("INTROSPECTION", "yes-please"),
+        ("PLAYGROUND", "yes-please"),
+        ("PORTCULLIS_ENV", "staging"),
+        ("PORTCULLIS_SECRET", "unheard-of"),
+        ("JWT_ALGORITHM", "none"),
+        ("DATABASE_URL", "sqlite::memory:"),
+    ] {
+        let began = Instant::now();
+        let output = boot(folder.path(), &[(name, value)]);
+        let took = began.elapsed();
+        let told = complaint(&output);
+        assert!(!output.status.success() && told.contains(name), "{name}={value}: {told}");
+        assert!(value.len() < 5 || !told.contains(value), "{name}={value}: {told}");
+        assert!(took < Duration::from_secs(2), "{name}={value}: {took:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[test]
+fn a_good_configuration_gets_as_far_as_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = complaint(&boot(folder.path(), &[]));
+    assert!(told.contains("run `portcullis migrate up`"), "{told}");
+    assert!(!told.contains("shows more than"), "{told}");
+}
+
+#[test]
+fn what_is_loose_on_purpose_is_told_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let loose = [("INTROSPECTION", "full"), ("PLAYGROUND", "on"), ("RUST_LOG", "info,hyper=debug")];
+    let told = complaint(&boot(folder.path(), &loose));
+    for (name, _) in loose {
+        assert!(told.contains(&format!("{name} shows more than")), "{name}: {told}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_that_others_can_read_or_change_is_refused() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let link = folder.path().join("link");
+    fs::write(&file, SECRET.chars().rev().collect::<String>()).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let refused = |folder_mode: u32, mode: u32, name: &str| {
+        fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let taken = name.trim_end_matches("_FILE");
+        let value = match name {
+            "DATABASE_URL_FILE" => &file,
+            _ => &link,
+        };
+        let output = boot(folder.path(), &[(taken, ""), (name, value.to_str().unwrap())]);
+        let told = complaint(&output);
+        assert!(!told.contains(value.to_str().unwrap()), "{told}");
+        told.contains(&format!("{name} can be read or changed by other users"))
+    };
+    for name in ["SECRET_KEY_FILE", "SECRET_KEY_PREVIOUS_FILE", "DATABASE_URL_FILE"] {
+        for (folder_mode, mode, is_refused) in [
+            (0o755, 0o400, false),
+            (0o755, 0o640, false),
+            (0o755, 0o644, true),
+            (0o755, 0o604, true),
+            (0o755, 0o660, true),
+            (0o755, 0o602, true),
+            (0o700, 0o644, false),
+            (0o750, 0o666, false),
+        ] {
+            let outcome = refused(folder_mode, mode, name);
+            assert_eq!(outcome, is_refused, "{name}: {folder_mode:o}/{mode:o}");
+        }
+    }
+}
+
+#[test]
+fn no_secret_that_stands_in_our_documents_is_accepted() {
+    let mut shown = Vec::new();
+    for file in ["README.md", ".env.example", "compose.yaml", "Dockerfile"] {
+        let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let words = text.split(|c: char| c.is_whitespace() || "=\"'`,;()|".contains(c));
+        // Addresses, paths and names of settings are no secrets; all else that is long enough might
+        // be copied.
+        shown.extend(
+            words
+                .filter(|word| {
+                    word.len() >= 32
+                        && !word.contains(['/', '.'])
+                        && word.contains(|c: char| c.is_lowercase())
+                })
+                .map(str::to_owned),
+        );
+    }
+    for word in shown {
+        let flags = ["--env=production", "--public-url=https://auth.example.org"];
+        let mut flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        flags.push(format!("--secret-key={word}"));
+        assert!(Config::new(&cli::settings(&flags).unwrap()).is_err(), "{word}");
+    }
+}
+
+/// An instance with the defaults of production; its password hashes are as weak as those of all
+/// tests, which is why it cannot call itself one.
+async fn closed() -> TestApp {
+    TestApp::start_with(&["--introspection=off", "--playground=off"]).await
+}
+
+#[tokio::test]
+async fn the_schema_is_shown_by_no_route() {
+    let app = closed().await;
+    for query in [
+        "{ __schema { queryType { name } } }",
+        "{ a: __schema { types { name } } }",
+        "{ __type(name: \"User\") { name } }",
+        "{ ok: __typename x: __type(name: \"User\") { fields { name } } }",
+        "{ ...F } fragment F on Query { __schema { types { name } } }",
+        "{ ... on Query { ... { y: __type(name: \"Role\") { name } } } }",
+        "mutation { logout } query Q { __schema { types { name } } }",
+        "query($name: String!) { __type(name: $name) { name } }",
+    ] {
+        let variables = json!({ "name": "User" });
+        let reply = call(&app.app, query, variables, None).await;
+        assert!(reply.json()["data"].is_null(), "{query}: {}", reply.text);
+    }
+    for (method, uri) in [
+        ("GET", "/schema.graphql"),
+        ("GET", "/graphql?query=%7B__schema%7Btypes%7Bname%7D%7D%7D"),
+        ("GET", "/graphql"),
+        ("GET", "/playground"),
+        ("GET", "/graphiql"),
+        ("GET", "/sdl"),
+    ] {
+        let request = axum::http::Request::builder().method(method).uri(uri);
+        let request = request.header("accept", "text/html").body(axum::body::Body::empty());
+        let reply = send_as_it_is(&app.app, request.unwrap()).await;
+        assert!(reply.status.is_client_error(), "{uri}");
+        assert!(!reply.text.contains("type ") && !reply.text.contains("<html"), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn no_error_guesses_what_was_meant() {
+    let (closed, open) = (closed().await, TestApp::start().await);
+    let mut guesses = 0;
+    for (query, variables) in [
+        ("{ mee { id } }", json!({})),
+        ("{ me { usernam } }", json!({})),
+        ("{ users(firs: 1) { totalCount } }", json!({})),
+        ("{ users(orderBy: { field: CREATED, direction: ASC }) { totalCount } }", json!({})),
+        ("{ users(orderBy: { fieldd: CREATED_AT, direction: ASC }) { totalCount } }", json!({})),
+        ("mutation { logn(input: {}) { __typename } }", json!({})),
+        ("mutation { login(input: { identifie: \"\" }) { __typename } }", json!({})),
+        ("{ me { ... on Usr { id } } }", json!({})),
+        ("query($x: Rol) { me { id } }", json!({})),
+        (
+            "query($x: UserFilter) { users(filter: $x) { totalCount } }",
+            json!({ "x": { "rol": "ADMIN" } }),
+        ),
+        (
+            "query($x: UserFilter) { users(filter: $x) { totalCount } }",
+            json!({ "x": { "role": "ADMI" } }),
+        ),
+        (
+            "mutation($x: LoginInput!) { login(input: $x) { __typename } }",
+            json!({ "x": { "identifie": "a", "password": "b" } }),
+        ),
+        ("{ me @skp(if: true) { id } }", json!({})),
+        ("{ me { id ...Misspelt } }", json!({})),
+    ] {
+        let reply = call(&closed.app, query, variables.clone(), None).await;
+        assert!(reply.json()["errors"].is_array(), "{query}");
+        assert!(!reply.text.to_lowercase().contains("did you mean"), "{query}: {}", reply.text);
+        let explained = call(&open.app, query, variables, None).await;
+        guesses += usize::from(explained.text.contains("Did you mean"));
+    }
+    assert!(guesses > 0, "where introspection is on, mistakes are explained");
+}
