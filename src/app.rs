@@ -14,6 +14,7 @@ use tokio::time::timeout;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::Config;
 use crate::features::accounts::Accounts;
+use crate::features::audit::{self, Kind, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
@@ -32,6 +33,8 @@ const KEYS_EVERY: Duration = Duration::from_secs(2);
 const PROBE_MAX: Duration = Duration::from_secs(4);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
+/// How often counted refusals are looked at.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -43,6 +46,7 @@ pub struct App {
     pub(crate) keyring: Keyring,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
+    pub(crate) refusals: Refusals,
     pub(crate) schema: Schema,
     is_stopping: Arc<AtomicBool>,
 }
@@ -102,9 +106,21 @@ impl App {
             false => schema::builder().disable_suggestions(),
         };
         let schema = builder.data(accounts.clone()).data(login).data(sessions.clone()).finish();
+        let refusals = Refusals::new(db.clone(), clock.clone());
         let is_stopping = Arc::default();
         let config = Arc::new(config);
-        Ok(Self { config, db, clock, keys, keyring, sessions, accounts, schema, is_stopping })
+        Ok(Self {
+            config,
+            db,
+            clock,
+            keys,
+            keyring,
+            sessions,
+            accounts,
+            refusals,
+            schema,
+            is_stopping,
+        })
     }
 
     /// Begins the change to the algorithm that `JWT_ALGORITHM` names, when tokens are signed with
@@ -123,8 +139,34 @@ impl App {
         Ok(())
     }
 
+    /// Writes all refusals that are only counted yet.
+    pub async fn write_refusals(&self) -> anyhow::Result<()> {
+        Ok(self.refusals.write_all().await?)
+    }
+
+    /// Writes into the audit log that this instance begins to serve.
+    pub(crate) async fn record_start(&self) -> anyhow::Result<()> {
+        Ok(audit::record_server(&self.db, self.clock.now(), Kind::ServerStarted).await?)
+    }
+
+    /// Writes into the audit log what is still to be written, last that this instance has stopped.
+    /// An outage must not keep it from stopping.
+    pub(crate) async fn record_stop(&self) {
+        let record = async {
+            self.write_refusals().await?;
+            audit::record_server(&self.db, self.clock.now(), Kind::ServerStopped).await?;
+            anyhow::Ok(())
+        };
+        match timeout(PROBE_MAX, record).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "the stop could not be audited"),
+            Err(elapsed) => tracing::error!(error = %elapsed, "the stop could not be audited"),
+        }
+    }
+
     /// Starts what runs beside the requests, until the process ends.
     pub(crate) fn spawn_housekeeping(&self) {
+        self.spawn_refusals();
         let app = self.clone();
         tokio::spawn(async move {
             let mut every = tokio::time::interval(KEYS_EVERY);
@@ -146,6 +188,21 @@ impl App {
                 every.tick().await;
                 if let Err(error) = app.purge().await {
                     tracing::error!(error = %error, "what has expired cannot be removed");
+                }
+            }
+        });
+    }
+
+    /// Writes refusals: the first of its like at once, counts when their time is over.
+    fn spawn_refusals(&self) {
+        let refusals = self.refusals.clone();
+        tokio::spawn(async move {
+            loop {
+                // What failed, and what was only counted, is looked at again a little later.
+                let _either = timeout(REFUSALS_EVERY, refusals.told()).await;
+                if let Err(error) = refusals.write().await {
+                    tracing::error!(error = %error, "refusals cannot be written yet");
+                    tokio::time::sleep(REFUSALS_EVERY).await;
                 }
             }
         });

@@ -21,6 +21,8 @@ pub(crate) struct Model {
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) request_id: Option<String>,
+    /// How many refusals of one kind this stands for; 1 for all that was done.
+    pub(crate) occurrences: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

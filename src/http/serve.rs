@@ -35,6 +35,7 @@ pub(crate) async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()>
         outcome = server => outcome.context("the server failed")?,
         () = too_late => tracing::warn!("some requests did not finish in time"),
     }
+    app.record_stop().await;
     app.close().await
 }
 

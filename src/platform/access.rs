@@ -105,6 +105,34 @@ impl Client {
     pub(crate) const CLI: Self = Self { ip: None, user_agent: None, request_id: None };
 }
 
+/// What a caller was refused that belongs into the audit log.
+///
+/// A missing or stale token is not among it: every visitor and every idle tab is told so, it
+/// names nobody, and nothing was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) refused: Refused,
+    /// The account it was about, when there is one. What a caller typed is never kept.
+    pub(crate) target: Option<Uuid>,
+}
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A sign-in.
+    SignIn,
+    /// A new pair of tokens.
+    Refresh,
+    /// What another role may do.
+    Access,
+    /// One call too many.
+    #[expect(dead_code, reason = "the limits come in a commit of their own")]
+    Rate,
+    /// A password for an account that takes none for a while.
+    #[expect(dead_code, reason = "the limits come in a commit of their own")]
+    Lock,
+}
+
 /// Who a request's bearer token speaks for.
 #[derive(Clone, Debug)]
 pub(crate) enum Authentication {

@@ -5,6 +5,7 @@
 mod accounts;
 mod administration;
 mod architecture;
+mod audit;
 mod authorization;
 mod cli;
 #[cfg(target_os = "linux")]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect};
 
-use super::Event;
+use super::{Event, refusals};
 use crate::entity::audit_event;
 use crate::platform::id::AuditEventId;
 use crate::platform::secret::sha256;
@@ -14,7 +14,22 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
     event: Event<'_>,
 ) -> Result<(), DbErr> {
-    let row = audit_event::ActiveModel {
+    audit_event::Entity::insert(row(now, &event, 1)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Writes refusals, each with its count, in one statement.
+pub(super) async fn insert_refusals(
+    db: &impl ConnectionTrait,
+    due: &[refusals::Due],
+) -> Result<(), DbErr> {
+    let rows = due.iter().map(|due| row(due.first_at, &due.event(), due.occurrences));
+    audit_event::Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::ActiveModel {
+    audit_event::ActiveModel {
         id: Set(AuditEventId::new(now)),
         created_at: Set(now),
         kind: Set(event.kind.as_str().to_owned()),
@@ -26,9 +41,8 @@ pub(super) async fn insert(
         ip: Set(event.client.ip.map(|ip| ip.to_string())),
         user_agent: Set(event.client.user_agent.clone()),
         request_id: Set(event.client.request_id.map(|id| id.to_string())),
-    };
-    audit_event::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+        occurrences: Set(i64::from(occurrences)),
+    }
 }
 
 pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {

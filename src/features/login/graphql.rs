@@ -10,7 +10,7 @@ use crate::features::sessions::{RefreshError, RefreshToken, SessionError, Sessio
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::public;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::platform::access;
+use crate::platform::access::{self, Refusal, Refused};
 use crate::platform::passwords::policy::Password;
 
 /// A signed-in user and what keeps them signed in.
@@ -110,8 +110,10 @@ impl LoginMutation {
 impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::InvalidCredentials => {
+            LoginError::InvalidCredentials { account } => {
+                let target = account.map(|id| id.0);
                 Self::new(Code::InvalidCredentials, "Wrong username, e-mail address or password")
+                    .auditing(Refusal { refused: Refused::SignIn, target })
             }
             LoginError::Hash(error) => error.into(),
             LoginError::Crypto(cause) => Self::internal(cause),
@@ -124,9 +126,10 @@ impl From<RefreshError> for ApiError {
     fn from(error: RefreshError) -> Self {
         match error {
             // One answer for both: a thief must not learn that the theft was noticed.
-            RefreshError::Unknown | RefreshError::Reused => {
-                Self::new(Code::InvalidToken, "Please sign in again")
-            }
+            RefreshError::Unknown => Self::new(Code::InvalidToken, "Please sign in again")
+                .auditing(Refusal { refused: Refused::Refresh, target: None }),
+            // Its event is in the transaction that has ended the session.
+            RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
             RefreshError::Unsettled => Self::unavailable(1),
             RefreshError::Crypto(cause) => Self::internal(cause),
             RefreshError::Db(cause) => Self::database(cause),

@@ -13,6 +13,7 @@ use crate::features::sessions::{SessionError, Sessions, Tokens};
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
+use crate::platform::id::UserId;
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::platform::passwords::policy::Password;
 use crate::platform::secret::CryptoError;
@@ -24,7 +25,10 @@ const CHECKS_MAX: usize = 3;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
     #[error("unknown account, wrong password or inactive account")]
-    InvalidCredentials,
+    InvalidCredentials {
+        /// For the audit log only; nobody is told.
+        account: Option<UserId>,
+    },
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
@@ -46,7 +50,7 @@ impl DbFailure for LoginError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::InvalidCredentials | Self::Hash(_) | Self::Crypto(_) => None,
+            Self::InvalidCredentials { .. } | Self::Hash(_) | Self::Crypto(_) => None,
         }
     }
 }
@@ -68,14 +72,16 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
+        let mut account = None;
         for _ in 0..CHECKS_MAX {
             let verified = self.verify(identifier, password).await?;
+            account = Some(verified.user.id);
             let begun = self.db.retry(|| self.begin(client, &verified)).await?;
             if let Some(signed_in) = begun {
                 return Ok(signed_in);
             }
         }
-        Err(LoginError::InvalidCredentials)
+        Err(LoginError::InvalidCredentials { account })
     }
 
     /// Checks the password, outside any transaction, and whether there is an account or not.
@@ -85,11 +91,12 @@ impl Login {
         password: &Password,
     ) -> Result<Verified, LoginError> {
         let found = store::find(self.db.reader(), identifier).await?;
+        let account = found.as_ref().map(|(user, _)| user.id);
         let stored = found.as_ref().map(|(_, hash)| hash);
         let verdict = self.hasher.verify(password, stored).await?;
         let (Some((user, hash)), Verdict::Right | Verdict::RightButOutdated) = (found, verdict)
         else {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials { account });
         };
         let rehashed = match verdict {
             Verdict::RightButOutdated if user.is_active => Some(self.hasher.hash(password).await?),
@@ -109,12 +116,13 @@ impl Login {
         client: &Client,
         verified: &Verified,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
+        let account = Some(verified.user.id);
         let txn = self.db.begin().await?;
         let Some((user, hash)) = store::lock(&txn, verified.user.id).await? else {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials { account });
         };
         if !user.is_active {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials { account });
         }
         if hash.as_str() != verified.hash.as_str() {
             return Ok(None);
