@@ -14,7 +14,7 @@ use tokio::time::timeout;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::Config;
 use crate::features::accounts::Accounts;
-use crate::features::audit::{self, Kind, Refusals};
+use crate::features::audit::{self, Chain, Kind, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
@@ -35,6 +35,10 @@ const PROBE_MAX: Duration = Duration::from_secs(4);
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// How often counted refusals are looked at.
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+/// How often audit events are sealed.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
+/// How often the head of their chain is logged.
+const HEAD_EVERY: Duration = Duration::from_hours(1);
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -47,6 +51,7 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
     pub(crate) refusals: Refusals,
+    pub(crate) chain: Chain,
     pub(crate) schema: Schema,
     is_stopping: Arc<AtomicBool>,
 }
@@ -107,6 +112,7 @@ impl App {
         };
         let schema = builder.data(accounts.clone()).data(login).data(sessions.clone()).finish();
         let refusals = Refusals::new(db.clone(), clock.clone());
+        let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = Arc::default();
         let config = Arc::new(config);
         Ok(Self {
@@ -118,6 +124,7 @@ impl App {
             sessions,
             accounts,
             refusals,
+            chain,
             schema,
             is_stopping,
         })
@@ -144,6 +151,11 @@ impl App {
         Ok(self.refusals.write_all().await?)
     }
 
+    /// Seals the audit events that are not sealed yet, as the housekeeping does every second.
+    pub async fn seal_audit(&self) -> anyhow::Result<()> {
+        Ok(self.chain.seal().await?)
+    }
+
     /// Writes into the audit log that this instance begins to serve.
     pub(crate) async fn record_start(&self) -> anyhow::Result<()> {
         Ok(audit::record_server(&self.db, self.clock.now(), Kind::ServerStarted).await?)
@@ -167,6 +179,7 @@ impl App {
     /// Starts what runs beside the requests, until the process ends.
     pub(crate) fn spawn_housekeeping(&self) {
         self.spawn_refusals();
+        self.spawn_sealer();
         let app = self.clone();
         tokio::spawn(async move {
             let mut every = tokio::time::interval(KEYS_EVERY);
@@ -203,6 +216,31 @@ impl App {
                 if let Err(error) = refusals.write().await {
                     tracing::error!(error = %error, "refusals cannot be written yet");
                     tokio::time::sleep(REFUSALS_EVERY).await;
+                }
+            }
+        });
+    }
+
+    /// Seals audit events, and tells the log the head of their chain once an hour.
+    fn spawn_sealer(&self) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(SEAL_EVERY);
+            let mut told_at: Option<Duration> = None;
+            loop {
+                every.tick().await;
+                if let Err(error) = app.chain.seal().await {
+                    tracing::error!(error = %error, "audit events cannot be sealed yet");
+                    continue;
+                }
+                let now = app.clock.uptime();
+                if told_at.is_some_and(|told_at| now < told_at + HEAD_EVERY) {
+                    continue;
+                }
+                if let Ok(head) = app.chain.head().await {
+                    let (seq, digest) = (head.seq, head.hex());
+                    tracing::info!(audit.seq = seq, audit.head = digest, "the audit log's head");
+                    told_at = Some(now);
                 }
             }
         });

@@ -13,6 +13,7 @@ mod m20261123_000004_create_keys;
 mod m20261123_000005_create_audit_events;
 mod m20261125_000006_add_key_times;
 mod m20261125_000009_count_audit_events;
+mod m20261125_000010_create_audit_chain;
 
 use std::collections::BTreeSet;
 
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_create_audit_events::Migration),
             Box::new(m20261125_000006_add_key_times::Migration),
             Box::new(m20261125_000009_count_audit_events::Migration),
+            Box::new(m20261125_000010_create_audit_chain::Migration),
         ]
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod administration;
 mod architecture;
 mod audit;
+mod audit_chain;
 mod authorization;
 mod cli;
 #[cfg(target_os = "linux")]

@@ -59,6 +59,8 @@ kinds! {
     KeyRetired = "KEY_RETIRED", "DONE";
     /// All keys were sealed under another secret.
     KeysResealed = "KEYS_RESEALED", "DONE";
+    /// The operator removed old events.
+    AuditPruned = "AUDIT_PRUNED", "DONE";
     /// An instance began to serve, with its settings read.
     ServerStarted = "SERVER_STARTED", "DONE";
     /// An instance was told to stop and did. One that was killed leaves no such event.

@@ -4,6 +4,7 @@
 //! that there is no change without its event and no event without its change (LG-07). A refused
 //! call has no change to join; [`Refusals`] counts those and writes them beside.
 
+mod chain;
 mod kind;
 mod refusals;
 mod store;
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
+pub(crate) use self::chain::Chain;
 pub(crate) use self::kind::Kind;
 pub(crate) use self::refusals::Refusals;
 use crate::platform::access::{Client, Viewer};
@@ -54,14 +56,14 @@ pub(crate) async fn record(
     now: DateTime<Utc>,
     event: Event<'_>,
 ) -> Result<(), DbErr> {
-    store::insert(txn, now, event).await
+    store::insert(txn, now, event, 1).await
 }
 
 /// Writes that an instance has started or stopped; nothing else changes with it.
 pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Result<(), DbErr> {
     let (actor, client) = (Actor::System, &Client::CLI);
     let event = Event { kind, actor, target: None, session: None, client };
-    store::insert(db.writer(), now, event).await
+    store::insert(db.writer(), now, event, 1).await
 }
 
 /// When the newest event was written.

@@ -13,8 +13,9 @@ pub(super) async fn insert(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
     event: Event<'_>,
+    occurrences: u32,
 ) -> Result<(), DbErr> {
-    audit_event::Entity::insert(row(now, &event, 1)).exec_without_returning(db).await?;
+    audit_event::Entity::insert(row(now, &event, occurrences)).exec_without_returning(db).await?;
     Ok(())
 }
 
@@ -42,6 +43,7 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
         user_agent: Set(event.client.user_agent.clone()),
         request_id: Set(event.client.request_id.map(|id| id.to_string())),
         occurrences: Set(i64::from(occurrences)),
+        sealed_at: Set(None),
     }
 }
 
