@@ -1,9 +1,12 @@
 //! The audit log: what is written, and that nothing is changed without it.
 
-use sea_orm::{ConnectionTrait, Statement};
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement};
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::authorization::{root_fields, sample};
+use crate::support::{PASSWORD, SignedIn, TestApp};
 
 const WRONG: &str = "not the password at all";
 
@@ -76,4 +79,104 @@ async fn a_refused_refresh_is_written_and_a_reuse_only_as_what_it_is() {
     assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
     let expected = [refused("REFRESH_REFUSED", false, 1), refused("REFRESH_REUSED", true, 1)];
     assert_eq!(refusals(&app).await, expected);
+}
+
+/// What is in every table but those of the audit log, as text.
+async fn contents(app: &TestApp) -> BTreeMap<String, String> {
+    let db = app.database.connection().await;
+    let tables = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        DbBackend::Postgres => {
+            "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables \
+             WHERE table_schema = current_schema()"
+        }
+        _ => {
+            "SELECT table_name AS name FROM information_schema.tables \
+             WHERE table_schema = database()"
+        }
+    };
+    let mut contents = BTreeMap::new();
+    for table in rows(&db, tables).await {
+        let name: String = table.try_get("", "name").unwrap();
+        if !name.starts_with("audit_") && !name.starts_with("sqlite_") {
+            let text = content(&db, &name).await;
+            contents.insert(name, text);
+        }
+    }
+    assert!(contents.contains_key("users") && contents.contains_key("sessions"));
+    contents
+}
+
+async fn content(db: &DatabaseConnection, table: &str) -> String {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => {
+            let columns = rows(db, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
+            let quoted: Vec<String> = columns
+                .iter()
+                .map(|column| {
+                    format!("quote(\"{}\")", column.try_get::<String>("", "name").unwrap())
+                })
+                .collect();
+            format!("SELECT {} AS t FROM \"{table}\" ORDER BY 1", quoted.join("||','||"))
+        }
+        DbBackend::Postgres => format!("SELECT CAST(t AS TEXT) AS t FROM \"{table}\" t ORDER BY 1"),
+        _ => {
+            let sum = &rows(db, &format!("CHECKSUM TABLE \"{table}\"")).await[0];
+            return sum.try_get::<i64>("", "Checksum").unwrap().to_string();
+        }
+    };
+    let rows = rows(db, &sql).await;
+    rows.iter().map(|row| row.try_get::<String>("", "t").unwrap() + "\n").collect()
+}
+
+async fn rows(db: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
+    db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap()
+}
+
+/// A call of a mutation that changes something, after what it takes for that.
+async fn change(app: &TestApp, field: &str, target: &SignedIn, boss: &SignedIn) -> String {
+    let id = &target.id;
+    if field == "reactivateUser" {
+        let shut = format!("mutation {{ deactivateUser(id: \"{id}\") {{ id }} }}");
+        app.query(&shut, &boss.access).await.data();
+    }
+    let call = match field {
+        "setUserRole" => format!("setUserRole(id: \"{id}\", role: ADMIN) {{ id }}"),
+        other => sample(other, target),
+    };
+    format!("mutation {{ {call} }}")
+}
+
+/// A successful refresh is the one change that is a metric and no event: a session makes hundreds a
+/// day, and each says only that it goes on.
+const WITHOUT_EVENT: [&str; 1] = ["refreshToken"];
+
+#[tokio::test]
+async fn every_mutation_that_changes_anything_writes_an_event_with_it_or_changes_nothing() {
+    let mutations: Vec<String> = root_fields()
+        .into_iter()
+        .filter(|field| field.operation == "mutation")
+        .map(|field| field.name)
+        .collect();
+    assert!(mutations.len() >= 8);
+    for name in mutations {
+        let app = TestApp::start().await;
+        let (target, boss) = (app.register("target").await, app.admin("boss").await);
+        let call = change(&app, &name, &target, &boss).await;
+        let (before, events) = (contents(&app).await, app.count("audit_events").await);
+
+        // A change whose event cannot be written is taken back: they are one transaction.
+        if !WITHOUT_EVENT.contains(&name.as_str()) {
+            app.sql("ALTER TABLE audit_events RENAME TO audit_away").await;
+            let failed = app.query(&call, &boss.access).await;
+            assert_eq!(failed.code(), "INTERNAL_SERVER_ERROR", "{name}: {}", failed.text);
+            assert_eq!(contents(&app).await, before, "{name} without its event");
+            app.sql("ALTER TABLE audit_away RENAME TO audit_events").await;
+        }
+
+        app.query(&call, &boss.access).await.data();
+        assert_ne!(contents(&app).await, before, "{name}: write a call that changes something");
+        let is_written = app.count("audit_events").await > events;
+        assert_ne!(is_written, WITHOUT_EVENT.contains(&name.as_str()), "{name} and its event");
+    }
 }
