@@ -14,7 +14,7 @@ use tokio::time::timeout;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::Config;
 use crate::features::accounts::Accounts;
-use crate::features::audit::{self, Chain, Kind, Refusals};
+use crate::features::audit::{self, Chain, Kind, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
@@ -110,7 +110,12 @@ impl App {
             true => schema::builder(),
             false => schema::builder().disable_suggestions(),
         };
-        let schema = builder.data(accounts.clone()).data(login).data(sessions.clone()).finish();
+        let schema = builder
+            .data(Log { db: db.clone() })
+            .data(accounts.clone())
+            .data(login)
+            .data(sessions.clone())
+            .finish();
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = Arc::default();

@@ -7,6 +7,7 @@ mod administration;
 mod architecture;
 mod audit;
 mod audit_chain;
+mod audit_queries;
 mod authorization;
 mod cli;
 #[cfg(target_os = "linux")]

@@ -13,6 +13,11 @@ macro_rules! kinds {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// Reads a kind back.
+            pub(super) fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+
             /// Whether it was done or refused.
             pub(super) fn outcome(self) -> &'static str {
                 match self { $(Self::$name => $outcome,)* }
@@ -29,7 +34,6 @@ kinds! {
     /// A session began.
     SignedIn = "SIGNED_IN", "DONE";
     /// A session began, and the account's last attempts had failed.
-    #[expect(dead_code, reason = "failures are counted by a commit of their own")]
     SignedInAfterFailures = "SIGNED_IN_AFTER_FAILURES", "DONE";
     /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
     SignInRefused = "SIGN_IN_REFUSED", "REFUSED";

@@ -5,7 +5,9 @@
 //! call has no change to join; [`Refusals`] counts those and writes them beside.
 
 mod chain;
+pub(crate) mod graphql;
 mod kind;
+mod listing;
 mod refusals;
 mod store;
 
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::chain::Chain;
 pub(crate) use self::kind::Kind;
+pub(crate) use self::listing::Log;
 pub(crate) use self::refusals::Refusals;
 use crate::platform::access::{Client, Viewer};
 use crate::platform::db::Db;

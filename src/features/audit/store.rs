@@ -2,11 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, Order,
+    QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
-use super::{Event, refusals};
+use super::listing::{Filter, Listing, Place, Recorded, Side};
+use super::{Event, Kind, refusals};
 use crate::entity::audit_event;
-use crate::platform::id::AuditEventId;
+use crate::platform::id::{AuditEventId, UserId};
 use crate::platform::secret::sha256;
 
 pub(super) async fn insert(
@@ -56,4 +61,111 @@ pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<
         .into_tuple()
         .one(db)
         .await
+}
+
+/// At most `limit` events of a listing, beginning at the end it is counted from.
+pub(super) async fn list(
+    db: &impl ConnectionTrait,
+    listing: &Listing,
+    limit: u64,
+) -> Result<Vec<Recorded>, DbErr> {
+    let backend = db.get_database_backend();
+    let mut select = matching(&listing.filter);
+    for (place, is_before) in [(listing.after, false), (listing.before, true)] {
+        if let Some(place) = place {
+            select = select.filter(beyond(backend, place, Side { is_before, inclusive: false }));
+        }
+    }
+    let direction = if listing.from_end { Order::Asc } else { Order::Desc };
+    let rows = select
+        .order_by(audit_event::Column::CreatedAt, direction.clone())
+        .order_by(audit_event::Column::Id, direction)
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Recorded::from).collect())
+}
+
+pub(super) async fn exists_beyond(
+    db: &impl ConnectionTrait,
+    filter: &Filter,
+    place: Place,
+    side: Side,
+) -> Result<bool, DbErr> {
+    let found: Option<AuditEventId> = matching(filter)
+        .select_only()
+        .column(audit_event::Column::Id)
+        .filter(beyond(db.get_database_backend(), place, side))
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
+fn matching(filter: &Filter) -> Select<audit_event::Entity> {
+    let column = &audit_event::COLUMN;
+    let kinds = filter
+        .kinds
+        .as_ref()
+        .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(|kind| kind.as_str())));
+    let about = filter.about.map(|UserId(id)| {
+        Condition::any().add(column.actor_id.eq(id)).add(column.target_id.eq(id))
+    });
+    let all = Condition::all()
+        .add_option(kinds)
+        .add_option(about)
+        .add_option(filter.actor.map(|id| column.actor_id.eq(id)))
+        .add_option(filter.target.map(|id| column.target_id.eq(id)))
+        .add_option(filter.from.map(|time| column.created_at.gte(time)))
+        .add_option(filter.until.map(|time| column.created_at.lt(time)));
+    audit_event::Entity::find().filter(all)
+}
+
+/// What stands on one side of `place`, in the form that a composite index serves.
+fn beyond(backend: DbBackend, place: Place, side: Side) -> SimpleExpr {
+    // The newest stand first, so what is before is greater.
+    let is_greater = side.is_before;
+    let (time, id) =
+        (Expr::col(audit_event::Column::CreatedAt), Expr::col(audit_event::Column::Id));
+    let (moment, there) = (Expr::value(place.created_at), Expr::value(place.id));
+    if backend == DbBackend::MySql {
+        // MySQL uses no index for a comparison of rows, but two ranges of it for this.
+        let by_id = match (is_greater, side.inclusive) {
+            (true, false) => id.gt(there),
+            (true, true) => id.gte(there),
+            (false, false) => id.lt(there),
+            (false, true) => id.lte(there),
+        };
+        let further = if is_greater {
+            time.clone().gt(moment.clone())
+        } else {
+            time.clone().lt(moment.clone())
+        };
+        return further.or(time.eq(moment).and(by_id));
+    }
+    let (here, there) = (Expr::tuple([time, id]), Expr::tuple([moment, there]));
+    match (is_greater, side.inclusive) {
+        (true, false) => here.gt(there),
+        (true, true) => here.gte(there),
+        (false, false) => here.lt(there),
+        (false, true) => here.lte(there),
+    }
+}
+
+impl From<audit_event::Model> for Recorded {
+    fn from(row: audit_event::Model) -> Self {
+        Self {
+            place: Place { created_at: row.created_at, id: row.id },
+            kind: Kind::parse(&row.kind),
+            is_done: row.outcome == "DONE",
+            actor_kind: row.actor_kind,
+            actor: row.actor_id.map(UserId),
+            target: row.target_id,
+            ip: row.ip.and_then(|ip| ip.parse().ok()),
+            user_agent: row.user_agent,
+            request_id: row.request_id,
+            occurrences: row.occurrences,
+        }
+    }
 }
