@@ -156,6 +156,12 @@ impl App {
         Ok(self.refusals.write_all().await?)
     }
 
+    /// Erases from where old audit events came, as the housekeeping does every minute.
+    pub async fn erase_origins(&self) -> anyhow::Result<()> {
+        audit::erase_origins(&self.db, None, self.clock.now()).await?;
+        Ok(())
+    }
+
     /// Seals the audit events that are not sealed yet, as the housekeeping does every second.
     pub async fn seal_audit(&self) -> anyhow::Result<()> {
         Ok(self.chain.seal().await?)
@@ -202,10 +208,17 @@ impl App {
         let app = self.clone();
         tokio::spawn(async move {
             let mut every = tokio::time::interval(PURGE_EVERY);
+            let mut erased_until = None;
             loop {
                 every.tick().await;
                 if let Err(error) = app.purge().await {
                     tracing::error!(error = %error, "what has expired cannot be removed");
+                }
+                match audit::erase_origins(&app.db, erased_until, app.clock.now()).await {
+                    Ok(until) => erased_until = Some(until),
+                    Err(error) => {
+                        tracing::error!(error = %error, "old addresses cannot be erased");
+                    }
                 }
             }
         });

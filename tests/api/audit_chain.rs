@@ -191,3 +191,22 @@ async fn instances_that_seal_at_once_make_one_chain() {
     let verified = verify(&app).await;
     assert_eq!(verified["links"].as_i64(), Some(app.count("audit_events").await));
 }
+
+#[tokio::test]
+async fn addresses_are_erased_after_ninety_days_and_the_chain_stays_whole() {
+    let app = sealed().await;
+    app.sql("UPDATE audit_events SET ip = '203.0.113.7', user_agent = 'test'").await;
+    let all = app.count("audit_events WHERE ip IS NOT NULL").await;
+    assert!(all > 0);
+    app.clock.advance(Duration::from_hours(24 * 90 - 1));
+    app.app.erase_origins().await.unwrap();
+    assert_eq!(
+        app.count("audit_events WHERE ip IS NOT NULL AND user_agent IS NOT NULL").await,
+        all
+    );
+
+    app.clock.advance(Duration::from_hours(2));
+    app.app.erase_origins().await.unwrap();
+    assert_eq!(app.count("audit_events WHERE ip IS NOT NULL OR user_agent IS NOT NULL").await, 0);
+    verify(&app).await;
+}

@@ -11,7 +11,7 @@ mod listing;
 mod refusals;
 mod store;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
@@ -67,6 +67,28 @@ pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Re
     let (actor, client) = (Actor::System, &Client::CLI);
     let event = Event { kind, actor, target: None, session: None, client };
     store::insert(db.writer(), now, event, 1).await
+}
+
+/// After this long an event no longer tells from where it came (DP-02).
+const ORIGINS_KEPT: TimeDelta = TimeDelta::days(90);
+/// Events whose origin is erased in one statement, so that the writer is never held for long.
+const ERASE_BATCH: u64 = 500;
+
+/// Erases address and user agent of old events; no digest covers them. Looks at what has grown old
+/// since `erased_until`, and returns until when all is erased.
+pub(crate) async fn erase_origins(
+    db: &Db,
+    erased_until: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, DbErr> {
+    let before = now - ORIGINS_KEPT;
+    loop {
+        let ids = store::with_origin(db.reader(), erased_until, before, ERASE_BATCH).await?;
+        if ids.is_empty() {
+            return Ok(before);
+        }
+        store::erase_origins(db.writer(), &ids).await?;
+    }
 }
 
 /// When the newest event was written.

@@ -52,6 +52,44 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
     }
 }
 
+/// Some of the events between two times that still tell from where they came.
+pub(super) async fn with_origin(
+    db: &impl ConnectionTrait,
+    from: Option<DateTime<Utc>>,
+    before: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<AuditEventId>, DbErr> {
+    let column = &audit_event::COLUMN;
+    let has_origin =
+        Condition::any().add(column.ip.is_not_null()).add(column.user_agent.is_not_null());
+    let old = Condition::all()
+        .add(column.created_at.lt(before))
+        .add_option(from.map(|from| column.created_at.gte(from)));
+    audit_event::Entity::find()
+        .select_only()
+        .column(audit_event::Column::Id)
+        .filter(old)
+        .filter(has_origin)
+        .order_by_asc(audit_event::Column::CreatedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+pub(super) async fn erase_origins(
+    db: &impl ConnectionTrait,
+    ids: &[AuditEventId],
+) -> Result<(), DbErr> {
+    audit_event::Entity::update_many()
+        .col_expr(audit_event::Column::Ip, Expr::value(None::<String>))
+        .col_expr(audit_event::Column::UserAgent, Expr::value(None::<String>))
+        .filter(audit_event::COLUMN.id.is_in(ids.iter().copied()))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     audit_event::Entity::find()
         .select_only()
