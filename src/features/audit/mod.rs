@@ -91,6 +91,13 @@ pub(crate) async fn erase_origins(
     }
 }
 
+/// When the first event was written that has no link in the chain yet.
+pub(crate) async fn oldest_unsealed(
+    db: &impl ConnectionTrait,
+) -> Result<Option<DateTime<Utc>>, DbErr> {
+    store::oldest_unsealed(db).await
+}
+
 /// When the newest event was written.
 pub(crate) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     store::newest(db).await

@@ -90,6 +90,20 @@ pub(super) async fn erase_origins(
     Ok(())
 }
 
+pub(super) async fn oldest_unsealed(
+    db: &impl ConnectionTrait,
+) -> Result<Option<DateTime<Utc>>, DbErr> {
+    audit_event::Entity::find()
+        .select_only()
+        .column(audit_event::Column::CreatedAt)
+        .filter(audit_event::COLUMN.sealed_at.is_null())
+        .order_by_asc(audit_event::Column::Id)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await
+}
+
 pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     audit_event::Entity::find()
         .select_only()
