@@ -15,6 +15,7 @@ use tokio::time::timeout;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::Config;
 use crate::features::accounts::Accounts;
+use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
@@ -44,6 +45,8 @@ pub struct App {
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
     pub(crate) login: Login,
+    pub(crate) refusals: Refusals,
+    pub(crate) chain: Chain,
     pub(crate) schema: Schema,
     instance: Instance,
     is_stopping: Arc<AtomicBool>,
@@ -116,8 +119,14 @@ impl App {
             true => schema::builder(),
             false => schema::builder().disable_suggestions(),
         };
-        let schema =
-            builder.data(accounts.clone()).data(login.clone()).data(sessions.clone()).finish();
+        let schema = builder
+            .data(Log { db: db.clone() })
+            .data(accounts.clone())
+            .data(login.clone())
+            .data(sessions.clone())
+            .finish();
+        let refusals = Refusals::new(db.clone(), clock.clone());
+        let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = Arc::default();
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
@@ -130,6 +139,8 @@ impl App {
             sessions,
             accounts,
             login,
+            refusals,
+            chain,
             schema,
             instance,
             is_stopping,

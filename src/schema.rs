@@ -6,18 +6,19 @@ use async_graphql::{
 
 use chrono::{DateTime, Utc};
 
-use crate::features::{accounts, login};
+use crate::features::{accounts, audit, login};
 
 /// Anything with an id that is unique over all types.
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "&ID", desc = "Unique over all types; opaque."))]
 pub(crate) enum Node {
     User(accounts::graphql::User),
+    AuditEvent(audit::graphql::AuditEvent),
 }
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(accounts::graphql::AccountQuery);
+pub(crate) struct Query(accounts::graphql::AccountQuery, audit::graphql::AuditQuery);
 
 /// What can be changed.
 #[derive(MergedObject, Default)]

@@ -14,6 +14,8 @@ mod m20261123_000005_create_audit_events;
 mod m20261125_000006_add_key_times;
 mod m20261125_000007_add_token_mode;
 mod m20261125_000008_count_attempts;
+mod m20261125_000009_count_audit_events;
+mod m20261125_000010_create_audit_chain;
 
 use std::collections::BTreeSet;
 
@@ -42,6 +44,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000006_add_key_times::Migration),
             Box::new(m20261125_000007_add_token_mode::Migration),
             Box::new(m20261125_000008_count_attempts::Migration),
+            Box::new(m20261125_000009_count_audit_events::Migration),
+            Box::new(m20261125_000010_create_audit_chain::Migration),
         ]
     }
 }

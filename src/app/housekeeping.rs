@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
+use crate::features::audit::{self, Kind};
 use crate::features::login::unlocks::Unlocks;
 use crate::platform::keys::rotation;
 
@@ -12,12 +13,20 @@ use crate::platform::keys::rotation;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
+/// How often counted refusals are looked at.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+/// How often audit events are sealed.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
+/// How often the head of their chain is logged.
+const HEAD_EVERY: Duration = Duration::from_hours(1);
 
 impl App {
     /// Starts it.
     pub(crate) fn spawn_housekeeping(&self) {
         tokio::spawn(self.clone().keep_up());
         tokio::spawn(self.clone().clean_up());
+        self.spawn_refusals();
+        self.spawn_sealer();
     }
 
     async fn keep_up(self) {
@@ -41,11 +50,15 @@ impl App {
 
     async fn clean_up(self) {
         let mut every = tokio::time::interval(PURGE_EVERY);
-        let mut others = 0;
+        let (mut others, mut erased_until) = (0, None);
         loop {
             every.tick().await;
             if let Err(error) = self.purge().await {
                 tracing::error!(error = %error, "what has expired cannot be removed");
+            }
+            match audit::erase_origins(&self.db, erased_until, self.clock.now()).await {
+                Ok(until) => erased_until = Some(until),
+                Err(error) => tracing::error!(error = %error, "old addresses cannot be erased"),
             }
             match self.instance.show().await {
                 Ok(count) => {
@@ -57,6 +70,46 @@ impl App {
                 Err(error) => tracing::error!(error = %error, "this instance cannot be shown"),
             }
         }
+    }
+
+    /// Writes refusals: the first of its like at once, counts when their time is over.
+    fn spawn_refusals(&self) {
+        let refusals = self.refusals.clone();
+        tokio::spawn(async move {
+            loop {
+                // What failed, and what was only counted, is looked at again a little later.
+                let _either = timeout(REFUSALS_EVERY, refusals.told()).await;
+                if let Err(error) = refusals.write().await {
+                    tracing::error!(error = %error, "refusals cannot be written yet");
+                    tokio::time::sleep(REFUSALS_EVERY).await;
+                }
+            }
+        });
+    }
+
+    /// Seals audit events, and tells the log the head of their chain once an hour.
+    fn spawn_sealer(&self) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(SEAL_EVERY);
+            let mut told_at: Option<Duration> = None;
+            loop {
+                every.tick().await;
+                if let Err(error) = app.chain.seal().await {
+                    tracing::error!(error = %error, "audit events cannot be sealed yet");
+                    continue;
+                }
+                let now = app.clock.uptime();
+                if told_at.is_some_and(|told_at| now < told_at + HEAD_EVERY) {
+                    continue;
+                }
+                if let Ok(head) = app.chain.head().await {
+                    let (seq, digest) = (head.seq, head.hex());
+                    tracing::info!(audit.seq = seq, audit.head = digest, "the audit log's head");
+                    told_at = Some(now);
+                }
+            }
+        });
     }
 
     fn advise_sharing(&self, others: u64) {
@@ -114,5 +167,41 @@ impl App {
     /// many others are.
     pub async fn show(&self) -> anyhow::Result<u64> {
         Ok(self.instance.show().await?)
+    }
+
+    /// Writes all refusals that are only counted yet.
+    pub async fn write_refusals(&self) -> anyhow::Result<()> {
+        Ok(self.refusals.write_all().await?)
+    }
+
+    /// Erases from where old audit events came, as the housekeeping does every minute.
+    pub async fn erase_origins(&self) -> anyhow::Result<()> {
+        audit::erase_origins(&self.db, None, self.clock.now()).await?;
+        Ok(())
+    }
+
+    /// Seals the audit events that are not sealed yet, as the housekeeping does every second.
+    pub async fn seal_audit(&self) -> anyhow::Result<()> {
+        Ok(self.chain.seal().await?)
+    }
+
+    /// Writes into the audit log that this instance begins to serve.
+    pub(crate) async fn record_start(&self) -> anyhow::Result<()> {
+        Ok(audit::record_server(&self.db, self.clock.now(), Kind::ServerStarted).await?)
+    }
+
+    /// Writes into the audit log what is still to be written, last that this instance has stopped.
+    /// An outage must not keep it from stopping.
+    pub(crate) async fn record_stop(&self) {
+        let record = async {
+            self.write_refusals().await?;
+            audit::record_server(&self.db, self.clock.now(), Kind::ServerStopped).await?;
+            anyhow::Ok(())
+        };
+        match timeout(PROBE_MAX, record).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(error = %error, "the stop could not be audited"),
+            Err(elapsed) => tracing::error!(error = %elapsed, "the stop could not be audited"),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod admin;
+mod audit;
 mod doctor;
 mod environment;
 mod hash_bench;
@@ -44,6 +45,9 @@ enum Verb {
     /// Manage the keys that sign access tokens, and what seals them
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// Verify the audit log, or remove what is old
+    #[command(subcommand)]
+    Audit(audit::Verb),
     /// Look at everything a server needs, change nothing, and say what to do
     Doctor(doctor::Doctor),
     /// Measure password hashing on this machine, and find parameters for it
@@ -99,6 +103,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Migrate(verb) => migrate::run(&verb, &config).await,
             Verb::Admin(verb) => admin::run(&verb, config).await,
             Verb::Keys(verb) => keys::run(&verb, config).await,
+            Verb::Audit(verb) => audit::run(&verb, config).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),
             Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
         }

@@ -22,6 +22,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let app = App::build(config.clone(), Clock::system()).await?;
     app.follow_algorithm().await?;
+    app.record_start().await?;
     app.spawn_housekeeping();
     let address = listener.local_addr()?;
     if is_first_start {

@@ -21,6 +21,10 @@ pub(crate) struct Model {
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
     pub(crate) request_id: Option<String>,
+    /// How many refusals of one kind this stands for; 1 for all that was done.
+    pub(crate) occurrences: i64,
+    /// When its link was added to the chain.
+    pub(crate) sealed_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

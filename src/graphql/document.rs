@@ -46,7 +46,7 @@ const ROWS_MAX: u64 = 2_000;
 
 /// Fields that list rows, with `first` and `last`. A schema test fails for a field whose type is
 /// a connection that is missing here.
-pub(crate) const CONNECTIONS: &[&str] = &["users"];
+pub(crate) const CONNECTIONS: &[&str] = &["auditEvents", "securityEvents", "users"];
 
 /// Mutations that check a secret or cost a password hash: one an operation (BF-04). A schema
 /// test fails for a mutation with a secret argument that is missing here.

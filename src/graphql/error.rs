@@ -8,7 +8,7 @@ use async_graphql::{ErrorExtensionValues, Name, Value, indexmap::IndexMap};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
-use crate::platform::access::Anonymity;
+use crate::platform::access::{Anonymity, Refusal, Refused};
 use crate::platform::db;
 use crate::platform::invalid::Problem;
 use crate::platform::limits::Limited;
@@ -79,12 +79,21 @@ pub(crate) struct ApiError {
     code: Code,
     message: Cow<'static, str>,
     detail: Option<(&'static str, Value)>,
-    cause: Option<anyhow::Error>,
+    unseen: Unseen,
+}
+
+/// What the server keeps of an error and no client sees; it travels as the error's `source`.
+#[derive(Debug, Default)]
+pub(crate) struct Unseen {
+    /// For the log.
+    pub(crate) cause: Option<anyhow::Error>,
+    /// For the audit log.
+    pub(crate) refusal: Option<Refusal>,
 }
 
 impl ApiError {
     pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), detail: None, cause: None }
+        Self { code, message: message.into(), detail: None, unseen: Unseen::default() }
     }
 
     pub(crate) fn unauthenticated(reason: Anonymity) -> Self {
@@ -99,6 +108,18 @@ impl ApiError {
 
     pub(crate) fn forbidden() -> Self {
         Self::new(Code::Forbidden, "You may not do this")
+            .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    /// Has the audit log hear of this, once the request is over.
+    pub(crate) fn auditing(mut self, refusal: Refusal) -> Self {
+        self.unseen.refusal = Some(refusal);
+        self
+    }
+
+    fn caused_by(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.unseen.cause = Some(cause.into());
+        self
     }
 
     /// One refused argument.
@@ -136,16 +157,13 @@ impl ApiError {
 
     /// A failure that says nothing to clients. The cause is for the log.
     pub(crate) fn internal(cause: impl Into<anyhow::Error>) -> Self {
-        Self {
-            cause: Some(cause.into()),
-            ..Self::new(Code::InternalServerError, "Something went wrong on our side")
-        }
+        Self::new(Code::InternalServerError, "Something went wrong on our side").caused_by(cause)
     }
 
     /// A failure of the database: one that may pass, or one of ours.
     pub(crate) fn database(cause: DbErr) -> Self {
         if db::is_unavailable(&cause) {
-            return Self { cause: Some(cause.into()), ..Self::unavailable(RETRY_AFTER_SECONDS) };
+            return Self::unavailable(RETRY_AFTER_SECONDS).caused_by(cause);
         }
         Self::internal(cause)
     }
@@ -161,6 +179,7 @@ impl From<Limited> for ApiError {
         // Which limit it was would say whether others have tried the same name.
         Self::new(Code::RateLimited, "Too many attempts; please wait")
             .with("retryAfter", limited.retry_after_seconds)
+            .auditing(Refusal { refused: Refused::Rate, target: None })
     }
 }
 
@@ -180,7 +199,7 @@ impl From<ApiError> for async_graphql::Error {
         if let Some((name, value)) = error.detail {
             extensions.set(name, value);
         }
-        let source = error.cause.map(|cause| Arc::new(cause) as Arc<dyn Any + Send + Sync>);
+        let source = Some(Arc::new(error.unseen) as Arc<dyn Any + Send + Sync>);
         Self { message: error.message.into_owned(), source, extensions: Some(extensions) }
     }
 }

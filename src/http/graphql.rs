@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{self, Refusal};
-use crate::graphql::error::{ApiError, Code, field};
+use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::platform::access::{Anonymity, Authentication, Client};
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
@@ -131,8 +131,17 @@ async fn run(
         Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
         Authentication::Anonymous(reason) => Some(reason),
     };
-    let caller = Caller { authentication, client, bearer, cookie };
-    (app.schema.execute(graphql_request(app, call, document, caller)).await, challenge)
+    let viewer = match &authentication {
+        Authentication::Viewer(viewer) => Some(viewer.clone()),
+        Authentication::Anonymous(_) => None,
+    };
+    let caller = Caller { authentication, client: client.clone(), bearer, cookie };
+    let response = app.schema.execute(graphql_request(app, call, document, caller)).await;
+    let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
+    for refusal in unseen.filter_map(|unseen| unseen.refusal) {
+        app.refusals.tell(refusal, viewer.as_ref(), &client);
+    }
+    (response, challenge)
 }
 
 fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
@@ -285,7 +294,7 @@ fn finish(
 /// path it is about the document, with one about an argument's value.
 fn complete(error: &mut ServerError, request_id: &str) -> Code {
     let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
-    if let Some(cause) = error.source::<anyhow::Error>() {
+    if let Some(cause) = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref()) {
         tracing::error!(error = %format!("{cause:#}"), path = %path, "a resolver failed");
     }
     let extensions = error.extensions.get_or_insert_default();

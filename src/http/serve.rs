@@ -24,6 +24,7 @@ pub(crate) async fn serve(app: App, listener: TcpListener) -> anyhow::Result<()>
         tracing::warn!("some requests did not finish in time");
     }
     app.leave().await;
+    app.record_stop().await;
     app.close().await
 }
 

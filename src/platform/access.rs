@@ -119,6 +119,30 @@ impl Client {
         Self { ip: None, user_agent: None, request_id: None, token_mode: TokenMode::Body };
 }
 
+/// What a caller was refused that belongs into the audit log.
+///
+/// A missing or stale token is not among it: every visitor and every idle tab is told so, it
+/// names nobody, and nothing was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) refused: Refused,
+    /// The account it was about, when there is one. What a caller typed is never kept.
+    pub(crate) target: Option<Uuid>,
+}
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A sign-in.
+    SignIn,
+    /// A new pair of tokens.
+    Refresh,
+    /// What another role may do.
+    Access,
+    /// One call too many.
+    Rate,
+}
+
 /// Who a request's bearer token speaks for.
 #[derive(Clone, Debug)]
 pub(crate) enum Authentication {

@@ -5,6 +5,9 @@
 mod accounts;
 mod administration;
 mod architecture;
+mod audit;
+mod audit_chain;
+mod audit_queries;
 mod authorization;
 mod cli;
 mod client_ip;

@@ -26,6 +26,8 @@ use crate::platform::secret::random;
 const PASSWORD_LENGTH_ADVISED: usize = 15;
 /// How far a clock may be off before somebody should look.
 const CLOCK_SECONDS_MAX: i64 = 5;
+/// After this long a running server has sealed an audit event.
+const SEALED_WITHIN: TimeDelta = TimeDelta::minutes(1);
 /// After this long a signing key should have been rotated.
 const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
 
@@ -47,6 +49,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
                 keys(report, config, &db).await;
                 clock(report, &db).await;
                 sharing(report, config, &db).await;
+                seal(report, &db).await;
             }
             // Nothing was written, so nothing can be lost by an unclean end.
             let _closed = db.close().await;
@@ -321,6 +324,23 @@ fn signing(report: &mut Report, config: &Config, found: &[Described]) {
     if Clock::system().now() - newest.created_at > KEY_AGE_MAX {
         let message = "the signing key is more than a year old";
         report.add(Level::Note, ABOUT, message, "portcullis keys rotate");
+    }
+}
+
+/// Whether a server seals the audit log. That none runs is no fault.
+async fn seal(report: &mut Report, db: &Db) {
+    const ABOUT: &str = "audit log";
+    match audit::oldest_unsealed(db.reader()).await {
+        Ok(Some(since)) if Clock::system().now() - since > SEALED_WITHIN => {
+            let message = format!("events are not sealed since {}", time(since));
+            let advice = "start a server, which seals them; if one runs, read its log";
+            report.add(Level::Note, ABOUT, message, advice);
+        }
+        Ok(_) => report.ok(ABOUT, "it is sealed"),
+        Err(_unreadable) => {
+            let advice = "look at the log of the database server";
+            report.add(Level::Problem, "database", "the audit log cannot be read", advice);
+        }
     }
 }
 

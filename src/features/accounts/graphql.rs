@@ -16,11 +16,13 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{RoleGuard, SignedIn};
+use crate::graphql::page::Window;
 use crate::platform::access::{self, Role};
 use crate::platform::id::UserId;
 
 /// An account.
 #[derive(SimpleObject, Clone)]
+#[graphql(complex)]
 pub(crate) struct User {
     /// Unique over all types; opaque.
     pub(crate) id: ID,
@@ -136,7 +138,7 @@ impl AccountQuery {
         #[graphql(desc = "By default the newest first.")] order_by: Option<UserOrder>,
     ) -> Result<UserConnection> {
         let listing = connection::listing(
-            connection::Window { first, after, last, before },
+            Window { first, after, last, before },
             filter.unwrap_or_default(),
             &order_by.unwrap_or_default(),
         )?;

@@ -145,7 +145,7 @@ impl Accounts {
         audit::record(&txn, now, event).await?;
         store::touch_login(&txn, user.id, now).await?;
         user.last_login_at = Some(now);
-        let tokens = self.sessions.begin(&txn, client, &user, now).await?;
+        let tokens = self.sessions.begin(&txn, client, &user, Kind::SignedIn, now).await?;
         txn.commit().await?;
         Ok((user, tokens))
     }

@@ -1,105 +1,38 @@
 //! Audit: what happened to whom, by whom, from where.
 //!
 //! At the bottom of everything. [`record`] runs inside the transaction that makes the change, so
-//! that there is no change without its event and no event without its change (LG-07).
+//! that there is no change without its event and no event without its change (LG-07). A refused
+//! call has no change to join; [`Refusals`] counts those and writes them beside.
 
+mod chain;
+pub(crate) mod graphql;
+mod kind;
+mod listing;
+mod refusals;
 mod store;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
+pub(crate) use self::chain::Chain;
+pub(crate) use self::kind::Kind;
+pub(crate) use self::listing::Log;
+pub(crate) use self::refusals::Refusals;
 use crate::platform::access::{Client, Viewer};
+use crate::platform::db::Db;
 use crate::platform::id::{SessionId, UserId};
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Somebody made an account for themselves.
-    Registered,
-    /// The operator made an account.
-    UserCreated,
-    /// A session began.
-    SignedIn,
-    /// A session was ended by whoever held it.
-    SignedOut,
-    /// A refresh token was presented again after its grace, and its session ended.
-    RefreshReused,
-    RoleChanged,
-    UserDeactivated,
-    UserReactivated,
-    UserDeleted,
-    /// The operator gave a user another password.
-    PasswordSet,
-    /// Failed sign-ins have shut an account's password.
-    AccountLocked,
-    /// The operator opened it again.
-    UserUnlocked,
-    /// The operator ended all sessions of a user.
-    SessionsEnded,
-    /// A key was made: the first one, or by a rotation.
-    KeyAdded,
-    /// A signing key was dropped at once.
-    KeyRetired,
-    /// All keys were sealed under another secret.
-    KeysResealed,
-}
-
-impl Kind {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Registered => "REGISTERED",
-            Self::UserCreated => "USER_CREATED",
-            Self::SignedIn => "SIGNED_IN",
-            Self::SignedOut => "SIGNED_OUT",
-            Self::RefreshReused => "REFRESH_REUSED",
-            Self::RoleChanged => "ROLE_CHANGED",
-            Self::UserDeactivated => "USER_DEACTIVATED",
-            Self::UserReactivated => "USER_REACTIVATED",
-            Self::UserDeleted => "USER_DELETED",
-            Self::PasswordSet => "PASSWORD_SET",
-            Self::AccountLocked => "ACCOUNT_LOCKED",
-            Self::UserUnlocked => "USER_UNLOCKED",
-            Self::SessionsEnded => "SESSIONS_ENDED",
-            Self::KeyAdded => "KEY_ADDED",
-            Self::KeyRetired => "KEY_RETIRED",
-            Self::KeysResealed => "KEYS_RESEALED",
-        }
-    }
-
-    /// A reuse is a refusal; everything else recorded here was done.
-    fn outcome(self) -> &'static str {
-        match self {
-            Self::RefreshReused => "REFUSED",
-            Self::Registered
-            | Self::UserCreated
-            | Self::SignedIn
-            | Self::SignedOut
-            | Self::RoleChanged
-            | Self::UserDeactivated
-            | Self::UserReactivated
-            | Self::UserDeleted
-            | Self::PasswordSet
-            | Self::AccountLocked
-            | Self::UserUnlocked
-            | Self::SessionsEnded
-            | Self::KeyAdded
-            | Self::KeyRetired
-            | Self::KeysResealed => "DONE",
-        }
-    }
-}
-
 /// Who did it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Actor {
     /// A user, in their own name.
     User(UserId),
     /// The operator, at the command line.
     Cli,
-    /// The server itself, at its start.
+    /// The server itself.
     System,
-    /// Somebody who presented a token that was not theirs to use.
+    /// Somebody who was not recognised, or presented a token that was not theirs to use.
     Unknown,
 }
 
@@ -126,7 +59,43 @@ pub(crate) async fn record(
     now: DateTime<Utc>,
     event: Event<'_>,
 ) -> Result<(), DbErr> {
-    store::insert(txn, now, event).await
+    store::insert(txn, now, event, 1).await
+}
+
+/// Writes that an instance has started or stopped; nothing else changes with it.
+pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Result<(), DbErr> {
+    let (actor, client) = (Actor::System, &Client::CLI);
+    let event = Event { kind, actor, target: None, session: None, client };
+    store::insert(db.writer(), now, event, 1).await
+}
+
+/// After this long an event no longer tells from where it came (DP-02).
+const ORIGINS_KEPT: TimeDelta = TimeDelta::days(90);
+/// Events whose origin is erased in one statement, so that the writer is never held for long.
+const ERASE_BATCH: u64 = 500;
+
+/// Erases address and user agent of old events; no digest covers them. Looks at what has grown old
+/// since `erased_until`, and returns until when all is erased.
+pub(crate) async fn erase_origins(
+    db: &Db,
+    erased_until: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<DateTime<Utc>, DbErr> {
+    let before = now - ORIGINS_KEPT;
+    loop {
+        let ids = store::with_origin(db.reader(), erased_until, before, ERASE_BATCH).await?;
+        if ids.is_empty() {
+            return Ok(before);
+        }
+        store::erase_origins(db.writer(), &ids).await?;
+    }
+}
+
+/// When the first event was written that has no link in the chain yet.
+pub(crate) async fn oldest_unsealed(
+    db: &impl ConnectionTrait,
+) -> Result<Option<DateTime<Utc>>, DbErr> {
+    store::oldest_unsealed(db).await
 }
 
 /// When the newest event was written.

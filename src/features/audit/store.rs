@@ -2,19 +2,40 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, Order,
+    QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
-use super::Event;
+use super::listing::{Filter, Listing, Place, Recorded, Side};
+use super::{Event, Kind, refusals};
 use crate::entity::audit_event;
-use crate::platform::id::AuditEventId;
+use crate::platform::id::{AuditEventId, UserId};
 use crate::platform::secret::sha256;
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
     event: Event<'_>,
+    occurrences: u32,
 ) -> Result<(), DbErr> {
-    let row = audit_event::ActiveModel {
+    audit_event::Entity::insert(row(now, &event, occurrences)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// Writes refusals, each with its count, in one statement.
+pub(super) async fn insert_refusals(
+    db: &impl ConnectionTrait,
+    due: &[refusals::Due],
+) -> Result<(), DbErr> {
+    let rows = due.iter().map(|due| row(due.first_at, &due.event(), due.occurrences));
+    audit_event::Entity::insert_many(rows).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::ActiveModel {
+    audit_event::ActiveModel {
         id: Set(AuditEventId::new(now)),
         created_at: Set(now),
         kind: Set(event.kind.as_str().to_owned()),
@@ -26,9 +47,61 @@ pub(super) async fn insert(
         ip: Set(event.client.ip.map(|ip| ip.to_string())),
         user_agent: Set(event.client.user_agent.clone()),
         request_id: Set(event.client.request_id.map(|id| id.to_string())),
-    };
-    audit_event::Entity::insert(row).exec_without_returning(db).await?;
+        occurrences: Set(i64::from(occurrences)),
+        sealed_at: Set(None),
+    }
+}
+
+/// Some of the events between two times that still tell from where they came.
+pub(super) async fn with_origin(
+    db: &impl ConnectionTrait,
+    from: Option<DateTime<Utc>>,
+    before: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<AuditEventId>, DbErr> {
+    let column = &audit_event::COLUMN;
+    let has_origin =
+        Condition::any().add(column.ip.is_not_null()).add(column.user_agent.is_not_null());
+    let old = Condition::all()
+        .add(column.created_at.lt(before))
+        .add_option(from.map(|from| column.created_at.gte(from)));
+    audit_event::Entity::find()
+        .select_only()
+        .column(audit_event::Column::Id)
+        .filter(old)
+        .filter(has_origin)
+        .order_by_asc(audit_event::Column::CreatedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+pub(super) async fn erase_origins(
+    db: &impl ConnectionTrait,
+    ids: &[AuditEventId],
+) -> Result<(), DbErr> {
+    audit_event::Entity::update_many()
+        .col_expr(audit_event::Column::Ip, Expr::value(None::<String>))
+        .col_expr(audit_event::Column::UserAgent, Expr::value(None::<String>))
+        .filter(audit_event::COLUMN.id.is_in(ids.iter().copied()))
+        .exec(db)
+        .await?;
     Ok(())
+}
+
+pub(super) async fn oldest_unsealed(
+    db: &impl ConnectionTrait,
+) -> Result<Option<DateTime<Utc>>, DbErr> {
+    audit_event::Entity::find()
+        .select_only()
+        .column(audit_event::Column::CreatedAt)
+        .filter(audit_event::COLUMN.sealed_at.is_null())
+        .order_by_asc(audit_event::Column::Id)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await
 }
 
 pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
@@ -40,4 +113,111 @@ pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<
         .into_tuple()
         .one(db)
         .await
+}
+
+/// At most `limit` events of a listing, beginning at the end it is counted from.
+pub(super) async fn list(
+    db: &impl ConnectionTrait,
+    listing: &Listing,
+    limit: u64,
+) -> Result<Vec<Recorded>, DbErr> {
+    let backend = db.get_database_backend();
+    let mut select = matching(&listing.filter);
+    for (place, is_before) in [(listing.after, false), (listing.before, true)] {
+        if let Some(place) = place {
+            select = select.filter(beyond(backend, place, Side { is_before, inclusive: false }));
+        }
+    }
+    let direction = if listing.from_end { Order::Asc } else { Order::Desc };
+    let rows = select
+        .order_by(audit_event::Column::CreatedAt, direction.clone())
+        .order_by(audit_event::Column::Id, direction)
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Recorded::from).collect())
+}
+
+pub(super) async fn exists_beyond(
+    db: &impl ConnectionTrait,
+    filter: &Filter,
+    place: Place,
+    side: Side,
+) -> Result<bool, DbErr> {
+    let found: Option<AuditEventId> = matching(filter)
+        .select_only()
+        .column(audit_event::Column::Id)
+        .filter(beyond(db.get_database_backend(), place, side))
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
+fn matching(filter: &Filter) -> Select<audit_event::Entity> {
+    let column = &audit_event::COLUMN;
+    let kinds = filter
+        .kinds
+        .as_ref()
+        .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(|kind| kind.as_str())));
+    let about = filter.about.map(|UserId(id)| {
+        Condition::any().add(column.actor_id.eq(id)).add(column.target_id.eq(id))
+    });
+    let all = Condition::all()
+        .add_option(kinds)
+        .add_option(about)
+        .add_option(filter.actor.map(|id| column.actor_id.eq(id)))
+        .add_option(filter.target.map(|id| column.target_id.eq(id)))
+        .add_option(filter.from.map(|time| column.created_at.gte(time)))
+        .add_option(filter.until.map(|time| column.created_at.lt(time)));
+    audit_event::Entity::find().filter(all)
+}
+
+/// What stands on one side of `place`, in the form that a composite index serves.
+fn beyond(backend: DbBackend, place: Place, side: Side) -> SimpleExpr {
+    // The newest stand first, so what is before is greater.
+    let is_greater = side.is_before;
+    let (time, id) =
+        (Expr::col(audit_event::Column::CreatedAt), Expr::col(audit_event::Column::Id));
+    let (moment, there) = (Expr::value(place.created_at), Expr::value(place.id));
+    if backend == DbBackend::MySql {
+        // MySQL uses no index for a comparison of rows, but two ranges of it for this.
+        let by_id = match (is_greater, side.inclusive) {
+            (true, false) => id.gt(there),
+            (true, true) => id.gte(there),
+            (false, false) => id.lt(there),
+            (false, true) => id.lte(there),
+        };
+        let further = if is_greater {
+            time.clone().gt(moment.clone())
+        } else {
+            time.clone().lt(moment.clone())
+        };
+        return further.or(time.eq(moment).and(by_id));
+    }
+    let (here, there) = (Expr::tuple([time, id]), Expr::tuple([moment, there]));
+    match (is_greater, side.inclusive) {
+        (true, false) => here.gt(there),
+        (true, true) => here.gte(there),
+        (false, false) => here.lt(there),
+        (false, true) => here.lte(there),
+    }
+}
+
+impl From<audit_event::Model> for Recorded {
+    fn from(row: audit_event::Model) -> Self {
+        Self {
+            place: Place { created_at: row.created_at, id: row.id },
+            kind: Kind::parse(&row.kind),
+            is_done: row.outcome == "DONE",
+            actor_kind: row.actor_kind,
+            actor: row.actor_id.map(UserId),
+            target: row.target_id,
+            ip: row.ip.and_then(|ip| ip.parse().ok()),
+            user_agent: row.user_agent,
+            request_id: row.request_id,
+            occurrences: row.occurrences,
+        }
+    }
 }

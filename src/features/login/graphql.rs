@@ -12,7 +12,7 @@ use crate::features::sessions::{
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::platform::access::{self, TokenMode};
+use crate::platform::access::{self, Refusal, Refused, TokenMode};
 use crate::platform::passwords::policy::Password;
 
 /// A signed-in user and what keeps them signed in.
@@ -146,8 +146,10 @@ fn presented(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<Refre
 impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
-            LoginError::InvalidCredentials => {
+            LoginError::InvalidCredentials { account } => {
+                let target = account.map(|id| id.0);
                 Self::new(Code::InvalidCredentials, "Wrong username, e-mail address or password")
+                    .auditing(Refusal { refused: Refused::SignIn, target })
             }
             LoginError::Limited(limited) => limited.into(),
             LoginError::Hash(error) => error.into(),
@@ -161,9 +163,10 @@ impl From<RefreshError> for ApiError {
     fn from(error: RefreshError) -> Self {
         match error {
             // One answer for both: a thief must not learn that the theft was noticed.
-            RefreshError::Unknown | RefreshError::Reused => {
-                Self::new(Code::InvalidToken, "Please sign in again")
-            }
+            RefreshError::Unknown => Self::new(Code::InvalidToken, "Please sign in again")
+                .auditing(Refusal { refused: Refused::Refresh, target: None }),
+            // Its event is in the transaction that has ended the session.
+            RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
             RefreshError::Limited(limited) => limited.into(),
             RefreshError::Unsettled => Self::unavailable(1),
             RefreshError::Crypto(cause) => Self::internal(cause),

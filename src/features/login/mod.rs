@@ -61,7 +61,10 @@ pub(crate) static LIMITS: [Limit; 3] = [
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
     #[error("unknown account, wrong password, or an account that is inactive or shut")]
-    InvalidCredentials,
+    InvalidCredentials {
+        /// For the audit log only; nobody is told.
+        account: Option<UserId>,
+    },
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
@@ -85,7 +88,10 @@ impl DbFailure for LoginError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::InvalidCredentials | Self::Limited(_) | Self::Hash(_) | Self::Crypto(_) => None,
+            Self::InvalidCredentials { .. }
+            | Self::Limited(_)
+            | Self::Hash(_)
+            | Self::Crypto(_) => None,
         }
     }
 }
@@ -114,7 +120,7 @@ impl Login {
         match &outcome {
             Ok(_) => admission.succeeded().await,
             // Counted as a failure already.
-            Err(LoginError::InvalidCredentials | LoginError::Limited(_)) => {}
+            Err(LoginError::InvalidCredentials { .. } | LoginError::Limited(_)) => {}
             Err(LoginError::Hash(_) | LoginError::Crypto(_) | LoginError::Db(_)) => {
                 admission.unjudged().await;
             }
@@ -128,14 +134,16 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
+        let mut account = None;
         for _ in 0..CHECKS_MAX {
             let verified = self.verify(client, identifier, password).await?;
+            account = Some(verified.user.id);
             let begun = self.db.retry(|| self.begin(client, &verified)).await?;
             if let Some(signed_in) = begun {
                 return Ok(signed_in);
             }
         }
-        Err(LoginError::InvalidCredentials)
+        Err(LoginError::InvalidCredentials { account })
     }
 
     /// Checks the password, outside any transaction, and whether there is an account or not.
@@ -149,13 +157,13 @@ impl Login {
         let stored = found.as_ref().map(|found| &found.hash);
         let verdict = self.hasher.verify(password, stored).await?;
         let Some(Found { user, hash, failed_logins }) = found else {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials { account: None });
         };
         let is_open = user.is_active && failed_logins < FAILURES_MAX;
         let rehashed = match verdict {
             Verdict::Wrong => {
                 self.count_failure(client, user.id);
-                return Err(LoginError::InvalidCredentials);
+                return Err(LoginError::InvalidCredentials { account: Some(user.id) });
             }
             Verdict::RightButOutdated if is_open => Some(self.hasher.hash(password).await?),
             Verdict::RightButOutdated | Verdict::Right => None,
@@ -201,20 +209,25 @@ impl Login {
         client: &Client,
         verified: &Verified,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
+        let account = Some(verified.user.id);
         let txn = self.db.begin().await?;
         let Some(Found { user, hash, failed_logins }) = store::lock(&txn, verified.user.id).await?
         else {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials { account });
         };
         if !user.is_active || failed_logins >= FAILURES_MAX {
-            return Err(LoginError::InvalidCredentials);
+            return Err(LoginError::InvalidCredentials { account });
         }
         if hash.as_str() != verified.hash.as_str() {
             return Ok(None);
         }
         let now = self.clock.now();
         let user = User { last_login_at: Some(now), ..user };
-        let tokens = self.sessions.begin(&txn, client, &user, now).await?;
+        let kind = match failed_logins {
+            0 => Kind::SignedIn,
+            _ => Kind::SignedInAfterFailures,
+        };
+        let tokens = self.sessions.begin(&txn, client, &user, kind, now).await?;
         store::record_login(&txn, &user, verified.rehashed.as_ref()).await?;
         txn.commit().await?;
         self.sessions.forget(user.id);

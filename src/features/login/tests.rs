@@ -65,7 +65,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     it.app.accounts.deactivate(&Client::CLI, By::Admin(&viewer), alice.id).await.unwrap();
 
     let outcome = it.login.begin(&Client::CLI, &held).await;
-    assert!(matches!(outcome, Err(LoginError::InvalidCredentials)));
+    assert!(matches!(outcome, Err(LoginError::InvalidCredentials { .. })));
 }
 
 #[tokio::test]
@@ -83,5 +83,5 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     assert!(changed.is_none(), "no session for a password that was right once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
     let again = it.login.login(&Client::CLI, &alice, &right).await;
-    assert!(matches!(again, Err(LoginError::InvalidCredentials)));
+    assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }

@@ -122,7 +122,8 @@ impl Sessions {
         Self { db, clock, keys, jwt, limits, lifetimes, facts }
     }
 
-    /// Begins a session for `user` inside the caller's transaction.
+    /// Begins a session for `user` inside the caller's transaction, of which the audit log says
+    /// that it is of this `kind`.
     ///
     /// The caller holds the lock on the user's row and has checked there that the user is active:
     /// that is what keeps a deactivation and a sign-in from missing each other.
@@ -131,6 +132,7 @@ impl Sessions {
         txn: &impl ConnectionTrait,
         client: &Client,
         user: &User,
+        kind: Kind,
         now: DateTime<Utc>,
     ) -> Result<Tokens, SessionError> {
         let session = store::Begun {
@@ -151,7 +153,7 @@ impl Sessions {
         };
         store::insert_token(txn, token).await?;
         let event = Event {
-            kind: Kind::SignedIn,
+            kind,
             actor: Actor::User(user.id),
             target: Some(user.id.0),
             session: Some(session.id),

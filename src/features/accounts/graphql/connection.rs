@@ -9,7 +9,7 @@ use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, se
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::page::{Cursor, PageInfo, Size};
+use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::platform::access;
 use crate::platform::id::UserId;
 
@@ -65,14 +65,6 @@ pub(crate) struct UserEdge {
     node: User,
     /// Where the user stands in this order; opaque.
     cursor: String,
-}
-
-/// The arguments of a connection, as they came.
-pub(super) struct Window {
-    pub(super) first: Option<i32>,
-    pub(super) after: Option<String>,
-    pub(super) last: Option<i32>,
-    pub(super) before: Option<String>,
 }
 
 /// Understands the arguments of `users`.

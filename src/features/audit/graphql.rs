@@ -1,0 +1,335 @@
+//! The audit log in the schema: all of it for admins, one's own for everybody.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, SecondsFormat, Utc};
+use uuid::Uuid;
+
+use super::Kind;
+use super::listing::{Filter, Listing, Log, Page, Place, Recorded, Side};
+use crate::features::accounts::graphql::{User, UserLoader};
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth};
+use crate::graphql::error::{ApiError, Result};
+use crate::graphql::guard::{RoleGuard, SignedIn};
+use crate::graphql::page::{Cursor, PageInfo, Size, Window};
+use crate::platform::access::Role;
+use crate::platform::id::{AuditEventId, UserId};
+
+/// The order's name inside cursors: there is one.
+const ORDER: &str = "CREATED_AT DESC";
+/// More kinds than there are say nothing.
+const TYPES_MAX: usize = 64;
+
+/// What happened.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Kind")]
+pub(crate) enum AuditEventType {
+    /// Somebody made an account for themselves.
+    Registered,
+    /// The operator made an account.
+    UserCreated,
+    /// A session began.
+    SignedIn,
+    /// A session began, and the account's last attempts had failed.
+    SignedInAfterFailures,
+    /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
+    SignInRefused,
+    /// After too many wrong passwords no password opens the account.
+    AccountLocked,
+    /// The operator opened it again.
+    UserUnlocked,
+    /// A session was ended by whoever held it.
+    SignedOut,
+    /// A refresh token was presented that gives nothing.
+    RefreshRefused,
+    /// A refresh token was presented again after its grace, and its session ended.
+    RefreshReused,
+    /// A caller asked for what their role does not let them have.
+    AccessDenied,
+    /// A caller asked too often.
+    RateLimited,
+    /// An account got another role.
+    RoleChanged,
+    /// An account was shut, and its sessions ended.
+    UserDeactivated,
+    /// A shut account was opened again.
+    UserReactivated,
+    /// An account was deleted.
+    UserDeleted,
+    /// The operator gave a user another password.
+    PasswordSet,
+    /// The operator ended all sessions of a user.
+    SessionsEnded,
+    /// A key was made: the first one, or by a rotation.
+    KeyAdded,
+    /// A signing key was dropped at once.
+    KeyRetired,
+    /// All keys were sealed under another secret.
+    KeysResealed,
+    /// The operator removed old events.
+    AuditPruned,
+    /// An instance began to serve, with its settings read.
+    ServerStarted,
+    /// An instance was told to stop and did. One that was killed leaves no such event.
+    ServerStopped,
+}
+
+/// How it ended.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuditEventOutcome {
+    /// It was done.
+    Done,
+    /// It was refused.
+    Refused,
+}
+
+/// Something that matters to security.
+#[derive(SimpleObject)]
+#[graphql(complex)]
+pub(crate) struct AuditEvent {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// When it happened; of several refusals the first.
+    created_at: DateTime<Utc>,
+    /// What happened; null for what only a newer version of the server knows.
+    r#type: Option<AuditEventType>,
+    /// How it ended.
+    outcome: AuditEventOutcome,
+    /// USER, CLI for the operator, SYSTEM for the server, or UNKNOWN.
+    actor_type: String,
+    /// The user or the key it happened to.
+    target: Option<ID>,
+    /// The address it came from, until that is erased.
+    ip: Option<String>,
+    /// The program it came from, as that calls itself.
+    user_agent: Option<String>,
+    /// The request it happened in, as the log names it.
+    request_id: Option<String>,
+    /// How many alike refusals this stands for; else 1.
+    occurrences: i32,
+    #[graphql(skip)]
+    actor_id: Option<UserId>,
+}
+
+#[ComplexObject]
+impl AuditEvent {
+    /// The user who did it, if one did who still exists.
+    async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        let Some(id) = self.actor_id else { return Ok(None) };
+        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+        loader.load_one(id).await.map_err(|cause| ApiError::database((*cause).clone()))
+    }
+}
+
+impl From<&Recorded> for AuditEvent {
+    fn from(event: &Recorded) -> Self {
+        Self {
+            id: event.place.id.to_string().into(),
+            created_at: event.place.created_at,
+            r#type: event.kind.map(Into::into),
+            outcome: match event.is_done {
+                true => AuditEventOutcome::Done,
+                false => AuditEventOutcome::Refused,
+            },
+            actor_type: event.actor_kind.clone(),
+            target: event.target.map(|id| id.to_string().into()),
+            ip: event.ip.map(|ip| ip.to_string()),
+            user_agent: event.user_agent.clone(),
+            request_id: event.request_id.clone(),
+            occurrences: i32::try_from(event.occurrences).unwrap_or(i32::MAX),
+            actor_id: event.actor,
+        }
+    }
+}
+
+impl AuditEvent {
+    /// The event as its owner may see it: of somebody else who acted on the account, an admin,
+    /// neither who it was nor from where.
+    fn of_owner(event: &Recorded, owner: UserId) -> Self {
+        let shown = Self::from(event);
+        if event.actor.is_none_or(|actor| actor == owner) {
+            return shown;
+        }
+        Self { ip: None, user_agent: None, request_id: None, actor_id: None, ..shown }
+    }
+}
+
+/// Which events are meant; what is given must all be true.
+#[derive(InputObject, Default)]
+pub(crate) struct AuditEventFilter {
+    /// Only events of these types.
+    types: Option<Vec<AuditEventType>>,
+    /// Only what this user did.
+    actor: Option<ID>,
+    /// Only what happened to this user or key.
+    target: Option<ID>,
+    /// Only events at this time or later.
+    from: Option<DateTime<Utc>>,
+    /// Only events before this time.
+    until: Option<DateTime<Utc>>,
+}
+
+/// An event in a list.
+#[derive(SimpleObject)]
+pub(crate) struct AuditEventEdge {
+    /// The event.
+    node: AuditEvent,
+    /// Where the event stands; opaque.
+    cursor: String,
+}
+
+/// A page of events, the newest first.
+pub(crate) struct AuditEventConnection {
+    listing: Listing,
+    events: Vec<Recorded>,
+    has_more: bool,
+}
+
+impl AuditEventConnection {
+    async fn load(log: &Log, window: Window, filter: Filter) -> Result<Self> {
+        let size = Size::parse(window.first, window.last)?;
+        let listing = Listing {
+            filter,
+            after: window.after.map(|text| parse_place("after", &text)).transpose()?,
+            before: window.before.map(|text| parse_place("before", &text)).transpose()?,
+            size: size.count,
+            from_end: size.from_end,
+        };
+        let Page { events, has_more } = log.list(&listing).await.map_err(ApiError::database)?;
+        Ok(Self { listing, events, has_more })
+    }
+
+    /// Whether anything stands before the page, or else after it: known without asking on the side
+    /// the page was read towards, and on a side without a cursor.
+    async fn has_beyond(&self, log: &Log, is_before: bool) -> Result<bool> {
+        if is_before == self.listing.from_end && self.has_more {
+            return Ok(true);
+        }
+        let bound = if is_before { self.listing.after } else { self.listing.before };
+        let Some(bound) = bound else { return Ok(false) };
+        let edge = if is_before { self.events.first() } else { self.events.last() };
+        let (place, inclusive) = edge.map_or((bound, true), |event| (event.place, false));
+        let side = Side { is_before, inclusive };
+        log.exists_beyond(&self.listing, place, side).await.map_err(ApiError::database)
+    }
+}
+
+/// A page of events, the newest first. They are not counted: that would read the whole log.
+#[Object]
+impl AuditEventConnection {
+    /// The events of this page.
+    async fn edges(&self) -> Vec<AuditEventEdge> {
+        let node = |event: &Recorded| match self.listing.filter.about {
+            Some(owner) => AuditEvent::of_owner(event, owner),
+            None => AuditEvent::from(event),
+        };
+        let edge = |event| AuditEventEdge { node: node(event), cursor: cursor(event) };
+        self.events.iter().map(edge).collect()
+    }
+
+    /// Which part of the list this is.
+    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
+        let (log, asked) = (ctx.service::<Log>(), ctx.look_ahead());
+        let mut page = PageInfo {
+            has_next_page: false,
+            has_previous_page: false,
+            start_cursor: self.events.first().map(cursor),
+            end_cursor: self.events.last().map(cursor),
+        };
+        if asked.field("hasNextPage").exists() {
+            page.has_next_page = self.has_beyond(log, false).await?;
+        }
+        if asked.field("hasPreviousPage").exists() {
+            page.has_previous_page = self.has_beyond(log, true).await?;
+        }
+        Ok(page)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct AuditQuery;
+
+#[Object]
+impl AuditQuery {
+    /// What happened that matters to security, in pages, the newest first. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
+    async fn audit_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+        #[graphql(desc = "Which events are meant; all by default.")] filter: Option<
+            AuditEventFilter,
+        >,
+    ) -> Result<AuditEventConnection> {
+        let filter = parse_filter(filter.unwrap_or_default())?;
+        let window = Window { first, after, last, before };
+        AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
+    }
+}
+
+#[ComplexObject]
+impl User {
+    /// What was done by the caller or to their account, in pages, the newest first. Of nobody
+    /// else; requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn security_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<AuditEventConnection> {
+        let owner = ctx.viewer()?.user.id;
+        // Admins have auditEvents for the others.
+        if UserId::parse(&self.id) != Some(owner) {
+            return Err(ApiError::forbidden());
+        }
+        let filter = Filter { about: Some(owner), ..Filter::default() };
+        let window = Window { first, after, last, before };
+        AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
+    }
+}
+
+fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
+    if filter.types.as_ref().is_some_and(|types| types.len() > TYPES_MAX) {
+        let message = "A filter has at most 64 types";
+        return Err(ApiError::argument("filter.types", "TOO_LONG", message));
+    }
+    let id = |path, id: Option<ID>| id.map(|id| parse_id(path, &id)).transpose();
+    Ok(Filter {
+        kinds: filter.types.map(|types| types.into_iter().map(Into::into).collect()),
+        actor: id("filter.actor", filter.actor)?,
+        target: id("filter.target", filter.target)?,
+        about: None,
+        from: filter.from,
+        until: filter.until,
+    })
+}
+
+fn parse_id(path: &'static str, id: &ID) -> Result<Uuid> {
+    let refused = |_| ApiError::argument(path, "INVALID_FORMAT", "This is not an id");
+    Uuid::try_parse(id).map_err(refused)
+}
+
+fn cursor(event: &Recorded) -> String {
+    let Place { created_at, id } = event.place;
+    let key = created_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    Cursor { order: ORDER.to_owned(), key, id: id.to_string() }.encode()
+}
+
+fn parse_place(path: &'static str, text: &str) -> Result<Place> {
+    let cursor = Cursor::parse(path, text, ORDER)?;
+    let time = DateTime::parse_from_rfc3339(&cursor.key).ok();
+    time.zip(Uuid::try_parse(&cursor.id).ok())
+        .map(|(time, id)| Place { created_at: time.with_timezone(&Utc), id: AuditEventId(id) })
+        .ok_or_else(|| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
+}

@@ -1,0 +1,85 @@
+//! What can happen, as it is stored.
+
+use crate::platform::access::Refused;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $outcome:literal;)*) => {
+        /// What happened.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub(crate) enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// Reads a kind back.
+            pub(super) fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+
+            /// Whether it was done or refused.
+            pub(super) fn outcome(self) -> &'static str {
+                match self { $(Self::$name => $outcome,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Somebody made an account for themselves.
+    Registered = "REGISTERED", "DONE";
+    /// The operator made an account.
+    UserCreated = "USER_CREATED", "DONE";
+    /// A session began.
+    SignedIn = "SIGNED_IN", "DONE";
+    /// A session began, and the account's last attempts had failed.
+    SignedInAfterFailures = "SIGNED_IN_AFTER_FAILURES", "DONE";
+    /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
+    SignInRefused = "SIGN_IN_REFUSED", "REFUSED";
+    /// After too many wrong passwords no password opens the account.
+    AccountLocked = "ACCOUNT_LOCKED", "DONE";
+    /// The operator opened it again.
+    UserUnlocked = "USER_UNLOCKED", "DONE";
+    /// A session was ended by whoever held it.
+    SignedOut = "SIGNED_OUT", "DONE";
+    /// A refresh token was presented that gives nothing.
+    RefreshRefused = "REFRESH_REFUSED", "REFUSED";
+    /// A refresh token was presented again after its grace, and its session ended.
+    RefreshReused = "REFRESH_REUSED", "REFUSED";
+    /// A caller asked for what their role does not let them have.
+    AccessDenied = "ACCESS_DENIED", "REFUSED";
+    /// A caller asked too often.
+    RateLimited = "RATE_LIMITED", "REFUSED";
+    RoleChanged = "ROLE_CHANGED", "DONE";
+    UserDeactivated = "USER_DEACTIVATED", "DONE";
+    UserReactivated = "USER_REACTIVATED", "DONE";
+    UserDeleted = "USER_DELETED", "DONE";
+    /// The operator gave a user another password.
+    PasswordSet = "PASSWORD_SET", "DONE";
+    /// The operator ended all sessions of a user.
+    SessionsEnded = "SESSIONS_ENDED", "DONE";
+    /// A key was made: the first one, or by a rotation.
+    KeyAdded = "KEY_ADDED", "DONE";
+    /// A signing key was dropped at once.
+    KeyRetired = "KEY_RETIRED", "DONE";
+    /// All keys were sealed under another secret.
+    KeysResealed = "KEYS_RESEALED", "DONE";
+    /// The operator removed old events.
+    AuditPruned = "AUDIT_PRUNED", "DONE";
+    /// An instance began to serve, with its settings read.
+    ServerStarted = "SERVER_STARTED", "DONE";
+    /// An instance was told to stop and did. One that was killed leaves no such event.
+    ServerStopped = "SERVER_STOPPED", "DONE";
+}
+
+impl From<Refused> for Kind {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::SignIn => Self::SignInRefused,
+            Refused::Refresh => Self::RefreshRefused,
+            Refused::Access => Self::AccessDenied,
+            Refused::Rate => Self::RateLimited,
+        }
+    }
+}

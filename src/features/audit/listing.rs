@@ -1,0 +1,103 @@
+//! Pages of events, the newest first, by key and never by offset.
+
+use std::net::IpAddr;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+use super::{Kind, store};
+use crate::platform::db::Db;
+use crate::platform::id::{AuditEventId, UserId};
+
+/// Reads the audit log.
+#[derive(Clone)]
+pub(crate) struct Log {
+    pub(crate) db: Db,
+}
+
+/// Which events are meant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// All kinds, or these.
+    pub(crate) kinds: Option<Vec<Kind>>,
+    pub(crate) actor: Option<Uuid>,
+    pub(crate) target: Option<Uuid>,
+    /// What was done by this user or to them.
+    pub(crate) about: Option<UserId>,
+    pub(crate) from: Option<DateTime<Utc>>,
+    pub(crate) until: Option<DateTime<Utc>>,
+}
+
+/// An event's place: its time, and its id to break ties.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) id: AuditEventId,
+}
+
+/// A side of a place, with the place itself or without.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side {
+    /// Towards the beginning of the list, where the newest stand.
+    pub(crate) is_before: bool,
+    pub(crate) inclusive: bool,
+}
+
+/// One page: from where, to where, how many, and from which end.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    pub(crate) filter: Filter,
+    pub(crate) after: Option<Place>,
+    pub(crate) before: Option<Place>,
+    pub(crate) size: u64,
+    /// Counted from the end, as `last` does.
+    pub(crate) from_end: bool,
+}
+
+/// An event as it was recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) place: Place,
+    /// `None` for one that a newer program has written.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) is_done: bool,
+    pub(crate) actor_kind: String,
+    pub(crate) actor: Option<UserId>,
+    pub(crate) target: Option<Uuid>,
+    pub(crate) ip: Option<IpAddr>,
+    pub(crate) user_agent: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) occurrences: i64,
+}
+
+/// The events of a page, in order, and whether its window holds more of them.
+pub(crate) struct Page {
+    pub(crate) events: Vec<Recorded>,
+    pub(crate) has_more: bool,
+}
+
+impl Log {
+    /// Reads one page, in one statement.
+    pub(crate) async fn list(&self, listing: &Listing) -> Result<Page, DbErr> {
+        let mut events = store::list(self.db.reader(), listing, listing.size + 1).await?;
+        let has_more = events.len() as u64 > listing.size;
+        if has_more {
+            events.pop();
+        }
+        if listing.from_end {
+            events.reverse();
+        }
+        Ok(Page { events, has_more })
+    }
+
+    /// Whether any event stands before (or else after) `place`, which counts itself if inclusive.
+    pub(crate) async fn exists_beyond(
+        &self,
+        listing: &Listing,
+        place: Place,
+        side: Side,
+    ) -> Result<bool, DbErr> {
+        store::exists_beyond(self.db.reader(), &listing.filter, place, side).await
+    }
+}

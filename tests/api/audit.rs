@@ -1,0 +1,182 @@
+//! The audit log: what is written, and that nothing is changed without it.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement};
+use serde_json::json;
+
+use crate::authorization::{root_fields, sample};
+use crate::support::{PASSWORD, SignedIn, TestApp};
+
+const WRONG: &str = "not the password at all";
+
+/// Kind, outcome, target and count of each event about a refusal, in alphabetical order.
+async fn refusals(app: &TestApp) -> Vec<(String, bool, i64)> {
+    app.app.write_refusals().await.unwrap();
+    let db = app.database.connection().await;
+    let sql = "SELECT kind, target_id IS NULL AS nobody, occurrences FROM audit_events \
+               WHERE outcome = 'REFUSED' ORDER BY kind, nobody";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let rows = db.query_all_raw(statement).await.unwrap();
+    rows.iter()
+        .map(|row| {
+            let has_target = match row.try_get::<bool>("", "nobody") {
+                Ok(nobody) => !nobody,
+                Err(_integer) => row.try_get::<i64>("", "nobody").unwrap() == 0,
+            };
+            (row.try_get("", "kind").unwrap(), has_target, row.try_get("", "occurrences").unwrap())
+        })
+        .collect()
+}
+
+fn refused(kind: &str, has_target: bool, occurrences: i64) -> (String, bool, i64) {
+    (kind.to_owned(), has_target, occurrences)
+}
+
+#[tokio::test]
+async fn a_refused_sign_in_names_the_account_if_there_is_one_and_never_what_was_typed() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    app.login("alice", PASSWORD).await.data();
+    assert_eq!(refusals(&app).await, []);
+
+    for _ in 0..3 {
+        assert_eq!(app.login("alice", WRONG).await.code(), "INVALID_CREDENTIALS");
+        assert_eq!(app.login("hunter2-as-a-name", WRONG).await.code(), "INVALID_CREDENTIALS");
+    }
+    app.sql("UPDATE users SET is_active = FALSE WHERE username_key = 'alice'").await;
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    let expected = [refused("SIGN_IN_REFUSED", true, 4), refused("SIGN_IN_REFUSED", false, 3)];
+    assert_eq!(refusals(&app).await, expected);
+}
+
+#[tokio::test]
+async fn a_refused_role_is_written_with_its_caller_and_a_missing_token_is_not() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let users = "{ users { totalCount } }";
+    assert_eq!(app.call(users, json!({}), None).await.code(), "UNAUTHENTICATED");
+    assert_eq!(refusals(&app).await, []);
+
+    assert_eq!(app.query(users, &alice.access).await.code(), "FORBIDDEN");
+    assert_eq!(refusals(&app).await, [refused("ACCESS_DENIED", false, 1)]);
+    let complete = "audit_events WHERE kind = 'ACCESS_DENIED' AND actor_kind = 'USER' AND \
+                    actor_id = (SELECT id FROM users) AND session_hash IS NOT NULL AND \
+                    request_id IS NOT NULL";
+    assert_eq!(app.count(complete).await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_refresh_is_written_and_a_reuse_only_as_what_it_is() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let unknown = format!("pcr_{}", "A".repeat(43));
+    assert_eq!(app.refresh(&unknown).await.code(), "INVALID_TOKEN");
+    app.refresh(&alice.refresh).await.data();
+    assert_eq!(refusals(&app).await, [refused("REFRESH_REFUSED", false, 1)]);
+
+    app.clock.advance(std::time::Duration::from_mins(1));
+    assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
+    let expected = [refused("REFRESH_REFUSED", false, 1), refused("REFRESH_REUSED", true, 1)];
+    assert_eq!(refusals(&app).await, expected);
+}
+
+/// What is in every table but those of the audit log, as text.
+async fn contents(app: &TestApp) -> BTreeMap<String, String> {
+    let db = app.database.connection().await;
+    let tables = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        DbBackend::Postgres => {
+            "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables \
+             WHERE table_schema = current_schema()"
+        }
+        _ => {
+            "SELECT table_name AS name FROM information_schema.tables \
+             WHERE table_schema = database()"
+        }
+    };
+    let mut contents = BTreeMap::new();
+    for table in rows(&db, tables).await {
+        let name: String = table.try_get("", "name").unwrap();
+        if !name.starts_with("audit_") && !name.starts_with("sqlite_") {
+            let text = content(&db, &name).await;
+            contents.insert(name, text);
+        }
+    }
+    assert!(contents.contains_key("users") && contents.contains_key("sessions"));
+    contents
+}
+
+async fn content(db: &DatabaseConnection, table: &str) -> String {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => {
+            let columns = rows(db, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
+            let quoted: Vec<String> = columns
+                .iter()
+                .map(|column| {
+                    format!("quote(\"{}\")", column.try_get::<String>("", "name").unwrap())
+                })
+                .collect();
+            format!("SELECT {} AS t FROM \"{table}\" ORDER BY 1", quoted.join("||','||"))
+        }
+        DbBackend::Postgres => format!("SELECT CAST(t AS TEXT) AS t FROM \"{table}\" t ORDER BY 1"),
+        _ => {
+            let sum = &rows(db, &format!("CHECKSUM TABLE \"{table}\"")).await[0];
+            return sum.try_get::<i64>("", "Checksum").unwrap().to_string();
+        }
+    };
+    let rows = rows(db, &sql).await;
+    rows.iter().map(|row| row.try_get::<String>("", "t").unwrap() + "\n").collect()
+}
+
+async fn rows(db: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
+    db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap()
+}
+
+/// A call of a mutation that changes something, after what it takes for that.
+async fn change(app: &TestApp, field: &str, target: &SignedIn, boss: &SignedIn) -> String {
+    let id = &target.id;
+    if field == "reactivateUser" {
+        let shut = format!("mutation {{ deactivateUser(id: \"{id}\") {{ id }} }}");
+        app.query(&shut, &boss.access).await.data();
+    }
+    let call = match field {
+        "setUserRole" => format!("setUserRole(id: \"{id}\", role: ADMIN) {{ id }}"),
+        other => sample(other, target),
+    };
+    format!("mutation {{ {call} }}")
+}
+
+/// A successful refresh is the one change that is a metric and no event: a session makes hundreds a
+/// day, and each says only that it goes on.
+const WITHOUT_EVENT: [&str; 1] = ["refreshToken"];
+
+#[tokio::test]
+async fn every_mutation_that_changes_anything_writes_an_event_with_it_or_changes_nothing() {
+    let mutations: Vec<String> = root_fields()
+        .into_iter()
+        .filter(|field| field.operation == "mutation")
+        .map(|field| field.name)
+        .collect();
+    assert!(mutations.len() >= 8);
+    for name in mutations {
+        let app = TestApp::start().await;
+        let (target, boss) = (app.register("target").await, app.admin("boss").await);
+        let call = change(&app, &name, &target, &boss).await;
+        let (before, events) = (contents(&app).await, app.count("audit_events").await);
+
+        // A change whose event cannot be written is taken back: they are one transaction.
+        if !WITHOUT_EVENT.contains(&name.as_str()) {
+            app.sql("ALTER TABLE audit_events RENAME TO audit_away").await;
+            let failed = app.query(&call, &boss.access).await;
+            assert_eq!(failed.code(), "INTERNAL_SERVER_ERROR", "{name}: {}", failed.text);
+            assert_eq!(contents(&app).await, before, "{name} without its event");
+            app.sql("ALTER TABLE audit_away RENAME TO audit_events").await;
+        }
+
+        app.query(&call, &boss.access).await.data();
+        assert_ne!(contents(&app).await, before, "{name}: write a call that changes something");
+        let is_written = app.count("audit_events").await > events;
+        assert_ne!(is_written, WITHOUT_EVENT.contains(&name.as_str()), "{name} and its event");
+    }
+}

@@ -1,0 +1,159 @@
+//! Reading the audit log: all of it for admins, one's own for everybody.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, SignedIn, TestApp};
+
+const EVENT: &str = "type outcome actorType actor { username } target ip userAgent requestId";
+
+/// The events of a connection.
+fn nodes(connection: &Value) -> Vec<Value> {
+    let edges = connection["edges"].as_array().unwrap();
+    edges.iter().map(|edge| edge["node"].clone()).collect()
+}
+
+fn types(connection: &Value) -> Vec<String> {
+    nodes(connection).iter().map(|node| node["type"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn events(app: &TestApp, arguments: &str, bearer: &SignedIn) -> Value {
+    let query = format!(
+        "{{ auditEvents{arguments} {{ edges {{ cursor node {{ id {EVENT} }} }} \
+         pageInfo {{ hasNextPage hasPreviousPage endCursor }} }} }}"
+    );
+    app.query(&query, &bearer.access).await.data()["auditEvents"].clone()
+}
+
+/// Moves on, so that the order of events is that of their times.
+fn later(app: &TestApp) {
+    app.clock.advance(Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn admins_read_all_events_by_type_actor_target_and_time() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    later(&app);
+    let boss = app.admin("boss").await;
+    later(&app);
+    let since = app.clock.now();
+    let shut = format!("mutation {{ deactivateUser(id: \"{}\") {{ id }} }}", alice.id);
+    app.query(&shut, &boss.access).await.data();
+    later(&app);
+    app.login("alice", PASSWORD).await;
+    app.app.write_refusals().await.unwrap();
+
+    let newest = nodes(&events(&app, "(first: 2)", &boss).await);
+    assert_eq!(
+        (&newest[0]["type"], &newest[0]["outcome"]),
+        (&json!("SIGN_IN_REFUSED"), &json!("REFUSED"))
+    );
+    assert_eq!((&newest[0]["actor"], &newest[0]["target"]), (&Value::Null, &json!(alice.id)));
+    assert_eq!(
+        (&newest[1]["type"], &newest[1]["actor"]["username"]),
+        (&json!("USER_DEACTIVATED"), &json!("boss"))
+    );
+
+    let (a, b) = (&alice.id, &boss.id);
+    for (filter, expected) in [
+        ("types: [REGISTERED]".to_owned(), vec!["REGISTERED", "REGISTERED"]),
+        ("types: []".to_owned(), vec![]),
+        (format!("actor: \"{b}\", target: \"{a}\""), vec!["USER_DEACTIVATED"]),
+        (
+            format!("target: \"{a}\", from: \"{}\"", since.to_rfc3339()),
+            vec!["SIGN_IN_REFUSED", "USER_DEACTIVATED"],
+        ),
+        (
+            format!("actor: \"{b}\", until: \"{}\", types: [REGISTERED]", since.to_rfc3339()),
+            vec!["REGISTERED"],
+        ),
+    ] {
+        let found = types(&events(&app, &format!("(filter: {{ {filter} }})"), &boss).await);
+        assert_eq!(found, expected, "{filter}");
+    }
+    let bad = "{ auditEvents(filter: { actor: \"x\" }) { edges { cursor } } }";
+    assert_eq!(app.query(bad, &boss.access).await.code(), "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn pages_of_events_lead_through_all_of_them_either_way() {
+    let app = TestApp::start().await;
+    let boss = app.admin("boss").await;
+    for name in ["alice", "bob", "carol"] {
+        // Two events at the same time each: the id decides.
+        app.register(name).await;
+        later(&app);
+    }
+    let whole = nodes(&events(&app, "", &boss).await);
+    assert_eq!(i64::try_from(whole.len()).unwrap(), app.count("audit_events").await);
+    for (size, cursor, flag) in
+        [("first", "after", "hasNextPage"), ("last", "before", "hasPreviousPage")]
+    {
+        let (mut seen, mut place) = (Vec::new(), String::new());
+        loop {
+            let page = events(&app, &format!("({size}: 3{place})"), &boss).await;
+            let mut part = nodes(&page);
+            let edges = page["edges"].as_array().unwrap();
+            let edge = if size == "first" { edges.last() } else { edges.first() };
+            place = format!(", {cursor}: {}", edge.unwrap()["cursor"]);
+            if size == "first" {
+                seen.append(&mut part);
+            } else {
+                part.append(&mut seen);
+                seen = part;
+            }
+            if page["pageInfo"][flag] == json!(false) {
+                break;
+            }
+        }
+        assert_eq!(seen, whole, "by {size}");
+    }
+    let stray = "{ auditEvents(after: \"stray\") { edges { cursor } } }";
+    assert_eq!(app.query(stray, &boss.access).await.code(), "BAD_USER_INPUT");
+}
+
+#[tokio::test]
+async fn users_read_their_own_events_and_not_who_or_where_an_admin_was() {
+    let app = TestApp::start().await;
+    let (alice, boss) = (app.register("alice").await, app.admin("boss").await);
+    later(&app);
+    let raise = format!("mutation {{ setUserRole(id: \"{}\", role: ADMIN) {{ id }} }}", alice.id);
+    app.query(&raise, &boss.access).await.data();
+    later(&app);
+
+    let query = format!("{{ me {{ securityEvents {{ edges {{ node {{ {EVENT} }} }} }} }} }}");
+    let own = app.query(&query, &alice.access).await.data()["me"]["securityEvents"].clone();
+    assert_eq!(own["edges"].as_array().unwrap().len(), 3, "and none of the admin's own: {own}");
+    let raised = &nodes(&own)[0];
+    assert_eq!((&raised["type"], &raised["actorType"]), (&json!("ROLE_CHANGED"), &json!("USER")));
+    for hidden in ["actor", "ip", "userAgent", "requestId"] {
+        assert_eq!(raised[hidden], Value::Null, "{hidden}");
+    }
+    let mine = &nodes(&own)[1];
+    assert_eq!(mine["actor"]["username"], "alice");
+    assert!(mine["requestId"].is_string());
+}
+
+#[tokio::test]
+async fn nobody_reads_another_users_events_on_any_path() {
+    let app = TestApp::start().await;
+    let (alice, boss) = (app.register("alice").await, app.admin("boss").await);
+    let events = "securityEvents(first: 1) { edges { cursor } }";
+    for path in [
+        format!("{{ user(id: \"{}\") {{ {events} }} }}", alice.id),
+        format!("{{ users {{ edges {{ node {{ {events} }} }} }} }}"),
+        format!(
+            "{{ auditEvents(filter: {{ actor: \"{}\" }}) {{ edges {{ node {{ actor {{ {events} }} }} }} }} }}",
+            alice.id
+        ),
+    ] {
+        assert_eq!(app.query(&path, &boss.access).await.code(), "FORBIDDEN", "{path}");
+    }
+    app.query(&format!("{{ me {{ {events} }} }}"), &boss.access).await.data();
+    assert_eq!(
+        app.query("{ auditEvents { edges { cursor } } }", &alice.access).await.code(),
+        "FORBIDDEN"
+    );
+}
