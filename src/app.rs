@@ -57,7 +57,8 @@ impl App {
     /// production), opens the keys and wires the services.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let db = connect(&config).await?;
-        match Self::wire(config, clock, db.clone()).await {
+        // It is large, and whoever awaits it would carry it along.
+        match Box::pin(Self::wire(config, clock, db.clone())).await {
             Ok(app) => Ok(app),
             Err(error) => {
                 // SQLite leaves no log behind when it is closed. The first error is the one to tell.
@@ -114,17 +115,7 @@ impl App {
             limits,
             sessions: sessions.clone(),
         };
-        // "Did you mean …" would name what introspection is not to show.
-        let builder = match config.introspection {
-            true => schema::builder(),
-            false => schema::builder().disable_suggestions(),
-        };
-        let schema = builder
-            .data(Log { db: db.clone() })
-            .data(accounts.clone())
-            .data(login.clone())
-            .data(sessions.clone())
-            .finish();
+        let schema = schema(&config, &db, &accounts, &login);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = Arc::default();
@@ -212,4 +203,19 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
     let digest = sha256(config.jwt.issuer.as_bytes());
     let namespace = base64url(&digest[..12]);
     Limits::in_redis(clock.clone(), url, &namespace).context("REDIS_URL")
+}
+
+/// The schema with its services.
+fn schema(config: &Config, db: &Db, accounts: &Accounts, login: &Login) -> Schema {
+    // "Did you mean …" would name what introspection is not to show.
+    let builder = match config.introspection {
+        true => schema::builder(),
+        false => schema::builder().disable_suggestions(),
+    };
+    builder
+        .data(Log { db: db.clone() })
+        .data(accounts.clone())
+        .data(login.clone())
+        .data(accounts.sessions.clone())
+        .finish()
 }

@@ -41,7 +41,7 @@ async fn without_triggers(app: &TestApp) {
 
 #[tokio::test]
 async fn a_whole_chain_is_told_with_its_head_and_what_is_not_sealed_yet() {
-    let app = sealed().await;
+    let app = Box::pin(sealed()).await;
     let before = verify(&app).await;
     let count = app.count("audit_events").await;
     assert_eq!((before["links"].as_i64(), before["unsealed"].as_i64()), (Some(count), Some(0)));
@@ -100,7 +100,7 @@ async fn whatever_is_done_to_a_sealed_event_shows() {
         ),
     ];
     for (sql, expected) in tampered {
-        let app = sealed().await;
+        let app = Box::pin(sealed()).await;
         without_triggers(&app).await;
         let event =
             format!("(SELECT event_id FROM audit_chain WHERE seq = {})", complete(&app).await);
@@ -112,7 +112,7 @@ async fn whatever_is_done_to_a_sealed_event_shows() {
 
 #[tokio::test]
 async fn a_tail_that_was_cut_off_with_its_events_shows_by_the_noted_head_only() {
-    let app = sealed().await;
+    let app = Box::pin(sealed()).await;
     without_triggers(&app).await;
     let noted = verify(&app).await;
     let tail = "(SELECT event_id FROM audit_chain WHERE seq > 4)";
@@ -126,7 +126,7 @@ async fn a_tail_that_was_cut_off_with_its_events_shows_by_the_noted_head_only() 
 
 #[tokio::test]
 async fn a_server_database_refuses_changes_of_what_is_sealed_and_lets_addresses_be_erased() {
-    let app = sealed().await;
+    let app = Box::pin(sealed()).await;
     if app.database.url.starts_with("sqlite") {
         eprintln!("skipped: whoever can write a file can change it");
         return;
@@ -149,7 +149,7 @@ async fn a_server_database_refuses_changes_of_what_is_sealed_and_lets_addresses_
 
 #[tokio::test]
 async fn pruning_removes_what_is_old_and_leaves_a_chain_that_can_be_verified() {
-    let app = sealed().await;
+    let app = Box::pin(sealed()).await;
     let old = app.count("audit_events").await;
     // To the command line, whose clock is the machine's, it is all of today.
     assert!(app.cli(&["audit", "prune", "--older-than=1d"]).await.printed().contains("removed 0"));
@@ -194,7 +194,7 @@ async fn instances_that_seal_at_once_make_one_chain() {
 
 #[tokio::test]
 async fn addresses_are_erased_after_ninety_days_and_the_chain_stays_whole() {
-    let app = sealed().await;
+    let app = Box::pin(sealed()).await;
     app.sql("UPDATE audit_events SET ip = '203.0.113.7', user_agent = 'test'").await;
     let all = app.count("audit_events WHERE ip IS NOT NULL").await;
     assert!(all > 0);

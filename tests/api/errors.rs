@@ -29,6 +29,7 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
         (app.query("{ users { totalCount } }", &alice.access).await, "FORBIDDEN"),
         (app.query("mutation { deleteUser(id: \"x\") }", &boss.access).await, "NOT_FOUND"),
         (app.query(&conflict, &boss.access).await, "CONFLICT"),
+        (Box::pin(limited()).await, "RATE_LIMITED"),
         (unsettled(&app, &alice.refresh).await, "SERVICE_UNAVAILABLE"),
         (broken(&app).await, "INTERNAL_SERVER_ERROR"),
     ] {
@@ -39,6 +40,15 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
 }
 
 /// A token that was consumed, but whose successor cannot be derived: its salt is gone.
+/// One registration too many.
+async fn limited() -> crate::support::Reply {
+    let app = TestApp::start_with(&["--rate-limits=on"]).await;
+    for number in 0..5 {
+        app.register(&format!("user{number}")).await;
+    }
+    app.try_register("another", "another@example.com", PASSWORD).await
+}
+
 async fn unsettled(app: &TestApp, token: &str) -> crate::support::Reply {
     app.refresh(token).await.data();
     app.sql("UPDATE refresh_tokens SET salt = NULL").await;
