@@ -107,6 +107,12 @@ impl Config {
         loose.iter().filter(|(_, is)| is_production && *is).map(|(name, _)| *name).collect()
     }
 
+    /// Whether whatever stands in front, and in production something must, passes for every client:
+    /// then all of them share one address, and its limits.
+    pub(crate) fn takes_a_proxy_for_everybody(&self) -> bool {
+        !self.is_development() && self.trusted_proxies.is_empty()
+    }
+
     pub(crate) fn is_development(&self) -> bool {
         self.environment == Environment::Development
     }

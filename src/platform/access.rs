@@ -1,6 +1,6 @@
 //! Who calls, and what they may do.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -117,6 +117,14 @@ impl Client {
     /// The command line: no address and no request.
     pub(crate) const CLI: Self =
         Self { ip: None, user_agent: None, request_id: None, token_mode: TokenMode::Body };
+}
+
+/// What counts as one address: of IPv6 the first half, since one subscriber has at least a /64.
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
 }
 
 /// What a caller was refused that belongs into the audit log.

@@ -109,6 +109,11 @@ fn configuration(report: &mut Report, config: &Config) {
         let advice = "services that look keys up by issuer (RFC 8414) need the two to be the same";
         report.add(Level::Note, ABOUT, message, advice);
     }
+    if config.takes_a_proxy_for_everybody() {
+        let message = "all clients behind a proxy count as one address, and share its limits";
+        let advice = "set TRUSTED_PROXIES to the address of the proxy that speaks TLS";
+        report.add(Level::Warning, ABOUT, message, advice);
+    }
     if !config.is_development() && (config.introspection || config.playground) {
         let advice =
             "turn INTROSPECTION and PLAYGROUND off, unless the schema is meant for everyone";

@@ -38,8 +38,14 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
+/// Whether what listens there answers as this program does. Who takes a connection and breaks it
+/// off is there, and something else.
 async fn ask(address: SocketAddr) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect(address).await?;
+    let stream = TcpStream::connect(address).await?;
+    Ok(answers(stream).await.unwrap_or(false))
+}
+
+async fn answers(mut stream: TcpStream) -> std::io::Result<bool> {
     let request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     stream.write_all(request).await?;
     let mut answer = Vec::new();

@@ -42,7 +42,11 @@ impl Reader {
 
     pub(super) fn redis_url(&mut self, settings: &Settings) -> Option<SecretString> {
         let (value, file) = (settings.redis_url.as_ref(), settings.redis_url_file.as_ref());
+        // Empty is none, so that a compose file can pass it on whether it is set or not.
         let url = self.secret("REDIS_URL", value, file)?;
+        if url.expose_secret().is_empty() {
+            return None;
+        }
         let parsed = Url::parse(url.expose_secret());
         if !parsed.is_ok_and(|url| matches!(url.scheme(), "redis" | "rediss") && url.has_host()) {
             self.refuse(

@@ -9,7 +9,7 @@
 //! 1 MB. A database that is away costs nothing but time: what could not be written stays counted.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Actor, Event, Kind, store};
-use crate::platform::access::{Client, Refusal, Viewer};
+use crate::platform::access::{Client, Refusal, Viewer, network};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::SessionId;
@@ -176,13 +176,6 @@ impl Window {
     /// Whether what it counts is due.
     fn is_over(&self, now: Duration) -> bool {
         self.written_at.is_none_or(|written_at| now.saturating_sub(written_at) >= WINDOW)
-    }
-}
-
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
