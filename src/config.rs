@@ -67,6 +67,8 @@ pub struct Config {
     pub(crate) password_length_min: usize,
     pub(crate) introspection: bool,
     pub(crate) playground: bool,
+    /// `None`: nothing is counted for Prometheus.
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// A `RUST_LOG` directive list.
     pub log_filter: String,
     /// How log lines look.

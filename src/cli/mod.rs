@@ -99,7 +99,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
     telemetry::init(config.log_format, &config.log_filter)?;
     runtime()?.block_on(async {
         match verb.unwrap_or(Verb::Serve) {
-            Verb::Serve => serve::run(config).await,
+            Verb::Serve => Box::pin(serve::run(config)).await,
             Verb::Migrate(verb) => migrate::run(&verb, &config).await,
             Verb::Admin(verb) => admin::run(&verb, config).await,
             Verb::Keys(verb) => keys::run(&verb, config).await,

@@ -1,5 +1,7 @@
 //! `portcullis serve`.
 
+use std::net::SocketAddr;
+
 use anyhow::Context;
 use tokio::net::TcpListener;
 
@@ -8,6 +10,7 @@ use crate::app::{self, App};
 use crate::config::Config;
 use crate::http;
 use crate::platform::clock::Clock;
+use crate::platform::metrics::{self, Exporter};
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let is_first_start = config.is_development() && is_empty(&config).await?;
@@ -17,9 +20,19 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     for name in config.overrides() {
         tracing::warn!("{name} shows more than a production instance should");
     }
+    if config.takes_a_proxy_for_everybody() {
+        tracing::warn!(
+            "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address, and share \
+             its limits"
+        );
+    }
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let scraped = match config.metrics_listen {
+        Some(address) => Some(listen_for_scrapers(address).await?),
+        None => None,
+    };
     let app = App::build(config.clone(), Clock::system()).await?;
     app.follow_algorithm().await?;
     app.record_start().await?;
@@ -29,7 +42,16 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         greet(&config, address.port());
     }
     tracing::info!("listening on http://{address}");
-    http::serve(app, listener).await
+    http::serve(app, listener, scraped).await
+}
+
+/// From now on what happens is counted.
+async fn listen_for_scrapers(address: SocketAddr) -> anyhow::Result<(TcpListener, Exporter)> {
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}, for METRICS_LISTEN"))?;
+    tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
+    Ok((listener, metrics::install()?))
 }
 
 async fn is_empty(config: &Config) -> anyhow::Result<bool> {

@@ -85,6 +85,7 @@ impl Reader {
             ) as usize,
             introspection: introspection.unwrap_or(debug) == 0,
             playground: playground.unwrap_or(debug) == 0,
+            metrics_listen: self.metrics_listen(settings, listen),
             log_filter: settings.rust_log.clone(),
             log_format: match self.choice("LOG_FORMAT", &settings.log_format, &["text", "json"]) {
                 0 => LogFormat::Text,
@@ -137,6 +138,19 @@ impl Reader {
             );
         }
         listen
+    }
+
+    fn metrics_listen(&mut self, settings: &Settings, listen: SocketAddr) -> Option<SocketAddr> {
+        // Empty is none, so that a compose file can pass it on whether it is set or not.
+        let text = settings.metrics_listen.as_ref().filter(|text| !text.is_empty())?;
+        let Ok(address) = text.parse() else {
+            self.refuse("METRICS_LISTEN must be an IP address and a port, as in 127.0.0.1:9090");
+            return None;
+        };
+        if address == listen && listen.port() != 0 {
+            self.refuse("METRICS_LISTEN must be another address than LISTEN");
+        }
+        Some(address)
     }
 
     /// The public origin and its host name.

@@ -106,6 +106,9 @@ pub struct Settings {
     /// GraphiQL at /graphql: `on` or `off` [default: on in development, off in production]
     #[arg(long, env = "PLAYGROUND", global = true)]
     pub(super) playground: Option<String>,
+    /// Address and port for `/metrics`, which is for Prometheus and not for clients [default: none]
+    #[arg(long, env = "METRICS_LISTEN", global = true)]
+    pub(super) metrics_listen: Option<String>,
     /// What is logged: `error`, `warn`, `info`, `debug` or a list of directives
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub(super) rust_log: String,

@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 
 use self::cost::{Cost, Walk};
 use self::variables::Variables;
+use crate::platform::metrics::Operation;
 
 const CHARACTERS_MAX: usize = 15_000;
 const TOKENS_MAX: usize = 1_000;
@@ -63,6 +64,14 @@ pub(crate) enum Refusal {
     Invalid { message: String },
 }
 
+/// A document that may run.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) document: ExecutableDocument,
+    /// What kind of operation is to run.
+    pub(crate) operation: Operation,
+}
+
 /// Parses `source`, whose operation `operation_name` is to run with `variables`, and proves it
 /// cheap.
 pub(crate) fn scan(
@@ -70,7 +79,7 @@ pub(crate) fn scan(
     operation_name: Option<&str>,
     variables: &Map<String, Value>,
     allow_introspection: bool,
-) -> Result<ExecutableDocument, Refusal> {
+) -> Result<Scanned, Refusal> {
     variables::check(variables)?;
     at_most("characters", source.chars().count() as u64, CHARACTERS_MAX as u64)?;
     let measured = lexer::measure(source);
@@ -80,12 +89,18 @@ pub(crate) fn scan(
     at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
     at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
     let chosen = choose(&document, operation_name)?;
+    let operation = match chosen.ty {
+        OperationType::Query => Operation::Query,
+        OperationType::Mutation => Operation::Mutation,
+        // The schema has none.
+        OperationType::Subscription => Operation::None,
+    };
     let mut walk = Walk::new(&document, Variables::of(chosen, variables));
     measure_all(&document, &mut walk, allow_introspection)?;
     // Only what runs loads rows, and only its variables are known.
     let cost = walk.selection_set(&chosen.selection_set.node)?;
     at_most("rows", cost.rows, ROWS_MAX)?;
-    Ok(document)
+    Ok(Scanned { document, operation })
 }
 
 /// Measures every operation, and every fragment whether it is used or not: the library's

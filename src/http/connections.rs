@@ -32,6 +32,8 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::io::InspectReader;
 
+use crate::platform::metrics;
+
 /// Connections at once. Each may hold a request's head and body, 200 KiB in all.
 const CONNECTIONS_MAX: u32 = 2048;
 /// Open files that are not connections of clients: the database's, the log's, the program's.
@@ -152,9 +154,10 @@ impl Connections {
             .max_buf_size(HEAD_LENGTH_MAX)
             .serve_connection(TokioIo::new(io), service);
         let (crowded, stop) = (Arc::clone(&self.crowded), self.stop.subscribe());
+        let present = metrics::connection();
         tokio::spawn(async move {
             guard(connection, &state, &crowded, stop).await;
-            drop(place);
+            drop((place, present));
         });
     }
 }

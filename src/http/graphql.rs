@@ -20,13 +20,15 @@ use serde_json::Map;
 
 use super::accept::MediaType;
 use super::json::StrictMap;
+use super::observe::Answered;
 use super::{failure, origin, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
 use crate::graphql::context::Caller;
-use crate::graphql::document::{self, Refusal};
+use crate::graphql::document::{self, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::platform::access::{Anonymity, Authentication, Client};
+use crate::platform::metrics::Operation;
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
@@ -86,23 +88,30 @@ async fn answer(
     let cookie = request::cookie(&client, headers)?;
     let call = parse(&read(body).await?)?;
     let request_id = request::id_of(&client).to_string();
-    let finish = |response, challenge| finish(response, media, &request_id, challenge);
+    let finish = |response, operation, challenge| {
+        let answered = Answering { media, request_id: &request_id, operation, challenge };
+        finish(response, &answered)
+    };
 
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
-        return Ok(finish(failed(ApiError::overdue()), None));
+        return Ok(finish(failed(ApiError::overdue()), Operation::None, None));
     }
     let (name, variables) = (call.operation_name.as_deref(), &call.variables);
-    let document = match document::scan(&call.query, name, variables, app.config.introspection) {
-        Ok(document) => document,
-        Err(refused) => return Ok(finish(refused_document(&refused), None)),
-    };
+    let allowed = app.config.introspection;
+    let Scanned { document, operation } =
+        match document::scan(&call.query, name, variables, allowed) {
+            Ok(scanned) => scanned,
+            Err(refused) => {
+                return Ok(finish(refused_document(&refused), Operation::None, None));
+            }
+        };
     let run = run(app, call, document, Identity { client, bearer, cookie });
     Ok(match tokio::time::timeout(ANSWER_MAX, run).await {
-        Ok((response, challenge)) => finish(response, challenge),
+        Ok((response, challenge)) => finish(response, operation, challenge),
         Err(_elapsed) => {
             tracing::error!("a request took too long and was given up");
-            finish(failed(ApiError::overdue()), None)
+            finish(failed(ApiError::overdue()), operation, None)
         }
     })
 }
@@ -251,13 +260,18 @@ struct Answer<'a> {
     errors: &'a [ServerError],
 }
 
-/// Gives every error its code, logs what has a cause, and chooses status and headers.
-fn finish(
-    mut response: GraphqlResponse,
+/// What is known of an answer beside what it says.
+struct Answering<'a> {
     media: MediaType,
-    request_id: &str,
+    request_id: &'a str,
+    operation: Operation,
+    /// A bearer token was presented that is not good.
     challenge: Option<Anonymity>,
-) -> Response {
+}
+
+/// Gives every error its code, logs what has a cause, and chooses status and headers.
+fn finish(mut response: GraphqlResponse, answering: &Answering<'_>) -> Response {
+    let Answering { media, request_id, operation, challenge } = *answering;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
     for error in &mut response.errors {
@@ -273,7 +287,8 @@ fn finish(
     let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
         return failure(request_id);
     };
-    let mut answer = (status, body).into_response();
+    let answered = Answered { operation, code: codes.first().copied() };
+    let mut answer = (status, Extension(answered), body).into_response();
     let headers = answer.headers_mut();
     // What resolvers say of the cookie.
     headers.extend(response.http_headers);

@@ -6,6 +6,8 @@ mod connections;
 mod graphql;
 mod health;
 mod json;
+mod metrics;
+mod observe;
 mod origin;
 mod playground;
 mod request;
@@ -15,18 +17,20 @@ mod well_known;
 use std::any::Any;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::observe::Answered;
 pub(crate) use self::serve::serve;
 use crate::app::App;
 use crate::config::Config;
 use crate::graphql::error::Code;
+use crate::platform::metrics::Operation;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
@@ -56,6 +60,7 @@ fn surround(router: Router, config: &Arc<Config>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(config), origin::share))
         .layer(middleware::from_fn_with_state(Arc::clone(config), request::identify))
+        .layer(middleware::from_fn(observe::request))
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
@@ -68,7 +73,8 @@ fn refusal_with(code: Code, status: StatusCode, message: &str) -> Response {
     let error = serde_json::json!({
         "errors": [{ "message": message, "extensions": { "code": code.as_str() } }],
     });
-    (status, axum::Json(error)).into_response()
+    let answered = Answered { operation: Operation::None, code: Some(code) };
+    (status, Extension(answered), axum::Json(error)).into_response()
 }
 
 /// A failure outside GraphQL, of which a client learns the request's id and nothing else.
@@ -80,7 +86,9 @@ fn failure(request_id: &str) -> Response {
     let error = serde_json::json!({
         "errors": [{ "message": message, "extensions": extensions }],
     });
-    (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(error)).into_response()
+    let code = Code::InternalServerError;
+    let answered = Answered { operation: Operation::None, code: Some(code) };
+    (code.status(), Extension(answered), axum::Json(error)).into_response()
 }
 
 /// What a panic leaves of a request. The panic's own text went to the log, and nowhere else.

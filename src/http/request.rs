@@ -56,6 +56,7 @@ pub(super) async fn identify(
     if response.extensions().get::<Panicked>().is_some() {
         let (parts, body) = failure(&id.to_string()).into_parts();
         response.headers_mut().extend(parts.headers);
+        response.extensions_mut().extend(parts.extensions);
         *response.body_mut() = body;
     }
     let headers = response.headers_mut();

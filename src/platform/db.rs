@@ -18,6 +18,20 @@ pub(crate) use self::inspect::sqlite_file;
 /// How often a transaction that lost to another is tried in all.
 const ATTEMPTS_MAX: u32 = 4;
 
+/// How many connections a pool has at this moment.
+pub(crate) struct Pool {
+    pub(crate) name: &'static str,
+    pub(crate) used: u32,
+    pub(crate) idle: u32,
+}
+
+impl Pool {
+    fn new(name: &'static str, open: u32, idle: usize) -> Self {
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+        Self { name, used: open - idle, idle }
+    }
+}
+
 /// Connections for reading and for writing. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Db {
@@ -94,6 +108,27 @@ impl Db {
                     tries += 1;
                 }
                 outcome => return outcome,
+            }
+        }
+    }
+
+    /// The pools, and how much of each is in use.
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        match self.reader.get_database_backend() {
+            DbBackend::Sqlite => {
+                let pool = |name, of: &DatabaseConnection| {
+                    let pool = of.get_sqlite_connection_pool();
+                    Pool::new(name, pool.size(), pool.num_idle())
+                };
+                vec![pool("reader", &self.reader), pool("writer", &self.writer)]
+            }
+            DbBackend::MySql => {
+                let pool = self.reader.get_mysql_connection_pool();
+                vec![Pool::new("shared", pool.size(), pool.num_idle())]
+            }
+            _ => {
+                let pool = self.reader.get_postgres_connection_pool();
+                vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
         }
     }

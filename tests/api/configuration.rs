@@ -74,6 +74,8 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--rate-limits=zanzibar", "RATE_LIMITS"),
         ("--introspection=zanzibar", "INTROSPECTION"),
         ("--playground=zanzibar", "PLAYGROUND"),
+        ("--metrics-listen=zanzibar", "METRICS_LISTEN"),
+        ("--metrics-listen=127.0.0.1:8000", "METRICS_LISTEN"),
         ("--log-format=zanzibar", "LOG_FORMAT"),
     ] {
         let told = problems(&[flag]);

@@ -272,9 +272,9 @@ async fn a_key_signs_no_longer_than_it_verifies_whatever_is_called_off() {
         let flag = format!("--jwt-algorithm={algorithm}");
         app.second_instance_with(&[&flag]).await.follow_algorithm().await.unwrap();
     };
-    bring("ES256").await;
+    Box::pin(bring("ES256")).await;
     app.clock.advance(MINUTE * 10);
-    bring("RS256").await;
+    Box::pin(bring("RS256")).await;
     let es256 = listed(&app).await[1]["kid"].as_str().unwrap().to_owned();
     app.cli(&["keys", "retire", &es256]).await.printed();
 

@@ -27,6 +27,7 @@ mod http;
 mod keys;
 mod limits;
 mod login;
+mod metrics;
 mod migrations;
 #[cfg(target_os = "linux")]
 mod outages;

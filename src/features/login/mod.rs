@@ -22,6 +22,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
+use crate::platform::metrics::{self, Outcome};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::platform::passwords::policy::Password;
 use crate::platform::secret::CryptoError;
@@ -117,14 +118,18 @@ impl Login {
         let subject = Subject { ip: client.ip, identifier: identifier.key() };
         let admission = self.limits.admit(&LIMITS, subject).await?;
         let outcome = self.sign_in(client, identifier, password).await;
-        match &outcome {
-            Ok(_) => admission.succeeded().await,
+        metrics::login(match &outcome {
+            Ok(_) => {
+                admission.succeeded().await;
+                Outcome::Success
+            }
             // Counted as a failure already.
-            Err(LoginError::InvalidCredentials { .. } | LoginError::Limited(_)) => {}
+            Err(LoginError::InvalidCredentials { .. } | LoginError::Limited(_)) => Outcome::Refused,
             Err(LoginError::Hash(_) | LoginError::Crypto(_) | LoginError::Db(_)) => {
                 admission.unjudged().await;
+                Outcome::Unavailable
             }
-        }
+        });
         outcome
     }
 

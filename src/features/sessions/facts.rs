@@ -13,6 +13,7 @@ use moka::sync::Cache;
 use crate::platform::access::Viewer;
 use crate::platform::clock::Clock;
 use crate::platform::id::{SessionId, UserId};
+use crate::platform::metrics;
 
 /// How long another instance may go on trusting what this one has revoked, less a second for the
 /// loading itself: the promise is 5 s.
@@ -63,8 +64,10 @@ impl Facts {
             && entry.epoch == epoch
             && now.saturating_sub(entry.load_began) < FRESH_FOR
         {
+            metrics::session_looked_up(true);
             return Ok(entry.viewer);
         }
+        metrics::session_looked_up(false);
         let viewer = load.await?;
         let entry = Entry { viewer: viewer.clone(), epoch, load_began: now };
         self.entries.insert(session, entry);

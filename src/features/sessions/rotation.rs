@@ -14,6 +14,7 @@ use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, User};
 use crate::platform::db::{DbFailure, is_unique_violation};
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+use crate::platform::metrics::{self, Outcome};
 use crate::platform::secret::{self, CryptoError};
 
 /// How many rotations a late caller is led past. More than this within one grace is no client.
@@ -86,14 +87,19 @@ impl Sessions {
             Some(presented) => self.db.retry(|| self.rotate_once(client, presented)).await,
             None => Err(RefreshError::Unknown),
         };
-        match &outcome {
-            Ok(_) => admission.succeeded().await,
+        metrics::refresh(match &outcome {
+            Ok(_) => {
+                admission.succeeded().await;
+                Outcome::Success
+            }
             // Counted as a failure already.
-            Err(RefreshError::Unknown | RefreshError::Reused | RefreshError::Limited(_)) => {}
+            Err(RefreshError::Unknown | RefreshError::Limited(_)) => Outcome::Refused,
+            Err(RefreshError::Reused) => Outcome::Reused,
             Err(RefreshError::Unsettled | RefreshError::Crypto(_) | RefreshError::Db(_)) => {
                 admission.unjudged().await;
+                Outcome::Unavailable
             }
-        }
+        });
         outcome
     }
 

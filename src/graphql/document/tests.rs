@@ -7,15 +7,15 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn scanned(source: &str) -> Result<ExecutableDocument, Refusal> {
+fn scanned(source: &str) -> Result<Scanned, Refusal> {
     scan(source, None, &Map::new(), true)
 }
 
-fn named(source: &str, name: &str) -> Result<ExecutableDocument, Refusal> {
+fn named(source: &str, name: &str) -> Result<Scanned, Refusal> {
     scan(source, Some(name), &Map::new(), true)
 }
 
-fn closed(source: &str) -> Result<ExecutableDocument, Refusal> {
+fn closed(source: &str) -> Result<Scanned, Refusal> {
     scan(source, None, &Map::new(), false)
 }
 

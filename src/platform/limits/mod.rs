@@ -16,7 +16,7 @@ mod redis;
 mod state;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,9 @@ use self::memory::Memory;
 use self::redis::Redis;
 pub(crate) use self::redis::{Reached, SetupError};
 use self::state::{Amendment, Check, Counting, Key};
+use super::access::network;
 use super::clock::Clock;
+use super::metrics;
 use super::secret::sha256;
 
 /// The first pause, in seconds; each further one is twice as long (BF-01).
@@ -54,6 +56,15 @@ pub(crate) enum By {
     Ip,
     /// Who is meant, as submitted, in canonical form, whether there is such an account or not.
     Identifier,
+}
+
+impl By {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ip => "ip",
+            Self::Identifier => "identifier",
+        }
+    }
 }
 
 /// What is counted, and when there is too much of it.
@@ -142,8 +153,10 @@ impl Limits {
             Err(Refused { index, wait }) => {
                 // Rounded up: whoever comes back then must not come too early.
                 let seconds = wait.as_millis().div_ceil(1000);
+                let limit = &limits[index];
+                metrics::limited(limit.name, limit.by.as_str());
                 Err(Limited {
-                    limit: &limits[index],
+                    limit,
                     retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
                 })
             }
@@ -247,17 +260,6 @@ impl Limit {
             }
         };
         Check { key, counting }
-    }
-}
-
-/// What is counted under one address: an IPv6 network of 64 bits, or an IPv4 address.
-fn network(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 

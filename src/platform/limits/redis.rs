@@ -13,6 +13,8 @@ use redis::{Client, ErrorKind, RedisError, Script, ScriptInvocation};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::state::{Amendment, Check, Counting, Key};
+use crate::platform::metrics;
+
 use super::{PAUSE_SECONDS_MAX, PAUSE_SECONDS_MIN, Refused};
 
 /// How long an attempt waits for Redis before the memory decides.
@@ -133,6 +135,7 @@ impl Redis {
         if self.0.is_away.swap(true, Ordering::Relaxed) {
             return;
         }
+        metrics::redis_is_away(true);
         tracing::warn!(
             error = %error,
             "Redis is away: until it is back, each instance counts attempts by itself"
@@ -146,6 +149,7 @@ impl Redis {
                 }
             }
             redis.0.is_away.store(false, Ordering::Relaxed);
+            metrics::redis_is_away(false);
             tracing::info!("Redis is back: the instances share what they count again");
         });
     }

@@ -8,12 +8,14 @@
 //! worker, and the number of workers bounds both.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argon2::Params;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
+
+use crate::platform::metrics;
 
 #[cfg(not(feature = "rustcrypto-argon2"))]
 pub(super) use self::simd::Simd as Worker;
@@ -82,8 +84,15 @@ impl Workers {
         work: impl FnOnce(&mut Worker) -> T + Send + 'static,
     ) -> Result<T, NoWorker> {
         let wait = Duration::from_secs(WAIT_SECONDS_MAX.into());
+        let (began, waiting) = (Instant::now(), metrics::hash_waits());
         let place = timeout(wait, Arc::clone(&self.places).acquire_owned()).await;
-        let place = place.map_err(|_elapsed| NoWorker::Busy)?.map_err(|_closed| NoWorker::Died)?;
+        drop(waiting);
+        let place = place.map_err(|_elapsed| {
+            metrics::hash_was_refused();
+            NoWorker::Busy
+        })?;
+        let place = place.map_err(|_closed| NoWorker::Died)?;
+        metrics::hash_waited(began.elapsed());
 
         let idle = Arc::clone(&self.idle);
         let (reply, answer) = oneshot::channel();
@@ -94,7 +103,9 @@ impl Workers {
             }
             // A worker that panics is not put back; the next hash makes another.
             let mut worker = lock(&idle).pop().unwrap_or_default();
+            let began = Instant::now();
             let outcome = work(&mut worker);
+            metrics::hash_took(began.elapsed());
             // In this order there are never more workers, and so never more memory, than places.
             lock(&idle).push(worker);
             drop(place);

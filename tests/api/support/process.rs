@@ -1,5 +1,6 @@
 //! The real binary as a process, and calls to it over a socket.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::load::Pair;
-use super::{PASSWORD, REGISTER, TestDatabase};
+use super::{PASSWORD, REGISTER, TestDatabase, over};
 
 /// One instance, killed when it is dropped: a test that fails leaves no server behind.
 pub(crate) struct Server {
@@ -34,12 +35,16 @@ impl Server {
         flags: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
+        let defaults = [
+            "--listen=127.0.0.1:0".to_owned(),
+            "--argon2-memory-kib=64".to_owned(),
+            "--argon2-iterations=1".to_owned(),
+            "--rate-limits=off".to_owned(),
+            format!("--database-url={url}"),
+            format!("--data-dir={}", folder.display()),
+        ];
         let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .args(["--listen=127.0.0.1:0", "--argon2-memory-kib=64", "--argon2-iterations=1"])
-            .arg("--rate-limits=off")
-            .arg(format!("--database-url={url}"))
-            .arg(format!("--data-dir={}", folder.display()))
-            .args(flags)
+            .args(over(flags, defaults.into_iter()))
             .envs(variables.iter().copied())
             .current_dir(folder)
             .stderr(Stdio::piped())
@@ -54,9 +59,10 @@ impl Server {
             let length = said.read_line(&mut told).unwrap();
             assert!(length > 0, "the server ended before it listened: {told}");
             if let Some((_, port)) = told[before..].trim_end().rsplit_once("http://127.0.0.1:") {
-                server.port = port.parse().unwrap();
+                server.port = port.parse().unwrap_or(0);
             }
         }
+        *server.log.lock().unwrap() = told.lines().map(str::to_owned).collect();
         // Whatever it says later must not fill the pipe.
         let log = Arc::clone(&server.log);
         std::thread::spawn(move || {
@@ -83,7 +89,7 @@ impl Server {
         self.process.wait().unwrap()
     }
 
-    /// What it has logged since it listened that contains `text`.
+    /// What it has logged since its start that contains `text`.
     pub(crate) fn logged(&self, text: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
     }
@@ -110,6 +116,20 @@ impl Server {
         let answer = exchange(self.port, &get(path)).await.unwrap_or_default();
         let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
         (status.unwrap_or(0), began.elapsed())
+    }
+
+    /// Its metrics: each line's name and labels, and its value.
+    pub(crate) async fn metrics(&self) -> BTreeMap<String, f64> {
+        let said = self.logged("metrics are at http://127.0.0.1:").pop().unwrap();
+        let address = said.rsplit_once("127.0.0.1:").unwrap().1;
+        let port = address.strip_suffix("/metrics").unwrap().parse().unwrap();
+        let answer = exchange(port, &get("/metrics")).await.unwrap();
+        let lines = answer.split_once("\r\n\r\n").unwrap().1.lines();
+        let values = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        values
+            .map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap()))
+            .collect()
     }
 
     /// What time it is for the server, by its wall clock.

@@ -1,0 +1,216 @@
+//! What this process does, counted for Prometheus.
+//!
+//! Each metric has one function here. Its labels are words of this program and never a client's, so
+//! their number is fixed, whatever is sent (HT-09). Before [`install`], and where it is never
+//! called, nothing is counted and a call costs next to nothing.
+
+use std::time::Duration;
+
+use metrics::{
+    Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+
+const REQUESTS: &str = "portcullis_requests_total";
+const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
+const CONNECTIONS: &str = "portcullis_connections";
+const LOGINS: &str = "portcullis_logins_total";
+const REFRESHES: &str = "portcullis_refreshes_total";
+const LIMITED: &str = "portcullis_rate_limited_total";
+const REDIS_AWAY: &str = "portcullis_redis_away";
+const REDIS_OUTAGES: &str = "portcullis_redis_outages_total";
+const HASHES_WAITING: &str = "portcullis_password_hashes_waiting";
+const HASHES_REFUSED: &str = "portcullis_password_hashes_refused_total";
+const HASH_WAIT_SECONDS: &str = "portcullis_password_hash_wait_seconds";
+const HASH_SECONDS: &str = "portcullis_password_hash_seconds";
+const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
+const SESSION_CACHE: &str = "portcullis_session_cache_total";
+
+/// Seconds, from a cached `me` to what is given up.
+const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
+
+/// Renders what has been counted.
+#[derive(Clone)]
+pub(crate) struct Exporter(PrometheusHandle);
+
+impl Exporter {
+    /// Everything, in Prometheus's text format.
+    pub(crate) fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Sums up what has been measured. Due now and then, or measurements pile up until somebody
+    /// asks for them.
+    pub(crate) fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// Begins to count, in this whole process.
+pub(crate) fn install() -> anyhow::Result<Exporter> {
+    let (recorder, exporter) = build()?;
+    metrics::set_global_recorder(recorder)?;
+    describe();
+    begin_at_zero();
+    Ok(exporter)
+}
+
+/// What is rare is there from the start: an alert compares with a value before the first one.
+fn begin_at_zero() {
+    for outcome in [Outcome::Success, Outcome::Refused, Outcome::Unavailable] {
+        counter!(LOGINS, "outcome" => outcome.as_str()).absolute(0);
+        counter!(REFRESHES, "outcome" => outcome.as_str()).absolute(0);
+    }
+    counter!(REFRESHES, "outcome" => Outcome::Reused.as_str()).absolute(0);
+    counter!(HASHES_REFUSED).absolute(0);
+    redis_is_away(false);
+}
+
+fn build() -> Result<(metrics_exporter_prometheus::PrometheusRecorder, Exporter), BuildError> {
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let recorder =
+        PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS)?.build_recorder();
+    let exporter = Exporter(recorder.handle());
+    Ok((recorder, exporter))
+}
+
+fn describe() {
+    describe_counter!(REQUESTS, "Requests, by kind of operation and code of the first error");
+    describe_histogram!(REQUEST_SECONDS, "From a request's headers to its answer's");
+    describe_gauge!(CONNECTIONS, "Open connections, scrapers' among them");
+    describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
+    describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
+    describe_counter!(LIMITED, "Attempts refused by a limit");
+    describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
+    describe_counter!(REDIS_OUTAGES, "How often Redis was found away");
+    describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
+    describe_counter!(HASHES_REFUSED, "Passwords that no worker was free for in time");
+    describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
+    describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
+    describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
+    describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");
+}
+
+/// What kind of operation a request ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Query,
+    Mutation,
+    /// It was refused before that was known, or is no GraphQL request.
+    None,
+}
+
+impl Operation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A request is over: answered with `code`, or given up by its client.
+pub(crate) fn request(operation: Operation, code: &'static str, took: Duration) {
+    let operation = operation.as_str();
+    counter!(REQUESTS, "operation" => operation, "code" => code).increment(1);
+    histogram!(REQUEST_SECONDS, "operation" => operation).record(took);
+}
+
+/// What became of a sign-in or a refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Success,
+    /// For the caller's fault, or a limit.
+    Refused,
+    /// A consumed refresh token was presented again: its session has been ended.
+    Reused,
+    /// For a fault of ours.
+    Unavailable,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Reused => "reused",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// Somebody tried to sign in with a password.
+pub(crate) fn login(outcome: Outcome) {
+    counter!(LOGINS, "outcome" => outcome.as_str()).increment(1);
+}
+
+/// Somebody presented a refresh token.
+pub(crate) fn refresh(outcome: Outcome) {
+    counter!(REFRESHES, "outcome" => outcome.as_str()).increment(1);
+}
+
+/// A limit has refused an attempt.
+pub(crate) fn limited(limit: &'static str, by: &'static str) {
+    counter!(LIMITED, "limit" => limit, "by" => by).increment(1);
+}
+
+/// Redis went away, or came back.
+pub(crate) fn redis_is_away(is_away: bool) {
+    gauge!(REDIS_AWAY).set(if is_away { 1.0 } else { 0.0 });
+    counter!(REDIS_OUTAGES).increment(is_away.into());
+}
+
+/// One of those that a gauge counts, for as long as this lives.
+#[must_use]
+pub(crate) struct Present(Gauge);
+
+impl Present {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}
+
+/// A connection is open for as long as this lives.
+pub(crate) fn connection() -> Present {
+    Present::new(gauge!(CONNECTIONS))
+}
+
+/// A password waits for a worker for as long as this lives.
+pub(crate) fn hash_waits() -> Present {
+    Present::new(gauge!(HASHES_WAITING))
+}
+
+/// No worker was free in time.
+pub(crate) fn hash_was_refused() {
+    counter!(HASHES_REFUSED).increment(1);
+}
+
+/// A worker was free after this time.
+pub(crate) fn hash_waited(time: Duration) {
+    histogram!(HASH_WAIT_SECONDS).record(time);
+}
+
+/// A worker has hashed a password.
+pub(crate) fn hash_took(time: Duration) {
+    histogram!(HASH_SECONDS).record(time);
+}
+
+/// How many connections of a pool there are.
+pub(crate) fn database_connections(pool: &'static str, used: u32, idle: u32) {
+    gauge!(DATABASE_CONNECTIONS, "pool" => pool, "state" => "used").set(used);
+    gauge!(DATABASE_CONNECTIONS, "pool" => pool, "state" => "idle").set(idle);
+}
+
+/// A session was looked up.
+pub(crate) fn session_looked_up(is_known: bool) {
+    let outcome = if is_known { "hit" } else { "miss" };
+    counter!(SESSION_CACHE, "outcome" => outcome).increment(1);
+}

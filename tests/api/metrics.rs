@@ -1,0 +1,146 @@
+//! What the server counts, read as Prometheus reads it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::process::{Server, code};
+use crate::support::{LOGIN, PASSWORD, TestDatabase};
+
+fn watched(database: &TestDatabase, flags: &[&str]) -> Server {
+    let flags = [&["--metrics-listen=127.0.0.1:0"], flags].concat();
+    Server::start_with(&database.url, database.folder.path(), &flags, &[])
+}
+
+async fn login(server: &Server, password: &str) -> Value {
+    let input = json!({ "identifier": "alice", "password": password });
+    server.call(LOGIN, json!({ "input": input }), "").await.unwrap()
+}
+
+async fn refresh(server: &Server, token: &Value) -> Value {
+    let query = "mutation($token: String) { refreshToken(refreshToken: $token) { refreshToken } }";
+    server.call(query, json!({ "token": token }), "").await.unwrap()
+}
+
+/// Waits until a metric has a value: connections end, and Redis is missed, beside the answers.
+async fn until(server: &Server, name: &str, value: f64) {
+    let reached = async {
+        while server.metrics().await.get(name) != Some(&value) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let reached = tokio::time::timeout(Duration::from_secs(10), reached).await;
+    assert!(reached.is_ok(), "{name} is not {value}: {:#?}", server.metrics().await);
+}
+
+#[tokio::test]
+async fn what_happens_is_counted_under_its_name() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &["--refresh-grace-seconds=0"]);
+    let alice = server.register("alice").await;
+    let token = &alice["data"]["register"]["refreshToken"];
+    assert_eq!(code(&login(&server, PASSWORD).await), "NONE");
+    assert_eq!(code(&login(&server, "nonsense").await), "INVALID_CREDENTIALS");
+    assert_eq!(code(&refresh(&server, token).await), "NONE");
+    assert_eq!(code(&refresh(&server, token).await), "INVALID_TOKEN");
+    assert_eq!(code(&refresh(&server, &json!("nonsense")).await), "INVALID_TOKEN");
+    let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
+    server.call("{ me { id } }", Value::Null, access).await.unwrap();
+    server.call("{ me { id } ", Value::Null, "").await.unwrap();
+    assert_eq!(server.get("/nowhere").await.0, 404);
+
+    let metrics = server.metrics().await;
+    for (name, value) in [
+        ("portcullis_requests_total{operation=\"mutation\",code=\"OK\"}", 3.0),
+        ("portcullis_requests_total{operation=\"mutation\",code=\"INVALID_CREDENTIALS\"}", 1.0),
+        ("portcullis_requests_total{operation=\"mutation\",code=\"INVALID_TOKEN\"}", 2.0),
+        ("portcullis_requests_total{operation=\"query\",code=\"UNAUTHENTICATED\"}", 1.0),
+        ("portcullis_requests_total{operation=\"none\",code=\"GRAPHQL_PARSE_FAILED\"}", 1.0),
+        ("portcullis_requests_total{operation=\"none\",code=\"BAD_REQUEST\"}", 1.0),
+        ("portcullis_request_duration_seconds_count{operation=\"mutation\"}", 6.0),
+        ("portcullis_logins_total{outcome=\"success\"}", 1.0),
+        ("portcullis_logins_total{outcome=\"refused\"}", 1.0),
+        ("portcullis_refreshes_total{outcome=\"success\"}", 1.0),
+        ("portcullis_refreshes_total{outcome=\"reused\"}", 1.0),
+        ("portcullis_refreshes_total{outcome=\"refused\"}", 1.0),
+        ("portcullis_password_hash_seconds_count", 3.0),
+        ("portcullis_password_hashes_waiting", 0.0),
+        ("portcullis_session_cache_total{outcome=\"miss\"}", 1.0),
+        ("portcullis_redis_away", 0.0),
+    ] {
+        assert_eq!(metrics.get(name), Some(&value), "{name}: {metrics:#?}");
+    }
+    // The scraper's own.
+    until(&server, "portcullis_connections", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_limit_that_refuses_and_a_redis_that_is_away_are_counted() {
+    let database = TestDatabase::create().await;
+    // Nobody listens on a port that has just been given back.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let redis = format!("--redis-url=redis://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let server = watched(&database, &["--rate-limits=on", &redis]);
+    server.register("alice").await;
+    for _ in 0..5 {
+        assert_eq!(code(&login(&server, "nonsense").await), "INVALID_CREDENTIALS");
+    }
+    assert_eq!(code(&login(&server, PASSWORD).await), "RATE_LIMITED");
+
+    let limited = "portcullis_rate_limited_total{limit=\"login\",by=\"identifier\"}";
+    until(&server, limited, 1.0).await;
+    until(&server, "portcullis_redis_away", 1.0).await;
+    until(&server, "portcullis_redis_outages_total", 1.0).await;
+    // A name that is tried too often costs no hash.
+    until(&server, "portcullis_password_hash_seconds_count", 6.0).await;
+}
+
+#[tokio::test]
+async fn nothing_that_a_client_names_becomes_a_label() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    let send = |number: u32| {
+        let query = format!("query Name{number} {{ alias{number}: me {{ id }} }}");
+        let server = &server;
+        async move { server.call(&query, Value::Null, "").await.unwrap() }
+    };
+    send(0).await;
+    let names = |metrics: BTreeMap<String, f64>| metrics.into_keys().collect::<BTreeSet<_>>();
+    let before = names(server.metrics().await);
+    for number in 1..500 {
+        send(number).await;
+    }
+    assert_eq!(names(server.metrics().await), before);
+}
+
+/// The names without labels, as the table in the README has them.
+#[tokio::test]
+async fn every_metric_is_documented_and_no_other() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &["--rate-limits=on"]);
+    let alice = server.register("alice").await;
+    let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
+    server.call("{ me { id } }", Value::Null, access).await.unwrap();
+    for _ in 0..6 {
+        login(&server, "nonsense").await;
+    }
+    let metrics = server.metrics().await;
+    let plain = |name: &str| {
+        let name = name.split('{').next().unwrap();
+        let parts = ["_bucket", "_sum", "_count"];
+        parts.iter().fold(name, |name, part| name.strip_suffix(part).unwrap_or(name)).to_owned()
+    };
+    let exposed: BTreeSet<String> = metrics.keys().map(|name| plain(name)).collect();
+    assert_eq!(exposed, documented());
+}
+
+fn documented() -> BTreeSet<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let section =
+        readme.split("## Metrics and traces").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| row.split('`').next().unwrap().split('{').next().unwrap().to_owned()).collect()
+}
