@@ -6,6 +6,8 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
+# As in --build-arg FEATURES=otel.
+ARG FEATURES=
 # The target folder is kept between builds for the sake of the dependencies, which cargo tells apart
 # by version. Its own members it tells apart by age, which means nothing across checkouts, so they
 # are touched and always compiled. What a cache mount holds is in no layer, hence the copy.
@@ -13,7 +15,7 @@ COPY . .
 RUN --mount=type=cache,id=portcullis-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=portcullis-target,target=/src/target,sharing=locked \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package portcullis --bin portcullis \
+    && cargo build --release --locked --package portcullis --bin portcullis --features "$FEATURES" \
     && cp target/release/portcullis /portcullis \
     && mkdir -p /image/data \
     && chmod 700 /image/data

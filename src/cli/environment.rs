@@ -41,6 +41,8 @@ fn load_file(known: &BTreeSet<String>, problems: &mut Vec<String>) {
     for line in lines {
         match line {
             Ok((name, _)) if known.contains(&name) => {}
+            // The standard's own, which its SDK reads.
+            Ok((name, _)) if cfg!(feature = "otel") && name.starts_with("OTEL_") => {}
             Ok((name, _)) => problems.push(format!("{FILE}: {name} is no setting")),
             Err(_line) => problems.push(unreadable()),
         }

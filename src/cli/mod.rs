@@ -96,7 +96,7 @@ pub fn run() -> ExitCode {
 }
 
 fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
-    telemetry::init(config.log_format, &config.log_filter)?;
+    let _telemetry = telemetry::init(config.log_format, &config.log_filter)?;
     runtime()?.block_on(async {
         match verb.unwrap_or(Verb::Serve) {
             Verb::Serve => Box::pin(serve::run(config)).await,

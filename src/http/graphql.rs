@@ -17,6 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Map;
+use tracing::{Instrument, debug_span};
 
 use super::accept::MediaType;
 use super::json::StrictMap;
@@ -132,7 +133,8 @@ async fn run(
     Identity { client, bearer, cookie }: Identity,
 ) -> (GraphqlResponse, Option<Anonymity>) {
     let token = bearer.as_ref().map(ExposeSecret::expose_secret);
-    let authentication = match app.sessions.authenticate(token).await {
+    let authenticating = app.sessions.authenticate(token);
+    let authentication = match authenticating.instrument(debug_span!("authenticate")).await {
         Ok(authentication) => authentication,
         Err(error) => return (failed(ApiError::from(error)), None),
     };
@@ -145,7 +147,8 @@ async fn run(
         Authentication::Anonymous(_) => None,
     };
     let caller = Caller { authentication, client: client.clone(), bearer, cookie };
-    let response = app.schema.execute(graphql_request(app, call, document, caller)).await;
+    let executing = app.schema.execute(graphql_request(app, call, document, caller));
+    let response = executing.instrument(debug_span!("execute")).await;
     let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
         app.refusals.tell(refusal, viewer.as_ref(), &client);

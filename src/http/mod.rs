@@ -12,6 +12,8 @@ mod origin;
 mod playground;
 mod request;
 mod serve;
+#[cfg(feature = "otel")]
+mod trace;
 mod well_known;
 
 use std::any::Any;

@@ -9,7 +9,7 @@ use axum::response::Response;
 use crate::graphql::error::Code;
 use crate::platform::metrics::{self, Operation};
 
-/// What was answered, as an extension of the response. Without it all is well.
+/// What was answered, as an extension of the response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
     pub(super) operation: Operation,
@@ -17,13 +17,24 @@ pub(super) struct Answered {
     pub(super) code: Option<Code>,
 }
 
+impl Answered {
+    /// Without the extension all is well.
+    pub(super) fn of(response: &Response) -> Self {
+        let well = Self { operation: Operation::None, code: None };
+        response.extensions().get().copied().unwrap_or(well)
+    }
+
+    pub(super) fn code(self) -> &'static str {
+        self.code.map_or("OK", Code::as_str)
+    }
+}
+
 /// Counts every request once, also one whose client did not wait for the answer.
 pub(super) async fn request(request: Request, next: Next) -> Response {
     let mut watch = Watch { began: Instant::now(), operation: Operation::None, code: "ABANDONED" };
     let response = next.run(request).await;
-    let answered = response.extensions().get::<Answered>();
-    watch.operation = answered.map_or(Operation::None, |answered| answered.operation);
-    watch.code = answered.and_then(|answered| answered.code).map_or("OK", Code::as_str);
+    let answered = Answered::of(&response);
+    (watch.operation, watch.code) = (answered.operation, answered.code());
     response
 }
 

@@ -48,9 +48,12 @@ pub(super) async fn identify(
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
     let client = Client { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body };
     request.extensions_mut().insert(client);
+    #[cfg(not(feature = "otel"))]
     let span = tracing::info_span!("request", request.id = %id);
+    #[cfg(feature = "otel")]
+    let span = super::trace::begin(id, &request);
     let mut response = match check_head(&request) {
-        Ok(()) => next.run(request).instrument(span).await,
+        Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(refused) => refused,
     };
     if response.extensions().get::<Panicked>().is_some() {
@@ -59,6 +62,8 @@ pub(super) async fn identify(
         response.extensions_mut().extend(parts.extensions);
         *response.body_mut() = body;
     }
+    #[cfg(feature = "otel")]
+    super::trace::end(&span, &response);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, id);

@@ -1,10 +1,14 @@
-//! Logs: one line an event, as text or JSON, on standard error.
+//! Logs: one line an event, as text or JSON, on standard error. Built with the cargo feature `otel`,
+//! also traces, for an OpenTelemetry collector.
+
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::LogFormat;
 
@@ -12,18 +16,36 @@ use crate::config::LogFormat;
 const QUIET: &str = "sqlx::query=off,sqlx_postgres::options=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
                      sea_orm_migration=warn";
 
-/// Installs the process-wide subscriber.
+/// Sends what is still to be sent when it is dropped.
+#[must_use]
+pub(crate) struct Telemetry {
+    #[cfg(feature = "otel")]
+    _traces: Option<traces::Traces>,
+}
+
+/// Installs the process-wide subscriber. Not to be called from async code.
 ///
 /// `filter` is a `RUST_LOG` directive list. SQL is never logged, whatever it says: statements
 /// carry personal data.
-pub(crate) fn init(format: LogFormat, filter: &str) -> Result<(), TryInitError> {
-    let filter = EnvFilter::new(format!("{filter},{QUIET}"));
+pub(crate) fn init(format: LogFormat, filter: &str) -> anyhow::Result<Telemetry> {
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let registry = tracing_subscriber::registry().with(filter);
-    match format {
-        LogFormat::Text => registry.with(lines).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    let lines = match format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    let lines = lines.with_filter(EnvFilter::new(format!("{filter},{QUIET}")));
+    let registry = tracing_subscriber::registry().with(lines);
+    #[cfg(feature = "otel")]
+    {
+        let (traces, layer) = traces::start()?.unzip();
+        registry.with(layer).try_init()?;
+        Ok(Telemetry { _traces: traces })
+    }
+    #[cfg(not(feature = "otel"))]
+    {
+        registry.try_init()?;
+        Ok(Telemetry {})
     }
 }
