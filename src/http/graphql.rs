@@ -17,7 +17,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Map;
-use tracing::{Instrument, debug_span};
+use tracing::{Instrument, span};
 
 use super::accept::MediaType;
 use super::json::StrictMap;
@@ -28,8 +28,9 @@ use crate::features::accounts::graphql::UserLoader;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{self, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
-use crate::platform::access::{Anonymity, Authentication, Client};
+use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
 use crate::platform::metrics::Operation;
+use crate::platform::telemetry::STEP;
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
@@ -85,7 +86,13 @@ async fn answer(
     })?;
     check_content_type(headers)?;
     let bearer = request::bearer(headers)?;
-    let client = Client { token_mode: origin::token_mode(&app.config, headers)?, ..client };
+    let token_mode = origin::token_mode(&app.config, headers).inspect_err(|refused| {
+        if refused.status() == StatusCode::FORBIDDEN {
+            let refusal = access::Refusal { refused: Refused::Access, target: None };
+            app.refusals.tell(refusal, None, &client);
+        }
+    })?;
+    let client = Client { token_mode, ..client };
     let cookie = request::cookie(&client, headers)?;
     let call = parse(&read(body).await?)?;
     let request_id = request::id_of(&client).to_string();
@@ -134,7 +141,7 @@ async fn run(
 ) -> (GraphqlResponse, Option<Anonymity>) {
     let token = bearer.as_ref().map(ExposeSecret::expose_secret);
     let authenticating = app.sessions.authenticate(token);
-    let authentication = match authenticating.instrument(debug_span!("authenticate")).await {
+    let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
         Err(error) => return (failed(ApiError::from(error)), None),
     };
@@ -148,7 +155,7 @@ async fn run(
     };
     let caller = Caller { authentication, client: client.clone(), bearer, cookie };
     let executing = app.schema.execute(graphql_request(app, call, document, caller));
-    let response = executing.instrument(debug_span!("execute")).await;
+    let response = executing.instrument(span!(STEP, "execute")).await;
     let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
         app.refusals.tell(refusal, viewer.as_ref(), &client);

@@ -6,6 +6,7 @@ mod traces;
 
 use std::io::IsTerminal;
 
+use tracing::Level;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -15,6 +16,9 @@ use crate::config::LogFormat;
 /// What libraries say of every statement, and of every migration that has nothing to do.
 const QUIET: &str = "sqlx::query=off,sqlx_postgres::options=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
                      sea_orm_migration=warn";
+
+/// The level of the spans within a request, which only traces show.
+pub(crate) const STEP: Level = if cfg!(feature = "otel") { Level::INFO } else { Level::DEBUG };
 
 /// Sends what is still to be sent when it is dropped.
 #[must_use]
@@ -35,8 +39,10 @@ pub(crate) fn init(format: LogFormat, filter: &str) -> anyhow::Result<Telemetry>
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let lines = lines.with_filter(EnvFilter::new(format!("{filter},{QUIET}")));
-    let registry = tracing_subscriber::registry().with(lines);
+    // One filter for all: where each layer has its own, what a library asks without logging it
+    // (sqlx does) makes the next line on that thread get lost.
+    let filter = EnvFilter::new(format!("{filter},{QUIET}"));
+    let registry = tracing_subscriber::registry().with(filter).with(lines);
     #[cfg(feature = "otel")]
     {
         let (traces, layer) = traces::start()?.unzip();

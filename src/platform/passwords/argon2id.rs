@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::platform::metrics;
+use crate::platform::{metrics, telemetry};
 
 #[cfg(not(feature = "rustcrypto-argon2"))]
 pub(super) use self::simd::Simd as Worker;
@@ -79,7 +79,7 @@ impl Workers {
     /// Dropping the future gives the place in the queue up. Work that has begun is finished, and
     /// keeps its worker until then: the bound is on what runs, not on who still waits for it.
     #[expect(clippy::disallowed_methods, reason = "the one place that may block a thread so long")]
-    #[tracing::instrument(level = "debug", name = "hash a password", skip_all)]
+    #[tracing::instrument(level = telemetry::STEP, name = "hash a password", skip_all)]
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Worker) -> T + Send + 'static,

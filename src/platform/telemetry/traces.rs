@@ -10,7 +10,6 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::registry::LookupSpan;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
@@ -40,14 +39,11 @@ where
         .with_batch_exporter(exporter)
         .with_resource(resource())
         .build();
-    // Without what the exporter's own HTTP client does, which would never end.
-    let own = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with(NAME));
     let layer = tracing_opentelemetry::layer()
         .with_tracer(provider.tracer(NAME))
         .with_location(false)
         .with_threads(false)
-        .with_target(false)
-        .with_filter(own);
+        .with_target(false);
     Ok(Some((Traces(provider), layer)))
 }
 

@@ -1,10 +1,10 @@
 //! The real binary as a process, and calls to it over a socket.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,6 +13,12 @@ use tokio::net::TcpStream;
 
 use super::load::Pair;
 use super::{PASSWORD, REGISTER, TestDatabase, over};
+
+/// What it says when it is there, before the port.
+const LISTENING: &str = "listening on http://127.0.0.1:";
+const SCRAPED: &str = "metrics are at http://127.0.0.1:";
+/// A server that does not listen after this long will not.
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// One instance, killed when it is dropped: a test that fails leaves no server behind.
 pub(crate) struct Server {
@@ -48,27 +54,36 @@ impl Server {
             .envs(variables.iter().copied())
             .current_dir(folder)
             .stderr(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(process.stderr.take().unwrap());
+        let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
         let mut server = Self { process, port: 0, log: Arc::default() };
-        let mut told = String::new();
-        while server.port == 0 {
-            let before = told.len();
-            let length = said.read_line(&mut told).unwrap();
-            assert!(length > 0, "the server ended before it listened: {told}");
-            if let Some((_, port)) = told[before..].trim_end().rsplit_once("http://127.0.0.1:") {
-                server.port = port.parse().unwrap_or(0);
+        let (told, listening) = mpsc::channel();
+        // Whatever it says must not fill the pipes.
+        server.keep(stdout, |_line| {});
+        server.keep(stderr, move |line| {
+            if let Some(port) = port_in(line, LISTENING) {
+                // Said once, and only the start waits for it.
+                let _ = told.send(port);
             }
-        }
-        *server.log.lock().unwrap() = told.lines().map(str::to_owned).collect();
-        // Whatever it says later must not fill the pipe.
-        let log = Arc::clone(&server.log);
-        std::thread::spawn(move || {
-            said.lines().map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line));
         });
+        match listening.recv_timeout(START_MAX) {
+            Ok(port) => server.port = port,
+            Err(why) => panic!("the server does not listen: {why}: {:#?}", server.logged("")),
+        }
         server
+    }
+
+    /// Keeps what it says, line by line.
+    fn keep(&self, pipe: impl Read + Send + 'static, heard: impl Fn(&str) + Send + 'static) {
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                heard(&line);
+                log.lock().unwrap().push(line);
+            }
+        });
     }
 
     /// Kills it, as dropping it does.
@@ -89,7 +104,7 @@ impl Server {
         self.process.wait().unwrap()
     }
 
-    /// What it has logged since its start that contains `text`.
+    /// What it has said since its start that contains `text`.
     pub(crate) fn logged(&self, text: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
     }
@@ -120,9 +135,8 @@ impl Server {
 
     /// Its metrics: each line's name and labels, and its value.
     pub(crate) async fn metrics(&self) -> BTreeMap<String, f64> {
-        let said = self.logged("metrics are at http://127.0.0.1:").pop().unwrap();
-        let address = said.rsplit_once("127.0.0.1:").unwrap().1;
-        let port = address.strip_suffix("/metrics").unwrap().parse().unwrap();
+        let said = self.logged(SCRAPED).pop().unwrap();
+        let port = port_in(&said, SCRAPED).unwrap();
         let answer = exchange(port, &get("/metrics")).await.unwrap();
         let lines = answer.split_once("\r\n\r\n").unwrap().1.lines();
         let values = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -178,6 +192,13 @@ pub(crate) async fn call(port: u16, query: &str, variables: Value, bearer: &str)
     );
     let answer = exchange(port, &request).await?;
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
+}
+
+/// The port that a line says after `words`.
+fn port_in(line: &str, words: &str) -> Option<u16> {
+    let after = line.split_once(words)?.1;
+    let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    after[..digits].parse().ok()
 }
 
 fn get(path: &str) -> String {
