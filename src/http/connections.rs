@@ -1,8 +1,7 @@
 //! The connections: how many there are, and how long a client may keep one waiting.
 //!
 //! HTTP/1.1 only: a proxy in front speaks HTTP/2 and TLS. What cannot be parsed is refused by hyper,
-//! without a body. Of a request with two lengths it believes the chunks, as RFC 9112 has it, and
-//! closes the connection after the answer, so that nothing can be smuggled behind it.
+//! without a body.
 //!
 //! A connection that waits for its client costs a place that another may need. So it waits for a
 //! limited time, and once all places are taken, whoever has waited longest makes room for the
@@ -12,7 +11,7 @@ use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -32,6 +31,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tokio_util::io::InspectReader;
 
+use super::framing::{Ambiguous, Framing};
 use crate::platform::metrics;
 
 /// Connections at once. Each may hold a request's head and body, 200 KiB in all.
@@ -144,7 +144,7 @@ impl Connections {
         let heard = Arc::clone(&state);
         let io = InspectReader::new(stream, move |bytes: &[u8]| {
             if !bytes.is_empty() {
-                heard.hear();
+                heard.hear(bytes);
             }
         });
         let service = service(self.router.clone(), peer, Arc::clone(&state));
@@ -184,6 +184,9 @@ fn service(
         state.begin();
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
+        if state.framing().is_ambiguous() {
+            request.extensions_mut().insert(Ambiguous);
+        }
         let (answer, state) = (router.call(request), Arc::clone(&state));
         async move {
             let answer = answer.await;
@@ -209,11 +212,13 @@ enum Phase {
 struct State {
     limits: Limits,
     phase: Mutex<Phase>,
+    framing: Mutex<Framing>,
 }
 
 impl State {
     fn new(limits: Limits) -> Self {
-        Self { limits, phase: Mutex::new(Phase::Head { until: Instant::now() + limits.head }) }
+        let phase = Phase::Head { until: Instant::now() + limits.head };
+        Self { limits, phase: Mutex::new(phase), framing: Mutex::default() }
     }
 
     fn phase(&self) -> Phase {
@@ -224,9 +229,17 @@ impl State {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    fn hear(&self) {
+    fn framing(&self) -> MutexGuard<'_, Framing> {
+        self.framing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, bytes: &[u8]) {
         if matches!(self.phase(), Phase::Idle { .. }) {
             self.set(Phase::Head { until: Instant::now() + self.limits.head });
+            *self.framing() = Framing::default();
+        }
+        if matches!(self.phase(), Phase::Head { .. }) {
+            self.framing().see(bytes);
         }
     }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod client_ip;
 mod connections;
+mod framing;
 mod graphql;
 mod health;
 mod json;
@@ -23,7 +24,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -36,8 +37,12 @@ use crate::platform::metrics::Operation;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
+    let endpoint = match app.config.playground {
+        true => get(playground::page).post(graphql::execute),
+        false => post(graphql::execute),
+    };
     let mut router = Router::new()
-        .route("/graphql", get(playground::page).post(graphql::execute))
+        .route("/graphql", endpoint)
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))
         .route("/healthz", get(health::live))
@@ -48,7 +53,7 @@ pub fn router(app: &App) -> Router {
     let router = router
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "There is nothing here") })
         .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "This method is not supported here")
+            refusal(StatusCode::METHOD_NOT_ALLOWED, "This method is not supported here: see Allow")
         })
         .with_state(app.clone());
     surround(router, &app.config)

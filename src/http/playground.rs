@@ -2,13 +2,11 @@
 
 use async_graphql::http::GraphiQLSource;
 use axum::Extension;
-use axum::extract::State;
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_SECURITY_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::{failure, refusal, request};
-use crate::app::App;
 use crate::platform::access::Client;
 use crate::platform::secret::{self, CryptoError};
 
@@ -17,17 +15,13 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
 /// Where the page loads GraphiQL from.
 const CDN: &str = "https://unpkg.com";
 
-pub(super) async fn page(
-    State(app): State<App>,
-    Extension(client): Extension<Client>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn page(Extension(client): Extension<Client>, headers: HeaderMap) -> Response {
     let is_browser = headers
         .get_all(ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .any(|accept| accept.contains("text/html"));
-    if app.config.playground && is_browser {
+    if is_browser {
         return match graphiql() {
             Ok(page) => page,
             Err(error) => {

@@ -16,6 +16,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::client_ip::client_ip;
+use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
 use crate::config::Config;
 use crate::graphql::cookie;
@@ -83,6 +84,10 @@ fn check_head(request: &Request) -> Result<(), Response> {
     let headers = request.headers();
     if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > URI_LENGTH_MAX) {
         return Err(refusal(StatusCode::URI_TOO_LONG, "The address is too long"));
+    }
+    if request.extensions().get::<Ambiguous>().is_some() {
+        let message = "Content-Length and Transfer-Encoding do not go together";
+        return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
     if headers.get_all(HOST).iter().count() > 1 {
         return Err(refusal(StatusCode::BAD_REQUEST, "The Host header is repeated"));

@@ -7,7 +7,7 @@ mod failure;
 mod inspect;
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
@@ -92,6 +92,20 @@ impl Db {
             },
         };
         self.writer.begin_with_options(options).await
+    }
+
+    /// Begins a transaction that only reads, and to which nothing changes meanwhile.
+    pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+        let options = match self.reader.get_database_backend() {
+            // There it is so by itself.
+            DbBackend::Sqlite => TransactionOptions::default(),
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+        };
+        self.reader.begin_with_options(options).await
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, Statement};
 use serde_json::Value;
 
+use crate::support::process::Server;
 use crate::support::{TestApp, start_of_time};
 
 /// An instance whose events of three registrations are sealed.
@@ -219,4 +220,34 @@ async fn the_doctor_notes_a_log_that_nobody_seals() {
     assert!(app.cli(&["doctor"]).await.stdout.contains(behind));
     app.app.seal_audit().await.unwrap();
     assert!(!app.cli(&["doctor"]).await.stdout.contains("not sealed"));
+}
+
+/// Waits until every event is sealed, which a running server does within two seconds.
+async fn until_sealed(app: &TestApp) {
+    let sealed = async {
+        while app.count("audit_events WHERE sealed_at IS NULL").await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), sealed).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_server_seals_on_when_one_is_killed_and_an_orderly_stop_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    let [killed, mut stopped] = [(); 2].map(|()| Server::start(&app.database));
+    killed.register("alice").await;
+    until_sealed(&app).await;
+    killed.kill();
+    stopped.register("bob").await;
+    until_sealed(&app).await;
+    let head = verify(&app).await["head"].as_str().unwrap().to_owned();
+    assert!(!stopped.logged("the audit log's head").is_empty());
+
+    stopped.terminate();
+    assert!(stopped.wait().success());
+    assert_eq!(app.count("audit_events WHERE kind = 'SERVER_STARTED'").await, 2);
+    assert_eq!(app.count("audit_events WHERE kind = 'SERVER_STOPPED'").await, 1);
+    app.app.seal_audit().await.unwrap();
+    assert!(app.cli(&["audit", "verify", &format!("--head={head}")]).await.printed().len() > 64);
 }

@@ -176,6 +176,7 @@ async fn a_request_with_two_lengths_is_the_last_of_its_connection() {
             body.len()
         );
         let answer = exchange(server.port, request.as_bytes()).await;
+        assert_eq!(status(&answer), "400", "{answer}");
         assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
         assert!(answer.contains("connection: close\r\n"), "{answer}");
     }
@@ -185,6 +186,10 @@ async fn a_request_with_two_lengths_is_the_last_of_its_connection() {
 async fn every_path_says_which_methods_it_knows_and_none_traces() {
     let database = TestDatabase::create().await;
     let server = Server::start(&database);
+    let closed = ["--playground=off"];
+    let closed = Server::start_with(&database.url, database.folder.path(), &closed, &[]);
+    let put = b"PUT /graphql HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    assert!(exchange(closed.port, put).await.contains("\r\nallow: POST\r\n"));
     let jwks = "/.well-known/jwks.json";
     for (path, known) in
         [("/graphql", "POST"), ("/healthz", "GET"), ("/readyz", "GET"), (jwks, "GET")]

@@ -257,6 +257,8 @@ async fn only_pages_that_may_use_the_cookie_can() {
         assert_eq!(app.count("sessions").await, sessions);
     }
     kept(&browse(&app.app, &cookie, REFRESH, json!({})).await);
+    app.app.write_refusals().await.unwrap();
+    assert!(app.count("audit_events WHERE kind = 'ACCESS_DENIED' AND actor_id IS NULL").await > 0);
 }
 
 #[tokio::test]

@@ -34,4 +34,6 @@ mod outages;
 mod production;
 mod schema;
 mod sessions;
+#[cfg(target_os = "linux")]
+mod shared_limits;
 mod support;

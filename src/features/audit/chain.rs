@@ -129,7 +129,8 @@ impl Chain {
     /// Follows the chain from where it was last pruned. `noted` is a digest, as hex, that must be
     /// part of it.
     pub(crate) async fn verify(&self, noted: Option<&str>) -> Result<Verified, VerifyError> {
-        let db = self.db.reader();
+        // What is pruned or sealed meanwhile must not look like a gap.
+        let db = &self.db.snapshot().await?;
         let mut head = store::checkpoint(db).await?;
         let is_noted = |head: &Head| noted.is_some_and(|noted| noted == head.hex());
         let mut is_found = is_noted(&head);
@@ -155,7 +156,8 @@ impl Chain {
                 break;
             }
         }
-        match store::count_unlinked(db).await? {
+        // Each link has its event. What is sealed beyond those has lost its link.
+        match store::count_sealed(db).await?.saturating_sub(count) {
             0 if noted.is_some() && !is_found => Err(VerifyError::UnknownHead),
             0 => {
                 let unsealed = store::count_unsealed(db).await?;

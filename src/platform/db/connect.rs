@@ -228,6 +228,25 @@ mod tests {
         (txn, inserted)
     }
 
+    async fn count(db: &impl ConnectionTrait) -> i64 {
+        let count = Statement::from_string(DbBackend::Sqlite, "SELECT COUNT(*) FROM notes");
+        db.query_one_raw(count).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn nothing_changes_within_a_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let db = Db::connect(&url, 2).await.unwrap();
+        db.writer().execute_unprepared("CREATE TABLE notes (note BLOB)").await.unwrap();
+        let snapshot = db.snapshot().await.unwrap();
+        assert_eq!(count(&snapshot).await, 0);
+        let (txn, inserted) = insert(&db, 1).await;
+        inserted.unwrap();
+        txn.commit().await.unwrap();
+        assert_eq!((count(&snapshot).await, count(db.reader()).await), (0, 1));
+    }
+
     #[tokio::test]
     async fn what_follows_a_transaction_that_sqlite_itself_has_ended_is_committed() {
         let folder = tempfile::tempdir().unwrap();
@@ -247,8 +266,6 @@ mod tests {
         inserted.unwrap();
         txn.commit().await.unwrap();
 
-        let count = Statement::from_string(DbBackend::Sqlite, "SELECT COUNT(*) FROM notes");
-        let row = db.reader().query_one_raw(count).await.unwrap().unwrap();
-        assert_eq!(row.try_get_by_index::<i64>(0).unwrap(), 1);
+        assert_eq!(count(db.reader()).await, 1);
     }
 }

@@ -4,6 +4,8 @@ mod database;
 pub(crate) mod load;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
+pub(crate) mod redis;
+#[cfg(target_os = "linux")]
 pub(crate) mod relay;
 #[cfg(target_os = "linux")]
 pub(crate) mod servers;

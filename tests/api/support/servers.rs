@@ -335,7 +335,7 @@ fn send(signal: &str, id: u32) -> bool {
     Command::new("kill").args([signal, &id.to_string()]).output().unwrap().status.success()
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     loop {
         let [.., high, low] = *Uuid::now_v7().as_bytes();
         let port = PORTS.start + u16::from_be_bytes([high, low]) % (PORTS.end - PORTS.start);

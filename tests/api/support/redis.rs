@@ -1,0 +1,57 @@
+//! A Redis of a test's own, to be killed and started again.
+
+use std::process::{Child, Command, Stdio};
+
+use super::servers::free_port;
+use super::skip;
+
+/// A private Redis that keeps nothing.
+pub(crate) struct RedisServer {
+    port: u16,
+    process: Child,
+}
+
+impl RedisServer {
+    /// `None`, with a word why, where Redis is not installed.
+    pub(crate) fn start() -> Option<Self> {
+        let port = free_port();
+        match spawn(port) {
+            Ok(process) => Some(Self { port, process }),
+            Err(_missing) => {
+                skip("redis-server is not installed");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it on the spot.
+    pub(crate) fn kill(&mut self) {
+        // It may be gone already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it at the same address, with nothing in it.
+    pub(crate) fn start_again(&mut self) {
+        self.process = spawn(self.port).unwrap();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(port: u16) -> std::io::Result<Child> {
+    Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--save", "", "--appendonly", "no"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+}
