@@ -112,31 +112,66 @@ struct Panicked;
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
     use axum::body::Body;
     use axum::http::Request;
     use http_body_util::BodyExt;
+    use tokio::task::JoinSet;
     use tower::ServiceExt;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_panic_is_an_internal_error_that_names_the_request_and_nothing_else() {
-        async fn boom() -> StatusCode {
-            panic!("a secret of the program")
+    /// A schema that panics when it is asked to.
+    struct Query;
+
+    #[Object]
+    impl Query {
+        async fn boom(&self) -> usize {
+            let nobody: Option<usize> = "nobody".parse().ok();
+            nobody.expect("a secret of the program")
         }
+
+        async fn well(&self) -> bool {
+            true
+        }
+    }
+
+    /// Routes as the server has them, around that schema.
+    fn routes() -> Router {
+        let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
+        let execute =
+            |query: String| async move { axum::Json(schema.execute(query).await).into_response() };
         let config = Config::new(&crate::cli::settings(&[]).unwrap()).unwrap();
-        let config = Arc::new(config);
-        let routes = surround(Router::new().route("/", get(boom)), &config);
-        let response = routes.oneshot(Request::new(Body::empty())).await.unwrap();
+        surround(Router::new().route("/", post(execute)), &Arc::new(config))
+    }
+
+    async fn ask(routes: &Router, query: &'static str) -> (StatusCode, String, String) {
+        let request = Request::post("/").body(Body::from(query)).unwrap();
+        let response = routes.clone().oneshot(request).await.unwrap();
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let extensions = &error["errors"][0]["extensions"];
+        (status, id, String::from_utf8(body.to_vec()).unwrap())
+    }
 
-        assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
-        assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");
-        assert_eq!(extensions["requestId"], id.as_str());
-        assert!(!error.to_string().contains("secret"));
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_thousand_panics_are_internal_errors_that_name_their_requests_and_nothing_else() {
+        let routes = routes();
+        let mut panicking = JoinSet::new();
+        for _ in 0..1_000 {
+            let routes = routes.clone();
+            panicking.spawn(async move { ask(&routes, "{ well boom }").await });
+        }
+        while let Some(answered) = panicking.join_next().await {
+            let (status, id, body) = answered.unwrap();
+            let error: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let extensions = &error["errors"][0]["extensions"];
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(extensions["code"], "INTERNAL_SERVER_ERROR");
+            assert_eq!(extensions["requestId"], id.as_str());
+            assert!(!body.contains("secret"));
+        }
+        let (status, _, body) = ask(&routes, "{ well }").await;
+        assert_eq!((status, body.contains("true")), (StatusCode::OK, true));
     }
 }

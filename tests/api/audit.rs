@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, Statement};
 use serde_json::json;
 
 use crate::authorization::{root_fields, sample};
-use crate::support::{PASSWORD, SignedIn, TestApp};
+use crate::support::{PASSWORD, SignedIn, TestApp, dump};
 
 const WRONG: &str = "not the password at all";
 
@@ -83,54 +83,9 @@ async fn a_refused_refresh_is_written_and_a_reuse_only_as_what_it_is() {
 
 /// What is in every table but those of the audit log, as text.
 async fn contents(app: &TestApp) -> BTreeMap<String, String> {
-    let db = app.database.connection().await;
-    let tables = match db.get_database_backend() {
-        DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
-        DbBackend::Postgres => {
-            "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables \
-             WHERE table_schema = current_schema()"
-        }
-        _ => {
-            "SELECT table_name AS name FROM information_schema.tables \
-             WHERE table_schema = database()"
-        }
-    };
-    let mut contents = BTreeMap::new();
-    for table in rows(&db, tables).await {
-        let name: String = table.try_get("", "name").unwrap();
-        if !name.starts_with("audit_") && !name.starts_with("sqlite_") {
-            let text = content(&db, &name).await;
-            contents.insert(name, text);
-        }
-    }
-    assert!(contents.contains_key("users") && contents.contains_key("sessions"));
+    let mut contents = dump(&app.database.connection().await).await;
+    contents.retain(|table, _| !table.starts_with("audit_"));
     contents
-}
-
-async fn content(db: &DatabaseConnection, table: &str) -> String {
-    let sql = match db.get_database_backend() {
-        DbBackend::Sqlite => {
-            let columns = rows(db, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
-            let quoted: Vec<String> = columns
-                .iter()
-                .map(|column| {
-                    format!("quote(\"{}\")", column.try_get::<String>("", "name").unwrap())
-                })
-                .collect();
-            format!("SELECT {} AS t FROM \"{table}\" ORDER BY 1", quoted.join("||','||"))
-        }
-        DbBackend::Postgres => format!("SELECT CAST(t AS TEXT) AS t FROM \"{table}\" t ORDER BY 1"),
-        _ => {
-            let sum = &rows(db, &format!("CHECKSUM TABLE \"{table}\"")).await[0];
-            return sum.try_get::<i64>("", "Checksum").unwrap().to_string();
-        }
-    };
-    let rows = rows(db, &sql).await;
-    rows.iter().map(|row| row.try_get::<String>("", "t").unwrap() + "\n").collect()
-}
-
-async fn rows(db: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
-    db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap()
 }
 
 /// A call of a mutation that changes something, after what it takes for that.

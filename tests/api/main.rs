@@ -23,6 +23,7 @@ mod databases;
 mod disk;
 mod doctor;
 mod errors;
+mod faults;
 mod http;
 mod keys;
 mod limits;
@@ -33,6 +34,7 @@ mod migrations;
 mod outages;
 mod production;
 mod schema;
+mod secrets;
 mod sessions;
 #[cfg(target_os = "linux")]
 mod shared_limits;

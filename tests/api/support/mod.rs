@@ -1,6 +1,7 @@
 //! A whole server for each test: its own database, a clock that stands still, and callers.
 
 mod database;
+mod dump;
 pub(crate) mod load;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
@@ -26,6 +27,7 @@ use tokio::process::Command;
 use tower::ServiceExt;
 
 pub(crate) use self::database::{TestDatabase, server as named_server};
+pub(crate) use self::dump::{dump, tables};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const GRACE: Duration = Duration::from_secs(10);

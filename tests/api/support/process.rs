@@ -24,8 +24,13 @@ const START_MAX: Duration = Duration::from_mins(1);
 pub(crate) struct Server {
     process: Child,
     pub(crate) port: u16,
-    log: Arc<Mutex<Vec<String>>>,
+    /// What it says on standard error.
+    log: Lines,
+    /// What it says on standard output.
+    printed: Lines,
 }
+
+type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Server {
     /// Starts an instance over the database of a test.
@@ -58,11 +63,11 @@ impl Server {
             .spawn()
             .unwrap();
         let (stdout, stderr) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
-        let mut server = Self { process, port: 0, log: Arc::default() };
+        let mut server = Self { process, port: 0, log: Arc::default(), printed: Arc::default() };
         let (told, listening) = mpsc::channel();
         // Whatever it says must not fill the pipes.
-        server.keep(stdout, |_line| {});
-        server.keep(stderr, move |line| {
+        keep(stdout, &server.printed, |_line| {});
+        keep(stderr, &server.log, move |line| {
             if let Some(port) = port_in(line, LISTENING) {
                 // Said once, and only the start waits for it.
                 let _ = told.send(port);
@@ -73,17 +78,6 @@ impl Server {
             Err(why) => panic!("the server does not listen: {why}: {:#?}", server.logged("")),
         }
         server
-    }
-
-    /// Keeps what it says, line by line.
-    fn keep(&self, pipe: impl Read + Send + 'static, heard: impl Fn(&str) + Send + 'static) {
-        let log = Arc::clone(&self.log);
-        std::thread::spawn(move || {
-            for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                heard(&line);
-                log.lock().unwrap().push(line);
-            }
-        });
     }
 
     /// Kills it, as dropping it does.
@@ -104,7 +98,12 @@ impl Server {
         self.process.wait().unwrap()
     }
 
-    /// What it has said since its start that contains `text`.
+    /// Everything it has printed that is no log line.
+    pub(crate) fn printed(&self) -> Vec<String> {
+        self.printed.lock().unwrap().clone()
+    }
+
+    /// What it has logged since its start that contains `text`.
     pub(crate) fn logged(&self, text: &str) -> Vec<String> {
         self.log.lock().unwrap().iter().filter(|line| line.contains(text)).cloned().collect()
     }
@@ -194,6 +193,17 @@ pub(crate) async fn call(port: u16, query: &str, variables: Value, bearer: &str)
     serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
 }
 
+/// Keeps what comes out of a pipe, line by line.
+fn keep(pipe: impl Read + Send + 'static, lines: &Lines, heard: impl Fn(&str) + Send + 'static) {
+    let lines = Arc::clone(lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            heard(&line);
+            lines.lock().unwrap().push(line);
+        }
+    });
+}
+
 /// The port that a line says after `words`.
 fn port_in(line: &str, words: &str) -> Option<u16> {
     let after = line.split_once(words)?.1;
@@ -205,7 +215,8 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
 }
 
-async fn exchange(port: u16, request: &str) -> Option<String> {
+/// Sends what is given and reads until the server closes the connection.
+pub(crate) async fn exchange(port: u16, request: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();

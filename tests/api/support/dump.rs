@@ -1,0 +1,60 @@
+//! Everything that a database holds, as text: to see that nothing has changed, or what is nowhere.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement};
+
+/// The rows of every table, by its name; on MySQL and MariaDB a checksum of them.
+pub(crate) async fn dump(db: &DatabaseConnection) -> BTreeMap<String, String> {
+    let mut contents = BTreeMap::new();
+    for name in tables(db).await {
+        let text = content(db, &name).await;
+        contents.insert(name, text);
+    }
+    assert!(contents.len() > 5, "{:?}", contents.keys());
+    contents
+}
+
+/// The names of all tables but the migrations'.
+pub(crate) async fn tables(db: &DatabaseConnection) -> Vec<String> {
+    let tables = match db.get_database_backend() {
+        DbBackend::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+        DbBackend::Postgres => {
+            "SELECT CAST(table_name AS TEXT) AS name FROM information_schema.tables \
+             WHERE table_schema = current_schema()"
+        }
+        _ => {
+            "SELECT table_name AS name FROM information_schema.tables \
+             WHERE table_schema = database()"
+        }
+    };
+    let rows = rows(db, tables).await;
+    let names = rows.iter().map(|row| row.try_get::<String>("", "name").unwrap());
+    names.filter(|name| !name.starts_with("sqlite_") && !name.starts_with("seaql_")).collect()
+}
+
+async fn content(db: &DatabaseConnection, table: &str) -> String {
+    let sql = match db.get_database_backend() {
+        DbBackend::Sqlite => {
+            let columns = rows(db, &format!("SELECT name FROM pragma_table_info('{table}')")).await;
+            let quoted: Vec<String> = columns
+                .iter()
+                .map(|column| {
+                    format!("quote(\"{}\")", column.try_get::<String>("", "name").unwrap())
+                })
+                .collect();
+            format!("SELECT {} AS t FROM \"{table}\" ORDER BY 1", quoted.join("||','||"))
+        }
+        DbBackend::Postgres => format!("SELECT CAST(t AS TEXT) AS t FROM \"{table}\" t ORDER BY 1"),
+        _ => {
+            let sum = &rows(db, &format!("CHECKSUM TABLE \"{table}\"")).await[0];
+            return sum.try_get::<i64>("", "Checksum").unwrap().to_string();
+        }
+    };
+    let rows = rows(db, &sql).await;
+    rows.iter().map(|row| row.try_get::<String>("", "t").unwrap() + "\n").collect()
+}
+
+async fn rows(db: &DatabaseConnection, sql: &str) -> Vec<QueryResult> {
+    db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap()
+}
