@@ -1,7 +1,8 @@
 //! Logs: no secret in them (LG-05), and nothing that a client could forge (LG-06).
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
@@ -90,12 +91,32 @@ async fn use_every_secret(server: &Server, name: &str) -> Vec<String> {
 /// A server whose own secrets have the canary too.
 fn talkative(database: &TestDatabase, url: &str) -> Server {
     let secret = format!("{CANARY}-mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R");
-    // Nobody listens on the port that is reserved for discarding.
-    let redis = format!("redis://user:{CANARY}@127.0.0.1:9/0");
+    let redis = format!("redis://user:{CANARY}@{}/0", parrot());
     let variables =
         [("RUST_LOG", "trace"), ("SECRET_KEY", secret.as_str()), ("REDIS_URL", redis.as_str())];
     let flags = ["--log-format=json", "--rate-limits=on", "--metrics-listen=127.0.0.1:0"];
     Server::start_with(url, database.folder.path(), &flags, &variables)
+}
+
+/// A Redis that refuses everything and repeats it, as a real one does of commands that it does not
+/// know.
+fn parrot() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut said = [0; 1024];
+            while let Ok(length @ 1..) = stream.read(&mut said) {
+                let said = String::from_utf8_lossy(&said[..length]).replace("\r\n", " ");
+                if write!(stream, "-ERR unknown command, with args beginning with: {said}\r\n")
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        }
+    });
+    address
 }
 
 /// The address with a password, where the server asks for none.
@@ -130,6 +151,7 @@ async fn no_secret_is_logged_printed_measured_or_stored() {
 
     let log = server.logged("");
     assert!(!server.logged("a resolver failed").is_empty());
+    assert!(!server.logged("Redis is away").is_empty());
     for secret in secret_parts(&made) {
         let found: Vec<_> = log.iter().filter(|line| line.contains(&secret)).collect();
         assert!(found.is_empty(), "{secret} is logged: {found:#?}");
@@ -143,6 +165,7 @@ async fn no_secret_is_logged_printed_measured_or_stored() {
 fn assert_is_not_in(stored: &BTreeMap<String, String>, secret: &str) {
     let mut hex = String::new();
     for byte in secret.bytes() {
+        use std::fmt::Write;
         write!(hex, "{byte:02x}").unwrap();
     }
     for (table, rows) in stored {
