@@ -1,0 +1,140 @@
+//! `cargo bench --bench load`: what the release binary costs, as a table and as ratios.
+//!
+//! One run measures everything it compares: the machine's bare hash rate, a bare async-graphql and
+//! axum server with static answers (this same program, started again as `bare`), and the server over
+//! a database of many users. CPU is the server's own, as the kernel counts it, so the load generator
+//! beside it falsifies nothing but the requests per second. Nothing here passes or fails.
+
+mod bare;
+mod client;
+mod process;
+mod scenario;
+mod seed;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use self::process::Server;
+use self::scenario::{Measured, Scenario};
+use self::seed::World;
+
+/// The load that `cargo bench --bench load -- …` makes.
+#[derive(Parser)]
+struct Options {
+    /// How long each row is measured, in seconds
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Users in the database
+    #[arg(long, default_value_t = 10_000)]
+    users: u32,
+    /// An empty database on a server, as in postgres://user@localhost/bench [default: a SQLite file]
+    #[arg(long)]
+    database_url: Option<String>,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// `bare`: be the bare server
+    #[arg(hide = true)]
+    role: Option<String>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    if options.role.as_deref() == Some("bare") {
+        return tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(bare::serve());
+    }
+    // One thread, so that most of the machine is the server's.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&options))
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let time = Duration::from_secs(options.seconds);
+    let bare = measure_bare(time).await?;
+    let hashes_per_second = process::bare_hash_rate()?;
+
+    let mut world = World::new(options.database_url.as_deref(), options.users)?;
+    let server = world.start().await?;
+    let idle = server.memory_kib()?;
+    println!("{}\n", world.description());
+    header();
+    let mut rows = Vec::new();
+    for scenario in Scenario::ALL {
+        let measured = scenario.measure(&server, &mut world, time).await?;
+        row(&measured);
+        rows.push(measured);
+    }
+    println!();
+    println!(
+        "- memory: {:.1} MB idle, {:.1} MB at its highest",
+        mb(idle),
+        mb(server.memory_peak_kib()?)
+    );
+    println!("- bare hashes: {hashes_per_second:.0} a second");
+    ratios(&bare, &rows, hashes_per_second)?;
+    let (calm, flooded) = scenario::flood(&server, &mut world, time).await?;
+    println!(
+        "- `me` while logins flood: p99 {:.2} ms, {:.1} × the {:.2} ms without",
+        ms(flooded),
+        flooded.as_secs_f64() / calm.as_secs_f64(),
+        ms(calm)
+    );
+    world.end(server).await
+}
+
+async fn measure_bare(time: Duration) -> Result<Vec<Measured>> {
+    let server = Server::bare()?;
+    let mut rows = Vec::new();
+    println!("A bare async-graphql and axum server\n");
+    header();
+    for (name, query) in
+        [("static field", "{ __typename }"), ("me", scenario::ME), ("users", scenario::USERS)]
+    {
+        let measured = scenario::constant(&server, name, query, None, time).await?;
+        row(&measured);
+        rows.push(measured);
+    }
+    println!();
+    Ok(rows)
+}
+
+fn header() {
+    println!("| | requests/s | p50 ms | p99 ms | CPU µs a request |");
+    println!("|---|---|---|---|---|");
+}
+
+fn row(measured: &Measured) {
+    let Measured { name, per_second, p50, p99, cpu_micros } = measured;
+    println!("| {name} | {per_second:.0} | {:.2} | {:.2} | {cpu_micros:.1} |", ms(*p50), ms(*p99));
+}
+
+fn ratios(bare: &[Measured], rows: &[Measured], hashes_per_second: f64) -> Result<()> {
+    let find = |rows: &[Measured], name: &str| {
+        rows.iter()
+            .find(|row| row.name == name)
+            .map(|row| (row.cpu_micros, row.per_second))
+            .context("a row")
+    };
+    for name in ["static field", "me", "users"] {
+        let ((own, _), (other, _)) = (find(rows, name)?, find(bare, name)?);
+        println!("- `{name}`: {:.2} × the CPU of the bare server's static one", own / other);
+    }
+    let (_, logins) = find(rows, "login")?;
+    println!("- `login`: {:.2} of the bare hash rate", logins / hashes_per_second);
+    Ok(())
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn mb(kib: u64) -> f64 {
+    // A machine has less than 2^52 KiB.
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let kib = kib as f64;
+    kib * 1024.0 / 1e6
+}

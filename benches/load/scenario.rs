@@ -1,0 +1,249 @@
+//! What clients do, and what it costs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use tokio::task::LocalSet;
+
+use super::client::{Client, request};
+use super::process::Server;
+use super::seed::{LOGIN, World, credentials, sign_in};
+
+pub(super) const ME: &str = "{ me { id username email emailVerified role createdAt } }";
+pub(super) const USERS: &str =
+    "{ users(first: 50) { edges { node { id username email emailVerified role createdAt } } } }";
+const REFRESH: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
+    accessToken refreshToken } }";
+const CONNECTIONS: usize = 32;
+/// Those who sign in: each waits for a hash.
+const LOGIN_CONNECTIONS: usize = 8;
+/// Before a measurement, so that caches and connections are warm.
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scenario {
+    Static,
+    Me,
+    Users,
+    Login,
+    Refresh,
+    /// 90 % `me`, 5 % `users`, 4 % `refreshToken`, 1 % `login`.
+    Mix,
+}
+
+/// What one row shows.
+pub(super) struct Measured {
+    pub(super) name: &'static str,
+    pub(super) per_second: f64,
+    pub(super) p50: Duration,
+    pub(super) p99: Duration,
+    pub(super) cpu_micros: f64,
+}
+
+/// What one connection sends.
+struct Caller {
+    port: u16,
+    constant: Vec<Vec<u8>>,
+    /// Sent in turn: an index of `constant`, or a login or a refresh that differs each time.
+    turns: Vec<Turn>,
+    refresh: String,
+    names: Vec<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Turn {
+    Constant(usize),
+    Login,
+    Refresh,
+}
+
+impl Scenario {
+    pub(super) const ALL: [Self; 6] =
+        [Self::Static, Self::Me, Self::Users, Self::Login, Self::Refresh, Self::Mix];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static field",
+            Self::Me => "me",
+            Self::Users => "users",
+            Self::Login => "login",
+            Self::Refresh => "refreshToken",
+            Self::Mix => "mix",
+        }
+    }
+
+    pub(super) async fn measure(
+        self,
+        server: &Server,
+        world: &mut World,
+        time: Duration,
+    ) -> Result<Measured> {
+        let count = if matches!(self, Self::Login) { LOGIN_CONNECTIONS } else { CONNECTIONS };
+        let mut callers = Vec::new();
+        for number in 0..count {
+            callers.push(self.caller(server, world, number).await?);
+        }
+        run(server, self.name(), callers, time).await
+    }
+
+    async fn caller(self, server: &Server, world: &mut World, number: usize) -> Result<Caller> {
+        let admin = Some(world.admin.as_str());
+        let call = |query, bearer| request(query, &Value::Null, bearer);
+        let constant = vec![call("{ __typename }", None), call(ME, admin), call(USERS, admin)];
+        let turns = match self {
+            Self::Static => vec![Turn::Constant(0)],
+            Self::Me => vec![Turn::Constant(1)],
+            Self::Users => vec![Turn::Constant(2)],
+            Self::Login => vec![Turn::Login],
+            Self::Refresh => vec![Turn::Refresh],
+            Self::Mix => mix(number),
+        };
+        let refreshes = turns.iter().any(|turn| matches!(turn, Turn::Refresh));
+        let refresh = match refreshes {
+            true => sign_in(server.port, &world.somebody()).await?.1,
+            false => String::new(),
+        };
+        let names = (0..64).map(|_| world.somebody()).collect();
+        Ok(Caller { port: server.port, constant, turns, refresh, names })
+    }
+}
+
+/// A hundred turns, which each connection begins elsewhere.
+fn mix(number: usize) -> Vec<Turn> {
+    let turn = |place: usize| match place * 37 % 100 {
+        0 => Turn::Login,
+        1..=4 => Turn::Refresh,
+        5..=9 => Turn::Constant(2),
+        _ => Turn::Constant(1),
+    };
+    (0..100).map(|place| turn(place + number * 3)).collect()
+}
+
+/// The same request over and over.
+pub(super) async fn constant(
+    server: &Server,
+    name: &'static str,
+    query: &str,
+    bearer: Option<&str>,
+    time: Duration,
+) -> Result<Measured> {
+    let callers = (0..CONNECTIONS).map(|_| Caller {
+        port: server.port,
+        constant: vec![request(query, &Value::Null, bearer)],
+        turns: vec![Turn::Constant(0)],
+        refresh: String::new(),
+        names: Vec::new(),
+    });
+    run(server, name, callers.collect(), time).await
+}
+
+/// The p99 of `me`, alone and while others sign in as fast as they can.
+pub(super) async fn flood(
+    server: &Server,
+    world: &mut World,
+    time: Duration,
+) -> Result<(Duration, Duration)> {
+    let calm = watch(server, world, 0, time).await?;
+    let flooded = watch(server, world, LOGIN_CONNECTIONS, time).await?;
+    Ok((calm, flooded))
+}
+
+async fn watch(
+    server: &Server,
+    world: &mut World,
+    logins: usize,
+    time: Duration,
+) -> Result<Duration> {
+    let local = LocalSet::new();
+    for number in 0..logins {
+        let caller = Scenario::Login.caller(server, world, number).await?;
+        local.spawn_local(caller.call(WARM_UP + time));
+    }
+    let watcher = Scenario::Me.caller(server, world, 0).await?;
+    let mut times = local.run_until(watcher.call(WARM_UP + time)).await?;
+    Ok(percentile(&mut times, 0.99))
+}
+
+async fn run(
+    server: &Server,
+    name: &'static str,
+    callers: Vec<Caller>,
+    time: Duration,
+) -> Result<Measured> {
+    let local = LocalSet::new();
+    let calls: Vec<_> =
+        callers.into_iter().map(|caller| local.spawn_local(caller.call(WARM_UP + time))).collect();
+    local
+        .run_until(async {
+            tokio::time::sleep(WARM_UP).await;
+            let (began, cpu) = (Instant::now(), server.cpu_micros()?);
+            tokio::time::sleep(time).await;
+            let (took, cpu) = (began.elapsed(), server.cpu_micros()? - cpu);
+            let mut times = Vec::new();
+            for call in calls {
+                times.extend(call.await??);
+            }
+            let count = f64::from(u32::try_from(times.len())?);
+            Ok(Measured {
+                name,
+                per_second: count / took.as_secs_f64(),
+                p50: percentile(&mut times, 0.5),
+                p99: percentile(&mut times, 0.99),
+                cpu_micros: cpu / count,
+            })
+        })
+        .await
+}
+
+impl Caller {
+    /// Calls for so long, and says how long each answer took that came after the warm-up and
+    /// before the end.
+    async fn call(mut self, time: Duration) -> Result<Vec<Duration>> {
+        let mut client = Client::connect(self.port).await?;
+        let (began, mut times) = (Instant::now(), Vec::new());
+        for number in 0.. {
+            let sent = Instant::now();
+            match self.turns[number % self.turns.len()] {
+                Turn::Constant(index) => {
+                    client.send(&self.constant[index]).await?;
+                }
+                Turn::Login => {
+                    let name = &self.names[number % self.names.len()];
+                    client.send(&request(LOGIN, &credentials(name), None)).await?;
+                }
+                Turn::Refresh => {
+                    let variables = json!({ "token": self.refresh });
+                    let body = client.send(&request(REFRESH, &variables, None)).await?;
+                    self.refresh = token(body)?;
+                }
+            }
+            if began.elapsed() > time {
+                break;
+            }
+            if sent.duration_since(began) > WARM_UP {
+                times.push(sent.elapsed());
+            }
+        }
+        Ok(times)
+    }
+}
+
+fn token(body: &[u8]) -> Result<String> {
+    let answer: Value = serde_json::from_slice(body)?;
+    let token = answer["data"]["refreshToken"]["refreshToken"].as_str();
+    token.map(str::to_owned).context("a refresh token")
+}
+
+fn percentile(times: &mut [Duration], part: f64) -> Duration {
+    times.sort_unstable();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an index of a list that fits into memory"
+    )]
+    let index = (times.len() as f64 * part) as usize;
+    times.get(index.min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+}

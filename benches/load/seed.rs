@@ -1,0 +1,155 @@
+//! The database that is measured: users, of whom one is an admin, all with the same password.
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::sea_query::{Alias, Query};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, ExprTrait};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::client::{Client, request};
+use super::process::Server;
+
+const PASSWORD: &str = "correct horse battery";
+const BATCH: u32 = 200;
+const REGISTER: &str =
+    "mutation($input: RegisterInput!) { register(input: $input) { __typename } }";
+pub(super) const LOGIN: &str = "mutation($input: LoginInput!) { login(input: $input) { \
+    ... on AuthPayload { accessToken refreshToken } } }";
+const COLUMNS: [&str; 13] = [
+    "id",
+    "username",
+    "username_key",
+    "email",
+    "email_key",
+    "email_verified",
+    "password_hash",
+    "role",
+    "is_active",
+    "created_at",
+    "updated_at",
+    "last_login_at",
+    "failed_logins",
+];
+
+/// A database and who is in it.
+pub(super) struct World {
+    folder: TempDir,
+    url: String,
+    users: u32,
+    /// The admin's access token.
+    pub(super) admin: String,
+    next: u32,
+}
+
+impl World {
+    pub(super) fn new(url: Option<&str>, users: u32) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let file = || format!("sqlite://{}/bench.db", folder.path().display());
+        let url = url.map_or_else(file, str::to_owned);
+        Ok(Self { folder, url, users, admin: String::new(), next: 0 })
+    }
+
+    pub(super) fn description(&self) -> String {
+        let kind = self.url.split(':').next().unwrap_or_default();
+        format!("Portcullis on {kind}, {} users", self.users)
+    }
+
+    /// Starts the server and fills its database.
+    pub(super) async fn start(&mut self) -> Result<Server> {
+        // The first run makes the tables; the second finds them full, as after any restart.
+        let server = Server::portcullis(&self.url, self.folder.path())?;
+        let input =
+            json!({ "username": "boss", "email": "boss@example.com", "password": PASSWORD });
+        let register = request(REGISTER, &json!({ "input": input }), None);
+        Client::connect(server.port).await?.send(&register).await?;
+        drop(server);
+        let db = connect(&self.url).await?;
+        db.execute_unprepared("UPDATE users SET role = 'ADMIN'").await?;
+        fill(&db, self.users).await?;
+        db.close().await?;
+
+        let server = Server::portcullis(&self.url, self.folder.path())?;
+        let (admin, _) = sign_in(server.port, "boss").await?;
+        self.admin = admin;
+        Ok(server)
+    }
+
+    /// Another user who has not signed in yet.
+    pub(super) fn somebody(&mut self) -> String {
+        self.next = (self.next + 1) % self.users;
+        format!("user{}", self.next)
+    }
+
+    pub(super) async fn end(self, server: Server) -> Result<()> {
+        drop(server);
+        if !self.url.starts_with("sqlite") {
+            println!("\nThe database {} is left as it is.", self.description());
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn credentials(username: &str) -> Value {
+    json!({ "input": { "identifier": username, "password": PASSWORD } })
+}
+
+/// Signs somebody in: the access and the refresh token.
+pub(super) async fn sign_in(port: u16, username: &str) -> Result<(String, String)> {
+    let mut client = Client::connect(port).await?;
+    let body = client.send(&request(LOGIN, &credentials(username), None)).await?;
+    let answer: Value = serde_json::from_slice(body)?;
+    let pair = &answer["data"]["login"];
+    let token = |name: &str| pair[name].as_str().map(str::to_owned).context("a token");
+    Ok((token("accessToken")?, token("refreshToken")?))
+}
+
+async fn connect(url: &str) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    Ok(Database::connect(options).await?)
+}
+
+/// Users with the admin's password, each a second younger than the one before.
+async fn fill(db: &DatabaseConnection, count: u32) -> Result<()> {
+    let hash = Query::select().column("password_hash").from("users").limit(1).to_owned();
+    let row = db.query_one(&hash).await?.context("the admin")?;
+    let hash: String = row.try_get("", "password_hash")?;
+    let began = portcullis::Clock::system().now() - TimeDelta::seconds(count.into());
+    for first in (0..count).step_by(BATCH as usize) {
+        let mut insert = Query::insert();
+        insert.into_table("users").columns(COLUMNS.map(Alias::new));
+        for number in first..Ord::min(count, first + BATCH) {
+            let at = began + TimeDelta::seconds(number.into());
+            let (name, email) = (format!("user{number}"), format!("user{number}@example.com"));
+            insert.values([
+                id(at).into(),
+                name.clone().into(),
+                name.into(),
+                email.clone().into(),
+                email.into(),
+                false.into(),
+                hash.clone().into(),
+                "USER".into(),
+                true.into(),
+                at.into(),
+                at.into(),
+                Option::<DateTime<Utc>>::None.into(),
+                0.into(),
+            ])?;
+        }
+        db.execute(&insert).await?;
+    }
+    let all =
+        Query::select().expr(sea_orm::sea_query::Expr::col("id").count()).from("users").to_owned();
+    let found: i64 = db.query_one(&all).await?.context("a count")?.try_get_by_index(0)?;
+    ensure!(found == i64::from(count) + 1, "the database was not empty");
+    Ok(())
+}
+
+fn id(at: DateTime<Utc>) -> Uuid {
+    let seconds = u64::try_from(at.timestamp()).unwrap_or_default();
+    let time = uuid::Timestamp::from_unix(uuid::NoContext, seconds, at.timestamp_subsec_nanos());
+    Uuid::new_v7(time)
+}
