@@ -3,6 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::platform::access::{self, Role};
+use crate::platform::db::read_by_fields;
 use crate::platform::id::UserId;
 
 #[sea_orm::model]
@@ -39,6 +40,52 @@ pub(crate) struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// An account without what only its own features look at, the password's hash among it.
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "Entity")]
+pub(crate) struct Account {
+    id: UserId,
+    username: String,
+    email: String,
+    email_verified: bool,
+    full_name: Option<String>,
+    role: Role,
+    is_active: bool,
+    created_at: DateTimeUtc,
+    updated_at: DateTimeUtc,
+    last_login_at: Option<DateTimeUtc>,
+}
+
+read_by_fields!(Account {
+    id,
+    username,
+    email,
+    email_verified,
+    full_name,
+    role,
+    is_active,
+    created_at,
+    updated_at,
+    last_login_at,
+});
+
+impl From<Account> for access::User {
+    fn from(row: Account) -> Self {
+        Self {
+            id: row.id,
+            username: row.username,
+            email: row.email,
+            email_verified: row.email_verified,
+            full_name: row.full_name,
+            role: row.role,
+            is_active: row.is_active,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            last_login_at: row.last_login_at,
+        }
+    }
+}
 
 impl From<Model> for access::User {
     fn from(row: Model) -> Self {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::prelude::StringLen;
-use sea_orm::{DeriveActiveEnum, EnumIter};
+use sea_orm::{DeriveActiveEnum, EnumIter, Iterable};
 use uuid::Uuid;
 
+use super::db::{Columns, FromColumns};
 use super::id::{SessionId, UserId};
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
@@ -29,6 +30,12 @@ impl Role {
             Self::User => "USER",
             Self::Admin => "ADMIN",
         }
+    }
+}
+
+impl FromColumns for Role {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
     }
 }
 

@@ -5,15 +5,19 @@
 mod connect;
 mod failure;
 mod inspect;
+mod quick;
 
 use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    IsolationLevel, PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation};
 pub(crate) use self::inspect::sqlite_file;
+use self::quick::Quick;
+pub(crate) use self::quick::{Columns, FromColumns, read_by_fields};
 
 /// How often a transaction that lost to another is tried in all.
 const ATTEMPTS_MAX: u32 = 4;
@@ -37,6 +41,8 @@ impl Pool {
 pub(crate) struct Db {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
+    /// On SQLite.
+    quick: Option<Quick>,
 }
 
 impl Db {
@@ -45,14 +51,15 @@ impl Db {
     pub(crate) async fn connect(url: &str, connections_max: u32) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
             let (reader, writer) = connect::sqlite(url, connections_max).await?;
-            return Ok(Self { reader, writer });
+            let quick = sqlite_file(url).map(|path| Quick::new(&path));
+            return Ok(Self { reader, writer, quick });
         }
         let pool = if url.starts_with("postgres") {
             connect::postgres(url, connections_max).await?
         } else {
             connect::mysql(url, connections_max).await?
         };
-        Ok(Self { reader: pool.clone(), writer: pool })
+        Ok(Self { reader: pool.clone(), writer: pool, quick: None })
     }
 
     /// Connects to look only: a SQLite file stays as it is, and one that is missing stays missing.
@@ -62,7 +69,23 @@ impl Db {
             return Self::connect(url, CONNECTIONS_MAX).await;
         }
         let reader = connect::sqlite_to_look(url).await?;
-        Ok(Self { writer: reader.clone(), reader })
+        Ok(Self { writer: reader.clone(), reader, quick: None })
+    }
+
+    /// All rows of a select that an index answers, outside any transaction: by the quickest way
+    /// there is to this database.
+    pub(crate) async fn read<E, R>(&self, select: Select<E>) -> Result<Vec<R>, DbErr>
+    where
+        E: EntityTrait,
+        R: PartialModelTrait + FromColumns,
+    {
+        let select = R::select_cols(QuerySelect::select_only(select));
+        if let Some(quick) = &self.quick
+            && let Some(rows) = quick.all(&select.build(DbBackend::Sqlite))
+        {
+            return Ok(rows);
+        }
+        select.into_model::<R>().all(&self.reader).await
     }
 
     /// For statements that only read, outside any transaction.
@@ -147,6 +170,18 @@ impl Db {
         }
     }
 
+    /// The same database, read in the ordinary way only.
+    #[cfg(test)]
+    pub(crate) fn without_quick(&self) -> Self {
+        Self { quick: None, ..self.clone() }
+    }
+
+    /// Whether the last quick read was one.
+    #[cfg(test)]
+    pub(crate) fn was_quick(&self) -> bool {
+        self.quick.as_ref().is_some_and(Quick::is_in_use)
+    }
+
     /// Whether the database answers at all.
     pub(crate) async fn ping(&self) -> Result<(), DbErr> {
         self.reader.ping().await
@@ -154,6 +189,9 @@ impl Db {
 
     /// Closes every connection, after what runs on them has ended.
     pub(crate) async fn close(self) -> Result<(), DbErr> {
+        if let Some(quick) = &self.quick {
+            quick.close();
+        }
         self.reader.close().await?;
         self.writer.close().await
     }

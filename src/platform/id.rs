@@ -7,6 +7,8 @@ use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 use serde::{Deserialize, Serialize};
 use uuid::{NoContext, Timestamp, Uuid};
 
+use super::db::{Columns, FromColumns};
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -28,6 +30,12 @@ macro_rules! id {
         impl TryFromU64 for $name {
             fn try_from_u64(_: u64) -> Result<Self, DbErr> {
                 Err(DbErr::ConvertFromU64(stringify!($name)))
+            }
+        }
+
+        impl FromColumns for $name {
+            fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+                Uuid::read(columns).map(Self)
             }
         }
 

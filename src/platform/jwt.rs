@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use jsonwebtoken::{Header, Validation};
+use moka::sync::Cache;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -14,7 +15,7 @@ use super::access::Role;
 use super::clock::Clock;
 use super::id::{SessionId, UserId, uuid_v7};
 use super::keys::{KeySet, Keys, TokenKey};
-use super::secret::{CryptoError, from_base64url};
+use super::secret::{CryptoError, from_base64url, sha256};
 
 /// The `typ` of an access token (RFC 9068, section 2.1); other kinds of token have another.
 const TYP: &str = "at+jwt";
@@ -27,6 +28,8 @@ pub(crate) const LIFETIME_MAX_SECONDS: u32 = 900;
 /// Longer ones are refused unread (JW-09); ours have about 700 bytes.
 const TOKEN_LENGTH_MAX: usize = 8 * 1024;
 const KID_LENGTH_MAX: usize = 64;
+/// Verified tokens remembered at once, in some 10 MB; the least used make room.
+const VERIFIED_MAX: u64 = 20_000;
 
 /// What an access token says.
 ///
@@ -79,7 +82,7 @@ pub(crate) enum TokenError {
     Invalid,
     /// Good in every other respect, which is what `logout` needs to know.
     #[error("the token has expired")]
-    Expired(Box<Claims>),
+    Expired(Arc<Claims>),
 }
 
 /// Issues and verifies access tokens.
@@ -88,6 +91,16 @@ pub(crate) struct Jwt {
     settings: Arc<Settings>,
     keys: Keys,
     clock: Clock,
+    /// By their SHA-256. Only the signature is not looked at again: whether its key is still there,
+    /// and the time, are checked at each use.
+    verified: Cache<[u8; 32], Verified>,
+}
+
+/// A token that was good when it was first seen.
+#[derive(Clone)]
+struct Verified {
+    claims: Arc<Claims>,
+    kid: Arc<str>,
 }
 
 /// Who issues, for whom, and for how long.
@@ -101,7 +114,8 @@ pub(crate) struct Settings {
 
 impl Jwt {
     pub(crate) fn new(settings: Settings, keys: Keys, clock: Clock) -> Self {
-        Self { settings: Arc::new(settings), keys, clock }
+        let verified = Cache::new(VERIFIED_MAX);
+        Self { settings: Arc::new(settings), keys, clock, verified }
     }
 
     /// How long a token lives, in seconds.
@@ -139,17 +153,31 @@ impl Jwt {
     }
 
     /// Verifies a token; what it returns was signed by us, for us, and is in its time.
-    pub(crate) fn verify(&self, token: &str) -> Result<Claims, TokenError> {
+    pub(crate) fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
+        if token.len() > TOKEN_LENGTH_MAX {
+            return Err(TokenError::Invalid);
+        }
         let now = self.clock.now();
         let keys = self.keys.current();
-        let (claims, key) = self.verify_but_for_time(&keys, token).ok_or(TokenError::Invalid)?;
+        let digest = sha256(token.as_bytes());
+        let known = self.verified.get(&digest);
+        let is_known = known.is_some();
+        let found = match known {
+            Some(Verified { claims, kid }) => keys.verifying(&kid).map(|key| (claims, key)),
+            None => self.verify_but_for_time(&keys, token),
+        };
+        let (claims, key) = found.ok_or(TokenError::Invalid)?;
         let earliest = now.timestamp() - LEEWAY_SECONDS;
         let latest = now.timestamp() + LEEWAY_SECONDS;
         if claims.nbf > latest || claims.iat > latest {
             return Err(TokenError::Invalid);
         }
         if claims.exp <= earliest || key.has_ended(now) {
-            return Err(TokenError::Expired(Box::new(claims)));
+            return Err(TokenError::Expired(claims));
+        }
+        if !is_known {
+            let verified = Verified { claims: Arc::clone(&claims), kid: key.kid().into() };
+            self.verified.insert(digest, verified);
         }
         Ok(claims)
     }
@@ -158,8 +186,8 @@ impl Jwt {
         &self,
         keys: &'k KeySet,
         token: &str,
-    ) -> Option<(Claims, &'k TokenKey)> {
-        if token.len() > TOKEN_LENGTH_MAX || token.split('.').count() != 3 {
+    ) -> Option<(Arc<Claims>, &'k TokenKey)> {
+        if token.split('.').count() != 3 {
             return None;
         }
         let header = from_base64url(token.split('.').next()?)?;
@@ -187,7 +215,7 @@ impl Jwt {
         let is_ours = claims.client_id == CLIENT_ID
             && !claims.jti.is_empty()
             && (0..=i64::from(LIFETIME_MAX_SECONDS)).contains(&lifetime);
-        is_ours.then_some((claims, key))
+        is_ours.then(|| (Arc::new(claims), key))
     }
 }
 

@@ -84,7 +84,7 @@ impl Order {
 impl Accounts {
     /// Reads one page, in one statement.
     pub(crate) async fn list(&self, listing: &Listing) -> Result<Page, DbErr> {
-        let mut users = store::list(self.db.reader(), listing, listing.size + 1).await?;
+        let mut users = store::list(&self.db, listing, listing.size + 1).await?;
         let has_more = users.len() as u64 > listing.size;
         if has_more {
             users.pop();

@@ -12,6 +12,7 @@ use super::identity::{Email, FullName, Identifier, Username};
 use super::listing::{Filter, Key, Listing, Order, OrderField, Place, Side};
 use crate::entity::user;
 use crate::platform::access::{Role, User};
+use crate::platform::db::Db;
 use crate::platform::id::UserId;
 use crate::platform::passwords::hash::PasswordHash;
 
@@ -89,12 +90,9 @@ pub(super) async fn find_taken(
     })
 }
 
-pub(super) async fn find_all(
-    db: &impl ConnectionTrait,
-    ids: &[UserId],
-) -> Result<Vec<User>, DbErr> {
-    let rows =
-        user::Entity::find().filter(user::COLUMN.id.is_in(ids.iter().copied())).all(db).await?;
+pub(super) async fn find_all(db: &Db, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
+    let select = user::Entity::find().filter(user::COLUMN.id.is_in(ids.iter().copied()));
+    let rows: Vec<user::Account> = db.read(select).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 
@@ -193,30 +191,26 @@ pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(),
 }
 
 /// At most `limit` users of a listing, beginning at the end it is counted from.
-pub(super) async fn list(
-    db: &impl ConnectionTrait,
-    listing: &Listing,
-    limit: u64,
-) -> Result<Vec<User>, DbErr> {
+pub(super) async fn list(db: &Db, listing: &Listing, limit: u64) -> Result<Vec<User>, DbErr> {
+    let backend = db.reader().get_database_backend();
     let mut select = matching(&listing.filter);
     if let Some(place) = &listing.after {
         let side = Side { is_before: false, inclusive: false };
-        select = select.filter(beyond(db.get_database_backend(), listing.order, place, side));
+        select = select.filter(beyond(backend, listing.order, place, side));
     }
     if let Some(place) = &listing.before {
         let side = Side { is_before: true, inclusive: false };
-        select = select.filter(beyond(db.get_database_backend(), listing.order, place, side));
+        select = select.filter(beyond(backend, listing.order, place, side));
     }
     let direction = match listing.order.descending ^ listing.from_end {
         true => SqlOrder::Desc,
         false => SqlOrder::Asc,
     };
-    let rows = select
+    let select = select
         .order_by(column(listing.order), direction.clone())
         .order_by(user::Column::Id, direction)
-        .limit(limit)
-        .all(db)
-        .await?;
+        .limit(limit);
+    let rows: Vec<user::Account> = db.read(select).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 
@@ -301,3 +295,6 @@ fn column(order: Order) -> user::Column {
         OrderField::Username => user::Column::UsernameKey,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,7 +183,7 @@ impl Sessions {
                 return Ok(Authentication::Anonymous(Anonymity::TokenExpired));
             }
         };
-        let load = store::find_viewer(self.db.reader(), claims.sid, claims.sub);
+        let load = store::find_viewer(&self.db, claims.sid, claims.sub);
         let viewer = self.facts.viewer(claims.sub, claims.sid, load).await?;
         Ok(match viewer.filter(|viewer| self.clock.now() < viewer.session_expires_at) {
             Some(viewer) => Authentication::Viewer(viewer),
@@ -203,8 +203,7 @@ impl Sessions {
         refresh: Option<&RefreshToken>,
     ) -> Result<bool, SessionError> {
         let by_bearer = bearer.and_then(|bearer| match self.jwt.verify(bearer) {
-            Ok(claims) => Some((claims.sid, claims.sub)),
-            Err(TokenError::Expired(claims)) => Some((claims.sid, claims.sub)),
+            Ok(claims) | Err(TokenError::Expired(claims)) => Some((claims.sid, claims.sub)),
             Err(TokenError::Invalid) => None,
         });
         let named = match (by_bearer, refresh) {

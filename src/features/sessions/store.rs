@@ -11,6 +11,7 @@ use sea_orm::{
 use super::{EndReason, viewer};
 use crate::entity::{refresh_token, session, user};
 use crate::platform::access::{Client, TokenMode, User, Viewer};
+use crate::platform::db::{Db, read_by_fields};
 use crate::platform::id::{RefreshTokenId, SessionId, UserId};
 
 /// A session to be inserted.
@@ -69,7 +70,7 @@ pub(super) struct Presented {
 #[sea_orm(entity = "user::Entity")]
 struct PresentedRow {
     #[sea_orm(nested)]
-    user: user::Model,
+    user: user::Account,
     #[sea_orm(nested)]
     session: FoundSession,
     #[sea_orm(nested)]
@@ -82,8 +83,10 @@ struct ViewerRow {
     id: SessionId,
     expires_at: DateTime<Utc>,
     #[sea_orm(nested)]
-    user: user::Model,
+    user: user::Account,
 }
+
+read_by_fields!(ViewerRow { id, expires_at, user });
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
@@ -124,19 +127,17 @@ pub(super) async fn insert_token(db: &impl ConnectionTrait, new: NewToken) -> Re
 
 /// The viewer of a session that has not ended, whose user is `user` and active.
 pub(super) async fn find_viewer(
-    db: &impl ConnectionTrait,
+    db: &Db,
     session: SessionId,
     user: UserId,
 ) -> Result<Option<Viewer>, DbErr> {
-    let row = session::Entity::find()
+    let select = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::User.def())
         .filter(session::COLUMN.id.eq(session))
         .filter(session::COLUMN.user_id.eq(user))
         .filter(session::COLUMN.ended_at.is_null())
-        .filter(user::COLUMN.is_active.eq(true))
-        .into_partial_model::<ViewerRow>()
-        .one(db)
-        .await?;
+        .filter(user::COLUMN.is_active.eq(true));
+    let row = db.read::<_, ViewerRow>(select).await?.pop();
     Ok(row.map(|row| viewer(row.user.into(), row.id, row.expires_at)))
 }
 

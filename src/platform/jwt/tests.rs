@@ -133,6 +133,33 @@ async fn a_key_that_has_ended_vouches_for_nothing_new() {
 }
 
 #[tokio::test]
+async fn a_token_that_was_verified_is_looked_at_again_when_its_key_goes_and_when_its_time_is_up() {
+    let it = fixture().await;
+    let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
+    for _ in 0..2 {
+        assert_eq!(it.jwt.verify(&token).unwrap().sid, it.session);
+    }
+    let other = it.jwt.issue(it.user, it.session, Role::User).unwrap();
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let forged = format!("{signed}.{}", other.rsplit_once('.').unwrap().1);
+    assert!(it.refuses(&forged), "only what was verified is known");
+    let kid = it.keys.current().signing(it.clock.now()).kid().to_owned();
+    let now = it.clock.now();
+    let added = rotation::rotate(it.db.writer(), &it.master, None, rotation::Lead::Now, now).await;
+    added.unwrap();
+    it.clock.advance(Duration::from_mins(1));
+    assert!(it.jwt.verify(&token).is_ok(), "until then it is good");
+    rotation::retire(it.db.writer(), &kid, it.clock.now()).await.unwrap();
+    it.keys.reload().await.unwrap();
+    assert!(it.refuses(&token), "its key was dropped");
+
+    let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
+    assert!(it.jwt.verify(&token).is_ok());
+    it.clock.advance(Duration::from_secs(905));
+    assert!(matches!(it.jwt.verify(&token), Err(TokenError::Expired(_))));
+}
+
+#[tokio::test]
 async fn what_we_issue_we_accept_until_it_expires() {
     for algorithm in Algorithm::ALL {
         accepts_its_own_until_they_expire(&fixture_of(algorithm).await);
