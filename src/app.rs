@@ -19,6 +19,7 @@ use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::sessions::Sessions;
+use crate::graphql::document::Documents;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::instances::Instance;
@@ -47,6 +48,7 @@ pub struct App {
     pub(crate) login: Login,
     pub(crate) refusals: Refusals,
     pub(crate) chain: Chain,
+    pub(crate) documents: Documents,
     pub(crate) schema: Schema,
     instance: Instance,
     is_stopping: Arc<AtomicBool>,
@@ -56,8 +58,8 @@ impl App {
     /// Connects, brings the schema up to date (in development) or checks that it is (in
     /// production), opens the keys and wires the services.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let db = connect(&config).await?;
-        // It is large, and whoever awaits it would carry it along.
+        // Both are large, and whoever awaits them would carry them along.
+        let db = Box::pin(connect(&config)).await?;
         match Box::pin(Self::wire(config, clock, db.clone())).await {
             Ok(app) => Ok(app),
             Err(error) => {
@@ -115,6 +117,7 @@ impl App {
             limits,
             sessions: sessions.clone(),
         };
+        let documents = Documents::new(config.introspection);
         let schema = schema(&config, &db, &accounts, &login);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
@@ -132,6 +135,7 @@ impl App {
             login,
             refusals,
             chain,
+            documents,
             schema,
             instance,
             is_stopping,

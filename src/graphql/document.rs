@@ -3,8 +3,10 @@
 //! async-graphql expands fragments without remembering what it has expanded, before it compares
 //! any limit: 800 bytes can cost it a second. So nothing reaches it that has not passed here.
 //! The text is measured by a lexer in one pass, then parsed once; over the parsed document every
-//! fragment is measured once and its measure is reused, so that the cost stays linear.
+//! fragment is measured once and its measure is reused, so that the cost stays linear. What has been
+//! proven is remembered ([`Documents`]): front ends send the same few texts over and over.
 
+mod cache;
 mod cost;
 mod lexer;
 mod variables;
@@ -15,6 +17,7 @@ use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Oper
 
 use serde_json::{Map, Value};
 
+pub(crate) use self::cache::Documents;
 use self::cost::{Cost, Walk};
 use self::variables::Variables;
 use crate::platform::metrics::Operation;
@@ -72,44 +75,68 @@ pub(crate) struct Scanned {
     pub(crate) operation: Operation,
 }
 
+/// A document of which every operation is cheap, but for the rows that its variables ask for.
+pub(crate) struct Proven {
+    document: ExecutableDocument,
+    has_lists: bool,
+}
+
+impl Proven {
+    /// Parses `source` and measures all that is in it.
+    fn read(source: &str, allow_introspection: bool) -> Result<Self, Refusal> {
+        at_most("characters", source.chars().count() as u64, CHARACTERS_MAX as u64)?;
+        let measured = lexer::measure(source);
+        at_most("tokens", measured.tokens as u64, TOKENS_MAX as u64)?;
+        at_most("nesting", measured.nesting as u64, NESTING_MAX as u64)?;
+        let document = parser::parse_query(source).map_err(|error| unparsable(&error))?;
+        at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
+        at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
+        let mut walk = Walk::new(&document, Variables::none());
+        let has_lists = measure_all(&document, &mut walk, allow_introspection)?;
+        Ok(Self { document, has_lists })
+    }
+
+    /// Chooses the operation to run, and measures what its variables ask for.
+    fn choose(
+        &self,
+        operation_name: Option<&str>,
+        variables: &Map<String, Value>,
+    ) -> Result<Scanned, Refusal> {
+        let chosen = choose(&self.document, operation_name)?;
+        if self.has_lists {
+            let mut walk = Walk::new(&self.document, Variables::of(chosen, variables));
+            at_most("rows", walk.selection_set(&chosen.selection_set.node)?.rows, ROWS_MAX)?;
+        }
+        let operation = match chosen.ty {
+            OperationType::Query => Operation::Query,
+            OperationType::Mutation => Operation::Mutation,
+            // The schema has none.
+            OperationType::Subscription => Operation::None,
+        };
+        Ok(Scanned { document: self.document.clone(), operation })
+    }
+}
+
 /// Parses `source`, whose operation `operation_name` is to run with `variables`, and proves it
 /// cheap.
-pub(crate) fn scan(
+#[cfg(test)]
+fn scan(
     source: &str,
     operation_name: Option<&str>,
     variables: &Map<String, Value>,
     allow_introspection: bool,
 ) -> Result<Scanned, Refusal> {
-    variables::check(variables)?;
-    at_most("characters", source.chars().count() as u64, CHARACTERS_MAX as u64)?;
-    let measured = lexer::measure(source);
-    at_most("tokens", measured.tokens as u64, TOKENS_MAX as u64)?;
-    at_most("nesting", measured.nesting as u64, NESTING_MAX as u64)?;
-    let document = parser::parse_query(source).map_err(|error| unparsable(&error))?;
-    at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
-    at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
-    let chosen = choose(&document, operation_name)?;
-    let operation = match chosen.ty {
-        OperationType::Query => Operation::Query,
-        OperationType::Mutation => Operation::Mutation,
-        // The schema has none.
-        OperationType::Subscription => Operation::None,
-    };
-    let mut walk = Walk::new(&document, Variables::of(chosen, variables));
-    measure_all(&document, &mut walk, allow_introspection)?;
-    // Only what runs loads rows, and only its variables are known.
-    let cost = walk.selection_set(&chosen.selection_set.node)?;
-    at_most("rows", cost.rows, ROWS_MAX)?;
-    Ok(Scanned { document, operation })
+    Documents::new(allow_introspection).scan(source, operation_name, variables)
 }
 
 /// Measures every operation, and every fragment whether it is used or not: the library's
-/// validation walks those too.
+/// validation walks those too. Returns whether there are lists of rows in any operation.
 fn measure_all<'a>(
     document: &'a ExecutableDocument,
     walk: &mut Walk<'a>,
     allow_introspection: bool,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
+    let mut has_lists = false;
     for name in document.fragments.keys() {
         let cost = walk.fragment(name)?;
         at_most("selections", cost.selections, SELECTIONS_MAX)?;
@@ -123,8 +150,10 @@ fn measure_all<'a>(
         }
         let cost = walk.selection_set(&operation.selection_set.node)?;
         check(operation, &cost, allow_introspection)?;
+        has_lists |= cost.rows > 0;
     }
-    at_most("directives", walk.directives as u64, DIRECTIVES_IN_ALL_MAX as u64)
+    at_most("directives", walk.directives as u64, DIRECTIVES_IN_ALL_MAX as u64)?;
+    Ok(has_lists)
 }
 
 fn check(

@@ -7,3 +7,4 @@ pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod page;
+pub(crate) mod row;

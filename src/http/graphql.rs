@@ -26,7 +26,7 @@ use super::{failure, origin, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
 use crate::graphql::context::Caller;
-use crate::graphql::document::{self, Refusal, Scanned};
+use crate::graphql::document::{Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
 use crate::platform::metrics::Operation;
@@ -106,14 +106,10 @@ async fn answer(
         return Ok(finish(failed(ApiError::overdue()), Operation::None, None));
     }
     let (name, variables) = (call.operation_name.as_deref(), &call.variables);
-    let allowed = app.config.introspection;
-    let Scanned { document, operation } =
-        match document::scan(&call.query, name, variables, allowed) {
-            Ok(scanned) => scanned,
-            Err(refused) => {
-                return Ok(finish(refused_document(&refused), Operation::None, None));
-            }
-        };
+    let Scanned { document, operation } = match app.documents.scan(&call.query, name, variables) {
+        Ok(scanned) => scanned,
+        Err(refused) => return Ok(finish(refused_document(&refused), Operation::None, None)),
+    };
     let run = run(app, call, document, Identity { client, bearer, cookie });
     Ok(match tokio::time::timeout(ANSWER_MAX, run).await {
         Ok((response, challenge)) => finish(response, operation, challenge),

@@ -1,6 +1,7 @@
 //! Accounts in the schema.
 
 mod connection;
+mod shape;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -39,14 +39,21 @@ fn check_string(text: &str) -> Result<(), Refusal> {
 }
 
 /// What the variables of an operation stand for.
-pub(super) struct Variables<'a> {
+pub(super) struct Variables<'a>(Option<Given<'a>>);
+
+struct Given<'a> {
     operation: &'a OperationDefinition,
     given: &'a Map<String, Value>,
 }
 
 impl<'a> Variables<'a> {
     pub(super) fn of(operation: &'a OperationDefinition, given: &'a Map<String, Value>) -> Self {
-        Self { operation, given }
+        Self(Some(Given { operation, given }))
+    }
+
+    /// Where it does not matter how many rows there are.
+    pub(super) fn none() -> Self {
+        Self(None)
     }
 
     /// The rows of one page. What the connection will refuse counts as a full page.
@@ -69,21 +76,22 @@ impl<'a> Variables<'a> {
 
     /// The number or null that a variable stands for. Whatever else it is, it is no page's size.
     fn resolve(&self, name: &Name) -> Constant {
-        match self.given.get(name.as_str()) {
+        let Some(Given { given, operation }) = &self.0 else { return Constant::Null };
+        match given.get(name.as_str()) {
             Some(Value::Null) => Constant::Null,
             Some(Value::Number(number)) => Constant::Number(number.clone()),
             Some(_) => Constant::Boolean(false),
-            None => match self.default(name) {
+            None => match default(operation, name) {
                 None | Some(Constant::Null) => Constant::Null,
                 Some(Constant::Number(number)) => Constant::Number(number.clone()),
                 Some(_) => Constant::Boolean(false),
             },
         }
     }
+}
 
-    fn default(&self, name: &Name) -> Option<&Constant> {
-        let mut definitions = self.operation.variable_definitions.iter();
-        let definition = definitions.find(|definition| definition.node.name.node == *name)?;
-        Some(&definition.node.default_value.as_ref()?.node)
-    }
+fn default<'a>(operation: &'a OperationDefinition, name: &Name) -> Option<&'a Constant> {
+    let mut definitions = operation.variable_definitions.iter();
+    let definition = definitions.find(|definition| definition.node.name.node == *name)?;
+    Some(&definition.node.default_value.as_ref()?.node)
 }

@@ -4,12 +4,14 @@ use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::User;
+use super::shape::EdgeShape;
 use crate::features::accounts::listing::{Key, Page, Place, Side};
 use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, search_key};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
+use crate::graphql::row::Rows;
 use crate::platform::access;
 use crate::platform::id::UserId;
 
@@ -62,9 +64,9 @@ impl Default for UserOrder {
 #[derive(SimpleObject)]
 pub(crate) struct UserEdge {
     /// The user.
-    node: User,
+    pub(super) node: User,
     /// Where the user stands in this order; opaque.
-    cursor: String,
+    pub(super) cursor: String,
 }
 
 /// Understands the arguments of `users`.
@@ -108,10 +110,12 @@ fn name(order: Order) -> String {
     format!("{field} {direction}")
 }
 
-fn cursor(order: Order, place: &Place) -> String {
-    let key = match &place.key {
+/// Where a user stands, for clients.
+pub(super) fn cursor_of(order: Order, user: &access::User) -> String {
+    let place = order.place(user);
+    let key = match place.key {
         Key::CreatedAt(time) => time.to_rfc3339_opts(SecondsFormat::Micros, true),
-        Key::Username(name) => name.clone(),
+        Key::Username(name) => name,
     };
     Cursor { order: name(order), key, id: place.id.to_string() }.encode()
 }
@@ -132,14 +136,19 @@ fn parse_place(path: &'static str, text: &str, order: Order) -> Result<Place> {
 /// A page of users.
 pub(crate) struct UserConnection {
     listing: Listing,
-    users: Vec<access::User>,
+    edges: Rows<EdgeShape, UserEdge>,
     has_more: bool,
 }
 
 impl UserConnection {
     pub(super) async fn load(accounts: &Accounts, listing: Listing) -> Result<Self> {
         let Page { users, has_more } = accounts.list(&listing).await.map_err(ApiError::database)?;
-        Ok(Self { listing, users, has_more })
+        let derive = |EdgeShape(order): &EdgeShape, user: &access::User| UserEdge {
+            node: User::from(user),
+            cursor: cursor_of(*order, user),
+        };
+        let edges = Rows { shape: EdgeShape(listing.order), list: users, derive };
+        Ok(Self { listing, edges, has_more })
     }
 
     /// Whether anything stands before the page, or else after it.
@@ -153,7 +162,8 @@ impl UserConnection {
         }
         let bound = if is_before { &self.listing.after } else { &self.listing.before };
         let Some(bound) = bound else { return Ok(false) };
-        let edge = if is_before { self.users.first() } else { self.users.last() };
+        let users = &self.edges.list;
+        let edge = if is_before { users.first() } else { users.last() };
         let (place, inclusive) = match edge {
             Some(user) => (self.listing.order.place(user), false),
             None => (bound.clone(), true),
@@ -161,30 +171,26 @@ impl UserConnection {
         let side = Side { is_before, inclusive };
         accounts.exists_beyond(&self.listing, &place, side).await.map_err(ApiError::database)
     }
-
-    fn cursor_of(&self, user: &access::User) -> String {
-        cursor(self.listing.order, &self.listing.order.place(user))
-    }
 }
 
 /// A page of users.
 #[Object]
 impl UserConnection {
     /// The users of this page.
-    async fn edges(&self) -> Vec<UserEdge> {
-        let edge = |user| UserEdge { node: User::from(user), cursor: self.cursor_of(user) };
-        self.users.iter().map(edge).collect()
+    async fn edges(&self) -> &Rows<EdgeShape, UserEdge> {
+        &self.edges
     }
 
     /// Which part of the list this is.
     async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
         let accounts = ctx.service::<Accounts>();
         let asked = ctx.look_ahead();
+        let cursor = |user: Option<&access::User>| Some(cursor_of(self.listing.order, user?));
         let mut page = PageInfo {
             has_next_page: false,
             has_previous_page: false,
-            start_cursor: self.users.first().map(|user| self.cursor_of(user)),
-            end_cursor: self.users.last().map(|user| self.cursor_of(user)),
+            start_cursor: cursor(self.edges.list.first()),
+            end_cursor: cursor(self.edges.list.last()),
         };
         if asked.field("hasNextPage").exists() {
             page.has_next_page = self.has_beyond(accounts, false).await?;

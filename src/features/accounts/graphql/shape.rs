@@ -1,0 +1,65 @@
+//! Users in lists: which fields of theirs are in the row.
+
+use async_graphql::parser::types::Field;
+use async_graphql::resolver_utils::enum_value;
+use async_graphql::{ScalarType, Value};
+
+use crate::graphql::directive;
+use crate::graphql::row::{Fill, Fragments, Plan, Shape};
+use crate::platform::access::User;
+
+use super::super::listing::Order;
+use super::connection::cursor_of;
+
+/// A `User`.
+pub(super) struct UserShape;
+
+impl Shape for UserShape {
+    type Row = User;
+    const TYPE: &'static str = "User";
+
+    fn fill(&self, field: &Field, _: &Fragments) -> Option<Fill<User>> {
+        Some(match field.name.node.as_str() {
+            "id" => Box::new(|user| user.id.to_string().into()),
+            "username" => Box::new(|user| user.username.as_str().into()),
+            "email" => Box::new(|user| user.email.as_str().into()),
+            "emailVerified" => Box::new(|user| user.email_verified.into()),
+            "fullName" => {
+                Box::new(|user| user.full_name.as_deref().map_or(Value::Null, Value::from))
+            }
+            "role" => Box::new(|user| enum_value(directive::Role::from(user.role))),
+            "isActive" => Box::new(|user| user.is_active.into()),
+            "createdAt" => Box::new(|user| user.created_at.to_value()),
+            "updatedAt" => Box::new(|user| user.updated_at.to_value()),
+            "lastLoginAt" => {
+                Box::new(|user| user.last_login_at.map_or(Value::Null, |time| time.to_value()))
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// A `UserEdge` of a list in this order.
+pub(super) struct EdgeShape(pub(super) Order);
+
+impl Shape for EdgeShape {
+    type Row = User;
+    const TYPE: &'static str = "UserEdge";
+
+    fn fill(&self, field: &Field, fragments: &Fragments) -> Option<Fill<User>> {
+        Some(match field.name.node.as_str() {
+            "node" => {
+                let plan = Plan::of(&UserShape, &field.selection_set.node, fragments)?;
+                Box::new(move |user| plan.value(user))
+            }
+            "cursor" => {
+                let order = self.0;
+                Box::new(move |user| cursor_of(order, user).into())
+            }
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
