@@ -10,7 +10,7 @@ mod quick;
 use sea_orm::{
     AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     IsolationLevel, PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    TransactionOptions, TransactionTrait, metric,
 };
 
 use self::failure::lost_a_race;
@@ -18,9 +18,14 @@ pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation};
 pub(crate) use self::inspect::sqlite_file;
 use self::quick::Quick;
 pub(crate) use self::quick::{Columns, FromColumns, read_by_fields};
+use super::metrics;
 
 /// How often a transaction that lost to another is tried in all.
 const ATTEMPTS_MAX: u32 = 4;
+
+fn measured(statement: &metric::Info<'_>) {
+    metrics::statement_took(statement.elapsed);
+}
 
 /// How many connections a pool has at this moment.
 pub(crate) struct Pool {
@@ -50,15 +55,18 @@ impl Db {
     /// (`mariadb://…` is the same).
     pub(crate) async fn connect(url: &str, connections_max: u32) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
-            let (reader, writer) = connect::sqlite(url, connections_max).await?;
+            let (mut reader, mut writer) = connect::sqlite(url, connections_max).await?;
+            reader.set_metric_callback(measured);
+            writer.set_metric_callback(measured);
             let quick = sqlite_file(url).map(|path| Quick::new(&path));
             return Ok(Self { reader, writer, quick });
         }
-        let pool = if url.starts_with("postgres") {
+        let mut pool = if url.starts_with("postgres") {
             connect::postgres(url, connections_max).await?
         } else {
             connect::mysql(url, connections_max).await?
         };
+        pool.set_metric_callback(measured);
         Ok(Self { reader: pool.clone(), writer: pool, quick: None })
     }
 

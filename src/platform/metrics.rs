@@ -24,6 +24,7 @@ const HASHES_REFUSED: &str = "portcullis_password_hashes_refused_total";
 const HASH_WAIT_SECONDS: &str = "portcullis_password_hash_wait_seconds";
 const HASH_SECONDS: &str = "portcullis_password_hash_seconds";
 const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
+const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
 const SESSION_CACHE: &str = "portcullis_session_cache_total";
 
 /// Seconds, from a cached `me` to what is given up.
@@ -88,6 +89,7 @@ fn describe() {
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
     describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
+    describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
     describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");
 }
 
@@ -207,6 +209,11 @@ pub(crate) fn hash_took(time: Duration) {
 pub(crate) fn database_connections(pool: &'static str, used: u32, idle: u32) {
     gauge!(DATABASE_CONNECTIONS, "pool" => pool, "state" => "used").set(used);
     gauge!(DATABASE_CONNECTIONS, "pool" => pool, "state" => "idle").set(idle);
+}
+
+/// The database has answered a statement, or failed to.
+pub(crate) fn statement_took(time: Duration) {
+    histogram!(STATEMENT_SECONDS).record(time);
 }
 
 /// A session was looked up.

@@ -17,7 +17,7 @@ use crate::authorization::{root_fields, sample};
 use crate::support::{PASSWORD, Reply, SignedIn, TestApp, dump, send, tables};
 
 /// What is only said inside: by SQL, by the libraries, by Rust.
-const INTERNAL: [&str; 20] = [
+const INTERNAL: [&str; 25] = [
     "sqlx",
     "sea_orm",
     "sea-orm",
@@ -35,6 +35,11 @@ const INTERNAL: [&str; 20] = [
     "panicked",
     "some(",
     "err(",
+    "refresh_tokens",
+    "audit_",
+    "password_hash",
+    "_key",
+    "_at\"",
     "::",
     ".rs",
     "/tmp",
@@ -77,6 +82,8 @@ async fn without_any_one_table_every_field_fails_without_a_word_or_does_all_it_s
             let target = app.register(&format!("target{number}x{of_table}")).await;
             let query = call(field.operation, &field.name, &target);
             let of = format!("{} without {table}", field.name);
+            // Known in memory, so that the resolver is what meets the fault.
+            app.query("{ me { id } }", &boss.access).await.data();
             let before = dump(&db).await;
             rename(&app, table, "away").await;
             let reply = app.query(&query, &boss.access).await;
@@ -92,7 +99,7 @@ async fn without_any_one_table_every_field_fails_without_a_word_or_does_all_it_s
             assert_eq!(app.query(&query, &boss.access).await.code(), "NONE", "{of}, and then with");
         }
     }
-    assert!(failures > 30, "{failures}");
+    assert!(failures > 20, "{failures}");
 }
 
 /// Answers each connection with the same bytes, whatever it is asked.

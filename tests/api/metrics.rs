@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::process::{Server, code};
@@ -73,6 +74,46 @@ async fn what_happens_is_counted_under_its_name() {
     }
     // The scraper's own.
     until(&server, "portcullis_connections", 1.0).await;
+}
+
+/// The statements of so many calls, a call. What runs beside them is rounded away.
+async fn statements(server: &Server, calls: u32, mut call: impl AsyncFnMut()) -> f64 {
+    let count = async || server.metrics().await["portcullis_database_statement_seconds_count"];
+    let before = count().await;
+    for _ in 0..calls {
+        call().await;
+    }
+    ((count().await - before) / f64::from(calls)).round()
+}
+
+#[tokio::test]
+async fn each_call_costs_as_many_statements_as_it_should() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    let alice = server.register("alice").await;
+    let promote = "UPDATE users SET role = 'ADMIN'";
+    database.connection().await.execute_unprepared(promote).await.unwrap();
+    let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
+    let query = async |query: &str| {
+        let answer = server.call(query, Value::Null, access).await.unwrap();
+        assert_eq!(code(&answer), "NONE", "{answer}");
+    };
+    query("{ me { id } }").await;
+    assert_eq!(statements(&server, 100, async || query("{ me { id } }").await).await, 0.0);
+    let users = "{ users(first: 50) { edges { node { id } } } }";
+    assert_eq!(statements(&server, 50, async || query(users).await).await, 1.0);
+    let counted = "{ users(first: 50) { totalCount edges { node { id } } } }";
+    assert_eq!(statements(&server, 50, async || query(counted).await).await, 2.0);
+
+    let logins = async || assert_eq!(code(&login(&server, PASSWORD).await), "NONE");
+    assert!(statements(&server, 30, logins).await <= 6.0);
+    let mut token = alice["data"]["register"]["refreshToken"].clone();
+    let refreshes = async || {
+        let answer = refresh(&server, &token).await;
+        token = answer["data"]["refreshToken"]["refreshToken"].clone();
+        assert!(token.is_string(), "{answer}");
+    };
+    assert_eq!(statements(&server, 50, refreshes).await, 3.0);
 }
 
 #[tokio::test]

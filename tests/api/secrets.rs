@@ -161,7 +161,7 @@ async fn no_secret_is_logged_printed_measured_or_stored() {
     }
 }
 
-/// Neither as text nor as the bytes of a blob. (On MySQL there are only checksums to look at.)
+/// Neither as text nor as bytes.
 fn assert_is_not_in(stored: &BTreeMap<String, String>, secret: &str) {
     let mut hex = String::new();
     for byte in secret.bytes() {

@@ -18,6 +18,8 @@ use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 use sea_orm::{Statement, Value};
 use uuid::Uuid;
 
+use crate::platform::metrics;
+
 /// How long a statement may hold the thread. A page of a hundred users takes a hundredth of it.
 const TIME_MAX: Duration = Duration::from_millis(10);
 /// After so many steps of SQLite's machine the time is looked at, some ten times within it.
@@ -62,8 +64,10 @@ impl Quick {
     /// All rows of a statement, or `None` where sqlx is to be asked instead.
     pub(super) fn all<T: FromColumns>(&self, statement: &Statement) -> Option<Vec<T>> {
         let mut reader = self.take()?;
+        let began = Instant::now();
         let rows = reader.all(statement);
         if rows.is_some() {
+            metrics::statement_took(began.elapsed());
             let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < IDLE_MAX {
                 idle.push(reader);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement};
 
-/// The rows of every table, by its name; on MySQL and MariaDB a checksum of them.
+/// The rows of every table, by its name; on MySQL and MariaDB all in hex.
 pub(crate) async fn dump(db: &DatabaseConnection) -> BTreeMap<String, String> {
     let mut contents = BTreeMap::new();
     for name in tables(db).await {
@@ -47,8 +47,14 @@ async fn content(db: &DatabaseConnection, table: &str) -> String {
         }
         DbBackend::Postgres => format!("SELECT CAST(t AS TEXT) AS t FROM \"{table}\" t ORDER BY 1"),
         _ => {
-            let sum = &rows(db, &format!("CHECKSUM TABLE \"{table}\"")).await[0];
-            return sum.try_get::<i64>("", "Checksum").unwrap().to_string();
+            let columns = format!(
+                "SELECT column_name AS name FROM information_schema.columns \
+                 WHERE table_schema = database() AND table_name = '{table}'"
+            );
+            let columns = rows(db, &columns).await;
+            let names = columns.iter().map(|row| row.try_get::<String>("", "name").unwrap());
+            let hex: Vec<String> = names.map(|name| format!("HEX(\"{name}\")")).collect();
+            format!("SELECT CONCAT_WS(',', {}) AS t FROM \"{table}\" ORDER BY 1", hex.join(", "))
         }
     };
     let rows = rows(db, &sql).await;

@@ -197,7 +197,8 @@ pub(crate) async fn call(port: u16, query: &str, variables: Value, bearer: &str)
 fn keep(pipe: impl Read + Send + 'static, lines: &Lines, heard: impl Fn(&str) + Send + 'static) {
     let lines = Arc::clone(lines);
     std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
             heard(&line);
             lines.lock().unwrap().push(line);
         }
@@ -217,11 +218,14 @@ fn get(path: &str) -> String {
 
 /// Sends what is given and reads until the server closes the connection.
 pub(crate) async fn exchange(port: u16, request: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.ok()?;
-    Some(answer)
+    let exchange = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
+    };
+    tokio::time::timeout(START_MAX, exchange).await.unwrap()
 }
 
 /// The code of an answer's first error, `NONE` without one.
