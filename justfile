@@ -33,6 +33,11 @@ schema-fresh:
 deny:
     cargo deny check
 
+# What the release binary costs, as ratios; `just bench --database-url postgres://…` on a server.
+bench *OPTIONS:
+    cargo bench --bench load -- {{OPTIONS}}
+    cargo bench --bench allocations
+
 serve:
     cargo run
 

@@ -3,6 +3,7 @@
 mod housekeeping;
 mod secret;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,7 +38,10 @@ const PROBE_MAX: Duration = Duration::from_secs(4);
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+/// What a server consists of.
+pub struct Parts {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) clock: Clock,
@@ -51,7 +55,15 @@ pub struct App {
     pub(crate) documents: Documents,
     pub(crate) schema: Schema,
     instance: Instance,
-    is_stopping: Arc<AtomicBool>,
+    is_stopping: AtomicBool,
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
 }
 
 impl App {
@@ -121,10 +133,10 @@ impl App {
         let schema = schema(&config, &db, &accounts, &login);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
-        let is_stopping = Arc::default();
+        let is_stopping = AtomicBool::new(false);
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             config,
             db,
             clock,
@@ -139,7 +151,7 @@ impl App {
             schema,
             instance,
             is_stopping,
-        })
+        })))
     }
 
     /// Begins the change to the algorithm that `JWT_ALGORITHM` names, when tokens are signed with
@@ -185,7 +197,7 @@ impl App {
 
     /// Closes the connections to the database.
     pub async fn close(self) -> anyhow::Result<()> {
-        Ok(self.db.close().await?)
+        Ok(self.db.clone().close().await?)
     }
 }
 

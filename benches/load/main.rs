@@ -55,11 +55,10 @@ fn main() -> Result<()> {
 async fn run(options: &Options) -> Result<()> {
     let time = Duration::from_secs(options.seconds);
     let bare = measure_bare(time).await?;
-    let hashes_per_second = process::bare_hash_rate()?;
+    let hashes_per_second = process::bare_hash_rate(time)?;
 
     let mut world = World::new(options.database_url.as_deref(), options.users)?;
-    let server = world.start().await?;
-    let idle = server.memory_kib()?;
+    let (server, idle) = world.start().await?;
     println!("{}\n", world.description());
     header();
     let mut rows = Vec::new();

@@ -56,8 +56,8 @@ impl World {
         format!("Portcullis on {kind}, {} users", self.users)
     }
 
-    /// Starts the server and fills its database.
-    pub(super) async fn start(&mut self) -> Result<Server> {
+    /// Starts the server and fills its database. With the memory it takes before any request.
+    pub(super) async fn start(&mut self) -> Result<(Server, u64)> {
         // The first run makes the tables; the second finds them full, as after any restart.
         let server = Server::portcullis(&self.url, self.folder.path())?;
         let input =
@@ -71,9 +71,11 @@ impl World {
         db.close().await?;
 
         let server = Server::portcullis(&self.url, self.folder.path())?;
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let idle = server.memory_kib()?;
         let (admin, _) = sign_in(server.port, "boss").await?;
         self.admin = admin;
-        Ok(server)
+        Ok((server, idle))
     }
 
     /// Another user who has not signed in yet.

@@ -161,7 +161,7 @@ async fn run(
 
 fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
     let variables = serde_json::Value::Object(call.variables);
-    let loader = DataLoader::new(UserLoader(app.accounts.clone()), tokio::spawn);
+    let loader = DataLoader::new(UserLoader(app.db.clone()), tokio::spawn);
     let mut request = Request::new(call.query)
         .variables(Variables::from_json(variables))
         .data(caller)

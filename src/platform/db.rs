@@ -7,6 +7,8 @@ mod failure;
 mod inspect;
 mod quick;
 
+use std::sync::Arc;
+
 use sea_orm::{
     AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     IsolationLevel, PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode,
@@ -43,7 +45,10 @@ impl Pool {
 
 /// Connections for reading and for writing. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Db {
+pub(crate) struct Db(Arc<Pools>);
+
+#[derive(Clone, Debug)]
+struct Pools {
     reader: DatabaseConnection,
     writer: DatabaseConnection,
     /// On SQLite.
@@ -51,6 +56,10 @@ pub(crate) struct Db {
 }
 
 impl Db {
+    fn new(reader: DatabaseConnection, writer: DatabaseConnection, quick: Option<Quick>) -> Self {
+        Self(Arc::new(Pools { reader, writer, quick }))
+    }
+
     /// Connects to `url`: `sqlite://path` (created when missing), `postgres://…`, or `mysql://…`
     /// (`mariadb://…` is the same).
     pub(crate) async fn connect(url: &str, connections_max: u32) -> Result<Self, DbErr> {
@@ -59,7 +68,7 @@ impl Db {
             reader.set_metric_callback(measured);
             writer.set_metric_callback(measured);
             let quick = sqlite_file(url).map(|path| Quick::new(&path));
-            return Ok(Self { reader, writer, quick });
+            return Ok(Self::new(reader, writer, quick));
         }
         let mut pool = if url.starts_with("postgres") {
             connect::postgres(url, connections_max).await?
@@ -67,7 +76,7 @@ impl Db {
             connect::mysql(url, connections_max).await?
         };
         pool.set_metric_callback(measured);
-        Ok(Self { reader: pool.clone(), writer: pool, quick: None })
+        Ok(Self::new(pool.clone(), pool, None))
     }
 
     /// Connects to look only: a SQLite file stays as it is, and one that is missing stays missing.
@@ -77,7 +86,7 @@ impl Db {
             return Self::connect(url, CONNECTIONS_MAX).await;
         }
         let reader = connect::sqlite_to_look(url).await?;
-        Ok(Self { writer: reader.clone(), reader, quick: None })
+        Ok(Self::new(reader.clone(), reader, None))
     }
 
     /// All rows of a select that an index answers, outside any transaction: by the quickest way
@@ -88,29 +97,29 @@ impl Db {
         R: PartialModelTrait + FromColumns,
     {
         let select = R::select_cols(QuerySelect::select_only(select));
-        if let Some(quick) = &self.quick
+        if let Some(quick) = &self.0.quick
             && let Some(rows) = quick.all(&select.build(DbBackend::Sqlite))
         {
             return Ok(rows);
         }
-        select.into_model::<R>().all(&self.reader).await
+        select.into_model::<R>().all(&self.0.reader).await
     }
 
     /// For statements that only read, outside any transaction.
     pub(crate) fn reader(&self) -> &DatabaseConnection {
-        &self.reader
+        &self.0.reader
     }
 
     /// For migrations and single statements that write; everything else goes through
     /// [`Db::begin`].
     pub(crate) fn writer(&self) -> &DatabaseConnection {
-        &self.writer
+        &self.0.writer
     }
 
     /// Begins a transaction that will write: READ COMMITTED, and on SQLite `BEGIN IMMEDIATE`, so
     /// that the lock is taken before the first read and never has to be upgraded.
     pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = match self.writer.get_database_backend() {
+        let options = match self.0.writer.get_database_backend() {
             DbBackend::Sqlite => TransactionOptions {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
                 ..TransactionOptions::default()
@@ -122,12 +131,12 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        self.writer.begin_with_options(options).await
+        self.0.writer.begin_with_options(options).await
     }
 
     /// Begins a transaction that only reads, and to which nothing changes meanwhile.
     pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
-        let options = match self.reader.get_database_backend() {
+        let options = match self.0.reader.get_database_backend() {
             // There it is so by itself.
             DbBackend::Sqlite => TransactionOptions::default(),
             _ => TransactionOptions {
@@ -136,7 +145,7 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        self.reader.begin_with_options(options).await
+        self.0.reader.begin_with_options(options).await
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of
@@ -159,20 +168,20 @@ impl Db {
 
     /// The pools, and how much of each is in use.
     pub(crate) fn pools(&self) -> Vec<Pool> {
-        match self.reader.get_database_backend() {
+        match self.0.reader.get_database_backend() {
             DbBackend::Sqlite => {
                 let pool = |name, of: &DatabaseConnection| {
                     let pool = of.get_sqlite_connection_pool();
                     Pool::new(name, pool.size(), pool.num_idle())
                 };
-                vec![pool("reader", &self.reader), pool("writer", &self.writer)]
+                vec![pool("reader", &self.0.reader), pool("writer", &self.0.writer)]
             }
             DbBackend::MySql => {
-                let pool = self.reader.get_mysql_connection_pool();
+                let pool = self.0.reader.get_mysql_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
             _ => {
-                let pool = self.reader.get_postgres_connection_pool();
+                let pool = self.0.reader.get_postgres_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
         }
@@ -181,26 +190,27 @@ impl Db {
     /// The same database, read in the ordinary way only.
     #[cfg(test)]
     pub(crate) fn without_quick(&self) -> Self {
-        Self { quick: None, ..self.clone() }
+        let Pools { reader, writer, .. } = self.0.as_ref().clone();
+        Self::new(reader, writer, None)
     }
 
     /// Whether the last quick read was one.
     #[cfg(test)]
     pub(crate) fn was_quick(&self) -> bool {
-        self.quick.as_ref().is_some_and(Quick::is_in_use)
+        self.0.quick.as_ref().is_some_and(Quick::is_in_use)
     }
 
     /// Whether the database answers at all.
     pub(crate) async fn ping(&self) -> Result<(), DbErr> {
-        self.reader.ping().await
+        self.0.reader.ping().await
     }
 
     /// Closes every connection, after what runs on them has ended.
     pub(crate) async fn close(self) -> Result<(), DbErr> {
-        if let Some(quick) = &self.quick {
+        if let Some(quick) = &self.0.quick {
             quick.close();
         }
-        self.reader.close().await?;
-        self.writer.close().await
+        self.0.reader.clone().close().await?;
+        self.0.writer.clone().close().await
     }
 }

@@ -19,6 +19,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{RoleGuard, SignedIn};
 use crate::graphql::page::Window;
 use crate::platform::access::{self, Role};
+use crate::platform::db::Db;
 use crate::platform::id::UserId;
 
 /// An account.
@@ -84,14 +85,14 @@ pub(crate) enum RegisterResult {
 }
 
 /// Loads the users that one operation looks up by id in one statement.
-pub(crate) struct UserLoader(pub(crate) Accounts);
+pub(crate) struct UserLoader(pub(crate) Db);
 
 impl Loader<UserId> for UserLoader {
     type Value = User;
     type Error = Arc<sea_orm::DbErr>;
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, User>, Self::Error> {
-        let users = self.0.find_all(ids).await.map_err(Arc::new)?;
+        let users = Accounts::find_all(&self.0, ids).await.map_err(Arc::new)?;
         Ok(users.iter().map(|user| (user.id, user.into())).collect())
     }
 }

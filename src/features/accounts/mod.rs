@@ -41,7 +41,7 @@ pub(crate) struct Accounts {
 
 impl Accounts {
     /// The users among `ids` that exist, in no particular order.
-    pub(crate) async fn find_all(&self, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
-        store::find_all(&self.db, ids).await
+    pub(crate) async fn find_all(db: &Db, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
+        store::find_all(db, ids).await
     }
 }

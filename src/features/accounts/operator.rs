@@ -31,7 +31,7 @@ impl Accounts {
     /// The account that an id, a username or an e-mail address names.
     pub(crate) async fn find(&self, named: &str) -> Result<Option<User>, DbErr> {
         match UserId::parse(named) {
-            Some(id) => Ok(self.find_all(&[id]).await?.pop()),
+            Some(id) => Ok(Self::find_all(&self.db, &[id]).await?.pop()),
             None => store::find(self.db.reader(), &Identifier::parse(named)).await,
         }
     }

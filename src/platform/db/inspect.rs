@@ -24,7 +24,7 @@ pub(crate) struct Inspection {
 impl Db {
     /// Asks the database what it is.
     pub(crate) async fn inspect(&self) -> Result<Inspection, DbErr> {
-        let backend = self.reader.get_database_backend();
+        let backend = self.reader().get_database_backend();
         let sql = match backend {
             DbBackend::Sqlite => "SELECT sqlite_version() AS version",
             DbBackend::Postgres => {
@@ -33,7 +33,7 @@ impl Db {
             }
             _ => "SELECT VERSION() AS version, UTC_TIMESTAMP(6) AS time",
         };
-        let row = self.reader.query_one_raw(Statement::from_string(backend, sql)).await?;
+        let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
         let row = row.ok_or_else(|| DbErr::RecordNotFound("the version".to_owned()))?;
         let version: String = row.try_get("", "version")?;
         let (product, version_min) = match backend {

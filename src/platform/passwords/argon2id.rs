@@ -29,6 +29,10 @@ pub(super) const COUNT_MAX: usize = 512;
 /// How long anyone waits for a worker.
 pub(super) const WAIT_SECONDS_MAX: u32 = 2;
 
+/// How far the threads of the workers stand back, of 19: a tenth of an async thread's share.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// What goes into a hash.
 pub(super) struct Input<'a> {
     pub(super) password: &'a [u8],
@@ -98,6 +102,7 @@ impl Workers {
         let idle = Arc::clone(&self.idle);
         let (reply, answer) = oneshot::channel();
         spawn_blocking(move || {
+            yield_to_others();
             // The thread may have been long in coming, and the client gone meanwhile.
             if reply.is_closed() {
                 return;
@@ -116,6 +121,17 @@ impl Workers {
         answer.await.map_err(|_dropped| NoWorker::Died)
     }
 }
+
+/// From now on this thread runs when no other of the process wants to: a hash may take its time,
+/// and requests that need none are answered meanwhile. The thread never does anything else.
+#[cfg(target_os = "linux")]
+fn yield_to_others() {
+    // Of the calling thread, on Linux. Where it is forbidden, hashes merely compete.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn yield_to_others() {}
 
 /// Nothing panics while it holds this lock, and a vector of workers has no half-done state.
 fn lock(idle: &Mutex<Vec<Worker>>) -> MutexGuard<'_, Vec<Worker>> {
