@@ -9,7 +9,7 @@ use std::time::Duration;
 use metrics::{
     Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "portcullis_requests_total";
 const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
@@ -49,7 +49,10 @@ impl Exporter {
 
 /// Begins to count, in this whole process.
 pub(crate) fn install() -> anyhow::Result<Exporter> {
-    let (recorder, exporter) = build()?;
+    let seconds = Matcher::Suffix("_seconds".to_owned());
+    let recorder =
+        PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS)?.build_recorder();
+    let exporter = Exporter(recorder.handle());
     metrics::set_global_recorder(recorder)?;
     describe();
     begin_at_zero();
@@ -65,14 +68,6 @@ fn begin_at_zero() {
     counter!(REFRESHES, "outcome" => Outcome::Reused.as_str()).absolute(0);
     counter!(HASHES_REFUSED).absolute(0);
     redis_is_away(false);
-}
-
-fn build() -> Result<(metrics_exporter_prometheus::PrometheusRecorder, Exporter), BuildError> {
-    let seconds = Matcher::Suffix("_seconds".to_owned());
-    let recorder =
-        PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS)?.build_recorder();
-    let exporter = Exporter(recorder.handle());
-    Ok((recorder, exporter))
 }
 
 fn describe() {
