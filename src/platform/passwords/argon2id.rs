@@ -294,7 +294,7 @@ mod tests {
     async fn two_workers_never_run_more_than_two_hashes_nor_keep_more_memory() {
         let (workers, running) = two_workers();
         let mut tasks = JoinSet::new();
-        for _ in 0..50 {
+        for _ in 0..20 {
             let (workers, running) = (workers.clone(), Arc::clone(&running));
             tasks.spawn(async move {
                 let work = move |worker: &mut Worker| {
@@ -302,7 +302,7 @@ mod tests {
                     let params = Params::new(256, 1, 1, None).unwrap();
                     tag::<32>(worker, &Input { password: b"", salt: &[0; 16], params: &params });
                     // Lets a third one in, if there is one.
-                    (0..100).for_each(|_| std::thread::yield_now());
+                    (0..20).for_each(|_| std::thread::yield_now());
                     running.fetch_sub(1, SeqCst);
                     at_once
                 };
