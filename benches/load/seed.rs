@@ -87,7 +87,7 @@ impl World {
     pub(super) async fn end(self, server: Server) -> Result<()> {
         drop(server);
         if !self.url.starts_with("sqlite") {
-            println!("\nThe database {} is left as it is.", self.description());
+            println!("\nThe database is left as it is.");
         }
         Ok(())
     }
