@@ -76,14 +76,19 @@ async fn what_happens_is_counted_under_its_name() {
     until(&server, "portcullis_connections", 1.0).await;
 }
 
-/// The statements of so many calls, a call. What runs beside them is rounded away.
+/// The statements of so many calls, a call: the least of three times. What runs beside them is
+/// rounded away.
 async fn statements(server: &Server, calls: u32, mut call: impl AsyncFnMut()) -> u32 {
     let count = async || server.metrics().await["portcullis_database_statement_seconds_count"];
-    let before = count().await;
-    for _ in 0..calls {
-        call().await;
+    let mut least = f64::INFINITY;
+    for _ in 0..3 {
+        let before = count().await;
+        for _ in 0..calls {
+            call().await;
+        }
+        least = least.min((count().await - before) / f64::from(calls));
     }
-    format!("{:.0}", (count().await - before) / f64::from(calls)).parse().unwrap()
+    format!("{least:.0}").parse().unwrap()
 }
 
 #[tokio::test]
