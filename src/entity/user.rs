@@ -86,20 +86,3 @@ impl From<Account> for access::User {
         }
     }
 }
-
-impl From<Model> for access::User {
-    fn from(row: Model) -> Self {
-        Self {
-            id: row.id,
-            username: row.username,
-            email: row.email,
-            email_verified: row.email_verified,
-            full_name: row.full_name,
-            role: row.role,
-            is_active: row.is_active,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-            last_login_at: row.last_login_at,
-        }
-    }
-}

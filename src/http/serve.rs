@@ -13,7 +13,8 @@ use crate::platform::metrics::Exporter;
 /// How long requests in flight may take to finish once the process is told to stop (RE-01).
 const DRAIN_MAX: Duration = Duration::from_secs(30);
 
-/// Serves, on a listener of their own the metrics too, until SIGTERM or Ctrl-C, then stops accepting, lets what runs finish, and returns.
+/// Serves, on a listener of their own the metrics too, until SIGTERM or Ctrl-C. Then it stops
+/// accepting, lets what runs finish, and returns.
 pub(crate) async fn serve(
     app: App,
     listener: TcpListener,

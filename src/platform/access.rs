@@ -39,7 +39,7 @@ impl FromColumns for Role {
     }
 }
 
-/// An account as the program passes it around: every column but the password's hash.
+/// An account as the program passes it around: without the password's hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) id: UserId,

@@ -28,42 +28,37 @@ pub(super) struct NewUser<'a> {
 }
 
 pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Result<User, DbErr> {
-    let row = user::Model {
+    let user = User {
         id: new.id,
         username: new.username.as_str().to_owned(),
-        username_key: new.username.key().to_owned(),
         email: new.email.as_typed().to_owned(),
-        email_key: new.email.key().to_owned(),
         email_verified: false,
         full_name: new.full_name.map(|name| name.as_str().to_owned()),
-        password_hash: new.password_hash.as_str().to_owned(),
         role: new.role,
         is_active: true,
         created_at: new.now,
         updated_at: new.now,
         last_login_at: None,
-        failed_logins: 0,
-        unlocked_at: None,
     };
     let active = user::ActiveModel {
-        id: Set(row.id),
-        username: Set(row.username.clone()),
-        username_key: Set(row.username_key.clone()),
-        email: Set(row.email.clone()),
-        email_key: Set(row.email_key.clone()),
-        email_verified: Set(row.email_verified),
-        full_name: Set(row.full_name.clone()),
-        password_hash: Set(row.password_hash.clone()),
-        role: Set(row.role),
-        is_active: Set(row.is_active),
-        created_at: Set(row.created_at),
-        updated_at: Set(row.updated_at),
-        last_login_at: Set(row.last_login_at),
-        failed_logins: Set(row.failed_logins),
-        unlocked_at: Set(row.unlocked_at),
+        id: Set(user.id),
+        username: Set(user.username.clone()),
+        username_key: Set(new.username.key().to_owned()),
+        email: Set(user.email.clone()),
+        email_key: Set(new.email.key().to_owned()),
+        email_verified: Set(user.email_verified),
+        full_name: Set(user.full_name.clone()),
+        password_hash: Set(new.password_hash.as_str().to_owned()),
+        role: Set(user.role),
+        is_active: Set(user.is_active),
+        created_at: Set(user.created_at),
+        updated_at: Set(user.updated_at),
+        last_login_at: Set(user.last_login_at),
+        failed_logins: Set(0),
+        unlocked_at: Set(None),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;
-    Ok(row.into())
+    Ok(user)
 }
 
 /// Which of the two is another user's, the username first.
@@ -106,12 +101,14 @@ pub(super) async fn find(
         Identifier::Email(key) => user::COLUMN.email_key.eq(key.as_str()),
         Identifier::Unknown(_) => return Ok(None),
     };
-    Ok(user::Entity::find().filter(by).one(db).await?.map(User::from))
+    let row = user::Entity::find().filter(by).into_partial_model::<user::Account>().one(db).await?;
+    Ok(row.map(User::from))
 }
 
 /// Locks a user's row and reads it.
 pub(super) async fn lock(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<User>, DbErr> {
-    let row = user::Entity::find_by_id(id).lock_exclusive().one(txn).await?;
+    let select = user::Entity::find_by_id(id).lock_exclusive();
+    let row = select.into_partial_model::<user::Account>().one(txn).await?;
     Ok(row.map(User::from))
 }
 
@@ -127,6 +124,7 @@ pub(super) async fn lock_with_admins(
         .filter(Condition::any().add(user::COLUMN.id.is_in(ids)).add(admins))
         .order_by_asc(user::Column::Id)
         .lock_exclusive()
+        .into_partial_model::<user::Account>()
         .all(txn)
         .await?;
     Ok(rows.into_iter().map(User::from).collect())

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect,
+};
 
 use crate::entity::user;
 use crate::features::accounts::identity::Identifier;
@@ -16,6 +18,15 @@ pub(super) struct Found {
     pub(super) hash: PasswordHash,
     /// Since the last good sign-in.
     pub(super) failed_logins: i32,
+}
+
+#[derive(DerivePartialModel)]
+#[sea_orm(entity = "user::Entity")]
+struct FoundRow {
+    #[sea_orm(nested)]
+    user: user::Account,
+    password_hash: String,
+    failed_logins: i32,
 }
 
 /// An account that the operator has unlocked.
@@ -37,20 +48,21 @@ pub(super) async fn find(
         // No row has an empty name, so this costs what a wrong name costs and finds nothing.
         Identifier::Unknown(_) => user::COLUMN.username_key.eq(""),
     };
-    let row = user::Entity::find().filter(by).one(db).await?;
+    let row = user::Entity::find().filter(by).into_partial_model::<FoundRow>().one(db).await?;
     Ok(row.map(Found::from))
 }
 
 /// Locks the user's row and reads it again.
 pub(super) async fn lock(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<Found>, DbErr> {
-    let row = user::Entity::find_by_id(id).lock_exclusive().one(txn).await?;
+    let select = user::Entity::find_by_id(id).lock_exclusive();
+    let row = select.into_partial_model::<FoundRow>().one(txn).await?;
     Ok(row.map(Found::from))
 }
 
-impl From<user::Model> for Found {
-    fn from(mut row: user::Model) -> Self {
-        let hash = PasswordHash::from(std::mem::take(&mut row.password_hash));
-        Self { failed_logins: row.failed_logins, hash, user: row.into() }
+impl From<FoundRow> for Found {
+    fn from(row: FoundRow) -> Self {
+        let hash = PasswordHash::from(row.password_hash);
+        Self { user: row.user.into(), hash, failed_logins: row.failed_logins }
     }
 }
 
