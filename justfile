@@ -36,7 +36,7 @@ deny:
 # What the release binary costs, as ratios; `just bench --database-url postgres://…` on a server.
 bench *OPTIONS:
     cargo bench --bench load -- {{OPTIONS}}
-    cargo bench --bench allocations
+    cargo bench --bench counts
 
 serve:
     cargo run

@@ -8,6 +8,7 @@
 mod bare;
 mod client;
 mod process;
+mod scale;
 mod scenario;
 mod seed;
 
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use serde_json::Value;
 
 use self::process::Server;
 use self::scenario::{Measured, Scenario};
@@ -26,30 +28,45 @@ struct Options {
     /// How long each row is measured, in seconds
     #[arg(long, default_value_t = 5)]
     seconds: u64,
-    /// Users in the database
-    #[arg(long, default_value_t = 10_000)]
-    users: u32,
+    /// Users in the database [default: 10,000, or a million for `scale`]
+    #[arg(long)]
+    users: Option<u32>,
+    /// Refresh tokens in the database, for `scale`
+    #[arg(long, default_value_t = 5_000_000)]
+    tokens: u32,
     /// An empty database on a server, as in postgres://user@localhost/bench [default: a SQLite file]
     #[arg(long)]
     database_url: Option<String>,
     /// Given by cargo
     #[arg(long, hide = true)]
     bench: bool,
-    /// `bare`: be the bare server
-    #[arg(hide = true)]
-    role: Option<String>,
+    /// What to do instead of the comparison
+    role: Option<Role>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Role {
+    /// Measure what a million users and five million refresh tokens change
+    Scale,
+    /// Be the bare server
+    #[value(hide = true)]
+    Bare,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if options.role.as_deref() == Some("bare") {
+    if options.role == Some(Role::Bare) {
         return tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
             .block_on(bare::serve());
     }
     // One thread, so that most of the machine is the server's.
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&options))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match options.role {
+        Some(Role::Scale) => runtime.block_on(scale::run(&options)),
+        _ => runtime.block_on(run(&options)),
+    }
 }
 
 async fn run(options: &Options) -> Result<()> {
@@ -57,7 +74,7 @@ async fn run(options: &Options) -> Result<()> {
     let bare = measure_bare(time).await?;
     let hashes_per_second = process::bare_hash_rate(time)?;
 
-    let mut world = World::new(options.database_url.as_deref(), options.users)?;
+    let mut world = World::new(options.database_url.as_deref(), options.users.unwrap_or(10_000))?;
     let (server, idle) = world.start().await?;
     println!("{}\n", world.description());
     header();
@@ -68,11 +85,7 @@ async fn run(options: &Options) -> Result<()> {
         rows.push(measured);
     }
     println!();
-    println!(
-        "- memory: {:.1} MB idle, {:.1} MB at its highest",
-        mb(idle),
-        mb(server.memory_peak_kib()?)
-    );
+    println!("- memory: {:.1} MB idle", mb(idle));
     println!("- bare hashes: {hashes_per_second:.0} a second");
     ratios(&bare, &rows, hashes_per_second)?;
     let (calm, flooded) = scenario::flood(&server, &mut world, time).await?;
@@ -93,7 +106,7 @@ async fn measure_bare(time: Duration) -> Result<Vec<Measured>> {
     for (name, query) in
         [("static field", "{ __typename }"), ("me", scenario::ME), ("users", scenario::USERS)]
     {
-        let measured = scenario::constant(&server, name, query, None, time).await?;
+        let measured = scenario::constant(&server, name, (query, &Value::Null), None, time).await?;
         row(&measured);
         rows.push(measured);
     }
@@ -102,13 +115,14 @@ async fn measure_bare(time: Duration) -> Result<Vec<Measured>> {
 }
 
 fn header() {
-    println!("| | requests/s | p50 ms | p99 ms | CPU µs a request |");
-    println!("|---|---|---|---|---|");
+    println!("| | requests/s | p50 ms | p99 ms | CPU µs a request | MB at most |");
+    println!("|---|---|---|---|---|---|");
 }
 
 fn row(measured: &Measured) {
-    let Measured { name, per_second, p50, p99, cpu_micros } = measured;
-    println!("| {name} | {per_second:.0} | {:.2} | {:.2} | {cpu_micros:.1} |", ms(*p50), ms(*p99));
+    let Measured { name, per_second, p50, p99, cpu_micros, memory_peak_kib } = measured;
+    let (p50, p99, peak) = (ms(*p50), ms(*p99), mb(*memory_peak_kib));
+    println!("| {name} | {per_second:.0} | {p50:.2} | {p99:.2} | {cpu_micros:.1} | {peak:.1} |");
 }
 
 fn ratios(bare: &[Measured], rows: &[Measured], hashes_per_second: f64) -> Result<()> {

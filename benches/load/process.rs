@@ -70,8 +70,13 @@ impl Server {
         self.status("VmRSS:")
     }
 
+    /// The most since it started, or since [`Server::forget_peak`].
     pub(super) fn memory_peak_kib(&self) -> Result<u64> {
         self.status("VmHWM:")
+    }
+
+    pub(super) fn forget_peak(&self) -> Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.process.id()), "5")?)
     }
 
     fn status(&self, name: &str) -> Result<u64> {

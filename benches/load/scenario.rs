@@ -40,6 +40,7 @@ pub(super) struct Measured {
     pub(super) p50: Duration,
     pub(super) p99: Duration,
     pub(super) cpu_micros: f64,
+    pub(super) memory_peak_kib: u64,
 }
 
 /// What one connection sends.
@@ -125,13 +126,13 @@ fn mix(number: usize) -> Vec<Turn> {
 pub(super) async fn constant(
     server: &Server,
     name: &'static str,
-    query: &str,
+    (query, variables): (&str, &Value),
     bearer: Option<&str>,
     time: Duration,
 ) -> Result<Measured> {
     let callers = (0..CONNECTIONS).map(|_| Caller {
         port: server.port,
-        constant: vec![request(query, &Value::Null, bearer)],
+        constant: vec![request(query, variables, bearer)],
         turns: vec![Turn::Constant(0)],
         refresh: String::new(),
         names: Vec::new(),
@@ -178,6 +179,7 @@ async fn run(
     local
         .run_until(async {
             tokio::time::sleep(WARM_UP).await;
+            server.forget_peak()?;
             let (began, cpu) = (Instant::now(), server.cpu_micros()?);
             tokio::time::sleep(time).await;
             let (took, cpu) = (began.elapsed(), server.cpu_micros()? - cpu);
@@ -192,6 +194,7 @@ async fn run(
                 p50: percentile(&mut times, 0.5),
                 p99: percentile(&mut times, 0.99),
                 cpu_micros: cpu / count,
+                memory_peak_kib: server.memory_peak_kib()?,
             })
         })
         .await

@@ -1,9 +1,12 @@
 //! The database that is measured: users, of whom one is an admin, all with the same password.
 
 use anyhow::{Context, Result, ensure};
+use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::sea_query::{Alias, Query};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, ExprTrait};
+use sea_orm::sea_query::{Alias, Expr, Order, Query};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, ExprTrait, TransactionTrait,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -32,6 +35,12 @@ const COLUMNS: [&str; 13] = [
     "last_login_at",
     "failed_logins",
 ];
+
+const SESSION_COLUMNS: [&str; 4] = ["id", "user_id", "created_at", "expires_at"];
+const TOKEN_COLUMNS: [&str; 7] =
+    ["id", "session_id", "parent_id", "hash", "created_at", "expires_at", "consumed_at"];
+/// Refresh tokens of a session.
+const TOKENS: u32 = 5;
 
 /// A database and who is in it.
 pub(super) struct World {
@@ -78,10 +87,31 @@ impl World {
         Ok((server, idle))
     }
 
-    /// Another user who has not signed in yet.
+    /// Another user who has not signed in yet, and who may.
     pub(super) fn somebody(&mut self) -> String {
         self.next = (self.next + 1) % self.users;
+        if !is_active(self.next) {
+            self.next = (self.next + 1) % self.users;
+        }
         format!("user{}", self.next)
+    }
+
+    /// Adds sessions with five refresh tokens each, and of every ten one that has expired; starts
+    /// the server again.
+    pub(super) async fn restart_with_tokens(&self, server: Server, count: u32) -> Result<Server> {
+        drop(server);
+        let db = connect(&self.url).await?;
+        fill_sessions(&db, self.users, count / TOKENS).await?;
+        db.close().await?;
+        Server::portcullis(&self.url, self.folder.path())
+    }
+
+    /// How many rows a table has.
+    pub(super) async fn count(&self, table: &'static str) -> Result<i64> {
+        let db = connect(&self.url).await?;
+        let found = count(&db, table).await?;
+        db.close().await?;
+        Ok(found)
     }
 
     pub(super) async fn end(self, server: Server) -> Result<()> {
@@ -113,18 +143,21 @@ async fn connect(url: &str) -> Result<DatabaseConnection> {
     Ok(Database::connect(options).await?)
 }
 
-/// Users with the admin's password, each a second younger than the one before.
-async fn fill(db: &DatabaseConnection, count: u32) -> Result<()> {
+/// Users with the admin's password, each a second younger than the one before. One in 50 is
+/// deactivated, one in 1,000 an admin.
+async fn fill(db: &DatabaseConnection, users: u32) -> Result<()> {
     let hash = Query::select().column("password_hash").from("users").limit(1).to_owned();
     let row = db.query_one(&hash).await?.context("the admin")?;
     let hash: String = row.try_get("", "password_hash")?;
-    let began = portcullis::Clock::system().now() - TimeDelta::seconds(count.into());
-    for first in (0..count).step_by(BATCH as usize) {
+    let began = portcullis::Clock::system().now() - TimeDelta::seconds(users.into());
+    let txn = db.begin().await?;
+    for first in (0..users).step_by(BATCH as usize) {
         let mut insert = Query::insert();
         insert.into_table("users").columns(COLUMNS.map(Alias::new));
-        for number in first..Ord::min(count, first + BATCH) {
+        for number in first..Ord::min(users, first + BATCH) {
             let at = began + TimeDelta::seconds(number.into());
             let (name, email) = (format!("user{number}"), format!("user{number}@example.com"));
+            let role = if number % 1_000 == 1 { "ADMIN" } else { "USER" };
             insert.values([
                 id(at).into(),
                 name.clone().into(),
@@ -133,21 +166,81 @@ async fn fill(db: &DatabaseConnection, count: u32) -> Result<()> {
                 email.into(),
                 false.into(),
                 hash.clone().into(),
-                "USER".into(),
-                true.into(),
+                role.into(),
+                is_active(number).into(),
                 at.into(),
                 at.into(),
                 Option::<DateTime<Utc>>::None.into(),
                 0.into(),
             ])?;
         }
-        db.execute(&insert).await?;
+        txn.execute(&insert).await?;
     }
-    let all =
-        Query::select().expr(sea_orm::sea_query::Expr::col("id").count()).from("users").to_owned();
-    let found: i64 = db.query_one(&all).await?.context("a count")?.try_get_by_index(0)?;
-    ensure!(found == i64::from(count) + 1, "the database was not empty");
+    txn.commit().await?;
+    ensure!(count(db, "users").await? == i64::from(users) + 1, "the database was not empty");
     Ok(())
+}
+
+fn is_active(number: u32) -> bool {
+    number % 50 != 49
+}
+
+/// Sessions of all users in turn, each with the refresh tokens of so many rotations.
+async fn fill_sessions(db: &DatabaseConnection, users: u32, sessions: u32) -> Result<()> {
+    let now = portcullis::Clock::system().now();
+    let ids = Query::select().column("id").from("users").order_by("id", Order::Asc).to_owned();
+    let ids: Vec<Uuid> = db
+        .query_all(&ids)
+        .await?
+        .iter()
+        .map(|row| row.try_get("", "id"))
+        .collect::<Result<_, _>>()?;
+    ensure!(ids.len() > users as usize, "users are missing");
+    let txn = db.begin().await?;
+    for first in (0..sessions).step_by(BATCH as usize) {
+        let (mut insert, mut tokens) = (Query::insert(), Query::insert());
+        insert.into_table("sessions").columns(SESSION_COLUMNS.map(Alias::new));
+        tokens.into_table("refresh_tokens").columns(TOKEN_COLUMNS.map(Alias::new));
+        for number in first..Ord::min(sessions, first + BATCH) {
+            let age = TimeDelta::seconds((sessions - number).into());
+            // Those that have expired are the oldest, as they are in life.
+            let expired =
+                if number < sessions / 10 { TimeDelta::days(40) } else { TimeDelta::zero() };
+            let at = now - age - expired;
+            let session = id(at);
+            let user = ids[number as usize % ids.len()];
+            insert.values([
+                session.into(),
+                user.into(),
+                at.into(),
+                (at + TimeDelta::days(30)).into(),
+            ])?;
+            let mut parent = None;
+            for rotation in 0..TOKENS {
+                let (token, is_last) = (id(at), rotation + 1 == TOKENS);
+                let hash = digest(&SHA256, token.as_bytes()).as_ref().to_vec();
+                tokens.values([
+                    token.into(),
+                    session.into(),
+                    parent.into(),
+                    hash.into(),
+                    at.into(),
+                    (at + TimeDelta::days(7)).into(),
+                    (!is_last).then_some(at).into(),
+                ])?;
+                parent = Some(token);
+            }
+        }
+        txn.execute(&insert).await?;
+        txn.execute(&tokens).await?;
+    }
+    txn.commit().await?;
+    Ok(())
+}
+
+async fn count(db: &DatabaseConnection, table: &'static str) -> Result<i64> {
+    let all = Query::select().expr(Expr::col("id").count()).from(table).to_owned();
+    Ok(db.query_one(&all).await?.context("a count")?.try_get_by_index(0)?)
 }
 
 fn id(at: DateTime<Utc>) -> Uuid {

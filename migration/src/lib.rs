@@ -16,6 +16,7 @@ mod m20261125_000007_add_token_mode;
 mod m20261125_000008_count_attempts;
 mod m20261125_000009_count_audit_events;
 mod m20261125_000010_create_audit_chain;
+mod m20261125_000011_index_filtered_users;
 
 use std::collections::BTreeSet;
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000008_count_attempts::Migration),
             Box::new(m20261125_000009_count_audit_events::Migration),
             Box::new(m20261125_000010_create_audit_chain::Migration),
+            Box::new(m20261125_000011_index_filtered_users::Migration),
         ]
     }
 }

@@ -245,6 +245,24 @@ async fn housekeeping_erases_old_salts_and_expired_sessions() {
 }
 
 #[tokio::test]
+async fn housekeeping_removes_more_than_one_statement_does() {
+    let app = TestApp::start().await;
+    let mut alice = app.register("alice").await;
+    for _ in 0..250 {
+        alice = app.refresh(&alice.refresh).await.signed_in("refreshToken");
+    }
+    assert_eq!(app.count("refresh_tokens WHERE salt IS NOT NULL").await, 250);
+    app.clock.advance(GRACE + SECOND);
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("refresh_tokens WHERE salt IS NOT NULL").await, 0);
+    assert_eq!(app.count("refresh_tokens").await, 251);
+
+    app.clock.advance(DAY * 30);
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("refresh_tokens").await, 0);
+}
+
+#[tokio::test]
 async fn no_token_is_stored_as_it_is() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, SimpleExpr};
+use sea_orm::sea_query::{Expr, Func, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait,
     Order as SqlOrder, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -190,30 +190,14 @@ pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(),
 
 /// At most `limit` users of a listing, beginning at the end it is counted from.
 pub(super) async fn list(db: &Db, listing: &Listing, limit: u64) -> Result<Vec<User>, DbErr> {
-    let backend = db.reader().get_database_backend();
-    let mut select = matching(&listing.filter);
-    if let Some(place) = &listing.after {
-        let side = Side { is_before: false, inclusive: false };
-        select = select.filter(beyond(backend, listing.order, place, side));
-    }
-    if let Some(place) = &listing.before {
-        let side = Side { is_before: true, inclusive: false };
-        select = select.filter(beyond(backend, listing.order, place, side));
-    }
-    let direction = match listing.order.descending ^ listing.from_end {
-        true => SqlOrder::Desc,
-        false => SqlOrder::Asc,
-    };
-    let select = select
-        .order_by(column(listing.order), direction.clone())
-        .order_by(user::Column::Id, direction)
-        .limit(limit);
+    let path = access_path(db.reader(), &listing.filter).await?;
+    let select = page(db.reader().get_database_backend(), listing, path, limit);
     let rows: Vec<user::Account> = db.read(select).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 
 pub(super) async fn count(db: &impl ConnectionTrait, filter: &Filter) -> Result<u64, DbErr> {
-    matching(filter).count(db).await
+    matching(filter, access_path(db, filter).await?).count(db).await
 }
 
 pub(super) async fn exists_beyond(
@@ -222,10 +206,11 @@ pub(super) async fn exists_beyond(
     place: &Place,
     side: Side,
 ) -> Result<bool, DbErr> {
-    let found: Option<UserId> = matching(&listing.filter)
+    let path = access_path(db, &listing.filter).await?;
+    let found: Option<UserId> = matching(&listing.filter, path)
         .select_only()
         .column(user::Column::Id)
-        .filter(beyond(db.get_database_backend(), listing.order, place, side))
+        .filter(beyond(db.get_database_backend(), path, listing.order, place, side))
         .limit(1)
         .into_tuple()
         .one(db)
@@ -233,64 +218,151 @@ pub(super) async fn exists_beyond(
     Ok(found.is_some())
 }
 
-fn matching(filter: &Filter) -> Select<user::Entity> {
+/// By which indexes a listing is answered.
+///
+/// A database would have to guess how many rows a search matches: some keep no statistics, and some
+/// plan a statement before they know what is searched for. With a million users, the wrong path
+/// takes seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AccessPath {
+    /// By those of what a search compares; its matches then have to be sorted.
+    Search,
+    /// By the one of its filter and order, from row to row until the page is full.
+    Order,
+}
+
+impl AccessPath {
+    /// A column that is searched.
+    fn searched(self, column: user::Column) -> SimpleExpr {
+        match self {
+            Self::Search => Expr::col(column),
+            Self::Order => hidden(column),
+        }
+    }
+
+    /// A column of the filter or the order.
+    fn ordered(self, column: user::Column) -> SimpleExpr {
+        match self {
+            Self::Search => hidden(column),
+            Self::Order => Expr::col(column),
+        }
+    }
+}
+
+/// A column that no database looks for in an index.
+fn hidden(column: user::Column) -> SimpleExpr {
+    Func::coalesce([Expr::col(column), Expr::col(column)]).into()
+}
+
+/// From how many matches on a search goes along the order: sorting so many takes some 50 ms, and one
+/// row in 50 of a million is a match, so a page is soon full.
+const BROAD: u64 = 20_000;
+
+/// Asks one more statement, or two, where a filter has a search.
+async fn access_path(db: &impl ConnectionTrait, filter: &Filter) -> Result<AccessPath, DbErr> {
+    let Some(prefix) = &filter.search else { return Ok(AccessPath::Order) };
+    for column in [user::Column::UsernameKey, user::Column::EmailKey] {
+        let last: Option<UserId> = user::Entity::find()
+            .select_only()
+            .column(user::Column::Id)
+            .filter(begins_with(Expr::col(column), prefix))
+            .order_by_asc(column)
+            .offset(BROAD - 1)
+            .limit(1)
+            .into_tuple()
+            .one(db)
+            .await?;
+        if last.is_some() {
+            return Ok(AccessPath::Order);
+        }
+    }
+    Ok(AccessPath::Search)
+}
+
+fn page(
+    backend: DbBackend,
+    listing: &Listing,
+    path: AccessPath,
+    limit: u64,
+) -> Select<user::Entity> {
+    let mut select = matching(&listing.filter, path);
+    if let Some(place) = &listing.after {
+        let side = Side { is_before: false, inclusive: false };
+        select = select.filter(beyond(backend, path, listing.order, place, side));
+    }
+    if let Some(place) = &listing.before {
+        let side = Side { is_before: true, inclusive: false };
+        select = select.filter(beyond(backend, path, listing.order, place, side));
+    }
+    let direction = match listing.order.descending ^ listing.from_end {
+        true => SqlOrder::Desc,
+        false => SqlOrder::Asc,
+    };
+    select = match listing.order.field {
+        OrderField::CreatedAt => select
+            .order_by(user::Column::CreatedAt, direction.clone())
+            .order_by(user::Column::Id, direction),
+        // No two users share a name, so no tie is to be broken.
+        OrderField::Username => select.order_by(user::Column::UsernameKey, direction),
+    };
+    select.limit(limit)
+}
+
+fn matching(filter: &Filter, path: AccessPath) -> Select<user::Entity> {
     let mut select = user::Entity::find();
     if let Some(prefix) = &filter.search {
-        select = select.filter(
-            Condition::any()
-                .add(begins_with(user::Column::UsernameKey, prefix))
-                .add(begins_with(user::Column::EmailKey, prefix)),
-        );
+        let [username, email] = [user::Column::UsernameKey, user::Column::EmailKey]
+            .map(|column| begins_with(path.searched(column), prefix));
+        select = select.filter(username.or(email));
     }
     if let Some(role) = filter.role {
-        select = select.filter(user::COLUMN.role.eq(role));
+        select = select.filter(path.ordered(user::Column::Role).eq(role));
     }
     if let Some(is_active) = filter.is_active {
-        select = select.filter(user::COLUMN.is_active.eq(is_active));
+        select = select.filter(path.ordered(user::Column::IsActive).eq(is_active));
     }
     select
 }
 
 /// A range instead of LIKE: no wildcards to escape, and the index on the key serves it.
-fn begins_with(column: user::Column, prefix: &str) -> Condition {
+fn begins_with(compared: SimpleExpr, prefix: &str) -> SimpleExpr {
     let end = format!("{prefix}{}", char::MAX);
-    Condition::all().add(column.gte(prefix)).add(column.lt(end))
+    compared.clone().gte(prefix).and(compared.lt(end))
 }
 
 /// What stands on one side of `place`, in the form that a composite index serves.
-fn beyond(backend: DbBackend, order: Order, place: &Place, side: Side) -> SimpleExpr {
-    let key = match &place.key {
-        Key::CreatedAt(time) => Expr::value(*time),
-        Key::Username(name) => Expr::value(name.as_str()),
-    };
+fn beyond(
+    backend: DbBackend,
+    path: AccessPath,
+    order: Order,
+    place: &Place,
+    side: Side,
+) -> SimpleExpr {
     let is_less = side.is_before ^ order.descending;
-    let (column, id) = (Expr::col(column(order)), Expr::col(user::Column::Id));
-    let there = Expr::value(place.id);
+    let (column, key) = match &place.key {
+        Key::CreatedAt(time) => (path.ordered(user::Column::CreatedAt), Expr::value(*time)),
+        Key::Username(name) => {
+            let name = Expr::value(name.as_str());
+            let column = path.ordered(user::Column::UsernameKey);
+            return compare(column, name, is_less, side.inclusive);
+        }
+    };
+    let (id, there) = (path.ordered(user::Column::Id), Expr::value(place.id));
     if backend == DbBackend::MySql {
         // MySQL uses no index for a comparison of rows, but two ranges of it for this.
-        let tie = match (is_less, side.inclusive) {
-            (true, false) => id.lt(there),
-            (true, true) => id.lte(there),
-            (false, false) => id.gt(there),
-            (false, true) => id.gte(there),
-        };
-        let further =
-            if is_less { column.clone().lt(key.clone()) } else { column.clone().gt(key.clone()) };
+        let tie = compare(id, there, is_less, side.inclusive);
+        let further = compare(column.clone(), key.clone(), is_less, false);
         return further.or(column.eq(key).and(tie));
     }
-    let (here, there) = (Expr::tuple([column, id]), Expr::tuple([key, there]));
-    match (is_less, side.inclusive) {
-        (true, false) => here.lt(there),
-        (true, true) => here.lte(there),
-        (false, false) => here.gt(there),
-        (false, true) => here.gte(there),
-    }
+    compare(Expr::tuple([column, id]), Expr::tuple([key, there]), is_less, side.inclusive)
 }
 
-fn column(order: Order) -> user::Column {
-    match order.field {
-        OrderField::CreatedAt => user::Column::CreatedAt,
-        OrderField::Username => user::Column::UsernameKey,
+fn compare(left: SimpleExpr, right: SimpleExpr, is_less: bool, inclusive: bool) -> SimpleExpr {
+    match (is_less, inclusive) {
+        (true, false) => left.lt(right),
+        (true, true) => left.lte(right),
+        (false, false) => left.gt(right),
+        (false, true) => left.gte(right),
     }
 }
 

@@ -33,8 +33,9 @@ use crate::platform::keys::Keys;
 use crate::platform::limits::Limits;
 use crate::platform::secret::CryptoError;
 
-/// Sessions deleted in one statement, so that housekeeping never holds the writer for long.
-const PURGE_BATCH: u64 = 500;
+/// Rows changed by one statement of the housekeeping, which so never holds the writer for long: the
+/// tokens of one session alone may be thousands.
+const PURGE_BATCH: u64 = 200;
 
 /// How long sessions and tokens live.
 #[derive(Clone, Copy, Debug)]
@@ -265,9 +266,15 @@ impl Sessions {
     /// and the salts of rotations whose grace is over.
     pub(crate) async fn purge(&self) -> Result<(), DbErr> {
         let now = self.clock.now();
-        store::erase_salts(self.db.writer(), now - self.lifetimes.grace).await?;
-        while store::delete_expired(self.db.writer(), now, PURGE_BATCH).await? == PURGE_BATCH {}
-        Ok(())
+        while store::erase_salts(&self.db, now - self.lifetimes.grace, PURGE_BATCH).await? > 0 {}
+        loop {
+            let expired = store::list_expired(&self.db, now, PURGE_BATCH).await?;
+            if expired.is_empty() {
+                return Ok(());
+            }
+            while store::delete_tokens(&self.db, &expired, PURGE_BATCH).await? > 0 {}
+            store::delete(&self.db, expired).await?;
+        }
     }
 
     fn tokens(

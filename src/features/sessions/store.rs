@@ -243,40 +243,75 @@ fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session:
         .filter(session::COLUMN.ended_at.is_null())
 }
 
-/// Erases the salts of tokens made before `before`.
-pub(super) async fn erase_salts(
-    db: &impl ConnectionTrait,
-    before: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    refresh_token::Entity::update_many()
-        .col_expr(refresh_token::Column::Salt, Expr::value(None::<Vec<u8>>))
+/// Erases the salts of at most `batch` tokens made before `before`; returns how many.
+pub(super) async fn erase_salts(db: &Db, before: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
+    // Two statements, as everywhere here: MySQL takes no LIMIT in the subquery of an IN.
+    let ids: Vec<RefreshTokenId> = refresh_token::Entity::find()
+        .select_only()
+        .column(refresh_token::Column::Id)
         .filter(refresh_token::COLUMN.salt.is_not_null())
         .filter(refresh_token::COLUMN.created_at.lt(before))
-        .exec(db)
+        .limit(batch)
+        .into_tuple()
+        .all(db.reader())
         .await?;
-    Ok(())
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let outcome = refresh_token::Entity::update_many()
+        .col_expr(refresh_token::Column::Salt, Expr::value(None::<Vec<u8>>))
+        .filter(refresh_token::COLUMN.id.is_in(ids))
+        .exec(db.writer())
+        .await?;
+    Ok(outcome.rows_affected)
 }
 
-/// Deletes at most `batch` sessions past their absolute end, with their tokens; returns how many.
-pub(super) async fn delete_expired(
-    db: &impl ConnectionTrait,
+/// At most `batch` sessions past their absolute end.
+pub(super) async fn list_expired(
+    db: &Db,
     now: DateTime<Utc>,
     batch: u64,
-) -> Result<u64, DbErr> {
-    // Two statements: MySQL takes no LIMIT in the subquery of an IN.
-    let ids: Vec<SessionId> = session::Entity::find()
+) -> Result<Vec<SessionId>, DbErr> {
+    session::Entity::find()
         .select_only()
         .column(session::Column::Id)
         .filter(session::COLUMN.expires_at.lte(now))
         .order_by_asc(session::Column::ExpiresAt)
         .limit(batch)
         .into_tuple()
-        .all(db)
+        .all(db.reader())
+        .await
+}
+
+/// Deletes at most `batch` tokens of the given sessions; returns how many.
+pub(super) async fn delete_tokens(
+    db: &Db,
+    sessions: &[SessionId],
+    batch: u64,
+) -> Result<u64, DbErr> {
+    let ids: Vec<RefreshTokenId> = refresh_token::Entity::find()
+        .select_only()
+        .column(refresh_token::Column::Id)
+        .filter(refresh_token::COLUMN.session_id.is_in(sessions.iter().copied()))
+        .limit(batch)
+        .into_tuple()
+        .all(db.reader())
         .await?;
     if ids.is_empty() {
         return Ok(0);
     }
-    let outcome =
-        session::Entity::delete_many().filter(session::COLUMN.id.is_in(ids)).exec(db).await?;
+    let outcome = refresh_token::Entity::delete_many()
+        .filter(refresh_token::COLUMN.id.is_in(ids))
+        .exec(db.writer())
+        .await?;
     Ok(outcome.rows_affected)
+}
+
+/// Deletes sessions, with the tokens they still have.
+pub(super) async fn delete(db: &Db, sessions: Vec<SessionId>) -> Result<(), DbErr> {
+    session::Entity::delete_many()
+        .filter(session::COLUMN.id.is_in(sessions))
+        .exec(db.writer())
+        .await?;
+    Ok(())
 }

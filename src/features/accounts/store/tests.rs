@@ -1,6 +1,7 @@
 //! Whichever way rows are read, they are the same.
 
 use chrono::TimeDelta;
+use sea_orm::QueryTrait as _;
 
 use super::*;
 
@@ -68,4 +69,109 @@ async fn a_page_read_quickly_is_the_page_read_in_the_ordinary_way() {
         }
     }
     assert!(db.was_quick(), "it was not the ordinary way both times");
+}
+
+/// Pages of every filter, order and kind of place, from either end.
+fn listings(search: Option<&str>) -> Vec<Listing> {
+    let mut listings = Vec::new();
+    for role in [None, Some(Role::User)] {
+        for is_active in [None, Some(true)] {
+            for field in [OrderField::CreatedAt, OrderField::Username] {
+                for (descending, from_end) in [(true, true), (true, false), (false, false)] {
+                    let filter = Filter { search: search.map(str::to_owned), role, is_active };
+                    let order = Order { field, descending };
+                    let (after, before) = (None, None);
+                    let first = Listing { filter, order, after, before, size: 50, from_end };
+                    let key = match field {
+                        OrderField::CreatedAt => Key::CreatedAt(DateTime::UNIX_EPOCH),
+                        OrderField::Username => Key::Username("user".to_owned()),
+                    };
+                    let place = Some(Place { key, id: UserId::new(DateTime::UNIX_EPOCH) });
+                    let further = Listing { after: place.clone(), ..first.clone() };
+                    let earlier = Listing { before: place, ..first.clone() };
+                    listings.extend([first, further, earlier]);
+                }
+            }
+        }
+    }
+    listings
+}
+
+async fn plan(db: &Db, select: &Select<user::Entity>) -> String {
+    let mut statement = select.build(DbBackend::Sqlite);
+    statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+    let rows = db.reader().query_all_raw(statement).await.unwrap();
+    let steps: Vec<String> = rows.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+    steps.join("; ")
+}
+
+/// The index that holds the page of `listing` in one piece.
+fn index(listing: &Listing) -> String {
+    let by_role = if listing.filter.role.is_some() { "role_" } else { "" };
+    let by_activity = if listing.filter.is_active.is_some() { "is_active_" } else { "" };
+    let by_order = match listing.order.field {
+        OrderField::CreatedAt => "created_at_id",
+        OrderField::Username => "username_key",
+    };
+    format!("users_{by_role}{by_activity}{by_order}")
+}
+
+#[tokio::test]
+async fn every_page_lies_in_one_piece_of_one_index() {
+    let (_folder, db) = filled().await;
+    for listing in listings(None) {
+        let plan = plan(&db, &page(DbBackend::Sqlite, &listing, AccessPath::Order, 51)).await;
+        let index = format!("users USING INDEX {}", index(&listing));
+        assert!(plan.contains(&index) && !plan.contains(';'), "{plan} for {listing:?}");
+        // A page that is not the first begins at its place, not at the beginning.
+        let column = match listing.order.field {
+            OrderField::CreatedAt => "created_at,id)",
+            OrderField::Username => "username_key",
+        };
+        let has_place = ['<', '>'].iter().any(|sign| plan.contains(&format!("{column}{sign}")));
+        assert_eq!(has_place, listing.after.is_some() || listing.before.is_some(), "{plan}");
+    }
+}
+
+async fn read(db: &Db, select: Select<user::Entity>) -> Vec<User> {
+    let rows: Vec<user::Account> = db.read(select).await.unwrap();
+    rows.into_iter().map(User::from).collect()
+}
+
+#[tokio::test]
+async fn a_narrow_search_asks_the_keys_and_a_broad_one_the_order() {
+    let (_folder, db) = filled().await;
+    let mut found = 0;
+    for listing in listings(Some("user")) {
+        let [narrow, broad] = [AccessPath::Search, AccessPath::Order]
+            .map(|path| page(DbBackend::Sqlite, &listing, path, 51));
+        let plan_narrow = plan(&db, &narrow).await;
+        for index in ["users_username_key (username_key>", "users_email_key (email_key>"] {
+            assert!(plan_narrow.contains(index), "{plan_narrow}");
+        }
+        let plan_broad = plan(&db, &broad).await;
+        let index = format!("users USING INDEX {}", index(&listing));
+        assert!(plan_broad.contains(&index) && !plan_broad.contains(';'), "{plan_broad}");
+        let rows = read(&db, narrow).await;
+        assert_eq!(rows, read(&db, broad).await);
+        found += rows.len();
+    }
+    assert!(found > 100, "{found}");
+}
+
+#[tokio::test]
+async fn a_search_is_broad_from_many_matches_on() {
+    let (_folder, db) = filled().await;
+    let path_of = async |search: &str| {
+        let filter = Filter { search: Some(search.to_owned()), ..Filter::default() };
+        access_path(db.reader(), &filter).await.unwrap()
+    };
+    let fill = "WITH RECURSIVE numbers(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM numbers LIMIT 19999) \
+        INSERT INTO users SELECT randomblob(16), n, 'm' || n, n, 'x' || n, 0, NULL, '', 'USER', 1, \
+        created_at, updated_at, NULL, 0, NULL FROM numbers, (SELECT * FROM users LIMIT 1)";
+    db.writer().execute_unprepared(fill).await.unwrap();
+    assert!(path_of("m").await == AccessPath::Search && path_of("x").await == AccessPath::Search);
+    let one_more = "UPDATE users SET email_key = 'x' WHERE username_key = 'user1'";
+    db.writer().execute_unprepared(one_more).await.unwrap();
+    assert!(path_of("m").await == AccessPath::Search && path_of("x").await == AccessPath::Order);
 }

@@ -1,0 +1,166 @@
+//! `cargo bench --bench counts`: the SQL statements of a request, and how often it allocates on the
+//! thread that serves it.
+//!
+//! The server runs in this process, on one thread, over a SQLite file. What other threads allocate
+//! (the hash, the writer of SQLite) is not counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use anyhow::{Context, Result, ensure};
+use axum::body::Body;
+use axum::http::Request;
+use axum::{Router, http::HeaderValue};
+use http_body_util::BodyExt;
+use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, SharedString, Unit};
+use portcullis::app::App;
+use portcullis::config::Config;
+use portcullis::{Clock, cli, http};
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+use tower::ServiceExt;
+
+const ROUNDS: u64 = 200;
+const REGISTER: &str = "mutation { register(input: { username: \"boss\", email: \"boss@example.com\", \
+    password: \"correct horse battery\" }) { ... on AuthPayload { accessToken refreshToken } } }";
+const LOGIN: &str = "mutation { login(input: { identifier: \"boss\", \
+    password: \"correct horse battery\" }) { ... on AuthPayload { accessToken } } }";
+const REFRESH: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
+    accessToken refreshToken } }";
+const ROWS: [(&str, &str); 6] = [
+    ("static field", "{ __typename }"),
+    ("me", "{ me { id username email emailVerified role createdAt } }"),
+    (
+        "users",
+        "{ users(first: 50) { edges { node { id username email emailVerified role createdAt } } } }",
+    ),
+    ("users with totalCount", "{ users(first: 50) { totalCount edges { node { id } } } }"),
+    ("login", LOGIN),
+    ("refreshToken", REFRESH),
+];
+
+/// How many statements have been measured.
+static STATEMENTS: LazyLock<Arc<Statements>> = LazyLock::new(Arc::default);
+
+#[derive(Default)]
+struct Statements(AtomicU64);
+
+struct Recorder;
+
+/// The server in this process.
+struct Server {
+    runtime: Runtime,
+    router: Router,
+    bearer: String,
+}
+
+struct Answer {
+    body: Value,
+    allocations: u64,
+    statements: u64,
+}
+
+fn main() -> Result<()> {
+    ensure!(metrics::set_global_recorder(Recorder).is_ok(), "there is a recorder already");
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let folder = tempfile::tempdir()?;
+    let url = format!("sqlite://{}/bench.db", folder.path().display());
+    let flags = [
+        format!("--data-dir={}", folder.path().display()),
+        format!("--database-url={url}"),
+        "--rate-limits=off".to_owned(),
+    ];
+    let config = Config::new(&cli::settings(&flags)?)?;
+    let app = runtime.block_on(App::build(config, Clock::system()))?;
+    let mut server = Server { router: http::router(&app), runtime, bearer: String::new() };
+
+    let made = server.send(REGISTER, &Value::Null)?.body;
+    let token = |name: &str| made["data"]["register"][name].as_str().map(str::to_owned);
+    server.bearer = token("accessToken").context("a token")?;
+    let mut refresh = token("refreshToken").context("a token")?;
+    server.runtime.block_on(seed(&url))?;
+    println!("| | SQL statements | allocations |\n|---|---|---|");
+    for (name, query) in ROWS {
+        let (mut allocations, mut statements) = (0, 0);
+        for round in 0..=ROUNDS {
+            let answer = server.send(query, &json!({ "token": refresh }))?;
+            ensure!(answer.body.get("errors").is_none(), "{}", answer.body);
+            if let Some(token) = answer.body["data"]["refreshToken"]["refreshToken"].as_str() {
+                token.clone_into(&mut refresh);
+            }
+            // The first fills the caches.
+            if round > 0 {
+                allocations += answer.allocations;
+                statements += answer.statements;
+            }
+        }
+        println!("| {name} | {} | {} |", statements.div_ceil(ROUNDS), allocations / ROUNDS);
+    }
+    Ok(())
+}
+
+impl Server {
+    fn send(&self, query: &str, variables: &Value) -> Result<Answer> {
+        let body = json!({ "query": query, "variables": variables }).to_string();
+        let mut request = Request::post("/graphql").header("content-type", "application/json");
+        if !self.bearer.is_empty() {
+            let bearer = HeaderValue::try_from(format!("Bearer {}", self.bearer))?;
+            request = request.header("authorization", bearer);
+        }
+        let (request, service) = (request.body(Body::from(body))?, self.router.clone());
+        let before = STATEMENTS.0.load(Ordering::Relaxed);
+        let mut answer = None;
+        let counted = allocation_counter::measure(|| {
+            answer = Some(self.runtime.block_on(async {
+                let response = service.oneshot(request).await?;
+                anyhow::Ok(response.into_body().collect().await?.to_bytes())
+            }));
+        });
+        let body = serde_json::from_slice(&answer.context("an answer")??)?;
+        let statements = STATEMENTS.0.load(Ordering::Relaxed) - before;
+        Ok(Answer { body, allocations: counted.count_total, statements })
+    }
+}
+
+/// Makes the one user an admin, beside whom there are 60 more.
+async fn seed(url: &str) -> Result<()> {
+    use sea_orm::ConnectionTrait;
+    let db = sea_orm::Database::connect(url).await?;
+    db.execute_unprepared("UPDATE users SET role = 'ADMIN'").await?;
+    db.execute_unprepared(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) \
+         INSERT INTO users (id, username, username_key, email, email_key, email_verified, \
+         password_hash, role, is_active, created_at, updated_at, failed_logins) \
+         SELECT randomblob(16), 'user' || i, 'user' || i, 'user' || i || '@example.com', \
+         'user' || i || '@example.com', 0, '', 'USER', 1, created_at, created_at, 0 FROM users, n",
+    )
+    .await?;
+    Ok(db.close().await?)
+}
+
+impl HistogramFn for Statements {
+    fn record(&self, _seconds: f64) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl metrics::Recorder for Recorder {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        match key.name() {
+            "portcullis_database_statement_seconds" => Histogram::from_arc(Arc::clone(&STATEMENTS)),
+            _ => Histogram::noop(),
+        }
+    }
+}
