@@ -94,7 +94,7 @@ fn main() -> Result<()> {
                 statements += answer.statements;
             }
         }
-        println!("| {name} | {} | {} |", statements.div_ceil(ROUNDS), allocations / ROUNDS);
+        println!("| {name} | {} | {} |", (statements + ROUNDS / 2) / ROUNDS, allocations / ROUNDS);
     }
     Ok(())
 }
@@ -103,7 +103,8 @@ impl Server {
     fn send(&self, query: &str, variables: &Value) -> Result<Answer> {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut request = Request::post("/graphql").header("content-type", "application/json");
-        if !self.bearer.is_empty() {
+        // A sign-in makes the server forget what it knows of the user, whom it would look up again.
+        if !self.bearer.is_empty() && query.starts_with('{') {
             let bearer = HeaderValue::try_from(format!("Bearer {}", self.bearer))?;
             request = request.header("authorization", bearer);
         }

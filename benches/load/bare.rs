@@ -2,6 +2,7 @@
 
 use async_graphql::{
     EmptyMutation, EmptySubscription, Object, Request, Response, Schema, SimpleObject,
+    ValidationMode,
 };
 use axum::extract::State;
 use axum::routing::post;
@@ -58,8 +59,9 @@ async fn execute(State(schema): State<Bare>, Json(request): Json<Request>) -> Js
 }
 
 /// Serves on a free port, and says which.
-pub(super) async fn serve() -> anyhow::Result<()> {
-    let schema = Schema::new(Query, EmptyMutation, EmptySubscription);
+pub(super) async fn serve(mode: ValidationMode) -> anyhow::Result<()> {
+    let schema =
+        Schema::build(Query, EmptyMutation, EmptySubscription).validation_mode(mode).finish();
     let router = Router::new().route("/graphql", post(execute)).with_state(schema);
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?;
     eprintln!("listening on http://{}", listener.local_addr()?);

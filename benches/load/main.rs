@@ -14,12 +14,13 @@ mod seed;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use async_graphql::ValidationMode;
 use clap::Parser;
 use serde_json::Value;
 
 use self::process::Server;
-use self::scenario::{Measured, Scenario};
+use self::scenario::{CONNECTIONS, Measured, Scenario};
 use self::seed::World;
 
 /// The load that `cargo bench --bench load -- …` makes.
@@ -51,15 +52,23 @@ enum Role {
     /// Be the bare server
     #[value(hide = true)]
     Bare,
+    /// Be the bare server, and validate as little as async-graphql can
+    #[value(hide = true)]
+    BareFast,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
-    if options.role == Some(Role::Bare) {
+    let bare = match options.role {
+        Some(Role::Bare) => Some(ValidationMode::Strict),
+        Some(Role::BareFast) => Some(ValidationMode::Fast),
+        Some(Role::Scale) | None => None,
+    };
+    if let Some(mode) = bare {
         return tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
-            .block_on(bare::serve());
+            .block_on(bare::serve(mode));
     }
     // One thread, so that most of the machine is the server's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -71,23 +80,40 @@ fn main() -> Result<()> {
 
 async fn run(options: &Options) -> Result<()> {
     let time = Duration::from_secs(options.seconds);
-    let bare = measure_bare(time).await?;
-    let hashes_per_second = process::bare_hash_rate(time)?;
-
-    let mut world = World::new(options.database_url.as_deref(), options.users.unwrap_or(10_000))?;
+    let users = options.users.unwrap_or(10_000);
+    let mut world = World::new(options.database_url.as_deref(), users)?;
     let (server, idle) = world.start().await?;
-    println!("{}\n", world.description());
+    println!("{}, beside a bare async-graphql and axum server\n", world.description());
     header();
-    let mut rows = Vec::new();
+    let mut ratios = Vec::new();
     for scenario in Scenario::ALL {
-        let measured = scenario.measure(&server, &mut world, time).await?;
-        row(&measured);
-        rows.push(measured);
+        // What is compared is measured one right after the other: the machine has its moods.
+        let bare = match scenario.bare() {
+            Some((name, query)) => Some(measure_bare("bare", name, query, time).await?),
+            None => None,
+        };
+        let hashes = match scenario {
+            Scenario::Login => Some(process::bare_hash_rate(time)?),
+            _ => None,
+        };
+        let own = scenario.measure(&server, &mut world, time).await?;
+        row(&own);
+        if let Some(bare) = bare {
+            let ratio = own.cpu_micros / bare.cpu_micros;
+            ratios.push(format!("`{}`: {ratio:.2} × the CPU of the bare server's", own.name));
+        }
+        if let Some(hashes) = hashes {
+            let ratio = own.per_second / hashes;
+            ratios.push(format!("`login`: {ratio:.2} of the {hashes:.0} bare hashes a second"));
+        }
     }
+    // What a server could save that validates a document only once.
+    measure_bare("bare-fast", "bare, me without validation", scenario::ME, time).await?;
     println!();
+    for ratio in ratios {
+        println!("- {ratio}");
+    }
     println!("- memory: {:.1} MB idle", mb(idle));
-    println!("- bare hashes: {hashes_per_second:.0} a second");
-    ratios(&bare, &rows, hashes_per_second)?;
     let (calm, flooded) = scenario::flood(&server, &mut world, time).await?;
     println!(
         "- `me` while logins flood: p99 {:.2} ms, {:.1} × the {:.2} ms without",
@@ -98,20 +124,16 @@ async fn run(options: &Options) -> Result<()> {
     world.end(server).await
 }
 
-async fn measure_bare(time: Duration) -> Result<Vec<Measured>> {
-    let server = Server::bare()?;
-    let mut rows = Vec::new();
-    println!("A bare async-graphql and axum server\n");
-    header();
-    for (name, query) in
-        [("static field", "{ __typename }"), ("me", scenario::ME), ("users", scenario::USERS)]
-    {
-        let measured = scenario::constant(&server, name, (query, &Value::Null), None, time).await?;
-        row(&measured);
-        rows.push(measured);
-    }
-    println!();
-    Ok(rows)
+async fn measure_bare(
+    role: &str,
+    name: &'static str,
+    query: &str,
+    time: Duration,
+) -> Result<Measured> {
+    let (server, request) = (Server::bare(role)?, client::request(query, &Value::Null, None));
+    let measured = scenario::constant(&server, name, request, CONNECTIONS, time).await?;
+    row(&measured);
+    Ok(measured)
 }
 
 fn header() {
@@ -123,22 +145,6 @@ fn row(measured: &Measured) {
     let Measured { name, per_second, p50, p99, cpu_micros, memory_peak_kib } = measured;
     let (p50, p99, peak) = (ms(*p50), ms(*p99), mb(*memory_peak_kib));
     println!("| {name} | {per_second:.0} | {p50:.2} | {p99:.2} | {cpu_micros:.1} | {peak:.1} |");
-}
-
-fn ratios(bare: &[Measured], rows: &[Measured], hashes_per_second: f64) -> Result<()> {
-    let find = |rows: &[Measured], name: &str| {
-        rows.iter()
-            .find(|row| row.name == name)
-            .map(|row| (row.cpu_micros, row.per_second))
-            .context("a row")
-    };
-    for name in ["static field", "me", "users"] {
-        let ((own, _), (other, _)) = (find(rows, name)?, find(bare, name)?);
-        println!("- `{name}`: {:.2} × the CPU of the bare server's static one", own / other);
-    }
-    let (_, logins) = find(rows, "login")?;
-    println!("- `login`: {:.2} of the bare hash rate", logins / hashes_per_second);
-    Ok(())
 }
 
 fn ms(time: Duration) -> f64 {

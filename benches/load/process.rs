@@ -26,8 +26,9 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub(super) fn bare() -> Result<Self> {
-        Self::listening(Command::new(std::env::current_exe()?).arg("bare"))
+    /// This program as the bare server, in one of its roles.
+    pub(super) fn bare(role: &str) -> Result<Self> {
+        Self::listening(Command::new(std::env::current_exe()?).arg(role))
     }
 
     pub(super) fn portcullis(database_url: &str, folder: &Path) -> Result<Self> {

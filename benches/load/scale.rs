@@ -1,20 +1,27 @@
 //! What a million users and five million refresh tokens change.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::client::{Client, request};
 use super::process::Server;
-use super::scenario::{self, Measured, Scenario};
-use super::seed::World;
+use super::scenario::{self, CONNECTIONS, Measured, Scenario};
+use super::seed::{TOKENS_A_SESSION, World};
 use super::{Options, header, row};
 
 const PAGE: &str = "query($after: String, $last: Int, $first: Int, $filter: UserFilter, \
     $orderBy: UserOrder) { users(first: $first, last: $last, after: $after, filter: $filter, \
     orderBy: $orderBy) { edges { cursor node { id username email emailVerified role createdAt } } } }";
 const USER: &str = "query($id: ID!) { user(id: $id) { id username email role createdAt } }";
+
+/// Who asks, for how long.
+struct Bench<'a> {
+    server: &'a Server,
+    admin: &'a str,
+    time: Duration,
+}
 
 pub(super) async fn run(options: &Options) -> Result<()> {
     let users = options.users.unwrap_or(1_000_000);
@@ -24,84 +31,99 @@ pub(super) async fn run(options: &Options) -> Result<()> {
     println!("{}\n", world.description());
     header();
     let admin = world.admin.clone();
-    let first = page(&server, &admin, "first page", json!({}), time).await?;
-    pages(&server, &admin, users, &first, time).await?;
+    Bench { server: &server, admin: &admin, time }.pages(users).await?;
     row(&Scenario::Login.measure(&server, &mut world, time).await?);
-    row(&Scenario::Refresh.measure(&server, &mut world, time).await?);
+    let before = Scenario::Refresh.measure(&server, &mut world, time).await?;
+    row(&before);
 
-    println!("\nwith {} refresh tokens more, a tenth of them expired\n", options.tokens);
     let server = world.restart_with_tokens(server, options.tokens).await?;
+    println!("\nWith {} refresh tokens more, a tenth of them expired:\n", options.tokens);
     header();
-    for _ in 0..100 {
-        // The first of these run while what has expired is removed.
-        row(&Scenario::Refresh.measure(&server, &mut world, time).await?);
-        if world.count("sessions").await? <= i64::from(options.tokens / 5 / 10 * 9 + 1_000) {
-            break;
-        }
+    let (began, living) = (Instant::now(), i64::from(options.tokens / TOKENS_A_SESSION / 10 * 9));
+    let during = Scenario::Refresh.measure(&server, &mut world, time).await?;
+    row(&Measured { name: "refreshToken, while what has expired is removed", ..during });
+    // Those who have signed in here are a few dozen.
+    while world.count("sessions").await? > living + 1_000 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    row(&Scenario::Refresh.measure(&server, &mut world, time).await?);
+    let took = began.elapsed().as_secs();
+    let after = Scenario::Refresh.measure(&server, &mut world, time).await?;
+    row(&after);
+    println!(
+        "\n- `refreshToken`: {:.2} × the CPU without them",
+        after.cpu_micros / before.cpu_micros
+    );
+    println!("- what had expired was removed in {took} s");
     world.end(server).await
 }
 
-async fn pages(
-    server: &Server,
-    admin: &str,
-    users: u32,
-    first: &Measured,
-    time: Duration,
-) -> Result<()> {
-    let middle = format!("user{}", users / 2);
-    let by_name = json!({ "field": "USERNAME", "direction": "ASC" });
-    let cursor = async |order: &Value| -> Result<(Value, Value)> {
-        let variables = json!({ "first": 1, "filter": { "search": middle }, "orderBy": order });
-        let mut client = Client::connect(server.port).await?;
-        let body = client.send(&request(PAGE, &variables, Some(admin))).await?;
-        let edge = serde_json::from_slice::<Value>(body)?["data"]["users"]["edges"][0].clone();
-        Ok((edge["cursor"].clone(), edge["node"]["id"].clone()))
-    };
-    let (after, id) = cursor(&Value::Null).await?;
-    let (after_name, _) = cursor(&by_name).await?;
-    let search = |prefix: &str| json!({ "filter": { "search": prefix } });
-    let rows = [
-        ("page in the middle", json!({ "after": after })),
-        ("last page", json!({ "first": null, "last": 50 })),
-        ("by name", json!({ "orderBy": by_name })),
-        ("by name, in the middle", json!({ "orderBy": by_name, "after": after_name })),
-        ("admins", json!({ "filter": { "role": "ADMIN" } })),
-        ("admins, in the middle", json!({ "filter": { "role": "ADMIN" }, "after": after })),
-        ("deactivated", json!({ "filter": { "isActive": false } })),
-        (
-            "active users by name, in the middle",
-            json!({ "filter": { "role": "USER", "isActive": true }, "orderBy": by_name,
-                "after": after_name }),
-        ),
-        ("search user8100", search("user8100")),
-        ("search user810", search("user810")),
-        ("search user42", search("user42")),
-        ("search user4", search("user4")),
-        ("search user", search("user")),
-    ];
-    for (name, variables) in rows {
-        let measured = page(server, admin, name, variables, time).await?;
-        if name.contains("middle") {
-            println!("|  ↳ {:.2} × the first | | | | | |", measured.cpu_micros / first.cpu_micros);
+impl Bench<'_> {
+    async fn pages(&self, users: u32) -> Result<()> {
+        let by_name = json!({ "field": "USERNAME", "direction": "ASC" });
+        let (place, id) = self.middle(users, &Value::Null).await?;
+        let (place_by_name, _) = self.middle(users, &by_name).await?;
+        for (name, deep_name, mut variables, place) in [
+            ("page", "page in the middle", json!({}), &place),
+            ("by name", "by name, in the middle", json!({ "orderBy": by_name }), &place_by_name),
+            ("admins", "admins, in the middle", json!({ "filter": { "role": "ADMIN" } }), &place),
+            (
+                "deactivated",
+                "deactivated, in the middle",
+                json!({ "filter": { "isActive": false } }),
+                &place,
+            ),
+            (
+                "active users by name",
+                "active users by name, in the middle",
+                json!({ "filter": { "role": "USER", "isActive": true }, "orderBy": by_name }),
+                &place_by_name,
+            ),
+        ] {
+            variables["first"] = json!(50);
+            let first = self.call(name, PAGE, &variables, CONNECTIONS).await?;
+            variables["after"] = place.clone();
+            let deep = self.call(deep_name, PAGE, &variables, CONNECTIONS).await?;
+            println!("| ↳ {:.2} × the first | | | | | |", deep.cpu_micros / first.cpu_micros);
         }
+        self.call("last page", PAGE, &json!({ "last": 50 }), CONNECTIONS).await?;
+        // Each is a tenth of the one after it.
+        for (name, prefix) in [
+            ("search for `user8100`", "user8100"),
+            ("search for `user810`", "user810"),
+            ("search for `user42`", "user42"),
+            ("search for `user4`", "user4"),
+            ("search for `user`", "user"),
+        ] {
+            let variables = json!({ "first": 50, "filter": { "search": prefix } });
+            self.call(name, PAGE, &variables, 1).await?;
+        }
+        self.call("user(id)", USER, &json!({ "id": id }), CONNECTIONS).await?;
+        Ok(())
     }
-    let id = json!({ "id": id.as_str().context("an id")? });
-    row(&scenario::constant(server, "user(id)", (USER, &id), Some(admin), time).await?);
-    Ok(())
-}
 
-async fn page(
-    server: &Server,
-    admin: &str,
-    name: &'static str,
-    mut variables: Value,
-    time: Duration,
-) -> Result<Measured> {
-    let map = variables.as_object_mut().context("variables")?;
-    map.entry("first").or_insert(json!(50));
-    let measured = scenario::constant(server, name, (PAGE, &variables), Some(admin), time).await?;
-    row(&measured);
-    Ok(measured)
+    /// The cursor and the id of a user in the middle.
+    async fn middle(&self, users: u32, order: &Value) -> Result<(Value, Value)> {
+        let filter = json!({ "search": format!("user{}", users / 2) });
+        let variables = json!({ "first": 1, "filter": filter, "orderBy": order });
+        let mut client = Client::connect(self.server.port).await?;
+        let body = client.send(&request(PAGE, &variables, Some(self.admin))).await?;
+        let answer: Value = serde_json::from_slice(body)?;
+        let edge = &answer["data"]["users"]["edges"][0];
+        edge.is_object().then_some(()).context("a user in the middle")?;
+        Ok((edge["cursor"].clone(), edge["node"]["id"].clone()))
+    }
+
+    async fn call(
+        &self,
+        name: &'static str,
+        query: &str,
+        variables: &Value,
+        connections: usize,
+    ) -> Result<Measured> {
+        let request = request(query, variables, Some(self.admin));
+        let measured =
+            scenario::constant(self.server, name, request, connections, self.time).await?;
+        row(&measured);
+        Ok(measured)
+    }
 }

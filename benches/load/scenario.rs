@@ -10,12 +10,13 @@ use super::client::{Client, request};
 use super::process::Server;
 use super::seed::{LOGIN, World, credentials, sign_in};
 
+const STATIC: &str = "{ __typename }";
 pub(super) const ME: &str = "{ me { id username email emailVerified role createdAt } }";
-pub(super) const USERS: &str =
+const USERS: &str =
     "{ users(first: 50) { edges { node { id username email emailVerified role createdAt } } } }";
 const REFRESH: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
     accessToken refreshToken } }";
-const CONNECTIONS: usize = 32;
+pub(super) const CONNECTIONS: usize = 32;
 /// Those who sign in: each waits for a hash.
 const LOGIN_CONNECTIONS: usize = 8;
 /// Before a measurement, so that caches and connections are warm.
@@ -75,6 +76,16 @@ impl Scenario {
         }
     }
 
+    /// What the bare server answers too: its row's name, and the query.
+    pub(super) fn bare(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Static => Some(("bare, static field", STATIC)),
+            Self::Me => Some(("bare, me", ME)),
+            Self::Users => Some(("bare, users", USERS)),
+            Self::Login | Self::Refresh | Self::Mix => None,
+        }
+    }
+
     pub(super) async fn measure(
         self,
         server: &Server,
@@ -92,7 +103,7 @@ impl Scenario {
     async fn caller(self, server: &Server, world: &mut World, number: usize) -> Result<Caller> {
         let admin = Some(world.admin.as_str());
         let call = |query, bearer| request(query, &Value::Null, bearer);
-        let constant = vec![call("{ __typename }", None), call(ME, admin), call(USERS, admin)];
+        let constant = vec![call(STATIC, None), call(ME, admin), call(USERS, admin)];
         let turns = match self {
             Self::Static => vec![Turn::Constant(0)],
             Self::Me => vec![Turn::Constant(1)],
@@ -126,13 +137,13 @@ fn mix(number: usize) -> Vec<Turn> {
 pub(super) async fn constant(
     server: &Server,
     name: &'static str,
-    (query, variables): (&str, &Value),
-    bearer: Option<&str>,
+    request: Vec<u8>,
+    connections: usize,
     time: Duration,
 ) -> Result<Measured> {
-    let callers = (0..CONNECTIONS).map(|_| Caller {
+    let callers = (0..connections).map(|_| Caller {
         port: server.port,
-        constant: vec![request(query, variables, bearer)],
+        constant: vec![request.clone()],
         turns: vec![Turn::Constant(0)],
         refresh: String::new(),
         names: Vec::new(),

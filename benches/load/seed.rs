@@ -40,7 +40,7 @@ const SESSION_COLUMNS: [&str; 4] = ["id", "user_id", "created_at", "expires_at"]
 const TOKEN_COLUMNS: [&str; 7] =
     ["id", "session_id", "parent_id", "hash", "created_at", "expires_at", "consumed_at"];
 /// Refresh tokens of a session.
-const TOKENS: u32 = 5;
+pub(super) const TOKENS_A_SESSION: u32 = 5;
 
 /// A database and who is in it.
 pub(super) struct World {
@@ -101,7 +101,7 @@ impl World {
     pub(super) async fn restart_with_tokens(&self, server: Server, count: u32) -> Result<Server> {
         drop(server);
         let db = connect(&self.url).await?;
-        fill_sessions(&db, self.users, count / TOKENS).await?;
+        fill_sessions(&db, self.users, count / TOKENS_A_SESSION).await?;
         db.close().await?;
         Server::portcullis(&self.url, self.folder.path())
     }
@@ -140,7 +140,12 @@ pub(super) async fn sign_in(port: u16, username: &str) -> Result<(String, String
 async fn connect(url: &str) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
-    Ok(Database::connect(options).await?)
+    let db = Database::connect(options).await?;
+    if url.starts_with("sqlite") {
+        // All of it in memory, until it is committed.
+        db.execute_unprepared("PRAGMA cache_size = -4000000").await?;
+    }
+    Ok(db)
 }
 
 /// Users with the admin's password, each a second younger than the one before. One in 50 is
@@ -216,8 +221,8 @@ async fn fill_sessions(db: &DatabaseConnection, users: u32, sessions: u32) -> Re
                 (at + TimeDelta::days(30)).into(),
             ])?;
             let mut parent = None;
-            for rotation in 0..TOKENS {
-                let (token, is_last) = (id(at), rotation + 1 == TOKENS);
+            for rotation in 0..TOKENS_A_SESSION {
+                let (token, is_last) = (id(at), rotation + 1 == TOKENS_A_SESSION);
                 let hash = digest(&SHA256, token.as_bytes()).as_ref().to_vec();
                 tokens.values([
                     token.into(),

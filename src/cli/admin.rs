@@ -192,7 +192,15 @@ async fn list(accounts: &Accounts, args: &ListArgs) -> anyhow::Result<()> {
     };
     let order = Order { field: OrderField::CreatedAt, descending: false };
     let (size, from_end) = (PAGE_SIZE, false);
-    let mut listing = Listing { filter, order, after: None, before: None, size, from_end };
+    let mut listing = Listing {
+        filter,
+        order,
+        after: None,
+        before: None,
+        includes_places: false,
+        size,
+        from_end,
+    };
     let mut users = Vec::new();
     loop {
         let page = accounts.list(&listing).await?;

@@ -58,6 +58,8 @@ pub(crate) struct Listing {
     pub(crate) order: Order,
     pub(crate) after: Option<Place>,
     pub(crate) before: Option<Place>,
+    /// Whether who stands at `after` or `before` belongs to it.
+    pub(crate) includes_places: bool,
     pub(crate) size: u64,
     /// Counted from the end, as `last` does.
     pub(crate) from_end: bool,
@@ -104,16 +106,21 @@ impl Accounts {
     pub(crate) async fn exists_beyond(
         &self,
         listing: &Listing,
-        place: &Place,
-        side: Side,
+        place: Place,
+        is_before: bool,
+        inclusive: bool,
     ) -> Result<bool, DbErr> {
-        store::exists_beyond(self.db.reader(), listing, place, side).await
+        let (after, before) = if is_before { (None, Some(place)) } else { (Some(place), None) };
+        let beyond = Listing {
+            filter: listing.filter.clone(),
+            order: listing.order,
+            after,
+            before,
+            includes_places: inclusive,
+            size: 1,
+            // The nearest first.
+            from_end: is_before,
+        };
+        Ok(!store::list(&self.db, &beyond, 1).await?.is_empty())
     }
-}
-
-/// A side of a place, with the place itself or without.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Side {
-    pub(crate) is_before: bool,
-    pub(crate) inclusive: bool,
 }

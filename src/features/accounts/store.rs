@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::identity::{Email, FullName, Identifier, Username};
-use super::listing::{Filter, Key, Listing, Order, OrderField, Place, Side};
+use super::listing::{Filter, Key, Listing, OrderField, Place};
 use crate::entity::user;
 use crate::platform::access::{Role, User};
 use crate::platform::db::Db;
@@ -189,40 +189,49 @@ pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(),
 }
 
 /// At most `limit` users of a listing, beginning at the end it is counted from.
+///
+/// A search that many match goes along the order first, where a page is full soon, unless its
+/// matches all lie elsewhere. Then, and when there are few, it goes by what it compares.
 pub(super) async fn list(db: &Db, listing: &Listing, limit: u64) -> Result<Vec<User>, DbErr> {
-    let path = access_path(db.reader(), &listing.filter).await?;
-    let select = page(db.reader().get_database_backend(), listing, path, limit);
+    let Some(prefix) = &listing.filter.search else {
+        return read(db, listing, AccessPath::Order, limit).await;
+    };
+    if has_many_matches(db.reader(), prefix).await? {
+        let Some(horizon) = horizon(db, listing).await? else {
+            return read(db, listing, AccessPath::Order, limit).await;
+        };
+        let users = read(db, &horizon, AccessPath::Order, limit).await?;
+        if users.len() as u64 == limit {
+            return Ok(users);
+        }
+    }
+    read(db, listing, AccessPath::Search, limit).await
+}
+
+async fn read(
+    db: &Db,
+    listing: &Listing,
+    path: AccessPath,
+    limit: u64,
+) -> Result<Vec<User>, DbErr> {
+    let select = page(db.reader().get_database_backend(), listing, path).limit(limit);
     let rows: Vec<user::Account> = db.read(select).await?;
     Ok(rows.into_iter().map(User::from).collect())
 }
 
 pub(super) async fn count(db: &impl ConnectionTrait, filter: &Filter) -> Result<u64, DbErr> {
-    matching(filter, access_path(db, filter).await?).count(db).await
-}
-
-pub(super) async fn exists_beyond(
-    db: &impl ConnectionTrait,
-    listing: &Listing,
-    place: &Place,
-    side: Side,
-) -> Result<bool, DbErr> {
-    let path = access_path(db, &listing.filter).await?;
-    let found: Option<UserId> = matching(&listing.filter, path)
-        .select_only()
-        .column(user::Column::Id)
-        .filter(beyond(db.get_database_backend(), path, listing.order, place, side))
-        .limit(1)
-        .into_tuple()
-        .one(db)
-        .await?;
-    Ok(found.is_some())
+    let path = match &filter.search {
+        Some(prefix) if !has_many_matches(db, prefix).await? => AccessPath::Search,
+        _ => AccessPath::Order,
+    };
+    matching(filter, path).count(db).await
 }
 
 /// By which indexes a listing is answered.
 ///
 /// A database would have to guess how many rows a search matches: some keep no statistics, and some
 /// plan a statement before they know what is searched for. With a million users, the wrong path
-/// takes seconds.
+/// takes seconds, so it is left no choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AccessPath {
     /// By those of what a search compares; its matches then have to be sorted.
@@ -254,58 +263,66 @@ fn hidden(column: user::Column) -> SimpleExpr {
     Func::coalesce([Expr::col(column), Expr::col(column)]).into()
 }
 
-/// From how many matches on a search goes along the order: sorting so many takes some 50 ms, and one
-/// row in 50 of a million is a match, so a page is soon full.
-const BROAD: u64 = 20_000;
+/// So many matches are sorted in some 15 ms; with more, one row in 200 of a million is a match.
+const MATCHES_MANY: u64 = 5_000;
+/// So many rows are walked in some 20 ms.
+const ROWS_WALKED: u64 = 5_000;
 
-/// Asks one more statement, or two, where a filter has a search.
-async fn access_path(db: &impl ConnectionTrait, filter: &Filter) -> Result<AccessPath, DbErr> {
-    let Some(prefix) = &filter.search else { return Ok(AccessPath::Order) };
+async fn has_many_matches(db: &impl ConnectionTrait, prefix: &str) -> Result<bool, DbErr> {
     for column in [user::Column::UsernameKey, user::Column::EmailKey] {
         let last: Option<UserId> = user::Entity::find()
             .select_only()
             .column(user::Column::Id)
             .filter(begins_with(Expr::col(column), prefix))
             .order_by_asc(column)
-            .offset(BROAD - 1)
+            .offset(MATCHES_MANY - 1)
             .limit(1)
             .into_tuple()
             .one(db)
             .await?;
         if last.is_some() {
-            return Ok(AccessPath::Order);
+            return Ok(true);
         }
     }
-    Ok(AccessPath::Search)
+    Ok(false)
 }
 
-fn page(
-    backend: DbBackend,
-    listing: &Listing,
-    path: AccessPath,
-    limit: u64,
-) -> Select<user::Entity> {
+/// The part of a listing that lies within [`ROWS_WALKED`] rows; `None` if all of it does.
+async fn horizon(db: &Db, listing: &Listing) -> Result<Option<Listing>, DbErr> {
+    let filter = Filter { search: None, ..listing.filter.clone() };
+    let mut near = Listing { filter, ..listing.clone() };
+    let backend = db.reader().get_database_backend();
+    let last = page(backend, &near, AccessPath::Order).offset(ROWS_WALKED).limit(1);
+    let last: Vec<user::Account> = db.read(last).await?;
+    Ok(last.into_iter().next().map(|row| {
+        let place = Some(listing.order.place(&row.into()));
+        match listing.from_end {
+            true => near.after = place,
+            false => near.before = place,
+        }
+        near.filter = listing.filter.clone();
+        near
+    }))
+}
+
+fn page(backend: DbBackend, listing: &Listing, path: AccessPath) -> Select<user::Entity> {
     let mut select = matching(&listing.filter, path);
-    if let Some(place) = &listing.after {
-        let side = Side { is_before: false, inclusive: false };
-        select = select.filter(beyond(backend, path, listing.order, place, side));
-    }
-    if let Some(place) = &listing.before {
-        let side = Side { is_before: true, inclusive: false };
-        select = select.filter(beyond(backend, path, listing.order, place, side));
+    for (place, is_before) in [(&listing.after, false), (&listing.before, true)] {
+        if let Some(place) = place {
+            select = select.filter(beyond(backend, path, listing, place, is_before));
+        }
     }
     let direction = match listing.order.descending ^ listing.from_end {
         true => SqlOrder::Desc,
         false => SqlOrder::Asc,
     };
-    select = match listing.order.field {
+    match listing.order.field {
         OrderField::CreatedAt => select
             .order_by(user::Column::CreatedAt, direction.clone())
             .order_by(user::Column::Id, direction),
         // No two users share a name, so no tie is to be broken.
         OrderField::Username => select.order_by(user::Column::UsernameKey, direction),
-    };
-    select.limit(limit)
+    }
 }
 
 fn matching(filter: &Filter, path: AccessPath) -> Select<user::Entity> {
@@ -334,27 +351,26 @@ fn begins_with(compared: SimpleExpr, prefix: &str) -> SimpleExpr {
 fn beyond(
     backend: DbBackend,
     path: AccessPath,
-    order: Order,
+    listing: &Listing,
     place: &Place,
-    side: Side,
+    is_before: bool,
 ) -> SimpleExpr {
-    let is_less = side.is_before ^ order.descending;
+    let (is_less, inclusive) = (is_before ^ listing.order.descending, listing.includes_places);
     let (column, key) = match &place.key {
         Key::CreatedAt(time) => (path.ordered(user::Column::CreatedAt), Expr::value(*time)),
         Key::Username(name) => {
-            let name = Expr::value(name.as_str());
             let column = path.ordered(user::Column::UsernameKey);
-            return compare(column, name, is_less, side.inclusive);
+            return compare(column, Expr::value(name.as_str()), is_less, inclusive);
         }
     };
     let (id, there) = (path.ordered(user::Column::Id), Expr::value(place.id));
     if backend == DbBackend::MySql {
         // MySQL uses no index for a comparison of rows, but two ranges of it for this.
-        let tie = compare(id, there, is_less, side.inclusive);
+        let tie = compare(id, there, is_less, inclusive);
         let further = compare(column.clone(), key.clone(), is_less, false);
         return further.or(column.eq(key).and(tie));
     }
-    compare(Expr::tuple([column, id]), Expr::tuple([key, there]), is_less, side.inclusive)
+    compare(Expr::tuple([column, id]), Expr::tuple([key, there]), is_less, inclusive)
 }
 
 fn compare(left: SimpleExpr, right: SimpleExpr, is_less: bool, inclusive: bool) -> SimpleExpr {

@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, RelationTrait,
+    QueryOrder, QuerySelect, RelationTrait, Select,
 };
 
 use super::{EndReason, viewer};
@@ -246,15 +246,8 @@ fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session:
 /// Erases the salts of at most `batch` tokens made before `before`; returns how many.
 pub(super) async fn erase_salts(db: &Db, before: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
     // Two statements, as everywhere here: MySQL takes no LIMIT in the subquery of an IN.
-    let ids: Vec<RefreshTokenId> = refresh_token::Entity::find()
-        .select_only()
-        .column(refresh_token::Column::Id)
-        .filter(refresh_token::COLUMN.salt.is_not_null())
-        .filter(refresh_token::COLUMN.created_at.lt(before))
-        .limit(batch)
-        .into_tuple()
-        .all(db.reader())
-        .await?;
+    let old = with_old_salt(before).limit(batch);
+    let ids: Vec<RefreshTokenId> = old.into_tuple().all(db.reader()).await?;
     if ids.is_empty() {
         return Ok(0);
     }
@@ -266,21 +259,30 @@ pub(super) async fn erase_salts(db: &Db, before: DateTime<Utc>, batch: u64) -> R
     Ok(outcome.rows_affected)
 }
 
+/// Not "is not null", for which SQLite uses no index, so that it would read all tokens there are.
+fn with_old_salt(before: DateTime<Utc>) -> Select<refresh_token::Entity> {
+    refresh_token::Entity::find()
+        .select_only()
+        .column(refresh_token::Column::Id)
+        .filter(refresh_token::Column::Salt.gt(Vec::<u8>::new()))
+        .filter(refresh_token::COLUMN.created_at.lt(before))
+}
+
 /// At most `batch` sessions past their absolute end.
 pub(super) async fn list_expired(
     db: &Db,
     now: DateTime<Utc>,
     batch: u64,
 ) -> Result<Vec<SessionId>, DbErr> {
+    expired(now).limit(batch).into_tuple().all(db.reader()).await
+}
+
+fn expired(now: DateTime<Utc>) -> Select<session::Entity> {
     session::Entity::find()
         .select_only()
         .column(session::Column::Id)
         .filter(session::COLUMN.expires_at.lte(now))
         .order_by_asc(session::Column::ExpiresAt)
-        .limit(batch)
-        .into_tuple()
-        .all(db.reader())
-        .await
 }
 
 /// Deletes at most `batch` tokens of the given sessions; returns how many.
@@ -289,14 +291,8 @@ pub(super) async fn delete_tokens(
     sessions: &[SessionId],
     batch: u64,
 ) -> Result<u64, DbErr> {
-    let ids: Vec<RefreshTokenId> = refresh_token::Entity::find()
-        .select_only()
-        .column(refresh_token::Column::Id)
-        .filter(refresh_token::COLUMN.session_id.is_in(sessions.iter().copied()))
-        .limit(batch)
-        .into_tuple()
-        .all(db.reader())
-        .await?;
+    let ids: Vec<RefreshTokenId> =
+        tokens_of(sessions).limit(batch).into_tuple().all(db.reader()).await?;
     if ids.is_empty() {
         return Ok(0);
     }
@@ -307,11 +303,45 @@ pub(super) async fn delete_tokens(
     Ok(outcome.rows_affected)
 }
 
+fn tokens_of(sessions: &[SessionId]) -> Select<refresh_token::Entity> {
+    refresh_token::Entity::find()
+        .select_only()
+        .column(refresh_token::Column::Id)
+        .filter(refresh_token::COLUMN.session_id.is_in(sessions.iter().copied()))
+}
+
 /// Deletes sessions, with the tokens they still have.
 pub(super) async fn delete(db: &Db, sessions: Vec<SessionId>) -> Result<(), DbErr> {
-    session::Entity::delete_many()
-        .filter(session::COLUMN.id.is_in(sessions))
-        .exec(db.writer())
-        .await?;
+    let named = session::COLUMN.id.is_in(sessions);
+    session::Entity::delete_many().filter(named).exec(db.writer()).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{DbBackend, QueryTrait};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_index_finds_what_the_housekeeping_removes() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let db = Db::connect(&url, 2).await.unwrap();
+        migration::up(db.writer(), None).await.unwrap();
+        let now = DateTime::UNIX_EPOCH;
+        for (index, mut statement) in [
+            ("refresh_tokens_salt (salt>", with_old_salt(now).build(DbBackend::Sqlite)),
+            ("sessions_expires_at (expires_at<", expired(now).build(DbBackend::Sqlite)),
+            (
+                "refresh_tokens_session_id (session_id=",
+                tokens_of(&[SessionId::new(now)]).build(DbBackend::Sqlite),
+            ),
+        ] {
+            statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+            let plan = db.reader().query_one_raw(statement).await.unwrap().unwrap();
+            let plan: String = plan.try_get("", "detail").unwrap();
+            assert!(plan.contains(index), "{plan}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::User;
 use super::shape::EdgeShape;
-use crate::features::accounts::listing::{Key, Page, Place, Side};
+use crate::features::accounts::listing::{Key, Page, Place};
 use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, search_key};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
@@ -79,6 +79,7 @@ pub(super) fn listing(window: Window, filter: UserFilter, order: &UserOrder) -> 
         order,
         after: window.after.map(|text| parse_place("after", &text, order)).transpose()?,
         before: window.before.map(|text| parse_place("before", &text, order)).transpose()?,
+        includes_places: false,
         size: size.count,
         from_end: size.from_end,
     })
@@ -168,8 +169,8 @@ impl UserConnection {
             Some(user) => (self.listing.order.place(user), false),
             None => (bound.clone(), true),
         };
-        let side = Side { is_before, inclusive };
-        accounts.exists_beyond(&self.listing, &place, side).await.map_err(ApiError::database)
+        let found = accounts.exists_beyond(&self.listing, place, is_before, inclusive).await;
+        found.map_err(ApiError::database)
     }
 }
 

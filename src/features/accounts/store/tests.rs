@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use sea_orm::QueryTrait as _;
 
 use super::*;
+use crate::features::accounts::listing::Order;
 
 async fn filled() -> (tempfile::TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();
@@ -50,8 +51,15 @@ async fn a_page_read_quickly_is_the_page_read_in_the_ordinary_way() {
                 },
             ] {
                 let order = Order { field, descending };
-                let listing =
-                    Listing { filter, order, after: None, before: None, size: 3, from_end: false };
+                let listing = Listing {
+                    filter,
+                    order,
+                    after: None,
+                    before: None,
+                    includes_places: false,
+                    size: 3,
+                    from_end: false,
+                };
                 listings.push(listing);
             }
         }
@@ -81,7 +89,15 @@ fn listings(search: Option<&str>) -> Vec<Listing> {
                     let filter = Filter { search: search.map(str::to_owned), role, is_active };
                     let order = Order { field, descending };
                     let (after, before) = (None, None);
-                    let first = Listing { filter, order, after, before, size: 50, from_end };
+                    let first = Listing {
+                        filter,
+                        order,
+                        after,
+                        before,
+                        includes_places: false,
+                        size: 50,
+                        from_end,
+                    };
                     let key = match field {
                         OrderField::CreatedAt => Key::CreatedAt(DateTime::UNIX_EPOCH),
                         OrderField::Username => Key::Username("user".to_owned()),
@@ -120,7 +136,7 @@ fn index(listing: &Listing) -> String {
 async fn every_page_lies_in_one_piece_of_one_index() {
     let (_folder, db) = filled().await;
     for listing in listings(None) {
-        let plan = plan(&db, &page(DbBackend::Sqlite, &listing, AccessPath::Order, 51)).await;
+        let plan = plan(&db, &page(DbBackend::Sqlite, &listing, AccessPath::Order)).await;
         let index = format!("users USING INDEX {}", index(&listing));
         assert!(plan.contains(&index) && !plan.contains(';'), "{plan} for {listing:?}");
         // A page that is not the first begins at its place, not at the beginning.
@@ -133,18 +149,13 @@ async fn every_page_lies_in_one_piece_of_one_index() {
     }
 }
 
-async fn read(db: &Db, select: Select<user::Entity>) -> Vec<User> {
-    let rows: Vec<user::Account> = db.read(select).await.unwrap();
-    rows.into_iter().map(User::from).collect()
-}
-
 #[tokio::test]
-async fn a_narrow_search_asks_the_keys_and_a_broad_one_the_order() {
+async fn a_search_goes_by_the_keys_or_along_the_order() {
     let (_folder, db) = filled().await;
     let mut found = 0;
     for listing in listings(Some("user")) {
         let [narrow, broad] = [AccessPath::Search, AccessPath::Order]
-            .map(|path| page(DbBackend::Sqlite, &listing, path, 51));
+            .map(|path| page(DbBackend::Sqlite, &listing, path).limit(51));
         let plan_narrow = plan(&db, &narrow).await;
         for index in ["users_username_key (username_key>", "users_email_key (email_key>"] {
             assert!(plan_narrow.contains(index), "{plan_narrow}");
@@ -152,26 +163,42 @@ async fn a_narrow_search_asks_the_keys_and_a_broad_one_the_order() {
         let plan_broad = plan(&db, &broad).await;
         let index = format!("users USING INDEX {}", index(&listing));
         assert!(plan_broad.contains(&index) && !plan_broad.contains(';'), "{plan_broad}");
-        let rows = read(&db, narrow).await;
-        assert_eq!(rows, read(&db, broad).await);
+        let rows = read(&db, &listing, AccessPath::Search, 51).await.unwrap();
+        assert_eq!(rows, read(&db, &listing, AccessPath::Order, 51).await.unwrap());
         found += rows.len();
     }
     assert!(found > 100, "{found}");
 }
 
 #[tokio::test]
-async fn a_search_is_broad_from_many_matches_on() {
+async fn a_search_that_many_match_finds_them_wherever_they_are() {
     let (_folder, db) = filled().await;
-    let path_of = async |search: &str| {
-        let filter = Filter { search: Some(search.to_owned()), ..Filter::default() };
-        access_path(db.reader(), &filter).await.unwrap()
+    // The names that begin with `m` are the oldest, and those that begin with `x` the youngest.
+    let fill = |prefix: &str, year: u32| {
+        format!(
+            "WITH RECURSIVE numbers(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM numbers \
+             LIMIT {MATCHES_MANY}) INSERT INTO users SELECT randomblob(16), '{prefix}' || n, \
+             '{prefix}' || n, n, '@' || '{prefix}' || n, 0, NULL, '', 'USER', 1, \
+             '{year}-01-01T00:00:00.' || substr(1000000 + n, 2) || '+00:00', updated_at, NULL, 0, \
+             NULL FROM numbers, (SELECT * FROM users LIMIT 1)"
+        )
     };
-    let fill = "WITH RECURSIVE numbers(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM numbers LIMIT 19999) \
-        INSERT INTO users SELECT randomblob(16), n, 'm' || n, n, 'x' || n, 0, NULL, '', 'USER', 1, \
-        created_at, updated_at, NULL, 0, NULL FROM numbers, (SELECT * FROM users LIMIT 1)";
-    db.writer().execute_unprepared(fill).await.unwrap();
-    assert!(path_of("m").await == AccessPath::Search && path_of("x").await == AccessPath::Search);
-    let one_more = "UPDATE users SET email_key = 'x' WHERE username_key = 'user1'";
-    db.writer().execute_unprepared(one_more).await.unwrap();
-    assert!(path_of("m").await == AccessPath::Search && path_of("x").await == AccessPath::Order);
+    for (prefix, year) in [("m", 2020), ("x", 2040)] {
+        db.writer().execute_unprepared(&fill(prefix, year)).await.unwrap();
+        assert!(has_many_matches(db.reader(), prefix).await.unwrap());
+        let one_less = format!("DELETE FROM users WHERE username_key = '{prefix}20'");
+        db.writer().execute_unprepared(&one_less).await.unwrap();
+        assert!(!has_many_matches(db.reader(), prefix).await.unwrap());
+        let by_email =
+            format!("UPDATE users SET email_key = '{prefix}' WHERE username_key = '{prefix}30'");
+        db.writer().execute_unprepared(&by_email).await.unwrap();
+        assert!(!has_many_matches(db.reader(), prefix).await.unwrap());
+    }
+    for search in ["m", "x", "@m", "@x", "@"] {
+        for listing in listings(Some(search)).into_iter().step_by(7) {
+            let rows = list(&db, &listing, 51).await.unwrap();
+            let expected = read(&db, &listing, AccessPath::Search, 51).await.unwrap();
+            assert_eq!(rows, expected, "{listing:?}");
+        }
+    }
 }
