@@ -19,7 +19,7 @@ use crate::features::accounts::Accounts;
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
-use crate::features::sessions::Sessions;
+use crate::features::sessions::{Issuing, Sessions};
 use crate::graphql::document::Documents;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
@@ -27,6 +27,7 @@ use crate::platform::instances::Instance;
 use crate::platform::jwt::{Jwt, LEEWAY_SECONDS};
 use crate::platform::keys::{Keys, rotation};
 use crate::platform::limits::Limits;
+use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 use crate::platform::secret::{base64url, sha256};
@@ -50,6 +51,7 @@ pub struct Parts {
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
     pub(crate) login: Login,
+    pub(crate) outbox: Outbox,
     pub(crate) refusals: Refusals,
     pub(crate) chain: Chain,
     pub(crate) documents: Documents,
@@ -83,19 +85,7 @@ impl App {
     }
 
     async fn wire(config: Config, clock: Clock, db: Db) -> anyhow::Result<Self> {
-        if config.is_development() {
-            if migration::status(db.reader()).await?.applied.is_empty() {
-                tracing::info!("the database is empty: its tables and keys are made now");
-            }
-            migration::up(db.writer(), None).await?;
-        }
-        let status = migration::status(db.reader()).await?;
-        if !status.unknown.is_empty() {
-            return Err(migration::Error::Newer { unknown: status.unknown }.into());
-        }
-        if !status.pending.is_empty() {
-            bail!("the database's schema is not current: run `portcullis migrate up`");
-        }
+        prepare(&config, &db).await?;
         // Asked before the secret is looked for: another instance makes the secret first.
         let has_keys = rotation::has_keys(&db).await?;
         let master = Arc::new(master(&config, &secret::master_secret(&config, has_keys)?)?);
@@ -104,13 +94,14 @@ impl App {
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let limits = limits(&config, &clock)?;
+        let outbox = Outbox::new(db.clone(), clock.clone(), config.mail.as_ref())?;
         let sessions = Sessions::new(
             db.clone(),
             clock.clone(),
             keys.clone(),
-            jwt,
+            Issuing { jwt, lifetimes: config.lifetimes },
             limits.clone(),
-            config.lifetimes,
+            outbox.clone(),
         );
         let hasher = Hasher::new(config.hash_cost, config.hash_workers)?;
         let accounts = Accounts {
@@ -120,6 +111,7 @@ impl App {
             policy: Policy { length_min: config.password_length_min },
             limits: limits.clone(),
             sessions: sessions.clone(),
+            outbox: outbox.clone(),
             host: config.host.clone(),
         };
         let login = Login {
@@ -128,6 +120,7 @@ impl App {
             hasher,
             limits,
             sessions: sessions.clone(),
+            outbox: outbox.clone(),
         };
         let documents = Documents::new(config.introspection);
         let schema = schema(&config, &db, &accounts, &login);
@@ -145,6 +138,7 @@ impl App {
             sessions,
             accounts,
             login,
+            outbox,
             refusals,
             chain,
             documents,
@@ -208,6 +202,24 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
         secret::create_private_dir(&config.data_dir)?;
     }
     Db::connect(url, config.database_connections).await.context("the database cannot be reached")
+}
+
+/// Brings the schema up to date in development, and sees that it is.
+async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
+    if config.is_development() {
+        if migration::status(db.reader()).await?.applied.is_empty() {
+            tracing::info!("the database is empty: its tables and keys are made now");
+        }
+        migration::up(db.writer(), None).await?;
+    }
+    let status = migration::status(db.reader()).await?;
+    if !status.unknown.is_empty() {
+        return Err(migration::Error::Newer { unknown: status.unknown }.into());
+    }
+    if !status.pending.is_empty() {
+        bail!("the database's schema is not current: run `portcullis migrate up`");
+    }
+    Ok(())
 }
 
 /// What counts attempts: this process, or the Redis that all instances of this issuer share.

@@ -15,6 +15,7 @@ pub use self::settings::Settings;
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::keys::Algorithm;
+use crate::platform::mail;
 use crate::platform::passwords::hash::Cost;
 
 /// Shortest acceptable master secret, in bytes.
@@ -58,6 +59,8 @@ pub struct Config {
     /// `None`: each instance counts attempts for itself.
     pub(crate) redis_url: Option<SecretString>,
     pub(crate) rate_limits: bool,
+    /// `None`: no mail is sent.
+    pub(crate) mail: Option<mail::Settings>,
     pub(crate) jwt: jwt::Settings,
     /// `None`: the one that is in use, or EdDSA on a new database.
     pub(crate) jwt_algorithm: Option<Algorithm>,

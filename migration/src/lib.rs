@@ -17,6 +17,7 @@ mod m20261125_000008_count_attempts;
 mod m20261125_000009_count_audit_events;
 mod m20261125_000010_create_audit_chain;
 mod m20261125_000011_index_filtered_users;
+mod m20261125_000012_create_outbox;
 
 use std::collections::BTreeSet;
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000009_count_audit_events::Migration),
             Box::new(m20261125_000010_create_audit_chain::Migration),
             Box::new(m20261125_000011_index_filtered_users::Migration),
+            Box::new(m20261125_000012_create_outbox::Migration),
         ]
     }
 }

@@ -15,6 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// How often counted refusals are looked at.
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+/// How often mail that is due is looked for.
+const MAIL_EVERY: Duration = Duration::from_secs(1);
 /// How often audit events are sealed.
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 /// How often the head of their chain is logged.
@@ -27,6 +29,7 @@ impl App {
         tokio::spawn(self.clone().clean_up());
         self.spawn_refusals();
         self.spawn_sealer();
+        self.spawn_mail();
     }
 
     async fn keep_up(self) {
@@ -82,6 +85,20 @@ impl App {
                 if let Err(error) = refusals.write().await {
                     tracing::error!(error = %error, "refusals cannot be written yet");
                     tokio::time::sleep(REFUSALS_EVERY).await;
+                }
+            }
+        });
+    }
+
+    /// Sends mail.
+    fn spawn_mail(&self) {
+        let app = self.clone();
+        tokio::spawn(async move {
+            let mut every = tokio::time::interval(MAIL_EVERY);
+            loop {
+                every.tick().await;
+                if let Err(error) = app.outbox.deliver().await {
+                    tracing::error!(error = %error, "mail cannot be looked for yet");
                 }
             }
         });
@@ -178,6 +195,11 @@ impl App {
     pub async fn erase_origins(&self) -> anyhow::Result<()> {
         audit::erase_origins(&self.db, None, self.clock.now()).await?;
         Ok(())
+    }
+
+    /// Sends the mail that is due, as the housekeeping does every second.
+    pub async fn deliver_mail(&self) -> anyhow::Result<()> {
+        Ok(self.outbox.deliver().await?)
     }
 
     /// Seals the audit events that are not sealed yet, as the housekeeping does every second.

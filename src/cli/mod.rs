@@ -96,10 +96,6 @@ pub fn run() -> ExitCode {
 }
 
 fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
-    // The exporter brings a second library for TLS beside the database driver's; whoever names neither
-    // must not have to guess. It is set once, here.
-    #[cfg(feature = "otel")]
-    let _was_set = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let _telemetry = telemetry::init(config.log_format, &config.log_filter)?;
     runtime()?.block_on(async {
         match verb.unwrap_or(Verb::Serve) {

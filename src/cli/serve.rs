@@ -20,6 +20,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     for name in config.overrides() {
         tracing::warn!("{name} shows more than a production instance should");
     }
+    if config.mail.is_none() {
+        tracing::warn!("SMTP_URL is not set: nobody is told by mail what happens to their account");
+    }
     if config.takes_a_proxy_for_everybody() {
         tracing::warn!(
             "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address, and share \

@@ -1,6 +1,7 @@
 //! From settings as given to settings understood.
 
 mod files;
+mod mail;
 mod network;
 mod secrets;
 
@@ -29,10 +30,7 @@ impl Reader {
         let (public_url, host) = self.public_url(settings, listen, is_development);
         let database_url = self.database_url(settings);
         let redis_url = self.redis_url(settings);
-        let rate_limits = self.choice("RATE_LIMITS", &settings.rate_limits, &["on", "off"]) == 0;
-        if !rate_limits && !is_development {
-            self.refuse("RATE_LIMITS must be on in production");
-        }
+        let rate_limits = self.rate_limits(settings, is_development);
         let ttl = self.number(
             "ACCESS_TOKEN_TTL_SECONDS",
             &settings.access_token_ttl_seconds,
@@ -43,6 +41,7 @@ impl Reader {
         if !is_development {
             self.judge_secret_files(settings);
         }
+        let mail = self.mail(settings, &host, is_development);
         let debug = usize::from(!is_development);
         let introspection = self.optional_choice(
             "INTROSPECTION",
@@ -74,6 +73,7 @@ impl Reader {
             secret_key_previous,
             redis_url,
             rate_limits,
+            mail,
             jwt_algorithm: self.jwt_algorithm(settings),
             lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),
@@ -100,6 +100,14 @@ impl Reader {
             0 => Environment::Development,
             _ => Environment::Production,
         }
+    }
+
+    fn rate_limits(&mut self, settings: &Settings, is_development: bool) -> bool {
+        let is_on = self.choice("RATE_LIMITS", &settings.rate_limits, &["on", "off"]) == 0;
+        if !is_on && !is_development {
+            self.refuse("RATE_LIMITS must be on in production");
+        }
+        is_on
     }
 
     fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {

@@ -97,6 +97,20 @@ pub struct Settings {
     /// A file that holds REDIS_URL
     #[arg(long, env = "REDIS_URL_FILE", global = true)]
     pub(super) redis_url_file: Option<PathBuf>,
+    /// The mail server: `smtps://user:password@host`, or `smtp://…` with STARTTLS [default: none; in
+    /// development mails are files in DATA_DIR/mail]
+    #[arg(long, env = "SMTP_URL", global = true)]
+    pub(super) smtp_url: Option<SecretString>,
+    /// A file that holds SMTP_URL
+    #[arg(long, env = "SMTP_URL_FILE", global = true)]
+    pub(super) smtp_url_file: Option<PathBuf>,
+    /// Whom mails are from, as in `Example <no-reply@example.com>` [default: no-reply@ the host of
+    /// PUBLIC_URL]
+    #[arg(long, env = "MAIL_FROM", global = true)]
+    pub(super) mail_from: Option<String>,
+    /// A folder of mail templates that replace the built-in ones
+    #[arg(long, env = "MAIL_TEMPLATES", global = true)]
+    pub(super) mail_templates: Option<PathBuf>,
     /// Limits on attempts: `on` or `off`, which only a development instance may be
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     pub(super) rate_limits: String,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
+    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -20,7 +20,7 @@ use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
 use crate::config::Config;
 use crate::graphql::cookie;
-use crate::platform::access::{Client, TokenMode};
+use crate::platform::access::{Client, Language, TokenMode};
 use crate::platform::clock::Clock;
 use crate::platform::id::uuid_v7;
 
@@ -47,7 +47,10 @@ pub(super) async fn identify(
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let ip = peer.map(|peer| client_ip(peer, request.headers(), &config.trusted_proxies));
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
-    let client = Client { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body };
+    let language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let language = language.map(Language::accepted).unwrap_or_default();
+    let client =
+        Client { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body, language };
     request.extensions_mut().insert(client);
     #[cfg(not(feature = "otel"))]
     let span = tracing::info_span!("request", request.id = %id);

@@ -118,12 +118,56 @@ pub(crate) struct Client {
     /// `None` for the command line.
     pub(crate) request_id: Option<Uuid>,
     pub(crate) token_mode: TokenMode,
+    /// In which mails about this request are written.
+    pub(crate) language: Language,
 }
 
 impl Client {
     /// The command line: no address and no request.
-    pub(crate) const CLI: Self =
-        Self { ip: None, user_agent: None, request_id: None, token_mode: TokenMode::Body };
+    pub(crate) const CLI: Self = Self {
+        ip: None,
+        user_agent: None,
+        request_id: None,
+        token_mode: TokenMode::Body,
+        language: Language::English,
+    };
+}
+
+/// A language that mails are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Language {
+    #[default]
+    English,
+    German,
+}
+
+impl Language {
+    pub(crate) const ALL: [Self; 2] = [Self::English, Self::German];
+
+    /// Its tag (RFC 5646).
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+        }
+    }
+
+    /// The language of a tag, whatever its region.
+    pub(crate) fn named(tag: &str) -> Option<Self> {
+        let language = tag.split('-').next()?;
+        Self::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(language))
+    }
+
+    /// The one an `Accept-Language` header likes best (RFC 9110, section 12.5.4), or the default.
+    pub(crate) fn accepted(header: &str) -> Self {
+        let ranges = header.split(',').filter_map(|range| {
+            let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+            (weight > 0.0).then_some((Self::named(tag.trim())?, weight))
+        });
+        // The first of those that are liked equally.
+        ranges.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or_default().0
+    }
 }
 
 /// What counts as one address: of IPv6 the first half, since one subscriber has at least a /64.
@@ -163,4 +207,26 @@ pub(crate) enum Refused {
 pub(crate) enum Authentication {
     Viewer(Viewer),
     Anonymous(Anonymity),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_one_that_is_liked_best_of_those_there_are() {
+        for (header, language) in [
+            ("de", Language::German),
+            ("de-AT, en;q=0.9", Language::German),
+            ("fr, en;q=0.3, de;q=0.7", Language::German),
+            ("DE;q=0.5,en;q=0.5", Language::German),
+            ("en;q=0.5,de;q=0.5", Language::English),
+            ("de;q=0", Language::English),
+            ("de;q=x, *;q=1, ,;", Language::English),
+            ("fr", Language::English),
+            ("", Language::English),
+        ] {
+            assert_eq!(Language::accepted(header), language, "{header}");
+        }
+    }
 }

@@ -60,6 +60,10 @@ id!(
     RefreshTokenId
 );
 id!(
+    /// A mail; its receivers tell by it that they have it already.
+    MailId
+);
+id!(
     /// A security event.
     AuditEventId
 );

@@ -24,6 +24,7 @@ const HASHES_REFUSED: &str = "portcullis_password_hashes_refused_total";
 const HASH_WAIT_SECONDS: &str = "portcullis_password_hash_wait_seconds";
 const HASH_SECONDS: &str = "portcullis_password_hash_seconds";
 const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
+const MAILS: &str = "portcullis_mails_total";
 const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
 const SESSION_CACHE: &str = "portcullis_session_cache_total";
 
@@ -66,6 +67,9 @@ fn begin_at_zero() {
         counter!(REFRESHES, "outcome" => outcome.as_str()).absolute(0);
     }
     counter!(REFRESHES, "outcome" => Outcome::Reused.as_str()).absolute(0);
+    for outcome in [MailOutcome::Sent, MailOutcome::Postponed, MailOutcome::GivenUp] {
+        counter!(MAILS, "outcome" => outcome.as_str()).absolute(0);
+    }
     counter!(HASHES_REFUSED).absolute(0);
     redis_is_away(false);
 }
@@ -77,6 +81,7 @@ fn describe() {
     describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
     describe_counter!(LIMITED, "Attempts refused by a limit");
+    describe_counter!(MAILS, "Attempts to send a mail, by what became of them");
     describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
     describe_counter!(REDIS_OUTAGES, "How often Redis was found away");
     describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
@@ -150,6 +155,30 @@ pub(crate) fn refresh(outcome: Outcome) {
 /// A limit has refused an attempt.
 pub(crate) fn limited(limit: &'static str, by: &'static str) {
     counter!(LIMITED, "limit" => limit, "by" => by).increment(1);
+}
+
+/// What became of an attempt to send a mail.
+#[derive(Clone, Copy)]
+pub(crate) enum MailOutcome {
+    Sent,
+    /// It is tried again.
+    Postponed,
+    GivenUp,
+}
+
+impl MailOutcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Postponed => "postponed",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+/// Somebody tried to send a mail.
+pub(crate) fn mail(outcome: MailOutcome) {
+    counter!(MAILS, "outcome" => outcome.as_str()).increment(1);
 }
 
 /// Redis went away, or came back.

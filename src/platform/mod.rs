@@ -9,6 +9,7 @@ pub(crate) mod invalid;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 pub(crate) mod limits;
+pub(crate) mod mail;
 pub(crate) mod metrics;
 pub(crate) mod passwords;
 pub(crate) mod secret;

@@ -28,6 +28,7 @@ mod http;
 mod keys;
 mod limits;
 mod login;
+mod mail;
 mod metrics;
 mod migrations;
 #[cfg(target_os = "linux")]

@@ -113,7 +113,7 @@ impl Reader {
     }
 
     /// A secret from its variable or from the file that its `_FILE` twin names.
-    fn secret(
+    pub(super) fn secret(
         &mut self,
         name: &str,
         value: Option<&SecretString>,

@@ -14,6 +14,7 @@ use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, Role, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
+use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::PasswordHash;
 
 /// Why an account was not changed.
@@ -140,6 +141,10 @@ impl Accounts {
         let now = self.clock.now();
         let changed = self.apply(&txn, target, change, now).await?;
         audit::record(&txn, now, by.event(client, change.kind(), id)).await?;
+        if let Change::Password(_) = change {
+            let letter = Letter { kind: mail::Kind::PasswordChanged, to: &changed, client };
+            self.outbox.write(&txn, now, letter).await?;
+        }
         txn.commit().await?;
         Ok(changed)
     }

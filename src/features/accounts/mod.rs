@@ -23,6 +23,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 use crate::platform::limits::Limits;
+use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 
@@ -35,6 +36,7 @@ pub(crate) struct Accounts {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
+    pub(crate) outbox: Outbox,
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,
 }

@@ -22,6 +22,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
+use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::platform::passwords::policy::Password;
@@ -105,6 +106,7 @@ pub(crate) struct Login {
     pub(crate) hasher: Hasher,
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
+    pub(crate) outbox: Outbox,
 }
 
 impl Login {
@@ -167,8 +169,9 @@ impl Login {
         let is_open = user.is_active && failed_logins < FAILURES_MAX;
         let rehashed = match verdict {
             Verdict::Wrong => {
-                self.count_failure(client, user.id);
-                return Err(LoginError::InvalidCredentials { account: Some(user.id) });
+                let account = Some(user.id);
+                self.count_failure(client, user);
+                return Err(LoginError::InvalidCredentials { account });
             }
             // At once, so that it takes no longer than a wrong password (EN-02).
             Verdict::Right | Verdict::RightButOutdated if !is_open => {
@@ -182,27 +185,30 @@ impl Login {
 
     /// Counts a wrong password against the account, beside the answer: that must not take longer
     /// because there is an account to count against (EN-02).
-    fn count_failure(&self, client: &Client, user: UserId) {
+    fn count_failure(&self, client: &Client, user: User) {
         let (login, client) = (self.clone(), client.clone());
         tokio::spawn(async move {
-            if let Err(error) = login.db.retry(|| login.count_one_failure(&client, user)).await {
-                tracing::error!(error = %error, user.id = %user, "a failed sign-in was not counted");
+            if let Err(error) = login.db.retry(|| login.count_one_failure(&client, &user)).await {
+                tracing::error!(error = %error, user.id = %user.id, "a failed sign-in was not counted");
             }
         });
     }
 
-    async fn count_one_failure(&self, client: &Client, user: UserId) -> Result<(), DbErr> {
+    async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), DbErr> {
         let txn = self.db.begin().await?;
-        if store::count_failure(&txn, user, FAILURES_MAX).await? {
+        if store::count_failure(&txn, user.id, FAILURES_MAX).await? {
+            let now = self.clock.now();
             let event = Event {
                 kind: Kind::AccountLocked,
                 actor: Actor::Unknown,
-                target: Some(user.0),
+                target: Some(user.id.0),
                 session: None,
                 client,
             };
-            audit::record(&txn, self.clock.now(), event).await?;
-            tracing::warn!(user.id = %user, "too many failed sign-ins: no password opens this account");
+            audit::record(&txn, now, event).await?;
+            let letter = Letter { kind: mail::Kind::AccountLocked, to: user, client };
+            self.outbox.write(&txn, now, letter).await?;
+            tracing::warn!(user.id = %user.id, "too many failed sign-ins: no password opens this account");
         }
         txn.commit().await
     }

@@ -31,6 +31,7 @@ use crate::platform::id::{SessionId, UserId};
 use crate::platform::jwt::{Jwt, TokenError};
 use crate::platform::keys::Keys;
 use crate::platform::limits::Limits;
+use crate::platform::mail::Outbox;
 use crate::platform::secret::CryptoError;
 
 /// Rows changed by one statement of the housekeeping, which so never holds the writer for long: the
@@ -107,7 +108,14 @@ pub(crate) struct Sessions {
     jwt: Jwt,
     limits: Limits,
     lifetimes: Lifetimes,
+    outbox: Outbox,
     facts: Facts,
+}
+
+/// How tokens are made, and how long they live.
+pub(crate) struct Issuing {
+    pub(crate) jwt: Jwt,
+    pub(crate) lifetimes: Lifetimes,
 }
 
 impl Sessions {
@@ -115,12 +123,12 @@ impl Sessions {
         db: Db,
         clock: Clock,
         keys: Keys,
-        jwt: Jwt,
+        Issuing { jwt, lifetimes }: Issuing,
         limits: Limits,
-        lifetimes: Lifetimes,
+        outbox: Outbox,
     ) -> Self {
         let facts = Facts::new(clock.clone());
-        Self { db, clock, keys, jwt, limits, lifetimes, facts }
+        Self { db, clock, keys, jwt, limits, lifetimes, outbox, facts }
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says

@@ -14,6 +14,7 @@ use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, User};
 use crate::platform::db::{DbFailure, is_unique_violation};
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+use crate::platform::mail::{self, Letter};
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::secret::{self, CryptoError};
 
@@ -221,6 +222,8 @@ impl Sessions {
             client,
         };
         audit::record(&txn, now, event).await?;
+        let letter = Letter { kind: mail::Kind::RefreshTokenReused, to: &user, client };
+        self.outbox.write(&txn, now, letter).await?;
         // Commit before failing: a rollback would undo the very revocation this is for.
         txn.commit().await?;
         self.forget(user.id);

@@ -1,0 +1,27 @@
+//! Mail that is still to be sent. What a mail server has taken is deleted.
+
+use sea_orm::entity::prelude::*;
+
+use crate::platform::id::MailId;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "outbox")]
+pub(crate) struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: MailId,
+    pub(crate) kind: String,
+    /// The address as its owner typed it.
+    pub(crate) recipient: String,
+    pub(crate) language: String,
+    /// What the text says beside what all of its kind say: a JSON map.
+    pub(crate) details: String,
+    pub(crate) created_at: DateTimeUtc,
+    /// When it is sent, or sent again. Whoever sends it moves this ahead first, so that no other
+    /// instance does too.
+    pub(crate) due_at: DateTimeUtc,
+    /// How often somebody has begun to send it.
+    pub(crate) attempts: i32,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,107 @@
+//! The `outbox` table.
+
+use chrono::{DateTime, Utc};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use super::{Details, Kind, Letter, Pending};
+use crate::entity::outbox;
+use crate::platform::db::Db;
+use crate::platform::id::MailId;
+
+pub(super) async fn insert(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    letter: Letter<'_>,
+) -> Result<(), DbErr> {
+    let details = Details {
+        username: letter.to.username.clone(),
+        ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
+        device: letter.client.user_agent.clone(),
+    };
+    let details =
+        serde_json::to_string(&details).map_err(|error| DbErr::Json(error.to_string()))?;
+    let row = outbox::ActiveModel {
+        id: Set(MailId::new(now)),
+        kind: Set(letter.kind.as_str().to_owned()),
+        recipient: Set(letter.to.email.clone()),
+        language: Set(letter.client.language.as_str().to_owned()),
+        details: Set(details),
+        created_at: Set(now),
+        due_at: Set(now),
+        attempts: Set(0),
+    };
+    outbox::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
+/// Deletes mails of one kind to one address that nobody has begun to send.
+pub(super) async fn delete_unsent_like(
+    txn: &impl ConnectionTrait,
+    kind: Kind,
+    recipient: &str,
+) -> Result<(), DbErr> {
+    outbox::Entity::delete_many()
+        .filter(outbox::COLUMN.recipient.eq(recipient))
+        .filter(outbox::COLUMN.kind.eq(kind.as_str()))
+        .filter(outbox::COLUMN.attempts.eq(0))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// At most `limit` mails that are due, those first that have waited longest.
+pub(super) async fn list_due(
+    db: &Db,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Pending>, DbErr> {
+    let rows = outbox::Entity::find()
+        .filter(outbox::COLUMN.due_at.lte(now))
+        .order_by_asc(outbox::Column::DueAt)
+        .limit(limit)
+        .all(db.reader())
+        .await?;
+    let pending = |row: outbox::Model| Pending {
+        id: row.id,
+        kind: row.kind,
+        recipient: row.recipient,
+        language: row.language,
+        details: row.details,
+        created_at: row.created_at,
+        due_at: row.due_at,
+        attempts: row.attempts,
+    };
+    Ok(rows.into_iter().map(pending).collect())
+}
+
+/// Keeps a mail from everybody else until `until`, unless somebody else has; says whether this call
+/// did.
+pub(super) async fn claim(db: &Db, mail: &Pending, until: DateTime<Utc>) -> Result<bool, DbErr> {
+    let outcome = outbox::Entity::update_many()
+        .col_expr(outbox::Column::DueAt, Expr::value(until))
+        .col_expr(outbox::Column::Attempts, Expr::col(outbox::Column::Attempts).add(1))
+        .filter(outbox::COLUMN.id.eq(mail.id))
+        .filter(outbox::COLUMN.due_at.eq(mail.due_at))
+        .exec(db.writer())
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+pub(super) async fn postpone(db: &Db, id: MailId, until: DateTime<Utc>) -> Result<(), DbErr> {
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::DueAt, Expr::value(until))
+        .filter(outbox::COLUMN.id.eq(id))
+        .exec(db.writer())
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete(db: &Db, id: MailId) -> Result<(), DbErr> {
+    outbox::Entity::delete_by_id(id).exec(db.writer()).await?;
+    Ok(())
+}

@@ -1,0 +1,207 @@
+//! What mails say: templates, a text for each kind and language, and one layout for HTML.
+//!
+//! A text begins with its subject; its paragraphs are also those of the HTML, so that both say the
+//! same.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use minijinja::{Environment, value::Serde};
+use serde::Serialize;
+
+use super::{Details, Kind, Pending};
+use crate::platform::access::Language;
+
+const LAYOUT: &str = "layout.html";
+/// When and from where what a mail tells happened: part of a sentence.
+const OCCASION: &str = "occasion.txt";
+
+const BUILT_IN: [(&str, &str); 9] = [
+    (LAYOUT, include_str!("templates/layout.html")),
+    ("en/occasion.txt", include_str!("templates/en/occasion.txt")),
+    ("de/occasion.txt", include_str!("templates/de/occasion.txt")),
+    ("en/account-locked.txt", include_str!("templates/en/account-locked.txt")),
+    ("de/account-locked.txt", include_str!("templates/de/account-locked.txt")),
+    ("en/password-changed.txt", include_str!("templates/en/password-changed.txt")),
+    ("de/password-changed.txt", include_str!("templates/de/password-changed.txt")),
+    ("en/refresh-token-reused.txt", include_str!("templates/en/refresh-token-reused.txt")),
+    ("de/refresh-token-reused.txt", include_str!("templates/de/refresh-token-reused.txt")),
+];
+
+/// A template is missing or cannot be filled in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TemplateError {
+    #[error("the mail template {name} cannot be read")]
+    Unreadable { name: String },
+    #[error("the mail template {name} is wrong: {reason}")]
+    Wrong { name: String, reason: String },
+}
+
+pub(super) struct Templates {
+    environment: Environment<'static>,
+    site: String,
+}
+
+/// A mail's text, ready to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Text {
+    pub(super) subject: String,
+    pub(super) plain: String,
+    pub(super) html: String,
+}
+
+#[derive(Serialize)]
+struct Occasion<'a> {
+    date: String,
+    time: String,
+    ip: &'a Option<String>,
+    device: &'a Option<String>,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    username: &'a str,
+    site: &'a str,
+    occasion: String,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    language: &'a str,
+    subject: &'a str,
+    paragraphs: Vec<&'a str>,
+}
+
+impl Templates {
+    /// The built-in ones, but for those that `folder` has too; each of them can be filled in.
+    pub(super) fn load(folder: Option<&Path>, site: &str) -> Result<Self, TemplateError> {
+        let mut environment = Environment::new();
+        for (name, built_in) in BUILT_IN {
+            let own = folder.map(|folder| read(folder, name)).transpose()?.flatten();
+            let source = own.unwrap_or_else(|| built_in.to_owned());
+            environment.add_template_owned(name, source).map_err(|error| wrong(name, &error))?;
+        }
+        let templates = Self { environment, site: site.to_owned() };
+        for kind in Kind::ALL {
+            for language in Language::ALL {
+                templates.render(&sample(kind, language))?;
+            }
+        }
+        Ok(templates)
+    }
+
+    pub(super) fn render(&self, mail: &Pending) -> Result<Text, TemplateError> {
+        let language = Language::named(&mail.language).unwrap_or_default().as_str();
+        let name = format!("{language}/{}.txt", mail.kind);
+        let details: Details = serde_json::from_str(&mail.details).map_err(|error| {
+            TemplateError::Wrong { name: name.clone(), reason: error.to_string() }
+        })?;
+        let date = if language == "de" { "%d.%m.%Y" } else { "%Y-%m-%d" };
+        let occasion = Occasion {
+            date: mail.created_at.format(date).to_string(),
+            time: mail.created_at.format("%H:%M").to_string(),
+            ip: &details.ip,
+            device: &details.device,
+        };
+        let occasion = self.fill(&format!("{language}/{OCCASION}"), &occasion)?;
+        let body = Body {
+            username: &details.username,
+            site: &self.site,
+            occasion: occasion.trim().to_owned(),
+        };
+        let text = self.fill(&name, &body)?;
+        let missing = || TemplateError::Wrong {
+            name: name.clone(),
+            reason: "its first line is not \"Subject: \" and what follows an empty line".to_owned(),
+        };
+        let (head, plain) = text.split_once("\n\n").ok_or_else(missing)?;
+        let subject = head.strip_prefix("Subject: ").ok_or_else(missing)?.trim().to_owned();
+        let plain = plain.trim().to_owned();
+        let paragraphs = plain.split("\n\n").map(str::trim).collect();
+        let html = self.fill(LAYOUT, &Page { language, subject: &subject, paragraphs })?;
+        Ok(Text { subject, plain, html })
+    }
+
+    fn fill(&self, name: &str, values: &impl Serialize) -> Result<String, TemplateError> {
+        let template = self.environment.get_template(name).map_err(|error| wrong(name, &error))?;
+        template.render(Serde(values)).map_err(|error| wrong(name, &error))
+    }
+}
+
+fn read(folder: &Path, name: &str) -> Result<Option<String>, TemplateError> {
+    match fs::read_to_string(folder.join(name)) {
+        Ok(source) => Ok(Some(source)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(_) => Err(TemplateError::Unreadable { name: name.to_owned() }),
+    }
+}
+
+fn wrong(name: &str, error: &minijinja::Error) -> TemplateError {
+    TemplateError::Wrong { name: name.to_owned(), reason: error.to_string() }
+}
+
+fn sample(kind: Kind, language: Language) -> Pending {
+    let now = chrono::DateTime::UNIX_EPOCH;
+    Pending {
+        id: crate::platform::id::MailId::new(now),
+        kind: kind.as_str().to_owned(),
+        recipient: "alice@example.com".to_owned(),
+        language: language.as_str().to_owned(),
+        details: "{\"username\":\"alice\",\"ip\":\"192.0.2.7\",\"device\":\"Browser\"}".to_owned(),
+        created_at: now,
+        due_at: now,
+        attempts: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_says_in_its_language_what_happened_when_and_from_where() {
+        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let english = templates.render(&sample(Kind::AccountLocked, Language::English)).unwrap();
+        let german = templates.render(&sample(Kind::AccountLocked, Language::German)).unwrap();
+
+        assert_eq!(english.subject, "Nobody can sign in to your account for now");
+        let occasion = "on 1970-01-01 at 00:00 UTC from 192.0.2.7 (Browser).";
+        assert!(english.plain.contains(occasion), "{}", english.plain);
+        assert!(german.plain.contains("am 01.01.1970 um 00:00 UTC von 192.0.2.7 (Browser)"));
+        assert!(german.html.contains("<html lang=\"de\">") && german.html.contains("Hallo alice,"));
+    }
+
+    #[test]
+    fn what_a_client_sent_is_text_in_html() {
+        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let mut mail = sample(Kind::RefreshTokenReused, Language::English);
+        mail.details = mail.details.replace("Browser", "<b>&\\n\\n</b>");
+        let text = templates.render(&mail).unwrap();
+        assert!(
+            !text.html.contains("<b>") && text.html.contains("&lt;b&gt;&amp;"),
+            "{}",
+            text.html
+        );
+    }
+
+    #[test]
+    fn a_folder_replaces_templates_and_a_wrong_one_is_told_at_the_start() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("en")).unwrap();
+        let own = folder.path().join("en/account-locked.txt");
+        fs::write(&own, "Subject: Locked\n\n{{ username }} at {{ site }}").unwrap();
+        let templates = Templates::load(Some(folder.path()), "example.com").unwrap();
+        let text = templates.render(&sample(Kind::AccountLocked, Language::English)).unwrap();
+        assert_eq!(
+            (text.subject.as_str(), text.plain.as_str()),
+            ("Locked", "alice at example.com")
+        );
+
+        for wrong in ["Subject: {{ username", "No subject\n\nat all", "Subject: only"] {
+            fs::write(&own, wrong).unwrap();
+            let error = Templates::load(Some(folder.path()), "example.com").err().unwrap();
+            assert!(error.to_string().contains("en/account-locked.txt"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! How mails leave: to a mail server by SMTP, or into a folder.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::transport::smtp::response::{Category, Severity};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::template::Text;
+use super::{Delivery, Pending, SEND_MAX, SettingsError};
+
+/// Why a mail was not sent. What is in there is for the log: no address, no password.
+#[derive(Debug)]
+pub(super) enum Undelivered {
+    /// It may be tried again.
+    Yet(String),
+    /// It will not be taken, whoever tries.
+    Never(String),
+}
+
+pub(super) struct Transport {
+    from: Mailbox,
+    way: Way,
+}
+
+enum Way {
+    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Folder(PathBuf),
+}
+
+impl Transport {
+    pub(super) fn new(delivery: &Delivery, from: &str) -> Result<Self, SettingsError> {
+        let from = from.parse().map_err(|_| SettingsError::From)?;
+        let way = match delivery {
+            Delivery::Smtp(url) => {
+                let url = with_tls(url.expose_secret()).ok_or(SettingsError::Url)?;
+                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str());
+                let smtp = smtp.map_err(|_| SettingsError::Url)?;
+                Way::Smtp(Box::new(smtp.timeout(Some(Duration::from_secs(20))).build()))
+            }
+            Delivery::Folder(folder) => Way::Folder(folder.clone()),
+        };
+        Ok(Self { from, way })
+    }
+
+    /// As [`Transport::new`], but without what only a server needs around it.
+    pub(super) fn check(delivery: &Delivery, from: &str) -> Result<(), SettingsError> {
+        from.parse::<Mailbox>().map_err(|_| SettingsError::From)?;
+        match delivery {
+            Delivery::Smtp(url) => {
+                with_tls(url.expose_secret()).map(drop).ok_or(SettingsError::Url)
+            }
+            Delivery::Folder(_) => Ok(()),
+        }
+    }
+
+    pub(super) async fn send(&self, mail: &Pending, text: Text) -> Result<(), Undelivered> {
+        let plain = text.plain.clone();
+        let message = self.message(mail, text)?;
+        match &self.way {
+            Way::Smtp(smtp) => match timeout(SEND_MAX, smtp.send(message)).await {
+                Ok(Ok(_taken)) => Ok(()),
+                Ok(Err(error)) => Err(undelivered(&error)),
+                Err(_elapsed) => {
+                    Err(Undelivered::Yet("the mail server does not answer".to_owned()))
+                }
+            },
+            Way::Folder(folder) => {
+                let unwritten = |error: std::io::Error| Undelivered::Yet(error.kind().to_string());
+                fs::create_dir_all(folder).map_err(unwritten)?;
+                let name = format!("{}-{}.eml", mail.id, mail.kind);
+                fs::write(folder.join(name), message.formatted()).map_err(unwritten)?;
+                tracing::info!(mail.id = %mail.id, "mail:\n{plain}");
+                Ok(())
+            }
+        }
+    }
+
+    fn message(&self, mail: &Pending, text: Text) -> Result<Message, Undelivered> {
+        let to: Address = mail.recipient.parse().map_err(never)?;
+        let id = format!("<{}@{}>", mail.id, self.from.email.domain());
+        // So that nobody's absence is announced to a machine (RFC 3834).
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(text.subject)
+            .date(SystemTime::from(mail.created_at))
+            .message_id(Some(id))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .multipart(MultiPart::alternative_plain_html(text.plain, text.html))
+            .map_err(never)
+    }
+}
+
+fn never(error: impl std::fmt::Display) -> Undelivered {
+    Undelivered::Never(error.to_string())
+}
+
+/// Whether the server refuses this mail for good. A refusal of the sender, as for a wrong password,
+/// is the operator's to mend, and loses no mail until then.
+fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
+    let Some(code) = error.status() else {
+        let reason = if error.is_timeout() {
+            "the mail server does not answer"
+        } else {
+            "the mail server cannot be reached"
+        };
+        return Undelivered::Yet(reason.to_owned());
+    };
+    let told = format!("the mail server answers {code}");
+    match (code.severity, code.category) {
+        (Severity::PermanentNegativeCompletion, Category::MailSystem) => Undelivered::Never(told),
+        _ => Undelivered::Yet(told),
+    }
+}
+
+/// A URL for lettre, which takes `smtp:` for an open connection: here it begins TLS, or fails, unless
+/// the server is on this machine, or the URL says `tls=off`.
+fn with_tls(text: &str) -> Option<Url> {
+    let mut url = Url::parse(text).ok()?;
+    // An IPv4 address is a name to `url` in a scheme that it does not know.
+    let is_local = match url.host()? {
+        Host::Domain("localhost") => true,
+        Host::Domain(name) => name.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()),
+        Host::Ipv4(ip) => ip.is_loopback(),
+        Host::Ipv6(ip) => ip.is_loopback(),
+    };
+    let tls =
+        url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
+    match (url.scheme(), tls.as_deref()) {
+        ("smtps", None) | ("smtp", Some("required")) => {}
+        ("smtp", None) if is_local => {}
+        ("smtp", Some("off")) => url.set_query(None),
+        ("smtp", None) => url.set_query(Some("tls=required")),
+        _ => return None,
+    }
+    Some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_to_another_machine_is_encrypted_unless_the_url_says_otherwise() {
+        let read = |text| with_tls(text).map(String::from);
+        let same = |text: &str| Some(text.to_owned());
+        assert_eq!(read("smtp://mail.example.com"), same("smtp://mail.example.com?tls=required"));
+        assert_eq!(read("smtps://u:p@mail.example.com"), same("smtps://u:p@mail.example.com"));
+        assert_eq!(read("smtp://127.0.0.1:2525"), same("smtp://127.0.0.1:2525"));
+        assert_eq!(read("smtp://relay:25?tls=off"), same("smtp://relay:25"));
+        assert_eq!(read("smtp://relay:25?tls=opportunistic"), None);
+        assert_eq!(read("http://mail.example.com"), None);
+    }
+}

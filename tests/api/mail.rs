@@ -1,0 +1,226 @@
+//! Mail: what is sent, once, whatever happens meanwhile.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::support::{GRACE, LOGIN, PASSWORD, SECOND, TestApp, send, skip};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The files a development instance writes instead of sending mail.
+fn written(app: &TestApp) -> Vec<String> {
+    read_all(&app.database.folder.path().join("mail"))
+}
+
+fn read_all(folder: &Path) -> Vec<String> {
+    let Ok(files) = fs::read_dir(folder) else { return Vec::new() };
+    files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+}
+
+/// Has the session of a user end because its refresh token is presented twice, which they are told.
+async fn reuse(app: &TestApp, language: &str, username: &str) {
+    let input = json!({ "identifier": username, "password": PASSWORD });
+    let alice = app.call(LOGIN, json!({ "input": input }), None).await.signed_in("login");
+    app.refresh(&alice.refresh).await.data();
+    app.clock.advance(GRACE + SECOND);
+    let query =
+        format!("mutation {{ refreshToken(refreshToken: \"{}\") {{ expiresIn }} }}", alice.refresh);
+    let request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("accept-language", language)
+        .header("user-agent", "Thief/1.0\u{a0}<b>");
+    let request = request.body(Body::from(json!({ "query": query }).to_string())).unwrap();
+    assert_eq!(send(&app.app, request).await.code(), "INVALID_TOKEN");
+}
+
+#[tokio::test]
+async fn a_reused_refresh_token_is_told_by_mail_once() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    reuse(&app, "fr, en;q=0.5", "alice").await;
+    assert_eq!(written(&app), [""; 0], "nothing is sent while the caller waits");
+    app.app.deliver_mail().await.unwrap();
+    app.app.deliver_mail().await.unwrap();
+
+    let mails = written(&app);
+    assert_eq!((mails.len(), app.count("outbox").await), (1, 0));
+    for line in [
+        "From: no-reply@localhost",
+        "To: alice@example.com",
+        "Subject: One of your devices was signed out",
+        "Auto-Submitted: auto-generated",
+        "Hello alice,",
+        "<p>Hello alice,</p>",
+    ] {
+        assert!(mails[0].contains(line), "{line} in {}", mails[0]);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_is_in_the_language_of_the_request() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    reuse(&app, "de-CH;q=0.9, en;q=0.8, x", "alice").await;
+    app.app.deliver_mail().await.unwrap();
+    assert!(written(&app)[0].contains("Hallo alice,"), "{:?}", written(&app));
+}
+
+#[tokio::test]
+async fn an_account_that_is_shut_and_a_password_that_is_changed_are_told() {
+    let app = TestApp::start_now(&[]).await;
+    app.register("alice").await;
+    for _ in 0..100 {
+        assert_eq!(app.login("alice", "wrong horse battery").await.code(), "INVALID_CREDENTIALS");
+    }
+    // Failures are counted beside the answers.
+    while app.count("outbox").await == 0 {
+        tokio::task::yield_now().await;
+    }
+    let file = app.database.folder.path().join("password");
+    fs::write(&file, "another horse battery").unwrap();
+    let file = format!("--password-file={}", file.display());
+    app.cli(&["admin", "set-password", "alice", &file]).await.printed();
+    // The command line has the machine's clock, which went on.
+    app.clock.advance(Duration::from_mins(5));
+    app.app.deliver_mail().await.unwrap();
+
+    let mails = written(&app).concat();
+    assert!(mails.contains("Subject: Nobody can sign in to your account for now"), "{mails}");
+    assert!(mails.contains("Subject: Your password was changed"), "{mails}");
+}
+
+#[tokio::test]
+async fn what_piles_up_while_no_mail_is_sent_is_one_mail_of_a_kind() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    app.register("carol").await;
+    for user in ["alice", "alice", "carol", "alice"] {
+        reuse(&app, "en", user).await;
+    }
+    assert_eq!(app.count("outbox").await, 2);
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!(written(&app).len(), 2);
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_away_is_tried_ever_less_often_for_a_day() {
+    // Nobody listens at port 1.
+    let app = TestApp::start_with(&["--smtp-url=smtp://127.0.0.1:1"]).await;
+    app.register("alice").await;
+    reuse(&app, "en", "alice").await;
+    let attempts = async || app.count("outbox WHERE attempts > 0").await;
+    let made = async |count: u32| app.count(&format!("outbox WHERE attempts = {count}")).await;
+
+    app.app.deliver_mail().await.unwrap();
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!((attempts().await, made(1).await), (1, 1), "not at once again");
+    app.clock.advance(31 * SECOND);
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!(made(2).await, 1);
+    app.clock.advance(31 * SECOND);
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!(made(2).await, 1, "the wait doubles");
+    for _ in 0..22 {
+        app.clock.advance(HOUR);
+        app.app.deliver_mail().await.unwrap();
+    }
+    assert_eq!(made(24).await, 1);
+    app.clock.advance(2 * HOUR);
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!(app.count("outbox").await, 0, "given up");
+}
+
+#[tokio::test]
+async fn what_one_instance_could_not_send_another_does() {
+    let app = TestApp::start_with(&["--smtp-url=smtp://127.0.0.1:1"]).await;
+    app.register("alice").await;
+    reuse(&app, "en", "alice").await;
+    app.app.deliver_mail().await.unwrap();
+    let other = app.second_instance_with(&["--smtp-url="]).await;
+    other.deliver_mail().await.unwrap();
+    assert_eq!(written(&app).len(), 0, "it waits its time");
+    app.clock.advance(31 * SECOND);
+    other.deliver_mail().await.unwrap();
+    assert_eq!((written(&app).len(), app.count("outbox").await), (1, 0));
+}
+
+/// A mail server: `aiosmtpd`, which keeps what it takes as files.
+struct MailServer {
+    process: Child,
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl MailServer {
+    fn start() -> Option<Self> {
+        let mut has = Command::new("python3");
+        let has = has.args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status();
+        if !has.is_ok_and(|status| status.success()) {
+            skip("there is no aiosmtpd: pip install aiosmtpd");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new("python3")
+            .args(["-m", "aiosmtpd", "-n", "-l", &format!("127.0.0.1:{port}")])
+            .args(["-c", "aiosmtpd.handlers.Mailbox"])
+            .arg(folder.path().join("mails"))
+            .spawn()
+            .unwrap();
+        let server = Self { process, folder, port };
+        for _ in 0..500 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Some(server);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the mail server did not start");
+    }
+
+    fn flag(&self) -> String {
+        format!("--smtp-url=smtp://127.0.0.1:{}", self.port)
+    }
+
+    fn taken(&self) -> PathBuf {
+        self.folder.path().join("mails/new")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_is_sent_each_mail_once_by_two_instances() {
+    let Some(mail) = MailServer::start() else { return };
+    let from = "--mail-from=Example <auth@example.org>";
+    let app = TestApp::start_with(&[&mail.flag(), from]).await;
+    let other = app.second_instance().await;
+    let users: Vec<String> = (0..12).map(|number| format!("user{number}")).collect();
+    for user in &users {
+        app.register(user).await;
+        reuse(&app, "en", user).await;
+    }
+    let (one, two) = tokio::join!(app.app.deliver_mail(), other.deliver_mail());
+    one.unwrap();
+    two.unwrap();
+
+    let mails = read_all(&mail.taken());
+    assert_eq!((mails.len(), app.count("outbox").await), (12, 0));
+    for user in &users {
+        let to = format!("To: {user}@example.com\n");
+        let own: Vec<_> = mails.iter().filter(|mail| mail.contains(&to)).collect();
+        assert!(own.len() == 1 && own[0].contains("X-MailFrom: auth@example.org"), "{own:?}");
+        assert!(own[0].contains("From: Example <auth@example.org>"), "{own:?}");
+    }
+}
