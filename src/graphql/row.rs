@@ -33,7 +33,12 @@ pub(crate) trait Shape: Send + Sync {
 }
 
 /// A selection set, ready to be filled in.
-pub(crate) struct Plan<T>(Vec<(Name, Fill<T>)>);
+pub(crate) struct Plan<T> {
+    /// The object without its values: a copy of it needs no key to be hashed.
+    empty: IndexMap<Name, Value>,
+    /// One a key.
+    fills: Vec<Fill<T>>,
+}
 
 impl<T> Plan<T> {
     /// Reads a selection set, or tells that it asks for more than rows.
@@ -42,10 +47,10 @@ impl<T> Plan<T> {
         set: &SelectionSet,
         fragments: &Fragments,
     ) -> Option<Self> {
-        let mut plan = Self(Vec::with_capacity(set.items.len()));
+        let mut plan = Self { empty: IndexMap::new(), fills: Vec::new() };
         plan.add(shape, set, fragments)?;
         // Everything in it was skipped: then the library answers null.
-        (!plan.0.is_empty()).then_some(plan)
+        (!plan.fills.is_empty()).then_some(plan)
     }
 
     fn add<S: Shape<Row = T>>(
@@ -88,7 +93,7 @@ impl<T> Plan<T> {
         fragments: &Fragments,
     ) -> Option<()> {
         let key = &field.response_key().node;
-        let has_been_asked_for = self.0.iter().any(|(known, _)| known == key);
+        let has_been_asked_for = self.empty.contains_key(key);
         // Two selections that are to be merged are left to the library.
         if has_been_asked_for && !field.selection_set.node.items.is_empty() {
             return None;
@@ -99,18 +104,19 @@ impl<T> Plan<T> {
         };
         // Validation has proven that the two are the same field.
         if !has_been_asked_for {
-            self.0.push((key.clone(), fill));
+            self.empty.insert(key.clone(), Value::Null);
+            self.fills.push(fill);
         }
         Some(())
     }
 
     /// The selection set of one row.
     pub(crate) fn value(&self, row: &T) -> Value {
-        let mut fields = IndexMap::with_capacity(self.0.len());
-        for (key, fill) in &self.0 {
-            fields.insert(key.clone(), fill(row));
+        let mut object = self.empty.clone();
+        for (value, fill) in object.values_mut().zip(&self.fills) {
+            *value = fill(row);
         }
-        Value::Object(fields)
+        Value::Object(object)
     }
 }
 

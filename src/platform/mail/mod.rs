@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
@@ -24,6 +25,7 @@ use self::transport::{Transport, Undelivered};
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
+use crate::platform::id::MailId;
 use crate::platform::metrics;
 
 /// For this long nobody else sends a mail that somebody has begun to send.
@@ -83,7 +85,7 @@ struct Details {
 /// A mail that is still to be sent.
 #[derive(Clone, Debug)]
 struct Pending {
-    id: crate::platform::id::MailId,
+    id: MailId,
     kind: String,
     recipient: String,
     language: String,
@@ -97,7 +99,7 @@ struct Pending {
 #[derive(Clone, Debug)]
 pub(crate) enum Delivery {
     /// To the mail server that the URL names.
-    Smtp(secrecy::SecretString),
+    Smtp(SecretString),
     /// Into a folder, as `.eml` files.
     Folder(PathBuf),
 }
@@ -191,9 +193,15 @@ impl Outbox {
                 let (outbox, post) = (self.clone(), Arc::clone(post));
                 sending.spawn(async move { outbox.deliver_one(&post, mail).await });
             }
-            while let Some(sent) = sending.join_next().await {
-                sent.map_err(|_panicked| DbErr::Custom("a mail could not be made".to_owned()))??;
+            // All of them end before an error is told: what was sent must not be sent again. Who
+            // panicked has said so, and that mail is tried again.
+            let mut outcome = Ok(());
+            while let Some(ended) = sending.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    outcome = Err(error);
+                }
             }
+            outcome?;
         }
     }
 

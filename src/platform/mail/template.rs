@@ -7,11 +7,13 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use chrono::DateTime;
 use minijinja::{Environment, value::Serde};
 use serde::Serialize;
 
 use super::{Details, Kind, Pending};
 use crate::platform::access::Language;
+use crate::platform::id::MailId;
 
 const LAYOUT: &str = "layout.html";
 /// When and from where what a mail tells happened: part of a sentence.
@@ -142,9 +144,9 @@ fn wrong(name: &str, error: &minijinja::Error) -> TemplateError {
 }
 
 fn sample(kind: Kind, language: Language) -> Pending {
-    let now = chrono::DateTime::UNIX_EPOCH;
+    let now = DateTime::UNIX_EPOCH;
     Pending {
-        id: crate::platform::id::MailId::new(now),
+        id: MailId::new(now),
         kind: kind.as_str().to_owned(),
         recipient: "alice@example.com".to_owned(),
         language: language.as_str().to_owned(),

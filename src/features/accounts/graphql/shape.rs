@@ -6,7 +6,7 @@ use async_graphql::{ScalarType, Value};
 
 use crate::graphql::directive;
 use crate::graphql::row::{Fill, Fragments, Plan, Shape};
-use crate::platform::access::User;
+use crate::platform::access::{Role, User};
 
 use super::super::listing::Order;
 use super::connection::cursor_of;
@@ -27,7 +27,14 @@ impl Shape for UserShape {
             "fullName" => {
                 Box::new(|user| user.full_name.as_deref().map_or(Value::Null, Value::from))
             }
-            "role" => Box::new(|user| enum_value(directive::Role::from(user.role))),
+            "role" => {
+                let [ordinary, admin] =
+                    [directive::Role::User, directive::Role::Admin].map(enum_value);
+                Box::new(move |user| match user.role {
+                    Role::User => ordinary.clone(),
+                    Role::Admin => admin.clone(),
+                })
+            }
             "isActive" => Box::new(|user| user.is_active.into()),
             "createdAt" => Box::new(|user| user.created_at.to_value()),
             "updatedAt" => Box::new(|user| user.updated_at.to_value()),
