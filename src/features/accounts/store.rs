@@ -270,9 +270,10 @@ const ROWS_WALKED: u64 = 5_000;
 
 async fn has_many_matches(db: &impl ConnectionTrait, prefix: &str) -> Result<bool, DbErr> {
     for column in [user::Column::UsernameKey, user::Column::EmailKey] {
-        let last: Option<UserId> = user::Entity::find()
+        // Only what the index holds, so that no database prefers to sort the rows.
+        let last: Option<String> = user::Entity::find()
             .select_only()
-            .column(user::Column::Id)
+            .column(column)
             .filter(begins_with(Expr::col(column), prefix))
             .order_by_asc(column)
             .offset(MATCHES_MANY - 1)
