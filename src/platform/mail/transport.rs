@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::response::{Category, Severity};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 use url::{Host, Url};
 
@@ -40,23 +41,19 @@ impl Transport {
         let from = from.parse().map_err(|_| SettingsError::From)?;
         let way = match delivery {
             Delivery::Smtp(url) => {
-                let url = with_tls(url.expose_secret()).ok_or(SettingsError::Url)?;
-                let smtp = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str());
-                let smtp = smtp.map_err(|_| SettingsError::Url)?;
-                Way::Smtp(Box::new(smtp.timeout(Some(Duration::from_secs(20))).build()))
+                let smtp = smtp(url)?.timeout(Some(Duration::from_secs(20)));
+                Way::Smtp(Box::new(smtp.build()))
             }
             Delivery::Folder(folder) => Way::Folder(folder.clone()),
         };
         Ok(Self { from, way })
     }
 
-    /// As [`Transport::new`], but without what only a server needs around it.
+    /// As [`Transport::new`], but without the pool of connections, which needs a runtime around it.
     pub(super) fn check(delivery: &Delivery, from: &str) -> Result<(), SettingsError> {
         from.parse::<Mailbox>().map_err(|_| SettingsError::From)?;
         match delivery {
-            Delivery::Smtp(url) => {
-                with_tls(url.expose_secret()).map(drop).ok_or(SettingsError::Url)
-            }
+            Delivery::Smtp(url) => smtp(url).map(drop),
             Delivery::Folder(_) => Ok(()),
         }
     }
@@ -120,6 +117,12 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
         (Severity::PermanentNegativeCompletion, Category::MailSystem) => Undelivered::Never(told),
         _ => Undelivered::Yet(told),
     }
+}
+
+fn smtp(url: &SecretString) -> Result<AsyncSmtpTransportBuilder, SettingsError> {
+    let url = with_tls(url.expose_secret()).ok_or(SettingsError::Url)?;
+    let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str());
+    builder.map_err(|_| SettingsError::Url)
 }
 
 /// A URL for lettre, which takes `smtp:` for an open connection: here it begins TLS, or fails, unless
