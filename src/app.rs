@@ -13,12 +13,14 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
+pub use self::housekeeping::Purged;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::Config;
 use crate::features::accounts::Accounts;
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
+use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions};
 use crate::graphql::document::Documents;
 use crate::platform::clock::Clock;
@@ -91,10 +93,11 @@ impl App {
         let master = Arc::new(master(&config, &secret::master_secret(&config, has_keys)?)?);
         let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
+        let outbox =
+            Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), config.mail.as_ref())?;
         let keys = Keys::open(db.clone(), master, clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let limits = limits(&config, &clock)?;
-        let outbox = Outbox::new(db.clone(), clock.clone(), config.mail.as_ref())?;
         let sessions = Sessions::new(
             db.clone(),
             clock.clone(),
@@ -112,6 +115,7 @@ impl App {
             limits: limits.clone(),
             sessions: sessions.clone(),
             outbox: outbox.clone(),
+            registration: config.registration,
             host: config.host.clone(),
         };
         let login = Login {
@@ -120,10 +124,11 @@ impl App {
             hasher,
             limits,
             sessions: sessions.clone(),
+            accounts: accounts.clone(),
             outbox: outbox.clone(),
         };
         let documents = Documents::new(config.introspection);
-        let schema = schema(&config, &db, &accounts, &login);
+        let schema = schema(&config, &login);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = AtomicBool::new(false);
@@ -234,16 +239,28 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
 }
 
 /// The schema with its services.
-fn schema(config: &Config, db: &Db, accounts: &Accounts, login: &Login) -> Schema {
+fn schema(config: &Config, login: &Login) -> Schema {
     // "Did you mean …" would name what introspection is not to show.
     let builder = match config.introspection {
         true => schema::builder(),
         false => schema::builder().disable_suggestions(),
     };
+    let Login { db, clock, hasher, limits, sessions, accounts, outbox } = login.clone();
+    let recovery = Recovery {
+        db: db.clone(),
+        clock: clock.clone(),
+        hasher,
+        limits,
+        sessions: sessions.clone(),
+        accounts: accounts.clone(),
+        outbox,
+    };
     builder
-        .data(Log { db: db.clone() })
-        .data(accounts.clone())
+        .data(Log { db })
+        .data(clock)
+        .data(sessions)
+        .data(accounts)
         .data(login.clone())
-        .data(accounts.sessions.clone())
+        .data(recovery)
         .finish()
 }

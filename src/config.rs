@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use self::reader::Reader;
 pub use self::settings::Settings;
+use crate::features::accounts::Registration;
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::keys::Algorithm;
@@ -61,6 +62,7 @@ pub struct Config {
     pub(crate) rate_limits: bool,
     /// `None`: no mail is sent.
     pub(crate) mail: Option<mail::Settings>,
+    pub(crate) registration: Registration,
     pub(crate) jwt: jwt::Settings,
     /// `None`: the one that is in use, or EdDSA on a new database.
     pub(crate) jwt_algorithm: Option<Algorithm>,

@@ -6,7 +6,7 @@ use async_graphql::{
 
 use chrono::{DateTime, Utc};
 
-use crate::features::{accounts, audit, login};
+use crate::features::{accounts, audit, login, recovery, sessions};
 
 /// Anything with an id that is unique over all types.
 #[derive(Interface)]
@@ -14,6 +14,7 @@ use crate::features::{accounts, audit, login};
 pub(crate) enum Node {
     User(accounts::graphql::User),
     AuditEvent(audit::graphql::AuditEvent),
+    Session(sessions::graphql::Session),
 }
 
 /// What can be read.
@@ -25,7 +26,11 @@ pub(crate) struct Query(accounts::graphql::AccountQuery, audit::graphql::AuditQu
 pub(crate) struct Mutation(
     accounts::graphql::AccountMutation,
     accounts::graphql::AdministrationMutation,
+    accounts::graphql::InvitationMutation,
+    accounts::graphql::OwnAccountMutation,
+    sessions::graphql::SessionMutation,
     login::graphql::LoginMutation,
+    recovery::graphql::RecoveryMutation,
 );
 
 /// The executable schema.

@@ -18,6 +18,9 @@ mod m20261125_000009_count_audit_events;
 mod m20261125_000010_create_audit_chain;
 mod m20261125_000011_index_filtered_users;
 mod m20261125_000012_create_outbox;
+mod m20261125_000013_create_one_time_tokens;
+mod m20261125_000014_add_device;
+mod m20261125_000015_index_newest_tokens;
 
 use std::collections::BTreeSet;
 
@@ -50,6 +53,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000010_create_audit_chain::Migration),
             Box::new(m20261125_000011_index_filtered_users::Migration),
             Box::new(m20261125_000012_create_outbox::Migration),
+            Box::new(m20261125_000013_create_one_time_tokens::Migration),
+            Box::new(m20261125_000014_add_device::Migration),
+            Box::new(m20261125_000015_index_newest_tokens::Migration),
         ]
     }
 }

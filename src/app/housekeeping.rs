@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
 use crate::features::audit::{self, Kind};
+use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
 use crate::platform::keys::rotation;
 
@@ -21,6 +22,15 @@ const MAIL_EVERY: Duration = Duration::from_secs(1);
 const SEAL_EVERY: Duration = Duration::from_secs(1);
 /// How often the head of their chain is logged.
 const HEAD_EVERY: Duration = Duration::from_hours(1);
+
+/// How much was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purged {
+    /// Sessions past their absolute end, with all their refresh tokens.
+    pub sessions: usize,
+    /// Links in mails that nobody used in time, and with them registrations and invitations.
+    pub links: u64,
+}
 
 impl App {
     /// Starts it.
@@ -166,11 +176,13 @@ impl App {
     }
 
     /// Removes what has expired, as the housekeeping does every minute.
-    pub async fn purge(&self) -> anyhow::Result<()> {
-        self.sessions.purge().await?;
+    pub async fn purge(&self) -> anyhow::Result<Purged> {
+        let sessions = self.sessions.purge().await?;
+        let links = links::purge(&self.db, self.clock.now()).await?;
         // Sessions live that long, and a late caller may sign out with any token of theirs.
         let before = self.clock.now() - self.config.lifetimes.absolute;
-        Ok(rotation::purge(&self.db, before).await?)
+        rotation::purge(&self.db, before).await?;
+        Ok(Purged { sessions, links })
     }
 
     /// Says that this instance is about to end. Otherwise the others notice in a few minutes.

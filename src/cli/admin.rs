@@ -142,7 +142,7 @@ async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
         }
         Verb::EndSessions(named) => {
             let user = find(accounts, named).await?;
-            let ended = accounts.end_sessions(user.id).await?;
+            let ended = accounts.end_sessions(&Client::CLI, By::Operator, user.id).await?;
             done(&user, &format!("has no sessions any more ({ended} ended)"))
         }
         Verb::List(args) => list(accounts, args).await,

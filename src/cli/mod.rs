@@ -8,6 +8,7 @@ mod hash_bench;
 mod keys;
 mod migrate;
 mod output;
+mod purge;
 mod serve;
 
 use std::process::ExitCode;
@@ -48,6 +49,8 @@ enum Verb {
     /// Verify the audit log, or remove what is old
     #[command(subcommand)]
     Audit(audit::Verb),
+    /// Remove what has expired, as servers do by themselves every minute
+    Purge,
     /// Look at everything a server needs, change nothing, and say what to do
     Doctor(doctor::Doctor),
     /// Measure password hashing on this machine, and find parameters for it
@@ -104,6 +107,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Admin(verb) => admin::run(&verb, config).await,
             Verb::Keys(verb) => keys::run(&verb, config).await,
             Verb::Audit(verb) => audit::run(&verb, config).await,
+            Verb::Purge => purge::run(config).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),
             Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
         }

@@ -23,6 +23,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if config.mail.is_none() {
         tracing::warn!("SMTP_URL is not set: nobody is told by mail what happens to their account");
     }
+    if !config.is_development() {
+        tracing::info!("registration is {}", config.registration.admission.as_str());
+    }
     if config.takes_a_proxy_for_everybody() {
         tracing::warn!(
             "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address, and share \

@@ -41,7 +41,8 @@ impl Reader {
         if !is_development {
             self.judge_secret_files(settings);
         }
-        let mail = self.mail(settings, &host, is_development);
+        let mail = self.mail(settings, (&public_url, &host), is_development);
+        let registration = self.registration(settings, mail.is_some());
         let debug = usize::from(!is_development);
         let introspection = self.optional_choice(
             "INTROSPECTION",
@@ -74,6 +75,7 @@ impl Reader {
             redis_url,
             rate_limits,
             mail,
+            registration,
             jwt_algorithm: self.jwt_algorithm(settings),
             lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),

@@ -104,13 +104,32 @@ pub struct Settings {
     /// A file that holds SMTP_URL
     #[arg(long, env = "SMTP_URL_FILE", global = true)]
     pub(super) smtp_url_file: Option<PathBuf>,
-    /// Whom mails are from, as in `Example <no-reply@example.com>` [default: no-reply@ the host of
+    /// Whom mails are from, as in `Example <no-reply@example.com>` [default: `no-reply` at the host of
     /// PUBLIC_URL]
     #[arg(long, env = "MAIL_FROM", global = true)]
     pub(super) mail_from: Option<String>,
     /// A folder of mail templates that replace the built-in ones
     #[arg(long, env = "MAIL_TEMPLATES", global = true)]
     pub(super) mail_templates: Option<PathBuf>,
+    /// Your page for links that verify an address, with `{token}` in its URL [default: one of the
+    /// server's own, as for the others]
+    #[arg(long, env = "VERIFY_EMAIL_URL", global = true)]
+    pub(super) verify_email_url: Option<String>,
+    /// Your page for links to choose another password
+    #[arg(long, env = "RESET_PASSWORD_URL", global = true)]
+    pub(super) reset_password_url: Option<String>,
+    /// Your page for links that take a change of address back
+    #[arg(long, env = "UNDO_EMAIL_CHANGE_URL", global = true)]
+    pub(super) undo_email_change_url: Option<String>,
+    /// Your page for invitations
+    #[arg(long, env = "ACCEPT_INVITATION_URL", global = true)]
+    pub(super) accept_invitation_url: Option<String>,
+    /// Who may get an account: `open` (everybody), `invite` (whom an admin invites) or `closed`
+    #[arg(long, env = "REGISTRATION", default_value = "open", global = true)]
+    pub(super) registration: String,
+    /// Make an account only once its address has been proven by mail: `true` or `false`
+    #[arg(long, env = "REQUIRE_EMAIL_VERIFICATION", default_value = "false", global = true)]
+    pub(super) require_email_verification: String,
     /// Limits on attempts: `on` or `off`, which only a development instance may be
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     pub(super) rate_limits: String,

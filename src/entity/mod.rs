@@ -5,6 +5,7 @@ pub(crate) mod audit_event;
 pub(crate) mod audit_seal;
 pub(crate) mod instance;
 pub(crate) mod key;
+pub(crate) mod one_time_token;
 pub(crate) mod outbox;
 pub(crate) mod refresh_token;
 pub(crate) mod session;

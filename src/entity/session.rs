@@ -19,6 +19,8 @@ pub(crate) struct Model {
     pub(crate) end_reason: Option<String>,
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
+    /// The browser and the system it was begun from, without versions.
+    pub(crate) device: Option<String>,
     /// Fixed at sign-in.
     pub(crate) token_mode: TokenMode,
     #[sea_orm(belongs_to, from = "user_id", to = "id")]

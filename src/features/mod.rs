@@ -3,5 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod keyring;
+pub(crate) mod links;
 pub(crate) mod login;
+pub(crate) mod recovery;
 pub(crate) mod sessions;

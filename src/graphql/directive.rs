@@ -27,6 +27,11 @@ pub(crate) fn public() {}
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn auth(role: Option<Role>) {}
 
+/// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing
+/// does not count.
+#[TypeDirective(location = "FieldDefinition")]
+pub(crate) fn fresh(max_age_seconds: u32) {}
+
 /// What attempts are counted by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RateLimitKey {
@@ -59,6 +64,7 @@ impl limit {
         let by = match of.by {
             By::Ip => RateLimitKey::Ip,
             By::Identifier => RateLimitKey::Identifier,
+            By::User => RateLimitKey::User,
         };
         let (failed, distinct) = match of.counts {
             Counts::Attempts { .. } => (None, None),

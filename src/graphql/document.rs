@@ -50,11 +50,21 @@ const ROWS_MAX: u64 = 2_000;
 
 /// Fields that list rows, with `first` and `last`. A schema test fails for a field whose type is
 /// a connection that is missing here.
-pub(crate) const CONNECTIONS: &[&str] = &["auditEvents", "securityEvents", "users"];
+pub(crate) const CONNECTIONS: &[&str] = &["auditEvents", "securityEvents", "sessions", "users"];
 
 /// Mutations that check a secret or cost a password hash: one an operation (BF-04). A schema
 /// test fails for a mutation with a secret argument that is missing here.
-pub(crate) const CREDENTIAL_MUTATIONS: &[&str] = &["login", "refreshToken", "register"];
+pub(crate) const CREDENTIAL_MUTATIONS: &[&str] = &[
+    "acceptUserInvitation",
+    "changePassword",
+    "login",
+    "reauthenticate",
+    "refreshToken",
+    "register",
+    "resetPassword",
+    "undoEmailChange",
+    "verifyEmail",
+];
 
 /// Why a document is not executed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -59,6 +59,8 @@ codes! {
     InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED;
     InvalidToken = "INVALID_TOKEN", UNAUTHORIZED;
     Forbidden = "FORBIDDEN", FORBIDDEN;
+    /// Carries `maxAgeSeconds`: how long ago the caller may have signed in.
+    StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN;
     NotFound = "NOT_FOUND", NOT_FOUND;
     /// Carries `field` when one is to blame.
     Conflict = "CONFLICT", CONFLICT;
@@ -109,6 +111,11 @@ impl ApiError {
     pub(crate) fn forbidden() -> Self {
         Self::new(Code::Forbidden, "You may not do this")
             .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    pub(crate) fn step_up(max_age_seconds: u32) -> Self {
+        Self::new(Code::StepUpRequired, "Please enter your password again")
+            .with("maxAgeSeconds", max_age_seconds)
     }
 
     /// Has the audit log hear of this, once the request is over.

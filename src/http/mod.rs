@@ -7,6 +7,7 @@ mod framing;
 mod graphql;
 mod health;
 mod json;
+mod link;
 mod metrics;
 mod observe;
 mod origin;
@@ -41,7 +42,7 @@ pub fn router(app: &App) -> Router {
         true => get(playground::page).post(graphql::execute),
         false => post(graphql::execute),
     };
-    let mut router = Router::new()
+    let mut router = link::routes(Router::new())
         .route("/graphql", endpoint)
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::prelude::StringLen;
 use sea_orm::{DeriveActiveEnum, EnumIter, Iterable};
 use uuid::Uuid;
@@ -61,6 +61,9 @@ pub(crate) struct User {
 pub(crate) struct Viewer {
     pub(crate) user: Arc<User>,
     pub(crate) session_id: SessionId,
+    /// When the caller proved who they are: a session begins with that, and refreshing it does not
+    /// change it.
+    pub(crate) session_created_at: DateTime<Utc>,
     /// The session's absolute end.
     pub(crate) session_expires_at: DateTime<Utc>,
 }
@@ -69,6 +72,13 @@ impl Viewer {
     /// Whether the caller holds at least `role`.
     pub(crate) fn holds(&self, role: Role) -> bool {
         self.user.role >= role
+    }
+
+    /// Whether the caller proved who they are at most so many seconds ago. A sign-in yet to come, by
+    /// a clock that was set back, is none.
+    pub(crate) fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
+        let age = now - self.session_created_at;
+        age.abs() <= TimeDelta::seconds(seconds.into())
     }
 }
 

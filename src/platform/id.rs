@@ -64,6 +64,10 @@ id!(
     MailId
 );
 id!(
+    /// A one-time token's row. The token itself is a secret and never an id.
+    LinkTokenId
+);
+id!(
     /// A security event.
     AuditEventId
 );
@@ -71,9 +75,20 @@ id!(
 impl UserId {
     /// Reads the canonical text form; any other spelling names nobody.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let id = Uuid::try_parse(text).ok()?;
-        (id.as_hyphenated().to_string() == text).then_some(Self(id))
+        parse(text).map(Self)
     }
+}
+
+impl SessionId {
+    /// Reads the canonical text form; any other spelling names nothing.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        parse(text).map(Self)
+    }
+}
+
+fn parse(text: &str) -> Option<Uuid> {
+    let id = Uuid::try_parse(text).ok()?;
+    (id.as_hyphenated().to_string() == text).then_some(id)
 }
 
 /// A UUIDv7 that carries `now` in milliseconds and 74 random bits.

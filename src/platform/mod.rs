@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod clock;
 pub(crate) mod db;
+pub(crate) mod device;
 pub(crate) mod id;
 pub(crate) mod instances;
 pub(crate) mod invalid;

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FEATURES: [&str; 5] = ["audit", "keyring", "sessions", "accounts", "login"];
+const FEATURES: [&str; 7] =
+    ["audit", "keyring", "links", "sessions", "accounts", "login", "recovery"];
 
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

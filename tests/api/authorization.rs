@@ -19,14 +19,16 @@ pub(crate) struct Field {
     pub(crate) operation: &'static str,
     pub(crate) name: String,
     rules: Vec<Rule>,
+    /// Whether it carries `@fresh`.
+    is_fresh: bool,
     description: String,
 }
 
 fn rule(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
-        // How often, not by whom.
-        if directive.node.name.node == "rateLimit" {
+        // How often and how long after a sign-in, not by whom.
+        if ["rateLimit", "fresh"].contains(&directive.node.name.node.as_str()) {
             continue;
         }
         let role = directive.node.arguments.iter().find(|(name, _)| name.node == "role");
@@ -54,6 +56,7 @@ pub(crate) fn root_fields() -> Vec<Field> {
             operation,
             name: field.node.name.node.to_string(),
             rules: rule(&field.node),
+            is_fresh: field.node.directives.iter().any(|used| used.node.name.node == "fresh"),
             description: field.node.description.map(|text| text.node).unwrap_or_default(),
         }));
     }
@@ -84,7 +87,93 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         "deactivateUser" => format!("deactivateUser(id: \"{id}\") {{ id }}"),
         "reactivateUser" => format!("reactivateUser(id: \"{id}\") {{ id }}"),
         "deleteUser" => format!("deleteUser(id: \"{id}\")"),
+        "endUserSessions" => format!("endUserSessions(id: \"{id}\")"),
+        "inviteUser" => "inviteUser(email: \"guest@example.com\", role: USER)".to_owned(),
+        "updateProfile" => "updateProfile(input: { fullName: \"Some Body\" }) { id }".to_owned(),
+        "changeEmail" => "changeEmail(newEmail: \"other@example.com\")".to_owned(),
+        "deactivateAccount" => "deactivateAccount".to_owned(),
+        "deleteAccount" => "deleteAccount".to_owned(),
+        "exportMyData" => "exportMyData".to_owned(),
+        "revokeOtherSessions" => "revokeOtherSessions".to_owned(),
+        "revokeAllSessions" => "revokeAllSessions".to_owned(),
+        "reauthenticate" => format!("reauthenticate(password: \"{PASSWORD}\") {{ expiresIn }}"),
+        "changePassword" => format!(
+            "changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"another horse\")"
+        ),
+        "requestEmailVerification" => {
+            format!("requestEmailVerification(email: \"{}@example.com\")", target.username)
+        }
+        "requestPasswordReset" => {
+            format!("requestPasswordReset(identifier: \"{}\")", target.username)
+        }
+        // What they name is nothing, which is told to whoever may call them at all.
+        "revokeSession" => format!("revokeSession(id: \"{id}\")"),
+        "verifyEmail" => "verifyEmail(token: \"pco_\")".to_owned(),
+        "undoEmailChange" => "undoEmailChange(token: \"pco_\")".to_owned(),
+        "resetPassword" => {
+            "resetPassword(token: \"pco_\", newPassword: \"another horse\")".to_owned()
+        }
+        "acceptUserInvitation" => format!(
+            "acceptUserInvitation(token: \"pco_\", input: {{ username: \"guest\", password: \
+             \"{PASSWORD}\" }}) {{ expiresIn }}"
+        ),
         other => panic!("{other}: write a sample call of it"),
+    }
+}
+
+/// A call of a field by `boss`, an admin, about `target`, that does what the field is for, after what
+/// that takes.
+pub(crate) async fn prepared(
+    app: &TestApp,
+    field: &str,
+    target: &SignedIn,
+    boss: &SignedIn,
+) -> String {
+    let mutate = async |call: String| {
+        app.query(&format!("mutation {{ {call} }}"), &boss.access).await.data();
+    };
+    let address = |user: &SignedIn| format!("{}@example.com", user.username);
+    let with_token = |token: String| sample(field, target).replace("pco_", &token);
+    match field {
+        "setUserRole" => sample(field, target).replace("USER", "ADMIN"),
+        "reactivateUser" => {
+            mutate(sample("deactivateUser", target)).await;
+            sample(field, target)
+        }
+        // The last admin must stay.
+        "deactivateAccount" | "deleteAccount" => {
+            app.admin(&format!("deputy-{}", boss.username)).await;
+            sample(field, target)
+        }
+        "revokeSession" | "revokeOtherSessions" => {
+            let other = app.login(&boss.username, PASSWORD).await.signed_in("login");
+            let me =
+                app.query("{ me { sessions { edges { node { id current } } } } }", &other.access);
+            let edges = me.await.data()["me"]["sessions"]["edges"].clone();
+            let other =
+                edges.as_array().unwrap().iter().find(|edge| edge["node"]["current"] == true);
+            let id = other.unwrap()["node"]["id"].as_str().unwrap();
+            sample(field, target).replace(&target.id, id)
+        }
+        "verifyEmail" => with_token(app.mail("verify-email", &address(target)).await.token()),
+        "resetPassword" => {
+            mutate(sample("requestPasswordReset", target)).await;
+            with_token(app.mail("password-reset", &address(target)).await.token())
+        }
+        "undoEmailChange" => {
+            let other = format!("other-{}", address(boss));
+            mutate(format!("changeEmail(newEmail: \"{other}\")")).await;
+            let token = app.mail("confirm-email-change", &other).await.token();
+            mutate(format!("verifyEmail(token: \"{token}\")")).await;
+            with_token(app.mail("email-change-undo", &address(boss)).await.token())
+        }
+        "acceptUserInvitation" => {
+            let guest = format!("guest-{}", address(target));
+            mutate(format!("inviteUser(email: \"{guest}\", role: USER)")).await;
+            let token = app.mail("invitation", &guest).await.token();
+            with_token(token).replace("\"guest\"", &format!("\"guest-{}\"", target.username))
+        }
+        other => sample(other, target),
     }
 }
 
@@ -109,15 +198,24 @@ fn every_root_field_says_who_may_call_it_in_the_sdl_and_in_words() {
 #[tokio::test]
 async fn every_root_field_keeps_its_rule_for_every_kind_of_caller() {
     for field in root_fields() {
-        for caller in ["anonymous", "forged", "expired", "user", "deactivated", "demoted", "admin"]
-        {
+        for caller in [
+            "anonymous",
+            "forged",
+            "expired",
+            "user",
+            "deactivated",
+            "demoted",
+            "stale",
+            "admin",
+            "stale admin",
+        ] {
             let app = TestApp::start().await;
             let target = app.register("target").await;
             let bearer = bearer(&app, caller).await;
             let query = format!("{} {{ {} }}", field.operation, sample(&field.name, &target));
             // Its own session must not be what a signed-out caller presents.
             let reply = app.call(&query, json!({}), bearer.as_deref()).await;
-            let expected = expected(field.rules[0], caller);
+            let expected = expected(&field, caller);
             assert_eq!(reply.code(), expected, "{} as {caller}: {}", field.name, reply.text);
         }
     }
@@ -134,6 +232,16 @@ async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
         }
         "user" => Some(app.register("caller").await.access),
         "admin" => Some(app.admin("caller").await.access),
+        "stale" | "stale admin" => {
+            let user = match caller {
+                "stale" => app.register("caller").await,
+                _ => app.admin("caller").await,
+            };
+            app.clock.advance(std::time::Duration::from_secs(301));
+            // Refreshing is no sign-in.
+            let refreshed = app.refresh(&user.refresh).await.data();
+            Some(refreshed["refreshToken"]["accessToken"].as_str().unwrap().to_owned())
+        }
         "deactivated" | "demoted" => {
             let user = app.admin("caller").await;
             let boss = app.admin("boss").await;
@@ -150,10 +258,22 @@ async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
     }
 }
 
-fn expected(rule: Rule, caller: &str) -> &'static str {
-    match (rule, caller) {
-        (Rule::Public, _) | (_, "admin") | (Rule::SignedIn, "user" | "demoted") => "NONE",
-        (Rule::Admin, "user" | "demoted") => "FORBIDDEN",
-        _ => "UNAUTHENTICATED",
+fn expected(field: &Field, caller: &str) -> &'static str {
+    match (field.rules[0], caller) {
+        (Rule::Admin, "user" | "demoted" | "stale") => "FORBIDDEN",
+        (Rule::SignedIn | Rule::Admin, "anonymous" | "forged" | "expired" | "deactivated") => {
+            "UNAUTHENTICATED"
+        }
+        (_, "stale" | "stale admin") if field.is_fresh => "STEP_UP_REQUIRED",
+        // There is nothing that the sample names, which only those are told who may call.
+        _ => match field.name.as_str() {
+            "revokeSession" => "NOT_FOUND",
+            "verifyEmail" | "undoEmailChange" | "resetPassword" | "acceptUserInvitation" => {
+                "INVALID_TOKEN"
+            }
+            // The last admin must stay.
+            "deactivateAccount" | "deleteAccount" if caller.ends_with("admin") => "CONFLICT",
+            _ => "NONE",
+        },
     }
 }

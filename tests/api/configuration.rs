@@ -72,6 +72,15 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--hash-workers=0", "HASH_WORKERS"),
         ("--password-min-length=7", "PASSWORD_MIN_LENGTH"),
         ("--rate-limits=zanzibar", "RATE_LIMITS"),
+        ("--registration=zanzibar", "REGISTRATION"),
+        ("--require-email-verification=zanzibar", "REQUIRE_EMAIL_VERIFICATION"),
+        ("--verify-email-url=https://zanzibar.example/verify", "VERIFY_EMAIL_URL"),
+        ("--reset-password-url=zanzibar/{token}", "RESET_PASSWORD_URL"),
+        ("--undo-email-change-url=ftp://zanzibar.example/{token}", "UNDO_EMAIL_CHANGE_URL"),
+        (
+            "--accept-invitation-url=https://zanzibar.example/{token}{token}",
+            "ACCEPT_INVITATION_URL",
+        ),
         ("--introspection=zanzibar", "INTROSPECTION"),
         ("--playground=zanzibar", "PLAYGROUND"),
         ("--metrics-listen=zanzibar", "METRICS_LISTEN"),
@@ -82,6 +91,24 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         assert!(told.iter().any(|problem| problem.contains(name)), "{flag}: {told:?}");
         assert!(!told.iter().any(|problem| problem.contains("zanzibar")), "{flag}: {told:?}");
     }
+}
+
+#[test]
+fn what_needs_mail_is_refused_without() {
+    let production = ["--env=production", "--public-url=https://a.example.org", GOOD_SECRET];
+    for (flag, name) in [
+        ("--require-email-verification=true", "REQUIRE_EMAIL_VERIFICATION"),
+        ("--registration=invite", "REGISTRATION=invite"),
+    ] {
+        let told = problems(&[&production[..], &[flag]].concat());
+        assert_eq!(told, [format!("{name} needs a mail server: set SMTP_URL")]);
+    }
+    let http = "--verify-email-url=http://app.example.org/{token}";
+    let told = problems(&[&production[..], &[http]].concat());
+    assert!(
+        told[0].starts_with("VERIFY_EMAIL_URL must be a URL (https in production)"),
+        "{told:?}"
+    );
 }
 
 #[test]

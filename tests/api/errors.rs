@@ -27,6 +27,7 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
         (app.login("nobody", PASSWORD).await, "INVALID_CREDENTIALS"),
         (app.refresh("nonsense").await, "INVALID_TOKEN"),
         (app.query("{ users { totalCount } }", &alice.access).await, "FORBIDDEN"),
+        (Box::pin(stale()).await, "STEP_UP_REQUIRED"),
         (app.query("mutation { deleteUser(id: \"x\") }", &boss.access).await, "NOT_FOUND"),
         (app.query(&conflict, &boss.access).await, "CONFLICT"),
         (Box::pin(limited()).await, "RATE_LIMITED"),
@@ -39,7 +40,14 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
     assert_eq!(codes, documented());
 }
 
-/// A token that was consumed, but whose successor cannot be derived: its salt is gone.
+/// A sign-in that is too long ago.
+async fn stale() -> crate::support::Reply {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    app.clock.advance(std::time::Duration::from_secs(301));
+    app.query("mutation { deleteAccount }", &alice.access).await
+}
+
 /// One registration too many.
 async fn limited() -> crate::support::Reply {
     let app = TestApp::start_with(&["--rate-limits=on"]).await;
@@ -49,6 +57,7 @@ async fn limited() -> crate::support::Reply {
     app.try_register("another", "another@example.com", PASSWORD).await
 }
 
+/// A token that was consumed, but whose successor cannot be derived: its salt is gone.
 async fn unsettled(app: &TestApp, token: &str) -> crate::support::Reply {
     app.refresh(token).await.data();
     app.sql("UPDATE refresh_tokens SET salt = NULL").await;

@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::authorization::{root_fields, sample};
+use crate::authorization::{prepared, root_fields};
 use crate::support::{PASSWORD, Reply, SignedIn, TestApp, dump, send, tables};
 
 /// What is only said inside: by SQL, by the libraries, by Rust.
@@ -64,10 +64,18 @@ async fn rename(app: &TestApp, from: &str, to: &str) {
     app.sql(&format!("ALTER TABLE \"{from}\" RENAME TO \"{to}\"")).await;
 }
 
-/// A call of a field, about a user whom it concerns alone.
-fn call(operation: &str, field: &str, target: &SignedIn) -> String {
-    let fresh = target.username.replace("target", "\"fresh");
-    format!("{operation} {{ {} }}", sample(field, target).replace("\"fresh", &fresh))
+/// A call of a field that does what it is for, about users whom it concerns alone.
+async fn call(
+    app: &TestApp,
+    operation: &str,
+    field: &str,
+    (target, boss): (&SignedIn, &SignedIn),
+) -> String {
+    let call = prepared(app, field, target, boss).await;
+    let alone = target.username.replace("target", "");
+    let call = call.replace("\"fresh", &format!("\"fresh{alone}"));
+    let call = call.replace("\"guest@", &format!("\"guest{alone}@"));
+    format!("{operation} {{ {} }}", call.replace("\"other@", &format!("\"other{alone}@")))
 }
 
 #[tokio::test]
@@ -80,7 +88,7 @@ async fn without_any_one_table_every_field_fails_without_a_word_or_does_all_it_s
             // Whoever signs out is no admin any more.
             let boss = app.admin(&format!("boss{number}x{of_table}")).await;
             let target = app.register(&format!("target{number}x{of_table}")).await;
-            let query = call(field.operation, &field.name, &target);
+            let query = call(&app, field.operation, &field.name, (&target, &boss)).await;
             let of = format!("{} without {table}", field.name);
             // Known in memory, so that the resolver is what meets the fault.
             app.query("{ me { id } }", &boss.access).await.data();

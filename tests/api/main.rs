@@ -33,7 +33,9 @@ mod metrics;
 mod migrations;
 #[cfg(target_os = "linux")]
 mod outages;
+mod own_account;
 mod production;
+mod recovery;
 mod schema;
 mod secrets;
 mod sessions;

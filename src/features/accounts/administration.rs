@@ -3,13 +3,16 @@
 //! Each is one transaction that first locks the target, the acting admin and all active admins,
 //! in the order of their ids, and looks again at what the guard saw. So two admins who demote
 //! each other meet in the database: the second one is no admin any more, or is the last (AZ-06).
-//! The operator needs no standing, and leaves no service without an admin either.
+//! The operator needs no standing, and leaves no service without an admin either; nor does somebody
+//! who shuts or deletes their own account.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 
+use super::identity::Email;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, Role, User, Viewer};
 use crate::platform::db::DbFailure;
@@ -44,6 +47,8 @@ impl DbFailure for AdminError {
 pub(crate) enum By<'a> {
     /// An admin, whose standing is looked at again in the transaction.
     Admin(&'a Viewer),
+    /// Whose account it is.
+    Owner(&'a Viewer),
     /// The operator, at the command line.
     Operator,
 }
@@ -91,7 +96,8 @@ impl Accounts {
         self.change(client, by, id, Change::Reactivate).await
     }
 
-    /// Deletes a user with all their sessions; the audit log keeps the bare id.
+    /// Deletes a user with all that is theirs; the audit log keeps the bare id, and no longer from
+    /// where they came (DP-01).
     pub(crate) async fn delete(
         &self,
         client: &Client,
@@ -123,30 +129,44 @@ impl Accounts {
     ) -> Result<User, AdminError> {
         let txn = self.db.begin().await?;
         let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
-        let is_admin = |user: &&User| user.is_active && user.role == Role::Admin;
-        if let By::Admin(viewer) = by
-            && !locked.iter().filter(is_admin).any(|user| user.id == viewer.user.id)
-        {
-            return Err(AdminError::Forbidden);
-        }
+        by.check(&locked)?;
         let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
         if change.is_done_for(target) {
             return Ok(target.clone());
         }
-        let others = locked.iter().filter(is_admin).filter(|user| user.id != id).count();
-        let removes_an_admin = is_admin(&target) && change.removes_an_admin();
+        let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
+        let removes_an_admin = is_admin(target) && change.removes_an_admin();
         if others == 0 && removes_an_admin {
             return Err(AdminError::LastAdmin);
         }
         let now = self.clock.now();
         let changed = self.apply(&txn, target, change, now).await?;
         audit::record(&txn, now, by.event(client, change.kind(), id)).await?;
-        if let Change::Password(_) = change {
-            let letter = Letter { kind: mail::Kind::PasswordChanged, to: &changed, client };
-            self.outbox.write(&txn, now, letter).await?;
+        let told = match change {
+            Change::Password(_) => Some(mail::Kind::PasswordChanged),
+            Change::Delete => Some(mail::Kind::AccountDeleted),
+            Change::Role(_) | Change::Deactivate | Change::Reactivate | Change::Unlock => None,
+        };
+        if let Some(kind) = told {
+            self.outbox.write(&txn, now, Letter::to(&changed, kind, client)).await?;
+        }
+        if matches!(change, Change::Delete) {
+            audit::forget_origins(&txn, id).await?;
         }
         txn.commit().await?;
         Ok(changed)
+    }
+
+    /// Deletes a user's row and whatever names them. Sessions, tokens and links go with the row, by
+    /// their foreign keys.
+    async fn erase(&self, txn: &DatabaseTransaction, user: &User) -> Result<(), DbErr> {
+        store::delete(txn, user.id).await?;
+        self.outbox.erase(txn, &user.email).await?;
+        match Email::parse(&user.email) {
+            Ok(email) => links::erase(txn, email.key()).await,
+            // Nobody has an address that is none.
+            Err(_) => Ok(()),
+        }
     }
 
     async fn apply(
@@ -169,6 +189,7 @@ impl Accounts {
             Change::Password(hash) => {
                 store::update_password(txn, user.id, hash).await?;
                 store::unlock(txn, user.id, now).await?;
+                links::void(txn, user.id).await?;
                 let reason = EndReason::PasswordChanged;
                 self.sessions.end_all(txn, user.id, reason, now).await?;
             }
@@ -176,9 +197,8 @@ impl Accounts {
                 store::unlock(txn, user.id, now).await?;
                 return Ok(target.clone());
             }
-            // The sessions and their tokens go with the user, by their foreign keys.
             Change::Delete => {
-                store::delete(txn, user.id).await?;
+                self.erase(txn, &user).await?;
                 return Ok(user);
             }
         }
@@ -187,18 +207,39 @@ impl Accounts {
     }
 }
 
+/// Whether a user may do what admins may.
+fn is_admin(user: &User) -> bool {
+    user.is_active && user.role == Role::Admin
+}
+
 impl<'a> By<'a> {
+    /// Looks at the locked rows whether the guard's word still stands.
+    pub(super) fn check(self, locked: &[User]) -> Result<(), AdminError> {
+        let stands = match self {
+            Self::Admin(viewer) => {
+                locked.iter().any(|user| is_admin(user) && user.id == viewer.user.id)
+            }
+            Self::Owner(viewer) => {
+                locked.iter().any(|user| user.is_active && user.id == viewer.user.id)
+            }
+            Self::Operator => true,
+        };
+        stands.then_some(()).ok_or(AdminError::Forbidden)
+    }
+
     /// Whom a change of `id` has to lock besides the admins.
-    fn ids(self, id: UserId) -> [UserId; 2] {
+    pub(super) fn ids(self, id: UserId) -> [UserId; 2] {
         match self {
             Self::Admin(viewer) => [id, viewer.user.id],
-            Self::Operator => [id, id],
+            Self::Owner(_) | Self::Operator => [id, id],
         }
     }
 
     pub(super) fn event(self, client: &'a Client, kind: Kind, id: UserId) -> Event<'a> {
         let (actor, session) = match self {
-            Self::Admin(viewer) => (Actor::from(viewer), Some(viewer.session_id)),
+            Self::Admin(viewer) | Self::Owner(viewer) => {
+                (Actor::from(viewer), Some(viewer.session_id))
+            }
             Self::Operator => (Actor::Cli, None),
         };
         Event { kind, actor, target: Some(id.0), session, client }

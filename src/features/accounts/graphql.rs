@@ -1,6 +1,8 @@
 //! Accounts in the schema.
 
 mod connection;
+mod life;
+mod own;
 mod shape;
 
 use std::collections::HashMap;
@@ -11,12 +13,14 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
-use super::{Accounts, AdminError, By, CreateError, LIMITS, NewAccount};
+pub(crate) use self::life::{InvitationMutation, OwnAccountMutation};
+use super::{Accounts, AdminError, By, CreateError, LIMITS, NewAccount, Registered};
+use crate::features::links::LinkError;
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, auth, limit, public};
+use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{RoleGuard, SignedIn};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, RoleGuard, SignedIn};
 use crate::graphql::page::Window;
 use crate::platform::access::{self, Role};
 use crate::platform::db::Db;
@@ -82,6 +86,14 @@ pub(crate) struct RegisterInput {
 #[derive(Union)]
 pub(crate) enum RegisterResult {
     AuthPayload(AuthPayload),
+    VerificationRequired(VerificationRequired),
+}
+
+/// The account will be there once the link has been used that was mailed to its address.
+#[derive(SimpleObject)]
+pub(crate) struct VerificationRequired {
+    /// The address, as submitted.
+    email: String,
 }
 
 /// Loads the users that one operation looks up by id in one statement.
@@ -153,7 +165,8 @@ pub(crate) struct AccountMutation;
 
 #[Object]
 impl AccountMutation {
-    /// Makes an account and signs its owner in. Anybody may call this.
+    /// Makes an account and signs its owner in; or has them first show that the address is theirs, where
+    /// the server is set up so. Anybody may call this.
     #[graphql(directive = public::apply(), directive = limit::apply(&LIMITS[0]))]
     async fn register(
         &self,
@@ -166,8 +179,14 @@ impl AccountMutation {
             password: &input.password,
             full_name: input.full_name.as_deref(),
         };
-        let signed_in = ctx.service::<Accounts>().register(ctx.client(), &new).await?;
-        Ok(RegisterResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
+        Ok(match ctx.service::<Accounts>().register(ctx.client(), &new).await? {
+            Registered::SignedIn(user, tokens) => {
+                RegisterResult::AuthPayload(AuthPayload::hand_over(ctx, (user, tokens)))
+            }
+            Registered::VerificationRequired => {
+                RegisterResult::VerificationRequired(VerificationRequired { email: input.email })
+            }
+        })
     }
 }
 
@@ -176,10 +195,12 @@ pub(crate) struct AdministrationMutation;
 
 #[Object]
 impl AdministrationMutation {
-    /// Gives a user a role; it takes effect on their next request. Requires role ADMIN.
+    /// Gives a user a role; it takes effect on their next request. A sign-in of the last five minutes
+    /// is needed. Requires role ADMIN.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "RoleGuard(Role::Admin).and(Fresh)",
+        directive = auth::apply(Some(directive::Role::Admin)),
+        directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn set_user_role(
         &self,
@@ -222,10 +243,12 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Deletes a user with all their sessions, and answers the id. Requires role ADMIN.
+    /// Deletes a user with all that is theirs, and answers the id. A sign-in of the last five minutes is
+    /// needed. Requires role ADMIN.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "RoleGuard(Role::Admin).and(Fresh)",
+        directive = auth::apply(Some(directive::Role::Admin)),
+        directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn delete_user(
         &self,
@@ -235,6 +258,20 @@ impl AdministrationMutation {
         let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
         let user = accounts.delete(ctx.client(), by, target(&id)?).await?;
         Ok(user.id.to_string().into())
+    }
+
+    /// Ends all sessions of a user, and says how many there were. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn end_user_sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<u64> {
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        Ok(accounts.end_sessions(ctx.client(), by, target(&id)?).await?)
     }
 }
 
@@ -248,6 +285,12 @@ impl From<CreateError> for ApiError {
         match error {
             CreateError::Invalid(problems) => Self::invalid(&problems),
             CreateError::Taken(field) => Self::taken(field),
+            CreateError::Closed => {
+                Self::new(Code::Forbidden, "Accounts are not to be had in this way here")
+            }
+            CreateError::Forbidden => Self::forbidden(),
+            CreateError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
+            CreateError::InvalidToken => LinkError::Invalid.into(),
             CreateError::Limited(limited) => limited.into(),
             CreateError::Hash(error) => error.into(),
             CreateError::Crypto(cause) => Self::internal(cause),

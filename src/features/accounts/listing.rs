@@ -1,10 +1,12 @@
 //! Pages of users, by key and never by offset: a deep page costs what the first one costs.
 
+mod store;
+
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Accounts, store};
+use super::Accounts;
 use crate::platform::access::{Role, User};
 use crate::platform::id::UserId;
 

@@ -1,31 +1,45 @@
-//! Accounts: registration, looking users up, and what admins do to them.
+//! Accounts: how they begin, how they are looked up, and what happens to them until they end.
 //!
-//! How an account begins is [`registration`]; how admins change one is [`administration`], and what
-//! only the operator does is [`operator`]; how users are listed is [`listing`].
+//! How an account begins is [`registration`], with [`pending`] where its address is to be proven first
+//! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
+//! them is [`export`]; how admins change one is [`administration`], and what only the operator does is
+//! [`operator`]; how users are listed is [`listing`].
 
+mod address;
 mod administration;
+mod create_error;
+mod export;
 pub(crate) mod graphql;
 pub(crate) mod identity;
+mod invitations;
 mod listing;
 mod operator;
+mod pending;
+mod profile;
 mod registration;
 mod store;
 
 use sea_orm::DbErr;
 
+pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
 pub(crate) use self::administration::{AdminError, By};
+pub(crate) use self::create_error::CreateError;
+pub(crate) use self::invitations::Invitee;
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
-pub(crate) use self::registration::{CreateError, LIMITS, NewAccount};
+pub(crate) use self::pending::{PendingAccount, verification};
+pub(crate) use self::profile::ProfileError;
+pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
 use crate::features::sessions::Sessions;
 use crate::platform::access::User;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
+use crate::platform::invalid::Invalid;
 use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
-use crate::platform::passwords::policy::Policy;
+use crate::platform::passwords::policy::{Identity, Password, Policy};
 
 /// The one place that makes, reads and changes accounts.
 #[derive(Clone)]
@@ -37,6 +51,7 @@ pub(crate) struct Accounts {
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
     pub(crate) outbox: Outbox,
+    pub(crate) registration: Registration,
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,
 }
@@ -45,5 +60,13 @@ impl Accounts {
     /// The users among `ids` that exist, in no particular order.
     pub(crate) async fn find_all(db: &Db, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
         store::find_all(db, ids).await
+    }
+
+    /// Reads a password that a user is to have from now on, if it is good enough for them.
+    pub(crate) fn new_password(&self, user: &User, password: &str) -> Result<Password, Invalid> {
+        let password = Password::parse(password)?;
+        let identity = Identity { username: &user.username, email: &user.email, host: &self.host };
+        self.policy.check(&password, &identity)?;
+        Ok(password)
     }
 }

@@ -1,5 +1,5 @@
-//! What only the operator does, at the command line: set a password, unlock an account, end a
-//! user's sessions.
+//! What the operator does at the command line: set a password, unlock an account, end a user's
+//! sessions, which admins may too.
 //!
 //! Admins do not set passwords, and no field of the schema takes one for somebody else (PW-12).
 
@@ -14,7 +14,6 @@ use crate::platform::access::{Client, User};
 use crate::platform::id::UserId;
 use crate::platform::invalid::Invalid;
 use crate::platform::passwords::hash::HashError;
-use crate::platform::passwords::policy::{Identity, Password};
 
 /// Why a password was not set.
 #[derive(Debug, thiserror::Error)]
@@ -43,9 +42,7 @@ impl Accounts {
         user: &User,
         password: &str,
     ) -> Result<User, SetPasswordError> {
-        let password = Password::parse(password).map_err(SetPasswordError::Invalid)?;
-        let identity = Identity { username: &user.username, email: &user.email, host: &self.host };
-        self.policy.check(&password, &identity).map_err(SetPasswordError::Invalid)?;
+        let password = self.new_password(user, password).map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(&password).await?;
         Ok(self.change(&Client::CLI, By::Operator, user.id, Change::Password(&hash)).await?)
     }
@@ -56,20 +53,33 @@ impl Accounts {
     }
 
     /// Ends every session of a user, and returns how many there were.
-    pub(crate) async fn end_sessions(&self, id: UserId) -> Result<u64, AdminError> {
-        let outcome = self.db.retry(|| self.end_sessions_once(id)).await;
+    pub(crate) async fn end_sessions(
+        &self,
+        client: &Client,
+        by: By<'_>,
+        id: UserId,
+    ) -> Result<u64, AdminError> {
+        let outcome = self.db.retry(|| self.end_sessions_once(client, by, id)).await;
         self.sessions.forget(id);
         outcome
     }
 
-    async fn end_sessions_once(&self, id: UserId) -> Result<u64, AdminError> {
+    async fn end_sessions_once(
+        &self,
+        client: &Client,
+        by: By<'_>,
+        id: UserId,
+    ) -> Result<u64, AdminError> {
         let txn = self.db.begin().await?;
-        store::lock(&txn, id).await?.ok_or(AdminError::NotFound)?;
+        let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
+        by.check(&locked)?;
+        if !locked.iter().any(|user| user.id == id) {
+            return Err(AdminError::NotFound);
+        }
         let now = self.clock.now();
         let ended = self.sessions.end_all(&txn, id, EndReason::Revoked, now).await?;
         if ended > 0 {
-            let event = By::Operator.event(&Client::CLI, Kind::SessionsEnded, id);
-            audit::record(&txn, now, event).await?;
+            audit::record(&txn, now, by.event(client, Kind::SessionsEnded, id)).await?;
         }
         txn.commit().await?;
         Ok(ended)

@@ -1,20 +1,25 @@
-//! How an account begins: by its owner, or by the operator.
+//! How an account begins: by its owner, or by the operator. Where an address must be proven first,
+//! [`pending`](super::pending) goes on; how somebody is invited is in
+//! [`invitations`](super::invitations).
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
+use super::create_error::CreateError;
 use super::identity::{Email, FullName, Username};
+use super::store::Taken;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::sessions::{SessionError, Tokens};
+use crate::features::links::{self, Purpose};
+use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Role, User};
-use crate::platform::db::{DbFailure, is_unique_violation};
+use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
-use crate::platform::invalid::{Invalid, Problem, Reason};
-use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
-use crate::platform::passwords::hash::{HashError, PasswordHash};
+use crate::platform::invalid::{Invalid, Reason};
+use crate::platform::limits::{By, Counts, Limit, Subject};
+use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::PasswordHash;
 use crate::platform::passwords::policy::{Identity, Password};
-use crate::platform::secret::CryptoError;
 
 /// What keeps one address from filling the database, and from asking for one name after another.
 pub(crate) static LIMITS: [Limit; 1] = [Limit {
@@ -25,6 +30,43 @@ pub(crate) static LIMITS: [Limit; 1] = [Limit {
     counts: Counts::Attempts { at_once: 5 },
 }];
 
+/// Who may get an account, and when they have it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Registration {
+    pub(crate) admission: Admission,
+    /// Whether whoever registers must first show that the address is theirs.
+    pub(crate) requires_verification: bool,
+}
+
+/// Who may get an account without the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Everybody.
+    Open,
+    /// Whom an admin invites.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+impl Admission {
+    /// As the setting spells it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite => "invite",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// What a registration led to.
+pub(crate) enum Registered {
+    SignedIn(User, Tokens),
+    /// Whether there is an account with this address or not.
+    VerificationRequired,
+}
+
 /// What somebody typed to get an account. It has no role: nobody registers as an admin (RS-10).
 pub(crate) struct NewAccount<'a> {
     pub(crate) username: &'a str,
@@ -33,84 +75,50 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) full_name: Option<&'a str>,
 }
 
-/// Why there is no new account.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CreateError {
-    #[error("{} fields are not acceptable", .0.len())]
-    Invalid(Vec<Problem>),
-    /// The named field's value belongs to another account.
-    #[error("the {0} is taken")]
-    Taken(&'static str),
-    #[error(transparent)]
-    Limited(#[from] Limited),
-    #[error(transparent)]
-    Hash(#[from] HashError),
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
-}
-
-impl From<SessionError> for CreateError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Crypto(error) => Self::Crypto(error),
-            SessionError::Db(error) => Self::Db(error),
-        }
-    }
-}
-
-impl DbFailure for CreateError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Invalid(_)
-            | Self::Taken(_)
-            | Self::Limited(_)
-            | Self::Hash(_)
-            | Self::Crypto(_) => None,
-        }
-    }
-}
-
 /// Input that has been found acceptable.
-struct Accepted {
-    username: Username,
-    email: Email,
-    full_name: Option<FullName>,
-    password: Password,
+pub(super) struct Accepted {
+    pub(super) username: Username,
+    pub(super) email: Email,
+    pub(super) full_name: Option<FullName>,
+    pub(super) password: Password,
 }
 
 impl Accounts {
-    /// Makes an account for whoever asks, and signs them in.
+    /// Makes an account for whoever asks, and signs them in; or has them show first that the address
+    /// is theirs.
     pub(crate) async fn register(
         &self,
         client: &Client,
         new: &NewAccount<'_>,
-    ) -> Result<(User, Tokens), CreateError> {
+    ) -> Result<Registered, CreateError> {
+        if self.registration.admission != Admission::Open {
+            return Err(CreateError::Closed);
+        }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
         let subject = Subject { ip: client.ip, identifier: "" };
         let admission = self.limits.admit(&LIMITS, subject).await?;
-        let outcome = self.register_accepted(client, &accepted).await;
+        let outcome = match self.registration.requires_verification {
+            true => self.register_pending(client, &accepted).await,
+            false => self.register_at_once(client, &accepted).await,
+        };
         match &outcome {
             Ok(_) => admission.succeeded().await,
-            Err(CreateError::Invalid(_) | CreateError::Taken(_) | CreateError::Limited(_)) => {}
-            Err(CreateError::Hash(_) | CreateError::Crypto(_) | CreateError::Db(_)) => {
-                admission.unjudged().await;
-            }
+            Err(error) if error.is_ours() => admission.unjudged().await,
+            Err(_) => {}
         }
         outcome
     }
 
-    async fn register_accepted(
+    async fn register_at_once(
         &self,
         client: &Client,
         accepted: &Accepted,
-    ) -> Result<(User, Tokens), CreateError> {
+    ) -> Result<Registered, CreateError> {
         let hash = self.hash_unless_taken(accepted).await?;
         let made = self.db.retry(|| self.insert_and_sign_in(client, accepted, &hash)).await;
-        self.name_conflict(accepted, made).await
+        let (user, tokens) = self.name_conflict(accepted, made).await?;
+        Ok(Registered::SignedIn(user, tokens))
     }
 
     /// Makes an account with a role, for the operator: reserved names are theirs to give, and
@@ -134,7 +142,7 @@ impl Accounts {
     ) -> Result<(User, Tokens), CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let mut user = Self::insert(&txn, accepted, hash, Role::User, now).await?;
+        let user = Self::insert(&txn, accepted, hash, Standing::default(), now).await?;
         let event = Event {
             kind: Kind::Registered,
             actor: Actor::User(user.id),
@@ -143,10 +151,32 @@ impl Accounts {
             client,
         };
         audit::record(&txn, now, event).await?;
-        store::touch_login(&txn, user.id, now).await?;
-        user.last_login_at = Some(now);
-        let tokens = self.sessions.begin(&txn, client, &user, Kind::SignedIn, now).await?;
+        if self.outbox.is_on() {
+            let new = links::New {
+                purpose: Purpose::Verification,
+                user: Some(user.id),
+                email_key: accepted.email.key(),
+            };
+            let token = links::issue(&txn, now, new, None::<&()>).await?;
+            let letter = Letter::to(&user, mail::Kind::VerifyEmail, client).with(token.expose());
+            self.outbox.write(&txn, now, letter).await?;
+        }
+        let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;
         txn.commit().await?;
+        Ok(signed_in)
+    }
+
+    /// Begins the first session of an account in the transaction that makes it.
+    pub(super) async fn sign_in_at_once(
+        &self,
+        txn: &impl ConnectionTrait,
+        client: &Client,
+        mut user: User,
+        now: DateTime<Utc>,
+    ) -> Result<(User, Tokens), CreateError> {
+        store::touch_login(txn, user.id, now).await?;
+        user.last_login_at = Some(now);
+        let tokens = self.sessions.begin(txn, client, &user, Kind::SignedIn, now).await?;
         Ok((user, tokens))
     }
 
@@ -158,7 +188,8 @@ impl Accounts {
     ) -> Result<User, CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let user = Self::insert(&txn, accepted, hash, role, now).await?;
+        let standing = Standing { role, email_verified: false };
+        let user = Self::insert(&txn, accepted, hash, standing, now).await?;
         let event = Event {
             kind: Kind::UserCreated,
             actor: Actor::Cli,
@@ -172,11 +203,11 @@ impl Accounts {
     }
 
     /// Inserts the row. Who was first is settled by the unique constraints, not by a look before.
-    async fn insert(
+    pub(super) async fn insert(
         txn: &impl ConnectionTrait,
         accepted: &Accepted,
         hash: &PasswordHash,
-        role: Role,
+        standing: Standing,
         now: DateTime<Utc>,
     ) -> Result<User, DbErr> {
         let row = store::NewUser {
@@ -184,8 +215,9 @@ impl Accounts {
             username: &accepted.username,
             email: &accepted.email,
             full_name: accepted.full_name.as_ref(),
+            email_verified: standing.email_verified,
             password_hash: hash,
-            role,
+            role: standing.role,
             now,
         };
         store::insert(txn, row).await
@@ -195,7 +227,7 @@ impl Accounts {
     ///
     /// Asked after the transaction has ended: with its connection in hand, waiting for a second
     /// one would let many callers wait for each other.
-    async fn name_conflict<T>(
+    pub(super) async fn name_conflict<T>(
         &self,
         accepted: &Accepted,
         made: Result<T, CreateError>,
@@ -209,7 +241,10 @@ impl Accounts {
     }
 
     /// Spares the hash when the answer is known already. A look, not a decision.
-    async fn hash_unless_taken(&self, accepted: &Accepted) -> Result<PasswordHash, CreateError> {
+    pub(super) async fn hash_unless_taken(
+        &self,
+        accepted: &Accepted,
+    ) -> Result<PasswordHash, CreateError> {
         if let Some(taken) = self.taken(accepted).await? {
             return Err(taken);
         }
@@ -218,12 +253,20 @@ impl Accounts {
 
     async fn taken(&self, accepted: &Accepted) -> Result<Option<CreateError>, DbErr> {
         let (username, email) = (accepted.username.key(), accepted.email.key());
-        let field = store::find_taken(self.db.reader(), username, email).await?;
-        Ok(field.map(CreateError::Taken))
+        let taken = store::find_taken(self.db.reader(), username, email).await?;
+        Ok(match taken {
+            Taken { username: true, .. } => Some(CreateError::Taken("username")),
+            Taken { email: true, .. } => Some(CreateError::Taken("email")),
+            Taken { .. } => None,
+        })
     }
 
     /// Parses and checks every field, so that a person sees all that is wrong at once.
-    fn accept(&self, new: &NewAccount<'_>, naming: Naming) -> Result<Accepted, CreateError> {
+    pub(super) fn accept(
+        &self,
+        new: &NewAccount<'_>,
+        naming: Naming,
+    ) -> Result<Accepted, CreateError> {
         let username = Username::parse(new.username)
             .and_then(|username| naming.allow(username))
             .map_err(|invalid| invalid.at("input.username"));
@@ -248,15 +291,28 @@ impl Accounts {
     }
 }
 
+/// With what an account begins beside what was typed.
+#[derive(Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) role: Role,
+    pub(super) email_verified: bool,
+}
+
+impl Default for Standing {
+    fn default() -> Self {
+        Self { role: Role::User, email_verified: false }
+    }
+}
+
 /// Who chooses the name.
 #[derive(Clone, Copy)]
-enum Naming {
+pub(super) enum Naming {
     Public,
     Operator,
 }
 
 impl Naming {
-    fn allow(self, username: Username) -> Result<Username, Invalid> {
+    pub(super) fn allow(self, username: Username) -> Result<Username, Invalid> {
         match self {
             Self::Public if username.is_reserved() => {
                 Err(Invalid::new(Reason::Reserved, "This username is reserved"))

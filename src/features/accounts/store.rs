@@ -2,14 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, Func, SimpleExpr};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait,
-    Order as SqlOrder, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::identity::{Email, FullName, Identifier, Username};
-use super::listing::{Filter, Key, Listing, OrderField, Place};
 use crate::entity::user;
 use crate::platform::access::{Role, User};
 use crate::platform::db::Db;
@@ -21,6 +20,7 @@ pub(super) struct NewUser<'a> {
     pub(super) id: UserId,
     pub(super) username: &'a Username,
     pub(super) email: &'a Email,
+    pub(super) email_verified: bool,
     pub(super) full_name: Option<&'a FullName>,
     pub(super) password_hash: &'a PasswordHash,
     pub(super) role: Role,
@@ -32,7 +32,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         id: new.id,
         username: new.username.as_str().to_owned(),
         email: new.email.as_typed().to_owned(),
-        email_verified: false,
+        email_verified: new.email_verified,
         full_name: new.full_name.map(|name| name.as_str().to_owned()),
         role: new.role,
         is_active: true,
@@ -61,15 +61,21 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
     Ok(user)
 }
 
-/// Which of the two is another user's, the username first.
+/// Which of a username and an address are another user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) username: bool,
+    pub(super) email: bool,
+}
+
 pub(super) async fn find_taken(
     db: &impl ConnectionTrait,
     username_key: &str,
     email_key: &str,
-) -> Result<Option<&'static str>, DbErr> {
-    let taken: Vec<String> = user::Entity::find()
+) -> Result<Taken, DbErr> {
+    let taken: Vec<(String, String)> = user::Entity::find()
         .select_only()
-        .column(user::Column::UsernameKey)
+        .columns([user::Column::UsernameKey, user::Column::EmailKey])
         .filter(
             Condition::any()
                 .add(user::COLUMN.username_key.eq(username_key))
@@ -79,9 +85,9 @@ pub(super) async fn find_taken(
         .into_tuple()
         .all(db)
         .await?;
-    Ok(match taken.iter().any(|key| key == username_key) {
-        true => Some("username"),
-        false => (!taken.is_empty()).then_some("email"),
+    Ok(Taken {
+        username: taken.iter().any(|(username, _)| username == username_key),
+        email: taken.iter().any(|(_, email)| email == email_key),
     })
 }
 
@@ -170,6 +176,33 @@ pub(super) async fn unlock(
     Ok(())
 }
 
+/// Gives a user an address, which they have shown to be theirs or had before.
+pub(super) async fn update_email(
+    txn: &impl ConnectionTrait,
+    user: &User,
+    email: &Email,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::Email, Expr::value(email.as_typed()))
+        .col_expr(user::Column::EmailKey, Expr::value(email.key()))
+        .col_expr(user::Column::EmailVerified, Expr::value(user.email_verified))
+        .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
+        .filter(user::COLUMN.id.eq(user.id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn update_profile(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::FullName, Expr::value(user.full_name.clone()))
+        .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
+        .filter(user::COLUMN.id.eq(user.id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn touch_login(
     txn: &impl ConnectionTrait,
     id: UserId,
@@ -187,201 +220,3 @@ pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(),
     user::Entity::delete_by_id(id).exec(txn).await?;
     Ok(())
 }
-
-/// At most `limit` users of a listing, beginning at the end it is counted from.
-///
-/// A search that many match goes along the order first, where a page is full soon, unless its
-/// matches all lie elsewhere. Then, and when there are few, it goes by what it compares.
-pub(super) async fn list(db: &Db, listing: &Listing, limit: u64) -> Result<Vec<User>, DbErr> {
-    let Some(prefix) = &listing.filter.search else {
-        return read(db, listing, AccessPath::Order, limit).await;
-    };
-    if has_many_matches(db.reader(), prefix).await? {
-        let Some(horizon) = horizon(db, listing).await? else {
-            return read(db, listing, AccessPath::Order, limit).await;
-        };
-        let users = read(db, &horizon, AccessPath::Order, limit).await?;
-        if users.len() as u64 == limit {
-            return Ok(users);
-        }
-    }
-    read(db, listing, AccessPath::Search, limit).await
-}
-
-async fn read(
-    db: &Db,
-    listing: &Listing,
-    path: AccessPath,
-    limit: u64,
-) -> Result<Vec<User>, DbErr> {
-    let select = page(db.reader().get_database_backend(), listing, path).limit(limit);
-    let rows: Vec<user::Account> = db.read(select).await?;
-    Ok(rows.into_iter().map(User::from).collect())
-}
-
-pub(super) async fn count(db: &impl ConnectionTrait, filter: &Filter) -> Result<u64, DbErr> {
-    let path = match &filter.search {
-        Some(prefix) if !has_many_matches(db, prefix).await? => AccessPath::Search,
-        _ => AccessPath::Order,
-    };
-    matching(filter, path).count(db).await
-}
-
-/// By which indexes a listing is answered.
-///
-/// A database would have to guess how many rows a search matches: some keep no statistics, and some
-/// plan a statement before they know what is searched for. With a million users, the wrong path
-/// takes seconds, so it is left no choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AccessPath {
-    /// By those of what a search compares; its matches then have to be sorted.
-    Search,
-    /// By the one of its filter and order, from row to row until the page is full.
-    Order,
-}
-
-impl AccessPath {
-    /// A column that is searched.
-    fn searched(self, column: user::Column) -> SimpleExpr {
-        match self {
-            Self::Search => Expr::col(column),
-            Self::Order => hidden(column),
-        }
-    }
-
-    /// A column of the filter or the order.
-    fn ordered(self, column: user::Column) -> SimpleExpr {
-        match self {
-            Self::Search => hidden(column),
-            Self::Order => Expr::col(column),
-        }
-    }
-}
-
-/// A column that no database looks for in an index.
-fn hidden(column: user::Column) -> SimpleExpr {
-    Func::coalesce([Expr::col(column), Expr::col(column)]).into()
-}
-
-/// So many matches are sorted in some 15 ms; with more, one row in 200 of a million is a match.
-const MATCHES_MANY: u64 = 5_000;
-/// So many rows are walked in some 20 ms.
-const ROWS_WALKED: u64 = 5_000;
-
-async fn has_many_matches(db: &impl ConnectionTrait, prefix: &str) -> Result<bool, DbErr> {
-    for column in [user::Column::UsernameKey, user::Column::EmailKey] {
-        // Only what the index holds, so that no database prefers to sort the rows.
-        let last: Option<String> = user::Entity::find()
-            .select_only()
-            .column(column)
-            .filter(begins_with(Expr::col(column), prefix))
-            .order_by_asc(column)
-            .offset(MATCHES_MANY - 1)
-            .limit(1)
-            .into_tuple()
-            .one(db)
-            .await?;
-        if last.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The part of a listing that lies within [`ROWS_WALKED`] rows; `None` if all of it does.
-async fn horizon(db: &Db, listing: &Listing) -> Result<Option<Listing>, DbErr> {
-    let filter = Filter { search: None, ..listing.filter.clone() };
-    let mut near = Listing { filter, ..listing.clone() };
-    let backend = db.reader().get_database_backend();
-    let last = page(backend, &near, AccessPath::Order).offset(ROWS_WALKED).limit(1);
-    let last: Vec<user::Account> = db.read(last).await?;
-    Ok(last.into_iter().next().map(|row| {
-        let place = Some(listing.order.place(&row.into()));
-        match listing.from_end {
-            true => near.after = place,
-            false => near.before = place,
-        }
-        near.filter = listing.filter.clone();
-        near
-    }))
-}
-
-fn page(backend: DbBackend, listing: &Listing, path: AccessPath) -> Select<user::Entity> {
-    let mut select = matching(&listing.filter, path);
-    for (place, is_before) in [(&listing.after, false), (&listing.before, true)] {
-        if let Some(place) = place {
-            select = select.filter(beyond(backend, path, listing, place, is_before));
-        }
-    }
-    let direction = match listing.order.descending ^ listing.from_end {
-        true => SqlOrder::Desc,
-        false => SqlOrder::Asc,
-    };
-    match listing.order.field {
-        OrderField::CreatedAt => select
-            .order_by(user::Column::CreatedAt, direction.clone())
-            .order_by(user::Column::Id, direction),
-        // No two users share a name, so no tie is to be broken.
-        OrderField::Username => select.order_by(user::Column::UsernameKey, direction),
-    }
-}
-
-fn matching(filter: &Filter, path: AccessPath) -> Select<user::Entity> {
-    let mut select = user::Entity::find();
-    if let Some(prefix) = &filter.search {
-        let [username, email] = [user::Column::UsernameKey, user::Column::EmailKey]
-            .map(|column| begins_with(path.searched(column), prefix));
-        select = select.filter(username.or(email));
-    }
-    if let Some(role) = filter.role {
-        select = select.filter(path.ordered(user::Column::Role).eq(role));
-    }
-    if let Some(is_active) = filter.is_active {
-        select = select.filter(path.ordered(user::Column::IsActive).eq(is_active));
-    }
-    select
-}
-
-/// A range instead of LIKE: no wildcards to escape, and the index on the key serves it.
-fn begins_with(compared: SimpleExpr, prefix: &str) -> SimpleExpr {
-    let end = format!("{prefix}{}", char::MAX);
-    compared.clone().gte(prefix).and(compared.lt(end))
-}
-
-/// What stands on one side of `place`, in the form that a composite index serves.
-fn beyond(
-    backend: DbBackend,
-    path: AccessPath,
-    listing: &Listing,
-    place: &Place,
-    is_before: bool,
-) -> SimpleExpr {
-    let (is_less, inclusive) = (is_before ^ listing.order.descending, listing.includes_places);
-    let (column, key) = match &place.key {
-        Key::CreatedAt(time) => (path.ordered(user::Column::CreatedAt), Expr::value(*time)),
-        Key::Username(name) => {
-            let column = path.ordered(user::Column::UsernameKey);
-            return compare(column, Expr::value(name.as_str()), is_less, inclusive);
-        }
-    };
-    let (id, there) = (path.ordered(user::Column::Id), Expr::value(place.id));
-    if backend == DbBackend::MySql {
-        // MySQL uses no index for a comparison of rows, but two ranges of it for this.
-        let tie = compare(id, there, is_less, inclusive);
-        let further = compare(column.clone(), key.clone(), is_less, false);
-        return further.or(column.eq(key).and(tie));
-    }
-    compare(Expr::tuple([column, id]), Expr::tuple([key, there]), is_less, inclusive)
-}
-
-fn compare(left: SimpleExpr, right: SimpleExpr, is_less: bool, inclusive: bool) -> SimpleExpr {
-    match (is_less, inclusive) {
-        (true, false) => left.lt(right),
-        (true, true) => left.lte(right),
-        (false, false) => left.gt(right),
-        (false, true) => left.gte(right),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -11,7 +11,7 @@ use crate::features::accounts::graphql::{User, UserLoader};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth};
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::guard::{RoleGuard, SignedIn};
+use crate::graphql::guard::RoleGuard;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::platform::access::Role;
 use crate::platform::id::{AuditEventId, UserId};
@@ -59,8 +59,38 @@ pub(crate) enum AuditEventType {
     UserDeleted,
     /// The operator gave a user another password.
     PasswordSet,
-    /// The operator ended all sessions of a user.
+    /// All sessions of a user were ended, or all but one: by themselves, an admin or the operator.
     SessionsEnded,
+    /// Somebody asked for an account, with an address that is still to be proven.
+    RegistrationRequested,
+    /// An admin invited somebody to make an account.
+    UserInvited,
+    /// An invited person made their account.
+    InvitationAccepted,
+    /// A mail was asked for that shows whose an address is.
+    VerificationRequested,
+    /// An account's address was shown to be its owner's.
+    EmailVerified,
+    /// Another address was asked for, and is still to be confirmed.
+    EmailChangeRequested,
+    /// An account got another address.
+    EmailChanged,
+    /// The owner of the address before took a change back, and all sessions ended.
+    EmailChangeUndone,
+    /// A mail was asked for that lets its reader choose another password.
+    PasswordResetRequested,
+    /// Another password was chosen with what such a mail carries, and all sessions ended.
+    PasswordReset,
+    /// A user changed their password, and their other sessions ended.
+    PasswordChanged,
+    /// A signed-in user proved their password again, and their session was replaced.
+    Reauthenticated,
+    /// A user changed what is shown of them.
+    ProfileUpdated,
+    /// A user ended one of their sessions.
+    SessionRevoked,
+    /// A user fetched all that is kept of them.
+    DataExported,
     /// A key was made: the first one, or by a rotation.
     KeyAdded,
     /// A signing key was dropped at once.
@@ -187,6 +217,11 @@ pub(crate) struct AuditEventConnection {
 }
 
 impl AuditEventConnection {
+    /// What was done by a user or to them.
+    pub(crate) async fn about(log: &Log, window: Window, owner: UserId) -> Result<Self> {
+        Self::load(log, window, Filter { about: Some(owner), ..Filter::default() }).await
+    }
+
     async fn load(log: &Log, window: Window, filter: Filter) -> Result<Self> {
         let size = Size::parse(window.first, window.last)?;
         let listing = Listing {
@@ -270,30 +305,6 @@ impl AuditQuery {
         >,
     ) -> Result<AuditEventConnection> {
         let filter = parse_filter(filter.unwrap_or_default())?;
-        let window = Window { first, after, last, before };
-        AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
-    }
-}
-
-#[ComplexObject]
-impl User {
-    /// What was done by the caller or to their account, in pages, the newest first. Of nobody
-    /// else; requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
-    async fn security_events(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<AuditEventConnection> {
-        let owner = ctx.viewer()?.user.id;
-        // Admins have auditEvents for the others.
-        if UserId::parse(&self.id) != Some(owner) {
-            return Err(ApiError::forbidden());
-        }
-        let filter = Filter { about: Some(owner), ..Filter::default() };
         let window = Window { first, after, last, before };
         AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
     }

@@ -57,8 +57,38 @@ kinds! {
     UserDeleted = "USER_DELETED", "DONE";
     /// The operator gave a user another password.
     PasswordSet = "PASSWORD_SET", "DONE";
-    /// The operator ended all sessions of a user.
+    /// All sessions of a user were ended, or all but one: by themselves, an admin or the operator.
     SessionsEnded = "SESSIONS_ENDED", "DONE";
+    /// Somebody asked for an account, with an address that is still to be proven.
+    RegistrationRequested = "REGISTRATION_REQUESTED", "DONE";
+    /// An admin invited somebody to make an account.
+    UserInvited = "USER_INVITED", "DONE";
+    /// An invited person made their account.
+    InvitationAccepted = "INVITATION_ACCEPTED", "DONE";
+    /// A mail was asked for that shows whose an address is.
+    VerificationRequested = "VERIFICATION_REQUESTED", "DONE";
+    /// An account's address was shown to be its owner's.
+    EmailVerified = "EMAIL_VERIFIED", "DONE";
+    /// Another address was asked for, and is still to be confirmed.
+    EmailChangeRequested = "EMAIL_CHANGE_REQUESTED", "DONE";
+    /// An account got another address.
+    EmailChanged = "EMAIL_CHANGED", "DONE";
+    /// The owner of the address before took a change back, and all sessions ended.
+    EmailChangeUndone = "EMAIL_CHANGE_UNDONE", "DONE";
+    /// A mail was asked for that lets its reader choose another password.
+    PasswordResetRequested = "PASSWORD_RESET_REQUESTED", "DONE";
+    /// Another password was chosen with what such a mail carries, and all sessions ended.
+    PasswordReset = "PASSWORD_RESET", "DONE";
+    /// A user changed their password, and their other sessions ended.
+    PasswordChanged = "PASSWORD_CHANGED", "DONE";
+    /// A signed-in user proved their password again, and their session was replaced.
+    Reauthenticated = "REAUTHENTICATED", "DONE";
+    /// A user changed what is shown of them.
+    ProfileUpdated = "PROFILE_UPDATED", "DONE";
+    /// A user ended one of their sessions.
+    SessionRevoked = "SESSION_REVOKED", "DONE";
+    /// A user fetched all that is kept of them.
+    DataExported = "DATA_EXPORTED", "DONE";
     /// A key was made: the first one, or by a rotation.
     KeyAdded = "KEY_ADDED", "DONE";
     /// A signing key was dropped at once.

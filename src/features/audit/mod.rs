@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::chain::Chain;
 pub(crate) use self::kind::Kind;
-pub(crate) use self::listing::Log;
+pub(crate) use self::listing::{Filter, Listing, Log};
 pub(crate) use self::refusals::Refusals;
 use crate::platform::access::{Client, Viewer};
 use crate::platform::db::Db;
@@ -89,6 +89,12 @@ pub(crate) async fn erase_origins(
         }
         store::erase_origins(db.writer(), &ids).await?;
     }
+}
+
+/// Erases from where the events came that a user caused, or that nobody known caused to them: what is
+/// left of a deleted account is its bare id (DP-01).
+pub(crate) async fn forget_origins(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
+    store::erase_origins_of(txn, user).await
 }
 
 /// When the first event was written that has no link in the chain yet.

@@ -90,6 +90,22 @@ pub(super) async fn erase_origins(
     Ok(())
 }
 
+/// Erases from where the events came that a user caused, or that nobody known caused to them.
+pub(super) async fn erase_origins_of(
+    txn: &impl ConnectionTrait,
+    UserId(id): UserId,
+) -> Result<(), DbErr> {
+    let column = &audit_event::COLUMN;
+    let to_them = column.target_id.eq(id).and(column.actor_id.is_null());
+    audit_event::Entity::update_many()
+        .col_expr(audit_event::Column::Ip, Expr::value(None::<String>))
+        .col_expr(audit_event::Column::UserAgent, Expr::value(None::<String>))
+        .filter(Condition::any().add(column.actor_id.eq(id)).add(to_them))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn oldest_unsealed(
     db: &impl ConnectionTrait,
 ) -> Result<Option<DateTime<Utc>>, DbErr> {

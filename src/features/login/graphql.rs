@@ -3,15 +3,16 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use secrecy::ExposeSecret;
 
-use super::{LIMITS, Login, LoginError};
+use super::{ChangeError, LIMITS, Login, LoginError};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
 use crate::features::sessions::{
     REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
 };
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{limit, public};
+use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::SignedIn;
 use crate::platform::access::{self, Refusal, Refused, TokenMode};
 use crate::platform::passwords::policy::Password;
 
@@ -84,11 +85,50 @@ impl LoginMutation {
         #[graphql(desc = "Who signs in.")] input: LoginInput,
     ) -> Result<LoginResult> {
         let identifier = Identifier::parse(&input.identifier);
-        let password = Password::parse(&input.password)
-            .map_err(|invalid| ApiError::invalid(&[invalid.at("input.password")]))?;
+        let password = parse("input.password", &input.password)?;
         let login = ctx.service::<Login>();
         let signed_in = login.login(ctx.client(), &identifier, &password).await?;
         Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
+    }
+
+    /// Proves the caller's password again: another session takes the place of the one they call from,
+    /// and counts as a recent sign-in. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn",
+        directive = auth::apply(None),
+        directive = limit::apply(&LIMITS[0]),
+        directive = limit::apply(&LIMITS[1]),
+        directive = limit::apply(&LIMITS[2])
+    )]
+    async fn reauthenticate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The caller's password.")] password: String,
+    ) -> Result<AuthPayload> {
+        let password = parse("password", &password)?;
+        let login = ctx.service::<Login>();
+        let signed_in = login.reauthenticate(ctx.client(), ctx.viewer()?, &password).await?;
+        Ok(AuthPayload::hand_over(ctx, signed_in))
+    }
+
+    /// Changes the caller's password, and ends their other sessions. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn",
+        directive = auth::apply(None),
+        directive = limit::apply(&LIMITS[0]),
+        directive = limit::apply(&LIMITS[1]),
+        directive = limit::apply(&LIMITS[2])
+    )]
+    async fn change_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The password so far.")] current_password: String,
+        #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
+    ) -> Result<bool> {
+        let current = parse("currentPassword", &current_password)?;
+        let login = ctx.service::<Login>();
+        login.change_password(ctx.client(), ctx.viewer()?, &current, &new_password).await?;
+        Ok(true)
     }
 
     /// Exchanges a refresh token for a new pair; using one twice ends its session. Anybody may
@@ -127,6 +167,10 @@ impl LoginMutation {
     }
 }
 
+fn parse(path: &'static str, password: &str) -> Result<Password> {
+    Password::parse(password).map_err(|invalid| ApiError::invalid(&[invalid.at(path)]))
+}
+
 /// The refresh token of a call: the argument, or in cookie mode what the cookie holds. `None` also
 /// for what cannot be one.
 fn presented(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
@@ -155,6 +199,15 @@ impl From<LoginError> for ApiError {
             LoginError::Hash(error) => error.into(),
             LoginError::Crypto(cause) => Self::internal(cause),
             LoginError::Db(cause) => Self::database(cause),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Invalid(problem) => Self::invalid(&[problem]),
+            ChangeError::Login(error) => error.into(),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Login: a password for a session.
+//! Login: a password for a session. What else the password of a signed-in caller is good for is
+//! [`password`].
 //!
 //! Whoever fails learns nothing: an unknown name, a wrong password and a deactivated account give
 //! the same answer after the same work (EN-01, EN-02).
@@ -8,20 +9,23 @@
 //! operator, or another password, takes back.
 
 pub(crate) mod graphql;
+mod password;
 mod store;
 pub(crate) mod unlocks;
 
 use sea_orm::DbErr;
 
+pub(crate) use self::password::ChangeError;
 use self::store::Found;
+use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::sessions::{SessionError, Sessions, Tokens};
-use crate::platform::access::{Client, User};
+use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
+use crate::platform::access::{Client, User, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::UserId;
-use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
+use crate::platform::limits::{Admission, By, Counts, Limit, Limited, Limits, Subject};
 use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
@@ -106,6 +110,7 @@ pub(crate) struct Login {
     pub(crate) hasher: Hasher,
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
     pub(crate) outbox: Outbox,
 }
 
@@ -117,35 +122,36 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
-        let subject = Subject { ip: client.ip, identifier: identifier.key() };
-        let admission = self.limits.admit(&LIMITS, subject).await?;
-        let outcome = self.sign_in(client, identifier, password).await;
+        let admission = self.admit(client, identifier).await?;
+        let outcome = self.sign_in(client, identifier, password, None).await;
         metrics::login(match &outcome {
-            Ok(_) => {
-                admission.succeeded().await;
-                Outcome::Success
-            }
-            // Counted as a failure already.
-            Err(LoginError::InvalidCredentials { .. } | LoginError::Limited(_)) => Outcome::Refused,
-            Err(LoginError::Hash(_) | LoginError::Crypto(_) | LoginError::Db(_)) => {
-                admission.unjudged().await;
-                Outcome::Unavailable
-            }
+            Ok(_) => Outcome::Success,
+            Err(error) if error.is_ours() => Outcome::Unavailable,
+            Err(_) => Outcome::Refused,
         });
+        settle(admission, &outcome).await;
         outcome
     }
 
+    /// Has an attempt counted under all limits of signing in, or refused.
+    async fn admit(&self, client: &Client, identifier: &Identifier) -> Result<Admission, Limited> {
+        let subject = Subject { ip: client.ip, identifier: identifier.key() };
+        self.limits.admit(&LIMITS, subject).await
+    }
+
+    /// Begins a session, in the place of another if one is named.
     async fn sign_in(
         &self,
         client: &Client,
         identifier: &Identifier,
         password: &Password,
+        replaced: Option<&Viewer>,
     ) -> Result<(User, Tokens), LoginError> {
         let mut account = None;
         for _ in 0..CHECKS_MAX {
             let verified = self.verify(client, identifier, password).await?;
             account = Some(verified.user.id);
-            let begun = self.db.retry(|| self.begin(client, &verified)).await?;
+            let begun = self.db.retry(|| self.begin(client, &verified, replaced)).await?;
             if let Some(signed_in) = begun {
                 return Ok(signed_in);
             }
@@ -180,7 +186,7 @@ impl Login {
             Verdict::RightButOutdated => Some(self.hasher.hash(password).await?),
             Verdict::Right => None,
         };
-        Ok(Verified { user, hash, rehashed })
+        Ok(Verified { user, hash, failed_logins, rehashed })
     }
 
     /// Counts a wrong password against the account, beside the answer: that must not take longer
@@ -206,47 +212,66 @@ impl Login {
                 client,
             };
             audit::record(&txn, now, event).await?;
-            let letter = Letter { kind: mail::Kind::AccountLocked, to: user, client };
+            let letter = Letter::to(user, mail::Kind::AccountLocked, client);
             self.outbox.write(&txn, now, letter).await?;
             tracing::warn!(user.id = %user.id, "too many failed sign-ins: no password opens this account");
         }
         txn.commit().await
     }
 
-    /// Begins the session, if the user is still active; `None` when the stored hash is no longer
-    /// the one that was verified.
+    /// Begins the session, if the account is still what was verified; `None` if it is not.
     ///
     /// Hashing takes time, in which the account may have been shut and the password changed. Or
     /// another login of the same user has merely rewritten an outdated hash: so the password is
-    /// checked again rather than refused.
+    /// checked again rather than refused. The one conditional statement both looks and locks.
     async fn begin(
         &self,
         client: &Client,
         verified: &Verified,
+        replaced: Option<&Viewer>,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
-        let account = Some(verified.user.id);
         let txn = self.db.begin().await?;
-        let Some(Found { user, hash, failed_logins }) = store::lock(&txn, verified.user.id).await?
-        else {
-            return Err(LoginError::InvalidCredentials { account });
-        };
-        if !user.is_active || failed_logins >= FAILURES_MAX {
-            return Err(LoginError::InvalidCredentials { account });
-        }
-        if hash.as_str() != verified.hash.as_str() {
+        let now = self.clock.now();
+        let user = User { last_login_at: Some(now), ..verified.user.clone() };
+        if !store::record_login(&txn, &user, verified, FAILURES_MAX).await? {
             return Ok(None);
         }
-        let now = self.clock.now();
-        let user = User { last_login_at: Some(now), ..user };
-        let kind = match failed_logins {
-            0 => Kind::SignedIn,
-            _ => Kind::SignedInAfterFailures,
+        let kind = match (replaced, verified.failed_logins) {
+            (Some(_), _) => Kind::Reauthenticated,
+            (None, 0) => Kind::SignedIn,
+            (None, _) => Kind::SignedInAfterFailures,
         };
+        if let Some(Viewer { session_id, .. }) = replaced
+            && !self.sessions.end(&txn, *session_id, EndReason::Replaced, now).await?
+        {
+            // It was ended meanwhile, and must not live on as another.
+            return Err(LoginError::InvalidCredentials { account: Some(user.id) });
+        }
         let tokens = self.sessions.begin(&txn, client, &user, kind, now).await?;
-        store::record_login(&txn, &user, verified.rehashed.as_ref()).await?;
         txn.commit().await?;
         self.sessions.forget(user.id);
         Ok(Some((user, tokens)))
+    }
+}
+
+/// Counts an attempt by how it ended.
+async fn settle<T, E: Judged>(admission: Admission, outcome: &Result<T, E>) {
+    match outcome {
+        Ok(_) => admission.succeeded().await,
+        Err(error) if error.is_ours() => admission.unjudged().await,
+        // Counted as a failure already.
+        Err(_) => {}
+    }
+}
+
+/// Whether it is the server that failed, and not who attempted something.
+trait Judged {
+    fn is_ours(&self) -> bool;
+}
+
+impl Judged for LoginError {
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Hash(_) | Self::Crypto(_) | Self::Db(_))
     }
 }
 
@@ -254,6 +279,7 @@ impl Login {
 struct Verified {
     user: User,
     hash: PasswordHash,
+    failed_logins: i32,
     /// The password hashed anew, when the stored hash is outdated.
     rehashed: Option<PasswordHash>,
 }

@@ -6,6 +6,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, QueryFilter, QuerySelect,
 };
 
+use super::Verified;
 use crate::entity::user;
 use crate::features::accounts::identity::Identifier;
 use crate::platform::access::User;
@@ -52,13 +53,6 @@ pub(super) async fn find(
     Ok(row.map(Found::from))
 }
 
-/// Locks the user's row and reads it again.
-pub(super) async fn lock(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<Found>, DbErr> {
-    let select = user::Entity::find_by_id(id).lock_exclusive();
-    let row = select.into_partial_model::<FoundRow>().one(txn).await?;
-    Ok(row.map(Found::from))
-}
-
 impl From<FoundRow> for Found {
     fn from(row: FoundRow) -> Self {
         let hash = PasswordHash::from(row.password_hash);
@@ -66,21 +60,50 @@ impl From<FoundRow> for Found {
     }
 }
 
-/// Writes the time of a sign-in, and the new hash if there is one; failures before it are over.
+/// Locks the user's row and writes the time of a sign-in, and the new hash if there is one, if the
+/// account is still what was verified: that is what it says. Failures before it are over.
 pub(super) async fn record_login(
     txn: &impl ConnectionTrait,
     user: &User,
-    rehashed: Option<&PasswordHash>,
-) -> Result<(), DbErr> {
+    verified: &Verified,
+    failures_max: i32,
+) -> Result<bool, DbErr> {
     let mut update = user::Entity::update_many()
         .col_expr(user::Column::LastLoginAt, Expr::value(user.last_login_at))
-        .col_expr(user::Column::FailedLogins, Expr::value(0))
-        .filter(user::COLUMN.id.eq(user.id));
-    if let Some(hash) = rehashed {
+        .col_expr(user::Column::FailedLogins, Expr::value(0));
+    if let Some(hash) = &verified.rehashed {
         update = update.col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()));
     }
-    update.exec(txn).await?;
-    Ok(())
+    let outcome = update
+        .filter(user::COLUMN.id.eq(user.id))
+        .filter(user::COLUMN.password_hash.eq(verified.hash.as_str()))
+        .filter(user::COLUMN.is_active.eq(true))
+        .filter(user::COLUMN.role.eq(user.role))
+        .filter(user::COLUMN.failed_logins.lt(failures_max))
+        .exec(txn)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// Gives a user the password they chose, if it is still another that they were verified by. Failures
+/// before it are over.
+pub(super) async fn update_password(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    before: &PasswordHash,
+    hash: &PasswordHash,
+    failures_max: i32,
+) -> Result<bool, DbErr> {
+    let outcome = user::Entity::update_many()
+        .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
+        .col_expr(user::Column::FailedLogins, Expr::value(0))
+        .filter(user::COLUMN.id.eq(id))
+        .filter(user::COLUMN.password_hash.eq(before.as_str()))
+        .filter(user::COLUMN.is_active.eq(true))
+        .filter(user::COLUMN.failed_logins.lt(failures_max))
+        .exec(txn)
+        .await?;
+    Ok(outcome.rows_affected == 1)
 }
 
 /// Counts a failed sign-in, up to `max`; says whether this was the one that reached it.

@@ -42,8 +42,8 @@ impl Fixture {
     async fn held_at_the_hash(&self, username: &str) -> Verified {
         let identifier = Identifier::parse(username);
         let found = store::find(self.app.db.reader(), &identifier).await.unwrap();
-        let Found { user, hash, .. } = found.unwrap();
-        Verified { user, hash, rehashed: None }
+        let Found { user, hash, failed_logins } = found.unwrap();
+        Verified { user, hash, failed_logins, rehashed: None }
     }
 }
 
@@ -64,8 +64,11 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
 
     it.app.accounts.deactivate(&Client::CLI, By::Admin(&viewer), alice.id).await.unwrap();
 
-    let outcome = it.login.begin(&Client::CLI, &held).await;
-    assert!(matches!(outcome, Err(LoginError::InvalidCredentials { .. })));
+    let begun = it.login.begin(&Client::CLI, &held, None).await.unwrap();
+    assert!(begun.is_none(), "no session for an account that was open once");
+    let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
+    let again = it.login.login(&Client::CLI, &alice, &right).await;
+    assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }
 
 #[tokio::test]
@@ -73,13 +76,15 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     let it = fixture().await;
     it.create("alice", Role::User).await;
     let held = it.held_at_the_hash("alice").await;
-    let unchanged = it.login.begin(&Client::CLI, &held).await.unwrap();
+    let unchanged = it.login.begin(&Client::CLI, &held, None).await.unwrap();
     assert!(unchanged.is_some(), "nothing has changed yet");
 
     let other = it.login.hasher.hash(&Password::parse("another password").unwrap()).await.unwrap();
-    store::record_login(it.app.db.writer(), &held.user, Some(&other)).await.unwrap();
+    let rehashed = Verified { rehashed: Some(other), ..it.held_at_the_hash("alice").await };
+    let writer = it.app.db.writer();
+    assert!(store::record_login(writer, &held.user, &rehashed, FAILURES_MAX).await.unwrap());
 
-    let changed = it.login.begin(&Client::CLI, &held).await.unwrap();
+    let changed = it.login.begin(&Client::CLI, &held, None).await.unwrap();
     assert!(changed.is_none(), "no session for a password that was right once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
     let again = it.login.login(&Client::CLI, &alice, &right).await;

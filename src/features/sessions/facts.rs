@@ -111,7 +111,12 @@ mod tests {
             updated_at: now,
             last_login_at: None,
         };
-        Viewer { user: Arc::new(user), session_id: session, session_expires_at: now }
+        Viewer {
+            user: Arc::new(user),
+            session_id: session,
+            session_created_at: now,
+            session_expires_at: now,
+        }
     }
 
     async fn role_seen(facts: &Facts, user: UserId, session: SessionId, stored: Role) -> Role {

@@ -1,9 +1,10 @@
-//! Sessions: who is signed in, from where, until when. How refresh works is [`rotation`].
+//! Sessions: who is signed in, from where, until when. How refresh works is [`rotation`]; what people
+//! see and end of their own is [`own`].
 //!
 //! A session owns a chain of refresh tokens of which exactly one is live. Rotation consumes it and
 //! adds the next; a consumed token shown again after its grace proves two holders, so the session
 //! ends. Access tokens carry the session's id; [`Sessions::authenticate`] turns one into a
-//! [`Viewer`] of current data, so ending a session ends them too.
+//! [`Viewer`](crate::platform::access::Viewer) of current data, so ending a session ends them too.
 //!
 //! Where its refresh token lives, in a body or in a cookie, is fixed when a session begins; presented
 //! the other way, a token names nothing (RT-09).
@@ -11,32 +12,34 @@
 //! Invariant: this slice reads users and never writes them.
 
 mod facts;
+pub(crate) mod graphql;
+mod own;
+mod purge;
 mod rotation;
 mod store;
 mod token;
-
-use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use self::facts::Facts;
+pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Anonymity, Authentication, Client, User, Viewer};
+use crate::platform::access::{Anonymity, Authentication, Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
+use crate::platform::device::Device;
 use crate::platform::id::{SessionId, UserId};
 use crate::platform::jwt::{Jwt, TokenError};
 use crate::platform::keys::Keys;
 use crate::platform::limits::Limits;
-use crate::platform::mail::Outbox;
+use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::secret::CryptoError;
 
-/// Rows changed by one statement of the housekeeping, which so never holds the writer for long: the
-/// tokens of one session alone may be thousands.
-const PURGE_BATCH: u64 = 200;
+/// Sessions a user has at most; the oldest make room (RT-14).
+pub(crate) const SESSIONS_MAX: u64 = 100;
 
 /// How long sessions and tokens live.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +68,11 @@ pub(crate) enum EndReason {
     Reuse,
     UserDeactivated,
     PasswordChanged,
-    /// The operator ended it.
+    /// The address before a change was given back to its owner.
+    EmailChangeUndone,
+    /// The user proved their password again, and another session took its place.
+    Replaced,
+    /// The user, an admin or the operator ended it.
     Revoked,
 }
 
@@ -76,6 +83,8 @@ impl EndReason {
             Self::Reuse => "REUSE",
             Self::UserDeactivated => "USER_DEACTIVATED",
             Self::PasswordChanged => "PASSWORD_CHANGED",
+            Self::EmailChangeUndone => "EMAIL_CHANGE_UNDONE",
+            Self::Replaced => "REPLACED",
             Self::Revoked => "REVOKED",
         }
     }
@@ -132,7 +141,8 @@ impl Sessions {
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
-    /// that it is of this `kind`.
+    /// that it is of this `kind`. One from a kind of device that is new to the account is told by
+    /// mail; of too many sessions the oldest end.
     ///
     /// The caller holds the lock on the user's row and has checked there that the user is active:
     /// that is what keeps a deactivation and a sign-in from missing each other.
@@ -149,8 +159,19 @@ impl Sessions {
             user_id: user.id,
             created_at: now,
             expires_at: now + self.lifetimes.absolute,
+            device: client.user_agent.as_deref().and_then(|text| Device::of(text).name()),
         };
         let refresh = RefreshToken::generate()?;
+        let devices = store::list_devices(txn, user.id).await?;
+        let is_known = devices.iter().any(|known| known.device == session.device);
+        if !is_known && user.created_at < now {
+            let letter = Letter::to(user, mail::Kind::NewSignIn, client);
+            self.outbox.write(txn, now, letter).await?;
+        }
+        let live: u64 = devices.iter().map(|known| known.live).sum();
+        if live >= SESSIONS_MAX {
+            store::evict(txn, user.id, SESSIONS_MAX - 1).await?;
+        }
         store::insert(txn, &session, client).await?;
         let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
         let token = store::NewToken {
@@ -261,28 +282,37 @@ impl Sessions {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
-        store::end_all(txn, user, reason, now).await
+        store::end_all(txn, user, None, reason, now).await
+    }
+
+    /// The same but for one session.
+    pub(crate) async fn end_others(
+        &self,
+        txn: &impl ConnectionTrait,
+        user: UserId,
+        kept: SessionId,
+        reason: EndReason,
+        now: DateTime<Utc>,
+    ) -> Result<u64, DbErr> {
+        store::end_all(txn, user, Some(kept), reason, now).await
+    }
+
+    /// Ends one session inside the caller's transaction, which holds the lock on its user's row; says
+    /// whether it lived.
+    pub(crate) async fn end(
+        &self,
+        txn: &impl ConnectionTrait,
+        session: SessionId,
+        reason: EndReason,
+        now: DateTime<Utc>,
+    ) -> Result<bool, DbErr> {
+        store::end(txn, session, reason, now).await
     }
 
     /// Makes this instance read a user's facts again. Called after the commit of every change to
     /// a user's row or sessions.
     pub(crate) fn forget(&self, user: UserId) {
         self.facts.forget(user);
-    }
-
-    /// Deletes what has served its purpose: sessions past their absolute end with their tokens,
-    /// and the salts of rotations whose grace is over.
-    pub(crate) async fn purge(&self) -> Result<(), DbErr> {
-        let now = self.clock.now();
-        while store::erase_salts(&self.db, now - self.lifetimes.grace, PURGE_BATCH).await? > 0 {}
-        loop {
-            let expired = store::list_expired(&self.db, now, PURGE_BATCH).await?;
-            if expired.is_empty() {
-                return Ok(());
-            }
-            while store::delete_tokens(&self.db, &expired, PURGE_BATCH).await? > 0 {}
-            store::delete(&self.db, expired).await?;
-        }
     }
 
     fn tokens(
@@ -299,9 +329,4 @@ impl Sessions {
             refresh_ttl_seconds: refresh_ttl.num_seconds(),
         })
     }
-}
-
-/// A viewer, from what the store found.
-fn viewer(user: User, session_id: SessionId, session_expires_at: DateTime<Utc>) -> Viewer {
-    Viewer { user: Arc::new(user), session_id, session_expires_at }
 }

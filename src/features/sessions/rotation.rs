@@ -222,7 +222,7 @@ impl Sessions {
             client,
         };
         audit::record(&txn, now, event).await?;
-        let letter = Letter { kind: mail::Kind::RefreshTokenReused, to: &user, client };
+        let letter = Letter::to(&user, mail::Kind::RefreshTokenReused, client);
         self.outbox.write(&txn, now, letter).await?;
         // Commit before failing: a rollback would undo the very revocation this is for.
         txn.commit().await?;

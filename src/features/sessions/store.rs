@@ -1,14 +1,16 @@
 //! The tables `sessions` and `refresh_tokens`, and the user's row as far as it is read here.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, RelationTrait, Select,
+    QueryOrder, QuerySelect, RelationTrait,
 };
 
-use super::{EndReason, viewer};
+use super::EndReason;
 use crate::entity::{refresh_token, session, user};
 use crate::platform::access::{Client, TokenMode, User, Viewer};
 use crate::platform::db::{Db, read_by_fields};
@@ -20,6 +22,14 @@ pub(super) struct Begun {
     pub(super) user_id: UserId,
     pub(super) created_at: DateTime<Utc>,
     pub(super) expires_at: DateTime<Utc>,
+    /// The kind of device, if it is recognised.
+    pub(super) device: Option<String>,
+}
+
+/// A kind of device that a user has signed in from, and with how many living sessions.
+pub(super) struct KnownDevice {
+    pub(super) device: Option<String>,
+    pub(super) live: u64,
 }
 
 /// A refresh token to be inserted.
@@ -81,12 +91,13 @@ struct PresentedRow {
 #[sea_orm(entity = "session::Entity")]
 struct ViewerRow {
     id: SessionId,
+    created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     #[sea_orm(nested)]
     user: user::Account,
 }
 
-read_by_fields!(ViewerRow { id, expires_at, user });
+read_by_fields!(ViewerRow { id, created_at, expires_at, user });
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
@@ -102,9 +113,54 @@ pub(super) async fn insert(
         end_reason: Set(None),
         ip: Set(client.ip.map(|ip| ip.to_string())),
         user_agent: Set(client.user_agent.clone()),
+        device: Set(begun.device.clone()),
         token_mode: Set(client.token_mode),
     };
     session::Entity::insert(row).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// From what kinds of device a user has signed in, as far back as sessions are kept.
+pub(super) async fn list_devices(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Vec<KnownDevice>, DbErr> {
+    let rows: Vec<(Option<String>, i64, i64)> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Device)
+        .column_as(session::Column::Id.count(), "sessions")
+        .column_as(session::Column::EndedAt.count(), "ended")
+        .filter(session::COLUMN.user_id.eq(user))
+        .group_by(session::Column::Device)
+        .into_tuple()
+        .all(txn)
+        .await?;
+    let known = |(device, sessions, ended): (_, i64, i64)| KnownDevice {
+        device,
+        live: u64::try_from(sessions - ended).unwrap_or_default(),
+    };
+    Ok(rows.into_iter().map(known).collect())
+}
+
+/// Deletes the oldest living sessions of a user, but for `kept`.
+pub(super) async fn evict(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    kept: u64,
+) -> Result<(), DbErr> {
+    let living: Vec<SessionId> = session::Entity::find()
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::COLUMN.user_id.eq(user))
+        .filter(session::COLUMN.ended_at.is_null())
+        .order_by_desc(session::Column::CreatedAt)
+        .order_by_desc(session::Column::Id)
+        .into_tuple()
+        .all(txn)
+        .await?;
+    let oldest = living.into_iter().skip(usize::try_from(kept).unwrap_or(usize::MAX));
+    let oldest = session::COLUMN.id.is_in(oldest);
+    session::Entity::delete_many().filter(oldest).exec(txn).await?;
     Ok(())
 }
 
@@ -138,7 +194,12 @@ pub(super) async fn find_viewer(
         .filter(session::COLUMN.ended_at.is_null())
         .filter(user::COLUMN.is_active.eq(true));
     let row = db.read::<_, ViewerRow>(select).await?.pop();
-    Ok(row.map(|row| viewer(row.user.into(), row.id, row.expires_at)))
+    Ok(row.map(|row| Viewer {
+        user: Arc::new(row.user.into()),
+        session_id: row.id,
+        session_created_at: row.created_at,
+        session_expires_at: row.expires_at,
+    }))
 }
 
 /// A token by its hash, with its session and its user; all three rows are locked.
@@ -225,15 +286,19 @@ pub(super) async fn end(
     Ok(outcome.rows_affected == 1)
 }
 
-/// Ends every session of a user, and returns how many it ended.
+/// Ends every session of a user, but for one that may be named, and returns how many it ended.
 pub(super) async fn end_all(
     txn: &impl ConnectionTrait,
     user: UserId,
+    kept: Option<SessionId>,
     reason: EndReason,
     now: DateTime<Utc>,
 ) -> Result<u64, DbErr> {
-    let outcome = ending(reason, now).filter(session::COLUMN.user_id.eq(user)).exec(txn).await?;
-    Ok(outcome.rows_affected)
+    let mut update = ending(reason, now).filter(session::COLUMN.user_id.eq(user));
+    if let Some(kept) = kept {
+        update = update.filter(session::COLUMN.id.ne(kept));
+    }
+    Ok(update.exec(txn).await?.rows_affected)
 }
 
 fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session::Entity> {
@@ -241,107 +306,4 @@ fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session:
         .col_expr(session::Column::EndedAt, Expr::value(now))
         .col_expr(session::Column::EndReason, Expr::value(reason.as_str()))
         .filter(session::COLUMN.ended_at.is_null())
-}
-
-/// Erases the salts of at most `batch` tokens made before `before`; returns how many.
-pub(super) async fn erase_salts(db: &Db, before: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
-    // Two statements, as everywhere here: MySQL takes no LIMIT in the subquery of an IN.
-    let old = with_old_salt(before).limit(batch);
-    let ids: Vec<RefreshTokenId> = old.into_tuple().all(db.reader()).await?;
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    let outcome = refresh_token::Entity::update_many()
-        .col_expr(refresh_token::Column::Salt, Expr::value(None::<Vec<u8>>))
-        .filter(refresh_token::COLUMN.id.is_in(ids))
-        .exec(db.writer())
-        .await?;
-    Ok(outcome.rows_affected)
-}
-
-/// Not "is not null", for which SQLite uses no index, so that it would read all tokens there are.
-fn with_old_salt(before: DateTime<Utc>) -> Select<refresh_token::Entity> {
-    refresh_token::Entity::find()
-        .select_only()
-        .column(refresh_token::Column::Id)
-        .filter(refresh_token::Column::Salt.gt(Vec::<u8>::new()))
-        .filter(refresh_token::COLUMN.created_at.lt(before))
-}
-
-/// At most `batch` sessions past their absolute end.
-pub(super) async fn list_expired(
-    db: &Db,
-    now: DateTime<Utc>,
-    batch: u64,
-) -> Result<Vec<SessionId>, DbErr> {
-    expired(now).limit(batch).into_tuple().all(db.reader()).await
-}
-
-fn expired(now: DateTime<Utc>) -> Select<session::Entity> {
-    session::Entity::find()
-        .select_only()
-        .column(session::Column::Id)
-        .filter(session::COLUMN.expires_at.lte(now))
-        .order_by_asc(session::Column::ExpiresAt)
-}
-
-/// Deletes at most `batch` tokens of the given sessions; returns how many.
-pub(super) async fn delete_tokens(
-    db: &Db,
-    sessions: &[SessionId],
-    batch: u64,
-) -> Result<u64, DbErr> {
-    let ids: Vec<RefreshTokenId> =
-        tokens_of(sessions).limit(batch).into_tuple().all(db.reader()).await?;
-    if ids.is_empty() {
-        return Ok(0);
-    }
-    let outcome = refresh_token::Entity::delete_many()
-        .filter(refresh_token::COLUMN.id.is_in(ids))
-        .exec(db.writer())
-        .await?;
-    Ok(outcome.rows_affected)
-}
-
-fn tokens_of(sessions: &[SessionId]) -> Select<refresh_token::Entity> {
-    refresh_token::Entity::find()
-        .select_only()
-        .column(refresh_token::Column::Id)
-        .filter(refresh_token::COLUMN.session_id.is_in(sessions.iter().copied()))
-}
-
-/// Deletes sessions, with the tokens they still have.
-pub(super) async fn delete(db: &Db, sessions: Vec<SessionId>) -> Result<(), DbErr> {
-    let named = session::COLUMN.id.is_in(sessions);
-    session::Entity::delete_many().filter(named).exec(db.writer()).await?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use sea_orm::{DbBackend, QueryTrait};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn an_index_finds_what_the_housekeeping_removes() {
-        let folder = tempfile::tempdir().unwrap();
-        let url = format!("sqlite://{}/test.db", folder.path().display());
-        let db = Db::connect(&url, 2).await.unwrap();
-        migration::up(db.writer(), None).await.unwrap();
-        let now = DateTime::UNIX_EPOCH;
-        for (index, mut statement) in [
-            ("refresh_tokens_salt (salt>", with_old_salt(now).build(DbBackend::Sqlite)),
-            ("sessions_expires_at (expires_at<", expired(now).build(DbBackend::Sqlite)),
-            (
-                "refresh_tokens_session_id (session_id=",
-                tokens_of(&[SessionId::new(now)]).build(DbBackend::Sqlite),
-            ),
-        ] {
-            statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
-            let plan = db.reader().query_one_raw(statement).await.unwrap().unwrap();
-            let plan: String = plan.try_get("", "detail").unwrap();
-            assert!(plan.contains(index), "{plan}");
-        }
-    }
 }

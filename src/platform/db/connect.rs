@@ -48,6 +48,8 @@ pub(super) async fn sqlite(
         .foreign_keys(true)
         .journal_mode(sqlite::SqliteJournalMode::Wal)
         .synchronous(sqlite::SqliteSynchronous::Full)
+        // What is deleted is overwritten: a person's data is gone from the file (DP-01).
+        .pragma("secure_delete", "ON")
         .busy_timeout(SQLITE_BUSY_TIMEOUT);
     create_private(file.get_filename())?;
     let pool = || sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);

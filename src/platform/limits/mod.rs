@@ -56,6 +56,8 @@ pub(crate) enum By {
     Ip,
     /// Who is meant, as submitted, in canonical form, whether there is such an account or not.
     Identifier,
+    /// The signed-in caller.
+    User,
 }
 
 impl By {
@@ -63,6 +65,7 @@ impl By {
         match self {
             Self::Ip => "ip",
             Self::Identifier => "identifier",
+            Self::User => "user",
         }
     }
 }
@@ -85,7 +88,7 @@ pub(crate) enum Counts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) ip: Option<IpAddr>,
-    /// Who is meant, in canonical form; empty where nobody is.
+    /// Who is meant, in canonical form, or the caller's id; empty where nobody is.
     pub(crate) identifier: &'a str,
 }
 
@@ -245,6 +248,7 @@ impl Limit {
             (By::Ip, Some(network)) => digest(&[self.name, "IP", &network.to_string()]),
             (By::Ip, None) => digest(&[self.name, "IP"]),
             (By::Identifier, _) => digest(&[self.name, "IDENTIFIER", subject.identifier]),
+            (By::User, _) => digest(&[self.name, "USER", subject.identifier]),
         };
         let window_ms = u64::from(self.window_seconds) * 1000;
         let spacing_ms = window_ms / u64::from(self.max.max(1));

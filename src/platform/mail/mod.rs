@@ -5,6 +5,7 @@
 //! A row is deleted once its mail is sent: a server that dies in between sends it again, with the same
 //! `Message-ID`.
 
+mod link;
 mod store;
 mod template;
 mod transport;
@@ -19,14 +20,17 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
+pub(crate) use self::link::{PLACE, Page, Pages};
 pub(crate) use self::template::TemplateError;
-use self::template::Templates;
+use self::template::{Templates, Text};
 use self::transport::{Transport, Undelivered};
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::MailId;
+use crate::platform::keys::Master;
 use crate::platform::metrics;
+use crate::platform::secret::{base64url, from_base64url};
 
 /// For this long nobody else sends a mail that somebody has begun to send.
 const LEASE: TimeDelta = TimeDelta::minutes(2);
@@ -40,38 +44,77 @@ const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(1);
 /// Mails that one instance sends at once.
 const AT_ONCE: u64 = 8;
 
-/// What a mail tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// Too many attempts in a row have failed: the password no longer opens the account.
-    AccountLocked,
-    /// The password was changed, and all sessions ended.
-    PasswordChanged,
-    /// A consumed refresh token was presented again, and its session ended.
-    RefreshTokenReused,
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What a mail tells.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name of its templates.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
 }
 
-impl Kind {
-    pub(crate) const ALL: [Self; 3] =
-        [Self::AccountLocked, Self::PasswordChanged, Self::RefreshTokenReused];
-
-    /// The name of its templates.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::AccountLocked => "account-locked",
-            Self::PasswordChanged => "password-changed",
-            Self::RefreshTokenReused => "refresh-token-reused",
-        }
-    }
+kinds! {
+    /// The account is no more.
+    AccountDeleted = "account-deleted";
+    /// Too many attempts in a row have failed: the password no longer opens the account.
+    AccountLocked = "account-locked";
+    /// Somebody wanted an account with this address, which has one.
+    AlreadyRegistered = "already-registered";
+    /// Asks the owner of an account's new address to confirm it.
+    ConfirmEmailChange = "confirm-email-change";
+    /// Tells the new address that it is the account's now.
+    EmailChanged = "email-changed";
+    /// Tells the old address that it no longer is, and how to take that back.
+    EmailChangeUndo = "email-change-undo";
+    /// Somebody may make an account.
+    Invitation = "invitation";
+    /// A sign-in from a kind of device that was not used before.
+    NewSignIn = "new-sign-in";
+    /// The password was changed, and sessions ended.
+    PasswordChanged = "password-changed";
+    /// Lets whoever reads it choose another password.
+    PasswordReset = "password-reset";
+    /// A consumed refresh token was presented again, and its session ended.
+    RefreshTokenReused = "refresh-token-reused";
+    /// Asks the owner of an address to show that it is theirs.
+    VerifyEmail = "verify-email";
 }
 
 /// A mail to be written.
 #[derive(Clone, Copy)]
 pub(crate) struct Letter<'a> {
     pub(crate) kind: Kind,
-    pub(crate) to: &'a User,
+    /// The address, as its owner typed it.
+    pub(crate) to: &'a str,
+    /// Whose account it is about; of an invitation, who invites.
+    pub(crate) username: &'a str,
     /// Whose request it tells of, and in which language.
     pub(crate) client: &'a Client,
+    /// What its link carries. Sealed until the mail is sent: the database alone opens no account.
+    pub(crate) token: Option<&'a str>,
+    /// The other address that a change of address is about.
+    pub(crate) other_address: Option<&'a str>,
+}
+
+impl<'a> Letter<'a> {
+    /// A mail to a user that carries no link.
+    pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
+        let (to, username) = (user.email.as_str(), user.username.as_str());
+        Self { kind, to, username, client, token: None, other_address: None }
+    }
+
+    /// The same with a link.
+    pub(crate) fn with(self, token: &'a str) -> Self {
+        Self { token: Some(token), ..self }
+    }
 }
 
 /// What the text of one mail says beside what all of its kind say.
@@ -80,6 +123,11 @@ struct Details {
     username: String,
     ip: Option<String>,
     device: Option<String>,
+    #[serde(default)]
+    other_address: Option<String>,
+    /// What the link carries, sealed.
+    #[serde(default)]
+    sealed_token: Option<String>,
 }
 
 /// A mail that is still to be sent.
@@ -114,6 +162,7 @@ pub(crate) struct Settings {
     pub(crate) templates: Option<PathBuf>,
     /// What recipients know this server as: its host name.
     pub(crate) site: String,
+    pub(crate) pages: Pages,
 }
 
 /// The settings say nothing that mail can be sent with.
@@ -132,6 +181,7 @@ pub(crate) enum SettingsError {
 pub(crate) struct Outbox {
     db: Db,
     clock: Clock,
+    master: Arc<Master>,
     /// `None`: this instance, and whoever shares its settings, sends no mail.
     post: Option<Arc<Post>>,
 }
@@ -139,6 +189,7 @@ pub(crate) struct Outbox {
 struct Post {
     templates: Templates,
     transport: Transport,
+    pages: Pages,
 }
 
 impl Settings {
@@ -148,20 +199,34 @@ impl Settings {
         Templates::load(self.templates.as_deref(), &self.site)?;
         Ok(())
     }
+
+    /// Says hello to the mail server, with the password if there is one, and says how that went.
+    pub(crate) async fn reach(&self) -> Result<String, String> {
+        let transport =
+            Transport::new(&self.delivery, &self.from).map_err(|error| error.to_string());
+        transport?.reach().await
+    }
 }
 
 impl Outbox {
     pub(crate) fn new(
         db: Db,
         clock: Clock,
+        master: Arc<Master>,
         settings: Option<&Settings>,
     ) -> Result<Self, SettingsError> {
         let post = settings.map(|settings| {
             let templates = Templates::load(settings.templates.as_deref(), &settings.site)?;
             let transport = Transport::new(&settings.delivery, &settings.from)?;
-            Ok::<_, SettingsError>(Arc::new(Post { templates, transport }))
+            let pages = settings.pages.clone();
+            Ok::<_, SettingsError>(Arc::new(Post { templates, transport, pages }))
         });
-        Ok(Self { db, clock, post: post.transpose()? })
+        Ok(Self { db, clock, master, post: post.transpose()? })
+    }
+
+    /// Whether mail is sent at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.post.is_some()
     }
 
     /// Writes a mail into the transaction of what it tells. It takes the place of one of its kind
@@ -176,8 +241,49 @@ impl Outbox {
         if self.post.is_none() {
             return Ok(());
         }
-        store::delete_unsent_like(txn, letter.kind, &letter.to.email).await?;
-        store::insert(txn, now, letter).await
+        let id = MailId::new(now);
+        let sealed_token = letter.token.map(|token| self.seal(id, token)).transpose()?;
+        let details = Details {
+            username: letter.username.to_owned(),
+            ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
+            device: letter.client.user_agent.clone(),
+            other_address: letter.other_address.map(str::to_owned),
+            sealed_token,
+        };
+        store::delete_unsent_like(txn, letter.kind, letter.to).await?;
+        store::insert(txn, now, id, letter, &details).await
+    }
+
+    /// Deletes what is still to be sent to an address, inside the caller's transaction.
+    pub(crate) async fn erase(
+        &self,
+        txn: &impl ConnectionTrait,
+        address: &str,
+    ) -> Result<(), DbErr> {
+        store::delete_to(txn, address).await
+    }
+
+    fn seal(&self, id: MailId, token: &str) -> Result<String, DbErr> {
+        let sealed = self.master.seal(&context(id), token.as_bytes());
+        Ok(base64url(sealed.map_err(|error| DbErr::Custom(error.to_string()))?))
+    }
+
+    fn text(&self, post: &Post, mail: &Pending) -> Result<Text, Undelivered> {
+        let never = |reason: &str| Undelivered::Never(reason.to_owned());
+        let details: Details = serde_json::from_str(&mail.details)
+            .map_err(|_| never("another version of this program has written it"))?;
+        let page =
+            Kind::ALL.iter().find(|kind| kind.as_str() == mail.kind).and_then(|kind| kind.page());
+        let link = page.map(|page| {
+            let sealed = from_base64url(details.sealed_token.as_deref()?)?;
+            let token = self.master.open(&context(mail.id), &sealed)?;
+            Some(post.pages.url(page, std::str::from_utf8(&token).ok()?))
+        });
+        if link == Some(None) {
+            return Err(never("its link was sealed under another secret"));
+        }
+        let text = post.templates.render(mail, &details, link.flatten().as_deref());
+        text.map_err(|error| Undelivered::Never(error.to_string()))
     }
 
     /// Sends what is due, until nothing is. Instances may do it at the same time.
@@ -217,9 +323,9 @@ impl Outbox {
             metrics::mail(metrics::MailOutcome::GivenUp);
             return store::delete(&self.db, id).await;
         }
-        let sent = match post.templates.render(&mail) {
+        let sent = match self.text(post, &mail) {
             Ok(text) => post.transport.send(&mail, text).await,
-            Err(error) => Err(Undelivered::Never(error.to_string())),
+            Err(error) => Err(error),
         };
         match sent {
             Ok(()) => {
@@ -239,6 +345,11 @@ impl Outbox {
             }
         }
     }
+}
+
+/// What a sealed token belongs to: in another mail it does not open.
+fn context(id: MailId) -> String {
+    format!("mail/{id}")
 }
 
 /// How long to wait after so many earlier attempts.

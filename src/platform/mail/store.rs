@@ -16,19 +16,15 @@ use crate::platform::id::MailId;
 pub(super) async fn insert(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
+    id: MailId,
     letter: Letter<'_>,
+    details: &Details,
 ) -> Result<(), DbErr> {
-    let details = Details {
-        username: letter.to.username.clone(),
-        ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
-        device: letter.client.user_agent.clone(),
-    };
-    let details =
-        serde_json::to_string(&details).map_err(|error| DbErr::Json(error.to_string()))?;
+    let details = serde_json::to_string(details).map_err(|error| DbErr::Json(error.to_string()))?;
     let row = outbox::ActiveModel {
-        id: Set(MailId::new(now)),
+        id: Set(id),
         kind: Set(letter.kind.as_str().to_owned()),
-        recipient: Set(letter.to.email.clone()),
+        recipient: Set(letter.to.to_owned()),
         language: Set(letter.client.language.as_str().to_owned()),
         details: Set(details),
         created_at: Set(now),
@@ -51,6 +47,13 @@ pub(super) async fn delete_unsent_like(
         .filter(outbox::COLUMN.attempts.eq(0))
         .exec(txn)
         .await?;
+    Ok(())
+}
+
+/// Deletes all mails to an address.
+pub(super) async fn delete_to(txn: &impl ConnectionTrait, recipient: &str) -> Result<(), DbErr> {
+    let delete = outbox::Entity::delete_many().filter(outbox::COLUMN.recipient.eq(recipient));
+    delete.exec(txn).await?;
     Ok(())
 }
 

@@ -19,16 +19,35 @@ const LAYOUT: &str = "layout.html";
 /// When and from where what a mail tells happened: part of a sentence.
 const OCCASION: &str = "occasion.txt";
 
-const BUILT_IN: [(&str, &str); 9] = [
-    (LAYOUT, include_str!("templates/layout.html")),
-    ("en/occasion.txt", include_str!("templates/en/occasion.txt")),
-    ("de/occasion.txt", include_str!("templates/de/occasion.txt")),
-    ("en/account-locked.txt", include_str!("templates/en/account-locked.txt")),
-    ("de/account-locked.txt", include_str!("templates/de/account-locked.txt")),
-    ("en/password-changed.txt", include_str!("templates/en/password-changed.txt")),
-    ("de/password-changed.txt", include_str!("templates/de/password-changed.txt")),
-    ("en/refresh-token-reused.txt", include_str!("templates/en/refresh-token-reused.txt")),
-    ("de/refresh-token-reused.txt", include_str!("templates/de/refresh-token-reused.txt")),
+macro_rules! texts {
+    ($($name:literal)*) => {
+        &[$(
+            (
+                concat!("en/", $name, ".txt"),
+                include_str!(concat!("templates/en/", $name, ".txt")),
+            ),
+            (
+                concat!("de/", $name, ".txt"),
+                include_str!(concat!("templates/de/", $name, ".txt")),
+            ),
+        )*]
+    };
+}
+
+const TEXTS: &[(&str, &str)] = texts![
+    "occasion"
+    "account-deleted"
+    "account-locked"
+    "already-registered"
+    "confirm-email-change"
+    "email-change-undo"
+    "email-changed"
+    "invitation"
+    "new-sign-in"
+    "password-changed"
+    "password-reset"
+    "refresh-token-reused"
+    "verify-email"
 ];
 
 /// A template is missing or cannot be filled in.
@@ -66,6 +85,8 @@ struct Body<'a> {
     username: &'a str,
     site: &'a str,
     occasion: String,
+    link: &'a str,
+    other_address: &'a str,
 }
 
 #[derive(Serialize)]
@@ -73,13 +94,15 @@ struct Page<'a> {
     language: &'a str,
     subject: &'a str,
     paragraphs: Vec<&'a str>,
+    link: &'a str,
 }
 
 impl Templates {
     /// The built-in ones, but for those that `folder` has too; each of them can be filled in.
     pub(super) fn load(folder: Option<&Path>, site: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
-        for (name, built_in) in BUILT_IN {
+        let layout = (LAYOUT, include_str!("templates/layout.html"));
+        for &(name, built_in) in [layout].iter().chain(TEXTS) {
             let own = folder.map(|folder| read(folder, name)).transpose()?.flatten();
             let source = own.unwrap_or_else(|| built_in.to_owned());
             environment.add_template_owned(name, source).map_err(|error| wrong(name, &error))?;
@@ -87,18 +110,22 @@ impl Templates {
         let templates = Self { environment, site: site.to_owned() };
         for kind in Kind::ALL {
             for language in Language::ALL {
-                templates.render(&sample(kind, language))?;
+                let link = kind.page().map(|_| "https://example.com/link#token");
+                templates.render(&sample(*kind, language), &sample_details(), link)?;
             }
         }
         Ok(templates)
     }
 
-    pub(super) fn render(&self, mail: &Pending) -> Result<Text, TemplateError> {
+    /// A mail's text. A line that is the link and nothing else is one in HTML too.
+    pub(super) fn render(
+        &self,
+        mail: &Pending,
+        details: &Details,
+        link: Option<&str>,
+    ) -> Result<Text, TemplateError> {
         let language = Language::named(&mail.language).unwrap_or_default().as_str();
         let name = format!("{language}/{}.txt", mail.kind);
-        let details: Details = serde_json::from_str(&mail.details).map_err(|error| {
-            TemplateError::Wrong { name: name.clone(), reason: error.to_string() }
-        })?;
         let date = if language == "de" { "%d.%m.%Y" } else { "%Y-%m-%d" };
         let occasion = Occasion {
             date: mail.created_at.format(date).to_string(),
@@ -111,6 +138,8 @@ impl Templates {
             username: &details.username,
             site: &self.site,
             occasion: occasion.trim().to_owned(),
+            link: link.unwrap_or_default(),
+            other_address: details.other_address.as_deref().unwrap_or_default(),
         };
         let text = self.fill(&name, &body)?;
         let missing = || TemplateError::Wrong {
@@ -121,7 +150,8 @@ impl Templates {
         let subject = head.strip_prefix("Subject: ").ok_or_else(missing)?.trim().to_owned();
         let plain = plain.trim().to_owned();
         let paragraphs = plain.split("\n\n").map(str::trim).collect();
-        let html = self.fill(LAYOUT, &Page { language, subject: &subject, paragraphs })?;
+        let link = link.unwrap_or_default();
+        let html = self.fill(LAYOUT, &Page { language, subject: &subject, paragraphs, link })?;
         Ok(Text { subject, plain, html })
     }
 
@@ -150,10 +180,20 @@ fn sample(kind: Kind, language: Language) -> Pending {
         kind: kind.as_str().to_owned(),
         recipient: "alice@example.com".to_owned(),
         language: language.as_str().to_owned(),
-        details: "{\"username\":\"alice\",\"ip\":\"192.0.2.7\",\"device\":\"Browser\"}".to_owned(),
+        details: String::new(),
         created_at: now,
         due_at: now,
         attempts: 0,
+    }
+}
+
+fn sample_details() -> Details {
+    Details {
+        username: "alice".to_owned(),
+        ip: Some("192.0.2.7".to_owned()),
+        device: Some("Browser".to_owned()),
+        other_address: Some("alice@example.org".to_owned()),
+        sealed_token: None,
     }
 }
 
@@ -161,11 +201,15 @@ fn sample(kind: Kind, language: Language) -> Pending {
 mod tests {
     use super::*;
 
+    fn render(templates: &Templates, kind: Kind, language: Language) -> Text {
+        templates.render(&sample(kind, language), &sample_details(), None).unwrap()
+    }
+
     #[test]
     fn a_mail_says_in_its_language_what_happened_when_and_from_where() {
         let templates = Templates::load(None, "auth.example.com").unwrap();
-        let english = templates.render(&sample(Kind::AccountLocked, Language::English)).unwrap();
-        let german = templates.render(&sample(Kind::AccountLocked, Language::German)).unwrap();
+        let english = render(&templates, Kind::AccountLocked, Language::English);
+        let german = render(&templates, Kind::AccountLocked, Language::German);
 
         assert_eq!(english.subject, "Nobody can sign in to your account for now");
         let occasion = "on 1970-01-01 at 00:00 UTC from 192.0.2.7 (Browser).";
@@ -177,9 +221,9 @@ mod tests {
     #[test]
     fn what_a_client_sent_is_text_in_html() {
         let templates = Templates::load(None, "auth.example.com").unwrap();
-        let mut mail = sample(Kind::RefreshTokenReused, Language::English);
-        mail.details = mail.details.replace("Browser", "<b>&\\n\\n</b>");
-        let text = templates.render(&mail).unwrap();
+        let mail = sample(Kind::RefreshTokenReused, Language::English);
+        let device = Some("<b>&\n\n</b>".to_owned());
+        let text = templates.render(&mail, &Details { device, ..sample_details() }, None).unwrap();
         assert!(
             !text.html.contains("<b>") && text.html.contains("&lt;b&gt;&amp;"),
             "{}",
@@ -194,7 +238,7 @@ mod tests {
         let own = folder.path().join("en/account-locked.txt");
         fs::write(&own, "Subject: Locked\n\n{{ username }} at {{ site }}").unwrap();
         let templates = Templates::load(Some(folder.path()), "example.com").unwrap();
-        let text = templates.render(&sample(Kind::AccountLocked, Language::English)).unwrap();
+        let text = render(&templates, Kind::AccountLocked, Language::English);
         assert_eq!(
             (text.subject.as_str(), text.plain.as_str()),
             ("Locked", "alice at example.com")

@@ -80,6 +80,20 @@ impl Transport {
         }
     }
 
+    pub(super) async fn reach(&self) -> Result<String, String> {
+        match &self.way {
+            Way::Smtp(smtp) => match timeout(SEND_MAX, smtp.test_connection()).await {
+                Ok(Ok(true)) => Ok("the mail server answers".to_owned()),
+                Ok(Ok(false)) => Err("the mail server says no".to_owned()),
+                Ok(Err(error)) => Err(match undelivered(&error) {
+                    Undelivered::Yet(told) | Undelivered::Never(told) => told,
+                }),
+                Err(_elapsed) => Err("the mail server does not answer".to_owned()),
+            },
+            Way::Folder(folder) => Ok(format!("mails are files in {}", folder.display())),
+        }
+    }
+
     fn message(&self, mail: &Pending, text: Text) -> Result<Message, Undelivered> {
         let to: Address = mail.recipient.parse().map_err(never)?;
         let id = format!("<{}@{}>", mail.id, self.from.email.domain());

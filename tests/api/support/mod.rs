@@ -122,6 +122,12 @@ impl TestApp {
         Self::build(&self.with(flags), &self.clock).await
     }
 
+    /// The same server, started again with further flags.
+    pub(crate) async fn restarted_with(self, flags: &[&str]) -> Self {
+        let app = self.second_instance_with(flags).await;
+        Self { app, ..self }
+    }
+
     /// Another instance whose clock stands at another time.
     pub(crate) async fn second_instance_at(&self, time: DateTime<Utc>) -> App {
         Self::build(&self.flags, &Clock::manual(time)).await
@@ -193,6 +199,24 @@ impl TestApp {
         self.login(username, PASSWORD).await.signed_in("login")
     }
 
+    /// Sends what is due, and reads all mails that were ever sent, in the order they were sent.
+    pub(crate) async fn mails(&self) -> Vec<Mail> {
+        self.app.deliver_mail().await.unwrap();
+        let Ok(files) = std::fs::read_dir(self.database.folder.path().join("mail")) else {
+            return Vec::new();
+        };
+        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+        files.sort_by_key(|file| std::fs::metadata(file).unwrap().modified().unwrap());
+        files.iter().map(|file| Mail::read(file)).collect()
+    }
+
+    /// The newest mail of a kind to an address.
+    pub(crate) async fn mail(&self, kind: &str, to: &str) -> Mail {
+        let mails = self.mails().await;
+        let found = mails.iter().rev().find(|mail| mail.kind == kind && mail.to == to);
+        found.cloned().unwrap_or_else(|| panic!("no {kind} to {to} in {mails:?}"))
+    }
+
     pub(crate) async fn sql(&self, sql: &str) {
         self.database.connection().await.execute_unprepared(sql).await.unwrap();
     }
@@ -211,6 +235,31 @@ impl TestApp {
             rows.iter().map(|row| row.try_get("", "kind").unwrap()).collect();
         kinds.sort();
         kinds
+    }
+}
+
+/// A mail, as a development instance writes it into a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Mail {
+    pub(crate) kind: String,
+    pub(crate) to: String,
+    /// All of it, without the line breaks that only its transport needs.
+    pub(crate) text: String,
+}
+
+impl Mail {
+    fn read(file: &std::path::Path) -> Self {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(file).unwrap().replace("=\r\n", "");
+        let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
+        // An id is 36 characters.
+        Self { kind: name[37..].to_owned(), to: to.to_owned(), text }
+    }
+
+    /// What its link carries.
+    pub(crate) fn token(&self) -> String {
+        let start = self.text.find("pco_").unwrap_or_else(|| panic!("no link: {}", self.text));
+        self.text[start..start + 47].to_owned()
     }
 }
 

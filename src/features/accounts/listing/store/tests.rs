@@ -1,10 +1,15 @@
 //! Whichever way rows are read, they are the same.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use sea_orm::QueryTrait as _;
 
 use super::*;
+use crate::features::accounts::identity::{Email, FullName, Username};
 use crate::features::accounts::listing::Order;
+use crate::features::accounts::store::{NewUser, find_all, insert, touch_login};
+use crate::platform::access::Role;
+use crate::platform::id::UserId;
+use crate::platform::passwords::hash::PasswordHash;
 
 async fn filled() -> (tempfile::TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();
@@ -22,6 +27,7 @@ async fn filled() -> (tempfile::TempDir, Db) {
             id: UserId::new(now),
             username: &username,
             email: &email,
+            email_verified: false,
             full_name: full_name.as_ref(),
             password_hash: &hash,
             role: if number == 2 { Role::Admin } else { Role::User },

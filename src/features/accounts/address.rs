@@ -1,0 +1,258 @@
+//! An account's address: another one, confirmed by who reads its mail, and back (RS-07).
+
+use sea_orm::DbErr;
+use serde::{Deserialize, Serialize};
+
+use super::identity::{Email, Identifier};
+use super::{Accounts, store};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
+use crate::features::sessions::EndReason;
+use crate::platform::access::{Client, User, Viewer};
+use crate::platform::db::{DbFailure, is_unique_violation};
+use crate::platform::id::UserId;
+use crate::platform::invalid::Problem;
+use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+use crate::platform::mail::{self, Letter};
+
+/// What keeps an account from being used to write to strangers.
+pub(crate) static ADDRESS_LIMITS: [Limit; 1] = [Limit {
+    name: "changeEmail",
+    by: By::User,
+    max: 5,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 5 },
+}];
+
+/// Why an account's address was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AddressError {
+    #[error("the address is not acceptable")]
+    Invalid(Problem),
+    #[error("no mail is sent")]
+    NoMail,
+    /// The caller's account is no more, or shut.
+    #[error("there is no such active user")]
+    Gone,
+    #[error("the address belongs to another account")]
+    Taken,
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+}
+
+impl From<DbErr> for AddressError {
+    fn from(error: DbErr) -> Self {
+        Self::Link(error.into())
+    }
+}
+
+impl DbFailure for AddressError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Link(error) => error.db(),
+            Self::Invalid(_) | Self::NoMail | Self::Gone | Self::Taken | Self::Limited(_) => None,
+        }
+    }
+}
+
+/// The address that the undoing of a change gives back, as its token keeps it.
+#[derive(Serialize, Deserialize)]
+struct Before {
+    /// As typed.
+    email: String,
+    email_verified: bool,
+}
+
+/// The address that a change leads to, as its token keeps it.
+#[derive(Serialize, Deserialize)]
+struct After {
+    /// As typed.
+    email: String,
+}
+
+impl Accounts {
+    /// Mails the new address a link that confirms the change. Until then nothing changes; and
+    /// whether the address is another account's, only mail to it tells (EN-05).
+    pub(crate) async fn change_email(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        email: &str,
+    ) -> Result<(), AddressError> {
+        if !self.outbox.is_on() {
+            return Err(AddressError::NoMail);
+        }
+        let email =
+            Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
+        let caller = viewer.user.id.to_string();
+        let subject = Subject { ip: client.ip, identifier: &caller };
+        self.limits.admit(&ADDRESS_LIMITS, subject).await?.succeeded().await;
+        self.db.retry(|| self.request_change(client, viewer, &email)).await
+    }
+
+    async fn request_change(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        email: &Email,
+    ) -> Result<(), AddressError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let user = lock_active(store::lock(&txn, viewer.user.id).await?)?;
+        let identifier = Identifier::Email(email.key().to_owned());
+        let owner = store::find(&txn, &identifier).await?.filter(|owner| owner.id != user.id);
+        let purpose = if owner.is_some() { Purpose::Nothing } else { Purpose::EmailChange };
+        let new = links::New { purpose, user: Some(user.id), email_key: email.key() };
+        let details = After { email: email.as_typed().to_owned() };
+        let token = links::issue(&txn, now, new, Some(&details)).await?;
+        let letter = match &owner {
+            Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
+            None => Letter {
+                to: email.as_typed(),
+                ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
+            },
+        };
+        self.outbox.write(&txn, now, letter).await?;
+        let event = Event {
+            kind: Kind::EmailChangeRequested,
+            actor: Actor::from(viewer),
+            target: Some(user.id.0),
+            session: Some(viewer.session_id),
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Gives an account the address that a link sent there has proven. The address before is told,
+    /// with a link that takes it back.
+    pub(crate) async fn complete_email_change(
+        &self,
+        client: &Client,
+        found: &Found,
+    ) -> Result<(), AddressError> {
+        let after: After = found.details()?;
+        let email = Email::parse(&after.email).map_err(|_| LinkError::Invalid)?;
+        let id = found.user.ok_or(LinkError::Invalid)?;
+        let outcome = self.db.retry(|| self.complete_change(client, found, id, &email)).await;
+        self.sessions.forget(id);
+        // Somebody was faster: the address is theirs.
+        taken(outcome, || LinkError::Invalid.into())
+    }
+
+    async fn complete_change(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+        email: &Email,
+    ) -> Result<(), AddressError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let before = store::lock(&txn, id).await?.filter(|user| user.is_active);
+        let before = before.ok_or(LinkError::Invalid)?;
+        links::take(&txn, found.id).await?;
+        let user = User {
+            email: email.as_typed().to_owned(),
+            email_verified: true,
+            updated_at: now,
+            ..before.clone()
+        };
+        store::update_email(&txn, &user, email).await?;
+        links::void(&txn, id).await?;
+        let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
+        let new =
+            links::New { purpose: Purpose::EmailChangeUndo, user: Some(id), email_key: old.key() };
+        let details = Before { email: before.email.clone(), email_verified: before.email_verified };
+        let token = links::issue(&txn, now, new, Some(&details)).await?;
+        let told = Letter::to(&user, mail::Kind::EmailChanged, client);
+        self.outbox.write(&txn, now, told).await?;
+        let undo = Letter {
+            other_address: Some(&user.email),
+            ..Letter::to(&before, mail::Kind::EmailChangeUndo, client).with(token.expose())
+        };
+        self.outbox.write(&txn, now, undo).await?;
+        audit::record(&txn, now, by_owner(Kind::EmailChanged, id, client)).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Gives an account back the address that it had before a change, and ends all its sessions: it
+    /// was not its owner who changed it.
+    pub(crate) async fn undo_email_change(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+    ) -> Result<(), AddressError> {
+        let subject = Subject { ip: client.ip, identifier: "" };
+        let admission = self.limits.admit(&links::LIMITS, subject).await?;
+        let outcome = self.undo_admitted(client, token).await;
+        match &outcome {
+            Ok(()) | Err(AddressError::Taken) => admission.succeeded().await,
+            Err(AddressError::Link(LinkError::Crypto(_) | LinkError::Db(_))) => {
+                admission.unjudged().await;
+            }
+            Err(_) => {}
+        }
+        outcome
+    }
+
+    async fn undo_admitted(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+    ) -> Result<(), AddressError> {
+        let now = self.clock.now();
+        let found = links::find(self.db.reader(), now, token, &[Purpose::EmailChangeUndo]).await?;
+        let before: Before = found.details()?;
+        let email = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
+        let id = found.user.ok_or(LinkError::Invalid)?;
+        let undo = || self.undo_once(client, &found, id, (&email, before.email_verified));
+        let outcome = self.db.retry(undo).await;
+        self.sessions.forget(id);
+        taken(outcome, || AddressError::Taken)
+    }
+
+    async fn undo_once(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+        (email, email_verified): (&Email, bool),
+    ) -> Result<(), AddressError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let user = store::lock(&txn, id).await?.ok_or(LinkError::Invalid)?;
+        links::take(&txn, found.id).await?;
+        let email_typed = email.as_typed().to_owned();
+        let user = User { email: email_typed, email_verified, updated_at: now, ..user };
+        store::update_email(&txn, &user, email).await?;
+        self.sessions.end_all(&txn, id, EndReason::EmailChangeUndone, now).await?;
+        links::void_since(&txn, id, found.created_at).await?;
+        audit::record(&txn, now, by_owner(Kind::EmailChangeUndone, id, client)).await?;
+        Ok(txn.commit().await?)
+    }
+}
+
+/// What the holder of a link did, whom the mail to the account's address has reached.
+fn by_owner(kind: Kind, id: UserId, client: &Client) -> Event<'_> {
+    Event { kind, actor: Actor::User(id), target: Some(id.0), session: None, client }
+}
+
+fn lock_active(locked: Option<User>) -> Result<User, AddressError> {
+    locked.filter(|user| user.is_active).ok_or(AddressError::Gone)
+}
+
+/// What another account holds, the database alone decides.
+fn taken(
+    outcome: Result<(), AddressError>,
+    error: impl FnOnce() -> AddressError,
+) -> Result<(), AddressError> {
+    match outcome {
+        Err(AddressError::Link(LinkError::Db(cause))) if is_unique_violation(&cause) => {
+            Err(error())
+        }
+        outcome => outcome,
+    }
+}

@@ -1,0 +1,81 @@
+//! Why an account was not made.
+
+use sea_orm::DbErr;
+
+use crate::features::links::LinkError;
+use crate::features::sessions::SessionError;
+use crate::platform::db::DbFailure;
+use crate::platform::invalid::Problem;
+use crate::platform::limits::Limited;
+use crate::platform::passwords::hash::HashError;
+use crate::platform::secret::CryptoError;
+
+/// Why there is no new account.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CreateError {
+    #[error("{} fields are not acceptable", .0.len())]
+    Invalid(Vec<Problem>),
+    /// The named field's value belongs to another account.
+    #[error("the {0} is taken")]
+    Taken(&'static str),
+    #[error("accounts are not made in this way here")]
+    Closed,
+    #[error("the acting user is no longer an active admin")]
+    Forbidden,
+    #[error("no mail is sent")]
+    NoMail,
+    /// The token that an account was to be made of gives nothing.
+    #[error("the token is good for nothing")]
+    InvalidToken,
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl From<SessionError> for CreateError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Crypto(error) => Self::Crypto(error),
+            SessionError::Db(error) => Self::Db(error),
+        }
+    }
+}
+
+impl From<LinkError> for CreateError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Invalid => Self::InvalidToken,
+            LinkError::Crypto(error) => Self::Crypto(error),
+            LinkError::Db(error) => Self::Db(error),
+        }
+    }
+}
+
+impl CreateError {
+    /// Whether it is the server that could not do what was asked.
+    pub(crate) fn is_ours(&self) -> bool {
+        matches!(self, Self::Hash(_) | Self::Crypto(_) | Self::Db(_))
+    }
+}
+
+impl DbFailure for CreateError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Invalid(_)
+            | Self::Taken(_)
+            | Self::Closed
+            | Self::Forbidden
+            | Self::NoMail
+            | Self::InvalidToken
+            | Self::Limited(_)
+            | Self::Hash(_)
+            | Self::Crypto(_) => None,
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! All that is kept of a person, for them to take along (DP-01).
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use sea_orm::DbErr;
+use serde_json::{Value, json};
+
+use super::Accounts;
+use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
+use crate::features::sessions::OwnSession;
+use crate::platform::access::{Client, User, Viewer};
+
+/// Events read by one statement.
+const PAGE_SIZE: u64 = 500;
+
+impl Accounts {
+    /// The caller's account, sessions and security events, as JSON. Of no secret more than that
+    /// there is one.
+    pub(crate) async fn export(&self, client: &Client, viewer: &Viewer) -> Result<Value, DbErr> {
+        let user = Self::find_all(&self.db, &[viewer.user.id]).await?.pop();
+        let exported = json!({
+            "exportedAt": text(self.clock.now()),
+            "account": user.as_ref().map(account),
+            "sessions": self.export_sessions(viewer).await?,
+            "securityEvents": self.export_events(viewer).await?,
+        });
+        let event = Event {
+            kind: Kind::DataExported,
+            actor: Actor::from(viewer),
+            target: Some(viewer.user.id.0),
+            session: Some(viewer.session_id),
+            client,
+        };
+        audit::record(self.db.writer(), self.clock.now(), event).await?;
+        Ok(exported)
+    }
+
+    async fn export_sessions(&self, viewer: &Viewer) -> Result<Vec<Value>, DbErr> {
+        let sessions = self.sessions.list(viewer.user.id).await?;
+        let session = |session: &OwnSession| {
+            json!({
+                "id": session.id,
+                "createdAt": text(session.created_at),
+                "lastUsedAt": text(session.last_used_at),
+                "ip": session.ip,
+                "userAgent": session.user_agent,
+            })
+        };
+        Ok(sessions.iter().map(session).collect())
+    }
+
+    async fn export_events(&self, viewer: &Viewer) -> Result<Vec<Value>, DbErr> {
+        let owner = viewer.user.id;
+        let log = Log { db: self.db.clone() };
+        let filter = Filter { about: Some(owner), ..Filter::default() };
+        let mut listing =
+            Listing { filter, after: None, before: None, size: PAGE_SIZE, from_end: false };
+        let mut events = Vec::new();
+        loop {
+            let page = log.list(&listing).await?;
+            listing.after = page.events.last().map(|event| event.place);
+            events.extend(page.events.iter().map(|event| {
+                // Of an admin who acted on the account, neither who it was nor from where.
+                let is_own = event.actor.is_none_or(|actor| actor == owner);
+                json!({
+                    "id": event.place.id,
+                    "createdAt": text(event.place.created_at),
+                    "type": event.kind.map(Kind::as_str),
+                    "ip": event.ip.filter(|_| is_own),
+                    "userAgent": event.user_agent.as_ref().filter(|_| is_own),
+                })
+            }));
+            if !page.has_more {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+fn account(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "emailVerified": user.email_verified,
+        "fullName": user.full_name,
+        "role": user.role.as_str(),
+        "createdAt": text(user.created_at),
+        "updatedAt": text(user.updated_at),
+        "lastLoginAt": user.last_login_at.map(text),
+    })
+}
+
+fn text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+}

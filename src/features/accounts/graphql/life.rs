@@ -1,0 +1,192 @@
+//! What people do with their own account, and how they are invited, in the schema.
+
+use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object};
+
+use super::User;
+use crate::features::accounts::{
+    ADDRESS_LIMITS, Accounts, AddressError, By, Invitee, ProfileError,
+};
+use crate::features::links::{self, LinkToken};
+use crate::features::login::graphql::AuthPayload;
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth, fresh, limit, public};
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, RoleGuard, SignedIn};
+use crate::platform::access::{Anonymity, Role};
+
+/// What of a profile is to change; what is not given stays.
+#[derive(InputObject)]
+pub(crate) struct UpdateProfileInput {
+    /// At most 100 characters; null or empty for none.
+    full_name: MaybeUndefined<String>,
+}
+
+/// What it takes to accept an invitation.
+#[derive(InputObject)]
+pub(crate) struct AcceptInvitationInput {
+    /// 3 to 64 letters, digits, dots, underscores and hyphens.
+    username: String,
+    /// 8 to 128 characters of any kind.
+    password: String,
+    /// At most 100 characters.
+    full_name: Option<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct OwnAccountMutation;
+
+#[Object]
+impl OwnAccountMutation {
+    /// Changes what is shown of the caller. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is to change.")] input: UpdateProfileInput,
+    ) -> Result<User> {
+        let viewer = ctx.viewer()?;
+        let full_name = match &input.full_name {
+            MaybeUndefined::Undefined => return Ok(User::from(&*viewer.user)),
+            MaybeUndefined::Null => "",
+            MaybeUndefined::Value(full_name) => full_name,
+        };
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.update_profile(ctx.client(), viewer, full_name).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Asks for another address. It is the account's once the link that is mailed there has been used;
+    /// until then nothing changes. Always true, also if the address is taken. A sign-in of the last
+    /// five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(None),
+        directive = fresh::apply(FRESH_SECONDS),
+        directive = limit::apply(&ADDRESS_LIMITS[0])
+    )]
+    async fn change_email(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An address that mail reaches.")] new_email: String,
+    ) -> Result<bool> {
+        let accounts = ctx.service::<Accounts>();
+        accounts.change_email(ctx.client(), ctx.viewer()?, &new_email).await?;
+        Ok(true)
+    }
+
+    /// Gives an account back the address that it had before a change, and ends all its sessions. For
+    /// whoever reads the mail of that address. Anybody may call this.
+    #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
+    async fn undo_email_change(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What the link in the mail carries.")] token: String,
+    ) -> Result<bool> {
+        let token = LinkToken::parse(&token);
+        ctx.service::<Accounts>().undo_email_change(ctx.client(), token.as_ref()).await?;
+        Ok(true)
+    }
+
+    /// Shuts the caller's account and ends all its sessions; an admin may open it again. Requires a
+    /// signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        accounts.deactivate(ctx.client(), By::Owner(viewer), viewer.user.id).await?;
+        ctx.forget_refresh_token();
+        ctx.forget_cached_answers();
+        Ok(true)
+    }
+
+    /// Deletes the caller's account with all that is theirs, for good. A sign-in of the last five
+    /// minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(None),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        accounts.delete(ctx.client(), By::Owner(viewer), viewer.user.id).await?;
+        ctx.forget_refresh_token();
+        ctx.forget_cached_answers();
+        Ok(true)
+    }
+
+    /// All that is kept of the caller: account, sessions and security events. A sign-in of the last
+    /// five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(None),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn export_my_data(&self, ctx: &Context<'_>) -> Result<Json<serde_json::Value>> {
+        let accounts = ctx.service::<Accounts>();
+        let exported = accounts.export(ctx.client(), ctx.viewer()?).await;
+        exported.map(Json).map_err(ApiError::database)
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct InvitationMutation;
+
+#[Object]
+impl InvitationMutation {
+    /// Mails somebody an invitation to make an account, good for a day. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin)",
+        directive = auth::apply(Some(directive::Role::Admin))
+    )]
+    async fn invite_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "An address that mail reaches.")] email: String,
+        #[graphql(desc = "The role that the account will have.")] role: directive::Role,
+    ) -> Result<bool> {
+        let accounts = ctx.service::<Accounts>();
+        accounts.invite(ctx.client(), ctx.viewer()?, &email, role.into()).await?;
+        Ok(true)
+    }
+
+    /// Makes the account that an invitation promised, and signs its owner in. Anybody may call this.
+    #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
+    async fn accept_user_invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What the link in the mail carries.")] token: String,
+        #[graphql(desc = "The account to be.")] input: AcceptInvitationInput,
+    ) -> Result<AuthPayload> {
+        let token = LinkToken::parse(&token);
+        let invitee = Invitee {
+            username: &input.username,
+            password: &input.password,
+            full_name: input.full_name.as_deref(),
+        };
+        let accounts = ctx.service::<Accounts>();
+        let signed_in = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee).await?;
+        Ok(AuthPayload::hand_over(ctx, signed_in))
+    }
+}
+
+impl From<ProfileError> for ApiError {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::Invalid(problem) => Self::invalid(&[problem]),
+            ProfileError::Gone => Self::unauthenticated(Anonymity::SessionEnded),
+            ProfileError::Db(cause) => Self::database(cause),
+        }
+    }
+}
+
+impl From<AddressError> for ApiError {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::Invalid(problem) => Self::invalid(&[problem]),
+            AddressError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
+            AddressError::Gone => Self::unauthenticated(Anonymity::SessionEnded),
+            AddressError::Taken => Self::taken("email"),
+            AddressError::Limited(limited) => limited.into(),
+            AddressError::Link(error) => error.into(),
+        }
+    }
+}

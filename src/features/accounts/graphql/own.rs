@@ -1,0 +1,63 @@
+//! What of a user nobody but they see.
+
+use async_graphql::{ComplexObject, Context};
+
+use super::User;
+use crate::features::audit::Log;
+use crate::features::audit::graphql::AuditEventConnection;
+use crate::features::sessions::Sessions;
+use crate::features::sessions::graphql::SessionConnection;
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::auth;
+use crate::graphql::error::{ApiError, Result};
+use crate::graphql::guard::SignedIn;
+use crate::graphql::page::Window;
+use crate::platform::access::Viewer;
+use crate::platform::id::UserId;
+
+impl User {
+    /// The caller, if this is their own account.
+    fn owner<'a>(&self, ctx: &'a Context<'_>) -> Result<&'a Viewer> {
+        let viewer = ctx.viewer()?;
+        match UserId::parse(&self.id) == Some(viewer.user.id) {
+            true => Ok(viewer),
+            false => Err(ApiError::forbidden()),
+        }
+    }
+}
+
+#[ComplexObject]
+impl User {
+    /// What was done by the caller or to their account, in pages, the newest first. Of nobody
+    /// else; requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn security_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<AuditEventConnection> {
+        // Admins have auditEvents for the others.
+        let owner = self.owner(ctx)?.user.id;
+        let window = Window { first, after, last, before };
+        AuditEventConnection::about(ctx.service::<Log>(), window, owner).await
+    }
+
+    /// Where the caller is signed in, in pages, the newest first. Of nobody else; requires a
+    /// signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<SessionConnection> {
+        let viewer = self.owner(ctx)?;
+        let window = Window { first, after, last, before };
+        SessionConnection::load(ctx.service::<Sessions>(), window, viewer).await
+    }
+}

@@ -1,0 +1,177 @@
+//! Invitations: an admin names an address and a role, its owner does the rest.
+
+use sea_orm::{ConnectionTrait, DbErr};
+use serde::{Deserialize, Serialize};
+
+use super::create_error::CreateError;
+use super::identity::{Email, Identifier};
+use super::registration::{Accepted, Admission, Naming, NewAccount, Standing};
+use super::{Accounts, store};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links::{self, Found, LinkToken, Purpose};
+use crate::features::sessions::Tokens;
+use crate::platform::access::{Client, Role, User, Viewer};
+use crate::platform::id::UserId;
+use crate::platform::limits::Subject;
+use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::PasswordHash;
+
+/// What an invitation promises, as its token keeps it.
+#[derive(Serialize, Deserialize)]
+struct Invited {
+    by: UserId,
+    /// As the admin typed it.
+    email: String,
+    is_admin: bool,
+}
+
+/// What an invited person typed.
+pub(crate) struct Invitee<'a> {
+    pub(crate) username: &'a str,
+    pub(crate) password: &'a str,
+    pub(crate) full_name: Option<&'a str>,
+}
+
+impl Accounts {
+    /// Mails an invitation. One to the same address before it is void.
+    pub(crate) async fn invite(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        email: &str,
+        role: Role,
+    ) -> Result<(), CreateError> {
+        if self.registration.admission == Admission::Closed {
+            return Err(CreateError::Closed);
+        }
+        if !self.outbox.is_on() {
+            return Err(CreateError::NoMail);
+        }
+        let email = Email::parse(email)
+            .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
+        self.db.retry(|| self.invite_once(client, viewer, &email, role)).await
+    }
+
+    async fn invite_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        email: &Email,
+        role: Role,
+    ) -> Result<(), CreateError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let inviter = active_admin(&txn, viewer.user.id).await?.ok_or(CreateError::Forbidden)?;
+        let identifier = Identifier::Email(email.key().to_owned());
+        // Admins see who there is.
+        if store::find(&txn, &identifier).await?.is_some() {
+            return Err(CreateError::Taken("email"));
+        }
+        let details = Invited {
+            by: inviter.id,
+            email: email.as_typed().to_owned(),
+            is_admin: role == Role::Admin,
+        };
+        let new = links::New { purpose: Purpose::Invitation, user: None, email_key: email.key() };
+        let token = links::issue(&txn, now, new, Some(&details)).await?;
+        let letter = Letter {
+            kind: mail::Kind::Invitation,
+            to: email.as_typed(),
+            username: &inviter.username,
+            client,
+            token: Some(token.expose()),
+            other_address: None,
+        };
+        self.outbox.write(&txn, now, letter).await?;
+        let event = Event {
+            kind: Kind::UserInvited,
+            actor: Actor::from(viewer),
+            target: None,
+            session: Some(viewer.session_id),
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Makes the account that an invitation promised, and signs its owner in: the invitation has
+    /// reached them by mail, so the address is proven.
+    pub(crate) async fn accept_invitation(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        invitee: &Invitee<'_>,
+    ) -> Result<(User, Tokens), CreateError> {
+        let subject = Subject { ip: client.ip, identifier: "" };
+        let admission = self.limits.admit(&links::LIMITS, subject).await?;
+        let outcome = self.accept_admitted(client, token, invitee).await;
+        match &outcome {
+            Err(CreateError::InvalidToken | CreateError::Limited(_)) => {}
+            Err(error) if error.is_ours() => admission.unjudged().await,
+            // A token that is one, whatever else is wrong.
+            Ok(_) | Err(_) => admission.succeeded().await,
+        }
+        outcome
+    }
+
+    async fn accept_admitted(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        invitee: &Invitee<'_>,
+    ) -> Result<(User, Tokens), CreateError> {
+        if self.registration.admission == Admission::Closed {
+            return Err(CreateError::Closed);
+        }
+        let now = self.clock.now();
+        let found = links::find(self.db.reader(), now, token, &[Purpose::Invitation]).await?;
+        let promised: Invited = found.details()?;
+        let new = NewAccount {
+            username: invitee.username,
+            email: &promised.email,
+            password: invitee.password,
+            full_name: invitee.full_name,
+        };
+        let accepted = self.accept(&new, Naming::Public)?;
+        let hash = self.hash_unless_taken(&accepted).await?;
+        let made =
+            self.db.retry(|| self.accept_once(client, &found, &promised, &accepted, &hash)).await;
+        self.name_conflict(&accepted, made).await
+    }
+
+    async fn accept_once(
+        &self,
+        client: &Client,
+        found: &Found,
+        promised: &Invited,
+        accepted: &Accepted,
+        hash: &PasswordHash,
+    ) -> Result<(User, Tokens), CreateError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        // Who may not invite any more has invited nobody.
+        active_admin(&txn, promised.by).await?.ok_or(CreateError::InvalidToken)?;
+        links::take(&txn, found.id).await?;
+        let role = if promised.is_admin { Role::Admin } else { Role::User };
+        let standing = Standing { role, email_verified: true };
+        let user = Self::insert(&txn, accepted, hash, standing, now).await?;
+        let event = Event {
+            kind: Kind::InvitationAccepted,
+            actor: Actor::User(user.id),
+            target: Some(user.id.0),
+            session: None,
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        links::erase(&txn, accepted.email.key()).await?;
+        let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;
+        txn.commit().await?;
+        Ok(signed_in)
+    }
+}
+
+/// Locks a user who is an active admin.
+async fn active_admin(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<User>, DbErr> {
+    let user = store::lock(txn, id).await?;
+    Ok(user.filter(|user| user.is_active && user.role == Role::Admin))
+}

@@ -1,0 +1,179 @@
+//! Registrations whose address is still to be proven: they are no accounts, and hold no name.
+//!
+//! Whether an address has an account or not, whoever registers with it gets the same answer after the
+//! same work; only mail to the address tells (EN-03). And since nobody is anybody before they have read
+//! that mail, no account waits for its real owner with somebody else's password in it (RS-09).
+
+use serde::{Deserialize, Serialize};
+
+use super::create_error::CreateError;
+use super::identity::{Email, FullName, Identifier, Username};
+use super::registration::{Accepted, Naming, Registered};
+use super::{Accounts, store};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links::{self, Found, Purpose};
+use crate::platform::access::{Client, Role, User};
+use crate::platform::db::is_unique_violation;
+use crate::platform::id::UserId;
+use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::PasswordHash;
+
+/// What an account will be made of, as its token keeps it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PendingAccount {
+    pub(crate) username: String,
+    /// As typed.
+    pub(crate) email: String,
+    full_name: Option<String>,
+    password_hash: String,
+}
+
+/// What an account is made of.
+struct Parts {
+    username: Username,
+    email: Email,
+    full_name: Option<FullName>,
+    password_hash: PasswordHash,
+}
+
+impl Accounts {
+    pub(super) async fn register_pending(
+        &self,
+        client: &Client,
+        accepted: &Accepted,
+    ) -> Result<Registered, CreateError> {
+        let (username, email) = (accepted.username.key(), accepted.email.key());
+        if store::find_taken(self.db.reader(), username, email).await?.username {
+            return Err(CreateError::Taken("username"));
+        }
+        let hash = self.hasher.hash(&accepted.password).await?;
+        self.db.retry(|| self.insert_pending(client, accepted, &hash)).await?;
+        Ok(Registered::VerificationRequired)
+    }
+
+    /// Writes the same rows whether the address has an account or not.
+    async fn insert_pending(
+        &self,
+        client: &Client,
+        accepted: &Accepted,
+        hash: &PasswordHash,
+    ) -> Result<(), CreateError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let identifier = Identifier::Email(accepted.email.key().to_owned());
+        let owner = store::find(&txn, &identifier).await?;
+        let details = PendingAccount {
+            username: accepted.username.as_str().to_owned(),
+            email: accepted.email.as_typed().to_owned(),
+            full_name: accepted.full_name.as_ref().map(|name| name.as_str().to_owned()),
+            password_hash: hash.as_str().to_owned(),
+        };
+        let purpose = if owner.is_some() { Purpose::Nothing } else { Purpose::Registration };
+        let new = links::New { purpose, user: None, email_key: accepted.email.key() };
+        let token = links::issue(&txn, now, new, Some(&details)).await?;
+        let letter = match &owner {
+            Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
+            None => verification(&details, client, token.expose()),
+        };
+        self.outbox.write(&txn, now, letter).await?;
+        let event = Event {
+            kind: Kind::RegistrationRequested,
+            actor: Actor::Unknown,
+            target: None,
+            session: None,
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        txn.commit().await?;
+        Ok(())
+    }
+
+    /// Makes the account of a registration whose address is proven now. The name is claimed now too;
+    /// when somebody else has it meanwhile, another may be given.
+    pub(crate) async fn complete_registration(
+        &self,
+        client: &Client,
+        found: &Found,
+        username: Option<&str>,
+    ) -> Result<User, CreateError> {
+        let pending: PendingAccount = found.details()?;
+        let invalid = |invalid| CreateError::Invalid(vec![invalid]);
+        let parts = Parts {
+            username: match username {
+                Some(username) => Username::parse(username)
+                    .and_then(|username| Naming::Public.allow(username))
+                    .map_err(|refused| invalid(refused.at("username")))?,
+                None => Username::parse(&pending.username)
+                    .map_err(|refused| invalid(refused.at("username")))?,
+            },
+            email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
+            full_name: FullName::parse(pending.full_name.as_deref().unwrap_or_default())
+                .map_err(|_| CreateError::InvalidToken)?,
+            password_hash: PasswordHash::from(pending.password_hash),
+        };
+        let made = self.db.retry(|| self.complete_once(client, found, &parts)).await;
+        let Err(CreateError::Db(error)) = made else { return made };
+        if !is_unique_violation(&error) {
+            return Err(CreateError::Db(error));
+        }
+        // Asked after the transaction has ended, as everywhere.
+        let (username, email) = (parts.username.key(), parts.email.key());
+        let taken = store::find_taken(self.db.reader(), username, email).await?;
+        Err(match taken {
+            // Its owner has an account, which no longer needs this one.
+            store::Taken { email: true, .. } => CreateError::InvalidToken,
+            store::Taken { username: true, .. } => CreateError::Taken("username"),
+            store::Taken { .. } => CreateError::Db(error),
+        })
+    }
+
+    async fn complete_once(
+        &self,
+        client: &Client,
+        found: &Found,
+        parts: &Parts,
+    ) -> Result<User, CreateError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        links::take(&txn, found.id).await?;
+        let row = store::NewUser {
+            id: UserId::new(now),
+            username: &parts.username,
+            email: &parts.email,
+            email_verified: true,
+            full_name: parts.full_name.as_ref(),
+            password_hash: &parts.password_hash,
+            role: Role::User,
+            now,
+        };
+        let user = store::insert(&txn, row).await?;
+        let event = Event {
+            kind: Kind::Registered,
+            actor: Actor::User(user.id),
+            target: Some(user.id.0),
+            session: None,
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        // Whatever else was to become an account of this address cannot any more.
+        links::erase(&txn, parts.email.key()).await?;
+        txn.commit().await?;
+        Ok(user)
+    }
+}
+
+/// The mail that a registration waits for.
+pub(crate) fn verification<'a>(
+    pending: &'a PendingAccount,
+    client: &'a Client,
+    token: &'a str,
+) -> Letter<'a> {
+    Letter {
+        kind: mail::Kind::VerifyEmail,
+        to: &pending.email,
+        username: &pending.username,
+        client,
+        token: Some(token),
+        other_address: None,
+    }
+}

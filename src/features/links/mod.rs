@@ -1,0 +1,244 @@
+//! What the links in mails carry: one-time tokens.
+//!
+//! A token is random, stored only as a digest, bound to one purpose, one address and, where there is
+//! one, one account (RS-01, RS-05). It is used by deleting its row, which happens once. Whoever issues
+//! and uses one does so in the transaction of what it is for, with the user's row locked where there is
+//! a user: so a token and a change that voids it never miss each other.
+
+mod store;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::platform::db::{Db, DbFailure};
+use crate::platform::id::{LinkTokenId, UserId};
+use crate::platform::limits::{By, Counts, Limit};
+use crate::platform::secret::{CryptoError, OpaqueToken};
+
+/// Lets people and secret scanners tell what they have found. Never change it.
+const PREFIX: &str = "pco_";
+
+/// Rows deleted by one statement of the housekeeping.
+const PURGE_BATCH: u64 = 200;
+
+/// What slows down whoever presents tokens that are none (BF-09).
+pub(crate) static LIMITS: [Limit; 1] = [Limit {
+    name: "one-time token",
+    by: By::Ip,
+    max: 30,
+    window_seconds: 60,
+    counts: Counts::Failures,
+}];
+
+/// What a token is for. One for one thing does nothing else (RS-05).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Becomes an account; what was typed to get it is in the details.
+    Registration,
+    /// Shows that an account's address is its owner's.
+    Verification,
+    /// Gives an account another address, which its owner thereby shows to be theirs.
+    EmailChange,
+    /// Takes that back, for the owner of the address before.
+    EmailChangeUndo,
+    PasswordReset,
+    Invitation,
+    /// Nothing. Where an address is taken, its row is the same work as one of a registration (EN-03),
+    /// and its token is never told to anybody.
+    Nothing,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Registration => "REGISTRATION",
+            Self::Verification => "VERIFICATION",
+            Self::EmailChange => "EMAIL_CHANGE",
+            Self::EmailChangeUndo => "EMAIL_CHANGE_UNDO",
+            Self::PasswordReset => "PASSWORD_RESET",
+            Self::Invitation => "INVITATION",
+            Self::Nothing => "NOTHING",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Registration,
+            Self::Verification,
+            Self::EmailChange,
+            Self::EmailChangeUndo,
+            Self::PasswordReset,
+            Self::Invitation,
+            Self::Nothing,
+        ]
+        .into_iter()
+        .find(|purpose| purpose.as_str() == text)
+    }
+
+    /// How long a token lives: never more than a day (NIST SP 800-63B-4, section 4.2.1.2), and what
+    /// takes over an account at most an hour (RS-01).
+    pub(crate) fn ttl(self) -> TimeDelta {
+        match self {
+            Self::PasswordReset => TimeDelta::minutes(30),
+            Self::EmailChange => TimeDelta::hours(1),
+            Self::Registration
+            | Self::Verification
+            | Self::EmailChangeUndo
+            | Self::Invitation
+            | Self::Nothing => TimeDelta::hours(24),
+        }
+    }
+}
+
+/// A token as its holder has it. Never logged, never stored.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkToken(OpaqueToken);
+
+impl LinkToken {
+    /// Reads a token as presented; `None` for whatever cannot be one of ours.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        OpaqueToken::parse(PREFIX, text).map(Self)
+    }
+
+    /// The token itself, for its holder.
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// A token to be issued.
+#[derive(Clone, Copy)]
+pub(crate) struct New<'a> {
+    pub(crate) purpose: Purpose,
+    pub(crate) user: Option<UserId>,
+    /// The canonical form of the address it is sent to.
+    pub(crate) email_key: &'a str,
+}
+
+/// A token that was found and has not expired.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) id: LinkTokenId,
+    pub(crate) purpose: Purpose,
+    pub(crate) user: Option<UserId>,
+    pub(crate) email_key: String,
+    details: Option<String>,
+    pub(crate) created_at: DateTime<Utc>,
+}
+
+impl Found {
+    /// What the use of the token needs, as it was given to [`issue`].
+    pub(crate) fn details<T: DeserializeOwned>(&self) -> Result<T, LinkError> {
+        let text = self.details.as_deref().ok_or(LinkError::Invalid)?;
+        // Only another version of this program writes it differently.
+        serde_json::from_str(text).map_err(|_| LinkError::Invalid)
+    }
+}
+
+/// Why a token gives nothing, or could not be issued.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("the token is malformed, unknown, expired, used, voided or meant for something else")]
+    Invalid,
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for LinkError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Invalid | Self::Crypto(_) => None,
+        }
+    }
+}
+
+/// Issues a token inside the caller's transaction. Older ones for the same address, or the same
+/// account, and the same purpose are void (RS-02), but for those that undo a change: each of them
+/// leads back to another address.
+pub(crate) async fn issue(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    new: New<'_>,
+    details: Option<&impl Serialize>,
+) -> Result<LinkToken, LinkError> {
+    if new.purpose != Purpose::EmailChangeUndo {
+        store::delete_like(txn, &new).await?;
+    }
+    let details = details.map(serde_json::to_string).transpose();
+    let details = details.map_err(|error| DbErr::Json(error.to_string()))?;
+    let token = OpaqueToken::generate(PREFIX)?;
+    store::insert(txn, now, &new, token.hash(), details).await?;
+    Ok(LinkToken(token))
+}
+
+/// Gives the newest registration that awaits the proof of this address another token and another
+/// day; `None` if there is none.
+pub(crate) async fn renew(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    email_key: &str,
+) -> Result<Option<(Found, LinkToken)>, LinkError> {
+    let Some(found) = store::find_registration(txn, email_key, now).await? else {
+        return Ok(None);
+    };
+    let token = OpaqueToken::generate(PREFIX)?;
+    let until = now + Purpose::Registration.ttl();
+    let is_renewed = store::replace(txn, found.id, token.hash(), until).await?;
+    Ok(is_renewed.then_some((found, LinkToken(token))))
+}
+
+/// The living token of one of `purposes` that was presented; using it is for [`take`].
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    token: Option<&LinkToken>,
+    purposes: &[Purpose],
+) -> Result<Found, LinkError> {
+    let token = token.ok_or(LinkError::Invalid)?;
+    let found = store::find(db, token.0.hash(), now).await?;
+    found.filter(|found| purposes.contains(&found.purpose)).ok_or(LinkError::Invalid)
+}
+
+/// Uses a token inside the caller's transaction. Of many at once, one does (RS-01).
+pub(crate) async fn take(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<(), LinkError> {
+    store::delete(txn, id).await?.then_some(()).ok_or(LinkError::Invalid)
+}
+
+/// Voids what was mailed about an account when its password or address changes (RS-02), inside the
+/// caller's transaction. What undoes a change of address stays: whoever changed the one may have
+/// changed the other.
+pub(crate) async fn void(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
+    let kept = Purpose::EmailChangeUndo;
+    store::delete_of(txn, user, kept).await
+}
+
+/// Voids, beside everything else, what undoes changes of address made at `since` or later.
+pub(crate) async fn void_since(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    since: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    void(txn, user).await?;
+    store::delete_undoing(txn, user, since).await
+}
+
+/// Erases every token that was sent to an address, inside the caller's transaction.
+pub(crate) async fn erase(txn: &impl ConnectionTrait, email_key: &str) -> Result<(), DbErr> {
+    store::delete_to(txn, email_key).await
+}
+
+/// Deletes tokens, and with them registrations, that have expired.
+pub(crate) async fn purge(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut purged = 0;
+    loop {
+        match store::delete_expired(db, now, PURGE_BATCH).await? {
+            0 => return Ok(purged),
+            batch => purged += batch,
+        }
+    }
+}

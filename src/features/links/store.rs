@@ -1,0 +1,163 @@
+//! The `one_time_tokens` table.
+
+use chrono::{DateTime, Utc};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use super::{Found, New, Purpose};
+use crate::entity::one_time_token as token;
+use crate::platform::db::Db;
+use crate::platform::id::{LinkTokenId, UserId};
+
+pub(super) async fn insert(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    new: &New<'_>,
+    hash: [u8; 32],
+    details: Option<String>,
+) -> Result<(), DbErr> {
+    let row = token::ActiveModel {
+        id: Set(LinkTokenId::new(now)),
+        purpose: Set(new.purpose.as_str().to_owned()),
+        hash: Set(hash.to_vec()),
+        user_id: Set(new.user),
+        email_key: Set(new.email_key.to_owned()),
+        details: Set(details),
+        created_at: Set(now),
+        expires_at: Set(now + new.purpose.ttl()),
+    };
+    token::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
+/// Deletes the tokens of one purpose for an address or an account.
+pub(super) async fn delete_like(txn: &impl ConnectionTrait, new: &New<'_>) -> Result<(), DbErr> {
+    let mut to_same = Condition::any().add(token::COLUMN.email_key.eq(new.email_key));
+    if let Some(user) = new.user {
+        to_same = to_same.add(token::COLUMN.user_id.eq(user));
+    }
+    token::Entity::delete_many()
+        .filter(to_same)
+        .filter(token::COLUMN.purpose.eq(new.purpose.as_str()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn find(
+    db: &impl ConnectionTrait,
+    hash: [u8; 32],
+    now: DateTime<Utc>,
+) -> Result<Option<Found>, DbErr> {
+    let row = token::Entity::find()
+        .filter(token::COLUMN.hash.eq(hash.to_vec()))
+        .filter(token::COLUMN.expires_at.gt(now))
+        .one(db)
+        .await?;
+    Ok(row.and_then(found))
+}
+
+/// The newest registration that awaits the proof of this address.
+pub(super) async fn find_registration(
+    txn: &impl ConnectionTrait,
+    email_key: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Found>, DbErr> {
+    let row = token::Entity::find()
+        .filter(token::COLUMN.email_key.eq(email_key))
+        .filter(token::COLUMN.purpose.eq(Purpose::Registration.as_str()))
+        .filter(token::COLUMN.expires_at.gt(now))
+        .order_by_desc(token::Column::CreatedAt)
+        .one(txn)
+        .await?;
+    Ok(row.and_then(found))
+}
+
+/// `None` for what only a newer version of this program issues.
+fn found(row: token::Model) -> Option<Found> {
+    Some(Found {
+        id: row.id,
+        purpose: Purpose::parse(&row.purpose)?,
+        user: row.user_id,
+        email_key: row.email_key,
+        details: row.details,
+        created_at: row.created_at,
+    })
+}
+
+/// Puts another token in the place of one, if that is still there.
+pub(super) async fn replace(
+    txn: &impl ConnectionTrait,
+    id: LinkTokenId,
+    hash: [u8; 32],
+    until: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let outcome = token::Entity::update_many()
+        .col_expr(token::Column::Hash, Expr::value(hash.to_vec()))
+        .col_expr(token::Column::ExpiresAt, Expr::value(until))
+        .filter(token::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// Deletes a token, unless it is gone; says whether this call did it.
+pub(super) async fn delete(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<bool, DbErr> {
+    Ok(token::Entity::delete_by_id(id).exec(txn).await?.rows_affected == 1)
+}
+
+/// Deletes an account's tokens, but for those of one purpose.
+pub(super) async fn delete_of(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    kept: Purpose,
+) -> Result<(), DbErr> {
+    token::Entity::delete_many()
+        .filter(token::COLUMN.user_id.eq(user))
+        .filter(token::COLUMN.purpose.ne(kept.as_str()))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_undoing(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    since: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    token::Entity::delete_many()
+        .filter(token::COLUMN.user_id.eq(user))
+        .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.as_str()))
+        .filter(token::COLUMN.created_at.gte(since))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_to(txn: &impl ConnectionTrait, email_key: &str) -> Result<(), DbErr> {
+    let delete = token::Entity::delete_many().filter(token::COLUMN.email_key.eq(email_key));
+    delete.exec(txn).await?;
+    Ok(())
+}
+
+/// Deletes at most `batch` tokens that have expired; returns how many.
+pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
+    let ids: Vec<LinkTokenId> = token::Entity::find()
+        .select_only()
+        .column(token::Column::Id)
+        .filter(token::COLUMN.expires_at.lte(now))
+        .order_by_asc(token::Column::ExpiresAt)
+        .limit(batch)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let delete = token::Entity::delete_many().filter(token::COLUMN.id.is_in(ids));
+    Ok(delete.exec(db.writer()).await?.rows_affected)
+}

@@ -1,0 +1,141 @@
+//! What a signed-in caller's password is good for: proving again who they are, and choosing another.
+//!
+//! Under the same limits as signing in, so that a stolen access token guesses no faster (PW-10).
+
+use sea_orm::DbErr;
+
+use super::{FAILURES_MAX, Judged, Login, LoginError, Verified, settle, store};
+use crate::features::accounts::identity::Identifier;
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links;
+use crate::features::sessions::{EndReason, Tokens};
+use crate::platform::access::{Client, User, Viewer};
+use crate::platform::db::DbFailure;
+use crate::platform::invalid::Problem;
+use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::{HashError, PasswordHash};
+use crate::platform::passwords::policy::Password;
+
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    #[error("the new password is not acceptable")]
+    Invalid(Problem),
+    #[error(transparent)]
+    Login(#[from] LoginError),
+}
+
+impl From<DbErr> for ChangeError {
+    fn from(error: DbErr) -> Self {
+        Self::Login(error.into())
+    }
+}
+
+impl From<HashError> for ChangeError {
+    fn from(error: HashError) -> Self {
+        Self::Login(error.into())
+    }
+}
+
+impl DbFailure for ChangeError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Login(error) => error.db(),
+            Self::Invalid(_) => None,
+        }
+    }
+}
+
+impl Judged for ChangeError {
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Login(error) if error.is_ours())
+    }
+}
+
+impl Login {
+    /// Exchanges the caller's password, and the session they call from, for another session: what
+    /// was known of the old one is worth nothing afterwards (RT-13).
+    pub(crate) async fn reauthenticate(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        password: &Password,
+    ) -> Result<(User, Tokens), LoginError> {
+        let identifier = identifier_of(viewer);
+        let admission = self.admit(client, &identifier).await?;
+        let outcome = self.sign_in(client, &identifier, password, Some(viewer)).await;
+        settle(admission, &outcome).await;
+        outcome
+    }
+
+    /// Gives the caller the password they choose, and ends their other sessions: whoever knew the old
+    /// one may be signed in with it.
+    pub(crate) async fn change_password(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        current: &Password,
+        new: &str,
+    ) -> Result<(), ChangeError> {
+        let new = self
+            .accounts
+            .new_password(&viewer.user, new)
+            .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
+        let identifier = identifier_of(viewer);
+        let admission = self.admit(client, &identifier).await.map_err(LoginError::from)?;
+        let outcome = self.change_admitted(client, viewer, current, &new).await;
+        settle(admission, &outcome).await;
+        outcome
+    }
+
+    async fn change_admitted(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        current: &Password,
+        new: &Password,
+    ) -> Result<(), ChangeError> {
+        let verified = self.verify(client, &identifier_of(viewer), current).await?;
+        let hash = self.hasher.hash(new).await?;
+        let change = || self.change_once(client, viewer, &verified, &hash);
+        let outcome = self.db.retry(change).await;
+        // Whatever the outcome: a commit whose answer was lost may have happened.
+        self.sessions.forget(viewer.user.id);
+        outcome
+    }
+
+    async fn change_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        verified: &Verified,
+        hash: &PasswordHash,
+    ) -> Result<(), ChangeError> {
+        let user = &verified.user;
+        let txn = self.db.begin().await?;
+        // Another password since, or none that counts any more: the one given is not the current one.
+        if !store::update_password(&txn, user.id, &verified.hash, hash, FAILURES_MAX).await? {
+            return Err(LoginError::InvalidCredentials { account: Some(user.id) }.into());
+        }
+        let now = self.clock.now();
+        let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
+        self.sessions.end_others(&txn, user.id, kept, reason, now).await?;
+        links::void(&txn, user.id).await?;
+        let event = Event {
+            kind: Kind::PasswordChanged,
+            actor: Actor::from(viewer),
+            target: Some(user.id.0),
+            session: Some(viewer.session_id),
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        let letter = Letter::to(user, mail::Kind::PasswordChanged, client);
+        self.outbox.write(&txn, now, letter).await?;
+        Ok(txn.commit().await?)
+    }
+}
+
+/// The caller, as the limits of signing in know them.
+fn identifier_of(viewer: &Viewer) -> Identifier {
+    Identifier::parse(&viewer.user.username)
+}

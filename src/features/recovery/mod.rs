@@ -1,0 +1,329 @@
+//! Recovery: what a link in a mail does for whoever reads that mail. It shows that an address is
+//! theirs, or lets them choose another password.
+//!
+//! None of it signs anybody in. Whether there is an account at all, only mail to its owner tells: a
+//! request for such a mail has the same answer, and writes the same rows, either way (EN-04).
+
+pub(crate) mod graphql;
+mod store;
+
+use sea_orm::DbErr;
+
+use crate::features::accounts::identity::{Email, Identifier};
+use crate::features::accounts::{
+    Accounts, AddressError, CreateError, PendingAccount, verification,
+};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
+use crate::features::sessions::{EndReason, Sessions};
+use crate::platform::access::{Client, User};
+use crate::platform::clock::Clock;
+use crate::platform::db::{Db, DbFailure};
+use crate::platform::id::UserId;
+use crate::platform::invalid::Problem;
+use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
+use crate::platform::mail::{self, Letter, Outbox};
+use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash};
+
+/// What keeps anybody from being written to again and again (BF-02).
+const fn requests(name: &'static str, by: By, max: u32) -> Limit {
+    let counts = Counts::Attempts { at_once: max };
+    Limit { name, by, max, window_seconds: 60 * 60, counts }
+}
+
+/// Of requests to choose another password.
+pub(crate) static RESET_LIMITS: [Limit; 2] = [
+    requests("requestPasswordReset", By::Ip, 20),
+    requests("requestPasswordReset", By::Identifier, 3),
+];
+
+/// Of requests to verify an address.
+pub(crate) static VERIFICATION_LIMITS: [Limit; 2] = [
+    requests("requestEmailVerification", By::Ip, 20),
+    requests("requestEmailVerification", By::Identifier, 3),
+];
+
+/// Why a link did nothing, or none could be asked for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecoveryError {
+    #[error("a field is not acceptable")]
+    Invalid(Problem),
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    #[error(transparent)]
+    Registration(#[from] CreateError),
+    #[error(transparent)]
+    Address(#[from] AddressError),
+}
+
+impl From<DbErr> for RecoveryError {
+    fn from(error: DbErr) -> Self {
+        Self::Link(error.into())
+    }
+}
+
+impl DbFailure for RecoveryError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Link(error) => error.db(),
+            Self::Registration(error) => error.db(),
+            Self::Address(error) => error.db(),
+            Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) => None,
+        }
+    }
+}
+
+impl RecoveryError {
+    /// Whether what was presented is no token.
+    fn is_a_guess(&self) -> bool {
+        matches!(
+            self,
+            Self::Link(LinkError::Invalid)
+                | Self::Registration(CreateError::InvalidToken)
+                | Self::Address(AddressError::Link(LinkError::Invalid))
+        )
+    }
+}
+
+/// Sends links, and does what they are for.
+#[derive(Clone)]
+pub(crate) struct Recovery {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) hasher: Hasher,
+    pub(crate) limits: Limits,
+    pub(crate) sessions: Sessions,
+    pub(crate) accounts: Accounts,
+    pub(crate) outbox: Outbox,
+}
+
+impl Recovery {
+    /// Mails whom an identifier names, if anybody, a link to choose another password.
+    pub(crate) async fn request_reset(
+        &self,
+        client: &Client,
+        identifier: &Identifier,
+    ) -> Result<(), RecoveryError> {
+        let subject = Subject { ip: client.ip, identifier: identifier.key() };
+        self.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
+        let user = store::find(self.db.reader(), identifier).await?;
+        let user = user.filter(|user| user.is_active);
+        self.db.retry(|| self.write_reset(client, user.as_ref())).await
+    }
+
+    async fn write_reset(&self, client: &Client, user: Option<&User>) -> Result<(), RecoveryError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let locked = store::lock(&txn, user.map(|user| user.id)).await?;
+        let address = locked.as_ref().map(address_of).transpose()?;
+        let new = New {
+            purpose: if locked.is_some() { Purpose::PasswordReset } else { Purpose::Nothing },
+            user: locked.as_ref().map(|user| user.id),
+            email_key: address.as_ref().map_or("", |address| address.key()),
+        };
+        let token = links::issue(&txn, now, new, None::<&()>).await?;
+        if let Some(user) = &locked {
+            let letter = Letter::to(user, mail::Kind::PasswordReset, client);
+            self.outbox.write(&txn, now, letter.with(token.expose())).await?;
+        }
+        let target = locked.as_ref().map(|user| user.id);
+        audit::record(&txn, now, asked(Kind::PasswordResetRequested, target, client)).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Gives the account of a link another password, ends all its sessions, and opens it to that
+    /// password if too many attempts had shut it. Whoever reads its mail owns it, so whatever somebody
+    /// else began with it is void (RS-03, RS-09).
+    pub(crate) async fn reset_password(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        password: &str,
+    ) -> Result<(), RecoveryError> {
+        self.admitted(client, self.reset_admitted(client, token, password)).await
+    }
+
+    async fn reset_admitted(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        password: &str,
+    ) -> Result<(), RecoveryError> {
+        let now = self.clock.now();
+        let found = links::find(self.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
+        let id = found.user.ok_or(LinkError::Invalid)?;
+        let user = Accounts::find_all(&self.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
+        // Before the token is used: who is told to choose a better one still has it.
+        let password = self
+            .accounts
+            .new_password(&user, password)
+            .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
+        let hash = self.hasher.hash(&password).await?;
+        let outcome = self.db.retry(|| self.reset_once(client, &found, id, &hash)).await;
+        // Whatever the outcome: a commit whose answer was lost may have happened.
+        self.sessions.forget(id);
+        outcome
+    }
+
+    async fn reset_once(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+        hash: &PasswordHash,
+    ) -> Result<(), RecoveryError> {
+        let txn = self.db.begin().await?;
+        let user = lock_addressee(&txn, found, id).await?;
+        links::take(&txn, found.id).await?;
+        let now = self.clock.now();
+        store::reset_password(&txn, id, hash, now).await?;
+        self.sessions.end_all(&txn, id, EndReason::PasswordChanged, now).await?;
+        links::void(&txn, id).await?;
+        audit::record(&txn, now, done(Kind::PasswordReset, id, client)).await?;
+        let letter = Letter::to(&user, mail::Kind::PasswordChanged, client);
+        self.outbox.write(&txn, now, letter).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Mails an address whose account, or registration, waits for its proof another link.
+    pub(crate) async fn request_verification(
+        &self,
+        client: &Client,
+        email: &str,
+    ) -> Result<(), RecoveryError> {
+        let email =
+            Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
+        let subject = Subject { ip: client.ip, identifier: email.key() };
+        self.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
+        self.db.retry(|| self.write_verification(client, &email)).await
+    }
+
+    async fn write_verification(
+        &self,
+        client: &Client,
+        email: &Email,
+    ) -> Result<(), RecoveryError> {
+        let now = self.clock.now();
+        let txn = self.db.begin().await?;
+        let owner = store::find(&txn, &Identifier::Email(email.key().to_owned())).await?;
+        let renewed = links::renew(&txn, now, email.key()).await?;
+        let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
+        let new = New {
+            purpose: if waiting.is_some() { Purpose::Verification } else { Purpose::Nothing },
+            user: waiting.map(|user| user.id),
+            email_key: email.key(),
+        };
+        let token = links::issue(&txn, now, new, None::<&()>).await?;
+        if let Some(user) = waiting {
+            let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
+            self.outbox.write(&txn, now, letter.with(token.expose())).await?;
+        } else if let Some((found, token)) = renewed {
+            let pending: PendingAccount = found.details()?;
+            let letter = verification(&pending, client, token.expose());
+            self.outbox.write(&txn, now, letter).await?;
+        }
+        let target = waiting.map(|user| user.id);
+        audit::record(&txn, now, asked(Kind::VerificationRequested, target, client)).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Does what a link to verify an address is for: makes the account that was waiting for it, with
+    /// another username if one is given, or marks the address of an account as its owner's, or gives
+    /// an account the address.
+    pub(crate) async fn verify(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        username: Option<&str>,
+    ) -> Result<(), RecoveryError> {
+        self.admitted(client, self.verify_admitted(client, token, username)).await
+    }
+
+    async fn verify_admitted(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        username: Option<&str>,
+    ) -> Result<(), RecoveryError> {
+        let purposes = [Purpose::Registration, Purpose::Verification, Purpose::EmailChange];
+        let found = links::find(self.db.reader(), self.clock.now(), token, &purposes).await?;
+        match (found.purpose, found.user) {
+            (Purpose::Registration, _) => {
+                self.accounts.complete_registration(client, &found, username).await?;
+                Ok(())
+            }
+            (Purpose::EmailChange, _) => {
+                Ok(self.accounts.complete_email_change(client, &found).await?)
+            }
+            (_, Some(id)) => {
+                let outcome = self.db.retry(|| self.verify_once(client, &found, id)).await;
+                self.sessions.forget(id);
+                outcome
+            }
+            (_, None) => Err(LinkError::Invalid.into()),
+        }
+    }
+
+    async fn verify_once(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+    ) -> Result<(), RecoveryError> {
+        let txn = self.db.begin().await?;
+        lock_addressee(&txn, found, id).await?;
+        links::take(&txn, found.id).await?;
+        let now = self.clock.now();
+        store::verify_email(&txn, id, now).await?;
+        audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Has the use of a token counted, as a guess if it is none.
+    async fn admitted(
+        &self,
+        client: &Client,
+        use_token: impl Future<Output = Result<(), RecoveryError>>,
+    ) -> Result<(), RecoveryError> {
+        let subject = Subject { ip: client.ip, identifier: "" };
+        let admission = self.limits.admit(&links::LIMITS, subject).await?;
+        let outcome = use_token.await;
+        if !outcome.as_ref().is_err_and(RecoveryError::is_a_guess) {
+            admission.succeeded().await;
+        }
+        outcome
+    }
+}
+
+/// Locks the user a token is about, who is active and still has the address it was sent to (RS-05).
+async fn lock_addressee(
+    txn: &impl sea_orm::ConnectionTrait,
+    found: &Found,
+    id: UserId,
+) -> Result<User, RecoveryError> {
+    let user = store::lock(txn, Some(id)).await?.filter(|user| user.is_active);
+    let user = user.ok_or(LinkError::Invalid)?;
+    match address_of(&user)?.key() == found.email_key {
+        true => Ok(user),
+        false => Err(LinkError::Invalid.into()),
+    }
+}
+
+fn address_of(user: &User) -> Result<Email, LinkError> {
+    Email::parse(&user.email).map_err(|_| LinkError::Invalid)
+}
+
+/// What somebody asked for, who need not be the owner.
+fn asked(kind: Kind, target: Option<UserId>, client: &Client) -> Event<'_> {
+    let target = target.map(|id| id.0);
+    Event { kind, actor: Actor::Unknown, target, session: None, client }
+}
+
+/// What the reader of the account's mail did.
+fn done(kind: Kind, id: UserId, client: &Client) -> Event<'_> {
+    Event { kind, actor: Actor::User(id), target: Some(id.0), session: None, client }
+}

@@ -1,0 +1,190 @@
+//! One's own sessions in the schema.
+
+use std::ops::Range;
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::{OwnSession, RevokeError, Sessions};
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{auth, fresh};
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
+use crate::graphql::page::{Cursor, PageInfo, Size, Window};
+use crate::platform::access::Viewer;
+use crate::platform::device::Device;
+use crate::platform::id::SessionId;
+
+/// The order's name inside cursors: there is one.
+const ORDER: &str = "CREATED_AT DESC";
+
+/// A place where the user is signed in.
+#[derive(SimpleObject)]
+pub(crate) struct Session {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// When the user signed in.
+    created_at: DateTime<Utc>,
+    /// When it was last refreshed, which an application in use does every few minutes.
+    last_used_at: DateTime<Utc>,
+    /// The address it was begun from.
+    ip: Option<String>,
+    /// The program it was begun from, as that calls itself.
+    user_agent: Option<String>,
+    /// The browser and the system, as in "Firefox on Windows", if they are recognised.
+    device: Option<String>,
+    /// The browser, if it is recognised.
+    browser: Option<String>,
+    /// Whether this is the session of the caller.
+    current: bool,
+}
+
+/// A session in a list.
+#[derive(SimpleObject)]
+pub(crate) struct SessionEdge {
+    /// The session.
+    node: Session,
+    /// Where the session stands; opaque.
+    cursor: String,
+}
+
+/// A page of sessions, the newest first.
+pub(crate) struct SessionConnection {
+    /// All of them: a user has at most a hundred.
+    all: Vec<OwnSession>,
+    /// Which of them are on the page.
+    page: Range<usize>,
+    current: SessionId,
+}
+
+impl SessionConnection {
+    /// The caller's own.
+    pub(crate) async fn load(sessions: &Sessions, window: Window, viewer: &Viewer) -> Result<Self> {
+        let size = Size::parse(window.first, window.last)?;
+        let after = window.after.map(|text| parse_place("after", &text)).transpose()?;
+        let before = window.before.map(|text| parse_place("before", &text)).transpose()?;
+        let all = sessions.list(viewer.user.id).await.map_err(ApiError::database)?;
+        // Where a session that has ended meanwhile stood: the newest have the greatest ids.
+        let start = after.map_or(0, |id| all.partition_point(|session| session.id >= id));
+        let end = before.map_or(all.len(), |id| all.partition_point(|session| session.id > id));
+        let (end, count) = (end.max(start), usize::try_from(size.count).unwrap_or(usize::MAX));
+        let page = match size.from_end {
+            true => end.saturating_sub(count).max(start)..end,
+            false => start..start.saturating_add(count).min(end),
+        };
+        Ok(Self { all, page, current: viewer.session_id })
+    }
+
+    fn listed(&self) -> &[OwnSession] {
+        &self.all[self.page.clone()]
+    }
+}
+
+/// A page of sessions, the newest first.
+#[Object]
+impl SessionConnection {
+    /// The sessions of this page.
+    async fn edges(&self) -> Vec<SessionEdge> {
+        let edge = |session: &OwnSession| SessionEdge {
+            node: Session::seen_from(self.current, session),
+            cursor: cursor(session),
+        };
+        self.listed().iter().map(edge).collect()
+    }
+
+    /// Which part of the list this is.
+    async fn page_info(&self) -> PageInfo {
+        PageInfo {
+            has_next_page: self.page.end < self.all.len(),
+            has_previous_page: self.page.start > 0,
+            start_cursor: self.listed().first().map(cursor),
+            end_cursor: self.listed().last().map(cursor),
+        }
+    }
+
+    /// In how many places the user is signed in, whatever the page.
+    async fn total_count(&self) -> usize {
+        self.all.len()
+    }
+}
+
+impl Session {
+    fn seen_from(current: SessionId, session: &OwnSession) -> Self {
+        let device = session.user_agent.as_deref().map(Device::of);
+        Self {
+            id: session.id.to_string().into(),
+            created_at: session.created_at,
+            last_used_at: session.last_used_at,
+            ip: session.ip.clone(),
+            user_agent: session.user_agent.clone(),
+            device: device.and_then(Device::name),
+            browser: device.and_then(|device| device.browser).map(str::to_owned),
+            current: session.id == current,
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct SessionMutation;
+
+#[Object]
+impl SessionMutation {
+    /// Ends one of the caller's own sessions. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn revoke_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The session's id.")] id: ID,
+    ) -> Result<bool> {
+        let viewer = ctx.viewer()?;
+        let id = SessionId::parse(&id).ok_or(RevokeError::NotFound)?;
+        ctx.service::<Sessions>().revoke(ctx.client(), viewer, id).await?;
+        Ok(true)
+    }
+
+    /// Ends the caller's sessions but the one they call from, and says how many there were. Requires a
+    /// signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
+        let sessions = ctx.service::<Sessions>();
+        let ended = sessions.revoke_others(ctx.client(), ctx.viewer()?).await;
+        ended.map_err(ApiError::database)
+    }
+
+    /// Ends all of the caller's sessions, this one too, and says how many there were. A change of
+    /// address that is not confirmed yet is void. Requires a recent sign-in. Requires a signed-in
+    /// caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(None),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
+        let sessions = ctx.service::<Sessions>();
+        let ended = sessions.revoke_all(ctx.client(), ctx.viewer()?).await;
+        let ended = ended.map_err(ApiError::database)?;
+        ctx.forget_refresh_token();
+        ctx.forget_cached_answers();
+        Ok(ended)
+    }
+}
+
+fn cursor(session: &OwnSession) -> String {
+    let id = session.id.to_string();
+    Cursor { order: ORDER.to_owned(), key: String::new(), id }.encode()
+}
+
+fn parse_place(path: &'static str, text: &str) -> Result<SessionId> {
+    let cursor = Cursor::parse(path, text, ORDER)?;
+    SessionId::parse(&cursor.id)
+        .ok_or_else(|| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
+}
+
+impl From<RevokeError> for ApiError {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::NotFound => Self::new(Code::NotFound, "There is no such session"),
+            RevokeError::Db(cause) => Self::database(cause),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What people see of their own sessions, and end.
+
+mod store;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+
+use super::store::lock_user;
+use super::{EndReason, Sessions};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::links;
+use crate::platform::access::{Client, Viewer};
+use crate::platform::db::DbFailure;
+use crate::platform::id::{SessionId, UserId};
+
+/// A living session, as its owner sees it: nothing of its tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnSession {
+    pub(crate) id: SessionId,
+    pub(crate) created_at: DateTime<Utc>,
+    /// When it was last refreshed.
+    pub(crate) last_used_at: DateTime<Utc>,
+    /// From where it was begun.
+    pub(crate) ip: Option<String>,
+    pub(crate) user_agent: Option<String>,
+}
+
+/// Why a session was not ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RevokeError {
+    /// None of the caller's own that lives.
+    #[error("there is no such session")]
+    NotFound,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for RevokeError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::NotFound => None,
+        }
+    }
+}
+
+impl Sessions {
+    /// The living sessions of a user, the newest first: at most a hundred.
+    pub(crate) async fn list(&self, user: UserId) -> Result<Vec<OwnSession>, DbErr> {
+        store::list_own(self.db.reader(), user, self.clock.now()).await
+    }
+
+    /// Ends one of the caller's sessions; another's does not exist.
+    pub(crate) async fn revoke(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: SessionId,
+    ) -> Result<(), RevokeError> {
+        let outcome = self.db.retry(|| self.revoke_once(client, viewer, id)).await;
+        self.forget(viewer.user.id);
+        outcome
+    }
+
+    async fn revoke_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: SessionId,
+    ) -> Result<(), RevokeError> {
+        let user = viewer.user.id;
+        let txn = self.db.begin().await?;
+        lock_user(&txn, user).await?;
+        if !store::is_own(&txn, id, user).await? {
+            return Err(RevokeError::NotFound);
+        }
+        let now = self.clock.now();
+        self.end(&txn, id, EndReason::Revoked, now).await?;
+        let event = Event {
+            kind: Kind::SessionRevoked,
+            actor: Actor::from(viewer),
+            target: Some(user.0),
+            session: Some(id),
+            client,
+        };
+        audit::record(&txn, now, event).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Ends the caller's sessions but the one they call from, and returns how many there were.
+    pub(crate) async fn revoke_others(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+    ) -> Result<u64, DbErr> {
+        let kept = Some(viewer.session_id);
+        let outcome = self.db.retry(|| self.revoke_many(client, viewer, kept)).await;
+        self.forget(viewer.user.id);
+        outcome
+    }
+
+    /// Ends all of the caller's sessions, with a change of address that is still to be confirmed
+    /// (RS-07), and returns how many there were.
+    pub(crate) async fn revoke_all(&self, client: &Client, viewer: &Viewer) -> Result<u64, DbErr> {
+        let outcome = self.db.retry(|| self.revoke_many(client, viewer, None)).await;
+        self.forget(viewer.user.id);
+        outcome
+    }
+
+    async fn revoke_many(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        kept: Option<SessionId>,
+    ) -> Result<u64, DbErr> {
+        let (user, reason) = (viewer.user.id, EndReason::Revoked);
+        let txn = self.db.begin().await?;
+        lock_user(&txn, user).await?;
+        let now = self.clock.now();
+        let ended = if let Some(kept) = kept {
+            self.end_others(&txn, user, kept, reason, now).await?
+        } else {
+            links::void(&txn, user).await?;
+            self.end_all(&txn, user, reason, now).await?
+        };
+        if ended > 0 {
+            let event = Event {
+                kind: Kind::SessionsEnded,
+                actor: Actor::from(viewer),
+                target: Some(user.0),
+                session: Some(viewer.session_id),
+                client,
+            };
+            audit::record(&txn, now, event).await?;
+        }
+        txn.commit().await?;
+        Ok(ended)
+    }
+}

@@ -1,0 +1,79 @@
+//! The `sessions` table, as its owner sees it.
+
+use chrono::{DateTime, Utc};
+use sea_orm::sea_query::{Expr, Query, SimpleExpr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::OwnSession;
+use crate::entity::{refresh_token, session};
+use crate::platform::id::{SessionId, UserId};
+
+/// The living sessions of a user, the newest first.
+pub(super) async fn list_own(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<OwnSession>, DbErr> {
+    let newest_token = Query::select()
+        .expr(Expr::col((refresh_token::Entity, refresh_token::Column::CreatedAt)).max())
+        .from(refresh_token::Entity)
+        .and_where(
+            Expr::col((refresh_token::Entity, refresh_token::Column::SessionId))
+                .equals((session::Entity, session::Column::Id)),
+        )
+        .to_owned();
+    let rows: Vec<OwnRow> = session::Entity::find()
+        .select_only()
+        .columns([
+            session::Column::Id,
+            session::Column::CreatedAt,
+            session::Column::Ip,
+            session::Column::UserAgent,
+        ])
+        .expr_as(SimpleExpr::SubQuery(None, Box::new(newest_token.into())), "last_used_at")
+        .filter(session::COLUMN.user_id.eq(user))
+        .filter(session::COLUMN.ended_at.is_null())
+        .filter(session::COLUMN.expires_at.gt(now))
+        // Which carries the time.
+        .order_by_desc(session::Column::Id)
+        .into_model()
+        .all(db)
+        .await?;
+    let own = |row: OwnRow| OwnSession {
+        id: row.id,
+        created_at: row.created_at,
+        last_used_at: row.last_used_at.unwrap_or(row.created_at),
+        ip: row.ip,
+        user_agent: row.user_agent,
+    };
+    Ok(rows.into_iter().map(own).collect())
+}
+
+#[derive(FromQueryResult)]
+struct OwnRow {
+    id: SessionId,
+    created_at: DateTime<Utc>,
+    ip: Option<String>,
+    user_agent: Option<String>,
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+/// Whether a session is a user's, and lives.
+pub(super) async fn is_own(
+    txn: &impl ConnectionTrait,
+    id: SessionId,
+    user: UserId,
+) -> Result<bool, DbErr> {
+    let found = session::Entity::find_by_id(id)
+        .select_only()
+        .column(session::Column::Id)
+        .filter(session::COLUMN.user_id.eq(user))
+        .filter(session::COLUMN.ended_at.is_null())
+        .into_tuple::<SessionId>()
+        .one(txn)
+        .await?;
+    Ok(found.is_some())
+}

@@ -1,0 +1,69 @@
+//! Where the links in mails lead: to pages of a front end, or to a small one of the server's own.
+//!
+//! They are made of settings alone; nothing that a request says has any part in them (RS-04).
+
+use super::Kind;
+
+/// What stands for the token in the URL of a page.
+pub(crate) const PLACE: &str = "{token}";
+
+/// What a page is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    VerifyEmail,
+    ResetPassword,
+    UndoEmailChange,
+    AcceptInvitation,
+}
+
+impl Page {
+    /// The path of the server's own page.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "/link/verify-email",
+            Self::ResetPassword => "/link/reset-password",
+            Self::UndoEmailChange => "/link/undo-email-change",
+            Self::AcceptInvitation => "/link/accept-invitation",
+        }
+    }
+}
+
+impl Kind {
+    /// Where the link of a mail of this kind leads, if it has one.
+    pub(super) fn page(self) -> Option<Page> {
+        match self {
+            Self::VerifyEmail | Self::ConfirmEmailChange => Some(Page::VerifyEmail),
+            Self::PasswordReset => Some(Page::ResetPassword),
+            Self::EmailChangeUndo => Some(Page::UndoEmailChange),
+            Self::Invitation => Some(Page::AcceptInvitation),
+            Self::AccountDeleted
+            | Self::AccountLocked
+            | Self::AlreadyRegistered
+            | Self::EmailChanged
+            | Self::NewSignIn
+            | Self::PasswordChanged
+            | Self::RefreshTokenReused => None,
+        }
+    }
+}
+
+/// The URL of each page, with [`PLACE`] where its token belongs.
+#[derive(Clone, Debug)]
+pub(crate) struct Pages {
+    pub(crate) verify_email: String,
+    pub(crate) reset_password: String,
+    pub(crate) undo_email_change: String,
+    pub(crate) accept_invitation: String,
+}
+
+impl Pages {
+    pub(super) fn url(&self, page: Page, token: &str) -> String {
+        let url = match page {
+            Page::VerifyEmail => &self.verify_email,
+            Page::ResetPassword => &self.reset_password,
+            Page::UndoEmailChange => &self.undo_email_change,
+            Page::AcceptInvitation => &self.accept_invitation,
+        };
+        url.replace(PLACE, token)
+    }
+}
