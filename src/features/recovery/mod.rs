@@ -126,9 +126,15 @@ impl Recovery {
             email_key: address.as_ref().map_or("", |address| address.key()),
         };
         let token = links::issue(&txn, now, new, None::<&()>).await?;
-        if let Some(user) = &locked {
-            let letter = Letter::to(user, mail::Kind::PasswordReset, client);
-            self.outbox.write(&txn, now, letter.with(token.expose())).await?;
+        let (kind, token) = (mail::Kind::PasswordReset, token.expose());
+        match &locked {
+            Some(user) => {
+                let letter = Letter::to(user, kind, client).with(token);
+                self.outbox.write(&txn, now, letter).await?;
+            }
+            None => {
+                self.outbox.pretend(&txn, now, Letter::to_nobody(kind, client, token)).await?;
+            }
         }
         let target = locked.as_ref().map(|user| user.id);
         audit::record(&txn, now, asked(Kind::PasswordResetRequested, target, client)).await?;
@@ -225,6 +231,9 @@ impl Recovery {
             let pending: PendingAccount = found.details()?;
             let letter = verification(&pending, client, token.expose());
             self.outbox.write(&txn, now, letter).await?;
+        } else {
+            let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
+            self.outbox.pretend(&txn, now, letter).await?;
         }
         let target = waiting.map(|user| user.id);
         audit::record(&txn, now, asked(Kind::VerificationRequested, target, client)).await?;

@@ -9,40 +9,26 @@ mod link;
 mod store;
 mod template;
 mod transport;
+mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use tokio::task::JoinSet;
 
 pub(crate) use self::link::{PLACE, Page, Pages};
 pub(crate) use self::template::TemplateError;
-use self::template::{Templates, Text};
-use self::transport::{Transport, Undelivered};
+use self::template::Templates;
+use self::transport::Transport;
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::MailId;
 use crate::platform::keys::Master;
-use crate::platform::metrics;
-use crate::platform::secret::{base64url, from_base64url};
-
-/// For this long nobody else sends a mail that somebody has begun to send.
-const LEASE: TimeDelta = TimeDelta::minutes(2);
-/// How long a mail server has for one mail; shorter than the lease.
-const SEND_MAX: Duration = Duration::from_secs(30);
-/// After the first failure; each further one doubles it.
-const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
-const AGAIN_AFTER_MAX: TimeDelta = TimeDelta::hours(1);
-/// A mail that nobody has taken for this long is given up.
-const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(1);
-/// Mails that one instance sends at once.
-const AT_ONCE: u64 = 8;
+use crate::platform::secret::base64url;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -109,6 +95,11 @@ impl<'a> Letter<'a> {
     pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
         let (to, username) = (user.email.as_str(), user.username.as_str());
         Self { kind, to, username, client, token: None, other_address: None }
+    }
+
+    /// One that nobody gets, with a link to nowhere.
+    pub(crate) fn to_nobody(kind: Kind, client: &'a Client, token: &'a str) -> Self {
+        Self { kind, to: "", username: "", client, token: Some(token), other_address: None }
     }
 
     /// The same with a link.
@@ -241,6 +232,32 @@ impl Outbox {
         if self.post.is_none() {
             return Ok(());
         }
+        store::delete_unsent_like(txn, letter.kind, letter.to).await?;
+        self.insert(txn, now, letter).await?;
+        Ok(())
+    }
+
+    /// Does the work of writing a mail with a link to nobody, so that where there is nobody to write
+    /// to, it takes as long (EN-04).
+    pub(crate) async fn pretend(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        letter: Letter<'_>,
+    ) -> Result<(), DbErr> {
+        if self.post.is_none() {
+            return Ok(());
+        }
+        let id = self.insert(txn, now, letter).await?;
+        store::delete(txn, id).await
+    }
+
+    async fn insert(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        letter: Letter<'_>,
+    ) -> Result<MailId, DbErr> {
         let id = MailId::new(now);
         let sealed_token = letter.token.map(|token| self.seal(id, token)).transpose()?;
         let details = Details {
@@ -250,8 +267,8 @@ impl Outbox {
             other_address: letter.other_address.map(str::to_owned),
             sealed_token,
         };
-        store::delete_unsent_like(txn, letter.kind, letter.to).await?;
-        store::insert(txn, now, id, letter, &details).await
+        store::insert(txn, now, id, letter, &details).await?;
+        Ok(id)
     }
 
     /// Deletes what is still to be sent to an address, inside the caller's transaction.
@@ -267,104 +284,9 @@ impl Outbox {
         let sealed = self.master.seal(&context(id), token.as_bytes());
         Ok(base64url(sealed.map_err(|error| DbErr::Custom(error.to_string()))?))
     }
-
-    fn text(&self, post: &Post, mail: &Pending) -> Result<Text, Undelivered> {
-        let never = |reason: &str| Undelivered::Never(reason.to_owned());
-        let details: Details = serde_json::from_str(&mail.details)
-            .map_err(|_| never("another version of this program has written it"))?;
-        let page =
-            Kind::ALL.iter().find(|kind| kind.as_str() == mail.kind).and_then(|kind| kind.page());
-        let link = page.map(|page| {
-            let sealed = from_base64url(details.sealed_token.as_deref()?)?;
-            let token = self.master.open(&context(mail.id), &sealed)?;
-            Some(post.pages.url(page, std::str::from_utf8(&token).ok()?))
-        });
-        if link == Some(None) {
-            return Err(never("its link was sealed under another secret"));
-        }
-        let text = post.templates.render(mail, &details, link.flatten().as_deref());
-        text.map_err(|error| Undelivered::Never(error.to_string()))
-    }
-
-    /// Sends what is due, until nothing is. Instances may do it at the same time.
-    pub(crate) async fn deliver(&self) -> Result<(), DbErr> {
-        let Some(post) = &self.post else { return Ok(()) };
-        loop {
-            let due = store::list_due(&self.db, self.clock.now(), AT_ONCE).await?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            let mut sending = JoinSet::new();
-            for mail in due {
-                let (outbox, post) = (self.clone(), Arc::clone(post));
-                sending.spawn(async move { outbox.deliver_one(&post, mail).await });
-            }
-            // All of them end before an error is told: what was sent must not be sent again. Who
-            // panicked has said so, and that mail is tried again.
-            let mut outcome = Ok(());
-            while let Some(ended) = sending.join_next().await {
-                if let Ok(Err(error)) = ended {
-                    outcome = Err(error);
-                }
-            }
-            outcome?;
-        }
-    }
-
-    async fn deliver_one(&self, post: &Post, mail: Pending) -> Result<(), DbErr> {
-        let now = self.clock.now();
-        if !store::claim(&self.db, &mail, now + LEASE).await? {
-            return Ok(());
-        }
-        // Whoever runs this reads the addresses in the database, not in the log.
-        let (id, kind) = (mail.id, mail.kind.as_str());
-        if now - mail.created_at >= GIVE_UP_AFTER {
-            tracing::error!(mail.id = %id, mail.kind = kind, "a mail is given up");
-            metrics::mail(metrics::MailOutcome::GivenUp);
-            return store::delete(&self.db, id).await;
-        }
-        let sent = match self.text(post, &mail) {
-            Ok(text) => post.transport.send(&mail, text).await,
-            Err(error) => Err(error),
-        };
-        match sent {
-            Ok(()) => {
-                tracing::info!(mail.id = %id, mail.kind = kind, "a mail was sent");
-                metrics::mail(metrics::MailOutcome::Sent);
-                store::delete(&self.db, id).await
-            }
-            Err(Undelivered::Never(error)) => {
-                tracing::error!(error, mail.id = %id, mail.kind = kind, "a mail is given up");
-                metrics::mail(metrics::MailOutcome::GivenUp);
-                store::delete(&self.db, id).await
-            }
-            Err(Undelivered::Yet(error)) => {
-                tracing::warn!(error, mail.id = %id, mail.kind = kind, "a mail cannot be sent yet");
-                metrics::mail(metrics::MailOutcome::Postponed);
-                store::postpone(&self.db, id, self.clock.now() + wait(mail.attempts)).await
-            }
-        }
-    }
 }
 
 /// What a sealed token belongs to: in another mail it does not open.
 fn context(id: MailId) -> String {
     format!("mail/{id}")
-}
-
-/// How long to wait after so many earlier attempts.
-fn wait(attempts: i32) -> TimeDelta {
-    let doublings = u32::try_from(attempts).unwrap_or_default().min(10);
-    (AGAIN_AFTER * 2_i32.pow(doublings)).min(AGAIN_AFTER_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failure_doubles_the_wait_up_to_an_hour() {
-        let waits = [0, 1, 2, 6, 7, i32::MAX].map(|attempts| wait(attempts).num_seconds());
-        assert_eq!(waits, [30, 60, 120, 1920, 3600, 3600]);
-    }
 }

@@ -104,7 +104,7 @@ pub(super) async fn postpone(db: &Db, id: MailId, until: DateTime<Utc>) -> Resul
     Ok(())
 }
 
-pub(super) async fn delete(db: &Db, id: MailId) -> Result<(), DbErr> {
-    outbox::Entity::delete_by_id(id).exec(db.writer()).await?;
+pub(super) async fn delete(db: &impl ConnectionTrait, id: MailId) -> Result<(), DbErr> {
+    outbox::Entity::delete_by_id(id).exec(db).await?;
     Ok(())
 }

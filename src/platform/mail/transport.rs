@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use url::{Host, Url};
 
 use super::template::Text;
-use super::{Delivery, Pending, SEND_MAX, SettingsError};
+use super::worker::SEND_MAX;
+use super::{Delivery, Pending, SettingsError};
 
 /// Why a mail was not sent. What is in there is for the log: no address, no password.
 #[derive(Debug)]

@@ -15,6 +15,19 @@ pub(crate) async fn dump(db: &DatabaseConnection) -> BTreeMap<String, String> {
     contents
 }
 
+/// The tables of a dump that hold a text, whatever the case of its letters.
+pub(crate) fn holding(dump: &BTreeMap<String, String>, text: &str) -> Vec<String> {
+    let (lower, upper) = (text.to_lowercase(), text.to_uppercase());
+    let forms = [hex(text), hex(&lower), hex(&upper), lower];
+    let holds = |content: &str| forms.iter().any(|form| content.contains(form));
+    let holding = dump.iter().filter(|(_, content)| holds(&content.to_lowercase()));
+    holding.map(|(table, _)| table.clone()).collect()
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
 /// The names of all tables but the migrations'.
 pub(crate) async fn tables(db: &DatabaseConnection) -> Vec<String> {
     let tables = match db.get_database_backend() {

@@ -27,7 +27,7 @@ use tokio::process::Command;
 use tower::ServiceExt;
 
 pub(crate) use self::database::{TestDatabase, server as named_server};
-pub(crate) use self::dump::{dump, tables};
+pub(crate) use self::dump::{dump, holding, tables};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
