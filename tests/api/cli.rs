@@ -137,6 +137,20 @@ async fn all_sessions_of_a_user_end_and_those_of_others_do_not() {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_removed_by_hand_too() {
+    let app = TestApp::start_now(&[]).await;
+    app.register("alice").await;
+    for table in ["sessions", "one_time_tokens"] {
+        app.sql(&format!("UPDATE {table} SET expires_at = created_at")).await;
+    }
+    let told = app.cli(&["purge"]).await;
+    let expected = "removed 1 sessions, and 1 links, registrations and invitations that expired\n";
+    assert_eq!(told.printed(), expected);
+    assert_eq!(app.count("refresh_tokens").await + app.count("one_time_tokens").await, 0);
+    app.login("alice", PASSWORD).await.signed_in("login");
+}
+
+#[tokio::test]
 async fn accounts_are_listed_for_people_and_for_scripts() {
     let app = TestApp::start_now(&[]).await;
     app.admin("boss").await;

@@ -44,6 +44,15 @@ async fn the_doctor_finds_a_good_server_good() {
 }
 
 #[tokio::test]
+async fn the_doctor_says_hello_to_the_mail_server() {
+    let app = TestApp::start_now(&[]).await;
+    found(&app, &[], "ok", "mails are files in", "").await;
+    // Nobody listens at port 1.
+    let nobody = "--smtp-url=smtp://127.0.0.1:1";
+    found(&app, &[nobody], "problem", "the mail server cannot be reached", "SMTP_URL").await;
+}
+
+#[tokio::test]
 async fn the_doctor_changes_nothing() {
     let app = TestApp::start_now(&[]).await;
     let folder = app.database.folder.path().join("elsewhere");

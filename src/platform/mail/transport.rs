@@ -62,9 +62,15 @@ impl Transport {
     pub(super) async fn send(&self, mail: &Pending, text: Text) -> Result<(), Undelivered> {
         let plain = text.plain.clone();
         let message = self.message(mail, text)?;
+        let needs_utf8 =
+            !message.envelope().to().iter().all(|to| AsRef::<str>::as_ref(to).is_ascii());
         match &self.way {
             Way::Smtp(smtp) => match timeout(SEND_MAX, smtp.send(message)).await {
                 Ok(Ok(_taken)) => Ok(()),
+                // The one thing that a mail may need and the connection itself does not.
+                Ok(Err(error)) if error.is_client() && needs_utf8 => Err(Undelivered::Never(
+                    "the mail server takes no addresses beyond ASCII (SMTPUTF8)".to_owned(),
+                )),
                 Ok(Err(error)) => Err(undelivered(&error)),
                 Err(_elapsed) => {
                     Err(Undelivered::Yet("the mail server does not answer".to_owned()))
@@ -96,7 +102,7 @@ impl Transport {
     }
 
     fn message(&self, mail: &Pending, text: Text) -> Result<Message, Undelivered> {
-        let to: Address = mail.recipient.parse().map_err(never)?;
+        let to = address(&mail.recipient)?;
         let id = format!("<{}@{}>", mail.id, self.from.email.domain());
         // So that nobody's absence is announced to a machine (RFC 3834).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -112,6 +118,15 @@ impl Transport {
     }
 }
 
+/// An address as every mail server takes it: its domain in ASCII (RFC 5890). What stands before the @
+/// may need one that knows more (RFC 6531).
+fn address(typed: &str) -> Result<Address, Undelivered> {
+    let incomplete = || Undelivered::Never("the address is not complete".to_owned());
+    let (local, domain) = typed.rsplit_once('@').ok_or_else(incomplete)?;
+    let domain = idna::domain_to_ascii(domain).map_err(never)?;
+    Address::new(local, domain).map_err(never)
+}
+
 fn never(error: impl std::fmt::Display) -> Undelivered {
     Undelivered::Never(error.to_string())
 }
@@ -122,6 +137,8 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
     let Some(code) = error.status() else {
         let reason = if error.is_timeout() {
             "the mail server does not answer"
+        } else if error.is_client() {
+            "the mail server knows no way of signing in, or of encryption, that this one does"
         } else {
             "the mail server cannot be reached"
         };
@@ -166,6 +183,14 @@ fn with_tls(text: &str) -> Option<Url> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_written_as_every_mail_server_takes_it() {
+        let written = |typed| address(typed).unwrap().to_string();
+        assert_eq!(written("User@München.example"), "User@xn--mnchen-3ya.example");
+        assert_eq!(written("jürgen@example.com"), "jürgen@example.com");
+        assert!(address("nowhere").is_err() && address("a b@example.com").is_err());
+    }
 
     #[test]
     fn a_connection_to_another_machine_is_encrypted_unless_the_url_says_otherwise() {
