@@ -21,6 +21,7 @@ mod m20261125_000012_create_outbox;
 mod m20261125_000013_create_one_time_tokens;
 mod m20261125_000014_add_device;
 mod m20261125_000015_index_newest_tokens;
+mod m20261125_000016_add_outbox_user;
 
 use std::collections::BTreeSet;
 
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000013_create_one_time_tokens::Migration),
             Box::new(m20261125_000014_add_device::Migration),
             Box::new(m20261125_000015_index_newest_tokens::Migration),
+            Box::new(m20261125_000016_add_outbox_user::Migration),
         ]
     }
 }

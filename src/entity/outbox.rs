@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::id::MailId;
+use crate::platform::id::{MailId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -11,6 +11,8 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: MailId,
     pub(crate) kind: String,
+    /// Whose account it is about, if there is one.
+    pub(crate) user_id: Option<UserId>,
     /// The address as its owner typed it.
     pub(crate) recipient: String,
     pub(crate) language: String,

@@ -33,7 +33,7 @@ pub(crate) struct Model {
     pub(crate) last_login_at: Option<DateTimeUtc>,
     /// Failed sign-ins since the last good one.
     pub(crate) failed_logins: i32,
-    /// When the operator last unlocked the account.
+    /// When the operator, or its owner by mail, last unlocked the account.
     pub(crate) unlocked_at: Option<DateTimeUtc>,
     #[sea_orm(has_many)]
     pub(crate) sessions: HasMany<super::session::Entity>,

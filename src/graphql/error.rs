@@ -116,6 +116,7 @@ impl ApiError {
     pub(crate) fn step_up(max_age_seconds: u32) -> Self {
         Self::new(Code::StepUpRequired, "Please enter your password again")
             .with("maxAgeSeconds", max_age_seconds)
+            .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
     /// Has the audit log hear of this, once the request is over.

@@ -206,6 +206,8 @@ pub(crate) enum Refused {
     SignIn,
     /// A new pair of tokens.
     Refresh,
+    /// What the link in a mail is for.
+    Link,
     /// What another role may do.
     Access,
     /// One call too many.

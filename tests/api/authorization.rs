@@ -161,6 +161,8 @@ pub(crate) async fn prepared(
             with_token(app.mail("password-reset", &address(target)).await.token())
         }
         "undoEmailChange" => {
+            let token = app.mail("verify-email", &address(boss)).await.token();
+            mutate(format!("verifyEmail(token: \"{token}\")")).await;
             let other = format!("other-{}", address(boss));
             mutate(format!("changeEmail(newEmail: \"{other}\")")).await;
             let token = app.mail("confirm-email-change", &other).await.token();

@@ -107,6 +107,14 @@ async fn a_profile_is_what_its_owner_wants_it_to_be() {
     assert_eq!(mutate(&app, &alice, role).await.code(), "GRAPHQL_VALIDATION_FAILED");
 }
 
+/// A user who has shown that their address is theirs.
+async fn verified(app: &TestApp, username: &str) -> SignedIn {
+    let user = app.register(username).await;
+    let token = app.mail("verify-email", &format!("{username}@example.com")).await.token();
+    use_link(app, "verifyEmail", &token).await.data();
+    user
+}
+
 async fn use_link(app: &TestApp, field: &str, token: &str) -> Reply {
     app.call(&format!("mutation {{ {field}(token: \"{token}\") }}"), json!({}), None).await
 }
@@ -114,7 +122,7 @@ async fn use_link(app: &TestApp, field: &str, token: &str) -> Reply {
 #[tokio::test]
 async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_its_owner() {
     let app = TestApp::start().await;
-    let alice = app.register("alice").await;
+    let alice = verified(&app, "alice").await;
     mutate(&app, &alice, "changeEmail(newEmail: \"New@example.org\")").await.data();
     let email =
         async || app.query("{ me { email } }", &alice.access).await.data()["me"]["email"].clone();
@@ -139,6 +147,76 @@ async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_i
     assert_eq!(app.query(ME, &thief.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(use_link(&app, "undoEmailChange", &second).await.code(), "INVALID_TOKEN");
     assert_eq!(app.count("users WHERE email_key = 'alice@example.com'").await, 1);
+    // The thief knows the password; its owner chooses another by mail.
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    let call = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    app.call(call, json!({}), None).await.data();
+    let token = app.mail("password-reset", "alice@example.com").await.token();
+    let call =
+        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{OTHER}\") }}");
+    app.call(&call, json!({}), None).await.data();
+    app.login("alice", OTHER).await.signed_in("login");
+}
+
+#[tokio::test]
+async fn an_address_that_can_be_given_back_is_nobody_elses_meanwhile() {
+    let app = TestApp::start().await;
+    let alice = verified(&app, "alice").await;
+    mutate(&app, &alice, "changeEmail(newEmail: \"thief@example.net\")").await.data();
+    let token = app.mail("confirm-email-change", "thief@example.net").await.token();
+    use_link(&app, "verifyEmail", &token).await.data();
+    let undo = app.mail("email-change-undo", "alice@example.com").await.token();
+
+    let squatting = app.try_register("mallory", "alice@example.com", PASSWORD).await;
+    assert_eq!(
+        (squatting.code(), squatting.extension("field")),
+        ("CONFLICT".into(), json!("email"))
+    );
+    let mallory = verified(&app, "mallory").await;
+    mutate(&app, &mallory, "changeEmail(newEmail: \"alice@example.com\")").await.data();
+    let mails = app.mails().await;
+    let to_alice = mails.iter().filter(|mail| mail.to == "alice@example.com");
+    assert_eq!(to_alice.filter(|mail| mail.kind == "confirm-email-change").count(), 0);
+    // Whoever is deleted takes nothing of another's along.
+    mutate(&app, &mallory, "deleteAccount").await.data();
+    use_link(&app, "undoEmailChange", &undo).await.data();
+
+    // After a day it is free.
+    let boss = verified(&app, "boss").await;
+    mutate(&app, &boss, "changeEmail(newEmail: \"boss@example.org\")").await.data();
+    let token = app.mail("confirm-email-change", "boss@example.org").await.token();
+    use_link(&app, "verifyEmail", &token).await.data();
+    app.clock.advance(24 * HOUR);
+    app.try_register("other", "boss@example.com", PASSWORD).await.signed_in("register");
+}
+
+#[tokio::test]
+async fn who_never_had_an_address_is_given_no_way_back_to_it() {
+    let app = TestApp::start().await;
+    // A slip of the finger: it is a stranger's.
+    let alice = app.register("alice").await;
+    mutate(&app, &alice, "changeEmail(newEmail: \"alice@example.org\")").await.data();
+    let token = app.mail("confirm-email-change", "alice@example.org").await.token();
+    use_link(&app, "verifyEmail", &token).await.data();
+    app.mail("email-changed", "alice@example.org").await;
+    let mails = app.mails().await;
+    assert!(!mails.iter().any(|mail| mail.kind == "email-change-undo"), "{mails:?}");
+}
+
+#[tokio::test]
+async fn a_session_that_ends_within_a_document_does_nothing_after_it() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let query = "mutation { revokeAllSessions changeEmail(newEmail: \"thief@example.net\") }";
+    assert_eq!(app.query(query, &alice.access).await.code(), "UNAUTHENTICATED");
+    let boss = app.admin("boss").await;
+    let query = format!(
+        "mutation {{ revokeAllSessions setUserRole(id: \"{}\", role: ADMIN) {{ id }} }}",
+        alice.id
+    );
+    assert_eq!(app.query(&query, &boss.access).await.code(), "UNAUTHENTICATED");
+    assert_eq!(app.count("one_time_tokens WHERE purpose = 'EMAIL_CHANGE'").await, 0);
+    assert_eq!(app.count("users WHERE role = 'ADMIN'").await, 1);
 }
 
 #[tokio::test]
@@ -157,6 +235,15 @@ async fn a_change_of_address_waits_an_hour_and_ends_with_a_reset_or_with_all_ses
     let (alice, voided) = asked("voided@example.org").await;
     mutate(&app, &alice, "revokeAllSessions").await.data();
     assert_eq!(use_link(&app, "verifyEmail", &voided).await.code(), "INVALID_TOKEN");
+
+    // When an admin ends them too, or shuts the account.
+    let boss = app.admin("boss").await;
+    for end in ["endUserSessions(id: \"ID\")", "deactivateUser(id: \"ID\") { id }"] {
+        let (alice, voided) = asked("voided@example.org").await;
+        mutate(&app, &boss, &end.replace("ID", &alice.id)).await.data();
+        app.sql("UPDATE users SET is_active = TRUE").await;
+        assert_eq!(use_link(&app, "verifyEmail", &voided).await.code(), "INVALID_TOKEN");
+    }
 
     let (_, reset) = asked("reset@example.org").await;
     let call = "mutation { requestPasswordReset(identifier: \"alice\") }";
@@ -428,5 +515,7 @@ async fn a_sign_in_from_a_new_kind_of_device_is_told() {
     assert_eq!(login("Mozilla/5.0 (X11; Linux x86_64; rv:147.0) Firefox/147.0").await, 1);
     assert_eq!(login("Mozilla/5.0 (Windows NT 10.0; rv:147.0) Firefox/147.0").await, 2);
     assert_eq!(login("Mozilla/5.0 (X11; Linux x86_64; rv:147.0) Firefox/147.0").await, 2);
-    assert!(app.mail("new-sign-in", "alice@example.com").await.text.contains("Windows NT"));
+    assert!(
+        app.mail("new-sign-in", "alice@example.com").await.text.contains("(Firefox on Windows)")
+    );
 }

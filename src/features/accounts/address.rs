@@ -4,9 +4,9 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Email, Identifier};
-use super::{Accounts, store};
+use super::{Accounts, FAILURES_MAX, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
+use crate::features::links::{self, Failure, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::db::{DbFailure, is_unique_violation};
@@ -48,6 +48,16 @@ impl From<DbErr> for AddressError {
     }
 }
 
+impl Failure for AddressError {
+    fn is_a_guess(&self) -> bool {
+        matches!(self, Self::Link(error) if error.is_a_guess())
+    }
+
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Link(error) if error.is_ours())
+    }
+}
+
 impl DbFailure for AddressError {
     fn db(&self) -> Option<&DbErr> {
         match self {
@@ -62,7 +72,6 @@ impl DbFailure for AddressError {
 struct Before {
     /// As typed.
     email: String,
-    email_verified: bool,
 }
 
 /// The address that a change leads to, as its token keeps it.
@@ -101,9 +110,16 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let user = lock_active(store::lock(&txn, viewer.user.id).await?)?;
+        // A session may have ended between the guard and the lock.
+        if !self.sessions.is_alive(&txn, viewer).await? {
+            return Err(AddressError::Gone);
+        }
+        links::void_change(&txn, user.id).await?;
         let identifier = Identifier::Email(email.key().to_owned());
         let owner = store::find(&txn, &identifier).await?.filter(|owner| owner.id != user.id);
-        let purpose = if owner.is_some() { Purpose::Nothing } else { Purpose::EmailChange };
+        let is_reserved = links::is_reserved(&txn, email.key(), Some(user.id), now).await?;
+        let is_taken = owner.is_some() || is_reserved;
+        let purpose = if is_taken { Purpose::Nothing } else { Purpose::EmailChange };
         let new = links::New { purpose, user: Some(user.id), email_key: email.key() };
         let details = After { email: email.as_typed().to_owned() };
         let token = links::issue(&txn, now, new, Some(&details)).await?;
@@ -114,7 +130,10 @@ impl Accounts {
                 ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
             },
         };
-        self.outbox.write(&txn, now, letter).await?;
+        match owner.is_none() && is_reserved {
+            true => self.outbox.pretend(&txn, now, letter).await?,
+            false => self.outbox.write(&txn, now, letter).await?,
+        }
         let event = Event {
             kind: Kind::EmailChangeRequested,
             actor: Actor::from(viewer),
@@ -127,7 +146,7 @@ impl Accounts {
     }
 
     /// Gives an account the address that a link sent there has proven. The address before is told,
-    /// with a link that takes it back.
+    /// with a link that takes it back, if it had been proven: else it may be a stranger's.
     pub(crate) async fn complete_email_change(
         &self,
         client: &Client,
@@ -161,41 +180,37 @@ impl Accounts {
             ..before.clone()
         };
         store::update_email(&txn, &user, email).await?;
+        if links::is_reserved(&txn, email.key(), Some(id), now).await? {
+            return Err(LinkError::Invalid.into());
+        }
         links::void(&txn, id).await?;
-        let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
-        let new =
-            links::New { purpose: Purpose::EmailChangeUndo, user: Some(id), email_key: old.key() };
-        let details = Before { email: before.email.clone(), email_verified: before.email_verified };
-        let token = links::issue(&txn, now, new, Some(&details)).await?;
         let told = Letter::to(&user, mail::Kind::EmailChanged, client);
         self.outbox.write(&txn, now, told).await?;
-        let undo = Letter {
-            other_address: Some(&user.email),
-            ..Letter::to(&before, mail::Kind::EmailChangeUndo, client).with(token.expose())
-        };
-        self.outbox.write(&txn, now, undo).await?;
+        if before.email_verified {
+            let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
+            let purpose = Purpose::EmailChangeUndo;
+            let new = links::New { purpose, user: Some(id), email_key: old.key() };
+            let details = Before { email: before.email.clone() };
+            let token = links::issue(&txn, now, new, Some(&details)).await?;
+            let undo = Letter {
+                other_address: Some(&user.email),
+                ..Letter::to(&before, mail::Kind::EmailChangeUndo, client).with(token.expose())
+            };
+            self.outbox.write(&txn, now, undo).await?;
+        }
         audit::record(&txn, now, by_owner(Kind::EmailChanged, id, client)).await?;
         Ok(txn.commit().await?)
     }
 
-    /// Gives an account back the address that it had before a change, and ends all its sessions: it
-    /// was not its owner who changed it.
+    /// Gives an account back the address that it had before a change: it was not its owner who changed
+    /// it. So all its sessions end, and its password opens it no more, until the owner chooses another
+    /// by mail: whoever changed the address knows it.
     pub(crate) async fn undo_email_change(
         &self,
         client: &Client,
         token: Option<&LinkToken>,
     ) -> Result<(), AddressError> {
-        let subject = Subject { ip: client.ip, identifier: "" };
-        let admission = self.limits.admit(&links::LIMITS, subject).await?;
-        let outcome = self.undo_admitted(client, token).await;
-        match &outcome {
-            Ok(()) | Err(AddressError::Taken) => admission.succeeded().await,
-            Err(AddressError::Link(LinkError::Crypto(_) | LinkError::Db(_))) => {
-                admission.unjudged().await;
-            }
-            Err(_) => {}
-        }
-        outcome
+        links::admitted(&self.limits, client, self.undo_admitted(client, token)).await
     }
 
     async fn undo_admitted(
@@ -208,7 +223,7 @@ impl Accounts {
         let before: Before = found.details()?;
         let email = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        let undo = || self.undo_once(client, &found, id, (&email, before.email_verified));
+        let undo = || self.undo_once(client, &found, id, &email);
         let outcome = self.db.retry(undo).await;
         self.sessions.forget(id);
         taken(outcome, || AddressError::Taken)
@@ -219,15 +234,16 @@ impl Accounts {
         client: &Client,
         found: &Found,
         id: UserId,
-        (email, email_verified): (&Email, bool),
+        email: &Email,
     ) -> Result<(), AddressError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let user = store::lock(&txn, id).await?.ok_or(LinkError::Invalid)?;
         links::take(&txn, found.id).await?;
         let email_typed = email.as_typed().to_owned();
-        let user = User { email: email_typed, email_verified, updated_at: now, ..user };
+        let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
         store::update_email(&txn, &user, email).await?;
+        store::shut_password(&txn, id, FAILURES_MAX).await?;
         self.sessions.end_all(&txn, id, EndReason::EmailChangeUndone, now).await?;
         links::void_since(&txn, id, found.created_at).await?;
         audit::record(&txn, now, by_owner(Kind::EmailChangeUndone, id, client)).await?;

@@ -29,6 +29,9 @@ pub(crate) enum AdminError {
     Forbidden,
     #[error("the last active admin must remain one")]
     LastAdmin,
+    /// The caller's session ended meanwhile.
+    #[error("the session is over")]
+    SessionEnded,
     #[error(transparent)]
     Db(#[from] DbErr),
 }
@@ -37,7 +40,7 @@ impl DbFailure for AdminError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::NotFound | Self::Forbidden | Self::LastAdmin => None,
+            Self::NotFound | Self::Forbidden | Self::LastAdmin | Self::SessionEnded => None,
         }
     }
 }
@@ -129,7 +132,7 @@ impl Accounts {
     ) -> Result<User, AdminError> {
         let txn = self.db.begin().await?;
         let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
-        by.check(&locked)?;
+        self.check(&txn, by, &locked).await?;
         let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
         if change.is_done_for(target) {
             return Ok(target.clone());
@@ -161,11 +164,29 @@ impl Accounts {
     /// their foreign keys.
     async fn erase(&self, txn: &DatabaseTransaction, user: &User) -> Result<(), DbErr> {
         store::delete(txn, user.id).await?;
-        self.outbox.erase(txn, &user.email).await?;
+        self.outbox.erase(txn, user.id).await?;
         match Email::parse(&user.email) {
-            Ok(email) => links::erase(txn, email.key()).await,
+            Ok(email) => links::erase_registrations(txn, email.key()).await,
             // Nobody has an address that is none.
             Err(_) => Ok(()),
+        }
+    }
+
+    /// Looks at the locked rows whether the guard's word still stands, and at the caller's session.
+    pub(super) async fn check(
+        &self,
+        txn: &DatabaseTransaction,
+        by: By<'_>,
+        locked: &[User],
+    ) -> Result<(), AdminError> {
+        by.check(locked)?;
+        match by {
+            By::Admin(viewer) | By::Owner(viewer)
+                if !self.sessions.is_alive(txn, viewer).await? =>
+            {
+                Err(AdminError::SessionEnded)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -181,6 +202,7 @@ impl Accounts {
             Change::Role(role) => user.role = role,
             Change::Deactivate => {
                 user.is_active = false;
+                links::void(txn, user.id).await?;
                 let reason = EndReason::UserDeactivated;
                 self.sessions.end_all(txn, user.id, reason, now).await?;
             }
@@ -214,17 +236,17 @@ fn is_admin(user: &User) -> bool {
 
 impl<'a> By<'a> {
     /// Looks at the locked rows whether the guard's word still stands.
-    pub(super) fn check(self, locked: &[User]) -> Result<(), AdminError> {
-        let stands = match self {
-            Self::Admin(viewer) => {
-                locked.iter().any(|user| is_admin(user) && user.id == viewer.user.id)
-            }
-            Self::Owner(viewer) => {
-                locked.iter().any(|user| user.is_active && user.id == viewer.user.id)
-            }
-            Self::Operator => true,
+    fn check(self, locked: &[User]) -> Result<(), AdminError> {
+        let is_there = |viewer: &Viewer, stands: fn(&User) -> bool| {
+            locked.iter().any(|user| user.id == viewer.user.id && stands(user))
         };
-        stands.then_some(()).ok_or(AdminError::Forbidden)
+        match self {
+            Self::Admin(viewer) if !is_there(viewer, is_admin) => Err(AdminError::Forbidden),
+            Self::Owner(viewer) if !is_there(viewer, |user| user.is_active) => {
+                Err(AdminError::SessionEnded)
+            }
+            Self::Admin(_) | Self::Owner(_) | Self::Operator => Ok(()),
+        }
     }
 
     /// Whom a change of `id` has to lock besides the admins.

@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use crate::features::links::LinkError;
+use crate::features::links::{Failure, LinkError};
 use crate::features::sessions::SessionError;
 use crate::platform::db::DbFailure;
 use crate::platform::invalid::Problem;
@@ -22,6 +22,9 @@ pub(crate) enum CreateError {
     Closed,
     #[error("the acting user is no longer an active admin")]
     Forbidden,
+    /// The caller's session ended meanwhile.
+    #[error("the session is over")]
+    SessionEnded,
     #[error("no mail is sent")]
     NoMail,
     /// The token that an account was to be made of gives nothing.
@@ -56,9 +59,12 @@ impl From<LinkError> for CreateError {
     }
 }
 
-impl CreateError {
-    /// Whether it is the server that could not do what was asked.
-    pub(crate) fn is_ours(&self) -> bool {
+impl Failure for CreateError {
+    fn is_a_guess(&self) -> bool {
+        matches!(self, Self::InvalidToken)
+    }
+
+    fn is_ours(&self) -> bool {
         matches!(self, Self::Hash(_) | Self::Crypto(_) | Self::Db(_))
     }
 }
@@ -71,6 +77,7 @@ impl DbFailure for CreateError {
             | Self::Taken(_)
             | Self::Closed
             | Self::Forbidden
+            | Self::SessionEnded
             | Self::NoMail
             | Self::InvalidToken
             | Self::Limited(_)

@@ -8,6 +8,25 @@ use super::Accounts;
 use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
 use crate::features::sessions::OwnSession;
 use crate::platform::access::{Client, User, Viewer};
+use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+
+/// What keeps somebody from having all of it read again and again.
+pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
+    name: "exportMyData",
+    by: By::User,
+    max: 10,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 10 },
+}];
+
+/// Why nothing was exported.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExportError {
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
 
 /// Events read by one statement.
 const PAGE_SIZE: u64 = 500;
@@ -15,7 +34,14 @@ const PAGE_SIZE: u64 = 500;
 impl Accounts {
     /// The caller's account, sessions and security events, as JSON. Of no secret more than that
     /// there is one.
-    pub(crate) async fn export(&self, client: &Client, viewer: &Viewer) -> Result<Value, DbErr> {
+    pub(crate) async fn export(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+    ) -> Result<Value, ExportError> {
+        let caller = viewer.user.id.to_string();
+        let subject = Subject { ip: client.ip, identifier: &caller };
+        self.limits.admit(&EXPORT_LIMITS, subject).await?.succeeded().await;
         let user = Self::find_all(&self.db, &[viewer.user.id]).await?.pop();
         let exported = json!({
             "exportedAt": text(self.clock.now()),
@@ -35,13 +61,14 @@ impl Accounts {
     }
 
     async fn export_sessions(&self, viewer: &Viewer) -> Result<Vec<Value>, DbErr> {
-        let sessions = self.sessions.list(viewer.user.id).await?;
+        let sessions = self.sessions.list_kept(viewer.user.id).await?;
         let session = |session: &OwnSession| {
             json!({
                 "id": session.id,
                 "createdAt": text(session.created_at),
                 "lastUsedAt": text(session.last_used_at),
                 "ip": session.ip,
+                "endedAt": session.ended_at.map(text),
                 "userAgent": session.user_agent,
             })
         };

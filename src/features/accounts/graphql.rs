@@ -22,7 +22,7 @@ use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, RoleGuard, SignedIn};
 use crate::graphql::page::Window;
-use crate::platform::access::{self, Role};
+use crate::platform::access::{self, Anonymity, Role};
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 
@@ -167,7 +167,11 @@ pub(crate) struct AccountMutation;
 impl AccountMutation {
     /// Makes an account and signs its owner in; or has them first show that the address is theirs, where
     /// the server is set up so. Anybody may call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&LIMITS[0]))]
+    #[graphql(
+        directive = public::apply(),
+        directive = limit::apply(&LIMITS[0]),
+        directive = limit::apply(&LIMITS[1])
+    )]
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -289,6 +293,7 @@ impl From<CreateError> for ApiError {
                 Self::new(Code::Forbidden, "Accounts are not to be had in this way here")
             }
             CreateError::Forbidden => Self::forbidden(),
+            CreateError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             CreateError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
             CreateError::InvalidToken => LinkError::Invalid.into(),
             CreateError::Limited(limited) => limited.into(),
@@ -304,6 +309,7 @@ impl From<AdminError> for ApiError {
         match error {
             AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
             AdminError::Forbidden => Self::forbidden(),
+            AdminError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
             AdminError::Db(cause) => Self::database(cause),
         }

@@ -12,9 +12,18 @@ use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Role, User, Viewer};
 use crate::platform::id::UserId;
-use crate::platform::limits::Subject;
+use crate::platform::limits::{By, Counts, Limit, Subject};
 use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::PasswordHash;
+
+/// What keeps an admin's access from being used to write to strangers.
+pub(crate) static INVITATION_LIMITS: [Limit; 1] = [Limit {
+    name: "inviteUser",
+    by: By::User,
+    max: 60,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 60 },
+}];
 
 /// What an invitation promises, as its token keeps it.
 #[derive(Serialize, Deserialize)]
@@ -49,6 +58,9 @@ impl Accounts {
         }
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
+        let inviter = viewer.user.id.to_string();
+        let subject = Subject { ip: client.ip, identifier: &inviter };
+        self.limits.admit(&INVITATION_LIMITS, subject).await?.succeeded().await;
         self.db.retry(|| self.invite_once(client, viewer, &email, role)).await
     }
 
@@ -62,6 +74,9 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let inviter = active_admin(&txn, viewer.user.id).await?.ok_or(CreateError::Forbidden)?;
+        if !self.sessions.is_alive(&txn, viewer).await? {
+            return Err(CreateError::SessionEnded);
+        }
         let identifier = Identifier::Email(email.key().to_owned());
         // Admins see who there is.
         if store::find(&txn, &identifier).await?.is_some() {
@@ -72,10 +87,16 @@ impl Accounts {
             email: email.as_typed().to_owned(),
             is_admin: role == Role::Admin,
         };
-        let new = links::New { purpose: Purpose::Invitation, user: None, email_key: email.key() };
+        // With the inviter it goes, and when their password changes.
+        let new = links::New {
+            purpose: Purpose::Invitation,
+            user: Some(inviter.id),
+            email_key: email.key(),
+        };
         let token = links::issue(&txn, now, new, Some(&details)).await?;
         let letter = Letter {
             kind: mail::Kind::Invitation,
+            about: Some(inviter.id),
             to: email.as_typed(),
             username: &inviter.username,
             client,
@@ -102,16 +123,8 @@ impl Accounts {
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
     ) -> Result<(User, Tokens), CreateError> {
-        let subject = Subject { ip: client.ip, identifier: "" };
-        let admission = self.limits.admit(&links::LIMITS, subject).await?;
-        let outcome = self.accept_admitted(client, token, invitee).await;
-        match &outcome {
-            Err(CreateError::InvalidToken | CreateError::Limited(_)) => {}
-            Err(error) if error.is_ours() => admission.unjudged().await,
-            // A token that is one, whatever else is wrong.
-            Ok(_) | Err(_) => admission.succeeded().await,
-        }
-        outcome
+        let accept = self.accept_admitted(client, token, invitee);
+        links::admitted(&self.limits, client, accept).await
     }
 
     async fn accept_admitted(
@@ -152,6 +165,9 @@ impl Accounts {
         // Who may not invite any more has invited nobody.
         active_admin(&txn, promised.by).await?.ok_or(CreateError::InvalidToken)?;
         links::take(&txn, found.id).await?;
+        if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
+            return Err(CreateError::Taken("email"));
+        }
         let role = if promised.is_admin { Role::Admin } else { Role::User };
         let standing = Standing { role, email_verified: true };
         let user = Self::insert(&txn, accepted, hash, standing, now).await?;
@@ -163,7 +179,13 @@ impl Accounts {
             client,
         };
         audit::record(&txn, now, event).await?;
-        links::erase(&txn, accepted.email.key()).await?;
+        if role == Role::Admin {
+            // Who gave it is told, and not only who took it.
+            let (actor, kind) = (Actor::User(promised.by), Kind::RoleChanged);
+            let event = Event { kind, actor, target: Some(user.id.0), session: None, client };
+            audit::record(&txn, now, event).await?;
+        }
+        links::erase_registrations(&txn, accepted.email.key()).await?;
         let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;
         txn.commit().await?;
         Ok(signed_in)

@@ -19,12 +19,14 @@ mod profile;
 mod registration;
 mod store;
 
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 
 pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::create_error::CreateError;
-pub(crate) use self::invitations::Invitee;
+pub(crate) use self::export::{EXPORT_LIMITS, ExportError};
+use self::identity::Identifier;
+pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{PendingAccount, verification};
@@ -40,6 +42,9 @@ use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::{Identity, Password, Policy};
+
+/// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
+pub(crate) const FAILURES_MAX: i32 = 100;
 
 /// The one place that makes, reads and changes accounts.
 #[derive(Clone)]
@@ -60,6 +65,22 @@ impl Accounts {
     /// The users among `ids` that exist, in no particular order.
     pub(crate) async fn find_all(db: &Db, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
         store::find_all(db, ids).await
+    }
+
+    /// The account an identifier names. One that can be nobody's costs what any other does.
+    pub(crate) async fn identified(
+        db: &impl ConnectionTrait,
+        identifier: &Identifier,
+    ) -> Result<Option<User>, DbErr> {
+        store::find(db, identifier).await
+    }
+
+    /// Locks a user's row and reads it.
+    pub(crate) async fn lock(
+        txn: &impl ConnectionTrait,
+        id: UserId,
+    ) -> Result<Option<User>, DbErr> {
+        store::lock(txn, id).await
     }
 
     /// Reads a password that a user is to have from now on, if it is good enough for them.

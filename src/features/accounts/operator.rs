@@ -9,6 +9,7 @@ use super::administration::{AdminError, By, Change};
 use super::identity::Identifier;
 use super::{Accounts, store};
 use crate::features::audit::{self, Kind};
+use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, User};
 use crate::platform::id::UserId;
@@ -72,12 +73,13 @@ impl Accounts {
     ) -> Result<u64, AdminError> {
         let txn = self.db.begin().await?;
         let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
-        by.check(&locked)?;
+        self.check(&txn, by, &locked).await?;
         if !locked.iter().any(|user| user.id == id) {
             return Err(AdminError::NotFound);
         }
         let now = self.clock.now();
         let ended = self.sessions.end_all(&txn, id, EndReason::Revoked, now).await?;
+        links::void(&txn, id).await?;
         if ended > 0 {
             audit::record(&txn, now, by.event(client, Kind::SessionsEnded, id)).await?;
         }

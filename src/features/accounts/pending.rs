@@ -1,14 +1,16 @@
 //! Registrations whose address is still to be proven: they are no accounts, and hold no name.
 //!
 //! Whether an address has an account or not, whoever registers with it gets the same answer after the
-//! same work; only mail to the address tells (EN-03). And since nobody is anybody before they have read
-//! that mail, no account waits for its real owner with somebody else's password in it (RS-09).
+//! same work; only mail to the address tells (EN-03). And what was never proven has no power: there is no
+//! account that waits for its real owner with somebody else's password, session or identity in it (RS-09).
+//! The mail says which username was asked for and from where, since whoever opens its link makes that
+//! account theirs.
 
 use serde::{Deserialize, Serialize};
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
-use super::registration::{Accepted, Naming, Registered};
+use super::registration::{Accepted, Admission, Naming, Registered};
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, Purpose};
@@ -62,20 +64,25 @@ impl Accounts {
         let txn = self.db.begin().await?;
         let identifier = Identifier::Email(accepted.email.key().to_owned());
         let owner = store::find(&txn, &identifier).await?;
+        let is_reserved = links::is_reserved(&txn, accepted.email.key(), None, now).await?;
         let details = PendingAccount {
             username: accepted.username.as_str().to_owned(),
             email: accepted.email.as_typed().to_owned(),
             full_name: accepted.full_name.as_ref().map(|name| name.as_str().to_owned()),
             password_hash: hash.as_str().to_owned(),
         };
-        let purpose = if owner.is_some() { Purpose::Nothing } else { Purpose::Registration };
+        let is_taken = owner.is_some() || is_reserved;
+        let purpose = if is_taken { Purpose::Nothing } else { Purpose::Registration };
         let new = links::New { purpose, user: None, email_key: accepted.email.key() };
         let token = links::issue(&txn, now, new, Some(&details)).await?;
         let letter = match &owner {
             Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
             None => verification(&details, client, token.expose()),
         };
-        self.outbox.write(&txn, now, letter).await?;
+        match owner.is_none() && is_reserved {
+            true => self.outbox.pretend(&txn, now, letter).await?,
+            false => self.outbox.write(&txn, now, letter).await?,
+        }
         let event = Event {
             kind: Kind::RegistrationRequested,
             actor: Actor::Unknown,
@@ -96,6 +103,9 @@ impl Accounts {
         found: &Found,
         username: Option<&str>,
     ) -> Result<User, CreateError> {
+        if self.registration.admission == Admission::Closed {
+            return Err(CreateError::Closed);
+        }
         let pending: PendingAccount = found.details()?;
         let invalid = |invalid| CreateError::Invalid(vec![invalid]);
         let parts = Parts {
@@ -136,6 +146,9 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         links::take(&txn, found.id).await?;
+        if links::is_reserved(&txn, parts.email.key(), None, now).await? {
+            return Err(CreateError::InvalidToken);
+        }
         let row = store::NewUser {
             id: UserId::new(now),
             username: &parts.username,
@@ -156,7 +169,7 @@ impl Accounts {
         };
         audit::record(&txn, now, event).await?;
         // Whatever else was to become an account of this address cannot any more.
-        links::erase(&txn, parts.email.key()).await?;
+        links::erase_registrations(&txn, parts.email.key()).await?;
         txn.commit().await?;
         Ok(user)
     }
@@ -170,6 +183,7 @@ pub(crate) fn verification<'a>(
 ) -> Letter<'a> {
     Letter {
         kind: mail::Kind::VerifyEmail,
+        about: None,
         to: &pending.email,
         username: &pending.username,
         client,

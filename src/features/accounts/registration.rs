@@ -10,7 +10,7 @@ use super::identity::{Email, FullName, Username};
 use super::store::Taken;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::links::{self, Purpose};
+use crate::features::links::{self, Failure, Purpose};
 use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Role, User};
 use crate::platform::db::is_unique_violation;
@@ -21,14 +21,24 @@ use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::PasswordHash;
 use crate::platform::passwords::policy::{Identity, Password};
 
-/// What keeps one address from filling the database, and from asking for one name after another.
-pub(crate) static LIMITS: [Limit; 1] = [Limit {
-    name: "register",
-    by: By::Ip,
-    max: 5,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 5 },
-}];
+/// What keeps one client from filling the database, and from asking for one name after another; and
+/// all of them together from writing to somebody again and again.
+pub(crate) static LIMITS: [Limit; 2] = [
+    Limit {
+        name: "register",
+        by: By::Ip,
+        max: 5,
+        window_seconds: 60 * 60,
+        counts: Counts::Attempts { at_once: 5 },
+    },
+    Limit {
+        name: "register",
+        by: By::Identifier,
+        max: 3,
+        window_seconds: 60 * 60,
+        counts: Counts::Attempts { at_once: 3 },
+    },
+];
 
 /// Who may get an account, and when they have it.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +106,7 @@ impl Accounts {
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let subject = Subject { ip: client.ip, identifier: "" };
+        let subject = Subject { ip: client.ip, identifier: accepted.email.key() };
         let admission = self.limits.admit(&LIMITS, subject).await?;
         let outcome = match self.registration.requires_verification {
             true => self.register_pending(client, &accepted).await,
@@ -142,6 +152,9 @@ impl Accounts {
     ) -> Result<(User, Tokens), CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
+        if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
+            return Err(CreateError::Taken("email"));
+        }
         let user = Self::insert(&txn, accepted, hash, Standing::default(), now).await?;
         let event = Event {
             kind: Kind::Registered,

@@ -105,7 +105,8 @@ pub(super) async fn find(
     let by = match identifier {
         Identifier::Username(key) => user::COLUMN.username_key.eq(key.as_str()),
         Identifier::Email(key) => user::COLUMN.email_key.eq(key.as_str()),
-        Identifier::Unknown(_) => return Ok(None),
+        // No row has an empty name, so this costs what a wrong name costs and finds nothing.
+        Identifier::Unknown(_) => user::COLUMN.username_key.eq(""),
     };
     let row = user::Entity::find().filter(by).into_partial_model::<user::Account>().one(db).await?;
     Ok(row.map(User::from))
@@ -155,6 +156,20 @@ pub(super) async fn update_password(
 ) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Shuts an account's password, as so many failed sign-ins do.
+pub(super) async fn shut_password(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    failures: i32,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::FailedLogins, Expr::value(failures))
         .filter(user::COLUMN.id.eq(id))
         .exec(txn)
         .await?;

@@ -45,7 +45,9 @@ pub(crate) enum AuditEventType {
     RefreshRefused,
     /// A refresh token was presented again after its grace, and its session ended.
     RefreshReused,
-    /// A caller asked for what their role does not let them have.
+    /// What a link in a mail carries was presented, and gives nothing.
+    LinkRefused,
+    /// A caller asked for what their role, or a sign-in too long ago, does not let them have.
     AccessDenied,
     /// A caller asked too often.
     RateLimited,

@@ -47,7 +47,9 @@ kinds! {
     RefreshRefused = "REFRESH_REFUSED", "REFUSED";
     /// A refresh token was presented again after its grace, and its session ended.
     RefreshReused = "REFRESH_REUSED", "REFUSED";
-    /// A caller asked for what their role does not let them have.
+    /// What a link in a mail carries was presented, and gives nothing.
+    LinkRefused = "LINK_REFUSED", "REFUSED";
+    /// A caller asked for what their role, or a sign-in too long ago, does not let them have.
     AccessDenied = "ACCESS_DENIED", "REFUSED";
     /// A caller asked too often.
     RateLimited = "RATE_LIMITED", "REFUSED";
@@ -108,6 +110,7 @@ impl From<Refused> for Kind {
         match refused {
             Refused::SignIn => Self::SignInRefused,
             Refused::Refresh => Self::RefreshRefused,
+            Refused::Link => Self::LinkRefused,
             Refused::Access => Self::AccessDenied,
             Refused::Rate => Self::RateLimited,
         }

@@ -3,7 +3,8 @@
 //! A token is random, stored only as a digest, bound to one purpose, one address and, where there is
 //! one, one account (RS-01, RS-05). It is used by deleting its row, which happens once. Whoever issues
 //! and uses one does so in the transaction of what it is for, with the user's row locked where there is
-//! a user: so a token and a change that voids it never miss each other.
+//! a user: so a token and a change that voids it never miss each other. (Registrations and invitations
+//! lock nobody who could be. Of two at once for one address both may live, and one wins.)
 
 mod store;
 
@@ -12,9 +13,10 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::platform::access::Client;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::{LinkTokenId, UserId};
-use crate::platform::limits::{By, Counts, Limit};
+use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
 use crate::platform::secret::{CryptoError, OpaqueToken};
 
 /// Lets people and secret scanners tell what they have found. Never change it.
@@ -78,7 +80,8 @@ impl Purpose {
     }
 
     /// How long a token lives: never more than a day (NIST SP 800-63B-4, section 4.2.1.2), and what
-    /// takes over an account at most an hour (RS-01).
+    /// changes an account that somebody uses at most an hour (RS-01), but for what takes such a change
+    /// back.
     pub(crate) fn ttl(self) -> TimeDelta {
         match self {
             Self::PasswordReset => TimeDelta::minutes(30),
@@ -158,8 +161,8 @@ impl DbFailure for LinkError {
 }
 
 /// Issues a token inside the caller's transaction. Older ones for the same address, or the same
-/// account, and the same purpose are void (RS-02), but for those that undo a change: each of them
-/// leads back to another address.
+/// account, and the same purpose are void (RS-02), but for those that undo a change, each of which leads
+/// back to another address, and for invitations of others by the same admin.
 pub(crate) async fn issue(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -176,8 +179,8 @@ pub(crate) async fn issue(
     Ok(LinkToken(token))
 }
 
-/// Gives the newest registration that awaits the proof of this address another token and another
-/// day; `None` if there is none.
+/// Gives the newest registration that awaits the proof of this address another token, for what is left
+/// of its day; `None` if there is none.
 pub(crate) async fn renew(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -187,8 +190,7 @@ pub(crate) async fn renew(
         return Ok(None);
     };
     let token = OpaqueToken::generate(PREFIX)?;
-    let until = now + Purpose::Registration.ttl();
-    let is_renewed = store::replace(txn, found.id, token.hash(), until).await?;
+    let is_renewed = store::replace(txn, found.id, token.hash()).await?;
     Ok(is_renewed.then_some((found, LinkToken(token))))
 }
 
@@ -217,6 +219,23 @@ pub(crate) async fn void(txn: &impl ConnectionTrait, user: UserId) -> Result<(),
     store::delete_of(txn, user, kept).await
 }
 
+/// Voids a change of address that is still to be confirmed, inside the caller's transaction; also one
+/// to an address that is taken, which looks the same from outside (EN-05).
+pub(crate) async fn void_change(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
+    store::delete_changes(txn, user).await
+}
+
+/// Whether the owner of an address may still take back that another account no longer has it. Until
+/// then it is no one else's.
+pub(crate) async fn is_reserved(
+    txn: &impl ConnectionTrait,
+    email_key: &str,
+    but_for: Option<UserId>,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    store::is_undoable(txn, email_key, but_for, now).await
+}
+
 /// Voids, beside everything else, what undoes changes of address made at `since` or later.
 pub(crate) async fn void_since(
     txn: &impl ConnectionTrait,
@@ -227,9 +246,48 @@ pub(crate) async fn void_since(
     store::delete_undoing(txn, user, since).await
 }
 
-/// Erases every token that was sent to an address, inside the caller's transaction.
-pub(crate) async fn erase(txn: &impl ConnectionTrait, email_key: &str) -> Result<(), DbErr> {
-    store::delete_to(txn, email_key).await
+/// Erases the registrations that await the proof of an address, inside the caller's transaction: it
+/// has an account now, or the one it had is gone.
+pub(crate) async fn erase_registrations(
+    txn: &impl ConnectionTrait,
+    email_key: &str,
+) -> Result<(), DbErr> {
+    store::delete_registrations(txn, email_key).await
+}
+
+/// How the use of a token went wrong.
+pub(crate) trait Failure {
+    /// What was presented is no token.
+    fn is_a_guess(&self) -> bool;
+    /// It is the server that failed.
+    fn is_ours(&self) -> bool;
+}
+
+impl Failure for LinkError {
+    fn is_a_guess(&self) -> bool {
+        matches!(self, Self::Invalid)
+    }
+
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Crypto(_) | Self::Db(_))
+    }
+}
+
+/// Has the use of a token counted under [`LIMITS`]: as a failure if it is none, whatever else is wrong.
+pub(crate) async fn admitted<T, E: Failure + From<Limited>>(
+    limits: &Limits,
+    client: &Client,
+    use_token: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let subject = Subject { ip: client.ip, identifier: "" };
+    let admission = limits.admit(&LIMITS, subject).await?;
+    let outcome = use_token.await;
+    match &outcome {
+        Err(error) if error.is_ours() => admission.unjudged().await,
+        Err(error) if error.is_a_guess() => {}
+        Ok(_) | Err(_) => admission.succeeded().await,
+    }
+    outcome
 }
 
 /// Deletes tokens, and with them registrations, that have expired.

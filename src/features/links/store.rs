@@ -37,7 +37,9 @@ pub(super) async fn insert(
 /// Deletes the tokens of one purpose for an address or an account.
 pub(super) async fn delete_like(txn: &impl ConnectionTrait, new: &New<'_>) -> Result<(), DbErr> {
     let mut to_same = Condition::any().add(token::COLUMN.email_key.eq(new.email_key));
-    if let Some(user) = new.user {
+    if let Some(user) = new.user
+        && new.purpose != Purpose::Invitation
+    {
         to_same = to_same.add(token::COLUMN.user_id.eq(user));
     }
     token::Entity::delete_many()
@@ -94,11 +96,9 @@ pub(super) async fn replace(
     txn: &impl ConnectionTrait,
     id: LinkTokenId,
     hash: [u8; 32],
-    until: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let outcome = token::Entity::update_many()
         .col_expr(token::Column::Hash, Expr::value(hash.to_vec()))
-        .col_expr(token::Column::ExpiresAt, Expr::value(until))
         .filter(token::COLUMN.id.eq(id))
         .exec(txn)
         .await?;
@@ -138,9 +138,46 @@ pub(super) async fn delete_undoing(
     Ok(())
 }
 
-pub(super) async fn delete_to(txn: &impl ConnectionTrait, email_key: &str) -> Result<(), DbErr> {
-    let delete = token::Entity::delete_many().filter(token::COLUMN.email_key.eq(email_key));
-    delete.exec(txn).await?;
+pub(super) async fn delete_changes(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
+    let purposes = [Purpose::EmailChange, Purpose::Nothing].map(Purpose::as_str);
+    token::Entity::delete_many()
+        .filter(token::COLUMN.user_id.eq(user))
+        .filter(token::Column::Purpose.is_in(purposes))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Whether another account than one that may be named can get an address back.
+pub(super) async fn is_undoable(
+    txn: &impl ConnectionTrait,
+    email_key: &str,
+    but_for: Option<UserId>,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let owners: Vec<Option<UserId>> = token::Entity::find()
+        .select_only()
+        .column(token::Column::UserId)
+        .filter(token::COLUMN.email_key.eq(email_key))
+        .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.as_str()))
+        .filter(token::COLUMN.expires_at.gt(now))
+        .into_tuple()
+        .all(txn)
+        .await?;
+    Ok(owners.into_iter().any(|owner| owner != but_for))
+}
+
+pub(super) async fn delete_registrations(
+    txn: &impl ConnectionTrait,
+    email_key: &str,
+) -> Result<(), DbErr> {
+    let purposes = [Purpose::Registration, Purpose::Nothing].map(Purpose::as_str);
+    token::Entity::delete_many()
+        .filter(token::COLUMN.email_key.eq(email_key))
+        .filter(token::COLUMN.user_id.is_null())
+        .filter(token::Column::Purpose.is_in(purposes))
+        .exec(txn)
+        .await?;
     Ok(())
 }
 

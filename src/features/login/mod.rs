@@ -17,8 +17,8 @@ use sea_orm::DbErr;
 
 pub(crate) use self::password::ChangeError;
 use self::store::Found;
-use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
+use crate::features::accounts::{Accounts, FAILURES_MAX};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
 use crate::platform::access::{Client, User, Viewer};
@@ -34,8 +34,6 @@ use crate::platform::secret::CryptoError;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;
-/// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
-const FAILURES_MAX: i32 = 100;
 
 /// What slows guessing down (BF-01 to BF-03).
 pub(crate) static LIMITS: [Limit; 3] = [

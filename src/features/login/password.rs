@@ -4,7 +4,8 @@
 
 use sea_orm::DbErr;
 
-use super::{FAILURES_MAX, Judged, Login, LoginError, Verified, settle, store};
+use super::{CHECKS_MAX, Judged, Login, LoginError, Verified, settle, store};
+use crate::features::accounts::FAILURES_MAX;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
@@ -95,27 +96,35 @@ impl Login {
         current: &Password,
         new: &Password,
     ) -> Result<(), ChangeError> {
-        let verified = self.verify(client, &identifier_of(viewer), current).await?;
         let hash = self.hasher.hash(new).await?;
-        let change = || self.change_once(client, viewer, &verified, &hash);
-        let outcome = self.db.retry(change).await;
-        // Whatever the outcome: a commit whose answer was lost may have happened.
-        self.sessions.forget(viewer.user.id);
-        outcome
+        let mut account = None;
+        for _ in 0..CHECKS_MAX {
+            let verified = self.verify(client, &identifier_of(viewer), current).await?;
+            account = Some(verified.user.id);
+            let change = || self.change_once(client, viewer, &verified, &hash);
+            let outcome = self.db.retry(change).await;
+            // Whatever the outcome: a commit whose answer was lost may have happened.
+            self.sessions.forget(viewer.user.id);
+            if outcome? {
+                return Ok(());
+            }
+        }
+        Err(LoginError::InvalidCredentials { account }.into())
     }
 
+    /// Writes the new password, if the account is still what was verified: says whether it is. Another
+    /// sign-in may have rewritten an outdated hash meanwhile, so the password is then checked again.
     async fn change_once(
         &self,
         client: &Client,
         viewer: &Viewer,
         verified: &Verified,
         hash: &PasswordHash,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<bool, ChangeError> {
         let user = &verified.user;
         let txn = self.db.begin().await?;
-        // Another password since, or none that counts any more: the one given is not the current one.
         if !store::update_password(&txn, user.id, &verified.hash, hash, FAILURES_MAX).await? {
-            return Err(LoginError::InvalidCredentials { account: Some(user.id) }.into());
+            return Ok(false);
         }
         let now = self.clock.now();
         let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
@@ -131,7 +140,8 @@ impl Login {
         audit::record(&txn, now, event).await?;
         let letter = Letter::to(user, mail::Kind::PasswordChanged, client);
         self.outbox.write(&txn, now, letter).await?;
-        Ok(txn.commit().await?)
+        txn.commit().await?;
+        Ok(true)
     }
 }
 

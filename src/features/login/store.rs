@@ -30,7 +30,7 @@ struct FoundRow {
     failed_logins: i32,
 }
 
-/// An account that the operator has unlocked.
+/// An account that the operator, or its owner by mail, has unlocked.
 #[derive(PartialEq, Eq)]
 pub(super) struct Unlocked {
     pub(super) username_key: String,
@@ -131,7 +131,7 @@ pub(super) async fn count_failure(
     Ok(failures == Some(max))
 }
 
-/// Whom the operator has unlocked since then.
+/// Who has been unlocked since then.
 pub(super) async fn list_unlocked(
     db: &impl ConnectionTrait,
     since: DateTime<Utc>,

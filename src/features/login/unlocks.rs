@@ -1,4 +1,5 @@
-//! What the operator unlocks at the command line, the servers learn from the database.
+//! What the operator unlocks at the command line, or an owner by mail on another instance, the servers
+//! learn from the database.
 
 use chrono::TimeDelta;
 use sea_orm::DbErr;

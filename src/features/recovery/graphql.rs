@@ -8,6 +8,7 @@ use crate::features::links::{self, LinkError, LinkToken};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::platform::access::{Refusal, Refused};
 
 #[derive(Default)]
 pub(crate) struct RecoveryMutation;
@@ -99,6 +100,7 @@ impl From<LinkError> for ApiError {
         match error {
             LinkError::Invalid => {
                 Self::new(Code::InvalidToken, "This link is used up, too old or not complete")
+                    .auditing(Refusal { refused: Refused::Link, target: None })
             }
             LinkError::Crypto(cause) => Self::internal(cause),
             LinkError::Db(cause) => Self::database(cause),

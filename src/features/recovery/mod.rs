@@ -7,14 +7,14 @@
 pub(crate) mod graphql;
 mod store;
 
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{
     Accounts, AddressError, CreateError, PendingAccount, verification,
 };
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
+use crate::features::links::{self, Failure, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::sessions::{EndReason, Sessions};
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
@@ -24,6 +24,7 @@ use crate::platform::invalid::Problem;
 use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
 use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash};
+use crate::platform::secret::{hex, sha256};
 
 /// What keeps anybody from being written to again and again (BF-02).
 const fn requests(name: &'static str, by: By, max: u32) -> Limit {
@@ -77,15 +78,24 @@ impl DbFailure for RecoveryError {
     }
 }
 
-impl RecoveryError {
-    /// Whether what was presented is no token.
+impl Failure for RecoveryError {
     fn is_a_guess(&self) -> bool {
-        matches!(
-            self,
-            Self::Link(LinkError::Invalid)
-                | Self::Registration(CreateError::InvalidToken)
-                | Self::Address(AddressError::Link(LinkError::Invalid))
-        )
+        match self {
+            Self::Link(error) => error.is_a_guess(),
+            Self::Registration(error) => error.is_a_guess(),
+            Self::Address(error) => error.is_a_guess(),
+            Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) => false,
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        match self {
+            Self::Link(error) => error.is_ours(),
+            Self::Registration(error) => error.is_ours(),
+            Self::Address(error) => error.is_ours(),
+            Self::Hash(_) => true,
+            Self::Invalid(_) | Self::Limited(_) => false,
+        }
     }
 }
 
@@ -110,20 +120,29 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let subject = Subject { ip: client.ip, identifier: identifier.key() };
         self.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
-        let user = store::find(self.db.reader(), identifier).await?;
+        let user = Accounts::identified(self.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
-        self.db.retry(|| self.write_reset(client, user.as_ref())).await
+        self.db.retry(|| self.write_reset(client, identifier, user.as_ref())).await
     }
 
-    async fn write_reset(&self, client: &Client, user: Option<&User>) -> Result<(), RecoveryError> {
+    async fn write_reset(
+        &self,
+        client: &Client,
+        identifier: &Identifier,
+        user: Option<&User>,
+    ) -> Result<(), RecoveryError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let locked = store::lock(&txn, user.map(|user| user.id)).await?;
+        // Locked, or looked for where there is nobody, so that both take as long. And no two requests
+        // for nobody wait for each other, as those for somebody else do not.
+        let id = user.map_or_else(|| UserId::new(now), |user| user.id);
+        let locked = Accounts::lock(&txn, id).await?.filter(|user| user.is_active);
         let address = locked.as_ref().map(address_of).transpose()?;
+        let nobody = hex(&sha256(identifier.key().as_bytes()));
         let new = New {
             purpose: if locked.is_some() { Purpose::PasswordReset } else { Purpose::Nothing },
             user: locked.as_ref().map(|user| user.id),
-            email_key: address.as_ref().map_or("", |address| address.key()),
+            email_key: address.as_ref().map_or(&nobody, |address| address.key()),
         };
         let token = links::issue(&txn, now, new, None::<&()>).await?;
         let (kind, token) = (mail::Kind::PasswordReset, token.expose());
@@ -150,7 +169,8 @@ impl Recovery {
         token: Option<&LinkToken>,
         password: &str,
     ) -> Result<(), RecoveryError> {
-        self.admitted(client, self.reset_admitted(client, token, password)).await
+        let reset = self.reset_admitted(client, token, password);
+        links::admitted(&self.limits, client, reset).await
     }
 
     async fn reset_admitted(
@@ -215,7 +235,9 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let owner = store::find(&txn, &Identifier::Email(email.key().to_owned())).await?;
+        let owner = Accounts::identified(&txn, &Identifier::Email(email.key().to_owned())).await?;
+        let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
+        let owner = Accounts::lock(&txn, id).await?;
         let renewed = links::renew(&txn, now, email.key()).await?;
         let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
         let new = New {
@@ -249,7 +271,8 @@ impl Recovery {
         token: Option<&LinkToken>,
         username: Option<&str>,
     ) -> Result<(), RecoveryError> {
-        self.admitted(client, self.verify_admitted(client, token, username)).await
+        let verify = self.verify_admitted(client, token, username);
+        links::admitted(&self.limits, client, verify).await
     }
 
     async fn verify_admitted(
@@ -291,30 +314,15 @@ impl Recovery {
         audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
         Ok(txn.commit().await?)
     }
-
-    /// Has the use of a token counted, as a guess if it is none.
-    async fn admitted(
-        &self,
-        client: &Client,
-        use_token: impl Future<Output = Result<(), RecoveryError>>,
-    ) -> Result<(), RecoveryError> {
-        let subject = Subject { ip: client.ip, identifier: "" };
-        let admission = self.limits.admit(&links::LIMITS, subject).await?;
-        let outcome = use_token.await;
-        if !outcome.as_ref().is_err_and(RecoveryError::is_a_guess) {
-            admission.succeeded().await;
-        }
-        outcome
-    }
 }
 
 /// Locks the user a token is about, who is active and still has the address it was sent to (RS-05).
 async fn lock_addressee(
-    txn: &impl sea_orm::ConnectionTrait,
+    txn: &impl ConnectionTrait,
     found: &Found,
     id: UserId,
 ) -> Result<User, RecoveryError> {
-    let user = store::lock(txn, Some(id)).await?.filter(|user| user.is_active);
+    let user = Accounts::lock(txn, id).await?.filter(|user| user.is_active);
     let user = user.ok_or(LinkError::Invalid)?;
     match address_of(&user)?.key() == found.email_key {
         true => Ok(user),

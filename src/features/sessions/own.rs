@@ -3,7 +3,7 @@
 mod store;
 
 use chrono::{DateTime, Utc};
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 
 use super::store::lock_user;
 use super::{EndReason, Sessions};
@@ -20,6 +20,8 @@ pub(crate) struct OwnSession {
     pub(crate) created_at: DateTime<Utc>,
     /// When it was last refreshed.
     pub(crate) last_used_at: DateTime<Utc>,
+    /// `None` for one that lives.
+    pub(crate) ended_at: Option<DateTime<Utc>>,
     /// From where it was begun.
     pub(crate) ip: Option<String>,
     pub(crate) user_agent: Option<String>,
@@ -47,7 +49,22 @@ impl DbFailure for RevokeError {
 impl Sessions {
     /// The living sessions of a user, the newest first: at most a hundred.
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<OwnSession>, DbErr> {
-        store::list_own(self.db.reader(), user, self.clock.now()).await
+        store::list_living(self.db.reader(), user, self.clock.now()).await
+    }
+
+    /// All sessions of a user that are kept, also those that have ended.
+    pub(crate) async fn list_kept(&self, user: UserId) -> Result<Vec<OwnSession>, DbErr> {
+        store::list(self.db.reader(), user).await
+    }
+
+    /// Whether the session that the caller calls from still lives, inside the caller's transaction,
+    /// which holds the lock on their row. It may have ended since the guard looked.
+    pub(crate) async fn is_alive(
+        &self,
+        txn: &impl ConnectionTrait,
+        viewer: &Viewer,
+    ) -> Result<bool, DbErr> {
+        store::is_own(txn, viewer.session_id, viewer.user.id).await
     }
 
     /// Ends one of the caller's sessions; another's does not exist.
@@ -80,7 +97,7 @@ impl Sessions {
             kind: Kind::SessionRevoked,
             actor: Actor::from(viewer),
             target: Some(user.0),
-            session: Some(id),
+            session: Some(viewer.session_id),
             client,
         };
         audit::record(&txn, now, event).await?;

@@ -26,7 +26,8 @@ use self::transport::Transport;
 use crate::platform::access::{Client, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
-use crate::platform::id::MailId;
+use crate::platform::device::Device;
+use crate::platform::id::{MailId, UserId};
 use crate::platform::keys::Master;
 use crate::platform::secret::base64url;
 
@@ -78,6 +79,8 @@ kinds! {
 #[derive(Clone, Copy)]
 pub(crate) struct Letter<'a> {
     pub(crate) kind: Kind,
+    /// Whose account it is about, where there is one.
+    pub(crate) about: Option<UserId>,
     /// The address, as its owner typed it.
     pub(crate) to: &'a str,
     /// Whose account it is about; of an invitation, who invites.
@@ -94,12 +97,14 @@ impl<'a> Letter<'a> {
     /// A mail to a user that carries no link.
     pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
         let (to, username) = (user.email.as_str(), user.username.as_str());
-        Self { kind, to, username, client, token: None, other_address: None }
+        let about = Some(user.id);
+        Self { kind, about, to, username, client, token: None, other_address: None }
     }
 
     /// One that nobody gets, with a link to nowhere.
     pub(crate) fn to_nobody(kind: Kind, client: &'a Client, token: &'a str) -> Self {
-        Self { kind, to: "", username: "", client, token: Some(token), other_address: None }
+        let (token, other_address) = (Some(token), None);
+        Self { kind, about: None, to: "", username: "", client, token, other_address }
     }
 
     /// The same with a link.
@@ -221,8 +226,8 @@ impl Outbox {
     }
 
     /// Writes a mail into the transaction of what it tells. It takes the place of one of its kind
-    /// to the same address that nobody has begun to send, so that an outage or an attack piles up
-    /// no mail (RE-07).
+    /// about the same account to the same address that is not sent yet, so that an outage or an attack
+    /// piles up no mail (RE-07).
     pub(crate) async fn write(
         &self,
         txn: &impl ConnectionTrait,
@@ -232,7 +237,7 @@ impl Outbox {
         if self.post.is_none() {
             return Ok(());
         }
-        store::delete_unsent_like(txn, letter.kind, letter.to).await?;
+        store::delete_like(txn, &letter).await?;
         self.insert(txn, now, letter).await?;
         Ok(())
     }
@@ -263,7 +268,8 @@ impl Outbox {
         let details = Details {
             username: letter.username.to_owned(),
             ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
-            device: letter.client.user_agent.clone(),
+            // Fixed words: what a client calls itself may be anything, and this goes to strangers.
+            device: letter.client.user_agent.as_deref().and_then(|text| Device::of(text).name()),
             other_address: letter.other_address.map(str::to_owned),
             sealed_token,
         };
@@ -271,13 +277,13 @@ impl Outbox {
         Ok(id)
     }
 
-    /// Deletes what is still to be sent to an address, inside the caller's transaction.
+    /// Deletes what is still to be sent about an account, inside the caller's transaction.
     pub(crate) async fn erase(
         &self,
         txn: &impl ConnectionTrait,
-        address: &str,
+        user: UserId,
     ) -> Result<(), DbErr> {
-        store::delete_to(txn, address).await
+        store::delete_about(txn, user).await
     }
 
     fn seal(&self, id: MailId, token: &str) -> Result<String, DbErr> {

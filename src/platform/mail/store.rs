@@ -8,10 +8,10 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::{Details, Kind, Letter, Pending};
+use super::{Details, Letter, Pending};
 use crate::entity::outbox;
 use crate::platform::db::Db;
-use crate::platform::id::MailId;
+use crate::platform::id::{MailId, UserId};
 
 pub(super) async fn insert(
     txn: &impl ConnectionTrait,
@@ -24,6 +24,7 @@ pub(super) async fn insert(
     let row = outbox::ActiveModel {
         id: Set(id),
         kind: Set(letter.kind.as_str().to_owned()),
+        user_id: Set(letter.about),
         recipient: Set(letter.to.to_owned()),
         language: Set(letter.client.language.as_str().to_owned()),
         details: Set(details),
@@ -35,24 +36,27 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Deletes mails of one kind to one address that nobody has begun to send.
-pub(super) async fn delete_unsent_like(
+/// Deletes mails of a letter's kind about the same account to the same address.
+pub(super) async fn delete_like(
     txn: &impl ConnectionTrait,
-    kind: Kind,
-    recipient: &str,
+    letter: &Letter<'_>,
 ) -> Result<(), DbErr> {
+    let about = match letter.about {
+        Some(user) => outbox::COLUMN.user_id.eq(user),
+        None => outbox::COLUMN.user_id.is_null(),
+    };
     outbox::Entity::delete_many()
-        .filter(outbox::COLUMN.recipient.eq(recipient))
-        .filter(outbox::COLUMN.kind.eq(kind.as_str()))
-        .filter(outbox::COLUMN.attempts.eq(0))
+        .filter(outbox::COLUMN.recipient.eq(letter.to))
+        .filter(outbox::COLUMN.kind.eq(letter.kind.as_str()))
+        .filter(about)
         .exec(txn)
         .await?;
     Ok(())
 }
 
-/// Deletes all mails to an address.
-pub(super) async fn delete_to(txn: &impl ConnectionTrait, recipient: &str) -> Result<(), DbErr> {
-    let delete = outbox::Entity::delete_many().filter(outbox::COLUMN.recipient.eq(recipient));
+/// Deletes all mails about an account.
+pub(super) async fn delete_about(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
+    let delete = outbox::Entity::delete_many().filter(outbox::COLUMN.user_id.eq(user));
     delete.exec(txn).await?;
     Ok(())
 }

@@ -4,7 +4,8 @@ use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object};
 
 use super::User;
 use crate::features::accounts::{
-    ADDRESS_LIMITS, Accounts, AddressError, By, Invitee, ProfileError,
+    ADDRESS_LIMITS, Accounts, AddressError, By, EXPORT_LIMITS, ExportError, INVITATION_LIMITS,
+    Invitee, ProfileError,
 };
 use crate::features::links::{self, LinkToken};
 use crate::features::login::graphql::AuthPayload;
@@ -74,8 +75,9 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// Gives an account back the address that it had before a change, and ends all its sessions. For
-    /// whoever reads the mail of that address. Anybody may call this.
+    /// Gives an account back the address that it had before a change, ends all its sessions, and shuts its
+    /// password until another is chosen by mail. For whoever reads the mail of that address. Anybody may
+    /// call this.
     #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
     async fn undo_email_change(
         &self,
@@ -87,9 +89,13 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// Shuts the caller's account and ends all its sessions; an admin may open it again. Requires a
-    /// signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    /// Shuts the caller's account and ends all its sessions; only an admin opens it again. A sign-in of
+    /// the last five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(None),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
         accounts.deactivate(ctx.client(), By::Owner(viewer), viewer.user.id).await?;
@@ -118,12 +124,12 @@ impl OwnAccountMutation {
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(None),
-        directive = fresh::apply(FRESH_SECONDS)
+        directive = fresh::apply(FRESH_SECONDS),
+        directive = limit::apply(&EXPORT_LIMITS[0])
     )]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<Json<serde_json::Value>> {
         let accounts = ctx.service::<Accounts>();
-        let exported = accounts.export(ctx.client(), ctx.viewer()?).await;
-        exported.map(Json).map_err(ApiError::database)
+        Ok(Json(accounts.export(ctx.client(), ctx.viewer()?).await?))
     }
 }
 
@@ -132,10 +138,13 @@ pub(crate) struct InvitationMutation;
 
 #[Object]
 impl InvitationMutation {
-    /// Mails somebody an invitation to make an account, good for a day. Requires role ADMIN.
+    /// Mails somebody an invitation to make an account, good for a day. A sign-in of the last five
+    /// minutes is needed. Requires role ADMIN.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "RoleGuard(Role::Admin).and(Fresh)",
+        directive = auth::apply(Some(directive::Role::Admin)),
+        directive = fresh::apply(FRESH_SECONDS),
+        directive = limit::apply(&INVITATION_LIMITS[0])
     )]
     async fn invite_user(
         &self,
@@ -165,6 +174,15 @@ impl InvitationMutation {
         let accounts = ctx.service::<Accounts>();
         let signed_in = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee).await?;
         Ok(AuthPayload::hand_over(ctx, signed_in))
+    }
+}
+
+impl From<ExportError> for ApiError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Limited(limited) => limited.into(),
+            ExportError::Db(cause) => Self::database(cause),
+        }
     }
 }
 

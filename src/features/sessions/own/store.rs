@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, Query, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QuerySelect,
+    QueryOrder, QuerySelect, Select,
 };
 
 use super::OwnSession;
@@ -12,11 +12,24 @@ use crate::entity::{refresh_token, session};
 use crate::platform::id::{SessionId, UserId};
 
 /// The living sessions of a user, the newest first.
-pub(super) async fn list_own(
+pub(super) async fn list_living(
     db: &impl ConnectionTrait,
     user: UserId,
     now: DateTime<Utc>,
 ) -> Result<Vec<OwnSession>, DbErr> {
+    let living = session::COLUMN.ended_at.is_null().and(session::COLUMN.expires_at.gt(now));
+    read(db, of(user).filter(living)).await
+}
+
+/// All sessions of a user, the newest first.
+pub(super) async fn list(
+    db: &impl ConnectionTrait,
+    user: UserId,
+) -> Result<Vec<OwnSession>, DbErr> {
+    read(db, of(user)).await
+}
+
+fn of(user: UserId) -> Select<session::Entity> {
     let newest_token = Query::select()
         .expr(Expr::col((refresh_token::Entity, refresh_token::Column::CreatedAt)).max())
         .from(refresh_token::Entity)
@@ -25,27 +38,31 @@ pub(super) async fn list_own(
                 .equals((session::Entity, session::Column::Id)),
         )
         .to_owned();
-    let rows: Vec<OwnRow> = session::Entity::find()
+    session::Entity::find()
         .select_only()
         .columns([
             session::Column::Id,
             session::Column::CreatedAt,
+            session::Column::EndedAt,
             session::Column::Ip,
             session::Column::UserAgent,
         ])
         .expr_as(SimpleExpr::SubQuery(None, Box::new(newest_token.into())), "last_used_at")
         .filter(session::COLUMN.user_id.eq(user))
-        .filter(session::COLUMN.ended_at.is_null())
-        .filter(session::COLUMN.expires_at.gt(now))
         // Which carries the time.
         .order_by_desc(session::Column::Id)
-        .into_model()
-        .all(db)
-        .await?;
+}
+
+async fn read(
+    db: &impl ConnectionTrait,
+    select: Select<session::Entity>,
+) -> Result<Vec<OwnSession>, DbErr> {
+    let rows: Vec<OwnRow> = select.into_model().all(db).await?;
     let own = |row: OwnRow| OwnSession {
         id: row.id,
         created_at: row.created_at,
         last_used_at: row.last_used_at.unwrap_or(row.created_at),
+        ended_at: row.ended_at,
         ip: row.ip,
         user_agent: row.user_agent,
     };
@@ -56,6 +73,7 @@ pub(super) async fn list_own(
 struct OwnRow {
     id: SessionId,
     created_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
     ip: Option<String>,
     user_agent: Option<String>,
     last_used_at: Option<DateTime<Utc>>,
