@@ -7,6 +7,8 @@ use crate::config::Problems;
 
 const FILE: &str = ".env";
 const PREFIX: &str = "PORTCULLIS_";
+/// What the build reads, and a shell that has built may still hold.
+const OF_THE_BUILD: &str = "PORTCULLIS_PLAYGROUND_";
 
 /// Loads `.env` (unless the environment says production) below what is set already, and refuses
 /// names that no setting has: a misspelt setting must not pass for its default (CF-02).
@@ -24,7 +26,8 @@ pub(super) fn load(command: &clap::Command) -> Result<(), Problems> {
     }
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with(PREFIX) && !known.contains(&*name) {
+        let is_ours = name.starts_with(PREFIX) && !name.starts_with(OF_THE_BUILD);
+        if is_ours && !known.contains(&*name) {
             problems.push(format!("{name} is no setting"));
         }
     }

@@ -26,6 +26,11 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if !config.is_development() {
         tracing::info!("registration is {}", config.registration.admission.as_str());
     }
+    if config.playground
+        && let Some(reason) = http::missing_playground()
+    {
+        tracing::info!("the playground is not in this build: {reason}");
+    }
     if config.takes_a_proxy_for_everybody() {
         tracing::warn!(
             "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address, and share \

@@ -30,6 +30,7 @@ use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::observe::Answered;
+pub(crate) use self::playground::missing as missing_playground;
 pub(crate) use self::serve::serve;
 use crate::app::App;
 use crate::config::Config;
@@ -38,11 +39,13 @@ use crate::platform::metrics::Operation;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
-    let endpoint = match app.config.playground {
-        true => get(playground::page).post(graphql::execute),
-        false => post(graphql::execute),
-    };
-    let mut router = link::routes(Router::new())
+    let mut router = link::routes(Router::new());
+    let mut endpoint = post(graphql::execute);
+    if app.config.playground {
+        router = playground::routes(router);
+        endpoint = endpoint.get(playground::open);
+    }
+    let mut router = router
         .route("/graphql", endpoint)
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))

@@ -1,56 +1,109 @@
-//! GET `/graphql`: GraphiQL for browsers, and nothing for anybody else.
+//! The playground: GraphiQL for browsers at `/playground/`, where GET `/graphql` sends them; and nothing
+//! there for anybody else.
 
-use async_graphql::http::GraphiQLSource;
-use axum::Extension;
-use axum::http::header::{ACCEPT, ALLOW, CONTENT_SECURITY_POLICY};
+use axum::Router;
+use axum::extract::Path;
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, VARY,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::get;
+use portcullis_playground::{FILES, File, MISSING, file};
 
-use super::{failure, refusal, request};
-use crate::platform::access::Client;
-use crate::platform::secret::{self, CryptoError};
+use super::refusal;
+use crate::app::App;
 
+const PAGE: &str = "/playground/";
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
-/// Where the page loads GraphiQL from.
-const CDN: &str = "https://unpkg.com";
+/// The least that the page must load and run: nothing from elsewhere, and no script but its own. Its
+/// editor writes styles of its own, and cannot be told a nonce.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                      img-src 'self' data:; font-src 'self'; connect-src 'self'; \
+                      worker-src 'self'; form-action 'none'; frame-ancestors 'none'; \
+                      base-uri 'none'; object-src 'none'";
 
-pub(super) async fn page(Extension(client): Extension<Client>, headers: HeaderMap) -> Response {
+/// Why there is no page, for the log.
+pub(crate) fn missing() -> Option<&'static str> {
+    MISSING
+}
+
+pub(super) fn routes(router: Router<App>) -> Router<App> {
+    router
+        .route("/playground", get(|| async { Redirect::permanent(PAGE) }))
+        .route(PAGE, get(|headers: HeaderMap| async move { send(&headers, "index.html") }))
+        .route("/playground/{*name}", get(asset))
+}
+
+/// GET `/graphql`: a browser that opens it means the page.
+pub(super) async fn open(headers: HeaderMap) -> Response {
     let is_browser = headers
         .get_all(ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .any(|accept| accept.contains("text/html"));
     if is_browser {
-        return match graphiql() {
-            Ok(page) => page,
-            Err(error) => {
-                tracing::error!(%error, "the playground cannot be shown");
-                failure(&request::id_of(&client).to_string())
-            }
-        };
+        return Redirect::temporary(PAGE).into_response();
     }
-    let status = StatusCode::METHOD_NOT_ALLOWED;
-    let mut response = refusal(status, "Send operations by POST");
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send operations by POST");
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     response
 }
 
-/// The page, and the least a browser must load and run for it: the scripts that bear this
-/// response's nonce, styles (GraphiQL writes some of its own), and calls to this server.
-fn graphiql() -> Result<Response, CryptoError> {
-    let nonce = secret::base64url(secret::random::<16>()?);
-    let page = GraphiQLSource::build().endpoint("/graphql").title("Portcullis").finish();
-    let page = page
-        .replace("<script", &format!("<script nonce=\"{nonce}\""))
-        // It would tell other servers of this one.
-        .replace("<meta name=\"referrer\" content=\"origin\">", "");
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline' {CDN}; \
-         font-src data: {CDN}; img-src data: https://graphql.org; connect-src 'self'; \
-         form-action 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
-    );
-    let headers =
-        [(CONTENT_SECURITY_POLICY, policy), (CROSS_ORIGIN_OPENER_POLICY, "same-origin".to_owned())];
-    Ok((headers, Html(page)).into_response())
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    send(&headers, &name)
+}
+
+fn send(headers: &HeaderMap, name: &str) -> Response {
+    if FILES.is_empty() {
+        return explain();
+    }
+    let Some(file) = file(name) else {
+        return refusal(StatusCode::NOT_FOUND, "There is nothing here");
+    };
+    // Compressed is how the files are there. Whoever does not say what they take, takes anything
+    // (RFC 9110, section 12.5.3); each browser says that it takes this.
+    let encodings = headers.get(ACCEPT_ENCODING).map(|value| value.to_str().unwrap_or_default());
+    let takes_gzip = encodings.is_none_or(|taken| taken.contains("gzip") || taken.contains('*'));
+    if file.is_gzip && !takes_gzip {
+        return refusal(StatusCode::NOT_ACCEPTABLE, "This is sent compressed by gzip only");
+    }
+    (described(file), file.bytes).into_response()
+}
+
+fn described(file: &File) -> HeaderMap {
+    let kept = match file.is_immutable() {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in [
+        (CONTENT_TYPE, file.media_type()),
+        (CACHE_CONTROL, kept),
+        (VARY, "accept-encoding"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if file.is_gzip {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    headers
+}
+
+/// What stands in the place of the page in a build without it.
+fn explain() -> Response {
+    let reason = MISSING.unwrap_or("it holds no files");
+    // It comes from the build, and not from here.
+    let reason = reason.replace('&', "&amp;").replace('<', "&lt;");
+    Html(format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Portcullis</title>\
+         <h1>The playground is not in this build</h1><p>The reason: {reason}.</p>\
+         <p>Install Node 20.19 or newer with npm, run <code>touch playground/build.rs</code>, and \
+         build again. Any GraphQL client works with <code>/graphql</code> meanwhile.</p>"
+    ))
+    .into_response()
 }

@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use portcullis::http;
 use serde_json::json;
+use tower::ServiceExt;
 
-use crate::support::{Reply, TestApp, send, send_as_it_is};
+use crate::support::{Reply, TestApp, send, send_as_it_is, skip};
 
 const JSON: &str = "application/json";
 const GRAPHQL: &str = "application/graphql-response+json";
@@ -179,7 +181,11 @@ async fn get_shows_a_browser_the_playground_and_runs_nothing() {
         let request = Request::get(uri).header("accept", accept).body(Body::empty()).unwrap();
         send(&app.app, request)
     };
-    assert!(get("/graphql", "text/html").await.text.contains("GraphiQL"));
+    let sent = get("/graphql", "text/html").await;
+    assert_eq!(
+        (sent.status.as_u16(), &sent.headers["location"]),
+        (307, &"/playground/".parse().unwrap())
+    );
     let query = get("/graphql?query={__typename}", JSON).await;
     assert_eq!((query.status.as_u16(), query.code()), (405, "BAD_REQUEST".to_owned()));
     assert_eq!(query.headers["allow"], "POST");
@@ -187,6 +193,30 @@ async fn get_shows_a_browser_the_playground_and_runs_nothing() {
     assert!(get("/schema.graphql", "*/*").await.text.contains("@auth(role: ADMIN)"));
     assert_eq!(get("/healthz", "*/*").await.status.as_u16(), 200);
     assert_eq!(get("/readyz", "*/*").await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn the_playground_comes_from_the_binary_and_loads_nothing_from_elsewhere() {
+    let app = TestApp::start().await;
+    let get = async |uri: &str, encoding: &str| {
+        let request = Request::get(uri).header("accept-encoding", encoding);
+        http::router(&app.app).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let page = get("/playground/", "br, gzip").await;
+    assert_eq!(page.status().as_u16(), 200);
+    if !page.headers().contains_key("content-encoding") {
+        skip("the playground is not in this build, which needs Node");
+        return;
+    }
+    assert_eq!(page.headers()["content-encoding"], "gzip");
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+    assert!(!policy.contains("http") && !policy.contains("unsafe-eval"), "{policy}");
+    assert_eq!(get("/playground/", "identity").await.status().as_u16(), 406);
+    for uri in ["/playground/nothing.js", "/playground/../Cargo.toml", "/playground/assets/"] {
+        assert_eq!(get(uri, "gzip").await.status().as_u16(), 404, "{uri}");
+    }
 }
 
 #[tokio::test]
@@ -199,7 +229,7 @@ async fn introspection_and_playground_can_be_off() {
     assert!(!ask(&app, JSON, "{ userss { totalCount } }").await.text.contains("Did you mean"));
     let open = TestApp::start().await;
     assert!(ask(&open, JSON, "{ userss { totalCount } }").await.text.contains("Did you mean"));
-    for uri in ["/schema.graphql", "/graphql"] {
+    for uri in ["/schema.graphql", "/graphql", "/playground/", "/playground"] {
         let request = Request::get(uri).header("accept", "text/html").body(Body::empty()).unwrap();
         assert!(send(&app.app, request).await.status.is_client_error(), "{uri}");
     }

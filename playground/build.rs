@@ -1,0 +1,159 @@
+//! Builds the page from `web/` with npm and Vite, where there is Node, and writes a table of its files.
+//!
+//! `PORTCULLIS_PLAYGROUND_BUILD`: `auto` (the default), `off` (no page), or `require` (no page is an
+//! error). `PORTCULLIS_PLAYGROUND_DIST`: a folder with a page that was built before.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What this script can fail with; what stands in the way of the page is a `String` for people.
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// npm and Vite take seconds; a registry that never answers must not hold a build up for longer.
+const STEP_MAX: Duration = Duration::from_mins(5);
+
+fn main() -> Result {
+    println!("cargo::rerun-if-env-changed=PORTCULLIS_PLAYGROUND_BUILD");
+    println!("cargo::rerun-if-env-changed=PORTCULLIS_PLAYGROUND_DIST");
+    println!("cargo::rerun-if-changed=build.rs");
+    // Never the folder itself: that would watch what npm installs.
+    for name in ["src", "index.html", "package.json", "package-lock.json", "vite.config.ts"] {
+        println!("cargo::rerun-if-changed=web/{name}");
+    }
+    let out = PathBuf::from(variable("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
+    let mode = variable("PORTCULLIS_PLAYGROUND_BUILD");
+    let page = match (variable("PORTCULLIS_PLAYGROUND_DIST"), mode.as_deref()) {
+        (Some(folder), _) => {
+            println!("cargo::rerun-if-changed={folder}");
+            Ok(PathBuf::from(folder))
+        }
+        (None, Some("off")) => Err("it was built with PORTCULLIS_PLAYGROUND_BUILD=off".to_owned()),
+        (None, None | Some("require" | "auto" | "")) => build(&out),
+        (None, Some(_)) => return Err("PORTCULLIS_PLAYGROUND_BUILD is auto, off or require".into()),
+    };
+    match page {
+        Ok(folder) => embed(&folder, &out),
+        Err(reason) if mode.as_deref() == Some("require") => Err(reason.into()),
+        Err(reason) => {
+            if mode.as_deref() != Some("off") {
+                println!("cargo::warning=the playground is not built in: {reason}");
+            }
+            let table = format!(
+                "/// The files of the page.\npub static FILES: &[File] = &[];\n/// Why there are none.\n\
+                 pub const MISSING: Option<&str> = Some({reason:?});\n"
+            );
+            Ok(fs::write(out.join("files.rs"), table)?)
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a build script has no other settings")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Installs what the page is made of, if that has changed, and builds it.
+fn build(out: &Path) -> std::result::Result<PathBuf, String> {
+    let web = Path::new("web");
+    // An editor's check and a build may come at the same time.
+    let lock = File::create(web.join(".build.lock")).map_err(|error| error.to_string())?;
+    lock.lock().map_err(|error| error.to_string())?;
+    let version = Command::new("node").arg("--version").output();
+    let version =
+        version.map_err(|_| "there is no Node (20.19 or newer) on the PATH".to_owned())?;
+    let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
+    if !is_new_enough(&version) {
+        return Err(format!("Node is {version}, and must be 20.19 or newer"));
+    }
+    let wanted = fs::read(web.join("package-lock.json")).map_err(|error| error.to_string())?;
+    let stamp = web.join("node_modules/.installed-by-cargo");
+    if fs::read(&stamp).ok().as_ref() != Some(&wanted) {
+        let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
+        // What only the tests of the page need, CI installs.
+        npm.args(["ci", "--omit=dev", "--ignore-scripts", "--prefer-offline", "--no-audit"]);
+        run("npm ci", npm.args(["--no-fund", "--loglevel=error"]).current_dir(web))?;
+        fs::write(&stamp, &wanted).map_err(|error| error.to_string())?;
+    }
+    let folder = out.join("web");
+    let mut vite = Command::new("node");
+    vite.args(["node_modules/vite/bin/vite.js", "build", "--emptyOutDir", "--outDir"]);
+    run("vite build", vite.arg(&folder).current_dir(web))?;
+    Ok(folder)
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut numbers =
+        version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (20_u32, 19_u32)
+}
+
+/// Runs a step to its end, or for as long as it may take.
+fn run(name: &str, command: &mut Command) -> std::result::Result<(), String> {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+    let began = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(_)) => return Err(format!("{name} failed: {}", complaint(&mut child))),
+            Ok(None) if began.elapsed() < STEP_MAX => std::thread::sleep(Duration::from_millis(50)),
+            Ok(None) => {
+                child.kill().map_err(|error| error.to_string())?;
+                return Err(format!("{name} took longer than five minutes"));
+            }
+            Err(error) => return Err(format!("{name}: {error}")),
+        }
+    }
+}
+
+/// The first line of what a step complained of.
+fn complaint(child: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(stderr) = &mut child.stderr {
+        // What cannot be read is not told.
+        let _unread = std::io::Read::read_to_string(stderr, &mut text);
+    }
+    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").to_owned()
+}
+
+/// Writes the table of all files of a folder.
+fn embed(folder: &Path, out: &Path) -> Result {
+    let folder = folder.canonicalize()?;
+    let mut files = Vec::new();
+    list(&folder, &folder, &mut files)?;
+    files.sort();
+    if !files.iter().any(|name| name.trim_end_matches(".gz") == "index.html") {
+        return Err(format!("{} holds no page", folder.display()).into());
+    }
+    let mut table = String::from("/// The files of the page.\npub static FILES: &[File] = &[\n");
+    for name in files {
+        let path = folder.join(&name);
+        let path = path.to_str().ok_or("a folder whose name is no text")?;
+        let (name, is_gzip) = match name.strip_suffix(".gz") {
+            Some(name) => (name, true),
+            None => (name.as_str(), false),
+        };
+        writeln!(
+            table,
+            "    File {{ name: {name:?}, is_gzip: {is_gzip}, bytes: include_bytes!({path:?}) }},"
+        )?;
+    }
+    table += "];\n/// Why there are none.\npub const MISSING: Option<&str> = None;\n";
+    Ok(fs::write(out.join("files.rs"), table)?)
+}
+
+fn list(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            list(root, &path, files)?;
+        } else {
+            let name = path.strip_prefix(root)?.to_str().ok_or("a name that is no text")?;
+            files.push(name.replace('\\', "/"));
+        }
+    }
+    Ok(())
+}

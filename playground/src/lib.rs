@@ -1,0 +1,60 @@
+//! The playground: GraphiQL with panels for the account, examples and the access policy, built by
+//! `build.rs` from `web/` and embedded here. Without Node at build time there are no files, and a reason.
+
+/// A file of the page, as it is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct File {
+    /// Its path below the page's own.
+    pub name: &'static str,
+    /// Whether its bytes are compressed by gzip.
+    pub is_gzip: bool,
+    /// What is sent.
+    pub bytes: &'static [u8],
+}
+
+include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+/// The file of this name.
+#[must_use]
+pub fn file(name: &str) -> Option<&'static File> {
+    FILES.iter().find(|file| file.name == name)
+}
+
+impl File {
+    /// Its media type.
+    #[must_use]
+    pub fn media_type(&self) -> &'static str {
+        match self.name.rsplit('.').next() {
+            Some("html") => "text/html; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            Some("ttf") => "font/ttf",
+            Some("woff2") => "font/woff2",
+            Some("md") => "text/markdown; charset=utf-8",
+            _ => "application/octet-stream",
+        }
+    }
+
+    /// Whether its name changes with its contents, so that nobody needs to ask for it twice.
+    #[must_use]
+    pub fn is_immutable(&self) -> bool {
+        self.name.starts_with("assets/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_here_or_a_reason_why_it_is_not() {
+        assert_eq!(FILES.is_empty(), MISSING.is_some());
+        for file in FILES {
+            assert_ne!(file.media_type(), "application/octet-stream", "{}", file.name);
+            assert_eq!(file.bytes.starts_with(&[0x1f, 0x8b]), file.is_gzip, "{}", file.name);
+        }
+        assert!(FILES.is_empty() || file("index.html").is_some());
+        assert!(file("nothing.js").is_none());
+    }
+}

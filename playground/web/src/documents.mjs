@@ -1,0 +1,129 @@
+// An example for every operation of the schema, made from the schema and a few sample values. Plain
+// JavaScript: the tests run each of them.
+
+import { buildASTSchema, getNamedType, isInterfaceType, isLeafType, isNonNullType, isObjectType, isUnionType, parse } from "graphql";
+import { rules } from "./rules.mjs";
+
+/** Where each operation belongs; a test fails for one that belongs nowhere. */
+export const GROUPS = {
+  "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
+  "Registration": ["register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
+  "A forgotten password": ["requestPasswordReset", "resetPassword"],
+  "Your account": ["me", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount"],
+  "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
+  "Users": ["users", "user", "inviteUser", "setUserRole", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
+  "Audit": ["auditEvents"],
+};
+
+const PASSWORD = "correct horse battery";
+const TOKEN = "pco_…what the link in the mail carries";
+
+/** Sample values by argument, or by field and argument where that is not enough. */
+const SAMPLES = {
+  "register.input": { username: "alice", email: "alice@example.com", password: PASSWORD, fullName: "Alice Liddell" },
+  "login.input": { identifier: "alice", password: PASSWORD },
+  "refreshToken.refreshToken": null,
+  "logout.refreshToken": null,
+  "acceptUserInvitation.input": { username: "visitor", password: PASSWORD, fullName: null },
+  "updateProfile.input": { fullName: "Alice Liddell" },
+  "setUserRole.role": "ADMIN",
+  "inviteUser.role": "USER",
+  "inviteUser.email": "visitor@example.com",
+  "users.filter": { isActive: true },
+  "users.orderBy": { field: "USERNAME", direction: "ASC" },
+  "auditEvents.filter": { types: ["SIGNED_IN", "SIGN_IN_REFUSED"] },
+  "verifyEmail.username": null,
+  currentPassword: PASSWORD,
+  newPassword: "another horse battery",
+  password: PASSWORD,
+  email: "alice@example.com",
+  newEmail: "alice@example.org",
+  identifier: "alice",
+  token: TOKEN,
+  first: 10,
+  id: "00000000-0000-7000-8000-000000000000",
+};
+
+/** Arguments of pages that an example leaves out. */
+const LEFT_OUT = ["after", "before", "last"];
+const DEPTH_MAX = 4;
+
+/** @param {string} field @param {string} argument */
+function sample(field, argument) {
+  const own = `${field}.${argument}`;
+  return own in SAMPLES ? SAMPLES[own] : SAMPLES[argument];
+}
+
+/** The fields of a type that an example asks for. @returns {string} */
+function selection(type, schema, indent, depth = 0) {
+  const named = getNamedType(type);
+  if (isLeafType(named)) return "";
+  const inner = `${indent}  `;
+  const lines = [];
+  if (isUnionType(named)) {
+    lines.push(`${inner}__typename`);
+    for (const member of named.getTypes()) {
+      lines.push(`${inner}... on ${member.name}${selection(member, schema, inner, depth + 1)}`);
+    }
+  } else if (isObjectType(named) || isInterfaceType(named)) {
+    for (const field of Object.values(named.getFields())) {
+      if (field.args.length > 0) continue;
+      const to = getNamedType(field.type);
+      const isDeep = !isLeafType(to);
+      // An actor of an event, and the like: one more level of everything says little.
+      if (isDeep && (depth >= DEPTH_MAX || (depth > 0 && named.name === "AuditEvent"))) continue;
+      lines.push(`${inner}${field.name}${isDeep ? selection(field.type, schema, inner, depth + 1) : ""}`);
+    }
+  }
+  return ` {\n${lines.join("\n")}\n${indent}}`;
+}
+
+const capital = (name) => name[0].toUpperCase() + name.slice(1);
+
+function example(operation, field, schema) {
+  const given = field.args.filter((argument) => !LEFT_OUT.includes(argument.name) && sample(field.name, argument.name) !== undefined);
+  const missing = field.args.filter((argument) => isNonNullType(argument.type) && !given.includes(argument));
+  if (missing.length > 0) throw new Error(`no sample for ${field.name}(${missing[0].name})`);
+  const declared = given.map((argument) => `$${argument.name}: ${argument.type}`).join(", ");
+  const passed = given.map((argument) => `${argument.name}: $${argument.name}`).join(", ");
+  const variables = Object.fromEntries(given.map((argument) => [argument.name, sample(field.name, argument.name)]));
+  const query = `${operation} ${capital(field.name)}${declared && `(${declared})`} {\n  ${field.name}${passed && `(${passed})`}${selection(field.type, schema, "  ")}\n}\n`;
+  return { query, variables };
+}
+
+/** What is read of one's own account beside its fields. */
+const MORE = [
+  {
+    group: "Your sessions", name: "me { sessions }", of: ["User", "sessions"],
+    query: "query MySessions {\n  me {\n    sessions(first: 10) {\n      totalCount\n      edges {\n        node { id device browser ip createdAt lastUsedAt current }\n      }\n    }\n  }\n}\n",
+  },
+  {
+    group: "Your account", name: "me { securityEvents }", of: ["User", "securityEvents"],
+    query: "query MySecurityEvents {\n  me {\n    securityEvents(first: 10) {\n      edges {\n        node { createdAt type outcome ip userAgent }\n      }\n    }\n  }\n}\n",
+  },
+];
+
+/**
+ * The examples of a schema, in the order of their groups.
+ * @param {string} sdl
+ */
+export function examples(sdl) {
+  const schema = buildASTSchema(parse(sdl), { assumeValid: true });
+  const policy = rules(sdl);
+  const roots = [["query", schema.getQueryType()], ["mutation", schema.getMutationType()]];
+  const made = [];
+  for (const [operation, type] of roots) {
+    for (const field of Object.values(type?.getFields() ?? {})) {
+      const group = Object.keys(GROUPS).find((group) => GROUPS[group].includes(field.name)) ?? "Other";
+      const rule = policy.find((rule) => rule.type === type.name && rule.name === field.name);
+      made.push({ group, name: field.name, operation, rule, ...example(operation, field, schema) });
+    }
+  }
+  for (const { of: [type, name], ...more } of MORE) {
+    const rule = policy.find((rule) => rule.type === type && rule.name === name);
+    if (rule) made.push({ ...more, operation: "query", rule, variables: {} });
+  }
+  const place = ({ group, name }) => [Object.keys(GROUPS).indexOf(group), GROUPS[group]?.indexOf(name) ?? 0];
+  const rank = (one) => place(one)[0] * 100 + (place(one)[1] < 0 ? 99 : place(one)[1]);
+  return made.sort((one, other) => rank(one) - rank(other));
+}

@@ -1,0 +1,61 @@
+// The Examples panel: a ready document for every operation.
+
+import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
+import { useMemo, useState } from "react";
+import { examples } from "./documents.mjs";
+import { audience } from "./rules.mjs";
+import { useSdl } from "./sdl";
+import { useSession } from "./session";
+
+type Example = ReturnType<typeof examples>[number];
+
+function Content() {
+  const sdl = useSdl();
+  const { user } = useSession();
+  const { addTab } = useGraphiQLActions();
+  const { queryEditor, variableEditor } = useGraphiQL(({ queryEditor, variableEditor }) => ({ queryEditor, variableEditor }));
+  const [wanted, setWanted] = useState("");
+  const all = useMemo(() => (sdl ? examples(sdl) : []), [sdl]);
+  const shown = all.filter(({ name, group }) => `${group} ${name}`.toLowerCase().includes(wanted.toLowerCase()));
+  const groups = [...new Set(shown.map(({ group }) => group))];
+
+  const open = ({ query, variables }: Example) => {
+    const own = "id" in variables && user ? { ...variables, id: user.id } : variables;
+    addTab();
+    queryEditor?.setValue(query);
+    variableEditor?.setValue(Object.keys(own).length > 0 ? JSON.stringify(own, null, 2) : "");
+  };
+  return (
+    <section className="pc-panel" aria-label="Examples">
+      <h2>Examples</h2>
+      {sdl === null && <p>This server does not show its schema, so there are none.</p>}
+      {sdl && <input type="search" className="pc-search" placeholder="Filter" aria-label="Filter examples"
+        value={wanted} onChange={(event) => setWanted(event.target.value)} />}
+      {groups.map((group) => (
+        <section key={group}>
+          <h3>{group}</h3>
+          <ul className="pc-examples">
+            {shown.filter((example) => example.group === group).map((example) => (
+              <li key={example.name}>
+                <button className="pc-example" onClick={() => open(example)} data-example={example.name}>
+                  <span>{example.name}</span>
+                  <span className="pc-who">
+                    {example.rule && audience(example.rule)}{example.rule?.freshSeconds ? ", lately" : ""}
+                  </span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        </section>
+      ))}
+    </section>
+  );
+}
+
+const Icon = () => (
+  <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.6" aria-hidden="true">
+    <path d="M5 3h10l4 4v14H5zM15 3v4h4M9 12h6M9 16h6" />
+  </svg>
+);
+
+export const EXAMPLES = { title: "Examples", icon: Icon, content: Content };

@@ -1,0 +1,39 @@
+import "graphiql/setup-workers/vite";
+// Not graphiql/style.css, which repeats the editor's and holds fonts as data.
+import "@graphiql/react/style.css";
+import "@graphiql/plugin-doc-explorer/style.css";
+import "@graphiql/plugin-history/style.css";
+import "graphiql/graphiql.css";
+import "./style.css";
+
+import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+import { createRoot } from "react-dom/client";
+import { ACCOUNT } from "./account";
+import { EXAMPLES } from "./examples";
+import { fetcher } from "./fetcher";
+import { POLICY } from "./policy";
+import { start } from "./session";
+import { storage } from "./storage";
+
+// A new array would close the open panel.
+const plugins = [ACCOUNT, EXAMPLES, POLICY, HISTORY_PLUGIN];
+
+// The first has no variables: GraphiQL shows none in a first tab.
+const defaultTabs = [
+  {
+    query: "# Who am I? Sign in with the Account panel,\n# then press Ctrl+Enter here.\nquery WhoAmI {\n  me {\n    id\n    username\n    email\n    role\n  }\n}\n",
+  },
+  {
+    query: "# All users: needs the role ADMIN.\nquery AllUsers($first: Int!) {\n  users(first: $first) {\n    totalCount\n    edges {\n      node {\n        username\n        role\n      }\n    }\n  }\n}\n",
+    variables: '{\n  "first": 10\n}',
+  },
+];
+
+start();
+createRoot(document.getElementById("root")!).render(
+  <GraphiQL fetcher={fetcher} plugins={plugins} visiblePlugin={innerWidth >= 900 ? ACCOUNT : undefined}
+    storage={storage} defaultTabs={defaultTabs} shouldPersistHeaders={false}
+    defaultEditorToolsVisibility="variables" schemaDescription inputValueDeprecation>
+    <GraphiQL.Logo>Portcullis</GraphiQL.Logo>
+  </GraphiQL>,
+);

@@ -1,0 +1,63 @@
+// What the schema says of who may do what. Plain JavaScript: the tests read it too.
+
+import { parse } from "graphql";
+
+/** @param {import("graphql").FieldDefinitionNode} field @param {string} name */
+const directive = (field, name) => field.directives?.find((used) => used.name.value === name);
+
+/** @param {import("graphql").DirectiveNode | undefined} used @param {string} name */
+const argument = (used, name) => {
+  const value = used?.arguments?.find((given) => given.name.value === name)?.value;
+  if (!value) return undefined;
+  return value.kind === "ListValue" ? value.values.map((each) => each.value) : value.value;
+};
+
+/**
+ * Every field that says who may use it: its type, its rule and what else is asked of a caller.
+ * @param {string} sdl
+ */
+export function rules(sdl) {
+  const rows = [];
+  for (const type of parse(sdl).definitions) {
+    if (type.kind !== "ObjectTypeDefinition") continue;
+    for (const field of type.fields ?? []) {
+      const auth = directive(field, "auth");
+      const isPublic = Boolean(directive(field, "public"));
+      if (!auth && !isPublic) continue;
+      const role = /** @type {string | undefined} */ (argument(auth, "role"));
+      const limits = (field.directives ?? []).filter((used) => used.name.value === "rateLimit");
+      rows.push({
+        type: type.name.value,
+        name: field.name.value,
+        field,
+        isPublic,
+        role,
+        description: field.description?.value ?? "",
+        freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
+        limits: limits.map(limit),
+      });
+    }
+  }
+  return rows;
+}
+
+/** A limit in words. @param {import("graphql").DirectiveNode} used */
+function limit(used) {
+  const seconds = Number(argument(used, "windowSeconds"));
+  const span = seconds % 3600 === 0 ? `${seconds / 3600} h` : seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
+  const what = argument(used, "distinct") ? " different names" : argument(used, "failed") === true || argument(used, "failed") ? " failures" : "";
+  return `${argument(used, "max")}${what} in ${span} for one ${String(argument(used, "by")).toLowerCase()}`;
+}
+
+/** The kinds of callers, in rising order. */
+export const CALLERS = ["anybody", "user", "admin"];
+
+/** Whether a kind of caller passes a rule. @param {ReturnType<typeof rules>[number]} rule @param {string} caller */
+export function mayCall(rule, caller) {
+  if (rule.isPublic) return true;
+  if (caller === "anybody") return false;
+  return rule.role !== "ADMIN" || caller === "admin";
+}
+
+/** Who may call, in a word. @param {ReturnType<typeof rules>[number]} rule */
+export const audience = (rule) => (rule.isPublic ? "anybody" : rule.role === "ADMIN" ? "admins" : "signed in");

@@ -1,0 +1,231 @@
+// The playground in a real browser, against the real server: `node test/browser.mjs BINARY [SCREENSHOTS]`.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { chromium } from "playwright-core";
+import { GROUPS, examples } from "../src/documents.mjs";
+
+const binary = resolve(process.argv[2]);
+const pictures = process.argv[3] && resolve(process.argv[3]);
+const folder = mkdtempSync(join(tmpdir(), "playground-"));
+const port = 20000 + (process.pid % 10000);
+const origin = `http://127.0.0.1:${port}`;
+const flags = [`--listen=127.0.0.1:${port}`, "--access-token-ttl-seconds=40", "--rate-limits=on"];
+const server = spawn(binary, flags, { cwd: folder, stdio: "ignore" });
+const run = (...args) => new Promise((done, failed) => {
+  const child = spawn(binary, args, { cwd: folder, stdio: "ignore" });
+  child.on("exit", (code) => (code === 0 ? done() : failed(new Error(`${args[0]} ended with ${code}`))));
+});
+
+const PASSWORD = "correct horse battery";
+const wait = (ms) => new Promise((done) => setTimeout(done, ms));
+const outside = [], violations = [], errors = [];
+
+async function main() {
+  for (let tries = 0; !(await fetch(`${origin}/readyz`).catch(() => null))?.ok; tries++) {
+    assert.ok(tries < 200, "the server does not start");
+    await wait(100);
+  }
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  const context = await browser.newContext({ viewport: { width: 1360, height: 860 } });
+  await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
+  await context.exposeFunction("violated", (what) => violations.push(what));
+  await context.addInitScript(() => {
+    addEventListener("securitypolicyviolation", (event) => window.violated(`${event.violatedDirective} ${event.blockedURI}`));
+  });
+  const open = async () => {
+    const page = await context.newPage();
+    page.setDefaultTimeout(15000);
+    page.on("request", (request) => { if (!request.url().startsWith(origin) && !request.url().startsWith("data:")) outside.push(request.url()); });
+    page.on("pageerror", (error) => errors.push(error.message));
+    await page.goto(`${origin}/graphql`, { waitUntil: "load" });
+    await page.waitForSelector(".graphiql-container .view-lines");
+    return page;
+  };
+  let number = 0;
+  const step = async (name, check, page) => {
+    await check();
+    console.log(`ok: ${name}`);
+    if (pictures && page) {
+      mkdirSync(pictures, { recursive: true });
+      const file = `${String(++number).padStart(2, "0")}-${name.replace(/[^a-z0-9]+/gi, "-")}.png`;
+      await page.screenshot({ path: join(pictures, file) });
+    }
+  };
+  const page = await open();
+  const panel = page.locator(".pc-panel");
+  const execute = async () => {
+    const answered = page.waitForResponse((response) => response.url() === `${origin}/graphql` && response.request().method() === "POST");
+    await page.click(".graphiql-execute-button");
+    const text = await (await answered).text();
+    // The editor shows only as much as fits.
+    await page.locator(".result-window").getByText("{").first().waitFor();
+    return text;
+  };
+  const show = async (title) => {
+    const button = page.locator(`.graphiql-sidebar button[aria-label*="${title}"]`);
+    if (!(await panel.getAttribute("aria-label").catch(() => null))?.includes(title)) await button.click();
+    await page.waitForSelector(`.pc-panel[aria-label="${title}"]`);
+  };
+  const fill = async (values) => {
+    for (const [name, value] of Object.entries(values)) await panel.locator(`[name=${name}]`).fill(value);
+  };
+  const openExample = async (name) => {
+    await show("Examples");
+    await panel.locator(`[data-example="${name}"]`).click();
+    await wait(700);
+  };
+
+  await step("a guest runs me and is nobody", async () => {
+    assert.match(await execute(), /UNAUTHENTICATED/);
+  }, page);
+  await step("a field that is wrong is told at the field", async () => {
+    await panel.getByRole("button", { name: "Create an account" }).click();
+    await fill({ username: "a", email: "alice@example.com", password: PASSWORD });
+    await panel.getByRole("button", { name: "Create account" }).click();
+    await panel.getByText("Use at least 3 characters.").waitFor();
+    assert.equal(await panel.locator("[name=username]").getAttribute("aria-invalid"), "true");
+  }, page);
+  await step("an account is made and signed in", async () => {
+    await fill({ username: "alice", email: "alice@example.com", password: PASSWORD, fullName: "Alice Liddell" });
+    await panel.getByRole("button", { name: "Create account" }).click();
+    await panel.getByText("Alice Liddell").waitFor();
+    assert.equal(await panel.locator(".pc-badge").innerText(), "USER");
+  }, page);
+  await step("the editor acts for the user", async () => {
+    assert.match(await execute(), /"username":"alice"/);
+  }, page);
+  await step("sending no token is being nobody", async () => {
+    await panel.getByLabel("Send it with requests").uncheck();
+    assert.match(await execute(), /UNAUTHENTICATED/);
+    await panel.getByLabel("Send it with requests").check();
+  });
+  await step("the token says what it says, and is copied", async () => {
+    await panel.getByText("What it says").click();
+    assert.match(await panel.locator(".pc-claims").innerText(), /"role": "USER"/);
+    await panel.getByRole("button", { name: "Copy" }).click();
+    assert.match(await page.evaluate(() => navigator.clipboard.readText()), /^ey/);
+  });
+  await step("the policy shows a user's column", async () => {
+    await show("Policy");
+    await panel.getByText("You are: user").waitFor();
+    await panel.getByLabel("Filter fields").fill("deleteUser");
+    assert.deepEqual(await panel.locator("tbody td").allInnerTexts(), ["–", "–", "✓"]);
+  }, page);
+  await step("a list is forbidden to a user", async () => {
+    await openExample("users");
+    assert.match(await execute(), /FORBIDDEN/);
+  }, page);
+  await step("an admin signs in and lists", async () => {
+    writeFileSync(join(folder, "password"), `${PASSWORD}\n`);
+    await run("admin", "create", "--username=boss", "--email=boss@example.com", "--password-file=password");
+    await show("Account");
+    await panel.getByRole("button", { name: "Sign out", exact: true }).click();
+    await fill({ identifier: "boss", password: "wrong horse battery" });
+    await panel.getByRole("button", { name: "Sign in" }).last().click();
+    await panel.getByRole("alert").waitFor();
+    await fill({ identifier: "BOSS@example.com", password: PASSWORD });
+    await panel.getByRole("button", { name: "Sign in" }).last().click();
+    await panel.getByText("boss@example.com").waitFor();
+    assert.match(await execute(), /"totalCount":2/);
+  }, page);
+
+  const two = await open();
+  await step("a second tab is signed in by the cookie", async () => {
+    await two.locator(".pc-panel").getByText("boss@example.com").waitFor();
+  });
+  const left = async (of) => Number(await of.locator(".pc-clock").getAttribute("data-left"));
+  await step("both tabs renew by themselves and stay signed in", async () => {
+    // A token lives for 40 s, and is renewed 30 s before its end.
+    await wait(15_000);
+    for (const tab of [page, two]) assert.ok((await left(tab)) > 20, "not renewed");
+    await Promise.all([page, two].map((tab) => tab.locator(".pc-panel").getByRole("button", { name: "Renew now" }).click()));
+    await wait(1500);
+    for (const tab of [page, two]) assert.ok((await left(tab)) > 30, "not renewed at once");
+    assert.match(await execute(), /"totalCount":2/);
+  });
+  await step("a reload keeps the session", async () => {
+    await page.reload();
+    await panel.getByText("boss@example.com").waitFor();
+  });
+  await step("a login in the editor signs the panel in, and its password is in no storage", async () => {
+    await openExample("login");
+    assert.match(await execute(), /"accessToken"/);
+    await show("Account");
+    await panel.getByText("Alice Liddell").waitFor();
+    const stored = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+    assert.ok(!stored.includes("horse battery"), stored);
+    assert.ok(!stored.includes("eyJ"), stored);
+  });
+  await step("an unrenewed token expires", async () => {
+    await panel.getByLabel("Renew by itself").uncheck();
+    await panel.getByText("Expired").waitFor({ timeout: 45_000 });
+    // The server forgives clocks some seconds.
+    await wait(6_000);
+    await page.locator(".graphiql-tab").first().locator("button").first().click();
+    await wait(700);
+    assert.match(await execute(), /TOKEN_EXPIRED|UNAUTHENTICATED/);
+    await panel.getByRole("button", { name: "Renew now" }).click();
+    await panel.locator(".pc-clock").waitFor();
+  }, page);
+
+  const sdl = await (await fetch(`${origin}/schema.graphql`)).text();
+  await step("every operation has an example that the server understands", async () => {
+    const all = examples(sdl);
+    assert.deepEqual(all.filter(({ group }) => !(group in GROUPS)).map(({ name }) => name), [], "in no group");
+    const known = new Set(all.map(({ name }) => name));
+    for (const name of Object.values(GROUPS).flat()) assert.ok(known.has(name), `${name} is no operation`);
+    const call = async (query, variables, bearer) => {
+      const headers = { "content-type": "application/json", ...(bearer && { authorization: `Bearer ${bearer}` }) };
+      return (await fetch(`${origin}/graphql`, { method: "POST", headers, body: JSON.stringify({ query, variables }) })).json();
+    };
+    const login = "mutation { login(input: {identifier: \"boss\", password: \"correct horse battery\"}) { ... on AuthPayload { accessToken } } }";
+    // What ends sessions comes with one of its own; the tokens and ids of examples name nothing.
+    const admin = (await call(login)).data.login.accessToken;
+    const ending = ["logout", "revokeAllSessions", "revokeOtherSessions", "reauthenticate", "changePassword", "deactivateAccount", "deleteAccount"];
+    for (const { name, query, variables } of all) {
+      const bearer = ending.includes(name) ? null : admin;
+      const answer = await call(query, variables, bearer);
+      const code = answer.errors?.[0]?.extensions?.code ?? "NONE";
+      const fine = ["NONE", "UNAUTHENTICATED", "INVALID_CREDENTIALS", "INVALID_TOKEN", "NOT_FOUND", "CONFLICT", "RATE_LIMITED", "FORBIDDEN"];
+      assert.ok(fine.includes(code), `${name}: ${JSON.stringify(answer)}`);
+    }
+    await show("Examples");
+    assert.equal(await panel.locator("[data-example]").count(), all.length);
+  }, page);
+  await step("signing out everywhere ends the other tab too", async () => {
+    await show("Account");
+    await panel.getByRole("button", { name: "Sign out everywhere" }).click();
+    await panel.getByText("You are a guest").waitFor();
+    await two.locator(".pc-panel").getByText("You are a guest").waitFor();
+  }, page);
+  await step("dark", async () => {
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.reload();
+    await page.waitForSelector(".graphiql-container .view-lines");
+    await show("Policy");
+    await panel.getByText("You are: anybody").waitFor();
+  }, page);
+  await step("900 pixels are enough", async () => {
+    await page.setViewportSize({ width: 900, height: 700 });
+    await wait(300);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 900, `${width}`);
+  }, page);
+
+  assert.deepEqual(violations, [], "violations of the content security policy");
+  assert.deepEqual(outside, [], "requests to other servers");
+  assert.deepEqual(errors, [], "errors in the page");
+  console.log("ok: no violation, no request to elsewhere, no error");
+  await browser.close();
+}
+
+try {
+  await main();
+} finally {
+  server.kill();
+  rmSync(folder, { recursive: true, force: true });
+}
