@@ -108,7 +108,8 @@ async fn every_response_has_the_headers_that_keep_browsers_safe() {
         ("POST", "/graphql", vec![json], 200),
         ("POST", "/graphql", vec![json, ("accept", "image/png")], 406),
         ("POST", "/graphql", vec![], 415),
-        ("GET", "/graphql", vec![html], 200),
+        ("GET", "/graphql", vec![html], 307),
+        ("GET", "/link/verify-email", vec![html], 200),
         ("GET", "/graphql", vec![], 405),
         ("GET", "/nowhere", vec![], 404),
         ("GET", "/healthz", vec![], 200),
@@ -146,13 +147,13 @@ async fn each_page_has_a_nonce_of_its_own_and_every_script_has_it() {
     let app = TestApp::start().await;
     let mut seen = Vec::new();
     for _ in 0..2 {
-        let page = ask(&app.app, "GET", "/graphql", &[("accept", "text/html")]).await;
+        let page = ask(&app.app, "GET", "/link/verify-email", &[]).await;
         let policy = page.headers["content-security-policy"].to_str().unwrap();
         let (_, rest) = policy.split_once("script-src 'nonce-").unwrap();
         let nonce = rest.split_once('\'').unwrap().0.to_owned();
         let scripts = page.text.matches("<script").count();
         assert_eq!(page.text.matches(&format!("<script nonce=\"{nonce}\"")).count(), scripts);
-        assert!(scripts > 1 && nonce.len() >= 22, "{nonce}");
+        assert!(scripts > 0 && nonce.len() >= 22, "{nonce}");
         seen.push(nonce);
     }
     assert_ne!(seen[0], seen[1]);

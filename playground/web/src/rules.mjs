@@ -45,8 +45,9 @@ export function rules(sdl) {
 function limit(used) {
   const seconds = Number(argument(used, "windowSeconds"));
   const span = seconds % 3600 === 0 ? `${seconds / 3600} h` : seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
-  const what = argument(used, "distinct") ? " different names" : argument(used, "failed") === true || argument(used, "failed") ? " failures" : "";
-  return `${argument(used, "max")}${what} in ${span} for one ${String(argument(used, "by")).toLowerCase()}`;
+  const what = argument(used, "distinct") ? " different names" : argument(used, "failed") ? " failures" : "";
+  const whom = { IP: "address", IDENTIFIER: "name", USER: "user" }[String(argument(used, "by"))];
+  return `${argument(used, "max")}${what} in ${span} for one ${whom}`;
 }
 
 /** The kinds of callers, in rising order. */

@@ -1,9 +1,10 @@
 //! The `users` table, in pages.
 
+use sea_orm::sea_query::extension::mysql::{IndexHintScope, MySqlSelectStatementExt};
 use sea_orm::sea_query::{Expr, Func, SimpleExpr};
 use sea_orm::{
     ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, Order as SqlOrder, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
 use super::{Filter, Key, Listing, OrderField, Place};
@@ -140,6 +141,10 @@ fn page(backend: DbBackend, listing: &Listing, path: AccessPath) -> Select<user:
         true => SqlOrder::Desc,
         false => SqlOrder::Asc,
     };
+    if backend == DbBackend::MySql && path == AccessPath::Order {
+        let index = index_of(&listing.filter, listing.order.field);
+        QueryTrait::query(&mut select).force_index(index, IndexHintScope::All);
+    }
     match listing.order.field {
         OrderField::CreatedAt => select
             .order_by(user::Column::CreatedAt, direction.clone())
@@ -147,6 +152,20 @@ fn page(backend: DbBackend, listing: &Listing, path: AccessPath) -> Select<user:
         // No two users share a name, so no tie is to be broken.
         OrderField::Username => select.order_by(user::Column::UsernameKey, direction),
     }
+}
+
+/// The index that holds the pages of a filter and an order in one piece.
+///
+/// MariaDB finds it, and then enters it by what is equal only, reading on from there to where the page
+/// is: half a second in the middle of 300,000 users, instead of a millisecond when it is told.
+fn index_of(filter: &Filter, order: OrderField) -> String {
+    let role = filter.role.map_or("", |_| "role_");
+    let is_active = filter.is_active.map_or("", |_| "is_active_");
+    let order = match order {
+        OrderField::CreatedAt => "created_at_id",
+        OrderField::Username => "username_key",
+    };
+    format!("users_{role}{is_active}{order}")
 }
 
 fn matching(filter: &Filter, path: AccessPath) -> Select<user::Entity> {
