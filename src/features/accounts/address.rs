@@ -146,7 +146,8 @@ impl Accounts {
     }
 
     /// Gives an account the address that a link sent there has proven. The address before is told,
-    /// with a link that takes it back, if it had been proven: else it may be a stranger's.
+    /// with a link that takes it back, if it had been proven: else it may be a stranger's, who learns
+    /// only that it is the account's no more.
     pub(crate) async fn complete_email_change(
         &self,
         client: &Client,
@@ -186,17 +187,17 @@ impl Accounts {
         links::void(&txn, id).await?;
         let told = Letter::to(&user, mail::Kind::EmailChanged, client);
         self.outbox.write(&txn, now, told).await?;
+        let told = Letter::to(&before, mail::Kind::EmailChangeUndo, client);
         if before.email_verified {
             let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
             let purpose = Purpose::EmailChangeUndo;
             let new = links::New { purpose, user: Some(id), email_key: old.key() };
             let details = Before { email: before.email.clone() };
             let token = links::issue(&txn, now, new, Some(&details)).await?;
-            let undo = Letter {
-                other_address: Some(&user.email),
-                ..Letter::to(&before, mail::Kind::EmailChangeUndo, client).with(token.expose())
-            };
-            self.outbox.write(&txn, now, undo).await?;
+            let told = Letter { other_address: Some(&user.email), ..told.with(token.expose()) };
+            self.outbox.write(&txn, now, told).await?;
+        } else {
+            self.outbox.write(&txn, now, told).await?;
         }
         audit::record(&txn, now, by_owner(Kind::EmailChanged, id, client)).await?;
         Ok(txn.commit().await?)

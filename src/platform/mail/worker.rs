@@ -90,17 +90,17 @@ impl Outbox {
         let never = |reason: &str| Undelivered::Never(reason.to_owned());
         let details: Details = serde_json::from_str(&mail.details)
             .map_err(|_| never("another version of this program has written it"))?;
-        let page =
-            Kind::ALL.iter().find(|kind| kind.as_str() == mail.kind).and_then(|kind| kind.page());
-        let link = page.map(|page| {
-            let sealed = from_base64url(details.sealed_token.as_deref()?)?;
-            let token = self.master.open(&context(mail.id), &sealed)?;
-            Some(post.pages.url(page, std::str::from_utf8(&token).ok()?))
-        });
-        if link == Some(None) {
-            return Err(never("its link was sealed under another secret"));
-        }
-        let text = post.templates.render(mail, &details, link.flatten().as_deref());
+        let kind = Kind::ALL.iter().find(|kind| kind.as_str() == mail.kind);
+        let link = match (kind.and_then(|kind| kind.page()), &details.sealed_token) {
+            (Some(page), Some(sealed)) => {
+                let token = from_base64url(sealed)
+                    .and_then(|sealed| self.master.open(&context(mail.id), &sealed))
+                    .ok_or_else(|| never("its link was sealed under another secret"))?;
+                Some(post.pages.url(page, &String::from_utf8_lossy(&token)))
+            }
+            _ => None,
+        };
+        let text = post.templates.render(mail, &details, link.as_deref());
         text.map_err(|error| Undelivered::Never(error.to_string()))
     }
 }
