@@ -11,6 +11,8 @@ export type Session = {
   token: string | null;
   /** By the page's own clock, in milliseconds. */
   expiresAt: number;
+  /** The same: when it is renewed by itself. */
+  renewsAt: number;
   renews: boolean;
   sends: boolean;
   /** Whether a session may still turn up, before the first answer. */
@@ -19,13 +21,15 @@ export type Session = {
 
 /** Says, to the next visit and to other tabs, that the cookie may hold something. Never a secret. */
 const SEEN = "portcullis:signed-in";
-/** So long before the end a token is renewed. */
+/** So long before its end a token is renewed, or after half of its life if that is later. */
 const EARLY_MS = 30_000;
+/** After this long it is tried again, when the server was away. */
+const AGAIN_MS = 5_000;
 
 export const PAIR = "accessToken expiresIn user { id username email fullName role }";
 
 let session: Session = {
-  user: null, token: null, expiresAt: 0, renews: true, sends: true, isStarting: true,
+  user: null, token: null, expiresAt: 0, renewsAt: 0, renews: true, sends: true, isStarting: true,
 };
 const listeners = new Set<() => void>();
 
@@ -44,8 +48,10 @@ export const bearer = () => (session.sends ? session.token : null);
 
 /** Acts for whoever a pair of tokens is of. */
 export async function adopt(pair: Pair) {
-  const expiresAt = performance.now() + pair.expiresIn * 1000;
-  change({ token: pair.accessToken, expiresAt, isStarting: false });
+  const life = pair.expiresIn * 1000;
+  const expiresAt = performance.now() + life;
+  const renewsAt = expiresAt - Math.min(EARLY_MS, life / 2);
+  change({ token: pair.accessToken, expiresAt, renewsAt, isStarting: false });
   localStorage.setItem(SEEN, "1");
   await look();
 }
@@ -70,7 +76,7 @@ export function renew(): Promise<void> {
     if (answer.data?.refreshToken) return adopt(answer.data.refreshToken);
     // Nothing is over while the server is away.
     if (answer.errors?.[0]?.extensions?.code === "INVALID_TOKEN") forget();
-    else change({ isStarting: false });
+    else change({ isStarting: false, renewsAt: performance.now() + AGAIN_MS });
   };
   const locked = () => navigator.locks ? navigator.locks.request("portcullis-refresh", run) : run();
   renewing ??= Promise.resolve(locked()).finally(() => (renewing = null));
@@ -130,8 +136,7 @@ export function start() {
   if (localStorage.getItem(SEEN)) void renew();
   else change({ isStarting: false });
   setInterval(() => {
-    const left = session.expiresAt - performance.now();
-    if (session.token && session.renews && left < EARLY_MS) void renew();
+    if (session.token && session.renews && performance.now() > session.renewsAt) void renew();
   }, 1000);
   // Another tab signed in or out.
   addEventListener("storage", ({ key, newValue }) => {
