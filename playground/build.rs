@@ -6,12 +6,14 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What this script can fail with; what stands in the way of the page is a `String` for people.
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
+/// What Vite takes.
+const NODE: &str = "20.19 or newer of 20, or 22.12 or newer";
 /// npm and Vite take seconds; a registry that never answers must not hold a build up for longer.
 const STEP_MAX: Duration = Duration::from_mins(5);
 
@@ -20,12 +22,13 @@ fn main() -> Result {
     println!("cargo::rerun-if-env-changed=PORTCULLIS_PLAYGROUND_DIST");
     println!("cargo::rerun-if-changed=build.rs");
     // Never the folder itself: that would watch what npm installs.
-    for name in ["src", "index.html", "package.json", "package-lock.json", "vite.config.ts"] {
+    for name in ["src", "index.html", "package-lock.json", "tsconfig.json", "vite.config.ts"] {
         println!("cargo::rerun-if-changed=web/{name}");
     }
     let out = PathBuf::from(variable("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     let mode = variable("PORTCULLIS_PLAYGROUND_BUILD");
-    let page = match (variable("PORTCULLIS_PLAYGROUND_DIST"), mode.as_deref()) {
+    let built = variable("PORTCULLIS_PLAYGROUND_DIST").filter(|folder| !folder.is_empty());
+    let page = match (built, mode.as_deref()) {
         (Some(folder), _) => {
             println!("cargo::rerun-if-changed={folder}");
             Ok(PathBuf::from(folder))
@@ -62,11 +65,10 @@ fn build(out: &Path) -> std::result::Result<PathBuf, String> {
     let lock = File::create(web.join(".build.lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
     let version = Command::new("node").arg("--version").output();
-    let version =
-        version.map_err(|_| "there is no Node (20.19 or newer) on the PATH".to_owned())?;
+    let version = version.map_err(|_| format!("there is no Node ({NODE}) on the PATH"))?;
     let version = String::from_utf8_lossy(&version.stdout).trim().to_owned();
     if !is_new_enough(&version) {
-        return Err(format!("Node is {version}, and must be 20.19 or newer"));
+        return Err(format!("Node is {version}, and must be {NODE}"));
     }
     let wanted = fs::read(web.join("package-lock.json")).map_err(|error| error.to_string())?;
     let stamp = web.join("node_modules/.installed-by-cargo");
@@ -74,54 +76,55 @@ fn build(out: &Path) -> std::result::Result<PathBuf, String> {
         let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
         // What only the tests of the page need, CI installs.
         npm.args(["ci", "--omit=dev", "--ignore-scripts", "--prefer-offline", "--no-audit"]);
-        run("npm ci", npm.args(["--no-fund", "--loglevel=error"]).current_dir(web))?;
+        run("npm ci", npm.args(["--no-fund", "--loglevel=error"]).current_dir(web), out)?;
         fs::write(&stamp, &wanted).map_err(|error| error.to_string())?;
     }
     let folder = out.join("web");
     let mut vite = Command::new("node");
     vite.args(["node_modules/vite/bin/vite.js", "build", "--emptyOutDir", "--outDir"]);
-    run("vite build", vite.arg(&folder).current_dir(web))?;
+    run("vite build", vite.arg(&folder).current_dir(web), out)?;
     Ok(folder)
 }
 
 fn is_new_enough(version: &str) -> bool {
     let mut numbers =
         version.trim_start_matches('v').split('.').map(|part| part.parse().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (20_u32, 19_u32)
+    match (numbers.next().unwrap_or(0_u32), numbers.next().unwrap_or(0_u32)) {
+        (20, minor) => minor >= 19,
+        (22, minor) => minor >= 12,
+        (major, _) => major > 22,
+    }
 }
 
-/// Runs a step to its end, or for as long as it may take.
-fn run(name: &str, command: &mut Command) -> std::result::Result<(), String> {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("{name}: {error}"))?;
+/// Runs a step to its end, or for as long as it may take. What it complains of goes into a file, since a
+/// pipe that nobody reads would stop it.
+fn run(name: &str, command: &mut Command, out: &Path) -> std::result::Result<(), String> {
+    let told = |error: std::io::Error| format!("{name}: {error}");
+    let complaints = out.join("complaints");
+    let stderr = File::create(&complaints).map_err(told)?;
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+    let mut child = command.spawn().map_err(told)?;
     let began = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(_)) => return Err(format!("{name} failed: {}", complaint(&mut child))),
-            Ok(None) if began.elapsed() < STEP_MAX => std::thread::sleep(Duration::from_millis(50)),
-            Ok(None) => {
-                child.kill().map_err(|error| error.to_string())?;
-                return Err(format!("{name} took longer than five minutes"));
+    while began.elapsed() < STEP_MAX {
+        match child.try_wait().map_err(told)? {
+            Some(status) if status.success() => return Ok(()),
+            Some(_) => {
+                let text = fs::read_to_string(&complaints).unwrap_or_default();
+                let first = text.lines().find(|line| !line.trim().is_empty());
+                return Err(format!("{name} failed: {}", first.unwrap_or("it says nothing")));
             }
-            Err(error) => return Err(format!("{name}: {error}")),
+            None => std::thread::sleep(Duration::from_millis(50)),
         }
     }
-}
-
-/// The first line of what a step complained of.
-fn complaint(child: &mut Child) -> String {
-    let mut text = String::new();
-    if let Some(stderr) = &mut child.stderr {
-        // What cannot be read is not told.
-        let _unread = std::io::Read::read_to_string(stderr, &mut text);
-    }
-    text.lines().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing").to_owned()
+    child.kill().map_err(told)?;
+    Err(format!("{name} took longer than five minutes"))
 }
 
 /// Writes the table of all files of a folder.
 fn embed(folder: &Path, out: &Path) -> Result {
-    let folder = folder.canonicalize()?;
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| format!("PORTCULLIS_PLAYGROUND_DIST, {}: {error}", folder.display()))?;
     let mut files = Vec::new();
     list(&folder, &folder, &mut files)?;
     files.sort();

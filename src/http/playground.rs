@@ -10,7 +10,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::get;
-use portcullis_playground::{FILES, File, MISSING, file};
+use portcullis_playground::{File, MISSING, file};
 
 use super::refusal;
 use crate::app::App;
@@ -57,8 +57,10 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
 }
 
 fn send(headers: &HeaderMap, name: &str) -> Response {
-    if FILES.is_empty() {
-        return explain();
+    if let Some(reason) = MISSING
+        && name == "index.html"
+    {
+        return explain(reason);
     }
     let Some(file) = file(name) else {
         return refusal(StatusCode::NOT_FOUND, "There is nothing here");
@@ -95,15 +97,15 @@ fn described(file: &File) -> HeaderMap {
 }
 
 /// What stands in the place of the page in a build without it.
-fn explain() -> Response {
-    let reason = MISSING.unwrap_or("it holds no files");
+fn explain(reason: &str) -> Response {
     // It comes from the build, and not from here.
     let reason = reason.replace('&', "&amp;").replace('<', "&lt;");
     Html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Portcullis</title>\
          <h1>The playground is not in this build</h1><p>The reason: {reason}.</p>\
-         <p>Install Node 20.19 or newer with npm, run <code>touch playground/build.rs</code>, and \
-         build again. Any GraphQL client works with <code>/graphql</code> meanwhile.</p>"
+         <p>With Node (20.19 or newer of 20, or 22.12 or newer) and npm on the PATH, run <code>touch \
+         playground/build.rs</code> and build again. Any GraphQL client works with \
+         <code>/graphql</code> meanwhile.</p>"
     ))
     .into_response()
 }

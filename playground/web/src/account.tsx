@@ -134,13 +134,18 @@ function Guest() {
 
 function Token() {
   const { token, expiresAt, renews, sends } = session.useSession();
-  const [isCopied, setCopied] = useState(false);
+  const [copied, setCopied] = useState("Copy");
   const left = Math.max(0, Math.round((expiresAt - useNow()) / 1000));
   const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
   const copy = async () => {
-    await navigator.clipboard.writeText(token!);
-    setCopied(true);
-    setTimeout(() => setCopied(false), 1500);
+    try {
+      await navigator.clipboard.writeText(token!);
+      setCopied("Copied");
+    } catch {
+      // On plain http beyond this machine, or forbidden.
+      setCopied("Not allowed here");
+    }
+    setTimeout(() => setCopied("Copy"), 1500);
   };
   return (
     <section aria-label="Access token">
@@ -150,7 +155,7 @@ function Token() {
       <label className="pc-check"><input type="checkbox" checked={sends} onChange={(event) => session.setSends(event.target.checked)} /> Send it with requests</label>
       <div className="pc-row">
         <button className="pc-button" onClick={() => void session.renew()}>Renew now</button>
-        <button className="pc-button" onClick={copy}>{isCopied ? "Copied" : "Copy"}</button>
+        <button className="pc-button" onClick={copy}>{copied}</button>
       </div>
       <details>
         <summary>What it says</summary>
@@ -180,24 +185,26 @@ function SignedIn() {
   const { user } = session.useSession();
   const [needsProof, setNeedsProof] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
-  const everywhere = async () => {
-    const refused = await session.signOutEverywhere();
-    setNeedsProof(refused?.extensions?.code === "STEP_UP_REQUIRED");
-    if (refused && refused.extensions?.code !== "STEP_UP_REQUIRED") setFailure(refused.message);
+  const end = async (signOut: () => Promise<Failure | null>) => {
+    const refused = await signOut();
+    const needsProof = refused?.extensions?.code === "STEP_UP_REQUIRED";
+    setNeedsProof(needsProof);
+    setFailure(needsProof ? null : refused?.message ?? null);
   };
+  const everywhere = () => void end(session.signOutEverywhere);
   return (
     <>
-      <div className="pc-card" aria-label="Signed in as">
+      <div className="pc-card" role="group" aria-label="Signed in as">
         <strong>{user?.fullName ?? user?.username ?? "…"}</strong>
         {user && <span className={`pc-badge pc-${user.role.toLowerCase()}`}>{user.role}</span>}
         <div>{user?.username} · {user?.email}</div>
       </div>
       <Token />
       <div className="pc-row">
-        <button className="pc-button pc-main" onClick={() => void session.signOut()}>Sign out</button>
+        <button className="pc-button pc-main" onClick={() => void end(session.signOut)}>Sign out</button>
         <button className="pc-button" onClick={everywhere}>Sign out everywhere</button>
       </div>
-      {needsProof && <StepUp then={() => void everywhere()} />}
+      {needsProof && <StepUp then={everywhere} />}
       {failure && <p className="pc-failure" role="alert">{failure}</p>}
     </>
   );

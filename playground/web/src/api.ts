@@ -15,7 +15,9 @@ export async function call<T>(query: string, variables: object = {}, bearer?: st
   if (bearer) headers.authorization = `Bearer ${bearer}`;
   try {
     const body = JSON.stringify({ query, variables });
-    const response = await fetch(ENDPOINT, { method: "POST", headers, body, credentials: "same-origin" });
+    // A call that never ends would keep all tabs from renewing.
+    const signal = AbortSignal.timeout(15_000);
+    const response = await fetch(ENDPOINT, { method: "POST", headers, body, credentials: "same-origin", signal });
     return await response.json();
   } catch {
     return { errors: [{ message: "The server cannot be reached" }] };

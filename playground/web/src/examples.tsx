@@ -19,8 +19,10 @@ function Content() {
   const shown = all.filter(({ name, group }) => `${group} ${name}`.toLowerCase().includes(wanted.toLowerCase()));
   const groups = [...new Set(shown.map(({ group }) => group))];
 
-  const open = ({ query, variables }: Example) => {
-    const own = "id" in variables && user ? { ...variables, id: user.id } : variables;
+  const open = ({ operation, query, variables }: Example) => {
+    // What reads somebody may read you. What shuts or deletes somebody names nobody until you do.
+    const isReading = operation === "query" && "id" in variables;
+    const own = isReading && user ? { ...variables, id: user.id } : variables;
     addTab();
     queryEditor?.setValue(query);
     variableEditor?.setValue(Object.keys(own).length > 0 ? JSON.stringify(own, null, 2) : "");

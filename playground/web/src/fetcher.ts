@@ -1,6 +1,6 @@
 import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { ENDPOINT, MODE } from "./api";
-import { adoptFrom, bearer, fresh } from "./session";
+import { bearer, fresh, learnFrom } from "./session";
 
 /** Sends what the editor holds for whom the panel has signed in; headers of the editor win. */
 export const fetcher = createGraphiQLFetcher({
@@ -8,12 +8,12 @@ export const fetcher = createGraphiQLFetcher({
   async fetch(url: RequestInfo | URL, init?: RequestInit) {
     await fresh();
     const headers = new Headers(init?.headers);
-    const token = bearer();
-    if (token && !headers.has("authorization")) headers.set("authorization", `Bearer ${token}`);
+    const token = headers.has("authorization") ? null : bearer();
+    if (token) headers.set("authorization", `Bearer ${token}`);
     for (const [name, value] of Object.entries(MODE)) if (!headers.has(name)) headers.set(name, value);
     const response = await fetch(url, { ...init, headers, credentials: "same-origin" });
     if (/json/.test(response.headers.get("content-type") ?? "")) {
-      response.clone().json().then(adoptFrom, () => {});
+      response.clone().json().then((answer) => learnFrom(answer, token), () => {});
     }
     return response;
   },

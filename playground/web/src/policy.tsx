@@ -44,7 +44,7 @@ function Content() {
                 </th>
                 {CALLERS.map((each) => (
                   <td key={each} className={each === caller ? "pc-own" : ""}>
-                    <span aria-label={mayCall(rule, each) ? "yes" : "no"}>{mayCall(rule, each) ? "✓" : "–"}</span>
+                    <span role="img" aria-label={mayCall(rule, each) ? "yes" : "no"}>{mayCall(rule, each) ? "✓" : "–"}</span>
                   </td>
                 ))}
               </tr>

@@ -6,7 +6,11 @@ let asked: Promise<string | null> | null = null;
 function sdl() {
   asked ??= fetch("/schema.graphql").then(
     (response) => (response.ok ? response.text() : null),
-    () => null,
+    () => {
+      // The server is away: to be asked again.
+      asked = null;
+      return null;
+    },
   );
   return asked;
 }

@@ -19,7 +19,7 @@ export type Session = {
   isStarting: boolean;
 };
 
-/** Says, to the next visit and to other tabs, that the cookie may hold something. Never a secret. */
+/** Which session the cookie may hold, for the next visit and for other tabs: its id, which is no secret. */
 const SEEN = "portcullis:signed-in";
 /** So long before its end a token is renewed, or after half of its life if that is later. */
 const EARLY_MS = 30_000;
@@ -51,20 +51,21 @@ export async function adopt(pair: Pair) {
   const life = pair.expiresIn * 1000;
   const expiresAt = performance.now() + life;
   const renewsAt = expiresAt - Math.min(EARLY_MS, life / 2);
-  change({ token: pair.accessToken, expiresAt, renewsAt, isStarting: false });
-  localStorage.setItem(SEEN, "1");
-  await look();
+  // Nobody else is shown meanwhile, whatever an operation in the editor has left out.
+  const isWhole = pair.user?.username !== undefined && pair.user.email !== undefined && pair.user.role !== undefined;
+  const user = isWhole ? (pair.user as User) : null;
+  change({ token: pair.accessToken, user, expiresAt, renewsAt, isStarting: false });
+  localStorage.setItem(SEEN, sessionOf(pair.accessToken));
+  if (user) return;
+  const me = await call<{ me: User }>("{ me { id username email fullName role } }", {}, pair.accessToken);
+  if (me.data?.me && session.token === pair.accessToken) change({ user: me.data.me });
 }
 
-/** Asks again who is signed in. */
-async function look() {
-  const me = await call<{ me: User }>("{ me { id username email fullName role } }", {}, session.token);
-  if (me.data?.me) change({ user: me.data.me });
-}
+const sessionOf = (token: string) => String(decode(token)?.sid ?? "");
 
 function forget() {
   localStorage.removeItem(SEEN);
-  change({ user: null, token: null, expiresAt: 0, isStarting: false });
+  change({ user: null, token: null, expiresAt: 0, renewsAt: 0, isStarting: false });
 }
 
 let renewing: Promise<void> | null = null;
@@ -89,14 +90,14 @@ export async function fresh() {
   if (isEnding && session.renews && session.sends) await renew();
 }
 
-export async function signOut() {
-  await call("mutation { logout }", {}, session.token);
-  forget();
-}
+/** Ends this session. Answers what stands in the way: then it is not over. */
+export const signOut = () => end("logout");
 
-/** Ends every session of the user. Answers what stands in the way. */
-export async function signOutEverywhere(): Promise<Failure | null> {
-  const answer = await call("mutation { revokeAllSessions }", {}, session.token);
+/** The same with every session of the user. */
+export const signOutEverywhere = () => end("revokeAllSessions");
+
+async function end(field: string): Promise<Failure | null> {
+  const answer = await call(`mutation { ${field} }`, {}, session.token);
   if (answer.errors) return answer.errors[0]!;
   forget();
   return null;
@@ -109,15 +110,22 @@ export async function reauthenticate(password: string): Promise<Answer<{ reauthe
   return answer;
 }
 
-/** Acts for whom an operation in the editor has signed in, and for nobody once it has signed out. */
-export function adoptFrom(answer: Answer<Record<string, unknown>>) {
+/**
+ * Learns from the answer to an operation of the editor: acts for whom it has signed in, and finds out what
+ * is left of a session that is over, here or elsewhere.
+ */
+export function learnFrom(answer: Answer<Record<string, unknown>>, sent: string | null) {
+  const reason = answer.errors?.[0]?.extensions?.reason;
+  if (sent && sent === session.token) {
+    if (reason === "SESSION_ENDED" || (reason === "TOKEN_EXPIRED" && session.renews)) void renew();
+  }
   for (const [field, value] of Object.entries(answer.data ?? {})) {
     if (field === "logout" && value === true) return forget();
     const pair = value as Partial<Pair> | null;
     if (typeof pair?.accessToken === "string") {
       const claims = decode(pair.accessToken);
       const expiresIn = pair.expiresIn ?? (claims ? Number(claims.exp) - Number(claims.iat) : 60);
-      void adopt({ accessToken: pair.accessToken, expiresIn });
+      void adopt({ ...pair, accessToken: pair.accessToken, expiresIn });
     }
   }
 }
@@ -136,12 +144,13 @@ export function start() {
   if (localStorage.getItem(SEEN)) void renew();
   else change({ isStarting: false });
   setInterval(() => {
-    if (session.token && session.renews && performance.now() > session.renewsAt) void renew();
+    const isWanted = session.token ? session.renews : localStorage.getItem(SEEN) && !session.isStarting;
+    if (isWanted && performance.now() > session.renewsAt) void renew();
   }, 1000);
   // Another tab signed in or out.
   addEventListener("storage", ({ key, newValue }) => {
     if (key !== SEEN) return;
-    if (newValue && !session.token) void renew();
-    if (!newValue && session.token) forget();
+    if (!newValue) return session.token ? forget() : undefined;
+    if (!session.token || sessionOf(session.token) !== newValue) void renew();
   });
 }

@@ -133,6 +133,22 @@ async function main() {
     assert.match(await execute(), /"totalCount":2/);
   }, page);
 
+  await step("an example that deletes somebody names nobody yet", async () => {
+    await openExample("deleteUser");
+    assert.match(await execute(), /NOT_FOUND/);
+    await openExample("user");
+    assert.match(await execute(), /"username":"boss"/);
+    await openExample("users");
+    await show("Account");
+  });
+  await step("a sign-out that fails is told, and is none", async () => {
+    await page.route("**/graphql", (route) => (route.request().postData()?.includes("{ logout }") ? route.abort() : route.continue()));
+    await panel.getByRole("button", { name: "Sign out", exact: true }).click();
+    await panel.getByRole("alert").getByText("The server cannot be reached").waitFor();
+    await page.unroute("**/graphql");
+    assert.match(await execute(), /"totalCount":2/);
+  });
+
   const two = await open();
   await step("a second tab is signed in by the cookie", async () => {
     await two.locator(".pc-panel").getByText("boss@example.com").waitFor();
@@ -156,6 +172,8 @@ async function main() {
     assert.match(await execute(), /"accessToken"/);
     await show("Account");
     await panel.getByText("Alice Liddell").waitFor();
+    // The other tab acts for nobody whom the cookie no longer holds.
+    await two.locator(".pc-panel").getByText("Alice Liddell").waitFor();
     const stored = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
     assert.ok(!stored.includes("horse battery"), stored);
     assert.ok(!stored.includes("eyJ"), stored);
