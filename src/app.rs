@@ -245,22 +245,13 @@ fn schema(config: &Config, login: &Login) -> Schema {
         true => schema::builder(),
         false => schema::builder().disable_suggestions(),
     };
-    let Login { db, clock, hasher, limits, sessions, accounts, outbox } = login.clone();
-    let recovery = Recovery {
-        db: db.clone(),
-        clock: clock.clone(),
-        hasher,
-        limits,
-        sessions: sessions.clone(),
-        accounts: accounts.clone(),
-        outbox,
-    };
+    let accounts = login.accounts.clone();
     builder
-        .data(Log { db })
-        .data(clock)
-        .data(sessions)
+        .data(Log { db: accounts.db.clone() })
+        .data(accounts.clock.clone())
+        .data(accounts.sessions.clone())
+        .data(Recovery { accounts: accounts.clone() })
         .data(accounts)
         .data(login.clone())
-        .data(recovery)
         .finish()
 }

@@ -24,7 +24,7 @@ impl MigrationTrait for Migration {
             .col(columns.key(OneTimeTokens::Purpose, 32).not_null())
             .col(column::digest(OneTimeTokens::Hash).not_null())
             .col(column::uuid(OneTimeTokens::UserId).null())
-            .col(columns.key(OneTimeTokens::EmailKey, 320).not_null())
+            .col(columns.key(OneTimeTokens::EmailKey, 254).not_null())
             .col(column::text(OneTimeTokens::Details, 2048).null())
             .col(columns.time(OneTimeTokens::CreatedAt).not_null())
             .col(columns.time(OneTimeTokens::ExpiresAt).not_null())

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod accounts;
+mod addresses;
 mod administration;
 mod architecture;
 mod audit;
@@ -34,8 +35,10 @@ mod migrations;
 #[cfg(target_os = "linux")]
 mod outages;
 mod own_account;
+mod own_sessions;
 mod production;
 mod recovery;
+mod registration;
 mod schema;
 mod secrets;
 mod sessions;

@@ -4,16 +4,19 @@ use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Email, Identifier};
-use super::{Accounts, FAILURES_MAX, store};
+use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::links::{self, Failure, Found, LinkError, LinkToken, Purpose};
+use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::db::{DbFailure, is_unique_violation};
 use crate::platform::id::UserId;
 use crate::platform::invalid::Problem;
-use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::{HashError, PasswordHash};
+use crate::platform::passwords::policy::Password;
+use crate::platform::secret::{self, CryptoError, base64url};
 
 /// What keeps an account from being used to write to strangers.
 pub(crate) static ADDRESS_LIMITS: [Limit; 1] = [Limit {
@@ -31,13 +34,15 @@ pub(crate) enum AddressError {
     Invalid(Problem),
     #[error("no mail is sent")]
     NoMail,
-    /// The caller's account is no more, or shut.
-    #[error("there is no such active user")]
+    /// The caller's account is no more, or shut, or their session over.
+    #[error("the session is over")]
     Gone,
     #[error("the address belongs to another account")]
     Taken,
     #[error(transparent)]
     Limited(#[from] Limited),
+    #[error(transparent)]
+    Hash(#[from] HashError),
     #[error(transparent)]
     Link(#[from] LinkError),
 }
@@ -48,13 +53,17 @@ impl From<DbErr> for AddressError {
     }
 }
 
-impl Failure for AddressError {
-    fn is_a_guess(&self) -> bool {
-        matches!(self, Self::Link(error) if error.is_a_guess())
+impl Judged for AddressError {
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Link(error) if error.is_failure())
     }
 
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Link(error) if error.is_ours())
+        match self {
+            Self::Link(error) => error.is_ours(),
+            Self::Hash(_) => true,
+            Self::Invalid(_) | Self::NoMail | Self::Gone | Self::Taken | Self::Limited(_) => false,
+        }
     }
 }
 
@@ -62,7 +71,12 @@ impl DbFailure for AddressError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Link(error) => error.db(),
-            Self::Invalid(_) | Self::NoMail | Self::Gone | Self::Taken | Self::Limited(_) => None,
+            Self::Invalid(_)
+            | Self::NoMail
+            | Self::Gone
+            | Self::Taken
+            | Self::Limited(_)
+            | Self::Hash(_) => None,
         }
     }
 }
@@ -109,11 +123,7 @@ impl Accounts {
     ) -> Result<(), AddressError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let user = lock_active(store::lock(&txn, viewer.user.id).await?)?;
-        // A session may have ended between the guard and the lock.
-        if !self.sessions.is_alive(&txn, viewer).await? {
-            return Err(AddressError::Gone);
-        }
+        let user = self.lock_caller(&txn, viewer).await?.ok_or(AddressError::Gone)?;
         links::void_change(&txn, user.id).await?;
         let identifier = Identifier::Email(email.key().to_owned());
         let owner = store::find(&txn, &identifier).await?.filter(|owner| owner.id != user.id);
@@ -204,8 +214,8 @@ impl Accounts {
     }
 
     /// Gives an account back the address that it had before a change: it was not its owner who changed
-    /// it. So all its sessions end, and its password opens it no more, until the owner chooses another
-    /// by mail: whoever changed the address knows it.
+    /// it. So all its sessions end, and its password is one that nobody knows, until the owner chooses
+    /// another by mail: whoever changed the address knows the old one.
     pub(crate) async fn undo_email_change(
         &self,
         client: &Client,
@@ -224,7 +234,8 @@ impl Accounts {
         let before: Before = found.details()?;
         let email = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        let undo = || self.undo_once(client, &found, id, &email);
+        let hash = self.hasher.hash(&unknown_password()?).await?;
+        let undo = || self.undo_once(client, &found, id, (&email, &hash));
         let outcome = self.db.retry(undo).await;
         self.sessions.forget(id);
         taken(outcome, || AddressError::Taken)
@@ -235,7 +246,7 @@ impl Accounts {
         client: &Client,
         found: &Found,
         id: UserId,
-        email: &Email,
+        (email, hash): (&Email, &PasswordHash),
     ) -> Result<(), AddressError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
@@ -244,7 +255,7 @@ impl Accounts {
         let email_typed = email.as_typed().to_owned();
         let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
         store::update_email(&txn, &user, email).await?;
-        store::shut_password(&txn, id, FAILURES_MAX).await?;
+        store::update_password(&txn, id, hash).await?;
         self.sessions.end_all(&txn, id, EndReason::EmailChangeUndone, now).await?;
         links::void_since(&txn, id, found.created_at).await?;
         audit::record(&txn, now, by_owner(Kind::EmailChangeUndone, id, client)).await?;
@@ -257,8 +268,10 @@ fn by_owner(kind: Kind, id: UserId, client: &Client) -> Event<'_> {
     Event { kind, actor: Actor::User(id), target: Some(id.0), session: None, client }
 }
 
-fn lock_active(locked: Option<User>) -> Result<User, AddressError> {
-    locked.filter(|user| user.is_active).ok_or(AddressError::Gone)
+/// A password that is told to nobody.
+fn unknown_password() -> Result<Password, LinkError> {
+    let text = base64url(secret::random::<32>()?);
+    Password::parse(&text).map_err(|_| CryptoError("make a password").into())
 }
 
 /// What another account holds, the database alone decides.

@@ -2,11 +2,11 @@
 
 use sea_orm::DbErr;
 
-use crate::features::links::{Failure, LinkError};
+use crate::features::links::LinkError;
 use crate::features::sessions::SessionError;
 use crate::platform::db::DbFailure;
 use crate::platform::invalid::Problem;
-use crate::platform::limits::Limited;
+use crate::platform::limits::{Judged, Limited};
 use crate::platform::passwords::hash::HashError;
 use crate::platform::secret::CryptoError;
 
@@ -59,8 +59,8 @@ impl From<LinkError> for CreateError {
     }
 }
 
-impl Failure for CreateError {
-    fn is_a_guess(&self) -> bool {
+impl Judged for CreateError {
+    fn is_failure(&self) -> bool {
         matches!(self, Self::InvalidToken)
     }
 

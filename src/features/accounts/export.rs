@@ -22,6 +22,9 @@ pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
 /// Why nothing was exported.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
+    /// The one that it was asked from ended meanwhile.
+    #[error("the session is over")]
+    SessionEnded,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
@@ -42,6 +45,9 @@ impl Accounts {
         let caller = viewer.user.id.to_string();
         let subject = Subject { ip: client.ip, identifier: &caller };
         self.limits.admit(&EXPORT_LIMITS, subject).await?.succeeded().await;
+        if !self.sessions.is_alive(self.db.reader(), viewer).await? {
+            return Err(ExportError::SessionEnded);
+        }
         let user = Self::find_all(&self.db, &[viewer.user.id]).await?.pop();
         let exported = json!({
             "exportedAt": text(self.clock.now()),

@@ -73,9 +73,9 @@ impl Accounts {
     ) -> Result<(), CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let inviter = active_admin(&txn, viewer.user.id).await?.ok_or(CreateError::Forbidden)?;
-        if !self.sessions.is_alive(&txn, viewer).await? {
-            return Err(CreateError::SessionEnded);
+        let inviter = self.lock_caller(&txn, viewer).await?.ok_or(CreateError::SessionEnded)?;
+        if inviter.role != Role::Admin {
+            return Err(CreateError::Forbidden);
         }
         let identifier = Identifier::Email(email.key().to_owned());
         // Admins see who there is.
@@ -87,7 +87,7 @@ impl Accounts {
             email: email.as_typed().to_owned(),
             is_admin: role == Role::Admin,
         };
-        // With the inviter it goes, and when their password changes.
+        // It goes with the inviter, and whenever their own links do.
         let new = links::New {
             purpose: Purpose::Invitation,
             user: Some(inviter.id),
@@ -180,7 +180,8 @@ impl Accounts {
         };
         audit::record(&txn, now, event).await?;
         if role == Role::Admin {
-            // Who gave it is told, and not only who took it.
+            // Who gave it is told, and not only who took it; and the one was not where the other is.
+            let client = &Client { ip: None, user_agent: None, ..client.clone() };
             let (actor, kind) = (Actor::User(promised.by), Kind::RoleChanged);
             let event = Event { kind, actor, target: Some(user.id.0), session: None, client };
             audit::record(&txn, now, event).await?;

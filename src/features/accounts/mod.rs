@@ -33,7 +33,7 @@ pub(crate) use self::pending::{PendingAccount, verification};
 pub(crate) use self::profile::ProfileError;
 pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
 use crate::features::sessions::Sessions;
-use crate::platform::access::User;
+use crate::platform::access::{User, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
@@ -42,9 +42,6 @@ use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::{Identity, Password, Policy};
-
-/// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
-pub(crate) const FAILURES_MAX: i32 = 100;
 
 /// The one place that makes, reads and changes accounts.
 #[derive(Clone)]
@@ -81,6 +78,20 @@ impl Accounts {
         id: UserId,
     ) -> Result<Option<User>, DbErr> {
         store::lock(txn, id).await
+    }
+
+    /// Locks the caller's row and reads it; `None` when their account is no more or shut, or their
+    /// session has ended since the guard looked.
+    async fn lock_caller(
+        &self,
+        txn: &impl ConnectionTrait,
+        viewer: &Viewer,
+    ) -> Result<Option<User>, DbErr> {
+        let user = store::lock(txn, viewer.user.id).await?.filter(|user| user.is_active);
+        match self.sessions.is_alive(txn, viewer).await? {
+            true => Ok(user),
+            false => Ok(None),
+        }
     }
 
     /// Reads a password that a user is to have from now on, if it is good enough for them.

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
-use super::registration::{Accepted, Admission, Naming, Registered};
+use super::registration::{Accepted, Admission, LIMITS, Naming, Registered};
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, Purpose};
 use crate::platform::access::{Client, Role, User};
 use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
+use crate::platform::limits::Subject;
 use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::PasswordHash;
 
@@ -48,6 +49,8 @@ impl Accounts {
         if store::find_taken(self.db.reader(), username, email).await?.username {
             return Err(CreateError::Taken("username"));
         }
+        let subject = Subject { ip: client.ip, identifier: email };
+        self.limits.admit(&LIMITS[1..], subject).await?.succeeded().await;
         let hash = self.hasher.hash(&accepted.password).await?;
         self.db.retry(|| self.insert_pending(client, accepted, &hash)).await?;
         Ok(Registered::VerificationRequired)

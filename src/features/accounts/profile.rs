@@ -14,8 +14,8 @@ use crate::platform::invalid::Problem;
 pub(crate) enum ProfileError {
     #[error("a field is not acceptable")]
     Invalid(Problem),
-    /// The caller's account is no more, or shut.
-    #[error("there is no such active user")]
+    /// The caller's account is no more, or shut, or their session over.
+    #[error("the session is over")]
     Gone,
     #[error(transparent)]
     Db(#[from] DbErr),
@@ -54,8 +54,7 @@ impl Accounts {
     ) -> Result<User, ProfileError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        let user = store::lock(&txn, viewer.user.id).await?.filter(|user| user.is_active);
-        let user = user.ok_or(ProfileError::Gone)?;
+        let user = self.lock_caller(&txn, viewer).await?.ok_or(ProfileError::Gone)?;
         if user.full_name == full_name {
             return Ok(user);
         }

@@ -10,7 +10,7 @@ use super::identity::{Email, FullName, Username};
 use super::store::Taken;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::links::{self, Failure, Purpose};
+use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Role, User};
 use crate::platform::db::is_unique_violation;
@@ -22,7 +22,8 @@ use crate::platform::passwords::hash::PasswordHash;
 use crate::platform::passwords::policy::{Identity, Password};
 
 /// What keeps one client from filling the database, and from asking for one name after another; and
-/// all of them together from writing to somebody again and again.
+/// all of them together from having an address written to again and again, where that is how an account
+/// begins.
 pub(crate) static LIMITS: [Limit; 2] = [
     Limit {
         name: "register",
@@ -106,17 +107,13 @@ impl Accounts {
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let subject = Subject { ip: client.ip, identifier: accepted.email.key() };
-        let admission = self.limits.admit(&LIMITS, subject).await?;
+        let subject = Subject { ip: client.ip, identifier: "" };
+        let admission = self.limits.admit(&LIMITS[..1], subject).await?;
         let outcome = match self.registration.requires_verification {
             true => self.register_pending(client, &accepted).await,
             false => self.register_at_once(client, &accepted).await,
         };
-        match &outcome {
-            Ok(_) => admission.succeeded().await,
-            Err(error) if error.is_ours() => admission.unjudged().await,
-            Err(_) => {}
-        }
+        admission.settle(&outcome).await;
         outcome
     }
 

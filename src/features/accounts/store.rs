@@ -162,20 +162,6 @@ pub(super) async fn update_password(
     Ok(())
 }
 
-/// Shuts an account's password, as so many failed sign-ins do.
-pub(super) async fn shut_password(
-    txn: &impl ConnectionTrait,
-    id: UserId,
-    failures: i32,
-) -> Result<(), DbErr> {
-    user::Entity::update_many()
-        .col_expr(user::Column::FailedLogins, Expr::value(failures))
-        .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
-        .await?;
-    Ok(())
-}
-
 /// Takes back that an account is shut for too many failed sign-ins.
 pub(super) async fn unlock(
     txn: &impl ConnectionTrait,

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::platform::access::Client;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::{LinkTokenId, UserId};
-use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
+use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Limits, Subject};
 use crate::platform::secret::{CryptoError, OpaqueToken};
 
 /// Lets people and secret scanners tell what they have found. Never change it.
@@ -160,9 +160,9 @@ impl DbFailure for LinkError {
     }
 }
 
-/// Issues a token inside the caller's transaction. Older ones for the same address, or the same
-/// account, and the same purpose are void (RS-02), but for those that undo a change, each of which leads
-/// back to another address, and for invitations of others by the same admin.
+/// Issues a token inside the caller's transaction. Older ones of its purpose are void (RS-02): those about
+/// the same account, or to the same address where there is no account yet. Not those that undo a change:
+/// each leads back to another address.
 pub(crate) async fn issue(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -255,26 +255,18 @@ pub(crate) async fn erase_registrations(
     store::delete_registrations(txn, email_key).await
 }
 
-/// How the use of a token went wrong.
-pub(crate) trait Failure {
-    /// What was presented is no token.
-    fn is_a_guess(&self) -> bool;
-    /// It is the server that failed.
-    fn is_ours(&self) -> bool;
-}
-
-impl Failure for LinkError {
-    fn is_a_guess(&self) -> bool {
-        matches!(self, Self::Invalid)
-    }
-
+impl Judged for LinkError {
     fn is_ours(&self) -> bool {
         matches!(self, Self::Crypto(_) | Self::Db(_))
+    }
+
+    fn is_failure(&self) -> bool {
+        matches!(self, Self::Invalid)
     }
 }
 
 /// Has the use of a token counted under [`LIMITS`]: as a failure if it is none, whatever else is wrong.
-pub(crate) async fn admitted<T, E: Failure + From<Limited>>(
+pub(crate) async fn admitted<T, E: Judged + From<Limited>>(
     limits: &Limits,
     client: &Client,
     use_token: impl Future<Output = Result<T, E>>,
@@ -282,11 +274,7 @@ pub(crate) async fn admitted<T, E: Failure + From<Limited>>(
     let subject = Subject { ip: client.ip, identifier: "" };
     let admission = limits.admit(&LIMITS, subject).await?;
     let outcome = use_token.await;
-    match &outcome {
-        Err(error) if error.is_ours() => admission.unjudged().await,
-        Err(error) if error.is_a_guess() => {}
-        Ok(_) | Err(_) => admission.succeeded().await,
-    }
+    admission.settle(&outcome).await;
     outcome
 }
 

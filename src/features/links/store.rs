@@ -4,8 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{Found, New, Purpose};
@@ -34,16 +33,15 @@ pub(super) async fn insert(
     Ok(())
 }
 
-/// Deletes the tokens of one purpose for an address or an account.
+/// Deletes the tokens of one purpose about an account; where there is none, and of invitations, which are
+/// an admin's and not about them, those to an address.
 pub(super) async fn delete_like(txn: &impl ConnectionTrait, new: &New<'_>) -> Result<(), DbErr> {
-    let mut to_same = Condition::any().add(token::COLUMN.email_key.eq(new.email_key));
-    if let Some(user) = new.user
-        && new.purpose != Purpose::Invitation
-    {
-        to_same = to_same.add(token::COLUMN.user_id.eq(user));
-    }
+    let alike = match new.user {
+        Some(user) if new.purpose != Purpose::Invitation => token::COLUMN.user_id.eq(user),
+        _ => token::COLUMN.email_key.eq(new.email_key),
+    };
     token::Entity::delete_many()
-        .filter(to_same)
+        .filter(alike)
         .filter(token::COLUMN.purpose.eq(new.purpose.as_str()))
         .exec(txn)
         .await?;

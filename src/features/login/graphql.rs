@@ -13,7 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::SignedIn;
-use crate::platform::access::{self, Refusal, Refused, TokenMode};
+use crate::platform::access::{self, Anonymity, Refusal, Refused, TokenMode};
 use crate::platform::passwords::policy::Password;
 
 /// A signed-in user and what keeps them signed in.
@@ -207,6 +207,7 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Invalid(problem) => Self::invalid(&[problem]),
+            ChangeError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             ChangeError::Login(error) => error.into(),
         }
     }

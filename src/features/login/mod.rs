@@ -17,15 +17,15 @@ use sea_orm::DbErr;
 
 pub(crate) use self::password::ChangeError;
 use self::store::Found;
+use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
-use crate::features::accounts::{Accounts, FAILURES_MAX};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::UserId;
-use crate::platform::limits::{Admission, By, Counts, Limit, Limited, Limits, Subject};
+use crate::platform::limits::{Admission, By, Counts, Judged, Limit, Limited, Limits, Subject};
 use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
@@ -34,6 +34,9 @@ use crate::platform::secret::CryptoError;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;
+
+/// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
+const FAILURES_MAX: i32 = 100;
 
 /// What slows guessing down (BF-01 to BF-03).
 pub(crate) static LIMITS: [Limit; 3] = [
@@ -127,7 +130,7 @@ impl Login {
             Err(error) if error.is_ours() => Outcome::Unavailable,
             Err(_) => Outcome::Refused,
         });
-        settle(admission, &outcome).await;
+        admission.settle(&outcome).await;
         outcome
     }
 
@@ -250,21 +253,6 @@ impl Login {
         self.sessions.forget(user.id);
         Ok(Some((user, tokens)))
     }
-}
-
-/// Counts an attempt by how it ended.
-async fn settle<T, E: Judged>(admission: Admission, outcome: &Result<T, E>) {
-    match outcome {
-        Ok(_) => admission.succeeded().await,
-        Err(error) if error.is_ours() => admission.unjudged().await,
-        // Counted as a failure already.
-        Err(_) => {}
-    }
-}
-
-/// Whether it is the server that failed, and not who attempted something.
-trait Judged {
-    fn is_ours(&self) -> bool;
 }
 
 impl Judged for LoginError {

@@ -4,8 +4,7 @@
 
 use sea_orm::DbErr;
 
-use super::{CHECKS_MAX, Judged, Login, LoginError, Verified, settle, store};
-use crate::features::accounts::FAILURES_MAX;
+use super::{CHECKS_MAX, FAILURES_MAX, Login, LoginError, Verified, store};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
@@ -13,6 +12,7 @@ use crate::features::sessions::{EndReason, Tokens};
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::invalid::Problem;
+use crate::platform::limits::Judged;
 use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::{HashError, PasswordHash};
 use crate::platform::passwords::policy::Password;
@@ -22,6 +22,9 @@ use crate::platform::passwords::policy::Password;
 pub(crate) enum ChangeError {
     #[error("the new password is not acceptable")]
     Invalid(Problem),
+    /// The session that it was asked from ended meanwhile.
+    #[error("the session is over")]
+    SessionEnded,
     #[error(transparent)]
     Login(#[from] LoginError),
 }
@@ -42,7 +45,7 @@ impl DbFailure for ChangeError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Login(error) => error.db(),
-            Self::Invalid(_) => None,
+            Self::Invalid(_) | Self::SessionEnded => None,
         }
     }
 }
@@ -50,6 +53,10 @@ impl DbFailure for ChangeError {
 impl Judged for ChangeError {
     fn is_ours(&self) -> bool {
         matches!(self, Self::Login(error) if error.is_ours())
+    }
+
+    fn is_failure(&self) -> bool {
+        !matches!(self, Self::SessionEnded)
     }
 }
 
@@ -65,7 +72,7 @@ impl Login {
         let identifier = identifier_of(viewer);
         let admission = self.admit(client, &identifier).await?;
         let outcome = self.sign_in(client, &identifier, password, Some(viewer)).await;
-        settle(admission, &outcome).await;
+        admission.settle(&outcome).await;
         outcome
     }
 
@@ -85,7 +92,7 @@ impl Login {
         let identifier = identifier_of(viewer);
         let admission = self.admit(client, &identifier).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(client, viewer, current, &new).await;
-        settle(admission, &outcome).await;
+        admission.settle(&outcome).await;
         outcome
     }
 
@@ -125,6 +132,9 @@ impl Login {
         let txn = self.db.begin().await?;
         if !store::update_password(&txn, user.id, &verified.hash, hash, FAILURES_MAX).await? {
             return Ok(false);
+        }
+        if !self.sessions.is_alive(&txn, viewer).await? {
+            return Err(ChangeError::SessionEnded);
         }
         let now = self.clock.now();
         let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);

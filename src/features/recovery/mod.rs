@@ -14,16 +14,15 @@ use crate::features::accounts::{
     Accounts, AddressError, CreateError, PendingAccount, verification,
 };
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::links::{self, Failure, Found, LinkError, LinkToken, New, Purpose};
-use crate::features::sessions::{EndReason, Sessions};
+use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
+use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, User};
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, DbFailure};
+use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
 use crate::platform::invalid::Problem;
-use crate::platform::limits::{By, Counts, Limit, Limited, Limits, Subject};
-use crate::platform::mail::{self, Letter, Outbox};
-use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash};
+use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::{HashError, PasswordHash};
 use crate::platform::secret::{hex, sha256};
 
 /// What keeps anybody from being written to again and again (BF-02).
@@ -78,12 +77,12 @@ impl DbFailure for RecoveryError {
     }
 }
 
-impl Failure for RecoveryError {
-    fn is_a_guess(&self) -> bool {
+impl Judged for RecoveryError {
+    fn is_failure(&self) -> bool {
         match self {
-            Self::Link(error) => error.is_a_guess(),
-            Self::Registration(error) => error.is_a_guess(),
-            Self::Address(error) => error.is_a_guess(),
+            Self::Link(error) => error.is_failure(),
+            Self::Registration(error) => error.is_failure(),
+            Self::Address(error) => error.is_failure(),
             Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) => false,
         }
     }
@@ -102,13 +101,7 @@ impl Failure for RecoveryError {
 /// Sends links, and does what they are for.
 #[derive(Clone)]
 pub(crate) struct Recovery {
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
-    pub(crate) hasher: Hasher,
-    pub(crate) limits: Limits,
-    pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
-    pub(crate) outbox: Outbox,
 }
 
 impl Recovery {
@@ -119,10 +112,10 @@ impl Recovery {
         identifier: &Identifier,
     ) -> Result<(), RecoveryError> {
         let subject = Subject { ip: client.ip, identifier: identifier.key() };
-        self.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
-        let user = Accounts::identified(self.db.reader(), identifier).await?;
+        self.accounts.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
+        let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
-        self.db.retry(|| self.write_reset(client, identifier, user.as_ref())).await
+        self.accounts.db.retry(|| self.write_reset(client, identifier, user.as_ref())).await
     }
 
     async fn write_reset(
@@ -131,8 +124,8 @@ impl Recovery {
         identifier: &Identifier,
         user: Option<&User>,
     ) -> Result<(), RecoveryError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
+        let now = self.accounts.clock.now();
+        let txn = self.accounts.db.begin().await?;
         // Locked, or looked for where there is nobody, so that both take as long. And no two requests
         // for nobody wait for each other, as those for somebody else do not.
         let id = user.map_or_else(|| UserId::new(now), |user| user.id);
@@ -149,10 +142,13 @@ impl Recovery {
         match &locked {
             Some(user) => {
                 let letter = Letter::to(user, kind, client).with(token);
-                self.outbox.write(&txn, now, letter).await?;
+                self.accounts.outbox.write(&txn, now, letter).await?;
             }
             None => {
-                self.outbox.pretend(&txn, now, Letter::to_nobody(kind, client, token)).await?;
+                self.accounts
+                    .outbox
+                    .pretend(&txn, now, Letter::to_nobody(kind, client, token))
+                    .await?;
             }
         }
         let target = locked.as_ref().map(|user| user.id);
@@ -170,7 +166,7 @@ impl Recovery {
         password: &str,
     ) -> Result<(), RecoveryError> {
         let reset = self.reset_admitted(client, token, password);
-        links::admitted(&self.limits, client, reset).await
+        links::admitted(&self.accounts.limits, client, reset).await
     }
 
     async fn reset_admitted(
@@ -179,19 +175,21 @@ impl Recovery {
         token: Option<&LinkToken>,
         password: &str,
     ) -> Result<(), RecoveryError> {
-        let now = self.clock.now();
-        let found = links::find(self.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
+        let now = self.accounts.clock.now();
+        let found =
+            links::find(self.accounts.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        let user = Accounts::find_all(&self.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
+        let user =
+            Accounts::find_all(&self.accounts.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
         // Before the token is used: who is told to choose a better one still has it.
         let password = self
             .accounts
             .new_password(&user, password)
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
-        let hash = self.hasher.hash(&password).await?;
-        let outcome = self.db.retry(|| self.reset_once(client, &found, id, &hash)).await;
+        let hash = self.accounts.hasher.hash(&password).await?;
+        let outcome = self.accounts.db.retry(|| self.reset_once(client, &found, id, &hash)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
-        self.sessions.forget(id);
+        self.accounts.sessions.forget(id);
         outcome
     }
 
@@ -202,16 +200,16 @@ impl Recovery {
         id: UserId,
         hash: &PasswordHash,
     ) -> Result<(), RecoveryError> {
-        let txn = self.db.begin().await?;
+        let txn = self.accounts.db.begin().await?;
         let user = lock_addressee(&txn, found, id).await?;
         links::take(&txn, found.id).await?;
-        let now = self.clock.now();
+        let now = self.accounts.clock.now();
         store::reset_password(&txn, id, hash, now).await?;
-        self.sessions.end_all(&txn, id, EndReason::PasswordChanged, now).await?;
+        self.accounts.sessions.end_all(&txn, id, EndReason::PasswordChanged, now).await?;
         links::void(&txn, id).await?;
         audit::record(&txn, now, done(Kind::PasswordReset, id, client)).await?;
         let letter = Letter::to(&user, mail::Kind::PasswordChanged, client);
-        self.outbox.write(&txn, now, letter).await?;
+        self.accounts.outbox.write(&txn, now, letter).await?;
         Ok(txn.commit().await?)
     }
 
@@ -224,8 +222,8 @@ impl Recovery {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
         let subject = Subject { ip: client.ip, identifier: email.key() };
-        self.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
-        self.db.retry(|| self.write_verification(client, &email)).await
+        self.accounts.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
+        self.accounts.db.retry(|| self.write_verification(client, &email)).await
     }
 
     async fn write_verification(
@@ -233,8 +231,8 @@ impl Recovery {
         client: &Client,
         email: &Email,
     ) -> Result<(), RecoveryError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
+        let now = self.accounts.clock.now();
+        let txn = self.accounts.db.begin().await?;
         let owner = Accounts::identified(&txn, &Identifier::Email(email.key().to_owned())).await?;
         let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
         let owner = Accounts::lock(&txn, id).await?;
@@ -248,14 +246,14 @@ impl Recovery {
         let token = links::issue(&txn, now, new, None::<&()>).await?;
         if let Some(user) = waiting {
             let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
-            self.outbox.write(&txn, now, letter.with(token.expose())).await?;
+            self.accounts.outbox.write(&txn, now, letter.with(token.expose())).await?;
         } else if let Some((found, token)) = renewed {
             let pending: PendingAccount = found.details()?;
             let letter = verification(&pending, client, token.expose());
-            self.outbox.write(&txn, now, letter).await?;
+            self.accounts.outbox.write(&txn, now, letter).await?;
         } else {
             let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
-            self.outbox.pretend(&txn, now, letter).await?;
+            self.accounts.outbox.pretend(&txn, now, letter).await?;
         }
         let target = waiting.map(|user| user.id);
         audit::record(&txn, now, asked(Kind::VerificationRequested, target, client)).await?;
@@ -272,7 +270,7 @@ impl Recovery {
         username: Option<&str>,
     ) -> Result<(), RecoveryError> {
         let verify = self.verify_admitted(client, token, username);
-        links::admitted(&self.limits, client, verify).await
+        links::admitted(&self.accounts.limits, client, verify).await
     }
 
     async fn verify_admitted(
@@ -282,7 +280,9 @@ impl Recovery {
         username: Option<&str>,
     ) -> Result<(), RecoveryError> {
         let purposes = [Purpose::Registration, Purpose::Verification, Purpose::EmailChange];
-        let found = links::find(self.db.reader(), self.clock.now(), token, &purposes).await?;
+        let found =
+            links::find(self.accounts.db.reader(), self.accounts.clock.now(), token, &purposes)
+                .await?;
         match (found.purpose, found.user) {
             (Purpose::Registration, _) => {
                 self.accounts.complete_registration(client, &found, username).await?;
@@ -292,8 +292,8 @@ impl Recovery {
                 Ok(self.accounts.complete_email_change(client, &found).await?)
             }
             (_, Some(id)) => {
-                let outcome = self.db.retry(|| self.verify_once(client, &found, id)).await;
-                self.sessions.forget(id);
+                let outcome = self.accounts.db.retry(|| self.verify_once(client, &found, id)).await;
+                self.accounts.sessions.forget(id);
                 outcome
             }
             (_, None) => Err(LinkError::Invalid.into()),
@@ -306,10 +306,10 @@ impl Recovery {
         found: &Found,
         id: UserId,
     ) -> Result<(), RecoveryError> {
-        let txn = self.db.begin().await?;
+        let txn = self.accounts.db.begin().await?;
         lock_addressee(&txn, found, id).await?;
         links::take(&txn, found.id).await?;
-        let now = self.clock.now();
+        let now = self.accounts.clock.now();
         store::verify_email(&txn, id, now).await?;
         audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
         Ok(txn.commit().await?)

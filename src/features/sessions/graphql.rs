@@ -11,7 +11,7 @@ use crate::graphql::directive::{auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
-use crate::platform::access::Viewer;
+use crate::platform::access::{Anonymity, Viewer};
 use crate::platform::device::Device;
 use crate::platform::id::SessionId;
 
@@ -129,7 +129,8 @@ pub(crate) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Ends one of the caller's own sessions. Requires a signed-in caller.
+    /// Ends one of the caller's own sessions. A change of address that is not confirmed yet is void. Requires
+    /// a signed-in caller.
     #[graphql(guard = "SignedIn", directive = auth::apply(None))]
     async fn revoke_session(
         &self,
@@ -142,18 +143,17 @@ impl SessionMutation {
         Ok(true)
     }
 
-    /// Ends the caller's sessions but the one they call from, and says how many there were. Requires a
-    /// signed-in caller.
+    /// Ends the caller's sessions but the one they call from, and says how many there were. A change of
+    /// address that is not confirmed yet is void. Requires a signed-in caller.
     #[graphql(guard = "SignedIn", directive = auth::apply(None))]
     async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
-        let ended = sessions.revoke_others(ctx.client(), ctx.viewer()?).await;
-        ended.map_err(ApiError::database)
+        Ok(sessions.revoke_others(ctx.client(), ctx.viewer()?).await?)
     }
 
-    /// Ends all of the caller's sessions, this one too, and says how many there were. A change of
-    /// address that is not confirmed yet is void. Requires a recent sign-in. Requires a signed-in
-    /// caller.
+    /// Ends all of the caller's sessions, this one too, and says how many there were. What
+    /// was mailed about the account is void. A sign-in of the last five minutes is needed. Requires a
+    /// signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(None),
@@ -161,8 +161,7 @@ impl SessionMutation {
     )]
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
-        let ended = sessions.revoke_all(ctx.client(), ctx.viewer()?).await;
-        let ended = ended.map_err(ApiError::database)?;
+        let ended = sessions.revoke_all(ctx.client(), ctx.viewer()?).await?;
         ctx.forget_refresh_token();
         ctx.forget_cached_answers();
         Ok(ended)
@@ -184,6 +183,7 @@ impl From<RevokeError> for ApiError {
     fn from(error: RevokeError) -> Self {
         match error {
             RevokeError::NotFound => Self::new(Code::NotFound, "There is no such session"),
+            RevokeError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             RevokeError::Db(cause) => Self::database(cause),
         }
     }

@@ -13,7 +13,7 @@ use crate::platform::access::{Client, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::{SessionId, UserId};
 
-/// A living session, as its owner sees it: nothing of its tokens.
+/// A session, as its owner sees it: nothing of its tokens.
 #[derive(Clone, Debug)]
 pub(crate) struct OwnSession {
     pub(crate) id: SessionId,
@@ -33,6 +33,9 @@ pub(crate) enum RevokeError {
     /// None of the caller's own that lives.
     #[error("there is no such session")]
     NotFound,
+    /// The one that it was asked from ended meanwhile.
+    #[error("the session is over")]
+    SessionEnded,
     #[error(transparent)]
     Db(#[from] DbErr),
 }
@@ -41,7 +44,7 @@ impl DbFailure for RevokeError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::NotFound => None,
+            Self::NotFound | Self::SessionEnded => None,
         }
     }
 }
@@ -57,8 +60,8 @@ impl Sessions {
         store::list(self.db.reader(), user).await
     }
 
-    /// Whether the session that the caller calls from still lives, inside the caller's transaction,
-    /// which holds the lock on their row. It may have ended since the guard looked.
+    /// Whether the session that the caller calls from still lives: it may have ended since the guard
+    /// looked. Settled inside a transaction that holds the lock on their row.
     pub(crate) async fn is_alive(
         &self,
         txn: &impl ConnectionTrait,
@@ -67,7 +70,18 @@ impl Sessions {
         store::is_own(txn, viewer.session_id, viewer.user.id).await
     }
 
-    /// Ends one of the caller's sessions; another's does not exist.
+    /// Locks the caller's row, if the session they call from still lives.
+    async fn lock_living(
+        &self,
+        txn: &impl ConnectionTrait,
+        viewer: &Viewer,
+    ) -> Result<(), RevokeError> {
+        lock_user(txn, viewer.user.id).await?;
+        self.is_alive(txn, viewer).await?.then_some(()).ok_or(RevokeError::SessionEnded)
+    }
+
+    /// Ends one of the caller's sessions, with a change of address that is still to be confirmed
+    /// (RS-07): it may have been asked for there. Another's session does not exist.
     pub(crate) async fn revoke(
         &self,
         client: &Client,
@@ -87,11 +101,12 @@ impl Sessions {
     ) -> Result<(), RevokeError> {
         let user = viewer.user.id;
         let txn = self.db.begin().await?;
-        lock_user(&txn, user).await?;
+        self.lock_living(&txn, viewer).await?;
         if !store::is_own(&txn, id, user).await? {
             return Err(RevokeError::NotFound);
         }
         let now = self.clock.now();
+        links::void_change(&txn, user).await?;
         self.end(&txn, id, EndReason::Revoked, now).await?;
         let event = Event {
             kind: Kind::SessionRevoked,
@@ -104,21 +119,26 @@ impl Sessions {
         Ok(txn.commit().await?)
     }
 
-    /// Ends the caller's sessions but the one they call from, and returns how many there were.
+    /// Ends the caller's sessions but the one they call from, with a change of address that is still to
+    /// be confirmed, and returns how many there were.
     pub(crate) async fn revoke_others(
         &self,
         client: &Client,
         viewer: &Viewer,
-    ) -> Result<u64, DbErr> {
+    ) -> Result<u64, RevokeError> {
         let kept = Some(viewer.session_id);
         let outcome = self.db.retry(|| self.revoke_many(client, viewer, kept)).await;
         self.forget(viewer.user.id);
         outcome
     }
 
-    /// Ends all of the caller's sessions, with a change of address that is still to be confirmed
-    /// (RS-07), and returns how many there were.
-    pub(crate) async fn revoke_all(&self, client: &Client, viewer: &Viewer) -> Result<u64, DbErr> {
+    /// Ends all of the caller's sessions, with whatever was mailed about the account, and returns how
+    /// many there were.
+    pub(crate) async fn revoke_all(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+    ) -> Result<u64, RevokeError> {
         let outcome = self.db.retry(|| self.revoke_many(client, viewer, None)).await;
         self.forget(viewer.user.id);
         outcome
@@ -129,12 +149,13 @@ impl Sessions {
         client: &Client,
         viewer: &Viewer,
         kept: Option<SessionId>,
-    ) -> Result<u64, DbErr> {
+    ) -> Result<u64, RevokeError> {
         let (user, reason) = (viewer.user.id, EndReason::Revoked);
         let txn = self.db.begin().await?;
-        lock_user(&txn, user).await?;
+        self.lock_living(&txn, viewer).await?;
         let now = self.clock.now();
         let ended = if let Some(kept) = kept {
+            links::void_change(&txn, user).await?;
             self.end_others(&txn, user, kept, reason, now).await?
         } else {
             links::void(&txn, user).await?;

@@ -203,7 +203,28 @@ impl Inner {
     }
 }
 
+/// What the failure of an attempt says of who made it.
+pub(crate) trait Judged {
+    /// It is the server that failed: nobody's attempt is counted for that.
+    fn is_ours(&self) -> bool;
+
+    /// What was attempted is wrong, and not only something beside it.
+    fn is_failure(&self) -> bool {
+        true
+    }
+}
+
 impl Admission {
+    /// Counts the attempt by how it ended.
+    pub(crate) async fn settle<T, E: Judged>(self, outcome: &Result<T, E>) {
+        match outcome {
+            Err(error) if error.is_ours() => self.unjudged().await,
+            // Counted already.
+            Err(error) if error.is_failure() => {}
+            Ok(_) | Err(_) => self.succeeded().await,
+        }
+    }
+
     /// The attempt succeeded: where failures are counted it does not count.
     pub(crate) async fn succeeded(self) {
         self.amend(Check::on_success).await;

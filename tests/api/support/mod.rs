@@ -187,6 +187,21 @@ impl TestApp {
         self.call(LOGIN, json!({ "input": input }), None).await
     }
 
+    /// A further session of a user.
+    pub(crate) async fn again(&self, username: &str) -> SignedIn {
+        self.login(username, PASSWORD).await.signed_in("login")
+    }
+
+    /// A mutation of a signed-in user.
+    pub(crate) async fn mutate(&self, user: &SignedIn, call: &str) -> Reply {
+        self.query(&format!("mutation {{ {call} }}"), &user.access).await
+    }
+
+    /// Posts what the link in a mail carries.
+    pub(crate) async fn use_link(&self, field: &str, token: &str) -> Reply {
+        self.call(&format!("mutation {{ {field}(token: \"{token}\") }}"), json!({}), None).await
+    }
+
     pub(crate) async fn refresh(&self, token: &str) -> Reply {
         refresh(&self.app, token).await
     }

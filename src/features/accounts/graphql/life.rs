@@ -75,8 +75,8 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// Gives an account back the address that it had before a change, ends all its sessions, and shuts its
-    /// password until another is chosen by mail. For whoever reads the mail of that address. Anybody may
+    /// Gives an account back the address that it had before a change, ends all its sessions, and replaces
+    /// its password by one that nobody knows, until another is chosen by mail. For whoever reads the mail of that address. Anybody may
     /// call this.
     #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
     async fn undo_email_change(
@@ -180,6 +180,7 @@ impl InvitationMutation {
 impl From<ExportError> for ApiError {
     fn from(error: ExportError) -> Self {
         match error {
+            ExportError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             ExportError::Limited(limited) => limited.into(),
             ExportError::Db(cause) => Self::database(cause),
         }
@@ -204,6 +205,7 @@ impl From<AddressError> for ApiError {
             AddressError::Gone => Self::unauthenticated(Anonymity::SessionEnded),
             AddressError::Taken => Self::taken("email"),
             AddressError::Limited(limited) => limited.into(),
+            AddressError::Hash(error) => error.into(),
             AddressError::Link(error) => error.into(),
         }
     }

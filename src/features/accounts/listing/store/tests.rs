@@ -127,7 +127,6 @@ async fn plan(db: &Db, select: &Select<user::Entity>) -> String {
     steps.join("; ")
 }
 
-/// The index that holds the page of `listing` in one piece.
 #[tokio::test]
 async fn every_page_lies_in_one_piece_of_one_index() {
     let (_folder, db) = filled().await;
