@@ -22,6 +22,7 @@ mod m20261125_000013_create_one_time_tokens;
 mod m20261125_000014_add_device;
 mod m20261125_000015_index_newest_tokens;
 mod m20261125_000016_add_outbox_user;
+mod m20261126_000017_add_user_grants;
 
 use std::collections::BTreeSet;
 
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000014_add_device::Migration),
             Box::new(m20261125_000015_index_newest_tokens::Migration),
             Box::new(m20261125_000016_add_outbox_user::Migration),
+            Box::new(m20261126_000017_add_user_grants::Migration),
         ]
     }
 }

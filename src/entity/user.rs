@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::access::{self, Role};
+use crate::platform::access::{self, Grants, Role};
 use crate::platform::db::read_by_fields;
 use crate::platform::id::UserId;
 
@@ -35,6 +35,8 @@ pub(crate) struct Model {
     pub(crate) failed_logins: i32,
     /// When the operator, or its owner by mail, last unlocked the account.
     pub(crate) unlocked_at: Option<DateTimeUtc>,
+    /// The permissions that the user was given, as [`Grants`] spells them.
+    pub(crate) grants: Option<String>,
     #[sea_orm(has_many)]
     pub(crate) sessions: HasMany<super::session::Entity>,
 }
@@ -55,6 +57,7 @@ pub(crate) struct Account {
     created_at: DateTimeUtc,
     updated_at: DateTimeUtc,
     last_login_at: Option<DateTimeUtc>,
+    grants: Option<String>,
 }
 
 read_by_fields!(Account {
@@ -68,6 +71,7 @@ read_by_fields!(Account {
     created_at,
     updated_at,
     last_login_at,
+    grants,
 });
 
 impl From<Account> for access::User {
@@ -83,6 +87,7 @@ impl From<Account> for access::User {
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_login_at: row.last_login_at,
+            grants: Grants::parse(row.grants.as_deref()),
         }
     }
 }

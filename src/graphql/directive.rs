@@ -6,6 +6,7 @@ use async_graphql::registry::location_traits::Directive_At_FIELD_DEFINITION;
 use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::{Enum, TypeDirective};
 
+use super::rule::Rule;
 use crate::platform::access;
 use crate::platform::limits::{By, Counts, Limit};
 
@@ -19,13 +20,59 @@ pub(crate) enum Role {
     Admin,
 }
 
+/// Something that not every account may do. Roles imply some; others are granted one by one. ADMIN
+/// holds all.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
+#[graphql(remote = "access::Permission")]
+pub(crate) enum Permission {
+    /// See all users.
+    UsersRead,
+    /// Change users who may do no more than oneself, and invite people.
+    UsersWrite,
+    /// See all security events.
+    AuditRead,
+    /// Grant what one holds, and revoke it.
+    PermissionsGrant,
+    /// See all tasks.
+    TasksReadAll,
+    /// Change all tasks.
+    TasksWriteAll,
+}
+
 /// Anybody may call this.
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn public() {}
 
-/// Signed-in callers only; with role, at least that role.
-#[TypeDirective(location = "FieldDefinition")]
-pub(crate) fn auth(role: Option<Role>) {}
+/// Signed-in callers only; with role, at least that role; with permission, callers who hold it.
+#[TypeDirective(location = "FieldDefinition", name = "auth")]
+pub(crate) fn auth_directive(role: Option<Role>, permission: Option<Permission>) {}
+
+/// [`auth_directive`], from the rule that the guard beside it enforces.
+#[expect(non_camel_case_types, reason = "as the library's own directives are called")]
+pub(crate) struct auth;
+
+impl auth {
+    pub(crate) fn apply(enforced: Rule) -> MetaDirectiveInvocation {
+        let (role, permission) = match enforced {
+            Rule::SignedIn => (None, None),
+            Rule::Role(role) => (Some(role.into()), None),
+            Rule::Permission(permission) => (None, Some(permission.into())),
+        };
+        auth_directive::apply(role, permission)
+    }
+}
+
+impl Directive_At_FIELD_DEFINITION for auth {}
+
+impl TypeDirective for auth {
+    fn name(&self) -> Cow<'static, str> {
+        auth_directive.name()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        auth_directive.register(registry);
+    }
+}
 
 /// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing
 /// does not count.

@@ -1,10 +1,11 @@
-//! Guards: roles only, never rows. Each stands beside the directive that says the same in the SDL.
+//! Guards: roles and permissions only, never rows. Each stands beside the directive that says the same in the SDL.
 
 use async_graphql::{Context, Guard, Result};
 
 use super::context::ContextExt;
 use super::error::ApiError;
-use crate::platform::access::Role;
+use super::rule::Rule;
+use crate::platform::access::{Permission, Role};
 use crate::platform::clock::Clock;
 
 /// Lets a field through for signed-in callers only.
@@ -12,8 +13,7 @@ pub(crate) struct SignedIn;
 
 impl Guard for SignedIn {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        ctx.viewer()?;
-        Ok(())
+        Ok(Rule::SignedIn.admit(ctx)?)
     }
 }
 
@@ -22,10 +22,16 @@ pub(crate) struct RoleGuard(pub(crate) Role);
 
 impl Guard for RoleGuard {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        if !ctx.viewer()?.holds(self.0) {
-            return Err(ApiError::forbidden().into());
-        }
-        Ok(())
+        Ok(Rule::Role(self.0).admit(ctx)?)
+    }
+}
+
+/// Lets a field through for signed-in callers who hold the permission.
+pub(crate) struct PermissionGuard(pub(crate) Permission);
+
+impl Guard for PermissionGuard {
+    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        Ok(Rule::Permission(self.0).admit(ctx)?)
     }
 }
 

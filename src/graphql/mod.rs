@@ -8,3 +8,4 @@ pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod page;
 pub(crate) mod row;
+pub(crate) mod rule;

@@ -1,5 +1,7 @@
 //! Who calls, and what they may do.
 
+mod permission;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use sea_orm::prelude::StringLen;
 use sea_orm::{DeriveActiveEnum, EnumIter, Iterable};
 use uuid::Uuid;
 
+pub(crate) use self::permission::{Grant, Grants, Permission};
 use super::db::{Columns, FromColumns};
 use super::id::{SessionId, UserId};
 
@@ -52,6 +55,8 @@ pub(crate) struct User {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) last_login_at: Option<DateTime<Utc>>,
+    /// What the user was given beside what their role implies.
+    pub(crate) grants: Grants,
 }
 
 /// The caller of a request whose bearer token names a live session of an active user.

@@ -11,7 +11,7 @@ use moka::sync::Cache;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::access::Role;
+use super::access::{Permission, Role};
 use super::clock::Clock;
 use super::id::{SessionId, UserId, uuid_v7};
 use super::keys::{KeySet, Keys, TokenKey};
@@ -48,6 +48,17 @@ pub(crate) struct Claims {
     client_id: String,
     /// For other services. Here the role is read from current data.
     role: String,
+    /// The same.
+    #[serde(default)]
+    permissions: Vec<String>,
+}
+
+/// Of whom a token speaks.
+pub(crate) struct Subject<'a> {
+    pub(crate) user: UserId,
+    pub(crate) session: SessionId,
+    pub(crate) role: Role,
+    pub(crate) permissions: &'a [Permission],
 }
 
 /// One audience or several (RFC 7519, section 4.1.3).
@@ -124,24 +135,20 @@ impl Jwt {
     }
 
     /// Signs a token for a session with the current key.
-    pub(crate) fn issue(
-        &self,
-        user: UserId,
-        session: SessionId,
-        role: Role,
-    ) -> Result<String, CryptoError> {
+    pub(crate) fn issue(&self, subject: &Subject<'_>) -> Result<String, CryptoError> {
         let now = self.clock.now();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
             aud: Audience::One(self.settings.audience.clone()),
-            sub: user,
-            sid: session,
+            sub: subject.user,
+            sid: subject.session,
             jti: uuid_v7(now).to_string(),
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: now.timestamp() + i64::from(self.settings.ttl_seconds),
             client_id: CLIENT_ID.to_owned(),
-            role: role.as_str().to_owned(),
+            role: subject.role.as_str().to_owned(),
+            permissions: subject.permissions.iter().map(|one| one.as_str().to_owned()).collect(),
         };
         let keys = self.keys.current();
         let key = keys.signing(now);

@@ -7,18 +7,19 @@ use serde_json::json;
 use crate::support::{PASSWORD, SignedIn, TestApp};
 
 /// What a directive says.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Rule {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Rule {
     Public,
     SignedIn,
     Admin,
+    Permission(String),
 }
 
 /// A root field, as the SDL has it.
 pub(crate) struct Field {
     pub(crate) operation: &'static str,
     pub(crate) name: String,
-    rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     /// Whether it carries `@fresh`.
     is_fresh: bool,
     description: String,
@@ -31,11 +32,13 @@ fn rule(field: &FieldDefinition) -> Vec<Rule> {
         if ["rateLimit", "fresh"].contains(&directive.node.name.node.as_str()) {
             continue;
         }
-        let role = directive.node.arguments.iter().find(|(name, _)| name.node == "role");
-        rules.push(match (directive.node.name.node.as_str(), role) {
+        let argument = directive.node.arguments.first();
+        let argument = argument.map(|(name, value)| (name.node.as_str(), value.node.to_string()));
+        rules.push(match (directive.node.name.node.as_str(), argument) {
             ("public", None) => Rule::Public,
             ("auth", None) => Rule::SignedIn,
-            ("auth", Some((_, value))) if value.node.to_string() == "ADMIN" => Rule::Admin,
+            ("auth", Some(("role", role))) if role == "ADMIN" => Rule::Admin,
+            ("auth", Some(("permission", permission))) => Rule::Permission(permission),
             other => panic!("{}: no test knows {other:?}", field.name.node),
         });
     }
@@ -84,6 +87,12 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         }
         "logout" => format!("logout(refreshToken: \"{}\")", target.refresh),
         "setUserRole" => format!("setUserRole(id: \"{id}\", role: USER) {{ id }}"),
+        "grantPermission" => {
+            format!("grantPermission(id: \"{id}\", permission: USERS_READ) {{ id }}")
+        }
+        "revokePermission" => {
+            format!("revokePermission(id: \"{id}\", permission: USERS_READ) {{ id }}")
+        }
         "deactivateUser" => format!("deactivateUser(id: \"{id}\") {{ id }}"),
         "reactivateUser" => format!("reactivateUser(id: \"{id}\") {{ id }}"),
         "deleteUser" => format!("deleteUser(id: \"{id}\")"),
@@ -136,6 +145,10 @@ pub(crate) async fn prepared(
     let with_token = |token: String| sample(field, target).replace("pco_", &token);
     match field {
         "setUserRole" => sample(field, target).replace("USER", "ADMIN"),
+        "revokePermission" => {
+            mutate(sample("grantPermission", target)).await;
+            sample(field, target)
+        }
         "reactivateUser" => {
             mutate(sample("deactivateUser", target)).await;
             sample(field, target)
@@ -184,16 +197,17 @@ fn every_root_field_says_who_may_call_it_in_the_sdl_and_in_words() {
     let fields = root_fields();
     assert!(fields.len() >= 11);
     for Field { name, rules, description, .. } in fields {
-        let [rule] = rules[..] else {
+        let [rule] = &rules[..] else {
             panic!("{name}: mark it @public or @auth, exactly one, not {rules:?}");
         };
         let words = match rule {
-            Rule::Public => "Anybody may call this.",
-            Rule::SignedIn => "Requires a signed-in caller.",
-            Rule::Admin => "Requires role ADMIN.",
+            Rule::Public => "Anybody may call this.".to_owned(),
+            Rule::SignedIn => "Requires a signed-in caller.".to_owned(),
+            Rule::Admin => "Requires role ADMIN.".to_owned(),
+            Rule::Permission(permission) => format!("Requires permission {permission}."),
         };
         let description = description.replace('\n', " ");
-        assert!(description.ends_with(words), "{name} ends with {words:?}: {description}");
+        assert!(description.ends_with(&words), "{name} ends with {words:?}: {description}");
     }
 }
 
@@ -208,6 +222,7 @@ async fn every_root_field_keeps_its_rule_for_every_kind_of_caller() {
             "deactivated",
             "demoted",
             "stale",
+            "support",
             "admin",
             "stale admin",
         ] {
@@ -234,6 +249,7 @@ async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
         }
         "user" => Some(app.register("caller").await.access),
         "admin" => Some(app.admin("caller").await.access),
+        "support" => Some(app.granted("caller", "USERS_READ").await.access),
         "stale" | "stale admin" => {
             let user = match caller {
                 "stale" => app.register("caller").await,
@@ -261,11 +277,15 @@ async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
 }
 
 fn expected(field: &Field, caller: &str) -> &'static str {
-    match (field.rules[0], caller) {
-        (Rule::Admin, "user" | "demoted" | "stale") => "FORBIDDEN",
-        (Rule::SignedIn | Rule::Admin, "anonymous" | "forged" | "expired" | "deactivated") => {
-            "UNAUTHENTICATED"
-        }
+    let rule = &field.rules[0];
+    match (rule, caller) {
+        (Rule::Public, _) | (Rule::Permission(_) | Rule::Admin, "admin" | "stale admin") => {}
+        (_, "anonymous" | "forged" | "expired" | "deactivated") => return "UNAUTHENTICATED",
+        (Rule::SignedIn, _) => {}
+        (Rule::Permission(permission), "support") if permission == "USERS_READ" => {}
+        (Rule::Permission(_) | Rule::Admin, _) => return "FORBIDDEN",
+    }
+    match (rule, caller) {
         (_, "stale" | "stale admin") if field.is_fresh => "STEP_UP_REQUIRED",
         // There is nothing that the sample names, which only those are told who may call.
         _ => match field.name.as_str() {

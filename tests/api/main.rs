@@ -36,6 +36,7 @@ mod migrations;
 mod outages;
 mod own_account;
 mod own_sessions;
+mod permissions;
 mod production;
 mod recovery;
 mod registration;

@@ -11,7 +11,7 @@ export const GROUPS = {
   "A forgotten password": ["requestPasswordReset", "resetPassword"],
   "Your account": ["me", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
-  "Users": ["users", "user", "inviteUser", "setUserRole", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
+  "Users": ["users", "user", "inviteUser", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
 };
 
@@ -27,6 +27,9 @@ const SAMPLES = {
   "acceptUserInvitation.input": { username: "visitor", password: PASSWORD, fullName: null },
   "updateProfile.input": { fullName: "Alice Liddell" },
   "setUserRole.role": "ADMIN",
+  "grantPermission.permission": "USERS_READ",
+  "grantPermission.expiresAt": null,
+  "revokePermission.permission": "USERS_READ",
   "inviteUser.role": "USER",
   "inviteUser.email": "visitor@example.com",
   "users.filter": { isActive: true },

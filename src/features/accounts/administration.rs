@@ -1,9 +1,10 @@
-//! What admins and the operator do to accounts: roles, deactivation, deletion.
+//! What admins, others who may, and the operator do to accounts: roles, permissions, deactivation,
+//! deletion.
 //!
 //! Each is one transaction that first locks the target, the acting admin and all active admins,
 //! in the order of their ids, and looks again at what the guard saw. So two admins who demote
 //! each other meet in the database: the second one is no admin any more, or is the last (AZ-06).
-//! The operator needs no standing, and leaves no service without an admin either; nor does somebody
+//! Nobody changes an account that may do more than their own. The operator needs no standing, and leaves no service without an admin either; nor does somebody
 //! who shuts or deletes their own account.
 
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, Role, User, Viewer};
+use crate::platform::access::{Client, Grant, Permission, Role, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
 use crate::platform::mail::{self, Letter};
@@ -25,7 +26,7 @@ use crate::platform::passwords::hash::PasswordHash;
 pub(crate) enum AdminError {
     #[error("there is no such user")]
     NotFound,
-    #[error("the acting user is no longer an active admin")]
+    #[error("the acting user may not do this, or not any more")]
     Forbidden,
     #[error("the last active admin must remain one")]
     LastAdmin,
@@ -48,8 +49,8 @@ impl DbFailure for AdminError {
 /// In whose name an account is changed.
 #[derive(Clone, Copy)]
 pub(crate) enum By<'a> {
-    /// An admin, whose standing is looked at again in the transaction.
-    Admin(&'a Viewer),
+    /// Somebody who may change accounts; that is looked at again in the transaction.
+    Staff(&'a Viewer),
     /// Whose account it is.
     Owner(&'a Viewer),
     /// The operator, at the command line.
@@ -60,6 +61,8 @@ pub(crate) enum By<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum Change<'a> {
     Role(Role),
+    Grant(Grant),
+    Revoke(Permission),
     Deactivate,
     Reactivate,
     Delete,
@@ -77,6 +80,29 @@ impl Accounts {
         role: Role,
     ) -> Result<User, AdminError> {
         self.change(client, by, id, Change::Role(role)).await
+    }
+
+    /// Gives a user a permission that the caller holds for at least as long. A grant of the same
+    /// permission before it is replaced.
+    pub(crate) async fn grant(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+        grant: Grant,
+    ) -> Result<User, AdminError> {
+        self.change(client, By::Staff(viewer), id, Change::Grant(grant)).await
+    }
+
+    /// Takes a permission back that the caller holds. What the user's role implies stays.
+    pub(crate) async fn revoke(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: UserId,
+        permission: Permission,
+    ) -> Result<User, AdminError> {
+        self.change(client, By::Staff(viewer), id, Change::Revoke(permission)).await
     }
 
     /// Shuts a user out and ends all their sessions.
@@ -132,9 +158,13 @@ impl Accounts {
     ) -> Result<User, AdminError> {
         let txn = self.db.begin().await?;
         let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
+        let now = self.clock.now();
         self.check(&txn, by, &locked).await?;
         let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
-        if change.is_done_for(target) {
+        if !by.may(&locked, target, now, |actor| change.is_open_to(actor, now)) {
+            return Err(AdminError::Forbidden);
+        }
+        if change.is_done_for(target, now) {
             return Ok(target.clone());
         }
         let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
@@ -142,13 +172,17 @@ impl Accounts {
         if others == 0 && removes_an_admin {
             return Err(AdminError::LastAdmin);
         }
-        let now = self.clock.now();
         let changed = self.apply(&txn, target, change, now).await?;
         audit::record(&txn, now, by.event(client, change.kind(), id)).await?;
         let told = match change {
             Change::Password(_) => Some(mail::Kind::PasswordChanged),
             Change::Delete => Some(mail::Kind::AccountDeleted),
-            Change::Role(_) | Change::Deactivate | Change::Reactivate | Change::Unlock => None,
+            Change::Role(_)
+            | Change::Grant(_)
+            | Change::Revoke(_)
+            | Change::Deactivate
+            | Change::Reactivate
+            | Change::Unlock => None,
         };
         if let Some(kind) = told {
             self.outbox.write(&txn, now, Letter::to(&changed, kind, client)).await?;
@@ -172,22 +206,20 @@ impl Accounts {
         }
     }
 
-    /// Looks at the locked rows whether the guard's word still stands, and at the caller's session.
+    /// Looks whether the caller, whose row is locked, and their session are still there.
     pub(super) async fn check(
         &self,
         txn: &DatabaseTransaction,
         by: By<'_>,
         locked: &[User],
     ) -> Result<(), AdminError> {
-        by.check(locked)?;
-        match by {
-            By::Admin(viewer) | By::Owner(viewer)
-                if !self.sessions.is_alive(txn, viewer).await? =>
-            {
-                Err(AdminError::SessionEnded)
+        let is_there = match by {
+            By::Staff(viewer) | By::Owner(viewer) => {
+                by.actor(locked).is_some() && self.sessions.is_alive(txn, viewer).await?
             }
-            _ => Ok(()),
-        }
+            By::Operator => true,
+        };
+        is_there.then_some(()).ok_or(AdminError::SessionEnded)
     }
 
     async fn apply(
@@ -200,6 +232,8 @@ impl Accounts {
         let mut user = User { updated_at: now, ..target.clone() };
         match change {
             Change::Role(role) => user.role = role,
+            Change::Grant(grant) => user.grants = user.grants.with(grant, now),
+            Change::Revoke(permission) => user.grants = user.grants.without(permission, now),
             Change::Deactivate => {
                 user.is_active = false;
                 links::void(txn, user.id).await?;
@@ -235,31 +269,44 @@ fn is_admin(user: &User) -> bool {
 }
 
 impl<'a> By<'a> {
-    /// Looks at the locked rows whether the guard's word still stands.
-    fn check(self, locked: &[User]) -> Result<(), AdminError> {
-        let is_there = |viewer: &Viewer, stands: fn(&User) -> bool| {
-            locked.iter().any(|user| user.id == viewer.user.id && stands(user))
-        };
+    /// The caller, as their locked row has them, if they are active.
+    fn actor(self, locked: &[User]) -> Option<&User> {
         match self {
-            Self::Admin(viewer) if !is_there(viewer, is_admin) => Err(AdminError::Forbidden),
-            Self::Owner(viewer) if !is_there(viewer, |user| user.is_active) => {
-                Err(AdminError::SessionEnded)
+            Self::Staff(viewer) | Self::Owner(viewer) => {
+                locked.iter().find(|user| user.id == viewer.user.id && user.is_active)
             }
-            Self::Admin(_) | Self::Owner(_) | Self::Operator => Ok(()),
+            Self::Operator => None,
+        }
+    }
+
+    /// Whether this change of `target` is for whoever makes it.
+    pub(super) fn may(
+        self,
+        locked: &[User],
+        target: &User,
+        now: DateTime<Utc>,
+        is_open_to: impl Fn(&User) -> bool,
+    ) -> bool {
+        match self {
+            Self::Staff(_) => self
+                .actor(locked)
+                .is_some_and(|actor| is_open_to(actor) && actor.may_all_of(target, now)),
+            Self::Owner(viewer) => viewer.user.id == target.id,
+            Self::Operator => true,
         }
     }
 
     /// Whom a change of `id` has to lock besides the admins.
     pub(super) fn ids(self, id: UserId) -> [UserId; 2] {
         match self {
-            Self::Admin(viewer) => [id, viewer.user.id],
+            Self::Staff(viewer) => [id, viewer.user.id],
             Self::Owner(_) | Self::Operator => [id, id],
         }
     }
 
     pub(super) fn event(self, client: &'a Client, kind: Kind, id: UserId) -> Event<'a> {
         let (actor, session) = match self {
-            Self::Admin(viewer) | Self::Owner(viewer) => {
+            Self::Staff(viewer) | Self::Owner(viewer) => {
                 (Actor::from(viewer), Some(viewer.session_id))
             }
             Self::Operator => (Actor::Cli, None),
@@ -269,10 +316,27 @@ impl<'a> By<'a> {
 }
 
 impl Change<'_> {
+    /// Whether somebody may make this change of an account that may do no more than theirs.
+    fn is_open_to(self, actor: &User, now: DateTime<Utc>) -> bool {
+        let may = |permission| actor.may(permission, now);
+        match self {
+            Self::Role(_) => actor.role == Role::Admin,
+            Self::Grant(grant) => may(Permission::PermissionsGrant) && actor.may_grant(grant, now),
+            Self::Revoke(permission) => may(Permission::PermissionsGrant) && may(permission),
+            Self::Deactivate | Self::Reactivate | Self::Delete => may(Permission::UsersWrite),
+            // The operator's alone.
+            Self::Password(_) | Self::Unlock => false,
+        }
+    }
+
     /// Whether there is nothing left to do: doing it twice is no error and no second event.
-    fn is_done_for(self, user: &User) -> bool {
+    fn is_done_for(self, user: &User, now: DateTime<Utc>) -> bool {
         match self {
             Self::Role(role) => user.role == role,
+            Self::Grant(grant) => user.grants.at(now).any(|held| held == grant),
+            Self::Revoke(permission) => {
+                user.grants.at(now).all(|held| held.permission != permission)
+            }
             Self::Deactivate => !user.is_active,
             Self::Reactivate => user.is_active,
             Self::Delete | Self::Password(_) | Self::Unlock => false,
@@ -284,13 +348,19 @@ impl Change<'_> {
         match self {
             Self::Role(role) => role != Role::Admin,
             Self::Deactivate | Self::Delete => true,
-            Self::Reactivate | Self::Password(_) | Self::Unlock => false,
+            Self::Grant(_)
+            | Self::Revoke(_)
+            | Self::Reactivate
+            | Self::Password(_)
+            | Self::Unlock => false,
         }
     }
 
     fn kind(self) -> Kind {
         match self {
             Self::Role(_) => Kind::RoleChanged,
+            Self::Grant(_) => Kind::PermissionGranted,
+            Self::Revoke(_) => Kind::PermissionRevoked,
             Self::Deactivate => Kind::UserDeactivated,
             Self::Reactivate => Kind::UserReactivated,
             Self::Delete => Kind::UserDeleted,

@@ -20,9 +20,11 @@ use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, RoleGuard, SignedIn};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard, SignedIn};
 use crate::graphql::page::Window;
-use crate::platform::access::{self, Anonymity, Role};
+use crate::graphql::rule::Rule;
+use crate::platform::access::{self, Anonymity, Grant, Grants, Permission, Role};
+use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 
@@ -50,6 +52,17 @@ pub(crate) struct User {
     updated_at: DateTime<Utc>,
     /// When the user last signed in.
     last_login_at: Option<DateTime<Utc>>,
+    #[graphql(skip)]
+    standing: (Role, Grants),
+}
+
+/// A permission that a user was given beside what their role implies.
+#[derive(SimpleObject)]
+pub(crate) struct PermissionGrant {
+    /// The permission.
+    permission: directive::Permission,
+    /// Until when it counts; null: until it is revoked.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl From<&access::User> for User {
@@ -65,6 +78,7 @@ impl From<&access::User> for User {
             created_at: user.created_at,
             updated_at: user.updated_at,
             last_login_at: user.last_login_at,
+            standing: (user.role, user.grants.clone()),
         }
     }
 }
@@ -84,6 +98,7 @@ pub(crate) struct RegisterInput {
 
 /// What registration leads to.
 #[derive(Union)]
+#[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum RegisterResult {
     AuthPayload(AuthPayload),
     VerificationRequired(VerificationRequired),
@@ -115,15 +130,15 @@ pub(crate) struct AccountQuery;
 #[Object]
 impl AccountQuery {
     /// The caller's own account. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn me(&self, ctx: &Context<'_>) -> Result<User> {
         Ok(User::from(&*ctx.viewer()?.user))
     }
 
-    /// A user by id; null for an id that names none. Requires role ADMIN.
+    /// A user by id; null for an id that names none. Requires permission USERS_READ.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "PermissionGuard(Permission::UsersRead)",
+        directive = auth::apply(Rule::Permission(Permission::UsersRead))
     )]
     async fn user(
         &self,
@@ -135,10 +150,10 @@ impl AccountQuery {
         loader.load_one(id).await.map_err(|cause| ApiError::database((*cause).clone()))
     }
 
-    /// All users, in pages. Requires role ADMIN.
+    /// All users, in pages. Requires permission USERS_READ.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "PermissionGuard(Permission::UsersRead)",
+        directive = auth::apply(Rule::Permission(Permission::UsersRead))
     )]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn users(
@@ -203,7 +218,7 @@ impl AdministrationMutation {
     /// is needed. Requires role ADMIN.
     #[graphql(
         guard = "RoleGuard(Role::Admin).and(Fresh)",
-        directive = auth::apply(Some(directive::Role::Admin)),
+        directive = auth::apply(Rule::Role(Role::Admin)),
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn set_user_role(
@@ -212,46 +227,92 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
         #[graphql(desc = "The role to give.")] role: directive::Role,
     ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
         let user = accounts.set_role(ctx.client(), by, target(&id)?, role.into()).await?;
         Ok(User::from(&user))
     }
 
-    /// Shuts a user out and ends all their sessions. Requires role ADMIN.
+    /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
+    /// request. A sign-in of the last five minutes is needed. Requires permission PERMISSIONS_GRANT.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn grant_permission(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+        #[graphql(desc = "The permission to give.")] permission: directive::Permission,
+        #[graphql(desc = "Until when it counts; until it is revoked by default.")]
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<User> {
+        let now = ctx.service::<Clock>().now();
+        if expires_at.is_some_and(|expires_at| expires_at <= now) {
+            let message = "This time is over";
+            return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));
+        }
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let grant = Grant { permission: permission.into(), expires_at };
+        let user = accounts.grant(ctx.client(), viewer, target(&id)?, grant).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on
+    /// their next request. What their role implies stays. A sign-in of the last five minutes is
+    /// needed. Requires permission PERMISSIONS_GRANT.
+    #[graphql(
+        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn revoke_permission(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+        #[graphql(desc = "The permission to take back.")] permission: directive::Permission,
+    ) -> Result<User> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let permission = permission.into();
+        let user = accounts.revoke(ctx.client(), viewer, target(&id)?, permission).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Shuts a user out and ends all their sessions. Requires permission USERS_WRITE.
+    #[graphql(
+        guard = "PermissionGuard(Permission::UsersWrite)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
     )]
     async fn deactivate_user(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
         let user = accounts.deactivate(ctx.client(), by, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
-    /// Lets a deactivated user sign in again. Requires role ADMIN.
+    /// Lets a deactivated user sign in again. Requires permission USERS_WRITE.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "PermissionGuard(Permission::UsersWrite)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
     )]
     async fn reactivate_user(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
         let user = accounts.reactivate(ctx.client(), by, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
     /// Deletes a user with all that is theirs, and answers the id. A sign-in of the last five minutes is
-    /// needed. Requires role ADMIN.
+    /// needed. Requires permission USERS_WRITE.
     #[graphql(
-        guard = "RoleGuard(Role::Admin).and(Fresh)",
-        directive = auth::apply(Some(directive::Role::Admin)),
+        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn delete_user(
@@ -259,22 +320,22 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<ID> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
         let user = accounts.delete(ctx.client(), by, target(&id)?).await?;
         Ok(user.id.to_string().into())
     }
 
-    /// Ends all sessions of a user, and says how many there were. Requires role ADMIN.
+    /// Ends all sessions of a user, and says how many there were. Requires permission USERS_WRITE.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "PermissionGuard(Permission::UsersWrite)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
     )]
     async fn end_user_sessions(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<u64> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Admin(ctx.viewer()?));
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
         Ok(accounts.end_sessions(ctx.client(), by, target(&id)?).await?)
     }
 }

@@ -1,6 +1,5 @@
-//! Invitations: an admin names an address and a role, its owner does the rest.
+//! Invitations: an admin, or somebody else who may change users, names an address and a role, its owner does the rest.
 
-use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Deserialize, Serialize};
 
 use super::create_error::CreateError;
@@ -10,7 +9,7 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
-use crate::platform::access::{Client, Role, User, Viewer};
+use crate::platform::access::{Client, Permission, Role, User, Viewer};
 use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Subject};
 use crate::platform::mail::{self, Letter};
@@ -74,7 +73,8 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let inviter = self.lock_caller(&txn, viewer).await?.ok_or(CreateError::SessionEnded)?;
-        if inviter.role != Role::Admin {
+        // Nobody invites somebody who could do more than they.
+        if inviter.role < role || !inviter.may(Permission::UsersWrite, now) {
             return Err(CreateError::Forbidden);
         }
         let identifier = Identifier::Email(email.key().to_owned());
@@ -163,12 +163,17 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         // Who may not invite any more has invited nobody.
-        active_admin(&txn, promised.by).await?.ok_or(CreateError::InvalidToken)?;
+        let role = if promised.is_admin { Role::Admin } else { Role::User };
+        let inviter = store::lock(&txn, promised.by).await?.filter(|inviter| {
+            inviter.is_active && inviter.role >= role && inviter.may(Permission::UsersWrite, now)
+        });
+        if inviter.is_none() {
+            return Err(CreateError::InvalidToken);
+        }
         links::take(&txn, found.id).await?;
         if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
             return Err(CreateError::Taken("email"));
         }
-        let role = if promised.is_admin { Role::Admin } else { Role::User };
         let standing = Standing { role, email_verified: true };
         let user = Self::insert(&txn, accepted, hash, standing, now).await?;
         let event = Event {
@@ -191,10 +196,4 @@ impl Accounts {
         txn.commit().await?;
         Ok(signed_in)
     }
-}
-
-/// Locks a user who is an active admin.
-async fn active_admin(txn: &impl ConnectionTrait, id: UserId) -> Result<Option<User>, DbErr> {
-    let user = store::lock(txn, id).await?;
-    Ok(user.filter(|user| user.is_active && user.role == Role::Admin))
 }

@@ -1,5 +1,5 @@
 //! What the operator does at the command line: set a password, unlock an account, end a user's
-//! sessions, which admins may too.
+//! sessions, which others may too.
 //!
 //! Admins do not set passwords, and no field of the schema takes one for somebody else (PW-12).
 
@@ -11,7 +11,7 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, User};
+use crate::platform::access::{Client, Permission, User};
 use crate::platform::id::UserId;
 use crate::platform::invalid::Invalid;
 use crate::platform::passwords::hash::HashError;
@@ -74,10 +74,11 @@ impl Accounts {
         let txn = self.db.begin().await?;
         let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
         self.check(&txn, by, &locked).await?;
-        if !locked.iter().any(|user| user.id == id) {
-            return Err(AdminError::NotFound);
-        }
         let now = self.clock.now();
+        let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
+        if !by.may(&locked, target, now, |actor| actor.may(Permission::UsersWrite, now)) {
+            return Err(AdminError::Forbidden);
+        }
         let ended = self.sessions.end_all(&txn, id, EndReason::Revoked, now).await?;
         links::void(&txn, id).await?;
         if ended > 0 {

@@ -72,6 +72,7 @@ impl Admission {
 }
 
 /// What a registration led to.
+#[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum Registered {
     SignedIn(User, Tokens),
     /// Whether there is an account with this address or not.

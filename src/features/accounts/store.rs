@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::identity::{Email, FullName, Identifier, Username};
 use crate::entity::user;
-use crate::platform::access::{Role, User};
+use crate::platform::access::{Grants, Role, User};
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 use crate::platform::passwords::hash::PasswordHash;
@@ -39,6 +39,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         created_at: new.now,
         updated_at: new.now,
         last_login_at: None,
+        grants: Grants::default(),
     };
     let active = user::ActiveModel {
         id: Set(user.id),
@@ -56,6 +57,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         last_login_at: Set(user.last_login_at),
         failed_logins: Set(0),
         unlocked_at: Set(None),
+        grants: Set(user.grants.stored()),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;
     Ok(user)
@@ -137,11 +139,12 @@ pub(super) async fn lock_with_admins(
     Ok(rows.into_iter().map(User::from).collect())
 }
 
-/// Writes a user's role and whether they are active.
+/// Writes a user's role, what they were granted, and whether they are active.
 pub(super) async fn update_standing(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::Role, Expr::value(user.role))
         .col_expr(user::Column::IsActive, Expr::value(user.is_active))
+        .col_expr(user::Column::Grants, Expr::value(user.grants.stored()))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
         .exec(txn)

@@ -9,11 +9,13 @@ use super::Kind;
 use super::listing::{Filter, Listing, Log, Page, Place, Recorded, Side};
 use crate::features::accounts::graphql::{User, UserLoader};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, auth};
+use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::guard::RoleGuard;
+use crate::graphql::guard::PermissionGuard;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
-use crate::platform::access::Role;
+use crate::graphql::rule::Rule;
+use crate::platform::access::Permission;
+use crate::platform::clock::Clock;
 use crate::platform::id::{AuditEventId, UserId};
 
 /// The order's name inside cursors: there is one.
@@ -53,6 +55,10 @@ pub(crate) enum AuditEventType {
     RateLimited,
     /// An account got another role.
     RoleChanged,
+    /// A user was given a permission.
+    PermissionGranted,
+    /// A permission was taken back from a user.
+    PermissionRevoked,
     /// An account was shut, and its sessions ended.
     UserDeactivated,
     /// A shut account was opened again.
@@ -149,6 +155,10 @@ impl AuditEvent {
     /// The user who did it, if one did who still exists.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let Some(id) = self.actor_id else { return Ok(None) };
+        let viewer = &ctx.viewer()?.user;
+        if viewer.id != id && !viewer.may(Permission::UsersRead, ctx.service::<Clock>().now()) {
+            return Ok(None);
+        }
         let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
         loader.load_one(id).await.map_err(|cause| ApiError::database((*cause).clone()))
     }
@@ -289,10 +299,11 @@ pub(crate) struct AuditQuery;
 
 #[Object]
 impl AuditQuery {
-    /// What happened that matters to security, in pages, the newest first. Requires role ADMIN.
+    /// What happened that matters to security, in pages, the newest first. Requires permission
+    /// AUDIT_READ.
     #[graphql(
-        guard = "RoleGuard(Role::Admin)",
-        directive = auth::apply(Some(directive::Role::Admin))
+        guard = "PermissionGuard(Permission::AuditRead)",
+        directive = auth::apply(Rule::Permission(Permission::AuditRead))
     )]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn audit_events(

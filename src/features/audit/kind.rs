@@ -54,6 +54,10 @@ kinds! {
     /// A caller asked too often.
     RateLimited = "RATE_LIMITED", "REFUSED";
     RoleChanged = "ROLE_CHANGED", "DONE";
+    /// A user was given a permission.
+    PermissionGranted = "PERMISSION_GRANTED", "DONE";
+    /// A permission was taken back from a user.
+    PermissionRevoked = "PERMISSION_REVOKED", "DONE";
     UserDeactivated = "USER_DEACTIVATED", "DONE";
     UserReactivated = "USER_REACTIVATED", "DONE";
     UserDeleted = "USER_DELETED", "DONE";

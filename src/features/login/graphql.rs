@@ -13,6 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::SignedIn;
+use crate::graphql::rule::Rule;
 use crate::platform::access::{self, Anonymity, Refusal, Refused, TokenMode};
 use crate::platform::passwords::policy::Password;
 
@@ -95,7 +96,7 @@ impl LoginMutation {
     /// and counts as a recent sign-in. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = limit::apply(&LIMITS[0]),
         directive = limit::apply(&LIMITS[1]),
         directive = limit::apply(&LIMITS[2])
@@ -114,7 +115,7 @@ impl LoginMutation {
     /// Changes the caller's password, and ends their other sessions. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = limit::apply(&LIMITS[0]),
         directive = limit::apply(&LIMITS[1]),
         directive = limit::apply(&LIMITS[2])

@@ -62,7 +62,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     assert_eq!(viewer.user.id, boss.id);
     let held = it.held_at_the_hash("alice").await;
 
-    it.app.accounts.deactivate(&Client::CLI, By::Admin(&viewer), alice.id).await.unwrap();
+    it.app.accounts.deactivate(&Client::CLI, By::Staff(&viewer), alice.id).await.unwrap();
 
     let begun = it.login.begin(&Client::CLI, &held, None).await.unwrap();
     assert!(begun.is_none(), "no session for an account that was open once");

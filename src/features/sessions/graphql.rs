@@ -11,6 +11,7 @@ use crate::graphql::directive::{auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
+use crate::graphql::rule::Rule;
 use crate::platform::access::{Anonymity, Viewer};
 use crate::platform::device::Device;
 use crate::platform::id::SessionId;
@@ -131,7 +132,7 @@ pub(crate) struct SessionMutation;
 impl SessionMutation {
     /// Ends one of the caller's own sessions. A change of address that is not confirmed yet is void. Requires
     /// a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
@@ -145,7 +146,7 @@ impl SessionMutation {
 
     /// Ends the caller's sessions but the one they call from, and says how many there were. A change of
     /// address that is not confirmed yet is void. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
         Ok(sessions.revoke_others(ctx.client(), ctx.viewer()?).await?)
@@ -156,7 +157,7 @@ impl SessionMutation {
     /// signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {

@@ -32,7 +32,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::device::Device;
 use crate::platform::id::{SessionId, UserId};
-use crate::platform::jwt::{Jwt, TokenError};
+use crate::platform::jwt::{Jwt, Subject, TokenError};
 use crate::platform::keys::Keys;
 use crate::platform::limits::Limits;
 use crate::platform::mail::{self, Letter, Outbox};
@@ -322,8 +322,11 @@ impl Sessions {
         refresh: RefreshToken,
         refresh_ttl: TimeDelta,
     ) -> Result<Tokens, CryptoError> {
+        let permissions = user.permissions(self.clock.now());
+        let subject =
+            Subject { user: user.id, session, role: user.role, permissions: &permissions };
         Ok(Tokens {
-            access: self.jwt.issue(user.id, session, user.role)?,
+            access: self.jwt.issue(&subject)?,
             access_ttl_seconds: self.jwt.ttl_seconds(),
             refresh,
             refresh_ttl_seconds: refresh_ttl.num_seconds(),

@@ -57,6 +57,17 @@ async fn fixture_of(algorithm: Algorithm) -> Fixture {
 }
 
 impl Fixture {
+    /// What [`Jwt::issue`] makes for an admin.
+    fn issue(&self) -> String {
+        self.issue_for(Role::Admin)
+    }
+
+    fn issue_for(&self, role: Role) -> String {
+        let permissions = role.permissions();
+        let (user, session) = (self.user, self.session);
+        self.jwt.issue(&Subject { user, session, role, permissions }).unwrap()
+    }
+
     fn header(&self) -> Value {
         let keys = self.keys.current();
         let key = keys.signing(self.clock.now());
@@ -135,11 +146,11 @@ async fn a_key_that_has_ended_vouches_for_nothing_new() {
 #[tokio::test]
 async fn a_token_that_was_verified_is_looked_at_again_when_its_key_goes_and_when_its_time_is_up() {
     let it = fixture().await;
-    let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
+    let token = it.issue();
     for _ in 0..2 {
         assert_eq!(it.jwt.verify(&token).unwrap().sid, it.session);
     }
-    let other = it.jwt.issue(it.user, it.session, Role::User).unwrap();
+    let other = it.issue_for(Role::User);
     let (signed, _) = token.rsplit_once('.').unwrap();
     let forged = format!("{signed}.{}", other.rsplit_once('.').unwrap().1);
     assert!(it.refuses(&forged), "only what was verified is known");
@@ -153,7 +164,7 @@ async fn a_token_that_was_verified_is_looked_at_again_when_its_key_goes_and_when
     it.keys.reload().await.unwrap();
     assert!(it.refuses(&token), "its key was dropped");
 
-    let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
+    let token = it.issue();
     assert!(it.jwt.verify(&token).is_ok());
     it.clock.advance(Duration::from_secs(905));
     assert!(matches!(it.jwt.verify(&token), Err(TokenError::Expired(_))));
@@ -167,7 +178,7 @@ async fn what_we_issue_we_accept_until_it_expires() {
 }
 
 fn accepts_its_own_until_they_expire(it: &Fixture) {
-    let token = it.jwt.issue(it.user, it.session, Role::Admin).unwrap();
+    let token = it.issue();
 
     let claims = it.jwt.verify(&token).unwrap();
     assert_eq!((claims.sub, claims.sid, claims.role.as_str()), (it.user, it.session, "ADMIN"));

@@ -214,6 +214,16 @@ impl TestApp {
         self.login(username, PASSWORD).await.signed_in("login")
     }
 
+    /// An account that was granted a permission, by an admin.
+    pub(crate) async fn granted(&self, username: &str, permission: &str) -> SignedIn {
+        let user = self.register(username).await;
+        let boss = self.admin(&format!("granter-of-{username}")).await;
+        let grant =
+            format!("grantPermission(id: \"{}\", permission: {permission}) {{ id }}", user.id);
+        self.mutate(&boss, &grant).await.data();
+        user
+    }
+
     /// Sends what is due, and reads all mails that were ever sent, in the order they were sent.
     pub(crate) async fn mails(&self) -> Vec<Mail> {
         self.app.deliver_mail().await.unwrap();

@@ -12,8 +12,9 @@ use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, RoleGuard, SignedIn};
-use crate::platform::access::{Anonymity, Role};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, SignedIn};
+use crate::graphql::rule::Rule;
+use crate::platform::access::{Anonymity, Permission};
 
 /// What of a profile is to change; what is not given stays.
 #[derive(InputObject)]
@@ -39,7 +40,7 @@ pub(crate) struct OwnAccountMutation;
 #[Object]
 impl OwnAccountMutation {
     /// Changes what is shown of the caller. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
@@ -61,7 +62,7 @@ impl OwnAccountMutation {
     /// five minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
         directive = limit::apply(&ADDRESS_LIMITS[0])
     )]
@@ -93,7 +94,7 @@ impl OwnAccountMutation {
     /// the last five minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
@@ -108,7 +109,7 @@ impl OwnAccountMutation {
     /// minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
@@ -123,7 +124,7 @@ impl OwnAccountMutation {
     /// five minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(None),
+        directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
         directive = limit::apply(&EXPORT_LIMITS[0])
     )]
@@ -139,10 +140,10 @@ pub(crate) struct InvitationMutation;
 #[Object]
 impl InvitationMutation {
     /// Mails somebody an invitation to make an account, good for a day. A sign-in of the last five
-    /// minutes is needed. Requires role ADMIN.
+    /// minutes is needed. Requires permission USERS_WRITE.
     #[graphql(
-        guard = "RoleGuard(Role::Admin).and(Fresh)",
-        directive = auth::apply(Some(directive::Role::Admin)),
+        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
         directive = fresh::apply(FRESH_SECONDS),
         directive = limit::apply(&INVITATION_LIMITS[0])
     )]

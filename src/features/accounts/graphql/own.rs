@@ -2,17 +2,19 @@
 
 use async_graphql::{ComplexObject, Context};
 
-use super::User;
+use super::{PermissionGrant, User};
 use crate::features::audit::Log;
 use crate::features::audit::graphql::AuditEventConnection;
 use crate::features::sessions::Sessions;
 use crate::features::sessions::graphql::SessionConnection;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::auth;
+use crate::graphql::directive::{self, auth};
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::SignedIn;
 use crate::graphql::page::Window;
-use crate::platform::access::Viewer;
+use crate::graphql::rule::Rule;
+use crate::platform::access::{Grant, Viewer};
+use crate::platform::clock::Clock;
 use crate::platform::id::UserId;
 
 impl User {
@@ -28,9 +30,26 @@ impl User {
 
 #[ComplexObject]
 impl User {
+    /// All that the user may do: what their role implies, and what was granted to them.
+    async fn permissions(&self, ctx: &Context<'_>) -> Vec<directive::Permission> {
+        let (role, grants) = &self.standing;
+        let now = ctx.service::<Clock>().now();
+        grants.and_role(*role, now).into_iter().map(Into::into).collect()
+    }
+
+    /// What was granted to the user beside what their role implies.
+    async fn permission_grants(&self, ctx: &Context<'_>) -> Vec<PermissionGrant> {
+        let now = ctx.service::<Clock>().now();
+        let shown = |grant: Grant| PermissionGrant {
+            permission: grant.permission.into(),
+            expires_at: grant.expires_at,
+        };
+        self.standing.1.at(now).map(shown).collect()
+    }
+
     /// What was done by the caller or to their account, in pages, the newest first. Of nobody
     /// else; requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn security_events(
         &self,
         ctx: &Context<'_>,
@@ -47,7 +66,7 @@ impl User {
 
     /// Where the caller is signed in, in pages, the newest first. Of nobody else; requires a
     /// signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(None))]
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn sessions(
         &self,
         ctx: &Context<'_>,

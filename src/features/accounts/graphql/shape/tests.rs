@@ -15,7 +15,7 @@ use super::super::connection::{UserEdge, cursor_of};
 use super::*;
 use crate::features::accounts::listing::OrderField;
 use crate::graphql::row::Rows;
-use crate::platform::access::Role;
+use crate::platform::access::{Grants, Role};
 use crate::platform::id::UserId;
 use crate::schema::Node;
 
@@ -57,6 +57,7 @@ fn users() -> Vec<User> {
             created_at: at,
             updated_at: at,
             last_login_at: (number == 1).then_some(at),
+            grants: Grants::default(),
         }
     };
     USERS.get_or_init(|| (0..3).map(user).collect()).clone()

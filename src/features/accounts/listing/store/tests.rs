@@ -184,7 +184,7 @@ async fn a_search_that_many_match_finds_them_wherever_they_are() {
              LIMIT {MATCHES_MANY}) INSERT INTO users SELECT randomblob(16), '{prefix}' || n, \
              '{prefix}' || n, n, '@' || '{prefix}' || n, 0, NULL, '', 'USER', 1, \
              '{year}-01-01T00:00:00.' || substr(1000000 + n, 2) || '+00:00', updated_at, NULL, 0, \
-             NULL FROM numbers, (SELECT * FROM users LIMIT 1)"
+             NULL, NULL FROM numbers, (SELECT * FROM users LIMIT 1)"
         )
     };
     for (prefix, year) in [("m", 2020), ("x", 2040)] {

@@ -1,0 +1,185 @@
+//! What a caller may do beyond what every account may.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Role, User};
+
+/// Something that not every account may do. Roles imply some; others are granted one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Permission {
+    /// See all users.
+    UsersRead,
+    /// Change users who may do no more than oneself, and invite people.
+    UsersWrite,
+    /// See all security events.
+    AuditRead,
+    /// Grant what one holds, and revoke it.
+    PermissionsGrant,
+    /// See all tasks.
+    TasksReadAll,
+    /// Change all tasks.
+    TasksWriteAll,
+}
+
+impl Permission {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::UsersRead,
+        Self::UsersWrite,
+        Self::AuditRead,
+        Self::PermissionsGrant,
+        Self::TasksReadAll,
+        Self::TasksWriteAll,
+    ];
+
+    /// The permission as the schema and the `permissions` claim spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::UsersRead => "USERS_READ",
+            Self::UsersWrite => "USERS_WRITE",
+            Self::AuditRead => "AUDIT_READ",
+            Self::PermissionsGrant => "PERMISSIONS_GRANT",
+            Self::TasksReadAll => "TASKS_READ_ALL",
+            Self::TasksWriteAll => "TASKS_WRITE_ALL",
+        }
+    }
+}
+
+impl Role {
+    /// What a role implies.
+    pub(crate) fn permissions(self) -> &'static [Permission] {
+        match self {
+            Self::User => &[],
+            Self::Admin => &Permission::ALL,
+        }
+    }
+}
+
+/// A permission that a user was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Grant {
+    pub(crate) permission: Permission,
+    /// `None`: until it is revoked.
+    pub(crate) expires_at: Option<DateTime<Utc>>,
+}
+
+/// The permissions that a user was given, as their row keeps them: at most one grant of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Grants(Vec<Grant>);
+
+impl Grants {
+    /// Reads what a row holds. A permission that only a newer version of the server knows is none.
+    pub(crate) fn parse(stored: Option<&str>) -> Self {
+        let Some(stored) = stored else { return Self::default() };
+        let grants: Vec<serde_json::Value> = serde_json::from_str(stored).unwrap_or_default();
+        Self(grants.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
+    }
+
+    /// What a row is to hold: nothing, where there are none.
+    pub(crate) fn stored(&self) -> Option<String> {
+        // A list of structs of texts always serializes.
+        (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).unwrap_or_default())
+    }
+
+    /// Those that count at this time.
+    pub(crate) fn at(&self, now: DateTime<Utc>) -> impl Iterator<Item = Grant> {
+        self.0
+            .iter()
+            .copied()
+            .filter(move |grant| grant.expires_at.is_none_or(|expires_at| now < expires_at))
+    }
+
+    /// Whether they and a role allow something.
+    fn allow(&self, role: Role, permission: Permission, now: DateTime<Utc>) -> bool {
+        role.permissions().contains(&permission)
+            || self.at(now).any(|grant| grant.permission == permission)
+    }
+
+    /// All that they and a role allow.
+    pub(crate) fn and_role(&self, role: Role, now: DateTime<Utc>) -> Vec<Permission> {
+        Permission::ALL.into_iter().filter(|&one| self.allow(role, one, now)).collect()
+    }
+
+    /// The same with one more, or one for another time. What has expired is no longer among them.
+    pub(crate) fn with(&self, grant: Grant, now: DateTime<Utc>) -> Self {
+        let Self(mut grants) = self.without(grant.permission, now);
+        grants.push(grant);
+        grants.sort_by_key(|grant| grant.permission);
+        Self(grants)
+    }
+
+    /// The same with one less.
+    pub(crate) fn without(&self, permission: Permission, now: DateTime<Utc>) -> Self {
+        Self(self.at(now).filter(|grant| grant.permission != permission).collect())
+    }
+}
+
+impl User {
+    /// Whether a user may do something, by their role or because it was granted to them.
+    pub(crate) fn may(&self, permission: Permission, now: DateTime<Utc>) -> bool {
+        self.grants.allow(self.role, permission, now)
+    }
+
+    /// Whether a user may do something for as long as a grant of it would.
+    pub(crate) fn may_grant(&self, grant: Grant, now: DateTime<Utc>) -> bool {
+        self.role.permissions().contains(&grant.permission)
+            || self.grants.at(now).filter(|own| own.permission == grant.permission).any(
+                |own| match (own.expires_at, grant.expires_at) {
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                    (Some(own), Some(given)) => given <= own,
+                },
+            )
+    }
+
+    /// All that a user may do.
+    pub(crate) fn permissions(&self, now: DateTime<Utc>) -> Vec<Permission> {
+        self.grants.and_role(self.role, now)
+    }
+
+    /// Whether a user may do all that another one may: nobody changes an account that may do more.
+    pub(crate) fn may_all_of(&self, other: &Self, now: DateTime<Utc>) -> bool {
+        self.role >= other.role && other.grants.at(now).all(|grant| self.may(grant.permission, now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    #[test]
+    fn grants_survive_being_stored_and_count_until_they_expire() {
+        let now = DateTime::UNIX_EPOCH;
+        let later = now + TimeDelta::microseconds(1);
+        let lasting = Grant { permission: Permission::UsersRead, expires_at: None };
+        let short = Grant { permission: Permission::AuditRead, expires_at: Some(later) };
+        let grants = Grants::default().with(short, now).with(lasting, now);
+
+        let stored = grants.stored();
+        assert_eq!(Grants::parse(stored.as_deref()), grants);
+        assert_eq!(grants.at(now).collect::<Vec<_>>(), [lasting, short]);
+        assert_eq!(grants.at(later).collect::<Vec<_>>(), [lasting]);
+        assert_eq!(grants.without(Permission::UsersRead, later).stored(), None);
+    }
+
+    #[test]
+    fn what_a_row_should_not_hold_is_no_permission() {
+        let now = DateTime::UNIX_EPOCH;
+        for stored in ["", "null", "{}", "[1]", r#"[{"permission":"NEWER","expires_at":null}]"#] {
+            assert_eq!(Grants::parse(Some(stored)).at(now).count(), 0, "{stored}");
+        }
+        let beside = r#"[{"permission":"NEWER"},{"permission":"USERS_READ","expires_at":null}]"#;
+        assert_eq!(Grants::parse(Some(beside)).at(now).count(), 1);
+    }
+
+    #[test]
+    fn permissions_are_spelled_one_way() {
+        for permission in Permission::ALL {
+            let text = serde_json::to_value(permission).unwrap();
+            assert_eq!(text, permission.as_str());
+        }
+    }
+}
