@@ -15,14 +15,18 @@ use tokio::time::timeout;
 
 pub use self::housekeeping::Purged;
 pub(crate) use self::secret::{existing_secret, master};
-use crate::config::Config;
-use crate::features::accounts::Accounts;
+use crate::config::{Config, Introspection};
+use crate::features::accounts::{Accounts, ExportPart};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
+use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions};
+use crate::features::tasks::Tasks;
+use crate::features::{organizations, tasks};
 use crate::graphql::document::Documents;
+use crate::graphql::policy::Listing;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::instances::Instance;
@@ -33,11 +37,14 @@ use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 use crate::platform::secret::{base64url, sha256};
-use crate::schema::{self, Schema};
+use crate::schema::{self, Exports, Schema};
 
 /// How long a database may take to answer a question that every instance asks all the time. One
 /// that has gone silent must not keep this instance from asking again over another connection.
 const PROBE_MAX: Duration = Duration::from_secs(4);
+
+/// What of a person is in their export, beside what accounts keep.
+const EXPORTS: &[ExportPart] = &[organizations::EXPORT, tasks::EXPORT];
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -53,11 +60,13 @@ pub struct Parts {
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
     pub(crate) login: Login,
+    pub(crate) organizations: Organizations,
     pub(crate) outbox: Outbox,
     pub(crate) refusals: Refusals,
     pub(crate) chain: Chain,
     pub(crate) documents: Documents,
     pub(crate) schema: Schema,
+    pub(crate) exports: Exports,
     instance: Instance,
     is_stopping: AtomicBool,
 }
@@ -116,6 +125,7 @@ impl App {
             sessions: sessions.clone(),
             outbox: outbox.clone(),
             registration: config.registration,
+            exports: EXPORTS,
             host: config.host.clone(),
         };
         let login = Login {
@@ -127,7 +137,8 @@ impl App {
             accounts: accounts.clone(),
             outbox: outbox.clone(),
         };
-        let documents = Documents::new(config.introspection);
+        let organizations = Organizations { accounts: accounts.clone() };
+        let documents = Documents::new(config.introspection != Introspection::Off);
         let schema = schema(&config, &login);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
@@ -143,11 +154,13 @@ impl App {
             sessions,
             accounts,
             login,
+            organizations,
             outbox,
             refusals,
             chain,
             documents,
             schema,
+            exports: Exports::default(),
             instance,
             is_stopping,
         })))
@@ -242,15 +255,18 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
 fn schema(config: &Config, login: &Login) -> Schema {
     // "Did you mean …" would name what introspection is not to show.
     let builder = match config.introspection {
-        true => schema::builder(),
-        false => schema::builder().disable_suggestions(),
+        Introspection::Full => schema::builder(Listing::All),
+        Introspection::Own => schema::builder(Listing::OwnOfEach).disable_suggestions(),
+        Introspection::Off => schema::builder(Listing::All).disable_suggestions(),
     };
     let accounts = login.accounts.clone();
     builder
         .data(Log { db: accounts.db.clone() })
         .data(accounts.clock.clone())
         .data(accounts.sessions.clone())
+        .data(Tasks { accounts: accounts.clone() })
         .data(Recovery { accounts: accounts.clone() })
+        .data(Organizations { accounts: accounts.clone() })
         .data(accounts)
         .data(login.clone())
         .finish()

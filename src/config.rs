@@ -31,6 +31,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whom introspection, and the schema in the definition language, tell what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Introspection {
+    /// Everybody everything.
+    Full,
+    /// Each caller what they may use.
+    Own,
+    /// Nobody anything.
+    Off,
+}
+
 /// What an instance is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Environment {
@@ -70,7 +81,7 @@ pub struct Config {
     pub(crate) hash_cost: Cost,
     pub(crate) hash_workers: usize,
     pub(crate) password_length_min: usize,
-    pub(crate) introspection: bool,
+    pub(crate) introspection: Introspection,
     pub(crate) playground: bool,
     /// `None`: nothing is counted for Prometheus.
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -106,7 +117,7 @@ impl Config {
         let filter = self.log_filter.to_ascii_lowercase();
         let is_talkative = filter.contains("debug") || filter.contains("trace");
         let loose = [
-            ("INTROSPECTION", self.introspection),
+            ("INTROSPECTION", self.introspection == Introspection::Full),
             ("PLAYGROUND", self.playground),
             ("RUST_LOG", is_talkative),
         ];
@@ -122,5 +133,29 @@ impl Config {
 
     pub(crate) fn is_development(&self) -> bool {
         self.environment == Environment::Development
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn introspection_is_full_in_development_and_off_in_production_unless_it_is_set() {
+        let secret = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
+        let production = ["--env=production", "--public-url=https://auth.example.com", secret];
+        for (flags, is_set, expected) in [
+            (&[][..], None, Introspection::Full),
+            (&production, None, Introspection::Off),
+            (&[], Some("--introspection=own"), Introspection::Own),
+            (&production, Some("--introspection=own"), Introspection::Own),
+            (&[], Some("--introspection=off"), Introspection::Off),
+            (&production, Some("--introspection=full"), Introspection::Full),
+        ] {
+            let flags = flags.iter().copied().chain(is_set);
+            let flags: Vec<_> = flags.map(str::to_owned).collect();
+            let config = Config::new(&crate::cli::settings(&flags).unwrap()).unwrap();
+            assert_eq!(config.introspection, expected, "{flags:?}");
+        }
     }
 }

@@ -1,25 +1,29 @@
 //! The schema, put together from the slices. Building it needs no database.
 
-use async_graphql::{
-    EmptySubscription, ID, Interface, MergedObject, SDLExportOptions, SchemaBuilder,
-};
+mod node;
 
+use std::sync::Arc;
+
+use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 use chrono::{DateTime, Utc};
+use moka::sync::Cache;
 
-use crate::features::{accounts, audit, login, recovery, sessions};
-
-/// Anything with an id that is unique over all types.
-#[derive(Interface)]
-#[graphql(field(name = "id", ty = "&ID", desc = "Unique over all types; opaque."))]
-pub(crate) enum Node {
-    User(accounts::graphql::User),
-    AuditEvent(audit::graphql::AuditEvent),
-    Session(sessions::graphql::Session),
-}
+use self::node::NodeQuery;
+pub(crate) use self::node::{Node, Nodes};
+use crate::features::{accounts, audit, login, organizations, recovery, sessions, tasks};
+use crate::graphql::policy::{Listing, Policy};
+use crate::graphql::rule::Rule;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(accounts::graphql::AccountQuery, audit::graphql::AuditQuery);
+pub(crate) struct Query(
+    accounts::graphql::AccountQuery,
+    accounts::graphql::ViewerQuery,
+    audit::graphql::AuditQuery,
+    organizations::graphql::OrganizationQuery,
+    tasks::graphql::TaskQuery,
+    NodeQuery,
+);
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
@@ -31,21 +35,28 @@ pub(crate) struct Mutation(
     sessions::graphql::SessionMutation,
     login::graphql::LoginMutation,
     recovery::graphql::RecoveryMutation,
+    organizations::graphql::OrganizationMutation,
+    organizations::graphql::MembershipMutation,
+    organizations::graphql::MemberInvitationMutation,
+    tasks::graphql::TaskMutation,
 );
 
 /// The executable schema.
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema without its services.
+/// The schema without its services, and what it lists.
 ///
 /// The document's own limits are proven before it gets here; the library's stay on as a second
 /// net. No extension is registered: with one, every field of every row is looked up.
-pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    let policy = Policy::default();
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .register_output_type::<Node>()
         .override_output_type_description::<DateTime<Utc>>(
             "A point in time in RFC 3339, UTC, in microseconds.",
         )
+        .directive(policy.reader(listing))
+        .data(policy)
         .limit_directives(5)
         .with_sorted_fields()
         .with_sorted_enums()
@@ -54,10 +65,34 @@ pub(crate) fn builder() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
 /// The schema in the definition language, sorted, with the access policy as directives.
 #[must_use]
 pub fn sdl() -> String {
+    export(Listing::All)
+}
+
+/// The same, of what `listing` says.
+pub(crate) fn export(listing: Listing) -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()
         .sorted_enum_items()
         .include_specified_by();
-    builder().finish().sdl_with_options(options)
+    builder(listing).finish().sdl_with_options(options)
+}
+
+/// The schema in the definition language as callers may see it, made once for all who meet the same rules.
+pub(crate) struct Exports(Cache<Vec<Rule>, Arc<str>>);
+
+/// There are few kinds of callers; a further one takes the place of another.
+const EXPORTS_MAX: u64 = 32;
+
+impl Default for Exports {
+    fn default() -> Self {
+        Self(Cache::new(EXPORTS_MAX))
+    }
+}
+
+impl Exports {
+    /// The schema for who meets these rules and no other.
+    pub(crate) fn of(&self, rules: &[Rule]) -> Arc<str> {
+        self.0.get_with_by_ref(rules, || export(Listing::Only(rules.to_vec())).into())
+    }
 }

@@ -23,6 +23,9 @@ mod m20261125_000014_add_device;
 mod m20261125_000015_index_newest_tokens;
 mod m20261125_000016_add_outbox_user;
 mod m20261126_000017_add_user_grants;
+mod m20261126_000018_create_organizations;
+mod m20261126_000019_add_session_organization;
+mod m20261126_000020_create_tasks;
 
 use std::collections::BTreeSet;
 
@@ -60,6 +63,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_000015_index_newest_tokens::Migration),
             Box::new(m20261125_000016_add_outbox_user::Migration),
             Box::new(m20261126_000017_add_user_grants::Migration),
+            Box::new(m20261126_000018_create_organizations::Migration),
+            Box::new(m20261126_000019_add_session_organization::Migration),
+            Box::new(m20261126_000020_create_tasks::Migration),
         ]
     }
 }

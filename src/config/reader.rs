@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 use url::Url;
 
-use super::{Config, Environment, LogFormat, Settings};
+use super::{Config, Environment, Introspection, LogFormat, Settings};
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::keys::Algorithm;
@@ -44,11 +44,6 @@ impl Reader {
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let debug = usize::from(!is_development);
-        let introspection = self.optional_choice(
-            "INTROSPECTION",
-            settings.introspection.as_ref(),
-            &["full", "off"],
-        );
         let playground =
             self.optional_choice("PLAYGROUND", settings.playground.as_ref(), &["on", "off"]);
         Config {
@@ -85,7 +80,7 @@ impl Reader {
                 &settings.password_min_length,
                 8..=128,
             ) as usize,
-            introspection: introspection.unwrap_or(debug) == 0,
+            introspection: self.introspection(settings, is_development),
             playground: playground.unwrap_or(debug) == 0,
             metrics_listen: self.metrics_listen(settings, listen),
             log_filter: settings.rust_log.clone(),
@@ -101,6 +96,16 @@ impl Reader {
         match self.choice("PORTCULLIS_ENV", &settings.environment, &names) {
             0 => Environment::Development,
             _ => Environment::Production,
+        }
+    }
+
+    fn introspection(&mut self, settings: &Settings, is_development: bool) -> Introspection {
+        let names = ["full", "own", "off"];
+        match self.optional_choice("INTROSPECTION", settings.introspection.as_ref(), &names) {
+            Some(0) => Introspection::Full,
+            Some(1) => Introspection::Own,
+            None if is_development => Introspection::Full,
+            Some(_) | None => Introspection::Off,
         }
     }
 

@@ -124,6 +124,9 @@ pub struct Settings {
     /// Your page for invitations
     #[arg(long, env = "ACCEPT_INVITATION_URL", global = true)]
     pub(super) accept_invitation_url: Option<String>,
+    /// Your page for invitations to join an organization
+    #[arg(long, env = "ACCEPT_ORGANIZATION_INVITATION_URL", global = true)]
+    pub(super) accept_organization_invitation_url: Option<String>,
     /// Who may get an account: `open` (everybody), `invite` (whom an admin invites) or `closed`
     #[arg(long, env = "REGISTRATION", default_value = "open", global = true)]
     pub(super) registration: String,
@@ -133,7 +136,8 @@ pub struct Settings {
     /// Limits on attempts: `on` or `off`, which only a development instance may be
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     pub(super) rate_limits: String,
-    /// `full` or `off` [default: full in development, off in production]
+    /// What introspection and /schema.graphql list: `full`, `own` (to each caller what they may use) or
+    /// `off` [default: full in development, off in production]
     #[arg(long, env = "INTROSPECTION", global = true)]
     pub(super) introspection: Option<String>,
     /// GraphiQL at /graphql: `on` or `off` [default: on in development, off in production]

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::platform::access::TokenMode;
-use crate::platform::id::{SessionId, UserId};
+use crate::platform::id::{OrganizationId, SessionId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -23,6 +23,8 @@ pub(crate) struct Model {
     pub(crate) device: Option<String>,
     /// Fixed at sign-in.
     pub(crate) token_mode: TokenMode,
+    /// In which organization it acts.
+    pub(crate) organization_id: Option<OrganizationId>,
     #[sea_orm(belongs_to, from = "user_id", to = "id")]
     pub(crate) user: BelongsTo<super::user::Entity>,
     #[sea_orm(has_many)]

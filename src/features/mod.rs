@@ -1,9 +1,11 @@
-//! One folder a feature, lowest first: each may call those above it in this list, never below.
+//! One folder a feature. Which may call which, says `FEATURES` in `tests/api/architecture.rs`.
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod keyring;
 pub(crate) mod links;
 pub(crate) mod login;
+pub(crate) mod organizations;
 pub(crate) mod recovery;
 pub(crate) mod sessions;
+pub(crate) mod tasks;

@@ -27,7 +27,7 @@ pub(crate) enum Role {
 pub(crate) enum Permission {
     /// See all users.
     UsersRead,
-    /// Change users who may do no more than oneself, and invite people.
+    /// Change users who may do no more than oneself, see those one changes, and invite people.
     UsersWrite,
     /// See all security events.
     AuditRead,
@@ -39,13 +39,32 @@ pub(crate) enum Permission {
     TasksWriteAll,
 }
 
+/// What a member may do in an organization, in rising order: each role holds all that the ones before
+/// it hold.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
+#[graphql(remote = "access::OrganizationRole")]
+pub(crate) enum OrganizationRole {
+    /// Belongs to it.
+    Member,
+    /// May manage its members.
+    Admin,
+    /// May delete it, and make others owners.
+    Owner,
+}
+
 /// Anybody may call this.
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn public() {}
 
-/// Signed-in callers only; with role, at least that role; with permission, callers who hold it.
+/// Signed-in callers only; with role, at least that role; with permission, callers who hold it; with
+/// orgRole, at least that role in the organization that the caller's session acts in.
 #[TypeDirective(location = "FieldDefinition", name = "auth")]
-pub(crate) fn auth_directive(role: Option<Role>, permission: Option<Permission>) {}
+pub(crate) fn auth_directive(
+    role: Option<Role>,
+    permission: Option<Permission>,
+    org_role: Option<OrganizationRole>,
+) {
+}
 
 /// [`auth_directive`], from the rule that the guard beside it enforces.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
@@ -53,12 +72,20 @@ pub(crate) struct auth;
 
 impl auth {
     pub(crate) fn apply(enforced: Rule) -> MetaDirectiveInvocation {
-        let (role, permission) = match enforced {
-            Rule::SignedIn => (None, None),
-            Rule::Role(role) => (Some(role.into()), None),
-            Rule::Permission(permission) => (None, Some(permission.into())),
-        };
-        auth_directive::apply(role, permission)
+        match enforced {
+            Rule::SignedIn => auth_directive::apply(None, None, None),
+            Rule::Role(role) => auth_directive::apply(Some(role.into()), None, None),
+            Rule::Permission(permission) => {
+                auth_directive::apply(None, Some(permission.into()), None)
+            }
+            Rule::OrganizationRole(role) => auth_directive::apply(None, None, Some(role.into())),
+        }
+    }
+
+    /// The rule that this is the directive of.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Rule> {
+        let written = invocation.sdl();
+        Rule::ALL.iter().copied().find(|&rule| Self::apply(rule).sdl() == written)
     }
 }
 

@@ -50,11 +50,25 @@ const ROWS_MAX: u64 = 2_000;
 
 /// Fields that list rows, with `first` and `last`. A schema test fails for a field whose type is
 /// a connection that is missing here.
-pub(crate) const CONNECTIONS: &[&str] = &["auditEvents", "securityEvents", "sessions", "users"];
+/// The field that gives as many objects as it is given ids.
+pub(crate) const NODES: &str = "nodes";
+
+pub(crate) const CONNECTIONS: &[&str] = &[
+    "auditEvents",
+    "invitations",
+    "members",
+    "myOrganizations",
+    "myTasks",
+    "securityEvents",
+    "sessions",
+    "tasks",
+    "users",
+];
 
 /// Mutations that check a secret or cost a password hash: one an operation (BF-04). A schema
 /// test fails for a mutation with a secret argument that is missing here.
 pub(crate) const CREDENTIAL_MUTATIONS: &[&str] = &[
+    "acceptInvitation",
     "acceptUserInvitation",
     "changePassword",
     "login",

@@ -119,6 +119,18 @@ impl ApiError {
             .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// `extensions.reason`, of those that have one.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match &self.detail {
+            Some(("reason", Value::String(reason))) => Some(reason),
+            _ => None,
+        }
+    }
+
     /// Has the audit log hear of this, once the request is over.
     pub(crate) fn auditing(mut self, refusal: Refusal) -> Self {
         self.unseen.refusal = Some(refusal);

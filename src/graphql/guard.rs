@@ -2,11 +2,8 @@
 
 use async_graphql::{Context, Guard, Result};
 
-use super::context::ContextExt;
-use super::error::ApiError;
-use super::rule::Rule;
-use crate::platform::access::{Permission, Role};
-use crate::platform::clock::Clock;
+use super::rule::{self, Rule};
+use crate::platform::access::{OrganizationRole, Permission, Role};
 
 /// Lets a field through for signed-in callers only.
 pub(crate) struct SignedIn;
@@ -35,6 +32,16 @@ impl Guard for PermissionGuard {
     }
 }
 
+/// Lets a field through for signed-in callers whose session acts in an organization where they hold at
+/// least the role.
+pub(crate) struct OrganizationRoleGuard(pub(crate) OrganizationRole);
+
+impl Guard for OrganizationRoleGuard {
+    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        Ok(Rule::OrganizationRole(self.0).admit(ctx)?)
+    }
+}
+
 /// For this long after a sign-in what takes an account over, or ends it, needs no further proof
 /// (MF-10).
 pub(crate) const FRESH_SECONDS: u32 = 300;
@@ -45,10 +52,6 @@ pub(crate) struct Fresh;
 
 impl Guard for Fresh {
     async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        let now = ctx.service::<Clock>().now();
-        if !ctx.viewer()?.signed_in_within(FRESH_SECONDS, now) {
-            return Err(ApiError::step_up(FRESH_SECONDS).into());
-        }
-        Ok(())
+        Ok(rule::admit_fresh(ctx, FRESH_SECONDS)?)
     }
 }

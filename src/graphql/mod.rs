@@ -7,5 +7,6 @@ pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod guard;
 pub(crate) mod page;
+pub(crate) mod policy;
 pub(crate) mod row;
 pub(crate) mod rule;

@@ -2,8 +2,10 @@
 
 use async_graphql::SimpleObject;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::error::{ApiError, Result};
+use crate::platform::page::Part;
 use crate::platform::secret::{base64url, from_base64url};
 
 /// What a list gives when neither `first` nor `last` is asked for.
@@ -11,6 +13,8 @@ pub(crate) const SIZE_DEFAULT: i32 = 20;
 /// The most a list gives (AZ-08). Asking for more is an error and never a silent cut.
 pub(crate) const SIZE_MAX: i32 = 100;
 const CURSOR_LENGTH_MAX: usize = 512;
+/// The order of lists by id, inside cursors.
+const BY_AGE: &str = "CREATED_AT DESC";
 
 /// Which part of the list this is.
 #[derive(SimpleObject)]
@@ -59,6 +63,28 @@ impl Size {
                 Err(ApiError::argument(path, "INVALID_FORMAT", "A page cannot be negative"))
             }
         }
+    }
+}
+
+/// The cursor of an entry of a list that is ordered by id, the newest first.
+pub(crate) fn cursor_by_age(id: Uuid) -> String {
+    Cursor { order: BY_AGE.to_owned(), key: String::new(), id: id.to_string() }.encode()
+}
+
+impl Window {
+    /// Which part is meant of a list that is ordered by id, the newest first.
+    pub(crate) fn by_age(self) -> Result<Part> {
+        let size = Size::parse(self.first, self.last)?;
+        let place = |path, text: Option<String>| {
+            let parse = |text: String| {
+                let cursor = Cursor::parse(path, &text, BY_AGE)?;
+                Uuid::try_parse(&cursor.id)
+                    .map_err(|_| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
+            };
+            text.map(parse).transpose()
+        };
+        let (after, before) = (place("after", self.after)?, place("before", self.before)?);
+        Ok(Part { after, before, size: size.count, from_end: size.from_end })
     }
 }
 

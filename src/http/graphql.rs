@@ -25,12 +25,15 @@ use super::observe::Answered;
 use super::{failure, origin, refusal, request};
 use crate::app::App;
 use crate::features::accounts::graphql::UserLoader;
+use crate::features::organizations::graphql::OrganizationLoader;
+use crate::features::tasks::graphql::TaskLoader;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
+use crate::schema::Nodes;
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
@@ -43,7 +46,7 @@ const ERRORS_MAX: usize = 5;
 /// The most a request may take once it has been read (GQ-13): a database that has gone silent in
 /// the middle of a statement says nothing for ever. What was begun there is rolled back; only a
 /// commit under way may yet happen, as when a client's connection breaks off.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// A request's body, as the specification has it.
 #[derive(Deserialize)]
@@ -98,7 +101,7 @@ async fn answer(
     let request_id = request::id_of(&client).to_string();
     let finish = |response, operation, challenge| {
         let answered = Answering { media, request_id: &request_id, operation, challenge };
-        finish(response, &answered)
+        finish(response, answered)
     };
 
     // By keys that may have been dropped nothing is decided (KY-03).
@@ -127,24 +130,31 @@ struct Identity {
     cookie: Option<SecretString>,
 }
 
-/// Recognises the caller and executes the document; with the reason when a bearer token was
+/// What a response says to who presented a bearer token that is not good.
+pub(super) fn challenge(authentication: &Authentication) -> Option<HeaderValue> {
+    match authentication {
+        Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
+        Authentication::Anonymous(_reason) => {
+            Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+        }
+    }
+}
+
+/// Recognises the caller and executes the document; with a challenge when a bearer token was
 /// presented that is not good.
 async fn run(
     app: &App,
     call: Call,
     document: ExecutableDocument,
     Identity { client, bearer, cookie }: Identity,
-) -> (GraphqlResponse, Option<Anonymity>) {
+) -> (GraphqlResponse, Option<HeaderValue>) {
     let token = bearer.as_ref().map(ExposeSecret::expose_secret);
     let authenticating = app.sessions.authenticate(token);
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
         Err(error) => return (failed(ApiError::from(error)), None),
     };
-    let challenge = match authentication {
-        Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
-        Authentication::Anonymous(reason) => Some(reason),
-    };
+    let challenge = challenge(&authentication);
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),
         Authentication::Anonymous(_) => None,
@@ -161,11 +171,15 @@ async fn run(
 
 fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
     let variables = serde_json::Value::Object(call.variables);
-    let loader = DataLoader::new(UserLoader(app.db.clone()), tokio::spawn);
+    let users = DataLoader::new(UserLoader(app.db.clone()), tokio::spawn);
+    let organizations = OrganizationLoader(app.organizations.clone());
     let mut request = Request::new(call.query)
         .variables(Variables::from_json(variables))
         .data(caller)
-        .data(loader);
+        .data(users)
+        .data(DataLoader::new(TaskLoader(app.db.clone()), tokio::spawn))
+        .data(Nodes::default())
+        .data(DataLoader::new(organizations, tokio::spawn));
     request.operation_name = call.operation_name;
     request.set_parsed_query(document);
     request
@@ -257,6 +271,13 @@ fn failed(error: ApiError) -> GraphqlResponse {
     GraphqlResponse::from_errors(vec![ServerError { locations: Vec::new(), ..error }])
 }
 
+/// An error, elsewhere than at the endpoint, as the endpoint tells it.
+pub(super) fn refused(error: ApiError, client: &Client) -> Response {
+    let request_id = request::id_of(client).to_string();
+    let (media, operation) = (MediaType::GraphqlResponse, Operation::None);
+    finish(failed(error), Answering { media, request_id: &request_id, operation, challenge: None })
+}
+
 /// A response's body. `data` is absent when nothing was executed.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -272,12 +293,12 @@ struct Answering<'a> {
     request_id: &'a str,
     operation: Operation,
     /// A bearer token was presented that is not good.
-    challenge: Option<Anonymity>,
+    challenge: Option<HeaderValue>,
 }
 
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
-fn finish(mut response: GraphqlResponse, answering: &Answering<'_>) -> Response {
-    let Answering { media, request_id, operation, challenge } = *answering;
+fn finish(mut response: GraphqlResponse, answering: Answering<'_>) -> Response {
+    let Answering { media, request_id, operation, challenge } = answering;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
     for error in &mut response.errors {
@@ -299,8 +320,7 @@ fn finish(mut response: GraphqlResponse, answering: &Answering<'_>) -> Response 
     // What resolvers say of the cookie.
     headers.extend(response.http_headers);
     headers.insert(CONTENT_TYPE, media.header());
-    if challenge.is_some() {
-        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+    if let Some(challenge) = challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);
     } else if codes.contains(&Code::Unauthenticated) {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

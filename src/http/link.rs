@@ -19,9 +19,13 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
 
 pub(super) fn routes(mut router: Router<App>) -> Router<App> {
-    for page in
-        [Page::VerifyEmail, Page::ResetPassword, Page::UndoEmailChange, Page::AcceptInvitation]
-    {
+    for page in [
+        Page::VerifyEmail,
+        Page::ResetPassword,
+        Page::UndoEmailChange,
+        Page::AcceptInvitation,
+        Page::AcceptOrganizationInvitation,
+    ] {
         router = router.route(page.path(), get(self::page));
     }
     router

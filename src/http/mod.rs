@@ -33,7 +33,7 @@ use self::observe::Answered;
 pub(crate) use self::playground::missing as missing_playground;
 pub(crate) use self::serve::serve;
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Introspection};
 use crate::graphql::error::Code;
 use crate::platform::metrics::Operation;
 
@@ -51,8 +51,10 @@ pub fn router(app: &App) -> Router {
         .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready));
-    if app.config.introspection {
-        router = router.route("/schema.graphql", get(well_known::schema));
+    match app.config.introspection {
+        Introspection::Full => router = router.route("/schema.graphql", get(well_known::schema)),
+        Introspection::Own => router = router.route("/schema.graphql", get(well_known::own_schema)),
+        Introspection::Off => {}
     }
     let router = router
         .fallback(|| async { refusal(StatusCode::NOT_FOUND, "There is nothing here") })

@@ -1,12 +1,19 @@
 //! What other programs read: the public keys, where they are, and the schema.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::response::IntoResponse;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use secrecy::ExposeSecret;
 use serde_json::json;
+use tokio::time::timeout;
 
+use super::{graphql, request};
 use crate::app::App;
+use crate::graphql::error::ApiError;
+use crate::graphql::rule::Rule;
+use crate::platform::access::Client;
 use crate::platform::keys::rotation::CACHED_SECONDS;
 use crate::schema;
 
@@ -33,11 +40,42 @@ pub(super) async fn authorization_server(State(app): State<App>) -> impl IntoRes
     (cached(), Json(metadata))
 }
 
-fn cached() -> [(axum::http::HeaderName, String); 1] {
+fn cached() -> [(HeaderName, String); 1] {
     [(CACHE_CONTROL, format!("public, max-age={CACHED_SECONDS}"))]
 }
 
 /// The schema with its access policy.
 pub(super) async fn schema() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "application/graphql; charset=utf-8")], schema::sdl())
+    (SDL, schema::sdl())
+}
+
+const SDL: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/graphql; charset=utf-8")];
+
+/// The same as far as the caller may use it: what introspection lists for the same bearer token.
+pub(super) async fn own_schema(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    let failed = |error| graphql::refused(error, &client);
+    let bearer = request::bearer(&headers)?;
+    // By keys that may have been dropped nothing is decided (KY-03).
+    if !app.keys.are_fresh() {
+        return Err(failed(ApiError::overdue()));
+    }
+    let token = bearer.as_ref().map(ExposeSecret::expose_secret);
+    let authenticating = timeout(graphql::ANSWER_MAX, app.sessions.authenticate(token)).await;
+    let authentication = authenticating
+        .map_err(|_elapsed| failed(ApiError::overdue()))?
+        .map_err(|error| failed(error.into()))?;
+    let rules = Rule::met_by(&authentication, app.clock.now());
+    let mut response = (SDL, app.exports.of(&rules).to_string()).into_response();
+    let headers = response.headers_mut();
+    // What is not to be stored is not to be mixed up either, by whatever stores it all the same.
+    headers.insert(VARY, HeaderValue::from_static("Authorization"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    if let Some(challenge) = graphql::challenge(&authentication) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    Ok(response)
 }

@@ -12,10 +12,10 @@ use uuid::Uuid;
 
 pub(crate) use self::permission::{Grant, Grants, Permission};
 use super::db::{Columns, FromColumns};
-use super::id::{SessionId, UserId};
+use super::id::{OrganizationId, SessionId, UserId};
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub(crate) enum Role {
     /// An ordinary account.
@@ -39,6 +39,53 @@ impl Role {
 impl FromColumns for Role {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
+    }
+}
+
+/// What a member may do in an organization, in rising order: each role holds all that the ones before
+/// it hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum OrganizationRole {
+    /// Belongs to it.
+    #[sea_orm(string_value = "MEMBER")]
+    Member,
+    /// May manage its members.
+    #[sea_orm(string_value = "ADMIN")]
+    Admin,
+    /// May delete it, and make others owners.
+    #[sea_orm(string_value = "OWNER")]
+    Owner,
+}
+
+impl OrganizationRole {
+    /// The role as the schema, the database and the `org_role` claim spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "MEMBER",
+            Self::Admin => "ADMIN",
+            Self::Owner => "OWNER",
+        }
+    }
+}
+
+impl FromColumns for OrganizationRole {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
+    }
+}
+
+/// The organization that a session acts in, and what its user may do there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ActiveOrganization {
+    pub(crate) id: OrganizationId,
+    pub(crate) role: OrganizationRole,
+}
+
+impl ActiveOrganization {
+    /// What a session names, if its user is a member there.
+    pub(crate) fn of(id: Option<OrganizationId>, role: Option<OrganizationRole>) -> Option<Self> {
+        Some(Self { id: id?, role: role? })
     }
 }
 
@@ -71,12 +118,19 @@ pub(crate) struct Viewer {
     pub(crate) session_created_at: DateTime<Utc>,
     /// The session's absolute end.
     pub(crate) session_expires_at: DateTime<Utc>,
+    /// `None` also when the caller is no member any more.
+    pub(crate) organization: Option<ActiveOrganization>,
 }
 
 impl Viewer {
     /// Whether the caller holds at least `role`.
     pub(crate) fn holds(&self, role: Role) -> bool {
         self.user.role >= role
+    }
+
+    /// Whether the caller acts in an organization and holds at least `role` there.
+    pub(crate) fn holds_in_organization(&self, role: OrganizationRole) -> bool {
+        self.organization.is_some_and(|organization| organization.role >= role)
     }
 
     /// Whether the caller proved who they are at most so many seconds ago. A sign-in yet to come, by

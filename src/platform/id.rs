@@ -9,8 +9,8 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use super::db::{Columns, FromColumns};
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -44,49 +44,54 @@ macro_rules! id {
                 self.0.as_hyphenated().fmt(f)
             }
         }
-    };
+    )*};
 }
 
-id!(
+ids! {
     /// A user: `sub` in access tokens.
-    UserId
-);
-id!(
+    UserId;
     /// A session: `sid` in access tokens.
-    SessionId
-);
-id!(
+    SessionId;
     /// A refresh token's row. The token itself is a secret and never an id.
-    RefreshTokenId
-);
-id!(
+    RefreshTokenId;
     /// A mail; its receivers tell by it that they have it already.
-    MailId
-);
-id!(
+    MailId;
     /// A one-time token's row. The token itself is a secret and never an id.
-    LinkTokenId
-);
-id!(
+    LinkTokenId;
     /// A security event.
-    AuditEventId
-);
-
-impl UserId {
-    /// Reads the canonical text form; any other spelling names nobody.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        parse(text).map(Self)
-    }
+    AuditEventId;
+    /// An organization: `org` in access tokens.
+    OrganizationId;
+    /// That a user belongs to an organization.
+    MembershipId;
+    /// A task.
+    TaskId;
+    /// That somebody is asked to join an organization.
+    InvitationId;
 }
 
-impl SessionId {
-    /// Reads the canonical text form; any other spelling names nothing.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        parse(text).map(Self)
-    }
+macro_rules! parsed {
+    ($($name:ident;)*) => {$(
+        impl $name {
+            /// Reads the canonical text form; any other spelling names nothing.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                parse(text).map(Self)
+            }
+        }
+    )*};
 }
 
-fn parse(text: &str) -> Option<Uuid> {
+// Those that requests name.
+parsed! {
+    UserId;
+    SessionId;
+    OrganizationId;
+    InvitationId;
+    TaskId;
+}
+
+/// Reads the canonical text form of any id.
+pub(crate) fn parse(text: &str) -> Option<Uuid> {
     let id = Uuid::try_parse(text).ok()?;
     (id.as_hyphenated().to_string() == text).then_some(id)
 }

@@ -6,14 +6,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, Validation};
 use moka::sync::Cache;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::access::{Permission, Role};
+use super::access::{ActiveOrganization, Permission, Role, User};
 use super::clock::Clock;
-use super::id::{SessionId, UserId, uuid_v7};
+use super::id::{OrganizationId, SessionId, UserId, uuid_v7};
 use super::keys::{KeySet, Keys, TokenKey};
 use super::secret::{CryptoError, from_base64url, sha256};
 
@@ -33,7 +34,7 @@ const VERIFIED_MAX: u64 = 20_000;
 
 /// What an access token says.
 ///
-/// Every claim is required, a claim named twice is refused, and nothing here is personal data
+/// Every claim but those of an organization is required, a claim named twice is refused, and nothing here is personal data
 /// (JW-08, JW-10, JW-15).
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Claims {
@@ -46,19 +47,39 @@ pub(crate) struct Claims {
     nbf: i64,
     exp: i64,
     client_id: String,
-    /// For other services. Here the role is read from current data.
+    /// For other services. Here the role is read from current data, and so is the organization.
     role: String,
     /// The same.
     #[serde(default)]
     permissions: Vec<String>,
+    /// The organization that the session acts in. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    org: Option<OrganizationId>,
+    /// What the user may do there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    org_role: Option<String>,
 }
 
-/// Of whom a token speaks.
-pub(crate) struct Subject<'a> {
+/// Whom a token is issued to, and what it says they may do.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
     pub(crate) user: UserId,
     pub(crate) session: SessionId,
     pub(crate) role: Role,
-    pub(crate) permissions: &'a [Permission],
+    pub(crate) permissions: Vec<Permission>,
+    pub(crate) organization: Option<ActiveOrganization>,
+}
+
+impl Subject {
+    pub(crate) fn of(
+        user: &User,
+        session: SessionId,
+        organization: Option<ActiveOrganization>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let permissions = user.permissions(now);
+        Self { user: user.id, session, role: user.role, permissions, organization }
+    }
 }
 
 /// One audience or several (RFC 7519, section 4.1.3).
@@ -135,7 +156,7 @@ impl Jwt {
     }
 
     /// Signs a token for a session with the current key.
-    pub(crate) fn issue(&self, subject: &Subject<'_>) -> Result<String, CryptoError> {
+    pub(crate) fn issue(&self, subject: &Subject) -> Result<String, CryptoError> {
         let now = self.clock.now();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
@@ -149,6 +170,8 @@ impl Jwt {
             client_id: CLIENT_ID.to_owned(),
             role: subject.role.as_str().to_owned(),
             permissions: subject.permissions.iter().map(|one| one.as_str().to_owned()).collect(),
+            org: subject.organization.map(|organization| organization.id),
+            org_role: subject.organization.map(|active| active.role.as_str().to_owned()),
         };
         let keys = self.keys.current();
         let key = keys.signing(now);

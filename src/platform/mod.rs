@@ -12,6 +12,7 @@ pub(crate) mod keys;
 pub(crate) mod limits;
 pub(crate) mod mail;
 pub(crate) mod metrics;
+pub(crate) mod page;
 pub(crate) mod passwords;
 pub(crate) mod secret;
 pub(crate) mod telemetry;

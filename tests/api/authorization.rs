@@ -4,7 +4,8 @@ use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{FieldDefinition, TypeKind, TypeSystemDefinition};
 use serde_json::json;
 
-use crate::support::{PASSWORD, SignedIn, TestApp};
+use crate::support::{PASSWORD, SignedIn, TestApp, organizations};
+use crate::tasks;
 
 /// What a directive says.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +14,15 @@ pub(crate) enum Rule {
     SignedIn,
     Admin,
     Permission(String),
+    /// An admin of the organization that the session acts in.
+    OrganizationAdmin,
 }
+
+/// Sample calls that stand beside the tests of their entity.
+const SAMPLES: &[fn(field: &str, id: &str) -> Option<String>] = &[tasks::sample];
+
+/// Mutations of what somebody made with the `create…` of the same name.
+const OWN: &[&str] = &["updateTask", "deleteTask"];
 
 /// A root field, as the SDL has it.
 pub(crate) struct Field {
@@ -38,6 +47,7 @@ fn rule(field: &FieldDefinition) -> Vec<Rule> {
             ("public", None) => Rule::Public,
             ("auth", None) => Rule::SignedIn,
             ("auth", Some(("role", role))) if role == "ADMIN" => Rule::Admin,
+            ("auth", Some(("orgRole", role))) if role == "ADMIN" => Rule::OrganizationAdmin,
             ("auth", Some(("permission", permission))) => Rule::Permission(permission),
             other => panic!("{}: no test knows {other:?}", field.name.node),
         });
@@ -71,6 +81,7 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
     let id = &target.id;
     match field {
         "me" => "me { id }".to_owned(),
+        "viewer" => "viewer { permissions }".to_owned(),
         "user" => format!("user(id: \"{id}\") {{ id }}"),
         "auditEvents" => "auditEvents(first: 2) { edges { node { id } } }".to_owned(),
         "users" => "users { totalCount }".to_owned(),
@@ -88,11 +99,13 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         "logout" => format!("logout(refreshToken: \"{}\")", target.refresh),
         "setUserRole" => format!("setUserRole(id: \"{id}\", role: USER) {{ id }}"),
         "grantPermission" => {
-            format!("grantPermission(id: \"{id}\", permission: USERS_READ) {{ id }}")
+            format!("grantPermission(id: \"{id}\", permission: USERS_READ) {{ permission }}")
         }
         "revokePermission" => {
-            format!("revokePermission(id: \"{id}\", permission: USERS_READ) {{ id }}")
+            format!("revokePermission(id: \"{id}\", permission: USERS_READ) {{ permission }}")
         }
+        "node" => format!("node(id: \"{id}\") {{ id }}"),
+        "nodes" => format!("nodes(ids: [\"{id}\"]) {{ id }}"),
         "deactivateUser" => format!("deactivateUser(id: \"{id}\") {{ id }}"),
         "reactivateUser" => format!("reactivateUser(id: \"{id}\") {{ id }}"),
         "deleteUser" => format!("deleteUser(id: \"{id}\")"),
@@ -126,7 +139,10 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
             "acceptUserInvitation(token: \"pco_\", input: {{ username: \"guest\", password: \
              \"{PASSWORD}\" }}) {{ expiresIn }}"
         ),
-        other => panic!("{other}: write a sample call of it"),
+        other => SAMPLES
+            .iter()
+            .find_map(|sample| sample(other, id))
+            .unwrap_or_else(|| organizations::sample(other, id)),
     }
 }
 
@@ -145,6 +161,12 @@ pub(crate) async fn prepared(
     let with_token = |token: String| sample(field, target).replace("pco_", &token);
     match field {
         "setUserRole" => sample(field, target).replace("USER", "ADMIN"),
+        _ if OWN.contains(&field) => {
+            let create = field.replace("update", "create").replace("delete", "create");
+            let made = app.mutate(boss, &sample(&create, target)).await.data();
+            let id = made[&create]["id"].as_str().unwrap();
+            sample(field, target).replace(&target.id, id)
+        }
         "revokePermission" => {
             mutate(sample("grantPermission", target)).await;
             sample(field, target)
@@ -188,7 +210,10 @@ pub(crate) async fn prepared(
             let token = app.mail("invitation", &guest).await.token();
             with_token(token).replace("\"guest\"", &format!("\"guest-{}\"", target.username))
         }
-        other => sample(other, target),
+        other => match organizations::prepared(app, other, target, boss).await {
+            Some(call) => call,
+            None => sample(other, target),
+        },
     }
 }
 
@@ -205,6 +230,7 @@ fn every_root_field_says_who_may_call_it_in_the_sdl_and_in_words() {
             Rule::SignedIn => "Requires a signed-in caller.".to_owned(),
             Rule::Admin => "Requires role ADMIN.".to_owned(),
             Rule::Permission(permission) => format!("Requires permission {permission}."),
+            Rule::OrganizationAdmin => "Requires role ADMIN in the active organization.".to_owned(),
         };
         let description = description.replace('\n', " ");
         assert!(description.ends_with(&words), "{name} ends with {words:?}: {description}");
@@ -223,6 +249,8 @@ async fn every_root_field_keeps_its_rule_for_every_kind_of_caller() {
             "demoted",
             "stale",
             "support",
+            "member",
+            "organization admin",
             "admin",
             "stale admin",
         ] {
@@ -249,6 +277,18 @@ async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
         }
         "user" => Some(app.register("caller").await.access),
         "admin" => Some(app.admin("caller").await.access),
+        "member" => {
+            let (owner, user) = (app.register("founder").await, app.register("caller").await);
+            let organization = organizations::found_organization(app, &owner).await;
+            organizations::join_organization(app, &owner, &organization, &user, "MEMBER").await;
+            Some(organizations::act_in(app, &user, &organization).await)
+        }
+        "organization admin" => {
+            let (owner, user) = (app.register("founder").await, app.register("caller").await);
+            let organization = organizations::found_organization(app, &owner).await;
+            organizations::join_organization(app, &owner, &organization, &user, "ADMIN").await;
+            Some(organizations::act_in(app, &user, &organization).await)
+        }
         "support" => Some(app.granted("caller", "USERS_READ").await.access),
         "stale" | "stale admin" => {
             let user = match caller {
@@ -281,20 +321,27 @@ fn expected(field: &Field, caller: &str) -> &'static str {
     match (rule, caller) {
         (Rule::Public, _) | (Rule::Permission(_) | Rule::Admin, "admin" | "stale admin") => {}
         (_, "anonymous" | "forged" | "expired" | "deactivated") => return "UNAUTHENTICATED",
-        (Rule::SignedIn, _) => {}
+        (Rule::SignedIn, _) | (Rule::OrganizationAdmin, "organization admin") => {}
         (Rule::Permission(permission), "support") if permission == "USERS_READ" => {}
-        (Rule::Permission(_) | Rule::Admin, _) => return "FORBIDDEN",
+        (Rule::Permission(_) | Rule::Admin | Rule::OrganizationAdmin, _) => return "FORBIDDEN",
     }
     match (rule, caller) {
         (_, "stale" | "stale admin") if field.is_fresh => "STEP_UP_REQUIRED",
         // There is nothing that the sample names, which only those are told who may call.
         _ => match field.name.as_str() {
-            "revokeSession" => "NOT_FOUND",
-            "verifyEmail" | "undoEmailChange" | "resetPassword" | "acceptUserInvitation" => {
-                "INVALID_TOKEN"
-            }
+            "revokeSession" | "updateOrganization" | "deleteOrganization" | "leaveOrganization"
+            | "revokeInvitation" | "inviteMember" | "setMemberRole" | "removeMember"
+            | "transferOwnership" => "NOT_FOUND",
+            name if OWN.contains(&name) => "NOT_FOUND",
+            "acceptInvitation"
+            | "verifyEmail"
+            | "undoEmailChange"
+            | "resetPassword"
+            | "acceptUserInvitation" => "INVALID_TOKEN",
             // The last admin must stay.
-            "deactivateAccount" | "deleteAccount" if caller.ends_with("admin") => "CONFLICT",
+            "deactivateAccount" | "deleteAccount" if ["admin", "stale admin"].contains(&caller) => {
+                "CONFLICT"
+            }
             _ => "NONE",
         },
     }

@@ -21,6 +21,14 @@ fn a_complete_production_configuration_is_accepted() {
 }
 
 #[test]
+fn introspection_may_be_full_own_or_off_everywhere() {
+    for flag in ["--introspection=full", "--introspection=own", "--introspection=off"] {
+        assert_eq!(problems(&[flag]), [""; 0]);
+        assert_eq!(problems(&[&PRODUCTION[..], &[flag]].concat()), [""; 0]);
+    }
+}
+
+#[test]
 fn production_names_everything_that_is_missing_at_once() {
     let told = problems(&["--env=production", "--rate-limits=off", "--argon2-memory-kib=8192"]);
     let named = ["PUBLIC_URL", "SECRET_KEY", "RATE_LIMITS", "ARGON2_MEMORY_KIB"];

@@ -26,12 +26,14 @@ mod doctor;
 mod errors;
 mod faults;
 mod http;
+mod introspection;
 mod keys;
 mod limits;
 mod login;
 mod mail;
 mod metrics;
 mod migrations;
+mod organizations;
 #[cfg(target_os = "linux")]
 mod outages;
 mod own_account;
@@ -46,3 +48,5 @@ mod sessions;
 #[cfg(target_os = "linux")]
 mod shared_limits;
 mod support;
+mod tasks;
+mod tenancy;

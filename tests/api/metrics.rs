@@ -121,6 +121,85 @@ async fn each_call_costs_as_many_statements_as_it_should() {
     assert_eq!(statements(&server, 50, refreshes).await, 3);
 }
 
+/// Lists inside lists cost one statement a level, however long they are.
+#[tokio::test]
+async fn organizations_and_their_members_cost_one_statement_a_level() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    let alice = server.register("alice").await;
+    let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
+    let query = async |query: &str| {
+        let answer = server.call(query, Value::Null, access).await.unwrap();
+        assert_eq!(code(&answer), "NONE", "{answer}");
+        answer["data"].clone()
+    };
+    let create = "mutation { createOrganization(input: { name: \"Acme\" }) { id } }";
+    let id = query(create).await["createOrganization"]["id"].clone();
+    let one = format!(
+        "{{ organization(id: {id}) {{ myRole members {{ edges {{ node {{ role user {{ username }} }} }} }} }} }}"
+    );
+    query(&one).await;
+    assert_eq!(statements(&server, 30, async || drop(query(&one).await)).await, 2);
+    for _ in 0..4 {
+        query(create).await;
+    }
+    let all = "{ myOrganizations { totalCount edges { node { myRole \
+               members { totalCount edges { node { user { username } } } } \
+               invitations { edges { node { email } } } } } } }";
+    let seen = query(all).await;
+    let edges = seen["myOrganizations"]["edges"].as_array().unwrap();
+    assert_eq!(edges.len(), 5);
+    for edge in edges {
+        let members = &edge["node"]["members"];
+        assert_eq!(members["totalCount"], 1);
+        assert_eq!(members["edges"][0]["node"]["user"]["username"], "alice");
+    }
+    // The organizations, a page of members of each, how many there are, and the invitations.
+    assert_eq!(statements(&server, 30, async || drop(query(all).await)).await, 4);
+}
+
+/// The same of tasks, and of objects by their ids.
+#[tokio::test]
+async fn tasks_inside_lists_cost_one_statement_a_level() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    for name in ["bob", "carol", "alice"] {
+        server.register(name).await;
+    }
+    let promote = "UPDATE users SET role = 'ADMIN' WHERE username_key = 'alice'";
+    database.connection().await.execute_unprepared(promote).await.unwrap();
+    let alice = login(&server, PASSWORD).await;
+    let access = alice["data"]["login"]["accessToken"].as_str().unwrap();
+    let query = async |query: &str| {
+        let answer = server.call(query, Value::Null, access).await.unwrap();
+        assert_eq!(code(&answer), "NONE", "{answer}");
+        answer["data"].clone()
+    };
+    for _ in 0..3 {
+        query("mutation { createTask(input: { title: \"Something\" }) { id } }").await;
+    }
+    let all = "{ tasks { totalCount edges { node { title owner { username } } } } }";
+    assert_eq!(query(all).await["tasks"]["totalCount"], 3);
+    // The tasks, how many there are, and their owners.
+    assert_eq!(statements(&server, 30, async || drop(query(all).await)).await, 3);
+    let users = "{ users { edges { node { username tasks(first: 2) { totalCount edges { node { title } } } } } } }";
+    let seen = query(users).await;
+    assert_eq!(seen["users"]["edges"][0]["node"]["tasks"]["totalCount"], 3);
+    assert_eq!(seen["users"]["edges"][1]["node"]["tasks"]["edges"], serde_json::json!([]));
+    assert_eq!(statements(&server, 30, async || drop(query(users).await)).await, 3);
+
+    // Each type once, however many ids and fields there are.
+    let ids = query("{ me { id } tasks { edges { node { id } } } }").await;
+    let (me, task) = (&ids["me"]["id"], &ids["tasks"]["edges"][0]["node"]["id"]);
+    let nodes = format!(
+        "{{ nodes(ids: [{me}, {task}]) {{ id }} a: node(id: {task}) {{ id }} b: node(id: {me}) {{ id }} }}"
+    );
+    let node = format!("{{ node(id: {me}) {{ id }} }}");
+    query(&nodes).await;
+    let once = statements(&server, 30, async || drop(query(&node).await)).await;
+    assert_eq!(statements(&server, 30, async || drop(query(&nodes).await)).await, once);
+}
+
 #[tokio::test]
 async fn a_limit_that_refuses_and_a_redis_that_is_away_are_counted() {
     let database = TestDatabase::create().await;

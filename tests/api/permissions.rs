@@ -11,7 +11,7 @@ use crate::support::{PASSWORD, SignedIn, TestApp};
 const USERS: &str = "{ users { totalCount } }";
 
 fn grant(user: &SignedIn, permission: &str) -> String {
-    format!("grantPermission(id: \"{}\", permission: {permission}) {{ id }}", user.id)
+    format!("grantPermission(id: \"{}\", permission: {permission}) {{ permission }}", user.id)
 }
 
 fn grant_until(user: &SignedIn, permission: &str, expires_at: &str) -> String {
@@ -126,6 +126,19 @@ async fn nobody_grants_or_revokes_what_they_do_not_hold() {
     }
     app.mutate(&boss, &grant(&alice, "AUDIT_READ")).await.data();
     assert_eq!(app.mutate(&lead, &revoke(&alice, "PERMISSIONS_GRANT")).await.code(), "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_lower_role_takes_what_was_granted_with_it() {
+    let app = TestApp::start().await;
+    let (boss, other) = (app.admin("boss").await, app.admin("other").await);
+    for permission in ["USERS_READ", "PERMISSIONS_GRANT"] {
+        app.mutate(&boss, &grant(&boss, permission)).await.data();
+    }
+    let demote = format!("setUserRole(id: \"{}\", role: USER) {{ permissions }}", boss.id);
+    let demoted = app.mutate(&other, &demote).await.data();
+    assert_eq!(demoted["setUserRole"]["permissions"], json!([]));
+    assert_eq!(app.query(USERS, &boss.access).await.code(), "FORBIDDEN");
 }
 
 #[tokio::test]

@@ -231,7 +231,13 @@ async fn looking_at_a_link_does_nothing_and_tells_nobody() {
     app.register("alice").await;
     let token = reset_token(&app).await;
     for method in ["GET", "HEAD", "GET"] {
-        for page in ["verify-email", "reset-password", "undo-email-change", "accept-invitation"] {
+        for page in [
+            "verify-email",
+            "reset-password",
+            "undo-email-change",
+            "accept-invitation",
+            "accept-organization-invitation",
+        ] {
             let uri = format!("/link/{page}?{token}");
             let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
             let reply = send(&app.app, request).await;

@@ -78,7 +78,7 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
             }
         }
     }
-    assert_eq!(checked, 9);
+    assert_eq!(checked, 10);
 }
 
 /// The pre-scan knows every field that lists rows, so that lists inside lists are counted.

@@ -9,10 +9,14 @@ export const GROUPS = {
   "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
   "Registration": ["register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
   "A forgotten password": ["requestPasswordReset", "resetPassword"],
-  "Your account": ["me", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount"],
+  "Your account": ["me", "viewer", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
+  "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
+  "Members": ["inviteMember", "invitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
+  "Tasks": ["createTask", "myTasks", "task", "updateTask", "deleteTask", "tasks"],
   "Users": ["users", "user", "inviteUser", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
+  "Any object": ["node", "nodes"],
 };
 
 const PASSWORD = "correct horse battery";
@@ -27,11 +31,19 @@ const SAMPLES = {
   "acceptUserInvitation.input": { username: "visitor", password: PASSWORD, fullName: null },
   "updateProfile.input": { fullName: "Alice Liddell" },
   "setUserRole.role": "ADMIN",
+  "createTask.input": { title: "Water the plants" },
+  "updateTask.input": { title: "Water all plants", isDone: true },
   "grantPermission.permission": "USERS_READ",
   "grantPermission.expiresAt": null,
   "revokePermission.permission": "USERS_READ",
   "inviteUser.role": "USER",
   "inviteUser.email": "visitor@example.com",
+  "createOrganization.input": { name: "Acme" },
+  "updateOrganization.input": { name: "Acme & Sons" },
+  "switchOrganization.id": null,
+  "inviteMember.email": "visitor@example.com",
+  "inviteMember.role": "MEMBER",
+  "setMemberRole.role": "ADMIN",
   "users.filter": { isActive: true },
   "users.orderBy": { field: "USERNAME", direction: "ASC" },
   "auditEvents.filter": { types: ["SIGNED_IN", "SIGN_IN_REFUSED"] },
@@ -43,8 +55,11 @@ const SAMPLES = {
   newEmail: "alice@example.org",
   identifier: "alice",
   token: TOKEN,
+  ids: ["00000000-0000-7000-8000-000000000000"],
   first: 10,
   id: "00000000-0000-7000-8000-000000000000",
+  organizationId: "00000000-0000-7000-8000-000000000000",
+  userId: "00000000-0000-7000-8000-000000000000",
 };
 
 /** Arguments of pages that an example leaves out. */
@@ -94,8 +109,12 @@ function example(operation, field, schema) {
   return { query, variables };
 }
 
-/** What is read of one's own account beside its fields. */
+/** What is read of one's own account beside its fields, and asked before one acts. */
 const MORE = [
+  {
+    group: "Your account", name: "viewer { can }", of: ["Query", "viewer"],
+    query: "query MayI {\n  viewer {\n    seeUsers: can(field: \"Query.users\") { allowed code rule }\n    deleteUsers: can(field: \"Mutation.deleteUser\") { allowed code rule }\n  }\n}\n",
+  },
   {
     group: "Your sessions", name: "me { sessions }", of: ["User", "sessions"],
     query: "query MySessions {\n  me {\n    sessions(first: 10) {\n      totalCount\n      edges {\n        node { id device browser ip createdAt lastUsedAt current }\n      }\n    }\n  }\n}\n",
@@ -103,6 +122,11 @@ const MORE = [
   {
     group: "Your account", name: "me { securityEvents }", of: ["User", "securityEvents"],
     query: "query MySecurityEvents {\n  me {\n    securityEvents(first: 10) {\n      edges {\n        node { createdAt type outcome ip userAgent }\n      }\n    }\n  }\n}\n",
+  },
+  {
+    group: "Members", name: "organization { members }", of: ["Organization", "members"],
+    query: "query Members($id: ID!) {\n  organization(id: $id) {\n    name\n    myRole\n    members(first: 10) {\n      totalCount\n      edges {\n        node { role createdAt user { id username fullName } }\n      }\n    }\n  }\n}\n",
+    variables: { id: "00000000-0000-7000-8000-000000000000" },
   },
 ];
 
@@ -124,7 +148,7 @@ export function examples(sdl) {
   }
   for (const { of: [type, name], ...more } of MORE) {
     const rule = policy.find((rule) => rule.type === type && rule.name === name);
-    if (rule) made.push({ ...more, operation: "query", rule, variables: {} });
+    if (rule) made.push({ variables: {}, ...more, operation: "query", rule });
   }
   const place = ({ group, name }) => [Object.keys(GROUPS).indexOf(group), GROUPS[group]?.indexOf(name) ?? 0];
   const rank = (one) => place(one)[0] * 100 + (place(one)[1] < 0 ? 99 : place(one)[1]);

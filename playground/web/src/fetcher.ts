@@ -3,7 +3,7 @@ import { ENDPOINT, MODE } from "./api";
 import { bearer, fresh, learnFrom } from "./session";
 
 /** Sends what the editor holds for whom the panel has signed in; headers of the editor win. */
-export const fetcher = createGraphiQLFetcher({
+export const newFetcher = () => createGraphiQLFetcher({
   url: ENDPOINT,
   async fetch(url: RequestInfo | URL, init?: RequestInit) {
     await fresh();

@@ -7,12 +7,13 @@ import "graphiql/graphiql.css";
 import "./style.css";
 
 import { GraphiQL, HISTORY_PLUGIN } from "graphiql";
+import { useMemo } from "react";
 import { createRoot } from "react-dom/client";
 import { ACCOUNT } from "./account";
 import { EXAMPLES } from "./examples";
-import { fetcher } from "./fetcher";
+import { newFetcher } from "./fetcher";
 import { POLICY } from "./policy";
-import { start } from "./session";
+import { start, useCaller } from "./session";
 import { storage } from "./storage";
 
 // A new array would close the open panel.
@@ -29,11 +30,20 @@ const defaultTabs = [
   },
 ];
 
+const firstPlugin = innerWidth >= 900 ? ACCOUNT : undefined;
+
+function Page() {
+  const caller = useCaller();
+  // GraphiQL reads the schema again for a new fetcher: the server may list to each caller their own.
+  const fetcher = useMemo(newFetcher, [caller]);
+  return (
+    <GraphiQL fetcher={fetcher} plugins={plugins} visiblePlugin={firstPlugin}
+      storage={storage} defaultTabs={defaultTabs} shouldPersistHeaders={false}
+      defaultEditorToolsVisibility="variables" schemaDescription inputValueDeprecation>
+      <GraphiQL.Logo>Portcullis</GraphiQL.Logo>
+    </GraphiQL>
+  );
+}
+
 start();
-createRoot(document.getElementById("root")!).render(
-  <GraphiQL fetcher={fetcher} plugins={plugins} visiblePlugin={innerWidth >= 900 ? ACCOUNT : undefined}
-    storage={storage} defaultTabs={defaultTabs} shouldPersistHeaders={false}
-    defaultEditorToolsVisibility="variables" schemaDescription inputValueDeprecation>
-    <GraphiQL.Logo>Portcullis</GraphiQL.Logo>
-  </GraphiQL>,
-);
+createRoot(document.getElementById("root")!).render(<Page />);

@@ -25,6 +25,7 @@ export function rules(sdl) {
       const isPublic = Boolean(directive(field, "public"));
       if (!auth && !isPublic) continue;
       const role = /** @type {string | undefined} */ (argument(auth, "role"));
+      const orgRole = /** @type {string | undefined} */ (argument(auth, "orgRole"));
       const limits = (field.directives ?? []).filter((used) => used.name.value === "rateLimit");
       rows.push({
         type: type.name.value,
@@ -32,6 +33,7 @@ export function rules(sdl) {
         field,
         isPublic,
         role,
+        orgRole,
         description: field.description?.value ?? "",
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
         limits: limits.map(limit),
@@ -61,4 +63,8 @@ export function mayCall(rule, caller) {
 }
 
 /** Who may call, in a word. @param {ReturnType<typeof rules>[number]} rule */
-export const audience = (rule) => (rule.isPublic ? "anybody" : rule.role === "ADMIN" ? "admins" : "signed in");
+export function audience(rule) {
+  if (rule.isPublic) return "anybody";
+  if (rule.orgRole) return `organization ${rule.orgRole}`;
+  return rule.role === "ADMIN" ? "admins" : "signed in";
+}

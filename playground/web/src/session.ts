@@ -42,6 +42,12 @@ export const current = () => session;
 export const useSession = () =>
   useSyncExternalStore((listener) => (listeners.add(listener), () => listeners.delete(listener)), current);
 
+/** For whom requests are: what a server shows of itself may depend on it. */
+export const useCaller = () => {
+  const { user, sends } = useSession();
+  return user && sends ? `${user.id} ${user.role}` : "anybody";
+};
+
 export const setRenews = (renews: boolean) => change({ renews });
 export const setSends = (sends: boolean) => change({ sends });
 export const bearer = () => (session.sends ? session.token : null);

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{Level, Report};
 use crate::app;
 use crate::cli::output::time;
-use crate::config::Config;
+use crate::config::{Config, Introspection};
 use crate::features::audit;
 use crate::features::keyring::Keyring;
 use crate::platform::clock::Clock;
@@ -133,9 +133,9 @@ fn configuration(report: &mut Report, config: &Config) {
         let advice = "set TRUSTED_PROXIES to the address of the proxy that speaks TLS";
         report.add(Level::Warning, ABOUT, message, advice);
     }
-    if !config.is_development() && (config.introspection || config.playground) {
-        let advice =
-            "turn INTROSPECTION and PLAYGROUND off, unless the schema is meant for everyone";
+    let is_shown = config.introspection == Introspection::Full || config.playground;
+    if !config.is_development() && is_shown {
+        let advice = "turn PLAYGROUND off and INTROSPECTION off or to own, unless the schema is meant for everyone";
         report.add(Level::Note, ABOUT, "anybody can read the schema of this server", advice);
     }
 }

@@ -86,6 +86,11 @@ impl Reader {
                 &settings.accept_invitation_url,
                 Page::AcceptInvitation,
             ),
+            accept_organization_invitation: url(
+                "ACCEPT_ORGANIZATION_INVITATION_URL",
+                &settings.accept_organization_invitation_url,
+                Page::AcceptOrganizationInvitation,
+            ),
         }
     }
 

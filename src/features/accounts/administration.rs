@@ -15,7 +15,7 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, Grant, Permission, Role, User, Viewer};
+use crate::platform::access::{Client, Grant, Grants, Permission, Role, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
 use crate::platform::mail::{self, Letter};
@@ -30,6 +30,9 @@ pub(crate) enum AdminError {
     Forbidden,
     #[error("the last active admin must remain one")]
     LastAdmin,
+    /// Of an organization that has other members.
+    #[error("the last owner of an organization must remain one")]
+    LastOwner,
     /// The caller's session ended meanwhile.
     #[error("the session is over")]
     SessionEnded,
@@ -41,7 +44,11 @@ impl DbFailure for AdminError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::NotFound | Self::Forbidden | Self::LastAdmin | Self::SessionEnded => None,
+            Self::NotFound
+            | Self::Forbidden
+            | Self::LastAdmin
+            | Self::LastOwner
+            | Self::SessionEnded => None,
         }
     }
 }
@@ -172,6 +179,9 @@ impl Accounts {
         if others == 0 && removes_an_admin {
             return Err(AdminError::LastAdmin);
         }
+        if matches!(change, Change::Delete) {
+            self.leave_organizations(&txn, client, by, id, now).await?;
+        }
         let changed = self.apply(&txn, target, change, now).await?;
         audit::record(&txn, now, by.event(client, change.kind(), id)).await?;
         let told = match change {
@@ -231,9 +241,22 @@ impl Accounts {
     ) -> Result<User, DbErr> {
         let mut user = User { updated_at: now, ..target.clone() };
         match change {
-            Change::Role(role) => user.role = role,
-            Change::Grant(grant) => user.grants = user.grants.with(grant, now),
-            Change::Revoke(permission) => user.grants = user.grants.without(permission, now),
+            Change::Role(role) => {
+                // A lower role leaves nothing behind that the higher one may have been used to get.
+                if role < user.role {
+                    store::update_grants(txn, user.id, &Grants::default()).await?;
+                    user.grants = Grants::default();
+                }
+                user.role = role;
+            }
+            Change::Grant(grant) => {
+                user.grants = user.grants.with(grant, now);
+                store::update_grants(txn, user.id, &user.grants).await?;
+            }
+            Change::Revoke(permission) => {
+                user.grants = user.grants.without(permission, now);
+                store::update_grants(txn, user.id, &user.grants).await?;
+            }
             Change::Deactivate => {
                 user.is_active = false;
                 links::void(txn, user.id).await?;

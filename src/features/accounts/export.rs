@@ -1,5 +1,7 @@
 //! All that is kept of a person, for them to take along (DP-01).
 
+use std::pin::Pin;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
@@ -7,7 +9,9 @@ use serde_json::{Value, json};
 use super::Accounts;
 use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
 use crate::features::sessions::OwnSession;
-use crate::platform::access::{Client, User, Viewer};
+use crate::platform::access::{Client, Grant, User, Viewer};
+use crate::platform::db::Db;
+use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 
 /// What keeps somebody from having all of it read again and again.
@@ -34,9 +38,18 @@ pub(crate) enum ExportError {
 /// Events read by one statement.
 const PAGE_SIZE: u64 = 500;
 
+/// What a feature above this one keeps of a person.
+pub(crate) struct ExportPart {
+    /// The member of the export that holds it.
+    pub(crate) name: &'static str,
+    pub(crate) read: fn(&Db, UserId) -> Reading<'_>,
+}
+
+pub(crate) type Reading<'a> = Pin<Box<dyn Future<Output = Result<Value, DbErr>> + Send + 'a>>;
+
 impl Accounts {
-    /// The caller's account, sessions and security events, as JSON. Of no secret more than that
-    /// there is one.
+    /// The caller's account, sessions and security events, and what other features keep of them, as JSON.
+    /// Of no secret more than that there is one.
     pub(crate) async fn export(
         &self,
         client: &Client,
@@ -49,12 +62,16 @@ impl Accounts {
             return Err(ExportError::SessionEnded);
         }
         let user = Self::find_all(&self.db, &[viewer.user.id]).await?.pop();
-        let exported = json!({
-            "exportedAt": text(self.clock.now()),
-            "account": user.as_ref().map(account),
+        let now = self.clock.now();
+        let mut exported = json!({
+            "exportedAt": text(now),
+            "account": user.as_ref().map(|user| account(user, now)),
             "sessions": self.export_sessions(viewer).await?,
             "securityEvents": self.export_events(viewer).await?,
         });
+        for part in self.exports {
+            exported[part.name] = (part.read)(&self.db, viewer.user.id).await?;
+        }
         let event = Event {
             kind: Kind::DataExported,
             actor: Actor::from(viewer),
@@ -109,7 +126,13 @@ impl Accounts {
     }
 }
 
-fn account(user: &User) -> Value {
+fn account(user: &User, now: DateTime<Utc>) -> Value {
+    let grant = |grant: Grant| {
+        json!({
+            "permission": grant.permission.as_str(),
+            "expiresAt": grant.expires_at.map(text),
+        })
+    };
     json!({
         "id": user.id,
         "username": user.username,
@@ -117,12 +140,14 @@ fn account(user: &User) -> Value {
         "emailVerified": user.email_verified,
         "fullName": user.full_name,
         "role": user.role.as_str(),
+        "permissionGrants": user.grants.at(now).map(grant).collect::<Vec<_>>(),
         "createdAt": text(user.created_at),
         "updatedAt": text(user.updated_at),
         "lastLoginAt": user.last_login_at.map(text),
     })
 }
 
-fn text(time: DateTime<Utc>) -> String {
+/// A time as exports spell it.
+pub(crate) fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

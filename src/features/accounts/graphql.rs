@@ -1,9 +1,11 @@
 //! Accounts in the schema.
 
+mod administration;
 mod connection;
 mod life;
 mod own;
 mod shape;
+mod viewer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,20 +13,23 @@ use std::sync::Arc;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use uuid::Uuid;
 
+pub(crate) use self::administration::AdministrationMutation;
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::life::{InvitationMutation, OwnAccountMutation};
-use super::{Accounts, AdminError, By, CreateError, LIMITS, NewAccount, Registered};
+pub(crate) use self::viewer::ViewerQuery;
+use super::{Accounts, CreateError, LIMITS, NewAccount, Registered};
 use crate::features::links::LinkError;
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, auth, fresh, limit, public};
+use crate::graphql::directive::{self, auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard, SignedIn};
+use crate::graphql::guard::{PermissionGuard, SignedIn};
 use crate::graphql::page::Window;
 use crate::graphql::rule::Rule;
-use crate::platform::access::{self, Anonymity, Grant, Grants, Permission, Role};
-use crate::platform::clock::Clock;
+use crate::platform::access::{self, Anonymity, Grant, Grants, Permission, Role, Viewer};
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 
@@ -35,13 +40,13 @@ pub(crate) struct User {
     /// Unique over all types; opaque.
     pub(crate) id: ID,
     /// As typed at registration; unique whatever the case.
-    username: String,
+    pub(crate) username: String,
     /// As typed at registration; unique in its canonical form.
     email: String,
     /// Whether the owner has shown that mail to the address reaches them.
     email_verified: bool,
     /// What the owner wants to be called.
-    full_name: Option<String>,
+    pub(crate) full_name: Option<String>,
     /// What the user may do.
     role: directive::Role,
     /// Whether the user may sign in.
@@ -83,6 +88,16 @@ impl From<&access::User> for User {
     }
 }
 
+impl PermissionGrant {
+    fn all_of(grants: &Grants, now: DateTime<Utc>) -> Vec<Self> {
+        let shown = |grant: Grant| Self {
+            permission: grant.permission.into(),
+            expires_at: grant.expires_at,
+        };
+        grants.at(now).map(shown).collect()
+    }
+}
+
 /// What it takes to get an account.
 #[derive(InputObject)]
 pub(crate) struct RegisterInput {
@@ -111,12 +126,28 @@ pub(crate) struct VerificationRequired {
     email: String,
 }
 
+/// Those of the ids that are users whom the caller sees: themselves, or with permission all.
+pub(crate) async fn visible(
+    db: &Db,
+    viewer: &Viewer,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<User>, DbErr> {
+    let sees_all = viewer.user.may(Permission::UsersRead, now);
+    let ids = ids.iter().copied().map(UserId).filter(|id| sees_all || *id == viewer.user.id);
+    let ids: Vec<_> = ids.collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(Accounts::find_all(db, &ids).await?.iter().map(User::from).collect())
+}
+
 /// Loads the users that one operation looks up by id in one statement.
 pub(crate) struct UserLoader(pub(crate) Db);
 
 impl Loader<UserId> for UserLoader {
     type Value = User;
-    type Error = Arc<sea_orm::DbErr>;
+    type Error = Arc<DbErr>;
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, User>, Self::Error> {
         let users = Accounts::find_all(&self.0, ids).await.map_err(Arc::new)?;
@@ -209,142 +240,6 @@ impl AccountMutation {
     }
 }
 
-#[derive(Default)]
-pub(crate) struct AdministrationMutation;
-
-#[Object]
-impl AdministrationMutation {
-    /// Gives a user a role; it takes effect on their next request. A sign-in of the last five minutes
-    /// is needed. Requires role ADMIN.
-    #[graphql(
-        guard = "RoleGuard(Role::Admin).and(Fresh)",
-        directive = auth::apply(Rule::Role(Role::Admin)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
-    async fn set_user_role(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The role to give.")] role: directive::Role,
-    ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.set_role(ctx.client(), by, target(&id)?, role.into()).await?;
-        Ok(User::from(&user))
-    }
-
-    /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
-    /// request. A sign-in of the last five minutes is needed. Requires permission PERMISSIONS_GRANT.
-    #[graphql(
-        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
-    async fn grant_permission(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The permission to give.")] permission: directive::Permission,
-        #[graphql(desc = "Until when it counts; until it is revoked by default.")]
-        expires_at: Option<DateTime<Utc>>,
-    ) -> Result<User> {
-        let now = ctx.service::<Clock>().now();
-        if expires_at.is_some_and(|expires_at| expires_at <= now) {
-            let message = "This time is over";
-            return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));
-        }
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        let grant = Grant { permission: permission.into(), expires_at };
-        let user = accounts.grant(ctx.client(), viewer, target(&id)?, grant).await?;
-        Ok(User::from(&user))
-    }
-
-    /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on
-    /// their next request. What their role implies stays. A sign-in of the last five minutes is
-    /// needed. Requires permission PERMISSIONS_GRANT.
-    #[graphql(
-        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
-    async fn revoke_permission(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The permission to take back.")] permission: directive::Permission,
-    ) -> Result<User> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        let permission = permission.into();
-        let user = accounts.revoke(ctx.client(), viewer, target(&id)?, permission).await?;
-        Ok(User::from(&user))
-    }
-
-    /// Shuts a user out and ends all their sessions. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
-    )]
-    async fn deactivate_user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-    ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.deactivate(ctx.client(), by, target(&id)?).await?;
-        Ok(User::from(&user))
-    }
-
-    /// Lets a deactivated user sign in again. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
-    )]
-    async fn reactivate_user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-    ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.reactivate(ctx.client(), by, target(&id)?).await?;
-        Ok(User::from(&user))
-    }
-
-    /// Deletes a user with all that is theirs, and answers the id. A sign-in of the last five minutes is
-    /// needed. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
-    async fn delete_user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-    ) -> Result<ID> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.delete(ctx.client(), by, target(&id)?).await?;
-        Ok(user.id.to_string().into())
-    }
-
-    /// Ends all sessions of a user, and says how many there were. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
-    )]
-    async fn end_user_sessions(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's id.")] id: ID,
-    ) -> Result<u64> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        Ok(accounts.end_sessions(ctx.client(), by, target(&id)?).await?)
-    }
-}
-
-/// The user a mutation is about. A malformed id names nobody, as an unknown one does.
-fn target(id: &ID) -> Result<UserId> {
-    UserId::parse(id).ok_or_else(|| AdminError::NotFound.into())
-}
-
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         match error {
@@ -361,18 +256,6 @@ impl From<CreateError> for ApiError {
             CreateError::Hash(error) => error.into(),
             CreateError::Crypto(cause) => Self::internal(cause),
             CreateError::Db(cause) => Self::database(cause),
-        }
-    }
-}
-
-impl From<AdminError> for ApiError {
-    fn from(error: AdminError) -> Self {
-        match error {
-            AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
-            AdminError::Forbidden => Self::forbidden(),
-            AdminError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
-            AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
-            AdminError::Db(cause) => Self::database(cause),
         }
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! How an account begins is [`registration`], with [`pending`] where its address is to be proven first
 //! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
-//! them is [`export`]; how admins change one is [`administration`], and what only the operator does is
+//! them is [`export`]; what becomes of organizations when they go is [`departure`]; how admins change one is [`administration`], and what only the operator does is
 //! [`operator`]; how users are listed is [`listing`].
 
 mod address;
 mod administration;
 mod create_error;
+mod departure;
 mod export;
 pub(crate) mod graphql;
 pub(crate) mod identity;
@@ -24,7 +25,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::create_error::CreateError;
-pub(crate) use self::export::{EXPORT_LIMITS, ExportError};
+pub(crate) use self::export::{EXPORT_LIMITS, ExportError, ExportPart, text as exported_time};
 use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
@@ -54,6 +55,8 @@ pub(crate) struct Accounts {
     pub(crate) sessions: Sessions,
     pub(crate) outbox: Outbox,
     pub(crate) registration: Registration,
+    /// What other features add to an export.
+    pub(crate) exports: &'static [ExportPart],
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,
 }
@@ -82,7 +85,7 @@ impl Accounts {
 
     /// Locks the caller's row and reads it; `None` when their account is no more or shut, or their
     /// session has ended since the guard looked.
-    async fn lock_caller(
+    pub(crate) async fn lock_caller(
         &self,
         txn: &impl ConnectionTrait,
         viewer: &Viewer,

@@ -139,14 +139,27 @@ pub(super) async fn lock_with_admins(
     Ok(rows.into_iter().map(User::from).collect())
 }
 
-/// Writes a user's role, what they were granted, and whether they are active.
+/// Writes a user's role, and whether they are active.
 pub(super) async fn update_standing(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::Role, Expr::value(user.role))
         .col_expr(user::Column::IsActive, Expr::value(user.is_active))
-        .col_expr(user::Column::Grants, Expr::value(user.grants.stored()))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Writes what a user was granted.
+pub(super) async fn update_grants(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    grants: &Grants,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::Grants, Expr::value(grants.stored()))
+        .filter(user::COLUMN.id.eq(id))
         .exec(txn)
         .await?;
     Ok(())

@@ -1,11 +1,14 @@
 //! The audit log in the schema: all of it for admins, one's own for everybody.
 
+mod event_type;
+
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::Kind;
+pub(crate) use self::event_type::AuditEventType;
 use super::listing::{Filter, Listing, Log, Page, Place, Recorded, Side};
 use crate::features::accounts::graphql::{User, UserLoader};
 use crate::graphql::context::ContextExt;
@@ -14,7 +17,7 @@ use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::PermissionGuard;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::graphql::rule::Rule;
-use crate::platform::access::Permission;
+use crate::platform::access::{Permission, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::id::{AuditEventId, UserId};
 
@@ -22,96 +25,6 @@ use crate::platform::id::{AuditEventId, UserId};
 const ORDER: &str = "CREATED_AT DESC";
 /// More kinds than there are say nothing.
 const TYPES_MAX: usize = 64;
-
-/// What happened.
-#[derive(Enum, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "Kind")]
-pub(crate) enum AuditEventType {
-    /// Somebody made an account for themselves.
-    Registered,
-    /// The operator made an account.
-    UserCreated,
-    /// A session began.
-    SignedIn,
-    /// A session began, and the account's last attempts had failed.
-    SignedInAfterFailures,
-    /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
-    SignInRefused,
-    /// After too many wrong passwords no password opens the account.
-    AccountLocked,
-    /// The operator opened it again.
-    UserUnlocked,
-    /// A session was ended by whoever held it.
-    SignedOut,
-    /// A refresh token was presented that gives nothing.
-    RefreshRefused,
-    /// A refresh token was presented again after its grace, and its session ended.
-    RefreshReused,
-    /// What a link in a mail carries was presented, and gives nothing.
-    LinkRefused,
-    /// A caller asked for what their role, or a sign-in too long ago, does not let them have.
-    AccessDenied,
-    /// A caller asked too often.
-    RateLimited,
-    /// An account got another role.
-    RoleChanged,
-    /// A user was given a permission.
-    PermissionGranted,
-    /// A permission was taken back from a user.
-    PermissionRevoked,
-    /// An account was shut, and its sessions ended.
-    UserDeactivated,
-    /// A shut account was opened again.
-    UserReactivated,
-    /// An account was deleted.
-    UserDeleted,
-    /// The operator gave a user another password.
-    PasswordSet,
-    /// All sessions of a user were ended, or all but one: by themselves, an admin or the operator.
-    SessionsEnded,
-    /// Somebody asked for an account, with an address that is still to be proven.
-    RegistrationRequested,
-    /// An admin invited somebody to make an account.
-    UserInvited,
-    /// An invited person made their account.
-    InvitationAccepted,
-    /// A mail was asked for that shows whose an address is.
-    VerificationRequested,
-    /// An account's address was shown to be its owner's.
-    EmailVerified,
-    /// Another address was asked for, and is still to be confirmed.
-    EmailChangeRequested,
-    /// An account got another address.
-    EmailChanged,
-    /// The owner of the address before took a change back, and all sessions ended.
-    EmailChangeUndone,
-    /// A mail was asked for that lets its reader choose another password.
-    PasswordResetRequested,
-    /// Another password was chosen with what such a mail carries, and all sessions ended.
-    PasswordReset,
-    /// A user changed their password, and their other sessions ended.
-    PasswordChanged,
-    /// A signed-in user proved their password again, and their session was replaced.
-    Reauthenticated,
-    /// A user changed what is shown of them.
-    ProfileUpdated,
-    /// A user ended one of their sessions.
-    SessionRevoked,
-    /// A user fetched all that is kept of them.
-    DataExported,
-    /// A key was made: the first one, or by a rotation.
-    KeyAdded,
-    /// A signing key was dropped at once.
-    KeyRetired,
-    /// All keys were sealed under another secret.
-    KeysResealed,
-    /// The operator removed old events.
-    AuditPruned,
-    /// An instance began to serve, with its settings read.
-    ServerStarted,
-    /// An instance was told to stop and did. One that was killed leaves no such event.
-    ServerStopped,
-}
 
 /// How it ended.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +36,7 @@ pub(crate) enum AuditEventOutcome {
 }
 
 /// Something that matters to security.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, Clone)]
 #[graphql(complex)]
 pub(crate) struct AuditEvent {
     /// Unique over all types; opaque.
@@ -136,7 +49,7 @@ pub(crate) struct AuditEvent {
     outcome: AuditEventOutcome,
     /// USER, CLI for the operator, SYSTEM for the server, or UNKNOWN.
     actor_type: String,
-    /// The user or the key it happened to.
+    /// The user, the key or the organization it happened to.
     target: Option<ID>,
     /// The address it came from, until that is erased.
     ip: Option<String>,
@@ -197,6 +110,24 @@ impl AuditEvent {
     }
 }
 
+/// Those of the ids that are events the caller sees: with permission all, else what they did or what
+/// happened to their account.
+pub(crate) async fn visible(
+    log: &Log,
+    viewer: &Viewer,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<AuditEvent>, DbErr> {
+    let ids: Vec<_> = ids.iter().copied().map(AuditEventId).collect();
+    if viewer.user.may(Permission::AuditRead, now) {
+        let events = log.find_all(&ids, None).await?;
+        return Ok(events.iter().map(AuditEvent::from).collect());
+    }
+    let owner = viewer.user.id;
+    let events = log.find_all(&ids, Some(owner)).await?;
+    Ok(events.iter().map(|event| AuditEvent::of_owner(event, owner)).collect())
+}
+
 /// Which events are meant; what is given must all be true.
 #[derive(InputObject, Default)]
 pub(crate) struct AuditEventFilter {
@@ -204,7 +135,7 @@ pub(crate) struct AuditEventFilter {
     types: Option<Vec<AuditEventType>>,
     /// Only what this user did.
     actor: Option<ID>,
-    /// Only what happened to this user or key.
+    /// Only what happened to this user, key or organization.
     target: Option<ID>,
     /// Only events at this time or later.
     from: Option<DateTime<Utc>>,

@@ -95,6 +95,34 @@ kinds! {
     SessionRevoked = "SESSION_REVOKED", "DONE";
     /// A user fetched all that is kept of them.
     DataExported = "DATA_EXPORTED", "DONE";
+    /// A user made a task.
+    TaskCreated = "TASK_CREATED", "DONE";
+    /// A task was changed.
+    TaskUpdated = "TASK_UPDATED", "DONE";
+    /// A task was deleted.
+    TaskDeleted = "TASK_DELETED", "DONE";
+    /// A user made an organization.
+    OrganizationCreated = "ORGANIZATION_CREATED", "DONE";
+    /// An organization got another name.
+    OrganizationUpdated = "ORGANIZATION_UPDATED", "DONE";
+    /// An organization was deleted, by an owner or with its only member.
+    OrganizationDeleted = "ORGANIZATION_DELETED", "DONE";
+    /// Somebody was invited to join an organization.
+    MemberInvited = "MEMBER_INVITED", "DONE";
+    /// Such an invitation was taken back.
+    MemberInvitationRevoked = "MEMBER_INVITATION_REVOKED", "DONE";
+    /// A user accepted such an invitation.
+    OrganizationJoined = "ORGANIZATION_JOINED", "DONE";
+    /// A member got another role in an organization.
+    MemberRoleChanged = "MEMBER_ROLE_CHANGED", "DONE";
+    /// A member was removed from an organization.
+    MemberRemoved = "MEMBER_REMOVED", "DONE";
+    /// A member left an organization.
+    OrganizationLeft = "ORGANIZATION_LEFT", "DONE";
+    /// An owner made another member one, and is none any more.
+    OwnershipTransferred = "OWNERSHIP_TRANSFERRED", "DONE";
+    /// A session acts in another organization, or in none.
+    OrganizationSwitched = "ORGANIZATION_SWITCHED", "DONE";
     /// A key was made: the first one, or by a rotation.
     KeyAdded = "KEY_ADDED", "DONE";
     /// A signing key was dropped at once.

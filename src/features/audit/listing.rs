@@ -91,6 +91,16 @@ impl Log {
         Ok(Page { events, has_more })
     }
 
+    /// The events among `ids`, or those of them that are about a user.
+    pub(crate) async fn find_all(
+        &self,
+        ids: &[AuditEventId],
+        about: Option<UserId>,
+    ) -> Result<Vec<Recorded>, DbErr> {
+        let filter = Filter { about, ..Filter::default() };
+        store::find_all(self.db.reader(), ids, &filter).await
+    }
+
     /// Whether any event stands before (or else after) `place`, which counts itself if inclusive.
     pub(crate) async fn exists_beyond(
         &self,

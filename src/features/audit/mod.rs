@@ -46,7 +46,7 @@ impl From<&Viewer> for Actor {
 pub(crate) struct Event<'a> {
     pub(crate) kind: Kind,
     pub(crate) actor: Actor,
-    /// The user or the key it happened to.
+    /// The user, the key or the organization it happened to.
     pub(crate) target: Option<Uuid>,
     /// The session it happened in, when there is one.
     pub(crate) session: Option<SessionId>,

@@ -154,6 +154,15 @@ pub(super) async fn list(
     Ok(rows.into_iter().map(Recorded::from).collect())
 }
 
+pub(super) async fn find_all(
+    db: &impl ConnectionTrait,
+    ids: &[AuditEventId],
+    filter: &Filter,
+) -> Result<Vec<Recorded>, DbErr> {
+    let select = matching(filter).filter(audit_event::COLUMN.id.is_in(ids.iter().copied()));
+    Ok(select.all(db).await?.into_iter().map(Recorded::from).collect())
+}
+
 pub(super) async fn exists_beyond(
     db: &impl ConnectionTrait,
     filter: &Filter,

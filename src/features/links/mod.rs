@@ -47,6 +47,9 @@ pub(crate) enum Purpose {
     EmailChangeUndo,
     PasswordReset,
     Invitation,
+    /// Joins an organization. Which, the invitation says whose id is in the details; so it is void when
+    /// that invitation is no more.
+    OrganizationInvitation,
     /// Nothing. Where an address is taken, its row is the same work as one of a registration (EN-03),
     /// and its token is never told to anybody.
     Nothing,
@@ -61,6 +64,7 @@ impl Purpose {
             Self::EmailChangeUndo => "EMAIL_CHANGE_UNDO",
             Self::PasswordReset => "PASSWORD_RESET",
             Self::Invitation => "INVITATION",
+            Self::OrganizationInvitation => "ORGANIZATION_INVITATION",
             Self::Nothing => "NOTHING",
         }
     }
@@ -73,6 +77,7 @@ impl Purpose {
             Self::EmailChangeUndo,
             Self::PasswordReset,
             Self::Invitation,
+            Self::OrganizationInvitation,
             Self::Nothing,
         ]
         .into_iter()
@@ -90,6 +95,7 @@ impl Purpose {
             | Self::Verification
             | Self::EmailChangeUndo
             | Self::Invitation
+            | Self::OrganizationInvitation
             | Self::Nothing => TimeDelta::hours(24),
         }
     }
@@ -162,14 +168,14 @@ impl DbFailure for LinkError {
 
 /// Issues a token inside the caller's transaction. Older ones of its purpose are void (RS-02): those about
 /// the same account, or to the same address where there is no account yet. Not those that undo a change:
-/// each leads back to another address.
+/// each leads back to another address; nor those to join an organization, where its invitation is voided.
 pub(crate) async fn issue(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     new: New<'_>,
     details: Option<&impl Serialize>,
 ) -> Result<LinkToken, LinkError> {
-    if new.purpose != Purpose::EmailChangeUndo {
+    if !matches!(new.purpose, Purpose::EmailChangeUndo | Purpose::OrganizationInvitation) {
         store::delete_like(txn, &new).await?;
     }
     let details = details.map(serde_json::to_string).transpose();

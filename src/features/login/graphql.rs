@@ -7,7 +7,7 @@ use super::{ChangeError, LIMITS, Login, LoginError};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
 use crate::features::sessions::{
-    REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
+    Access, REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
 };
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, limit, public};
@@ -23,7 +23,7 @@ pub(crate) struct AuthPayload {
     /// To be sent as `Authorization: Bearer …` with every request.
     access_token: String,
     /// To be exchanged for the next pair, once. Keep it where scripts of others cannot read it. Null
-    /// in cookie mode: the browser has it.
+    /// in cookie mode: the browser has it; and of switchOrganization: the one you have goes on.
     refresh_token: Option<String>,
     /// Always "Bearer".
     token_type: &'static str,
@@ -48,6 +48,17 @@ impl AuthPayload {
             refresh_token,
             token_type: "Bearer",
             expires_in: tokens.access_ttl_seconds,
+            user: User::from(&user),
+        }
+    }
+
+    /// What a caller is given whose session, and refresh token, go on.
+    pub(crate) fn renewed((user, access): (access::User, Access)) -> Self {
+        Self {
+            access_token: access.token,
+            refresh_token: None,
+            token_type: "Bearer",
+            expires_in: access.ttl_seconds,
             user: User::from(&user),
         }
     }

@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use uuid::Uuid;
 
 use super::{OwnSession, RevokeError, Sessions};
 use crate::graphql::context::ContextExt;
@@ -20,7 +22,7 @@ use crate::platform::id::SessionId;
 const ORDER: &str = "CREATED_AT DESC";
 
 /// A place where the user is signed in.
-#[derive(SimpleObject)]
+#[derive(SimpleObject, Clone)]
 pub(crate) struct Session {
     /// Unique over all types; opaque.
     pub(crate) id: ID,
@@ -123,6 +125,18 @@ impl Session {
             current: session.id == current,
         }
     }
+}
+
+/// Those of the ids that are living sessions of the caller.
+pub(crate) async fn visible(
+    sessions: &Sessions,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<Session>, DbErr> {
+    // A user has at most a hundred.
+    let own = sessions.list(viewer.user.id).await?;
+    let asked = own.iter().filter(|session| ids.contains(&session.id.0));
+    Ok(asked.map(|session| Session::seen_from(viewer.session_id, session)).collect())
 }
 
 #[derive(Default)]

@@ -1,5 +1,5 @@
 //! Sessions: who is signed in, from where, until when. How refresh works is [`rotation`]; what people
-//! see and end of their own is [`own`].
+//! see and end of their own is [`own`], and in which organization one acts is [`scope`].
 //!
 //! A session owns a chain of refresh tokens of which exactly one is live. Rotation consumes it and
 //! adds the next; a consumed token shown again after its grace proves two holders, so the session
@@ -16,6 +16,7 @@ pub(crate) mod graphql;
 mod own;
 mod purge;
 mod rotation;
+mod scope;
 mod store;
 mod token;
 
@@ -25,6 +26,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
+pub(crate) use self::scope::Access;
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Anonymity, Authentication, Client, User};
@@ -190,7 +192,8 @@ impl Sessions {
             client,
         };
         audit::record(txn, now, event).await?;
-        Ok(self.tokens(user, session.id, refresh, ttl)?)
+        let subject = Subject::of(user, session.id, None, now);
+        Ok(self.tokens(&subject, refresh, ttl)?)
     }
 
     /// Recognises the caller of a request by its bearer token.
@@ -317,16 +320,12 @@ impl Sessions {
 
     fn tokens(
         &self,
-        user: &User,
-        session: SessionId,
+        subject: &Subject,
         refresh: RefreshToken,
         refresh_ttl: TimeDelta,
     ) -> Result<Tokens, CryptoError> {
-        let permissions = user.permissions(self.clock.now());
-        let subject =
-            Subject { user: user.id, session, role: user.role, permissions: &permissions };
         Ok(Tokens {
-            access: self.jwt.issue(&subject)?,
+            access: self.jwt.issue(subject)?,
             access_ttl_seconds: self.jwt.ttl_seconds(),
             refresh,
             refresh_ttl_seconds: refresh_ttl.num_seconds(),

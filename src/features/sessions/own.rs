@@ -5,7 +5,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::store::lock_user;
+use super::store::{lock_user, read_viewer};
 use super::{EndReason, Sessions};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
@@ -68,6 +68,17 @@ impl Sessions {
         viewer: &Viewer,
     ) -> Result<bool, DbErr> {
         store::is_own(txn, viewer.session_id, viewer.user.id).await
+    }
+
+    /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they
+    /// had, or moved. `None` when their session is over.
+    pub(crate) async fn look_again(
+        &self,
+        txn: &impl ConnectionTrait,
+        viewer: &Viewer,
+    ) -> Result<Option<Viewer>, DbErr> {
+        lock_user(txn, viewer.user.id).await?;
+        read_viewer(txn, viewer.session_id, viewer.user.id).await
     }
 
     /// Locks the caller's row, if the session they call from still lives.

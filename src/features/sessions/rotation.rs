@@ -13,6 +13,7 @@ use super::{EndReason, SessionError, Sessions, Tokens};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, User};
 use crate::platform::db::{DbFailure, is_unique_violation};
+use crate::platform::jwt;
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
 use crate::platform::metrics::{self, Outcome};
@@ -122,20 +123,21 @@ impl Sessions {
         else {
             return Err(RefreshError::Unknown);
         };
+        let subject = jwt::Subject::of(&user, session.id, session.organization(), now);
         if let Some(consumed_at) = token.consumed_at {
             if !self.is_within_grace(consumed_at, now) {
                 return self.end_for_reuse(txn, client, &session, user, now).await;
             }
             let live = self.live_token(&txn, presented, &token, now).await?;
             txn.commit().await?;
-            let tokens = self.tokens(&user, session.id, live.token, live.expires_at - now)?;
+            let tokens = self.tokens(&subject, live.token, live.expires_at - now)?;
             return Ok((user, tokens));
         }
         if token.expires_at <= now {
             return Err(RefreshError::Unknown);
         }
         let live = self.consume(&txn, presented, &token, session.expires_at, now).await?;
-        let tokens = self.tokens(&user, session.id, live.token, live.expires_at - now)?;
+        let tokens = self.tokens(&subject, live.token, live.expires_at - now)?;
         txn.commit().await?;
         Ok((user, tokens))
     }

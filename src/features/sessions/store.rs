@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, RelationTrait,
+    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 
 use super::EndReason;
-use crate::entity::{refresh_token, session, user};
-use crate::platform::access::{Client, TokenMode, User, Viewer};
+use crate::entity::{membership, refresh_token, session, user};
+use crate::platform::access::{
+    ActiveOrganization, Client, OrganizationRole, TokenMode, User, Viewer,
+};
 use crate::platform::db::{Db, read_by_fields};
-use crate::platform::id::{RefreshTokenId, SessionId, UserId};
+use crate::platform::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
 
 /// A session to be inserted.
 pub(super) struct Begun {
@@ -67,6 +69,29 @@ pub(super) struct FoundSession {
     pub(super) expires_at: DateTime<Utc>,
     pub(super) ended_at: Option<DateTime<Utc>>,
     pub(super) token_mode: TokenMode,
+    organization_id: Option<OrganizationId>,
+    #[sea_orm(from_expr = "organization_role()")]
+    organization_role: Option<OrganizationRole>,
+}
+
+impl FoundSession {
+    /// The organization it acts in.
+    pub(super) fn organization(&self) -> Option<ActiveOrganization> {
+        ActiveOrganization::of(self.organization_id, self.organization_role)
+    }
+}
+
+/// What the user of a session may do in its organization; null for one that is no member there. No
+/// join, since PostgreSQL locks no row that may be missing.
+fn organization_role() -> SimpleExpr {
+    let user = (session::Entity, session::Column::UserId);
+    let organization = (session::Entity, session::Column::OrganizationId);
+    let role = membership::Entity::find()
+        .select_only()
+        .column(membership::Column::Role)
+        .filter(membership::Column::UserId.into_expr().eq(Expr::col(user)))
+        .filter(membership::Column::OrganizationId.into_expr().eq(Expr::col(organization)));
+    role.into_query().into()
 }
 
 /// A presented token with its session and its user.
@@ -93,11 +118,14 @@ struct ViewerRow {
     id: SessionId,
     created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    organization_id: Option<OrganizationId>,
+    #[sea_orm(from_expr = "organization_role()")]
+    organization_role: Option<OrganizationRole>,
     #[sea_orm(nested)]
     user: user::Account,
 }
 
-read_by_fields!(ViewerRow { id, created_at, expires_at, user });
+read_by_fields!(ViewerRow { id, created_at, expires_at, organization_id, organization_role, user });
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
@@ -115,6 +143,7 @@ pub(super) async fn insert(
         user_agent: Set(client.user_agent.clone()),
         device: Set(begun.device.clone()),
         token_mode: Set(client.token_mode),
+        organization_id: Set(None),
     };
     session::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
@@ -187,19 +216,39 @@ pub(super) async fn find_viewer(
     session: SessionId,
     user: UserId,
 ) -> Result<Option<Viewer>, DbErr> {
-    let select = session::Entity::find()
+    let row = db.read::<_, ViewerRow>(viewer_of(session, user)).await?.pop();
+    Ok(row.map(Viewer::from))
+}
+
+/// The same inside a transaction.
+pub(super) async fn read_viewer(
+    txn: &impl ConnectionTrait,
+    session: SessionId,
+    user: UserId,
+) -> Result<Option<Viewer>, DbErr> {
+    let select = viewer_of(session, user).into_partial_model::<ViewerRow>();
+    Ok(select.one(txn).await?.map(Viewer::from))
+}
+
+fn viewer_of(session: SessionId, user: UserId) -> Select<session::Entity> {
+    session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::User.def())
         .filter(session::COLUMN.id.eq(session))
         .filter(session::COLUMN.user_id.eq(user))
         .filter(session::COLUMN.ended_at.is_null())
-        .filter(user::COLUMN.is_active.eq(true));
-    let row = db.read::<_, ViewerRow>(select).await?.pop();
-    Ok(row.map(|row| Viewer {
-        user: Arc::new(row.user.into()),
-        session_id: row.id,
-        session_created_at: row.created_at,
-        session_expires_at: row.expires_at,
-    }))
+        .filter(user::COLUMN.is_active.eq(true))
+}
+
+impl From<ViewerRow> for Viewer {
+    fn from(row: ViewerRow) -> Self {
+        Self {
+            user: Arc::new(row.user.into()),
+            session_id: row.id,
+            session_created_at: row.created_at,
+            session_expires_at: row.expires_at,
+            organization: ActiveOrganization::of(row.organization_id, row.organization_role),
+        }
+    }
 }
 
 /// A token by its hash, with its session and its user; all three rows are locked.
@@ -307,3 +356,6 @@ fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session:
         .col_expr(session::Column::EndReason, Expr::value(reason.as_str()))
         .filter(session::COLUMN.ended_at.is_null())
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,9 @@ const TEXT_MAX: u64 = 512 * 1024;
 /// Scans documents, and remembers those that passed by the SHA-256 of their whole text. Clones share
 /// them.
 ///
-/// Whatever else a proof depends on is the same for the life of one: whether introspection is allowed.
+/// Whatever else a proof depends on is the same for the life of one: whether introspection is allowed. It
+/// does not depend on who asks, not even that of an introspection which lists to each caller something else:
+/// what is remembered is a question and never an answer.
 #[derive(Clone)]
 pub(crate) struct Documents {
     proven: Cache<[u8; 32], Arc<Entry>>,

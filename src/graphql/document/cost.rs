@@ -6,7 +6,7 @@ use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selecti
 use async_graphql::{Name, Positioned};
 
 use super::variables::Variables;
-use super::{CONNECTIONS, CREDENTIAL_MUTATIONS, DIRECTIVES_MAX, Refusal, at_most, invalid};
+use super::{CONNECTIONS, CREDENTIAL_MUTATIONS, DIRECTIVES_MAX, NODES, Refusal, at_most, invalid};
 
 /// The lists of the introspection schema that lead back into it.
 const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
@@ -117,9 +117,13 @@ impl<'a> Walk<'a> {
         let name = field.name.node.as_str();
         let introspects = matches!(name, "__schema" | "__type");
         let depth = below.depth.saturating_add(1);
-        let rows = match CONNECTIONS.contains(&name) {
-            true => self.variables.page_size(field).saturating_mul(below.rows.saturating_add(1)),
-            false => below.rows,
+        let objects = match name {
+            NODES => self.variables.list_length(field, "ids"),
+            name => CONNECTIONS.contains(&name).then(|| self.variables.page_size(field)),
+        };
+        let rows = match objects {
+            Some(objects) => objects.saturating_mul(below.rows.saturating_add(1)),
+            None => below.rows,
         };
         let lists = below.lists + u32::from(INTROSPECTION_LISTS.contains(&name));
         Ok(Cost {

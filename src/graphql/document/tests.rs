@@ -194,6 +194,10 @@ fn rows_multiply_through_connections_and_fragments() {
     assert_eq!(limit(&spread(20)), None);
     assert_eq!(limit(&spread(21)), Some("rows"));
     assert_eq!(limit("{ users(first: 100) { nodes { id name } } }"), None);
+    let nodes = |ids: usize| {
+        format!("{{ nodes(ids: [{}]) {{ tasks(first: 100) {{ id }} }} }}", "1 ".repeat(ids))
+    };
+    assert_eq!((limit(&nodes(19)), limit(&nodes(20))), (None, Some("rows")));
     let towers = "users(first: 100) { ".repeat(9) + "id" + &" }".repeat(9);
     assert_eq!(limit(&format!("{{ {towers} }}")), Some("rows"), "it saturates");
 }

@@ -62,6 +62,27 @@ impl<'a> Variables<'a> {
         asked.max().unwrap_or(page::SIZE_DEFAULT.unsigned_abs().into())
     }
 
+    /// How many values a list argument has, if it is there. What is no list counts as a full page.
+    pub(super) fn list_length(&self, field: &Field, argument: &str) -> Option<u64> {
+        let max = page::SIZE_MAX.unsigned_abs().into();
+        let value = field.get_argument(argument)?.node.clone();
+        let Ok(value) = value.into_const_with(|name| Ok::<_, Infallible>(self.resolve_list(&name)));
+        Some(match value {
+            Constant::List(values) => u64::try_from(values.len()).unwrap_or(max).max(1),
+            _ => max,
+        })
+    }
+
+    /// A list as long as the one that a variable stands for; null for whatever is none.
+    fn resolve_list(&self, name: &Name) -> Constant {
+        let Some(Given { given, operation }) = &self.0 else { return Constant::Null };
+        match (given.get(name.as_str()), default(operation, name)) {
+            (Some(Value::Array(values)), _) => Constant::List(vec![Constant::Null; values.len()]),
+            (None, Some(list)) => list.clone(),
+            _ => Constant::Null,
+        }
+    }
+
     /// `None` is as if the argument were absent. A page of none still asks the database.
     fn size(&self, field: &Field, argument: &str) -> Option<u64> {
         let value = field.get_argument(argument)?.node.clone();

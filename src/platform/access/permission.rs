@@ -5,45 +5,39 @@ use serde::{Deserialize, Serialize};
 
 use super::{Role, User};
 
-/// Something that not every account may do. Roles imply some; others are granted one by one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Permission {
-    /// See all users.
-    UsersRead,
-    /// Change users who may do no more than oneself, and invite people.
-    UsersWrite,
-    /// See all security events.
-    AuditRead,
-    /// Grant what one holds, and revoke it.
-    PermissionsGrant,
-    /// See all tasks.
-    TasksReadAll,
-    /// Change all tasks.
-    TasksWriteAll,
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// Something that not every account may do. Roles imply some; others are granted one by one.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+        pub(crate) enum Permission { $($(#[$doc])* $name,)* }
+
+        impl Permission {
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The permission as the schema and the `permissions` claim spell it.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
 }
 
-impl Permission {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::UsersRead,
-        Self::UsersWrite,
-        Self::AuditRead,
-        Self::PermissionsGrant,
-        Self::TasksReadAll,
-        Self::TasksWriteAll,
-    ];
-
-    /// The permission as the schema and the `permissions` claim spell it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::UsersRead => "USERS_READ",
-            Self::UsersWrite => "USERS_WRITE",
-            Self::AuditRead => "AUDIT_READ",
-            Self::PermissionsGrant => "PERMISSIONS_GRANT",
-            Self::TasksReadAll => "TASKS_READ_ALL",
-            Self::TasksWriteAll => "TASKS_WRITE_ALL",
-        }
-    }
+permissions! {
+    /// See all users.
+    UsersRead = "USERS_READ";
+    /// Change users who may do no more than oneself, see those one changes, and invite people.
+    UsersWrite = "USERS_WRITE";
+    /// See all security events.
+    AuditRead = "AUDIT_READ";
+    /// Grant what one holds, and revoke it.
+    PermissionsGrant = "PERMISSIONS_GRANT";
+    /// See all tasks.
+    TasksReadAll = "TASKS_READ_ALL";
+    /// Change all tasks.
+    TasksWriteAll = "TASKS_WRITE_ALL";
 }
 
 impl Role {
@@ -51,7 +45,7 @@ impl Role {
     pub(crate) fn permissions(self) -> &'static [Permission] {
         match self {
             Self::User => &[],
-            Self::Admin => &Permission::ALL,
+            Self::Admin => Permission::ALL,
         }
     }
 }
@@ -98,7 +92,7 @@ impl Grants {
 
     /// All that they and a role allow.
     pub(crate) fn and_role(&self, role: Role, now: DateTime<Utc>) -> Vec<Permission> {
-        Permission::ALL.into_iter().filter(|&one| self.allow(role, one, now)).collect()
+        Permission::ALL.iter().copied().filter(|&one| self.allow(role, one, now)).collect()
     }
 
     /// The same with one more, or one for another time. What has expired is no longer among them.
@@ -138,9 +132,10 @@ impl User {
         self.grants.and_role(self.role, now)
     }
 
-    /// Whether a user may do all that another one may: nobody changes an account that may do more.
+    /// Whether a user may do all that another one may, for as long: nobody changes an account that may
+    /// do more.
     pub(crate) fn may_all_of(&self, other: &Self, now: DateTime<Utc>) -> bool {
-        self.role >= other.role && other.grants.at(now).all(|grant| self.may(grant.permission, now))
+        self.role >= other.role && other.grants.at(now).all(|grant| self.may_grant(grant, now))
     }
 }
 
@@ -177,7 +172,7 @@ mod tests {
 
     #[test]
     fn permissions_are_spelled_one_way() {
-        for permission in Permission::ALL {
+        for &permission in Permission::ALL {
             let text = serde_json::to_value(permission).unwrap();
             assert_eq!(text, permission.as_str());
         }

@@ -57,15 +57,15 @@ async fn fixture_of(algorithm: Algorithm) -> Fixture {
 }
 
 impl Fixture {
-    /// What [`Jwt::issue`] makes for an admin.
-    fn issue(&self) -> String {
-        self.issue_for(Role::Admin)
-    }
-
-    fn issue_for(&self, role: Role) -> String {
-        let permissions = role.permissions();
+    fn issue(&self, role: Role) -> Result<String, CryptoError> {
         let (user, session) = (self.user, self.session);
-        self.jwt.issue(&Subject { user, session, role, permissions }).unwrap()
+        self.jwt.issue(&Subject {
+            user,
+            session,
+            role,
+            permissions: role.permissions().to_vec(),
+            organization: None,
+        })
     }
 
     fn header(&self) -> Value {
@@ -146,11 +146,11 @@ async fn a_key_that_has_ended_vouches_for_nothing_new() {
 #[tokio::test]
 async fn a_token_that_was_verified_is_looked_at_again_when_its_key_goes_and_when_its_time_is_up() {
     let it = fixture().await;
-    let token = it.issue();
+    let token = it.issue(Role::Admin).unwrap();
     for _ in 0..2 {
         assert_eq!(it.jwt.verify(&token).unwrap().sid, it.session);
     }
-    let other = it.issue_for(Role::User);
+    let other = it.issue(Role::User).unwrap();
     let (signed, _) = token.rsplit_once('.').unwrap();
     let forged = format!("{signed}.{}", other.rsplit_once('.').unwrap().1);
     assert!(it.refuses(&forged), "only what was verified is known");
@@ -164,7 +164,7 @@ async fn a_token_that_was_verified_is_looked_at_again_when_its_key_goes_and_when
     it.keys.reload().await.unwrap();
     assert!(it.refuses(&token), "its key was dropped");
 
-    let token = it.issue();
+    let token = it.issue(Role::Admin).unwrap();
     assert!(it.jwt.verify(&token).is_ok());
     it.clock.advance(Duration::from_secs(905));
     assert!(matches!(it.jwt.verify(&token), Err(TokenError::Expired(_))));
@@ -178,7 +178,7 @@ async fn what_we_issue_we_accept_until_it_expires() {
 }
 
 fn accepts_its_own_until_they_expire(it: &Fixture) {
-    let token = it.issue();
+    let token = it.issue(Role::Admin).unwrap();
 
     let claims = it.jwt.verify(&token).unwrap();
     assert_eq!((claims.sub, claims.sid, claims.role.as_str()), (it.user, it.session, "ADMIN"));

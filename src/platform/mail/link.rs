@@ -14,6 +14,7 @@ pub(crate) enum Page {
     ResetPassword,
     UndoEmailChange,
     AcceptInvitation,
+    AcceptOrganizationInvitation,
 }
 
 impl Page {
@@ -24,6 +25,7 @@ impl Page {
             Self::ResetPassword => "/link/reset-password",
             Self::UndoEmailChange => "/link/undo-email-change",
             Self::AcceptInvitation => "/link/accept-invitation",
+            Self::AcceptOrganizationInvitation => "/link/accept-organization-invitation",
         }
     }
 }
@@ -36,6 +38,7 @@ impl Kind {
             Self::PasswordReset => Some(Page::ResetPassword),
             Self::EmailChangeUndo => Some(Page::UndoEmailChange),
             Self::Invitation => Some(Page::AcceptInvitation),
+            Self::OrganizationInvitation => Some(Page::AcceptOrganizationInvitation),
             Self::AccountDeleted
             | Self::AccountLocked
             | Self::AlreadyRegistered
@@ -54,6 +57,7 @@ pub(crate) struct Pages {
     pub(crate) reset_password: String,
     pub(crate) undo_email_change: String,
     pub(crate) accept_invitation: String,
+    pub(crate) accept_organization_invitation: String,
 }
 
 impl Pages {
@@ -63,6 +67,7 @@ impl Pages {
             Page::ResetPassword => &self.reset_password,
             Page::UndoEmailChange => &self.undo_email_change,
             Page::AcceptInvitation => &self.accept_invitation,
+            Page::AcceptOrganizationInvitation => &self.accept_organization_invitation,
         };
         url.replace(PLACE, token)
     }

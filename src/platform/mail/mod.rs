@@ -65,6 +65,8 @@ kinds! {
     Invitation = "invitation";
     /// A sign-in from a kind of device that was not used before.
     NewSignIn = "new-sign-in";
+    /// Somebody may join an organization. Its name is a stranger's text, so the mail leaves it out.
+    OrganizationInvitation = "organization-invitation";
     /// The password was changed, and sessions ended.
     PasswordChanged = "password-changed";
     /// Lets whoever reads it choose another password.
@@ -227,7 +229,7 @@ impl Outbox {
 
     /// Writes a mail into the transaction of what it tells. It takes the place of one of its kind
     /// about the same account to the same address that is not sent yet, so that an outage or an attack
-    /// piles up no mail (RE-07).
+    /// piles up no mail (RE-07); but for invitations to organizations, of which each may be to another.
     pub(crate) async fn write(
         &self,
         txn: &impl ConnectionTrait,
@@ -237,7 +239,9 @@ impl Outbox {
         if self.post.is_none() {
             return Ok(());
         }
-        store::delete_like(txn, &letter).await?;
+        if letter.kind != Kind::OrganizationInvitation {
+            store::delete_like(txn, &letter).await?;
+        }
         self.insert(txn, now, letter).await?;
         Ok(())
     }

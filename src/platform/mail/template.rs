@@ -44,6 +44,7 @@ const TEXTS: &[(&str, &str)] = texts![
     "email-changed"
     "invitation"
     "new-sign-in"
+    "organization-invitation"
     "password-changed"
     "password-reset"
     "refresh-token-reused"

@@ -3,6 +3,7 @@
 mod database;
 mod dump;
 pub(crate) mod load;
+pub(crate) mod organizations;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
 pub(crate) mod redis;
@@ -218,8 +219,10 @@ impl TestApp {
     pub(crate) async fn granted(&self, username: &str, permission: &str) -> SignedIn {
         let user = self.register(username).await;
         let boss = self.admin(&format!("granter-of-{username}")).await;
-        let grant =
-            format!("grantPermission(id: \"{}\", permission: {permission}) {{ id }}", user.id);
+        let grant = format!(
+            "grantPermission(id: \"{}\", permission: {permission}) {{ permission }}",
+            user.id
+        );
         self.mutate(&boss, &grant).await.data();
         user
     }

@@ -7,13 +7,14 @@ use crate::features::audit::Log;
 use crate::features::audit::graphql::AuditEventConnection;
 use crate::features::sessions::Sessions;
 use crate::features::sessions::graphql::SessionConnection;
+use crate::features::tasks::graphql::TaskConnection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth};
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::SignedIn;
 use crate::graphql::page::Window;
 use crate::graphql::rule::Rule;
-use crate::platform::access::{Grant, Viewer};
+use crate::platform::access::Viewer;
 use crate::platform::clock::Clock;
 use crate::platform::id::UserId;
 
@@ -39,12 +40,7 @@ impl User {
 
     /// What was granted to the user beside what their role implies.
     async fn permission_grants(&self, ctx: &Context<'_>) -> Vec<PermissionGrant> {
-        let now = ctx.service::<Clock>().now();
-        let shown = |grant: Grant| PermissionGrant {
-            permission: grant.permission.into(),
-            expires_at: grant.expires_at,
-        };
-        self.standing.1.at(now).map(shown).collect()
+        PermissionGrant::all_of(&self.standing.1, ctx.service::<Clock>().now())
     }
 
     /// What was done by the caller or to their account, in pages, the newest first. Of nobody
@@ -62,6 +58,21 @@ impl User {
         let owner = self.owner(ctx)?.user.id;
         let window = Window { first, after, last, before };
         AuditEventConnection::about(ctx.service::<Log>(), window, owner).await
+    }
+
+    /// What the user made, as far as the caller sees it, in pages, the newest first. Requires a
+    /// signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<TaskConnection> {
+        let Some(id) = UserId::parse(&self.id) else { return Err(ApiError::forbidden()) };
+        TaskConnection::of_user(ctx, id, Window { first, after, last, before }).await
     }
 
     /// Where the caller is signed in, in pages, the newest first. Of nobody else; requires a

@@ -1,0 +1,167 @@
+//! What admins, and others who may, do to accounts, in the schema.
+
+use async_graphql::{Context, ID, Object};
+use chrono::{DateTime, Utc};
+
+use super::{PermissionGrant, User};
+use crate::features::accounts::{Accounts, AdminError, By};
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth, fresh};
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard};
+use crate::graphql::rule::Rule;
+use crate::platform::access::{Anonymity, Grant, Permission, Role};
+use crate::platform::clock::Clock;
+use crate::platform::id::UserId;
+
+#[derive(Default)]
+pub(crate) struct AdministrationMutation;
+
+#[Object]
+impl AdministrationMutation {
+    /// Gives a user a role; it takes effect on their next request. A sign-in of the last five minutes
+    /// is needed. Requires role ADMIN.
+    #[graphql(
+        guard = "RoleGuard(Role::Admin).and(Fresh)",
+        directive = auth::apply(Rule::Role(Role::Admin)),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn set_user_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+        #[graphql(desc = "The role to give.")] role: directive::Role,
+    ) -> Result<User> {
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
+        let user = accounts.set_role(ctx.client(), by, target(&id)?, role.into()).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
+    /// request. Answers all that was granted to them. A sign-in of the last five minutes is needed. Requires permission PERMISSIONS_GRANT.
+    #[graphql(
+        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn grant_permission(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+        #[graphql(desc = "The permission to give.")] permission: directive::Permission,
+        #[graphql(desc = "Until when it counts; until it is revoked by default.")]
+        expires_at: Option<DateTime<Utc>>,
+    ) -> Result<Vec<PermissionGrant>> {
+        let now = ctx.service::<Clock>().now();
+        if expires_at.is_some_and(|expires_at| expires_at <= now) {
+            let message = "This time is over";
+            return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));
+        }
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let grant = Grant { permission: permission.into(), expires_at };
+        let user = accounts.grant(ctx.client(), viewer, target(&id)?, grant).await?;
+        Ok(PermissionGrant::all_of(&user.grants, now))
+    }
+
+    /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on
+    /// their next request. What their role implies stays. Answers what was granted to them else. A sign-in of the last five minutes is
+    /// needed. Requires permission PERMISSIONS_GRANT.
+    #[graphql(
+        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn revoke_permission(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+        #[graphql(desc = "The permission to take back.")] permission: directive::Permission,
+    ) -> Result<Vec<PermissionGrant>> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let permission = permission.into();
+        let user = accounts.revoke(ctx.client(), viewer, target(&id)?, permission).await?;
+        Ok(PermissionGrant::all_of(&user.grants, ctx.service::<Clock>().now()))
+    }
+
+    /// Shuts a user out and ends all their sessions. Requires permission USERS_WRITE.
+    #[graphql(
+        guard = "PermissionGuard(Permission::UsersWrite)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
+    )]
+    async fn deactivate_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<User> {
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
+        let user = accounts.deactivate(ctx.client(), by, target(&id)?).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Lets a deactivated user sign in again. Requires permission USERS_WRITE.
+    #[graphql(
+        guard = "PermissionGuard(Permission::UsersWrite)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
+    )]
+    async fn reactivate_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<User> {
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
+        let user = accounts.reactivate(ctx.client(), by, target(&id)?).await?;
+        Ok(User::from(&user))
+    }
+
+    /// Deletes a user with all that is theirs, and answers the id. A sign-in of the last five minutes is
+    /// needed. Requires permission USERS_WRITE.
+    #[graphql(
+        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn delete_user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<ID> {
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
+        let user = accounts.delete(ctx.client(), by, target(&id)?).await?;
+        Ok(user.id.to_string().into())
+    }
+
+    /// Ends all sessions of a user, and says how many there were. Requires permission USERS_WRITE.
+    #[graphql(
+        guard = "PermissionGuard(Permission::UsersWrite)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
+    )]
+    async fn end_user_sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<u64> {
+        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
+        Ok(accounts.end_sessions(ctx.client(), by, target(&id)?).await?)
+    }
+}
+
+/// The user a mutation is about. A malformed id names nobody, as an unknown one does.
+fn target(id: &ID) -> Result<UserId> {
+    UserId::parse(id).ok_or_else(|| AdminError::NotFound.into())
+}
+
+impl From<AdminError> for ApiError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
+            AdminError::Forbidden => Self::forbidden(),
+            AdminError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
+            AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
+            AdminError::LastOwner => {
+                let message = "Hand over or delete the organizations whose only owner this is";
+                Self::new(Code::Conflict, message)
+            }
+            AdminError::Db(cause) => Self::database(cause),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What callers ask before they act: who they are here, and what they may do.
+
+use async_graphql::{Context, Object, SimpleObject};
+
+use super::User;
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, public};
+use crate::graphql::error::{ApiError, Result};
+use crate::graphql::policy::{Policy, Unmet};
+use crate::platform::clock::Clock;
+
+/// Whoever calls, signed in or not.
+pub(crate) struct Asking;
+
+/// Whether the caller may use a field.
+#[derive(SimpleObject)]
+pub(crate) struct Access {
+    /// Whether the field would be resolved, as far as its rules go. Whose data an argument names, and how
+    /// often one may call, is not known before the call.
+    allowed: bool,
+    /// The code that a call would be answered with, as in `extensions.code`; null if it is allowed.
+    code: Option<&'static str>,
+    /// Why the caller counts as nobody, as in `extensions.reason`; null unless the code is
+    /// UNAUTHENTICATED.
+    reason: Option<String>,
+    /// The rule that is not met, as it stands in the schema; null if it is allowed.
+    rule: Option<String>,
+}
+
+impl From<Result<(), Unmet>> for Access {
+    fn from(asked: Result<(), Unmet>) -> Self {
+        match asked {
+            Ok(()) => Self { allowed: true, code: None, reason: None, rule: None },
+            Err(Unmet { error, rule }) => Self {
+                allowed: false,
+                code: Some(error.code().as_str()),
+                reason: error.reason().map(str::to_owned),
+                rule: Some(rule),
+            },
+        }
+    }
+}
+
+/// Whoever calls, signed in or not.
+#[Object(name = "Viewer")]
+impl Asking {
+    /// The caller's own account; null for who is not signed in.
+    async fn user(&self, ctx: &Context<'_>) -> Option<User> {
+        ctx.viewer().ok().map(|viewer| User::from(&*viewer.user))
+    }
+
+    /// All that the caller may do: what their role implies, and what was granted to them.
+    async fn permissions(&self, ctx: &Context<'_>) -> Vec<directive::Permission> {
+        let Ok(viewer) = ctx.viewer() else { return Vec::new() };
+        let permissions = viewer.user.permissions(ctx.service::<Clock>().now());
+        permissions.into_iter().map(Into::into).collect()
+    }
+
+    /// Whether the caller may use a field, by the rules that a call of it would be judged by. A field
+    /// without a rule may be used by whoever has its object. Nothing is recorded.
+    async fn can(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "A type and its field, as in `Mutation.deleteUser`.")] field: String,
+    ) -> Result<Access> {
+        let asked = ctx.service::<Policy>().ask(ctx, &field);
+        asked.map(Access::from).ok_or_else(|| {
+            ApiError::argument("field", "INVALID_FORMAT", "The schema has no field of this name")
+        })
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct ViewerQuery;
+
+#[Object]
+impl ViewerQuery {
+    /// Whoever calls, and what they may do. Anybody may call this.
+    #[graphql(directive = public::apply())]
+    async fn viewer(&self) -> Asking {
+        Asking
+    }
+}

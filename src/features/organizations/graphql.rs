@@ -1,0 +1,361 @@
+//! Organizations in the schema.
+
+mod invitation;
+mod loader;
+mod membership;
+mod whole;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+pub(crate) use self::invitation::{Invitation, InvitationConnection, MemberInvitationMutation};
+pub(crate) use self::loader::OrganizationLoader;
+use self::loader::{InvitationsOf, Own};
+pub(crate) use self::membership::{
+    Membership, MembershipConnection, MembershipMutation, PublicProfile,
+};
+use self::whole::Whole;
+use super::{Member, OrganizationError, Organizations, OwnOrganization};
+use crate::features::login::graphql::AuthPayload;
+use crate::features::tasks::graphql::TaskConnection;
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth, fresh};
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, OrganizationRoleGuard, SignedIn};
+use crate::graphql::page::{PageInfo, Window};
+use crate::graphql::rule::Rule;
+use crate::platform::access::{self, Anonymity, Viewer};
+use crate::platform::id::OrganizationId;
+
+/// People who belong together. It exists for its members only.
+#[derive(SimpleObject, Clone)]
+#[graphql(complex)]
+pub(crate) struct Organization {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// What it is called.
+    name: String,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it last got another name.
+    updated_at: DateTime<Utc>,
+    /// What the caller may do there; null for whoever is no member.
+    my_role: Option<directive::OrganizationRole>,
+    #[graphql(skip)]
+    own: OwnOrganization,
+}
+
+impl From<OwnOrganization> for Organization {
+    fn from(own: OwnOrganization) -> Self {
+        Self {
+            id: own.id.to_string().into(),
+            name: own.name.clone(),
+            created_at: own.created_at,
+            updated_at: own.updated_at,
+            my_role: Some(own.role.into()),
+            own,
+        }
+    }
+}
+
+impl Organization {
+    /// An organization as the caller sees it, if they belong to it.
+    pub(crate) async fn load(ctx: &Context<'_>, id: OrganizationId) -> Result<Option<Self>> {
+        let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
+        let user = ctx.viewer()?.user.id;
+        let found = loader.load_one(Own { user, id }).await;
+        Ok(found.map_err(|cause| ApiError::database((*cause).clone()))?.map(Self::from))
+    }
+}
+
+#[ComplexObject]
+impl Organization {
+    /// What was made in it, as far as the caller sees it, in pages, the newest first. Requires a
+    /// signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<TaskConnection> {
+        let window = Window { first, after, last, before };
+        TaskConnection::of_organization(ctx, self.own.id, window).await
+    }
+
+    /// Who belongs to it, in pages, in the order in which they joined. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn members(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<MembershipConnection> {
+        MembershipConnection::load(ctx, self, Window { first, after, last, before }).await
+    }
+
+    /// Who is asked to join it and has not yet, in pages, the oldest first. Only for those who hold at
+    /// least role ADMIN in it; requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<InvitationConnection> {
+        if self.own.role < access::OrganizationRole::Admin {
+            return Err(ApiError::forbidden());
+        }
+        invitations(ctx, self.own.id, Window { first, after, last, before }).await
+    }
+}
+
+/// What of some ids the caller sees by their organizations.
+pub(crate) struct Visible {
+    pub(crate) organizations: Vec<Organization>,
+    pub(crate) memberships: Vec<Membership>,
+    pub(crate) invitations: Vec<Invitation>,
+    pub(crate) profiles: Vec<PublicProfile>,
+}
+
+/// What of these ids the caller sees by their organizations.
+pub(crate) async fn visible(
+    organizations: &Organizations,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Visible, DbErr> {
+    let seen = organizations.find_seen(viewer.user.id, ids).await?;
+    let membership =
+        |(own, member): (OwnOrganization, Member)| Membership::of(&own.into(), &member);
+    Ok(Visible {
+        organizations: seen.organizations.into_iter().map(Organization::from).collect(),
+        memberships: seen.members.into_iter().map(membership).collect(),
+        invitations: seen.invitations.iter().map(Invitation::from).collect(),
+        profiles: seen.profiles.iter().map(PublicProfile::from).collect(),
+    })
+}
+
+/// A place in a list of organizations.
+#[derive(SimpleObject)]
+pub(crate) struct OrganizationEdge {
+    /// The organization.
+    node: Organization,
+    /// Where it stands; opaque.
+    cursor: String,
+}
+
+/// A page of organizations.
+pub(crate) struct OrganizationConnection(Whole<OwnOrganization>);
+
+/// A page of organizations.
+#[Object]
+impl OrganizationConnection {
+    /// The organizations of this page.
+    async fn edges(&self) -> Vec<OrganizationEdge> {
+        let edge = |own: &OwnOrganization| OrganizationEdge {
+            node: own.clone().into(),
+            cursor: self.0.cursor(own),
+        };
+        self.0.listed().iter().map(edge).collect()
+    }
+
+    /// Which part of the list this is.
+    async fn page_info(&self) -> PageInfo {
+        self.0.page_info()
+    }
+
+    /// How many there are, whatever the page.
+    async fn total_count(&self) -> usize {
+        self.0.count()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct OrganizationQuery;
+
+#[Object]
+impl OrganizationQuery {
+    /// An organization that the caller belongs to; null for an id that names none. Requires a signed-in
+    /// caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] id: ID,
+    ) -> Result<Option<Organization>> {
+        match OrganizationId::parse(&id) {
+            Some(id) => Organization::load(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The organizations that the caller belongs to, in pages, in the order in which they were made.
+    /// Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn my_organizations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<OrganizationConnection> {
+        let organizations = ctx.service::<Organizations>();
+        let caller = ctx.viewer()?.user.id;
+        let load = async || organizations.list(caller).await.map_err(ApiError::database);
+        let window = Window { first, after, last, before };
+        Ok(OrganizationConnection(Whole::load(window, load, |own| own.id.0).await?))
+    }
+
+    /// The organization that the caller's session acts in, if any: see switchOrganization. Requires a
+    /// signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn active_organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
+        match ctx.viewer()?.organization {
+            Some(active) => Organization::load(ctx, active.id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Who is asked to join the active organization and has not yet, in pages, the oldest first.
+    /// Requires role ADMIN in the active organization.
+    #[graphql(
+        guard = "OrganizationRoleGuard(access::OrganizationRole::Admin)",
+        directive = auth::apply(Rule::OrganizationRole(access::OrganizationRole::Admin))
+    )]
+    async fn invitations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<InvitationConnection> {
+        let active = ctx.viewer()?.organization.ok_or_else(ApiError::forbidden)?;
+        invitations(ctx, active.id, Window { first, after, last, before }).await
+    }
+}
+
+/// The pending invitations of an organization whose admin the caller is.
+async fn invitations(
+    ctx: &Context<'_>,
+    id: OrganizationId,
+    window: Window,
+) -> Result<InvitationConnection> {
+    let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
+    let load = async || {
+        let found = loader.load_one(InvitationsOf(id)).await;
+        Ok(found.map_err(|cause| ApiError::database((*cause).clone()))?.unwrap_or_default())
+    };
+    Ok(InvitationConnection(Whole::load(window, load, |invitation| invitation.id.0).await?))
+}
+
+/// What an organization is to be.
+#[derive(InputObject)]
+pub(crate) struct CreateOrganizationInput {
+    /// 1 to 100 characters.
+    name: String,
+}
+
+/// What an organization is to become.
+#[derive(InputObject)]
+pub(crate) struct UpdateOrganizationInput {
+    /// 1 to 100 characters.
+    name: String,
+}
+
+#[derive(Default)]
+pub(crate) struct OrganizationMutation;
+
+#[Object]
+impl OrganizationMutation {
+    /// Makes an organization, whose owner the caller is. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn create_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization to be.")] input: CreateOrganizationInput,
+    ) -> Result<Organization> {
+        let organizations = ctx.service::<Organizations>();
+        Ok(organizations.create(ctx.client(), ctx.viewer()?, &input.name).await?.into())
+    }
+
+    /// Gives an organization another name. For its admins and owners. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn update_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] id: ID,
+        #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
+    ) -> Result<Organization> {
+        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let id = organization(&id)?;
+        Ok(organizations.rename(ctx.client(), viewer, id, &input.name).await?.into())
+    }
+
+    /// Deletes an organization, for good; sessions that act in it go on without one. For its owners. A
+    /// sign-in of the last five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(Rule::SignedIn),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn delete_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] id: ID,
+    ) -> Result<ID> {
+        let organizations = ctx.service::<Organizations>();
+        organizations.delete(ctx.client(), ctx.viewer()?, organization(&id)?).await?;
+        Ok(id)
+    }
+
+    /// Has the caller's session act in one of their organizations, or in none. The session, the time of
+    /// the sign-in and the refresh token stay what they are; the new access token says where it acts.
+    /// Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn switch_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id; null for none.")] id: Option<ID>,
+    ) -> Result<AuthPayload> {
+        let organizations = ctx.service::<Organizations>();
+        let id = id.as_ref().map(organization).transpose()?;
+        let switched = organizations.switch(ctx.client(), ctx.viewer()?, id).await?;
+        Ok(AuthPayload::renewed(switched))
+    }
+}
+
+/// The organization a mutation is about. A malformed id names none, as an unknown one does.
+fn organization(id: &ID) -> Result<OrganizationId> {
+    OrganizationId::parse(id).ok_or_else(|| OrganizationError::NotFound.into())
+}
+
+impl From<OrganizationError> for ApiError {
+    fn from(error: OrganizationError) -> Self {
+        match error {
+            OrganizationError::Invalid(problem) => Self::invalid(&[problem]),
+            OrganizationError::NotFound => {
+                Self::new(Code::NotFound, "There is no such organization")
+            }
+            OrganizationError::NoSuchMember => Self::new(Code::NotFound, "There is no such member"),
+            OrganizationError::Forbidden => Self::forbidden(),
+            OrganizationError::LastOwner => Self::new(Code::Conflict, "The last owner must stay"),
+            OrganizationError::TooMany => {
+                Self::new(Code::Conflict, "You belong to as many organizations as one can")
+            }
+            OrganizationError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
+            OrganizationError::Crypto(cause) => Self::internal(cause),
+            OrganizationError::Db(cause) => Self::database(cause),
+        }
+    }
+}

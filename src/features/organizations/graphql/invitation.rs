@@ -1,0 +1,162 @@
+//! Invitations to organizations in the schema.
+
+use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::whole::Whole;
+use super::{Organization, organization};
+use crate::features::links::{self, LinkToken};
+use crate::features::organizations::{
+    self as domain, INVITE_LIMITS, InvitationError, Organizations, RECIPIENT_LIMITS,
+};
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth, fresh, limit};
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
+use crate::graphql::page::PageInfo;
+use crate::graphql::rule::Rule;
+use crate::platform::id::InvitationId;
+
+/// That somebody is asked to join an organization.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct Invitation {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// The address it was sent to, as typed.
+    email: String,
+    /// What they are to be in the organization.
+    role: directive::OrganizationRole,
+    /// The user id of whoever invited them, if that account still exists.
+    invited_by: Option<ID>,
+    /// When it was sent.
+    created_at: DateTime<Utc>,
+    /// Until when it can be accepted.
+    expires_at: DateTime<Utc>,
+}
+
+impl From<&domain::Invitation> for Invitation {
+    fn from(invitation: &domain::Invitation) -> Self {
+        Self {
+            id: invitation.id.to_string().into(),
+            email: invitation.email.clone(),
+            role: invitation.role.into(),
+            invited_by: invitation.invited_by.map(|id| id.to_string().into()),
+            created_at: invitation.created_at,
+            expires_at: invitation.expires_at,
+        }
+    }
+}
+
+/// A place in a list of invitations.
+#[derive(SimpleObject)]
+pub(crate) struct InvitationEdge {
+    /// The invitation.
+    node: Invitation,
+    /// Where it stands; opaque.
+    cursor: String,
+}
+
+/// A page of invitations.
+pub(crate) struct InvitationConnection(pub(super) Whole<domain::Invitation>);
+
+/// A page of invitations.
+#[Object]
+impl InvitationConnection {
+    /// The invitations of this page.
+    async fn edges(&self) -> Vec<InvitationEdge> {
+        let edge = |invitation: &domain::Invitation| InvitationEdge {
+            node: Invitation::from(invitation),
+            cursor: self.0.cursor(invitation),
+        };
+        self.0.listed().iter().map(edge).collect()
+    }
+
+    /// Which part of the list this is.
+    async fn page_info(&self) -> PageInfo {
+        self.0.page_info()
+    }
+
+    /// How many there are, whatever the page.
+    async fn total_count(&self) -> usize {
+        self.0.count()
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct MemberInvitationMutation;
+
+#[Object]
+impl MemberInvitationMutation {
+    /// Mails somebody an invitation to join an organization, good for a day; one to the same address
+    /// before it is void. For its admins and owners, who give no role above their own. A sign-in of the
+    /// last five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(Rule::SignedIn),
+        directive = fresh::apply(FRESH_SECONDS),
+        directive = limit::apply(&INVITE_LIMITS[0]),
+        directive = limit::apply(&RECIPIENT_LIMITS[0])
+    )]
+    async fn invite_member(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] organization_id: ID,
+        #[graphql(desc = "An address that mail reaches.")] email: String,
+        #[graphql(desc = "The role that they will have.")] role: directive::OrganizationRole,
+    ) -> Result<Invitation> {
+        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let id = organization(&organization_id)?;
+        let invite = organizations.invite(ctx.client(), viewer, id, &email, role.into());
+        Ok(Invitation::from(&invite.await?))
+    }
+
+    /// Takes an invitation back. For the organization's admins and owners. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn revoke_invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The invitation's id.")] id: ID,
+    ) -> Result<bool> {
+        let organizations = ctx.service::<Organizations>();
+        let id = InvitationId::parse(&id).ok_or(InvitationError::NotFound)?;
+        organizations.revoke_invitation(ctx.client(), ctx.viewer()?, id).await?;
+        Ok(true)
+    }
+
+    /// Makes the caller a member of the organization that an invitation names, which was mailed to the
+    /// address of their account. It does not change where their sessions act. Requires a signed-in
+    /// caller.
+    #[graphql(
+        guard = "SignedIn",
+        directive = auth::apply(Rule::SignedIn),
+        directive = limit::apply(&links::LIMITS[0])
+    )]
+    async fn accept_invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What the link in the mail carries.")] token: String,
+    ) -> Result<Organization> {
+        let (organizations, token) = (ctx.service::<Organizations>(), LinkToken::parse(&token));
+        let accept = organizations.accept_invitation(ctx.client(), ctx.viewer()?, token.as_ref());
+        Ok(accept.await?.into())
+    }
+}
+
+impl From<InvitationError> for ApiError {
+    fn from(error: InvitationError) -> Self {
+        match error {
+            InvitationError::Invalid(problem) => Self::invalid(&[problem]),
+            InvitationError::NotFound => Self::new(Code::NotFound, "There is no such invitation"),
+            InvitationError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
+            InvitationError::TooMany => {
+                Self::new(Code::Conflict, "Too many invitations of this organization are pending")
+            }
+            InvitationError::AlreadyMember => {
+                Self::new(Code::Conflict, "You belong to this organization already")
+            }
+            InvitationError::Organization(error) => error.into(),
+            InvitationError::Limited(limited) => limited.into(),
+            InvitationError::Link(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Members of organizations in the schema.
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+
+use super::loader::{CountOf, MembersOf, OrganizationLoader};
+use super::whole::{parse_place, place};
+use super::{Organization, organization};
+use crate::features::accounts::graphql::User;
+use crate::features::organizations::{
+    Member, MemberListing, MemberPage, OrganizationError, Organizations, Profile,
+};
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::{self, auth, fresh};
+use crate::graphql::error::{ApiError, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
+use crate::graphql::page::{PageInfo, Size, Window};
+use crate::graphql::rule::Rule;
+use crate::platform::id::{MembershipId, UserId};
+
+/// What other members see of a user.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct PublicProfile {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// As typed at registration.
+    username: String,
+    /// What the user wants to be called.
+    full_name: Option<String>,
+}
+
+impl From<&Profile> for PublicProfile {
+    fn from(profile: &Profile) -> Self {
+        Self {
+            id: profile.id.to_string().into(),
+            username: profile.username.clone(),
+            full_name: profile.full_name.clone(),
+        }
+    }
+}
+
+impl From<User> for PublicProfile {
+    fn from(user: User) -> Self {
+        Self { id: user.id, username: user.username, full_name: user.full_name }
+    }
+}
+
+/// That a user belongs to an organization.
+#[derive(SimpleObject, Clone)]
+pub(crate) struct Membership {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// What the user may do in the organization.
+    role: directive::OrganizationRole,
+    /// When the user joined.
+    created_at: DateTime<Utc>,
+    /// Who belongs to it.
+    user: PublicProfile,
+    /// What they belong to.
+    organization: Organization,
+}
+
+impl Membership {
+    pub(super) fn of(organization: &Organization, member: &Member) -> Self {
+        Self {
+            id: member.id.to_string().into(),
+            role: member.role.into(),
+            created_at: member.created_at,
+            user: PublicProfile::from(&member.user),
+            organization: organization.clone(),
+        }
+    }
+}
+
+/// A place in a list of members.
+#[derive(SimpleObject)]
+pub(crate) struct MembershipEdge {
+    /// The membership.
+    node: Membership,
+    /// Where it stands; opaque.
+    cursor: String,
+}
+
+/// A page of members.
+pub(crate) struct MembershipConnection {
+    organization: Organization,
+    listing: MemberListing,
+    page: MemberPage,
+}
+
+impl MembershipConnection {
+    pub(super) async fn load(
+        ctx: &Context<'_>,
+        organization: &Organization,
+        window: Window,
+    ) -> Result<Self> {
+        let size = Size::parse(window.first, window.last)?;
+        let after = window.after.map(|text| parse_place("after", &text)).transpose()?;
+        let before = window.before.map(|text| parse_place("before", &text)).transpose()?;
+        let listing = MemberListing {
+            after: after.map(MembershipId),
+            before: before.map(MembershipId),
+            size: size.count,
+            from_end: size.from_end,
+        };
+        let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
+        let found = loader.load_one(MembersOf { id: organization.own.id, listing }).await;
+        let page = found.map_err(|cause| ApiError::database((*cause).clone()))?;
+        let (organization, page) = (organization.clone(), page.unwrap_or_default());
+        Ok(Self { organization, listing, page })
+    }
+}
+
+/// A page of members.
+#[Object]
+impl MembershipConnection {
+    /// The memberships of this page.
+    async fn edges(&self) -> Vec<MembershipEdge> {
+        let edge = |member: &Member| MembershipEdge {
+            node: Membership::of(&self.organization, member),
+            cursor: place(member.id.0),
+        };
+        self.page.members.iter().map(edge).collect()
+    }
+
+    /// Which part of the list this is.
+    async fn page_info(&self) -> PageInfo {
+        let MemberListing { after, before, from_end, .. } = self.listing;
+        let (members, has_more) = (&self.page.members, self.page.has_more);
+        // Where a cursor stands there is, or was, a member.
+        PageInfo {
+            has_next_page: if from_end { before.is_some() } else { has_more },
+            has_previous_page: if from_end { has_more } else { after.is_some() },
+            start_cursor: members.first().map(|member| place(member.id.0)),
+            end_cursor: members.last().map(|member| place(member.id.0)),
+        }
+    }
+
+    /// How many members there are, whatever the page.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
+        let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
+        let found = loader.load_one(CountOf(self.organization.own.id)).await;
+        Ok(found.map_err(|cause| ApiError::database((*cause).clone()))?.unwrap_or_default())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct MembershipMutation;
+
+#[Object]
+impl MembershipMutation {
+    /// Gives a member another role; it takes effect on their next request. For owners, and for admins as
+    /// far as no owner is concerned. A sign-in of the
+    /// last five minutes is needed. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn.and(Fresh)", directive = auth::apply(Rule::SignedIn),
+        directive = fresh::apply(FRESH_SECONDS))]
+    async fn set_member_role(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] organization_id: ID,
+        #[graphql(desc = "The member's user id.")] user_id: ID,
+        #[graphql(desc = "The role to give.")] role: directive::OrganizationRole,
+    ) -> Result<Membership> {
+        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let (id, user) = (organization(&organization_id)?, member(&user_id)?);
+        let set = organizations.set_role(ctx.client(), viewer, id, user, role.into()).await?;
+        Ok(Membership::of(&set.0.into(), &set.1))
+    }
+
+    /// Takes a member out of an organization, at once. For owners, and for admins as far as no owner is
+    /// concerned. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn remove_member(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] organization_id: ID,
+        #[graphql(desc = "The member's user id.")] user_id: ID,
+    ) -> Result<bool> {
+        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let (id, user) = (organization(&organization_id)?, member(&user_id)?);
+        organizations.remove(ctx.client(), viewer, id, user).await?;
+        Ok(true)
+    }
+
+    /// Takes the caller out of an organization. The last owner stays. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn leave_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] id: ID,
+    ) -> Result<bool> {
+        let organizations = ctx.service::<Organizations>();
+        organizations.leave(ctx.client(), ctx.viewer()?, organization(&id)?).await?;
+        Ok(true)
+    }
+
+    /// Makes another member an owner in the caller's place, who is an admin from then on. For owners. A
+    /// sign-in of the last five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(Rule::SignedIn),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn transfer_ownership(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id.")] organization_id: ID,
+        #[graphql(desc = "The user id of the member to be an owner.")] user_id: ID,
+    ) -> Result<Organization> {
+        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let (id, user) = (organization(&organization_id)?, member(&user_id)?);
+        Ok(organizations.transfer(ctx.client(), viewer, id, user).await?.into())
+    }
+}
+
+/// The member a mutation is about. Who asks about another's organization learns of neither.
+fn member(id: &ID) -> Result<UserId> {
+    UserId::parse(id).ok_or_else(|| OrganizationError::NoSuchMember.into())
+}

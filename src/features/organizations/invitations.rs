@@ -1,0 +1,266 @@
+//! How people are asked to join an organization, and do.
+//!
+//! What the link in the mail carries is a token of `features/links`, which goes with the inviter's other
+//! links; whom it is for and what they are to be is a row of its own, which other members see and take
+//! back. Both must be there. Whoever may not give the role any more has invited nobody.
+
+pub(super) mod store;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization, about,
+};
+use crate::features::accounts::identity::Email;
+use crate::features::audit::{self, Kind};
+use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
+use crate::platform::access::{Client, OrganizationRole, Viewer};
+use crate::platform::id::{InvitationId, OrganizationId, UserId};
+use crate::platform::limits::{By, Counts, Limit, Subject};
+use crate::platform::mail::{self, Letter};
+
+/// What keeps a member's access from being used to write to strangers.
+pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {
+    name: "inviteMember",
+    by: By::User,
+    max: 60,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 60 },
+}];
+
+/// What keeps one address from being written to again and again, whoever invites it.
+pub(crate) static RECIPIENT_LIMITS: [Limit; 1] = [Limit {
+    name: "inviteMember",
+    by: By::Identifier,
+    max: 3,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 3 },
+}];
+
+/// Invitations of one organization that are pending at most.
+const PENDING_MAX: u64 = 100;
+
+/// That somebody is asked to join an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invitation {
+    pub(crate) id: InvitationId,
+    pub(crate) organization: OrganizationId,
+    /// As the inviter typed it.
+    pub(crate) email: String,
+    pub(crate) email_key: String,
+    pub(crate) role: OrganizationRole,
+    /// `None` when their account is no more.
+    pub(crate) invited_by: Option<UserId>,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
+/// What the token of an invitation leads to.
+#[derive(Serialize, Deserialize)]
+struct Invited {
+    invitation: InvitationId,
+}
+
+impl Organizations {
+    /// The pending invitations of each organization, the oldest first: at most a hundred each.
+    pub(crate) async fn list_invitations(
+        &self,
+        ids: &[OrganizationId],
+    ) -> Result<HashMap<OrganizationId, Vec<Invitation>>, DbErr> {
+        let now = self.accounts.clock.now();
+        let mut lists: HashMap<_, Vec<_>> = ids.iter().map(|id| (*id, Vec::new())).collect();
+        for invitation in store::list_pending(self.accounts.db.reader(), ids, now).await? {
+            lists.entry(invitation.organization).or_default().push(invitation);
+        }
+        Ok(lists)
+    }
+
+    /// Deletes invitations that have expired.
+    pub(crate) async fn purge(&self) -> Result<(), DbErr> {
+        store::delete_expired(&self.accounts.db, self.accounts.clock.now()).await
+    }
+
+    /// Mails an invitation. One of the same organization to the same address before it is void.
+    pub(crate) async fn invite(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: OrganizationId,
+        email: &str,
+        role: OrganizationRole,
+    ) -> Result<Invitation, InvitationError> {
+        if !self.accounts.outbox.is_on() {
+            return Err(InvitationError::NoMail);
+        }
+        let email =
+            Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
+        let inviter = viewer.user.id.to_string();
+        let subject = Subject { ip: client.ip, identifier: &inviter };
+        self.accounts.limits.admit(&INVITE_LIMITS, subject).await?.succeeded().await;
+        let subject = Subject { ip: client.ip, identifier: email.key() };
+        self.accounts.limits.admit(&RECIPIENT_LIMITS, subject).await?.succeeded().await;
+        let invite = || self.invite_once(client, viewer, id, &email, role);
+        self.accounts.db.retry(invite).await
+    }
+
+    async fn invite_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: OrganizationId,
+        email: &Email,
+        role: OrganizationRole,
+    ) -> Result<Invitation, InvitationError> {
+        let txn = self.accounts.db.begin().await?;
+        let own = self.enter(&txn, viewer, id, OrganizationRole::Admin).await?;
+        if own.role < role {
+            return Err(OrganizationError::Forbidden.into());
+        }
+        let now = self.accounts.clock.now();
+        store::delete_to(&txn, id, email.key()).await?;
+        if store::count_pending(&txn, id, now).await? >= PENDING_MAX {
+            return Err(InvitationError::TooMany);
+        }
+        let invitation = Invitation {
+            id: InvitationId::new(now),
+            organization: id,
+            email: email.as_typed().to_owned(),
+            email_key: email.key().to_owned(),
+            role,
+            invited_by: Some(viewer.user.id),
+            created_at: now,
+            expires_at: now + Purpose::OrganizationInvitation.ttl(),
+        };
+        store::insert(&txn, &invitation).await?;
+        self.mail(&txn, client, viewer, &invitation).await?;
+        audit::record(&txn, now, about(client, viewer, Kind::MemberInvited, id)).await?;
+        txn.commit().await?;
+        Ok(invitation)
+    }
+
+    /// Writes the mail of an invitation, with its token.
+    async fn mail(
+        &self,
+        txn: &DatabaseTransaction,
+        client: &Client,
+        viewer: &Viewer,
+        invitation: &Invitation,
+    ) -> Result<(), InvitationError> {
+        let new = links::New {
+            purpose: Purpose::OrganizationInvitation,
+            user: Some(viewer.user.id),
+            email_key: &invitation.email_key,
+        };
+        let details = Invited { invitation: invitation.id };
+        let token = links::issue(txn, invitation.created_at, new, Some(&details)).await?;
+        let letter = Letter {
+            kind: mail::Kind::OrganizationInvitation,
+            about: Some(viewer.user.id),
+            to: &invitation.email,
+            username: &viewer.user.username,
+            client,
+            token: Some(token.expose()),
+            other_address: None,
+        };
+        Ok(self.accounts.outbox.write(txn, invitation.created_at, letter).await?)
+    }
+
+    /// Takes an invitation back.
+    pub(crate) async fn revoke_invitation(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: InvitationId,
+    ) -> Result<(), InvitationError> {
+        self.accounts.db.retry(|| self.revoke_once(client, viewer, id)).await
+    }
+
+    async fn revoke_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: InvitationId,
+    ) -> Result<(), InvitationError> {
+        let txn = self.accounts.db.begin().await?;
+        let invitation = store::find(&txn, id).await?;
+        let organization = invitation.ok_or(InvitationError::NotFound)?.organization;
+        match self.enter(&txn, viewer, organization, OrganizationRole::Admin).await {
+            // What is another's does not exist.
+            Err(OrganizationError::NotFound) => return Err(InvitationError::NotFound),
+            outcome => outcome?,
+        };
+        if !store::delete(&txn, id).await? {
+            return Err(InvitationError::NotFound);
+        }
+        let now = self.accounts.clock.now();
+        let event = about(client, viewer, Kind::MemberInvitationRevoked, organization);
+        audit::record(&txn, now, event).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Makes the caller a member of the organization that an invitation names, if it was sent to their
+    /// own address. Where their sessions act stays as it is.
+    pub(crate) async fn accept_invitation(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        token: Option<&LinkToken>,
+    ) -> Result<OwnOrganization, InvitationError> {
+        let accept = self.accept_admitted(client, viewer, token);
+        links::admitted(&self.accounts.limits, client, accept).await
+    }
+
+    async fn accept_admitted(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        token: Option<&LinkToken>,
+    ) -> Result<OwnOrganization, InvitationError> {
+        let now = self.accounts.clock.now();
+        let purposes = [Purpose::OrganizationInvitation];
+        let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
+        let invited: Invited = found.details()?;
+        let accept = || self.accept_once(client, viewer, &found, invited.invitation);
+        self.accounts.db.retry(accept).await
+    }
+
+    async fn accept_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        found: &Found,
+        id: InvitationId,
+    ) -> Result<OwnOrganization, InvitationError> {
+        let txn = self.accounts.db.begin().await?;
+        let caller = self.lock_caller(&txn, viewer).await?;
+        let address = Email::parse(&caller.email).map_err(|_| LinkError::Invalid)?;
+        let invitation = store::find(&txn, id).await?.ok_or(LinkError::Invalid)?;
+        if address.key() != invitation.email_key {
+            return Err(LinkError::Invalid.into());
+        }
+        let inviter = invitation.invited_by.ok_or(LinkError::Invalid)?;
+        let own = super::store::lock(&txn, invitation.organization, inviter).await?;
+        // What the inviter may do now.
+        let own = own.filter(|own| own.role >= invitation.role.max(OrganizationRole::Admin));
+        let own = own.ok_or(LinkError::Invalid)?;
+        links::take(&txn, found.id).await?;
+        if !store::delete(&txn, id).await? || !super::store::is_active(&txn, inviter).await? {
+            return Err(LinkError::Invalid.into());
+        }
+        if super::store::find_role(&txn, own.id, caller.id).await?.is_some() {
+            return Err(InvitationError::AlreadyMember);
+        }
+        if super::store::count_memberships(&txn, caller.id).await? >= MEMBERSHIPS_MAX {
+            return Err(OrganizationError::TooMany.into());
+        }
+        let now = self.accounts.clock.now();
+        super::store::insert_member(&txn, own.id, caller.id, invitation.role, now).await?;
+        audit::record(&txn, now, about(client, viewer, Kind::OrganizationJoined, own.id)).await?;
+        txn.commit().await?;
+        Ok(OwnOrganization { role: invitation.role, ..own })
+    }
+}

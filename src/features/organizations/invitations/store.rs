@@ -1,0 +1,138 @@
+//! The `invitations` table.
+
+use chrono::{DateTime, Utc};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Query;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+};
+
+use super::Invitation;
+use crate::entity::{invitation, user};
+use crate::platform::db::Db;
+use crate::platform::id::{InvitationId, OrganizationId, UserId};
+
+impl From<invitation::Model> for Invitation {
+    fn from(row: invitation::Model) -> Self {
+        Self {
+            id: row.id,
+            organization: row.organization_id,
+            email: row.email,
+            email_key: row.email_key,
+            role: row.role,
+            invited_by: row.invited_by,
+            created_at: row.created_at,
+            expires_at: row.expires_at,
+        }
+    }
+}
+
+pub(super) async fn insert(txn: &impl ConnectionTrait, new: &Invitation) -> Result<(), DbErr> {
+    let row = invitation::ActiveModel {
+        id: Set(new.id),
+        organization_id: Set(new.organization),
+        email: Set(new.email.clone()),
+        email_key: Set(new.email_key.clone()),
+        role: Set(new.role),
+        invited_by: Set(new.invited_by),
+        created_at: Set(new.created_at),
+        expires_at: Set(new.expires_at),
+    };
+    invitation::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
+pub(super) async fn find(
+    txn: &impl ConnectionTrait,
+    id: InvitationId,
+) -> Result<Option<Invitation>, DbErr> {
+    Ok(invitation::Entity::find_by_id(id).one(txn).await?.map(Invitation::from))
+}
+
+/// The pending invitations of organizations, the oldest first.
+pub(super) async fn list_pending(
+    db: &impl ConnectionTrait,
+    organizations: &[OrganizationId],
+    now: DateTime<Utc>,
+) -> Result<Vec<Invitation>, DbErr> {
+    let rows = invitation::Entity::find()
+        .filter(invitation::Column::OrganizationId.is_in(organizations.iter().copied()))
+        .filter(invitation::COLUMN.expires_at.gt(now))
+        .order_by_asc(invitation::Column::Id)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Invitation::from).collect())
+}
+
+/// Those pending invitations that are of one of these organizations.
+pub(in crate::features::organizations) async fn find_pending(
+    db: &impl ConnectionTrait,
+    organizations: &[OrganizationId],
+    ids: impl Iterator<Item = InvitationId>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Invitation>, DbErr> {
+    let rows = invitation::Entity::find()
+        .filter(invitation::Column::OrganizationId.is_in(organizations.iter().copied()))
+        .filter(invitation::Column::Id.is_in(ids))
+        .filter(invitation::COLUMN.expires_at.gt(now))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Invitation::from).collect())
+}
+
+/// How many invitations of an organization are pending.
+pub(super) async fn count_pending(
+    txn: &impl ConnectionTrait,
+    organization: OrganizationId,
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    invitation::Entity::find()
+        .filter(invitation::COLUMN.organization_id.eq(organization))
+        .filter(invitation::COLUMN.expires_at.gt(now))
+        .count(txn)
+        .await
+}
+
+/// Deletes an invitation, unless it is gone; says whether this call did it.
+pub(super) async fn delete(txn: &impl ConnectionTrait, id: InvitationId) -> Result<bool, DbErr> {
+    Ok(invitation::Entity::delete_by_id(id).exec(txn).await?.rows_affected == 1)
+}
+
+/// Deletes the invitation of an organization to an address.
+pub(super) async fn delete_to(
+    txn: &impl ConnectionTrait,
+    organization: OrganizationId,
+    email_key: &str,
+) -> Result<(), DbErr> {
+    invitation::Entity::delete_many()
+        .filter(invitation::COLUMN.organization_id.eq(organization))
+        .filter(invitation::COLUMN.email_key.eq(email_key))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Deletes the invitation of an organization to the address of a user's account.
+pub(in crate::features::organizations) async fn delete_to_user(
+    txn: &impl ConnectionTrait,
+    organization: OrganizationId,
+    id: UserId,
+) -> Result<(), DbErr> {
+    let address = Query::select()
+        .column(user::Column::EmailKey)
+        .from(user::Entity)
+        .and_where(user::Column::Id.eq(id))
+        .to_owned();
+    invitation::Entity::delete_many()
+        .filter(invitation::COLUMN.organization_id.eq(organization))
+        .filter(invitation::Column::EmailKey.in_subquery(address))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let expired = invitation::Entity::delete_many().filter(invitation::COLUMN.expires_at.lte(now));
+    expired.exec(db.writer()).await?;
+    Ok(())
+}

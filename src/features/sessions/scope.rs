@@ -1,0 +1,67 @@
+//! In which organization a session acts.
+//!
+//! A session acts in the organization that its user chose there, and in none at first. It keeps its
+//! identity and its refresh token: choosing changes one column, and what is handed out is an access
+//! token. So a refresh token still rotates in one place only, choosing proves nothing anew, and a
+//! stolen access token gains no refresh token by it.
+
+mod store;
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::Sessions;
+use crate::platform::access::{ActiveOrganization, User, Viewer};
+use crate::platform::id::{OrganizationId, UserId};
+use crate::platform::jwt::Subject;
+use crate::platform::secret::CryptoError;
+
+/// An access token alone.
+#[derive(Debug)]
+pub(crate) struct Access {
+    pub(crate) token: String,
+    pub(crate) ttl_seconds: u32,
+}
+
+impl Sessions {
+    /// Has the caller's session act in an organization, or in none, inside the caller's transaction. It
+    /// holds the locks on their row and on the organization's, and has seen them to be a member.
+    pub(crate) async fn act_in(
+        &self,
+        txn: &impl ConnectionTrait,
+        viewer: &Viewer,
+        organization: Option<OrganizationId>,
+    ) -> Result<(), DbErr> {
+        store::set_organization(txn, viewer.session_id, organization).await
+    }
+
+    /// Has all sessions of a user that act in an organization act in none, inside the transaction that
+    /// ends their membership: another one must not bring them back there.
+    pub(crate) async fn withdraw(
+        &self,
+        txn: &impl ConnectionTrait,
+        user: UserId,
+        organization: OrganizationId,
+    ) -> Result<(), DbErr> {
+        store::withdraw(txn, user, organization).await
+    }
+
+    /// Whose sessions act in an organization.
+    pub(crate) async fn acting_in(
+        &self,
+        txn: &impl ConnectionTrait,
+        organization: OrganizationId,
+    ) -> Result<Vec<UserId>, DbErr> {
+        store::users_of(txn, organization).await
+    }
+
+    /// An access token for the caller's session that says where it acts from now on.
+    pub(crate) fn access(
+        &self,
+        viewer: &Viewer,
+        user: &User,
+        organization: Option<ActiveOrganization>,
+    ) -> Result<Access, CryptoError> {
+        let subject = Subject::of(user, viewer.session_id, organization, self.clock.now());
+        Ok(Access { token: self.jwt.issue(&subject)?, ttl_seconds: self.jwt.ttl_seconds() })
+    }
+}

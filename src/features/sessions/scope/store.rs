@@ -1,0 +1,48 @@
+//! The `sessions` table: the organizations they act in.
+
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+
+use crate::entity::session;
+use crate::platform::id::{OrganizationId, SessionId, UserId};
+
+pub(super) async fn set_organization(
+    txn: &impl ConnectionTrait,
+    id: SessionId,
+    organization: Option<OrganizationId>,
+) -> Result<(), DbErr> {
+    session::Entity::update_many()
+        .col_expr(session::Column::OrganizationId, Expr::value(organization))
+        .filter(session::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn withdraw(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    organization: OrganizationId,
+) -> Result<(), DbErr> {
+    session::Entity::update_many()
+        .col_expr(session::Column::OrganizationId, Expr::value(None::<OrganizationId>))
+        .filter(session::COLUMN.user_id.eq(user))
+        .filter(session::Column::OrganizationId.eq(organization))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn users_of(
+    txn: &impl ConnectionTrait,
+    organization: OrganizationId,
+) -> Result<Vec<UserId>, DbErr> {
+    session::Entity::find()
+        .select_only()
+        .column(session::Column::UserId)
+        .distinct()
+        .filter(session::Column::OrganizationId.eq(organization))
+        .into_tuple()
+        .all(txn)
+        .await
+}

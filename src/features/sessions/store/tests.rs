@@ -1,0 +1,83 @@
+//! Whichever way a viewer is read, it is the same.
+
+use chrono::DateTime;
+
+use super::*;
+use crate::entity::organization;
+use crate::platform::access::Role;
+use crate::platform::id::MembershipId;
+
+/// A user with a session, and an organization that they belong to.
+async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, OrganizationId) {
+    let (user, session, organization) =
+        (UserId::new(now), SessionId::new(now), OrganizationId::new(now));
+    let account = user::ActiveModel {
+        id: Set(user),
+        username: Set("alice".to_owned()),
+        username_key: Set("alice".to_owned()),
+        email: Set("alice@example.com".to_owned()),
+        email_key: Set("alice@example.com".to_owned()),
+        email_verified: Set(true),
+        full_name: Set(None),
+        password_hash: Set("$argon2id$".to_owned()),
+        role: Set(Role::User),
+        is_active: Set(true),
+        created_at: Set(now),
+        updated_at: Set(now),
+        last_login_at: Set(None),
+        failed_logins: Set(0),
+        unlocked_at: Set(None),
+        grants: Set(None),
+    };
+    user::Entity::insert(account).exec_without_returning(db.writer()).await.unwrap();
+    let device = None;
+    let begun = Begun { id: session, user_id: user, created_at: now, expires_at: now, device };
+    insert(db.writer(), &begun, &Client::CLI).await.unwrap();
+    let made = organization::ActiveModel {
+        id: Set(organization),
+        name: Set("Acme".to_owned()),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    organization::Entity::insert(made).exec_without_returning(db.writer()).await.unwrap();
+    let joined = membership::ActiveModel {
+        id: Set(MembershipId::new(now)),
+        organization_id: Set(organization),
+        user_id: Set(user),
+        role: Set(OrganizationRole::Admin),
+        created_at: Set(now),
+    };
+    membership::Entity::insert(joined).exec_without_returning(db.writer()).await.unwrap();
+    (user, session, organization)
+}
+
+#[tokio::test]
+async fn a_viewer_read_quickly_is_the_viewer_read_in_the_ordinary_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/test.db", folder.path().display());
+    let db = Db::connect(&url, 2).await.unwrap();
+    migration::up(db.writer(), None).await.unwrap();
+    let now = DateTime::from_timestamp_micros(1_790_000_000_000_001).unwrap();
+    let (user, session, organization) = filled(&db, now).await;
+    let ordinary = db.without_quick();
+
+    let active = Some(ActiveOrganization { id: organization, role: OrganizationRole::Admin });
+    for (chosen, is_member, expected) in
+        [(None, true, None), (Some(organization), true, active), (Some(organization), false, None)]
+    {
+        session::Entity::update_many()
+            .col_expr(session::Column::OrganizationId, Expr::value(chosen))
+            .exec(db.writer())
+            .await
+            .unwrap();
+        if !is_member {
+            membership::Entity::delete_many().exec(db.writer()).await.unwrap();
+        }
+        for db in [&db, &ordinary] {
+            let viewer = find_viewer(db, session, user).await.unwrap().unwrap();
+            assert_eq!((viewer.user.id, viewer.session_created_at), (user, now));
+            assert_eq!(viewer.organization, expected);
+        }
+    }
+    assert!(db.was_quick(), "it was not the ordinary way both times");
+}

@@ -1,0 +1,376 @@
+//! Tasks in the schema.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::mem::discriminant;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use uuid::Uuid;
+
+use super::{Changes, Of, Scope, Task as Row, TaskError, Tasks};
+use crate::features::accounts::graphql::UserLoader;
+use crate::features::organizations::graphql::{Organization, PublicProfile};
+use crate::graphql::context::ContextExt;
+use crate::graphql::directive::auth;
+use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{PermissionGuard, SignedIn};
+use crate::graphql::page::{PageInfo, Window, cursor_by_age};
+use crate::graphql::rule::Rule;
+use crate::platform::access::{Anonymity, Permission, Viewer};
+use crate::platform::clock::Clock;
+use crate::platform::db::Db;
+use crate::platform::id::{OrganizationId, TaskId, UserId};
+use crate::platform::page::{Page, Part};
+
+/// Something to be done.
+#[derive(SimpleObject, Clone)]
+#[graphql(complex)]
+pub(crate) struct Task {
+    /// Unique over all types; opaque.
+    pub(crate) id: ID,
+    /// What is to be done.
+    title: String,
+    /// Whether it is.
+    is_done: bool,
+    /// When the task was made.
+    created_at: DateTime<Utc>,
+    /// When the task was last changed.
+    updated_at: DateTime<Utc>,
+    /// What the fields below are looked up by.
+    #[graphql(skip)]
+    row: Row,
+}
+
+#[ComplexObject]
+impl Task {
+    /// Who made it.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<PublicProfile> {
+        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
+        let owner = loader.load_one(self.row.owner).await;
+        let owner = owner.map_err(|cause| ApiError::database((*cause).clone()))?;
+        // Deleted since the task was read, and the task with them.
+        Ok(owner.ok_or(TaskError::NotFound)?.into())
+    }
+
+    /// The organization that it was made in, if the caller belongs to it.
+    async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
+        match self.row.organization {
+            Some(id) => Organization::load(ctx, id).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl From<&Row> for Task {
+    fn from(row: &Row) -> Self {
+        Self {
+            id: row.id.to_string().into(),
+            title: row.title.clone(),
+            is_done: row.is_done,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            row: row.clone(),
+        }
+    }
+}
+
+/// What it takes to make a task.
+#[derive(InputObject)]
+pub(crate) struct CreateTaskInput {
+    /// One line of 1 to 200 characters.
+    title: String,
+}
+
+/// What of a task is to change; what is not given stays.
+#[derive(InputObject)]
+pub(crate) struct UpdateTaskInput {
+    /// One line of 1 to 200 characters.
+    title: Option<String>,
+    /// Whether it is done.
+    is_done: Option<bool>,
+}
+
+/// A task in a list.
+#[derive(SimpleObject)]
+pub(crate) struct TaskEdge {
+    /// The task.
+    node: Task,
+    /// Where the task stands; opaque.
+    cursor: String,
+}
+
+/// Those of the ids that are tasks the caller sees.
+pub(crate) async fn visible(
+    db: &Db,
+    viewer: &Viewer,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<Task>, DbErr> {
+    let ids: Vec<_> = ids.iter().copied().map(TaskId).collect();
+    let tasks = Tasks::find_all(db, Scope::seen_by(viewer, now), &ids).await?;
+    Ok(tasks.iter().map(Task::from).collect())
+}
+
+/// A page of tasks, the newest first.
+pub(crate) struct TaskConnection {
+    key: ListKey,
+    page: Page<Row>,
+}
+
+/// What several lists of one operation are loaded by, each kind in one statement.
+pub(crate) struct TaskLoader(pub(crate) Db);
+
+/// A page of a list, as far as a caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ListKey {
+    scope: Scope,
+    of: Of,
+    part: Part,
+}
+
+/// The size of a list, as far as a caller sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct CountKey(Scope, Of);
+
+impl Loader<ListKey> for TaskLoader {
+    type Value = Page<Row>;
+    type Error = Arc<DbErr>;
+
+    async fn load(&self, keys: &[ListKey]) -> Result<HashMap<ListKey, Page<Row>>, Self::Error> {
+        let mut pages = HashMap::new();
+        for (key, lists) in grouped(keys, |key| (key.scope, discriminant(&key.of), key.part)) {
+            let (scope, _, part) = key;
+            let lists: Vec<Of> = lists.iter().map(|key| key.of).collect();
+            let each = Tasks::list_each(&self.0, scope, &lists, part).await.map_err(Arc::new)?;
+            pages.extend(each.into_iter().map(|(of, page)| (ListKey { scope, of, part }, page)));
+        }
+        Ok(pages)
+    }
+}
+
+impl Loader<CountKey> for TaskLoader {
+    type Value = u64;
+    type Error = Arc<DbErr>;
+
+    async fn load(&self, keys: &[CountKey]) -> Result<HashMap<CountKey, u64>, Self::Error> {
+        let mut counts: HashMap<_, _> = keys.iter().map(|key| (*key, 0)).collect();
+        for ((scope, _), lists) in grouped(keys, |key| (key.0, discriminant(&key.1))) {
+            let lists: Vec<Of> = lists.iter().map(|key| key.1).collect();
+            let each = Tasks::count_each(&self.0, scope, &lists).await.map_err(Arc::new)?;
+            counts.extend(each.into_iter().map(|(of, count)| (CountKey(scope, of), count)));
+        }
+        Ok(counts)
+    }
+}
+
+/// Keys by what they have in common: what one statement answers.
+fn grouped<K: Copy, G: Eq + Hash>(keys: &[K], by: impl Fn(&K) -> G) -> HashMap<G, Vec<K>> {
+    let mut groups: HashMap<G, Vec<K>> = HashMap::new();
+    for key in keys {
+        groups.entry(by(key)).or_default().push(*key);
+    }
+    groups
+}
+
+impl TaskConnection {
+    /// What a user made, as far as the caller sees it.
+    pub(crate) async fn of_user(ctx: &Context<'_>, id: UserId, window: Window) -> Result<Self> {
+        Self::seen(ctx, Of::User(id), window).await
+    }
+
+    /// What was made in an organization, as far as the caller sees it.
+    pub(crate) async fn of_organization(
+        ctx: &Context<'_>,
+        id: OrganizationId,
+        window: Window,
+    ) -> Result<Self> {
+        Self::seen(ctx, Of::Organization(id), window).await
+    }
+
+    async fn seen(ctx: &Context<'_>, of: Of, window: Window) -> Result<Self> {
+        let now = ctx.service::<Clock>().now();
+        Self::load(ctx, Scope::seen_by(ctx.viewer()?, now), of, window).await
+    }
+
+    async fn load(ctx: &Context<'_>, scope: Scope, of: Of, window: Window) -> Result<Self> {
+        let key = ListKey { scope, of, part: window.by_age()? };
+        Ok(Self { key, page: load(ctx, key).await? })
+    }
+
+    /// Whether anything stands before the page, or else after it: known without asking on the side the
+    /// page was read towards, and on a side without a cursor.
+    async fn has_beyond(&self, ctx: &Context<'_>, is_before: bool) -> Result<bool> {
+        let part = self.key.part;
+        if is_before == part.from_end && self.page.has_more {
+            return Ok(true);
+        }
+        let bound = if is_before { part.after } else { part.before };
+        let Some(bound) = bound else { return Ok(false) };
+        let edge = if is_before { self.page.rows.first() } else { self.page.rows.last() };
+        // Of an empty page the bound itself counts: it may stand there still.
+        let beside = |step: i8| Uuid::from_u128(bound.as_u128().wrapping_add_signed(step.into()));
+        let place = edge.map_or_else(|| beside(if is_before { -1 } else { 1 }), |task| task.id.0);
+        let (after, before) = if is_before { (None, Some(place)) } else { (Some(place), None) };
+        let part = Part { after, before, size: 0, from_end: is_before };
+        Ok(load(ctx, ListKey { part, ..self.key }).await?.has_more)
+    }
+}
+
+async fn load(ctx: &Context<'_>, key: ListKey) -> Result<Page<Row>> {
+    let loader = ctx.data_unchecked::<DataLoader<TaskLoader>>();
+    let page = loader.load_one(key).await.map_err(|cause| ApiError::database((*cause).clone()))?;
+    Ok(page.unwrap_or_else(|| Page::of(Vec::new(), key.part)))
+}
+
+/// A page of tasks, the newest first.
+#[Object]
+impl TaskConnection {
+    /// The tasks of this page.
+    async fn edges(&self) -> Vec<TaskEdge> {
+        let edge = |row: &Row| TaskEdge { node: Task::from(row), cursor: cursor_by_age(row.id.0) };
+        self.page.rows.iter().map(edge).collect()
+    }
+
+    /// Which part of the list this is.
+    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
+        let asked = ctx.look_ahead();
+        let cursor = |row: Option<&Row>| Some(cursor_by_age(row?.id.0));
+        let mut info = PageInfo {
+            has_next_page: false,
+            has_previous_page: false,
+            start_cursor: cursor(self.page.rows.first()),
+            end_cursor: cursor(self.page.rows.last()),
+        };
+        if asked.field("hasNextPage").exists() {
+            info.has_next_page = self.has_beyond(ctx, false).await?;
+        }
+        if asked.field("hasPreviousPage").exists() {
+            info.has_previous_page = self.has_beyond(ctx, true).await?;
+        }
+        Ok(info)
+    }
+
+    /// How many tasks the caller sees of the list, whatever the page.
+    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
+        let loader = ctx.data_unchecked::<DataLoader<TaskLoader>>();
+        let count = loader.load_one(CountKey(self.key.scope, self.key.of)).await;
+        let count = count.map_err(|cause| ApiError::database((*cause).clone()))?;
+        Ok(count.unwrap_or_default())
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct TaskQuery;
+
+#[Object]
+impl TaskQuery {
+    /// A task by id; null for an id that names none that the caller sees. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The task's id.")] id: ID,
+    ) -> Result<Option<Task>> {
+        let Some(id) = TaskId::parse(&id) else { return Ok(None) };
+        let scope = Scope::seen_by(ctx.viewer()?, ctx.service::<Clock>().now());
+        let found = Tasks::find_all(&ctx.service::<Tasks>().accounts.db, scope, &[id]).await;
+        Ok(found.map_err(ApiError::database)?.first().map(Task::from))
+    }
+
+    /// What the caller made where they act now, be that an organization or none, in pages, the newest
+    /// first. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn my_tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<TaskConnection> {
+        let viewer = ctx.viewer()?;
+        let (scope, of) = (Scope::own(viewer), Of::User(viewer.user.id));
+        TaskConnection::load(ctx, scope, of, Window { first, after, last, before }).await
+    }
+
+    /// All tasks of everybody, in pages, the newest first. Requires permission TASKS_READ_ALL.
+    #[graphql(
+        guard = "PermissionGuard(Permission::TasksReadAll)",
+        directive = auth::apply(Rule::Permission(Permission::TasksReadAll))
+    )]
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
+        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
+        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
+        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+    ) -> Result<TaskConnection> {
+        let window = Window { first, after, last, before };
+        TaskConnection::load(ctx, Scope::All, Of::All, window).await
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct TaskMutation;
+
+#[Object]
+impl TaskMutation {
+    /// Makes a task, in the organization that the caller acts in, if any. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn create_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The task to be.")] input: CreateTaskInput,
+    ) -> Result<Task> {
+        let (tasks, viewer) = (ctx.service::<Tasks>(), ctx.viewer()?);
+        Ok(Task::from(&tasks.create(ctx.client(), viewer, &input.title).await?))
+    }
+
+    /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any. Requires a signed-in
+    /// caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn update_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The task's id.")] id: ID,
+        #[graphql(desc = "What is to change.")] input: UpdateTaskInput,
+    ) -> Result<Task> {
+        let (tasks, viewer) = (ctx.service::<Tasks>(), ctx.viewer()?);
+        let changes = Changes { title: input.title.as_deref(), is_done: input.is_done };
+        Ok(Task::from(&tasks.update(ctx.client(), viewer, named(&id)?, changes).await?))
+    }
+
+    /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any, and answers the id.
+    /// Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn delete_task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The task's id.")] id: ID,
+    ) -> Result<ID> {
+        let (tasks, viewer) = (ctx.service::<Tasks>(), ctx.viewer()?);
+        tasks.delete(ctx.client(), viewer, named(&id)?).await?;
+        Ok(id)
+    }
+}
+
+/// The task that a mutation is about. A malformed id names none, as an unknown one does.
+fn named(id: &ID) -> Result<TaskId> {
+    TaskId::parse(id).ok_or_else(|| TaskError::NotFound.into())
+}
+
+impl From<TaskError> for ApiError {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Invalid(problem) => Self::invalid(&[problem]),
+            TaskError::NotFound => Self::new(Code::NotFound, "There is no such task"),
+            TaskError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
+            TaskError::Db(cause) => Self::database(cause),
+        }
+    }
+}

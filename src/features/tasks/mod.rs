@@ -1,0 +1,336 @@
+//! Tasks: the sample entity, and the folder to copy for one of your own.
+//!
+//! A task belongs to its owner and, when it is made in an organization, to that. What a caller reaches
+//! is a [`Scope`], which is part of the WHERE of every statement: what lies outside does not exist for
+//! them. In an organization its members see all of its tasks, and change their own.
+
+pub(crate) mod graphql;
+mod store;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+use serde_json::{Value, json};
+
+use crate::features::accounts::{Accounts, ExportPart, exported_time};
+use crate::features::audit::{self, Actor, Event, Kind};
+use crate::platform::access::{Client, Permission, Viewer};
+use crate::platform::db::{Db, DbFailure};
+use crate::platform::id::{OrganizationId, TaskId, UserId};
+use crate::platform::invalid::{Invalid, Problem, Reason};
+use crate::platform::page::{Page, Part};
+
+const TITLE_LENGTH_MAX: usize = 200;
+const TITLE_EMPTY: Invalid = Invalid::new(Reason::TooShort, "A task needs a title");
+const TITLE_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "A title has at most 200 characters");
+const TITLE_MALFORMED: Invalid =
+    Invalid::new(Reason::InvalidFormat, "A title is one line, without control characters");
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Task {
+    pub(crate) id: TaskId,
+    pub(crate) owner: UserId,
+    /// The organization that it was made in.
+    pub(crate) organization: Option<OrganizationId>,
+    pub(crate) title: String,
+    pub(crate) is_done: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+}
+
+/// What of a task is to change; `None` stays as it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Changes<'a> {
+    pub(crate) title: Option<&'a str>,
+    pub(crate) is_done: Option<bool>,
+}
+
+/// What of all tasks a caller reaches: made of the viewer, and of nothing that a request says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    /// What somebody made outside of any organization.
+    Personal(UserId),
+    /// What somebody made in an organization.
+    Own(UserId, OrganizationId),
+    /// Whatever was made in an organization.
+    Organization(OrganizationId),
+    /// What somebody made, wherever it was.
+    Everywhere(UserId),
+    /// Whatever there is.
+    All,
+}
+
+impl Scope {
+    /// What the caller made where they act now.
+    pub(crate) fn own(viewer: &Viewer) -> Self {
+        match viewer.organization {
+            None => Self::Personal(viewer.user.id),
+            Some(active) => Self::Own(viewer.user.id, active.id),
+        }
+    }
+
+    /// What the caller may see.
+    pub(crate) fn seen_by(viewer: &Viewer, now: DateTime<Utc>) -> Self {
+        match viewer.organization {
+            _ if viewer.user.may(Permission::TasksReadAll, now) => Self::All,
+            None => Self::Personal(viewer.user.id),
+            Some(active) => Self::Organization(active.id),
+        }
+    }
+
+    /// What the caller may change.
+    fn changed_by(viewer: &Viewer, now: DateTime<Utc>) -> Self {
+        match viewer.user.may(Permission::TasksWriteAll, now) {
+            true => Self::All,
+            false => Self::own(viewer),
+        }
+    }
+}
+
+/// Whose tasks a list shows, as far as the [`Scope`] of the caller goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Of {
+    /// Everybody's.
+    All,
+    User(UserId),
+    Organization(OrganizationId),
+}
+
+impl Of {
+    fn has(self, task: &Task) -> bool {
+        match self {
+            Self::All => true,
+            Self::User(id) => task.owner == id,
+            Self::Organization(id) => task.organization == Some(id),
+        }
+    }
+}
+
+/// Why a task was not made or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TaskError {
+    #[error("a field is not acceptable")]
+    Invalid(Problem),
+    /// Or one that the caller may not change.
+    #[error("there is no such task")]
+    NotFound,
+    /// The caller's session ended since the guard looked.
+    #[error("the session is over")]
+    SessionEnded,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for TaskError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Invalid(_) | Self::NotFound | Self::SessionEnded => None,
+        }
+    }
+}
+
+/// The one place that makes, reads and changes tasks.
+#[derive(Clone)]
+pub(crate) struct Tasks {
+    pub(crate) accounts: Accounts,
+}
+
+impl Tasks {
+    /// Makes a task for the caller, in the organization they act in, if any.
+    pub(crate) async fn create(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        title: &str,
+    ) -> Result<Task, TaskError> {
+        let title = parse_title(title)?;
+        self.accounts.db.retry(|| self.create_once(client, viewer, &title)).await
+    }
+
+    /// One whole transaction, which may be run again: so nothing outside the database happens in it.
+    async fn create_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        title: &str,
+    ) -> Result<Task, TaskError> {
+        let now = self.accounts.clock.now();
+        let txn = self.accounts.db.begin().await?;
+        let viewer = &self.look_again(&txn, viewer).await?;
+        let task = Task {
+            id: TaskId::new(now),
+            owner: viewer.user.id,
+            organization: viewer.organization.map(|active| active.id),
+            title: title.to_owned(),
+            is_done: false,
+            created_at: now,
+            updated_at: now,
+        };
+        store::insert(&txn, &task).await?;
+        audit::record(&txn, now, event(client, viewer, Kind::TaskCreated, task.id)).await?;
+        txn.commit().await?;
+        Ok(task)
+    }
+
+    /// Changes a task that the caller may change.
+    pub(crate) async fn update(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: TaskId,
+        changes: Changes<'_>,
+    ) -> Result<Task, TaskError> {
+        let title = changes.title.map(parse_title).transpose()?;
+        let changes = Changes { title: title.as_deref(), ..changes };
+        self.accounts.db.retry(|| self.update_once(client, viewer, id, changes)).await
+    }
+
+    async fn update_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: TaskId,
+        changes: Changes<'_>,
+    ) -> Result<Task, TaskError> {
+        let now = self.accounts.clock.now();
+        let txn = self.accounts.db.begin().await?;
+        let viewer = &self.look_again(&txn, viewer).await?;
+        let scope = Scope::changed_by(viewer, now);
+        let before = store::lock(&txn, scope, id).await?.ok_or(TaskError::NotFound)?;
+        let mut task = before.clone();
+        if let Some(title) = changes.title {
+            title.clone_into(&mut task.title);
+        }
+        task.is_done = changes.is_done.unwrap_or(task.is_done);
+        // Nothing has changed, so nothing happened that the audit log could tell of.
+        if task == before {
+            return Ok(before);
+        }
+        task.updated_at = now;
+        store::update(&txn, scope, &task).await?;
+        audit::record(&txn, now, event(client, viewer, Kind::TaskUpdated, id)).await?;
+        txn.commit().await?;
+        Ok(task)
+    }
+
+    /// Deletes a task that the caller may change.
+    pub(crate) async fn delete(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: TaskId,
+    ) -> Result<(), TaskError> {
+        self.accounts.db.retry(|| self.delete_once(client, viewer, id)).await
+    }
+
+    async fn delete_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        id: TaskId,
+    ) -> Result<(), TaskError> {
+        let now = self.accounts.clock.now();
+        let txn = self.accounts.db.begin().await?;
+        let viewer = &self.look_again(&txn, viewer).await?;
+        if !store::delete(&txn, Scope::changed_by(viewer, now), id).await? {
+            return Err(TaskError::NotFound);
+        }
+        audit::record(&txn, now, event(client, viewer, Kind::TaskDeleted, id)).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// The caller as they are now, with their row locked: in a transaction nothing is decided by what the
+    /// guard saw. Their session may have been ended since, and their permission or membership too.
+    async fn look_again(
+        &self,
+        txn: &DatabaseTransaction,
+        viewer: &Viewer,
+    ) -> Result<Viewer, TaskError> {
+        let again = self.accounts.sessions.look_again(txn, viewer).await?;
+        again.ok_or(TaskError::SessionEnded)
+    }
+
+    /// Those of the tasks that lie in the scope, in no particular order. Like the other reads it takes
+    /// the database alone, which is what the loaders have.
+    pub(crate) async fn find_all(
+        db: &Db,
+        scope: Scope,
+        ids: &[TaskId],
+    ) -> Result<Vec<Task>, DbErr> {
+        store::find_all(db.reader(), scope, ids).await
+    }
+
+    /// The same page of each of several lists of one kind, in one statement.
+    pub(crate) async fn list_each(
+        db: &Db,
+        scope: Scope,
+        lists: &[Of],
+        part: Part,
+    ) -> Result<Vec<(Of, Page<Task>)>, DbErr> {
+        let rows = match lists {
+            [only] => store::list(db.reader(), scope, *only, part).await?,
+            _ => store::list_each(db.reader(), scope, lists, part).await?,
+        };
+        let page = |&list: &Of| {
+            let of_it = rows.iter().filter(|task| list.has(task)).cloned().collect();
+            (list, Page::of(of_it, part))
+        };
+        Ok(lists.iter().map(page).collect())
+    }
+
+    /// How many tasks each of several lists of one kind has; none, where it is not said.
+    pub(crate) async fn count_each(
+        db: &Db,
+        scope: Scope,
+        lists: &[Of],
+    ) -> Result<Vec<(Of, u64)>, DbErr> {
+        store::count_each(db.reader(), scope, lists).await
+    }
+}
+
+/// The tasks of a person, for them to take along.
+pub(crate) const EXPORT: ExportPart =
+    ExportPart { name: "tasks", read: |db, user| Box::pin(export(db, user)) };
+
+async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
+    let mut part = Part { after: None, before: None, size: 500, from_end: false };
+    let mut exported = Vec::new();
+    loop {
+        let of = Of::User(user);
+        let rows = store::list(db.reader(), Scope::Everywhere(user), of, part).await?;
+        let page = Page::of(rows, part);
+        part.after = page.rows.last().map(|task| task.id.0);
+        exported.extend(page.rows.into_iter().map(|task| {
+            json!({
+                "id": task.id,
+                "organization": task.organization,
+                "title": task.title,
+                "isDone": task.is_done,
+                "createdAt": exported_time(task.created_at),
+                "updatedAt": exported_time(task.updated_at),
+            })
+        }));
+        if !page.has_more {
+            return Ok(exported.into());
+        }
+    }
+}
+
+fn parse_title(text: &str) -> Result<String, TaskError> {
+    let title = text.trim();
+    let refused = |invalid: Invalid| TaskError::Invalid(invalid.at("input.title"));
+    match title.chars().count() {
+        0 => Err(refused(TITLE_EMPTY)),
+        1..=TITLE_LENGTH_MAX if title.chars().any(char::is_control) => {
+            Err(refused(TITLE_MALFORMED))
+        }
+        1..=TITLE_LENGTH_MAX => Ok(title.to_owned()),
+        _ => Err(refused(TITLE_TOO_LONG)),
+    }
+}
+
+fn event<'a>(client: &'a Client, viewer: &Viewer, kind: Kind, id: TaskId) -> Event<'a> {
+    let (actor, session) = (Actor::from(viewer), Some(viewer.session_id));
+    Event { kind, actor, target: Some(id.0), session, client }
+}

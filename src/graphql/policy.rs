@@ -1,0 +1,206 @@
+//! The access policy of a whole schema, read back from its directives while it is built: what answers "may
+//! I?", and what introspection lists to whom.
+//!
+//! The directives say what the guards beside them enforce, and whoever asks here is answered by the same
+//! functions that the guards call. Nothing is hidden from the executor: what is not listed answers what
+//! its guard says.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::Directive;
+use async_graphql::registry::{
+    MetaDirectiveInvocation, MetaField, MetaType, MetaTypeName, Registry,
+};
+use async_graphql::{
+    Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
+};
+
+use super::directive::{auth, fresh};
+use super::error::{ApiError, Result};
+use super::rule::{Rule, admit_fresh};
+
+/// What introspection, or an export, shows of a schema.
+#[derive(Clone, Debug)]
+pub(crate) enum Listing {
+    All,
+    /// To each caller the fields whose rule they meet, and what can be reached from those.
+    OwnOfEach,
+    /// The fields that have one of these rules or none, and what can be reached from those. The others
+    /// are not in the schema at all: for an export.
+    Only(Vec<Rule>),
+}
+
+/// The fields of a schema and what each asks of its caller. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Policy(Arc<OnceLock<Graph>>);
+
+/// Why a caller may not resolve a field.
+#[derive(Debug)]
+pub(crate) struct Unmet {
+    /// What a call would be answered with.
+    pub(crate) error: ApiError,
+    /// The rule that is not met, as it stands in the SDL.
+    pub(crate) rule: String,
+}
+
+impl Policy {
+    /// What reads the policy of the schema that it is registered with, and has the schema list what it is to.
+    /// It must be the last to be registered.
+    pub(crate) fn reader(&self, listing: Listing) -> impl CustomDirectiveFactory + use<> {
+        Reader { policy: self.clone(), listing }
+    }
+
+    /// Whether the caller may resolve a field, written as `Type.field`; `None` when there is none of
+    /// this name. How often they may is not looked at, and nothing is counted or recorded.
+    ///
+    /// A field without a rule may be resolved by whoever has its object.
+    pub(crate) fn ask(&self, ctx: &Context<'_>, name: &str) -> Option<Result<(), Unmet>> {
+        let graph = self.0.get()?;
+        let (of, name) = name.split_once('.')?;
+        Some(graph.get(of)?.get(name)?.admit(ctx))
+    }
+}
+
+/// What a field asks of its caller, in the order in which the guards beside it ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Terms {
+    rule: Option<Rule>,
+    max_age_seconds: Option<u32>,
+}
+
+impl Terms {
+    /// Reads directives back. One that this module does not know could ask for anything, so there is no schema
+    /// with it.
+    fn read(invocations: &[MetaDirectiveInvocation]) -> Self {
+        let mut terms = Self::default();
+        for invocation in invocations {
+            let is_known = match invocation.name.as_str() {
+                "auth" => {
+                    terms.rule = auth::read(invocation);
+                    terms.rule.is_some()
+                }
+                "fresh" => {
+                    terms.max_age_seconds = fresh_seconds(invocation);
+                    terms.max_age_seconds.is_some()
+                }
+                // Anybody; and how often.
+                "public" | "rateLimit" => true,
+                _ => false,
+            };
+            assert!(is_known, "the policy cannot be read: {}", invocation.sdl());
+        }
+        terms
+    }
+
+    fn admit(self, ctx: &Context<'_>) -> Result<(), Unmet> {
+        if let Some(rule) = self.rule {
+            let unmet = |error| Unmet { error, rule: auth::apply(rule).sdl() };
+            rule.admit(ctx).map_err(unmet)?;
+        }
+        let Some(seconds) = self.max_age_seconds else { return Ok(()) };
+        let rule = || fresh::apply(seconds).sdl();
+        admit_fresh(ctx, seconds).map_err(|error| Unmet { error, rule: rule() })
+    }
+}
+
+fn fresh_seconds(invocation: &MetaDirectiveInvocation) -> Option<u32> {
+    let seconds = invocation.args.get("maxAgeSeconds")?.clone().into_json().ok()?.as_u64()?;
+    seconds.try_into().ok()
+}
+
+/// The object types of a schema, and what each of their fields asks.
+type Graph = HashMap<String, HashMap<String, Terms>>;
+
+fn read(registry: &Registry) -> Graph {
+    let types = registry.types.values().filter_map(|of| match of {
+        MetaType::Object { name, fields, .. } if !name.starts_with("__") => {
+            let fields = fields.values().filter(|field| !field.name.starts_with("__"));
+            let terms = |field: &MetaField| Terms::read(&field.directive_invocations);
+            Some((name.clone(), fields.map(|field| (field.name.clone(), terms(field))).collect()))
+        }
+        _ => None,
+    });
+    types.collect()
+}
+
+/// Reads a schema's registry, and changes what is to be listed.
+///
+/// It is a directive only because the library shows its registry to nothing else that can hold anything. No
+/// definition of it is registered, so a document that uses it is not valid.
+struct Reader {
+    policy: Policy,
+    listing: Listing,
+}
+
+impl CustomDirectiveFactory for Reader {
+    fn name(&self) -> Cow<'static, str> {
+        "_policy".into()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        self.policy.0.get_or_init(|| read(registry));
+        match &self.listing {
+            Listing::All => {}
+            Listing::OwnOfEach => list_to_each(registry),
+            Listing::Only(rules) => leave_only(registry, rules),
+        }
+    }
+
+    fn create(
+        &self,
+        _ctx: &ContextDirective<'_>,
+        _directive: &Directive,
+    ) -> ServerResult<Box<dyn CustomDirective>> {
+        Err(ServerError::new("There is no such directive", None))
+    }
+}
+
+fn list_to_each(registry: &mut Registry) {
+    let mut givers: BTreeMap<String, BTreeSet<Option<Rule>>> = BTreeMap::new();
+    for field in objects(registry).flat_map(IndexMap::values_mut) {
+        let rule = Terms::read(&field.directive_invocations).rule;
+        field.visible = rule.map(Rule::lister);
+        let given = MetaTypeName::concrete_typename(&field.ty).to_owned();
+        givers.entry(given).or_default().insert(rule);
+    }
+    // The library lists an interface to whom it lists a type of it, and with it all its types. So it is
+    // listed to whom a field gives it only.
+    for of in registry.types.values_mut() {
+        if let MetaType::Interface { name, visible, .. } = of {
+            let rules = givers.get(name).map(|rules| rules.iter().collect::<Vec<_>>());
+            *visible = match rules.as_deref() {
+                None => Some(|_| false),
+                Some([Some(rule)]) => Some(rule.lister()),
+                // By several rules: that it is given at all is known, and not to whom.
+                Some(_) => None,
+            };
+        }
+    }
+}
+
+fn leave_only(registry: &mut Registry, rules: &[Rule]) {
+    for fields in objects(registry) {
+        fields.retain(|_, field| {
+            let rule = Terms::read(&field.directive_invocations).rule;
+            rule.is_none_or(|rule| rules.contains(&rule))
+        });
+    }
+    registry.remove_unused_types();
+    let Registry { types, implements, .. } = registry;
+    for interfaces in implements.values_mut() {
+        interfaces.retain(|name| types.contains_key(name));
+    }
+}
+
+fn objects(registry: &mut Registry) -> impl Iterator<Item = &mut IndexMap<String, MetaField>> {
+    registry.types.values_mut().filter_map(|of| match of {
+        MetaType::Object { fields, .. } => Some(fields),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+use async_graphql::{
+    EmptyMutation, EmptySubscription, ID, Interface, Object, Request, Schema, SimpleObject,
+};
+use chrono::DateTime;
+use uuid::Uuid;
+
+use super::*;
+use crate::graphql::context::Caller;
+use crate::graphql::directive::public;
+use crate::platform::access::{Anonymity, Authentication, Client, Grants, Role, User, Viewer};
+use crate::platform::clock::Clock;
+use crate::platform::id::{SessionId, UserId};
+
+#[derive(Interface)]
+#[graphql(field(name = "id", ty = "&ID"))]
+enum Thing {
+    Shown(Shown),
+    Kept(Kept),
+}
+
+#[derive(SimpleObject, Default)]
+struct Shown {
+    id: ID,
+}
+
+#[derive(SimpleObject, Default)]
+struct Kept {
+    id: ID,
+}
+
+struct Query;
+
+#[Object]
+impl Query {
+    #[graphql(directive = public::apply())]
+    async fn shown(&self) -> Shown {
+        Shown::default()
+    }
+
+    #[graphql(directive = auth::apply(Rule::SignedIn))]
+    async fn thing(&self) -> Thing {
+        Thing::Kept(Kept::default())
+    }
+}
+
+fn schema(listing: Listing) -> Schema<Query, EmptyMutation, EmptySubscription> {
+    let policy = Policy::default();
+    Schema::build(Query, EmptyMutation, EmptySubscription)
+        .directive(policy.reader(listing))
+        .data(policy)
+        .data(Clock::manual(DateTime::UNIX_EPOCH))
+        .finish()
+}
+
+fn viewer() -> Authentication {
+    let now = DateTime::UNIX_EPOCH;
+    let user = User {
+        id: UserId(Uuid::nil()),
+        username: "alice".into(),
+        email: "alice@example.com".into(),
+        email_verified: false,
+        full_name: None,
+        role: Role::User,
+        is_active: true,
+        created_at: now,
+        updated_at: now,
+        last_login_at: None,
+        grants: Grants::default(),
+    };
+    Authentication::Viewer(Viewer {
+        user: Arc::new(user),
+        session_id: SessionId(Uuid::nil()),
+        session_created_at: now,
+        session_expires_at: now,
+        organization: None,
+    })
+}
+
+async fn listed(authentication: Authentication) -> Vec<String> {
+    let caller = Caller { authentication, client: Client::CLI, bearer: None, cookie: None };
+    let request = Request::new("{ __schema { types { name } } }").data(caller);
+    let answer = schema(Listing::OwnOfEach).execute(request).await.data.into_json().unwrap();
+    let types = answer["__schema"]["types"].as_array().unwrap();
+    let names = types.iter().map(|of| of["name"].as_str().unwrap().to_owned());
+    names.filter(|name| ["Kept", "Shown", "Thing"].contains(&name.as_str())).collect()
+}
+
+#[test]
+fn every_rule_is_written_its_own_way_and_read_back() {
+    let written: BTreeSet<_> = Rule::ALL.iter().map(|&rule| auth::apply(rule).sdl()).collect();
+    assert_eq!(written.len(), Rule::ALL.len());
+    for &rule in Rule::ALL {
+        assert_eq!(auth::read(&auth::apply(rule)), Some(rule));
+    }
+}
+
+#[tokio::test]
+async fn an_interface_is_listed_to_whom_a_field_gives_it_and_with_it_its_types() {
+    assert_eq!(listed(Authentication::Anonymous(Anonymity::MissingToken)).await, ["Shown"]);
+    assert_eq!(listed(viewer()).await, ["Kept", "Shown", "Thing"]);
+
+    let nobodys = schema(Listing::Only(Vec::new())).sdl();
+    assert!(nobodys.contains("type Shown {"), "{nobodys}");
+    assert!(!nobodys.contains("Thing") && !nobodys.contains("Kept"), "{nobodys}");
+    let own = schema(Listing::Only(vec![Rule::SignedIn])).sdl();
+    assert!(own.contains("type Shown implements Thing {") && own.contains("type Kept"), "{own}");
+}

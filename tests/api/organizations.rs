@@ -1,0 +1,452 @@
+//! Organizations: who may do what to whom, how people join and leave, and where a session acts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use crate::support::organizations::{found_organization, invite_member, join_organization};
+use crate::support::{SECOND, SignedIn, TestApp, call};
+
+const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+
+/// What an access token says.
+fn claims(access: &str) -> Value {
+    let payload = access.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+fn switch_to(organization: &str) -> String {
+    format!("switchOrganization(id: \"{organization}\") {{ accessToken refreshToken }}")
+}
+
+fn set_role(organization: &str, user: &SignedIn, role: &str) -> String {
+    format!(
+        "setMemberRole(organizationId: \"{organization}\", userId: \"{}\", role: {role}) {{ role }}",
+        user.id
+    )
+}
+
+fn remove(organization: &str, user: &SignedIn) -> String {
+    format!("removeMember(organizationId: \"{organization}\", userId: \"{}\")", user.id)
+}
+
+fn transfer(organization: &str, user: &SignedIn) -> String {
+    format!(
+        "transferOwnership(organizationId: \"{organization}\", userId: \"{}\") {{ myRole }}",
+        user.id
+    )
+}
+
+fn invite(organization: &str, email: &str, role: &str) -> String {
+    format!(
+        "inviteMember(organizationId: \"{organization}\", email: \"{email}\", role: {role}) {{ id }}"
+    )
+}
+
+/// An owner, an admin and a member of one organization, and somebody who does not belong to it.
+struct Cast {
+    app: TestApp,
+    organization: String,
+    owner: SignedIn,
+    admin: SignedIn,
+    member: SignedIn,
+    stranger: SignedIn,
+}
+
+impl Cast {
+    async fn meet() -> Self {
+        let app = TestApp::start().await;
+        let owner = app.register("olivia").await;
+        let organization = found_organization(&app, &owner).await;
+        let (admin, member) = (app.register("adam").await, app.register("member").await);
+        // Who joins later has the greater id.
+        app.clock.advance(SECOND);
+        join_organization(&app, &owner, &organization, &admin, "ADMIN").await;
+        app.clock.advance(SECOND);
+        join_organization(&app, &admin, &organization, &member, "MEMBER").await;
+        let stranger = app.register("stranger").await;
+        Self { app, organization, owner, admin, member, stranger }
+    }
+
+    async fn code(&self, user: &SignedIn, call: &str) -> String {
+        self.app.mutate(user, call).await.code()
+    }
+}
+
+#[tokio::test]
+async fn an_organization_is_made_joined_listed_and_deleted() {
+    let it = Cast::meet().await;
+    let query = format!(
+        "{{ organization(id: \"{}\") {{ name myRole members {{ totalCount edges {{ node {{ role \
+         user {{ username fullName }} organization {{ name }} }} }} }} }} \
+         myOrganizations {{ totalCount edges {{ node {{ id }} }} }} }}",
+        it.organization
+    );
+    let seen = it.app.query(&query, &it.member.access).await.data();
+    assert_eq!(seen["organization"]["name"], "Acme");
+    assert_eq!(seen["organization"]["myRole"], "MEMBER");
+    let members = &seen["organization"]["members"];
+    assert_eq!(members["totalCount"], 3);
+    let of = |role: &str, name: &str| {
+        json!({ "node": { "role": role, "user": { "username": name, "fullName": null },
+                "organization": { "name": "Acme" } } })
+    };
+    let expected = [of("OWNER", "olivia"), of("ADMIN", "adam"), of("MEMBER", "member")];
+    assert_eq!(members["edges"], json!(expected));
+    assert_eq!(seen["myOrganizations"]["edges"][0]["node"]["id"], it.organization.as_str());
+
+    let rename = |name: &str| {
+        format!(
+            "updateOrganization(id: \"{}\", input: {{ name: \"{name}\" }}) {{ name }}",
+            it.organization
+        )
+    };
+    let renamed = it.app.mutate(&it.admin, &rename("  Acme &\u{301} Sons ")).await.data();
+    assert_eq!(renamed["updateOrganization"]["name"], "Acme &\u{301} Sons");
+    for wrong in [String::new(), "a\\nb".to_owned(), "x".repeat(101)] {
+        let call = rename("NAME").replace("NAME", &wrong);
+        let reply = it.app.mutate(&it.admin, &call).await;
+        assert_eq!(reply.code(), "BAD_USER_INPUT", "{wrong}");
+        assert_eq!(reply.extension("fields")[0]["path"], "input.name");
+    }
+    it.app
+        .mutate(&it.owner, &format!("deleteOrganization(id: \"{}\")", it.organization))
+        .await
+        .data();
+    let gone = it.app.query(&query, &it.member.access).await.data();
+    assert_eq!(gone["organization"], json!(null));
+    assert_eq!(it.app.count("memberships").await + it.app.count("invitations").await, 0);
+}
+
+#[tokio::test]
+async fn to_a_stranger_an_organization_does_not_exist() {
+    let it = Cast::meet().await;
+    let pending = invite_member(&it.app, &it.owner, &it.organization, &it.stranger, "MEMBER").await;
+    for id in [it.organization.as_str(), NOBODY, "nonsense"] {
+        let invitation = if id == it.organization { pending.as_str() } else { id };
+        for call in [
+            format!("updateOrganization(id: \"{id}\", input: {{ name: \"Other\" }}) {{ id }}"),
+            format!("deleteOrganization(id: \"{id}\")"),
+            format!("leaveOrganization(id: \"{id}\")"),
+            invite(id, "guest@example.com", "MEMBER"),
+            format!("revokeInvitation(id: \"{invitation}\")"),
+            set_role(id, &it.member, "ADMIN"),
+            set_role(id, &it.stranger, "OWNER"),
+            remove(id, &it.member),
+            transfer(id, &it.stranger),
+            switch_to(id),
+        ] {
+            assert_eq!(it.code(&it.stranger, &call).await, "NOT_FOUND", "{call}");
+        }
+        let query = format!("{{ organization(id: \"{id}\") {{ id }} }}");
+        let seen = it.app.query(&query, &it.stranger.access).await.data();
+        assert_eq!(seen["organization"], json!(null), "{id}");
+    }
+    let none = it.app.query("{ myOrganizations { totalCount } }", &it.stranger.access).await;
+    assert_eq!(none.data()["myOrganizations"]["totalCount"], 0);
+    assert_eq!(it.app.count("memberships").await, 3);
+}
+
+#[tokio::test]
+async fn what_a_member_may_do_follows_from_their_role() {
+    let it = Cast::meet().await;
+    let id = it.organization.as_str();
+    let second = it.app.register("second").await;
+    join_organization(&it.app, &it.owner, id, &second, "OWNER").await;
+    let update = format!("updateOrganization(id: \"{id}\", input: {{ name: \"Other\" }}) {{ id }}");
+    let refused = "FORBIDDEN";
+    for (call, member, admin) in [
+        (update, refused, "NONE"),
+        (invite(id, "guest@example.com", "MEMBER"), refused, "NONE"),
+        (invite(id, "guest@example.com", "OWNER"), refused, refused),
+        (set_role(id, &it.member, "MEMBER"), refused, "NONE"),
+        (set_role(id, &it.member, "OWNER"), refused, refused),
+        (set_role(id, &second, "MEMBER"), refused, refused),
+        (set_role(id, &second, "OWNER"), refused, refused),
+        (remove(id, &second), refused, refused),
+        (transfer(id, &it.member), refused, refused),
+        (format!("deleteOrganization(id: \"{id}\")"), refused, refused),
+    ] {
+        assert_eq!(it.code(&it.member, &call).await, member, "member: {call}");
+        assert_eq!(it.code(&it.admin, &call).await, admin, "admin: {call}");
+    }
+    let query = format!(
+        "{{ organization(id: \"{id}\") {{ invitations {{ totalCount edges {{ node {{ email role }} }} }} }} }}"
+    );
+    assert_eq!(it.app.query(&query, &it.member.access).await.code(), refused);
+    let seen = it.app.query(&query, &it.admin.access).await.data();
+    let pending = &seen["organization"]["invitations"];
+    assert_eq!(
+        pending["edges"],
+        json!([{ "node": { "email": "guest@example.com", "role": "MEMBER" } }])
+    );
+
+    // Owners may do all of it, as long as one stays.
+    assert_eq!(it.code(&it.owner, &set_role(id, &second, "MEMBER")).await, "NONE");
+    for last in [
+        set_role(id, &it.owner, "ADMIN"),
+        remove(id, &it.owner),
+        format!("leaveOrganization(id: \"{id}\")"),
+    ] {
+        assert_eq!(it.code(&it.owner, &last).await, "CONFLICT", "{last}");
+    }
+    let moved = it.app.mutate(&it.owner, &transfer(id, &it.member)).await.data();
+    assert_eq!(moved["transferOwnership"]["myRole"], "ADMIN");
+    assert_eq!(it.code(&it.owner, &format!("deleteOrganization(id: \"{id}\")")).await, refused);
+    assert_eq!(it.code(&it.owner, &format!("leaveOrganization(id: \"{id}\")")).await, "NONE");
+    assert_eq!(it.code(&it.member, &remove(id, &it.owner)).await, "NOT_FOUND");
+    assert_eq!(it.app.count("memberships WHERE role = 'OWNER'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_owners_who_leave_at_once_one_stays() {
+    let app = Arc::new(TestApp::start().await);
+    let second = app.second_instance().await;
+    let (one, two) = (app.register("one").await, app.register("two").await);
+    for _ in 0..10 {
+        let id = found_organization(&app, &one).await;
+        join_organization(&app, &one, &id, &two, "OWNER").await;
+        let leave = format!("mutation {{ leaveOrganization(id: \"{id}\") }}");
+        let here = {
+            let (app, leave, bearer) = (Arc::clone(&app), leave.clone(), one.access.clone());
+            tokio::spawn(async move { app.query(&leave, &bearer).await.code() })
+        };
+        let there = {
+            let (second, bearer) = (second.clone(), two.access.clone());
+            tokio::spawn(
+                async move { call(&second, &leave, json!({}), Some(&bearer)).await.code() },
+            )
+        };
+        let mut codes = [here.await.unwrap(), there.await.unwrap()];
+        codes.sort();
+        assert_eq!(codes, ["CONFLICT", "NONE"]);
+        assert_eq!(app.count("memberships WHERE role = 'OWNER'").await, 1);
+        app.sql("DELETE FROM organizations").await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_acts_where_its_user_says_and_the_token_tells() {
+    let it = Cast::meet().await;
+    let plain = claims(&it.admin.access);
+    assert!(plain.get("org").is_none() && plain.get("org_role").is_none());
+    let began = "{ me { sessions { edges { node { id createdAt } } } } activeOrganization { id } }";
+    let before = it.app.query(began, &it.admin.access).await.data();
+    assert_eq!(before["activeOrganization"], json!(null));
+
+    it.app.clock.advance(Duration::from_mins(2));
+    let switched = it.app.mutate(&it.admin, &switch_to(&it.organization)).await.data();
+    assert_eq!(switched["switchOrganization"]["refreshToken"], json!(null), "the old one goes on");
+    let access = switched["switchOrganization"]["accessToken"].as_str().unwrap();
+    let says = |access: &str| {
+        let claims = claims(access);
+        (claims["org"].clone(), claims["org_role"].clone(), claims["sid"].clone())
+    };
+    let expected = (json!(it.organization), json!("ADMIN"), plain["sid"].clone());
+    assert_eq!(says(access), expected);
+    let after = it.app.query(began, access).await.data();
+    assert_eq!(after["me"], before["me"], "the same session");
+    assert_eq!(after["activeOrganization"]["id"], it.organization.as_str());
+    // The same for what was issued before: what counts is the session.
+    let pending = "{ invitations { totalCount } }";
+    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "NONE");
+
+    let refreshed = it.app.refresh(&it.admin.refresh).await.data()["refreshToken"].clone();
+    assert_eq!(says(refreshed["accessToken"].as_str().unwrap()), expected);
+    it.app.clock.advance(Duration::from_mins(4));
+    let stale = format!("deleteOrganization(id: \"{}\")", it.organization);
+    let renewed = SignedIn { access: access.to_owned(), ..it.admin.clone() };
+    assert_eq!(it.code(&renewed, &stale).await, "STEP_UP_REQUIRED", "switching proves nothing");
+
+    let none = it.app.mutate(&renewed, "switchOrganization { accessToken }").await.data();
+    let access = none["switchOrganization"]["accessToken"].as_str().unwrap();
+    assert!(claims(access).get("org").is_none());
+    assert_eq!(it.app.query(pending, access).await.code(), "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn a_lower_role_and_a_removal_count_on_the_next_request() {
+    let it = Cast::meet().await;
+    let id = it.organization.as_str();
+    let pending = "{ invitations { totalCount } }";
+    it.app.mutate(&it.admin, &switch_to(id)).await.data();
+    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "NONE");
+    it.app.mutate(&it.owner, &set_role(id, &it.admin, "MEMBER")).await.data();
+    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "FORBIDDEN");
+    it.app.mutate(&it.owner, &set_role(id, &it.admin, "ADMIN")).await.data();
+    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "NONE");
+
+    it.app.mutate(&it.owner, &remove(id, &it.admin)).await.data();
+    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "FORBIDDEN");
+    let refreshed = it.app.refresh(&it.admin.refresh).await.data()["refreshToken"].clone();
+    assert!(claims(refreshed["accessToken"].as_str().unwrap()).get("org").is_none());
+    // Whoever comes back does not find their sessions there.
+    join_organization(&it.app, &it.owner, id, &it.admin, "ADMIN").await;
+    let active = it.app.query("{ activeOrganization { id } }", &it.admin.access).await.data();
+    assert_eq!(active["activeOrganization"], json!(null));
+}
+
+#[tokio::test]
+async fn an_invitation_leaves_sessions_where_they_are() {
+    let it = Cast::meet().await;
+    let own = found_organization(&it.app, &it.stranger).await;
+    it.app.mutate(&it.stranger, &switch_to(&own)).await.data();
+    join_organization(&it.app, &it.owner, &it.organization, &it.stranger, "ADMIN").await;
+    let active = it.app.query("{ activeOrganization { id } }", &it.stranger.access).await.data();
+    assert_eq!(active["activeOrganization"]["id"], own.as_str());
+    let refreshed = it.app.refresh(&it.stranger.refresh).await.data()["refreshToken"].clone();
+    assert_eq!(claims(refreshed["accessToken"].as_str().unwrap())["org"], own.as_str());
+    // What is deleted is nowhere to be any more.
+    it.app.mutate(&it.stranger, &format!("deleteOrganization(id: \"{own}\")")).await.data();
+    let active = it.app.query("{ activeOrganization { id } }", &it.stranger.access).await.data();
+    assert_eq!(active["activeOrganization"], json!(null));
+}
+
+async fn token_of(it: &Cast, guest: &SignedIn) -> String {
+    invite_member(&it.app, &it.admin, &it.organization, guest, "MEMBER").await;
+    let address = format!("{}@example.com", guest.username);
+    it.app.mail("organization-invitation", &address).await.token()
+}
+
+fn accept(token: &str) -> String {
+    format!("acceptInvitation(token: \"{token}\") {{ myRole }}")
+}
+
+#[tokio::test]
+async fn an_invitation_is_for_one_address_and_for_a_day() {
+    let it = Cast::meet().await;
+    let other = it.app.register("other").await;
+    let first = token_of(&it, &it.stranger).await;
+    let mail = it.app.mail("organization-invitation", "stranger@example.com").await;
+    assert!(mail.text.contains("adam") && !mail.text.contains("Acme"), "{}", mail.text);
+    let second = token_of(&it, &it.stranger).await;
+    assert_eq!(it.code(&it.stranger, &accept(&first)).await, "INVALID_TOKEN", "a newer one came");
+    assert_eq!(it.code(&other, &accept(&second)).await, "INVALID_TOKEN", "another's");
+    let elsewhere = found_organization(&it.app, &other).await;
+    it.app.mutate(&other, &invite(&elsewhere, "stranger@example.com", "MEMBER")).await.data();
+    assert_eq!(it.code(&it.stranger, &accept(&second)).await, "NONE", "of another organization");
+    assert_eq!(it.code(&it.stranger, &accept(&second)).await, "INVALID_TOKEN", "used");
+
+    let revoked = token_of(&it, &other).await;
+    let pending = invite_member(&it.app, &it.admin, &it.organization, &other, "MEMBER").await;
+    let revoke = format!("revokeInvitation(id: \"{pending}\")");
+    assert_eq!(it.code(&it.member, &revoke).await, "FORBIDDEN");
+    it.app.mutate(&it.owner, &revoke).await.data();
+    assert_eq!(it.code(&it.owner, &revoke).await, "NOT_FOUND");
+    assert_eq!(it.code(&other, &accept(&revoked)).await, "INVALID_TOKEN", "taken back");
+
+    let late = token_of(&it, &other).await;
+    it.app.clock.advance(Duration::from_hours(24));
+    let other = it.app.again("other").await;
+    assert_eq!(it.code(&other, &accept(&late)).await, "INVALID_TOKEN", "expired");
+    it.app.app.purge().await.unwrap();
+    assert_eq!(it.app.count("invitations").await, 0);
+}
+
+#[tokio::test]
+async fn who_may_not_invite_any_more_has_invited_nobody() {
+    let it = Cast::meet().await;
+    let token = token_of(&it, &it.stranger).await;
+    let id = it.organization.as_str();
+    it.app.mutate(&it.owner, &set_role(id, &it.admin, "MEMBER")).await.data();
+    assert_eq!(it.code(&it.stranger, &accept(&token)).await, "INVALID_TOKEN");
+    it.app.mutate(&it.owner, &set_role(id, &it.admin, "ADMIN")).await.data();
+    assert_eq!(it.code(&it.stranger, &accept(&token)).await, "NONE");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_invitation_that_is_accepted_ten_times_at_once_is_accepted_once() {
+    let it = Cast::meet().await;
+    let accept = format!("mutation {{ {} }}", accept(&token_of(&it, &it.stranger).await));
+    let attempts: Vec<_> = (0..10)
+        .map(|_| {
+            let (app, accept) = (it.app.app.clone(), accept.clone());
+            let bearer = it.stranger.access.clone();
+            tokio::spawn(async move { call(&app, &accept, json!({}), Some(&bearer)).await.code() })
+        })
+        .collect();
+    let mut codes = Vec::new();
+    for attempt in attempts {
+        codes.push(attempt.await.unwrap());
+    }
+    codes.sort();
+    assert_eq!(codes[9], "NONE");
+    assert!(codes[..9].iter().all(|code| code == "INVALID_TOKEN"), "{codes:?}");
+    assert_eq!(it.app.count("memberships").await, 4);
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_no_organization_without_an_owner() {
+    let it = Cast::meet().await;
+    let own = found_organization(&it.app, &it.owner).await;
+    let boss = it.app.admin("boss").await;
+    let delete = format!("deleteUser(id: \"{}\")", it.owner.id);
+    assert_eq!(it.code(&it.owner, "deleteAccount").await, "CONFLICT");
+    assert_eq!(it.app.count("organizations").await, 2);
+
+    // Others may delete them: then the admin of the organization is its owner.
+    it.app.mutate(&boss, &delete).await.data();
+    let role = format!("{{ organization(id: \"{}\") {{ myRole }} }}", it.organization);
+    let role = it.app.query(&role, &it.admin.access).await.data();
+    assert_eq!(role["organization"]["myRole"], "OWNER");
+    assert_eq!(it.app.count("organizations").await, 1, "what had no other member goes too");
+    assert_eq!(it.app.count("memberships").await, 2);
+    assert_eq!(it.app.count("audit_events WHERE kind = 'ORGANIZATION_DELETED'").await, 1, "{own}");
+    // A member may always go.
+    assert_eq!(it.code(&it.member, "deleteAccount").await, "NONE");
+}
+
+#[tokio::test]
+async fn members_come_in_pages_and_show_no_more_than_their_names() {
+    let it = Cast::meet().await;
+    let page = |arguments: &str| {
+        format!(
+            "{{ organization(id: \"{}\") {{ members({arguments}) {{ edges {{ node {{ user {{ \
+             username }} }} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} \
+             }} }} }}",
+            it.organization
+        )
+    };
+    let names = |members: &Value| {
+        let edges = members["edges"].as_array().unwrap().iter();
+        edges.map(|edge| edge["node"]["user"]["username"].clone()).collect::<Vec<_>>()
+    };
+    let read = async |arguments: &str| {
+        let seen = it.app.query(&page(arguments), &it.member.access).await.data();
+        seen["organization"]["members"].clone()
+    };
+    let first = read("first: 2").await;
+    assert_eq!(names(&first), ["olivia", "adam"]);
+    assert_eq!(first["pageInfo"]["hasNextPage"], true);
+    assert_eq!(first["pageInfo"]["hasPreviousPage"], false);
+    let rest = read(&format!("first: 2, after: {}", first["pageInfo"]["endCursor"])).await;
+    assert_eq!(names(&rest), ["member"]);
+    assert_eq!(rest["pageInfo"]["hasNextPage"], false);
+    let last = read("last: 2").await;
+    assert_eq!(names(&last), ["adam", "member"]);
+    assert_eq!(last["pageInfo"]["hasPreviousPage"], true);
+    let before = read(&format!("last: 2, before: {}", last["pageInfo"]["startCursor"])).await;
+    assert_eq!(names(&before), ["olivia"]);
+    assert_eq!(names(&read("first: 0").await), [] as [&str; 0]);
+    for wrong in ["first: 101", "last: -1", "after: \"nonsense\"", "first: 1, last: 1"] {
+        let reply = it.app.query(&page(wrong), &it.member.access).await;
+        assert_eq!(reply.code(), "BAD_USER_INPUT", "{wrong}");
+    }
+    for hidden in ["email", "role", "lastLoginAt", "isActive", "sessions { totalCount }"] {
+        let query = page("first: 1").replace("username", hidden);
+        let reply = it.app.query(&query, &it.owner.access).await;
+        assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED", "{hidden}");
+    }
+}
+
+#[tokio::test]
+async fn the_export_names_the_organizations_of_its_owner() {
+    let it = Cast::meet().await;
+    let exported = it.app.mutate(&it.member, "exportMyData").await.data();
+    let organizations = &exported["exportMyData"]["organizations"];
+    assert_eq!(organizations[0]["id"], it.organization.as_str());
+    assert_eq!(organizations[0]["role"], "MEMBER");
+}

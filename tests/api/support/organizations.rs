@@ -1,0 +1,135 @@
+//! Organizations for tests, and samples of what is done to them.
+
+use super::{SignedIn, TestApp};
+
+/// Makes an organization of a user, and returns its id.
+pub(crate) async fn found_organization(app: &TestApp, owner: &SignedIn) -> String {
+    let reply = app.mutate(owner, "createOrganization(input: { name: \"Acme\" }) { id }").await;
+    reply.data()["createOrganization"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Has a user's session act in an organization, and returns the access token that says so.
+pub(crate) async fn act_in(app: &TestApp, user: &SignedIn, organization: &str) -> String {
+    let call = format!("switchOrganization(id: \"{organization}\") {{ accessToken }}");
+    let reply = app.mutate(user, &call).await.data();
+    reply["switchOrganization"]["accessToken"].as_str().unwrap().to_owned()
+}
+
+/// Invites a user to an organization, and returns the invitation's id.
+pub(crate) async fn invite_member(
+    app: &TestApp,
+    inviter: &SignedIn,
+    organization: &str,
+    guest: &SignedIn,
+    role: &str,
+) -> String {
+    let call = format!(
+        "inviteMember(organizationId: \"{organization}\", email: \"{}@example.com\", \
+         role: {role}) {{ id }}",
+        guest.username
+    );
+    let reply = app.mutate(inviter, &call).await;
+    reply.data()["inviteMember"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Invites a user to an organization, who joins it.
+pub(crate) async fn join_organization(
+    app: &TestApp,
+    inviter: &SignedIn,
+    organization: &str,
+    guest: &SignedIn,
+    role: &str,
+) {
+    invite_member(app, inviter, organization, guest, role).await;
+    let address = format!("{}@example.com", guest.username);
+    let token = app.mail("organization-invitation", &address).await.token();
+    let accept = format!("acceptInvitation(token: \"{token}\") {{ id }}");
+    app.mutate(guest, &accept).await.data();
+}
+
+/// A valid call of a field about `id`. A field without one fails the test.
+pub(crate) fn sample(field: &str, id: &str) -> String {
+    match field {
+        "activeOrganization" => "activeOrganization { id }".to_owned(),
+        "myOrganizations" => "myOrganizations { totalCount }".to_owned(),
+        "organization" => format!("organization(id: \"{id}\") {{ id }}"),
+        "invitations" => "invitations { totalCount }".to_owned(),
+        "createOrganization" => {
+            "createOrganization(input: { name: \"Some Name\" }) { id }".to_owned()
+        }
+        "updateOrganization" => {
+            format!("updateOrganization(id: \"{id}\", input: {{ name: \"A Name\" }}) {{ id }}")
+        }
+        "switchOrganization" => "switchOrganization(id: null) { expiresIn }".to_owned(),
+        "deleteOrganization" | "leaveOrganization" | "revokeInvitation" => {
+            format!("{field}(id: \"{id}\")")
+        }
+        "inviteMember" => format!(
+            "inviteMember(organizationId: \"{id}\", email: \"guest@example.com\", role: ADMIN) \
+             {{ id }}"
+        ),
+        "acceptInvitation" => "acceptInvitation(token: \"pco_\") { id }".to_owned(),
+        "setMemberRole" => format!(
+            "setMemberRole(organizationId: \"{id}\", userId: \"{id}\", role: ADMIN) {{ id }}"
+        ),
+        "removeMember" => format!("removeMember(organizationId: \"{id}\", userId: \"{id}\")"),
+        "transferOwnership" => {
+            format!("transferOwnership(organizationId: \"{id}\", userId: \"{id}\") {{ id }}")
+        }
+        other => panic!("{other}: write a sample call of it"),
+    }
+}
+
+/// A call by `boss` about `target` that does what the field is for, after what that takes; `None` for
+/// fields that take nothing.
+pub(crate) async fn prepared(
+    app: &TestApp,
+    field: &str,
+    target: &SignedIn,
+    boss: &SignedIn,
+) -> Option<String> {
+    let call = || sample(field, &target.id);
+    Some(match field {
+        "organization" | "updateOrganization" | "deleteOrganization" | "inviteMember" => {
+            let organization = found_organization(app, boss).await;
+            call().replace(&target.id, &organization)
+        }
+        "activeOrganization" | "invitations" => {
+            let organization = found_organization(app, boss).await;
+            app.mutate(
+                boss,
+                &format!("switchOrganization(id: \"{organization}\") {{ expiresIn }}"),
+            )
+            .await
+            .data();
+            call()
+        }
+        "switchOrganization" => {
+            let organization = found_organization(app, boss).await;
+            call().replace("null", &format!("\"{organization}\""))
+        }
+        "leaveOrganization" => {
+            let organization = found_organization(app, target).await;
+            join_organization(app, target, &organization, boss, "MEMBER").await;
+            call().replace(&target.id, &organization)
+        }
+        "setMemberRole" | "removeMember" | "transferOwnership" => {
+            let organization = found_organization(app, boss).await;
+            join_organization(app, boss, &organization, target, "MEMBER").await;
+            call().replacen(&target.id, &organization, 1)
+        }
+        "revokeInvitation" => {
+            let organization = found_organization(app, boss).await;
+            let invitation = invite_member(app, boss, &organization, target, "MEMBER").await;
+            call().replace(&target.id, &invitation)
+        }
+        "acceptInvitation" => {
+            let organization = found_organization(app, target).await;
+            invite_member(app, target, &organization, boss, "MEMBER").await;
+            let address = format!("{}@example.com", boss.username);
+            let token = app.mail("organization-invitation", &address).await.token();
+            call().replace("pco_", &token)
+        }
+        _ => return None,
+    })
+}
