@@ -25,6 +25,7 @@ export function rules(sdl) {
       const isPublic = Boolean(directive(field, "public"));
       if (!auth && !isPublic) continue;
       const role = /** @type {string | undefined} */ (argument(auth, "role"));
+      const permission = /** @type {string | undefined} */ (argument(auth, "permission"));
       const orgRole = /** @type {string | undefined} */ (argument(auth, "orgRole"));
       const limits = (field.directives ?? []).filter((used) => used.name.value === "rateLimit");
       rows.push({
@@ -33,6 +34,7 @@ export function rules(sdl) {
         field,
         isPublic,
         role,
+        permission,
         orgRole,
         description: field.description?.value ?? "",
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
@@ -55,16 +57,17 @@ function limit(used) {
 /** The kinds of callers, in rising order. */
 export const CALLERS = ["anybody", "user", "admin"];
 
-/** Whether a kind of caller passes a rule. @param {ReturnType<typeof rules>[number]} rule @param {string} caller */
+/** Whether a kind of caller passes a rule. Users may hold permissions; admins hold all. @param {ReturnType<typeof rules>[number]} rule @param {string} caller */
 export function mayCall(rule, caller) {
   if (rule.isPublic) return true;
   if (caller === "anybody") return false;
-  return rule.role !== "ADMIN" || caller === "admin";
+  return (rule.role !== "ADMIN" && !rule.permission) || caller === "admin";
 }
 
 /** Who may call, in a word. @param {ReturnType<typeof rules>[number]} rule */
 export function audience(rule) {
   if (rule.isPublic) return "anybody";
+  if (rule.permission) return `permission ${rule.permission}`;
   if (rule.orgRole) return `organization ${rule.orgRole}`;
   return rule.role === "ADMIN" ? "admins" : "signed in";
 }
