@@ -16,7 +16,7 @@ use tokio::time::timeout;
 pub use self::housekeeping::Purged;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
-use crate::features::accounts::{Accounts, ExportPart};
+use crate::features::accounts::{Accounts, Extension};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
@@ -37,14 +37,14 @@ use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 use crate::platform::secret::{base64url, sha256};
-use crate::schema::{self, Exports, Schema};
+use crate::schema::{self, OwnSdl, Schema};
 
 /// How long a database may take to answer a question that every instance asks all the time. One
 /// that has gone silent must not keep this instance from asking again over another connection.
 const PROBE_MAX: Duration = Duration::from_secs(4);
 
-/// What of a person is in their export, beside what accounts keep.
-const EXPORTS: &[ExportPart] = &[organizations::EXPORT, tasks::EXPORT];
+/// What features have of a person, beside their account.
+const EXTENSIONS: &[Extension] = &[organizations::EXTENSION, tasks::EXTENSION];
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ pub struct Parts {
     pub(crate) chain: Chain,
     pub(crate) documents: Documents,
     pub(crate) schema: Schema,
-    pub(crate) exports: Exports,
+    pub(crate) own_sdl: OwnSdl,
     instance: Instance,
     is_stopping: AtomicBool,
 }
@@ -125,7 +125,7 @@ impl App {
             sessions: sessions.clone(),
             outbox: outbox.clone(),
             registration: config.registration,
-            exports: EXPORTS,
+            extensions: EXTENSIONS,
             host: config.host.clone(),
         };
         let login = Login {
@@ -139,7 +139,7 @@ impl App {
         };
         let organizations = Organizations { accounts: accounts.clone() };
         let documents = Documents::new(config.introspection != Introspection::Off);
-        let schema = schema(&config, &login);
+        let schema = schema(&config, &login, &organizations);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = AtomicBool::new(false);
@@ -160,7 +160,7 @@ impl App {
             chain,
             documents,
             schema,
-            exports: Exports::default(),
+            own_sdl: OwnSdl::default(),
             instance,
             is_stopping,
         })))
@@ -252,7 +252,7 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
 }
 
 /// The schema with its services.
-fn schema(config: &Config, login: &Login) -> Schema {
+fn schema(config: &Config, login: &Login, organizations: &Organizations) -> Schema {
     // "Did you mean …" would name what introspection is not to show.
     let builder = match config.introspection {
         Introspection::Full => schema::builder(Listing::All),
@@ -266,7 +266,7 @@ fn schema(config: &Config, login: &Login) -> Schema {
         .data(accounts.sessions.clone())
         .data(Tasks { accounts: accounts.clone() })
         .data(Recovery { accounts: accounts.clone() })
-        .data(Organizations { accounts: accounts.clone() })
+        .data(organizations.clone())
         .data(accounts)
         .data(login.clone())
         .finish()

@@ -1,6 +1,6 @@
 //! The schema, put together from the slices. Building it needs no database.
 
-mod node;
+pub(crate) mod node;
 
 use std::sync::Arc;
 
@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 
 use self::node::NodeQuery;
-pub(crate) use self::node::{Node, Nodes};
 use crate::features::{accounts, audit, login, organizations, recovery, sessions, tasks};
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::rule::Rule;
@@ -51,7 +50,6 @@ pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscriptio
 pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     let policy = Policy::default();
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .register_output_type::<Node>()
         .override_output_type_description::<DateTime<Utc>>(
             "A point in time in RFC 3339, UTC, in microseconds.",
         )
@@ -79,18 +77,18 @@ pub(crate) fn export(listing: Listing) -> String {
 }
 
 /// The schema in the definition language as callers may see it, made once for all who meet the same rules.
-pub(crate) struct Exports(Cache<Vec<Rule>, Arc<str>>);
+pub(crate) struct OwnSdl(Cache<Vec<Rule>, Arc<str>>);
 
 /// There are few kinds of callers; a further one takes the place of another.
-const EXPORTS_MAX: u64 = 32;
+const KINDS_MAX: u64 = 32;
 
-impl Default for Exports {
+impl Default for OwnSdl {
     fn default() -> Self {
-        Self(Cache::new(EXPORTS_MAX))
+        Self(Cache::new(KINDS_MAX))
     }
 }
 
-impl Exports {
+impl OwnSdl {
     /// The schema for who meets these rules and no other.
     pub(crate) fn of(&self, rules: &[Rule]) -> Arc<str> {
         self.0.get_with_by_ref(rules, || export(Listing::Only(rules.to_vec())).into())

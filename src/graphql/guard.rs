@@ -1,4 +1,5 @@
-//! Guards: roles and permissions only, never rows. Each stands beside the directive that says the same in the SDL.
+//! Guards: roles and permissions only, never rows. Each stands beside the directive that says the same in
+//! the SDL.
 
 use async_graphql::{Context, Guard, Result};
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     PathSegment, Request, Response as GraphqlResponse, ServerError, Value, Variables,
@@ -30,10 +29,11 @@ use crate::features::tasks::graphql::TaskLoader;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
+use crate::graphql::loader::Lazy;
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
-use crate::schema::Nodes;
+use crate::schema::node::NodeLoader;
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
@@ -160,7 +160,7 @@ async fn run(
         Authentication::Anonymous(_) => None,
     };
     let caller = Caller { authentication, client: client.clone(), bearer, cookie };
-    let executing = app.schema.execute(graphql_request(app, call, document, caller));
+    let executing = app.schema.execute(graphql_request(call, document, caller));
     let response = executing.instrument(span!(STEP, "execute")).await;
     let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
@@ -169,17 +169,15 @@ async fn run(
     (response, challenge)
 }
 
-fn graphql_request(app: &App, call: Call, document: ExecutableDocument, caller: Caller) -> Request {
+fn graphql_request(call: Call, document: ExecutableDocument, caller: Caller) -> Request {
     let variables = serde_json::Value::Object(call.variables);
-    let users = DataLoader::new(UserLoader(app.db.clone()), tokio::spawn);
-    let organizations = OrganizationLoader(app.organizations.clone());
     let mut request = Request::new(call.query)
         .variables(Variables::from_json(variables))
         .data(caller)
-        .data(users)
-        .data(DataLoader::new(TaskLoader(app.db.clone()), tokio::spawn))
-        .data(Nodes::default())
-        .data(DataLoader::new(organizations, tokio::spawn));
+        .data(Lazy::<UserLoader>::default())
+        .data(Lazy::<OrganizationLoader>::default())
+        .data(Lazy::<TaskLoader>::default())
+        .data(Lazy::<NodeLoader>::default());
     request.operation_name = call.operation_name;
     request.set_parsed_query(document);
     request

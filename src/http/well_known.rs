@@ -69,7 +69,7 @@ pub(super) async fn own_schema(
         .map_err(|_elapsed| failed(ApiError::overdue()))?
         .map_err(|error| failed(error.into()))?;
     let rules = Rule::met_by(&authentication, app.clock.now());
-    let mut response = (SDL, app.exports.of(&rules).to_string()).into_response();
+    let mut response = (SDL, app.own_sdl.of(&rules).to_string()).into_response();
     let headers = response.headers_mut();
     // What is not to be stored is not to be mixed up either, by whatever stores it all the same.
     headers.insert(VARY, HeaderValue::from_static("Authorization"));

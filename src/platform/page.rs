@@ -1,4 +1,4 @@
-//! Parts of lists that are ordered by their ids, the newest first: a UUIDv7 carries the time.
+//! Parts of lists that are ordered by their ids: a UUIDv7 carries the time.
 
 use uuid::Uuid;
 
@@ -16,10 +16,16 @@ pub(crate) struct Part {
 }
 
 /// What a part of a list holds, in order, and whether there is more of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Page<T> {
     pub(crate) rows: Vec<T>,
     pub(crate) has_more: bool,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), has_more: false }
+    }
 }
 
 impl<T> Page<T> {

@@ -4,9 +4,9 @@
 //! the same rules as on every other way to it: what a caller may not see does not exist.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, Interface, Object};
 use sea_orm::DbErr;
 use uuid::Uuid;
@@ -19,6 +19,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::SignedIn;
+use crate::graphql::loader::{RequestLoader, load_many};
 use crate::graphql::rule::Rule;
 use crate::platform::access::Viewer;
 use crate::platform::clock::Clock;
@@ -42,17 +43,25 @@ pub(crate) enum Node {
     Task(tasks::graphql::Task),
 }
 
-/// A request's objects by id; made when they are first asked for.
-#[derive(Default)]
-pub(crate) struct Nodes(OnceLock<DataLoader<NodeLoader>>);
-
 /// Asks each type for the ids of a request.
-struct NodeLoader {
+pub(crate) struct NodeLoader {
     viewer: Viewer,
     db: Db,
     clock: Clock,
     sessions: Sessions,
     organizations: Organizations,
+}
+
+impl RequestLoader for NodeLoader {
+    fn of(ctx: &Context<'_>) -> Result<Self> {
+        Ok(Self {
+            viewer: ctx.viewer()?.clone(),
+            db: ctx.service::<Log>().db.clone(),
+            clock: ctx.service::<Clock>().clone(),
+            sessions: ctx.service::<Sessions>().clone(),
+            organizations: ctx.service::<Organizations>().clone(),
+        })
+    }
 }
 
 impl Loader<Uuid> for NodeLoader {
@@ -95,19 +104,7 @@ fn keep<T: Into<Node>>(found: &mut HashMap<Uuid, Node>, objects: Vec<T>, id: fn(
 
 /// The nodes of these ids, as far as the caller sees them.
 async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<HashMap<Uuid, Node>> {
-    let viewer = ctx.viewer()?;
-    let nodes = ctx.data_unchecked::<Nodes>().0.get_or_init(|| {
-        let loader = NodeLoader {
-            viewer: viewer.clone(),
-            db: ctx.service::<Log>().db.clone(),
-            clock: ctx.service::<Clock>().clone(),
-            sessions: ctx.service::<Sessions>().clone(),
-            organizations: ctx.service::<Organizations>().clone(),
-        };
-        DataLoader::new(loader, tokio::spawn)
-    });
-    let found = nodes.load_many(ids.iter().filter_map(|id| id::parse(id))).await;
-    found.map_err(|cause| ApiError::database((*cause).clone()))
+    load_many::<NodeLoader, _>(ctx, ids.iter().filter_map(|id| id::parse(id))).await
 }
 
 #[derive(Default)]

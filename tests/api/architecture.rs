@@ -59,6 +59,19 @@ fn the_kits_know_nothing_above_them() {
 }
 
 #[test]
+fn every_statement_about_tasks_takes_a_scope() {
+    let sources = sources();
+    let (_, store) = sources.iter().find(|(name, _)| name == "features/tasks/store.rs").unwrap();
+    let functions: Vec<&str> = store.split("pub(super) async fn ").skip(1).collect();
+    assert!(functions.len() >= 7);
+    for function in functions {
+        let head = function.split('{').next().unwrap();
+        // What is inserted is made of the viewer, and says itself whose it is.
+        assert!(head.contains("scope: Scope") || head.starts_with("insert("), "{head}");
+    }
+}
+
+#[test]
 fn entities_are_seen_by_stores_only() {
     for (name, text) in sources() {
         let is_store = name.ends_with("store.rs") || name.starts_with("entity/");

@@ -1,4 +1,4 @@
-//! What callers are told they may do, against what they may: `viewer { can }` and `INTROSPECTION=own`.
+//! What is listed to callers, against what they may: `INTROSPECTION=own`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,21 +8,18 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
-use crate::authorization::sample;
 use crate::support::{Reply, SignedIn, TestApp, send};
 
 const OWN: &[&str] = &["--introspection=own"];
-const CALLERS: [&str; 6] =
+pub(crate) const CALLERS: [&str; 6] =
     ["anonymous", "forged", "user", "holder of USERS_READ", "admin", "stale admin"];
 const ADMINS: [&str; 2] = ["admin", "stale admin"];
-/// What a guard says.
-const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "STEP_UP_REQUIRED"];
 const LISTED: &str = "{ __schema { types { name kind fields { name } } } }";
 
 /// Types with the names of their fields.
 type Types = BTreeMap<String, BTreeSet<String>>;
 
-async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
+pub(crate) async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
     match caller {
         "anonymous" => None,
         "forged" => Some("e30.e30.AAAA".to_owned()),
@@ -123,7 +120,7 @@ fn text(value: &Value) -> &str {
 }
 
 /// The objects of a schema in the definition language.
-fn defined(sdl: &str) -> Types {
+pub(crate) fn defined(sdl: &str) -> Types {
     let mut types = Types::new();
     for definition in parse_schema(sdl).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
@@ -140,117 +137,6 @@ async fn schema_of(app: &TestApp, bearer: Option<&str>) -> Reply {
         request = request.header("authorization", format!("Bearer {bearer}"));
     }
     send(&app.app, request.body(Body::empty()).unwrap()).await
-}
-
-async fn can(app: &TestApp, field: &str, bearer: Option<&str>) -> Value {
-    let query = "query($field: String!) { viewer { can(field: $field) { \
-                 allowed code reason rule } } }";
-    let reply = app.call(query, json!({ "field": field }), bearer).await;
-    reply.data()["viewer"]["can"].clone()
-}
-
-#[tokio::test]
-async fn what_a_caller_is_told_is_what_a_call_is_answered_with() {
-    let (mut allowed, mut refused) = (0, 0);
-    for caller in CALLERS {
-        let app = TestApp::start().await;
-        let bearer = bearer(&app, caller).await;
-        let mut asked = Vec::new();
-        for (of, fields) in &defined(&portcullis::schema::sdl()) {
-            for field in fields.iter().filter(|_| ["Query", "Mutation"].contains(&of.as_str())) {
-                let access = can(&app, &format!("{of}.{field}"), bearer.as_deref()).await;
-                asked.push((of.to_lowercase(), field.clone(), access));
-            }
-        }
-        for (operation, field, access) in asked {
-            // What ends the caller's session must not end it for the next field.
-            let app = TestApp::start().await;
-            let target = app.register("target").await;
-            let bearer = self::bearer(&app, caller).await;
-            let query = format!("{operation} {{ {} }}", sample(&field, &target));
-            let reply = app.call(&query, json!({}), bearer.as_deref()).await;
-            let told = access["code"].as_str();
-            let is_refused = REFUSALS.contains(&reply.code().as_str());
-            let called = is_refused.then(|| reply.code());
-            assert_eq!(told, called.as_deref(), "{field} as {caller}");
-            assert_eq!(access["allowed"], !is_refused, "{field} as {caller}");
-            assert_eq!(access["rule"].is_null(), !is_refused, "{field} as {caller}");
-            assert_eq!(access["reason"], reply.extension("reason"), "{field} as {caller}");
-            *(if is_refused { &mut refused } else { &mut allowed }) += 1;
-        }
-    }
-    assert!(allowed > 30 && refused > 30, "{allowed} allowed, {refused} refused");
-}
-
-#[tokio::test]
-async fn the_rule_that_is_missing_is_told_as_it_stands_in_the_schema() {
-    let app = TestApp::start().await;
-    let user = app.register("alice").await;
-    let delete = can(&app, "Mutation.deleteUser", Some(&user.access)).await;
-    let missing = "@auth(permission: USERS_WRITE)";
-    assert_eq!(
-        delete,
-        json!({ "allowed": false, "code": "FORBIDDEN", "reason": null, "rule": missing })
-    );
-    assert!(portcullis::schema::sdl().contains(missing));
-    let me = can(&app, "Query.me", None).await;
-    let missing = json!({ "allowed": false, "code": "UNAUTHENTICATED", "reason": "MISSING_TOKEN", "rule": "@auth" });
-    assert_eq!(me, missing);
-    app.clock.advance(std::time::Duration::from_secs(301));
-    let change = can(&app, "Mutation.changeEmail", Some(&user.access)).await;
-    assert_eq!(change["code"], "STEP_UP_REQUIRED");
-    assert_eq!(change["rule"], "@fresh(maxAgeSeconds: 300)");
-}
-
-#[tokio::test]
-async fn a_field_without_a_rule_is_for_whoever_has_its_object() {
-    let app = TestApp::start().await;
-    for bearer in [None, bearer(&app, "user").await] {
-        for (field, allowed) in [("User.email", true), ("User.sessions", bearer.is_some())] {
-            assert_eq!(can(&app, field, bearer.as_deref()).await["allowed"], allowed, "{field}");
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_field_that_is_not_there_is_a_mistake_of_the_caller() {
-    let app = TestApp::start().await;
-    for field in
-        ["", "deleteUser", "Mutation.", ".me", "Query.mee", "query.me", "Role.ADMIN", "Query.me.id"]
-    {
-        let query = "query($field: String!) { viewer { can(field: $field) { allowed } } }";
-        let reply = app.call(query, json!({ "field": field }), None).await;
-        assert_eq!(reply.code(), "BAD_USER_INPUT", "{field}");
-        assert_eq!(reply.extension("fields")[0]["path"], "field");
-    }
-}
-
-#[tokio::test]
-async fn asking_is_no_attempt() {
-    let app = TestApp::start().await;
-    let user = app.register("alice").await;
-    let before = app.audit_events().await;
-    for field in ["Mutation.deleteUser", "Query.users", "Query.auditEvents"] {
-        assert_eq!(can(&app, field, Some(&user.access)).await["allowed"], false);
-    }
-    app.app.write_refusals().await.unwrap();
-    assert_eq!(app.audit_events().await, before);
-}
-
-#[tokio::test]
-async fn a_viewer_is_whoever_calls() {
-    let app = TestApp::start().await;
-    let query = "{ viewer { user { username } permissions } }";
-    let ask = async |bearer: Option<&str>| app.call(query, json!({}), bearer).await.data();
-    let nobody = json!({ "viewer": { "user": null, "permissions": [] } });
-    assert_eq!(ask(None).await, nobody);
-    assert_eq!(ask(Some("e30.e30.AAAA")).await, nobody);
-    let user = app.granted("alice", "AUDIT_READ").await;
-    let boss = app.admin("boss").await;
-    let alice = json!({ "user": { "username": "alice" }, "permissions": ["AUDIT_READ"] });
-    assert_eq!(ask(Some(&user.access)).await["viewer"], alice);
-    let all = ask(Some(&boss.access)).await["viewer"]["permissions"].as_array().unwrap().len();
-    assert!(all > 1);
 }
 
 #[tokio::test]

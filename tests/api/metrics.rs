@@ -188,6 +188,16 @@ async fn tasks_inside_lists_cost_one_statement_a_level() {
     assert_eq!(seen["users"]["edges"][1]["node"]["tasks"]["edges"], serde_json::json!([]));
     assert_eq!(statements(&server, 30, async || drop(query(users).await)).await, 3);
 
+    // The organizations, and a page of tasks of each.
+    for _ in 0..2 {
+        query("mutation { createOrganization(input: { name: \"Acme\" }) { id } }").await;
+    }
+    let organizations =
+        "{ myOrganizations { edges { node { tasks(first: 2) { edges { node { title } } } } } } }";
+    query(organizations).await;
+    let asked = async || drop(query(organizations).await);
+    assert_eq!(statements(&server, 30, asked).await, 2);
+
     // Each type once, however many ids and fields there are.
     let ids = query("{ me { id } tasks { edges { node { id } } } }").await;
     let (me, task) = (&ids["me"]["id"], &ids["tasks"]["edges"][0]["node"]["id"]);

@@ -4,12 +4,13 @@
 //! Each is one transaction that first locks the target, the acting admin and all active admins,
 //! in the order of their ids, and looks again at what the guard saw. So two admins who demote
 //! each other meet in the database: the second one is no admin any more, or is the last (AZ-06).
-//! Nobody changes an account that may do more than their own. The operator needs no standing, and leaves no service without an admin either; nor does somebody
-//! who shuts or deletes their own account.
+//! Nobody changes an account that may do more than their own. The operator needs no standing, and leaves
+//! no service without an admin either; nor does somebody who shuts or deletes their own account.
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 
+use super::extension::Departure;
 use super::identity::Email;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
@@ -180,7 +181,10 @@ impl Accounts {
             return Err(AdminError::LastAdmin);
         }
         if matches!(change, Change::Delete) {
-            self.leave_organizations(&txn, client, by, id, now).await?;
+            let departure = Departure { txn: &txn, client, by, user: id, now };
+            for leave in self.extensions.iter().filter_map(|extension| extension.leave) {
+                leave(&departure).await?;
+            }
         }
         let changed = self.apply(&txn, target, change, now).await?;
         audit::record(&txn, now, by.event(client, change.kind(), id)).await?;

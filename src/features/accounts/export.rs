@@ -1,7 +1,5 @@
 //! All that is kept of a person, for them to take along (DP-01).
 
-use std::pin::Pin;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
@@ -10,8 +8,6 @@ use super::Accounts;
 use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
 use crate::features::sessions::OwnSession;
 use crate::platform::access::{Client, Grant, User, Viewer};
-use crate::platform::db::Db;
-use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 
 /// What keeps somebody from having all of it read again and again.
@@ -38,15 +34,6 @@ pub(crate) enum ExportError {
 /// Events read by one statement.
 const PAGE_SIZE: u64 = 500;
 
-/// What a feature above this one keeps of a person.
-pub(crate) struct ExportPart {
-    /// The member of the export that holds it.
-    pub(crate) name: &'static str,
-    pub(crate) read: fn(&Db, UserId) -> Reading<'_>,
-}
-
-pub(crate) type Reading<'a> = Pin<Box<dyn Future<Output = Result<Value, DbErr>> + Send + 'a>>;
-
 impl Accounts {
     /// The caller's account, sessions and security events, and what other features keep of them, as JSON.
     /// Of no secret more than that there is one.
@@ -69,8 +56,8 @@ impl Accounts {
             "sessions": self.export_sessions(viewer).await?,
             "securityEvents": self.export_events(viewer).await?,
         });
-        for part in self.exports {
-            exported[part.name] = (part.read)(&self.db, viewer.user.id).await?;
+        for extension in self.extensions {
+            exported[extension.name] = (extension.export)(&self.db, viewer.user.id).await?;
         }
         let event = Event {
             kind: Kind::DataExported,

@@ -10,7 +10,7 @@ mod viewer;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
@@ -27,6 +27,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{PermissionGuard, SignedIn};
+use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
 use crate::graphql::rule::Rule;
 use crate::platform::access::{self, Anonymity, Grant, Grants, Permission, Role, Viewer};
@@ -143,7 +144,13 @@ pub(crate) async fn visible(
 }
 
 /// Loads the users that one operation looks up by id in one statement.
-pub(crate) struct UserLoader(pub(crate) Db);
+pub(crate) struct UserLoader(Db);
+
+impl RequestLoader for UserLoader {
+    fn of(ctx: &Context<'_>) -> Result<Self> {
+        Ok(Self(ctx.service::<Accounts>().db.clone()))
+    }
+}
 
 impl Loader<UserId> for UserLoader {
     type Value = User;
@@ -177,8 +184,7 @@ impl AccountQuery {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<Option<User>> {
         let Some(id) = UserId::parse(&id) else { return Ok(None) };
-        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-        loader.load_one(id).await.map_err(|cause| ApiError::database((*cause).clone()))
+        load_one::<UserLoader, _>(ctx, id).await
     }
 
     /// All users, in pages. Requires permission USERS_READ.

@@ -1,4 +1,5 @@
-//! Invitations: an admin, or somebody else who may change users, names an address and a role, its owner does the rest.
+//! Invitations: an admin, or somebody else who may change users, names an address and a role; its owner
+//! does the rest.
 
 use serde::{Deserialize, Serialize};
 

@@ -2,14 +2,14 @@
 //!
 //! How an account begins is [`registration`], with [`pending`] where its address is to be proven first
 //! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
-//! them is [`export`]; what becomes of organizations when they go is [`departure`]; how admins change one is [`administration`], and what only the operator does is
-//! [`operator`]; how users are listed is [`listing`].
+//! them is [`export`]; how admins change one is [`administration`], and what only the operator does is
+//! [`operator`]; how users are listed is [`listing`]; what other features add is [`extension`].
 
 mod address;
 mod administration;
 mod create_error;
-mod departure;
 mod export;
+mod extension;
 pub(crate) mod graphql;
 pub(crate) mod identity;
 mod invitations;
@@ -25,7 +25,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::create_error::CreateError;
-pub(crate) use self::export::{EXPORT_LIMITS, ExportError, ExportPart, text as exported_time};
+pub(crate) use self::export::{EXPORT_LIMITS, ExportError, text as exported_time};
+pub(crate) use self::extension::{Departure, Extension};
 use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
@@ -55,8 +56,8 @@ pub(crate) struct Accounts {
     pub(crate) sessions: Sessions,
     pub(crate) outbox: Outbox,
     pub(crate) registration: Registration,
-    /// What other features add to an export.
-    pub(crate) exports: &'static [ExportPart],
+    /// What features above this one have of a person.
+    pub(crate) extensions: &'static [Extension],
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,
 }

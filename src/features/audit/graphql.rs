@@ -1,8 +1,7 @@
-//! The audit log in the schema: all of it for admins, one's own for everybody.
+//! The audit log in the schema: all of it for who may see it, one's own for everybody.
 
 mod event_type;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
 use sea_orm::DbErr;
@@ -15,6 +14,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::PermissionGuard;
+use crate::graphql::loader::load_one;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::graphql::rule::Rule;
 use crate::platform::access::{Permission, Viewer};
@@ -65,15 +65,15 @@ pub(crate) struct AuditEvent {
 
 #[ComplexObject]
 impl AuditEvent {
-    /// The user who did it, if one did who still exists.
+    /// The user who did it, if one did who still exists. Null for callers who may not see them: of others, that
+    /// takes permission USERS_READ.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let Some(id) = self.actor_id else { return Ok(None) };
         let viewer = &ctx.viewer()?.user;
         if viewer.id != id && !viewer.may(Permission::UsersRead, ctx.service::<Clock>().now()) {
             return Ok(None);
         }
-        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-        loader.load_one(id).await.map_err(|cause| ApiError::database((*cause).clone()))
+        load_one::<UserLoader, _>(ctx, id).await
     }
 }
 

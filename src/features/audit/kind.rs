@@ -49,7 +49,7 @@ kinds! {
     RefreshReused = "REFRESH_REUSED", "REFUSED";
     /// What a link in a mail carries was presented, and gives nothing.
     LinkRefused = "LINK_REFUSED", "REFUSED";
-    /// A caller asked for what their role, or a sign-in too long ago, does not let them have.
+    /// A caller asked for what their role or permissions, or a sign-in too long ago, do not let them have.
     AccessDenied = "ACCESS_DENIED", "REFUSED";
     /// A caller asked too often.
     RateLimited = "RATE_LIMITED", "REFUSED";

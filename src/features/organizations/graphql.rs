@@ -3,9 +3,7 @@
 mod invitation;
 mod loader;
 mod membership;
-mod whole;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
@@ -17,7 +15,6 @@ use self::loader::{InvitationsOf, Own};
 pub(crate) use self::membership::{
     Membership, MembershipConnection, MembershipMutation, PublicProfile,
 };
-use self::whole::Whole;
 use super::{Member, OrganizationError, Organizations, OwnOrganization};
 use crate::features::login::graphql::AuthPayload;
 use crate::features::tasks::graphql::TaskConnection;
@@ -25,8 +22,10 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, OrganizationRoleGuard, SignedIn};
-use crate::graphql::page::{PageInfo, Window};
+use crate::graphql::loader::load_one;
+use crate::graphql::page::{ByAge, PageInfo, Window};
 use crate::graphql::rule::Rule;
+use crate::graphql::whole::Whole;
 use crate::platform::access::{self, Anonymity, Viewer};
 use crate::platform::id::OrganizationId;
 
@@ -64,10 +63,8 @@ impl From<OwnOrganization> for Organization {
 impl Organization {
     /// An organization as the caller sees it, if they belong to it.
     pub(crate) async fn load(ctx: &Context<'_>, id: OrganizationId) -> Result<Option<Self>> {
-        let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
         let user = ctx.viewer()?.user.id;
-        let found = loader.load_one(Own { user, id }).await;
-        Ok(found.map_err(|cause| ApiError::database((*cause).clone()))?.map(Self::from))
+        Ok(load_one::<OrganizationLoader, _>(ctx, Own { user, id }).await?.map(Self::from))
     }
 }
 
@@ -213,7 +210,9 @@ impl OrganizationQuery {
         let caller = ctx.viewer()?.user.id;
         let load = async || organizations.list(caller).await.map_err(ApiError::database);
         let window = Window { first, after, last, before };
-        Ok(OrganizationConnection(Whole::load(window, load, |own| own.id.0).await?))
+        Ok(OrganizationConnection(
+            Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0).await?,
+        ))
     }
 
     /// The organization that the caller's session acts in, if any: see switchOrganization. Requires a
@@ -251,12 +250,12 @@ async fn invitations(
     id: OrganizationId,
     window: Window,
 ) -> Result<InvitationConnection> {
-    let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
     let load = async || {
-        let found = loader.load_one(InvitationsOf(id)).await;
-        Ok(found.map_err(|cause| ApiError::database((*cause).clone()))?.unwrap_or_default())
+        let found = load_one::<OrganizationLoader, _>(ctx, InvitationsOf(id)).await?;
+        Ok(found.unwrap_or_default())
     };
-    Ok(InvitationConnection(Whole::load(window, load, |invitation| invitation.id.0).await?))
+    let id = |invitation: &super::Invitation| invitation.id.0;
+    Ok(InvitationConnection(Whole::load(window, ByAge::OldestFirst, load, id).await?))
 }
 
 /// What an organization is to be.

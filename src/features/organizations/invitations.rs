@@ -41,6 +41,8 @@ pub(crate) static RECIPIENT_LIMITS: [Limit; 1] = [Limit {
     counts: Counts::Attempts { at_once: 3 },
 }];
 
+/// Invitations deleted by one statement, which holds the writer of SQLite.
+const PURGE_BATCH: u64 = 200;
 /// Invitations of one organization that are pending at most.
 const PENDING_MAX: u64 = 100;
 
@@ -81,7 +83,9 @@ impl Organizations {
 
     /// Deletes invitations that have expired.
     pub(crate) async fn purge(&self) -> Result<(), DbErr> {
-        store::delete_expired(&self.accounts.db, self.accounts.clock.now()).await
+        let now = self.accounts.clock.now();
+        while store::delete_expired(&self.accounts.db, now, PURGE_BATCH).await? > 0 {}
+        Ok(())
     }
 
     /// Mails an invitation. One of the same organization to the same address before it is void.

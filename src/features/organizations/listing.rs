@@ -6,31 +6,12 @@
 use std::collections::HashMap;
 
 use sea_orm::DbErr;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Invitation, Member, Organizations, OwnOrganization, Profile, invitations, store};
-use crate::features::accounts::{ExportPart, exported_time};
 use crate::platform::access::OrganizationRole;
-use crate::platform::db::Db;
 use crate::platform::id::{InvitationId, MembershipId, OrganizationId, UserId};
-
-/// Which members are asked for: those who joined first come first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MemberListing {
-    pub(crate) after: Option<MembershipId>,
-    pub(crate) before: Option<MembershipId>,
-    pub(crate) size: u64,
-    pub(crate) from_end: bool,
-}
-
-/// One page of members.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MemberPage {
-    pub(crate) members: Vec<Member>,
-    /// Whether there are more in the direction that was read.
-    pub(crate) has_more: bool,
-}
+use crate::platform::page::{Page, Part};
 
 /// What a user sees of some ids, by their organizations.
 #[derive(Debug, Default)]
@@ -41,19 +22,6 @@ pub(crate) struct Seen {
     pub(crate) invitations: Vec<Invitation>,
     /// Of those who belong to one of their organizations too.
     pub(crate) profiles: Vec<Profile>,
-}
-
-/// The memberships of a person, for them to take along.
-pub(crate) const EXPORT: ExportPart =
-    ExportPart { name: "organizations", read: |db, user| Box::pin(export(db, user)) };
-
-async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
-    let memberships = store::list_with_times(db.reader(), user).await?;
-    let membership = |(id, name, role, since): (_, _, OrganizationRole, _)| {
-        let (id, name): (OrganizationId, String) = (id, name);
-        json!({ "id": id, "name": name, "role": role.as_str(), "memberSince": exported_time(since) })
-    };
-    Ok(memberships.into_iter().map(membership).collect())
 }
 
 impl Organizations {
@@ -98,26 +66,18 @@ impl Organizations {
         store::find_all(self.accounts.db.reader(), user, ids).await
     }
 
-    /// The same page of the members of each organization.
+    /// The same page of the members of each organization; who joined first comes first.
     pub(crate) async fn list_members(
         &self,
         ids: &[OrganizationId],
-        listing: MemberListing,
-    ) -> Result<HashMap<OrganizationId, MemberPage>, DbErr> {
-        let rows = store::list_members(self.accounts.db.reader(), ids, listing).await?;
-        let mut pages: HashMap<_, _> = ids.iter().map(|id| (*id, MemberPage::default())).collect();
+        part: Part,
+    ) -> Result<HashMap<OrganizationId, Page<Member>>, DbErr> {
+        let rows = store::list_members(self.accounts.db.reader(), ids, part).await?;
+        let mut lists: HashMap<OrganizationId, Vec<Member>> = HashMap::new();
         for (organization, member) in rows {
-            pages.entry(organization).or_default().members.push(member);
+            lists.entry(organization).or_default().push(member);
         }
-        let size = usize::try_from(listing.size).unwrap_or(usize::MAX);
-        for page in pages.values_mut() {
-            page.has_more = page.members.len() > size;
-            page.members.truncate(size);
-            if listing.from_end {
-                page.members.reverse();
-            }
-        }
-        Ok(pages)
+        Ok(lists.into_iter().map(|(id, members)| (id, Page::of(members, part))).collect())
     }
 
     /// How many members each organization has.

@@ -1,7 +1,9 @@
 //! Organizations: who belongs together, and who of them may do what.
 //!
 //! How one begins and ends is here; what happens to members is [`members`], how they are invited is
-//! [`invitations`], how all of it is read is [`listing`], and where a session acts is [`switching`].
+//! [`invitations`], how all of it is read is [`listing`],
+//! where a session acts is [`switching`], and what becomes of it when a member's account is deleted is
+//! [`departure`].
 //!
 //! Every change is one transaction that locks the caller's row and then the organization's, and looks
 //! again at what the guard saw: so of two owners who leave at once the second one is the last. To
@@ -9,6 +11,7 @@
 //!
 //! Invariant: an organization has an owner.
 
+mod departure;
 mod error;
 pub(crate) mod graphql;
 mod invitations;
@@ -20,9 +23,9 @@ mod switching;
 use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 
+pub(crate) use self::departure::EXTENSION;
 pub(crate) use self::error::{InvitationError, OrganizationError};
 pub(crate) use self::invitations::{INVITE_LIMITS, Invitation, RECIPIENT_LIMITS};
-pub(crate) use self::listing::{EXPORT, MemberListing, MemberPage};
 pub(crate) use self::members::{Member, Profile};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;

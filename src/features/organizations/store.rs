@@ -10,10 +10,11 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 
-use super::{Member, MemberListing, OwnOrganization, Profile};
+use super::{Member, OwnOrganization, Profile};
 use crate::entity::{membership, organization, user};
 use crate::platform::access::OrganizationRole;
 use crate::platform::id::{MembershipId, OrganizationId, UserId};
+use crate::platform::page::Part;
 
 /// A membership with its organization.
 #[derive(DerivePartialModel)]
@@ -260,6 +261,29 @@ pub(super) async fn find_profiles(
     Ok(rows.into_iter().map(Profile::from).collect())
 }
 
+/// Who of the other members of an organization is to own it: somebody who may sign in before anybody else,
+/// then an owner, an admin, and who joined first.
+pub(super) async fn find_heir(
+    txn: &impl ConnectionTrait,
+    organization: OrganizationId,
+    leaving: UserId,
+) -> Result<Option<MembershipId>, DbErr> {
+    membership::Entity::find()
+        .select_only()
+        .column(membership::Column::Id)
+        .join(JoinType::InnerJoin, membership::Relation::User.def())
+        .filter(membership::COLUMN.organization_id.eq(organization))
+        .filter(membership::COLUMN.user_id.ne(leaving))
+        .order_by_desc(user::Column::IsActive)
+        .order_by_desc(membership::COLUMN.role.eq(OrganizationRole::Owner))
+        .order_by_desc(membership::COLUMN.role.eq(OrganizationRole::Admin))
+        .order_by_asc(membership::Column::Id)
+        .limit(1)
+        .into_tuple()
+        .one(txn)
+        .await
+}
+
 pub(super) async fn set_role(
     txn: &impl ConnectionTrait,
     id: MembershipId,
@@ -314,21 +338,21 @@ pub(super) async fn is_active(txn: &impl ConnectionTrait, id: UserId) -> Result<
 pub(super) async fn list_members(
     db: &impl ConnectionTrait,
     organizations: &[OrganizationId],
-    listing: MemberListing,
+    part: Part,
 ) -> Result<Vec<(OrganizationId, Member)>, DbErr> {
-    let (order, word) = match listing.from_end {
+    let (order, word) = match part.from_end {
         true => (Order::Desc, "DESC"),
         false => (Order::Asc, "ASC"),
     };
     let mut among = membership::Entity::find()
         .filter(membership::Column::OrganizationId.is_in(organizations.iter().copied()));
-    if let Some(after) = listing.after {
+    if let Some(after) = part.after {
         among = among.filter(membership::COLUMN.id.gt(after));
     }
-    if let Some(before) = listing.before {
+    if let Some(before) = part.before {
         among = among.filter(membership::COLUMN.id.lt(before));
     }
-    let most = listing.size + 1;
+    let most = part.size + 1;
     let page = if organizations.len() == 1 {
         among.limit(most)
     } else {

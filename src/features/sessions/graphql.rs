@@ -1,7 +1,5 @@
 //! One's own sessions in the schema.
 
-use std::ops::Range;
-
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
@@ -12,14 +10,12 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
-use crate::graphql::page::{Cursor, PageInfo, Size, Window};
+use crate::graphql::page::{ByAge, PageInfo, Window};
 use crate::graphql::rule::Rule;
+use crate::graphql::whole::Whole;
 use crate::platform::access::{Anonymity, Viewer};
 use crate::platform::device::Device;
 use crate::platform::id::SessionId;
-
-/// The order's name inside cursors: there is one.
-const ORDER: &str = "CREATED_AT DESC";
 
 /// A place where the user is signed in.
 #[derive(SimpleObject, Clone)]
@@ -54,32 +50,17 @@ pub(crate) struct SessionEdge {
 /// A page of sessions, the newest first.
 pub(crate) struct SessionConnection {
     /// All of them: a user has at most a hundred.
-    all: Vec<OwnSession>,
-    /// Which of them are on the page.
-    page: Range<usize>,
+    sessions: Whole<OwnSession>,
     current: SessionId,
 }
 
 impl SessionConnection {
     /// The caller's own.
     pub(crate) async fn load(sessions: &Sessions, window: Window, viewer: &Viewer) -> Result<Self> {
-        let size = Size::parse(window.first, window.last)?;
-        let after = window.after.map(|text| parse_place("after", &text)).transpose()?;
-        let before = window.before.map(|text| parse_place("before", &text)).transpose()?;
-        let all = sessions.list(viewer.user.id).await.map_err(ApiError::database)?;
-        // Where a session that has ended meanwhile stood: the newest have the greatest ids.
-        let start = after.map_or(0, |id| all.partition_point(|session| session.id >= id));
-        let end = before.map_or(all.len(), |id| all.partition_point(|session| session.id > id));
-        let (end, count) = (end.max(start), usize::try_from(size.count).unwrap_or(usize::MAX));
-        let page = match size.from_end {
-            true => end.saturating_sub(count).max(start)..end,
-            false => start..start.saturating_add(count).min(end),
-        };
-        Ok(Self { all, page, current: viewer.session_id })
-    }
-
-    fn listed(&self) -> &[OwnSession] {
-        &self.all[self.page.clone()]
+        let load = async || sessions.list(viewer.user.id).await.map_err(ApiError::database);
+        let id = |session: &OwnSession| session.id.0;
+        let sessions = Whole::load(window, ByAge::NewestFirst, load, id).await?;
+        Ok(Self { sessions, current: viewer.session_id })
     }
 }
 
@@ -90,24 +71,19 @@ impl SessionConnection {
     async fn edges(&self) -> Vec<SessionEdge> {
         let edge = |session: &OwnSession| SessionEdge {
             node: Session::seen_from(self.current, session),
-            cursor: cursor(session),
+            cursor: self.sessions.cursor(session),
         };
-        self.listed().iter().map(edge).collect()
+        self.sessions.listed().iter().map(edge).collect()
     }
 
     /// Which part of the list this is.
     async fn page_info(&self) -> PageInfo {
-        PageInfo {
-            has_next_page: self.page.end < self.all.len(),
-            has_previous_page: self.page.start > 0,
-            start_cursor: self.listed().first().map(cursor),
-            end_cursor: self.listed().last().map(cursor),
-        }
+        self.sessions.page_info()
     }
 
     /// In how many places the user is signed in, whatever the page.
     async fn total_count(&self) -> usize {
-        self.all.len()
+        self.sessions.count()
     }
 }
 
@@ -181,17 +157,6 @@ impl SessionMutation {
         ctx.forget_cached_answers();
         Ok(ended)
     }
-}
-
-fn cursor(session: &OwnSession) -> String {
-    let id = session.id.to_string();
-    Cursor { order: ORDER.to_owned(), key: String::new(), id }.encode()
-}
-
-fn parse_place(path: &'static str, text: &str) -> Result<SessionId> {
-    let cursor = Cursor::parse(path, text, ORDER)?;
-    SessionId::parse(&cursor.id)
-        .ok_or_else(|| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
 }
 
 impl From<RevokeError> for ApiError {

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
@@ -18,13 +18,17 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{PermissionGuard, SignedIn};
-use crate::graphql::page::{PageInfo, Window, cursor_by_age};
+use crate::graphql::loader::{RequestLoader, load_one};
+use crate::graphql::page::{ByAge, Found, PageInfo, Window};
 use crate::graphql::rule::Rule;
 use crate::platform::access::{Anonymity, Permission, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::{OrganizationId, TaskId, UserId};
 use crate::platform::page::{Page, Part};
+
+/// How lists of tasks are ordered.
+const ORDER: ByAge = ByAge::NewestFirst;
 
 /// Something to be done.
 #[derive(SimpleObject, Clone)]
@@ -40,25 +44,24 @@ pub(crate) struct Task {
     created_at: DateTime<Utc>,
     /// When the task was last changed.
     updated_at: DateTime<Utc>,
-    /// What the fields below are looked up by.
     #[graphql(skip)]
-    row: Row,
+    made_by: UserId,
+    #[graphql(skip)]
+    made_in: Option<OrganizationId>,
 }
 
 #[ComplexObject]
 impl Task {
     /// Who made it.
     async fn owner(&self, ctx: &Context<'_>) -> Result<PublicProfile> {
-        let loader = ctx.data_unchecked::<DataLoader<UserLoader>>();
-        let owner = loader.load_one(self.row.owner).await;
-        let owner = owner.map_err(|cause| ApiError::database((*cause).clone()))?;
+        let owner = load_one::<UserLoader, _>(ctx, self.made_by).await?;
         // Deleted since the task was read, and the task with them.
         Ok(owner.ok_or(TaskError::NotFound)?.into())
     }
 
     /// The organization that it was made in, if the caller belongs to it.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
-        match self.row.organization {
+        match self.made_in {
             Some(id) => Organization::load(ctx, id).await,
             None => Ok(None),
         }
@@ -73,7 +76,8 @@ impl From<&Row> for Task {
             is_done: row.is_done,
             created_at: row.created_at,
             updated_at: row.updated_at,
-            row: row.clone(),
+            made_by: row.owner,
+            made_in: row.organization,
         }
     }
 }
@@ -122,7 +126,13 @@ pub(crate) struct TaskConnection {
 }
 
 /// What several lists of one operation are loaded by, each kind in one statement.
-pub(crate) struct TaskLoader(pub(crate) Db);
+pub(crate) struct TaskLoader(Db);
+
+impl RequestLoader for TaskLoader {
+    fn of(ctx: &Context<'_>) -> Result<Self> {
+        Ok(Self(ctx.service::<Tasks>().accounts.db.clone()))
+    }
+}
 
 /// A page of a list, as far as a caller sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -197,33 +207,13 @@ impl TaskConnection {
     }
 
     async fn load(ctx: &Context<'_>, scope: Scope, of: Of, window: Window) -> Result<Self> {
-        let key = ListKey { scope, of, part: window.by_age()? };
+        let key = ListKey { scope, of, part: window.part(ORDER)? };
         Ok(Self { key, page: load(ctx, key).await? })
-    }
-
-    /// Whether anything stands before the page, or else after it: known without asking on the side the
-    /// page was read towards, and on a side without a cursor.
-    async fn has_beyond(&self, ctx: &Context<'_>, is_before: bool) -> Result<bool> {
-        let part = self.key.part;
-        if is_before == part.from_end && self.page.has_more {
-            return Ok(true);
-        }
-        let bound = if is_before { part.after } else { part.before };
-        let Some(bound) = bound else { return Ok(false) };
-        let edge = if is_before { self.page.rows.first() } else { self.page.rows.last() };
-        // Of an empty page the bound itself counts: it may stand there still.
-        let beside = |step: i8| Uuid::from_u128(bound.as_u128().wrapping_add_signed(step.into()));
-        let place = edge.map_or_else(|| beside(if is_before { -1 } else { 1 }), |task| task.id.0);
-        let (after, before) = if is_before { (None, Some(place)) } else { (Some(place), None) };
-        let part = Part { after, before, size: 0, from_end: is_before };
-        Ok(load(ctx, ListKey { part, ..self.key }).await?.has_more)
     }
 }
 
 async fn load(ctx: &Context<'_>, key: ListKey) -> Result<Page<Row>> {
-    let loader = ctx.data_unchecked::<DataLoader<TaskLoader>>();
-    let page = loader.load_one(key).await.map_err(|cause| ApiError::database((*cause).clone()))?;
-    Ok(page.unwrap_or_else(|| Page::of(Vec::new(), key.part)))
+    Ok(load_one::<TaskLoader, _>(ctx, key).await?.unwrap_or_default())
 }
 
 /// A page of tasks, the newest first.
@@ -231,35 +221,22 @@ async fn load(ctx: &Context<'_>, key: ListKey) -> Result<Page<Row>> {
 impl TaskConnection {
     /// The tasks of this page.
     async fn edges(&self) -> Vec<TaskEdge> {
-        let edge = |row: &Row| TaskEdge { node: Task::from(row), cursor: cursor_by_age(row.id.0) };
+        let edge = |row: &Row| TaskEdge { node: Task::from(row), cursor: ORDER.cursor(row.id.0) };
         self.page.rows.iter().map(edge).collect()
     }
 
     /// Which part of the list this is.
     async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
-        let asked = ctx.look_ahead();
-        let cursor = |row: Option<&Row>| Some(cursor_by_age(row?.id.0));
-        let mut info = PageInfo {
-            has_next_page: false,
-            has_previous_page: false,
-            start_cursor: cursor(self.page.rows.first()),
-            end_cursor: cursor(self.page.rows.last()),
-        };
-        if asked.field("hasNextPage").exists() {
-            info.has_next_page = self.has_beyond(ctx, false).await?;
-        }
-        if asked.field("hasPreviousPage").exists() {
-            info.has_previous_page = self.has_beyond(ctx, true).await?;
-        }
-        Ok(info)
+        let Page { rows, has_more } = &self.page;
+        let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.id.0, last.id.0));
+        let found = Found { order: ORDER, part: self.key.part, ends, has_more: *has_more };
+        found.page_info(ctx, |part| load(ctx, ListKey { part, ..self.key })).await
     }
 
     /// How many tasks the caller sees of the list, whatever the page.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        let loader = ctx.data_unchecked::<DataLoader<TaskLoader>>();
-        let count = loader.load_one(CountKey(self.key.scope, self.key.of)).await;
-        let count = count.map_err(|cause| ApiError::database((*cause).clone()))?;
-        Ok(count.unwrap_or_default())
+        let key = CountKey(self.key.scope, self.key.of);
+        Ok(load_one::<TaskLoader, _>(ctx, key).await?.unwrap_or_default())
     }
 }
 

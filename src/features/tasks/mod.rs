@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 use serde_json::{Value, json};
 
-use crate::features::accounts::{Accounts, ExportPart, exported_time};
+use crate::features::accounts::{Accounts, Extension, exported_time};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, Permission, Viewer};
 use crate::platform::db::{Db, DbFailure};
@@ -289,9 +289,9 @@ impl Tasks {
     }
 }
 
-/// The tasks of a person, for them to take along.
-pub(crate) const EXPORT: ExportPart =
-    ExportPart { name: "tasks", read: |db, user| Box::pin(export(db, user)) };
+/// Tasks are in the export of whose they are, and go with them by their foreign key.
+pub(crate) const EXTENSION: Extension =
+    Extension { name: "tasks", export: |db, user| Box::pin(export(db, user)), leave: None };
 
 async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
     let mut part = Part { after: None, before: None, size: 500, from_end: false };

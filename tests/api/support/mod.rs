@@ -3,6 +3,7 @@
 mod database;
 mod dump;
 pub(crate) mod load;
+mod mail;
 pub(crate) mod organizations;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
@@ -29,6 +30,7 @@ use tower::ServiceExt;
 
 pub(crate) use self::database::{TestDatabase, server as named_server};
 pub(crate) use self::dump::{dump, holding, tables};
+pub(crate) use self::mail::Mail;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -263,31 +265,6 @@ impl TestApp {
             rows.iter().map(|row| row.try_get("", "kind").unwrap()).collect();
         kinds.sort();
         kinds
-    }
-}
-
-/// A mail, as a development instance writes it into a file.
-#[derive(Clone, Debug)]
-pub(crate) struct Mail {
-    pub(crate) kind: String,
-    pub(crate) to: String,
-    /// All of it, without the line breaks that only its transport needs.
-    pub(crate) text: String,
-}
-
-impl Mail {
-    fn read(file: &std::path::Path) -> Self {
-        let name = file.file_stem().unwrap().to_str().unwrap();
-        let text = std::fs::read_to_string(file).unwrap().replace("=\r\n", "");
-        let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
-        // An id is 36 characters.
-        Self { kind: name[37..].to_owned(), to: to.to_owned(), text }
-    }
-
-    /// What its link carries.
-    pub(crate) fn token(&self) -> String {
-        let start = self.text.find("pco_").unwrap_or_else(|| panic!("no link: {}", self.text));
-        self.text[start..start + 47].to_owned()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Organizations for tests, and samples of what is done to them.
 
-use super::{SignedIn, TestApp};
+use super::{SECOND, SignedIn, TestApp};
 
 /// Makes an organization of a user, and returns its id.
 pub(crate) async fn found_organization(app: &TestApp, owner: &SignedIn) -> String {
@@ -132,4 +132,54 @@ pub(crate) async fn prepared(
         }
         _ => return None,
     })
+}
+
+/// An owner, an admin and a member of one organization, and somebody who does not belong to it.
+pub(crate) struct Cast {
+    pub(crate) app: TestApp,
+    pub(crate) organization: String,
+    pub(crate) owner: SignedIn,
+    pub(crate) admin: SignedIn,
+    pub(crate) member: SignedIn,
+    pub(crate) stranger: SignedIn,
+}
+
+impl Cast {
+    pub(crate) async fn meet() -> Self {
+        let app = TestApp::start().await;
+        let owner = app.register("olivia").await;
+        let organization = found_organization(&app, &owner).await;
+        let (admin, member) = (app.register("adam").await, app.register("member").await);
+        // Who joins later has the greater id.
+        app.clock.advance(SECOND);
+        join_organization(&app, &owner, &organization, &admin, "ADMIN").await;
+        app.clock.advance(SECOND);
+        join_organization(&app, &admin, &organization, &member, "MEMBER").await;
+        let stranger = app.register("stranger").await;
+        Self { app, organization, owner, admin, member, stranger }
+    }
+
+    pub(crate) async fn code(&self, user: &SignedIn, call: &str) -> String {
+        self.app.mutate(user, call).await.code()
+    }
+}
+
+/// A call that invites an address.
+pub(crate) fn invite(organization: &str, email: &str, role: &str) -> String {
+    format!(
+        "inviteMember(organizationId: \"{organization}\", email: \"{email}\", role: {role}) {{ id }}"
+    )
+}
+
+/// A call that gives a member a role.
+pub(crate) fn set_role(organization: &str, user: &SignedIn, role: &str) -> String {
+    format!(
+        "setMemberRole(organizationId: \"{organization}\", userId: \"{}\", role: {role}) {{ role }}",
+        user.id
+    )
+}
+
+/// A call that takes a member out.
+pub(crate) fn remove(organization: &str, user: &SignedIn) -> String {
+    format!("removeMember(organizationId: \"{organization}\", userId: \"{}\")", user.id)
 }

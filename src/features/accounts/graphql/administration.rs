@@ -38,7 +38,8 @@ impl AdministrationMutation {
     }
 
     /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
-    /// request. Answers all that was granted to them. A sign-in of the last five minutes is needed. Requires permission PERMISSIONS_GRANT.
+    /// request. Answers all that was granted to them. A sign-in of the last five minutes is needed. Requires
+    /// permission PERMISSIONS_GRANT.
     #[graphql(
         guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
         directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
@@ -64,8 +65,8 @@ impl AdministrationMutation {
     }
 
     /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on
-    /// their next request. What their role implies stays. Answers what was granted to them else. A sign-in of the last five minutes is
-    /// needed. Requires permission PERMISSIONS_GRANT.
+    /// their next request. What their role implies stays. Answers what was granted to them else. A sign-in
+    /// of the last five minutes is needed. Requires permission PERMISSIONS_GRANT.
     #[graphql(
         guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
         directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),

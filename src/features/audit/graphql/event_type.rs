@@ -30,7 +30,7 @@ pub(crate) enum AuditEventType {
     RefreshReused,
     /// What a link in a mail carries was presented, and gives nothing.
     LinkRefused,
-    /// A caller asked for what their role, or a sign-in too long ago, does not let them have.
+    /// A caller asked for what their role or permissions, or a sign-in too long ago, do not let them have.
     AccessDenied,
     /// A caller asked too often.
     RateLimited,

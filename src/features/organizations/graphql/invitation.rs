@@ -3,7 +3,6 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
-use super::whole::Whole;
 use super::{Organization, organization};
 use crate::features::links::{self, LinkToken};
 use crate::features::organizations::{
@@ -15,6 +14,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::PageInfo;
 use crate::graphql::rule::Rule;
+use crate::graphql::whole::Whole;
 use crate::platform::id::InvitationId;
 
 /// That somebody is asked to join an organization.

@@ -3,16 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_graphql::Context;
 use async_graphql::dataloader::Loader;
 use sea_orm::DbErr;
 
-use crate::features::organizations::{
-    Invitation, MemberListing, MemberPage, Organizations, OwnOrganization,
-};
+use crate::features::organizations::{Invitation, Member, Organizations, OwnOrganization};
+use crate::graphql::context::ContextExt;
+use crate::graphql::error;
+use crate::graphql::loader::RequestLoader;
 use crate::platform::id::{OrganizationId, UserId};
+use crate::platform::page::{Page, Part};
 
 /// The loader of one operation.
-pub(crate) struct OrganizationLoader(pub(crate) Organizations);
+pub(crate) struct OrganizationLoader(Organizations);
+
+impl RequestLoader for OrganizationLoader {
+    fn of(ctx: &Context<'_>) -> error::Result<Self> {
+        Ok(Self(ctx.service::<Organizations>().clone()))
+    }
+}
 
 /// An organization, as one of its members sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +34,7 @@ pub(super) struct Own {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct MembersOf {
     pub(super) id: OrganizationId,
-    pub(super) listing: MemberListing,
+    pub(super) part: Part,
 }
 
 /// How many members an organization has.
@@ -50,21 +59,21 @@ impl Loader<Own> for OrganizationLoader {
 }
 
 impl Loader<MembersOf> for OrganizationLoader {
-    type Value = MemberPage;
+    type Value = Page<Member>;
     type Error = Arc<DbErr>;
 
     async fn load(
         &self,
         keys: &[MembersOf],
-    ) -> Result<HashMap<MembersOf, MemberPage>, Self::Error> {
-        let mut alike: HashMap<MemberListing, Vec<OrganizationId>> = HashMap::new();
+    ) -> Result<HashMap<MembersOf, Page<Member>>, Self::Error> {
+        let mut alike: HashMap<Part, Vec<OrganizationId>> = HashMap::new();
         for key in keys {
-            alike.entry(key.listing).or_default().push(key.id);
+            alike.entry(key.part).or_default().push(key.id);
         }
         let mut pages = HashMap::new();
-        for (listing, ids) in alike {
-            let found = self.0.list_members(&ids, listing).await.map_err(Arc::new)?;
-            pages.extend(found.into_iter().map(|(id, page)| (MembersOf { id, listing }, page)));
+        for (part, ids) in alike {
+            let found = self.0.list_members(&ids, part).await.map_err(Arc::new)?;
+            pages.extend(found.into_iter().map(|(id, page)| (MembersOf { id, part }, page)));
         }
         Ok(pages)
     }

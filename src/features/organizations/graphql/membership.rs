@@ -1,23 +1,24 @@
 //! Members of organizations in the schema.
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, ID, Object, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
-use super::whole::{parse_place, place};
 use super::{Organization, organization};
 use crate::features::accounts::graphql::User;
-use crate::features::organizations::{
-    Member, MemberListing, MemberPage, OrganizationError, Organizations, Profile,
-};
+use crate::features::organizations::{Member, OrganizationError, Organizations, Profile};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, fresh};
-use crate::graphql::error::{ApiError, Result};
+use crate::graphql::error::Result;
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
-use crate::graphql::page::{PageInfo, Size, Window};
+use crate::graphql::loader::load_one;
+use crate::graphql::page::{ByAge, Found, PageInfo, Window};
 use crate::graphql::rule::Rule;
-use crate::platform::id::{MembershipId, UserId};
+use crate::platform::id::UserId;
+use crate::platform::page::Page;
+
+/// How members are listed: in the order in which they joined.
+const ORDER: ByAge = ByAge::OldestFirst;
 
 /// What other members see of a user.
 #[derive(SimpleObject, Clone)]
@@ -85,8 +86,8 @@ pub(crate) struct MembershipEdge {
 /// A page of members.
 pub(crate) struct MembershipConnection {
     organization: Organization,
-    listing: MemberListing,
-    page: MemberPage,
+    key: MembersOf,
+    page: Page<Member>,
 }
 
 impl MembershipConnection {
@@ -95,21 +96,13 @@ impl MembershipConnection {
         organization: &Organization,
         window: Window,
     ) -> Result<Self> {
-        let size = Size::parse(window.first, window.last)?;
-        let after = window.after.map(|text| parse_place("after", &text)).transpose()?;
-        let before = window.before.map(|text| parse_place("before", &text)).transpose()?;
-        let listing = MemberListing {
-            after: after.map(MembershipId),
-            before: before.map(MembershipId),
-            size: size.count,
-            from_end: size.from_end,
-        };
-        let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
-        let found = loader.load_one(MembersOf { id: organization.own.id, listing }).await;
-        let page = found.map_err(|cause| ApiError::database((*cause).clone()))?;
-        let (organization, page) = (organization.clone(), page.unwrap_or_default());
-        Ok(Self { organization, listing, page })
+        let key = MembersOf { id: organization.own.id, part: window.part(ORDER)? };
+        Ok(Self { organization: organization.clone(), key, page: load(ctx, key).await? })
     }
+}
+
+async fn load(ctx: &Context<'_>, key: MembersOf) -> Result<Page<Member>> {
+    Ok(load_one::<OrganizationLoader, _>(ctx, key).await?.unwrap_or_default())
 }
 
 /// A page of members.
@@ -119,29 +112,23 @@ impl MembershipConnection {
     async fn edges(&self) -> Vec<MembershipEdge> {
         let edge = |member: &Member| MembershipEdge {
             node: Membership::of(&self.organization, member),
-            cursor: place(member.id.0),
+            cursor: ORDER.cursor(member.id.0),
         };
-        self.page.members.iter().map(edge).collect()
+        self.page.rows.iter().map(edge).collect()
     }
 
     /// Which part of the list this is.
-    async fn page_info(&self) -> PageInfo {
-        let MemberListing { after, before, from_end, .. } = self.listing;
-        let (members, has_more) = (&self.page.members, self.page.has_more);
-        // Where a cursor stands there is, or was, a member.
-        PageInfo {
-            has_next_page: if from_end { before.is_some() } else { has_more },
-            has_previous_page: if from_end { has_more } else { after.is_some() },
-            start_cursor: members.first().map(|member| place(member.id.0)),
-            end_cursor: members.last().map(|member| place(member.id.0)),
-        }
+    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
+        let Page { rows, has_more } = &self.page;
+        let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.id.0, last.id.0));
+        let found = Found { order: ORDER, part: self.key.part, ends, has_more: *has_more };
+        found.page_info(ctx, |part| load(ctx, MembersOf { part, ..self.key })).await
     }
 
     /// How many members there are, whatever the page.
     async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        let loader = ctx.data_unchecked::<DataLoader<OrganizationLoader>>();
-        let found = loader.load_one(CountOf(self.organization.own.id)).await;
-        Ok(found.map_err(|cause| ApiError::database((*cause).clone()))?.unwrap_or_default())
+        let count = load_one::<OrganizationLoader, _>(ctx, CountOf(self.key.id)).await?;
+        Ok(count.unwrap_or_default())
     }
 }
 

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, DbErr, DeleteMany, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::Invitation;
@@ -118,21 +119,43 @@ pub(in crate::features::organizations) async fn delete_to_user(
     organization: OrganizationId,
     id: UserId,
 ) -> Result<(), DbErr> {
+    let theirs = to_user(id).filter(invitation::COLUMN.organization_id.eq(organization));
+    theirs.exec(txn).await?;
+    Ok(())
+}
+
+/// Deletes all invitations to the address of a user's account.
+pub(in crate::features::organizations) async fn delete_all_to_user(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+) -> Result<(), DbErr> {
+    to_user(id).exec(txn).await?;
+    Ok(())
+}
+
+fn to_user(id: UserId) -> DeleteMany<invitation::Entity> {
     let address = Query::select()
         .column(user::Column::EmailKey)
         .from(user::Entity)
         .and_where(user::Column::Id.eq(id))
         .to_owned();
-    invitation::Entity::delete_many()
-        .filter(invitation::COLUMN.organization_id.eq(organization))
-        .filter(invitation::Column::EmailKey.in_subquery(address))
-        .exec(txn)
-        .await?;
-    Ok(())
+    invitation::Entity::delete_many().filter(invitation::Column::EmailKey.in_subquery(address))
 }
 
-pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> {
-    let expired = invitation::Entity::delete_many().filter(invitation::COLUMN.expires_at.lte(now));
-    expired.exec(db.writer()).await?;
-    Ok(())
+/// Deletes at most `batch` invitations that have expired, and says how many.
+pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
+    let ids: Vec<InvitationId> = invitation::Entity::find()
+        .select_only()
+        .column(invitation::Column::Id)
+        .filter(invitation::COLUMN.expires_at.lte(now))
+        .order_by_asc(invitation::Column::ExpiresAt)
+        .limit(batch)
+        .into_tuple()
+        .all(db.reader())
+        .await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let delete = invitation::Entity::delete_many().filter(invitation::COLUMN.id.is_in(ids));
+    Ok(delete.exec(db.writer()).await?.rows_affected)
 }

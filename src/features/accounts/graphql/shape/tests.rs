@@ -17,7 +17,7 @@ use crate::features::accounts::listing::OrderField;
 use crate::graphql::row::Rows;
 use crate::platform::access::{Grants, Role};
 use crate::platform::id::UserId;
-use crate::schema::Node;
+use crate::schema::node::Node;
 
 const ORDER: Order = Order { field: OrderField::Username, descending: true };
 

@@ -1,0 +1,46 @@
+//! What features above this one have to do with an account, which knows none of them: each says so in an
+//! [`Extension`], and the program is wired with the list.
+
+use std::pin::Pin;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseTransaction, DbErr};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::administration::{AdminError, By};
+use crate::features::audit::{self, Event, Kind};
+use crate::platform::access::Client;
+use crate::platform::db::Db;
+use crate::platform::id::UserId;
+
+/// What a feature keeps of a person.
+pub(crate) struct Extension {
+    /// The member of their export that holds it.
+    pub(crate) name: &'static str,
+    pub(crate) export: fn(&Db, UserId) -> Pending<'_, Value, DbErr>,
+    /// What is to be done in the transaction that deletes their account, beside what foreign keys do; or
+    /// what speaks against it.
+    pub(crate) leave: Option<Leave>,
+}
+
+pub(crate) type Leave = for<'a> fn(&'a Departure<'a>) -> Pending<'a, (), AdminError>;
+
+pub(crate) type Pending<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// An account that is about to be deleted, its row locked.
+pub(crate) struct Departure<'a> {
+    pub(crate) txn: &'a DatabaseTransaction,
+    pub(crate) client: &'a Client,
+    pub(crate) by: By<'a>,
+    pub(crate) user: UserId,
+    pub(crate) now: DateTime<Utc>,
+}
+
+impl Departure<'_> {
+    /// Writes what happens on the way into the audit log.
+    pub(crate) async fn record(&self, kind: Kind, target: Uuid) -> Result<(), DbErr> {
+        let event = self.by.event(self.client, kind, self.user);
+        audit::record(self.txn, self.now, Event { target: Some(target), ..event }).await
+    }
+}

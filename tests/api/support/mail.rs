@@ -1,0 +1,26 @@
+//! Mails, as a development instance writes them into files.
+
+/// A mail, as a development instance writes it into a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Mail {
+    pub(crate) kind: String,
+    pub(crate) to: String,
+    /// All of it, without the line breaks that only its transport needs.
+    pub(crate) text: String,
+}
+
+impl Mail {
+    pub(super) fn read(file: &std::path::Path) -> Self {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        let text = std::fs::read_to_string(file).unwrap().replace("=\r\n", "");
+        let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
+        // An id is 36 characters.
+        Self { kind: name[37..].to_owned(), to: to.to_owned(), text }
+    }
+
+    /// What its link carries.
+    pub(crate) fn token(&self) -> String {
+        let start = self.text.find("pco_").unwrap_or_else(|| panic!("no link: {}", self.text));
+        self.text[start..start + 47].to_owned()
+    }
+}
