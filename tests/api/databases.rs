@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement, TransactionTrait};
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, TestApp, call};
 
 #[tokio::test]
 async fn times_are_kept_to_the_microsecond() {
@@ -40,6 +40,28 @@ async fn names_are_compared_and_ordered_by_their_bytes() {
     assert_eq!(json!(listed), json!(["zzaz", "zz_z", "zz0z", "zz.z", "zz-z"]));
     assert_eq!(app.count("users WHERE username_key = 'zz_z '").await, 0, "no padding");
     assert_eq!(app.count("users WHERE username_key = 'ZZ_Z'").await, 0, "no folding");
+}
+
+#[tokio::test]
+async fn postgresql_is_spoken_to_over_tls_where_the_url_asks_for_it() {
+    let secret = format!("--secret-key={}", "correct horse battery staple ".repeat(2));
+    let app = TestApp::start_with(&[&secret]).await;
+    let db = app.database.connection().await;
+    if db.get_database_backend() != DbBackend::Postgres {
+        eprintln!("skipped: this database is not PostgreSQL");
+        return;
+    }
+    let asked = Statement::from_string(DbBackend::Postgres, "SHOW ssl");
+    let told: String = db.query_one_raw(asked).await.unwrap().unwrap().try_get("", "ssl").unwrap();
+    if told != "on" {
+        eprintln!("skipped: this server speaks no TLS");
+        return;
+    }
+    let alice = app.register("alice").await;
+    let plain = app.database.url.replace("sslmode=disable", "");
+    let flag = format!("--database-url={plain}&sslmode=require");
+    let secured = app.second_instance_with(&[&flag]).await;
+    call(&secured, "{ me { id } }", json!({}), Some(&alice.access)).await.data();
 }
 
 #[tokio::test]
