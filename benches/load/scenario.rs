@@ -1,10 +1,12 @@
 //! What clients do, and what it costs.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
+use tokio::time::sleep_until;
 
 use super::client::{Client, request};
 use super::process::Server;
@@ -169,13 +171,23 @@ async fn watch(
     time: Duration,
 ) -> Result<Duration> {
     let local = LocalSet::new();
+    let mut flood = Vec::new();
     for number in 0..logins {
-        let caller = Scenario::Login.caller(server, world, number).await?;
-        local.spawn_local(caller.call(WARM_UP + time));
+        flood.push(Scenario::Login.caller(server, world, number).await?);
     }
     let watcher = Scenario::Me.caller(server, world, 0).await?;
-    let mut times = local.run_until(watcher.call(WARM_UP + time)).await?;
+    let window = window(time);
+    for caller in flood {
+        local.spawn_local(caller.call(window.clone()));
+    }
+    let mut times = local.run_until(watcher.call(window)).await?;
     Ok(percentile(&mut times, 0.99))
+}
+
+/// From the end of the warm-up, so long.
+fn window(time: Duration) -> Range<Instant> {
+    let start = Instant::now() + WARM_UP;
+    start..start + time
 }
 
 async fn run(
@@ -184,16 +196,16 @@ async fn run(
     callers: Vec<Caller>,
     time: Duration,
 ) -> Result<Measured> {
-    let local = LocalSet::new();
+    let (local, window) = (LocalSet::new(), window(time));
     let calls: Vec<_> =
-        callers.into_iter().map(|caller| local.spawn_local(caller.call(WARM_UP + time))).collect();
+        callers.into_iter().map(|caller| local.spawn_local(caller.call(window.clone()))).collect();
     local
         .run_until(async {
-            tokio::time::sleep(WARM_UP).await;
+            sleep_until(window.start.into()).await;
             server.forget_peak()?;
-            let (began, cpu) = (Instant::now(), server.cpu_micros()?);
-            tokio::time::sleep(time).await;
-            let (took, cpu) = (began.elapsed(), server.cpu_micros()? - cpu);
+            let cpu = server.cpu_micros()?;
+            sleep_until(window.end.into()).await;
+            let cpu = server.cpu_micros()? - cpu;
             let mut times = Vec::new();
             for call in calls {
                 times.extend(call.await??);
@@ -201,7 +213,7 @@ async fn run(
             let count = f64::from(u32::try_from(times.len())?);
             Ok(Measured {
                 name,
-                per_second: count / took.as_secs_f64(),
+                per_second: count / time.as_secs_f64(),
                 p50: percentile(&mut times, 0.5),
                 p99: percentile(&mut times, 0.99),
                 cpu_micros: cpu / count,
@@ -212,11 +224,11 @@ async fn run(
 }
 
 impl Caller {
-    /// Calls for so long, and says how long each answer took that came after the warm-up and
-    /// before the end.
-    async fn call(mut self, time: Duration) -> Result<Vec<Duration>> {
+    /// Calls until the window closes, and says how long each answer took that came within it. An
+    /// answer counts whenever it was asked for: its cost falls into the window as often as not.
+    async fn call(mut self, window: Range<Instant>) -> Result<Vec<Duration>> {
         let mut client = Client::connect(self.port).await?;
-        let (began, mut times) = (Instant::now(), Vec::new());
+        let mut times = Vec::new();
         for number in 0.. {
             let sent = Instant::now();
             match self.turns[number % self.turns.len()] {
@@ -233,11 +245,12 @@ impl Caller {
                     self.refresh = token(body)?;
                 }
             }
-            if began.elapsed() > time {
+            let answered = Instant::now();
+            if answered > window.end {
                 break;
             }
-            if sent.duration_since(began) > WARM_UP {
-                times.push(sent.elapsed());
+            if answered > window.start {
+                times.push(answered - sent);
             }
         }
         Ok(times)

@@ -167,7 +167,7 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
     ) -> Result<Verified, LoginError> {
-        let found = store::find(self.db.reader(), identifier).await?;
+        let found = store::find(&self.db, identifier).await?;
         let stored = found.as_ref().map(|found| &found.hash);
         let verdict = self.hasher.verify(password, stored).await?;
         let Some(Found { user, hash, failed_logins }) = found else {

@@ -10,6 +10,7 @@ use super::Verified;
 use crate::entity::user;
 use crate::features::accounts::identity::Identifier;
 use crate::platform::access::User;
+use crate::platform::db::{Db, read_by_fields};
 use crate::platform::id::UserId;
 use crate::platform::passwords::hash::PasswordHash;
 
@@ -30,6 +31,8 @@ struct FoundRow {
     failed_logins: i32,
 }
 
+read_by_fields!(FoundRow { user, password_hash, failed_logins });
+
 /// An account that the operator, or its owner by mail, has unlocked.
 #[derive(PartialEq, Eq)]
 pub(super) struct Unlocked {
@@ -39,17 +42,14 @@ pub(super) struct Unlocked {
 }
 
 /// The account an identifier names.
-pub(super) async fn find(
-    db: &impl ConnectionTrait,
-    identifier: &Identifier,
-) -> Result<Option<Found>, DbErr> {
+pub(super) async fn find(db: &Db, identifier: &Identifier) -> Result<Option<Found>, DbErr> {
     let by = match identifier {
         Identifier::Username(key) => user::COLUMN.username_key.eq(key.as_str()),
         Identifier::Email(key) => user::COLUMN.email_key.eq(key.as_str()),
         // No row has an empty name, so this costs what a wrong name costs and finds nothing.
         Identifier::Unknown(_) => user::COLUMN.username_key.eq(""),
     };
-    let row = user::Entity::find().filter(by).into_partial_model::<FoundRow>().one(db).await?;
+    let row = db.read::<_, FoundRow>(user::Entity::find().filter(by)).await?.pop();
     Ok(row.map(Found::from))
 }
 

@@ -41,7 +41,7 @@ impl Fixture {
     /// A login that has checked its password and not yet begun its transaction.
     async fn held_at_the_hash(&self, username: &str) -> Verified {
         let identifier = Identifier::parse(username);
-        let found = store::find(self.app.db.reader(), &identifier).await.unwrap();
+        let found = store::find(&self.app.db, &identifier).await.unwrap();
         let Found { user, hash, failed_logins } = found.unwrap();
         Verified { user, hash, failed_logins, rehashed: None }
     }
