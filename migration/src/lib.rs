@@ -26,6 +26,7 @@ mod m20261126_000017_add_user_grants;
 mod m20261126_000018_create_organizations;
 mod m20261126_000019_add_session_organization;
 mod m20261126_000020_create_tasks;
+mod m20261126_000021_add_audit_details;
 
 use std::collections::BTreeSet;
 
@@ -66,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000018_create_organizations::Migration),
             Box::new(m20261126_000019_add_session_organization::Migration),
             Box::new(m20261126_000020_create_tasks::Migration),
+            Box::new(m20261126_000021_add_audit_details::Migration),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::id::AuditEventId;
+use crate::platform::id::{AuditEventId, OrganizationId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -16,6 +16,8 @@ pub(crate) struct Model {
     pub(crate) actor_kind: String,
     pub(crate) actor_id: Option<Uuid>,
     pub(crate) target_id: Option<Uuid>,
+    pub(crate) organization_id: Option<OrganizationId>,
+    pub(crate) detail: Option<String>,
     /// SHA-256 of the session's id: events can be told apart by session, not traced to a token.
     pub(crate) session_hash: Option<Vec<u8>>,
     pub(crate) ip: Option<String>,

@@ -30,6 +30,7 @@ async fn without_triggers(app: &TestApp) {
         Some("mysql") => &[
             "DROP TRIGGER audit_events_sealed_update",
             "DROP TRIGGER audit_events_sealed_delete",
+            "DROP TRIGGER audit_events_sealed_detail",
             "DROP TRIGGER audit_chain_sealed_update",
             "DROP TRIGGER audit_chain_sealed_delete",
         ],
@@ -79,6 +80,8 @@ async fn whatever_is_done_to_a_sealed_event_shows() {
         ("UPDATE audit_events SET session_hash = NULL WHERE id = {event}", "was changed"),
         ("UPDATE audit_events SET request_id = 'another' WHERE id = {event}", "was changed"),
         ("UPDATE audit_events SET occurrences = 2 WHERE id = {event}", "was changed"),
+        ("UPDATE audit_events SET organization_id = target_id WHERE id = {event}", "was changed"),
+        ("UPDATE audit_events SET detail = 'ADMIN' WHERE id = {event}", "was changed"),
         ("UPDATE audit_events SET created_at = sealed_at WHERE id = {event}", "was changed"),
         ("UPDATE audit_events SET id = target_id WHERE id = {event}", "is gone"),
         ("DELETE FROM audit_events WHERE id = {event}", "is gone"),
@@ -112,6 +115,25 @@ async fn whatever_is_done_to_a_sealed_event_shows() {
 }
 
 #[tokio::test]
+async fn what_an_event_tells_in_detail_is_sealed_with_it() {
+    let app = TestApp::start_now(&[]).await;
+    app.granted("alice", "USERS_READ").await;
+    app.app.seal_audit().await.unwrap();
+    verify(&app).await;
+    without_triggers(&app).await;
+    for detail in ["'USERS_WRITE'", "NULL"] {
+        let set = |to: &str| {
+            format!("UPDATE audit_events SET detail = {to} WHERE kind = 'PERMISSION_GRANTED'")
+        };
+        app.sql(&set(detail)).await;
+        let told = app.cli(&["audit", "verify"]).await;
+        assert!(told.complaint().contains("was changed"), "{detail}: {told:?}");
+        app.sql(&set("'USERS_READ'")).await;
+        verify(&app).await;
+    }
+}
+
+#[tokio::test]
 async fn a_tail_that_was_cut_off_with_its_events_shows_by_the_noted_head_only() {
     let app = Box::pin(sealed()).await;
     without_triggers(&app).await;
@@ -136,6 +158,8 @@ async fn a_server_database_refuses_changes_of_what_is_sealed_and_lets_addresses_
     for sql in [
         "UPDATE audit_events SET outcome = 'REFUSED'",
         "UPDATE audit_events SET sealed_at = NULL",
+        "UPDATE audit_events SET detail = 'ADMIN'",
+        "UPDATE audit_events SET organization_id = target_id WHERE target_id IS NOT NULL",
         "DELETE FROM audit_events",
         "UPDATE audit_chain SET seq = seq + 100",
         "DELETE FROM audit_chain",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::organizations::{found_organization, join_organization};
 use crate::support::{PASSWORD, SignedIn, TestApp};
 
 const EVENT: &str = "type outcome actorType actor { username } target ip userAgent requestId";
@@ -134,6 +135,55 @@ async fn users_read_their_own_events_and_not_who_or_where_an_admin_was() {
     let mine = &nodes(&own)[1];
     assert_eq!(mine["actor"]["username"], "alice");
     assert!(mine["requestId"].is_string());
+}
+
+#[tokio::test]
+async fn an_event_tells_what_was_given_or_taken_and_in_which_organization() {
+    let app = TestApp::start().await;
+    let (boss, alice, bob) =
+        (app.admin("boss").await, app.register("alice").await, app.register("bob").await);
+    let id = &bob.id;
+    for call in [
+        format!(
+            "grantPermission(id: \"{id}\", permission: USERS_READ, \
+             expiresAt: \"2026-01-01T01:00:00+00:00\") {{ permission }}"
+        ),
+        format!("revokePermission(id: \"{id}\", permission: USERS_READ) {{ permission }}"),
+        format!("setUserRole(id: \"{id}\", role: ADMIN) {{ id }}"),
+    ] {
+        app.mutate(&boss, &call).await.data();
+    }
+    let acme = found_organization(&app, &alice).await;
+    join_organization(&app, &alice, &acme, &bob, "MEMBER").await;
+    let member = format!("organizationId: \"{acme}\", userId: \"{id}\"");
+    let set = format!("setMemberRole({member}, role: ADMIN) {{ role }}");
+    app.mutate(&alice, &set).await.data();
+    app.mutate(&alice, &format!("transferOwnership({member}) {{ id }}")).await.data();
+    let remove = format!("removeMember(organizationId: \"{acme}\", userId: \"{}\")", alice.id);
+    app.mutate(&bob, &remove).await.data();
+
+    let query =
+        "{ auditEvents(first: 100) { edges { node { type target organization detail } } } }";
+    let events = app.query(query, &boss.access).await.data();
+    let events = nodes(&events["auditEvents"]);
+    for (kind, target, organization, detail) in [
+        ("PERMISSION_GRANTED", id, None, "USERS_READ until 2026-01-01T01:00:00Z"),
+        ("PERMISSION_REVOKED", id, None, "USERS_READ"),
+        ("ROLE_CHANGED", id, None, "ADMIN"),
+        ("MEMBER_INVITED", &acme, None, "MEMBER"),
+        ("ORGANIZATION_JOINED", &acme, None, "MEMBER"),
+        ("MEMBER_ROLE_CHANGED", id, Some(&acme), "ADMIN"),
+        ("OWNERSHIP_TRANSFERRED", id, Some(&acme), "OWNER"),
+        ("MEMBER_REMOVED", &alice.id, Some(&acme), "ADMIN"),
+    ] {
+        let event = events.iter().find(|event| event["type"] == kind).unwrap();
+        let expected = json!({
+            "type": kind, "target": target, "organization": organization, "detail": detail
+        });
+        assert_eq!(*event, expected);
+    }
+    let plain = events.iter().find(|event| event["type"] == "REGISTERED").unwrap();
+    assert_eq!((&plain["organization"], &plain["detail"]), (&Value::Null, &Value::Null));
 }
 
 #[tokio::test]

@@ -10,17 +10,17 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseTransaction, DbErr};
 
+use super::change::Change;
 use super::extension::Departure;
 use super::identity::Email;
 use super::{Accounts, store};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::{self, Actor, Detail, Event, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, Grant, Grants, Permission, Role, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
 use crate::platform::mail::{self, Letter};
-use crate::platform::passwords::hash::PasswordHash;
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -63,19 +63,6 @@ pub(crate) enum By<'a> {
     Owner(&'a Viewer),
     /// The operator, at the command line.
     Operator,
-}
-
-/// A change to one account.
-#[derive(Clone, Copy)]
-pub(super) enum Change<'a> {
-    Role(Role),
-    Grant(Grant),
-    Revoke(Permission),
-    Deactivate,
-    Reactivate,
-    Delete,
-    Password(&'a PasswordHash),
-    Unlock,
 }
 
 impl Accounts {
@@ -187,7 +174,8 @@ impl Accounts {
             }
         }
         let changed = self.apply(&txn, target, change, now).await?;
-        audit::record(&txn, now, by.event(client, change.kind(), id)).await?;
+        let detail = Detail { organization: None, subject: change.subject() };
+        audit::record_in_detail(&txn, now, by.event(client, change.kind(), id), detail).await?;
         let told = match change {
             Change::Password(_) => Some(mail::Kind::PasswordChanged),
             Change::Delete => Some(mail::Kind::AccountDeleted),
@@ -339,60 +327,5 @@ impl<'a> By<'a> {
             Self::Operator => (Actor::Cli, None),
         };
         Event { kind, actor, target: Some(id.0), session, client }
-    }
-}
-
-impl Change<'_> {
-    /// Whether somebody may make this change of an account that may do no more than theirs.
-    fn is_open_to(self, actor: &User, now: DateTime<Utc>) -> bool {
-        let may = |permission| actor.may(permission, now);
-        match self {
-            Self::Role(_) => actor.role == Role::Admin,
-            Self::Grant(grant) => may(Permission::PermissionsGrant) && actor.may_grant(grant, now),
-            Self::Revoke(permission) => may(Permission::PermissionsGrant) && may(permission),
-            Self::Deactivate | Self::Reactivate | Self::Delete => may(Permission::UsersWrite),
-            // The operator's alone.
-            Self::Password(_) | Self::Unlock => false,
-        }
-    }
-
-    /// Whether there is nothing left to do: doing it twice is no error and no second event.
-    fn is_done_for(self, user: &User, now: DateTime<Utc>) -> bool {
-        match self {
-            Self::Role(role) => user.role == role,
-            Self::Grant(grant) => user.grants.at(now).any(|held| held == grant),
-            Self::Revoke(permission) => {
-                user.grants.at(now).all(|held| held.permission != permission)
-            }
-            Self::Deactivate => !user.is_active,
-            Self::Reactivate => user.is_active,
-            Self::Delete | Self::Password(_) | Self::Unlock => false,
-        }
-    }
-
-    /// Whether an active admin it is done to is one no more.
-    fn removes_an_admin(self) -> bool {
-        match self {
-            Self::Role(role) => role != Role::Admin,
-            Self::Deactivate | Self::Delete => true,
-            Self::Grant(_)
-            | Self::Revoke(_)
-            | Self::Reactivate
-            | Self::Password(_)
-            | Self::Unlock => false,
-        }
-    }
-
-    fn kind(self) -> Kind {
-        match self {
-            Self::Role(_) => Kind::RoleChanged,
-            Self::Grant(_) => Kind::PermissionGranted,
-            Self::Revoke(_) => Kind::PermissionRevoked,
-            Self::Deactivate => Kind::UserDeactivated,
-            Self::Reactivate => Kind::UserReactivated,
-            Self::Delete => Kind::UserDeleted,
-            Self::Password(_) => Kind::PasswordSet,
-            Self::Unlock => Kind::UserUnlocked,
-        }
     }
 }

@@ -7,7 +7,7 @@ use super::create_error::CreateError;
 use super::identity::{Email, Identifier};
 use super::registration::{Accepted, Admission, Naming, NewAccount, Standing};
 use super::{Accounts, store};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::{self, Actor, Detail, Event, Kind};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Permission, Role, User, Viewer};
@@ -112,7 +112,7 @@ impl Accounts {
             session: Some(viewer.session_id),
             client,
         };
-        audit::record(&txn, now, event).await?;
+        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
         Ok(txn.commit().await?)
     }
 
@@ -184,13 +184,13 @@ impl Accounts {
             session: None,
             client,
         };
-        audit::record(&txn, now, event).await?;
+        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
         if role == Role::Admin {
             // Who gave it is told, and not only who took it; and the one was not where the other is.
             let client = &Client { ip: None, user_agent: None, ..client.clone() };
             let (actor, kind) = (Actor::User(promised.by), Kind::RoleChanged);
             let event = Event { kind, actor, target: Some(user.id.0), session: None, client };
-            audit::record(&txn, now, event).await?;
+            audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
         }
         links::erase_registrations(&txn, accepted.email.key()).await?;
         let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;

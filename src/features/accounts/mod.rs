@@ -2,11 +2,13 @@
 //!
 //! How an account begins is [`registration`], with [`pending`] where its address is to be proven first
 //! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
-//! them is [`export`]; how admins change one is [`administration`], and what only the operator does is
-//! [`operator`]; how users are listed is [`listing`]; what other features add is [`extension`].
+//! them is [`export`]; how admins change one is [`administration`], by a
+//! [`change`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what other
+//! features add is [`extension`].
 
 mod address;
 mod administration;
+mod change;
 mod create_error;
 mod export;
 mod extension;

@@ -5,7 +5,8 @@
 
 use sea_orm::DbErr;
 
-use super::administration::{AdminError, By, Change};
+use super::administration::{AdminError, By};
+use super::change::Change;
 use super::identity::Identifier;
 use super::{Accounts, store};
 use crate::features::audit::{self, Kind};

@@ -8,8 +8,9 @@
 //! The canonical event is `portcullis audit 1` and then id (16 bytes), time (microseconds since
 //! 1970), kind, outcome, kind of actor, actor, target, hash of the session, request and
 //! occurrences: each field as its length (4 bytes) and its bytes, numbers as 8 bytes, all big-endian,
-//! and what is absent as the length `ff ff ff ff`. Address and user agent are outside, so that they
-//! can be erased.
+//! and what is absent as the length `ff ff ff ff`. An event with an organization (16 bytes) or a detail
+//! begins with `portcullis audit 2` instead and ends with these two. Address and user agent are outside,
+//! so that they can be erased.
 
 mod store;
 
@@ -18,7 +19,7 @@ use sea_orm::DbErr;
 use uuid::Uuid;
 
 use self::store::{Link, Sealable};
-use super::{Actor, Event, Kind};
+use super::{Actor, Detail, Event, Kind};
 use crate::platform::access::Client;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
@@ -197,7 +198,7 @@ impl Chain {
         let (kind, actor, client) = (Kind::AuditPruned, Actor::Cli, &Client::CLI);
         let event = Event { kind, actor, target: None, session: None, client };
         let count = u32::try_from(links.len()).unwrap_or(u32::MAX);
-        super::store::insert(&txn, self.clock.now(), event, count).await?;
+        super::store::insert(&txn, self.clock.now(), event, Detail::default(), count).await?;
         txn.commit().await?;
         Ok(count.into())
     }
@@ -205,7 +206,9 @@ impl Chain {
 
 fn digest(previous: &[u8], event: &Sealable) -> [u8; 32] {
     let mut bytes = previous.to_vec();
-    bytes.extend_from_slice(b"portcullis audit 1");
+    let is_detailed = event.organization_id.is_some() || event.detail.is_some();
+    let version = if is_detailed { b"portcullis audit 2" } else { b"portcullis audit 1" };
+    bytes.extend_from_slice(version);
     let mut put = |field: Option<&[u8]>| match field {
         Some(field) => {
             let length = u32::try_from(field.len()).unwrap_or(u32::MAX - 1);
@@ -224,5 +227,9 @@ fn digest(previous: &[u8], event: &Sealable) -> [u8; 32] {
     put(event.session_hash.as_deref());
     put(event.request_id.as_deref().map(str::as_bytes));
     put(Some(&event.occurrences.to_be_bytes()));
+    if is_detailed {
+        put(event.organization_id.as_ref().map(|id| &id.0.as_bytes()[..]));
+        put(event.detail.as_deref().map(str::as_bytes));
+    }
     sha256(&bytes)
 }

@@ -51,6 +51,11 @@ pub(crate) struct AuditEvent {
     actor_type: String,
     /// The user, the key or the organization it happened to.
     target: Option<ID>,
+    /// The organization it happened in, where that is not the target.
+    organization: Option<ID>,
+    /// What was given or taken: a role, or a permission and until when, as in "USERS_READ until
+    /// 2030-01-01T00:00:00Z".
+    detail: Option<String>,
     /// The address it came from, until that is erased.
     ip: Option<String>,
     /// The program it came from, as that calls itself.
@@ -89,6 +94,8 @@ impl From<&Recorded> for AuditEvent {
             },
             actor_type: event.actor_kind.clone(),
             target: event.target.map(|id| id.to_string().into()),
+            organization: event.organization.map(|id| id.to_string().into()),
+            detail: event.detail.clone(),
             ip: event.ip.map(|ip| ip.to_string()),
             user_agent: event.user_agent.clone(),
             request_id: event.request_id.clone(),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Kind, store};
 use crate::platform::db::Db;
-use crate::platform::id::{AuditEventId, UserId};
+use crate::platform::id::{AuditEventId, OrganizationId, UserId};
 
 /// Reads the audit log.
 #[derive(Clone)]
@@ -65,6 +65,8 @@ pub(crate) struct Recorded {
     pub(crate) actor_kind: String,
     pub(crate) actor: Option<UserId>,
     pub(crate) target: Option<Uuid>,
+    pub(crate) organization: Option<OrganizationId>,
+    pub(crate) detail: Option<String>,
     pub(crate) ip: Option<IpAddr>,
     pub(crate) user_agent: Option<String>,
     pub(crate) request_id: Option<String>,

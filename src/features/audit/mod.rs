@@ -21,7 +21,7 @@ pub(crate) use self::listing::{Filter, Listing, Log};
 pub(crate) use self::refusals::Refusals;
 use crate::platform::access::{Client, Viewer};
 use crate::platform::db::Db;
-use crate::platform::id::{SessionId, UserId};
+use crate::platform::id::{OrganizationId, SessionId, UserId};
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,20 +53,49 @@ pub(crate) struct Event<'a> {
     pub(crate) client: &'a Client,
 }
 
+/// What an event tells beside who and whom. Nothing about a person, which would have to be erased.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Detail {
+    /// The organization it happened in, where that is not the target.
+    pub(crate) organization: Option<OrganizationId>,
+    /// What was given or taken, as the schema spells it: a role or a permission.
+    pub(crate) subject: Option<String>,
+}
+
+impl Detail {
+    pub(crate) fn of(subject: &str) -> Self {
+        Self { organization: None, subject: Some(subject.to_owned()) }
+    }
+
+    pub(crate) fn within(self, organization: OrganizationId) -> Self {
+        Self { organization: Some(organization), ..self }
+    }
+}
+
 /// Writes `event` into the caller's transaction.
 pub(crate) async fn record(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     event: Event<'_>,
 ) -> Result<(), DbErr> {
-    store::insert(txn, now, event, 1).await
+    record_in_detail(txn, now, event, Detail::default()).await
+}
+
+/// The same, with what it is worth to know about it.
+pub(crate) async fn record_in_detail(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    event: Event<'_>,
+    detail: Detail,
+) -> Result<(), DbErr> {
+    store::insert(txn, now, event, detail, 1).await
 }
 
 /// Writes that an instance has started or stopped; nothing else changes with it.
 pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Result<(), DbErr> {
     let (actor, client) = (Actor::System, &Client::CLI);
     let event = Event { kind, actor, target: None, session: None, client };
-    store::insert(db.writer(), now, event, 1).await
+    store::insert(db.writer(), now, event, Detail::default(), 1).await
 }
 
 /// After this long an event no longer tells from where it came (DP-02).

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::listing::{Filter, Listing, Place, Recorded, Side};
-use super::{Event, Kind, refusals};
+use super::{Detail, Event, Kind, refusals};
 use crate::entity::audit_event;
 use crate::platform::id::{AuditEventId, UserId};
 use crate::platform::secret::sha256;
@@ -18,9 +18,15 @@ pub(super) async fn insert(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
     event: Event<'_>,
+    detail: Detail,
     occurrences: u32,
 ) -> Result<(), DbErr> {
-    audit_event::Entity::insert(row(now, &event, occurrences)).exec_without_returning(db).await?;
+    let row = audit_event::ActiveModel {
+        organization_id: Set(detail.organization),
+        detail: Set(detail.subject),
+        ..row(now, &event, occurrences)
+    };
+    audit_event::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
 }
 
@@ -43,6 +49,8 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
         actor_kind: Set(event.actor.as_str().to_owned()),
         actor_id: Set(event.actor.id()),
         target_id: Set(event.target),
+        organization_id: Set(None),
+        detail: Set(None),
         session_hash: Set(event.session.map(|id| sha256(id.0.as_bytes()).to_vec())),
         ip: Set(event.client.ip.map(|ip| ip.to_string())),
         user_agent: Set(event.client.user_agent.clone()),
@@ -239,6 +247,8 @@ impl From<audit_event::Model> for Recorded {
             actor_kind: row.actor_kind,
             actor: row.actor_id.map(UserId),
             target: row.target_id,
+            organization: row.organization_id,
+            detail: row.detail,
             ip: row.ip.and_then(|ip| ip.parse().ok()),
             user_agent: row.user_agent,
             request_id: row.request_id,

@@ -16,7 +16,7 @@ use super::{
     InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization, about,
 };
 use crate::features::accounts::identity::Email;
-use crate::features::audit::{self, Kind};
+use crate::features::audit::{self, Detail, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::platform::access::{Client, OrganizationRole, Viewer};
 use crate::platform::id::{InvitationId, OrganizationId, UserId};
@@ -141,7 +141,8 @@ impl Organizations {
         };
         store::insert(&txn, &invitation).await?;
         self.mail(&txn, client, viewer, &invitation).await?;
-        audit::record(&txn, now, about(client, viewer, Kind::MemberInvited, id)).await?;
+        let event = about(client, viewer, Kind::MemberInvited, id);
+        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
         txn.commit().await?;
         Ok(invitation)
     }
@@ -263,7 +264,8 @@ impl Organizations {
         }
         let now = self.accounts.clock.now();
         super::store::insert_member(&txn, own.id, caller.id, invitation.role, now).await?;
-        audit::record(&txn, now, about(client, viewer, Kind::OrganizationJoined, own.id)).await?;
+        let event = about(client, viewer, Kind::OrganizationJoined, own.id);
+        audit::record_in_detail(&txn, now, event, Detail::of(invitation.role.as_str())).await?;
         txn.commit().await?;
         Ok(OwnOrganization { role: invitation.role, ..own })
     }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DatabaseTransaction;
 
 use super::{OrganizationError, Organizations, OwnOrganization, about, invitations, store};
-use crate::features::audit::{self, Event, Kind};
+use crate::features::audit::{self, Detail, Event, Kind};
 use crate::platform::access::{Client, OrganizationRole, Viewer};
 use crate::platform::id::{MembershipId, OrganizationId, UserId};
 
@@ -66,8 +66,8 @@ impl Organizations {
         keep_an_owner(&txn, id, &member).await?;
         store::set_role(&txn, member.id, role).await?;
         let now = self.accounts.clock.now();
-        let event = about(client, viewer, Kind::MemberRoleChanged, id);
-        audit::record(&txn, now, Event { target: Some(user.0), ..event }).await?;
+        let event = about_member(client, viewer, Kind::MemberRoleChanged, user);
+        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str()).within(id)).await?;
         txn.commit().await?;
         member.role = role;
         if user == viewer.user.id {
@@ -105,8 +105,9 @@ impl Organizations {
         }
         self.take_out(&txn, id, &member).await?;
         let now = self.accounts.clock.now();
-        let event = about(client, viewer, Kind::MemberRemoved, id);
-        audit::record(&txn, now, Event { target: Some(user.0), ..event }).await?;
+        let event = about_member(client, viewer, Kind::MemberRemoved, user);
+        audit::record_in_detail(&txn, now, event, Detail::of(member.role.as_str()).within(id))
+            .await?;
         Ok(txn.commit().await?)
     }
 
@@ -171,8 +172,9 @@ impl Organizations {
         store::set_role(&txn, heir.id, OrganizationRole::Owner).await?;
         store::set_role(&txn, caller.id, OrganizationRole::Admin).await?;
         let now = self.accounts.clock.now();
-        let event = about(client, viewer, Kind::OwnershipTransferred, id);
-        audit::record(&txn, now, Event { target: Some(user.0), ..event }).await?;
+        let event = about_member(client, viewer, Kind::OwnershipTransferred, user);
+        let detail = Detail::of(OrganizationRole::Owner.as_str()).within(id);
+        audit::record_in_detail(&txn, now, event, detail).await?;
         txn.commit().await?;
         Ok(OwnOrganization { role: OrganizationRole::Admin, ..own })
     }
@@ -190,6 +192,11 @@ impl Organizations {
         invitations::store::delete_to_user(txn, id, member.user.id).await?;
         Ok(self.accounts.sessions.withdraw(txn, member.user.id, id).await?)
     }
+}
+
+/// What a member did to another.
+fn about_member<'a>(client: &'a Client, viewer: &Viewer, kind: Kind, user: UserId) -> Event<'a> {
+    Event { target: Some(user.0), ..about(client, viewer, kind, None) }
 }
 
 /// Refuses when a member is an owner and there is no other who may sign in.

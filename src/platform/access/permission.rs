@@ -1,6 +1,8 @@
 //! What a caller may do beyond what every account may.
 
-use chrono::{DateTime, Utc};
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Role, User};
@@ -56,6 +58,16 @@ pub(crate) struct Grant {
     pub(crate) permission: Permission,
     /// `None`: until it is revoked.
     pub(crate) expires_at: Option<DateTime<Utc>>,
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.permission.as_str())?;
+        match self.expires_at {
+            Some(time) => write!(f, " until {}", time.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The permissions that a user was given, as their row keeps them: at most one grant of each.

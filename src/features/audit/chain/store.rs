@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Head;
 use crate::entity::{audit_chain, audit_event, audit_seal};
-use crate::platform::id::AuditEventId;
+use crate::platform::id::{AuditEventId, OrganizationId};
 
 /// An event, as far as its digest covers it.
 #[derive(DerivePartialModel)]
@@ -27,6 +27,8 @@ pub(super) struct Sealable {
     pub(super) session_hash: Option<Vec<u8>>,
     pub(super) request_id: Option<String>,
     pub(super) occurrences: i64,
+    pub(super) organization_id: Option<OrganizationId>,
+    pub(super) detail: Option<String>,
 }
 
 /// A link of the chain.

@@ -1,0 +1,90 @@
+//! A change to an account: who may make it, whether it is made already, and what it is called.
+
+use chrono::{DateTime, Utc};
+
+use crate::features::audit::Kind;
+use crate::platform::access::{Grant, Permission, Role, User};
+use crate::platform::passwords::hash::PasswordHash;
+
+/// A change to one account.
+#[derive(Clone, Copy)]
+pub(super) enum Change<'a> {
+    Role(Role),
+    Grant(Grant),
+    Revoke(Permission),
+    Deactivate,
+    Reactivate,
+    Delete,
+    Password(&'a PasswordHash),
+    Unlock,
+}
+
+impl Change<'_> {
+    /// Whether somebody may make this change of an account that may do no more than theirs.
+    pub(super) fn is_open_to(self, actor: &User, now: DateTime<Utc>) -> bool {
+        let may = |permission| actor.may(permission, now);
+        match self {
+            Self::Role(_) => actor.role == Role::Admin,
+            Self::Grant(grant) => may(Permission::PermissionsGrant) && actor.may_grant(grant, now),
+            Self::Revoke(permission) => may(Permission::PermissionsGrant) && may(permission),
+            Self::Deactivate | Self::Reactivate | Self::Delete => may(Permission::UsersWrite),
+            // The operator's alone.
+            Self::Password(_) | Self::Unlock => false,
+        }
+    }
+
+    /// Whether there is nothing left to do: doing it twice is no error and no second event.
+    pub(super) fn is_done_for(self, user: &User, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Role(role) => user.role == role,
+            Self::Grant(grant) => user.grants.at(now).any(|held| held == grant),
+            Self::Revoke(permission) => {
+                user.grants.at(now).all(|held| held.permission != permission)
+            }
+            Self::Deactivate => !user.is_active,
+            Self::Reactivate => user.is_active,
+            Self::Delete | Self::Password(_) | Self::Unlock => false,
+        }
+    }
+
+    /// What is given or taken, for the audit log.
+    pub(super) fn subject(self) -> Option<String> {
+        match self {
+            Self::Role(role) => Some(role.as_str().to_owned()),
+            Self::Grant(grant) => Some(grant.to_string()),
+            Self::Revoke(permission) => Some(permission.as_str().to_owned()),
+            Self::Deactivate
+            | Self::Reactivate
+            | Self::Delete
+            | Self::Password(_)
+            | Self::Unlock => None,
+        }
+    }
+
+    /// Whether an active admin it is done to is one no more.
+    pub(super) fn removes_an_admin(self) -> bool {
+        match self {
+            Self::Role(role) => role != Role::Admin,
+            Self::Deactivate | Self::Delete => true,
+            Self::Grant(_)
+            | Self::Revoke(_)
+            | Self::Reactivate
+            | Self::Password(_)
+            | Self::Unlock => false,
+        }
+    }
+
+    /// What the audit log calls it.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Role(_) => Kind::RoleChanged,
+            Self::Grant(_) => Kind::PermissionGranted,
+            Self::Revoke(_) => Kind::PermissionRevoked,
+            Self::Deactivate => Kind::UserDeactivated,
+            Self::Reactivate => Kind::UserReactivated,
+            Self::Delete => Kind::UserDeleted,
+            Self::Password(_) => Kind::PasswordSet,
+            Self::Unlock => Kind::UserUnlocked,
+        }
+    }
+}
