@@ -102,7 +102,9 @@ async fn run(options: &Options) -> Result<()> {
             let ratio = own.cpu_micros / bare.cpu_micros;
             ratios.push(format!("`{}`: {ratio:.2} × the CPU of the bare server's", own.name));
         }
-        if let Some(hashes) = hashes {
+        if let Some(before) = hashes {
+            // The machine may have changed its mind meanwhile.
+            let hashes = f64::midpoint(before, process::bare_hash_rate(time)?);
             let ratio = own.per_second / hashes;
             ratios.push(format!("`login`: {ratio:.2} of the {hashes:.0} bare hashes a second"));
         }

@@ -45,8 +45,9 @@ const RECORDS: &str = "seaql_migrations";
 struct Migrator;
 
 impl MigratorTrait for Migrator {
+    /// In the order of their names, wherever a line was added.
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
+        let mut all: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m20261123_000001_create_users::Migration),
             Box::new(m20261123_000002_create_sessions::Migration),
             Box::new(m20261123_000003_create_refresh_tokens::Migration),
@@ -68,7 +69,9 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000019_add_session_organization::Migration),
             Box::new(m20261126_000020_create_tasks::Migration),
             Box::new(m20261126_000021_add_audit_details::Migration),
-        ]
+        ];
+        all.sort_by_key(|migration| migration.name().to_owned());
+        all
     }
 }
 
