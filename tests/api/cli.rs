@@ -224,6 +224,8 @@ async fn a_password_is_asked_for_twice_at_a_terminal_and_not_shown() {
         let mut line = vec![env!("CARGO_BIN_EXE_portcullis"), "admin", "set-password", user];
         let own = app.flags().iter().filter(|flag| flags.iter().any(|f| flag.starts_with(f)));
         line.extend(own.map(String::as_str));
+        // A shell reads it, to which a URL's `&` means something.
+        let line: Vec<_> = line.iter().map(|word| format!("'{word}'")).collect();
         let mut terminal = Command::new("script")
             .args(["-qec", &line.join(" "), "/dev/null"])
             .stdin(Stdio::piped())

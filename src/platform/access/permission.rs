@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{Role, User};
 
@@ -72,25 +73,37 @@ impl fmt::Display for Grant {
 
 /// The permissions that a user was given, as their row keeps them: at most one grant of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Grants(Vec<Grant>);
+pub(crate) struct Grants {
+    known: Vec<Grant>,
+    /// As they were read: grants of what only a newer version of the server knows, which may run beside
+    /// this one. Here they allow nothing.
+    unknown: Vec<Value>,
+}
 
 impl Grants {
-    /// Reads what a row holds. A permission that only a newer version of the server knows is none.
+    /// Reads what a row holds.
     pub(crate) fn parse(stored: Option<&str>) -> Self {
-        let Some(stored) = stored else { return Self::default() };
-        let grants: Vec<serde_json::Value> = serde_json::from_str(stored).unwrap_or_default();
-        Self(grants.into_iter().filter_map(|one| serde_json::from_value(one).ok()).collect())
+        let mut grants = Self::default();
+        let stored = stored.map(serde_json::from_str::<Vec<Value>>);
+        for one in stored.and_then(Result::ok).unwrap_or_default() {
+            match Grant::deserialize(&one) {
+                Ok(grant) => grants.known.push(grant),
+                Err(_) => grants.unknown.push(one),
+            }
+        }
+        grants
     }
 
     /// What a row is to hold: nothing, where there are none.
     pub(crate) fn stored(&self) -> Option<String> {
-        // A list of structs of texts always serializes.
-        (!self.0.is_empty()).then(|| serde_json::to_string(&self.0).unwrap_or_default())
+        let all: Vec<_> =
+            self.known.iter().map(|grant| json!(grant)).chain(self.unknown.clone()).collect();
+        (!all.is_empty()).then(|| Value::from(all).to_string())
     }
 
     /// Those that count at this time.
     pub(crate) fn at(&self, now: DateTime<Utc>) -> impl Iterator<Item = Grant> {
-        self.0
+        self.known
             .iter()
             .copied()
             .filter(move |grant| grant.expires_at.is_none_or(|expires_at| now < expires_at))
@@ -109,15 +122,16 @@ impl Grants {
 
     /// The same with one more, or one for another time. What has expired is no longer among them.
     pub(crate) fn with(&self, grant: Grant, now: DateTime<Utc>) -> Self {
-        let Self(mut grants) = self.without(grant.permission, now);
-        grants.push(grant);
-        grants.sort_by_key(|grant| grant.permission);
-        Self(grants)
+        let mut grants = self.without(grant.permission, now);
+        grants.known.push(grant);
+        grants.known.sort_by_key(|grant| grant.permission);
+        grants
     }
 
     /// The same with one less.
     pub(crate) fn without(&self, permission: Permission, now: DateTime<Utc>) -> Self {
-        Self(self.at(now).filter(|grant| grant.permission != permission).collect())
+        let known = self.at(now).filter(|grant| grant.permission != permission).collect();
+        Self { known, unknown: self.unknown.clone() }
     }
 }
 
@@ -145,9 +159,11 @@ impl User {
     }
 
     /// Whether a user may do all that another one may, for as long: nobody changes an account that may
-    /// do more.
+    /// do more. What this version does not know, only an admin may.
     pub(crate) fn may_all_of(&self, other: &Self, now: DateTime<Utc>) -> bool {
-        self.role >= other.role && other.grants.at(now).all(|grant| self.may_grant(grant, now))
+        self.role >= other.role
+            && (self.role == Role::Admin || other.grants.unknown.is_empty())
+            && other.grants.at(now).all(|grant| self.may_grant(grant, now))
     }
 }
 
@@ -178,8 +194,21 @@ mod tests {
         for stored in ["", "null", "{}", "[1]", r#"[{"permission":"NEWER","expires_at":null}]"#] {
             assert_eq!(Grants::parse(Some(stored)).at(now).count(), 0, "{stored}");
         }
-        let beside = r#"[{"permission":"NEWER"},{"permission":"USERS_READ","expires_at":null}]"#;
-        assert_eq!(Grants::parse(Some(beside)).at(now).count(), 1);
+    }
+
+    #[test]
+    fn what_only_a_newer_version_knows_is_kept_beside_what_changes() {
+        let now = DateTime::UNIX_EPOCH;
+        let newer = r#"{"by":"all","permission":"NEWER"}"#;
+        let beside = format!(r#"[{newer},{{"permission":"USERS_READ","expires_at":null}}]"#);
+        let grants = Grants::parse(Some(&beside));
+        assert_eq!(grants.at(now).count(), 1);
+
+        let without = grants.without(Permission::UsersRead, now);
+        assert_eq!(without.stored(), Some(format!("[{newer}]")));
+        let lasting = Grant { permission: Permission::AuditRead, expires_at: None };
+        let with = without.with(lasting, now).stored().unwrap();
+        assert!(with.contains(newer) && with.contains("AUDIT_READ"), "{with}");
     }
 
     #[test]
