@@ -18,8 +18,9 @@ use argon2::{ARGON2ID_IDENT, Params, Version};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use zeroize::Zeroizing;
 
-use super::argon2id::{Argon2id, COUNT_MAX, Input, NoWorker, WAIT_SECONDS_MAX, Worker, Workers};
+use super::argon2id::{Argon2id, Input, Worker};
 use super::policy::Password;
+use super::workers::{COUNT_MAX, NoWorker, WAIT_SECONDS_MAX, Workers};
 use crate::platform::secret;
 
 const SALT_LENGTH: usize = 16;

@@ -3,3 +3,4 @@
 mod argon2id;
 pub(crate) mod hash;
 pub(crate) mod policy;
+mod workers;
