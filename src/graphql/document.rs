@@ -48,11 +48,11 @@ const ROOT_FIELDS_MAX: u64 = 50;
 /// Rows that the connections of the chosen operation can load.
 const ROWS_MAX: u64 = 2_000;
 
-/// Fields that list rows, with `first` and `last`. A schema test fails for a field whose type is
-/// a connection that is missing here.
 /// The field that gives as many objects as it is given ids.
 pub(crate) const NODES: &str = "nodes";
 
+/// Fields that list rows, with `first` and `last`. A schema test fails for a field whose type is
+/// a connection that is missing here.
 pub(crate) const CONNECTIONS: &[&str] = &[
     "auditEvents",
     "invitations",

@@ -1,8 +1,9 @@
 //! Loaders: what the fields of one operation look up by key, each kind in one statement.
 
+use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
@@ -16,12 +17,29 @@ pub(crate) trait RequestLoader: Send + Sync + Sized + 'static {
     fn of(ctx: &Context<'_>) -> Result<Self>;
 }
 
-/// A request's place for a loader.
-pub(crate) struct Lazy<L: 'static>(OnceLock<DataLoader<L>>);
+/// The loaders of one request.
+#[derive(Default)]
+pub(crate) struct Loaders(Mutex<Made>);
 
-impl<L> Default for Lazy<L> {
-    fn default() -> Self {
-        Self(OnceLock::new())
+type Made = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
+
+impl Loaders {
+    fn get<L: RequestLoader>(&self) -> Option<Arc<DataLoader<L>>> {
+        let made = self.lock().get(&TypeId::of::<L>()).cloned();
+        made?.downcast().ok()
+    }
+
+    /// Keeps a loader, unless another field was quicker: then it is the other one that is used.
+    fn keep<L: RequestLoader>(&self, made: DataLoader<L>) -> Arc<DataLoader<L>> {
+        let made = Arc::new(made);
+        let kept: Arc<dyn Any + Send + Sync> = Arc::clone(&made) as _;
+        let kept = Arc::clone(self.lock().entry(TypeId::of::<L>()).or_insert(kept));
+        kept.downcast().unwrap_or(made)
+    }
+
+    /// Nothing panics while it holds this lock.
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -46,13 +64,12 @@ where
     loader::<L>(ctx)?.load_many(keys).await.map_err(failed)
 }
 
-fn loader<'a, L: RequestLoader>(ctx: &Context<'a>) -> Result<&'a DataLoader<L>> {
-    let Lazy(place) = ctx.data_unchecked::<Lazy<L>>();
-    if let Some(made) = place.get() {
-        return Ok(made);
+fn loader<L: RequestLoader>(ctx: &Context<'_>) -> Result<Arc<DataLoader<L>>> {
+    let loaders = ctx.data_unchecked::<Loaders>();
+    match loaders.get() {
+        Some(made) => Ok(made),
+        None => Ok(loaders.keep(DataLoader::new(L::of(ctx)?, tokio::spawn))),
     }
-    let made = L::of(ctx)?;
-    Ok(place.get_or_init(|| DataLoader::new(made, tokio::spawn)))
 }
 
 fn failed(cause: Arc<DbErr>) -> ApiError {

@@ -8,32 +8,29 @@ use async_graphql::{
 };
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract::{self, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Map;
 use tracing::{Instrument, span};
+use uuid::Uuid;
 
 use super::accept::MediaType;
 use super::json::StrictMap;
 use super::observe::Answered;
 use super::{failure, origin, refusal, request};
 use crate::app::App;
-use crate::features::accounts::graphql::UserLoader;
-use crate::features::organizations::graphql::OrganizationLoader;
-use crate::features::tasks::graphql::TaskLoader;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
-use crate::graphql::loader::Lazy;
+use crate::graphql::loader::Loaders;
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
-use crate::schema::node::NodeLoader;
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
@@ -41,6 +38,8 @@ const BODY_LENGTH_MAX: usize = 100 * 1024;
 const BODY_READ_MAX: Duration = Duration::from_secs(15);
 /// How long a body that was refused is still read, to no purpose but that of being polite.
 const LINGER_MAX: Duration = Duration::from_secs(2);
+/// How many headers an answer has, or a few more.
+const HEADERS: usize = 12;
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;
 /// The most a request may take once it has been read (GQ-13): a database that has gone silent in
@@ -72,10 +71,10 @@ where
 pub(super) async fn execute(
     State(app): State<App>,
     Extension(client): Extension<Client>,
-    headers: HeaderMap,
-    body: Body,
+    request: extract::Request,
 ) -> Response {
-    answer(&app, client, &headers, body).await.unwrap_or_else(|refused| refused)
+    let (parts, body) = request.into_parts();
+    answer(&app, client, &parts.headers, body).await.unwrap_or_else(|refused| refused)
 }
 
 async fn answer(
@@ -98,10 +97,9 @@ async fn answer(
     let client = Client { token_mode, ..client };
     let cookie = request::cookie(&client, headers)?;
     let call = parse(&read(body).await?)?;
-    let request_id = request::id_of(&client).to_string();
+    let request_id = request::id_of(&client);
     let finish = |response, operation, challenge| {
-        let answered = Answering { media, request_id: &request_id, operation, challenge };
-        finish(response, answered)
+        finish(response, Answering { media, request_id, operation, challenge })
     };
 
     // By keys that may have been dropped nothing is decided (KY-03).
@@ -174,10 +172,7 @@ fn graphql_request(call: Call, document: ExecutableDocument, caller: Caller) -> 
     let mut request = Request::new(call.query)
         .variables(Variables::from_json(variables))
         .data(caller)
-        .data(Lazy::<UserLoader>::default())
-        .data(Lazy::<OrganizationLoader>::default())
-        .data(Lazy::<TaskLoader>::default())
-        .data(Lazy::<NodeLoader>::default());
+        .data(Loaders::default());
     request.operation_name = call.operation_name;
     request.set_parsed_query(document);
     request
@@ -271,9 +266,9 @@ fn failed(error: ApiError) -> GraphqlResponse {
 
 /// An error, elsewhere than at the endpoint, as the endpoint tells it.
 pub(super) fn refused(error: ApiError, client: &Client) -> Response {
-    let request_id = request::id_of(client).to_string();
+    let request_id = request::id_of(client);
     let (media, operation) = (MediaType::GraphqlResponse, Operation::None);
-    finish(failed(error), Answering { media, request_id: &request_id, operation, challenge: None })
+    finish(failed(error), Answering { media, request_id, operation, challenge: None })
 }
 
 /// A response's body. `data` is absent when nothing was executed.
@@ -286,16 +281,16 @@ struct Answer<'a> {
 }
 
 /// What is known of an answer beside what it says.
-struct Answering<'a> {
+struct Answering {
     media: MediaType,
-    request_id: &'a str,
+    request_id: Uuid,
     operation: Operation,
     /// A bearer token was presented that is not good.
     challenge: Option<HeaderValue>,
 }
 
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
-fn finish(mut response: GraphqlResponse, answering: Answering<'_>) -> Response {
+fn finish(mut response: GraphqlResponse, answering: Answering) -> Response {
     let Answering { media, request_id, operation, challenge } = answering;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
@@ -312,9 +307,12 @@ fn finish(mut response: GraphqlResponse, answering: Answering<'_>) -> Response {
     let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
         return failure(request_id);
     };
-    let answered = Answered { operation, code: codes.first().copied() };
-    let mut answer = (status, Extension(answered), body).into_response();
+    let mut answer = Response::new(Body::from(body));
+    *answer.status_mut() = status;
+    answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
     let headers = answer.headers_mut();
+    // Those below, and those that every response has.
+    headers.reserve(HEADERS);
     // What resolvers say of the cookie.
     headers.extend(response.http_headers);
     headers.insert(CONTENT_TYPE, media.header());
@@ -331,7 +329,7 @@ fn finish(mut response: GraphqlResponse, answering: Answering<'_>) -> Response {
 
 /// Completes one error and says its code. An error without one comes from the library: without a
 /// path it is about the document, with one about an argument's value.
-fn complete(error: &mut ServerError, request_id: &str) -> Code {
+fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
     let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
     if let Some(cause) = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref()) {
         tracing::error!(error = %format!("{cause:#}"), path = %path, "a resolver failed");
@@ -348,7 +346,7 @@ fn complete(error: &mut ServerError, request_id: &str) -> Code {
     };
     extensions.set("code", code.as_str());
     if code == Code::InternalServerError {
-        extensions.set("requestId", request_id);
+        extensions.set("requestId", request_id.to_string());
     }
     code
 }

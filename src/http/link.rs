@@ -37,7 +37,7 @@ async fn page(Extension(client): Extension<Client>) -> Response {
         Ok(bytes) => secret::base64url(bytes),
         Err(error) => {
             tracing::error!(%error, "a page cannot be shown");
-            return failure(&request::id_of(&client).to_string());
+            return failure(request::id_of(&client));
         }
     };
     let page = include_str!("link.html").replace("NONCE", &nonce);

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use axum::extract::Request;
-use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::graphql::error::Code;
@@ -30,9 +28,9 @@ impl Answered {
 }
 
 /// Counts every request once, also one whose client did not wait for the answer.
-pub(super) async fn request(request: Request, next: Next) -> Response {
+pub(super) async fn request(answer: impl Future<Output = Response>) -> Response {
     let mut watch = Watch { began: Instant::now(), operation: Operation::None, code: "ABANDONED" };
-    let response = next.run(request).await;
+    let response = answer.await;
     let answered = Answered::of(&response);
     (watch.operation, watch.code) = (answered.operation, answered.code());
     response

@@ -2,9 +2,7 @@
 //!
 //! Origins are compared as a whole, byte by byte: scheme, host and port (CK-06).
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
@@ -35,11 +33,7 @@ const EXPOSED_HEADERS: HeaderValue =
 
 /// Lets pages of `ALLOWED_ORIGINS` call, with credentials, and answers their preflights. Nobody
 /// else gets a header of CORS, and nobody ever a `*` (CK-07).
-pub(super) async fn share(
-    State(config): State<Arc<Config>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(super) async fn share(config: &Config, request: Request, next: Next) -> Response {
     let origin = single(request.headers(), &ORIGIN)
         .filter(|origin| config.allowed_origins.iter().any(|allowed| allowed == origin))
         .and_then(|origin| HeaderValue::from_str(origin).ok());

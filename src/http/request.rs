@@ -1,15 +1,13 @@
 //! What is known of a request before it is read: its id, its client, its bearer token.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{
     ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use secrecy::SecretString;
 use tracing::Instrument;
@@ -39,9 +37,9 @@ const URI_LENGTH_MAX: usize = 8 * 1024;
 /// Gives every request an id of our own, which the log, the errors and the response share, and
 /// every response the headers that all of them have.
 pub(super) async fn identify(
-    State(config): State<Arc<Config>>,
+    config: &Config,
     mut request: Request,
-    next: Next,
+    answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let id = uuid_v7(Clock::system().now());
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
@@ -57,11 +55,11 @@ pub(super) async fn identify(
     #[cfg(feature = "otel")]
     let span = super::trace::begin(id, &request);
     let mut response = match check_head(&request) {
-        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Ok(()) => answer(request).instrument(span.clone()).await,
         Err(refused) => refused,
     };
     if response.extensions().get::<Panicked>().is_some() {
-        let (parts, body) = failure(&id.to_string()).into_parts();
+        let (parts, body) = failure(id).into_parts();
         response.headers_mut().extend(parts.headers);
         response.extensions_mut().extend(parts.extensions);
         *response.body_mut() = body;
@@ -69,7 +67,8 @@ pub(super) async fn identify(
     #[cfg(feature = "otel")]
     super::trace::end(&span, &response);
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+    if let Ok(id) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+    {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
