@@ -147,10 +147,10 @@ fn page(backend: DbBackend, listing: &Listing, path: AccessPath) -> Select<user:
     }
     match listing.order.field {
         OrderField::CreatedAt => select
-            .order_by(user::Column::CreatedAt, direction.clone())
-            .order_by(user::Column::Id, direction),
+            .order_by(path.ordered(user::Column::CreatedAt), direction.clone())
+            .order_by(path.ordered(user::Column::Id), direction),
         // No two users share a name, so no tie is to be broken.
-        OrderField::Username => select.order_by(user::Column::UsernameKey, direction),
+        OrderField::Username => select.order_by(path.ordered(user::Column::UsernameKey), direction),
     }
 }
 

@@ -174,6 +174,23 @@ async fn a_search_goes_by_the_keys_or_along_the_order() {
     assert!(found > 100, "{found}");
 }
 
+/// PostgreSQL, which knows how many rows it has, would walk half of a million along the index of the
+/// order rather than sort eleven thousand.
+#[test]
+fn what_a_search_finds_is_sorted_by_nothing_that_an_index_holds() {
+    for backend in [DbBackend::Sqlite, DbBackend::Postgres, DbBackend::MySql] {
+        for listing in listings(Some("user")) {
+            let sql = page(backend, &listing, AccessPath::Search).build(backend).sql;
+            let (_, order) = sql.rsplit_once(" ORDER BY ").unwrap();
+            let keys = match listing.order.field {
+                OrderField::CreatedAt => 2,
+                OrderField::Username => 1,
+            };
+            assert_eq!(order.matches("COALESCE(").count(), keys, "{sql}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_search_that_many_match_finds_them_wherever_they_are() {
     let (_folder, db) = filled().await;
