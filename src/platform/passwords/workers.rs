@@ -3,22 +3,23 @@
 //! A hash holds a core for some ten milliseconds and 19 MiB for as long, so every hash needs a
 //! worker, and the number of workers bounds both. Whoever is done with one hash takes the next one
 //! from the queue: handing it over through the async threads, which are busy too, would leave the
-//! core idle for a tenth of the time.
+//! cores idle for 8 % of the time. Whoever finds the queue empty ends, and leaves its memory to the
+//! next.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::argon2id::Worker;
 use crate::platform::{metrics, telemetry};
 
-/// Tokio has this many threads for work that blocks; a worker beyond them would only wait for one.
+/// More than any machine has cores for.
 pub(super) const COUNT_MAX: usize = 512;
 
 /// How long anyone waits for a worker.
@@ -31,16 +32,19 @@ const NICE: i32 = 10;
 /// The workers of this process, shared by all clones.
 #[derive(Clone)]
 pub(super) struct Workers {
-    /// One place a worker, held by the thread that it works on.
-    places: Arc<Semaphore>,
-    shared: Arc<Mutex<Shared>>,
+    count: usize,
+    state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
-struct Shared {
-    /// What nobody has begun yet, the oldest first.
-    queue: VecDeque<Job>,
-    /// The memory of the workers that have nothing to do.
+struct State {
+    /// What nobody has begun yet, by its number. Whoever gives up takes their own out again, and with
+    /// it the password.
+    queue: BTreeMap<u64, Job>,
+    /// The number of the last that came in.
+    last: u64,
+    running: usize,
+    /// The memory of those that are not running.
     idle: Vec<Worker>,
 }
 
@@ -59,8 +63,7 @@ impl Workers {
     /// 1 to [`COUNT_MAX`] workers.
     pub(super) fn new(count: usize) -> Option<Self> {
         let is_possible = (1..=COUNT_MAX).contains(&count);
-        is_possible
-            .then(|| Self { places: Arc::new(Semaphore::new(count)), shared: Arc::default() })
+        is_possible.then(|| Self { count, state: Arc::default() })
     }
 
     /// Does `work` off the async threads, as soon as a worker is free.
@@ -72,16 +75,10 @@ impl Workers {
         &self,
         work: impl FnOnce(&mut Worker) -> T + Send + 'static,
     ) -> Result<T, NoWorker> {
-        // Set by whoever comes first: the worker who begins, or the client who has waited enough.
-        let is_settled = Arc::new(AtomicBool::new(false));
         let (reply, mut answer) = oneshot::channel();
         let (began, waiting) = (Instant::now(), metrics::hash_waits());
-        let settled_here = Arc::clone(&is_settled);
-        self.enqueue(Box::new(move |worker| {
+        let place = self.enqueue(Box::new(move |worker| {
             drop(waiting);
-            if reply.is_closed() || is_settled.swap(true, AcqRel) {
-                return;
-            }
             metrics::hash_waited(began.elapsed());
             let began = Instant::now();
             let outcome = work(worker);
@@ -93,64 +90,90 @@ impl Workers {
         let wait = Duration::from_secs(WAIT_SECONDS_MAX.into());
         let answered = match timeout(wait, &mut answer).await {
             Ok(answered) => answered,
-            Err(_elapsed) if settled_here.swap(true, AcqRel) => answer.await,
             Err(_elapsed) => {
-                metrics::hash_was_refused();
-                return Err(NoWorker::Busy);
+                if place.give_up() {
+                    metrics::hash_was_refused();
+                    return Err(NoWorker::Busy);
+                }
+                answer.await
             }
         };
         answered.map_err(|_dropped| NoWorker::Died)
     }
 
-    /// Puts a job into the queue, and starts a thread for it if there may be one more.
-    #[expect(clippy::disallowed_methods, reason = "the one place that may block a thread so long")]
-    fn enqueue(&self, job: Job) {
-        self.lock().queue.push_back(job);
-        if let Some(place) = self.place() {
-            let workers = self.clone();
-            spawn_blocking(move || workers.empty_queue(place));
+    /// Puts a job into the queue, and starts a thread if there may be one more.
+    fn enqueue(&self, job: Job) -> Place<'_> {
+        let mut state = self.lock();
+        state.last += 1;
+        let number = state.last;
+        state.queue.insert(number, job);
+        let may_start = state.running < self.count;
+        if may_start {
+            state.running += 1;
         }
+        drop(state);
+        if may_start && let Err(error) = self.start() {
+            // Those that run take it in their turn; when there are none, its client is told to wait.
+            self.lock().running -= 1;
+            tracing::error!(error = %error, "no thread can be started to hash passwords");
+        }
+        Place { workers: self, number }
     }
 
-    fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.places).try_acquire_owned().ok()
+    fn start(&self) -> io::Result<()> {
+        let workers = self.clone();
+        thread::Builder::new().name("hash".to_owned()).spawn(move || workers.empty_queue())?;
+        Ok(())
     }
 
     /// Works until the queue is empty.
-    fn empty_queue(&self, place: OwnedSemaphorePermit) {
+    fn empty_queue(&self) {
         yield_to_others();
-        let mut place = Some(place);
-        while let Some(held) = place.take() {
-            let mut worker = self.lock().idle.pop().unwrap_or_default();
-            while let Some(job) = self.next() {
-                let outcome = catch_unwind(AssertUnwindSafe(|| job(&mut worker)));
-                // Whoever waited hears of it by the reply that was dropped.
-                if outcome.is_err() {
-                    worker = Worker::default();
-                }
-            }
-            // In this order there are never more workers, and so never more memory, than places.
-            self.lock().idle.push(worker);
-            drop(held);
-            // What came in since then may have found no place.
-            if !self.lock().queue.is_empty() {
-                place = self.place();
+        let idle = self.lock().idle.pop();
+        let mut worker = idle.unwrap_or_default();
+        loop {
+            let mut state = self.lock();
+            let Some((_, job)) = state.queue.pop_first() else {
+                state.running -= 1;
+                state.idle.push(worker);
+                return;
+            };
+            drop(state);
+            // Whoever waits hears of a panic by the reply that is dropped.
+            if catch_unwind(AssertUnwindSafe(|| job(&mut worker))).is_err() {
+                worker = Worker::default();
             }
         }
     }
 
-    fn next(&self) -> Option<Job> {
-        self.lock().queue.pop_front()
-    }
-
     /// Nothing panics while it holds this lock, and what it guards has no half-done state.
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client's place in the queue, given up when this is dropped.
+struct Place<'a> {
+    workers: &'a Workers,
+    number: u64,
+}
+
+impl Place<'_> {
+    /// Takes the job out again, if no worker has begun it; says whether that was so.
+    fn give_up(&self) -> bool {
+        let job = self.workers.lock().queue.remove(&self.number);
+        job.is_some()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.give_up();
     }
 }
 
 /// From now on this thread runs when no other of the process wants to: a hash may take its time,
-/// and requests that need none are answered meanwhile. The thread never does anything else.
+/// and requests that need none are answered meanwhile.
 #[cfg(target_os = "linux")]
 fn yield_to_others() {
     // Of the calling thread, on Linux. Where it is forbidden, hashes merely compete.
@@ -172,11 +195,6 @@ mod tests {
     use super::super::argon2id::{Argon2id as _, Input};
     use super::*;
 
-    /// A pool of two, and what happens in it.
-    fn two_workers() -> (Workers, Arc<AtomicUsize>) {
-        (Workers::new(2).unwrap(), Arc::default())
-    }
-
     /// Keeps a worker busy until the sender is dropped; returns once it is.
     async fn occupy(workers: &Workers) -> (mpsc::Sender<()>, JoinHandle<Result<(), NoWorker>>) {
         let (release, released) = mpsc::channel::<()>();
@@ -193,9 +211,16 @@ mod tests {
         (release, task)
     }
 
+    /// Waits until the workers are as they should be.
+    async fn until(workers: &Workers, is_so: impl Fn(&State) -> bool) {
+        while !is_so(&workers.lock()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn two_workers_never_run_more_than_two_hashes_nor_keep_more_memory() {
-        let (workers, running) = two_workers();
+        let (workers, running) = (Workers::new(2).unwrap(), Arc::<AtomicUsize>::default());
         let mut tasks = JoinSet::new();
         for _ in 0..20 {
             let (workers, running) = (workers.clone(), Arc::clone(&running));
@@ -206,7 +231,7 @@ mod tests {
                     let input = Input { password: b"", salt: &[0; 16], params: &params };
                     worker.compute(&input, &mut [0; 32]).unwrap();
                     // Lets a third one in, if there is one.
-                    (0..20).for_each(|_| std::thread::yield_now());
+                    (0..20).for_each(|_| thread::yield_now());
                     running.fetch_sub(1, SeqCst);
                     at_once
                 };
@@ -214,93 +239,79 @@ mod tests {
             });
         }
         assert!(tasks.join_all().await.into_iter().max() <= Some(2));
-        let _all_places = workers.places.acquire_many(2).await.unwrap();
+        until(&workers, |state| state.running == 0).await;
         assert!((1..=2).contains(&workers.lock().idle.len()));
     }
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn no_hash_is_left_in_the_queue() {
-        let worker = Workers::new(1).unwrap();
-        // Now and then the second comes in just when the worker has found the queue empty.
-        for round in 0..20_000 {
-            let run = |spins: u32| {
-                let worker = worker.clone();
-                tokio::spawn(async move {
-                    (0..spins).for_each(|_| std::hint::spin_loop());
-                    worker.run(|_| ()).await
-                })
-            };
-            let done = tokio::try_join!(run(0), run(round % 1_000)).unwrap();
-            assert_eq!(done, (Ok(()), Ok(())), "round {round}");
-        }
-    }
-
     #[tokio::test]
-    async fn work_whose_client_left_the_queue_is_never_done() {
-        let (workers, done) = two_workers();
-        let busy = (occupy(&workers).await, occupy(&workers).await);
+    async fn work_whose_client_left_the_queue_is_never_done_and_its_password_is_gone() {
+        let (workers, password) = (Workers::new(1).unwrap(), Arc::<AtomicUsize>::default());
+        let busy = occupy(&workers).await;
         let mut clients = JoinSet::new();
         for _ in 0..100 {
-            let (workers, done) = (workers.clone(), Arc::clone(&done));
-            clients.spawn(async move { workers.run(move |_| done.fetch_add(1, SeqCst)).await });
+            let (workers, password) = (workers.clone(), Arc::clone(&password));
+            clients.spawn(async move { workers.run(move |_| password.fetch_add(1, SeqCst)).await });
         }
-        tokio::task::yield_now().await;
+        until(&workers, |state| state.queue.len() == 100).await;
         clients.shutdown().await;
+        assert!(workers.lock().queue.is_empty());
+        assert_eq!(Arc::strong_count(&password), 1);
         drop(busy);
-        let _all_places = workers.places.acquire_many(2).await.unwrap();
-        assert_eq!(done.load(SeqCst), 0);
+        until(&workers, |state| state.running == 0).await;
+        assert_eq!(password.load(SeqCst), 0);
     }
 
     #[tokio::test]
     async fn work_whose_client_left_keeps_its_worker_until_it_ends() {
-        let (workers, _) = two_workers();
+        let workers = Workers::new(2).unwrap();
         let (release, client) = occupy(&workers).await;
         client.abort();
         assert!(client.await.unwrap_err().is_cancelled());
-        assert_eq!(workers.places.available_permits(), 1);
+        assert_eq!(workers.lock().running, 1);
         drop(release);
-        let _all_places = workers.places.acquire_many(2).await.unwrap();
+        until(&workers, |state| state.running == 0).await;
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn whoever_waits_two_seconds_is_told_that_all_are_busy_and_nothing_is_done() {
-        let (workers, done) = two_workers();
-        let all_places = workers.places.acquire_many(2).await.unwrap();
-        let (start, counted) = (Instant::now(), Arc::clone(&done));
-        let refused = workers.run(move |_| counted.fetch_add(1, SeqCst)).await;
-        assert_eq!(refused, Err(NoWorker::Busy));
-        assert_eq!(start.elapsed().as_secs(), 2);
-        drop(all_places);
-        workers.run(|_| ()).await.unwrap();
-        assert_eq!(done.load(SeqCst), 0);
+    #[tokio::test]
+    async fn whoever_waits_two_seconds_is_told_that_all_are_busy_and_their_password_is_gone() {
+        let (workers, password) = (Workers::new(1).unwrap(), Arc::<AtomicUsize>::default());
+        let _busy = occupy(&workers).await;
+        tokio::time::pause();
+        let (start, given) = (Instant::now(), Arc::clone(&password));
+        let refused = workers.run(move |_| given.fetch_add(1, SeqCst)).await;
+        assert_eq!((refused, start.elapsed().as_secs()), (Err(NoWorker::Busy), 2));
+        assert!(workers.lock().queue.is_empty());
+        assert_eq!(Arc::strong_count(&password), 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_hash_that_has_begun_may_take_longer_than_anyone_waits() {
-        let (workers, _) = two_workers();
+        let workers = Workers::new(1).unwrap();
         let (release, client) = occupy(&workers).await;
+        tokio::time::pause();
         tokio::time::advance(Duration::from_secs(u64::from(WAIT_SECONDS_MAX) * 2)).await;
         tokio::task::yield_now().await;
+        assert!(!client.is_finished());
         drop(release);
         assert_eq!(client.await.unwrap(), Ok(()));
     }
 
     #[tokio::test]
-    async fn a_panic_costs_one_answer_and_neither_a_place_nor_the_next_in_the_queue() {
-        let (workers, _) = two_workers();
-        let busy = (occupy(&workers).await, occupy(&workers).await);
+    async fn a_panic_costs_one_answer_and_neither_the_worker_nor_the_next_in_the_queue() {
+        let workers = Workers::new(1).unwrap();
+        let busy = occupy(&workers).await;
         let (first, second) = (workers.clone(), workers.clone());
         let panics = tokio::spawn(async move { first.run(|_| panic!("on purpose")).await });
         let next = tokio::spawn(async move { second.run(|_| 5).await });
-        tokio::task::yield_now().await;
+        until(&workers, |state| state.queue.len() == 2).await;
         drop(busy);
         assert_eq!(panics.await.unwrap(), Err::<(), _>(NoWorker::Died));
         assert_eq!(next.await.unwrap(), Ok(5));
-        let _all_places = workers.places.acquire_many(2).await.unwrap();
+        until(&workers, |state| state.running == 0).await;
     }
 
     #[test]
-    fn there_is_at_least_one_worker_and_a_thread_for_each() {
+    fn there_is_at_least_one_worker_and_not_any_number() {
         let is_possible = |count| Workers::new(count).is_some();
         assert_eq!([0, 1, 512, 513].map(is_possible), [false, true, true, false]);
     }
