@@ -38,7 +38,7 @@ const BODY_LENGTH_MAX: usize = 100 * 1024;
 const BODY_READ_MAX: Duration = Duration::from_secs(15);
 /// How long a body that was refused is still read, to no purpose but that of being polite.
 const LINGER_MAX: Duration = Duration::from_secs(2);
-/// How many headers an answer has, or a few more.
+/// As many headers as most answers have.
 const HEADERS: usize = 12;
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;

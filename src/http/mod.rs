@@ -72,7 +72,7 @@ fn surround(router: Router, config: &Arc<Config>) -> Router {
     router.layer((around, CatchPanicLayer::custom(panicked)))
 }
 
-/// One layer rather than three, each of which would copy all that is inside it for every request.
+/// One layer rather than several: for every request, axum copies each with all that is inside it.
 async fn around(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
     let shared = |request| origin::share(&config, request, next);
     observe::request(request::identify(&config, request, shared)).await

@@ -47,3 +47,34 @@ impl Drop for Watch {
         metrics::request(self.operation, self.code, self.began.elapsed());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use ::metrics::with_local_recorder;
+    use axum::response::IntoResponse;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    /// What is counted of a client who looks once whether there is an answer, and then goes.
+    fn counted(answer: impl Future<Output = Response>) -> String {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        with_local_recorder(&recorder, || {
+            let mut context = Context::from_waker(Waker::noop());
+            let _answered = pin!(request(answer)).poll(&mut context);
+        });
+        recorder.handle().render()
+    }
+
+    #[test]
+    fn a_request_is_counted_whether_or_not_its_client_waits() {
+        let count = |code| format!(r#"requests_total{{operation="none",code="{code}"}} 1"#);
+        let (abandoned, answered) = (counted(pending()), counted(ready(().into_response())));
+        assert!(abandoned.contains(&count("ABANDONED")), "{abandoned}");
+        assert!(answered.contains(&count("OK")), "{answered}");
+    }
+}
