@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::runtime::{TokioSpawner, TokioTimer};
 use sea_orm::DbErr;
 
 use super::error::{ApiError, Result};
@@ -68,7 +69,10 @@ fn loader<L: RequestLoader>(ctx: &Context<'_>) -> Result<Arc<DataLoader<L>>> {
     let loaders = ctx.data_unchecked::<Loaders>();
     match loaders.get() {
         Some(made) => Ok(made),
-        None => Ok(loaders.keep(DataLoader::new(L::of(ctx)?, tokio::spawn))),
+        None => {
+            let (spawner, timer) = (TokioSpawner::current(), TokioTimer::default());
+            Ok(loaders.keep(DataLoader::new(L::of(ctx)?, spawner, timer)))
+        }
     }
 }
 
