@@ -25,7 +25,7 @@ use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions};
 use crate::features::tasks::Tasks;
 use crate::features::{organizations, tasks};
-use crate::graphql::document::Documents;
+use crate::graphql::document::{Documents, SharedTypes};
 use crate::graphql::policy::Listing;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
@@ -138,8 +138,9 @@ impl App {
             outbox: outbox.clone(),
         };
         let organizations = Organizations { accounts: accounts.clone() };
-        let documents = Documents::new(config.introspection != Introspection::Off);
         let schema = schema(&config, &login, &organizations);
+        let types = schema.data::<SharedTypes>().cloned().unwrap_or_default();
+        let documents = Documents::new(types, config.introspection != Introspection::Off);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
         let is_stopping = AtomicBool::new(false);

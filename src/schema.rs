@@ -10,6 +10,7 @@ use moka::sync::Cache;
 
 use self::node::NodeQuery;
 use crate::features::{accounts, audit, login, organizations, recovery, sessions, tasks};
+use crate::graphql::document::SharedTypes;
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::rule::Rule;
 
@@ -48,13 +49,14 @@ pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscriptio
 /// The document's own limits are proven before it gets here; the library's stay on as a second
 /// net. No extension is registered: with one, every field of every row is looked up.
 pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    let policy = Policy::default();
+    let (policy, types) = (Policy::default(), SharedTypes::default());
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .override_output_type_description::<DateTime<Utc>>(
             "A point in time in RFC 3339, UTC, in microseconds.",
         )
-        .directive(policy.reader(listing))
+        .directive(policy.reader(types.clone(), listing))
         .data(policy)
+        .data(types)
         .limit_directives(5)
         .with_sorted_fields()
         .with_sorted_enums()

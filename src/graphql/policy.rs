@@ -19,6 +19,7 @@ use async_graphql::{
 };
 
 use super::directive::{auth, fresh};
+use super::document::SharedTypes;
 use super::error::{ApiError, Result};
 use super::rule::{Rule, admit_fresh};
 
@@ -49,8 +50,13 @@ pub(crate) struct Unmet {
 impl Policy {
     /// What reads the policy of the schema that it is registered with, and has the schema list what it is to.
     /// It must be the last to be registered.
-    pub(crate) fn reader(&self, listing: Listing) -> impl CustomDirectiveFactory + use<> {
-        Reader { policy: self.clone(), listing }
+    /// `types` is filled in along with it.
+    pub(crate) fn reader(
+        &self,
+        types: SharedTypes,
+        listing: Listing,
+    ) -> impl CustomDirectiveFactory + use<> {
+        Reader { policy: self.clone(), types, listing }
     }
 
     /// Whether the caller may resolve a field, written as `Type.field`; `None` when there is none of
@@ -132,6 +138,7 @@ fn read(registry: &Registry) -> Graph {
 /// definition of it is registered, so a document that uses it is not valid.
 struct Reader {
     policy: Policy,
+    types: SharedTypes,
     listing: Listing,
 }
 
@@ -142,6 +149,7 @@ impl CustomDirectiveFactory for Reader {
 
     fn register(&self, registry: &mut Registry) {
         self.policy.0.get_or_init(|| read(registry));
+        self.types.read(registry);
         match &self.listing {
             Listing::All => {}
             Listing::OwnOfEach => list_to_each(registry),

@@ -9,15 +9,11 @@
 //! To use it for a type: keep its derived object, give it a [`Shape`], and return [`Rows`].
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{Field, FragmentDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::registry::Registry;
 use async_graphql::{ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value};
-
-/// The fragments of a document.
-pub(crate) type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
 /// What a field takes from a row.
 pub(crate) type Fill<T> = Box<dyn Fn(&T) -> Value + Send + Sync>;
@@ -29,7 +25,7 @@ pub(crate) trait Shape: Send + Sync {
     const TYPE: &'static str;
 
     /// How to fill in `field`, or `None` where it takes more than the row.
-    fn fill(&self, field: &Field, fragments: &Fragments) -> Option<Fill<Self::Row>>;
+    fn fill(&self, field: &Field) -> Option<Fill<Self::Row>>;
 }
 
 /// A selection set, ready to be filled in.
@@ -42,72 +38,24 @@ pub(crate) struct Plan<T> {
 
 impl<T> Plan<T> {
     /// Reads a selection set, or tells that it asks for more than rows.
-    pub(crate) fn of<S: Shape<Row = T>>(
-        shape: &S,
-        set: &SelectionSet,
-        fragments: &Fragments,
-    ) -> Option<Self> {
+    pub(crate) fn of<S: Shape<Row = T>>(shape: &S, set: &SelectionSet) -> Option<Self> {
         let mut plan = Self { empty: IndexMap::new(), fills: Vec::new() };
-        plan.add(shape, set, fragments)?;
-        // Everything in it was skipped: then the library answers null.
-        (!plan.fills.is_empty()).then_some(plan)
-    }
-
-    fn add<S: Shape<Row = T>>(
-        &mut self,
-        shape: &S,
-        set: &SelectionSet,
-        fragments: &Fragments,
-    ) -> Option<()> {
         for selection in &set.items {
-            // The library has taken out what is skipped. Other directives are left to it.
-            if !selection.node.directives().is_empty() {
-                return None;
-            }
-            let (condition, set) = match &selection.node {
-                Selection::Field(field) => {
-                    self.add_field(shape, &field.node, fragments)?;
-                    continue;
-                }
-                Selection::FragmentSpread(spread) => {
-                    let fragment = &fragments.get(&spread.node.fragment_name.node)?.node;
-                    (Some(&fragment.type_condition), &fragment.selection_set)
-                }
-                Selection::InlineFragment(inline) => {
-                    (inline.node.type_condition.as_ref(), &inline.node.selection_set)
-                }
+            // The pre-scan has left nothing else of a document.
+            let Selection::Field(field) = &selection.node else { return None };
+            let field = &field.node;
+            let fill = match field.name.node.as_str() {
+                _ if !field.directives.is_empty() => return None,
+                "__typename" => Box::new(|_: &T| Value::from(S::TYPE)),
+                _ => shape.fill(field)?,
             };
-            // An interface is left to the library.
-            if condition.is_some_and(|condition| condition.node.on.node != S::TYPE) {
+            let key = field.response_key().node.clone();
+            if plan.empty.insert(key, Value::Null).is_some() {
                 return None;
             }
-            self.add(shape, &set.node, fragments)?;
+            plan.fills.push(fill);
         }
-        Some(())
-    }
-
-    fn add_field<S: Shape<Row = T>>(
-        &mut self,
-        shape: &S,
-        field: &Field,
-        fragments: &Fragments,
-    ) -> Option<()> {
-        let key = &field.response_key().node;
-        let has_been_asked_for = self.empty.contains_key(key);
-        // Two selections that are to be merged are left to the library.
-        if has_been_asked_for && !field.selection_set.node.items.is_empty() {
-            return None;
-        }
-        let fill = match field.name.node.as_str() {
-            "__typename" => Box::new(|_: &T| Value::from(S::TYPE)),
-            _ => shape.fill(field, fragments)?,
-        };
-        // Validation has proven that the two are the same field.
-        if !has_been_asked_for {
-            self.empty.insert(key.clone(), Value::Null);
-            self.fills.push(fill);
-        }
-        Some(())
+        Some(plan)
     }
 
     /// The selection set of one row.
@@ -146,7 +94,7 @@ impl<S: Shape, D: OutputType> OutputType for Rows<S, D> {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        if let Some(plan) = Plan::of(&self.shape, &ctx.item.node, &ctx.query_env.fragments) {
+        if let Some(plan) = Plan::of(&self.shape, &ctx.item.node) {
             return Ok(Value::List(self.list.iter().map(|row| plan.value(row)).collect()));
         }
         let objects = self.list.iter().map(|row| (self.derive)(&self.shape, row));

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use async_graphql::parser::types::ExecutableDocument;
-use async_graphql::{
-    PathSegment, Request, Response as GraphqlResponse, ServerError, Value, Variables,
-};
+use async_graphql::{PathSegment, Request, Response as GraphqlResponse, ServerError, Value};
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{self, State};
@@ -25,12 +22,13 @@ use super::observe::Answered;
 use super::{failure, origin, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
-use crate::graphql::document::{Refusal, Scanned};
+use crate::graphql::document::{Asked, Lookup, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::loader::Loaders;
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
+use crate::platform::threads::NoThread;
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const BODY_LENGTH_MAX: usize = 100 * 1024;
@@ -98,27 +96,24 @@ async fn answer(
     let cookie = request::cookie(&client, headers)?;
     let call = parse(&read(body).await?)?;
     let request_id = request::id_of(&client);
-    let finish = |response, operation, challenge| {
-        finish(response, Answering { media, request_id, operation, challenge })
-    };
-
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
-        return Ok(finish(failed(ApiError::overdue()), Operation::None, None));
+        return Ok(finish(Worked::failed(ApiError::overdue()), media, request_id));
     }
-    let (name, variables) = (call.operation_name.as_deref(), &call.variables);
-    let Scanned { document, operation } = match app.documents.scan(&call.query, name, variables) {
-        Ok(scanned) => scanned,
-        Err(refused) => return Ok(finish(refused_document(&refused), Operation::None, None)),
-    };
-    let run = run(app, call, document, Identity { client, bearer, cookie });
-    Ok(match tokio::time::timeout(ANSWER_MAX, run).await {
-        Ok((response, challenge)) => finish(response, operation, challenge),
+    let lookup = app.documents.look_up(&call.query);
+    let identity = Identity { client, bearer, cookie };
+    let work = work(app.clone(), call, lookup.clone(), identity);
+    let begun = app.documents.begin(&lookup, work);
+    let worked = match tokio::time::timeout(ANSWER_MAX, begun).await {
+        Ok(Ok(worked)) => worked,
+        Ok(Err(NoThread::Busy)) => Worked::failed(ApiError::overdue()),
+        Ok(Err(NoThread::Died)) => return Err(failure(request_id)),
         Err(_elapsed) => {
             tracing::error!("a request took too long and was given up");
-            finish(failed(ApiError::overdue()), operation, None)
+            Worked::failed(ApiError::overdue())
         }
-    })
+    };
+    Ok(finish(worked, media, request_id))
 }
 
 /// Who sent a request, before it is known whether that is true.
@@ -138,19 +133,43 @@ pub(super) fn challenge(authentication: &Authentication) -> Option<HeaderValue> 
     }
 }
 
-/// Recognises the caller and executes the document; with a challenge when a bearer token was
-/// presented that is not good.
-async fn run(
-    app: &App,
-    call: Call,
-    document: ExecutableDocument,
-    Identity { client, bearer, cookie }: Identity,
-) -> (GraphqlResponse, Option<HeaderValue>) {
+/// What came of a request.
+struct Worked {
+    response: GraphqlResponse,
+    operation: Operation,
+    /// A bearer token was presented that is not good.
+    challenge: Option<HeaderValue>,
+}
+
+impl Worked {
+    /// Nothing was executed.
+    fn refused(response: GraphqlResponse) -> Self {
+        Self { response, operation: Operation::None, challenge: None }
+    }
+
+    fn failed(error: ApiError) -> Self {
+        Self::refused(failed(error))
+    }
+}
+
+/// Scans the document, recognises the caller and executes the operation.
+async fn work(app: App, call: Call, lookup: Lookup, identity: Identity) -> Worked {
+    let scanned = {
+        let Call { query, operation_name, variables, .. } = call;
+        let operation_name = operation_name.as_deref();
+        let asked = Asked { source: &query, operation_name, variables };
+        app.documents.scan(&app.schema, lookup, asked).await
+    };
+    let Scanned { document, variables, operation } = match scanned {
+        Ok(scanned) => scanned,
+        Err(refused) => return Worked::refused(refused_document(refused)),
+    };
+    let Identity { client, bearer, cookie } = identity;
     let token = bearer.as_ref().map(ExposeSecret::expose_secret);
     let authenticating = app.sessions.authenticate(token);
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
-        Err(error) => return (failed(ApiError::from(error)), None),
+        Err(error) => return Worked { operation, ..Worked::failed(ApiError::from(error)) },
     };
     let challenge = challenge(&authentication);
     let viewer = match &authentication {
@@ -158,24 +177,17 @@ async fn run(
         Authentication::Anonymous(_) => None,
     };
     let caller = Caller { authentication, client: client.clone(), bearer, cookie };
-    let executing = app.schema.execute(graphql_request(call, document, caller));
+    // The text itself is needed no more.
+    let mut request =
+        Request::new(String::new()).variables(variables).data(caller).data(Loaders::default());
+    request.set_parsed_query(document);
+    let executing = app.schema.execute(request);
     let response = executing.instrument(span!(STEP, "execute")).await;
     let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
         app.refusals.tell(refusal, viewer.as_ref(), &client);
     }
-    (response, challenge)
-}
-
-fn graphql_request(call: Call, document: ExecutableDocument, caller: Caller) -> Request {
-    let variables = serde_json::Value::Object(call.variables);
-    let mut request = Request::new(call.query)
-        .variables(Variables::from_json(variables))
-        .data(caller)
-        .data(Loaders::default());
-    request.operation_name = call.operation_name;
-    request.set_parsed_query(document);
-    request
+    Worked { response, operation, challenge }
 }
 
 fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
@@ -241,20 +253,24 @@ fn parse(body: &[u8]) -> Result<Call, Response> {
     })
 }
 
-fn refused_document(refused: &Refusal) -> GraphqlResponse {
+fn refused_document(refused: Refusal) -> GraphqlResponse {
     let message = refused.to_string();
-    let (code, positions) = match refused {
+    let (code, positions) = match &refused {
+        Refusal::Errors(_) => (Code::GraphqlValidationFailed, Vec::new()),
         Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions.clone()),
-        Refusal::Invalid { .. } => (Code::GraphqlValidationFailed, Vec::new()),
+        Refusal::Invalid { positions, .. } => (Code::GraphqlValidationFailed, positions.clone()),
         Refusal::Limit { .. } => (Code::DocumentLimit, Vec::new()),
     };
+    if let Refusal::Errors(errors) = refused {
+        return GraphqlResponse::from_errors(errors);
+    }
     let mut error = ServerError::new(message, None);
     error.locations = positions;
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_str());
     if let Refusal::Limit { limit, max } = refused {
-        extensions.set("limit", *limit);
-        extensions.set("max", *max);
+        extensions.set("limit", limit);
+        extensions.set("max", max);
     }
     GraphqlResponse::from_errors(vec![error])
 }
@@ -267,8 +283,7 @@ fn failed(error: ApiError) -> GraphqlResponse {
 /// An error, elsewhere than at the endpoint, as the endpoint tells it.
 pub(super) fn refused(error: ApiError, client: &Client) -> Response {
     let request_id = request::id_of(client);
-    let (media, operation) = (MediaType::GraphqlResponse, Operation::None);
-    finish(failed(error), Answering { media, request_id, operation, challenge: None })
+    finish(Worked::failed(error), MediaType::GraphqlResponse, request_id)
 }
 
 /// A response's body. `data` is absent when nothing was executed.
@@ -280,18 +295,9 @@ struct Answer<'a> {
     errors: &'a [ServerError],
 }
 
-/// What is known of an answer beside what it says.
-struct Answering {
-    media: MediaType,
-    request_id: Uuid,
-    operation: Operation,
-    /// A bearer token was presented that is not good.
-    challenge: Option<HeaderValue>,
-}
-
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
-fn finish(mut response: GraphqlResponse, answering: Answering) -> Response {
-    let Answering { media, request_id, operation, challenge } = answering;
+fn finish(worked: Worked, media: MediaType, request_id: Uuid) -> Response {
+    let Worked { mut response, operation, challenge } = worked;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
     for error in &mut response.errors {

@@ -1,9 +1,12 @@
 //! The socket: from the first request to a quiet end.
 
 use std::future::pending;
+use std::thread;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
 use super::connections::{Connections, Limits};
 use super::{metrics, router};
@@ -12,6 +15,8 @@ use crate::platform::metrics::Exporter;
 
 /// How long requests in flight may take to finish once the process is told to stop (RE-01).
 const DRAIN_MAX: Duration = Duration::from_secs(30);
+/// How long it may take to end after that, before the process is ended whatever it does.
+const END_MAX: Duration = Duration::from_secs(5);
 
 /// Serves, on a listener of their own the metrics too, until SIGTERM or Ctrl-C. Then it stops
 /// accepting, lets what runs finish, and returns.
@@ -20,6 +25,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     scraped: Option<(TcpListener, Exporter)>,
 ) -> anyhow::Result<()> {
+    insist_on_ending().context("the thread that watches for the end cannot be started")?;
     let limits = Limits::default();
     let connections = Connections::new(router(&app), limits);
     let metrics = async {
@@ -43,6 +49,26 @@ pub(crate) async fn serve(
     app.leave().await;
     app.record_stop().await;
     app.close().await
+}
+
+/// Ends the process when it has not ended by itself some time after it was told to, or is told again.
+///
+/// This takes a thread and a runtime that do nothing else: should every thread that answers requests
+/// be stuck, none of them would hear the signal.
+fn insist_on_ending() -> std::io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let wait = async {
+        wait_for_signal().await;
+        tokio::select! {
+            () = tokio::time::sleep(DRAIN_MAX + END_MAX) => {
+                tracing::error!("stopping takes too long: the process is ended now");
+            }
+            () = wait_for_signal() => tracing::warn!("told again to stop: the process is ended now"),
+        }
+        std::process::exit(1);
+    };
+    thread::Builder::new().name("end".to_owned()).spawn(move || runtime.block_on(wait))?;
+    Ok(())
 }
 
 async fn wait_for_signal() {

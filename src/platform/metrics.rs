@@ -23,6 +23,8 @@ const HASHES_WAITING: &str = "portcullis_password_hashes_waiting";
 const HASHES_REFUSED: &str = "portcullis_password_hashes_refused_total";
 const HASH_WAIT_SECONDS: &str = "portcullis_password_hash_wait_seconds";
 const HASH_SECONDS: &str = "portcullis_password_hash_seconds";
+const CHECKS_STUCK: &str = "portcullis_document_checks_stuck";
+const CHECKS_STUCK_TOTAL: &str = "portcullis_document_checks_stuck_total";
 const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
 const MAILS: &str = "portcullis_mails_total";
 const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
@@ -71,6 +73,8 @@ fn begin_at_zero() {
         counter!(MAILS, "outcome" => outcome.as_str()).absolute(0);
     }
     counter!(HASHES_REFUSED).absolute(0);
+    counter!(CHECKS_STUCK_TOTAL).absolute(0);
+    gauge!(CHECKS_STUCK).set(0);
     redis_is_away(false);
 }
 
@@ -88,6 +92,8 @@ fn describe() {
     describe_counter!(HASHES_REFUSED, "Passwords that no worker was free for in time");
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
     describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
+    describe_gauge!(CHECKS_STUCK, "Documents whose first check has taken over a second so far");
+    describe_counter!(CHECKS_STUCK_TOTAL, "Documents whose first check took over a second");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
     describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
     describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");
@@ -227,6 +233,12 @@ pub(crate) fn hash_waited(time: Duration) {
 /// A worker has hashed a password.
 pub(crate) fn hash_took(time: Duration) {
     histogram!(HASH_SECONDS).record(time);
+}
+
+/// A check takes too long, for as long as this lives.
+pub(crate) fn check_is_stuck() -> Present {
+    counter!(CHECKS_STUCK_TOTAL).increment(1);
+    Present::new(gauge!(CHECKS_STUCK))
 }
 
 /// How many connections of a pool there are.

@@ -16,3 +16,4 @@ pub(crate) mod page;
 pub(crate) mod passwords;
 pub(crate) mod secret;
 pub(crate) mod telemetry;
+pub(crate) mod threads;

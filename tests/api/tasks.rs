@@ -225,6 +225,33 @@ async fn nothing_is_decided_by_what_was_so_before_the_operation_changed_it() {
 }
 
 #[tokio::test]
+async fn a_field_that_is_written_thousands_of_times_is_resolved_once_a_row() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    app.mutate(&alice, "createTask(input: { title: \"Mine\" }) { id }").await.data();
+    let (spreads, owners) = ("...G ".repeat(40), "owner { id } ".repeat(40));
+    let query = format!(
+        "{{ myTasks(first: 100) {{ edges {{ node {{ ...F }} }} }} }} fragment F on Task {{ {spreads} }} \
+         fragment G on Task {{ {owners} }}"
+    );
+    let tasks = app.query(&query, &alice.access).await.data();
+    let owned = json!({ "owner": { "id": alice.id } });
+    assert_eq!(tasks["myTasks"]["edges"], json!([{ "node": owned }]));
+    // What is not the same is counted for every row.
+    let aliases = (0..14).fold(String::new(), |all, i| all + &format!("o{i}: owner {{ id }} "));
+    let nested = |inner: &str| {
+        format!(
+            "{{ myTasks(first: 100) {{ edges {{ node {{ owner {{ tasks(first: 20) {{ edges {{ node {{ {inner} }} }} }} }} }} }} }} }}"
+        )
+    };
+    let refused = app.query(&nested(&aliases), &alice.access).await;
+    assert_eq!(
+        (refused.code().as_str(), refused.extension("limit")),
+        ("DOCUMENT_LIMIT", json!("cost"))
+    );
+}
+
+#[tokio::test]
 async fn a_request_for_many_objects_costs_what_they_can_hold() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
@@ -238,7 +265,7 @@ async fn a_request_for_many_objects_costs_what_they_can_hold() {
     let refused = nodes(100).await;
     assert_eq!(
         (refused.code().as_str(), refused.extension("limit")),
-        ("DOCUMENT_LIMIT", json!("rows"))
+        ("DOCUMENT_LIMIT", json!("cost"))
     );
     let written =
         format!("{{ nodes(ids: [{}]) {below} }}", format!("\"{}\" ", alice.id).repeat(100));

@@ -1,59 +1,189 @@
-//! Documents that have been proven cheap, by their text.
+//! Documents that have been proven valid and cheap, by their text.
 
 use std::sync::Arc;
 
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Executor, Request, Variables};
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
-use super::{Proven, Refusal, Scanned, variables};
+use super::checks::Checks;
+use super::operation::Prepared;
+use super::types::{SharedTypes, Types};
+use super::{Fragments, Refusal, expansion, invalid, parse, values};
+use crate::platform::metrics::Operation;
 use crate::platform::secret::sha256;
+use crate::platform::threads::NoThread;
 
 /// What the remembered texts may hold in all, in bytes. Parsed, they take some fifty times as much.
 const TEXT_MAX: u64 = 512 * 1024;
+/// The name of no operation: a request for it is validated and not executed.
+const NO_OPERATION: &str = "-";
 
 /// Scans documents, and remembers those that passed by the SHA-256 of their whole text. Clones share
 /// them.
 ///
-/// Whatever else a proof depends on is the same for the life of one: whether introspection is allowed. It
-/// does not depend on who asks, not even that of an introspection which lists to each caller something else:
-/// what is remembered is a question and never an answer.
+/// Whatever else a proof depends on is the same for the life of one: the schema, and whether
+/// introspection is allowed. It does not depend on who asks, not even that of an introspection which lists
+/// to each caller something else: what is remembered is a question and never an answer.
 #[derive(Clone)]
 pub(crate) struct Documents {
-    proven: Cache<[u8; 32], Arc<Entry>>,
-    allow_introspection: bool,
+    proven: Cache<[u8; 32], Arc<Proven>>,
+    types: SharedTypes,
+    introspects: bool,
+    checks: Checks,
 }
 
-struct Entry {
-    proven: Proven,
+/// A text that has been looked up.
+#[derive(Clone)]
+pub(crate) struct Lookup {
+    digest: [u8; 32],
+    known: Option<Arc<Proven>>,
+}
+
+/// What a request asks for.
+pub(crate) struct Asked<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) operation_name: Option<&'a str>,
+    pub(crate) variables: Map<String, Value>,
+}
+
+/// An operation that may run.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    /// The operation, and nothing else.
+    pub(crate) document: ExecutableDocument,
+    /// The values of its variables, coerced.
+    pub(crate) variables: Variables,
+    /// Which kind of operation it is.
+    pub(crate) operation: Operation,
+}
+
+/// A valid document of which every operation is cheap, but for the rows that its variables ask for.
+struct Proven {
+    operations: Vec<Prepared>,
+    fragments: Fragments,
     length: u32,
+    /// What it costs to check it.
+    checking: u64,
 }
 
 impl Documents {
-    pub(crate) fn new(allow_introspection: bool) -> Self {
+    pub(crate) fn new(types: SharedTypes, introspects: bool) -> Self {
         let proven = Cache::builder()
             .max_capacity(TEXT_MAX)
-            .weigher(|_, entry: &Arc<Entry>| entry.length)
+            .weigher(|_, proven: &Arc<Proven>| proven.length)
             .build();
-        Self { proven, allow_introspection }
+        Self { proven, types, introspects, checks: Checks::default() }
     }
 
-    /// Parses `source`, whose operation `operation_name` is to run with `variables`, and proves it
-    /// cheap.
-    pub(crate) fn scan(
-        &self,
-        source: &str,
-        operation_name: Option<&str>,
-        variables: &Map<String, Value>,
-    ) -> Result<Scanned, Refusal> {
-        variables::check(variables)?;
+    pub(crate) fn look_up(&self, source: &str) -> Lookup {
         let digest = sha256(source.as_bytes());
-        if let Some(entry) = self.proven.get(&digest) {
-            return entry.proven.choose(operation_name, variables);
-        }
-        let proven = Proven::read(source, self.allow_introspection)?;
+        Lookup { digest, known: self.proven.get(&digest) }
+    }
+
+    /// Does the work of a request: here when its document is known, and otherwise where it hurts
+    /// nobody else if that should take too long.
+    pub(crate) async fn begin<F>(&self, lookup: &Lookup, work: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if lookup.known.is_some() { Ok(work.await) } else { self.checks.begin(work).await }
+    }
+
+    /// Proves a document valid and cheap, unless that has been done before, and makes the operation that
+    /// is to run. Nothing in it waits.
+    pub(crate) async fn scan(
+        &self,
+        schema: &impl Executor,
+        lookup: Lookup,
+        asked: Asked<'_>,
+    ) -> Result<Scanned, Refusal> {
+        values::check_sizes(&asked.variables)?;
+        let types = self.types.get();
+        let proven = match lookup.known {
+            Some(proven) => proven,
+            None => {
+                let proven = Proven::read(types, schema, asked.source, self.introspects).await?;
+                let proven = Arc::new(proven);
+                self.proven.insert(lookup.digest, Arc::clone(&proven));
+                proven
+            }
+        };
+        proven.choose(types, asked.operation_name, asked.variables)
+    }
+}
+
+impl Proven {
+    async fn read(
+        types: &Types,
+        schema: &impl Executor,
+        source: &str,
+        introspects: bool,
+    ) -> Result<Self, Refusal> {
+        let document = parse(source)?;
+        let checking = expansion::check(&document)?;
+        values::check(types, &document)?;
+        let operations = document.operations.iter();
+        let operations = operations
+            .map(|operation| {
+                Prepared::new(types, &document.fragments, operation, introspects, checking)
+            })
+            .collect::<Result<_, _>>()?;
+        let fragments = document.fragments.clone();
+        validate(schema, document).await?;
         let length = u32::try_from(source.len()).unwrap_or(u32::MAX);
-        let entry = Arc::new(Entry { proven, length });
-        self.proven.insert(digest, Arc::clone(&entry));
-        entry.proven.choose(operation_name, variables)
+        Ok(Self { operations, fragments, length, checking })
+    }
+
+    /// Chooses the operation to run, with its variables.
+    fn choose(
+        &self,
+        types: &Types,
+        name: Option<&str>,
+        variables: Map<String, Value>,
+    ) -> Result<Scanned, Refusal> {
+        let prepared = self.operation(name)?;
+        let written = &prepared.written.node;
+        let variables = values::coerce(types, written, variables)?;
+        let operation = match written.ty {
+            OperationType::Query => Operation::Query,
+            OperationType::Mutation => Operation::Mutation,
+            // The schema has none.
+            OperationType::Subscription => Operation::None,
+        };
+        let document = prepared.with(types, &self.fragments, &variables, self.checking)?;
+        Ok(Scanned { document, variables, operation })
+    }
+
+    /// The one operation to run.
+    fn operation(&self, name: Option<&str>) -> Result<&Prepared, Refusal> {
+        match (name, self.operations.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, _) => {
+                Err(invalid("The document has several operations: operationName must choose one"))
+            }
+            (Some(name), operations) => operations
+                .iter()
+                .find(|known| known.name.as_ref().is_some_and(|known| known == name))
+                .ok_or_else(|| invalid("The document has no operation of this name")),
+        }
+    }
+}
+
+/// Has the library apply its rules to a whole document, without executing anything of it.
+///
+/// It offers no call for that. But when it is asked for an operation that the document lacks, it
+/// says so, and only after it has applied the rules.
+async fn validate(schema: &impl Executor, document: ExecutableDocument) -> Result<(), Refusal> {
+    let mut request = Request::new(String::new()).operation_name(NO_OPERATION);
+    request.set_parsed_query(document);
+    let errors = schema.execute(request).await.errors;
+    let is_missing =
+        |message: &str| message == format!("Unknown operation named \"{NO_OPERATION}\"");
+    match errors.as_slice() {
+        [only] if only.locations.is_empty() && is_missing(&only.message) => Ok(()),
+        _ => Err(Refusal::Errors(errors)),
     }
 }

@@ -1,160 +1,174 @@
-//! What a selection set costs once its fragments are expanded, without expanding them.
+//! What an operation costs to execute, in the one unit that a request has a budget of.
+//!
+//! Resolving a field costs 1, for every object that it is resolved of: what is selected in a list
+//! counts as often as the list may have entries. A statement that a field of its own asks the
+//! database costs [`STATEMENT`], a row that it may read [`ROW`].
 
-use std::collections::HashMap;
+use std::cell::Cell;
 
-use async_graphql::parser::types::{Directive, ExecutableDocument, Field, Selection, SelectionSet};
-use async_graphql::{Name, Positioned};
+use async_graphql::Variables;
+use async_graphql::parser::types::{
+    Field, OperationDefinition, OperationType, Selection, SelectionSet,
+};
+use async_graphql::{Name, Value as Constant};
+use async_graphql_value::Value;
 
-use super::variables::Variables;
-use super::{CONNECTIONS, CREDENTIAL_MUTATIONS, DIRECTIVES_MAX, NODES, Refusal, at_most, invalid};
+use super::introspection::Introspection;
+use super::types::{FieldOf, Types, is_list, named};
+use super::{COST_MAX, Refusal, at_most};
+use crate::graphql::page;
 
-/// The lists of the introspection schema that lead back into it.
-const INTROSPECTION_LISTS: [&str; 4] = ["fields", "inputFields", "interfaces", "possibleTypes"];
+/// What a statement costs beside its rows.
+const STATEMENT: u64 = 50;
+/// What a row costs beside the fields that are selected of it.
+const ROW: u64 = 5;
+/// How many entries a list of objects may have that is no page and stands for no list of arguments.
+const ENTRIES_MAX: u64 = 100;
 
-/// The measure of a selection set. Sums saturate: beyond every limit there is nothing to tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What an operation costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cost {
-    pub(super) selections: u64,
-    pub(super) aliases: u64,
-    /// Of all fields; of all but `__schema` and `__type` on top; of those two.
-    pub(super) depth: u32,
-    pub(super) plain_depth: u32,
-    pub(super) introspection_depth: u32,
-    /// Introspection lists inside each other; the same below `__schema` and `__type` on top.
-    pub(super) lists: u32,
-    pub(super) introspection_lists: u32,
-    /// Fields on top, and how many of them are credential mutations by name.
-    pub(super) roots: u64,
-    pub(super) credentials: u64,
-    /// Rows that connections load: each as many as it asks for, times the connections inside it.
-    pub(super) rows: u64,
-    /// Whether `__schema` or `__type` is on top.
-    pub(super) introspects: bool,
+    pub(super) amount: u64,
+    /// Whether other variables could make it another one.
+    pub(super) varies: bool,
 }
 
-impl Cost {
-    fn join(self, other: Self) -> Self {
-        Self {
-            selections: self.selections.saturating_add(other.selections),
-            aliases: self.aliases.saturating_add(other.aliases),
-            depth: self.depth.max(other.depth),
-            plain_depth: self.plain_depth.max(other.plain_depth),
-            introspection_depth: self.introspection_depth.max(other.introspection_depth),
-            lists: self.lists.max(other.lists),
-            introspection_lists: self.introspection_lists.max(other.introspection_lists),
-            roots: self.roots.saturating_add(other.roots),
-            credentials: self.credentials.saturating_add(other.credentials),
-            rows: self.rows.saturating_add(other.rows),
-            introspects: self.introspects || other.introspects,
-        }
-    }
+/// The cost of an operation that has been merged, on top of what is `spent` already.
+pub(super) fn of(
+    types: &Types,
+    operation: &OperationDefinition,
+    variables: &Variables,
+    spent: u64,
+) -> Result<Cost, Refusal> {
+    let is_mutation = operation.ty == OperationType::Mutation;
+    let root = types.root(is_mutation);
+    let mut weighing = Weighing { types, variables, amount: spent, varies: Cell::new(false) };
+    weighing.set(&operation.selection_set.node, root, Times { each: 1, entries: None })?;
+    Ok(Cost { amount: weighing.amount, varies: weighing.varies.get() })
 }
 
-/// Measures the selection sets of one document, each fragment once.
-pub(super) struct Walk<'a> {
-    document: &'a ExecutableDocument,
-    variables: Variables<'a>,
-    fragments: HashMap<&'a Name, Progress>,
-    /// Directives met so far.
-    pub(super) directives: usize,
-    /// Selections looked at so far: what the walk itself costs.
-    pub(super) visited: usize,
+struct Weighing<'a> {
+    types: &'a Types,
+    variables: &'a Variables,
+    amount: u64,
+    varies: Cell<bool>,
 }
 
-enum Progress {
-    Measuring,
-    Measured(Cost),
+/// How often a selection set is resolved.
+#[derive(Clone, Copy)]
+struct Times {
+    each: u64,
+    /// In a connection: how many entries its lists have.
+    entries: Option<u64>,
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(document: &'a ExecutableDocument, variables: Variables<'a>) -> Self {
-        Self { document, variables, fragments: HashMap::new(), directives: 0, visited: 0 }
+impl Weighing<'_> {
+    fn add(&mut self, amount: u64) -> Result<(), Refusal> {
+        self.amount = self.amount.saturating_add(amount);
+        at_most("cost", self.amount, COST_MAX)
     }
 
-    /// The cost of a fragment, measured at its first use. An unknown one costs nothing here and
-    /// is refused by the validation.
-    pub(super) fn fragment(&mut self, name: &'a Name) -> Result<Cost, Refusal> {
-        match self.fragments.get(name) {
-            Some(Progress::Measured(cost)) => return Ok(*cost),
-            Some(Progress::Measuring) => {
-                return Err(invalid(format!("The fragment {name} spreads itself")));
-            }
-            None => {}
-        }
-        let Some(fragment) = self.document.fragments.get(name) else {
-            return Ok(Cost::default());
-        };
-        self.fragments.insert(name, Progress::Measuring);
-        self.count_directives(&fragment.node.directives)?;
-        let cost = self.selection_set(&fragment.node.selection_set.node)?;
-        self.fragments.insert(name, Progress::Measured(cost));
-        Ok(cost)
-    }
-
-    pub(super) fn selection_set(&mut self, set: &'a SelectionSet) -> Result<Cost, Refusal> {
-        let mut total = Cost::default();
+    fn set(&mut self, set: &SelectionSet, parent: &str, times: Times) -> Result<(), Refusal> {
         for selection in &set.items {
-            self.visited += 1;
-            let cost = match &selection.node {
-                Selection::Field(field) => self.field(&field.node)?,
-                Selection::FragmentSpread(spread) => {
-                    self.count_directives(&spread.node.directives)?;
-                    self.fragment(&spread.node.fragment_name.node)?
-                }
+            match &selection.node {
+                Selection::Field(field) => self.field(&field.node, parent, times)?,
+                // As if every object were of every type.
                 Selection::InlineFragment(inline) => {
-                    self.count_directives(&inline.node.directives)?;
-                    self.selection_set(&inline.node.selection_set.node)?
+                    self.add(times.each.max(1))?;
+                    let condition = inline.node.type_condition.as_ref();
+                    let of = condition.map_or(parent, |condition| condition.node.on.node.as_str());
+                    self.set(&inline.node.selection_set.node, of, times)?;
                 }
-            };
-            total = total.join(cost);
-        }
-        Ok(total)
-    }
-
-    fn field(&mut self, field: &'a Field) -> Result<Cost, Refusal> {
-        self.count_directives(&field.directives)?;
-        let below = self.selection_set(&field.selection_set.node)?;
-        let name = field.name.node.as_str();
-        let introspects = matches!(name, "__schema" | "__type");
-        let depth = below.depth.saturating_add(1);
-        let objects = match name {
-            NODES => self.variables.list_length(field, "ids"),
-            name => CONNECTIONS.contains(&name).then(|| self.variables.page_size(field)),
-        };
-        let rows = match objects {
-            Some(objects) => objects.saturating_mul(below.rows.saturating_add(1)),
-            None => below.rows,
-        };
-        let lists = below.lists + u32::from(INTROSPECTION_LISTS.contains(&name));
-        Ok(Cost {
-            selections: below.selections.saturating_add(1),
-            aliases: below.aliases.saturating_add(u64::from(field.alias.is_some())),
-            depth,
-            plain_depth: if introspects { 0 } else { depth },
-            introspection_depth: if introspects { depth } else { 0 },
-            lists,
-            introspection_lists: if introspects { lists } else { 0 },
-            roots: u64::from(name != "__typename"),
-            credentials: u64::from(CREDENTIAL_MUTATIONS.contains(&name)),
-            rows,
-            introspects,
-        })
-    }
-
-    /// Counts the directives of one node. None that this server knows may be repeated.
-    pub(super) fn count_directives(
-        &mut self,
-        directives: &[Positioned<Directive>],
-    ) -> Result<(), Refusal> {
-        at_most("directives", directives.len() as u64, DIRECTIVES_MAX as u64)?;
-        self.directives += directives.len();
-        let name = |directive: &Positioned<Directive>| directive.node.name.node.clone();
-        for (index, directive) in directives.iter().enumerate() {
-            if directives[..index].iter().any(|earlier| name(earlier) == name(directive)) {
-                let message = format!("The directive @{} is repeated", name(directive));
-                return Err(invalid(message));
+                Selection::FragmentSpread(_) => {}
             }
         }
         Ok(())
+    }
+
+    fn field(&mut self, field: &Field, parent: &str, times: Times) -> Result<(), Refusal> {
+        // As many as the field is resolved of, and it is looked at even if that is none.
+        self.add(times.each.max(1))?;
+        let Some(of) = self.types.field(parent, &field.name.node) else { return Ok(()) };
+        let (set, inner) = (&field.selection_set.node, named(&of.ty).as_str());
+        let introspection = Introspection::new(self.types, self.amount);
+        match (parent == self.types.query(), field.name.node.as_str()) {
+            (true, "__schema") => {
+                self.amount = introspection.schema(set)?;
+                return Ok(());
+            }
+            (true, "__type") => {
+                if let Some(name) = self.text(field, "name") {
+                    self.amount = introspection.of_type(name, set)?;
+                }
+                return Ok(());
+            }
+            _ => {}
+        }
+        let page = of.arguments.contains_key("first").then(|| self.page_size(field));
+        if page.is_some() {
+            self.add(times.each.saturating_mul(STATEMENT))?;
+        }
+        let each = if is_list(&of.ty) && self.types.composite(inner).is_some() {
+            let entries = self.list_length(field, of).or(times.entries).unwrap_or(ENTRIES_MAX);
+            let rows = times.each.saturating_mul(entries);
+            self.add(rows.saturating_mul(ROW))?;
+            rows
+        } else {
+            times.each
+        };
+        self.set(set, inner, Times { each, entries: page })
+    }
+
+    /// The rows of one page. What the connection will refuse counts as a full page.
+    fn page_size(&self, field: &Field) -> u64 {
+        let asked = ["first", "last"].into_iter().filter_map(|name| self.size(field, name));
+        asked.max().unwrap_or(page::SIZE_DEFAULT.unsigned_abs().into())
+    }
+
+    /// `None` is as if the argument were absent. A page of none still asks the database.
+    fn size(&self, field: &Field, argument: &str) -> Option<u64> {
+        let max = page::SIZE_MAX.unsigned_abs().into();
+        let number = |number: Option<u64>| number.unwrap_or(max).clamp(1, max);
+        match &field.get_argument(argument)?.node {
+            Value::Null => None,
+            Value::Number(rows) => Some(number(rows.as_u64())),
+            Value::Variable(name) => match self.variable(name) {
+                None | Some(Constant::Null) => None,
+                Some(Constant::Number(rows)) => Some(number(rows.as_u64())),
+                Some(_) => Some(max),
+            },
+            _ => Some(max),
+        }
+    }
+
+    /// How many values the list has that a field takes, if it takes one: it gives as many objects.
+    fn list_length(&self, field: &Field, of: &FieldOf) -> Option<u64> {
+        let (name, _) = of.arguments.iter().find(|(_, argument)| is_list(&argument.ty))?;
+        let length = match &field.get_argument(name)?.node {
+            Value::List(values) => values.len(),
+            Value::Variable(name) => match self.variable(name) {
+                Some(Constant::List(values)) => values.len(),
+                _ => 1,
+            },
+            _ => 1,
+        };
+        Some(u64::try_from(length).unwrap_or(u64::MAX).max(1))
+    }
+
+    /// The string that an argument is.
+    fn text<'b>(&'b self, field: &'b Field, argument: &str) -> Option<&'b str> {
+        match &field.get_argument(argument)?.node {
+            Value::String(text) => Some(text),
+            Value::Variable(name) => match self.variable(name)? {
+                Constant::String(text) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn variable(&self, name: &Name) -> Option<&Constant> {
+        self.varies.set(true);
+        self.variables.get(name)
     }
 }

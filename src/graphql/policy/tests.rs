@@ -46,7 +46,7 @@ impl Query {
 fn schema(listing: Listing) -> Schema<Query, EmptyMutation, EmptySubscription> {
     let policy = Policy::default();
     Schema::build(Query, EmptyMutation, EmptySubscription)
-        .directive(policy.reader(listing))
+        .directive(policy.reader(SharedTypes::default(), listing))
         .data(policy)
         .data(Clock::manual(DateTime::UNIX_EPOCH))
         .finish()

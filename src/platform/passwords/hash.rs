@@ -20,8 +20,9 @@ use zeroize::Zeroizing;
 
 use super::argon2id::{Argon2id, Input, Worker};
 use super::policy::Password;
-use super::workers::{COUNT_MAX, NoWorker, WAIT_SECONDS_MAX, Workers};
+use super::workers::{COUNT_MAX, WAIT_SECONDS_MAX, Workers};
 use crate::platform::secret;
+use crate::platform::threads::NoThread;
 
 const SALT_LENGTH: usize = 16;
 const TAG_LENGTH: usize = 32;
@@ -95,12 +96,12 @@ pub(crate) enum HashError {
     Failed(String),
 }
 
-impl From<NoWorker> for HashError {
-    fn from(cause: NoWorker) -> Self {
+impl From<NoThread> for HashError {
+    fn from(cause: NoThread) -> Self {
         match cause {
             // Whoever was in the queue now has an answer by then.
-            NoWorker::Busy => Self::Busy { retry_after_seconds: WAIT_SECONDS_MAX },
-            NoWorker::Died => failed(cause),
+            NoThread::Busy => Self::Busy { retry_after_seconds: WAIT_SECONDS_MAX },
+            NoThread::Died => failed(cause),
         }
     }
 }

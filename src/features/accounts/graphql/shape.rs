@@ -5,7 +5,7 @@ use async_graphql::resolver_utils::enum_value;
 use async_graphql::{ScalarType, Value};
 
 use crate::graphql::directive;
-use crate::graphql::row::{Fill, Fragments, Plan, Shape};
+use crate::graphql::row::{Fill, Plan, Shape};
 use crate::platform::access::{Role, User};
 
 use super::super::listing::Order;
@@ -18,7 +18,7 @@ impl Shape for UserShape {
     type Row = User;
     const TYPE: &'static str = "User";
 
-    fn fill(&self, field: &Field, _: &Fragments) -> Option<Fill<User>> {
+    fn fill(&self, field: &Field) -> Option<Fill<User>> {
         Some(match field.name.node.as_str() {
             "id" => Box::new(|user| user.id.to_string().into()),
             "username" => Box::new(|user| user.username.as_str().into()),
@@ -53,10 +53,10 @@ impl Shape for EdgeShape {
     type Row = User;
     const TYPE: &'static str = "UserEdge";
 
-    fn fill(&self, field: &Field, fragments: &Fragments) -> Option<Fill<User>> {
+    fn fill(&self, field: &Field) -> Option<Fill<User>> {
         Some(match field.name.node.as_str() {
             "node" => {
-                let plan = Plan::of(&UserShape, &field.selection_set.node, fragments)?;
+                let plan = Plan::of(&UserShape, &field.selection_set.node)?;
                 Box::new(move |user| plan.value(user))
             }
             "cursor" => {

@@ -1,0 +1,142 @@
+//! Where requests begin whose document nobody has sent before.
+//!
+//! Such a document is checked and executed for the first time on one of a few threads of their own, up
+//! to where it first waits for something. What it costs has been counted before; but should a
+//! document ever slip through, it holds one of these threads, and no request whose document is known,
+//! no health check and no signal waits for it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::platform::metrics;
+use crate::platform::threads::{Kind, NoThread, Threads};
+
+/// More than a small machine has cores for: who waits for a document that is stuck must not keep
+/// others out.
+const THREADS: usize = 4;
+/// How long a request waits for a thread before its client is told to come back.
+const WAIT_MAX: Duration = Duration::from_secs(2);
+/// From then on a check counts as stuck. The most costly one takes a hundredth of that.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
+
+#[derive(Clone)]
+pub(super) struct Checks(Threads<()>);
+
+impl Default for Checks {
+    fn default() -> Self {
+        let kind = Kind { name: "check", count: THREADS, wait_max: WAIT_MAX, prepare: || () };
+        Self(Threads::new(kind))
+    }
+}
+
+/// What a future came to when it was polled once.
+enum Begun<F: Future> {
+    Done(F::Output),
+    Waits(Pin<Box<F>>),
+}
+
+impl Checks {
+    /// Polls a future once on a thread for it, and goes on here.
+    pub(super) async fn begin<F>(&self, future: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (runtime, mut future) = (Handle::current(), Box::pin(future));
+        let begun = self.0.run(move |()| {
+            let _entered = runtime.enter();
+            let _watched = watch(&runtime);
+            // Nobody needs to be woken: it is polled again at once, by who waits for it.
+            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(output) => Begun::Done(output),
+                Poll::Pending => Begun::Waits(future),
+            }
+        });
+        match begun.await? {
+            Begun::Done(output) => Ok(output),
+            Begun::Waits(future) => Ok(future.await),
+        }
+    }
+}
+
+/// Says so when what it returns is not dropped in time.
+fn watch(runtime: &Handle) -> oneshot::Sender<()> {
+    let (ends, mut has_ended) = oneshot::channel();
+    runtime.spawn(async move {
+        if timeout(STUCK_AFTER, &mut has_ended).await.is_err() {
+            tracing::error!(
+                "a document takes too long to check: it holds one of {THREADS} threads"
+            );
+            let _stuck = metrics::check_is_stuck();
+            let _dropped = has_ended.await;
+        }
+    });
+    ends
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_begins_elsewhere_goes_on_here() {
+        let here = std::thread::current().id();
+        let checks = Checks::default();
+        let threads = checks.begin(async {
+            let first = std::thread::current().id();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            yield_now().await;
+            (first, std::thread::current().id())
+        });
+        let (first, then) = threads.await.unwrap();
+        assert_ne!(first, here);
+        assert_eq!(then, here);
+    }
+
+    #[tokio::test]
+    async fn what_waits_nowhere_is_done_elsewhere() {
+        let checks = Checks::default();
+        assert_eq!(checks.begin(async { 5 }).await, Ok(5));
+        let panics = checks.begin(async { panic!("on purpose") });
+        assert_eq!(panics.await, Err::<(), _>(NoThread::Died));
+    }
+
+    #[tokio::test]
+    async fn a_stuck_one_holds_its_thread_and_nobody_else_until_all_are_stuck() {
+        let checks = Checks::default();
+        let mut releases = Vec::new();
+        let mut stuck = Vec::new();
+        for others in 0..THREADS {
+            assert_eq!(checks.begin(async { 5 }).await, Ok(5), "beside {others}");
+            let (release, released) = mpsc::channel::<()>();
+            let (begun, has_begun) = oneshot::channel();
+            let checks = checks.clone();
+            stuck.push(tokio::spawn(async move {
+                let blocks = async move {
+                    begun.send(()).unwrap();
+                    let _disconnected = released.recv();
+                };
+                checks.begin(blocks).await
+            }));
+            has_begun.await.unwrap();
+            releases.push(release);
+        }
+        tokio::time::pause();
+        assert_eq!(checks.begin(async { 5 }).await, Err(NoThread::Busy));
+        tokio::time::resume();
+        drop(releases);
+        for stuck in stuck {
+            assert_eq!(stuck.await.unwrap(), Ok(()));
+        }
+        assert_eq!(checks.begin(async { 5 }).await, Ok(5));
+    }
+}

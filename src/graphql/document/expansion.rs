@@ -1,0 +1,204 @@
+//! How much the library walks through when it checks a document, counted without the library.
+//!
+//! It expands every fragment at every spread, in all operations, before it looks any name up, and
+//! remembers nothing; and for each selection set it looks at all fields on top of it, once for
+//! each set. So this walks the same way with a counter, and stops when that is beyond the limit.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{
+    Directive, ExecutableDocument, FragmentDefinition, Selection, SelectionSet,
+};
+use async_graphql::{Name, Positioned};
+use async_graphql_value::Value;
+
+use super::{COST_MAX, DIRECTIVES_IN_ALL_MAX, DIRECTIVES_MAX, NESTING_MAX};
+use super::{Refusal, at_most, invalid};
+
+/// Refuses spreads that cannot be resolved, repeated directives, and what is too much to walk
+/// through. Returns what it takes to walk through the document.
+pub(super) fn check(document: &ExecutableDocument) -> Result<u64, Refusal> {
+    let mut written = Written::default();
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        written.directives(&operation.directives)?;
+        for variable in &operation.variable_definitions {
+            written.directives(&variable.node.directives)?;
+        }
+        written.set(&operation.selection_set.node)?;
+    }
+    let of_operations = written.spreads.len();
+    let mut spread_by = HashMap::new();
+    for (name, fragment) in &document.fragments {
+        let begin = written.spreads.len();
+        written.directives(&fragment.node.directives)?;
+        written.set(&fragment.node.selection_set.node)?;
+        spread_by.insert(name, begin..written.spreads.len());
+    }
+    at_most("directives", written.directives as u64, DIRECTIVES_IN_ALL_MAX as u64)?;
+
+    // Every fragment that is spread exists, and every one that exists is spread, and not by itself.
+    let mut states: HashMap<&Name, State> = HashMap::new();
+    for name in &written.spreads[..of_operations] {
+        visit(name, &written.spreads, &spread_by, &mut states)?;
+    }
+    for name in &written.spreads[of_operations..] {
+        if !document.fragments.contains_key(*name) {
+            return Err(invalid(format!("The fragment {name} is not defined")));
+        }
+    }
+    if let Some(unused) = document.fragments.keys().find(|name| !states.contains_key(name)) {
+        // One that is in a cycle beside the operations is unused too.
+        return Err(invalid(format!("The fragment {unused} is never used")));
+    }
+    Expansion { fragments: &document.fragments, steps: 0 }.all(document, &written)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Done,
+}
+
+fn visit<'a>(
+    name: &'a Name,
+    spreads: &[&'a Name],
+    spread_by: &HashMap<&'a Name, std::ops::Range<usize>>,
+    states: &mut HashMap<&'a Name, State>,
+) -> Result<(), Refusal> {
+    match states.get(name) {
+        Some(State::Done) => return Ok(()),
+        Some(State::Open) => {
+            return Err(invalid(format!("The fragment {name} spreads itself")));
+        }
+        None => {}
+    }
+    let Some(range) = spread_by.get(name) else {
+        return Err(invalid(format!("The fragment {name} is not defined")));
+    };
+    states.insert(name, State::Open);
+    for inner in &spreads[range.clone()] {
+        visit(inner, spreads, spread_by, states)?;
+    }
+    states.insert(name, State::Done);
+    Ok(())
+}
+
+/// What stands in a document, each thing once.
+#[derive(Default)]
+struct Written<'a> {
+    spreads: Vec<&'a Name>,
+    sets: Vec<&'a SelectionSet>,
+    directives: usize,
+}
+
+impl<'a> Written<'a> {
+    fn set(&mut self, set: &'a SelectionSet) -> Result<(), Refusal> {
+        self.sets.push(set);
+        for selection in &set.items {
+            self.directives(selection.node.directives())?;
+            match &selection.node {
+                Selection::Field(field) => self.set(&field.node.selection_set.node)?,
+                Selection::FragmentSpread(spread) => {
+                    self.spreads.push(&spread.node.fragment_name.node);
+                }
+                Selection::InlineFragment(inline) => self.set(&inline.node.selection_set.node)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the directives of one node. None that this server knows may be repeated.
+    fn directives(&mut self, directives: &[Positioned<Directive>]) -> Result<(), Refusal> {
+        at_most("directives", directives.len() as u64, DIRECTIVES_MAX as u64)?;
+        self.directives += directives.len();
+        for (index, directive) in directives.iter().enumerate() {
+            let name = &directive.node.name.node;
+            if directives[..index].iter().any(|earlier| earlier.node.name.node == *name) {
+                return Err(invalid(format!("The directive @{name} is repeated")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many values are in one.
+fn size(value: &Value) -> u64 {
+    1 + match value {
+        Value::List(values) => values.iter().map(size).sum(),
+        Value::Object(fields) => fields.values().map(size).sum(),
+        _ => 0,
+    }
+}
+
+struct Expansion<'a> {
+    fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
+    steps: u64,
+}
+
+impl<'a> Expansion<'a> {
+    fn all(mut self, document: &ExecutableDocument, written: &Written<'_>) -> Result<u64, Refusal> {
+        for (_, operation) in document.operations.iter() {
+            self.expand(&operation.node.selection_set.node, 1)?;
+        }
+        for set in &written.sets {
+            self.top(set)?;
+        }
+        Ok(self.steps)
+    }
+
+    /// A selection is a step, and so is each directive and each value of it.
+    fn step(&mut self, selection: &Selection) -> Result<(), Refusal> {
+        self.steps += 1 + selection.directives().len() as u64;
+        if let Selection::Field(field) = selection {
+            self.steps +=
+                field.node.arguments.iter().map(|(_, value)| size(&value.node)).sum::<u64>();
+        }
+        at_most("cost", self.steps, COST_MAX)
+    }
+
+    fn fragment(&self, name: &Name) -> Option<&'a SelectionSet> {
+        self.fragments.get(name).map(|fragment| &fragment.node.selection_set.node)
+    }
+
+    fn expand(&mut self, set: &SelectionSet, level: usize) -> Result<(), Refusal> {
+        at_most("nesting", level as u64, NESTING_MAX as u64)?;
+        for selection in &set.items {
+            self.step(&selection.node)?;
+            match &selection.node {
+                Selection::Field(field) => {
+                    let inner = &field.node.selection_set.node;
+                    if !inner.items.is_empty() {
+                        self.expand(inner, level + 1)?;
+                    }
+                }
+                Selection::FragmentSpread(spread) => {
+                    if let Some(inner) = self.fragment(&spread.node.fragment_name.node) {
+                        self.expand(inner, level + 1)?;
+                    }
+                }
+                Selection::InlineFragment(inline) => {
+                    self.expand(&inline.node.selection_set.node, level + 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The fields on top of a set, with those of its fragments.
+    fn top(&mut self, set: &SelectionSet) -> Result<(), Refusal> {
+        for selection in &set.items {
+            self.step(&selection.node)?;
+            match &selection.node {
+                Selection::Field(_) => {}
+                Selection::FragmentSpread(spread) => {
+                    if let Some(inner) = self.fragment(&spread.node.fragment_name.node) {
+                        self.top(inner)?;
+                    }
+                }
+                Selection::InlineFragment(inline) => self.top(&inline.node.selection_set.node)?,
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! The types of the schema, as far as the pre-scan needs them: which type a field has, what its
+//! arguments take, and how large the answer to an introspection is.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+use async_graphql::Name;
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::{BaseType, Type};
+use async_graphql::registry::{MetaField, MetaInputValue, MetaType, Registry, ScalarValidatorFn};
+
+/// The types of a schema, read once while it is built. Clones share them.
+#[derive(Clone, Default)]
+pub(crate) struct SharedTypes(Arc<OnceLock<Types>>);
+
+impl SharedTypes {
+    pub(crate) fn read(&self, registry: &Registry) {
+        self.0.get_or_init(|| Types::read(registry));
+    }
+
+    /// The types; none of a schema that is not built yet.
+    pub(super) fn get(&self) -> &Types {
+        self.0.get_or_init(Types::default)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Types {
+    kinds: HashMap<String, Kind>,
+    pub(super) directives: Vec<Vec<Type>>,
+    query: String,
+    mutation: Option<String>,
+}
+
+/// What a type consists of.
+pub(super) enum Kind {
+    /// With what says whether a value is one.
+    Scalar(Option<ScalarValidatorFn>),
+    Enum(HashSet<Name>),
+    Input(HashMap<String, Argument>),
+    Object(Composite),
+    Abstract(Composite),
+}
+
+/// What has fields: an object, an interface, or a union, whose only one is `__typename`.
+#[derive(Default)]
+pub(super) struct Composite {
+    pub(super) fields: HashMap<String, FieldOf>,
+    /// The interfaces and unions that an object belongs to; the objects of an interface or union.
+    pub(super) related: HashSet<String>,
+}
+
+pub(super) struct FieldOf {
+    pub(super) ty: Type,
+    pub(super) arguments: HashMap<String, Argument>,
+}
+
+/// An argument, or a field of an input object.
+pub(super) struct Argument {
+    pub(super) ty: Type,
+    pub(super) has_default: bool,
+}
+
+impl Types {
+    fn read(registry: &Registry) -> Self {
+        let mut kinds: HashMap<_, _> =
+            registry.types.iter().map(|(name, of)| (name.clone(), Kind::read(of))).collect();
+        let mut belongs: HashMap<String, HashSet<String>> = HashMap::new();
+        for (name, kind) in &kinds {
+            if let Kind::Abstract(composite) = kind {
+                for object in &composite.related {
+                    belongs.entry(object.clone()).or_default().insert(name.clone());
+                }
+            }
+        }
+        for (object, related) in belongs {
+            if let Some(Kind::Object(composite)) = kinds.get_mut(&object) {
+                composite.related = related;
+            }
+        }
+        let arguments = |args: &IndexMap<String, MetaInputValue>| {
+            args.values().filter_map(|value| Type::new(&value.ty)).collect()
+        };
+        Self {
+            kinds,
+            directives: registry.directives.values().map(|of| arguments(&of.args)).collect(),
+            query: registry.query_type.clone(),
+            mutation: registry.mutation_type.clone(),
+        }
+    }
+
+    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+        self.kinds.get(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.kinds.keys().map(String::as_str)
+    }
+
+    /// An object, interface or union.
+    pub(super) fn composite(&self, name: &str) -> Option<&Composite> {
+        match self.kind(name)? {
+            Kind::Object(composite) | Kind::Abstract(composite) => Some(composite),
+            Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_) => None,
+        }
+    }
+
+    pub(super) fn field(&self, of: &str, name: &str) -> Option<&FieldOf> {
+        self.composite(of)?.fields.get(name)
+    }
+
+    pub(super) fn query(&self) -> &str {
+        &self.query
+    }
+
+    /// The type that an operation selects from.
+    pub(super) fn root(&self, is_mutation: bool) -> &str {
+        if is_mutation { self.mutation.as_deref().unwrap_or_default() } else { &self.query }
+    }
+
+    /// Whether a fragment on `condition` always applies to what has the type `of`.
+    pub(super) fn always_applies(&self, condition: &str, of: &str) -> bool {
+        condition == of
+            || matches!(self.kind(of), Some(Kind::Object(object)) if object.related.contains(condition))
+    }
+
+    pub(super) fn is_object(&self, name: &str) -> bool {
+        matches!(self.kind(name), Some(Kind::Object(_)))
+    }
+}
+
+impl Kind {
+    fn read(of: &MetaType) -> Self {
+        match of {
+            MetaType::Scalar { is_valid, .. } => Self::Scalar(is_valid.clone()),
+            MetaType::Enum { enum_values, .. } => {
+                Self::Enum(enum_values.keys().map(Name::new).collect())
+            }
+            MetaType::InputObject { input_fields, .. } => Self::Input(arguments(input_fields)),
+            MetaType::Object { fields, .. } => {
+                Self::Object(Composite { fields: fields_of(fields), related: HashSet::new() })
+            }
+            MetaType::Interface { fields, possible_types, .. } => Self::Abstract(Composite {
+                fields: fields_of(fields),
+                related: possible_types.iter().cloned().collect(),
+            }),
+            MetaType::Union { possible_types, .. } => Self::Abstract(Composite {
+                fields: HashMap::new(),
+                related: possible_types.iter().cloned().collect(),
+            }),
+        }
+    }
+}
+
+fn fields_of(fields: &IndexMap<String, MetaField>) -> HashMap<String, FieldOf> {
+    let read = |field: &MetaField| {
+        let ty = Type::new(&field.ty)?;
+        Some((field.name.clone(), FieldOf { ty, arguments: arguments(&field.args) }))
+    };
+    fields.values().filter_map(read).collect()
+}
+
+fn arguments(values: &IndexMap<String, MetaInputValue>) -> HashMap<String, Argument> {
+    let read = |value: &MetaInputValue| {
+        let ty = Type::new(&value.ty)?;
+        Some((value.name.clone(), Argument { ty, has_default: value.default_value.is_some() }))
+    };
+    values.values().filter_map(read).collect()
+}
+
+/// The type inside all lists.
+pub(super) fn named(ty: &Type) -> &Name {
+    match &ty.base {
+        BaseType::Named(name) => name,
+        BaseType::List(inner) => named(inner),
+    }
+}
+
+pub(super) fn is_list(ty: &Type) -> bool {
+    matches!(ty.base, BaseType::List(_))
+}

@@ -1,0 +1,289 @@
+//! The values of a request, by the specification: variables are coerced before anything runs
+//! (section 6.1.2), and literals are what their types say (section 5.6.1) where the library is
+//! content with less. So a mutation never finds out that a later one cannot run.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use async_graphql::indexmap::IndexMap;
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+    Type, VariableDefinition,
+};
+use async_graphql::{Name, Number, Pos, Value as Constant, Variables};
+use async_graphql_value::Value;
+use serde_json::{Map, Value as Json};
+
+use super::types::{Argument, Kind, Types, named};
+use super::{Refusal, at_most, invalid_at};
+
+const VARIABLES_MAX: usize = 100;
+/// Bytes of one string, wherever it stands.
+const STRING_LENGTH_MAX: usize = 10 * 1024;
+
+/// Refuses too many variables and too long strings. The JSON parser has limited the nesting.
+pub(super) fn check_sizes(variables: &Map<String, Json>) -> Result<(), Refusal> {
+    at_most("variables", variables.len() as u64, VARIABLES_MAX as u64)?;
+    variables.iter().try_for_each(|(name, value)| {
+        check_string(name)?;
+        check_size(value)
+    })
+}
+
+fn check_size(value: &Json) -> Result<(), Refusal> {
+    match value {
+        Json::String(text) => check_string(text),
+        Json::Array(items) => items.iter().try_for_each(check_size),
+        Json::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            check_string(name)?;
+            check_size(value)
+        }),
+        Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
+    }
+}
+
+fn check_string(text: &str) -> Result<(), Refusal> {
+    at_most("stringLength", text.len() as u64, STRING_LENGTH_MAX as u64)
+}
+
+/// The values of an operation's variables. What it does not define is left out.
+pub(super) fn coerce(
+    types: &Types,
+    operation: &OperationDefinition,
+    mut given: Map<String, Json>,
+) -> Result<Variables, Refusal> {
+    let mut coerced = IndexMap::new();
+    for definition in &operation.variable_definitions {
+        let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
+        let refused =
+            |why: String| invalid_at(format!("Variable \"${name}\" {why}"), vec![definition.pos]);
+        let value = match (given.remove(name.as_str()), &definition.node.default_value) {
+            (Some(value), _) => {
+                let at = Place { name, inside: String::new() };
+                coerce_one(types, ty, value, &at).map_err(|fault| refused(fault.to_string()))?
+            }
+            (None, Some(default)) => default.node.clone(),
+            (None, None) if ty.nullable => continue,
+            (None, None) => {
+                return Err(refused(format!("of the required type \"{ty}\" was not given")));
+            }
+        };
+        coerced.insert(name.clone(), value);
+    }
+    Ok(Variables::from_value(Constant::Object(coerced)))
+}
+
+/// Where a value stands inside a variable.
+struct Place<'a> {
+    name: &'a Name,
+    inside: String,
+}
+
+impl Place<'_> {
+    fn field(&self, name: &str) -> Self {
+        Self { name: self.name, inside: format!("{}.{name}", self.inside) }
+    }
+
+    fn item(&self, index: usize) -> Self {
+        Self { name: self.name, inside: format!("{}[{index}]", self.inside) }
+    }
+
+    /// Values are not repeated: they may be secrets, and go into logs of clients.
+    fn expected(&self, ty: &Type) -> Fault {
+        self.fault(format!("expected a value of type \"{ty}\""))
+    }
+
+    fn fault(&self, why: String) -> Fault {
+        let at = match self.inside.as_str() {
+            "" => String::new(),
+            inside => format!(" at \"{}{inside}\"", self.name),
+        };
+        Fault(format!("has an invalid value{at}: {why}"))
+    }
+}
+
+#[derive(Debug)]
+struct Fault(String);
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn coerce_one(types: &Types, ty: &Type, value: Json, at: &Place<'_>) -> Result<Constant, Fault> {
+    if value.is_null() {
+        return if ty.nullable { Ok(Constant::Null) } else { Err(at.expected(ty)) };
+    }
+    match (&ty.base, value) {
+        (BaseType::List(inner), Json::Array(values)) => {
+            let values = values.into_iter().enumerate();
+            let coerced =
+                values.map(|(index, value)| coerce_one(types, inner, value, &at.item(index)));
+            coerced.collect::<Result<_, _>>().map(Constant::List)
+        }
+        // One value stands for a list of it.
+        (BaseType::List(inner), value) => {
+            Ok(Constant::List(vec![coerce_one(types, inner, value, at)?]))
+        }
+        (BaseType::Named(name), value) => coerce_named(types, (ty, name), value, at),
+    }
+}
+
+fn coerce_named(
+    types: &Types,
+    (ty, name): (&Type, &Name),
+    value: Json,
+    at: &Place<'_>,
+) -> Result<Constant, Fault> {
+    let coerced = match (types.kind(name), value) {
+        (Some(Kind::Input(fields)), Json::Object(given)) => {
+            return coerce_input(types, (name, fields), given, at);
+        }
+        (Some(Kind::Enum(values)), Json::String(value)) => {
+            values.get(value.as_str()).cloned().map(Constant::Enum)
+        }
+        (Some(Kind::Scalar(is_valid)), value) => coerce_scalar(name, value)
+            .filter(|value| is_valid.as_ref().is_none_or(|is_valid| is_valid(value))),
+        _ => None,
+    };
+    coerced.ok_or_else(|| at.expected(ty))
+}
+
+/// What the specification says of its own scalars (section 3.5). The others say it themselves.
+fn coerce_scalar(name: &str, value: Json) -> Option<Constant> {
+    match (name, value) {
+        ("Int", Json::Number(number)) => int(&number).map(Constant::from),
+        ("Float", Json::Number(number)) => Some(Constant::Number(number)),
+        ("String" | "ID", Json::String(text)) => Some(Constant::String(text)),
+        ("ID", Json::Number(number)) if number.is_i64() => {
+            Some(Constant::String(number.to_string()))
+        }
+        ("Boolean", Json::Bool(value)) => Some(Constant::Boolean(value)),
+        ("Int" | "Float" | "String" | "ID" | "Boolean", _) => None,
+        (_, value) => Constant::from_json(value).ok(),
+    }
+}
+
+/// An integer of 32 bits, also when it is written as 1.0.
+fn int(number: &Number) -> Option<i32> {
+    #[expect(clippy::cast_possible_truncation, reason = "it is a whole number of 32 bits")]
+    let whole = |number: f64| {
+        let is_int =
+            number.fract() == 0.0 && (-2_147_483_648.0..=2_147_483_647.0).contains(&number);
+        is_int.then_some(number as i32)
+    };
+    match number.as_i64() {
+        Some(number) => i32::try_from(number).ok(),
+        None => number.as_f64().and_then(whole),
+    }
+}
+
+fn coerce_input(
+    types: &Types,
+    (name, fields): (&Name, &HashMap<String, Argument>),
+    given: Map<String, Json>,
+    at: &Place<'_>,
+) -> Result<Constant, Fault> {
+    let mut coerced = IndexMap::with_capacity(given.len());
+    for (key, value) in given {
+        let Some(field) = fields.get(&key) else {
+            return Err(at.fault(format!("\"{name}\" has no field of this name")));
+        };
+        let value = coerce_one(types, &field.ty, value, &at.field(&key))?;
+        coerced.insert(Name::new(key), value);
+    }
+    for (key, field) in fields {
+        let is_required = !field.ty.nullable && !field.has_default;
+        if is_required && !coerced.contains_key(key.as_str()) {
+            return Err(at.field(key).expected(&field.ty));
+        }
+    }
+    Ok(Constant::Object(coerced))
+}
+
+/// Refuses what the library's validation takes, or does not survive: variables of types that there
+/// are none of, and literals that the specification says are none of their types.
+pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
+    let literals = Literals(types);
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        for definition in &operation.variable_definitions {
+            let VariableDefinition { var_type, default_value, .. } = &definition.node;
+            let kind = types.kind(named(&var_type.node));
+            if !matches!(kind, Some(Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_))) {
+                let message = format!("\"{}\" is not a type for variables", var_type.node);
+                return Err(invalid_at(message, vec![var_type.pos]));
+            }
+            if let Some(default) = default_value {
+                literals.value(&var_type.node, &default.node.clone().into_value(), default.pos)?;
+            }
+        }
+        let root = types.root(operation.ty == OperationType::Mutation);
+        literals.set(&operation.selection_set.node, root)?;
+    }
+    for fragment in document.fragments.values() {
+        let of = &fragment.node.type_condition.node.on.node;
+        literals.set(&fragment.node.selection_set.node, of)?;
+    }
+    Ok(())
+}
+
+struct Literals<'a>(&'a Types);
+
+impl Literals<'_> {
+    fn set(&self, set: &SelectionSet, parent: &str) -> Result<(), Refusal> {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let Some(of) = self.0.field(parent, &field.node.name.node) else { continue };
+                    for (name, value) in &field.node.arguments {
+                        if let Some(argument) = of.arguments.get(name.node.as_str()) {
+                            self.value(&argument.ty, &value.node, value.pos)?;
+                        }
+                    }
+                    self.set(&field.node.selection_set.node, named(&of.ty))?;
+                }
+                Selection::FragmentSpread(_) => {}
+                Selection::InlineFragment(inline) => {
+                    let condition = inline.node.type_condition.as_ref();
+                    let of = condition.map_or(parent, |condition| condition.node.on.node.as_str());
+                    self.set(&inline.node.selection_set.node, of)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&self, ty: &Type, value: &Value, pos: Pos) -> Result<(), Refusal> {
+        match (&ty.base, value) {
+            (BaseType::List(inner), Value::List(values)) => {
+                values.iter().try_for_each(|value| self.value(inner, value, pos))
+            }
+            (BaseType::List(inner), value) => self.value(inner, value, pos),
+            (BaseType::Named(name), value) => self.named(name, value, pos),
+        }
+    }
+
+    fn named(&self, name: &str, value: &Value, pos: Pos) -> Result<(), Refusal> {
+        let is_right = match (self.0.kind(name), value) {
+            (Some(Kind::Input(fields)), Value::Object(values)) => {
+                return values.iter().try_for_each(|(key, value)| {
+                    let field = fields.get(key.as_str());
+                    field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
+                });
+            }
+            (Some(Kind::Enum(_)), Value::String(_)) => false,
+            (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
+                number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+            }
+            (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
+            _ => true,
+        };
+        if is_right {
+            Ok(())
+        } else {
+            Err(invalid_at(format!("This is not a value of type \"{name}\""), vec![pos]))
+        }
+    }
+}
