@@ -1,5 +1,7 @@
 //! The pre-scan: proves a document valid and cheap before the executor sees it.
 //!
+//! The text is parsed by a parser of our own (`parse.rs`), since the library's deviates from the
+//! grammar; it stops at the limits of characters, tokens and nesting.
 //! async-graphql expands fragments without remembering what it has expanded, before it compares any
 //! limit or looks up a name: a document of a kilobyte can cost it hours. So what it walks through is
 //! counted first, by walking the same way (`expansion.rs`). Only then does it validate the document.
@@ -16,12 +18,13 @@ mod introspection;
 mod lexer;
 mod merge;
 mod operation;
+mod parse;
+mod string;
 mod types;
 mod values;
 
 use std::collections::HashMap;
 
-use async_graphql::parser;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition};
 use async_graphql::{Name, Pos, Positioned, ServerError};
 
@@ -59,7 +62,7 @@ pub(crate) const CREDENTIAL_MUTATIONS: &[&str] = &[
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 
 /// Why a document is not executed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {
     #[error("{message}")]
     Parse { message: String, positions: Vec<Pos> },
@@ -72,26 +75,12 @@ pub(crate) enum Refusal {
     Errors(Vec<ServerError>),
 }
 
-/// Parses `source`, whose size is within the limits.
+/// Parses `source`, which has no more of anything than is allowed.
 fn parse(source: &str) -> Result<ExecutableDocument, Refusal> {
-    at_most("characters", source.chars().count() as u64, CHARACTERS_MAX as u64)?;
-    let measured = lexer::measure(source);
-    at_most("tokens", measured.tokens as u64, TOKENS_MAX as u64)?;
-    at_most("nesting", measured.nesting as u64, NESTING_MAX as u64)?;
-    let document = parser::parse_query(source).map_err(|error| unparsable(&error))?;
+    let document = parse::parse(source)?;
     at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
     at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
     Ok(document)
-}
-
-/// The parser draws the line it failed at; a client has the line, and the location besides.
-fn unparsable(error: &parser::Error) -> Refusal {
-    let drawn = error.to_string();
-    let expected = drawn.rsplit("= ").next().unwrap_or_default().trim();
-    Refusal::Parse {
-        message: format!("Syntax error: {expected}"),
-        positions: error.positions().collect(),
-    }
 }
 
 fn at_most(limit: &'static str, count: u64, max: u64) -> Result<(), Refusal> {
