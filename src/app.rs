@@ -229,7 +229,7 @@ async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
         if migration::status(db.reader()).await?.applied.is_empty() {
             tracing::info!("the database is empty: its tables and keys are made now");
         }
-        migration::up(db.writer(), None).await?;
+        db.migrate_up().await?;
     }
     let status = migration::status(db.reader()).await?;
     if !status.unknown.is_empty() {

@@ -41,8 +41,8 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
 
 async fn act(verb: &Verb, db: &Db) -> anyhow::Result<migration::Status> {
     match verb {
-        Verb::Up => migration::up(db.writer(), None).await?,
-        Verb::Down { steps } => migration::down(db.writer(), *steps).await?,
+        Verb::Up => db.migrate_up().await?,
+        Verb::Down { steps } => db.migrate_down(*steps).await?,
         Verb::Status { .. } => {}
     }
     Ok(migration::status(db.reader()).await?)

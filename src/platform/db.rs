@@ -6,13 +6,14 @@ mod connect;
 mod failure;
 mod inspect;
 mod quick;
+mod typed;
 
 use std::sync::Arc;
 
 use sea_orm::{
-    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
-    IsolationLevel, PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait, metric,
+    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IsolationLevel,
+    PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait, metric,
 };
 
 use self::failure::lost_a_race;
@@ -20,6 +21,8 @@ pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation};
 pub(crate) use self::inspect::sqlite_file;
 use self::quick::Quick;
 pub(crate) use self::quick::{Columns, FromColumns, read_by_fields};
+use self::typed::Typed;
+pub(crate) use self::typed::{Connection, Transaction};
 use super::metrics;
 
 /// How often a transaction that lost to another is tried in all.
@@ -49,15 +52,15 @@ pub(crate) struct Db(Arc<Pools>);
 
 #[derive(Clone, Debug)]
 struct Pools {
-    reader: DatabaseConnection,
-    writer: DatabaseConnection,
+    reader: Connection,
+    writer: Connection,
     /// On SQLite.
     quick: Option<Quick>,
 }
 
 impl Db {
     fn new(reader: DatabaseConnection, writer: DatabaseConnection, quick: Option<Quick>) -> Self {
-        Self(Arc::new(Pools { reader, writer, quick }))
+        Self(Arc::new(Pools { reader: Typed(reader), writer: Typed(writer), quick }))
     }
 
     /// Connects to `url`: `sqlite://path` (created when missing), `postgres://…`, or `mysql://…`
@@ -106,19 +109,28 @@ impl Db {
     }
 
     /// For statements that only read, outside any transaction.
-    pub(crate) fn reader(&self) -> &DatabaseConnection {
+    pub(crate) fn reader(&self) -> &Connection {
         &self.0.reader
     }
 
-    /// For migrations and single statements that write; everything else goes through
-    /// [`Db::begin`].
-    pub(crate) fn writer(&self) -> &DatabaseConnection {
+    /// For single statements that write; everything else goes through [`Db::begin`].
+    pub(crate) fn writer(&self) -> &Connection {
         &self.0.writer
+    }
+
+    /// Applies the migrations that are pending.
+    pub(crate) async fn migrate_up(&self) -> Result<(), migration::Error> {
+        migration::up(&self.0.writer.0, None).await
+    }
+
+    /// Takes back the last migrations.
+    pub(crate) async fn migrate_down(&self, steps: u32) -> Result<(), migration::Error> {
+        migration::down(&self.0.writer.0, steps).await
     }
 
     /// Begins a transaction that will write: READ COMMITTED, and on SQLite `BEGIN IMMEDIATE`, so
     /// that the lock is taken before the first read and never has to be upgraded.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn begin(&self) -> Result<Transaction, DbErr> {
         let options = match self.0.writer.get_database_backend() {
             DbBackend::Sqlite => TransactionOptions {
                 sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -131,11 +143,11 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        self.0.writer.begin_with_options(options).await
+        self.0.writer.0.begin_with_options(options).await.map(Typed)
     }
 
     /// Begins a transaction that only reads, and to which nothing changes meanwhile.
-    pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(crate) async fn snapshot(&self) -> Result<Transaction, DbErr> {
         let options = match self.0.reader.get_database_backend() {
             // There it is so by itself.
             DbBackend::Sqlite => TransactionOptions::default(),
@@ -145,7 +157,7 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        self.0.reader.begin_with_options(options).await
+        self.0.reader.0.begin_with_options(options).await.map(Typed)
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of
@@ -174,14 +186,14 @@ impl Db {
                     let pool = of.get_sqlite_connection_pool();
                     Pool::new(name, pool.size(), pool.num_idle())
                 };
-                vec![pool("reader", &self.0.reader), pool("writer", &self.0.writer)]
+                vec![pool("reader", &self.0.reader.0), pool("writer", &self.0.writer.0)]
             }
             DbBackend::MySql => {
-                let pool = self.0.reader.get_mysql_connection_pool();
+                let pool = self.0.reader.0.get_mysql_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
             _ => {
-                let pool = self.0.reader.get_postgres_connection_pool();
+                let pool = self.0.reader.0.get_postgres_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
         }
@@ -191,7 +203,7 @@ impl Db {
     #[cfg(test)]
     pub(crate) fn without_quick(&self) -> Self {
         let Pools { reader, writer, .. } = self.0.as_ref().clone();
-        Self::new(reader, writer, None)
+        Self::new(reader.0, writer.0, None)
     }
 
     /// Whether the last quick read was one.
@@ -202,7 +214,7 @@ impl Db {
 
     /// Whether the database answers at all.
     pub(crate) async fn ping(&self) -> Result<(), DbErr> {
-        self.0.reader.ping().await
+        self.0.reader.0.ping().await
     }
 
     /// Closes every connection, after what runs on them has ended.
@@ -210,7 +222,7 @@ impl Db {
         if let Some(quick) = &self.0.quick {
             quick.close();
         }
-        self.0.reader.clone().close().await?;
-        self.0.writer.clone().close().await
+        self.0.reader.0.clone().close().await?;
+        self.0.writer.0.clone().close().await
     }
 }

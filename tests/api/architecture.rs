@@ -83,6 +83,19 @@ fn entities_are_seen_by_stores_only() {
     }
 }
 
+/// Those of `platform/db` bind times as what their columns are.
+#[test]
+fn statements_run_on_the_connections_of_the_kit_only() {
+    for (name, text) in sources() {
+        if name.starts_with("platform/db") {
+            continue;
+        }
+        for word in ["DatabaseConnection", "DatabaseTransaction"] {
+            assert!(!text.contains(word), "{name} must not use {word}");
+        }
+    }
+}
+
 #[test]
 fn graphql_is_used_by_graphql_files_only() {
     for (name, text) in sources() {

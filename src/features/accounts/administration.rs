@@ -8,7 +8,7 @@
 //! no service without an admin either; nor does somebody who shuts or deletes their own account.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 
 use super::change::Change;
 use super::extension::Departure;
@@ -18,7 +18,7 @@ use crate::features::audit::{self, Actor, Detail, Event, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, Grant, Grants, Permission, Role, User, Viewer};
-use crate::platform::db::DbFailure;
+use crate::platform::db::{DbFailure, Transaction};
 use crate::platform::id::UserId;
 use crate::platform::mail::{self, Letter};
 
@@ -198,7 +198,7 @@ impl Accounts {
 
     /// Deletes a user's row and whatever names them. Sessions, tokens and links go with the row, by
     /// their foreign keys.
-    async fn erase(&self, txn: &DatabaseTransaction, user: &User) -> Result<(), DbErr> {
+    async fn erase(&self, txn: &Transaction, user: &User) -> Result<(), DbErr> {
         store::delete(txn, user.id).await?;
         self.outbox.erase(txn, user.id).await?;
         match Email::parse(&user.email) {
@@ -211,7 +211,7 @@ impl Accounts {
     /// Looks whether the caller, whose row is locked, and their session are still there.
     pub(super) async fn check(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         by: By<'_>,
         locked: &[User],
     ) -> Result<(), AdminError> {
@@ -226,7 +226,7 @@ impl Accounts {
 
     async fn apply(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         target: &User,
         change: Change<'_>,
         now: DateTime<Utc>,

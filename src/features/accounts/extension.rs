@@ -4,14 +4,14 @@
 use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::administration::{AdminError, By};
 use crate::features::audit::{self, Event, Kind};
 use crate::platform::access::Client;
-use crate::platform::db::Db;
+use crate::platform::db::{Db, Transaction};
 use crate::platform::id::UserId;
 
 /// What a feature keeps of a person.
@@ -30,7 +30,7 @@ pub(crate) type Pending<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + 
 
 /// An account that is about to be deleted, its row locked.
 pub(crate) struct Departure<'a> {
-    pub(crate) txn: &'a DatabaseTransaction,
+    pub(crate) txn: &'a Transaction,
     pub(crate) client: &'a Client,
     pub(crate) by: By<'a>,
     pub(crate) user: UserId,

@@ -9,7 +9,7 @@ pub(super) mod store;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,6 +19,7 @@ use crate::features::accounts::identity::Email;
 use crate::features::audit::{self, Detail, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::platform::access::{Client, OrganizationRole, Viewer};
+use crate::platform::db::Transaction;
 use crate::platform::id::{InvitationId, OrganizationId, UserId};
 use crate::platform::limits::{By, Counts, Limit, Subject};
 use crate::platform::mail::{self, Letter};
@@ -150,7 +151,7 @@ impl Organizations {
     /// Writes the mail of an invitation, with its token.
     async fn mail(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         client: &Client,
         viewer: &Viewer,
         invitation: &Invitation,

@@ -4,11 +4,11 @@
 //! one. Nobody takes the last owner away.
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
 
 use super::{OrganizationError, Organizations, OwnOrganization, about, invitations, store};
 use crate::features::audit::{self, Detail, Event, Kind};
 use crate::platform::access::{Client, OrganizationRole, Viewer};
+use crate::platform::db::Transaction;
 use crate::platform::id::{MembershipId, OrganizationId, UserId};
 
 /// What other members see of a user.
@@ -182,7 +182,7 @@ impl Organizations {
     /// Ends a membership inside the caller's transaction, which has locked the organization.
     async fn take_out(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         id: OrganizationId,
         member: &Member,
     ) -> Result<(), OrganizationError> {
@@ -201,7 +201,7 @@ fn about_member<'a>(client: &'a Client, viewer: &Viewer, kind: Kind, user: UserI
 
 /// Refuses when a member is an owner and there is no other who may sign in.
 async fn keep_an_owner(
-    txn: &DatabaseTransaction,
+    txn: &Transaction,
     id: OrganizationId,
     member: &Member,
 ) -> Result<(), OrganizationError> {

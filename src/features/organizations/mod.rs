@@ -21,7 +21,6 @@ mod store;
 mod switching;
 
 use chrono::{DateTime, Utc};
-use sea_orm::DatabaseTransaction;
 
 pub(crate) use self::departure::EXTENSION;
 pub(crate) use self::error::{InvitationError, OrganizationError};
@@ -31,6 +30,7 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{ActiveOrganization, Client, OrganizationRole, User, Viewer};
+use crate::platform::db::Transaction;
 use crate::platform::id::{OrganizationId, UserId};
 use crate::platform::invalid::{Invalid, Reason};
 
@@ -168,7 +168,7 @@ impl Organizations {
     /// Locks the caller's row, if their session still lives.
     async fn lock_caller(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         viewer: &Viewer,
     ) -> Result<User, OrganizationError> {
         let caller = self.accounts.lock_caller(txn, viewer).await?;
@@ -178,7 +178,7 @@ impl Organizations {
     /// Locks the caller's row and the organization's, and sees them to be a member of at least this role.
     async fn enter(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         viewer: &Viewer,
         id: OrganizationId,
         least: OrganizationRole,

@@ -5,14 +5,14 @@
 //! that two parties hold the token, and the session ends (RFC 9700, section 4.14.2).
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 
 use super::store::{self, FoundToken, Presented};
 use super::token::RefreshToken;
 use super::{EndReason, SessionError, Sessions, Tokens};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, User};
-use crate::platform::db::{DbFailure, is_unique_violation};
+use crate::platform::db::{DbFailure, Transaction, is_unique_violation};
 use crate::platform::jwt;
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
@@ -148,7 +148,7 @@ impl Sessions {
     /// a second time: no token has two successors, whatever the isolation (RT-04).
     async fn consume(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         presented: &RefreshToken,
         token: &FoundToken,
         session_expires_at: DateTime<Utc>,
@@ -181,7 +181,7 @@ impl Sessions {
     /// Follows the salts from a consumed token to the session's live one.
     async fn live_token(
         &self,
-        txn: &DatabaseTransaction,
+        txn: &Transaction,
         presented: &RefreshToken,
         token: &FoundToken,
         now: DateTime<Utc>,
@@ -209,7 +209,7 @@ impl Sessions {
 
     async fn end_for_reuse(
         &self,
-        txn: DatabaseTransaction,
+        txn: Transaction,
         client: &Client,
         session: &store::FoundSession,
         user: User,

@@ -8,13 +8,13 @@ pub(crate) mod graphql;
 mod store;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseTransaction, DbErr};
+use sea_orm::DbErr;
 use serde_json::{Value, json};
 
 use crate::features::accounts::{Accounts, Extension, exported_time};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, Permission, Viewer};
-use crate::platform::db::{Db, DbFailure};
+use crate::platform::db::{Db, DbFailure, Transaction};
 use crate::platform::id::{OrganizationId, TaskId, UserId};
 use crate::platform::invalid::{Invalid, Problem, Reason};
 use crate::platform::page::{Page, Part};
@@ -242,11 +242,7 @@ impl Tasks {
 
     /// The caller as they are now, with their row locked: in a transaction nothing is decided by what the
     /// guard saw. Their session may have been ended since, and their permission or membership too.
-    async fn look_again(
-        &self,
-        txn: &DatabaseTransaction,
-        viewer: &Viewer,
-    ) -> Result<Viewer, TaskError> {
+    async fn look_again(&self, txn: &Transaction, viewer: &Viewer) -> Result<Viewer, TaskError> {
         let again = self.accounts.sessions.look_again(txn, viewer).await?;
         again.ok_or(TaskError::SessionEnded)
     }

@@ -223,7 +223,7 @@ mod tests {
     use super::super::{Db, is_unavailable};
     use super::*;
 
-    async fn insert(db: &Db, bytes: u32) -> (sea_orm::DatabaseTransaction, Result<(), DbErr>) {
+    async fn insert(db: &Db, bytes: u32) -> (super::super::Transaction, Result<(), DbErr>) {
         let txn = db.begin().await.unwrap();
         let sql = format!("INSERT INTO notes VALUES (zeroblob({bytes}))");
         let inserted = txn.execute_unprepared(&sql).await.map(|_| ());

@@ -93,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/test.db", folder.path().display());
         let db = Db::connect(&url, 2).await.unwrap();
-        migration::up(db.writer(), None).await.unwrap();
+        db.migrate_up().await.unwrap();
         let now = DateTime::UNIX_EPOCH;
         for (index, mut statement) in [
             ("refresh_tokens_salt (salt>", with_old_salt(now).build(DbBackend::Sqlite)),

@@ -56,7 +56,7 @@ async fn a_viewer_read_quickly_is_the_viewer_read_in_the_ordinary_way() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 2).await.unwrap();
-    migration::up(db.writer(), None).await.unwrap();
+    db.migrate_up().await.unwrap();
     let now = DateTime::from_timestamp_micros(1_790_000_000_000_001).unwrap();
     let (user, session, organization) = filled(&db, now).await;
     let ordinary = db.without_quick();

@@ -19,7 +19,7 @@ async fn filled() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 2).await.unwrap();
-    migration::up(db.writer(), None).await.unwrap();
+    db.migrate_up().await.unwrap();
     // Whom the tasks belong to is not what is tested here.
     db.writer().execute_unprepared("PRAGMA foreign_keys = OFF").await.unwrap();
     let start = DateTime::from_timestamp_micros(1_790_000_000_000_001).unwrap();

@@ -1,0 +1,87 @@
+//! Connections that bind times as what their columns are.
+//!
+//! sqlx sends a `DateTime<Utc>` to MySQL and MariaDB as a `TIMESTAMP`, which ends in 2038 and begins in 1970,
+//! although the columns are `DATETIME(6)`. [`Db`](super::Db) hands out nothing else than these connections, so no
+//! statement can bind a time in the other way. They hand on the futures of SeaORM as they are: it costs nothing.
+
+use std::pin::Pin;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    QueryResult, Statement, Value,
+};
+
+/// A pool of connections.
+pub(crate) type Connection = Typed<DatabaseConnection>;
+/// A transaction.
+pub(crate) type Transaction = Typed<DatabaseTransaction>;
+
+/// What SeaORM runs statements on.
+#[derive(Clone, Debug)]
+pub(crate) struct Typed<C>(pub(super) C);
+
+type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>>;
+
+// By hand, without `async_trait`: that would box a second future for each statement.
+impl<C: ConnectionTrait> ConnectionTrait for Typed<C> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.0.get_database_backend()
+    }
+
+    fn execute_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, ExecResult>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        self.0.execute_raw(self.typed(statement))
+    }
+
+    fn execute_unprepared<'a, 's, 'f>(&'a self, sql: &'s str) -> Outcome<'f, ExecResult>
+    where
+        'a: 'f,
+        's: 'f,
+        Self: 'f,
+    {
+        self.0.execute_unprepared(sql)
+    }
+
+    fn query_one_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, Option<QueryResult>>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        self.0.query_one_raw(self.typed(statement))
+    }
+
+    fn query_all_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, Vec<QueryResult>>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        self.0.query_all_raw(self.typed(statement))
+    }
+}
+
+impl<C: ConnectionTrait> Typed<C> {
+    fn typed(&self, mut statement: Statement) -> Statement {
+        if self.get_database_backend() == DbBackend::MySql {
+            for value in statement.values.iter_mut().flat_map(|values| &mut values.0) {
+                if let Value::ChronoDateTimeUtc(time) = value {
+                    *value = Value::ChronoDateTime(time.take().map(|time| time.naive_utc()));
+                }
+            }
+        }
+        statement
+    }
+}
+
+impl Transaction {
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        self.0.commit().await
+    }
+
+    #[cfg(test)]
+    pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        self.0.rollback().await
+    }
+}
