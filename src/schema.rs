@@ -5,7 +5,6 @@ pub(crate) mod node;
 use std::sync::Arc;
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
-use chrono::{DateTime, Utc};
 use moka::sync::Cache;
 
 use self::node::NodeQuery;
@@ -51,9 +50,6 @@ pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscriptio
 pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     let (policy, types) = (Policy::default(), SharedTypes::default());
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .override_output_type_description::<DateTime<Utc>>(
-            "A point in time in RFC 3339, UTC, in microseconds.",
-        )
         .directive(policy.reader(types.clone(), listing))
         .data(policy)
         .data(types)

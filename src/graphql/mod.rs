@@ -2,6 +2,7 @@
 
 pub(crate) mod context;
 pub(crate) mod cookie;
+pub(crate) mod date_time;
 pub(crate) mod directive;
 pub(crate) mod document;
 pub(crate) mod error;

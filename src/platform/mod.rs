@@ -14,6 +14,7 @@ pub(crate) mod mail;
 pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod passwords;
+pub(crate) mod rfc3339;
 pub(crate) mod secret;
 pub(crate) mod telemetry;
 pub(crate) mod threads;

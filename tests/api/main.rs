@@ -20,6 +20,7 @@ mod cookies;
 mod cors;
 mod crash;
 mod databases;
+mod date_times;
 #[cfg(target_os = "linux")]
 mod disk;
 mod doctor;

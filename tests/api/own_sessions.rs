@@ -46,8 +46,8 @@ async fn people_see_where_they_are_signed_in_and_end_what_they_choose() {
     assert_eq!(seen[0]["device"], "Firefox on Windows");
     assert_eq!(seen[0]["browser"], "Firefox");
     assert_eq!((&seen[0]["current"], &seen[1]["current"]), (&json!(false), &json!(true)));
-    assert_eq!(seen[0]["createdAt"], "2026-01-01T01:00:00+00:00");
-    assert_eq!(seen[1]["lastUsedAt"], "2026-01-01T01:05:00+00:00");
+    assert_eq!(seen[0]["createdAt"], "2026-01-01T01:00:00.000000Z");
+    assert_eq!(seen[1]["lastUsedAt"], "2026-01-01T01:05:00.000000Z");
 
     // Another's does not exist, nor does one that is over.
     let carol = app.register("carol").await;

@@ -1,6 +1,6 @@
 //! All that is kept of a person, for them to take along (DP-01).
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
 use crate::features::sessions::OwnSession;
 use crate::platform::access::{Client, Grant, User, Viewer};
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+use crate::platform::rfc3339::text;
 
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
@@ -132,9 +133,4 @@ fn account(user: &User, now: DateTime<Utc>) -> Value {
         "updatedAt": text(user.updated_at),
         "lastLoginAt": user.last_login_at.map(text),
     })
-}
-
-/// A time as exports spell it.
-pub(crate) fn text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

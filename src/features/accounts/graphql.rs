@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ use super::{Accounts, CreateError, LIMITS, NewAccount, Registered};
 use crate::features::links::LinkError;
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::{self, auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{PermissionGuard, SignedIn};
@@ -53,11 +54,11 @@ pub(crate) struct User {
     /// Whether the user may sign in.
     is_active: bool,
     /// When the account was made.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When the account was last changed.
-    updated_at: DateTime<Utc>,
+    updated_at: DateTime,
     /// When the user last signed in.
-    last_login_at: Option<DateTime<Utc>>,
+    last_login_at: Option<DateTime>,
     #[graphql(skip)]
     standing: (Role, Grants),
 }
@@ -68,7 +69,7 @@ pub(crate) struct PermissionGrant {
     /// The permission.
     permission: directive::Permission,
     /// Until when it counts; null: until it is revoked.
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<DateTime>,
 }
 
 impl From<&access::User> for User {
@@ -81,19 +82,19 @@ impl From<&access::User> for User {
             full_name: user.full_name.clone(),
             role: user.role.into(),
             is_active: user.is_active,
-            created_at: user.created_at,
-            updated_at: user.updated_at,
-            last_login_at: user.last_login_at,
+            created_at: user.created_at.into(),
+            updated_at: user.updated_at.into(),
+            last_login_at: user.last_login_at.map(Into::into),
             standing: (user.role, user.grants.clone()),
         }
     }
 }
 
 impl PermissionGrant {
-    fn all_of(grants: &Grants, now: DateTime<Utc>) -> Vec<Self> {
+    fn all_of(grants: &Grants, now: chrono::DateTime<Utc>) -> Vec<Self> {
         let shown = |grant: Grant| Self {
             permission: grant.permission.into(),
-            expires_at: grant.expires_at,
+            expires_at: grant.expires_at.map(Into::into),
         };
         grants.at(now).map(shown).collect()
     }
@@ -132,7 +133,7 @@ pub(crate) async fn visible(
     db: &Db,
     viewer: &Viewer,
     ids: &[Uuid],
-    now: DateTime<Utc>,
+    now: chrono::DateTime<Utc>,
 ) -> Result<Vec<User>, DbErr> {
     let sees_all = viewer.user.may(Permission::UsersRead, now);
     let ids = ids.iter().copied().map(UserId).filter(|id| sees_all || *id == viewer.user.id);

@@ -3,7 +3,7 @@
 mod event_type;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::Utc;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ pub(crate) use self::event_type::AuditEventType;
 use super::listing::{Filter, Listing, Log, Page, Place, Recorded, Side};
 use crate::features::accounts::graphql::{User, UserLoader};
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::PermissionGuard;
@@ -20,6 +21,7 @@ use crate::graphql::rule::Rule;
 use crate::platform::access::{Permission, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::id::{AuditEventId, UserId};
+use crate::platform::rfc3339;
 
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";
@@ -42,7 +44,7 @@ pub(crate) struct AuditEvent {
     /// Unique over all types; opaque.
     pub(crate) id: ID,
     /// When it happened; of several refusals the first.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// What happened; null for what only a newer version of the server knows.
     r#type: Option<AuditEventType>,
     /// How it ended.
@@ -86,7 +88,7 @@ impl From<&Recorded> for AuditEvent {
     fn from(event: &Recorded) -> Self {
         Self {
             id: event.place.id.to_string().into(),
-            created_at: event.place.created_at,
+            created_at: event.place.created_at.into(),
             r#type: event.kind.map(Into::into),
             outcome: match event.is_done {
                 true => AuditEventOutcome::Done,
@@ -123,7 +125,7 @@ pub(crate) async fn visible(
     log: &Log,
     viewer: &Viewer,
     ids: &[Uuid],
-    now: DateTime<Utc>,
+    now: chrono::DateTime<Utc>,
 ) -> Result<Vec<AuditEvent>, DbErr> {
     let ids: Vec<_> = ids.iter().copied().map(AuditEventId).collect();
     if viewer.user.may(Permission::AuditRead, now) {
@@ -145,9 +147,9 @@ pub(crate) struct AuditEventFilter {
     /// Only what happened to this user, key or organization.
     target: Option<ID>,
     /// Only events at this time or later.
-    from: Option<DateTime<Utc>>,
+    from: Option<DateTime>,
     /// Only events before this time.
-    until: Option<DateTime<Utc>>,
+    until: Option<DateTime>,
 }
 
 /// An event in a list.
@@ -272,8 +274,8 @@ fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
         actor: id("filter.actor", filter.actor)?,
         target: id("filter.target", filter.target)?,
         about: None,
-        from: filter.from,
-        until: filter.until,
+        from: filter.from.map(Into::into),
+        until: filter.until.map(Into::into),
     })
 }
 
@@ -284,14 +286,14 @@ fn parse_id(path: &'static str, id: &ID) -> Result<Uuid> {
 
 fn cursor(event: &Recorded) -> String {
     let Place { created_at, id } = event.place;
-    let key = created_at.to_rfc3339_opts(SecondsFormat::Micros, true);
+    let key = rfc3339::text(created_at);
     Cursor { order: ORDER.to_owned(), key, id: id.to_string() }.encode()
 }
 
 fn parse_place(path: &'static str, text: &str) -> Result<Place> {
     let cursor = Cursor::parse(path, text, ORDER)?;
-    let time = DateTime::parse_from_rfc3339(&cursor.key).ok();
-    time.zip(Uuid::try_parse(&cursor.id).ok())
-        .map(|(time, id)| Place { created_at: time.with_timezone(&Utc), id: AuditEventId(id) })
+    rfc3339::parse(&cursor.key)
+        .zip(Uuid::try_parse(&cursor.id).ok())
+        .map(|(time, id)| Place { created_at: time, id: AuditEventId(id) })
         .ok_or_else(|| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
 }

@@ -5,11 +5,12 @@ use sea_orm::DbErr;
 use serde_json::{Value, json};
 
 use super::{invitations, store};
-use crate::features::accounts::{AdminError, By, Departure, Extension, exported_time};
+use crate::features::accounts::{AdminError, By, Departure, Extension};
 use crate::features::audit::Kind;
 use crate::platform::access::OrganizationRole;
 use crate::platform::db::Db;
 use crate::platform::id::{OrganizationId, UserId};
+use crate::platform::rfc3339;
 
 pub(crate) const EXTENSION: Extension = Extension {
     name: "organizations",
@@ -21,7 +22,7 @@ async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
     let memberships = store::list_with_times(db.reader(), user).await?;
     let membership = |(id, name, role, since): (_, _, OrganizationRole, _)| {
         let (id, name): (OrganizationId, String) = (id, name);
-        json!({ "id": id, "name": name, "role": role.as_str(), "memberSince": exported_time(since) })
+        json!({ "id": id, "name": name, "role": role.as_str(), "memberSince": rfc3339::text(since) })
     };
     Ok(memberships.into_iter().map(membership).collect())
 }

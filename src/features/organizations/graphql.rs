@@ -5,7 +5,6 @@ mod loader;
 mod membership;
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -19,6 +18,7 @@ use super::{Member, OrganizationError, Organizations, OwnOrganization};
 use crate::features::login::graphql::AuthPayload;
 use crate::features::tasks::graphql::TaskConnection;
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::{self, auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, OrganizationRoleGuard, SignedIn};
@@ -38,9 +38,9 @@ pub(crate) struct Organization {
     /// What it is called.
     name: String,
     /// When it was made.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When it last got another name.
-    updated_at: DateTime<Utc>,
+    updated_at: DateTime,
     /// What the caller may do there; null for whoever is no member.
     my_role: Option<directive::OrganizationRole>,
     #[graphql(skip)]
@@ -52,8 +52,8 @@ impl From<OwnOrganization> for Organization {
         Self {
             id: own.id.to_string().into(),
             name: own.name.clone(),
-            created_at: own.created_at,
-            updated_at: own.updated_at,
+            created_at: own.created_at.into(),
+            updated_at: own.updated_at.into(),
             my_role: Some(own.role.into()),
             own,
         }

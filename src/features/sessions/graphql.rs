@@ -1,12 +1,12 @@
 //! One's own sessions in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{OwnSession, RevokeError, Sessions};
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::{auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
@@ -23,9 +23,9 @@ pub(crate) struct Session {
     /// Unique over all types; opaque.
     pub(crate) id: ID,
     /// When the user signed in.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When it was last refreshed, which an application in use does every few minutes.
-    last_used_at: DateTime<Utc>,
+    last_used_at: DateTime,
     /// The address it was begun from.
     ip: Option<String>,
     /// The program it was begun from, as that calls itself.
@@ -92,8 +92,8 @@ impl Session {
         let device = session.user_agent.as_deref().map(Device::of);
         Self {
             id: session.id.to_string().into(),
-            created_at: session.created_at,
-            last_used_at: session.last_used_at,
+            created_at: session.created_at.into(),
+            last_used_at: session.last_used_at.into(),
             ip: session.ip.clone(),
             user_agent: session.user_agent.clone(),
             device: device.and_then(Device::name),

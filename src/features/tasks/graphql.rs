@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -15,6 +15,7 @@ use super::{Changes, Of, Scope, Task as Row, TaskError, Tasks};
 use crate::features::accounts::graphql::UserLoader;
 use crate::features::organizations::graphql::{Organization, PublicProfile};
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{PermissionGuard, SignedIn};
@@ -41,9 +42,9 @@ pub(crate) struct Task {
     /// Whether it is.
     is_done: bool,
     /// When the task was made.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// When the task was last changed.
-    updated_at: DateTime<Utc>,
+    updated_at: DateTime,
     #[graphql(skip)]
     made_by: UserId,
     #[graphql(skip)]
@@ -74,8 +75,8 @@ impl From<&Row> for Task {
             id: row.id.to_string().into(),
             title: row.title.clone(),
             is_done: row.is_done,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            created_at: row.created_at.into(),
+            updated_at: row.updated_at.into(),
             made_by: row.owner,
             made_in: row.organization,
         }
@@ -112,7 +113,7 @@ pub(crate) async fn visible(
     db: &Db,
     viewer: &Viewer,
     ids: &[Uuid],
-    now: DateTime<Utc>,
+    now: chrono::DateTime<Utc>,
 ) -> Result<Vec<Task>, DbErr> {
     let ids: Vec<_> = ids.iter().copied().map(TaskId).collect();
     let tasks = Tasks::find_all(db, Scope::seen_by(viewer, now), &ids).await?;

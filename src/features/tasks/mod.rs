@@ -11,13 +11,14 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
-use crate::features::accounts::{Accounts, Extension, exported_time};
+use crate::features::accounts::{Accounts, Extension};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, Permission, Viewer};
 use crate::platform::db::{Db, DbFailure, Transaction};
 use crate::platform::id::{OrganizationId, TaskId, UserId};
 use crate::platform::invalid::{Invalid, Problem, Reason};
 use crate::platform::page::{Page, Part};
+use crate::platform::rfc3339;
 
 const TITLE_LENGTH_MAX: usize = 200;
 const TITLE_EMPTY: Invalid = Invalid::new(Reason::TooShort, "A task needs a title");
@@ -303,8 +304,8 @@ async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
                 "organization": task.organization,
                 "title": task.title,
                 "isDone": task.is_done,
-                "createdAt": exported_time(task.created_at),
-                "updatedAt": exported_time(task.updated_at),
+                "createdAt": rfc3339::text(task.created_at),
+                "updatedAt": rfc3339::text(task.updated_at),
             })
         }));
         if !page.has_more {

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OpenFlags, Row, params_from_iter};
 use sea_orm::{Statement, Value};
 use uuid::Uuid;
 
-use crate::platform::metrics;
+use crate::platform::{metrics, rfc3339};
 
 /// How long a statement may hold the thread. A page of a hundred users takes a hundredth of it.
 const TIME_MAX: Duration = Duration::from_millis(10);
@@ -194,7 +194,7 @@ plain!(bool, i32, i64, String, Uuid);
 
 impl FromColumns for DateTime<Utc> {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
-        columns.parse(|text| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()))
+        columns.parse(rfc3339::parse)
     }
 }
 

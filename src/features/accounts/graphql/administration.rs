@@ -1,11 +1,11 @@
 //! What admins, and others who may, do to accounts, in the schema.
 
 use async_graphql::{Context, ID, Object};
-use chrono::{DateTime, Utc};
 
 use super::{PermissionGrant, User};
 use crate::features::accounts::{Accounts, AdminError, By};
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::{self, auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard};
@@ -51,9 +51,10 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
         #[graphql(desc = "The permission to give.")] permission: directive::Permission,
         #[graphql(desc = "Until when it counts; until it is revoked by default.")]
-        expires_at: Option<DateTime<Utc>>,
+        expires_at: Option<DateTime>,
     ) -> Result<Vec<PermissionGrant>> {
         let now = ctx.service::<Clock>().now();
+        let expires_at = expires_at.map(Into::into);
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
             let message = "This time is over";
             return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));

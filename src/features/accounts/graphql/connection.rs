@@ -1,7 +1,6 @@
 //! Users as a Relay connection.
 
 use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
-use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::User;
 use super::shape::EdgeShape;
@@ -14,6 +13,7 @@ use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::graphql::row::Rows;
 use crate::platform::access;
 use crate::platform::id::UserId;
+use crate::platform::rfc3339;
 
 /// Which users are meant.
 #[derive(InputObject, Default)]
@@ -115,7 +115,7 @@ fn name(order: Order) -> String {
 pub(super) fn cursor_of(order: Order, user: &access::User) -> String {
     let place = order.place(user);
     let key = match place.key {
-        Key::CreatedAt(time) => time.to_rfc3339_opts(SecondsFormat::Micros, true),
+        Key::CreatedAt(time) => rfc3339::text(time),
         Key::Username(name) => name,
     };
     Cursor { order: name(order), key, id: place.id.to_string() }.encode()
@@ -124,9 +124,7 @@ pub(super) fn cursor_of(order: Order, user: &access::User) -> String {
 fn parse_place(path: &'static str, text: &str, order: Order) -> Result<Place> {
     let cursor = Cursor::parse(path, text, &name(order))?;
     let key = match order.field {
-        OrderField::CreatedAt => DateTime::parse_from_rfc3339(&cursor.key)
-            .ok()
-            .map(|time| Key::CreatedAt(time.with_timezone(&Utc))),
+        OrderField::CreatedAt => rfc3339::parse(&cursor.key).map(Key::CreatedAt),
         OrderField::Username => (!cursor.key.contains('\0')).then_some(Key::Username(cursor.key)),
     };
     key.zip(UserId::parse(&cursor.id))

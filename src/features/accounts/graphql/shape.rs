@@ -4,6 +4,7 @@ use async_graphql::parser::types::Field;
 use async_graphql::resolver_utils::enum_value;
 use async_graphql::{ScalarType, Value};
 
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::row::{Fill, Plan, Shape};
 use crate::platform::access::{Role, User};
@@ -36,11 +37,11 @@ impl Shape for UserShape {
                 })
             }
             "isActive" => Box::new(|user| user.is_active.into()),
-            "createdAt" => Box::new(|user| user.created_at.to_value()),
-            "updatedAt" => Box::new(|user| user.updated_at.to_value()),
-            "lastLoginAt" => {
-                Box::new(|user| user.last_login_at.map_or(Value::Null, |time| time.to_value()))
-            }
+            "createdAt" => Box::new(|user| DateTime::from(user.created_at).to_value()),
+            "updatedAt" => Box::new(|user| DateTime::from(user.updated_at).to_value()),
+            "lastLoginAt" => Box::new(|user| {
+                user.last_login_at.map_or(Value::Null, |time| DateTime::from(time).to_value())
+            }),
             _ => return None,
         })
     }

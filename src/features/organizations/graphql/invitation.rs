@@ -1,7 +1,6 @@
 //! Invitations to organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::{Organization, organization};
 use crate::features::links::{self, LinkToken};
@@ -9,6 +8,7 @@ use crate::features::organizations::{
     self as domain, INVITE_LIMITS, InvitationError, Organizations, RECIPIENT_LIMITS,
 };
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::{self, auth, fresh, limit};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
@@ -29,9 +29,9 @@ pub(crate) struct Invitation {
     /// The user id of whoever invited them, if that account still exists.
     invited_by: Option<ID>,
     /// When it was sent.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// Until when it can be accepted.
-    expires_at: DateTime<Utc>,
+    expires_at: DateTime,
 }
 
 impl From<&domain::Invitation> for Invitation {
@@ -41,8 +41,8 @@ impl From<&domain::Invitation> for Invitation {
             email: invitation.email.clone(),
             role: invitation.role.into(),
             invited_by: invitation.invited_by.map(|id| id.to_string().into()),
-            created_at: invitation.created_at,
-            expires_at: invitation.expires_at,
+            created_at: invitation.created_at.into(),
+            expires_at: invitation.expires_at.into(),
         }
     }
 }

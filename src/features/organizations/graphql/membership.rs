@@ -1,13 +1,13 @@
 //! Members of organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
 use super::{Organization, organization};
 use crate::features::accounts::graphql::User;
 use crate::features::organizations::{Member, OrganizationError, Organizations, Profile};
 use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::{self, auth, fresh};
 use crate::graphql::error::Result;
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
@@ -55,7 +55,7 @@ pub(crate) struct Membership {
     /// What the user may do in the organization.
     role: directive::OrganizationRole,
     /// When the user joined.
-    created_at: DateTime<Utc>,
+    created_at: DateTime,
     /// Who belongs to it.
     user: PublicProfile,
     /// What they belong to.
@@ -67,7 +67,7 @@ impl Membership {
         Self {
             id: member.id.to_string().into(),
             role: member.role.into(),
-            created_at: member.created_at,
+            created_at: member.created_at.into(),
             user: PublicProfile::from(&member.user),
             organization: organization.clone(),
         }

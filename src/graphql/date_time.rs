@@ -1,0 +1,47 @@
+//! The scalar `DateTime`.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use chrono::Utc;
+
+use crate::platform::rfc3339;
+
+/// A point in time, as clients give and get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DateTime(chrono::DateTime<Utc>);
+
+/// A point in time, in RFC 3339. The server sends UTC with six digits of a fraction, as in
+/// 2026-11-28T09:30:00.000000Z. It accepts any offset, the years 0001 to 9999 in UTC, and no leap
+/// seconds; it cuts off digits beyond microseconds.
+#[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
+impl ScalarType for DateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => rfc3339::parse(text).map(Self).ok_or_else(|| {
+                InputValueError::custom("This is no time as in 2026-11-28T09:30:00Z")
+            }),
+            _ => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    /// Asked before anything of an operation runs. Without it a wrong time would be refused only once the
+    /// mutations before it have been committed.
+    fn is_valid(value: &Value) -> bool {
+        matches!(value, Value::String(text) if rfc3339::parse(text).is_some())
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(rfc3339::text(self.0))
+    }
+}
+
+impl From<chrono::DateTime<Utc>> for DateTime {
+    fn from(time: chrono::DateTime<Utc>) -> Self {
+        Self(time)
+    }
+}
+
+impl From<DateTime> for chrono::DateTime<Utc> {
+    fn from(DateTime(time): DateTime) -> Self {
+        time
+    }
+}
