@@ -25,6 +25,7 @@ mod date_times;
 mod disk;
 mod doctor;
 mod errors;
+mod far_future;
 mod faults;
 mod http;
 mod introspection;
