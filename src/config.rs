@@ -61,6 +61,8 @@ pub struct Config {
     pub(crate) allowed_origins: Vec<String>,
     /// Proxies in front, whose word on where a request comes from counts.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Of clients, at once; trusted proxies may have more.
+    pub(crate) connections_per_address: u32,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
     pub(crate) database_connections: u32,

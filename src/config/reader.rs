@@ -58,6 +58,11 @@ impl Reader {
             host,
             allowed_origins: self.allowed_origins(settings, is_development),
             trusted_proxies: self.trusted_proxies(settings),
+            connections_per_address: self.number(
+                "CONNECTIONS_PER_ADDRESS",
+                &settings.connections_per_address,
+                1..=100_000,
+            ),
             data_dir: settings.data_dir.clone(),
             database_url,
             database_connections: self.number(

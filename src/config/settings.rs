@@ -32,6 +32,9 @@ pub struct Settings {
     /// Proxies in front: addresses and networks, whose X-Forwarded-For is believed
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "", global = true)]
     pub(super) trusted_proxies: String,
+    /// Most connections of clients from one address (one /64 of IPv6); TRUSTED_PROXIES may have more
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value = "512", global = true)]
+    pub(super) connections_per_address: String,
     /// Folder for the embedded database and the generated secret
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
     pub(super) data_dir: PathBuf,

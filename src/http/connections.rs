@@ -3,35 +3,49 @@
 //! HTTP/1.1 only: a proxy in front speaks HTTP/2 and TLS. What cannot be parsed is refused by hyper,
 //! without a body.
 //!
-//! A connection that waits for its client costs a place that another may need. So it waits for a
-//! limited time, and once all places are taken, whoever has waited longest makes room for the
-//! newcomer: a thousand silent sockets keep nobody out.
+//! A connection that waits for its client costs a place that another may need, whether it waits for
+//! a head, for a body, for the next request or for its answer to be taken. So it waits for a limited
+//! time, and for less when bytes pass too slowly. An address may have a limited number of places, and
+//! once all are taken, the address that has most of them makes room: its slowest connection goes, but
+//! never one whose request is executed (HT-10).
+
+mod socket;
+mod state;
+mod table;
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::http::header::{CONNECTION, EXPECT};
+use axum::http::{HeaderValue, Method};
 use axum::response::Response;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
-use tokio_util::io::InspectReader;
 
-use super::framing::{Ambiguous, Framing};
+use self::socket::Socket;
+use self::state::Unfit;
+pub(super) use self::state::{State, patience};
+use self::table::{Admission, Client, Table};
+use super::body::Arriving;
+use super::framing::Ambiguous;
 use crate::platform::metrics;
 
 /// Connections at once. Each may hold a request's head and body, 200 KiB in all.
@@ -43,6 +57,10 @@ const FILES_RESERVED: u32 = 128;
 const HEAD_LENGTH_MAX: usize = 96 * 1024;
 /// The pause after an accept that failed for want of something, before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The pause before a place is looked for again, when all connections are at work.
+const CROWDED_PAUSE: Duration = Duration::from_millis(10);
+/// An address that has too many connections is told of at most so often.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// How long, and how many.
 #[derive(Clone, Copy, Debug)]
@@ -50,13 +68,15 @@ pub(super) struct Limits {
     /// From the first byte of a request, or a connection's beginning, to the end of its headers.
     pub(super) head: Duration,
     /// From an answer to the next request's first byte. An answer that its client does not take
-    /// is given up after that time too.
+    /// is given up after that time too, or sooner when it is taken too slowly.
     pub(super) idle: Duration,
     pub(super) connections: u32,
+    /// Of them, from one IPv4 address or one /64 of IPv6.
+    pub(super) per_address: u32,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    pub(super) fn new(per_address: u32) -> Self {
         let (head, idle) = (Duration::from_secs(10), Duration::from_secs(75));
         let connections = match files_max() {
             Some(files) => {
@@ -67,7 +87,7 @@ impl Default for Limits {
         if connections < CONNECTIONS_MAX {
             tracing::warn!("the limit of open files allows {connections} connections at once");
         }
-        Self { head, idle, connections }
+        Self { head, idle, connections, per_address }
     }
 }
 
@@ -92,15 +112,24 @@ pub(super) struct Connections {
     router: Router,
     limits: Limits,
     places: Arc<Semaphore>,
-    /// Wakes the connection that has waited longest for its client, to make room.
-    crowded: Arc<Notify>,
+    table: Arc<Table>,
+    warned: Mutex<Option<Instant>>,
     stop: watch::Sender<()>,
 }
 
 impl Connections {
-    pub(super) fn new(router: Router, limits: Limits) -> Self {
+    /// From addresses that are `exempt` any number of connections may come: they are proxies.
+    pub(super) fn new(router: Router, limits: Limits, exempt: &[IpNet]) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections as usize));
-        Self { router, limits, places, crowded: Arc::default(), stop: watch::Sender::default() }
+        let table = Arc::new(Table::new(limits.per_address, exempt));
+        Self {
+            router,
+            limits,
+            places,
+            table,
+            warned: Mutex::default(),
+            stop: watch::Sender::default(),
+        }
     }
 
     /// Accepts for ever. Nothing that a client does, and no lack of files, ends this.
@@ -108,13 +137,17 @@ impl Connections {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let Some(place) = self.place().await else { return };
+                    let admission = self.admit(peer.ip());
+                    if admission == Admission::Refused {
+                        continue;
+                    }
+                    let Some(place) = self.place(admission).await else { return };
                     self.attend(stream, peer, place);
                 }
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
                     tracing::error!(error = %error, "a connection cannot be accepted");
-                    self.crowded.notify_one();
+                    self.table.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -128,36 +161,69 @@ impl Connections {
         let _all = places.acquire_many(limits.connections).await;
     }
 
+    fn admit(&self, address: IpAddr) -> Admission {
+        let client = Client::of(address);
+        let admission = self.table.admit(client);
+        if admission != Admission::Free {
+            self.warn(client);
+        }
+        admission
+    }
+
+    fn warn(&self, client: Client) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_some_and(|warned| warned.elapsed() < WARN_EVERY) {
+            return;
+        }
+        *warned = Some(Instant::now());
+        // The address of a person is not for the log.
+        let address = client.private().map(|address| address.to_string());
+        tracing::warn!(
+            client.address = address,
+            "an address has as many connections as CONNECTIONS_PER_ADDRESS allows ({}); if it is a \
+             proxy, add it to TRUSTED_PROXIES",
+            self.limits.per_address
+        );
+    }
+
     /// A place for one connection; `None` is never, since nobody closes the semaphore.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+    async fn place(&self, admission: Admission) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(place);
         }
-        self.crowded.notify_one();
+        while admission != Admission::Replacing && !self.table.make_room() {
+            let free = Arc::clone(&self.places).acquire_owned();
+            // All are at work: the first that is done, or waits for its client, makes room.
+            if let Ok(place) = tokio::time::timeout(CROWDED_PAUSE, free).await {
+                return place.ok();
+            }
+        }
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
     fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         // An answer is written at once; waiting for more to send would only delay it.
         let _ = stream.set_nodelay(true);
+        self.run(stream, peer, place);
+    }
+
+    fn run<S>(&self, stream: S, peer: SocketAddr, place: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let state = Arc::new(State::new(self.limits));
-        let heard = Arc::clone(&state);
-        let io = InspectReader::new(stream, move |bytes: &[u8]| {
-            if !bytes.is_empty() {
-                heard.hear(bytes);
-            }
-        });
+        let entry = self.table.enter(Client::of(peer.ip()), &state);
+        let io = Socket::new(stream, Arc::clone(&state));
         let service = service(self.router.clone(), peer, Arc::clone(&state));
         let connection = http1::Builder::new()
-            // The state below knows better when a client is late.
+            // The state knows better when a client is late.
             .header_read_timeout(None)
             .max_buf_size(HEAD_LENGTH_MAX)
             .serve_connection(TokioIo::new(io), service);
-        let (crowded, stop) = (Arc::clone(&self.crowded), self.stop.subscribe());
-        let present = metrics::connection();
+        let (stop, present) = (self.stop.subscribe(), metrics::connection());
         tokio::spawn(async move {
-            guard(connection, &state, &crowded, stop).await;
-            drop((place, present));
+            guard(connection, &state, stop).await;
+            drop((entry, place, present));
         });
     }
 }
@@ -181,82 +247,41 @@ fn service(
 > {
     let router = TowerToHyperService::new(router);
     service_fn(move |request: Request<Incoming>| {
-        state.begin();
-        let mut request = request.map(Body::new);
+        let begun = state.begin(request.body().size_hint().exact());
+        // Where a tunnel might begin, no further request does.
+        let mut is_last = request.method() == Method::CONNECT;
+        let is_expecting = request.headers().contains_key(EXPECT);
+        let mut request = request.map(|body| match body.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(Arriving::new(body, Arc::clone(&state), is_expecting)),
+        });
         request.extensions_mut().insert(ConnectInfo(peer));
-        if state.framing().is_ambiguous() {
+        if matches!(begun, Err(Unfit::Ambiguous)) {
             request.extensions_mut().insert(Ambiguous);
+            is_last = true;
         }
-        let (answer, state) = (router.call(request), Arc::clone(&state));
+        let answering = match begun {
+            Ok(()) | Err(Unfit::Ambiguous) => Some(router.call(request)),
+            Err(Unfit::Evicted) => None,
+        };
+        let state = Arc::clone(&state);
         async move {
-            let answer = answer.await;
-            state.end();
+            // An evicted connection is about to be dropped, and its request is not executed.
+            let Some(answering) = answering else { return pending().await };
+            let mut answer = answering.await;
+            let has_unread_body = state.end();
+            if let (true, Ok(answer)) = (is_last || has_unread_body, &mut answer) {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             answer
         }
     })
-}
-
-/// What a connection is about.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Between two requests.
-    Idle { until: Instant },
-    /// A request's headers are coming in.
-    Head { until: Instant },
-    /// A request is read, executed and answered; the endpoints limit their time themselves.
-    Busy,
-}
-
-/// The phase of one connection, told by what passes through its socket and its service. Both run
-/// within the connection's own task, so nobody needs to be woken.
-struct State {
-    limits: Limits,
-    phase: Mutex<Phase>,
-    framing: Mutex<Framing>,
-}
-
-impl State {
-    fn new(limits: Limits) -> Self {
-        let phase = Phase::Head { until: Instant::now() + limits.head };
-        Self { limits, phase: Mutex::new(phase), framing: Mutex::default() }
-    }
-
-    fn phase(&self) -> Phase {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set(&self, phase: Phase) {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
-    }
-
-    fn framing(&self) -> MutexGuard<'_, Framing> {
-        self.framing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn hear(&self, bytes: &[u8]) {
-        if matches!(self.phase(), Phase::Idle { .. }) {
-            self.set(Phase::Head { until: Instant::now() + self.limits.head });
-            *self.framing() = Framing::default();
-        }
-        if matches!(self.phase(), Phase::Head { .. }) {
-            self.framing().see(bytes);
-        }
-    }
-
-    fn begin(&self) {
-        self.set(Phase::Busy);
-    }
-
-    fn end(&self) {
-        self.set(Phase::Idle { until: Instant::now() + self.limits.idle });
-    }
 }
 
 /// Drives a connection until it ends, its client is late, or its place is needed.
 async fn guard<I, S>(
     connection: http1::Connection<I, S>,
     state: &State,
-    crowded: &Notify,
     mut stop: watch::Receiver<()>,
 ) where
     I: Read + Write + Unpin,
@@ -265,25 +290,28 @@ async fn guard<I, S>(
     let mut connection = pin!(connection);
     let mut is_stopping = false;
     loop {
-        let phase = state.phase();
+        let deadline = state.deadline();
         let ended = poll_fn(|context| match connection.as_mut().poll(context) {
             // A broken connection is its client's affair.
             Poll::Ready(_outcome) => Poll::Ready(true),
-            Poll::Pending if state.phase() != phase => Poll::Ready(false),
+            Poll::Pending if state.deadline() != deadline => Poll::Ready(false),
             Poll::Pending => Poll::Pending,
         });
-        let given_up = async {
-            match phase {
-                Phase::Busy => pending().await,
-                Phase::Idle { until } | Phase::Head { until } => tokio::select! {
-                    () = tokio::time::sleep_until(until) => {}
-                    () = crowded.notified() => {}
-                },
+        let late = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => pending().await,
             }
         };
         tokio::select! {
             has_ended = ended => if has_ended { return },
-            () = given_up => return,
+            () = late => {
+                if let Some(cut) = state.cut() {
+                    metrics::connection_was_cut(cut);
+                }
+                return;
+            }
+            () = state.evicted() => return,
             _ = stop.changed(), if !is_stopping => is_stopping = true,
         }
         if is_stopping {
@@ -293,135 +321,4 @@ async fn guard<I, S>(
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::http::StatusCode;
-    use axum::routing::get;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
-    const SHORT: Duration = Duration::from_millis(50);
-    const LONG: Duration = Duration::from_mins(10);
-    const CALM: Limits = Limits { head: LONG, idle: LONG, connections: 10 };
-
-    async fn serve(router: Router, limits: Limits) -> (SocketAddr, Arc<Connections>) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let connections = Arc::new(Connections::new(router, limits));
-        let accepting = Arc::clone(&connections);
-        tokio::spawn(async move { accepting.accept(listener).await });
-        (address, connections)
-    }
-
-    fn greeting() -> Router {
-        Router::new().route("/", get(|| async { "hello" }))
-    }
-
-    async fn send(stream: &mut TcpStream, bytes: &[u8]) -> String {
-        stream.write_all(bytes).await.unwrap();
-        let mut answer = vec![0; 1024];
-        let length = stream.read(&mut answer).await.unwrap();
-        String::from_utf8(answer[..length].to_vec()).unwrap()
-    }
-
-    /// Waits until the server has closed the connection.
-    async fn is_closed(stream: &mut TcpStream) -> bool {
-        matches!(stream.read(&mut [0; 16]).await, Ok(0) | Err(_))
-    }
-
-    #[tokio::test]
-    async fn a_head_that_does_not_come_is_given_up_and_an_idle_client_is_not() {
-        let (address, _) = serve(greeting(), Limits { head: SHORT, ..CALM }).await;
-        let mut silent = TcpStream::connect(address).await.unwrap();
-        assert!(is_closed(&mut silent).await);
-
-        let mut patient = TcpStream::connect(address).await.unwrap();
-        assert!(send(&mut patient, GET).await.ends_with("hello"));
-        tokio::time::sleep(SHORT * 3).await;
-        assert!(send(&mut patient, GET).await.ends_with("hello"), "idle for longer than a head");
-        patient.write_all(&GET[..9]).await.unwrap();
-        assert!(is_closed(&mut patient).await, "the next head began and did not end");
-    }
-
-    #[tokio::test]
-    async fn an_idle_connection_is_closed() {
-        let (address, _) = serve(greeting(), Limits { idle: SHORT, ..CALM }).await;
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        assert!(send(&mut stream, GET).await.ends_with("hello"));
-        assert!(is_closed(&mut stream).await);
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_is_not_taken_is_given_up() {
-        let router = Router::new().route("/", get(|| async { "x".repeat(64 << 20) }));
-        let (address, connections) = serve(router, Limits { idle: SHORT, ..CALM }).await;
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(GET).await.unwrap();
-        stream.readable().await.unwrap();
-        // Its place is free again although it has read nothing.
-        let all = connections.places.acquire_many(CALM.connections).await.unwrap();
-        drop(all);
-    }
-
-    #[tokio::test]
-    async fn at_the_cap_who_has_waited_longest_makes_room() {
-        let (address, _) = serve(greeting(), Limits { connections: 2, ..CALM }).await;
-        let mut first = TcpStream::connect(address).await.unwrap();
-        assert!(send(&mut first, GET).await.ends_with("hello"));
-        let mut second = TcpStream::connect(address).await.unwrap();
-        assert!(send(&mut second, GET).await.ends_with("hello"));
-        let mut third = TcpStream::connect(address).await.unwrap();
-        assert!(send(&mut third, GET).await.ends_with("hello"));
-
-        assert!(is_closed(&mut first).await);
-        assert!(send(&mut second, GET).await.ends_with("hello"));
-    }
-
-    struct Dropped(mpsc::UnboundedSender<&'static str>);
-
-    impl Drop for Dropped {
-        fn drop(&mut self) {
-            let _ = self.0.send("dropped");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_that_leaves_takes_its_request_with_it() {
-        let (told, mut steps) = mpsc::unbounded_channel();
-        let handler = move || {
-            let told = told.clone();
-            async move {
-                let _ = told.send("begun");
-                let _dropped = Dropped(told);
-                pending::<StatusCode>().await
-            }
-        };
-        let router = Router::new().route("/", get(handler));
-        let (address, connections) = serve(router, CALM).await;
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(GET).await.unwrap();
-        assert_eq!(steps.recv().await, Some("begun"));
-        assert_eq!(connections.places.available_permits(), 9);
-        drop(stream);
-        assert_eq!(steps.recv().await, Some("dropped"));
-        let _all = connections.places.acquire_many(CALM.connections).await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_connection_that_panics_hurts_no_other_and_frees_its_place() {
-        // Without the layer that catches panics: the connection's own task dies of it.
-        async fn boom() -> StatusCode {
-            panic!("on purpose")
-        }
-        let (address, connections) = serve(greeting().route("/boom", get(boom)), CALM).await;
-        let mut other = TcpStream::connect(address).await.unwrap();
-        assert!(send(&mut other, GET).await.ends_with("hello"));
-        let mut panicking = TcpStream::connect(address).await.unwrap();
-        panicking.write_all(b"GET /boom HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-        assert!(is_closed(&mut panicking).await);
-        assert!(send(&mut other, GET).await.ends_with("hello"));
-        assert_eq!(connections.places.available_permits(), 9);
-    }
-}
+mod tests;

@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use async_graphql::{PathSegment, Request, Response as GraphqlResponse, ServerError, Value};
 use axum::Extension;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{self, State};
-use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Map;
@@ -19,7 +18,7 @@ use uuid::Uuid;
 use super::accept::MediaType;
 use super::json::StrictMap;
 use super::observe::Answered;
-use super::{failure, origin, refusal, request};
+use super::{body, failure, origin, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Lookup, Refusal, Scanned};
@@ -30,12 +29,6 @@ use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
 use crate::platform::threads::NoThread;
 
-/// The most a request may hold (GQ-01), enforced while it streams in.
-const BODY_LENGTH_MAX: usize = 100 * 1024;
-/// The most the whole body may take to come in (HT-03).
-const BODY_READ_MAX: Duration = Duration::from_secs(15);
-/// How long a body that was refused is still read, to no purpose but that of being polite.
-const LINGER_MAX: Duration = Duration::from_secs(2);
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
 /// The most errors one response lists (GQ-09).
@@ -94,7 +87,7 @@ async fn answer(
     })?;
     let client = Client { token_mode, ..client };
     let cookie = request::cookie(&client, headers)?;
-    let call = parse(&read(body).await?)?;
+    let call = parse(&body::read(body).await?)?;
     let request_id = request::id_of(&client);
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
@@ -211,28 +204,6 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
     }
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     Err(refusal(status, "Send application/json (utf-8) in the Content-Type header"))
-}
-
-async fn read(mut body: Body) -> Result<Bytes, Response> {
-    let whole = Limited::new(&mut body, BODY_LENGTH_MAX).collect();
-    let mut refused = match tokio::time::timeout(BODY_READ_MAX, whole).await {
-        Ok(Ok(body)) => return Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            tokio::spawn(tokio::time::timeout(LINGER_MAX, discard(body)));
-            refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB")
-        }
-        Ok(Err(_broken)) => refusal(StatusCode::BAD_REQUEST, "The body broke off"),
-        Err(_elapsed) => refusal(StatusCode::REQUEST_TIMEOUT, "The body took longer than 15 s"),
-    };
-    // What is left of the body is not waited for.
-    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    Err(refused)
-}
-
-/// Reads on while the refusal is sent. A client that finds its connection reset in the middle of
-/// sending never reads why.
-async fn discard(mut body: Body) {
-    while let Some(Ok(_frame)) = body.frame().await {}
 }
 
 fn parse(body: &[u8]) -> Result<Call, Response> {

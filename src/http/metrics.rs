@@ -20,8 +20,8 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(10);
 /// Serves for ever.
 pub(super) async fn serve(app: App, listener: TcpListener, exporter: Exporter, limits: Limits) {
     let routes = Router::new().route("/metrics", get(show)).with_state((app, exporter.clone()));
-    let limits = Limits { connections: CONNECTIONS_MAX, ..limits };
-    let connections = Connections::new(routes, limits);
+    let limits = Limits { connections: CONNECTIONS_MAX, per_address: CONNECTIONS_MAX, ..limits };
+    let connections = Connections::new(routes, limits, &[]);
     tokio::join!(connections.accept(listener), keep_up(&exporter));
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod body;
 mod client_ip;
 mod connections;
 mod framing;

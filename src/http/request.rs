@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, Request};
 use axum::http::header::{
-    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY,
-    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST,
+    REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -88,7 +89,8 @@ fn check_head(request: &Request) -> Result<(), Response> {
         return Err(refusal(StatusCode::URI_TOO_LONG, "The address is too long"));
     }
     if request.extensions().get::<Ambiguous>().is_some() {
-        let message = "Content-Length and Transfer-Encoding do not go together";
+        let message = "Say once where the body ends: by one Content-Length, or by \
+                       Transfer-Encoding: chunked";
         return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
     if headers.get_all(HOST).iter().count() > 1 {
@@ -96,7 +98,9 @@ fn check_head(request: &Request) -> Result<(), Response> {
     }
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     if !encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
-        return Err(refusal(StatusCode::BAD_REQUEST, "Only chunked transfer is supported"));
+        // Whoever is in front may understand the coding, and find another end of the body.
+        let refused = refusal(StatusCode::BAD_REQUEST, "Only chunked transfer is supported");
+        return Err(([(CONNECTION, "close")], refused).into_response());
     }
     Ok(())
 }

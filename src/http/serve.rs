@@ -26,8 +26,8 @@ pub(crate) async fn serve(
     scraped: Option<(TcpListener, Exporter)>,
 ) -> anyhow::Result<()> {
     insist_on_ending().context("the thread that watches for the end cannot be started")?;
-    let limits = Limits::default();
-    let connections = Connections::new(router(&app), limits);
+    let limits = Limits::new(app.config.connections_per_address);
+    let connections = Connections::new(router(&app), limits, &app.config.trusted_proxies);
     let metrics = async {
         match scraped {
             Some((listener, exporter)) => {

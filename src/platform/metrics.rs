@@ -14,6 +14,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 const REQUESTS: &str = "portcullis_requests_total";
 const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
 const CONNECTIONS: &str = "portcullis_connections";
+const CONNECTIONS_CUT: &str = "portcullis_connections_cut_total";
 const LOGINS: &str = "portcullis_logins_total";
 const REFRESHES: &str = "portcullis_refreshes_total";
 const LIMITED: &str = "portcullis_rate_limited_total";
@@ -72,6 +73,9 @@ fn begin_at_zero() {
     for outcome in [MailOutcome::Sent, MailOutcome::Postponed, MailOutcome::GivenUp] {
         counter!(MAILS, "outcome" => outcome.as_str()).absolute(0);
     }
+    for cut in Cut::ALL {
+        counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).absolute(0);
+    }
     counter!(HASHES_REFUSED).absolute(0);
     counter!(CHECKS_STUCK_TOTAL).absolute(0);
     gauge!(CHECKS_STUCK).set(0);
@@ -82,6 +86,7 @@ fn describe() {
     describe_counter!(REQUESTS, "Requests, by kind of operation and code of the first error");
     describe_histogram!(REQUEST_SECONDS, "From a request's headers to its answer's");
     describe_gauge!(CONNECTIONS, "Open connections, scrapers' among them");
+    describe_counter!(CONNECTIONS_CUT, "Connections cut for being slow or too many, by reason");
     describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
     describe_counter!(LIMITED, "Attempts refused by a limit");
@@ -213,6 +218,50 @@ impl Drop for Present {
 /// A connection is open for as long as this lives.
 pub(crate) fn connection() -> Present {
     Present::new(gauge!(CONNECTIONS))
+}
+
+/// Why a connection was ended that its client had not done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// The headers of a request took too long.
+    SlowHead,
+    /// The body of a request took too long, or came in too slowly.
+    SlowBody,
+    /// An answer was taken too slowly.
+    SlowReader,
+    /// All places were taken, and it was the slowest of the address that had most of them.
+    Crowded,
+    /// Its address had as many as it may, and it was the slowest of them.
+    AddressFull,
+    /// Its address had as many as it may, and all of them were at work: it was not let in.
+    AddressBusy,
+}
+
+impl Cut {
+    const ALL: [Self; 6] = [
+        Self::SlowHead,
+        Self::SlowBody,
+        Self::SlowReader,
+        Self::Crowded,
+        Self::AddressFull,
+        Self::AddressBusy,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::SlowHead => "slow_head",
+            Self::SlowBody => "slow_body",
+            Self::SlowReader => "slow_reader",
+            Self::Crowded => "crowded",
+            Self::AddressFull => "address_full",
+            Self::AddressBusy => "address_busy",
+        }
+    }
+}
+
+/// A connection was ended that its client had not done with.
+pub(crate) fn connection_was_cut(cut: Cut) {
+    counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).increment(1);
 }
 
 /// A password waits for a worker for as long as this lives.

@@ -54,6 +54,7 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--allowed-origins=https://zanzibar.example:443", "ALLOWED_ORIGINS"),
         ("--allowed-origins=https://a.example,ftp://zanzibar.example", "ALLOWED_ORIGINS"),
         ("--trusted-proxies=zanzibar", "TRUSTED_PROXIES"),
+        ("--connections-per-address=0", "CONNECTIONS_PER_ADDRESS"),
         ("--trusted-proxies=10.0.0.0/8,10.0.0.0/33", "TRUSTED_PROXIES"),
         ("--trusted-proxies=0.0.0.0/0", "TRUSTED_PROXIES"),
         ("--trusted-proxies=::/0", "TRUSTED_PROXIES"),

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use crate::support::process::{Server, code};
-use crate::support::{SECOND, TestDatabase};
+use crate::support::{SECOND, TestDatabase, skip};
 
 /// What the server allows for the headers of a request.
 const HEAD_MAX: Duration = Duration::from_secs(10);
@@ -16,6 +17,13 @@ const HEAD_MAX: Duration = Duration::from_secs(10);
 const TOO_EARLY: Duration = Duration::from_secs(7);
 /// A busy machine adds this to anything.
 const SLACK: Duration = Duration::from_secs(3);
+
+/// A request whose body has one byte of many.
+const SLOW_BODY: &[u8] = b"POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+                           content-length: 100\r\n\r\n{";
+
+const SLOW_HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nhost";
+const SLOW_CLIENTS: u32 = 2_100;
 
 /// Sends what is given and reads until the server closes the connection.
 async fn exchange(port: u16, request: &[u8]) -> String {
@@ -51,7 +59,8 @@ async fn dribble(port: u16) -> Duration {
 #[tokio::test]
 async fn a_thousand_sockets_that_dribble_disturb_nobody_and_are_cut() {
     let database = TestDatabase::create().await;
-    let server = Server::start(&database);
+    let many = ["--connections-per-address=2000"];
+    let server = Server::start_with(&database.url, database.folder.path(), &many, &[]);
     let mut slow = JoinSet::new();
     (0..1000).for_each(|_| drop(slow.spawn(dribble(server.port))));
     let (began, mut took) = (Instant::now(), Vec::new());
@@ -84,6 +93,47 @@ async fn a_body_that_does_not_come_is_answered_408_and_the_connection_closed() {
     assert_eq!(status(&answer), "408", "{answer}");
     assert!(answer.contains("connection: close\r\n") && answer.contains("BAD_REQUEST"));
     assert!(took < Duration::from_secs(15) + SLACK, "{took:?}");
+}
+
+/// As many as there are places, and some more.
+#[tokio::test]
+async fn slow_clients_keep_nobody_out() {
+    let metrics = "--metrics-listen=127.0.0.1:0";
+    for (flags, slow, reasons) in [
+        (&[metrics][..], SLOW_BODY, ["address_full", "slow_body"]),
+        // A proxy may take all places, and its clients make room for each other.
+        (&[metrics, "--trusted-proxies=127.0.0.1"], SLOW_HEAD, ["crowded", "slow_head"]),
+    ] {
+        let database = TestDatabase::create().await;
+        let server = Server::start_with(&database.url, database.folder.path(), flags, &[]);
+        let (mut clients, mut longest) = (Vec::new(), Duration::ZERO);
+        for number in 0..SLOW_CLIENTS {
+            let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+            // One that has been ended already does not take it.
+            let _ = stream.write_all(slow).await;
+            clients.push(stream);
+            if number % 100 == 99 {
+                let (status, took) = server.get("/healthz").await;
+                assert_eq!(status, 200, "among {number}");
+                longest = longest.max(took);
+            }
+        }
+        eprintln!("  /healthz among {SLOW_CLIENTS} slow clients: {longest:?} at most");
+        // None of them is executed, and each is ended in the end.
+        for mut stream in clients {
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(matches!(status(&answer), "408" | "closed"), "{answer}");
+        }
+        let counted = server.metrics().await;
+        let cut = reasons.map(|reason| {
+            counted[&format!("portcullis_connections_cut_total{{reason=\"{reason}\"}}")]
+        });
+        assert_eq!(cut.iter().sum::<f64>(), f64::from(SLOW_CLIENTS), "{reasons:?} {cut:?}");
+        let is_told = !server.logged("CONNECTIONS_PER_ADDRESS").is_empty();
+        assert_eq!(is_told, reasons[0] == "address_full" && cut[0] > 0.0);
+    }
 }
 
 #[tokio::test]
@@ -133,6 +183,7 @@ async fn what_is_ambiguous_too_long_or_no_request_is_refused() {
         (post(&format!("content-length: {length}\r\n"), &body), "200"),
         (post("transfer-encoding: chunked\r\n", &chunked), "200"),
         (post(&format!("content-length: {length}\r\ncontent-length: 3\r\n"), &body), "400"),
+        (post(&format!("content-length: {length}\r\ncontent-length: {length}\r\n"), &body), "400"),
         (post(&format!("content-length: +{length}\r\n"), &body), "400"),
         (post(&format!("content-length: {length}, 3\r\n"), &body), "400"),
         (post("transfer-encoding: identity\r\n", &body), "400"),
@@ -150,7 +201,7 @@ async fn what_is_ambiguous_too_long_or_no_request_is_refused() {
         (get(" HTTP/3.0\r\nhost: a"), "400"),
         ("\0\x01\x02\x03\r\n\r\n".to_owned(), "400"),
         // HTTP/2 in the clear is not spoken here.
-        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "closed"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), "400"),
     ] {
         let answer = exchange(server.port, request.as_bytes()).await;
         let shown = request.chars().take(200).collect::<String>();
@@ -164,22 +215,59 @@ async fn what_is_ambiguous_too_long_or_no_request_is_refused() {
 async fn a_request_with_two_lengths_is_the_last_of_its_connection() {
     let database = TestDatabase::create().await;
     let server = Server::start(&database);
-    let smuggled = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
+    let healthy = "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
     let body = json!({ "query": "{ __typename }" }).to_string();
-    for lengths in [
-        "content-length: 3\r\ntransfer-encoding: chunked\r\n",
-        "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
-    ] {
-        let request = format!(
+    let chunks = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let post = |lengths: &str, body: &str| {
+        format!(
             "POST /graphql HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n{lengths}\r\n\
-             {:x}\r\n{body}\r\n0\r\n\r\n{smuggled}",
-            body.len()
-        );
-        let answer = exchange(server.port, request.as_bytes()).await;
-        assert_eq!(status(&answer), "400", "{answer}");
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-        assert!(answer.contains("connection: close\r\n"), "{answer}");
+             {body}"
+        )
+    };
+    // What may come before, in the same piece: each is answered.
+    let sized = post(&format!("content-length: {}\r\n", body.len()), &body);
+    let chunked = post("transfer-encoding: chunked\r\n", &chunks);
+    for before in [vec![], vec![healthy], vec![&sized, healthy], vec![&chunked, &chunked, &sized]] {
+        for lengths in [
+            "content-length: 3\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: chunked\r\ncontent-length: 3\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: gzip, chunked\r\n",
+        ] {
+            let request = format!("{}{}{healthy}", before.concat(), post(lengths, &chunks));
+            let answer = exchange(server.port, request.as_bytes()).await;
+            let statuses: Vec<_> = answer.split("HTTP/1.1 ").skip(1).map(|it| &it[..3]).collect();
+            let mut expected = vec!["200"; before.len()];
+            expected.push("400");
+            assert_eq!(statuses, expected, "{lengths}{answer}");
+            let last = answer.rsplit("HTTP/1.1 ").next().unwrap();
+            assert!(last.contains("connection: close\r\n"), "{answer}");
+        }
     }
+}
+
+/// Node sends a form in pieces, and reads no answer once one of them cannot be sent.
+#[tokio::test]
+async fn a_form_that_node_sends_is_answered() {
+    let database = TestDatabase::create().await;
+    let server = Server::start(&database);
+    let script = format!(
+        "const form = new FormData();
+         form.set('operations', JSON.stringify({{ query: '{{ __typename }}' }}));
+         form.set('file', new Blob([new Uint8Array(500_000)]), 'file');
+         for (let i = 0; i < 30; i++) {{
+             const url = 'http://127.0.0.1:{}' + ['/graphql', '/nowhere', '/healthz'][i % 3];
+             const answer = await fetch(url, {{ method: 'POST', body: form }});
+             const errors = (await answer.json()).errors;
+             console.log(answer.status, errors[0].extensions.code);
+         }}",
+        server.port
+    );
+    let node = Command::new("node").args(["--input-type=module", "-e", &script]).output().await;
+    let Ok(output) = node else { return skip("there is no Node") };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let expected = "415 BAD_REQUEST\n404 BAD_REQUEST\n405 BAD_REQUEST\n".repeat(10);
+    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[tokio::test]

@@ -1,0 +1,98 @@
+//! A connection's socket, as hyper reads and writes it.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::state::State;
+
+/// The most that is read at once. hyper makes a connection's buffer larger once a read has filled it,
+/// which is 8 KiB at first, and never smaller while the connection waits.
+const READ_MAX: usize = 8 * 1024 - 1;
+
+/// Tells what passes to the state of its connection, and never reads beyond the end of a request:
+/// so hyper has no head at hand that the state has not seen by itself.
+pub(super) struct Socket<S> {
+    stream: S,
+    state: Arc<State>,
+    /// What has been read and belongs to the next request.
+    ahead: Bytes,
+}
+
+impl<S> Socket<S> {
+    pub(super) fn new(stream: S, state: Arc<State>) -> Self {
+        Self { stream, state, ahead: Bytes::new() }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let room = into.remaining().min(READ_MAX);
+        if !this.ahead.is_empty() {
+            let offered = room.min(this.ahead.len());
+            let taken = this.state.hear(&this.ahead[..offered]);
+            into.put_slice(&this.ahead.split_to(taken));
+            return Poll::Ready(Ok(()));
+        }
+        let mut read = ReadBuf::new(into.initialize_unfilled_to(room));
+        ready!(Pin::new(&mut this.stream).poll_read(context, &mut read))?;
+        let came = read.filled();
+        if came.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        let taken = this.state.hear(came);
+        if taken < came.len() {
+            this.ahead = Bytes::copy_from_slice(&came[taken..]);
+        }
+        into.advance(taken);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
+        self.state.wrote(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts))?;
+        self.state.wrote(written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+        self.state.flushed();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,334 @@
+//! What one connection is about, and for how long it may be.
+//!
+//! It is told by what passes through the connection's socket, its service and the body of its request.
+//! The task of the connection does all that, so nobody needs to be woken. Whoever looks for a place
+//! looks from another task: what is decided about a connection is decided under its lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::Limits;
+use crate::http::framing::{Ambiguous, Framing};
+use crate::platform::metrics::Cut;
+
+/// The bytes that a client has to send or to take in a second (HT-10).
+const RATE_MIN: u64 = 500;
+/// An answer that its client has not taken after this long is late.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
+/// Who is behind by this much in the middle of a request or an answer has stalled: one second of that
+/// counts like several between two requests.
+const STALLED_AFTER: Duration = Duration::from_secs(1);
+const STALLED_WEIGHT: u32 = 10;
+/// An answer is not cut for a newcomer before its client had this long to take it.
+const ANSWER_SAFE: Duration = Duration::from_secs(1);
+
+/// How long a transfer may take of which so many bytes have passed: as long as the least rate
+/// allows, but not less than `grace` and not more than `most`.
+pub(in crate::http) fn patience(bytes: u64, grace: Duration, most: Duration) -> Duration {
+    earned(bytes).max(grace).min(most)
+}
+
+fn earned(bytes: u64) -> Duration {
+    Duration::from_millis(bytes.saturating_mul(1000) / RATE_MIN)
+}
+
+/// What a connection is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A request's headers are coming in.
+    Head,
+    /// A request waits for its body, whose time the body keeps itself.
+    Body,
+    /// A request is executed; the endpoints limit its time themselves.
+    Busy,
+    /// An answer goes out.
+    Answer,
+    /// Between two requests.
+    Idle,
+}
+
+pub(in crate::http) struct State {
+    limits: Limits,
+    inner: Mutex<Inner>,
+    evicted: Notify,
+}
+
+struct Inner {
+    phase: Phase,
+    since: Instant,
+    /// That have passed since then.
+    bytes: u64,
+    /// The body of the request has not come in, or not been read, to its end.
+    has_body: bool,
+    is_evicted: bool,
+    framing: Framing,
+}
+
+/// Why a request is not passed on.
+pub(super) enum Unfit {
+    Ambiguous,
+    /// The place of its connection has been given away.
+    Evicted,
+}
+
+impl State {
+    pub(super) fn new(limits: Limits) -> Self {
+        let inner = Inner {
+            phase: Phase::Head,
+            since: Instant::now(),
+            bytes: 0,
+            has_body: false,
+            is_evicted: false,
+            framing: Framing::default(),
+        };
+        Self { limits, inner: Mutex::new(inner), evicted: Notify::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes have come in: says how many of them belong to the request that is coming in.
+    pub(super) fn hear(&self, bytes: &[u8]) -> usize {
+        let mut inner = self.lock();
+        let taken = inner.framing.see(bytes);
+        if inner.phase == Phase::Idle && inner.framing.has_begun() {
+            inner.enter(Phase::Head);
+        }
+        if inner.phase == Phase::Head {
+            inner.bytes += taken as u64;
+        }
+        taken
+    }
+
+    /// The head of a request is there, with the length of its body, or `None` when it is chunked.
+    pub(super) fn begin(&self, length: Option<u64>) -> Result<(), Unfit> {
+        let mut inner = self.lock();
+        if inner.is_evicted {
+            return Err(Unfit::Evicted);
+        }
+        inner.enter(Phase::Busy);
+        inner.has_body = length != Some(0);
+        inner.framing.judge(length).map_err(|Ambiguous| Unfit::Ambiguous)
+    }
+
+    /// The request cannot go on without more of its body.
+    pub(in crate::http) fn wait_for_body(&self, since: Instant, bytes: u64) {
+        let mut inner = self.lock();
+        if matches!(inner.phase, Phase::Busy | Phase::Body) {
+            (inner.phase, inner.since, inner.bytes) = (Phase::Body, since, bytes);
+        }
+    }
+
+    /// The request goes on, unless its connection's place has been given away meanwhile.
+    pub(in crate::http) fn go_on(&self) -> bool {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Body && !inner.is_evicted {
+            inner.enter(Phase::Busy);
+        }
+        !inner.is_evicted
+    }
+
+    /// All of the body has been read.
+    pub(in crate::http) fn end_body(&self) {
+        self.lock().has_body = false;
+    }
+
+    /// There is an answer. Says whether the body of the request was left unread.
+    pub(super) fn end(&self) -> bool {
+        let mut inner = self.lock();
+        inner.enter(Phase::Answer);
+        inner.has_body
+    }
+
+    /// The socket has taken bytes.
+    pub(super) fn wrote(&self, bytes: usize) {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Answer {
+            inner.bytes += bytes as u64;
+        }
+    }
+
+    /// The socket has taken everything there was. Answers are of one piece, so hyper has nothing
+    /// more of it.
+    pub(super) fn flushed(&self) {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Answer {
+            let next = if inner.framing.has_begun() { Phase::Head } else { Phase::Idle };
+            inner.enter(next);
+        }
+    }
+
+    /// When this is given up, as far as is known now.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let inner = self.lock();
+        let patience = match inner.phase {
+            Phase::Head => self.limits.head,
+            Phase::Idle => self.limits.idle,
+            Phase::Answer => patience(inner.bytes, ANSWER_GRACE, self.limits.idle),
+            Phase::Body | Phase::Busy => return None,
+        };
+        Some(inner.since + patience)
+    }
+
+    /// What is counted when it is given up at its deadline. An idle client did nothing wrong.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        match self.lock().phase {
+            Phase::Head => Some(Cut::SlowHead),
+            Phase::Answer => Some(Cut::SlowReader),
+            Phase::Body | Phase::Busy | Phase::Idle => None,
+        }
+    }
+
+    /// How far the client is behind one that is fast enough; `None` while nothing waits for it.
+    pub(super) fn lateness(&self, now: Instant) -> Option<Duration> {
+        self.lock().lateness(now)
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_busy(&self) -> bool {
+        self.lock().phase == Phase::Busy
+    }
+
+    #[cfg(test)]
+    pub(super) fn waits_for_body(&self) -> bool {
+        self.lock().phase == Phase::Body
+    }
+
+    /// Gives its place to another connection, if it still waits for its client. From then on
+    /// nothing is executed that it asks for.
+    pub(super) fn evict(&self, now: Instant) -> bool {
+        let mut inner = self.lock();
+        if inner.lateness(now).is_none() {
+            return false;
+        }
+        inner.is_evicted = true;
+        self.evicted.notify_one();
+        true
+    }
+
+    /// Returns when the place has been given away.
+    pub(super) async fn evicted(&self) {
+        self.evicted.notified().await;
+    }
+}
+
+impl Inner {
+    fn enter(&mut self, phase: Phase) {
+        (self.phase, self.since, self.bytes) = (phase, Instant::now(), 0);
+    }
+
+    fn lateness(&self, now: Instant) -> Option<Duration> {
+        let waited = now.saturating_duration_since(self.since);
+        let behind = waited.saturating_sub(earned(self.bytes));
+        match self.phase {
+            _ if self.is_evicted => None,
+            Phase::Busy => None,
+            Phase::Answer if waited < ANSWER_SAFE => None,
+            Phase::Head | Phase::Body | Phase::Answer if behind >= STALLED_AFTER => {
+                Some(behind * STALLED_WEIGHT)
+            }
+            Phase::Head | Phase::Body | Phase::Answer | Phase::Idle => Some(behind),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\n";
+    const LIMITS: Limits = Limits {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        connections: 9,
+        per_address: 9,
+    };
+
+    fn lateness(state: &State) -> Option<Duration> {
+        state.lateness(Instant::now())
+    }
+
+    async fn wait(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_waits_for_its_client_is_late() {
+        let state = State::new(LIMITS);
+        wait(2).await;
+        assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "the head");
+        state.hear(HEAD);
+        assert!(state.begin(Some(9)).is_ok());
+        wait(2).await;
+        assert_eq!((lateness(&state), state.deadline()), (None, None), "executing");
+        state.wait_for_body(Instant::now(), 0);
+        wait(2).await;
+        assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "the body");
+        assert!(state.go_on());
+        state.end_body();
+        assert_eq!(lateness(&state), None, "executing again");
+        assert!(!state.end());
+        assert_eq!(lateness(&state), None, "the answer goes out");
+        wait(2).await;
+        assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "nobody takes it");
+        state.wrote(400);
+        assert_eq!(lateness(&state), Some(Duration::from_secs(12)), "or too slowly");
+        state.wrote(400);
+        assert_eq!(lateness(&state), Some(Duration::from_millis(400)), "or nearly fast enough");
+        state.flushed();
+        wait(2).await;
+        assert_eq!(lateness(&state), Some(Duration::from_secs(2)), "idle");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_or_takes_fast_enough_is_not_late() {
+        let state = State::new(LIMITS);
+        state.hear(HEAD);
+        assert!(state.begin(Some(9)).is_ok());
+        let since = Instant::now();
+        wait(10).await;
+        state.wait_for_body(since, 5_000);
+        assert_eq!(lateness(&state), Some(Duration::ZERO));
+        state.end();
+        wait(4).await;
+        state.wrote(4_000);
+        assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(4)));
+        state.wrote(1 << 30);
+        assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(71)), "at most");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_executed_for_an_evicted_connection() {
+        let state = State::new(LIMITS);
+        assert!(state.evict(Instant::now()));
+        assert!(!state.evict(Instant::now()), "twice");
+        state.hear(HEAD);
+        assert!(matches!(state.begin(Some(9)), Err(Unfit::Evicted)));
+
+        let state = State::new(LIMITS);
+        state.hear(HEAD);
+        assert!(state.begin(Some(9)).is_ok());
+        assert!(!state.evict(Instant::now()), "it executes");
+        state.wait_for_body(Instant::now(), 0);
+        assert!(state.evict(Instant::now()));
+        assert!(!state.go_on());
+        state.evicted().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_came_behind_another_has_begun_when_its_turn_comes() {
+        let state = State::new(LIMITS);
+        let both = [HEAD, b"123456789".as_slice(), b"GET / HT"].concat();
+        let first = state.hear(&both);
+        assert_eq!(first, both.len() - 8);
+        assert!(state.begin(Some(9)).is_ok());
+        assert_eq!(state.hear(&both[first..]), 8);
+        state.end();
+        state.flushed();
+        assert_eq!(state.deadline(), Some(Instant::now() + LIMITS.head));
+    }
+}
