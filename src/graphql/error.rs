@@ -52,6 +52,9 @@ codes! {
     GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST;
     /// The document asks for more than any one may; carries `limit` and `max`.
     DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST;
+    /// By its hash no document is known here. Clients send the whole one then; some of them do not
+    /// look at the body when the status tells of an error.
+    PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED", OK;
     /// Carries `fields`.
     BadUserInput = "BAD_USER_INPUT", BAD_REQUEST;
     /// Carries `reason`.
@@ -117,6 +120,11 @@ impl ApiError {
         Self::new(Code::StepUpRequired, "Please enter your password again")
             .with("maxAgeSeconds", max_age_seconds)
             .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    /// The message is the one that clients compare with, as Apollo's server has it.
+    pub(crate) fn persisted_query() -> Self {
+        Self::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported")
     }
 
     pub(crate) fn code(&self) -> Code {

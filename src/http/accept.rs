@@ -3,6 +3,8 @@
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderValue};
 
+use super::content_type::is_utf8;
+
 /// A response's media type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaType {
@@ -39,10 +41,10 @@ impl MediaType {
         };
         let mut weight = 1.0;
         for (name, value) in parts.filter_map(|part| part.split_once('=')) {
-            let value = value.trim_matches('"');
+            let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
                 "q" => weight = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?,
-                "charset" if !value.eq_ignore_ascii_case("utf-8") => return None,
+                "charset" if !is_utf8(value) => return None,
                 _ => {}
             }
         }
@@ -77,6 +79,9 @@ mod tests {
         );
         assert_eq!(negotiated("text/html, */*;q=0.1"), json);
         assert_eq!(negotiated("text/html"), None);
+        assert_eq!(negotiated("application/json;"), json);
+        assert_eq!(negotiated("application/json; charset=\"UTF8\"; x=y; q=0.5"), json);
+        assert_eq!(negotiated("application/json; charset=latin1"), None);
         assert_eq!(negotiated("application/json;q=0"), None);
         assert_eq!(MediaType::negotiate(&HeaderMap::new()), json);
     }

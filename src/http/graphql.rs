@@ -10,15 +10,14 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Map;
+use serde::Serialize;
 use tracing::{Instrument, span};
 use uuid::Uuid;
 
 use super::accept::MediaType;
-use super::json::StrictMap;
+use super::call::{self, Call, NoCall};
 use super::observe::Answered;
-use super::{body, failure, origin, refusal, request};
+use super::{body, content_type, failure, origin, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Lookup, Refusal, Scanned};
@@ -38,27 +37,6 @@ const ERRORS_MAX: usize = 5;
 /// commit under way may yet happen, as when a client's connection breaks off.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-/// A request's body, as the specification has it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Call {
-    query: String,
-    operation_name: Option<String>,
-    #[serde(default, deserialize_with = "strict_or_null")]
-    variables: Map<String, serde_json::Value>,
-    /// Checked to be a map, and not used.
-    #[serde(rename = "extensions")]
-    _extensions: Option<StrictMap>,
-}
-
-/// A map whose keys differ; none is an empty one.
-fn strict_or_null<'de, D>(from: D) -> Result<Map<String, serde_json::Value>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    Ok(Option::<StrictMap>::deserialize(from)?.unwrap_or_default().0)
-}
-
 pub(super) async fn execute(
     State(app): State<App>,
     Extension(client): Extension<Client>,
@@ -77,7 +55,7 @@ async fn answer(
     let media = MediaType::negotiate(headers).ok_or_else(|| {
         refusal(StatusCode::NOT_ACCEPTABLE, "Only JSON is served here: see the Accept header")
     })?;
-    check_content_type(headers)?;
+    content_type::check(headers)?;
     let bearer = request::bearer(headers)?;
     let token_mode = origin::token_mode(&app.config, headers).inspect_err(|refused| {
         if refused.status() == StatusCode::FORBIDDEN {
@@ -87,8 +65,15 @@ async fn answer(
     })?;
     let client = Client { token_mode, ..client };
     let cookie = request::cookie(&client, headers)?;
-    let call = parse(&body::read(body).await?)?;
+    let parsed = call::parse(&body::read(body).await?);
     let request_id = request::id_of(&client);
+    let call = match parsed {
+        Ok(call) => call,
+        Err(no_call) => {
+            return unexecuted(no_call)
+                .map(|refused| finish(Worked::refused(refused), media, request_id));
+        }
+    };
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
         return Ok(finish(Worked::failed(ApiError::overdue()), media, request_id));
@@ -183,63 +168,28 @@ async fn work(app: App, call: Call, lookup: Lookup, identity: Identity) -> Worke
     Worked { response, operation, challenge }
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), Response> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let is_json = match (values.next().map(HeaderValue::to_str), values.next()) {
-        (Some(Ok(value)), None) => {
-            let mut parts = value.split(';').map(str::trim);
-            let essence = parts.next().unwrap_or_default();
-            let is_utf8 = |part: &str| {
-                part.split_once('=').is_some_and(|(name, value)| {
-                    name.eq_ignore_ascii_case("charset")
-                        && value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-                })
-            };
-            essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8)
-        }
-        _ => false,
-    };
-    if is_json {
-        return Ok(());
+/// What is answered where there is nothing to execute.
+fn unexecuted(no_call: NoCall) -> Result<GraphqlResponse, Response> {
+    match no_call {
+        NoCall::Malformed(message) => Err(refusal(StatusCode::BAD_REQUEST, message)),
+        NoCall::Refused(refused) => Ok(refused_document(refused)),
+        NoCall::PersistedQuery => Ok(failed(ApiError::persisted_query())),
     }
-    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    Err(refusal(status, "Send application/json (utf-8) in the Content-Type header"))
-}
-
-fn parse(body: &[u8]) -> Result<Call, Response> {
-    let bad = |message: &str| refusal(StatusCode::BAD_REQUEST, message);
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => return Err(bad("The body is empty")),
-        Some(b'[') => return Err(bad("Batches are not supported: send one operation a request")),
-        Some(_) => {}
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        bad(if error.is_data() {
-            "The body must be a map with the string query, and optionally the string \
-             operationName and the maps variables and extensions, and no map has a key twice"
-        } else {
-            "The body is not valid JSON, or nests deeper than 128, or has a number that is too \
-             large"
-        })
-    })
 }
 
 fn refused_document(refused: Refusal) -> GraphqlResponse {
     let message = refused.to_string();
-    let (code, positions) = match &refused {
-        Refusal::Errors(_) => (Code::GraphqlValidationFailed, Vec::new()),
-        Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions.clone()),
-        Refusal::Invalid { positions, .. } => (Code::GraphqlValidationFailed, positions.clone()),
-        Refusal::Limit { .. } => (Code::DocumentLimit, Vec::new()),
+    let (code, positions, limit) = match refused {
+        Refusal::Errors(errors) => return GraphqlResponse::from_errors(errors),
+        Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions, None),
+        Refusal::Invalid { positions, .. } => (Code::GraphqlValidationFailed, positions, None),
+        Refusal::Limit { limit, max } => (Code::DocumentLimit, Vec::new(), Some((limit, max))),
     };
-    if let Refusal::Errors(errors) = refused {
-        return GraphqlResponse::from_errors(errors);
-    }
     let mut error = ServerError::new(message, None);
     error.locations = positions;
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_str());
-    if let Refusal::Limit { limit, max } = refused {
+    if let Some((limit, max)) = limit {
         extensions.set("limit", limit);
         extensions.set("max", max);
     }

@@ -1,35 +1,80 @@
 //! JSON in which no map names a key twice: whoever checked the request in front of us may have
-//! believed the other one.
+//! believed the other one. And of which there is not so much that it fills the memory: a number
+//! takes two bytes of a body, and sixteen times that once it is read.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// A map, strict through and through.
-#[derive(Debug, Default)]
-pub(super) struct StrictMap(pub(super) Map<String, Value>);
+/// The most values that variables, or extensions, hold.
+pub(super) const VALUES_MAX: u32 = 1_000;
+/// A map takes as much room as so many other values.
+const VALUES_OF_A_MAP: u32 = 3;
 
-impl<'de> Deserialize<'de> for StrictMap {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Strict::deserialize(deserializer)?.0 {
-            Value::Object(map) => Ok(Self(map)),
+/// How many values may still be read.
+#[derive(Debug)]
+pub(super) struct Room {
+    left: Cell<u32>,
+    is_exceeded: Cell<bool>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { left: Cell::new(VALUES_MAX), is_exceeded: Cell::new(false) }
+    }
+}
+
+impl Room {
+    /// Whether reading ended for want of it.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.is_exceeded.get()
+    }
+
+    fn take<E: Error>(&self, values: u32) -> Result<(), E> {
+        match self.left.get().checked_sub(values) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => {
+                self.is_exceeded.set(true);
+                Err(E::custom("too many values"))
+            }
+        }
+    }
+}
+
+/// Reads a map, strict through and through, or null as an empty one.
+pub(super) struct StrictMap<'a>(pub(super) &'a Room);
+
+impl<'de> DeserializeSeed<'de> for StrictMap<'_> {
+    type Value = Map<String, Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
+        match Strict(self.0).deserialize(from)? {
+            Value::Object(map) => Ok(map),
+            Value::Null => Ok(Map::new()),
             _ => Err(D::Error::custom("not a map")),
         }
     }
 }
 
-struct Strict(Value);
+#[derive(Clone, Copy)]
+struct Strict<'a>(&'a Room);
 
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        self.0.take(1)?;
+        from.deserialize_any(self)
     }
 }
 
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,19 +111,135 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut read = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             read.push(item);
         }
         Ok(Value::Array(read))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        self.0.take(VALUES_OF_A_MAP - 1)?;
         let mut read = Map::new();
-        while let Some((key, Strict(value))) = entries.next_entry::<String, Strict>()? {
-            if read.insert(key, value).is_some() {
+        while let Some(key) = entries.next_key::<String>()? {
+            if read.insert(key, entries.next_value_seed(self)?).is_some() {
                 return Err(A::Error::custom("a key is repeated"));
             }
         }
         Ok(Value::Object(read))
     }
+}
+
+/// What is known of extensions that have been checked to be a strict map, and not been kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// There is a `persistedQuery`.
+    pub(super) is_persisted_query: bool,
+}
+
+/// Checks extensions.
+pub(super) struct Checked<'a>(pub(super) &'a Room);
+
+impl<'de> DeserializeSeed<'de> for Checked<'_> {
+    type Value = Extensions;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Extensions, D::Error> {
+        self.0.take(1)?;
+        from.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked<'_> {
+    type Value = Extensions;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Extensions, E> {
+        Ok(Extensions::default())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, from: D) -> Result<Extensions, D::Error> {
+        from.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Extensions, A::Error> {
+        let keys = check_map(self.0, entries)?;
+        Ok(Extensions { is_persisted_query: keys.contains("persistedQuery") })
+    }
+}
+
+/// Checks what stands inside of extensions.
+#[derive(Clone, Copy)]
+struct CheckedValue<'a>(&'a Room);
+
+impl<'de> DeserializeSeed<'de> for CheckedValue<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        self.0.take(1)?;
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for CheckedValue<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E: Error>(self, _value: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: Error>(self, _value: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, _value: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: Error>(self, _value: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, _value: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<(), A::Error> {
+        check_map(self.0, entries).map(drop)
+    }
+}
+
+/// Checks a map's values, and that its keys, which it returns, differ.
+fn check_map<'de, A: MapAccess<'de>>(
+    room: &Room,
+    mut entries: A,
+) -> Result<BTreeSet<String>, A::Error> {
+    room.take(VALUES_OF_A_MAP - 1)?;
+    let mut keys = BTreeSet::new();
+    while let Some(key) = entries.next_key()? {
+        if !keys.insert(key) {
+            return Err(A::Error::custom("a key is repeated"));
+        }
+        entries.next_value_seed(CheckedValue(room))?;
+    }
+    Ok(keys)
+}
+
+/// Passes over a value that nobody asked for.
+pub(super) fn ignore<'de, A: MapAccess<'de>>(entries: &mut A) -> Result<(), A::Error> {
+    entries.next_value::<IgnoredAny>().map(drop)
 }

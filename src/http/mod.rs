@@ -2,8 +2,10 @@
 
 mod accept;
 mod body;
+mod call;
 mod client_ip;
 mod connections;
+mod content_type;
 mod framing;
 mod graphql;
 mod health;

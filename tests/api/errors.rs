@@ -22,6 +22,7 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
         (app.query("{", &alice.access).await, "GRAPHQL_PARSE_FAILED"),
         (app.query("{ nothing }", &alice.access).await, "GRAPHQL_VALIDATION_FAILED"),
         (app.query(&"{a".repeat(40), &alice.access).await, "DOCUMENT_LIMIT"),
+        (persisted(&app).await, "PERSISTED_QUERY_NOT_SUPPORTED"),
         (app.query("{ users(first: -1) { totalCount } }", &boss.access).await, "BAD_USER_INPUT"),
         (app.query("{ me { id } }", "nonsense").await, "UNAUTHENTICATED"),
         (app.login("nobody", PASSWORD).await, "INVALID_CREDENTIALS"),
@@ -38,6 +39,13 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
         codes.insert(code.to_owned());
     }
     assert_eq!(codes, documented());
+}
+
+/// A document that is named by its hash.
+async fn persisted(app: &TestApp) -> crate::support::Reply {
+    let body = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": "ab" } } });
+    let request = Request::post("/graphql").header("content-type", "application/json");
+    send(&app.app, request.body(Body::from(body.to_string())).unwrap()).await
 }
 
 /// A sign-in that is too long ago.

@@ -63,6 +63,7 @@ async fn what_is_no_graphql_request_is_refused_in_the_shape_of_an_error() {
         (vec![], good.as_str(), 415),
         (vec![("content-type", "text/plain")], &good, 415),
         (vec![("content-type", "application/json; charset=utf-7")], &good, 415),
+        (vec![("content-type", JSON), ("content-encoding", "gzip")], &good, 415),
         (vec![("content-type", "application/x-www-form-urlencoded")], "query={__typename}", 415),
         (vec![("content-type", "multipart/form-data; boundary=x")], &good, 415),
         (vec![("content-type", JSON), ("accept", "text/html")], &good, 406),
@@ -96,6 +97,62 @@ async fn what_is_no_graphql_request_is_refused_in_the_shape_of_an_error() {
     assert_eq!(post(&app, &[("content-type", JSON)], huge).await.status.as_u16(), 413);
     let basic = [("content-type", "Application/JSON; charset=UTF-8"), ("authorization", "Basic x")];
     assert_eq!(post(&app, &basic, good).await.data()["__typename"], "Query");
+}
+
+#[tokio::test]
+async fn what_real_clients_send_is_taken() {
+    let app = TestApp::start().await;
+    let good = json!({ "query": "{ __typename }", "operationName": "", "variables": null });
+    for value in [
+        "application/json;",
+        "application/json; charset=utf8",
+        "application/json;charset=\"UTF-8\"; boundary=x",
+        "application/json; profile=\"a; charset=latin1\"",
+    ] {
+        let reply = post(&app, &[("content-type", value)], good.to_string()).await;
+        assert_eq!(reply.data()["__typename"], "Query", "{value}");
+    }
+    let plain = [("content-type", JSON), ("content-encoding", "identity")];
+    assert_eq!(post(&app, &plain, good.to_string()).await.data()["__typename"], "Query");
+    let packed = [("content-type", JSON), ("content-encoding", "br")];
+    let refused = post(&app, &packed, good.to_string()).await;
+    assert_eq!(refused.headers["accept-encoding"], "identity");
+}
+
+/// As Apollo's link for persisted queries asks: it compares the message and the code, and sends the
+/// whole document then.
+#[tokio::test]
+async fn a_hash_without_its_document_is_answered_so_that_the_document_is_sent() {
+    let app = TestApp::start().await;
+    let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": "ab".repeat(32) } });
+    let probe = json!({ "operationName": "Q", "variables": {}, "extensions": extensions });
+    let whole = json!({ "query": "query Q { __typename }", "extensions": extensions });
+    for accept in [JSON, GRAPHQL] {
+        let headers = [("content-type", JSON), ("accept", accept)];
+        let reply = post(&app, &headers, probe.to_string()).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        assert_eq!(reply.code(), "PERSISTED_QUERY_NOT_SUPPORTED");
+        assert_eq!(reply.json()["errors"][0]["message"], "PersistedQueryNotSupported");
+        let reply = post(&app, &headers, whole.to_string()).await;
+        assert_eq!(reply.data()["__typename"], "Query");
+    }
+    let neither = json!({ "extensions": {} }).to_string();
+    let reply = post(&app, &[("content-type", JSON)], neither).await;
+    assert_eq!((reply.status.as_u16(), reply.code()), (400, "BAD_REQUEST".into()));
+}
+
+#[tokio::test]
+async fn more_values_than_a_request_may_hold_are_refused_with_the_limit() {
+    let app = TestApp::start().await;
+    for part in ["variables", "extensions"] {
+        let body = json!({ "query": "{ __typename }", part: { "a": vec![1; 2_000] } }).to_string();
+        let reply = post(&app, &[("content-type", JSON)], body).await;
+        assert_eq!(reply.code(), "DOCUMENT_LIMIT", "{part}");
+        assert_eq!(
+            (reply.extension("limit"), reply.extension("max")),
+            (json!("values"), json!(1_000))
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,245 @@
+//! The body of a request, as the specification has it: a document, and what is to be done with it.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::json::{Checked, Extensions, Room, StrictMap, VALUES_MAX, ignore};
+use crate::graphql::document::Refusal;
+
+/// What is to be executed.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) query: String,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Map<String, Value>,
+}
+
+/// Why there is nothing to execute.
+#[derive(Debug)]
+pub(super) enum NoCall {
+    /// It is no GraphQL request.
+    Malformed(&'static str),
+    /// There is too much of it.
+    Refused(Refusal),
+    /// It names a document by its hash, which this server does not remember.
+    PersistedQuery,
+}
+
+/// Reads a body. None of it is kept but what the call holds.
+pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => return Err(NoCall::Malformed("The body is empty")),
+        Some(b'[') => {
+            let message = "Batches are not supported: send one operation a request";
+            return Err(NoCall::Malformed(message));
+        }
+        Some(_) => {}
+    }
+    let (variables, extensions) = (Room::default(), Room::default());
+    let parts = Parts { variables: &variables, extensions: &extensions };
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let read = parts.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
+    let read = read.map_err(|error| {
+        if variables.is_exceeded() || extensions.is_exceeded() {
+            return NoCall::Refused(Refusal::Limit { limit: "values", max: VALUES_MAX.into() });
+        }
+        NoCall::Malformed(if error.is_data() {
+            "The body must be a map with the string query, and optionally the string \
+             operationName and the maps variables and extensions, and no map has a key twice"
+        } else {
+            "The body is not valid JSON, or nests deeper than 128, or has a number that is too \
+             large"
+        })
+    })?;
+    read.try_into()
+}
+
+/// What a body holds.
+#[derive(Debug, Default)]
+struct Read {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Map<String, Value>,
+    extensions: Extensions,
+}
+
+impl TryFrom<Read> for Call {
+    type Error = NoCall;
+
+    fn try_from(read: Read) -> Result<Self, NoCall> {
+        let Read { query, operation_name, variables, extensions } = read;
+        match query {
+            // Clients that always send the name send the empty one for the only operation.
+            Some(query) => Ok(Self {
+                query,
+                operation_name: operation_name.filter(|name| !name.is_empty()),
+                variables,
+            }),
+            None if extensions.is_persisted_query => Err(NoCall::PersistedQuery),
+            None => Err(NoCall::Malformed("The body has no query")),
+        }
+    }
+}
+
+/// Reads a body's parts, each with room of its own.
+struct Parts<'a> {
+    variables: &'a Room,
+    extensions: &'a Room,
+}
+
+/// The keys of a body. What else it holds is not for us.
+#[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Key {
+    Query,
+    OperationName,
+    Variables,
+    Extensions,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> DeserializeSeed<'de> for Parts<'_> {
+    type Value = Read;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Read, D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Parts<'_> {
+    type Value = Read;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Read, A::Error> {
+        let mut read = Read::default();
+        let mut known = Vec::with_capacity(4);
+        while let Some(key) = entries.next_key::<Key>()? {
+            if key != Key::Other {
+                if known.contains(&key) {
+                    return Err(A::Error::custom("a key is repeated"));
+                }
+                known.push(key);
+            }
+            match key {
+                Key::Query => read.query = entries.next_value()?,
+                Key::OperationName => read.operation_name = entries.next_value()?,
+                Key::Variables => {
+                    read.variables = entries.next_value_seed(StrictMap(self.variables))?;
+                }
+                Key::Extensions => {
+                    read.extensions = entries.next_value_seed(Checked(self.extensions))?;
+                }
+                Key::Other => ignore(&mut entries)?,
+            }
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use allocation_counter::measure;
+
+    use super::*;
+
+    const BODY_LENGTH: usize = 100 * 1024;
+
+    /// A body of nearly the greatest length that has `shape` in it.
+    fn body(shape: &str) -> String {
+        let start = format!(r#"{{"query":"{{ __typename }}",{shape},"x":""#);
+        let padding = "x".repeat(BODY_LENGTH - start.len() - 2);
+        format!("{start}{padding}\"}}")
+    }
+
+    fn repeated(item: &str, times: usize) -> String {
+        vec![item; times].join(",")
+    }
+
+    #[test]
+    fn no_body_takes_more_than_twice_its_size() {
+        let keys = |n: usize| (0..n).map(|i| format!("\"k{i}\":1")).collect::<Vec<_>>().join(",");
+        let many = BODY_LENGTH / 4;
+        for shape in [
+            format!("\"variables\":{{\"a\":[{}]}}", repeated("1", 49_000)),
+            format!("\"variables\":{{\"a\":[{}]}}", repeated("1", 990)),
+            format!("\"variables\":{{\"a\":[{}]}}", repeated("{\"a\":1}", 12_000)),
+            format!("\"variables\":{{\"a\":[{}]}}", repeated("{\"a\":1}", 248)),
+            format!("\"variables\":{{\"a\":[{}]}}", repeated("[1]", 490)),
+            format!("\"variables\":{{\"a\":[{}]}}", repeated("{}", 30_000)),
+            format!("\"variables\":{{{}}}", keys(900)),
+            format!("\"variables\":{{{}}}", keys(9_000)),
+            format!("\"variables\":{{\"a\":\"{}\"}}", "a".repeat(BODY_LENGTH - 100)),
+            format!("\"variables\":{{\"a\":\"{}\"}}", "\\n".repeat(BODY_LENGTH / 2 - 100)),
+            format!("\"extensions\":{{\"a\":[{}]}}", repeated("{\"a\":1}", 12_000)),
+            format!("\"extensions\":{{{}}}", keys(900)),
+            format!("\"extensions\":{{\"a\":\"{}\"}}", "a".repeat(BODY_LENGTH - 100)),
+            format!("\"operationName\":\"{}\"", "a".repeat(BODY_LENGTH - 100)),
+            format!("\"y\":[{}]", repeated("1", many)),
+        ] {
+            let body = body(&shape);
+            let mut call = None;
+            let counted = measure(|| call = Some(parse(body.as_bytes())));
+            let (most, kept) = (counted.bytes_max, counted.bytes_current);
+            let shown: String = shape.chars().take(40).collect();
+            assert!(most <= 2 * BODY_LENGTH as u64, "{shown}: {most} bytes at most");
+            assert!(kept <= 2 * BODY_LENGTH as i64, "{shown}: {kept} bytes kept");
+            drop(call);
+        }
+    }
+
+    #[test]
+    fn as_many_values_as_may_be_are_read_and_no_more() {
+        for part in ["variables", "extensions"] {
+            // The map counts three, the list one.
+            let with =
+                |n| format!("{{\"query\":\"q\",\"{part}\":{{\"a\":[{}]}}}}", repeated("1", n));
+            assert!(parse(with(996).as_bytes()).is_ok(), "{part}");
+            let refused = parse(with(997).as_bytes());
+            let limit = Refusal::Limit { limit: "values", max: 1_000 };
+            assert!(matches!(refused, Err(NoCall::Refused(it)) if it == limit), "{part}");
+        }
+    }
+
+    #[test]
+    fn the_empty_name_is_none_and_a_hash_alone_is_a_persisted_query() {
+        let call = parse(br#"{"query":"{ a }","operationName":"","variables":null}"#).unwrap();
+        assert_eq!((call.operation_name, call.variables.len()), (None, 0));
+        let hash = r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}"#;
+        let alone = parse(format!("{{{hash}}}").as_bytes());
+        assert!(matches!(alone, Err(NoCall::PersistedQuery)));
+        let null = parse(format!("{{{hash},\"query\":null}}").as_bytes());
+        assert!(matches!(null, Err(NoCall::PersistedQuery)));
+        assert!(parse(format!("{{{hash},\"query\":\"{{ a }}\"}}").as_bytes()).is_ok());
+        for other in [r"{}", r#"{"extensions":{}}"#, r#"{"extensions":null}"#] {
+            assert!(matches!(parse(other.as_bytes()), Err(NoCall::Malformed(_))), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_malformed() {
+        for body in [
+            "",
+            " ",
+            "[]",
+            "1",
+            "{",
+            r#"{"query":1}"#,
+            r#"{"query":"a"} x"#,
+            r#"{"query":"a","query":"b"}"#,
+            r#"{"query":"a","variables":[]}"#,
+            r#"{"query":"a","variables":{"a":{"b":1,"b":1}}}"#,
+            r#"{"query":"a","extensions":[]}"#,
+            r#"{"query":"a","extensions":1}"#,
+            r#"{"query":"a","extensions":{"a":{"b":1,"b":1}}}"#,
+            r#"{"query":"a","operationName":1}"#,
+        ] {
+            assert!(matches!(parse(body.as_bytes()), Err(NoCall::Malformed(_))), "{body}");
+        }
+    }
+}
