@@ -1,5 +1,7 @@
 //! A whole server for each test: its own database, a clock that stands still, and callers.
 
+mod answered;
+pub(crate) mod conformance;
 mod database;
 mod dump;
 pub(crate) mod load;
@@ -28,6 +30,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tower::ServiceExt;
 
+use self::answered::Sent;
 pub(crate) use self::database::{TestDatabase, server as named_server};
 pub(crate) use self::dump::{dump, holding, tables};
 pub(crate) use self::mail::Mail;
@@ -331,11 +334,14 @@ pub(crate) async fn send(app: &App, request: Request<Body>) -> Reply {
 
 /// Sends a request to an instance that knows what it knows.
 pub(crate) async fn send_as_it_is(app: &App, request: Request<Body>) -> Reply {
+    let (request, sent) = Sent::of(request);
     let response = http::router(app).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    Reply { status: parts.status, headers: parts.headers, text }
+    let reply = Reply { status: parts.status, headers: parts.headers, text };
+    sent.assert_answered(&reply);
+    reply
 }
 
 impl Reply {

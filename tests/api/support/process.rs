@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::answered::assert_answered;
 use super::load::Pair;
 use super::{PASSWORD, REGISTER, TestDatabase, over};
 
@@ -225,7 +226,9 @@ pub(crate) async fn exchange(port: u16, request: &str) -> Option<String> {
         stream.read_to_string(&mut answer).await.ok()?;
         Some(answer)
     };
-    tokio::time::timeout(START_MAX, exchange).await.unwrap()
+    let answer = tokio::time::timeout(START_MAX, exchange).await.unwrap();
+    assert_answered(request, answer.as_deref());
+    answer
 }
 
 /// The code of an answer's first error, `NONE` without one.

@@ -1,0 +1,149 @@
+//! `data` against what was asked for: the keys and their order, nulls, lists, and the form of leaves.
+
+use async_graphql::parser::types::{BaseType, SelectionSet, Type};
+use chrono::DateTime;
+
+use super::deviations::is_asked_for_twice;
+use super::errors::ErrorObject;
+use super::json::{Json, Step, shown};
+use super::schema::Kind;
+use super::selection::{Operation, Selected};
+
+impl Operation<'_> {
+    /// What is wrong with `data`, which is not null.
+    pub(super) fn faults_of_data(&self, data: &Json, errors: &[ErrorObject]) -> Vec<String> {
+        let failed = errors.iter().filter_map(|error| error.path.as_deref()).collect();
+        let data_of = Data { operation: self, failed };
+        data_of.object(self.root(), &[&self.definition.selection_set.node], data, &[])
+    }
+}
+
+/// The walk through one answer.
+struct Data<'a, 'b> {
+    operation: &'b Operation<'a>,
+    /// The paths of its errors.
+    failed: Vec<&'b [Step]>,
+}
+
+impl<'a> Data<'a, '_> {
+    fn object(
+        &self,
+        object: &str,
+        sets: &[&'a SelectionSet],
+        value: &Json,
+        path: &[Step],
+    ) -> Vec<String> {
+        let selected = self.operation.collect(object, sets);
+        let asked: Vec<&str> = selected.iter().map(|selected| selected.key).collect();
+        let Some(keys) = value.keys() else {
+            return vec![format!("{}: {object} is answered as {value:?}", shown(path))];
+        };
+        if keys != asked && !self.lacks_what_failed(&asked, &keys, path) {
+            return vec![format!("{}: asked for {asked:?}, answered {keys:?}", shown(path))];
+        }
+        let mut faults = Vec::new();
+        for selected in &selected {
+            let path = [path, &[Step::Key(selected.key.to_owned())]].concat();
+            let Some(value) = value.get(selected.key) else { continue };
+            if selected.name() == "__typename" {
+                if value.text() != Some(object) {
+                    faults.push(format!("{}: {value:?} of a {object}", shown(&path)));
+                }
+                continue;
+            }
+            match self.operation.schema.field(object, selected.name()) {
+                Some(ty) => faults.extend(self.value(&ty, selected, value, &path)),
+                None => {
+                    let name = selected.name();
+                    faults.push(format!("{}: {object} has no field {name}", shown(&path)));
+                }
+            }
+        }
+        faults
+    }
+
+    /// Whether keys are missing that an error lies below, of an object that was executed twice.
+    fn lacks_what_failed(&self, asked: &[&str], keys: &[&str], path: &[Step]) -> bool {
+        let is_missing = |failed: &&&[Step]| match failed.get(path.len()) {
+            Some(Step::Key(key)) => failed.starts_with(path) && !keys.contains(&key.as_str()),
+            _ => false,
+        };
+        let mut in_order = asked.iter();
+        let is_part = keys.iter().all(|key| in_order.any(|asked| asked == key));
+        is_part
+            && self.failed.iter().any(|it| is_missing(&it))
+            && is_asked_for_twice(self.operation, path)
+    }
+
+    fn value(
+        &self,
+        ty: &Type,
+        selected: &Selected<'a>,
+        value: &Json,
+        path: &[Step],
+    ) -> Vec<String> {
+        if *value == Json::Null {
+            return match ty.nullable {
+                true => Vec::new(),
+                false => vec![format!("{}: null, but its type is {ty}", shown(path))],
+            };
+        }
+        match &ty.base {
+            BaseType::List(of) => {
+                let Some(items) = value.items() else {
+                    return vec![format!("{}: {ty} is answered as {value:?}", shown(path))];
+                };
+                let items = items.iter().enumerate();
+                let faults = items.flat_map(|(index, item)| {
+                    self.value(of, selected, item, &[path, &[Step::Index(index)]].concat())
+                });
+                faults.collect()
+            }
+            BaseType::Named(name) => self.named(name, selected, value, path),
+        }
+    }
+
+    fn named(
+        &self,
+        name: &str,
+        selected: &Selected<'a>,
+        value: &Json,
+        path: &[Step],
+    ) -> Vec<String> {
+        let is_well = match self.operation.schema.kind(name) {
+            Some(Kind::Scalar) => is_scalar(name, value),
+            Some(Kind::Enum(values)) => {
+                value.text().is_some_and(|text| values.iter().any(|known| known == text))
+            }
+            Some(Kind::Object { .. } | Kind::Interface { .. } | Kind::Union { .. }) => {
+                // Which object it is only `__typename` says, so it is the one that fits best.
+                let objects = self.operation.schema.possible(name).into_iter();
+                let faults =
+                    objects.map(|object| self.object(object, &selected.below(), value, path));
+                return faults.min_by_key(Vec::len).unwrap_or_default();
+            }
+            Some(Kind::Input) | None => false,
+        };
+        match is_well {
+            true => Vec::new(),
+            false => vec![format!("{}: {value:?} is no {name}", shown(path))],
+        }
+    }
+}
+
+fn is_scalar(name: &str, value: &Json) -> bool {
+    match (name, value) {
+        ("Boolean", Json::Boolean(_))
+        | ("String" | "ID", Json::Text(_))
+        | ("Float", Json::Number(_))
+        | ("JSON", _) => true,
+        ("Int", Json::Number(number)) => {
+            number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+        }
+        ("DateTime", Json::Text(text)) => {
+            let time = DateTime::parse_from_rfc3339(text);
+            time.is_ok_and(|time| time.offset().local_minus_utc() == 0)
+        }
+        _ => false,
+    }
+}
