@@ -5,6 +5,7 @@
 mod accounts;
 mod addresses;
 mod administration;
+mod answers;
 mod architecture;
 mod audit;
 mod audit_chain;

@@ -3,6 +3,7 @@
 mod answered;
 pub(crate) mod conformance;
 mod database;
+pub(crate) mod documents;
 mod dump;
 pub(crate) mod load;
 mod mail;
