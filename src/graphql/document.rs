@@ -20,6 +20,7 @@ mod merge;
 mod operation;
 mod parse;
 mod string;
+mod typename;
 mod types;
 mod values;
 

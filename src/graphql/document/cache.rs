@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::checks::Checks;
 use super::operation::Prepared;
 use super::types::{SharedTypes, Types};
-use super::{Fragments, Refusal, expansion, invalid, parse, values};
+use super::{Fragments, Refusal, expansion, invalid, parse, typename, values};
 use crate::platform::metrics::Operation;
 use crate::platform::secret::sha256;
 use crate::platform::threads::NoThread;
@@ -122,7 +122,8 @@ impl Proven {
         source: &str,
         introspects: bool,
     ) -> Result<Self, Refusal> {
-        let document = parse(source)?;
+        let mut document = parse(source)?;
+        typename::prepare(&mut document)?;
         let checking = expansion::check(&document)?;
         values::check(types, &document)?;
         let operations = document.operations.iter();

@@ -8,14 +8,15 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    Directive, Field, InlineFragment, OperationDefinition, OperationType, Selection, SelectionSet,
-    TypeCondition,
+    BaseType, Directive, Field, InlineFragment, OperationDefinition, OperationType, Selection,
+    SelectionSet, Type, TypeCondition,
 };
 use async_graphql::{Name, Pos, Positioned, Value as Constant, Variables};
 
 use async_graphql_value::Value;
 
 use super::types::{Types, named};
+use super::values::check_variables;
 use super::{Fragments, Refusal, invalid_at};
 
 /// Which selections are left out.
@@ -35,7 +36,7 @@ pub(super) fn merge(
     skips: Skips<'_>,
 ) -> Result<OperationDefinition, Refusal> {
     let root = types.root(operation.ty == OperationType::Mutation);
-    let mut merge = Merge { types, fragments, skips, used: HashSet::new() };
+    let mut merge = Merge { types, fragments, operation, skips, used: HashSet::new() };
     let set = &operation.selection_set;
     let merged = merge.sets(&[&set.node], root)?;
     let is_used = |name: &Name| merge.used.contains(name);
@@ -55,6 +56,7 @@ pub(super) fn merge(
 struct Merge<'a> {
     types: &'a Types,
     fragments: &'a Fragments,
+    operation: &'a OperationDefinition,
     skips: Skips<'a>,
     /// The variables that arguments name.
     used: HashSet<&'a Name>,
@@ -66,6 +68,8 @@ struct Collected<'a> {
     entries: Vec<Entry<'a>>,
     /// Where the fields are, by their keys in the response.
     fields: HashMap<&'a Name, usize>,
+    /// Whether there is anything that applies to some types only.
+    has_conditions: bool,
 }
 
 enum Entry<'a> {
@@ -79,7 +83,11 @@ impl<'a> Merge<'a> {
     fn sets(&mut self, sets: &[&'a SelectionSet], parent: &str) -> Result<SelectionSet, Refusal> {
         let mut collected = Collected::default();
         for set in sets {
-            self.collect(set, parent, &mut collected);
+            self.collect(set, parent, &mut collected)?;
+        }
+        if matches!(self.skips, Skips::None) && collected.has_conditions {
+            let mut alternatives = Alternatives { merge: self, parents: HashMap::new() };
+            sets.iter().try_for_each(|set| alternatives.add(set, parent))?;
         }
         let mut items = Vec::with_capacity(collected.entries.len());
         for entry in collected.entries {
@@ -96,9 +104,14 @@ impl<'a> Merge<'a> {
         Ok(SelectionSet { items })
     }
 
-    fn collect(&self, set: &'a SelectionSet, parent: &str, into: &mut Collected<'a>) {
+    fn collect(
+        &self,
+        set: &'a SelectionSet,
+        parent: &str,
+        into: &mut Collected<'a>,
+    ) -> Result<(), Refusal> {
         for selection in &set.items {
-            if self.is_skipped(selection.node.directives()) {
+            if self.is_skipped(selection.node.directives())? {
                 continue;
             }
             let (condition, inner) = match &selection.node {
@@ -123,29 +136,45 @@ impl<'a> Merge<'a> {
                         into.add_on(condition, inner);
                     }
                 }
-                _ => self.collect(inner, parent, into),
+                _ => self.collect(inner, parent, into)?,
             }
         }
+        Ok(())
     }
 
-    fn is_skipped(&self, directives: &'a [Positioned<Directive>]) -> bool {
-        let Skips::By(variables) = self.skips else { return false };
-        directives.iter().any(|directive| {
+    fn is_skipped(&self, directives: &'a [Positioned<Directive>]) -> Result<bool, Refusal> {
+        for directive in directives {
             let skips_if = match directive.node.name.node.as_str() {
                 "skip" => true,
                 "include" => false,
-                _ => return false,
+                _ => continue,
             };
-            let condition = match directive.node.get_argument("if").map(|value| &value.node) {
-                Some(Value::Boolean(condition)) => Some(*condition),
-                Some(Value::Variable(name)) => match variables.get(name) {
-                    Some(Constant::Boolean(condition)) => Some(*condition),
-                    _ => None,
+            let Some(value) = directive.node.get_argument("if") else { continue };
+            let condition = match (self.skips, &value.node) {
+                (Skips::None, _) => {
+                    let boolean =
+                        Type { base: BaseType::Named(Name::new("Boolean")), nullable: false };
+                    check_variables(self.types, self.operation, (&boolean, false), value)?;
+                    continue;
+                }
+                (Skips::By(_), Value::Boolean(condition)) => *condition,
+                (Skips::By(variables), Value::Variable(name)) => match variables.get(name) {
+                    Some(Constant::Boolean(condition)) => *condition,
+                    // A variable that has a default may be null all the same.
+                    _ => {
+                        let message = format!(
+                            "Variable \"${name}\" decides what is skipped: it must not be null"
+                        );
+                        return Err(invalid_at(message, vec![value.pos]));
+                    }
                 },
-                _ => None,
+                (Skips::By(_), _) => continue,
             };
-            condition.is_some_and(|condition| condition == skips_if)
-        })
+            if condition == skips_if {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// One field for all that have its key.
@@ -159,14 +188,19 @@ impl<'a> Merge<'a> {
             check_same(first, other)?;
         }
         let Field { alias, name, arguments, .. } = &first.node;
-        for (_, value) in arguments {
+        let of = self.types.field(parent, &name.node);
+        for (argument, value) in arguments {
             self.note_variables(&value.node);
+            let of = of.and_then(|of| of.arguments.get(argument.node.as_str()));
+            if let (Skips::None, Some(of)) = (self.skips, of) {
+                check_variables(self.types, self.operation, (&of.ty, of.has_default), value)?;
+            }
         }
         let sets = fields.iter().map(|field| &field.node.selection_set.node);
         let sets: Vec<_> = sets.filter(|set| !set.items.is_empty()).collect();
         let mut merged = SelectionSet::default();
         if !sets.is_empty() {
-            let of = self.types.field(parent, &name.node).map(|field| named(&field.ty));
+            let of = of.map(|of| named(&of.ty));
             merged = self.sets(&sets, of.map_or("", Name::as_str))?;
             if merged.items.is_empty() {
                 merged.items.push(nothing(first.node.selection_set.pos));
@@ -209,6 +243,7 @@ impl<'a> Collected<'a> {
 
     /// Two that stand beside each other are one. Any others stay apart, for the order of the keys.
     fn add_on(&mut self, condition: &'a Positioned<TypeCondition>, set: &'a SelectionSet) {
+        self.has_conditions = true;
         match self.entries.last_mut() {
             Some(Entry::On(last, sets)) if last.node.on.node == condition.node.on.node => {
                 sets.push(set);
@@ -218,9 +253,74 @@ impl<'a> Collected<'a> {
     }
 }
 
+/// What is selected from an interface or union under several conditions. Only one of them will apply, but a
+/// client must know the shape of a key without knowing which (section 5.3.2).
+struct Alternatives<'a, 'b> {
+    merge: &'b Merge<'a>,
+    /// By their keys, the first field of each type that one is selected from.
+    parents: HashMap<&'a Name, Vec<(String, &'a Positioned<Field>)>>,
+}
+
+impl<'a> Alternatives<'a, '_> {
+    fn add(&mut self, set: &'a SelectionSet, parent: &str) -> Result<(), Refusal> {
+        for selection in &set.items {
+            let (condition, inner) = match &selection.node {
+                Selection::Field(field) => {
+                    self.add_field(field, parent)?;
+                    continue;
+                }
+                Selection::FragmentSpread(spread) => {
+                    let fragment = self.merge.fragments.get(&spread.node.fragment_name.node);
+                    let Some(fragment) = fragment else { continue };
+                    (Some(&fragment.node.type_condition), &fragment.node.selection_set.node)
+                }
+                Selection::InlineFragment(inline) => {
+                    (inline.node.type_condition.as_ref(), &inline.node.selection_set.node)
+                }
+            };
+            let parent = condition.map_or(parent, |condition| condition.node.on.node.as_str());
+            self.add(inner, parent)?;
+        }
+        Ok(())
+    }
+
+    fn add_field(&mut self, field: &'a Positioned<Field>, parent: &str) -> Result<(), Refusal> {
+        let types = self.merge.types;
+        let earlier = self.parents.entry(&field.node.response_key().node).or_default();
+        for (other_parent, other) in earlier.iter() {
+            let may_be_one = other_parent == parent
+                || !types.is_object(other_parent)
+                || !types.is_object(parent);
+            if may_be_one {
+                check_same(other, field)?;
+            }
+            let of = |parent: &str, field: &Field| Some(&types.field(parent, &field.name.node)?.ty);
+            if let (Some(one), Some(two)) = (of(other_parent, &other.node), of(parent, &field.node))
+                && !have_same_shape(types, one, two)
+            {
+                return Err(conflict(other, field, "their types differ"));
+            }
+        }
+        if earlier.iter().all(|(other, _)| other != parent) {
+            earlier.push((parent.to_owned(), field));
+        }
+        Ok(())
+    }
+}
+
+fn have_same_shape(types: &Types, one: &Type, two: &Type) -> bool {
+    one.nullable == two.nullable
+        && match (&one.base, &two.base) {
+            (BaseType::List(one), BaseType::List(two)) => have_same_shape(types, one, two),
+            (BaseType::Named(one), BaseType::Named(two)) => {
+                one == two || (types.composite(one).is_some() && types.composite(two).is_some())
+            }
+            _ => false,
+        }
+}
+
 /// Two fields of one key in the response must be one field (section 5.3.2).
 fn check_same(one: &Positioned<Field>, other: &Positioned<Field>) -> Result<(), Refusal> {
-    let key = one.node.response_key();
     let why = if one.node.name.node != other.node.name.node {
         "they are different fields"
     } else if !have_same_arguments(&one.node, &other.node) {
@@ -228,9 +328,13 @@ fn check_same(one: &Positioned<Field>, other: &Positioned<Field>) -> Result<(), 
     } else {
         return Ok(());
     };
-    let message =
-        format!("Fields {:?} conflict: {why}. Give one of them an alias", key.node.as_str());
-    Err(invalid_at(message, vec![one.pos, other.pos]))
+    Err(conflict(one, other, why))
+}
+
+fn conflict(one: &Positioned<Field>, other: &Positioned<Field>, why: &str) -> Refusal {
+    let key = one.node.response_key().node.as_str();
+    let message = format!("Fields {key:?} conflict: {why}. Give one of them an alias");
+    invalid_at(message, vec![one.pos, other.pos])
 }
 
 fn have_same_arguments(one: &Field, other: &Field) -> bool {

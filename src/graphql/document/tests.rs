@@ -421,6 +421,8 @@ fn fields_of_one_key_that_differ_conflict_wherever_they_stand() {
         "{ me { a: id } ...F } fragment F on Query { me { a: name } }",
         "query($n: Int) { users(first: $n) { edges { cursor } } users(last: $n) { edges { cursor } } }",
         "{ a: number @skip(if: true) a: __typename }",
+        "{ nodes(ids: []) { a: id ... on User { a: name } } }",
+        "{ nodes(ids: []) { ... on User { a: name } ... on Task { a: owner { id } } } }",
     ] {
         assert!(fault(source).contains("conflict"), "{source}");
     }
@@ -495,6 +497,59 @@ fn variables_are_coerced_before_anything_runs() {
         answer("query($v: Int! = 3) { takes(int: $v) }", json!({ "other": [1, 2] })),
         r#"{"takes":true}"#
     );
+}
+
+#[test]
+fn variables_stand_only_where_their_types_may() {
+    for (source, is_valid) in [
+        ("query($v: Int) { takes(int: $v) }", true),
+        ("query($v: Int!) { takes(int: $v) }", true),
+        ("query($v: String) { takes(int: $v) }", false),
+        ("query($v: Int) { takes(list: $v) }", false),
+        ("query($v: Int!) { takes(list: [$v]) }", true),
+        ("query($v: Int) { takes(list: [$v]) }", false),
+        ("query($v: Int = 1) { takes(list: [$v]) }", true),
+        ("query($v: [Int!]) { takes(list: $v) }", true),
+        ("query($v: [Int]) { takes(list: $v) }", false),
+        ("query($v: String!) { takes(input: { name: $v }) }", true),
+        ("query($v: String) { takes(input: { name: $v }) }", false),
+        ("query($v: String) { ...F } fragment F on Query { takes(input: { name: $v }) }", false),
+        ("query($v: Boolean!) { number @skip(if: $v) }", true),
+        ("query($v: Boolean = true) { number @skip(if: $v) }", true),
+        ("query($v: Boolean) { number @skip(if: $v) }", false),
+        ("query($v: Int!) { number @skip(if: $v) }", false),
+        ("query($v: Int @skip(if: true)) { takes(int: $v) }", false),
+    ] {
+        let outcome = scanned(source);
+        // Without a value, what is required is missing.
+        let is_missing = matches!(&outcome, Err(Refusal::Invalid { message, .. }) if message.contains("was not given"));
+        assert_eq!(outcome.is_ok() || is_missing, is_valid, "{source}: {outcome:?}");
+    }
+    let null =
+        OPEN.scan("query($v: Boolean = true) { number @skip(if: $v) }", None, json!({ "v": null }));
+    assert!(matches!(null, Err(Refusal::Invalid { .. })), "{null:?}");
+}
+
+#[test]
+fn what_stands_at_a_typename_counts() {
+    let source =
+        "query($v: Boolean!) { __typename @include(if: $v) me { __typename @skip(if: $v) id } }";
+    assert_eq!(
+        answer(source, json!({ "v": true })),
+        r#"{"__typename":"Query","me":{"id":"user"}}"#
+    );
+    assert_eq!(
+        answer(source, json!({ "v": false })),
+        r#"{"me":{"__typename":"User","id":"user"}}"#
+    );
+    for source in [
+        "{ __typename @unknown }",
+        "{ __typename(of: 1) }",
+        "{ me { __typename { id } } }",
+        "query($v: Int!) { __typename @skip(if: $v) }",
+    ] {
+        assert!(scanned(source).is_err(), "{source}");
+    }
 }
 
 #[test]

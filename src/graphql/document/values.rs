@@ -10,7 +10,7 @@ use async_graphql::parser::types::{
     BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
     Type, VariableDefinition,
 };
-use async_graphql::{Name, Number, Pos, Value as Constant, Variables};
+use async_graphql::{Name, Number, Pos, Positioned, Value as Constant, Variables};
 use async_graphql_value::Value;
 use serde_json::{Map, Value as Json};
 
@@ -209,7 +209,12 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
     for (_, operation) in document.operations.iter() {
         let operation = &operation.node;
         for definition in &operation.variable_definitions {
-            let VariableDefinition { var_type, default_value, .. } = &definition.node;
+            let VariableDefinition { var_type, default_value, directives, .. } = &definition.node;
+            if let Some(directive) = directives.first() {
+                let message =
+                    format!("@{} does not belong to a variable", directive.node.name.node);
+                return Err(invalid_at(message, vec![directive.pos]));
+            }
             let kind = types.kind(named(&var_type.node));
             if !matches!(kind, Some(Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_))) {
                 let message = format!("\"{}\" is not a type for variables", var_type.node);
@@ -227,6 +232,80 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
         literals.set(&fragment.node.selection_set.node, of)?;
     }
     Ok(())
+}
+
+/// Refuses a variable in a place that its type may not have (section 5.8.5), wherever in a value it
+/// stands.
+pub(super) fn check_variables(
+    types: &Types,
+    operation: &OperationDefinition,
+    (ty, has_default): (&Type, bool),
+    value: &Positioned<Value>,
+) -> Result<(), Refusal> {
+    let usage = Usage { types, operation, pos: value.pos };
+    usage.check((ty, has_default), &value.node)
+}
+
+struct Usage<'a> {
+    types: &'a Types,
+    operation: &'a OperationDefinition,
+    pos: Pos,
+}
+
+impl Usage<'_> {
+    fn check(&self, (ty, has_default): (&Type, bool), value: &Value) -> Result<(), Refusal> {
+        match (value, &ty.base) {
+            (Value::Variable(name), _) => self.check_variable((ty, has_default), name),
+            (Value::List(values), BaseType::List(inner)) => {
+                values.iter().try_for_each(|value| self.check((inner, false), value))
+            }
+            (value, BaseType::List(inner)) => self.check((inner, false), value),
+            (Value::Object(values), BaseType::Named(name)) => {
+                let Some(Kind::Input(fields)) = self.types.kind(name) else { return Ok(()) };
+                values.iter().try_for_each(|(key, value)| match fields.get(key.as_str()) {
+                    Some(field) => self.check((&field.ty, field.has_default), value),
+                    None => Ok(()),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_variable(&self, (ty, has_default): (&Type, bool), name: &Name) -> Result<(), Refusal> {
+        let mut definitions = self.operation.variable_definitions.iter();
+        // The library finds those that are not defined.
+        let Some(definition) = definitions.find(|of| of.node.name.node == *name) else {
+            return Ok(());
+        };
+        let given = &definition.node.var_type.node;
+        let default = definition.node.default_value.as_ref().map(|default| &default.node);
+        let is_never_null =
+            has_default || default.is_some_and(|default| *default != Constant::Null);
+        let is_allowed = if !ty.nullable && given.nullable && is_never_null {
+            have_compatible_bases(given, ty)
+        } else {
+            is_compatible(given, ty)
+        };
+        if is_allowed {
+            return Ok(());
+        }
+        let message =
+            format!("Variable \"${name}\" of type \"{given}\" stands where \"{ty}\" is expected");
+        Err(invalid_at(message, vec![definition.pos, self.pos]))
+    }
+}
+
+/// Whether every value of the one type is one of the other.
+fn is_compatible(given: &Type, expected: &Type) -> bool {
+    (expected.nullable || !given.nullable) && have_compatible_bases(given, expected)
+}
+
+fn have_compatible_bases(given: &Type, expected: &Type) -> bool {
+    match (&given.base, &expected.base) {
+        (BaseType::Named(given), BaseType::Named(expected)) => given == expected,
+        (BaseType::List(given), BaseType::List(expected)) => is_compatible(given, expected),
+        _ => false,
+    }
 }
 
 struct Literals<'a>(&'a Types);
