@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use axum::body::Body;
@@ -99,15 +100,76 @@ fn main() -> Result<()> {
         }
         println!("| {name} | {} | {} |", (statements + ROUNDS / 2) / ROUNDS, allocations / ROUNDS);
     }
-    Ok(())
+    server.measure_hostile(&app)
+}
+
+/// Documents that ask for as much as is accepted, each of something else. The edges have been found by
+/// trying: one more of anything is `DOCUMENT_LIMIT`.
+fn hostile() -> [(&'static str, String); 5] {
+    let aliased =
+        |count: usize, what: &str| (0..count).map(|i| format!("a{i}: {what} ")).collect::<String>();
+    let operations: String = (0..10).map(|i| format!("query Q{i} {{ ...F }} ")).collect();
+    let user =
+        "id username email emailVerified role createdAt updatedAt isActive fullName lastLoginAt";
+    let chain = "fields(includeDeprecated: true) { name args { name type { name ofType { name } } } \
+                 type { name kind ofType { name kind ofType { name kind } } } }";
+    [
+        (
+            "fragments, in ten operations",
+            format!(
+                "query A {{ ...F }} {operations} fragment F on Query {{ {} }} fragment G on Query {{ {} }}",
+                "...G ".repeat(40),
+                "__typename ".repeat(40)
+            ),
+        ),
+        ("a page of users", format!("{{ users(first: 100) {{ totalCount edges {{ cursor node {{ {user} }} }} }} }}")),
+        (
+            "owners of tasks",
+            format!("{{ myTasks(first: 100) {{ edges {{ node {{ {} }} }} }} }}", aliased(14, &format!("owner {{ {user} }}"))),
+        ),
+        (
+            "tasks of users",
+            "{ users(first: 100) { edges { node { id tasks(first: 13) { edges { node { id title } } } } } } }".to_owned(),
+        ),
+        ("introspection", format!("{{ __schema {{ types {{ name kind {chain} }} }} }}")),
+    ]
 }
 
 impl Server {
+    /// Prints the most that a request may take: memory of the whole process, and time with the database.
+    fn measure_hostile(&self, app: &App) -> Result<()> {
+        let create = "mutation { a: createTask(input: { title: \"A task\" }) { id } }";
+        for _ in 0..100 {
+            self.send(create, &Value::Null)?;
+        }
+        println!(
+            "\n| the most of | bytes | memory, KB | ms, new | ms, known |\n|---|---|---|---|---|"
+        );
+        for (name, query) in hostile() {
+            self.runtime.block_on(app.reload_keys())?;
+            let before = Memory::now()?;
+            let begun = Instant::now();
+            let first = self.send(&query, &Value::Null)?;
+            let new = begun.elapsed();
+            let memory = Memory::now()?.highest.saturating_sub(before.held);
+            let begun = Instant::now();
+            self.send(&query, &Value::Null)?;
+            let known = begun.elapsed();
+            ensure!(first.body.get("errors").is_none(), "{name}: {}", first.body);
+            let [new, known] = [new, known].map(|took| took.as_secs_f64() * 1e3);
+            println!("| {name} | {} | {memory} | {new:.1} | {known:.1} |", query.len());
+        }
+        Ok(())
+    }
+
     fn send(&self, query: &str, variables: &Value) -> Result<Answer> {
-        let body = json!({ "query": query, "variables": variables }).to_string();
+        // Of several operations the first one runs.
+        let name = query.starts_with("query A ").then_some("A");
+        let body =
+            json!({ "query": query, "operationName": name, "variables": variables }).to_string();
         let mut request = Request::post("/graphql").header("content-type", "application/json");
         // A sign-in makes the server forget what it knows of the user, whom it would look up again.
-        if !self.bearer.is_empty() && query.starts_with('{') {
+        if !self.bearer.is_empty() && ![LOGIN, REFRESH].contains(&query) {
             let bearer = HeaderValue::try_from(format!("Bearer {}", self.bearer))?;
             request = request.header("authorization", bearer);
         }
@@ -123,6 +185,26 @@ impl Server {
         let body = serde_json::from_slice(&answer.context("an answer")??)?;
         let statements = STATEMENTS.0.load(Ordering::Relaxed) - before;
         Ok(Answer { body, allocations: counted.count_total, statements })
+    }
+}
+
+/// What the process holds, in KB. What it held at most counts from the last look on.
+struct Memory {
+    held: u64,
+    highest: u64,
+}
+
+impl Memory {
+    fn now() -> Result<Self> {
+        let status = std::fs::read_to_string("/proc/self/status")?;
+        let kilobytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+            number.context("the memory of this process")
+        };
+        let now = Self { held: kilobytes("VmRSS:")?, highest: kilobytes("VmHWM:")? };
+        std::fs::write("/proc/self/clear_refs", "5")?;
+        Ok(now)
     }
 }
 

@@ -22,7 +22,7 @@ async function post(call, token) {
 const world = await prepare(post, folder);
 const callers = Object.keys(world.tokens);
 const counts = { agreed: 0, refused: 0, withErrors: 0, limited: 0, proven: 0 };
-const titleOf = ({ name, preScan, reason }) => `${name}${preScan ? ' (pre-scan)' : ''}: ${reason}`;
+const titleOf = ({ name, reason }) => `${name}: ${reason}`;
 const seen = new Map(DIFFERENCES.map((known) => [titleOf(known), 0]));
 /** Of each kind of failure how many there were, and the shortest document. */
 const failures = new Map();

@@ -182,7 +182,6 @@ const CALLS = [
   { name: 'an operation that is chosen', query: 'query A { me { id } } query B { me { username } }', operationName: 'B' },
   { name: 'no operation that is chosen', query: 'query A { me { id } } query B { me { username } }' },
   { name: 'an operation that is not there', query: 'query A { me { id } }', operationName: 'B' },
-  { name: 'an operation without a name', query: '{ me { id } }', operationName: '' },
   { name: 'a fault in the operation that is not chosen', query: 'query A { me { id } } query B { me { nothing } }', operationName: 'A' },
   { name: 'a subscription that is not chosen', query: 'query A { me { id } } subscription B { me { id } }', operationName: 'A' },
   { name: 'a variable of the operation that is not chosen', query: 'query A { me { id } } query B($id: ID!) { user(id: $id) { id } }', operationName: 'A' },

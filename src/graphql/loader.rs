@@ -67,13 +67,11 @@ where
 
 fn loader<L: RequestLoader>(ctx: &Context<'_>) -> Result<Arc<DataLoader<L>>> {
     let loaders = ctx.data_unchecked::<Loaders>();
-    match loaders.get() {
-        Some(made) => Ok(made),
-        None => {
-            let (spawner, timer) = (TokioSpawner::current(), TokioTimer::default());
-            Ok(loaders.keep(DataLoader::new(L::of(ctx)?, spawner, timer)))
-        }
+    if let Some(made) = loaders.get() {
+        return Ok(made);
     }
+    let (spawner, timer) = (TokioSpawner::current(), TokioTimer::default());
+    Ok(loaders.keep(DataLoader::new(L::of(ctx)?, spawner, timer)))
 }
 
 fn failed(cause: Arc<DbErr>) -> ApiError {

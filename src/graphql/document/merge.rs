@@ -86,8 +86,8 @@ impl<'a> Merge<'a> {
             self.collect(set, parent, &mut collected)?;
         }
         if matches!(self.skips, Skips::None) && collected.has_conditions {
-            let mut alternatives = Alternatives { merge: self, parents: HashMap::new() };
-            sets.iter().try_for_each(|set| alternatives.add(set, parent))?;
+            let sets = sets.iter().map(|set| (*set, parent.to_owned()));
+            Alternatives::check(self, sets.collect())?;
         }
         let mut items = Vec::with_capacity(collected.entries.len());
         for entry in collected.entries {
@@ -131,6 +131,7 @@ impl<'a> Merge<'a> {
             };
             match condition {
                 Some(condition) if !self.types.always_applies(&condition.node.on.node, parent) => {
+                    into.has_conditions = true;
                     // An object never turns out to be of another type.
                     if !self.types.is_object(parent) {
                         into.add_on(condition, inner);
@@ -243,7 +244,6 @@ impl<'a> Collected<'a> {
 
     /// Two that stand beside each other are one. Any others stay apart, for the order of the keys.
     fn add_on(&mut self, condition: &'a Positioned<TypeCondition>, set: &'a SelectionSet) {
-        self.has_conditions = true;
         match self.entries.last_mut() {
             Some(Entry::On(last, sets)) if last.node.on.node == condition.node.on.node => {
                 sets.push(set);
@@ -253,15 +253,37 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// What is selected from an interface or union under several conditions. Only one of them will apply, but a
-/// client must know the shape of a key without knowing which (section 5.3.2).
+/// What is selected under several conditions. Only one of them will apply, but a client must know the shape
+/// of a key without knowing which (section 5.3.2).
 struct Alternatives<'a, 'b> {
     merge: &'b Merge<'a>,
-    /// By their keys, the first field of each type that one is selected from.
-    parents: HashMap<&'a Name, Vec<(String, &'a Positioned<Field>)>>,
+    keys: HashMap<&'a Name, Alternative<'a>>,
 }
 
-impl<'a> Alternatives<'a, '_> {
+/// The fields of one key.
+#[derive(Default)]
+struct Alternative<'a> {
+    /// The first of each type that one is selected from.
+    firsts: Vec<(String, &'a Positioned<Field>)>,
+    /// What is selected below, and from which type.
+    below: Vec<(&'a SelectionSet, String)>,
+}
+
+impl<'a, 'b> Alternatives<'a, 'b> {
+    fn check(merge: &'b Merge<'a>, sets: Vec<(&'a SelectionSet, String)>) -> Result<(), Refusal> {
+        let mut alternatives = Self { merge, keys: HashMap::new() };
+        for (set, parent) in &sets {
+            alternatives.add(set, parent)?;
+        }
+        for Alternative { firsts, below } in alternatives.keys.into_values() {
+            // Those of one type are merged, which looks at what is below them.
+            if firsts.len() > 1 {
+                Self::check(merge, below)?;
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, set: &'a SelectionSet, parent: &str) -> Result<(), Refusal> {
         for selection in &set.items {
             let (condition, inner) = match &selection.node {
@@ -286,23 +308,28 @@ impl<'a> Alternatives<'a, '_> {
 
     fn add_field(&mut self, field: &'a Positioned<Field>, parent: &str) -> Result<(), Refusal> {
         let types = self.merge.types;
-        let earlier = self.parents.entry(&field.node.response_key().node).or_default();
-        for (other_parent, other) in earlier.iter() {
+        let type_of =
+            |parent: &str, field: &Field| Some(&types.field(parent, &field.name.node)?.ty);
+        let key = self.keys.entry(&field.node.response_key().node).or_default();
+        for (other_parent, other) in &key.firsts {
             let may_be_one = other_parent == parent
                 || !types.is_object(other_parent)
                 || !types.is_object(parent);
             if may_be_one {
                 check_same(other, field)?;
             }
-            let of = |parent: &str, field: &Field| Some(&types.field(parent, &field.name.node)?.ty);
-            if let (Some(one), Some(two)) = (of(other_parent, &other.node), of(parent, &field.node))
+            if let Some(one) = type_of(other_parent, &other.node)
+                && let Some(two) = type_of(parent, &field.node)
                 && !have_same_shape(types, one, two)
             {
                 return Err(conflict(other, field, "their types differ"));
             }
         }
-        if earlier.iter().all(|(other, _)| other != parent) {
-            earlier.push((parent.to_owned(), field));
+        if key.firsts.iter().all(|(other, _)| other != parent) {
+            key.firsts.push((parent.to_owned(), field));
+        }
+        if let Some(ty) = type_of(parent, &field.node) {
+            key.below.push((&field.node.selection_set.node, named(ty).to_string()));
         }
         Ok(())
     }

@@ -423,6 +423,8 @@ fn fields_of_one_key_that_differ_conflict_wherever_they_stand() {
         "{ a: number @skip(if: true) a: __typename }",
         "{ nodes(ids: []) { a: id ... on User { a: name } } }",
         "{ nodes(ids: []) { ... on User { a: name } ... on Task { a: owner { id } } } }",
+        "{ nodes(ids: []) { ... on User { a: best { b: id } } ... on Task { a: owner { b: name } } } }",
+        "{ me { a: name ... on Node { ... on Task { a: id } } } }",
     ] {
         assert!(fault(source).contains("conflict"), "{source}");
     }

@@ -3,26 +3,25 @@
 use async_graphql::parser::types::{BaseType, SelectionSet, Type};
 use chrono::DateTime;
 
-use super::deviations::is_asked_for_twice;
-use super::errors::ErrorObject;
 use super::json::{Json, Step, shown};
 use super::schema::Kind;
 use super::selection::{Operation, Selected};
 
 impl Operation<'_> {
     /// What is wrong with `data`, which is not null.
-    pub(super) fn faults_of_data(&self, data: &Json, errors: &[ErrorObject]) -> Vec<String> {
-        let failed = errors.iter().filter_map(|error| error.path.as_deref()).collect();
-        let data_of = Data { operation: self, failed };
-        data_of.object(self.root(), &[&self.definition.selection_set.node], data, &[])
+    pub(super) fn faults_of_data(&self, data: &Json) -> Vec<String> {
+        Data { operation: self }.object(
+            self.root(),
+            &[&self.definition.selection_set.node],
+            data,
+            &[],
+        )
     }
 }
 
 /// The walk through one answer.
 struct Data<'a, 'b> {
     operation: &'b Operation<'a>,
-    /// The paths of its errors.
-    failed: Vec<&'b [Step]>,
 }
 
 impl<'a> Data<'a, '_> {
@@ -38,7 +37,7 @@ impl<'a> Data<'a, '_> {
         let Some(keys) = value.keys() else {
             return vec![format!("{}: {object} is answered as {value:?}", shown(path))];
         };
-        if keys != asked && !self.lacks_what_failed(&asked, &keys, path) {
+        if keys != asked {
             return vec![format!("{}: asked for {asked:?}, answered {keys:?}", shown(path))];
         }
         let mut faults = Vec::new();
@@ -60,19 +59,6 @@ impl<'a> Data<'a, '_> {
             }
         }
         faults
-    }
-
-    /// Whether keys are missing that an error lies below, of an object that was executed twice.
-    fn lacks_what_failed(&self, asked: &[&str], keys: &[&str], path: &[Step]) -> bool {
-        let is_missing = |failed: &&&[Step]| match failed.get(path.len()) {
-            Some(Step::Key(key)) => failed.starts_with(path) && !keys.contains(&key.as_str()),
-            _ => false,
-        };
-        let mut in_order = asked.iter();
-        let is_part = keys.iter().all(|key| in_order.any(|asked| asked == key));
-        is_part
-            && self.failed.iter().any(|it| is_missing(&it))
-            && is_asked_for_twice(self.operation, path)
     }
 
     fn value(

@@ -4,7 +4,7 @@
 use async_graphql::Pos;
 
 use super::json::Step;
-use super::selection::{Operation, Way};
+use super::selection::Way;
 
 /// 6.4.4: a resolver that fails, or a guard that refuses, where the field itself may be null, nulls its
 /// parent all the same.
@@ -16,12 +16,4 @@ pub(super) fn error_of_a_nullable_field_nulls_its_parent(path: &[Step], way: &Wa
 /// that it passes. Only its location still says where it was.
 pub(super) fn error_below_is_told_of_this(location: &Pos, way: &Way) -> bool {
     way.asked_below.contains(location)
-}
-
-/// 6.4.3: a field that is asked for twice is executed twice. Where one time fails, only the keys of the
-/// other are answered; where both do, there are two errors.
-pub(super) fn is_asked_for_twice(operation: &Operation<'_>, path: &[Step]) -> bool {
-    let lengths = 1..=path.len();
-    let mut ways = lengths.flat_map(|length| operation.ways(&path[..length]));
-    ways.any(|way| way.asked_times > 1)
 }

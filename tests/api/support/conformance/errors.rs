@@ -6,9 +6,7 @@ use std::sync::LazyLock;
 use async_graphql::Pos;
 use serde_json::Number;
 
-use super::deviations::{
-    error_below_is_told_of_this, error_of_a_nullable_field_nulls_its_parent, is_asked_for_twice,
-};
+use super::deviations::{error_below_is_told_of_this, error_of_a_nullable_field_nulls_its_parent};
 use super::json::{Json, Step, shown};
 use super::selection::{Operation, Way};
 
@@ -107,7 +105,7 @@ impl Operation<'_> {
                 faults.push("an error without a path, beside data".to_owned());
                 continue;
             };
-            if paths.contains(&path) && !is_asked_for_twice(self, path) {
+            if paths.contains(&path) {
                 faults.push(format!("{}: two errors", shown(path)));
             }
             let ways = self.ways(path);
@@ -123,7 +121,6 @@ impl Operation<'_> {
         for (path, reached) in paths.iter().zip(&reaches) {
             let null = match first_null(data, path) {
                 Ok(null) => null,
-                Err(_) if is_asked_for_twice(self, path) => continue,
                 Err(why) => {
                     faults.push(why);
                     continue;

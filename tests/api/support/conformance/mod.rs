@@ -62,7 +62,7 @@ fn faults(schema: &Schema, call: &Value, answer: &str) -> Vec<String> {
     let operation = Operation { schema, document: &document, definition, variables };
     let mut faults = operation.faults_of_errors(data, &errors);
     if *data != Json::Null {
-        faults.extend(operation.faults_of_data(data, &errors));
+        faults.extend(operation.faults_of_data(data));
     }
     faults
 }

@@ -33,8 +33,6 @@ pub(crate) struct Way {
     /// Where the document asks for what is at its end, and for what is below.
     pub(crate) asked_at: Vec<Pos>,
     pub(crate) asked_below: Vec<Pos>,
-    /// By how many selections.
-    pub(crate) asked_times: usize,
 }
 
 impl<'a> Selected<'a> {
@@ -150,8 +148,7 @@ impl<'a> Operation<'a> {
                 let asked_at = selected.fields.iter().flat_map(|field| positions(field)).collect();
                 let sets = selected.below();
                 let asked_below = sets.iter().flat_map(|set| self.positions_in(set)).collect();
-                let asked_times = selected.fields.len();
-                vec![Way { nullable: Vec::new(), asked_at, asked_below, asked_times }]
+                vec![Way { nullable: Vec::new(), asked_at, asked_below }]
             }
             (BaseType::List(of), Some((Step::Index(_), rest))) => {
                 self.ways_through(of, selected, rest)

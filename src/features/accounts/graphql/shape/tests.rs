@@ -14,7 +14,7 @@ use super::super::User as UserObject;
 use super::super::connection::{UserEdge, cursor_of};
 use super::*;
 use crate::features::accounts::listing::OrderField;
-use crate::graphql::document::{Asked, Documents, SharedTypes};
+use crate::graphql::document::{Asked, Documents, Refusal, SharedTypes};
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::row::Rows;
 use crate::platform::access::{Grants, Role};
@@ -152,9 +152,13 @@ fn a_plan_says_what_the_derived_objects_say() {
         let asked =
             Asked { source: &document, operation_name: None, variables: serde_json::Map::new() };
         let lookup = documents.look_up(&document);
+        // As the server has it: a plan is for what the pre-scan leaves of a document.
+        let scanned = match runtime.block_on(documents.scan(&planned, lookup, asked)) {
+            Ok(scanned) => scanned,
+            Err(Refusal::Limit { .. }) => return Ok(()),
+            Err(other) => panic!("{document}: {other}"),
+        };
         let (planned, derived) = runtime.block_on(async {
-            // As the server has it: a plan is for what the pre-scan leaves of a document.
-            let scanned = documents.scan(&planned, lookup, asked).await.unwrap();
             let mut request = Request::new("").variables(scanned.variables);
             request.set_parsed_query(scanned.document);
             // Left alone, the library knows no default of a variable that skips.
