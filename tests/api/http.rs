@@ -341,7 +341,11 @@ async fn a_bomb_of_fragments_never_reaches_the_library() {
         assert_eq!(reply.code(), code, "{document}: {}", reply.text);
     }
     let many = (0..20).fold(String::new(), |all, i| all + &format!("query q{i}{{...f0}}"));
-    let fields = format!("fragment f26 on Query{{{}}}", "me{id}".repeat(99));
+    let fields = format!(
+        "fragment f26 on Query{{{}}} fragment g on Query{{{}}}",
+        "...g ".repeat(99),
+        "me{id}".repeat(49)
+    );
     let many = bomb(26, 1, &fields).replacen("query{...f0}", &many, 1);
     let body = json!({ "query": many, "operationName": "q0" }).to_string();
     let reply = post(&app, &[("content-type", JSON)], body).await;

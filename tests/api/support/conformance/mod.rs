@@ -51,7 +51,7 @@ fn faults(schema: &Schema, call: &Value, answer: &str) -> Vec<String> {
     let Some(document) = call["query"].as_str().and_then(|query| parse_query(query).ok()) else {
         return fault("what is no document was executed");
     };
-    let name = call["operationName"].as_str();
+    let name = call["operationName"].as_str().filter(|name| !name.is_empty());
     let mut operations = document.operations.iter();
     let chosen = match name {
         Some(name) => operations.find(|(known, _)| known.is_some_and(|known| known == name)),

@@ -69,12 +69,6 @@ fn answers_that_are_right_have_no_fault() {
         ("{user{name}}", r#"{"user":{"name":null}}"#, vec![error(r#"["user","name"]"#, 7)]),
         // The other: the error is `best`'s.
         ("{me{friends{best{id}}}}", "null", vec![error(r#"["me","friends",0]"#, 13)]),
-        // The third: both times `user` is executed, and one time it fails.
-        (
-            "{user{name}user{best{id}}}",
-            r#"{"user":{"name":null}}"#,
-            vec![error(r#"["user","best"]"#, 17)],
-        ),
         // What the first says is lost in what the second does.
         (
             "{user{guests{id}best{id}}}",
