@@ -106,9 +106,10 @@ fn main() -> Result<()> {
 /// Documents that ask for as much as is accepted, each of something else. The edges have been found by
 /// trying: one more of anything is `DOCUMENT_LIMIT`.
 fn hostile() -> [(&'static str, String); 5] {
-    let aliased =
-        |count: usize, what: &str| (0..count).map(|i| format!("a{i}: {what} ")).collect::<String>();
-    let operations: String = (0..10).map(|i| format!("query Q{i} {{ ...F }} ")).collect();
+    let aliased = |count: usize, what: &str| {
+        (0..count).fold(String::new(), |all, i| all + &format!("a{i}: {what} "))
+    };
+    let operations = (0..10).fold(String::new(), |all, i| all + &format!("query Q{i} {{ ...F }} "));
     let user =
         "id username email emailVerified role createdAt updatedAt isActive fullName lastLoginAt";
     let chain = "fields(includeDeprecated: true) { name args { name type { name ofType { name } } } \

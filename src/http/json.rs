@@ -34,16 +34,12 @@ impl Room {
     }
 
     fn take<E: Error>(&self, values: u32) -> Result<(), E> {
-        match self.left.get().checked_sub(values) {
-            Some(left) => {
-                self.left.set(left);
-                Ok(())
-            }
-            None => {
-                self.is_exceeded.set(true);
-                Err(E::custom("too many values"))
-            }
-        }
+        let Some(left) = self.left.get().checked_sub(values) else {
+            self.is_exceeded.set(true);
+            return Err(E::custom("too many values"));
+        };
+        self.left.set(left);
+        Ok(())
     }
 }
 

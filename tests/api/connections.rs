@@ -130,7 +130,8 @@ async fn slow_clients_keep_nobody_out() {
         let cut = reasons.map(|reason| {
             counted[&format!("portcullis_connections_cut_total{{reason=\"{reason}\"}}")]
         });
-        assert_eq!(cut.iter().sum::<f64>(), f64::from(SLOW_CLIENTS), "{reasons:?} {cut:?}");
+        let all = f64::from(SLOW_CLIENTS);
+        assert!((cut.iter().sum::<f64>() - all).abs() < 0.5, "{reasons:?} {cut:?}");
         let is_told = !server.logged("CONNECTIONS_PER_ADDRESS").is_empty();
         assert_eq!(is_told, reasons[0] == "address_full" && cut[0] > 0.0);
     }

@@ -102,14 +102,13 @@ impl Documents {
     ) -> Result<Scanned, Refusal> {
         values::check_sizes(&asked.variables)?;
         let types = self.types.get();
-        let proven = match lookup.known {
-            Some(proven) => proven,
-            None => {
-                let proven = Proven::read(types, schema, asked.source, self.introspects).await?;
-                let proven = Arc::new(proven);
-                self.proven.insert(lookup.digest, Arc::clone(&proven));
-                proven
-            }
+        let proven = if let Some(proven) = lookup.known {
+            proven
+        } else {
+            let proven = Proven::read(types, schema, asked.source, self.introspects).await?;
+            let proven = Arc::new(proven);
+            self.proven.insert(lookup.digest, Arc::clone(&proven));
+            proven
         };
         proven.choose(types, asked.operation_name, asked.variables)
     }

@@ -113,7 +113,7 @@ mod tests {
     #[tokio::test]
     async fn a_stuck_one_holds_its_thread_and_nobody_else_until_all_are_stuck() {
         let checks = Checks::default();
-        let mut releases = Vec::new();
+        let mut held = Vec::new();
         let mut stuck = Vec::new();
         for others in 0..THREADS {
             assert_eq!(checks.begin(async { 5 }).await, Ok(5), "beside {others}");
@@ -128,12 +128,12 @@ mod tests {
                 checks.begin(blocks).await
             }));
             has_begun.await.unwrap();
-            releases.push(release);
+            held.push(release);
         }
         tokio::time::pause();
         assert_eq!(checks.begin(async { 5 }).await, Err(NoThread::Busy));
         tokio::time::resume();
-        drop(releases);
+        drop(held);
         for stuck in stuck {
             assert_eq!(stuck.await.unwrap(), Ok(()));
         }

@@ -87,7 +87,7 @@ impl<'a> Merge<'a> {
         }
         if matches!(self.skips, Skips::None) && collected.has_conditions {
             let sets = sets.iter().map(|set| (*set, parent.to_owned()));
-            Alternatives::check(self, sets.collect())?;
+            Alternatives::check(self, &sets.collect::<Vec<_>>())?;
         }
         let mut items = Vec::with_capacity(collected.entries.len());
         for entry in collected.entries {
@@ -159,16 +159,16 @@ impl<'a> Merge<'a> {
                     continue;
                 }
                 (Skips::By(_), Value::Boolean(condition)) => *condition,
-                (Skips::By(variables), Value::Variable(name)) => match variables.get(name) {
-                    Some(Constant::Boolean(condition)) => *condition,
+                (Skips::By(variables), Value::Variable(name)) => {
                     // A variable that has a default may be null all the same.
-                    _ => {
+                    let Some(Constant::Boolean(condition)) = variables.get(name) else {
                         let message = format!(
                             "Variable \"${name}\" decides what is skipped: it must not be null"
                         );
                         return Err(invalid_at(message, vec![value.pos]));
-                    }
-                },
+                    };
+                    *condition
+                }
                 (Skips::By(_), _) => continue,
             };
             if condition == skips_if {
@@ -233,12 +233,11 @@ impl<'a> Merge<'a> {
 impl<'a> Collected<'a> {
     fn add(&mut self, field: &'a Positioned<Field>) {
         let key = &field.node.response_key().node;
-        match self.fields.get(key).map(|&at| &mut self.entries[at]) {
-            Some(Entry::Field(fields)) => fields.push(field),
-            _ => {
-                self.fields.insert(key, self.entries.len());
-                self.entries.push(Entry::Field(vec![field]));
-            }
+        if let Some(Entry::Field(fields)) = self.fields.get(key).map(|&at| &mut self.entries[at]) {
+            fields.push(field);
+        } else {
+            self.fields.insert(key, self.entries.len());
+            self.entries.push(Entry::Field(vec![field]));
         }
     }
 
@@ -270,15 +269,15 @@ struct Alternative<'a> {
 }
 
 impl<'a, 'b> Alternatives<'a, 'b> {
-    fn check(merge: &'b Merge<'a>, sets: Vec<(&'a SelectionSet, String)>) -> Result<(), Refusal> {
+    fn check(merge: &'b Merge<'a>, sets: &[(&'a SelectionSet, String)]) -> Result<(), Refusal> {
         let mut alternatives = Self { merge, keys: HashMap::new() };
-        for (set, parent) in &sets {
+        for (set, parent) in sets {
             alternatives.add(set, parent)?;
         }
         for Alternative { firsts, below } in alternatives.keys.into_values() {
             // Those of one type are merged, which looks at what is below them.
             if firsts.len() > 1 {
-                Self::check(merge, below)?;
+                Self::check(merge, &below)?;
             }
         }
         Ok(())

@@ -90,10 +90,10 @@ impl Place<'_> {
 
     /// Values are not repeated: they may be secrets, and go into logs of clients.
     fn expected(&self, ty: &Type) -> Fault {
-        self.fault(format!("expected a value of type \"{ty}\""))
+        self.fault(&format!("expected a value of type \"{ty}\""))
     }
 
-    fn fault(&self, why: String) -> Fault {
+    fn fault(&self, why: &str) -> Fault {
         let at = match self.inside.as_str() {
             "" => String::new(),
             inside => format!(" at \"{}{inside}\"", self.name),
@@ -188,7 +188,7 @@ fn coerce_input(
     let mut coerced = IndexMap::with_capacity(given.len());
     for (key, value) in given {
         let Some(field) = fields.get(&key) else {
-            return Err(at.fault(format!("\"{name}\" has no field of this name")));
+            return Err(at.fault(&format!("\"{name}\" has no field of this name")));
         };
         let value = coerce_one(types, &field.ty, value, &at.field(&key))?;
         coerced.insert(Name::new(key), value);
@@ -352,11 +352,12 @@ impl Literals<'_> {
                     field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
                 });
             }
-            (Some(Kind::Enum(_)), Value::String(_)) => false,
+            (Some(Kind::Enum(_)), Value::String(_)) | (Some(Kind::Scalar(_)), Value::Enum(_)) => {
+                false
+            }
             (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
                 number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
             }
-            (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
             _ => true,
         };
         if is_right {

@@ -220,7 +220,7 @@ async fn trickle(each_second: usize, length: usize) -> (String, u64) {
             }
             left -= piece;
         }
-        pending().await
+        pending::<()>().await;
     };
     let mut answer = vec![0; 2048];
     let length = tokio::select! {

@@ -81,11 +81,10 @@ impl Chunks {
             (Part::SizeLf, b'\n') => Part::Data,
             (Part::DataCr, b'\r') => Part::DataLf,
             (Part::DataLf, b'\n') => Part::Start,
-            (Part::EndCr, b'\r') => Part::EndLf,
+            (Part::EndCr, b'\r') | (Part::EndLf, b'\n') => Part::EndLf,
             (Part::Trailer, b'\r') => Part::TrailerLf,
             (Part::EndCr | Part::Trailer, _) => Part::Trailer,
             (Part::TrailerLf, b'\n') => Part::EndCr,
-            (Part::EndLf, b'\n') => Part::EndLf,
             (
                 Part::SizeLws
                 | Part::SizeLf

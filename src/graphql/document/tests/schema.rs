@@ -133,10 +133,12 @@ impl Query {
         _int: Option<i32>,
         _float: Option<f64>,
         _text: Option<String>,
-        _color: Option<Color>,
-        _input: Option<Input>,
         _list: Option<Vec<i32>>,
     ) -> bool {
+        true
+    }
+
+    async fn takes_more(&self, _color: Option<Color>, _input: Option<Input>) -> bool {
         true
     }
 }
