@@ -67,7 +67,7 @@ type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 pub(crate) enum Refusal {
     #[error("{message}")]
     Parse { message: String, positions: Vec<Pos> },
-    #[error("the document exceeds the limit of {max} {limit}")]
+    #[error("The document exceeds a limit: {limit} may be {max} at most")]
     Limit { limit: &'static str, max: u64 },
     #[error("{message}")]
     Invalid { message: String, positions: Vec<Pos> },

@@ -104,7 +104,7 @@ impl<W: Default + Send + 'static> Threads<W> {
         }
         drop(state);
         if may_start && let Err(error) = self.start() {
-            // Those that run take it in their turn; when there are none, its client has to wait.
+            // A running thread takes the job in its turn. Without one, the client waits in vain and is told.
             self.lock().running -= 1;
             tracing::error!(error = %error, thread = self.kind.name, "no thread can be started");
         }
@@ -131,7 +131,7 @@ impl<W: Default + Send + 'static> Threads<W> {
                 return;
             };
             drop(state);
-            // Whoever waits hears of a panic by the reply that is dropped.
+            // The dropped reply tells the waiting client of a panic.
             if catch_unwind(AssertUnwindSafe(|| job(&mut with))).is_err() {
                 with = W::default();
             }

@@ -1,9 +1,9 @@
-//! Where requests begin whose document nobody has sent before.
+//! The threads on which requests with a new document begin.
 //!
-//! Such a document is checked and executed for the first time on one of a few threads of their own, up
-//! to where it first waits for something. What it costs has been counted before; but should a
-//! document ever slip through, it holds one of these threads, and no request whose document is known,
-//! no health check and no signal waits for it.
+//! A document that nobody has sent before is checked, and executed up to where it first waits, on one of
+//! a few threads that do nothing else. Its cost has been counted by then. Should a document slip through
+//! all the same, it blocks one of these threads, but no request with a known document, no health check
+//! and no signal.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -16,8 +16,7 @@ use tokio::time::timeout;
 use crate::platform::metrics;
 use crate::platform::threads::{Kind, NoThread, Threads};
 
-/// More than a small machine has cores for: who waits for a document that is stuck must not keep
-/// others out.
+/// More than a small machine has cores, so that one stuck document leaves room for others.
 const THREADS: usize = 4;
 /// How long a request waits for a thread before its client is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -51,7 +50,7 @@ impl Checks {
         let begun = self.0.run(move |()| {
             let _entered = runtime.enter();
             let _watched = watch(&runtime);
-            // Nobody needs to be woken: it is polled again at once, by who waits for it.
+            // The waker may be lost: the waiting request polls the future again at once.
             match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(output) => Begun::Done(output),
                 Poll::Pending => Begun::Waits(future),

@@ -1,8 +1,7 @@
 //! What an operation costs to execute, in the one unit that a request has a budget of.
 //!
-//! Resolving a field costs 1, for every object that it is resolved of: what is selected in a list
-//! counts as often as the list may have entries. A statement that a field of its own asks the
-//! database costs [`STATEMENT`], a row that it may read [`ROW`].
+//! Resolving a field costs 1 for each object: what is selected in a list counts as often as the list may
+//! have entries. A page costs [`STATEMENT`] for asking the database, and a row of any list [`ROW`].
 
 use std::cell::Cell;
 
@@ -22,7 +21,7 @@ use crate::graphql::page;
 const STATEMENT: u64 = 50;
 /// What a row costs beside the fields that are selected of it.
 const ROW: u64 = 5;
-/// How many entries a list of objects may have that is no page and stands for no list of arguments.
+/// The entries of a list of objects that is neither a page nor as long as a list in its arguments.
 const ENTRIES_MAX: u64 = 100;
 
 /// What an operation costs.
@@ -86,7 +85,7 @@ impl Weighing<'_> {
     }
 
     fn field(&mut self, field: &Field, parent: &str, times: Times) -> Result<(), Refusal> {
-        // As many as the field is resolved of, and it is looked at even if that is none.
+        // A field below an empty page is not resolved, but the library still walks past it.
         self.add(times.each.max(1))?;
         let Some(of) = self.types.field(parent, &field.name.node) else { return Ok(()) };
         let (set, inner) = (&field.selection_set.node, named(&of.ty).as_str());

@@ -43,7 +43,7 @@ pub(super) fn merge(
     let definitions = operation.variable_definitions.iter();
     Ok(OperationDefinition {
         ty: operation.ty,
-        // One that only what is skipped uses would be called unused.
+        // The library would call a variable unused that only skipped fields use.
         variable_definitions: definitions
             .filter(|of| is_used(&of.node.name.node))
             .cloned()

@@ -1,5 +1,5 @@
-//! What stands at a `__typename`. The library looks at none of it, so it would not know a directive
-//! there, and call a variable unused that only such a directive uses.
+//! Directives, arguments and selections at a `__typename`, which the library ignores: it accepts unknown
+//! ones, and calls a variable unused that only such a directive uses.
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{ExecutableDocument, InlineFragment, Selection, SelectionSet};

@@ -1,6 +1,6 @@
-//! The values of a request, by the specification: variables are coerced before anything runs
-//! (section 6.1.2), and literals are what their types say (section 5.6.1) where the library is
-//! content with less. So a mutation never finds out that a later one cannot run.
+//! The values of a request. Variables are coerced before anything runs (section 6.1.2 of the
+//! specification), and literals have the values that their types allow (section 5.6.1), where the library
+//! accepts more. So no mutation commits before a later one turns out to be impossible.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -150,7 +150,7 @@ fn coerce_named(
     coerced.ok_or_else(|| at.expected(ty))
 }
 
-/// What the specification says of its own scalars (section 3.5). The others say it themselves.
+/// Coerces the specification's own scalars (section 3.5). Others are checked by their `is_valid`.
 fn coerce_scalar(name: &str, value: Json) -> Option<Constant> {
     match (name, value) {
         ("Int", Json::Number(number)) => int(&number).map(Constant::from),
@@ -202,8 +202,8 @@ fn coerce_input(
     Ok(Constant::Object(coerced))
 }
 
-/// Refuses what the library's validation takes, or does not survive: variables of types that there
-/// are none of, and literals that the specification says are none of their types.
+/// Refuses what the library's validation accepts against the specification: literals of the wrong type, and
+/// directives of variables. Variables of unknown types are refused here too: they make the library panic.
 pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
     let literals = Literals(types);
     for (_, operation) in document.operations.iter() {
@@ -234,8 +234,8 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
     Ok(())
 }
 
-/// Refuses a variable in a place that its type may not have (section 5.8.5), wherever in a value it
-/// stands.
+/// Refuses a variable whose type does not fit the place where it stands (section 5.8.5), also deep
+/// inside a value.
 pub(super) fn check_variables(
     types: &Types,
     operation: &OperationDefinition,

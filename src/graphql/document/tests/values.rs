@@ -1,0 +1,149 @@
+//! Variables and literals.
+
+use serde_json::Map;
+
+use super::*;
+
+/// A query whose one variable is an argument.
+fn taking(definition: &str, argument: &str) -> String {
+    let field = if matches!(argument, "input" | "color") { "takesMore" } else { "takes" };
+    format!("query($v: {definition}) {{ a: {field}({argument}: $v) }}")
+}
+
+#[test]
+fn variables_are_coerced_before_anything_runs() {
+    let refused = |definition: &str, argument: &str, given: Value| {
+        let source = taking(definition, argument);
+        match OPEN.scan(&source, None, given) {
+            Err(Refusal::Invalid { message, positions }) => {
+                assert_eq!(positions.len(), 1);
+                message
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    };
+    let given = |value: Value| json!({ "v": value });
+    assert_eq!(
+        refused("Int!", "int", json!({})),
+        "Variable \"$v\" of the required type \"Int!\" was not given"
+    );
+    for (definition, argument, wrong) in [
+        ("Int!", "int", json!(null)),
+        ("Int", "int", json!(2_147_483_648_u64)),
+        ("Int", "int", json!(-2_147_483_649_i64)),
+        ("Int", "int", json!(1.5)),
+        ("Int", "int", json!("1")),
+        ("Int! = 3", "int", json!(null)),
+        ("Float", "float", json!("1")),
+        ("String", "text", json!(1)),
+        ("Color", "color", json!("BLUE")),
+        ("Color", "color", json!(1)),
+        ("[Int!]", "list", json!([1, null])),
+        ("[Int!]", "list", json!(["1"])),
+        ("Input", "input", json!({})),
+        ("Input", "input", json!({ "name": null })),
+        ("Input", "input", json!({ "name": "a", "other": 1 })),
+        ("Input", "input", json!({ "name": "a", "more": [{ "name": "a", "int": 1e10 }] })),
+        ("Input", "input", json!([])),
+    ] {
+        let message = refused(definition, argument, given(wrong.clone()));
+        assert!(message.starts_with("Variable \"$v\" has an invalid value"), "{wrong}: {message}");
+    }
+    assert!(
+        refused(
+            "Input",
+            "input",
+            given(json!({ "name": "a", "more": [{ "name": "secret", "int": "secret" }] }))
+        )
+        .ends_with("at \"v.more[0].int\": expected a value of type \"Int\"")
+    );
+    for (definition, argument, right) in [
+        ("Int", "int", json!(1.0)),
+        ("Int", "int", json!(-2_147_483_648_i64)),
+        ("Int = 3", "int", json!(null)),
+        ("Float", "float", json!(1)),
+        ("Color", "color", json!("RED")),
+        ("[Int!]", "list", json!(7)),
+        ("Input", "input", json!({ "name": "a", "more": { "name": "b", "color": "GREEN" } })),
+    ] {
+        let source = taking(definition, argument);
+        assert_eq!(answer(&source, given(right)), r#"{"a":true}"#, "{source}");
+    }
+    assert_eq!(
+        answer("query($v: Int! = 3) { takes(int: $v) }", json!({ "other": [1, 2] })),
+        r#"{"takes":true}"#
+    );
+}
+
+#[test]
+fn variables_stand_only_where_their_types_may() {
+    for (source, is_valid) in [
+        ("query($v: Int) { takes(int: $v) }", true),
+        ("query($v: Int!) { takes(int: $v) }", true),
+        ("query($v: String) { takes(int: $v) }", false),
+        ("query($v: Int) { takes(list: $v) }", false),
+        ("query($v: Int!) { takes(list: [$v]) }", true),
+        ("query($v: Int) { takes(list: [$v]) }", false),
+        ("query($v: Int = 1) { takes(list: [$v]) }", true),
+        ("query($v: [Int!]) { takes(list: $v) }", true),
+        ("query($v: [Int]) { takes(list: $v) }", false),
+        ("query($v: String!) { takesMore(input: { name: $v }) }", true),
+        ("query($v: String) { takesMore(input: { name: $v }) }", false),
+        (
+            "query($v: String) { ...F } fragment F on Query { takesMore(input: { name: $v }) }",
+            false,
+        ),
+        ("query($v: Boolean!) { number @skip(if: $v) }", true),
+        ("query($v: Boolean = true) { number @skip(if: $v) }", true),
+        ("query($v: Boolean) { number @skip(if: $v) }", false),
+        ("query($v: Int!) { number @skip(if: $v) }", false),
+        ("query($v: Int @skip(if: true)) { takes(int: $v) }", false),
+    ] {
+        let outcome = scanned(source);
+        // Without a value, what is required is missing.
+        let is_missing = matches!(&outcome, Err(Refusal::Invalid { message, .. }) if message.contains("was not given"));
+        assert_eq!(outcome.is_ok() || is_missing, is_valid, "{source}: {outcome:?}");
+    }
+    let null =
+        OPEN.scan("query($v: Boolean = true) { number @skip(if: $v) }", None, json!({ "v": null }));
+    assert!(matches!(null, Err(Refusal::Invalid { .. })), "{null:?}");
+}
+
+#[test]
+fn literals_are_what_their_types_say() {
+    for wrong in [
+        "takes(int: 2147483648)",
+        "takes(int: -2147483649)",
+        "takes(list: [1, 4294967296])",
+        "takesMore(color: \"RED\")",
+        "takesMore(input: { name: \"a\", int: 2147483648 })",
+        "takesMore(input: { name: \"a\", more: [{ name: \"b\", color: \"RED\" }] })",
+        "takes(text: RED)",
+        "me { name(of: { name: \"a\", int: 2147483648 }) }",
+    ] {
+        for source in [
+            format!("{{ {wrong} }}"),
+            format!("{{ ... {{ {wrong} }} }}"),
+            format!("{{ ...F }} fragment F on Query {{ {wrong} }}"),
+        ] {
+            assert!(scanned(&source).is_err(), "{source}");
+        }
+    }
+    assert!(scanned("query($v: Int = 2147483648) { takes(int: $v) }").is_err());
+    assert!(scanned("query($v: Color = \"RED\") { takesMore(color: $v) }").is_err());
+    assert!(scanned("{ takes(int: 2147483647, list: 1, float: 3) takesMore(color: RED) }").is_ok());
+}
+
+#[test]
+fn variables_are_few_and_their_strings_short() {
+    let check = |variables| limit_of(OPEN.scan("{ number }", None, variables));
+    let many = |count: usize| {
+        Value::Object((0..count).map(|i| (format!("v{i}"), 1.into())).collect::<Map<_, _>>())
+    };
+    assert_eq!(check(many(100)), None);
+    assert_eq!(check(many(101)), Some("variables"));
+    let long = |length| "x".repeat(length);
+    assert_eq!(check(json!({ "v": [{ "k": long(10_240) }] })), None);
+    assert_eq!(check(json!({ "v": [{ "k": long(10_241) }] })), Some("stringLength"));
+    assert_eq!(check(json!({ "v": { long(10_241): 1 } })), Some("stringLength"));
+}
