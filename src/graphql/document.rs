@@ -96,5 +96,10 @@ fn invalid_at(message: impl Into<String>, positions: Vec<Pos>) -> Refusal {
     Refusal::Invalid { message: message.into(), positions }
 }
 
+/// Tells the counts to the fuzzer, which compiles these files itself.
+#[cfg(fuzzing)]
+#[path = "../../fuzz/src/counts.rs"]
+pub(crate) mod counts;
+
 #[cfg(test)]
 mod tests;
