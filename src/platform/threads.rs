@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -112,9 +113,13 @@ impl<W: Default + Send + 'static> Threads<W> {
     }
 
     fn start(&self) -> io::Result<()> {
-        let threads = self.clone();
+        let (threads, runtime) = (self.clone(), Handle::current());
         let name = self.kind.name.to_owned();
-        thread::Builder::new().name(name).spawn(move || threads.empty_queue())?;
+        thread::Builder::new().name(name).spawn(move || {
+            // Also what is dropped unheard may need the runtime, as a connection of a database does.
+            let _entered = runtime.enter();
+            threads.empty_queue();
+        })?;
         Ok(())
     }
 

@@ -15,8 +15,12 @@ use crate::platform::metrics::Operation;
 use crate::platform::secret::sha256;
 use crate::platform::threads::NoThread;
 
-/// What the remembered texts may hold in all, in bytes. Parsed, they take some fifty times as much.
-const TEXT_MAX: u64 = 512 * 1024;
+/// Bytes that the remembered documents may take in all, as estimated from their texts and their cost.
+const SIZE_MAX: u64 = 32 * 1024 * 1024;
+/// Bytes of memory that a byte of text takes once it is parsed.
+const SIZE_OF_TEXT: u64 = 50;
+/// Bytes of memory that a selection takes in a merged operation, where type conditions keep it apart.
+const SIZE_OF_SELECTION: u64 = 300;
 /// The name of no operation: a request for it is validated and not executed.
 const NO_OPERATION: &str = "-";
 
@@ -63,7 +67,8 @@ pub(crate) struct Scanned {
 struct Proven {
     operations: Vec<Prepared>,
     fragments: Fragments,
-    length: u32,
+    /// Bytes of memory, estimated.
+    size: u32,
     /// What it costs to check it.
     checking: u64,
 }
@@ -71,8 +76,8 @@ struct Proven {
 impl Documents {
     pub(crate) fn new(types: SharedTypes, introspects: bool) -> Self {
         let proven = Cache::builder()
-            .max_capacity(TEXT_MAX)
-            .weigher(|_, proven: &Arc<Proven>| proven.length)
+            .max_capacity(SIZE_MAX)
+            .weigher(|_, proven: &Arc<Proven>| proven.size)
             .build();
         Self { proven, types, introspects, checks: Checks::default() }
     }
@@ -101,7 +106,9 @@ impl Documents {
         asked: Asked<'_>,
     ) -> Result<Scanned, Refusal> {
         values::check_sizes(&asked.variables)?;
-        let types = self.types.get();
+        let Some(types) = self.types.get() else {
+            return Err(invalid("This server has no schema"));
+        };
         let proven = if let Some(proven) = lookup.known {
             proven
         } else {
@@ -133,8 +140,10 @@ impl Proven {
             .collect::<Result<_, _>>()?;
         let fragments = document.fragments.clone();
         validate(schema, document).await?;
-        let length = u32::try_from(source.len()).unwrap_or(u32::MAX);
-        Ok(Self { operations, fragments, length, checking })
+        // What is kept of the operations is at most what checking walked through.
+        let size = SIZE_OF_TEXT * source.len() as u64 + SIZE_OF_SELECTION * checking;
+        let size = u32::try_from(size).unwrap_or(u32::MAX);
+        Ok(Self { operations, fragments, size, checking })
     }
 
     /// Chooses the operation to run, with its variables.
@@ -167,7 +176,7 @@ impl Proven {
             (Some(name), operations) => operations
                 .iter()
                 .find(|known| known.name.as_ref().is_some_and(|known| known == name))
-                .ok_or_else(|| invalid("The document has no operation of this name")),
+                .ok_or_else(|| invalid("The document has no operation with this name")),
         }
     }
 }

@@ -9,9 +9,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tracing::Instrument;
+use tracing::instrument::Instrumented;
 
 use crate::platform::metrics;
 use crate::platform::threads::{Kind, NoThread, Threads};
@@ -36,7 +37,7 @@ impl Default for Checks {
 /// What a future came to when it was polled once.
 enum Begun<F: Future> {
     Done(F::Output),
-    Waits(Pin<Box<F>>),
+    Waits(Pin<Box<Instrumented<F>>>),
 }
 
 impl Checks {
@@ -46,10 +47,9 @@ impl Checks {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let (runtime, mut future) = (Handle::current(), Box::pin(future));
+        let mut future = Box::pin(future.in_current_span());
         let begun = self.0.run(move |()| {
-            let _entered = runtime.enter();
-            let _watched = watch(&runtime);
+            let _watched = watch();
             // The waker may be lost: the waiting request polls the future again at once.
             match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(output) => Begun::Done(output),
@@ -64,9 +64,9 @@ impl Checks {
 }
 
 /// Says so when what it returns is not dropped in time.
-fn watch(runtime: &Handle) -> oneshot::Sender<()> {
+fn watch() -> oneshot::Sender<()> {
     let (ends, mut has_ended) = oneshot::channel();
-    runtime.spawn(async move {
+    tokio::spawn(async move {
         if timeout(STUCK_AFTER, &mut has_ended).await.is_err() {
             tracing::error!(
                 "a document takes too long to check: it holds one of {THREADS} threads"

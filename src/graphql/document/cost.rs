@@ -73,7 +73,7 @@ impl Weighing<'_> {
                 Selection::Field(field) => self.field(&field.node, parent, times)?,
                 // As if every object were of every type.
                 Selection::InlineFragment(inline) => {
-                    self.add(times.each.max(1))?;
+                    self.add(times.each)?;
                     let condition = inline.node.type_condition.as_ref();
                     let of = condition.map_or(parent, |condition| condition.node.on.node.as_str());
                     self.set(&inline.node.selection_set.node, of, times)?;
@@ -85,8 +85,11 @@ impl Weighing<'_> {
     }
 
     fn field(&mut self, field: &Field, parent: &str, times: Times) -> Result<(), Refusal> {
-        // A field below an empty page is not resolved, but the library still walks past it.
-        self.add(times.each.max(1))?;
+        self.add(times.each)?;
+        if times.entries.is_some() && matches!(field.name.node.as_str(), "totalCount" | "pageInfo")
+        {
+            self.add(times.each.saturating_mul(STATEMENT))?;
+        }
         let Some(of) = self.types.field(parent, &field.name.node) else { return Ok(()) };
         let (set, inner) = (&field.selection_set.node, named(&of.ty).as_str());
         let introspection = Introspection::new(self.types, self.amount);

@@ -28,7 +28,8 @@ pub(super) enum Skips<'a> {
     By(&'a Variables),
 }
 
-/// The operation as the executor gets it. The document has been found valid.
+/// The operation as the executor gets it. The library validates the document later: unknown names must not
+/// matter here, and `expansion` has bounded the walk.
 pub(super) fn merge(
     types: &Types,
     fragments: &Fragments,
@@ -38,6 +39,9 @@ pub(super) fn merge(
     let root = types.root(operation.ty == OperationType::Mutation);
     let mut merge = Merge { types, fragments, operation, skips, used: HashSet::new() };
     let set = &operation.selection_set;
+    if matches!(skips, Skips::None) {
+        Overlap::check(&merge, &[(&set.node, root)])?;
+    }
     let merged = merge.sets(&[&set.node], root)?;
     let is_used = |name: &Name| merge.used.contains(name);
     let definitions = operation.variable_definitions.iter();
@@ -68,8 +72,6 @@ struct Collected<'a> {
     entries: Vec<Entry<'a>>,
     /// Where the fields are, by their keys in the response.
     fields: HashMap<&'a Name, usize>,
-    /// Whether there is anything that applies to some types only.
-    has_conditions: bool,
 }
 
 enum Entry<'a> {
@@ -84,10 +86,6 @@ impl<'a> Merge<'a> {
         let mut collected = Collected::default();
         for set in sets {
             self.collect(set, parent, &mut collected)?;
-        }
-        if matches!(self.skips, Skips::None) && collected.has_conditions {
-            let sets = sets.iter().map(|set| (*set, parent.to_owned()));
-            Alternatives::check(self, &sets.collect::<Vec<_>>())?;
         }
         let mut items = Vec::with_capacity(collected.entries.len());
         for entry in collected.entries {
@@ -131,7 +129,6 @@ impl<'a> Merge<'a> {
             };
             match condition {
                 Some(condition) if !self.types.always_applies(&condition.node.on.node, parent) => {
-                    into.has_conditions = true;
                     // An object never turns out to be of another type.
                     if !self.types.is_object(parent) {
                         into.add_on(condition, inner);
@@ -185,9 +182,6 @@ impl<'a> Merge<'a> {
         parent: &str,
     ) -> Result<Positioned<Selection>, Refusal> {
         let first = fields[0];
-        for other in &fields[1..] {
-            check_same(first, other)?;
-        }
         let Field { alias, name, arguments, .. } = &first.node;
         let of = self.types.field(parent, &name.node);
         for (argument, value) in arguments {
@@ -252,38 +246,36 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// What is selected under several conditions. Only one of them will apply, but a client must know the shape
-/// of a key without knowing which (section 5.3.2).
-struct Alternatives<'a, 'b> {
+/// The fields that are selected from one object, under all type conditions. Only some of those will apply,
+/// but a client must know what a key means without knowing which (section 5.3.2).
+struct Overlap<'a, 'b> {
     merge: &'b Merge<'a>,
-    keys: HashMap<&'a Name, Alternative<'a>>,
+    keys: HashMap<&'a Name, SameKey<'a>>,
 }
 
 /// The fields of one key.
 #[derive(Default)]
-struct Alternative<'a> {
-    /// The first of each type that one is selected from.
-    firsts: Vec<(String, &'a Positioned<Field>)>,
+struct SameKey<'a> {
+    /// The first field of each type that one is selected from.
+    firsts: Vec<(&'a str, &'a Positioned<Field>)>,
     /// What is selected below, and from which type.
-    below: Vec<(&'a SelectionSet, String)>,
+    below: Vec<(&'a SelectionSet, &'a str)>,
 }
 
-impl<'a, 'b> Alternatives<'a, 'b> {
-    fn check(merge: &'b Merge<'a>, sets: &[(&'a SelectionSet, String)]) -> Result<(), Refusal> {
-        let mut alternatives = Self { merge, keys: HashMap::new() };
+impl<'a, 'b> Overlap<'a, 'b> {
+    /// Looks at each selection once, fragments expanded.
+    fn check(merge: &'b Merge<'a>, sets: &[(&'a SelectionSet, &'a str)]) -> Result<(), Refusal> {
+        let mut overlap = Self { merge, keys: HashMap::new() };
         for (set, parent) in sets {
-            alternatives.add(set, parent)?;
+            overlap.add(set, parent)?;
         }
-        for Alternative { firsts, below } in alternatives.keys.into_values() {
-            // Those of one type are merged, which looks at what is below them.
-            if firsts.len() > 1 {
-                Self::check(merge, &below)?;
-            }
-        }
-        Ok(())
+        overlap.keys.into_values().try_for_each(|key| match key.below.is_empty() {
+            true => Ok(()),
+            false => Self::check(merge, &key.below),
+        })
     }
 
-    fn add(&mut self, set: &'a SelectionSet, parent: &str) -> Result<(), Refusal> {
+    fn add(&mut self, set: &'a SelectionSet, parent: &'a str) -> Result<(), Refusal> {
         for selection in &set.items {
             let (condition, inner) = match &selection.node {
                 Selection::Field(field) => {
@@ -305,13 +297,13 @@ impl<'a, 'b> Alternatives<'a, 'b> {
         Ok(())
     }
 
-    fn add_field(&mut self, field: &'a Positioned<Field>, parent: &str) -> Result<(), Refusal> {
+    fn add_field(&mut self, field: &'a Positioned<Field>, parent: &'a str) -> Result<(), Refusal> {
         let types = self.merge.types;
         let type_of =
             |parent: &str, field: &Field| Some(&types.field(parent, &field.name.node)?.ty);
         let key = self.keys.entry(&field.node.response_key().node).or_default();
         for (other_parent, other) in &key.firsts {
-            let may_be_one = other_parent == parent
+            let may_be_one = *other_parent == parent
                 || !types.is_object(other_parent)
                 || !types.is_object(parent);
             if may_be_one {
@@ -324,11 +316,13 @@ impl<'a, 'b> Alternatives<'a, 'b> {
                 return Err(conflict(other, field, "their types differ"));
             }
         }
-        if key.firsts.iter().all(|(other, _)| other != parent) {
-            key.firsts.push((parent.to_owned(), field));
+        if key.firsts.iter().all(|(other, _)| *other != parent) {
+            key.firsts.push((parent, field));
         }
-        if let Some(ty) = type_of(parent, &field.node) {
-            key.below.push((&field.node.selection_set.node, named(ty).to_string()));
+        let below = &field.node.selection_set.node;
+        if !below.items.is_empty() {
+            let ty = type_of(parent, &field.node).map_or("", |ty| named(ty).as_str());
+            key.below.push((below, ty));
         }
         Ok(())
     }

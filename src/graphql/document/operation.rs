@@ -29,7 +29,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Merges an operation of a valid document, on top of what has been `spent` on checking it.
+    /// Merges an operation, on top of what has been `spent` on checking it.
     pub(super) fn new(
         types: &Types,
         fragments: &Fragments,

@@ -18,9 +18,9 @@ impl SharedTypes {
         self.0.get_or_init(|| Types::read(registry));
     }
 
-    /// The types; none of a schema that is not built yet.
-    pub(super) fn get(&self) -> &Types {
-        self.0.get_or_init(Types::default)
+    /// The types, once the schema has been built.
+    pub(super) fn get(&self) -> Option<&Types> {
+        self.0.get()
     }
 }
 

@@ -211,13 +211,12 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
         for definition in &operation.variable_definitions {
             let VariableDefinition { var_type, default_value, directives, .. } = &definition.node;
             if let Some(directive) = directives.first() {
-                let message =
-                    format!("@{} does not belong to a variable", directive.node.name.node);
+                let message = format!("@{} is not allowed on a variable", directive.node.name.node);
                 return Err(invalid_at(message, vec![directive.pos]));
             }
             let kind = types.kind(named(&var_type.node));
             if !matches!(kind, Some(Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_))) {
-                let message = format!("\"{}\" is not a type for variables", var_type.node);
+                let message = format!("\"{}\" is not an input type", var_type.node);
                 return Err(invalid_at(message, vec![var_type.pos]));
             }
             if let Some(default) = default_value {
@@ -290,7 +289,7 @@ impl Usage<'_> {
             return Ok(());
         }
         let message =
-            format!("Variable \"${name}\" of type \"{given}\" stands where \"{ty}\" is expected");
+            format!("Variable \"${name}\" of type \"{given}\" is used where \"{ty}\" is expected");
         Err(invalid_at(message, vec![definition.pos, self.pos]))
     }
 }

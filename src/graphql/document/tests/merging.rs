@@ -72,6 +72,7 @@ fn fields_of_one_key_that_differ_conflict_wherever_they_stand() {
         "{ nodes(ids: []) { ... on User { a: name } ... on Task { a: owner { id } } } }",
         "{ nodes(ids: []) { ... on User { a: best { b: id } } ... on Task { a: owner { b: name } } } }",
         "{ me { a: name ... on Node { ... on Task { a: id } } } }",
+        "{ nodes(ids: []) { ... on User { best { a: id } } id ... on User { best { a: name } } } }",
     ] {
         assert!(fault(source).contains("conflict"), "{source}");
     }
