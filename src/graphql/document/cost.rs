@@ -1,7 +1,7 @@
 //! What an operation costs to execute, in the one unit that a request has a budget of.
 //!
 //! Resolving a field costs 1 for each object: what is selected in a list counts as often as the list may
-//! have entries. A page costs [`STATEMENT`] for asking the database, and a row of any list [`ROW`].
+//! have entries, and so do the values inside its arguments. A page costs [`STATEMENT`] for asking the database, and a row of any list [`ROW`].
 
 use std::cell::Cell;
 
@@ -90,6 +90,8 @@ impl Weighing<'_> {
         {
             self.add(times.each.saturating_mul(STATEMENT))?;
         }
+        let inside = field.arguments.iter().map(|(_, value)| self.inside(&value.node)).sum::<u64>();
+        self.add(times.each.saturating_mul(inside))?;
         let Some(of) = self.types.field(parent, &field.name.node) else { return Ok(()) };
         let (set, inner) = (&field.selection_set.node, named(&of.ty).as_str());
         let introspection = Introspection::new(self.types, self.amount);
@@ -169,8 +171,27 @@ impl Weighing<'_> {
         }
     }
 
+    /// How many values are inside one: a list or an input object is read anew for each object, and
+    /// so is a variable wherever it stands.
+    fn inside(&self, value: &Value) -> u64 {
+        match value {
+            Value::List(values) => values.iter().map(|value| 1 + self.inside(value)).sum(),
+            Value::Object(fields) => fields.values().map(|value| 1 + self.inside(value)).sum(),
+            Value::Variable(name) => self.variable(name).map_or(0, inside_constant),
+            _ => 0,
+        }
+    }
+
     fn variable(&self, name: &Name) -> Option<&Constant> {
         self.varies.set(true);
         self.variables.get(name)
+    }
+}
+
+fn inside_constant(value: &Constant) -> u64 {
+    match value {
+        Constant::List(values) => values.iter().map(|value| 1 + inside_constant(value)).sum(),
+        Constant::Object(fields) => fields.values().map(|value| 1 + inside_constant(value)).sum(),
+        _ => 0,
     }
 }

@@ -122,6 +122,10 @@ impl<'a> Written<'a> {
     }
 }
 
+fn sizes(arguments: &[(Positioned<Name>, Positioned<Value>)]) -> u64 {
+    arguments.iter().map(|(_, value)| size(&value.node)).sum()
+}
+
 /// How many values are in one.
 fn size(value: &Value) -> u64 {
     1 + match value {
@@ -130,6 +134,9 @@ fn size(value: &Value) -> u64 {
         _ => 0,
     }
 }
+
+/// How many names are compared in one step.
+const NAMES: u64 = 16;
 
 struct Expansion<'a> {
     fragments: &'a HashMap<Name, Positioned<FragmentDefinition>>,
@@ -147,12 +154,14 @@ impl<'a> Expansion<'a> {
         Ok(self.steps)
     }
 
-    /// A selection is a step, and so is each directive and each value of it.
+    /// A selection is a step, and so is each directive, and each value of both.
     fn step(&mut self, selection: &Selection) -> Result<(), Refusal> {
-        self.steps += 1 + selection.directives().len() as u64;
+        self.steps += 1;
+        for directive in selection.directives() {
+            self.steps += 1 + sizes(&directive.node.arguments);
+        }
         if let Selection::Field(field) = selection {
-            self.steps +=
-                field.node.arguments.iter().map(|(_, value)| size(&value.node)).sum::<u64>();
+            self.steps += sizes(&field.node.arguments);
         }
         at_most("cost", self.steps, COST_MAX)
     }
@@ -185,12 +194,16 @@ impl<'a> Expansion<'a> {
         Ok(())
     }
 
-    /// The fields on top of a set, with those of its fragments.
+    /// The fields on top of a set, with those of its fragments. Each argument of two with one key is
+    /// looked for among all of the other.
     fn top(&mut self, set: &SelectionSet) -> Result<(), Refusal> {
         for selection in &set.items {
             self.step(&selection.node)?;
             match &selection.node {
-                Selection::Field(_) => {}
+                Selection::Field(field) => {
+                    let count = field.node.arguments.len() as u64;
+                    self.steps += count * count / NAMES;
+                }
                 Selection::FragmentSpread(spread) => {
                     if let Some(inner) = self.fragment(&spread.node.fragment_name.node) {
                         self.top(inner)?;

@@ -257,3 +257,42 @@ fn rows_are_counted_with_the_variables_of_the_operation_that_runs() {
     assert_eq!(limit("A", json!({ "n": 40 })), Some("cost"));
     assert_eq!(limit("B", json!({ "n": null })), None, "20 by default");
 }
+
+#[test]
+fn values_count_wherever_they_are_read() {
+    // In the directives of what is expanded.
+    let end = |arguments| {
+        let values = (0..arguments).fold(String::new(), |all, index| format!("{all} a{index}: 1"));
+        format!("number @include(if: true {values})")
+    };
+    assert_eq!(limit(&chain(9, 2, &end(0))), None);
+    assert_eq!(limit(&chain(9, 2, &end(100))), Some("cost"));
+    // In fields that are compared, argument by argument, in each of the sets around them.
+    let twice = |arguments| {
+        let values = (0..arguments).fold(String::new(), |all, index| format!("{all} a{index}: 1"));
+        format!(
+            "{{ {} {} {} }}",
+            "...{".repeat(25),
+            format!("n({values}) ").repeat(2),
+            "}".repeat(25)
+        )
+    };
+    assert_eq!(limit(&twice(60)), None);
+    assert_eq!(limit(&twice(150)), Some("cost"));
+    // For each object that a field is resolved of, also as a variable and wherever that stands.
+    let names = |of| format!("users(first: 100) {{ edges {{ node {{ name(of: {of}) }} }} }}");
+    let more = |count| format!("{{ name: \"\", more: [{}] }}", "{ name: \"\" }".repeat(count));
+    assert_eq!(limit(&format!("{{ {} }}", names(more(20)))), None);
+    assert_eq!(limit(&format!("{{ {} }}", names(more(100)))), Some("cost"));
+    let by_variable = |document: String, count| {
+        let more = vec![json!({ "name": "" }); count];
+        let variables = json!({ "v": { "name": "", "more": more } });
+        limit_of(OPEN.scan(&format!("query($v: Input!) {{ {document} }}"), None, variables))
+    };
+    assert_eq!(by_variable(names("$v".into()), 20), None);
+    assert_eq!(by_variable(names("$v".into()), 100), Some("cost"));
+    let often =
+        |count| format!("takesMore(input: {{ name: \"\" more: [{}] }})", "$v ".repeat(count));
+    assert_eq!(by_variable(often(1), 400), None);
+    assert_eq!(by_variable(often(100), 400), Some("cost"));
+}
