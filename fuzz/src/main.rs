@@ -48,7 +48,7 @@ use random::Random;
 use trial::{Bench, End, Outcome};
 
 /// The most steps of the library that one count of the pre-scan may stand for.
-const STEPS_PER_COUNT: f64 = 64.0;
+const STEPS_PER_COUNT: f64 = 32.0;
 /// How many documents are kept to make others of, those with the greatest ratios.
 const KEPT: usize = 100;
 
@@ -99,11 +99,14 @@ impl Report {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).is_some_and(|argument| argument == "document") {
+        return one();
+    }
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>());
     let (Ok(seconds), Ok(seed)) =
         (arguments.next().unwrap_or(Ok(60)), arguments.next().unwrap_or_else(|| Ok(seed())))
     else {
-        eprintln!("usage: fuzz/run [SECONDS] [SEED]");
+        eprintln!("usage: fuzz/run [SECONDS] [SEED]\n       fuzz/run document <FILE");
         return ExitCode::FAILURE;
     };
     println!("seed {seed}");
@@ -124,6 +127,14 @@ fn main() -> ExitCode {
     }
     report.print();
     ExitCode::SUCCESS
+}
+
+/// Measures the document on standard input.
+fn one() -> ExitCode {
+    let Ok(source) = std::io::read_to_string(std::io::stdin()) else { return ExitCode::FAILURE };
+    let outcome = Bench::new().run(&source, None, &variables(&mut Random::new(1)));
+    println!("{outcome:?}, {:.2} steps for each count", outcome.ratio());
+    if outcome.ratio() > STEPS_PER_COUNT { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Half of the documents are made of those that have been costly.

@@ -1,4 +1,4 @@
-//! Numbers by a seed (SplitMix64), so that every run can be had again.
+//! Numbers by a seed (SplitMix64), so that a run can be had again.
 
 pub(crate) struct Random(u64);
 

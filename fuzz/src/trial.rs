@@ -43,6 +43,7 @@ impl Work {
     }
 }
 
+#[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) end: End,
     pub(crate) checking: Work,
