@@ -115,7 +115,14 @@ fn main() -> ExitCode {
     while Instant::now() < end {
         let source = next(&mut random, &kept);
         let name = source.contains("Q0").then_some("Q0");
-        let outcome = bench.run(&source, name, &variables(&mut random));
+        let variables = variables(&mut random);
+        let mut outcome = bench.run(&source, name, &variables);
+        for _ in 0..3 {
+            if outcome.time > report.slowest.0 {
+                // Unless the machine was busy with something else.
+                outcome.time = outcome.time.min(bench.run(&source, name, &variables).time);
+            }
+        }
         report.add(&source, &outcome);
         if outcome.stray > 0 || outcome.ratio() > STEPS_PER_COUNT {
             let Outcome { checking, executing, stray, .. } = outcome;
