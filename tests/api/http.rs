@@ -377,6 +377,13 @@ async fn nothing_has_happened_when_a_later_value_is_wrong() {
             ),
             json!({}),
         ),
+        (format!("mutation {{ {create} b: createTask(input: 5) {{ id }} }}"), json!({})),
+        (
+            format!(
+                "mutation($i: CreateTaskInput! = []) {{ {create} b: createTask(input: $i) {{ id }} }}"
+            ),
+            json!({}),
+        ),
     ] {
         let reply = app.call(&document, variables, Some(&alice.access)).await;
         assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED", "{document}: {}", reply.text);

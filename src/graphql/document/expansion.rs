@@ -13,7 +13,7 @@ use async_graphql::{Name, Positioned};
 use async_graphql_value::Value;
 
 use super::{COST_MAX, DIRECTIVES_IN_ALL_MAX, DIRECTIVES_MAX, NESTING_MAX};
-use super::{Refusal, at_most, invalid};
+use super::{Refusal, at_most, invalid_at};
 
 /// Refuses spreads that cannot be resolved, repeated directives, and what is too much to walk
 /// through. Returns what it takes to walk through the document.
@@ -43,13 +43,15 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<u64, Refusal> {
         visit(name, &written.spreads, &spread_by, &mut states)?;
     }
     for name in &written.spreads[of_operations..] {
-        if !document.fragments.contains_key(*name) {
-            return Err(invalid(format!("The fragment {name} is not defined")));
+        if !document.fragments.contains_key(&name.node) {
+            return Err(undefined(name));
         }
     }
-    if let Some(unused) = document.fragments.keys().find(|name| !states.contains_key(name)) {
+    let mut fragments = document.fragments.iter();
+    if let Some((unused, fragment)) = fragments.find(|(name, _)| !states.contains_key(name)) {
         // One that is in a cycle beside the operations is unused too.
-        return Err(invalid(format!("The fragment {unused} is never used")));
+        let message = format!("The fragment {unused} is never used");
+        return Err(invalid_at(message, vec![fragment.pos]));
     }
     Expansion { fragments: &document.fragments, steps: 0 }.all(document, &written)
 }
@@ -61,33 +63,36 @@ enum State {
 }
 
 fn visit<'a>(
-    name: &'a Name,
-    spreads: &[&'a Name],
+    name: &'a Positioned<Name>,
+    spreads: &[&'a Positioned<Name>],
     spread_by: &HashMap<&'a Name, std::ops::Range<usize>>,
     states: &mut HashMap<&'a Name, State>,
 ) -> Result<(), Refusal> {
-    match states.get(name) {
+    match states.get(&name.node) {
         Some(State::Done) => return Ok(()),
         Some(State::Open) => {
-            return Err(invalid(format!("The fragment {name} spreads itself")));
+            let message = format!("The fragment {} spreads itself", name.node);
+            return Err(invalid_at(message, vec![name.pos]));
         }
         None => {}
     }
-    let Some(range) = spread_by.get(name) else {
-        return Err(invalid(format!("The fragment {name} is not defined")));
-    };
-    states.insert(name, State::Open);
+    let Some(range) = spread_by.get(&name.node) else { return Err(undefined(name)) };
+    states.insert(&name.node, State::Open);
     for inner in &spreads[range.clone()] {
         visit(inner, spreads, spread_by, states)?;
     }
-    states.insert(name, State::Done);
+    states.insert(&name.node, State::Done);
     Ok(())
+}
+
+fn undefined(name: &Positioned<Name>) -> Refusal {
+    invalid_at(format!("The fragment {} is not defined", name.node), vec![name.pos])
 }
 
 /// What stands in a document, each thing once.
 #[derive(Default)]
 struct Written<'a> {
-    spreads: Vec<&'a Name>,
+    spreads: Vec<&'a Positioned<Name>>,
     sets: Vec<&'a SelectionSet>,
     directives: usize,
 }
@@ -100,7 +105,7 @@ impl<'a> Written<'a> {
             match &selection.node {
                 Selection::Field(field) => self.set(&field.node.selection_set.node)?,
                 Selection::FragmentSpread(spread) => {
-                    self.spreads.push(&spread.node.fragment_name.node);
+                    self.spreads.push(&spread.node.fragment_name);
                 }
                 Selection::InlineFragment(inline) => self.set(&inline.node.selection_set.node)?,
             }
@@ -115,7 +120,8 @@ impl<'a> Written<'a> {
         for (index, directive) in directives.iter().enumerate() {
             let name = &directive.node.name.node;
             if directives[..index].iter().any(|earlier| earlier.node.name.node == *name) {
-                return Err(invalid(format!("The directive @{name} is repeated")));
+                let message = format!("The directive @{name} is repeated");
+                return Err(invalid_at(message, vec![directive.pos]));
             }
         }
         Ok(())

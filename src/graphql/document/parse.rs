@@ -18,7 +18,7 @@ use async_graphql::{Name, Pos, Positioned, Value as Constant};
 use async_graphql_value::Value;
 
 use super::lexer::{Lexer, Token, syntax_error};
-use super::{CHARACTERS_MAX, Refusal, at_most, invalid};
+use super::{CHARACTERS_MAX, Refusal, at_most, invalid, invalid_at};
 
 const CONSTANT: &str = "a value without variables";
 
@@ -65,7 +65,7 @@ impl Parser<'_> {
         }
         let operations = match anonymous {
             Some(only) if operations.is_empty() => DocumentOperations::Single(only),
-            Some(_) => return Err(anonymous_beside_others()),
+            Some(anonymous) => return Err(anonymous_beside_others(anonymous.pos)),
             None if operations.is_empty() => return Err(invalid("The document has no operation")),
             None => DocumentOperations::Multiple(operations),
         };
@@ -86,7 +86,7 @@ impl Parser<'_> {
             Token::Name("fragment") => {
                 let (name, fragment) = self.fragment_definition()?;
                 let fragment = Positioned::new(fragment, pos);
-                let known = definitions.fragments.insert(name.clone(), fragment);
+                let known = definitions.fragments.insert(name.node.clone(), fragment);
                 self.check_new("fragments", &name, known.is_none());
                 return Ok(());
             }
@@ -98,10 +98,10 @@ impl Parser<'_> {
         let (name, operation) = self.operation_definition(ty)?;
         let operation = Positioned::new(operation, pos);
         if let Some(name) = name {
-            let known = definitions.operations.insert(name.clone(), operation);
+            let known = definitions.operations.insert(name.node.clone(), operation);
             self.check_new("operations", &name, known.is_none());
         } else if definitions.anonymous.replace(operation).is_some() {
-            self.invalid.get_or_insert_with(anonymous_beside_others);
+            self.invalid.get_or_insert_with(|| anonymous_beside_others(pos));
         }
         Ok(())
     }
@@ -110,12 +110,12 @@ impl Parser<'_> {
     fn operation_definition(
         &mut self,
         ty: Option<OperationType>,
-    ) -> Result<(Option<Name>, OperationDefinition)> {
+    ) -> Result<(Option<Positioned<Name>>, OperationDefinition)> {
         let (mut name, mut variable_definitions, mut directives) = (None, Vec::new(), Vec::new());
         if ty.is_some() {
             self.advance()?;
             if matches!(self.token, Token::Name(_)) {
-                name = Some(self.name("a name")?.node);
+                name = Some(self.name("a name")?);
             }
             if self.token == Token::Punctuator('(') {
                 variable_definitions = self.many('(', ')', Self::variable_definition)?;
@@ -127,12 +127,12 @@ impl Parser<'_> {
         Ok((name, OperationDefinition { ty, variable_definitions, directives, selection_set }))
     }
 
-    fn fragment_definition(&mut self) -> Result<(Name, FragmentDefinition)> {
+    fn fragment_definition(&mut self) -> Result<(Positioned<Name>, FragmentDefinition)> {
         self.advance()?;
         if self.token == Token::Name("on") {
             return Err(self.expected("the name of a fragment"));
         }
-        let name = self.name("the name of a fragment")?.node;
+        let name = self.name("the name of a fragment")?;
         if self.token != Token::Name("on") {
             return Err(self.expected("\"on\""));
         }
@@ -300,9 +300,9 @@ impl Parser<'_> {
         self.expect('{')?;
         let mut fields = IndexMap::new();
         while !self.skip('}')? {
-            let name = self.name("a field of the object")?.node;
+            let name = self.name("a field of the object")?;
             self.expect(':')?;
-            let known = fields.insert(name.clone(), self.value()?.node);
+            let known = fields.insert(name.node.clone(), self.value()?.node);
             self.check_new("fields of one object", &name, known.is_none());
         }
         Ok(Value::Object(fields))
@@ -352,10 +352,10 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn check_new(&mut self, plural: &str, name: &Name, is_new: bool) {
+    fn check_new(&mut self, plural: &str, name: &Positioned<Name>, is_new: bool) {
         if !is_new {
-            let message = || format!("There are two {plural} with the name \"{name}\"");
-            self.invalid.get_or_insert_with(|| invalid(message()));
+            let message = || format!("There are two {plural} with the name \"{}\"", name.node);
+            self.invalid.get_or_insert_with(|| invalid_at(message(), vec![name.pos]));
         }
     }
 
@@ -364,8 +364,9 @@ impl Parser<'_> {
     }
 }
 
-fn anonymous_beside_others() -> Refusal {
-    invalid("An operation without a name must be the only operation of its document")
+fn anonymous_beside_others(pos: Pos) -> Refusal {
+    let message = "An operation without a name must be the only operation of its document";
+    invalid_at(message, vec![pos])
 }
 
 #[cfg(test)]

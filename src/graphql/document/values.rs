@@ -156,12 +156,18 @@ fn coerce_scalar(name: &str, value: Json) -> Option<Constant> {
         ("Int", Json::Number(number)) => int(&number).map(Constant::from),
         ("Float", Json::Number(number)) => Some(Constant::Number(number)),
         ("String" | "ID", Json::String(text)) => Some(Constant::String(text)),
-        ("ID", Json::Number(number)) if number.is_i64() => {
-            Some(Constant::String(number.to_string()))
-        }
+        ("ID", Json::Number(number)) => whole(&number).map(Constant::String),
         ("Boolean", Json::Bool(value)) => Some(Constant::Boolean(value)),
         ("Int" | "Float" | "String" | "ID" | "Boolean", _) => None,
         (_, value) => Constant::from_json(value).ok(),
+    }
+}
+
+/// The digits of an integer, also when it is written as 1.0.
+fn whole(number: &Number) -> Option<String> {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => (float.fract() == 0.0).then(|| format!("{float:.0}")),
+        _ => Some(number.to_string()),
     }
 }
 
@@ -188,7 +194,7 @@ fn coerce_input(
     let mut coerced = IndexMap::with_capacity(given.len());
     for (key, value) in given {
         let Some(field) = fields.get(&key) else {
-            return Err(at.fault(&format!("\"{name}\" has no field of this name")));
+            return Err(at.fault(&format!("\"{name}\" has no field \"{key}\"")));
         };
         let value = coerce_one(types, &field.ty, value, &at.field(&key))?;
         coerced.insert(Name::new(key), value);
@@ -351,9 +357,10 @@ impl Literals<'_> {
                     field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
                 });
             }
-            (Some(Kind::Enum(_)), Value::String(_)) | (Some(Kind::Scalar(_)), Value::Enum(_)) => {
-                false
-            }
+            (_, Value::Null | Value::Variable(_)) => true,
+            (Some(Kind::Input(_)), _) => false,
+            (Some(Kind::Enum(_)), value) => matches!(value, Value::Enum(_)),
+            (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
             (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
                 number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
             }

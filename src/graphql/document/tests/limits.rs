@@ -103,6 +103,27 @@ fn what_cannot_be_resolved_is_refused() {
 }
 
 #[test]
+fn what_is_refused_is_located() {
+    for (source, line, column) in [
+        ("{\n ...A }", 2, 5),
+        ("{ ...A }\nfragment A on Query { ...A }", 2, 26),
+        ("{ number }\nfragment A on Query { number }", 2, 1),
+        ("{ number @skip(if: true)\n @skip(if: true) }", 2, 2),
+        ("query A { number }\nquery A { number }", 2, 7),
+        ("query A { number }\n{ number }", 2, 1),
+        ("fragment A on Query { number } { ...A }\nfragment A on Query { number }", 2, 10),
+        ("{ takesMore(input: { name: \"a\",\n name: \"b\" }) }", 2, 2),
+    ] {
+        match scanned(source) {
+            Err(Refusal::Invalid { positions, message }) => {
+                assert_eq!(positions, [Pos { line, column }], "{source}: {message}");
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_library_validates_the_whole_document() {
     for source in [
         "{ nothing }",

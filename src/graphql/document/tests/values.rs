@@ -112,6 +112,20 @@ fn variables_stand_only_where_their_types_may() {
 #[test]
 fn literals_are_what_their_types_say() {
     for wrong in [
+        "takesMore(input: 5)",
+        "takesMore(input: \"a\")",
+        "takesMore(input: true)",
+        "takesMore(input: RED)",
+        "takesMore(input: [])",
+        "takesMore(input: [{ name: \"a\" }])",
+        "takesMore(input: { name: \"a\", more: [5] })",
+        "takesMore(input: { name: \"a\", more: 5 })",
+        "takesMore(color: { name: RED })",
+        "takesMore(color: [RED])",
+        "takesMore(color: 1)",
+        "takes(text: { a: \"b\" })",
+        "takes(text: [\"a\"])",
+        "takes(list: [[1]])",
         "takes(int: 2147483648)",
         "takes(int: -2147483649)",
         "takes(list: [1, 4294967296])",
@@ -128,6 +142,14 @@ fn literals_are_what_their_types_say() {
         ] {
             assert!(scanned(&source).is_err(), "{source}");
         }
+    }
+    for wrong in ["5", "[]", "[[\"a\"]]", "{ name: \"a\", more: [5] }"] {
+        let source = format!("query($v: Input = {wrong}) {{ takesMore(input: $v) }}");
+        let given = json!({ "v": { "name": "a" } });
+        assert!(
+            OPEN.scan(&source, None, given).is_err(),
+            "{source}, though another value is given"
+        );
     }
     assert!(scanned("query($v: Int = 2147483648) { takes(int: $v) }").is_err());
     assert!(scanned("query($v: Color = \"RED\") { takesMore(color: $v) }").is_err());
