@@ -358,9 +358,8 @@ impl Literals<'_> {
                 });
             }
             (_, Value::Null | Value::Variable(_)) => true,
-            (Some(Kind::Input(_)), _) => false,
+            (Some(Kind::Input(_)), _) | (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
             (Some(Kind::Enum(_)), value) => matches!(value, Value::Enum(_)),
-            (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
             (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
                 number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
             }
