@@ -75,7 +75,8 @@ impl Chunks {
             (Part::Size | Part::SizeLws, b';') => Part::Extension,
             (Part::Size | Part::SizeLws | Part::Extension, b'\r') => Part::SizeLf,
             (Part::Size, _) => self.add_digit(byte)?,
-            (Part::Extension, b'\n') => return None,
+            // Behind some of these hyper goes on, where others see the end of a line, or of the body.
+            (Part::Extension | Part::EndCr | Part::Trailer, b'\n') => return None,
             (Part::Extension, _) => Part::Extension,
             (Part::SizeLf, b'\n') if self.left == 0 => Part::EndCr,
             (Part::SizeLf, b'\n') => Part::Data,
