@@ -35,13 +35,15 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use ipnet::IpNet;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use self::socket::Socket;
-use self::state::Unfit;
+use self::state::{SEND_BUFFER, Unfit};
 pub(super) use self::state::{State, patience};
 use self::table::{Admission, Client, Table};
 use super::body::Arriving;
@@ -204,16 +206,21 @@ impl Connections {
     fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         // An answer is written at once; waiting for more to send would only delay it.
         let _ = stream.set_nodelay(true);
-        self.run(stream, peer, place);
+        // The kernel would let megabytes pile up for a client that does not read.
+        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER as usize / 2);
+        let reset = |stream: &TcpStream| {
+            let _ = stream.set_zero_linger();
+        };
+        self.run(stream, reset, peer, place);
     }
 
-    fn run<S>(&self, stream: S, peer: SocketAddr, place: OwnedSemaphorePermit)
+    fn run<S>(&self, stream: S, reset: fn(&S), peer: SocketAddr, place: OwnedSemaphorePermit)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let state = Arc::new(State::new(self.limits));
         let entry = self.table.enter(Client::of(peer.ip()), &state);
-        let io = Socket::new(stream, Arc::clone(&state));
+        let io = Socket::new(stream, reset, Arc::clone(&state));
         let service = service(self.router.clone(), peer, Arc::clone(&state));
         let connection = http1::Builder::new()
             // The state knows better when a client is late.
@@ -268,6 +275,10 @@ fn service(
         async move {
             // An evicted connection is about to be dropped, and its request is not executed.
             let Some(answering) = answering else { return pending().await };
+            // hyper would go on to the next request at once, and keep the thread until all are answered.
+            if state.is_pipelined() {
+                yield_now().await;
+            }
             let mut answer = answering.await;
             let has_unread_body = state.end();
             if let (true, Ok(answer)) = (is_last || has_unread_body, &mut answer) {

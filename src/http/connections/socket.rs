@@ -18,14 +18,25 @@ const READ_MAX: usize = 8 * 1024 - 1;
 /// so hyper has no head at hand that the state has not seen by itself.
 pub(super) struct Socket<S> {
     stream: S,
+    /// Has the kernel forget what it holds for the client.
+    reset: fn(&S),
     state: Arc<State>,
     /// What has been read and belongs to the next request.
     ahead: Bytes,
 }
 
 impl<S> Socket<S> {
-    pub(super) fn new(stream: S, state: Arc<State>) -> Self {
-        Self { stream, state, ahead: Bytes::new() }
+    pub(super) fn new(stream: S, reset: fn(&S), state: Arc<State>) -> Self {
+        Self { stream, reset, state, ahead: Bytes::new() }
+    }
+}
+
+impl<S> Drop for Socket<S> {
+    fn drop(&mut self) {
+        // The rest of the answer will not come, so what the kernel has of it is worth nothing.
+        if self.state.is_answering() {
+            (self.reset)(&self.stream);
+        }
     }
 }
 
@@ -44,7 +55,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
             return Poll::Ready(Ok(()));
         }
         let mut read = ReadBuf::new(into.initialize_unfilled_to(room));
-        ready!(Pin::new(&mut this.stream).poll_read(context, &mut read))?;
+        let Poll::Ready(outcome) = Pin::new(&mut this.stream).poll_read(context, &mut read) else {
+            this.state.wait();
+            return Poll::Pending;
+        };
+        outcome?;
         let came = read.filled();
         if came.is_empty() {
             return Poll::Ready(Ok(()));

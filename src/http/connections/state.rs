@@ -18,6 +18,8 @@ use crate::platform::metrics::Cut;
 const RATE_MIN: u64 = 500;
 /// An answer that its client has not taken after this long is late.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
+/// Bytes that the kernel may hold of an answer: what it has taken of it, the client may not have.
+pub(super) const SEND_BUFFER: u32 = 64 * 1024;
 /// Who is behind by this much in the middle of a request or an answer has stalled: one second of that
 /// counts like several between two requests.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -64,6 +66,8 @@ struct Inner {
     /// The body of the request has not come in, or not been read, to its end.
     has_body: bool,
     is_evicted: bool,
+    /// Whether the socket had nothing to read since the last request: the next one was not sent behind it.
+    has_waited: bool,
     framing: Framing,
 }
 
@@ -82,6 +86,7 @@ impl State {
             bytes: 0,
             has_body: false,
             is_evicted: false,
+            has_waited: true,
             framing: Framing::default(),
         };
         Self { limits, inner: Mutex::new(inner), evicted: Notify::new() }
@@ -130,6 +135,16 @@ impl State {
             inner.enter(Phase::Busy);
         }
         !inner.is_evicted
+    }
+
+    /// There is nothing to read.
+    pub(super) fn wait(&self) {
+        self.lock().has_waited = true;
+    }
+
+    /// Whether the request that has begun was sent behind another, without waiting for its answer.
+    pub(super) fn is_pipelined(&self) -> bool {
+        !std::mem::take(&mut self.lock().has_waited)
     }
 
     /// All of the body has been read.
@@ -210,6 +225,11 @@ impl State {
         true
     }
 
+    /// Whether the socket has not taken all of an answer.
+    pub(super) fn is_answering(&self) -> bool {
+        self.lock().phase == Phase::Answer
+    }
+
     /// Returns when the place has been given away.
     pub(super) async fn evicted(&self) {
         self.evicted.notified().await;
@@ -221,9 +241,18 @@ impl Inner {
         (self.phase, self.since, self.bytes) = (phase, Instant::now(), 0);
     }
 
+    /// Bytes that have surely come from the client, or gone to it. Over a slow network the kernel holds
+    /// some for long without any fault of the client, which then is the first to make room, and no more.
+    fn passed(&self) -> u64 {
+        match self.phase {
+            Phase::Answer => self.bytes.saturating_sub(SEND_BUFFER.into()),
+            Phase::Head | Phase::Body | Phase::Busy | Phase::Idle => self.bytes,
+        }
+    }
+
     fn lateness(&self, now: Instant) -> Option<Duration> {
         let waited = now.saturating_duration_since(self.since);
-        let behind = waited.saturating_sub(earned(self.bytes));
+        let behind = waited.saturating_sub(earned(self.passed()));
         match self.phase {
             _ if self.is_evicted => None,
             Phase::Busy => None,
@@ -275,6 +304,8 @@ mod tests {
         assert_eq!(lateness(&state), None, "the answer goes out");
         wait(2).await;
         assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "nobody takes it");
+        state.wrote(SEND_BUFFER as usize);
+        assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "but the kernel");
         state.wrote(400);
         assert_eq!(lateness(&state), Some(Duration::from_secs(12)), "or too slowly");
         state.wrote(400);
@@ -295,6 +326,7 @@ mod tests {
         assert_eq!(lateness(&state), Some(Duration::ZERO));
         state.end();
         wait(4).await;
+        assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(1)));
         state.wrote(4_000);
         assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(4)));
         state.wrote(1 << 30);

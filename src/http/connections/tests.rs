@@ -71,6 +71,38 @@ async fn an_answer_that_is_not_taken_is_given_up() {
     // Its place is free again although it has read nothing.
     let all = connections.places.acquire_many(CALM.connections).await.unwrap();
     drop(all);
+    // And the kernel keeps nothing of the answer for it: the connection has been reset.
+    let mut rest = Vec::new();
+    let ended = stream.read_to_end(&mut rest).await.map_err(|error| error.kind());
+    assert_eq!(ended, Err(std::io::ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn whoever_pipelines_lets_others_in_between() {
+    let served = Arc::<Mutex<Vec<u16>>>::default();
+    let kept = Arc::clone(&served);
+    let handler = move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
+        kept.lock().unwrap().push(peer.port());
+        async { "hello" }
+    };
+    let (address, _) = serve(Router::new().route("/", get(handler)), CALM).await;
+    let mut first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    for stream in [&mut first, &mut second] {
+        assert!(send(stream, GET).await.ends_with("hello"));
+    }
+    served.lock().unwrap().clear();
+    // Both are sent before the server's tasks run again.
+    let many = GET.repeat(10);
+    for stream in [&first, &second] {
+        assert_eq!(stream.try_write(&many).unwrap(), many.len());
+    }
+    while served.lock().unwrap().len() < 20 {
+        tokio::task::yield_now().await;
+    }
+    let served = served.lock().unwrap();
+    let turns = served.chunk_by(|one, other| one == other).count();
+    assert!(turns > 2, "{served:?}");
 }
 
 #[tokio::test]
@@ -168,7 +200,7 @@ async fn a_body_that_does_not_come_makes_room_before_an_idle_connection_of_anoth
         let (mut client, server) = tokio::io::duplex(1024);
         client.write_all(POST).await.unwrap();
         let place = connections.place(Admission::Free).await.unwrap();
-        connections.run(server, ([192, 0, 2, 1], 9).into(), place);
+        connections.run(server, |_| (), ([192, 0, 2, 1], 9).into(), place);
         slow.push(client);
     }
     while !connections.table.has(2, State::waits_for_body) {
@@ -186,7 +218,7 @@ async fn connect(router: Router, buffer: usize) -> DuplexStream {
     let connections = Connections::new(router, limits, &[]);
     let (client, server) = tokio::io::duplex(buffer);
     let place = connections.place(Admission::Free).await.unwrap();
-    connections.run(server, ([192, 0, 2, 1], 9).into(), place);
+    connections.run(server, |_| (), ([192, 0, 2, 1], 9).into(), place);
     // It stops when it is dropped, and this connection with it.
     std::mem::forget(connections);
     client

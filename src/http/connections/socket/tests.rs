@@ -121,7 +121,7 @@ async fn calls(bytes: &[u8], cuts: &[Index]) -> Vec<Called> {
             Ok::<_, Infallible>(response)
         }
     });
-    let io = TokioIo::new(Socket::new(server, Arc::clone(&state)));
+    let io = TokioIo::new(Socket::new(server, |_| (), Arc::clone(&state)));
     let serving = http1::Builder::new().serve_connection(io, service);
     let _ = tokio::join!(serving, send(client, bytes, cuts));
     calls.into_inner().unwrap()
