@@ -2,7 +2,7 @@
 
 pub(crate) mod node;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 use moka::sync::Cache;
@@ -62,6 +62,12 @@ pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptyS
 #[must_use]
 pub fn sdl() -> String {
     export(Listing::All)
+}
+
+/// The same, made once for this process.
+pub(crate) fn served_sdl() -> &'static str {
+    static SDL: LazyLock<String> = LazyLock::new(sdl);
+    &SDL
 }
 
 /// The same, of what `listing` says.

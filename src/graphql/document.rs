@@ -16,6 +16,7 @@ mod cost;
 mod expansion;
 mod introspection;
 mod lexer;
+mod literals;
 mod merge;
 mod operation;
 mod parse;
@@ -34,6 +35,8 @@ pub(crate) use self::types::SharedTypes;
 
 const CHARACTERS_MAX: usize = 15_000;
 const TOKENS_MAX: usize = 1_000;
+/// Letters of one name: the library reads a name as often as it meets it, expanded.
+const NAME_LENGTH_MAX: usize = 256;
 /// Braces, brackets and parentheses inside each other; selection sets inside each other, also
 /// through fragments.
 const NESTING_MAX: usize = 32;
@@ -67,7 +70,7 @@ type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 pub(crate) enum Refusal {
     #[error("{message}")]
     Parse { message: String, positions: Vec<Pos> },
-    #[error("The document exceeds a limit: {limit} may be {max} at most")]
+    #[error("The request exceeds a limit: {limit} may be {max} at most")]
     Limit { limit: &'static str, max: u64 },
     #[error("{message}")]
     Invalid { message: String, positions: Vec<Pos> },

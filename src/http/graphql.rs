@@ -78,10 +78,8 @@ async fn answer(
     if !app.keys.are_fresh() {
         return Ok(finish(Worked::failed(ApiError::overdue()), media, request_id));
     }
-    let lookup = app.documents.look_up(&call.query);
     let identity = Identity { client, bearer, cookie };
-    let work = work(app.clone(), call, lookup.clone(), identity);
-    let begun = app.documents.begin(&lookup, work);
+    let begun = begin(app.clone(), call, identity);
     let worked = match tokio::time::timeout(ANSWER_MAX, begun).await {
         Ok(Ok(worked)) => worked,
         Ok(Err(NoThread::Busy)) => Worked::failed(ApiError::overdue()),
@@ -130,18 +128,35 @@ impl Worked {
     }
 }
 
-/// Scans the document, recognises the caller and executes the operation.
-async fn work(app: App, call: Call, lookup: Lookup, identity: Identity) -> Worked {
-    let scanned = {
-        let Call { query, operation_name, variables, .. } = call;
-        let operation_name = operation_name.as_deref();
-        let asked = Asked { source: &query, operation_name, variables };
-        app.documents.scan(&app.schema, lookup, asked).await
-    };
-    let Scanned { document, variables, operation } = match scanned {
-        Ok(scanned) => scanned,
-        Err(refused) => return Worked::refused(refused_document(refused)),
-    };
+/// Scans the document and executes the operation, each where others need not wait for it.
+async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThread> {
+    let lookup = app.documents.look_up(&call.query);
+    let documents = app.documents.clone();
+    if !lookup.is_known() {
+        let work = async move {
+            match scan(&app, lookup, call).await {
+                Ok(scanned) => work(app, scanned, identity).await,
+                Err(refused) => Worked::refused(refused_document(refused)),
+            }
+        };
+        return documents.begin_new(work).await;
+    }
+    match scan(&app, lookup, call).await {
+        Ok(scanned) => documents.begin(scanned.cost, work(app, scanned, identity)).await,
+        Err(refused) => Ok(Worked::refused(refused_document(refused))),
+    }
+}
+
+/// None of the call is kept but what the operation takes of it.
+async fn scan(app: &App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> {
+    let Call { query, operation_name, variables } = call;
+    let asked = Asked { source: &query, operation_name: operation_name.as_deref(), variables };
+    app.documents.scan(&app.schema, lookup, asked).await
+}
+
+/// Recognises the caller and executes an operation.
+async fn work(app: App, scanned: Scanned, identity: Identity) -> Worked {
+    let Scanned { document, variables, operation, cost: _ } = scanned;
     let Identity { client, bearer, cookie } = identity;
     let token = bearer.as_ref().map(ExposeSecret::expose_secret);
     let authenticating = app.sessions.authenticate(token);

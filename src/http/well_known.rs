@@ -46,7 +46,7 @@ fn cached() -> [(HeaderName, String); 1] {
 
 /// The schema with its access policy.
 pub(super) async fn schema() -> impl IntoResponse {
-    (SDL, schema::sdl())
+    (SDL, schema::served_sdl())
 }
 
 const SDL: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/graphql; charset=utf-8")];

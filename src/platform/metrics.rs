@@ -97,8 +97,11 @@ fn describe() {
     describe_counter!(HASHES_REFUSED, "Passwords that no worker was free for in time");
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
     describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
-    describe_gauge!(CHECKS_STUCK, "Documents whose first check has taken over a second so far");
-    describe_counter!(CHECKS_STUCK_TOTAL, "Documents whose first check took over a second");
+    describe_gauge!(
+        CHECKS_STUCK,
+        "Documents that have taken over a second so far, checked or executed"
+    );
+    describe_counter!(CHECKS_STUCK_TOTAL, "Documents that took over a second, checked or executed");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
     describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
     describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");

@@ -1,7 +1,9 @@
 //! The exported schema: fresh, described, and in step with the pre-scan.
 
+use std::collections::HashSet;
+
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{BaseType, TypeKind, TypeSystemDefinition};
 
 use crate::support::{TestApp, call};
 
@@ -79,4 +81,41 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
         }
     }
     assert_eq!(checked, 10);
+}
+
+/// The cost of a document counts a list of objects as a page, by its `ids`, or as a hundred entries. Whoever
+/// adds a list of another kind makes sure that it is no longer, or teaches the cost how long it is.
+#[test]
+fn every_list_of_objects_has_a_length_that_the_cost_knows() {
+    let definitions = parse_schema(portcullis::schema::sdl()).unwrap().definitions;
+    let types: Vec<_> = definitions
+        .into_iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(of) => Some(of.node),
+            _ => None,
+        })
+        .collect();
+    let composites: HashSet<_> = types
+        .iter()
+        .filter(|of| {
+            matches!(of.kind, TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_))
+        })
+        .map(|of| of.name.node.as_str())
+        .collect();
+    let mut lists = Vec::new();
+    for of in &types {
+        let TypeKind::Object(object) = &of.kind else { continue };
+        for field in object.fields.iter().map(|field| &field.node) {
+            let BaseType::List(inner) = &field.ty.node.base else { continue };
+            let BaseType::Named(inner) = &inner.base else { continue };
+            let has_ids = field.arguments.iter().any(|argument| argument.node.name.node == "ids");
+            let is_page = field.name.node == "edges" && of.name.node.ends_with("Connection");
+            if composites.contains(inner.as_str()) && !has_ids && !is_page {
+                lists.push(format!("{}.{}", of.name.node, field.name.node));
+            }
+        }
+    }
+    // One for each permission that there is.
+    let grants = ["Mutation.grantPermission", "Mutation.revokePermission", "User.permissionGrants"];
+    assert_eq!(lists, grants);
 }

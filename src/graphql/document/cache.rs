@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::checks::Checks;
 use super::operation::Prepared;
 use super::types::{SharedTypes, Types};
-use super::{Fragments, Refusal, expansion, invalid, parse, typename, values};
+use super::{Fragments, Refusal, expansion, invalid, literals, parse, typename, values};
 use crate::platform::metrics::Operation;
 use crate::platform::secret::sha256;
-use crate::platform::threads::NoThread;
+use crate::platform::threads::{NoThread, yield_to_others};
 
 /// Bytes that the remembered documents may take in all, as estimated from their texts and their cost.
 const SIZE_MAX: u64 = 32 * 1024 * 1024;
@@ -21,6 +21,9 @@ const SIZE_MAX: u64 = 32 * 1024 * 1024;
 const SIZE_OF_TEXT: u64 = 50;
 /// Bytes of memory that a selection takes in a merged operation, where type conditions keep it apart.
 const SIZE_OF_SELECTION: u64 = 300;
+/// An operation that costs no more is executed on the spot: every hot path does, a page of a hundred
+/// users among them.
+const CHEAP: u64 = 2_000;
 /// The name of no operation: a request for it is validated and not executed.
 const NO_OPERATION: &str = "-";
 
@@ -34,12 +37,14 @@ const NO_OPERATION: &str = "-";
 pub(crate) struct Documents {
     proven: Cache<[u8; 32], Arc<Proven>>,
     types: SharedTypes,
-    introspects: bool,
+    allows_introspection: bool,
+    /// For documents that are new.
     checks: Checks,
+    /// For operations that cost much, so that a flood of them holds up neither cheap nor new ones.
+    costly: Checks,
 }
 
 /// A text that has been looked up.
-#[derive(Clone)]
 pub(crate) struct Lookup {
     digest: [u8; 32],
     known: Option<Arc<Proven>>,
@@ -61,7 +66,12 @@ pub(crate) struct Scanned {
     pub(crate) variables: Variables,
     /// Which kind of operation it is.
     pub(crate) operation: Operation,
+    pub(crate) cost: Cost,
 }
+
+/// What an operation costs, its checking included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost(u64);
 
 /// A valid document of which every operation is cheap, but for the rows that its variables ask for.
 struct Proven {
@@ -74,12 +84,18 @@ struct Proven {
 }
 
 impl Documents {
-    pub(crate) fn new(types: SharedTypes, introspects: bool) -> Self {
+    pub(crate) fn new(types: SharedTypes, allows_introspection: bool) -> Self {
         let proven = Cache::builder()
             .max_capacity(SIZE_MAX)
             .weigher(|_, proven: &Arc<Proven>| proven.size)
             .build();
-        Self { proven, types, introspects, checks: Checks::default() }
+        Self {
+            proven,
+            types,
+            allows_introspection,
+            checks: Checks::new("check", || ()),
+            costly: Checks::new("costly", yield_to_others),
+        }
     }
 
     pub(crate) fn look_up(&self, source: &str) -> Lookup {
@@ -87,14 +103,22 @@ impl Documents {
         Lookup { digest, known: self.proven.get(&digest) }
     }
 
-    /// Does the work of a request: here when its document is known, and otherwise where it hurts
-    /// nobody else if that should take too long.
-    pub(crate) async fn begin<F>(&self, lookup: &Lookup, work: F) -> Result<F::Output, NoThread>
+    /// Begins what a request with a new document does, where it hurts nobody else if it takes too long.
+    pub(crate) async fn begin_new<F>(&self, work: F) -> Result<F::Output, NoThread>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        if lookup.known.is_some() { Ok(work.await) } else { self.checks.begin(work).await }
+        self.checks.begin(work).await
+    }
+
+    /// Executes an operation: here when it is cheap, and otherwise where others need not wait for it.
+    pub(crate) async fn begin<F>(&self, cost: Cost, work: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if cost.0 <= CHEAP { Ok(work.await) } else { self.costly.begin(work).await }
     }
 
     /// Proves a document valid and cheap, unless that has been done before, and makes the operation that
@@ -112,7 +136,8 @@ impl Documents {
         let proven = if let Some(proven) = lookup.known {
             proven
         } else {
-            let proven = Proven::read(types, schema, asked.source, self.introspects).await?;
+            let proven =
+                Proven::read(types, schema, asked.source, self.allows_introspection).await?;
             let proven = Arc::new(proven);
             self.proven.insert(lookup.digest, Arc::clone(&proven));
             proven
@@ -121,21 +146,28 @@ impl Documents {
     }
 }
 
+impl Lookup {
+    /// Whether the document has been proven before.
+    pub(crate) fn is_known(&self) -> bool {
+        self.known.is_some()
+    }
+}
+
 impl Proven {
     async fn read(
         types: &Types,
         schema: &impl Executor,
         source: &str,
-        introspects: bool,
+        allows_introspection: bool,
     ) -> Result<Self, Refusal> {
         let mut document = parse(source)?;
         typename::prepare(&mut document)?;
         let checking = expansion::check(&document)?;
-        values::check(types, &document)?;
+        literals::check(types, &document)?;
         let operations = document.operations.iter();
         let operations = operations
             .map(|operation| {
-                Prepared::new(types, &document.fragments, operation, introspects, checking)
+                Prepared::new(types, &document.fragments, operation, allows_introspection, checking)
             })
             .collect::<Result<_, _>>()?;
         let fragments = document.fragments.clone();
@@ -162,8 +194,8 @@ impl Proven {
             // The schema has none.
             OperationType::Subscription => Operation::None,
         };
-        let document = prepared.with(types, &self.fragments, &variables, self.checking)?;
-        Ok(Scanned { document, variables, operation })
+        let (document, cost) = prepared.with(types, &self.fragments, &variables, self.checking)?;
+        Ok(Scanned { document, variables, operation, cost: Cost(cost) })
     }
 
     /// The one operation to run.

@@ -1,4 +1,4 @@
-//! The threads on which requests with a new document begin.
+//! The threads on which requests begin that are costly, or whose document is new.
 //!
 //! A document that nobody has sent before is checked, and executed up to where it first waits, on one of
 //! a few threads that do nothing else. Its cost has been counted by then. Should a document slip through
@@ -21,16 +21,16 @@ use crate::platform::threads::{Kind, NoThread, Threads};
 const THREADS: usize = 4;
 /// How long a request waits for a thread before its client is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// From then on a check counts as stuck. The most costly one takes a hundredth of that.
+/// From then on a check counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 pub(super) struct Checks(Threads<()>);
 
-impl Default for Checks {
-    fn default() -> Self {
-        let kind = Kind { name: "check", count: THREADS, wait_max: WAIT_MAX, prepare: || () };
-        Self(Threads::new(kind))
+impl Checks {
+    /// Threads that `prepare` when they begin.
+    pub(super) fn new(name: &'static str, prepare: fn()) -> Self {
+        Self(Threads::new(Kind { name, count: THREADS, wait_max: WAIT_MAX, prepare }))
     }
 }
 
@@ -68,9 +68,7 @@ fn watch() -> oneshot::Sender<()> {
     let (ends, mut has_ended) = oneshot::channel();
     tokio::spawn(async move {
         if timeout(STUCK_AFTER, &mut has_ended).await.is_err() {
-            tracing::error!(
-                "a document takes too long to check: it holds one of {THREADS} threads"
-            );
+            tracing::error!("a document takes too long: it holds one of {THREADS} threads");
             let _stuck = metrics::check_is_stuck();
             let _dropped = has_ended.await;
         }
@@ -89,7 +87,7 @@ mod tests {
     #[tokio::test]
     async fn what_begins_elsewhere_goes_on_here() {
         let here = std::thread::current().id();
-        let checks = Checks::default();
+        let checks = Checks::new("test", || ());
         let threads = checks.begin(async {
             let first = std::thread::current().id();
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -103,7 +101,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_waits_nowhere_is_done_elsewhere() {
-        let checks = Checks::default();
+        let checks = Checks::new("test", || ());
         assert_eq!(checks.begin(async { 5 }).await, Ok(5));
         let panics = checks.begin(async { panic!("on purpose") });
         assert_eq!(panics.await, Err::<(), _>(NoThread::Died));
@@ -111,7 +109,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_stuck_one_holds_its_thread_and_nobody_else_until_all_are_stuck() {
-        let checks = Checks::default();
+        let checks = Checks::new("test", || ());
         let mut held = Vec::new();
         let mut stuck = Vec::new();
         for others in 0..THREADS {

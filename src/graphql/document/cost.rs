@@ -6,9 +6,7 @@
 use std::cell::Cell;
 
 use async_graphql::Variables;
-use async_graphql::parser::types::{
-    Field, OperationDefinition, OperationType, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{Field, OperationDefinition, Selection, SelectionSet};
 use async_graphql::{Name, Value as Constant};
 use async_graphql_value::Value;
 
@@ -21,7 +19,11 @@ use crate::graphql::page;
 const STATEMENT: u64 = 50;
 /// What a row costs beside the fields that are selected of it.
 const ROW: u64 = 5;
-/// The entries of a list of objects that is neither a page nor as long as a list in its arguments.
+/// The scalar of answers that may be of any size. Each costs more than half of what a request may.
+const ANY_SIZE: &str = "JSON";
+/// The list argument of fields that give one object for each of its entries.
+const IDS: &str = "ids";
+/// The entries of a list of objects that is neither a page nor as long as a list of ids.
 const ENTRIES_MAX: u64 = 100;
 
 /// What an operation costs.
@@ -39,8 +41,7 @@ pub(super) fn of(
     variables: &Variables,
     spent: u64,
 ) -> Result<Cost, Refusal> {
-    let is_mutation = operation.ty == OperationType::Mutation;
-    let root = types.root(is_mutation);
+    let root = types.root(operation.ty);
     let mut weighing = Weighing { types, variables, amount: spent, varies: Cell::new(false) };
     weighing.set(&operation.selection_set.node, root, Times { each: 1, entries: None })?;
     Ok(Cost { amount: weighing.amount, varies: weighing.varies.get() })
@@ -108,6 +109,9 @@ impl Weighing<'_> {
             }
             _ => {}
         }
+        if inner == ANY_SIZE {
+            self.add(times.each.saturating_mul(COST_MAX / 2 + 1))?;
+        }
         let page = of.arguments.contains_key("first").then(|| self.page_size(field));
         if page.is_some() {
             self.add(times.each.saturating_mul(STATEMENT))?;
@@ -145,10 +149,10 @@ impl Weighing<'_> {
         }
     }
 
-    /// How many values the list has that a field takes, if it takes one: it gives as many objects.
+    /// How many objects a field gives that gives one for each id.
     fn list_length(&self, field: &Field, of: &FieldOf) -> Option<u64> {
-        let (name, _) = of.arguments.iter().find(|(_, argument)| is_list(&argument.ty))?;
-        let length = match &field.get_argument(name)?.node {
+        of.arguments.get(IDS).filter(|argument| is_list(&argument.ty))?;
+        let length = match &field.get_argument(IDS)?.node {
             Value::List(values) => values.len(),
             Value::Variable(name) => match self.variable(name) {
                 Some(Constant::List(values)) => values.len(),

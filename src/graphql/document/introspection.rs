@@ -1,10 +1,13 @@
-//! How many fields an introspection resolves: the schema is known, so its answer is walked through
+//! What an introspection costs: the schema is known, so its answer is walked through
 //! and counted, instead of being guessed from the sizes of its largest lists.
 
-use async_graphql::parser::types::{BaseType, Field, Selection, SelectionSet, Type};
+use async_graphql::parser::types::{BaseType, Field, OperationType, Selection, SelectionSet, Type};
 
 use super::types::{Argument, FieldOf, Kind, Types};
 use super::{COST_MAX, Refusal, at_most};
+
+/// What a field costs: the library resolves these more slowly than others.
+const EACH: u64 = 2;
 
 pub(super) struct Introspection<'a> {
     types: &'a Types,
@@ -57,7 +60,7 @@ impl<'a> Introspection<'a> {
     }
 
     fn field(&mut self, field: &Field, of: Node<'a>) -> Result<(), Refusal> {
-        self.amount += 1;
+        self.amount += EACH;
         at_most("cost", self.amount, COST_MAX)?;
         let set = &field.selection_set.node;
         if set.items.is_empty() {
@@ -72,7 +75,9 @@ impl<'a> Introspection<'a> {
                 types.directives.iter().try_for_each(|of| self.set(set, Node::Directive(of)))
             }
             (Node::Schema, "queryType") => self.set(set, Node::Named(types.query())),
-            (Node::Schema, "mutationType") => self.set(set, Node::Named(types.root(true))),
+            (Node::Schema, "mutationType") => {
+                self.set(set, Node::Named(types.root(OperationType::Mutation)))
+            }
             (Node::Field(of), "args") => self.arguments(set, of.arguments.values()),
             (Node::Directive(of), "args") => {
                 of.iter().try_for_each(|of| self.set(set, Node::Input(of)))

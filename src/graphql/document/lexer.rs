@@ -6,7 +6,7 @@ use std::fmt::{self, Display};
 
 use async_graphql::{Number, Pos, Positioned};
 
-use super::{NESTING_MAX, Refusal, TOKENS_MAX, at_most, string};
+use super::{NAME_LENGTH_MAX, NESTING_MAX, Refusal, TOKENS_MAX, at_most, string};
 
 const QUOTES: &str = "\"\"\"";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -78,7 +78,7 @@ impl<'a> Lexer<'a> {
             b'"' if self.rest().starts_with(QUOTES) => Token::String(self.block_string()?),
             b'"' => Token::String(self.string()?),
             b'-' | b'0'..=b'9' => Token::Number(self.number()?),
-            b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.name(),
+            b'_' | b'a'..=b'z' | b'A'..=b'Z' => self.name()?,
             _ => return Err(self.error(format_args!("unexpected {}", self.found()))),
         };
         Ok(Positioned::new(token, pos))
@@ -100,10 +100,11 @@ impl<'a> Lexer<'a> {
         Token::Punctuator(char::from(byte))
     }
 
-    fn name(&mut self) -> Token<'a> {
+    fn name(&mut self) -> Result<Token<'a>, Refusal> {
         let start = self.at;
         self.skip_while(|byte| byte == b'_' || byte.is_ascii_alphanumeric());
-        Token::Name(&self.source[start..self.at])
+        at_most("nameLength", (self.at - start) as u64, NAME_LENGTH_MAX as u64)?;
+        Ok(Token::Name(&self.source[start..self.at]))
     }
 
     fn number(&mut self) -> Result<Number, Refusal> {

@@ -8,15 +8,15 @@
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::parser::types::{
-    BaseType, Directive, Field, InlineFragment, OperationDefinition, OperationType, Selection,
-    SelectionSet, Type, TypeCondition,
+    BaseType, Directive, Field, InlineFragment, OperationDefinition, Selection, SelectionSet, Type,
+    TypeCondition,
 };
 use async_graphql::{Name, Pos, Positioned, Value as Constant, Variables};
 
 use async_graphql_value::Value;
 
 use super::types::{Types, named};
-use super::values::check_variables;
+use super::values::{Location, check_variables};
 use super::{Fragments, Refusal, invalid_at};
 
 /// Which selections are left out.
@@ -36,7 +36,7 @@ pub(super) fn merge(
     operation: &OperationDefinition,
     skips: Skips<'_>,
 ) -> Result<OperationDefinition, Refusal> {
-    let root = types.root(operation.ty == OperationType::Mutation);
+    let root = types.root(operation.ty);
     let mut merge = Merge { types, fragments, operation, skips, used: HashSet::new() };
     let set = &operation.selection_set;
     if matches!(skips, Skips::None) {
@@ -80,7 +80,29 @@ enum Entry<'a> {
     On(&'a Positioned<TypeCondition>, Vec<&'a SelectionSet>),
 }
 
+/// What a selection is, whether a fragment stands there or elsewhere under its name.
+enum Part<'a> {
+    Field(&'a Positioned<Field>),
+    Fragment(Option<&'a Positioned<TypeCondition>>, &'a SelectionSet),
+    Unknown,
+}
+
 impl<'a> Merge<'a> {
+    fn part(&self, selection: &'a Selection) -> Part<'a> {
+        match selection {
+            Selection::Field(field) => Part::Field(field),
+            Selection::InlineFragment(inline) => {
+                Part::Fragment(inline.node.type_condition.as_ref(), &inline.node.selection_set.node)
+            }
+            Selection::FragmentSpread(spread) => {
+                match self.fragments.get(&spread.node.fragment_name.node).map(|of| &of.node) {
+                    Some(of) => Part::Fragment(Some(&of.type_condition), &of.selection_set.node),
+                    None => Part::Unknown,
+                }
+            }
+        }
+    }
+
     /// What several selection sets select from a `parent` together.
     fn sets(&mut self, sets: &[&'a SelectionSet], parent: &str) -> Result<SelectionSet, Refusal> {
         let mut collected = Collected::default();
@@ -112,29 +134,18 @@ impl<'a> Merge<'a> {
             if self.is_skipped(selection.node.directives())? {
                 continue;
             }
-            let (condition, inner) = match &selection.node {
-                Selection::Field(field) => {
-                    into.add(field);
-                    continue;
-                }
-                Selection::FragmentSpread(spread) => {
-                    let Some(fragment) = self.fragments.get(&spread.node.fragment_name.node) else {
-                        continue;
-                    };
-                    (Some(&fragment.node.type_condition), &fragment.node.selection_set.node)
-                }
-                Selection::InlineFragment(inline) => {
-                    (inline.node.type_condition.as_ref(), &inline.node.selection_set.node)
-                }
-            };
-            match condition {
-                Some(condition) if !self.types.always_applies(&condition.node.on.node, parent) => {
+            match self.part(&selection.node) {
+                Part::Field(field) => into.add(field),
+                Part::Fragment(Some(condition), set)
+                    if !self.types.always_applies(&condition.node.on.node, parent) =>
+                {
                     // An object never turns out to be of another type.
                     if !self.types.is_object(parent) {
-                        into.add_on(condition, inner);
+                        into.add_on(condition, set);
                     }
                 }
-                _ => self.collect(inner, parent, into)?,
+                Part::Fragment(_, set) => self.collect(set, parent, into)?,
+                Part::Unknown => {}
             }
         }
         Ok(())
@@ -152,7 +163,7 @@ impl<'a> Merge<'a> {
                 (Skips::None, _) => {
                     let boolean =
                         Type { base: BaseType::Named(Name::new("Boolean")), nullable: false };
-                    check_variables(self.types, self.operation, (&boolean, false), value)?;
+                    check_variables(self.types, self.operation, Location::bare(&boolean), value)?;
                     continue;
                 }
                 (Skips::By(_), Value::Boolean(condition)) => *condition,
@@ -188,7 +199,7 @@ impl<'a> Merge<'a> {
             self.note_variables(&value.node);
             let of = of.and_then(|of| of.arguments.get(argument.node.as_str()));
             if let (Skips::None, Some(of)) = (self.skips, of) {
-                check_variables(self.types, self.operation, (&of.ty, of.has_default), value)?;
+                check_variables(self.types, self.operation, of.into(), value)?;
             }
         }
         let sets = fields.iter().map(|field| &field.node.selection_set.node);
@@ -277,22 +288,12 @@ impl<'a, 'b> Overlap<'a, 'b> {
 
     fn add(&mut self, set: &'a SelectionSet, parent: &'a str) -> Result<(), Refusal> {
         for selection in &set.items {
-            let (condition, inner) = match &selection.node {
-                Selection::Field(field) => {
-                    self.add_field(field, parent)?;
-                    continue;
-                }
-                Selection::FragmentSpread(spread) => {
-                    let fragment = self.merge.fragments.get(&spread.node.fragment_name.node);
-                    let Some(fragment) = fragment else { continue };
-                    (Some(&fragment.node.type_condition), &fragment.node.selection_set.node)
-                }
-                Selection::InlineFragment(inline) => {
-                    (inline.node.type_condition.as_ref(), &inline.node.selection_set.node)
-                }
-            };
-            let parent = condition.map_or(parent, |condition| condition.node.on.node.as_str());
-            self.add(inner, parent)?;
+            match self.merge.part(&selection.node) {
+                Part::Field(field) => self.add_field(field, parent)?,
+                Part::Fragment(Some(condition), set) => self.add(set, &condition.node.on.node)?,
+                Part::Fragment(None, set) => self.add(set, parent)?,
+                Part::Unknown => {}
+            }
         }
         Ok(())
     }

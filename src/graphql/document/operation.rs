@@ -34,11 +34,11 @@ impl Prepared {
         types: &Types,
         fragments: &Fragments,
         (name, written): (Option<&Name>, &Positioned<OperationDefinition>),
-        introspects: bool,
+        allows_introspection: bool,
         spent: u64,
     ) -> Result<Self, Refusal> {
         let merged = merge(types, fragments, &written.node, Skips::None)?;
-        Measure::of(&merged).check(&merged, introspects)?;
+        Measure::of(&merged).check(&merged, allows_introspection)?;
         let none = Variables::default();
         // Without variables each list counts as it does by default, which they may change.
         let cost = cost::of(types, &merged, &none, spent);
@@ -59,24 +59,25 @@ impl Prepared {
         })
     }
 
-    /// The operation that these variables make of it, if it may run.
+    /// The operation that these variables make of it, if it may run, and what it costs.
     pub(super) fn with(
         &self,
         types: &Types,
         fragments: &Fragments,
         variables: &Variables,
         spent: u64,
-    ) -> Result<ExecutableDocument, Refusal> {
+    ) -> Result<(ExecutableDocument, u64), Refusal> {
         let merged = match &self.merged {
             Some(merged) => merged.clone(),
             None => merge(types, fragments, &self.written.node, Skips::By(variables))?,
         };
-        if self.cost.is_none() {
-            cost::of(types, &merged, variables, spent)?;
-        }
+        let cost = match self.cost {
+            Some(cost) => cost,
+            None => cost::of(types, &merged, variables, spent)?.amount,
+        };
         let operation = Positioned::new(merged, self.written.pos);
         let operations = DocumentOperations::Single(operation);
-        Ok(ExecutableDocument { operations, fragments: Fragments::new() })
+        Ok((ExecutableDocument { operations, fragments: Fragments::new() }, cost))
     }
 }
 
@@ -138,9 +139,13 @@ impl Measure {
         }
     }
 
-    fn check(&self, operation: &OperationDefinition, introspects: bool) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        operation: &OperationDefinition,
+        allows_introspection: bool,
+    ) -> Result<(), Refusal> {
         at_most("aliases", self.aliases, ALIASES_MAX)?;
-        if self.introspects && !introspects {
+        if self.introspects && !allows_introspection {
             return Err(invalid("Introspection is off on this server"));
         }
         at_most("depth", self.depth, DEPTH_MAX)?;

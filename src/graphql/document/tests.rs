@@ -25,10 +25,10 @@ struct Server {
 }
 
 impl Server {
-    fn new(introspects: bool) -> Self {
+    fn new(allows_introspection: bool) -> Self {
         let resolved = Resolved::default();
         let (schema, types) = schema::build(&resolved);
-        Self { documents: Documents::new(types, introspects), schema, resolved }
+        Self { documents: Documents::new(types, allows_introspection), schema, resolved }
     }
 
     fn scan(

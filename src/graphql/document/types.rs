@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::Name;
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{BaseType, Type};
+use async_graphql::parser::types::{BaseType, OperationType, Type};
 use async_graphql::registry::{MetaField, MetaInputValue, MetaType, Registry, ScalarValidatorFn};
 
 /// The types of a schema, read once while it is built. Clones share them.
@@ -114,8 +114,13 @@ impl Types {
     }
 
     /// The type that an operation selects from.
-    pub(super) fn root(&self, is_mutation: bool) -> &str {
-        if is_mutation { self.mutation.as_deref().unwrap_or_default() } else { &self.query }
+    pub(super) fn root(&self, of: OperationType) -> &str {
+        match of {
+            OperationType::Query => &self.query,
+            OperationType::Mutation => self.mutation.as_deref().unwrap_or_default(),
+            // The schema has none.
+            OperationType::Subscription => "",
+        }
     }
 
     /// Whether a fragment on `condition` always applies to what has the type `of`.

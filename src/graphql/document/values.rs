@@ -1,20 +1,16 @@
-//! The values of a request. Variables are coerced before anything runs (section 6.1.2 of the
-//! specification), and literals have the values that their types allow (section 5.6.1), where the library
-//! accepts more. So no mutation commits before a later one turns out to be impossible.
+//! The values of variables. They are coerced before anything runs (section 6.1.2 of the specification), and
+//! stand where their types fit. So no mutation commits before a later one turns out to be impossible.
 
 use std::collections::HashMap;
 use std::fmt;
 
 use async_graphql::indexmap::IndexMap;
-use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
-    Type, VariableDefinition,
-};
+use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
 use async_graphql::{Name, Number, Pos, Positioned, Value as Constant, Variables};
 use async_graphql_value::Value;
 use serde_json::{Map, Value as Json};
 
-use super::types::{Argument, Kind, Types, named};
+use super::types::{Argument, Kind, Types};
 use super::{Refusal, at_most, invalid_at};
 
 const VARIABLES_MAX: usize = 100;
@@ -208,47 +204,36 @@ fn coerce_input(
     Ok(Constant::Object(coerced))
 }
 
-/// Refuses what the library's validation accepts against the specification: literals of the wrong type, and
-/// directives of variables. Variables of unknown types are refused here too: they make the library panic.
-pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
-    let literals = Literals(types);
-    for (_, operation) in document.operations.iter() {
-        let operation = &operation.node;
-        for definition in &operation.variable_definitions {
-            let VariableDefinition { var_type, default_value, directives, .. } = &definition.node;
-            if let Some(directive) = directives.first() {
-                let message = format!("@{} is not allowed on a variable", directive.node.name.node);
-                return Err(invalid_at(message, vec![directive.pos]));
-            }
-            let kind = types.kind(named(&var_type.node));
-            if !matches!(kind, Some(Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_))) {
-                let message = format!("\"{}\" is not an input type", var_type.node);
-                return Err(invalid_at(message, vec![var_type.pos]));
-            }
-            if let Some(default) = default_value {
-                literals.value(&var_type.node, &default.node.clone().into_value(), default.pos)?;
-            }
-        }
-        let root = types.root(operation.ty == OperationType::Mutation);
-        literals.set(&operation.selection_set.node, root)?;
-    }
-    for fragment in document.fragments.values() {
-        let of = &fragment.node.type_condition.node.on.node;
-        literals.set(&fragment.node.selection_set.node, of)?;
-    }
-    Ok(())
-}
-
 /// Refuses a variable whose type does not fit the place where it stands (section 5.8.5), also deep
 /// inside a value.
 pub(super) fn check_variables(
     types: &Types,
     operation: &OperationDefinition,
-    (ty, has_default): (&Type, bool),
+    location: Location<'_>,
     value: &Positioned<Value>,
 ) -> Result<(), Refusal> {
     let usage = Usage { types, operation, pos: value.pos };
-    usage.check((ty, has_default), &value.node)
+    usage.check(location, &value.node)
+}
+
+/// Where a value stands: what it has to be, and whether another one would stand there without it.
+#[derive(Clone, Copy)]
+pub(super) struct Location<'a> {
+    ty: &'a Type,
+    has_default: bool,
+}
+
+impl<'a> Location<'a> {
+    /// One without a default: inside a list, or in a directive.
+    pub(super) fn bare(ty: &'a Type) -> Self {
+        Self { ty, has_default: false }
+    }
+}
+
+impl<'a> From<&'a Argument> for Location<'a> {
+    fn from(argument: &'a Argument) -> Self {
+        Self { ty: &argument.ty, has_default: argument.has_default }
+    }
 }
 
 struct Usage<'a> {
@@ -258,17 +243,17 @@ struct Usage<'a> {
 }
 
 impl Usage<'_> {
-    fn check(&self, (ty, has_default): (&Type, bool), value: &Value) -> Result<(), Refusal> {
-        match (value, &ty.base) {
-            (Value::Variable(name), _) => self.check_variable((ty, has_default), name),
+    fn check(&self, location: Location<'_>, value: &Value) -> Result<(), Refusal> {
+        match (value, &location.ty.base) {
+            (Value::Variable(name), _) => self.check_variable(location, name),
             (Value::List(values), BaseType::List(inner)) => {
-                values.iter().try_for_each(|value| self.check((inner, false), value))
+                values.iter().try_for_each(|value| self.check(Location::bare(inner), value))
             }
-            (value, BaseType::List(inner)) => self.check((inner, false), value),
+            (value, BaseType::List(inner)) => self.check(Location::bare(inner), value),
             (Value::Object(values), BaseType::Named(name)) => {
                 let Some(Kind::Input(fields)) = self.types.kind(name) else { return Ok(()) };
                 values.iter().try_for_each(|(key, value)| match fields.get(key.as_str()) {
-                    Some(field) => self.check((&field.ty, field.has_default), value),
+                    Some(field) => self.check(field.into(), value),
                     None => Ok(()),
                 })
             }
@@ -276,7 +261,8 @@ impl Usage<'_> {
         }
     }
 
-    fn check_variable(&self, (ty, has_default): (&Type, bool), name: &Name) -> Result<(), Refusal> {
+    fn check_variable(&self, location: Location<'_>, name: &Name) -> Result<(), Refusal> {
+        let Location { ty, has_default } = location;
         let mut definitions = self.operation.variable_definitions.iter();
         // The library finds those that are not defined.
         let Some(definition) = definitions.find(|of| of.node.name.node == *name) else {
@@ -310,65 +296,5 @@ fn have_compatible_bases(given: &Type, expected: &Type) -> bool {
         (BaseType::Named(given), BaseType::Named(expected)) => given == expected,
         (BaseType::List(given), BaseType::List(expected)) => is_compatible(given, expected),
         _ => false,
-    }
-}
-
-struct Literals<'a>(&'a Types);
-
-impl Literals<'_> {
-    fn set(&self, set: &SelectionSet, parent: &str) -> Result<(), Refusal> {
-        for selection in &set.items {
-            match &selection.node {
-                Selection::Field(field) => {
-                    let Some(of) = self.0.field(parent, &field.node.name.node) else { continue };
-                    for (name, value) in &field.node.arguments {
-                        if let Some(argument) = of.arguments.get(name.node.as_str()) {
-                            self.value(&argument.ty, &value.node, value.pos)?;
-                        }
-                    }
-                    self.set(&field.node.selection_set.node, named(&of.ty))?;
-                }
-                Selection::FragmentSpread(_) => {}
-                Selection::InlineFragment(inline) => {
-                    let condition = inline.node.type_condition.as_ref();
-                    let of = condition.map_or(parent, |condition| condition.node.on.node.as_str());
-                    self.set(&inline.node.selection_set.node, of)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn value(&self, ty: &Type, value: &Value, pos: Pos) -> Result<(), Refusal> {
-        match (&ty.base, value) {
-            (BaseType::List(inner), Value::List(values)) => {
-                values.iter().try_for_each(|value| self.value(inner, value, pos))
-            }
-            (BaseType::List(inner), value) => self.value(inner, value, pos),
-            (BaseType::Named(name), value) => self.named(name, value, pos),
-        }
-    }
-
-    fn named(&self, name: &str, value: &Value, pos: Pos) -> Result<(), Refusal> {
-        let is_right = match (self.0.kind(name), value) {
-            (Some(Kind::Input(fields)), Value::Object(values)) => {
-                return values.iter().try_for_each(|(key, value)| {
-                    let field = fields.get(key.as_str());
-                    field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
-                });
-            }
-            (_, Value::Null | Value::Variable(_)) => true,
-            (Some(Kind::Input(_)), _) | (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
-            (Some(Kind::Enum(_)), value) => matches!(value, Value::Enum(_)),
-            (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
-                number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
-            }
-            _ => true,
-        };
-        if is_right {
-            Ok(())
-        } else {
-            Err(invalid_at(format!("This is not a value of type \"{name}\""), vec![pos]))
-        }
     }
 }

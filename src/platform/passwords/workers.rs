@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::argon2id::Worker;
-use crate::platform::threads::{Kind, NoThread, Threads};
+use crate::platform::threads::{Kind, NoThread, Threads, yield_to_others};
 use crate::platform::{metrics, telemetry};
 
 /// More than any machine has cores for.
@@ -15,10 +15,6 @@ pub(super) const COUNT_MAX: usize = 512;
 
 /// How long anyone waits for a worker.
 pub(super) const WAIT_SECONDS_MAX: u32 = 2;
-
-/// How far the threads of the workers stand back, of 19: a tenth of an async thread's share.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
 
 /// The workers of this process, shared by all clones.
 #[derive(Clone)]
@@ -60,17 +56,6 @@ impl Workers {
         done
     }
 }
-
-/// From now on this thread runs when no other of the process wants to: a hash may take its time,
-/// and requests that need none are answered meanwhile.
-#[cfg(target_os = "linux")]
-fn yield_to_others() {
-    // Of the calling thread, on Linux. Where it is forbidden, hashes merely compete.
-    let _ = rustix::process::setpriority_process(None, NICE);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn yield_to_others() {}
 
 #[cfg(test)]
 mod tests {

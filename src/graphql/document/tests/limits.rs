@@ -17,6 +17,27 @@ fn characters_tokens_and_nesting_are_limited_while_parsing() {
 }
 
 #[test]
+fn names_are_short_and_few_are_unknown() {
+    let long = |length| "x".repeat(length);
+    assert_eq!(limit(&format!("{{ {}: number }}", long(256))), None);
+    assert_eq!(limit(&format!("{{ {}: number }}", long(257))), Some("nameLength"));
+    let unknown =
+        |count: usize| (0..count).fold(String::new(), |all, i| all + &format!("numbe{i} "));
+    let messages = |count| match scanned(&format!("{{ ... {{ {} }} }}", unknown(count))) {
+        Err(Refusal::Errors(errors)) => {
+            errors.into_iter().map(|error| error.message).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        messages(5)[4],
+        "Unknown field \"numbe4\" on type \"Query\". Did you mean \"number\"?"
+    );
+    assert_eq!(messages(500).len(), 6);
+    assert_eq!(messages(500)[4], "Unknown field \"numbe4\" on type \"Query\".");
+}
+
+#[test]
 fn brackets_in_strings_and_comments_are_not_nesting() {
     let open = "{[(".repeat(40);
     assert_eq!(limit(&format!("{{ f(x: \"{open}\") }}")), None);
@@ -149,8 +170,11 @@ fn one_operation_checks_one_secret() {
     assert_eq!(limit("mutation { a: login b: login }"), Some("credentialMutations"));
     assert_eq!(limit("mutation { login login ...F } fragment F on Mutation { login }"), None);
     assert_eq!(limit("mutation { login register: set }"), None);
-    assert_eq!(limit("mutation { a b c d e __typename }"), None);
-    assert_eq!(limit("mutation { a b c d e f }"), Some("rootMutations"));
+    assert_eq!(limit("mutation { a: set b: set c: set d: set e: set __typename }"), None);
+    assert_eq!(
+        limit("mutation { a: set b: set c: set d: set e: set f: set }"),
+        Some("rootMutations")
+    );
     let two = OPEN.scan("mutation A { login } mutation B { login }", Some("A"), json!({}));
     assert_eq!(limit_of(two), None);
 }
@@ -179,9 +203,9 @@ fn introspection_costs_what_it_resolves() {
     let server = Server::new(true);
     let response = server.run(entry);
     assert!(response.errors.is_empty());
-    // The library resolves entries of lists too, at no more than twice the fields.
+    // The library resolves the entries of lists too, at most as many as fields.
     let resolved = server.resolved.take();
-    assert!(cost.amount <= resolved && resolved <= cost.amount * 2, "{cost:?} {resolved}");
+    assert!(resolved <= cost.amount && cost.amount <= resolved * 2, "{cost:?} {resolved}");
 }
 
 #[test]
@@ -264,6 +288,12 @@ fn what_is_selected_in_a_list_counts_for_every_row() {
         format!("{{ nodes(ids: [1 2]) {{ ... on Task {{ {} }} }} }}", "owner { id } ".repeat(200));
     assert_eq!(limit(&owners), None);
     assert_eq!(answer(&owners, json!({})), r#"{"nodes":[{},{"owner":{"id":"user"}}]}"#);
+}
+
+#[test]
+fn an_answer_of_any_size_is_asked_for_once() {
+    assert_eq!(answer("mutation { everything }", json!({})), r#"{"everything":{}}"#);
+    assert_eq!(limit("mutation { a: everything b: everything }"), Some("cost"));
 }
 
 #[test]

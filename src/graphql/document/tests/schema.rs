@@ -1,5 +1,6 @@
 //! A small schema that counts what the library resolves of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 
@@ -7,7 +8,7 @@ use async_graphql::extensions::{
     Extension, ExtensionContext, ExtensionFactory, NextResolve, ResolveInfo,
 };
 use async_graphql::{
-    EmptySubscription, Enum, ID, InputObject, Interface, Object, Schema, ServerResult,
+    EmptySubscription, Enum, ID, InputObject, Interface, Json, Object, Schema, ServerResult,
     SimpleObject, Value,
 };
 
@@ -157,6 +158,10 @@ impl Mutation {
 
     async fn set(&self, _to: Option<i32>) -> i32 {
         1
+    }
+
+    async fn everything(&self) -> Json<BTreeMap<String, i32>> {
+        Json(BTreeMap::new())
     }
 }
 

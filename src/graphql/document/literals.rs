@@ -1,0 +1,128 @@
+//! What stands in the text of a document, where the library's validation accepts more than the
+//! specification: literals have the values that their types allow (section 5.6.1).
+
+use async_graphql::parser::types::{
+    BaseType, ExecutableDocument, Field, Selection, SelectionSet, Type, VariableDefinition,
+};
+use async_graphql::{Pos, Positioned, ServerError};
+use async_graphql_value::Value;
+
+use super::types::{Kind, Types, named};
+use super::{Refusal, invalid_at};
+
+/// Fields that a document may ask for and their types do not have, before it is refused for that alone.
+const UNKNOWN_MAX: usize = 5;
+
+/// Refuses what the library's validation accepts against the specification: literals of the wrong type, and
+/// directives of variables. Variables of unknown types are refused here too, since they make the library
+/// panic, and many unknown fields, since each costs it a search.
+pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
+    let mut literals = Literals { types, unknown: Vec::new() };
+    for (_, operation) in document.operations.iter() {
+        let operation = &operation.node;
+        for definition in &operation.variable_definitions {
+            let VariableDefinition { var_type, default_value, directives, .. } = &definition.node;
+            if let Some(directive) = directives.first() {
+                let message = format!("@{} is not allowed on a variable", directive.node.name.node);
+                return Err(invalid_at(message, vec![directive.pos]));
+            }
+            let kind = types.kind(named(&var_type.node));
+            if !matches!(kind, Some(Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_))) {
+                let message = format!("\"{}\" is not an input type", var_type.node);
+                return Err(invalid_at(message, vec![var_type.pos]));
+            }
+            if let Some(default) = default_value {
+                literals.value(&var_type.node, &default.node.clone().into_value(), default.pos)?;
+            }
+        }
+        let root = types.root(operation.ty);
+        literals.set(&operation.selection_set.node, root)?;
+    }
+    for fragment in document.fragments.values() {
+        let of = &fragment.node.type_condition.node.on.node;
+        literals.set(&fragment.node.selection_set.node, of)?;
+    }
+    Ok(())
+}
+
+struct Literals<'a> {
+    types: &'a Types,
+    /// The fields that their types do not have.
+    unknown: Vec<ServerError>,
+}
+
+impl Literals<'_> {
+    fn set(&mut self, set: &SelectionSet, parent: &str) -> Result<(), Refusal> {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => {
+                    let Some(of) = self.types.field(parent, &field.node.name.node) else {
+                        self.add_unknown(field, parent)?;
+                        continue;
+                    };
+                    for (name, value) in &field.node.arguments {
+                        if let Some(argument) = of.arguments.get(name.node.as_str()) {
+                            self.value(&argument.ty, &value.node, value.pos)?;
+                        }
+                    }
+                    self.set(&field.node.selection_set.node, named(&of.ty))?;
+                }
+                Selection::FragmentSpread(_) => {}
+                Selection::InlineFragment(inline) => {
+                    let condition = inline.node.type_condition.as_ref();
+                    let of = condition.map_or(parent, |condition| condition.node.on.node.as_str());
+                    self.set(&inline.node.selection_set.node, of)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The library compares each unknown name with all fields of the type, to suggest one. So it gets no
+    /// more of them than an answer lists.
+    fn add_unknown(&mut self, field: &Positioned<Field>, parent: &str) -> Result<(), Refusal> {
+        let name = &field.node.name.node;
+        if name == "__typename" || self.types.composite(parent).is_none() {
+            return Ok(());
+        }
+        let message = format!("Unknown field \"{name}\" on type \"{parent}\".");
+        self.unknown.push(ServerError::new(message, Some(field.pos)));
+        if self.unknown.len() > UNKNOWN_MAX {
+            return Err(Refusal::Errors(std::mem::take(&mut self.unknown)));
+        }
+        Ok(())
+    }
+
+    fn value(&self, ty: &Type, value: &Value, pos: Pos) -> Result<(), Refusal> {
+        match (&ty.base, value) {
+            (BaseType::List(inner), Value::List(values)) => {
+                values.iter().try_for_each(|value| self.value(inner, value, pos))
+            }
+            (BaseType::List(inner), value) => self.value(inner, value, pos),
+            (BaseType::Named(name), value) => self.named(name, value, pos),
+        }
+    }
+
+    fn named(&self, name: &str, value: &Value, pos: Pos) -> Result<(), Refusal> {
+        let is_right = match (self.types.kind(name), value) {
+            (Some(Kind::Input(fields)), Value::Object(values)) => {
+                return values.iter().try_for_each(|(key, value)| {
+                    let field = fields.get(key.as_str());
+                    field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
+                });
+            }
+            (_, Value::Null | Value::Variable(_)) => true,
+            (Some(Kind::Input(_)), _) | (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
+            (Some(Kind::Enum(_)), value) => matches!(value, Value::Enum(_)),
+            (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
+                number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+            }
+            _ => true,
+        };
+        if is_right {
+            Ok(())
+        } else {
+            Err(invalid_at(format!("This is not a value of type \"{name}\""), vec![pos]))
+        }
+    }
+}
