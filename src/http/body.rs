@@ -179,7 +179,7 @@ fn broken_off(error: &(dyn Error + 'static)) -> Response {
         let message = "The body took longer than 15 s, or came in slower than 500 bytes a second";
         refusal(StatusCode::REQUEST_TIMEOUT, message)
     } else {
-        refusal(StatusCode::BAD_REQUEST, "The body broke off")
+        refusal(StatusCode::BAD_REQUEST, "The body broke off, or its chunks are malformed")
     })
 }
 

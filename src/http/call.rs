@@ -29,7 +29,10 @@ pub(super) enum NoCall {
 
 /// Reads a body. None of it is kept but what the call holds.
 pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+    let Ok(body) = str::from_utf8(body) else {
+        return Err(NoCall::Malformed("The body is not UTF-8"));
+    };
+    match body.trim_ascii_start().as_bytes().first() {
         None => return Err(NoCall::Malformed("The body is empty")),
         Some(b'[') => {
             let message = "Batches are not supported: send one operation a request";
@@ -39,7 +42,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
     }
     let (variables, extensions) = (Room::default(), Room::default());
     let parts = Parts { variables: &variables, extensions: &extensions };
-    let mut json = serde_json::Deserializer::from_slice(body);
+    let mut json = serde_json::Deserializer::from_str(body);
     let read = parts.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
     let read = read.map_err(|error| {
         if variables.is_exceeded() || extensions.is_exceeded() {
@@ -71,6 +74,9 @@ impl TryFrom<Read> for Call {
     fn try_from(read: Read) -> Result<Self, NoCall> {
         let Read { query, operation_name, variables, extensions } = read;
         match query {
+            Some(query) if query.is_empty() && extensions.is_persisted_query => {
+                Err(NoCall::PersistedQuery)
+            }
             // Clients that always send the name send the empty one for the only operation.
             Some(query) => Ok(Self {
                 query,
@@ -214,8 +220,10 @@ mod tests {
         let hash = r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}"#;
         let alone = parse(format!("{{{hash}}}").as_bytes());
         assert!(matches!(alone, Err(NoCall::PersistedQuery)));
-        let null = parse(format!("{{{hash},\"query\":null}}").as_bytes());
-        assert!(matches!(null, Err(NoCall::PersistedQuery)));
+        for none in ["null", r#""""#] {
+            let none = parse(format!("{{{hash},\"query\":{none}}}").as_bytes());
+            assert!(matches!(none, Err(NoCall::PersistedQuery)));
+        }
         assert!(parse(format!("{{{hash},\"query\":\"{{ a }}\"}}").as_bytes()).is_ok());
         for other in [r"{}", r#"{"extensions":{}}"#, r#"{"extensions":null}"#] {
             assert!(matches!(parse(other.as_bytes()), Err(NoCall::Malformed(_))), "{other}");
@@ -242,5 +250,7 @@ mod tests {
         ] {
             assert!(matches!(parse(body.as_bytes()), Err(NoCall::Malformed(_))), "{body}");
         }
+        let latin_1 = b"{\"query\":\"{ a }\",\"x\":\"\xe9\"}";
+        assert!(matches!(parse(latin_1), Err(NoCall::Malformed(_))));
     }
 }

@@ -6,7 +6,7 @@ use async_graphql::{PathSegment, Request, Response as GraphqlResponse, ServerErr
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{self, State};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::accept::MediaType;
 use super::call::{self, Call, NoCall};
 use super::observe::Answered;
-use super::{body, content_type, failure, origin, refusal, request};
+use super::{body, content_type, failure, origin, playground, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Lookup, Refusal, Scanned};
@@ -44,6 +44,27 @@ pub(super) async fn execute(
 ) -> Response {
     let (parts, body) = request.into_parts();
     answer(&app, client, &parts.headers, body).await.unwrap_or_else(|refused| refused)
+}
+
+/// GET is for browsers that look for the playground, and for clients that ask by GET whether a document is
+/// known by its hash.
+pub(super) async fn get(
+    State(app): State<App>,
+    Extension(client): Extension<Client>,
+    request: extract::Request,
+) -> Response {
+    let asks = |part| request.uri().query().is_some_and(|query| query.contains(part));
+    if asks("persistedQuery") && !asks("query=") {
+        let media = MediaType::negotiate(request.headers()).unwrap_or(MediaType::Json);
+        let worked = Worked::failed(ApiError::persisted_query());
+        return finish(worked, media, request::id_of(&client));
+    }
+    if app.config.playground && playground::is_meant(request.headers()) {
+        return playground::redirect();
+    }
+    let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send operations by POST");
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+    refused
 }
 
 async fn answer(

@@ -44,11 +44,10 @@ use crate::platform::metrics::Operation;
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
     let mut router = link::routes(Router::new());
-    let mut endpoint = post(graphql::execute);
     if app.config.playground {
         router = playground::routes(router);
-        endpoint = endpoint.get(playground::open);
     }
+    let endpoint = post(graphql::execute).get(graphql::get);
     let mut router = router
         .route("/graphql", endpoint)
         .route("/.well-known/jwks.json", get(well_known::jwks))
@@ -125,7 +124,8 @@ struct Panicked;
 mod tests {
     use async_graphql::{EmptyMutation, EmptySubscription, Object, Schema};
     use axum::body::Body;
-    use axum::http::Request;
+    use axum::http::header::HOST;
+    use axum::http::{Request, Version};
     use http_body_util::BodyExt;
     use tokio::task::JoinSet;
     use tower::ServiceExt;
@@ -157,12 +157,38 @@ mod tests {
     }
 
     async fn ask(routes: &Router, query: &'static str) -> (StatusCode, String, String) {
-        let request = Request::post("/").body(Body::from(query)).unwrap();
+        let request = Request::post("/").header(HOST, "a").body(Body::from(query)).unwrap();
         let response = routes.clone().oneshot(request).await.unwrap();
         let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         (status, id, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_request_says_once_which_host_it_is_for() {
+        let routes = routes();
+        for (version, hosts, status) in [
+            (Version::HTTP_11, &["example.com"][..], 200),
+            (Version::HTTP_11, &["[::1]:8000"], 200),
+            (Version::HTTP_10, &[], 200),
+            (Version::HTTP_11, &[], 400),
+            (Version::HTTP_10, &["a", "a"], 400),
+            (Version::HTTP_11, &["a", "a"], 400),
+            (Version::HTTP_11, &[""], 400),
+            (Version::HTTP_11, &["a b"], 400),
+            (Version::HTTP_11, &["a/b"], 400),
+            (Version::HTTP_11, &["a@b"], 400),
+            (Version::HTTP_11, &["a:b:c"], 400),
+        ] {
+            let mut request = Request::post("/").version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            let request = request.body(Body::from("{ well }")).unwrap();
+            let answered = routes.clone().oneshot(request).await.unwrap();
+            assert_eq!(answered.status().as_u16(), status, "{version:?} {hosts:?}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

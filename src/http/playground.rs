@@ -4,7 +4,7 @@
 use axum::Router;
 use axum::extract::Path;
 use axum::http::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -37,19 +37,14 @@ pub(super) fn routes(router: Router<App>) -> Router<App> {
         .route("/playground/{*name}", get(asset))
 }
 
-/// GET `/graphql`: a browser that opens it means the page.
-pub(super) async fn open(headers: HeaderMap) -> Response {
-    let is_browser = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|accept| accept.contains("text/html"));
-    if is_browser {
-        return Redirect::temporary(PAGE).into_response();
-    }
-    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send operations by POST");
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-    response
+/// Whether a browser that opens `/graphql` means the page.
+pub(super) fn is_meant(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|accept| accept.contains("text/html"))
+}
+
+pub(super) fn redirect() -> Response {
+    Redirect::temporary(PAGE).into_response()
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {

@@ -8,7 +8,8 @@ use axum::http::header::{
     REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, USER_AGENT,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use tracing::Instrument;
@@ -93,8 +94,9 @@ fn check_head(request: &Request) -> Result<(), Response> {
                        Transfer-Encoding: chunked";
         return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
-    if headers.get_all(HOST).iter().count() > 1 {
-        return Err(refusal(StatusCode::BAD_REQUEST, "The Host header is repeated"));
+    if !has_host(request) {
+        let message = "Send one Host header, which names a host";
+        return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     if !encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
@@ -103,6 +105,20 @@ fn check_head(request: &Request) -> Result<(), Response> {
         return Err(([(CONNECTION, "close")], refused).into_response());
     }
     Ok(())
+}
+
+/// Whether it says which host it is for, once and clearly (RFC 9112, section 3.2). Before HTTP/1.1 none did.
+fn has_host(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => {
+            // What may stand before the host in an address, with an @, does not belong here.
+            let is_host = |host: &Authority| !host.as_str().contains('@');
+            Authority::try_from(host.as_bytes()).is_ok_and(|host| is_host(&host))
+        }
+        (Some(_), Some(_)) => false,
+    }
 }
 
 /// A header's text without control characters, cut to what is stored.

@@ -134,6 +134,15 @@ async fn a_hash_without_its_document_is_answered_so_that_the_document_is_sent() 
         let reply = post(&app, &headers, whole.to_string()).await;
         assert_eq!(reply.data()["__typename"], "Query");
     }
+    // "{"persistedQuery":{}}", as a link writes it that asks by GET.
+    let by_get =
+        "/graphql?operationName=Q&variables=%7B%7D&extensions=%7B%22persistedQuery%22%3A%7B%7D%7D";
+    for (uri, status) in [(by_get, 200), (&format!("{by_get}&query=%7B__typename%7D"), 405)] {
+        let request = Request::get(uri).header("accept", JSON).body(Body::empty()).unwrap();
+        let reply = send(&app.app, request).await;
+        assert_eq!(reply.status.as_u16(), status, "{}", reply.text);
+        assert_eq!(reply.code() == "PERSISTED_QUERY_NOT_SUPPORTED", status == 200);
+    }
     let neither = json!({ "extensions": {} }).to_string();
     let reply = post(&app, &[("content-type", JSON)], neither).await;
     assert_eq!((reply.status.as_u16(), reply.code()), (400, "BAD_REQUEST".into()));
@@ -254,7 +263,7 @@ async fn get_shows_a_browser_the_playground_and_runs_nothing() {
 async fn the_playground_comes_from_the_binary_and_loads_nothing_from_elsewhere() {
     let app = TestApp::start().await;
     let get = async |uri: &str, encoding: &str| {
-        let request = Request::get(uri).header("accept-encoding", encoding);
+        let request = Request::get(uri).header("host", "a").header("accept-encoding", encoding);
         http::router(&app.app).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     };
     let page = get("/playground/", "br, gzip").await;

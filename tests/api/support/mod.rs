@@ -20,7 +20,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode};
+use axum::http::header::HOST;
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
 use portcullis::app::App;
@@ -334,7 +335,8 @@ pub(crate) async fn send(app: &App, request: Request<Body>) -> Reply {
 }
 
 /// Sends a request to an instance that knows what it knows.
-pub(crate) async fn send_as_it_is(app: &App, request: Request<Body>) -> Reply {
+pub(crate) async fn send_as_it_is(app: &App, mut request: Request<Body>) -> Reply {
+    request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("localhost"));
     let (request, sent) = Sent::of(request);
     let response = http::router(app).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
