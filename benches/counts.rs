@@ -119,8 +119,8 @@ fn hostile() -> [(&'static str, String); 5] {
             "fragments, in ten operations",
             format!(
                 "query A {{ ...F }} {operations} fragment F on Query {{ {} }} fragment G on Query {{ {} }}",
-                "...G ".repeat(40),
-                "__typename ".repeat(40)
+                "...G ".repeat(38),
+                "__typename ".repeat(38)
             ),
         ),
         ("a page of users", format!("{{ users(first: 100) {{ totalCount edges {{ cursor node {{ {user} }} }} }} }}")),

@@ -40,7 +40,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::yield_now;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use self::socket::Socket;
 use self::state::{SEND_BUFFER, Unfit};
@@ -298,36 +298,29 @@ async fn guard<I, S>(
     I: Read + Write + Unpin,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
-    let mut connection = pin!(connection);
+    let (mut connection, mut evicted) = (pin!(connection), pin!(state.evicted()));
+    let mut stopping = pin!(stop.changed());
     let mut is_stopping = false;
-    loop {
-        let deadline = state.deadline();
-        let ended = poll_fn(|context| match connection.as_mut().poll(context) {
-            // A broken connection is its client's affair.
-            Poll::Ready(_outcome) => Poll::Ready(true),
-            Poll::Pending if state.deadline() != deadline => Poll::Ready(false),
-            Poll::Pending => Poll::Pending,
-        });
-        let late = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            has_ended = ended => if has_ended { return },
-            () = late => {
-                if let Some(cut) = state.cut() {
-                    metrics::connection_was_cut(cut);
-                }
-                return;
-            }
-            () = state.evicted() => return,
-            _ = stop.changed(), if !is_stopping => is_stopping = true,
-        }
-        if is_stopping {
+    // Kept for as long as the connection: to move a timer on is cheap, and to make one is not.
+    let mut timer = pin!(sleep_until(Instant::now()));
+    let end = poll_fn(|context| {
+        if !is_stopping && stopping.as_mut().poll(context).is_ready() {
+            is_stopping = true;
             connection.as_mut().graceful_shutdown();
         }
+        if connection.as_mut().poll(context).is_ready() || evicted.as_mut().poll(context).is_ready()
+        {
+            // A broken connection is its client's affair.
+            return Poll::Ready(None);
+        }
+        let Some(deadline) = state.deadline() else { return Poll::Pending };
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
+        }
+        timer.as_mut().poll(context).map(|()| state.cut())
+    });
+    if let Some(cut) = end.await {
+        metrics::connection_was_cut(cut);
     }
 }
 

@@ -20,7 +20,7 @@ use super::observe::Answered;
 use super::{body, content_type, failure, origin, playground, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
-use crate::graphql::document::{Asked, Lookup, Refusal, Scanned};
+use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::loader::Loaders;
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
@@ -150,25 +150,35 @@ impl Worked {
 }
 
 /// Scans the document and executes the operation, each where others need not wait for it.
+///
+/// What is to be done is boxed: each hand that it goes through would copy its several kilobytes.
 async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThread> {
-    let lookup = app.documents.look_up(&call.query);
     let documents = app.documents.clone();
-    if !lookup.is_known() {
-        let work = async move {
-            match scan(&app, lookup, call).await {
-                Ok(scanned) => work(app, scanned, identity).await,
-                Err(refused) => Worked::refused(refused_document(refused)),
+    match documents.look_up(&call.query) {
+        Lookup::Known(proven) => match choose(&documents, &proven, call) {
+            Ok(scanned) => {
+                let cost = scanned.cost;
+                documents.begin(cost, Box::pin(work(app, scanned, identity))).await
             }
-        };
-        return documents.begin_new(work).await;
-    }
-    match scan(&app, lookup, call).await {
-        Ok(scanned) => documents.begin(scanned.cost, work(app, scanned, identity)).await,
-        Err(refused) => Ok(Worked::refused(refused_document(refused))),
+            Err(refused) => Ok(Worked::refused(refused_document(refused))),
+        },
+        new @ Lookup::New(_) => {
+            let work = async move {
+                match scan(&app, new, call).await {
+                    Ok(scanned) => work(app, scanned, identity).await,
+                    Err(refused) => Worked::refused(refused_document(refused)),
+                }
+            };
+            documents.begin_new(Box::pin(work)).await
+        }
     }
 }
 
-/// None of the call is kept but what the operation takes of it.
+/// None of the call is kept but what the operation takes of it, here and in `scan`.
+fn choose(documents: &Documents, proven: &Proven, call: Call) -> Result<Scanned, Refusal> {
+    documents.choose(proven, call.operation_name.as_deref(), call.variables)
+}
+
 async fn scan(app: &App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> {
     let Call { query, operation_name, variables } = call;
     let asked = Asked { source: &query, operation_name: operation_name.as_deref(), variables };

@@ -35,7 +35,7 @@ const NO_OPERATION: &str = "-";
 /// to each caller something else: what is remembered is a question and never an answer.
 #[derive(Clone)]
 pub(crate) struct Documents {
-    proven: Cache<[u8; 32], Arc<Proven>>,
+    proven: Cache<Digest, Arc<Proven>>,
     types: SharedTypes,
     allows_introspection: bool,
     /// For documents that are new.
@@ -45,10 +45,14 @@ pub(crate) struct Documents {
 }
 
 /// A text that has been looked up.
-pub(crate) struct Lookup {
-    digest: [u8; 32],
-    known: Option<Arc<Proven>>,
+pub(crate) enum Lookup {
+    /// It has been proven before.
+    Known(Arc<Proven>),
+    New(Digest),
 }
+
+/// Of the whole text.
+type Digest = [u8; 32];
 
 /// What a request asks for.
 pub(crate) struct Asked<'a> {
@@ -74,7 +78,7 @@ pub(crate) struct Scanned {
 pub(crate) struct Cost(u64);
 
 /// A valid document of which every operation is cheap, but for the rows that its variables ask for.
-struct Proven {
+pub(crate) struct Proven {
     operations: Vec<Prepared>,
     fragments: Fragments,
     /// Bytes of memory, estimated.
@@ -100,7 +104,7 @@ impl Documents {
 
     pub(crate) fn look_up(&self, source: &str) -> Lookup {
         let digest = sha256(source.as_bytes());
-        Lookup { digest, known: self.proven.get(&digest) }
+        self.proven.get(&digest).map_or(Lookup::New(digest), Lookup::Known)
     }
 
     /// Begins what a request with a new document does, where it hurts nobody else if it takes too long.
@@ -129,27 +133,39 @@ impl Documents {
         lookup: Lookup,
         asked: Asked<'_>,
     ) -> Result<Scanned, Refusal> {
-        values::check_sizes(&asked.variables)?;
-        let Some(types) = self.types.get() else {
-            return Err(invalid("This server has no schema"));
+        let proven = match lookup {
+            Lookup::Known(proven) => proven,
+            Lookup::New(digest) => self.prove(schema, digest, asked.source).await?,
         };
-        let proven = if let Some(proven) = lookup.known {
-            proven
-        } else {
-            let proven =
-                Proven::read(types, schema, asked.source, self.allows_introspection).await?;
-            let proven = Arc::new(proven);
-            self.proven.insert(lookup.digest, Arc::clone(&proven));
-            proven
-        };
-        proven.choose(types, asked.operation_name, asked.variables)
+        self.choose(&proven, asked.operation_name, asked.variables)
     }
-}
 
-impl Lookup {
-    /// Whether the document has been proven before.
-    pub(crate) fn is_known(&self) -> bool {
-        self.known.is_some()
+    /// Makes the operation that is to run of a document that has been proven.
+    pub(crate) fn choose(
+        &self,
+        proven: &Proven,
+        operation_name: Option<&str>,
+        variables: Map<String, Value>,
+    ) -> Result<Scanned, Refusal> {
+        values::check_sizes(&variables)?;
+        proven.choose(self.types()?, operation_name, variables)
+    }
+
+    async fn prove(
+        &self,
+        schema: &impl Executor,
+        digest: Digest,
+        source: &str,
+    ) -> Result<Arc<Proven>, Refusal> {
+        let types = self.types()?;
+        let proven = Proven::read(types, schema, source, self.allows_introspection).await?;
+        let proven = Arc::new(proven);
+        self.proven.insert(digest, Arc::clone(&proven));
+        Ok(proven)
+    }
+
+    fn types(&self) -> Result<&Types, Refusal> {
+        self.types.get().ok_or_else(|| invalid("This server has no schema"))
     }
 }
 
