@@ -14,6 +14,6 @@ pub(crate) fn checking(source: &str) -> Option<u64> {
 /// What it takes to check and to execute a document that may run.
 pub(crate) fn executing(types: &SharedTypes, scanned: &Scanned, checking: u64) -> Option<u64> {
     let DocumentOperations::Single(operation) = &scanned.document.operations else { return None };
-    let cost = cost::of(types.get(), &operation.node, &scanned.variables, checking);
+    let cost = cost::of(types.get()?, &operation.node, &scanned.variables, checking);
     cost.ok().map(|cost| cost.amount)
 }
