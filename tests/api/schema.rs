@@ -83,8 +83,8 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
     assert_eq!(checked, 10);
 }
 
-/// The cost of a document counts a list of objects as a page, by its `ids`, or as a hundred entries. Whoever
-/// adds a list of another kind makes sure that it is no longer, or teaches the cost how long it is.
+/// The cost of a document counts a list of objects as a page, by its `ids`, or as a hundred entries. A list of
+/// another kind must not be longer, or `cost.rs` must know its length.
 #[test]
 fn every_list_of_objects_has_a_length_that_the_cost_knows() {
     let definitions = parse_schema(portcullis::schema::sdl()).unwrap().definitions;

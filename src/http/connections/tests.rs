@@ -78,7 +78,7 @@ async fn an_answer_that_is_not_taken_is_given_up() {
 }
 
 #[tokio::test]
-async fn whoever_pipelines_lets_others_in_between() {
+async fn a_pipelining_client_lets_others_in_between() {
     let served = Arc::<Mutex<Vec<u16>>>::default();
     let kept = Arc::clone(&served);
     let handler = move |ConnectInfo(peer): ConnectInfo<SocketAddr>| {
