@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use sea_orm::DbBackend;
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, TestApp, dump, holding, send};
@@ -33,6 +34,29 @@ async fn proving_the_password_again_replaces_the_session_and_counts_as_a_sign_in
     assert_eq!(app.count("sessions WHERE ended_at IS NULL").await, 1);
     let events = app.audit_events().await;
     assert!(events.contains(&"REAUTHENTICATED".to_owned()), "{events:?}");
+}
+
+#[tokio::test]
+async fn an_export_has_so_many_entries_of_a_kind_and_says_so() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    app.mutate(&alice, "createTask(input: { title: \"A task\" }) { id }").await.data();
+    let id = match app.database.connection().await.get_database_backend() {
+        DbBackend::Sqlite => "randomblob(16)",
+        DbBackend::Postgres => "gen_random_uuid()",
+        _ => "RANDOM_BYTES(16)",
+    };
+    let others = "owner_id, organization_id, title, is_done, created_at, updated_at";
+    for (doublings, expected) in [(2, 4), (11, 5_000)] {
+        for _ in 0..doublings {
+            let sql = format!("INSERT INTO tasks (id, {others}) SELECT {id}, {others} FROM tasks");
+            app.sql(&sql).await;
+        }
+        let exported = app.mutate(&alice, "exportMyData").await.data()["exportMyData"].take();
+        assert_eq!(exported["tasks"].as_array().unwrap().len(), expected);
+        let incomplete = if expected == 4 { json!([]) } else { json!(["tasks"]) };
+        assert_eq!(exported["incomplete"], incomplete);
+    }
 }
 
 #[tokio::test]

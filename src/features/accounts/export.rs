@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
+use tokio::task::yield_now;
 
 use super::Accounts;
 use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
@@ -34,10 +35,12 @@ pub(crate) enum ExportError {
 
 /// Events read by one statement.
 const PAGE_SIZE: u64 = 500;
+/// The most entries of one kind: whoever may have more of them can page through all elsewhere.
+pub(crate) const EXPORT_ENTRIES_MAX: usize = 5_000;
 
 impl Accounts {
     /// The caller's account, sessions and security events, and what other features keep of them, as JSON.
-    /// Of no secret more than that there is one.
+    /// Of no secret more than that there is one. `incomplete` names what has as many entries as are exported.
     pub(crate) async fn export(
         &self,
         client: &Client,
@@ -60,6 +63,11 @@ impl Accounts {
         for extension in self.extensions {
             exported[extension.name] = (extension.export)(&self.db, viewer.user.id).await?;
         }
+        let parts = exported.as_object().into_iter().flatten();
+        let is_full =
+            |part: &Value| part.as_array().is_some_and(|all| all.len() >= EXPORT_ENTRIES_MAX);
+        let full: Vec<_> = parts.filter(|(_, part)| is_full(part)).map(|(name, _)| name).collect();
+        exported["incomplete"] = json!(full);
         let event = Event {
             kind: Kind::DataExported,
             actor: Actor::from(viewer),
@@ -107,9 +115,10 @@ impl Accounts {
                     "userAgent": event.user_agent.as_ref().filter(|_| is_own),
                 })
             }));
-            if !page.has_more {
+            if !page.has_more || events.len() >= EXPORT_ENTRIES_MAX {
                 return Ok(events);
             }
+            yield_now().await;
         }
     }
 }

@@ -27,7 +27,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::create_error::CreateError;
-pub(crate) use self::export::{EXPORT_LIMITS, ExportError};
+pub(crate) use self::export::{EXPORT_ENTRIES_MAX, EXPORT_LIMITS, ExportError};
 pub(crate) use self::extension::{Departure, Extension};
 use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};

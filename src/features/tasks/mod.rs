@@ -10,8 +10,9 @@ mod store;
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
+use tokio::task::yield_now;
 
-use crate::features::accounts::{Accounts, Extension};
+use crate::features::accounts::{Accounts, EXPORT_ENTRIES_MAX, Extension};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, Permission, Viewer};
 use crate::platform::db::{Db, DbFailure, Transaction};
@@ -308,9 +309,10 @@ async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
                 "updatedAt": rfc3339::text(task.updated_at),
             })
         }));
-        if !page.has_more {
+        if !page.has_more || exported.len() >= EXPORT_ENTRIES_MAX {
             return Ok(exported.into());
         }
+        yield_now().await;
     }
 }
 

@@ -120,8 +120,8 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// All that is kept of the caller: account, sessions and security events. A sign-in of the last
-    /// five minutes is needed. Requires a signed-in caller.
+    /// All that is kept of the caller: account, sessions and security events, at most 5,000 entries of a
+    /// kind; `incomplete` names those that reach it. A sign-in of the last five minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
