@@ -19,7 +19,8 @@ const RATE_MIN: u64 = 500;
 /// An answer that its client has not taken after this long is late.
 const ANSWER_GRACE: Duration = Duration::from_secs(5);
 /// Bytes that the kernel may hold of an answer: what it has taken of it, the client may not have.
-pub(super) const SEND_BUFFER: u32 = 64 * 1024;
+/// Several segments of loopback, which have 64 KiB: with fewer on their way each waits for a delayed ACK.
+pub(super) const SEND_BUFFER: u32 = 256 * 1024;
 /// Who is behind by this much in the middle of a request or an answer has stalled: one second of that
 /// counts like several between two requests.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
