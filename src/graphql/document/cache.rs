@@ -40,7 +40,7 @@ pub(crate) struct Documents {
     allows_introspection: bool,
     /// For documents that are new.
     checks: Checks,
-    /// For operations that cost much, so that a flood of them holds up neither cheap nor new ones.
+    /// For operations that cost much, up to where they first wait.
     costly: Checks,
 }
 
@@ -116,7 +116,8 @@ impl Documents {
         self.checks.begin(work).await
     }
 
-    /// Executes an operation: here when it is cheap, and otherwise where others need not wait for it.
+    /// Begins an operation: here when it is cheap, and otherwise on a thread for costly ones, up to where it
+    /// first waits. The rest goes on here.
     pub(crate) async fn begin<F>(&self, cost: Cost, work: F) -> Result<F::Output, NoThread>
     where
         F: Future + Send + 'static,

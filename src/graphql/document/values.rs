@@ -14,7 +14,7 @@ use super::types::{Argument, Kind, Types};
 use super::{Refusal, at_most, invalid_at};
 
 const VARIABLES_MAX: usize = 100;
-/// Bytes of one string, wherever it stands.
+/// Bytes of one string in a variable. Those in the document are bounded by its length.
 const STRING_LENGTH_MAX: usize = 10 * 1024;
 
 /// Refuses too many variables and too long strings. The JSON parser has limited the nesting.
