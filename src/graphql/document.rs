@@ -35,7 +35,7 @@ pub(crate) use self::types::SharedTypes;
 
 const CHARACTERS_MAX: usize = 15_000;
 const TOKENS_MAX: usize = 1_000;
-/// Letters of one name: the library reads a name as often as it meets it, expanded.
+/// Characters of one name: the library reads a name again wherever a fragment brings it.
 const NAME_LENGTH_MAX: usize = 256;
 /// Braces, brackets and parentheses inside each other; selection sets inside each other, also
 /// through fragments.

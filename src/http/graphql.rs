@@ -1,4 +1,4 @@
-//! POST `/graphql`: from a request's bytes to a response's, with the rules of GraphQL over HTTP.
+//! `/graphql`: from a POST's bytes to its response, with the rules of GraphQL over HTTP, and what GET is told.
 
 use std::time::Duration;
 
@@ -53,8 +53,12 @@ pub(super) async fn get(
     Extension(client): Extension<Client>,
     request: extract::Request,
 ) -> Response {
-    let asks = |part| request.uri().query().is_some_and(|query| query.contains(part));
-    if asks("persistedQuery") && !asks("query=") {
+    let has = |name: &str, is: fn(&str) -> bool| {
+        let mut parts = request.uri().query().unwrap_or_default().split('&');
+        parts.any(|part| part.split_once('=').is_some_and(|(key, value)| key == name && is(value)))
+    };
+    let has_document = has("query", |text| !text.is_empty());
+    if !has_document && has("extensions", |value| value.contains("persistedQuery")) {
         let media = MediaType::negotiate(request.headers()).unwrap_or(MediaType::Json);
         let worked = Worked::failed(ApiError::persisted_query());
         return finish(worked, media, request::id_of(&client));
@@ -62,6 +66,11 @@ pub(super) async fn get(
     if app.config.playground && playground::is_meant(request.headers()) {
         return playground::redirect();
     }
+    only_post()
+}
+
+/// What other requests than for operations are told.
+pub(super) fn only_post() -> Response {
     let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send operations by POST");
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     refused
@@ -149,29 +158,31 @@ impl Worked {
     }
 }
 
-/// Scans the document and executes the operation, each where others need not wait for it.
+/// Scans the document, recognises the caller and executes the operation.
 ///
-/// What is to be done is boxed: each hand that it goes through would copy its several kilobytes.
+/// The caller comes before the thread on which the operation begins: what follows a first wait goes on
+/// here. What begins there is boxed: each hand that it goes through would copy its several kilobytes.
 async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThread> {
     let documents = app.documents.clone();
-    match documents.look_up(&call.query) {
-        Lookup::Known(proven) => match choose(&documents, &proven, call) {
-            Ok(scanned) => {
-                let cost = scanned.cost;
-                documents.begin(cost, Box::pin(work(app, scanned, identity))).await
-            }
-            Err(refused) => Ok(Worked::refused(refused_document(refused))),
-        },
-        new @ Lookup::New(_) => {
-            let work = async move {
-                match scan(&app, new, call).await {
-                    Ok(scanned) => work(app, scanned, identity).await,
-                    Err(refused) => Worked::refused(refused_document(refused)),
-                }
-            };
-            documents.begin_new(Box::pin(work)).await
-        }
-    }
+    let lookup = documents.look_up(&call.query);
+    let is_new = matches!(lookup, Lookup::New(_));
+    let scanned = match lookup {
+        Lookup::Known(proven) => choose(&documents, &proven, call),
+        new @ Lookup::New(_) => documents.begin_new(Box::pin(scan(app.clone(), new, call))).await?,
+    };
+    let scanned = match scanned {
+        Ok(scanned) => scanned,
+        Err(refused) => return Ok(Worked::refused(refused_document(refused))),
+    };
+    let (operation, cost) = (scanned.operation, scanned.cost);
+    let token = identity.bearer.as_ref().map(ExposeSecret::expose_secret);
+    let authenticating = app.sessions.authenticate(token);
+    let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
+        Ok(authentication) => authentication,
+        Err(error) => return Ok(Worked { operation, ..Worked::failed(ApiError::from(error)) }),
+    };
+    let work = Box::pin(work(app, scanned, identity, authentication));
+    if is_new { documents.begin_new(work).await } else { documents.begin(cost, work).await }
 }
 
 /// None of the call is kept but what the operation takes of it, here and in `scan`.
@@ -179,22 +190,21 @@ fn choose(documents: &Documents, proven: &Proven, call: Call) -> Result<Scanned,
     documents.choose(proven, call.operation_name.as_deref(), call.variables)
 }
 
-async fn scan(app: &App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> {
+async fn scan(app: App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> {
     let Call { query, operation_name, variables } = call;
     let asked = Asked { source: &query, operation_name: operation_name.as_deref(), variables };
     app.documents.scan(&app.schema, lookup, asked).await
 }
 
-/// Recognises the caller and executes an operation.
-async fn work(app: App, scanned: Scanned, identity: Identity) -> Worked {
+/// Executes an operation.
+async fn work(
+    app: App,
+    scanned: Scanned,
+    identity: Identity,
+    authentication: Authentication,
+) -> Worked {
     let Scanned { document, variables, operation, cost: _ } = scanned;
     let Identity { client, bearer, cookie } = identity;
-    let token = bearer.as_ref().map(ExposeSecret::expose_secret);
-    let authenticating = app.sessions.authenticate(token);
-    let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
-        Ok(authentication) => authentication,
-        Err(error) => return Worked { operation, ..Worked::failed(ApiError::from(error)) },
-    };
     let challenge = challenge(&authentication);
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),

@@ -47,7 +47,7 @@ pub fn router(app: &App) -> Router {
     if app.config.playground {
         router = playground::routes(router);
     }
-    let endpoint = post(graphql::execute).get(graphql::get);
+    let endpoint = post(graphql::execute).get(graphql::get).fallback(async || graphql::only_post());
     let mut router = router
         .route("/graphql", endpoint)
         .route("/.well-known/jwks.json", get(well_known::jwks))

@@ -137,7 +137,13 @@ async fn a_hash_without_its_document_is_answered_so_that_the_document_is_sent() 
     // "{"persistedQuery":{}}", as a link writes it that asks by GET.
     let by_get =
         "/graphql?operationName=Q&variables=%7B%7D&extensions=%7B%22persistedQuery%22%3A%7B%7D%7D";
-    for (uri, status) in [(by_get, 200), (&format!("{by_get}&query=%7B__typename%7D"), 405)] {
+    for (uri, status) in [
+        (by_get, 200),
+        (&format!("{by_get}&query="), 200),
+        (&format!("{by_get}&subquery=a"), 200),
+        (&format!("{by_get}&query=%7B__typename%7D"), 405),
+        ("/graphql?x=persistedQuery", 405),
+    ] {
         let request = Request::get(uri).header("accept", JSON).body(Body::empty()).unwrap();
         let reply = send(&app.app, request).await;
         assert_eq!(reply.status.as_u16(), status, "{}", reply.text);

@@ -35,7 +35,7 @@ pub(crate) enum ExportError {
 
 /// Events read by one statement.
 const PAGE_SIZE: u64 = 500;
-/// The most entries of one kind: whoever may have more of them can page through all elsewhere.
+/// The most entries of one kind. The lists of the API page through all of them.
 pub(crate) const EXPORT_ENTRIES_MAX: usize = 5_000;
 
 impl Accounts {

@@ -67,7 +67,7 @@ struct Inner {
     /// The body of the request has not come in, or not been read, to its end.
     has_body: bool,
     is_evicted: bool,
-    /// Whether the socket had nothing to read since the last request: the next one was not sent behind it.
+    /// Whether the socket had nothing to read since the last answer: the next request was not sent before it.
     has_waited: bool,
     framing: Framing,
 }
@@ -143,9 +143,9 @@ impl State {
         self.lock().has_waited = true;
     }
 
-    /// Whether the request that has begun was sent behind another, without waiting for its answer.
+    /// Whether the request was at hand before the socket had to be waited for.
     pub(super) fn is_pipelined(&self) -> bool {
-        !std::mem::take(&mut self.lock().has_waited)
+        !self.lock().has_waited
     }
 
     /// All of the body has been read.
@@ -157,6 +157,7 @@ impl State {
     pub(super) fn end(&self) -> bool {
         let mut inner = self.lock();
         inner.enter(Phase::Answer);
+        inner.has_waited = false;
         inner.has_body
     }
 
@@ -242,8 +243,8 @@ impl Inner {
         (self.phase, self.since, self.bytes) = (phase, Instant::now(), 0);
     }
 
-    /// Bytes that have surely come from the client, or gone to it. Over a slow network the kernel holds
-    /// some for long without any fault of the client, which then is the first to make room, and no more.
+    /// Bytes that have surely come from the client or reached it. On a slow network the kernel holds bytes
+    /// for long through no fault of the client: such a client makes room first, but is not cut at once.
     fn passed(&self) -> u64 {
         match self.phase {
             Phase::Answer => self.bytes.saturating_sub(SEND_BUFFER.into()),

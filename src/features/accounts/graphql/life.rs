@@ -121,7 +121,8 @@ impl OwnAccountMutation {
     }
 
     /// All that is kept of the caller: account, sessions and security events, at most 5,000 entries of a
-    /// kind; `incomplete` names those that reach it. A sign-in of the last five minutes is needed. Requires a signed-in caller.
+    /// kind; `incomplete` names those that reach it. A sign-in of the last five minutes is needed.
+    /// Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
