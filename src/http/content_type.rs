@@ -15,7 +15,11 @@ pub(super) fn is_utf8(charset: &str) -> bool {
 /// Takes JSON in UTF-8, with whatever parameters, and in no encoding.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), Response> {
     let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    let is_plain = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    let is_plain = |value: &HeaderValue| {
+        let mut encodings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        // An empty element of a list counts for nothing (RFC 9110, section 5.6.1.2).
+        encodings.all(|one| one.is_empty() || one.eq_ignore_ascii_case(b"identity"))
+    };
     if !headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
         let refused = refusal(status, "Send the body as it is, without Content-Encoding");
         return Err(([(ACCEPT_ENCODING, "identity")], refused).into_response());
@@ -87,9 +91,15 @@ mod tests {
     #[test]
     fn a_body_that_is_packed_is_refused_and_what_is_taken_is_named() {
         let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (encoding, expected) in
-            [("identity", true), ("Identity", true), ("gzip", false), ("br", false), ("", false)]
-        {
+        for (encoding, expected) in [
+            ("identity", true),
+            ("Identity, identity", true),
+            ("", true),
+            (" ,", true),
+            ("gzip", false),
+            ("identity, br", false),
+            ("identity br", false),
+        ] {
             let encoding = (CONTENT_ENCODING, HeaderValue::from_static(encoding));
             let checked = check(&HeaderMap::from_iter([json.clone(), encoding.clone()]));
             assert_eq!(checked.is_ok(), expected, "{encoding:?}");

@@ -112,13 +112,15 @@ fn has_host(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (None, _) => request.version() < Version::HTTP_11,
-        (Some(host), None) => {
-            // What may stand before the host in an address, with an @, does not belong here.
-            let is_host = |host: &Authority| !host.as_str().contains('@');
-            Authority::try_from(host.as_bytes()).is_ok_and(|host| is_host(&host))
-        }
+        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok_and(|host| is_host(&host)),
         (Some(_), Some(_)) => false,
     }
+}
+
+/// A name or an address, and a port if any; what may stand before them in a URI, with an @, does not belong here.
+fn is_host(host: &Authority) -> bool {
+    let rest = host.as_str().strip_prefix(host.host());
+    rest.is_some_and(|port| matches!(port, "" | ":") || host.port_u16().is_some())
 }
 
 /// A header's text without control characters, cut to what is stored.

@@ -199,6 +199,10 @@ async fn what_is_ambiguous_too_long_or_no_request_is_refused() {
         (get(&format!(" HTTP/1.1\r\nhost: a{}", "\r\na: b".repeat(200))), "431"),
         (get(&format!(" HTTP/1.1\r\nhost: a\r\nx: {}", "a".repeat(200_000))), "431"),
         (get(" HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close"), "400"),
+        (get(" HTTP/1.1\r\nhost: a:8000\r\nconnection: close"), "200"),
+        (get(" HTTP/1.1\r\nhost: [::1]:\r\nconnection: close"), "200"),
+        (get(" HTTP/1.1\r\nhost: a:65536\r\nconnection: close"), "400"),
+        (get(" HTTP/1.1\r\nhost: a:-1\r\nconnection: close"), "400"),
         (get(" HTTP/3.0\r\nhost: a"), "400"),
         ("\0\x01\x02\x03\r\n\r\n".to_owned(), "400"),
         // HTTP/2 in the clear is not spoken here.
