@@ -1,13 +1,17 @@
 //! What stands in the text of a document, where the library's validation accepts more than the
-//! specification: literals have the values that their types allow (section 5.6.1).
+//! specification, or does not say what is wrong: literals have the values that their types allow (section 5.6.1),
+//! and required arguments are there (section 5.4.3).
+
+use std::fmt::Display;
 
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, Field, Selection, SelectionSet, Type, VariableDefinition,
+    BaseType, ExecutableDocument, Field, OperationType, Selection, SelectionSet, Type,
+    VariableDefinition,
 };
 use async_graphql::{Pos, Positioned, ServerError};
 use async_graphql_value::Value;
 
-use super::types::{Kind, Types, named};
+use super::types::{FieldOf, Kind, Types, named};
 use super::{Refusal, invalid_at};
 
 /// Fields that a document may ask for and their types do not have, before it is refused for that alone.
@@ -18,16 +22,17 @@ const UNKNOWN_MAX: usize = 5;
 /// panic, and many unknown fields, since each costs it a search.
 pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
     let mut literals = Literals { types, unknown: Vec::new() };
-    for (_, operation) in document.operations.iter() {
-        let operation = &operation.node;
+    for (_, Positioned { node: operation, pos }) in document.operations.iter() {
+        if operation.ty == OperationType::Subscription {
+            return Err(invalid_at("This server has no subscriptions", vec![*pos]));
+        }
         for definition in &operation.variable_definitions {
             let VariableDefinition { var_type, default_value, directives, .. } = &definition.node;
             if let Some(directive) = directives.first() {
                 let message = format!("@{} is not allowed on a variable", directive.node.name.node);
                 return Err(invalid_at(message, vec![directive.pos]));
             }
-            let kind = types.kind(named(&var_type.node));
-            if !matches!(kind, Some(Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_))) {
+            if types.input(&var_type.node).is_none() {
                 let message = format!("\"{}\" is not an input type", var_type.node);
                 return Err(invalid_at(message, vec![var_type.pos]));
             }
@@ -60,11 +65,7 @@ impl Literals<'_> {
                         self.add_unknown(field, parent)?;
                         continue;
                     };
-                    for (name, value) in &field.node.arguments {
-                        if let Some(argument) = of.arguments.get(name.node.as_str()) {
-                            self.value(&argument.ty, &value.node, value.pos)?;
-                        }
-                    }
+                    self.arguments(field, of)?;
                     self.set(&field.node.selection_set.node, named(&of.ty))?;
                 }
                 Selection::FragmentSpread(_) => {}
@@ -73,6 +74,22 @@ impl Literals<'_> {
                     let of = condition.map_or(parent, |condition| condition.node.on.node.as_str());
                     self.set(&inline.node.selection_set.node, of)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn arguments(&self, field: &Positioned<Field>, of: &FieldOf) -> Result<(), Refusal> {
+        for (name, value) in &field.node.arguments {
+            if let Some(argument) = of.arguments.get(name.node.as_str()) {
+                self.value(&argument.ty, &value.node, value.pos)?;
+            }
+        }
+        for (name, argument) in &of.arguments {
+            if argument.is_required() && field.node.get_argument(name).is_none() {
+                let (of, ty) = (&field.node.name.node, &argument.ty);
+                let message = format!("\"{of}\" needs its argument \"{name}\" of type \"{ty}\"");
+                return Err(invalid_at(message, vec![field.pos]));
             }
         }
         Ok(())
@@ -95,6 +112,7 @@ impl Literals<'_> {
 
     fn value(&self, ty: &Type, value: &Value, pos: Pos) -> Result<(), Refusal> {
         match (&ty.base, value) {
+            (_, Value::Null) if !ty.nullable => Err(wrong(ty, pos)),
             (BaseType::List(inner), Value::List(values)) => {
                 values.iter().try_for_each(|value| self.value(inner, value, pos))
             }
@@ -114,15 +132,24 @@ impl Literals<'_> {
             (_, Value::Null | Value::Variable(_)) => true,
             (Some(Kind::Input(_)), _) | (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
             (Some(Kind::Enum(_)), value) => matches!(value, Value::Enum(_)),
-            (Some(Kind::Scalar(_)), Value::Number(number)) if name == "Int" => {
-                number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
-            }
+            (Some(Kind::Scalar(_)), value) => match name {
+                "Int" => matches!(value, Value::Number(number)
+                    if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())),
+                "Float" => matches!(value, Value::Number(_)),
+                "String" => matches!(value, Value::String(_)),
+                "Boolean" => matches!(value, Value::Boolean(_)),
+                "ID" => {
+                    matches!(value, Value::String(_))
+                        || matches!(value, Value::Number(number) if !number.is_f64())
+                }
+                _ => true,
+            },
             _ => true,
         };
-        if is_right {
-            Ok(())
-        } else {
-            Err(invalid_at(format!("This is not a value of type \"{name}\""), vec![pos]))
-        }
+        if is_right { Ok(()) } else { Err(wrong(name, pos)) }
     }
+}
+
+fn wrong(ty: impl Display, pos: Pos) -> Refusal {
+    invalid_at(format!("This is not a value of type \"{ty}\""), vec![pos])
 }

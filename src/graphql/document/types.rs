@@ -61,6 +61,12 @@ pub(super) struct Argument {
     pub(super) has_default: bool,
 }
 
+impl Argument {
+    pub(super) fn is_required(&self) -> bool {
+        !self.ty.nullable && !self.has_default
+    }
+}
+
 impl Types {
     fn read(registry: &Registry) -> Self {
         let mut kinds: HashMap<_, _> =
@@ -95,6 +101,12 @@ impl Types {
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.kinds.keys().map(String::as_str)
+    }
+
+    /// What values of a type consist of; `None` if it is not for values that clients send.
+    pub(super) fn input(&self, ty: &Type) -> Option<&Kind> {
+        self.kind(named(ty))
+            .filter(|kind| matches!(kind, Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_)))
     }
 
     /// An object, interface or union.

@@ -55,7 +55,7 @@ pub(super) fn coerce(
             |why: String| invalid_at(format!("Variable \"${name}\" {why}"), vec![definition.pos]);
         let value = match (given.remove(name.as_str()), &definition.node.default_value) {
             (Some(value), _) => {
-                let at = Place { name, inside: String::new() };
+                let at = Place::Variable(name);
                 coerce_one(types, ty, value, &at).map_err(|fault| refused(fault.to_string()))?
             }
             (None, Some(default)) => default.node.clone(),
@@ -70,31 +70,34 @@ pub(super) fn coerce(
 }
 
 /// Where a value stands inside a variable.
-struct Place<'a> {
-    name: &'a Name,
-    inside: String,
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Variable(&'a Name),
+    Field(&'a Place<'a>, &'a str),
+    Item(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => f.write_str(name),
+            Self::Field(of, name) => write!(f, "{of}.{name}"),
+            Self::Item(of, index) => write!(f, "{of}[{index}]"),
+        }
+    }
 }
 
 impl Place<'_> {
-    fn field(&self, name: &str) -> Self {
-        Self { name: self.name, inside: format!("{}.{name}", self.inside) }
-    }
-
-    fn item(&self, index: usize) -> Self {
-        Self { name: self.name, inside: format!("{}[{index}]", self.inside) }
-    }
-
     /// Values are not repeated: they may be secrets, and go into logs of clients.
     fn expected(&self, ty: &Type) -> Fault {
         self.fault(&format!("expected a value of type \"{ty}\""))
     }
 
     fn fault(&self, why: &str) -> Fault {
-        let at = match self.inside.as_str() {
-            "" => String::new(),
-            inside => format!(" at \"{}{inside}\"", self.name),
-        };
-        Fault(format!("has an invalid value{at}: {why}"))
+        Fault(match self {
+            Self::Variable(_) => format!("has an invalid value: {why}"),
+            inside => format!("has an invalid value at \"{inside}\": {why}"),
+        })
     }
 }
 
@@ -114,8 +117,8 @@ fn coerce_one(types: &Types, ty: &Type, value: Json, at: &Place<'_>) -> Result<C
     match (&ty.base, value) {
         (BaseType::List(inner), Json::Array(values)) => {
             let values = values.into_iter().enumerate();
-            let coerced =
-                values.map(|(index, value)| coerce_one(types, inner, value, &at.item(index)));
+            let coerced = values
+                .map(|(index, value)| coerce_one(types, inner, value, &Place::Item(at, index)));
             coerced.collect::<Result<_, _>>().map(Constant::List)
         }
         // One value stands for a list of it.
@@ -192,13 +195,12 @@ fn coerce_input(
         let Some(field) = fields.get(&key) else {
             return Err(at.fault(&format!("\"{name}\" has no field \"{key}\"")));
         };
-        let value = coerce_one(types, &field.ty, value, &at.field(&key))?;
+        let value = coerce_one(types, &field.ty, value, &Place::Field(at, &key))?;
         coerced.insert(Name::new(key), value);
     }
     for (key, field) in fields {
-        let is_required = !field.ty.nullable && !field.has_default;
-        if is_required && !coerced.contains_key(key.as_str()) {
-            return Err(at.field(key).expected(&field.ty));
+        if field.is_required() && !coerced.contains_key(key.as_str()) {
+            return Err(Place::Field(at, key).expected(&field.ty));
         }
     }
     Ok(Constant::Object(coerced))
@@ -269,6 +271,10 @@ impl Usage<'_> {
             return Ok(());
         };
         let given = &definition.node.var_type.node;
+        // Refused with the literals.
+        if self.types.input(given).is_none() {
+            return Ok(());
+        }
         let default = definition.node.default_value.as_ref().map(|default| &default.node);
         let is_never_null =
             has_default || default.is_some_and(|default| *default != Constant::Null);

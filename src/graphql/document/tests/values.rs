@@ -169,3 +169,37 @@ fn variables_are_few_and_their_strings_short() {
     assert_eq!(check(json!({ "v": [{ "k": long(10_241) }] })), Some("stringLength"));
     assert_eq!(check(json!({ "v": { long(10_241): 1 } })), Some("stringLength"));
 }
+
+#[test]
+fn what_is_wrong_in_a_document_is_named_where_it_stands() {
+    for (source, message, line, column) in [
+        ("query($v: Int = \"x\") { takes(int: $v) }", "This is not a value of type \"Int\"", 1, 17),
+        (
+            "query($v: Int! = null) { takes(int: $v) }",
+            "This is not a value of type \"Int!\"",
+            1,
+            18,
+        ),
+        ("{ takes(float: \"1\") }", "This is not a value of type \"Float\"", 1, 16),
+        ("{ takes(text: 1) }", "This is not a value of type \"String\"", 1, 15),
+        ("{ takes(list: [1, null]) }", "This is not a value of type \"Int!\"", 1, 15),
+        ("mutation {\n  rename }", "\"rename\" needs its argument \"to\" of type \"Input!\"", 2, 3),
+        ("subscription { number }", "This server has no subscriptions", 1, 1),
+    ] {
+        match scanned(source) {
+            Err(Refusal::Invalid { message: said, positions }) => {
+                assert_eq!(said, message, "{source}");
+                assert_eq!(positions, [async_graphql::Pos { line, column }], "{source}");
+            }
+            other => panic!("{source}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn errors_come_in_the_order_of_the_text() {
+    let source = "query($b: Int, $a: Int) {\n number(x: 1)\n takes(y: 2)\n none { none }\n a: number(z: 3) }";
+    let Err(Refusal::Errors(errors)) = scanned(source) else { panic!() };
+    let lines: Vec<_> = errors.iter().map(|error| error.locations[0].line).collect();
+    assert!(lines.is_sorted() && lines.len() > 3, "{errors:?}");
+}
