@@ -26,6 +26,7 @@ use crate::features::sessions::{Issuing, Sessions};
 use crate::features::tasks::Tasks;
 use crate::features::{organizations, tasks};
 use crate::graphql::document::{Documents, SharedTypes};
+use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Listing;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
@@ -65,6 +66,7 @@ pub struct Parts {
     pub(crate) refusals: Refusals,
     pub(crate) chain: Chain,
     pub(crate) documents: Documents,
+    pub(crate) lanes: Lanes,
     pub(crate) schema: Schema,
     pub(crate) own_sdl: OwnSdl,
     instance: Instance,
@@ -143,7 +145,6 @@ impl App {
         let documents = Documents::new(types, config.introspection != Introspection::Off);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let chain = Chain::new(db.clone(), clock.clone());
-        let is_stopping = AtomicBool::new(false);
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
@@ -160,10 +161,11 @@ impl App {
             refusals,
             chain,
             documents,
+            lanes: Lanes::default(),
             schema,
             own_sdl: OwnSdl::default(),
             instance,
-            is_stopping,
+            is_stopping: AtomicBool::new(false),
         })))
     }
 

@@ -19,8 +19,6 @@ mod graphql {
 
 #[path = "../../src/platform"]
 mod platform {
-    pub(crate) mod threads;
-
     pub(crate) mod metrics {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Operation {
@@ -28,8 +26,6 @@ mod platform {
             Mutation,
             None,
         }
-
-        pub(crate) fn check_is_stuck() {}
     }
 
     pub(crate) mod secret {

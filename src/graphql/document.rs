@@ -11,7 +11,6 @@
 //! texts over and over.
 
 mod cache;
-mod checks;
 mod cost;
 mod expansion;
 mod introspection;

@@ -1,75 +1,198 @@
-//! The threads on which requests begin that are costly, or whose document is new.
+//! Where an operation runs, and beside how many others, by what it costs.
 //!
-//! A document that nobody has sent before is checked, and executed up to where it first waits, on one of
-//! a few threads that do nothing else. Its cost has been counted by then. Should a document slip through
-//! all the same, it blocks one of these threads, but no request with a known document, no health check
-//! and no signal.
+//! What every front end asks for all day runs at once, where it came in. What costs more needs room first,
+//! of which there is so much in the whole process, and what costs much has threads of its own, from its
+//! beginning to its end: so no more of it is in progress than there are threads, and each caller has its turn.
+//! Neither begins while the answers that clients do not take hold too much (`answers.rs`).
+//!
+//! A document that nobody has sent before is checked, and executed up to where it first waits, on a few threads that
+//! do nothing else. Its cost has been counted by then. Should a document slip through all the same, it
+//! blocks one of these threads, but no request with a known document, no health check and no signal.
 
+mod answers;
+
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio::time::timeout;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
 
-use crate::platform::metrics;
-use crate::platform::threads::{Kind, NoThread, Threads};
+pub(crate) use self::answers::Answers;
+use crate::platform::metrics::{self, Lane};
+use crate::platform::threads::{Kind, NoThread, Party, Threads};
 
+/// An operation that costs no more runs whatever else does: some ten kilobytes of an answer.
+const SMALL: u32 = 100;
+/// What costs more than this has threads of its own. A page of a hundred users does not.
+const CHEAP: u32 = 2_000;
+/// What all operations that are neither small nor costly may cost in all: some 80 MB at most.
+const ROOM: usize = 400_000;
 /// More than a small machine has cores, so that one stuck document leaves room for others.
 const THREADS: usize = 4;
-/// How long a request waits for a thread before its client is told to come back.
+/// How long a request waits for a thread, or for room, before its client is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(2);
-/// From then on a check counts as stuck.
+/// From then on what holds a thread without waiting for anything counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 
+/// The lanes of this process, shared by all clones.
 #[derive(Clone)]
-pub(super) struct Checks(Threads<()>);
+pub(crate) struct Lanes {
+    room: Arc<Semaphore>,
+    new: Crew,
+    costly: Crew,
+    pub(crate) answers: Answers,
+}
 
-impl Checks {
-    /// Threads that `prepare` when they begin.
-    pub(super) fn new(name: &'static str, prepare: fn()) -> Self {
-        Self(Threads::new(Kind { name, count: THREADS, wait_max: WAIT_MAX, prepare }))
+/// An operation that may run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order {
+    /// In the unit of the document's limit `cost`.
+    pub(crate) cost: u32,
+    pub(crate) party: Party,
+    /// Its document has not been sent before.
+    pub(crate) is_new: bool,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(ROOM)),
+            new: Crew::new(Lane::New),
+            costly: Crew::new(Lane::Costly),
+            answers: Answers::default(),
+        }
     }
+}
+
+impl Lanes {
+    /// Begins to check a new document.
+    pub(crate) async fn check<F>(&self, party: Party, work: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + Unpin + 'static,
+        F::Output: Send + 'static,
+    {
+        self.new.begin(party, work).await
+    }
+
+    /// Runs an operation where it belongs.
+    pub(crate) async fn run<F>(&self, order: Order, work: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + Unpin + 'static,
+        F::Output: Send + 'static,
+    {
+        let Order { cost, party, is_new } = order;
+        if cost > CHEAP {
+            let answers = self.answers.clone();
+            let work = Box::pin(async move {
+                timeout(WAIT_MAX, answers.leave_room(1)).await.ok()?;
+                Some(work.await)
+            });
+            let done = self.costly.run(party, work).await?;
+            return done.ok_or_else(|| refused(Lane::Costly, NoThread::Busy));
+        }
+        let _room = if cost > SMALL { Some(self.room(cost).await?) } else { None };
+        if is_new { self.new.begin(party, work).await } else { Ok(work.await) }
+    }
+
+    async fn room(&self, cost: u32) -> Result<SemaphorePermit<'_>, NoThread> {
+        let room = async {
+            // What costs much waits first.
+            self.answers.leave_room(2).await;
+            self.room.acquire_many(cost).await.ok()
+        };
+        let room = timeout(WAIT_MAX, room).await.ok().flatten();
+        room.ok_or_else(|| refused(Lane::Shared, NoThread::Busy))
+    }
+}
+
+/// Counts what was refused for want of a thread or of room.
+fn refused(lane: Lane, why: NoThread) -> NoThread {
+    if why == NoThread::Busy {
+        metrics::operation_was_refused(lane);
+    }
+    why
+}
+
+/// The threads of a lane.
+#[derive(Clone)]
+struct Crew {
+    lane: Lane,
+    threads: Threads<()>,
 }
 
 /// What a future came to when it was polled once.
 enum Begun<F: Future> {
     Done(F::Output),
-    Waits(Pin<Box<Instrumented<F>>>),
+    Waits(Instrumented<F>),
 }
 
-impl Checks {
+impl Crew {
+    fn new(lane: Lane) -> Self {
+        let kind = Kind { name: lane.as_str(), count: THREADS, wait_max: WAIT_MAX, prepare: || () };
+        Self { lane, threads: Threads::new(kind) }
+    }
+
     /// Polls a future once on a thread for it, and goes on here.
-    pub(super) async fn begin<F>(&self, future: F) -> Result<F::Output, NoThread>
+    async fn begin<F>(&self, party: Party, work: F) -> Result<F::Output, NoThread>
     where
-        F: Future + Send + 'static,
+        F: Future + Send + Unpin + 'static,
         F::Output: Send + 'static,
     {
-        let mut future = Box::pin(future.in_current_span());
-        let begun = self.0.run(move |()| {
-            let _watched = watch();
+        let (lane, mut work) = (self.lane, work.in_current_span());
+        let begun = self.threads.run(party, move |()| {
+            let _watched = watch(lane);
             // The waker may be lost: the waiting request polls the future again at once.
-            match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            match Pin::new(&mut work).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(output) => Begun::Done(output),
-                Poll::Pending => Begun::Waits(future),
+                Poll::Pending => Begun::Waits(work),
             }
         });
-        match begun.await? {
+        match begun.await.map_err(|why| refused(lane, why))? {
             Begun::Done(output) => Ok(output),
-            Begun::Waits(future) => Ok(future.await),
+            Begun::Waits(work) => Ok(work.await),
         }
+    }
+
+    /// Runs a future on a thread for it until it is done, or until nobody waits for it any more.
+    async fn run<F>(&self, party: Party, work: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + Unpin + 'static,
+        F::Output: Send + 'static,
+    {
+        let (lane, mut work, runtime) = (self.lane, work.in_current_span(), Handle::current());
+        let (_waits, mut has_left) = oneshot::channel::<Infallible>();
+        let ran = self.threads.run(party, move |()| {
+            runtime.block_on(poll_fn(|context| {
+                if Pin::new(&mut has_left).poll(context).is_ready() {
+                    return Poll::Ready(None);
+                }
+                let _watched = watch(lane);
+                Pin::new(&mut work).poll(context).map(Some)
+            }))
+        });
+        // Whoever has left does not hear this.
+        ran.await.map_err(|why| refused(lane, why))?.ok_or(NoThread::Died)
     }
 }
 
 /// Says so when what it returns is not dropped in time.
-fn watch() -> oneshot::Sender<()> {
+fn watch(lane: Lane) -> oneshot::Sender<()> {
     let (ends, mut has_ended) = oneshot::channel();
     tokio::spawn(async move {
         if timeout(STUCK_AFTER, &mut has_ended).await.is_err() {
-            tracing::error!("a document takes too long: it holds one of {THREADS} threads");
-            let _stuck = metrics::check_is_stuck();
+            let name = lane.as_str();
+            tracing::error!(
+                lane = name,
+                "an operation takes too long: it holds one of {THREADS} threads"
+            );
+            let _stuck = metrics::operation_is_stuck(lane);
             let _dropped = has_ended.await;
         }
     });
@@ -78,62 +201,144 @@ fn watch() -> oneshot::Sender<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
     use std::sync::mpsc;
 
     use tokio::task::yield_now;
 
     use super::*;
 
+    const NOBODY: Party = Party::NOBODY;
+
+    /// What it takes to wait twice, and the threads on which it did so.
+    async fn wait_twice() -> [std::thread::ThreadId; 2] {
+        let first = std::thread::current().id();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        yield_now().await;
+        [first, std::thread::current().id()]
+    }
+
     #[tokio::test]
-    async fn what_begins_elsewhere_goes_on_here() {
+    async fn what_is_new_begins_elsewhere_and_goes_on_here() {
         let here = std::thread::current().id();
-        let checks = Checks::new("test", || ());
-        let threads = checks.begin(async {
-            let first = std::thread::current().id();
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            yield_now().await;
-            (first, std::thread::current().id())
-        });
-        let (first, then) = threads.await.unwrap();
+        let [first, then] =
+            Crew::new(Lane::New).begin(NOBODY, Box::pin(wait_twice())).await.unwrap();
         assert_ne!(first, here);
         assert_eq!(then, here);
     }
 
     #[tokio::test]
+    async fn what_is_costly_stays_elsewhere_and_what_is_not_stays_here() {
+        let (here, lanes) = (std::thread::current().id(), Lanes::default());
+        for (cost, is_elsewhere) in
+            [(1, false), (SMALL + 1, false), (CHEAP, false), (CHEAP + 1, true)]
+        {
+            let order = Order { cost, party: NOBODY, is_new: false };
+            let [first, then] = lanes.run(order, Box::pin(wait_twice())).await.unwrap();
+            assert_eq!(first != here, is_elsewhere, "{cost}");
+            assert_eq!(then, first, "{cost}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_waits_nowhere_is_done_elsewhere() {
-        let checks = Checks::new("test", || ());
-        assert_eq!(checks.begin(async { 5 }).await, Ok(5));
-        let panics = checks.begin(async { panic!("on purpose") });
-        assert_eq!(panics.await, Err::<(), _>(NoThread::Died));
+        let crew = Crew::new(Lane::New);
+        assert_eq!(crew.begin(NOBODY, Box::pin(async { 5 })).await, Ok(5));
+        assert_eq!(crew.run(NOBODY, Box::pin(async { 5 })).await, Ok(5));
+        let panics = || Box::pin(async { panic!("on purpose") });
+        assert_eq!(crew.begin(NOBODY, panics()).await, Err::<(), _>(NoThread::Died));
+        assert_eq!(crew.run(NOBODY, panics()).await, Err::<(), _>(NoThread::Died));
+    }
+
+    #[tokio::test]
+    async fn what_is_costly_gives_its_thread_back_when_nobody_waits_for_it() {
+        let crew = Crew::new(Lane::New);
+        let held = Arc::new(());
+        for _ in 0..2 * THREADS {
+            let (holds, (begun, has_begun)) = (Arc::clone(&held), oneshot::channel());
+            let work = Box::pin(async move {
+                begun.send(()).unwrap();
+                std::future::pending::<()>().await;
+                drop(holds);
+            });
+            let run = crew.run(NOBODY, work);
+            let mut run = pin!(run);
+            tokio::select! {
+                _ = &mut run => unreachable!(),
+                begun = has_begun => begun.unwrap(),
+            }
+        }
+        while Arc::strong_count(&held) > 1 {
+            yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_neither_small_nor_costly_waits_for_room() {
+        let (lanes, count) = (Lanes::default(), ROOM / CHEAP as usize);
+        let order = |cost| Order { cost, party: NOBODY, is_new: false };
+        let mut running = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let lanes = lanes.clone();
+            running.spawn(async move {
+                lanes.run(order(CHEAP), Box::pin(std::future::pending::<()>())).await
+            });
+        }
+        while lanes.room.available_permits() > 0 {
+            yield_now().await;
+        }
+        tokio::time::pause();
+        assert_eq!(lanes.run(order(SMALL), Box::pin(async { 5 })).await, Ok(5));
+        assert_eq!(lanes.run(order(SMALL + 1), Box::pin(async { 5 })).await, Err(NoThread::Busy));
+        running.shutdown().await;
+        assert_eq!(lanes.run(order(SMALL + 1), Box::pin(async { 5 })).await, Ok(5));
+    }
+
+    #[tokio::test]
+    async fn what_costs_most_waits_first_while_answers_are_not_taken() {
+        let lanes = Lanes::default();
+        let mut held = Vec::new();
+        for waiting in 0..=2 {
+            for (place, cost) in [CHEAP + 1, CHEAP, SMALL].into_iter().enumerate() {
+                let order = Order { cost, party: Party::NOBODY, is_new: false };
+                let is_refused = lanes.run(order, Box::pin(async { 5 })).await.is_err();
+                assert_eq!(is_refused, place < waiting, "{cost} beside {waiting}");
+            }
+            held.push(lanes.answers.hold(vec![0; 70 * 1024 * 1024]));
+            if waiting == 0 {
+                tokio::time::pause();
+            }
+        }
     }
 
     #[tokio::test]
     async fn a_stuck_one_holds_its_thread_and_nobody_else_until_all_are_stuck() {
-        let checks = Checks::new("test", || ());
+        let crew = Crew::new(Lane::New);
         let mut held = Vec::new();
         let mut stuck = Vec::new();
         for others in 0..THREADS {
-            assert_eq!(checks.begin(async { 5 }).await, Ok(5), "beside {others}");
+            let five = crew.begin(NOBODY, Box::pin(async { 5 })).await;
+            assert_eq!(five, Ok(5), "beside {others}");
             let (release, released) = mpsc::channel::<()>();
             let (begun, has_begun) = oneshot::channel();
-            let checks = checks.clone();
+            let crew = crew.clone();
             stuck.push(tokio::spawn(async move {
-                let blocks = async move {
+                let blocks = Box::pin(async move {
                     begun.send(()).unwrap();
                     let _disconnected = released.recv();
-                };
-                checks.begin(blocks).await
+                });
+                crew.begin(NOBODY, blocks).await
             }));
             has_begun.await.unwrap();
             held.push(release);
         }
         tokio::time::pause();
-        assert_eq!(checks.begin(async { 5 }).await, Err(NoThread::Busy));
+        assert_eq!(crew.begin(NOBODY, Box::pin(async { 5 })).await, Err(NoThread::Busy));
         tokio::time::resume();
         drop(held);
         for stuck in stuck {
             assert_eq!(stuck.await.unwrap(), Ok(()));
         }
-        assert_eq!(checks.begin(async { 5 }).await, Ok(5));
+        assert_eq!(crew.begin(NOBODY, Box::pin(async { 5 })).await, Ok(5));
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod directive;
 pub(crate) mod document;
 pub(crate) mod error;
 pub(crate) mod guard;
+pub(crate) mod lanes;
 pub(crate) mod loader;
 pub(crate) mod page;
 pub(crate) mod policy;

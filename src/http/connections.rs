@@ -43,11 +43,12 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 use self::socket::Socket;
-use self::state::{SEND_BUFFER, Unfit};
+use self::state::Unfit;
 pub(super) use self::state::{State, patience};
 use self::table::{Admission, Client, Table};
 use super::body::Arriving;
 use super::framing::Ambiguous;
+use crate::graphql::lanes::Answers;
 use crate::platform::metrics;
 
 /// Connections at once. Each may hold a request's head and body, 200 KiB in all.
@@ -61,6 +62,11 @@ const HEAD_LENGTH_MAX: usize = 96 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a place is looked for again, when all connections are at work.
 const CROWDED_PAUSE: Duration = Duration::from_millis(10);
+/// The pause before it is looked again whether answers hold too much.
+const RELIEF_PAUSE: Duration = Duration::from_millis(50);
+/// Bytes that the kernel takes of an answer beyond what it sends: it would let megabytes pile up for a
+/// client that does not read, and what it takes would not tell whether the client does.
+const UNSENT_MAX: u32 = 32 * 1024;
 /// An address that has too many connections is told of at most so often.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
@@ -69,8 +75,7 @@ const WARN_EVERY: Duration = Duration::from_mins(1);
 pub(super) struct Limits {
     /// From the first byte of a request, or a connection's beginning, to the end of its headers.
     pub(super) head: Duration,
-    /// From an answer to the next request's first byte. An answer that its client does not take
-    /// is given up after that time too, or sooner when it is taken too slowly.
+    /// From an answer to the next request's first byte.
     pub(super) idle: Duration,
     pub(super) connections: u32,
     /// Of them, from one IPv4 address or one /64 of IPv6.
@@ -115,13 +120,14 @@ pub(super) struct Connections {
     limits: Limits,
     places: Arc<Semaphore>,
     table: Arc<Table>,
+    answers: Answers,
     warned: Mutex<Option<Instant>>,
     stop: watch::Sender<()>,
 }
 
 impl Connections {
     /// From addresses that are `exempt` any number of connections may come: they are proxies.
-    pub(super) fn new(router: Router, limits: Limits, exempt: &[IpNet]) -> Self {
+    pub(super) fn new(router: Router, limits: Limits, exempt: &[IpNet], answers: Answers) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections as usize));
         let table = Arc::new(Table::new(limits.per_address, exempt));
         Self {
@@ -129,6 +135,7 @@ impl Connections {
             limits,
             places,
             table,
+            answers,
             warned: Mutex::default(),
             stop: watch::Sender::default(),
         }
@@ -152,6 +159,22 @@ impl Connections {
                     self.table.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
+            }
+        }
+    }
+
+    /// Cuts off for ever whoever does not take an answer, when those that are not taken hold too much.
+    pub(super) async fn relieve(&self) {
+        loop {
+            self.answers.crowd().await;
+            while let Some(mut excess) = self.answers.excess() {
+                while excess > 0
+                    && let Some(length) = self.table.relieve()
+                {
+                    excess = excess.saturating_sub(length);
+                }
+                // It takes a moment until what was cut off is gone, or until more have stalled.
+                tokio::time::sleep(RELIEF_PAUSE).await;
             }
         }
     }
@@ -206,8 +229,10 @@ impl Connections {
     fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         // An answer is written at once; waiting for more to send would only delay it.
         let _ = stream.set_nodelay(true);
-        // The kernel would let megabytes pile up for a client that does not read.
-        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER as usize / 2);
+        #[cfg(target_os = "linux")]
+        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
+        #[cfg(not(target_os = "linux"))]
+        let _ = SockRef::from(&stream).set_send_buffer_size(UNSENT_MAX as usize);
         let reset = |stream: &TcpStream| {
             let _ = stream.set_zero_linger();
         };
@@ -280,7 +305,8 @@ fn service(
                 yield_now().await;
             }
             let mut answer = answering.await;
-            let has_unread_body = state.end();
+            let length = answer.as_ref().map_or(0, |answer| answer.body().size_hint().lower());
+            let has_unread_body = state.end(length);
             if let (true, Ok(answer)) = (is_last || has_unread_body, &mut answer) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -22,11 +22,12 @@ use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
+use crate::graphql::lanes::Order;
 use crate::graphql::loader::Loaders;
-use crate::platform::access::{self, Anonymity, Authentication, Client, Refused};
+use crate::platform::access::{self, Anonymity, Authentication, Client, Refused, network};
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
-use crate::platform::threads::NoThread;
+use crate::platform::threads::{NoThread, Party};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -61,7 +62,7 @@ pub(super) async fn get(
     if !has_document && has("extensions", |value| value.contains("persistedQuery")) {
         let media = MediaType::negotiate(request.headers()).unwrap_or(MediaType::Json);
         let worked = Worked::failed(ApiError::persisted_query());
-        return finish(worked, media, request::id_of(&client));
+        return finish(&app, worked, media, request::id_of(&client));
     }
     if app.config.playground && playground::is_meant(request.headers()) {
         return playground::redirect();
@@ -101,12 +102,12 @@ async fn answer(
         Ok(call) => call,
         Err(no_call) => {
             return unexecuted(no_call)
-                .map(|refused| finish(Worked::refused(refused), media, request_id));
+                .map(|refused| finish(app, Worked::refused(refused), media, request_id));
         }
     };
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
-        return Ok(finish(Worked::failed(ApiError::overdue()), media, request_id));
+        return Ok(finish(app, Worked::failed(ApiError::overdue()), media, request_id));
     }
     let identity = Identity { client, bearer, cookie };
     let begun = begin(app.clone(), call, identity);
@@ -119,7 +120,7 @@ async fn answer(
             Worked::failed(ApiError::overdue())
         }
     };
-    Ok(finish(worked, media, request_id))
+    Ok(finish(app, worked, media, request_id))
 }
 
 /// Who sent a request, before it is known whether that is true.
@@ -158,17 +159,18 @@ impl Worked {
     }
 }
 
-/// Scans the document, recognises the caller and executes the operation.
-///
-/// The caller comes before the thread on which the operation begins: what follows a first wait goes on
-/// here. What begins there is boxed: each hand that it goes through would copy its several kilobytes.
+/// Scans the document, recognises the caller and executes the operation, where it belongs by its cost and in
+/// its caller's turn. What may change threads is boxed: each hand that it goes through would copy its several
+/// kilobytes.
 async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThread> {
-    let documents = app.documents.clone();
-    let lookup = documents.look_up(&call.query);
+    let lookup = app.documents.look_up(&call.query);
     let is_new = matches!(lookup, Lookup::New(_));
+    let stranger = identity.client.ip.map_or(Party::NOBODY, |ip| network(ip).into());
     let scanned = match lookup {
-        Lookup::Known(proven) => choose(&documents, &proven, call),
-        new @ Lookup::New(_) => documents.begin_new(Box::pin(scan(app.clone(), new, call))).await?,
+        Lookup::Known(proven) => choose(&app.documents, &proven, call),
+        new @ Lookup::New(_) => {
+            app.lanes.check(stranger, Box::pin(scan(app.clone(), new, call))).await?
+        }
     };
     let scanned = match scanned {
         Ok(scanned) => scanned,
@@ -181,8 +183,12 @@ async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThr
         Ok(authentication) => authentication,
         Err(error) => return Ok(Worked { operation, ..Worked::failed(ApiError::from(error)) }),
     };
-    let work = Box::pin(work(app, scanned, identity, authentication));
-    if is_new { documents.begin_new(work).await } else { documents.begin(cost, work).await }
+    let party = match &authentication {
+        Authentication::Viewer(viewer) => viewer.user.id.into(),
+        Authentication::Anonymous(_) => stranger,
+    };
+    let work = Box::pin(work(app.clone(), scanned, identity, authentication));
+    app.lanes.run(Order { cost, party, is_new }, work).await
 }
 
 /// None of the call is kept but what the operation takes of it, here and in `scan`.
@@ -258,9 +264,9 @@ fn failed(error: ApiError) -> GraphqlResponse {
 }
 
 /// An error, elsewhere than at the endpoint, as the endpoint tells it.
-pub(super) fn refused(error: ApiError, client: &Client) -> Response {
+pub(super) fn refused(app: &App, error: ApiError, client: &Client) -> Response {
     let request_id = request::id_of(client);
-    finish(Worked::failed(error), MediaType::GraphqlResponse, request_id)
+    finish(app, Worked::failed(error), MediaType::GraphqlResponse, request_id)
 }
 
 /// A response's body. `data` is absent when nothing was executed.
@@ -273,7 +279,7 @@ struct Answer<'a> {
 }
 
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
-fn finish(worked: Worked, media: MediaType, request_id: Uuid) -> Response {
+fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Response {
     let Worked { mut response, operation, challenge } = worked;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
@@ -290,7 +296,7 @@ fn finish(worked: Worked, media: MediaType, request_id: Uuid) -> Response {
     let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
         return failure(request_id);
     };
-    let mut answer = Response::new(Body::from(body));
+    let mut answer = Response::new(Body::from(app.lanes.answers.hold(body)));
     *answer.status_mut() = status;
     answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
     let headers = answer.headers_mut();
@@ -314,9 +320,8 @@ fn finish(worked: Worked, media: MediaType, request_id: Uuid) -> Response {
 /// path it is about the document, with one about an argument's value.
 fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
     let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
-    if let Some(cause) = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref()) {
-        tracing::error!(error = %format!("{cause:#}"), path = %path, "a resolver failed");
-    }
+    let unseen = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref());
+    let cause = unseen.map(|cause| format!("{cause:#}"));
     let extensions = error.extensions.get_or_insert_default();
     let code = match extensions.get("code") {
         Some(Value::String(code)) => Code::parse(code).unwrap_or(Code::InternalServerError),
@@ -327,6 +332,14 @@ fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
             Code::BadUserInput
         }
     };
+    // A database that is away or overloaded fails every request: that is one trouble, and not one each.
+    match cause {
+        Some(cause) if code == Code::ServiceUnavailable => {
+            tracing::warn!(error = %cause, path = %path, "a resolver could not do its work now");
+        }
+        Some(cause) => tracing::error!(error = %cause, path = %path, "a resolver failed"),
+        None => {}
+    }
     extensions.set("code", code.as_str());
     if code == Code::InternalServerError {
         extensions.set("requestId", request_id.to_string());

@@ -57,7 +57,7 @@ pub(super) async fn own_schema(
     Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let failed = |error| graphql::refused(error, &client);
+    let failed = |error| graphql::refused(&app, error, &client);
     let bearer = request::bearer(&headers)?;
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
@@ -69,7 +69,8 @@ pub(super) async fn own_schema(
         .map_err(|_elapsed| failed(ApiError::overdue()))?
         .map_err(|error| failed(error.into()))?;
     let rules = Rule::met_by(&authentication, app.clock.now());
-    let mut response = (SDL, app.own_sdl.of(&rules).to_string()).into_response();
+    let sdl = app.own_sdl.of(&rules).to_string();
+    let mut response = (SDL, app.lanes.answers.hold(sdl.into())).into_response();
     let headers = response.headers_mut();
     // What is not to be stored is not to be mixed up either, by whatever stores it all the same.
     headers.insert(VARY, HeaderValue::from_static("Authorization"));

@@ -24,8 +24,9 @@ const HASHES_WAITING: &str = "portcullis_password_hashes_waiting";
 const HASHES_REFUSED: &str = "portcullis_password_hashes_refused_total";
 const HASH_WAIT_SECONDS: &str = "portcullis_password_hash_wait_seconds";
 const HASH_SECONDS: &str = "portcullis_password_hash_seconds";
-const CHECKS_STUCK: &str = "portcullis_document_checks_stuck";
-const CHECKS_STUCK_TOTAL: &str = "portcullis_document_checks_stuck_total";
+const OPERATIONS_STUCK: &str = "portcullis_operations_stuck";
+const OPERATIONS_STUCK_TOTAL: &str = "portcullis_operations_stuck_total";
+const OPERATIONS_REFUSED: &str = "portcullis_operations_refused_total";
 const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
 const MAILS: &str = "portcullis_mails_total";
 const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
@@ -77,8 +78,11 @@ fn begin_at_zero() {
         counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).absolute(0);
     }
     counter!(HASHES_REFUSED).absolute(0);
-    counter!(CHECKS_STUCK_TOTAL).absolute(0);
-    gauge!(CHECKS_STUCK).set(0);
+    for lane in [Lane::New, Lane::Shared, Lane::Costly] {
+        counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).absolute(0);
+        counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).absolute(0);
+        gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()).set(0);
+    }
     redis_is_away(false);
 }
 
@@ -97,11 +101,9 @@ fn describe() {
     describe_counter!(HASHES_REFUSED, "Passwords that no worker was free for in time");
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
     describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
-    describe_gauge!(
-        CHECKS_STUCK,
-        "Documents that have taken over a second so far, checked or executed"
-    );
-    describe_counter!(CHECKS_STUCK_TOTAL, "Documents that took over a second, checked or executed");
+    describe_gauge!(OPERATIONS_STUCK, "Operations that hold a thread for over a second so far");
+    describe_counter!(OPERATIONS_STUCK_TOTAL, "Operations that held a thread for over a second");
+    describe_counter!(OPERATIONS_REFUSED, "Operations that there was no room for in time");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
     describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
     describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");
@@ -287,10 +289,36 @@ pub(crate) fn hash_took(time: Duration) {
     histogram!(HASH_SECONDS).record(time);
 }
 
-/// A check takes too long, for as long as this lives.
-pub(crate) fn check_is_stuck() -> Present {
-    counter!(CHECKS_STUCK_TOTAL).increment(1);
-    Present::new(gauge!(CHECKS_STUCK))
+/// Where an operation runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// On the threads for documents that nobody has sent before.
+    New,
+    /// Among the requests that are cheap, in the room that there is for those that are less so.
+    Shared,
+    /// On the threads for what costs much.
+    Costly,
+}
+
+impl Lane {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Shared => "shared",
+            Self::Costly => "costly",
+        }
+    }
+}
+
+/// An operation holds a thread for too long, for as long as this lives.
+pub(crate) fn operation_is_stuck(lane: Lane) -> Present {
+    counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).increment(1);
+    Present::new(gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()))
+}
+
+/// There was no thread or no room for an operation in time.
+pub(crate) fn operation_was_refused(lane: Lane) {
+    counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).increment(1);
 }
 
 /// How many connections of a pool there are.

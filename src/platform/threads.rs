@@ -1,10 +1,12 @@
 //! A few threads of their own for what may hold a core for long, and the queue before them.
 //!
 //! A thread that is done with one job takes the next from the queue itself. One that finds the queue
-//! empty ends, and leaves what it works with to the next.
+//! empty ends, and leaves what it works with to the next. Whoever waits with many jobs has one begun for
+//! each round of those who wait with few.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use super::id::UserId;
 
 /// How far a thread that yields stands back, of 19: a tenth of an async thread's share.
 #[cfg(target_os = "linux")]
@@ -43,18 +47,93 @@ pub(crate) struct Kind {
     pub(crate) prepare: fn(),
 }
 
+/// Whom a job is done for: an account, or the address of who has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Party(u128);
+
+impl Party {
+    /// Where all have one queue, in the order in which they come.
+    pub(crate) const NOBODY: Self = Self(0);
+}
+
+impl From<UserId> for Party {
+    fn from(UserId(account): UserId) -> Self {
+        Self(account.as_u128())
+    }
+}
+
+impl From<IpAddr> for Party {
+    fn from(address: IpAddr) -> Self {
+        Self(match address {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        })
+    }
+}
+
 struct State<W> {
-    /// What nobody has begun yet, by its number. A client that gives up takes its own out again,
-    /// with all that it holds.
-    queue: BTreeMap<u64, Job<W>>,
+    /// What nobody has begun yet. A client that gives up takes its own out again, with all that it holds.
+    queue: BTreeMap<Turn, Queued<W>>,
+    /// Of those who have something in the queue.
+    waiting: HashMap<Party, Waiting>,
     /// The number of the last that came in.
     last: u64,
+    /// The round of the last that was begun.
+    round: u64,
     running: usize,
     /// What the threads that have ended worked with.
     idle: Vec<W>,
 }
 
+/// When a job is begun: in its round, in the order in which they came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    round: u64,
+    number: u64,
+}
+
+struct Queued<W> {
+    party: Party,
+    job: Job<W>,
+}
+
+struct Waiting {
+    jobs: usize,
+    /// The round of the next job.
+    round: u64,
+}
+
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
+
+impl<W> State<W> {
+    fn enqueue(&mut self, party: Party, job: Job<W>) -> Turn {
+        self.last += 1;
+        let newcomer = Waiting { jobs: 0, round: self.round };
+        let waiting = self.waiting.entry(party).or_insert(newcomer);
+        let turn = Turn { round: waiting.round, number: self.last };
+        waiting.jobs += 1;
+        waiting.round += 1;
+        self.queue.insert(turn, Queued { party, job });
+        turn
+    }
+
+    fn next(&mut self) -> Option<Job<W>> {
+        let turn = *self.queue.first_key_value()?.0;
+        self.round = turn.round;
+        self.take(turn)
+    }
+
+    fn take(&mut self, turn: Turn) -> Option<Job<W>> {
+        let Queued { party, job } = self.queue.remove(&turn)?;
+        if let Some(waiting) = self.waiting.get_mut(&party) {
+            waiting.jobs -= 1;
+            if waiting.jobs == 0 {
+                self.waiting.remove(&party);
+            }
+        }
+        Some(job)
+    }
+}
 
 /// Why no thread did the work.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,7 +146,14 @@ pub(crate) enum NoThread {
 
 impl<W: Default + Send + 'static> Threads<W> {
     pub(crate) fn new(kind: Kind) -> Self {
-        let state = State { queue: BTreeMap::new(), last: 0, running: 0, idle: Vec::new() };
+        let state = State {
+            queue: BTreeMap::new(),
+            waiting: HashMap::new(),
+            last: 0,
+            round: 0,
+            running: 0,
+            idle: Vec::new(),
+        };
         Self { kind, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -77,14 +163,16 @@ impl<W: Default + Send + 'static> Threads<W> {
     /// keeps its thread until then: the bound is on what runs, not on who still waits for it.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        party: Party,
         work: impl FnOnce(&mut W) -> T + Send + 'static,
     ) -> Result<T, NoThread> {
         let (reply, mut answer) = oneshot::channel();
-        let place = self.enqueue(Box::new(move |with| {
+        let job = Box::new(move |with: &mut W| {
             let outcome = work(with);
             // Nobody is left to hear of it when the client has gone.
             let _unheard = reply.send(outcome);
-        }));
+        });
+        let place = self.enqueue(party, job);
         let answered = match timeout(self.kind.wait_max, &mut answer).await {
             Ok(answered) => answered,
             Err(_elapsed) => {
@@ -98,11 +186,9 @@ impl<W: Default + Send + 'static> Threads<W> {
     }
 
     /// Puts a job into the queue, and starts a thread if there may be one more.
-    fn enqueue(&self, job: Job<W>) -> Place<'_, W> {
+    fn enqueue(&self, party: Party, job: Job<W>) -> Place<'_, W> {
         let mut state = self.lock();
-        state.last += 1;
-        let number = state.last;
-        state.queue.insert(number, job);
+        let turn = state.enqueue(party, job);
         let may_start = state.running < self.kind.count;
         if may_start {
             state.running += 1;
@@ -113,7 +199,7 @@ impl<W: Default + Send + 'static> Threads<W> {
             self.lock().running -= 1;
             tracing::error!(error = %error, thread = self.kind.name, "no thread can be started");
         }
-        Place { threads: self, number }
+        Place { threads: self, turn }
     }
 
     fn start(&self) -> io::Result<()> {
@@ -134,7 +220,7 @@ impl<W: Default + Send + 'static> Threads<W> {
         let mut with = idle.unwrap_or_default();
         loop {
             let mut state = self.lock();
-            let Some((_, job)) = state.queue.pop_first() else {
+            let Some(job) = state.next() else {
                 state.running -= 1;
                 state.idle.push(with);
                 return;
@@ -158,13 +244,13 @@ impl<W> Threads<W> {
 /// A client's place in the queue, given up when this is dropped.
 struct Place<'a, W> {
     threads: &'a Threads<W>,
-    number: u64,
+    turn: Turn,
 }
 
 impl<W> Place<'_, W> {
     /// Takes the job out again, if no thread has begun it; says whether that was so.
     fn give_up(&self) -> bool {
-        let job = self.threads.lock().queue.remove(&self.number);
+        let job = self.threads.lock().take(self.turn);
         job.is_some()
     }
 }
@@ -215,7 +301,7 @@ mod tests {
                 started.send(()).unwrap();
                 let _disconnected = released.recv();
             };
-            workers.run(work).await
+            workers.run(Party::NOBODY, work).await
         });
         has_started.await.unwrap();
         (release, task)
@@ -243,7 +329,7 @@ mod tests {
                     running.fetch_sub(1, SeqCst);
                     at_once
                 };
-                workers.run(work).await.unwrap()
+                workers.run(Party::NOBODY, work).await.unwrap()
             });
         }
         assert!(tasks.join_all().await.into_iter().max() <= Some(2));
@@ -260,7 +346,9 @@ mod tests {
         let mut clients = JoinSet::new();
         for _ in 0..100 {
             let (workers, held) = (workers.clone(), Arc::clone(&held));
-            clients.spawn(async move { workers.run(move |_| held.fetch_add(1, SeqCst)).await });
+            clients.spawn(async move {
+                workers.run(Party::NOBODY, move |_| held.fetch_add(1, SeqCst)).await
+            });
         }
         until(&workers, |state| state.queue.len() == 100).await;
         clients.shutdown().await;
@@ -288,7 +376,7 @@ mod tests {
         let _busy = occupy(&workers).await;
         tokio::time::pause();
         let (start, given) = (Instant::now(), Arc::clone(&held));
-        let refused = workers.run(move |_| given.fetch_add(1, SeqCst)).await;
+        let refused = workers.run(Party::NOBODY, move |_| given.fetch_add(1, SeqCst)).await;
         assert_eq!((refused, start.elapsed().as_secs()), (Err(NoThread::Busy), 2));
         assert!(workers.lock().queue.is_empty());
         assert_eq!(Arc::strong_count(&held), 1);
@@ -311,12 +399,36 @@ mod tests {
         let workers = workers(1);
         let busy = occupy(&workers).await;
         let (first, second) = (workers.clone(), workers.clone());
-        let panics = tokio::spawn(async move { first.run(|_| panic!("on purpose")).await });
-        let next = tokio::spawn(async move { second.run(|_| 5).await });
+        let panics =
+            tokio::spawn(async move { first.run(Party::NOBODY, |_| panic!("on purpose")).await });
+        let next = tokio::spawn(async move { second.run(Party::NOBODY, |_| 5).await });
         until(&workers, |state| state.queue.len() == 2).await;
         drop(busy);
         assert_eq!(panics.await.unwrap(), Err::<(), _>(NoThread::Died));
         assert_eq!(next.await.unwrap(), Ok(5));
         until(&workers, |state| state.running == 0).await;
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_with_few_jobs_does_not_wait_for_all_of_who_came_with_many() {
+        let workers = workers(1);
+        let busy = occupy(&workers).await;
+        let order = Arc::<Mutex<Vec<u128>>>::default();
+        let mut tasks = JoinSet::new();
+        let mut come = |party: u128| {
+            let (workers, order) = (workers.clone(), Arc::clone(&order));
+            tasks.spawn(async move {
+                let work = move |_: &mut usize| order.lock().unwrap().push(party);
+                workers.run(Party(party), work).await
+            });
+        };
+        for (waiting, party) in [1, 1, 1, 1, 2, 3, 2].into_iter().enumerate() {
+            come(party);
+            until(&workers, |state| state.queue.len() == waiting + 1).await;
+        }
+        drop(busy);
+        until(&workers, |state| state.running == 0).await;
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3, 1, 2, 1, 1]);
+        assert!(workers.lock().waiting.is_empty());
     }
 }

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Executor, Request, Variables};
+use async_graphql::{Executor, Request, ServerError, Variables};
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
-use super::checks::Checks;
 use super::operation::Prepared;
 use super::types::{SharedTypes, Types};
 use super::{Fragments, Refusal, expansion, invalid, literals, parse, typename, values};
 use crate::platform::metrics::Operation;
 use crate::platform::secret::sha256;
-use crate::platform::threads::{NoThread, yield_to_others};
 
 /// Bytes that the remembered documents may take in all, as estimated from their texts and their cost.
 const SIZE_MAX: u64 = 32 * 1024 * 1024;
@@ -21,9 +19,6 @@ const SIZE_MAX: u64 = 32 * 1024 * 1024;
 const SIZE_OF_TEXT: u64 = 50;
 /// Bytes of memory that a selection takes in a merged operation, where type conditions keep it apart.
 const SIZE_OF_SELECTION: u64 = 300;
-/// An operation that costs no more is executed on the spot: every hot path does, a page of a hundred
-/// users among them.
-const CHEAP: u64 = 2_000;
 /// The name of no operation: a request for it is validated and not executed.
 const NO_OPERATION: &str = "-";
 
@@ -38,10 +33,6 @@ pub(crate) struct Documents {
     proven: Cache<Digest, Arc<Proven>>,
     types: SharedTypes,
     allows_introspection: bool,
-    /// For documents that are new.
-    checks: Checks,
-    /// For operations that cost much, up to where they first wait.
-    costly: Checks,
 }
 
 /// A text that has been looked up.
@@ -51,7 +42,7 @@ pub(crate) enum Lookup {
     New(Digest),
 }
 
-/// Of the whole text.
+/// The SHA-256 of a document's whole text.
 type Digest = [u8; 32];
 
 /// What a request asks for.
@@ -70,12 +61,9 @@ pub(crate) struct Scanned {
     pub(crate) variables: Variables,
     /// Which kind of operation it is.
     pub(crate) operation: Operation,
-    pub(crate) cost: Cost,
+    /// What it costs, its checking included.
+    pub(crate) cost: u32,
 }
-
-/// What an operation costs, its checking included.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Cost(u64);
 
 /// A valid document of which every operation is cheap, but for the rows that its variables ask for.
 pub(crate) struct Proven {
@@ -93,37 +81,12 @@ impl Documents {
             .max_capacity(SIZE_MAX)
             .weigher(|_, proven: &Arc<Proven>| proven.size)
             .build();
-        Self {
-            proven,
-            types,
-            allows_introspection,
-            checks: Checks::new("check", || ()),
-            costly: Checks::new("costly", yield_to_others),
-        }
+        Self { proven, types, allows_introspection }
     }
 
     pub(crate) fn look_up(&self, source: &str) -> Lookup {
         let digest = sha256(source.as_bytes());
         self.proven.get(&digest).map_or(Lookup::New(digest), Lookup::Known)
-    }
-
-    /// Begins what a request with a new document does, where it hurts nobody else if it takes too long.
-    pub(crate) async fn begin_new<F>(&self, work: F) -> Result<F::Output, NoThread>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.checks.begin(work).await
-    }
-
-    /// Begins an operation: here when it is cheap, and otherwise on a thread for costly ones, up to where it
-    /// first waits. The rest goes on here.
-    pub(crate) async fn begin<F>(&self, cost: Cost, work: F) -> Result<F::Output, NoThread>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        if cost.0 <= CHEAP { Ok(work.await) } else { self.costly.begin(work).await }
     }
 
     /// Proves a document valid and cheap, unless that has been done before, and makes the operation that
@@ -134,11 +97,12 @@ impl Documents {
         lookup: Lookup,
         asked: Asked<'_>,
     ) -> Result<Scanned, Refusal> {
+        values::check_sizes(&asked.variables)?;
         let proven = match lookup {
             Lookup::Known(proven) => proven,
             Lookup::New(digest) => self.prove(schema, digest, asked.source).await?,
         };
-        self.choose(&proven, asked.operation_name, asked.variables)
+        proven.choose(self.types()?, asked.operation_name, asked.variables)
     }
 
     /// Makes the operation that is to run of a document that has been proven.
@@ -180,13 +144,13 @@ impl Proven {
         let mut document = parse(source)?;
         typename::prepare(&mut document)?;
         let checking = expansion::check(&document)?;
-        literals::check(types, &document)?;
         let operations = document.operations.iter();
         let operations = operations
             .map(|operation| {
                 Prepared::new(types, &document.fragments, operation, allows_introspection, checking)
             })
             .collect::<Result<_, _>>()?;
+        literals::check(types, &document)?;
         let fragments = document.fragments.clone();
         validate(schema, document).await?;
         // What is kept of the operations is at most what checking walked through.
@@ -212,7 +176,9 @@ impl Proven {
             OperationType::Subscription => Operation::None,
         };
         let (document, cost) = prepared.with(types, &self.fragments, &variables, self.checking)?;
-        Ok(Scanned { document, variables, operation, cost: Cost(cost) })
+        // None is above the limit.
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+        Ok(Scanned { document, variables, operation, cost })
     }
 
     /// The one operation to run.
@@ -237,11 +203,19 @@ impl Proven {
 async fn validate(schema: &impl Executor, document: ExecutableDocument) -> Result<(), Refusal> {
     let mut request = Request::new(String::new()).operation_name(NO_OPERATION);
     request.set_parsed_query(document);
-    let errors = schema.execute(request).await.errors;
+    let mut errors = schema.execute(request).await.errors;
     let is_missing =
         |message: &str| message == format!("Unknown operation named \"{NO_OPERATION}\"");
     match errors.as_slice() {
         [only] if only.locations.is_empty() && is_missing(&only.message) => Ok(()),
-        _ => Err(Refusal::Errors(errors)),
+        _ => {
+            // The library finds them in the order of its hash maps.
+            errors.sort_by(|one, other| {
+                let at =
+                    |error: &ServerError| error.locations.first().map(|pos| (pos.line, pos.column));
+                (at(one), &one.message).cmp(&(at(other), &other.message))
+            });
+            Err(Refusal::Errors(errors))
+        }
     }
 }

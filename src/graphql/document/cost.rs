@@ -1,7 +1,9 @@
 //! What an operation costs to execute, in the one unit that a request has a budget of.
 //!
 //! Resolving a field costs 1 for each object: what is selected in a list counts as often as the list may
-//! have entries, and so do the values inside its arguments. A page costs [`STATEMENT`] for asking the database, and a row of any list [`ROW`].
+//! have entries, and so do the values inside its arguments. A page costs [`STATEMENT`] for asking the database, and
+//! a row of any list [`ROW`]. What may be of any size is allowed once ([`ANY_SIZE`]), and introspection costs what the
+//! schema makes of it (`introspection.rs`).
 
 use std::cell::Cell;
 

@@ -18,7 +18,7 @@ const READ_MAX: usize = 8 * 1024 - 1;
 /// so hyper has no head at hand that the state has not seen by itself.
 pub(super) struct Socket<S> {
     stream: S,
-    /// Has the kernel forget what it holds for the client.
+    /// Makes the kernel discard what it holds for the client.
     reset: fn(&S),
     state: Arc<State>,
     /// What has been read and belongs to the next request.

@@ -16,17 +16,12 @@ use crate::platform::metrics::Cut;
 
 /// The bytes that a client has to send or to take in a second (HT-10).
 const RATE_MIN: u64 = 500;
-/// An answer that its client has not taken after this long is late.
-const ANSWER_GRACE: Duration = Duration::from_secs(5);
-/// Bytes that the kernel may hold of an answer: what it has taken of it, the client may not have.
-/// Several segments of loopback, which have 64 KiB: with fewer on their way each waits for a delayed ACK.
-pub(super) const SEND_BUFFER: u32 = 256 * 1024;
-/// Who is behind by this much in the middle of a request or an answer has stalled: one second of that
-/// counts like several between two requests.
+/// An answer of which its client takes nothing for this long is given up.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// Who is behind by this much in the middle of a request, or has taken nothing of an answer for as long, has
+/// stalled: one second of that counts like several between two requests.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 const STALLED_WEIGHT: u32 = 10;
-/// An answer is not cut for a newcomer before its client had this long to take it.
-const ANSWER_SAFE: Duration = Duration::from_secs(1);
 
 /// How long a transfer may take of which so many bytes have passed: as long as the least rate
 /// allows, but not less than `grace` and not more than `most`.
@@ -61,8 +56,9 @@ pub(in crate::http) struct State {
 
 struct Inner {
     phase: Phase,
+    /// When it began, or when the socket last took something of an answer.
     since: Instant,
-    /// That have passed since then.
+    /// That have come in since then, or that the socket has not taken of an answer.
     bytes: u64,
     /// The body of the request has not come in, or not been read, to its end.
     has_body: bool,
@@ -153,10 +149,11 @@ impl State {
         self.lock().has_body = false;
     }
 
-    /// There is an answer. Says whether the body of the request was left unread.
-    pub(super) fn end(&self) -> bool {
+    /// There is an answer, of about this length. Says whether the body of the request was left unread.
+    pub(super) fn end(&self, length: u64) -> bool {
         let mut inner = self.lock();
         inner.enter(Phase::Answer);
+        inner.bytes = length;
         inner.has_waited = false;
         inner.has_body
     }
@@ -165,7 +162,8 @@ impl State {
     pub(super) fn wrote(&self, bytes: usize) {
         let mut inner = self.lock();
         if inner.phase == Phase::Answer {
-            inner.bytes += bytes as u64;
+            inner.since = Instant::now();
+            inner.bytes = inner.bytes.saturating_sub(bytes as u64);
         }
     }
 
@@ -185,7 +183,7 @@ impl State {
         let patience = match inner.phase {
             Phase::Head => self.limits.head,
             Phase::Idle => self.limits.idle,
-            Phase::Answer => patience(inner.bytes, ANSWER_GRACE, self.limits.idle),
+            Phase::Answer => ANSWER_PATIENCE,
             Phase::Body | Phase::Busy => return None,
         };
         Some(inner.since + patience)
@@ -203,6 +201,13 @@ impl State {
     /// How far the client is behind one that is fast enough; `None` while nothing waits for it.
     pub(super) fn lateness(&self, now: Instant) -> Option<Duration> {
         self.lock().lateness(now)
+    }
+
+    /// The bytes of an answer that its client has stopped to take.
+    pub(super) fn left(&self, now: Instant) -> u64 {
+        let inner = self.lock();
+        let is_late = inner.lateness(now).is_some_and(|lateness| lateness >= STALLED_AFTER);
+        if is_late && inner.phase == Phase::Answer { inner.bytes } else { 0 }
     }
 
     #[cfg(test)]
@@ -243,22 +248,16 @@ impl Inner {
         (self.phase, self.since, self.bytes) = (phase, Instant::now(), 0);
     }
 
-    /// Bytes that have surely come from the client or reached it. On a slow network the kernel holds bytes
-    /// for long through no fault of the client: such a client makes room first, but is not cut at once.
-    fn passed(&self) -> u64 {
-        match self.phase {
-            Phase::Answer => self.bytes.saturating_sub(SEND_BUFFER.into()),
-            Phase::Head | Phase::Body | Phase::Busy | Phase::Idle => self.bytes,
-        }
-    }
-
     fn lateness(&self, now: Instant) -> Option<Duration> {
         let waited = now.saturating_duration_since(self.since);
-        let behind = waited.saturating_sub(earned(self.passed()));
+        let behind = match self.phase {
+            Phase::Answer => waited,
+            _ => waited.saturating_sub(earned(self.bytes)),
+        };
         match self.phase {
             _ if self.is_evicted => None,
             Phase::Busy => None,
-            Phase::Answer if waited < ANSWER_SAFE => None,
+            Phase::Answer if behind < STALLED_AFTER => None,
             Phase::Head | Phase::Body | Phase::Answer if behind >= STALLED_AFTER => {
                 Some(behind * STALLED_WEIGHT)
             }
@@ -283,6 +282,10 @@ mod tests {
         state.lateness(Instant::now())
     }
 
+    fn left(state: &State) -> u64 {
+        state.left(Instant::now())
+    }
+
     async fn wait(seconds: u64) {
         tokio::time::advance(Duration::from_secs(seconds)).await;
     }
@@ -302,16 +305,16 @@ mod tests {
         assert!(state.go_on());
         state.end_body();
         assert_eq!(lateness(&state), None, "executing again");
-        assert!(!state.end());
-        assert_eq!(lateness(&state), None, "the answer goes out");
+        assert!(!state.end(900));
+        assert_eq!((lateness(&state), left(&state)), (None, 0), "the answer goes out");
         wait(2).await;
         assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "nobody takes it");
-        state.wrote(SEND_BUFFER as usize);
-        assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "but the kernel");
+        assert_eq!(left(&state), 900);
         state.wrote(400);
-        assert_eq!(lateness(&state), Some(Duration::from_secs(12)), "or too slowly");
-        state.wrote(400);
-        assert_eq!(lateness(&state), Some(Duration::from_millis(400)), "or nearly fast enough");
+        assert_eq!((lateness(&state), left(&state)), (None, 0), "somebody does");
+        wait(1).await;
+        assert_eq!(lateness(&state), Some(Duration::from_secs(10)), "but not all");
+        assert_eq!(left(&state), 500);
         state.flushed();
         wait(2).await;
         assert_eq!(lateness(&state), Some(Duration::from_secs(2)), "idle");
@@ -326,13 +329,12 @@ mod tests {
         wait(10).await;
         state.wait_for_body(since, 5_000);
         assert_eq!(lateness(&state), Some(Duration::ZERO));
-        state.end();
-        wait(4).await;
-        assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(1)));
-        state.wrote(4_000);
-        assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(4)));
-        state.wrote(1 << 30);
-        assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(71)), "at most");
+        state.end(1 << 30);
+        for _ in 0..99 {
+            wait(29).await;
+            assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(1)));
+            state.wrote(1);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -361,7 +363,7 @@ mod tests {
         assert_eq!(first, both.len() - 8);
         assert!(state.begin(Some(9)).is_ok());
         assert_eq!(state.hear(&both[first..]), 8);
-        state.end();
+        state.end(0);
         state.flushed();
         assert_eq!(state.deadline(), Some(Instant::now() + LIMITS.head));
     }

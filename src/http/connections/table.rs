@@ -1,7 +1,7 @@
 //! The live connections, by the address they come from.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::state::State;
+use crate::platform::access::network;
 use crate::platform::metrics::{self, Cut};
 
 /// Who a connection counts for: an IPv4 address, or the /64 of an IPv6 one, since that is what one
@@ -18,13 +19,7 @@ pub(super) struct Client(IpAddr);
 
 impl Client {
     pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = u128::from(address) >> 64 << 64;
-                Self(IpAddr::V6(Ipv6Addr::from(network)))
-            }
-            address @ IpAddr::V4(_) => Self(address),
-        }
+        Self(network(address))
     }
 
     /// The address of what is likely a proxy of the operator's, and no person's.
@@ -106,6 +101,28 @@ impl Table {
             metrics::connection_was_cut(Cut::Crowded);
         }
         has_gone
+    }
+
+    /// Ends the connection with most of an answer that its client has stopped to take, of the address that has most
+    /// of that in all. Says how much it was.
+    pub(super) fn relieve(&self) -> Option<usize> {
+        let mut live = self.lock();
+        let now = Instant::now();
+        let crowds = live.iter().filter_map(|(client, states)| {
+            let left = states.iter().map(|state| state.left(now));
+            let (place, most) = left.clone().enumerate().max_by_key(|(_, left)| *left)?;
+            // Each connection of a proxy is another client's.
+            let rank = if self.is_exempt(*client) { most } else { left.sum() };
+            (most > 0).then_some((rank, most, *client, place))
+        });
+        let (_, most, client, place) = crowds.max_by_key(|(rank, ..)| *rank)?;
+        let states = live.get_mut(&client)?;
+        if !states[place].evict(now) {
+            return None;
+        }
+        states.swap_remove(place);
+        metrics::connection_was_cut(Cut::SlowReader);
+        usize::try_from(most).ok()
     }
 
     /// Whether this is said of exactly so many connections.

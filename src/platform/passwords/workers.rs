@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::argon2id::Worker;
-use crate::platform::threads::{Kind, NoThread, Threads, yield_to_others};
+use crate::platform::threads::{Kind, NoThread, Party, Threads, yield_to_others};
 use crate::platform::{metrics, telemetry};
 
 /// More than any machine has cores for.
@@ -41,7 +41,8 @@ impl Workers {
         work: impl FnOnce(&mut Worker) -> T + Send + 'static,
     ) -> Result<T, NoThread> {
         let (began, waiting) = (Instant::now(), metrics::hash_waits());
-        let done = self.0.run(move |worker| {
+        // The limits of attempts have seen to it that nobody brings many.
+        let done = self.0.run(Party::NOBODY, move |worker| {
             drop(waiting);
             metrics::hash_waited(began.elapsed());
             let began = Instant::now();

@@ -113,7 +113,7 @@ async fn calls(bytes: &[u8], cuts: &[Index]) -> Vec<Called> {
         let state = Arc::clone(&state);
         async move {
             let _ = request.into_body().collect().await;
-            state.end();
+            state.end(0);
             let mut response = Response::new(String::new());
             if is_ambiguous {
                 response.headers_mut().insert(CONNECTION, "close".parse().unwrap());
