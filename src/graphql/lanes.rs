@@ -34,6 +34,8 @@ const SMALL: u32 = 100;
 const CHEAP: u32 = 2_000;
 /// What all operations that are neither small nor costly may cost in all: some 80 MB at most.
 const ROOM: usize = 400_000;
+/// Requests that are longer than most and that come in at once: 50 MB at most.
+const LONG_BODIES: usize = 512;
 /// More than a small machine has cores, so that one stuck document leaves room for others.
 const THREADS: usize = 4;
 /// How long a request waits for a thread, or for room, before its client is told to come back.
@@ -45,6 +47,7 @@ const STUCK_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Lanes {
     room: Arc<Semaphore>,
+    long_bodies: Arc<Semaphore>,
     new: Crew,
     costly: Crew,
     pub(crate) answers: Answers,
@@ -64,6 +67,7 @@ impl Default for Lanes {
     fn default() -> Self {
         Self {
             room: Arc::new(Semaphore::new(ROOM)),
+            long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
             new: Crew::new(Lane::New),
             costly: Crew::new(Lane::Costly),
             answers: Answers::default(),
@@ -72,6 +76,12 @@ impl Default for Lanes {
 }
 
 impl Lanes {
+    /// Room for a request that is longer than most, while it comes in.
+    pub(crate) async fn long_body(&self) -> Result<SemaphorePermit<'_>, NoThread> {
+        let room = timeout(WAIT_MAX, self.long_bodies.acquire()).await;
+        room.ok().and_then(Result::ok).ok_or_else(|| refused(Lane::Body, NoThread::Busy))
+    }
+
     /// Begins to check a new document.
     pub(crate) async fn check<F>(&self, party: Party, work: F) -> Result<F::Output, NoThread>
     where

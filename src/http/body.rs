@@ -9,18 +9,22 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::connections::{State, patience};
-use super::refusal;
+use super::{refusal, refusal_with};
+use crate::graphql::error::Code;
+use crate::graphql::lanes::Lanes;
 use crate::platform::metrics::{self, Cut};
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const LENGTH_MAX: usize = 100 * 1024;
+/// A body of no more is read whatever else comes in.
+const SHORT: usize = 16 * 1024;
 /// A body has this long before the least rate counts (HT-10).
 const GRACE: Duration = Duration::from_secs(2);
 /// The most the whole body may take to come in (HT-03).
@@ -153,8 +157,10 @@ async fn discard(mut body: Incoming) {
     }
 }
 
-/// The whole body, or the refusal of one that is too long, too slow or broken.
-pub(super) async fn read(mut body: Body) -> Result<Bytes, Response> {
+/// The whole body, or the refusal of one that is too long, too slow or broken. Beyond some length it has to wait
+/// for room, so that no crowd of clients that send slowly takes all of the memory.
+pub(super) async fn read(lanes: &Lanes, mut body: Body) -> Result<Bytes, Response> {
+    let mut room = None;
     if body.size_hint().lower() > LENGTH_MAX as u64 {
         return Err(too_long());
     }
@@ -164,7 +170,13 @@ pub(super) async fn read(mut body: Body) -> Result<Bytes, Response> {
         if whole.len() + data.len() > LENGTH_MAX {
             return Err(too_long());
         }
+        if whole.len() + data.len() > SHORT && room.is_none() {
+            room = Some(lanes.long_body().await.map_err(|_busy| crowded())?);
+        }
         // Copied, since a frame of one byte keeps the whole buffer that it was read into.
+        if whole.capacity() < whole.len() + data.len() {
+            whole.reserve_exact(data.len().max(whole.len() / 8));
+        }
         whole.extend_from_slice(&data);
     }
     Ok(whole.into())
@@ -172,6 +184,12 @@ pub(super) async fn read(mut body: Body) -> Result<Bytes, Response> {
 
 fn too_long() -> Response {
     last(refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB"))
+}
+
+fn crowded() -> Response {
+    let message = "Too many long requests come in at once: try again in a moment";
+    let refused = refusal_with(Code::ServiceUnavailable, StatusCode::SERVICE_UNAVAILABLE, message);
+    last(([(RETRY_AFTER, "2")], refused).into_response())
 }
 
 fn broken_off(error: &(dyn Error + 'static)) -> Response {
@@ -222,20 +240,40 @@ mod tests {
 
     #[test]
     fn a_body_that_comes_byte_by_byte_takes_no_more_room_than_its_size() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut whole = None;
-        let counted = measure(|| whole = Some(runtime.block_on(read(Body::new(Bytewise(50_000))))));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let (lanes, mut whole) = (Lanes::default(), None);
+        let counted =
+            measure(|| whole = Some(runtime.block_on(read(&lanes, Body::new(Bytewise(50_000))))));
         assert_eq!(whole.unwrap().unwrap().len(), 50_000);
         assert!(counted.bytes_max < 2 * 50_000 + 16 * 1024, "{} bytes", counted.bytes_max);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_body_is_refused_when_many_come_in_at_once_and_a_short_one_is_not() {
+        let (lanes, mut others) = (Lanes::default(), Vec::new());
+        let mut crowd = async || {
+            while let Ok(other) = lanes.long_body().await {
+                others.push(other);
+            }
+        };
+        crowd().await;
+        let refused = read(&lanes, Body::new(Bytewise(SHORT + 1))).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(read(&lanes, Body::new(Bytewise(SHORT))).await.unwrap().len(), SHORT);
+        drop(others);
+        assert_eq!(read(&lanes, Body::new(Bytewise(SHORT + 1))).await.unwrap().len(), SHORT + 1);
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_long_is_refused_before_or_while_it_comes() {
         for body in [Body::from("x".repeat(LENGTH_MAX + 1)), Body::new(Bytewise(LENGTH_MAX + 1))] {
-            let refused = read(body).await.unwrap_err();
+            let refused = read(&Lanes::default(), body).await.unwrap_err();
             assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
             assert_eq!(refused.headers()[CONNECTION], "close");
         }
-        assert_eq!(read(Body::new(Bytewise(LENGTH_MAX))).await.unwrap().len(), LENGTH_MAX);
+        assert_eq!(
+            read(&Lanes::default(), Body::new(Bytewise(LENGTH_MAX))).await.unwrap().len(),
+            LENGTH_MAX
+        );
     }
 }

@@ -51,13 +51,13 @@ use super::framing::Ambiguous;
 use crate::graphql::lanes::Answers;
 use crate::platform::metrics;
 
-/// Connections at once. Each may hold a request's head and body, 200 KiB in all.
+/// Connections at once. Each may hold a request's head and body.
 const CONNECTIONS_MAX: u32 = 2048;
 /// Open files that are not connections of clients: the database's, the log's, the program's.
 const FILES_RESERVED: u32 = 128;
-/// The most a request's line and headers may hold: beyond it hyper answers 431. It answers 414
-/// to a request line of 64 KiB, and 431 to more than 100 headers.
-const HEAD_LENGTH_MAX: usize = 96 * 1024;
+/// The most a request's line and headers may hold: beyond it hyper answers 431, as it does to more than 100
+/// headers.
+const HEAD_LENGTH_MAX: usize = 32 * 1024;
 /// The pause after an accept that failed for want of something, before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a place is looked for again, when all connections are at work.
@@ -67,6 +67,9 @@ const RELIEF_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that the kernel takes of an answer beyond what it sends: it would let megabytes pile up for a
 /// client that does not read, and what it takes would not tell whether the client does.
 const UNSENT_MAX: u32 = 32 * 1024;
+/// Bytes that the kernel holds of what a client sends while nobody reads it. It would take megabytes of requests
+/// behind one that is executed.
+const UNREAD_MAX: usize = 32 * 1024;
 /// An address that has too many connections is told of at most so often.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
@@ -229,10 +232,12 @@ impl Connections {
     fn attend(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         // An answer is written at once; waiting for more to send would only delay it.
         let _ = stream.set_nodelay(true);
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_recv_buffer_size(UNREAD_MAX);
         #[cfg(target_os = "linux")]
-        let _ = SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_MAX);
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_MAX);
         #[cfg(not(target_os = "linux"))]
-        let _ = SockRef::from(&stream).set_send_buffer_size(UNSENT_MAX as usize);
+        let _ = socket.set_send_buffer_size(UNSENT_MAX as usize);
         let reset = |stream: &TcpStream| {
             let _ = stream.set_zero_linger();
         };

@@ -96,7 +96,7 @@ async fn answer(
     })?;
     let client = Client { token_mode, ..client };
     let cookie = request::cookie(&client, headers)?;
-    let parsed = call::parse(&body::read(body).await?);
+    let parsed = call::parse(&body::read(&app.lanes, body).await?);
     let request_id = request::id_of(&client);
     let call = match parsed {
         Ok(call) => call,

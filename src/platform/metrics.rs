@@ -78,7 +78,7 @@ fn begin_at_zero() {
         counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).absolute(0);
     }
     counter!(HASHES_REFUSED).absolute(0);
-    for lane in [Lane::New, Lane::Shared, Lane::Costly] {
+    for lane in [Lane::Body, Lane::New, Lane::Shared, Lane::Costly] {
         counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).absolute(0);
         counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).absolute(0);
         gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()).set(0);
@@ -289,9 +289,11 @@ pub(crate) fn hash_took(time: Duration) {
     histogram!(HASH_SECONDS).record(time);
 }
 
-/// Where an operation runs.
+/// Where an operation waits and runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
+    /// Before it has come in, since it is long.
+    Body,
     /// On the threads for documents that nobody has sent before.
     New,
     /// Among the requests that are cheap, in the room that there is for those that are less so.
@@ -303,6 +305,7 @@ pub(crate) enum Lane {
 impl Lane {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Body => "body",
             Self::New => "new",
             Self::Shared => "shared",
             Self::Costly => "costly",

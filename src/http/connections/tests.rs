@@ -6,6 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::graphql::lanes::Lanes;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &[u8] = b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\na";
@@ -226,7 +227,7 @@ async fn connect(router: Router, buffer: usize) -> DuplexStream {
 
 fn reading() -> Router {
     let read = |body: Body| async move {
-        match crate::http::body::read(body).await {
+        match crate::http::body::read(&Lanes::default(), body).await {
             Ok(body) => body.len().to_string().into_response(),
             Err(refused) => refused,
         }
