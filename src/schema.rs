@@ -2,9 +2,10 @@
 
 pub(crate) mod node;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use axum::body::Bytes;
 use moka::sync::Cache;
 
 use self::node::NodeQuery;
@@ -81,7 +82,7 @@ pub(crate) fn export(listing: Listing) -> String {
 }
 
 /// The schema in the definition language as callers may see it, made once for all who meet the same rules.
-pub(crate) struct OwnSdl(Cache<Vec<Rule>, Arc<str>>);
+pub(crate) struct OwnSdl(Cache<Vec<Rule>, Bytes>);
 
 /// There are few kinds of callers; a further one takes the place of another.
 const KINDS_MAX: u64 = 32;
@@ -94,7 +95,7 @@ impl Default for OwnSdl {
 
 impl OwnSdl {
     /// The schema for who meets these rules and no other.
-    pub(crate) fn of(&self, rules: &[Rule]) -> Arc<str> {
+    pub(crate) fn of(&self, rules: &[Rule]) -> Bytes {
         self.0.get_with_by_ref(rules, || export(Listing::Only(rules.to_vec())).into())
     }
 }

@@ -17,8 +17,8 @@ use crate::platform::passwords::hash::HashError;
 /// What resolvers return.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
 
-/// After this long a client may try again what the database had no time for.
-const RETRY_AFTER_SECONDS: u32 = 1;
+/// After this long a client may try again what there was no time or no room for.
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident;)*) => {

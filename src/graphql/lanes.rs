@@ -1,15 +1,17 @@
 //! Where an operation runs, and beside how many others, by what it costs.
 //!
 //! What every front end asks for all day runs at once, where it came in. What costs more needs room first,
-//! of which there is so much in the whole process, and what costs much has threads of its own, from its
-//! beginning to its end: so no more of it is in progress than there are threads, and each caller has its turn.
-//! Neither begins while the answers that clients do not take hold too much (`answers.rs`).
+//! of which there is so much in the whole process (`shared.rs`), and what costs much has threads of its own, from
+//! its beginning to its end: so no more of it is in progress than there are threads. Each caller has its turn, and
+//! none has everything. Neither begins while the answers that clients do not take hold too much (`answers.rs`).
 //!
 //! A document that nobody has sent before is checked, and executed up to where it first waits, on a few threads that
 //! do nothing else. Its cost has been counted by then. Should a document slip through all the same, it
 //! blocks one of these threads, but no request with a known document, no health check and no signal.
 
 mod answers;
+mod bodies;
+mod shared;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -19,26 +21,25 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
 
 pub(crate) use self::answers::Answers;
+use self::answers::{BEFORE_COSTLY, BEFORE_SHARED};
+pub(crate) use self::bodies::Bodies;
+use self::shared::{Room, Shared};
 use crate::platform::metrics::{self, Lane};
 use crate::platform::threads::{Kind, NoThread, Party, Threads};
 
 /// An operation that costs no more runs whatever else does: some ten kilobytes of an answer.
-const SMALL: u32 = 100;
+const SMALL_MAX: u32 = 100;
 /// What costs more than this has threads of its own. A page of a hundred users does not.
-const CHEAP: u32 = 2_000;
-/// What all operations that are neither small nor costly may cost in all: some 80 MB at most.
-const ROOM: usize = 400_000;
-/// Requests that are longer than most and that come in at once: 50 MB at most.
-const LONG_BODIES: usize = 512;
+const CHEAP_MAX: u32 = 2_000;
 /// More than a small machine has cores, so that one stuck document leaves room for others.
 const THREADS: usize = 4;
-/// How long a request waits for a thread, or for room, before its client is told to come back.
+/// How long a request waits for a thread, or for room, each time, before its client is told to come back.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 /// From then on what holds a thread without waiting for anything counts as stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
@@ -46,16 +47,16 @@ const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// The lanes of this process, shared by all clones.
 #[derive(Clone)]
 pub(crate) struct Lanes {
-    room: Arc<Semaphore>,
-    long_bodies: Arc<Semaphore>,
+    shared: Arc<Shared>,
     new: Crew,
     costly: Crew,
     pub(crate) answers: Answers,
+    pub(crate) bodies: Bodies,
 }
 
-/// An operation that may run.
+/// What is known of an operation that may run.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Order {
+pub(crate) struct Weight {
     /// In the unit of the document's limit `cost`.
     pub(crate) cost: u32,
     pub(crate) party: Party,
@@ -66,22 +67,16 @@ pub(crate) struct Order {
 impl Default for Lanes {
     fn default() -> Self {
         Self {
-            room: Arc::new(Semaphore::new(ROOM)),
-            long_bodies: Arc::new(Semaphore::new(LONG_BODIES)),
+            shared: Arc::default(),
             new: Crew::new(Lane::New),
             costly: Crew::new(Lane::Costly),
             answers: Answers::default(),
+            bodies: Bodies::default(),
         }
     }
 }
 
 impl Lanes {
-    /// Room for a request that is longer than most, while it comes in.
-    pub(crate) async fn long_body(&self) -> Result<SemaphorePermit<'_>, NoThread> {
-        let room = timeout(WAIT_MAX, self.long_bodies.acquire()).await;
-        room.ok().and_then(Result::ok).ok_or_else(|| refused(Lane::Body, NoThread::Busy))
-    }
-
     /// Begins to check a new document.
     pub(crate) async fn check<F>(&self, party: Party, work: F) -> Result<F::Output, NoThread>
     where
@@ -92,34 +87,39 @@ impl Lanes {
     }
 
     /// Runs an operation where it belongs.
-    pub(crate) async fn run<F>(&self, order: Order, work: F) -> Result<F::Output, NoThread>
+    pub(crate) async fn run<F>(&self, weight: Weight, work: F) -> Result<F::Output, NoThread>
     where
         F: Future + Send + Unpin + 'static,
         F::Output: Send + 'static,
     {
-        let Order { cost, party, is_new } = order;
-        if cost > CHEAP {
-            let answers = self.answers.clone();
-            let work = Box::pin(async move {
-                timeout(WAIT_MAX, answers.leave_room(1)).await.ok()?;
-                Some(work.await)
-            });
-            let done = self.costly.run(party, work).await?;
-            return done.ok_or_else(|| refused(Lane::Costly, NoThread::Busy));
+        let Weight { cost, party, is_new } = weight;
+        if cost <= SMALL_MAX {
+            return if is_new { self.new.begin(party, work).await } else { Ok(work.await) };
         }
-        let _room = if cost > SMALL { Some(self.room(cost).await?) } else { None };
-        if is_new { self.new.begin(party, work).await } else { Ok(work.await) }
+        let lanes = self.clone();
+        if cost > CHEAP_MAX {
+            let work = Box::pin(async move {
+                let room = lanes.answers.leave_room(BEFORE_COSTLY);
+                in_time(Lane::Costly, room).await?;
+                Ok(work.await)
+            });
+            return self.costly.run(party, work).await?;
+        }
+        let work = Box::pin(async move {
+            let _room = in_time(Lane::Shared, lanes.room(party, cost)).await?;
+            Ok(work.await)
+        });
+        if is_new { self.new.begin(party, work).await? } else { work.await }
     }
 
-    async fn room(&self, cost: u32) -> Result<SemaphorePermit<'_>, NoThread> {
-        let room = async {
-            // What costs much waits first.
-            self.answers.leave_room(2).await;
-            self.room.acquire_many(cost).await.ok()
-        };
-        let room = timeout(WAIT_MAX, room).await.ok().flatten();
-        room.ok_or_else(|| refused(Lane::Shared, NoThread::Busy))
+    async fn room(&self, party: Party, cost: u32) -> Room<'_> {
+        self.answers.leave_room(BEFORE_SHARED).await;
+        self.shared.room(party, cost).await
     }
+}
+
+async fn in_time<F: Future>(lane: Lane, room: F) -> Result<F::Output, NoThread> {
+    timeout(WAIT_MAX, room).await.map_err(|_elapsed| refused(lane, NoThread::Busy))
 }
 
 /// Counts what was refused for want of a thread or of room.
@@ -218,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    const NOBODY: Party = Party::NOBODY;
+    const NOBODY: Party = Party::Anybody;
 
     /// What it takes to wait twice, and the threads on which it did so.
     async fn wait_twice() -> [std::thread::ThreadId; 2] {
@@ -241,10 +241,10 @@ mod tests {
     async fn what_is_costly_stays_elsewhere_and_what_is_not_stays_here() {
         let (here, lanes) = (std::thread::current().id(), Lanes::default());
         for (cost, is_elsewhere) in
-            [(1, false), (SMALL + 1, false), (CHEAP, false), (CHEAP + 1, true)]
+            [(1, false), (SMALL_MAX + 1, false), (CHEAP_MAX, false), (CHEAP_MAX + 1, true)]
         {
-            let order = Order { cost, party: NOBODY, is_new: false };
-            let [first, then] = lanes.run(order, Box::pin(wait_twice())).await.unwrap();
+            let weight = Weight { cost, party: NOBODY, is_new: false };
+            let [first, then] = lanes.run(weight, Box::pin(wait_twice())).await.unwrap();
             assert_eq!(first != here, is_elsewhere, "{cost}");
             assert_eq!(then, first, "{cost}");
         }
@@ -285,23 +285,29 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_neither_small_nor_costly_waits_for_room() {
-        let (lanes, count) = (Lanes::default(), ROOM / CHEAP as usize);
-        let order = |cost| Order { cost, party: NOBODY, is_new: false };
+        let (lanes, held) = (Lanes::default(), Arc::new(()));
+        let weight = |cost| Weight { cost, party: NOBODY, is_new: false };
         let mut running = tokio::task::JoinSet::new();
+        let count = shared::ROOM_OF_ONE / CHEAP_MAX as usize;
         for _ in 0..count {
-            let lanes = lanes.clone();
-            running.spawn(async move {
-                lanes.run(order(CHEAP), Box::pin(std::future::pending::<()>())).await
+            let (lanes, holds) = (lanes.clone(), Arc::clone(&held));
+            let work = Box::pin(async move {
+                let _holds = Arc::clone(&holds);
+                std::future::pending::<()>().await;
             });
+            running.spawn(async move { lanes.run(weight(CHEAP_MAX), work).await });
         }
-        while lanes.room.available_permits() > 0 {
+        while Arc::strong_count(&held) < 1 + 2 * count {
             yield_now().await;
         }
         tokio::time::pause();
-        assert_eq!(lanes.run(order(SMALL), Box::pin(async { 5 })).await, Ok(5));
-        assert_eq!(lanes.run(order(SMALL + 1), Box::pin(async { 5 })).await, Err(NoThread::Busy));
+        let five = || Box::pin(async { 5 });
+        assert_eq!(lanes.run(weight(SMALL_MAX), five()).await, Ok(5));
+        assert_eq!(lanes.run(weight(SMALL_MAX + 1), five()).await, Err(NoThread::Busy));
+        let other = Weight { party: Party::Address([192, 0, 2, 1].into()), ..weight(CHEAP_MAX) };
+        assert_eq!(lanes.run(other, five()).await, Ok(5));
         running.shutdown().await;
-        assert_eq!(lanes.run(order(SMALL + 1), Box::pin(async { 5 })).await, Ok(5));
+        assert_eq!(lanes.run(weight(SMALL_MAX + 1), five()).await, Ok(5));
     }
 
     #[tokio::test]
@@ -309,9 +315,9 @@ mod tests {
         let lanes = Lanes::default();
         let mut held = Vec::new();
         for waiting in 0..=2 {
-            for (place, cost) in [CHEAP + 1, CHEAP, SMALL].into_iter().enumerate() {
-                let order = Order { cost, party: Party::NOBODY, is_new: false };
-                let is_refused = lanes.run(order, Box::pin(async { 5 })).await.is_err();
+            for (place, cost) in [CHEAP_MAX + 1, CHEAP_MAX, SMALL_MAX].into_iter().enumerate() {
+                let weight = Weight { cost, party: Party::Anybody, is_new: false };
+                let is_refused = lanes.run(weight, Box::pin(async { 5 })).await.is_err();
                 assert_eq!(is_refused, place < waiting, "{cost} beside {waiting}");
             }
             held.push(lanes.answers.hold(vec![0; 70 * 1024 * 1024]));

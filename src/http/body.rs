@@ -13,18 +13,19 @@ use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
 use super::connections::{State, patience};
 use super::{refusal, refusal_with};
-use crate::graphql::error::Code;
-use crate::graphql::lanes::Lanes;
+use crate::graphql::error::{Code, RETRY_AFTER_SECONDS};
+use crate::graphql::lanes::Bodies;
 use crate::platform::metrics::{self, Cut};
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const LENGTH_MAX: usize = 100 * 1024;
 /// A body of no more is read whatever else comes in.
-const SHORT: usize = 16 * 1024;
+pub(super) const SHORT: usize = 16 * 1024;
 /// A body has this long before the least rate counts (HT-10).
 const GRACE: Duration = Duration::from_secs(2);
 /// The most the whole body may take to come in (HT-03).
@@ -158,9 +159,13 @@ async fn discard(mut body: Incoming) {
 }
 
 /// The whole body, or the refusal of one that is too long, too slow or broken. Beyond some length it has to wait
-/// for room, so that no crowd of clients that send slowly takes all of the memory.
-pub(super) async fn read(lanes: &Lanes, mut body: Body) -> Result<Bytes, Response> {
-    let mut room = None;
+/// for a place, so that no crowd of clients that send slowly takes all of the memory, and keeps it until what is
+/// returned is dropped.
+pub(super) async fn read(
+    bodies: &Bodies,
+    mut body: Body,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Response> {
+    let mut place = None;
     if body.size_hint().lower() > LENGTH_MAX as u64 {
         return Err(too_long());
     }
@@ -170,8 +175,8 @@ pub(super) async fn read(lanes: &Lanes, mut body: Body) -> Result<Bytes, Respons
         if whole.len() + data.len() > LENGTH_MAX {
             return Err(too_long());
         }
-        if whole.len() + data.len() > SHORT && room.is_none() {
-            room = Some(lanes.long_body().await.map_err(|_busy| crowded())?);
+        if whole.len() + data.len() > SHORT && place.is_none() {
+            place = Some(bodies.place().await.map_err(|_busy| crowded())?);
         }
         // Copied, since a frame of one byte keeps the whole buffer that it was read into.
         if whole.capacity() < whole.len() + data.len() {
@@ -179,7 +184,7 @@ pub(super) async fn read(lanes: &Lanes, mut body: Body) -> Result<Bytes, Respons
         }
         whole.extend_from_slice(&data);
     }
-    Ok(whole.into())
+    Ok((whole.into(), place))
 }
 
 fn too_long() -> Response {
@@ -188,8 +193,9 @@ fn too_long() -> Response {
 
 fn crowded() -> Response {
     let message = "Too many long requests come in at once: try again in a moment";
-    let refused = refusal_with(Code::ServiceUnavailable, StatusCode::SERVICE_UNAVAILABLE, message);
-    last(([(RETRY_AFTER, "2")], refused).into_response())
+    let code = Code::ServiceUnavailable;
+    let refused = refusal_with(code, code.status(), message);
+    last(([(RETRY_AFTER, RETRY_AFTER_SECONDS)], refused).into_response())
 }
 
 fn broken_off(error: &(dyn Error + 'static)) -> Response {
@@ -241,38 +247,38 @@ mod tests {
     #[test]
     fn a_body_that_comes_byte_by_byte_takes_no_more_room_than_its_size() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let (lanes, mut whole) = (Lanes::default(), None);
+        let (bodies, mut whole) = (Bodies::default(), None);
         let counted =
-            measure(|| whole = Some(runtime.block_on(read(&lanes, Body::new(Bytewise(50_000))))));
-        assert_eq!(whole.unwrap().unwrap().len(), 50_000);
+            measure(|| whole = Some(runtime.block_on(read(&bodies, Body::new(Bytewise(50_000))))));
+        assert_eq!(whole.unwrap().unwrap().0.len(), 50_000);
         assert!(counted.bytes_max < 2 * 50_000 + 16 * 1024, "{} bytes", counted.bytes_max);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_long_body_is_refused_when_many_come_in_at_once_and_a_short_one_is_not() {
-        let (lanes, mut others) = (Lanes::default(), Vec::new());
+        let (bodies, mut others) = (Bodies::default(), Vec::new());
         let mut crowd = async || {
-            while let Ok(other) = lanes.long_body().await {
+            while let Ok(other) = bodies.place().await {
                 others.push(other);
             }
         };
         crowd().await;
-        let refused = read(&lanes, Body::new(Bytewise(SHORT + 1))).await.unwrap_err();
+        let refused = read(&bodies, Body::new(Bytewise(SHORT + 1))).await.unwrap_err();
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(read(&lanes, Body::new(Bytewise(SHORT))).await.unwrap().len(), SHORT);
+        assert_eq!(read(&bodies, Body::new(Bytewise(SHORT))).await.unwrap().0.len(), SHORT);
         drop(others);
-        assert_eq!(read(&lanes, Body::new(Bytewise(SHORT + 1))).await.unwrap().len(), SHORT + 1);
+        assert_eq!(read(&bodies, Body::new(Bytewise(SHORT + 1))).await.unwrap().0.len(), SHORT + 1);
     }
 
     #[tokio::test]
     async fn a_body_that_is_too_long_is_refused_before_or_while_it_comes() {
         for body in [Body::from("x".repeat(LENGTH_MAX + 1)), Body::new(Bytewise(LENGTH_MAX + 1))] {
-            let refused = read(&Lanes::default(), body).await.unwrap_err();
+            let refused = read(&Bodies::default(), body).await.unwrap_err();
             assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
             assert_eq!(refused.headers()[CONNECTION], "close");
         }
         assert_eq!(
-            read(&Lanes::default(), Body::new(Bytewise(LENGTH_MAX))).await.unwrap().len(),
+            read(&Bodies::default(), Body::new(Bytewise(LENGTH_MAX))).await.unwrap().0.len(),
             LENGTH_MAX
         );
     }

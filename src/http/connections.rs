@@ -5,7 +5,7 @@
 //!
 //! A connection that waits for its client costs a place that another may need, whether it waits for
 //! a head, for a body, for the next request or for its answer to be taken. So it waits for a limited
-//! time, and for less when bytes pass too slowly. An address may have a limited number of places, and
+//! time, for less when a request comes in too slowly, and for less again when memory is short. An address may have a limited number of places, and
 //! once all are taken, the address that has most of them makes room: its slowest connection goes, but
 //! never one whose request is executed (HT-10).
 
@@ -46,9 +46,9 @@ use self::socket::Socket;
 use self::state::Unfit;
 pub(super) use self::state::{State, patience};
 use self::table::{Admission, Client, Table};
-use super::body::Arriving;
+use super::body::{Arriving, SHORT};
 use super::framing::Ambiguous;
-use crate::graphql::lanes::Answers;
+use crate::graphql::lanes::Lanes;
 use crate::platform::metrics;
 
 /// Connections at once. Each may hold a request's head and body.
@@ -62,7 +62,7 @@ const HEAD_LENGTH_MAX: usize = 32 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a place is looked for again, when all connections are at work.
 const CROWDED_PAUSE: Duration = Duration::from_millis(10);
-/// The pause before it is looked again whether answers hold too much.
+/// The pause before it is looked again whether clients hold too much.
 const RELIEF_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes that the kernel takes of an answer beyond what it sends: it would let megabytes pile up for a
 /// client that does not read, and what it takes would not tell whether the client does.
@@ -80,6 +80,8 @@ pub(super) struct Limits {
     pub(super) head: Duration,
     /// From an answer to the next request's first byte.
     pub(super) idle: Duration,
+    /// In which a client takes nothing of an answer.
+    pub(super) answer: Duration,
     pub(super) connections: u32,
     /// Of them, from one IPv4 address or one /64 of IPv6.
     pub(super) per_address: u32,
@@ -87,7 +89,8 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new(per_address: u32) -> Self {
-        let (head, idle) = (Duration::from_secs(10), Duration::from_secs(75));
+        let seconds = Duration::from_secs;
+        let (head, idle, answer) = (seconds(10), seconds(75), seconds(30));
         let connections = match files_max() {
             Some(files) => {
                 files.saturating_sub(FILES_RESERVED).max(files / 2).clamp(1, CONNECTIONS_MAX)
@@ -97,7 +100,7 @@ impl Limits {
         if connections < CONNECTIONS_MAX {
             tracing::warn!("the limit of open files allows {connections} connections at once");
         }
-        Self { head, idle, connections, per_address }
+        Self { head, idle, answer, connections, per_address }
     }
 }
 
@@ -123,14 +126,14 @@ pub(super) struct Connections {
     limits: Limits,
     places: Arc<Semaphore>,
     table: Arc<Table>,
-    answers: Answers,
+    lanes: Lanes,
     warned: Mutex<Option<Instant>>,
     stop: watch::Sender<()>,
 }
 
 impl Connections {
     /// From addresses that are `exempt` any number of connections may come: they are proxies.
-    pub(super) fn new(router: Router, limits: Limits, exempt: &[IpNet], answers: Answers) -> Self {
+    pub(super) fn new(router: Router, limits: Limits, exempt: &[IpNet], lanes: Lanes) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections as usize));
         let table = Arc::new(Table::new(limits.per_address, exempt));
         Self {
@@ -138,7 +141,7 @@ impl Connections {
             limits,
             places,
             table,
-            answers,
+            lanes,
             warned: Mutex::default(),
             stop: watch::Sender::default(),
         }
@@ -166,17 +169,34 @@ impl Connections {
         }
     }
 
-    /// Cuts off for ever whoever does not take an answer, when those that are not taken hold too much.
+    /// Cuts off for ever who does not take an answer, when those that are not taken hold too much, and who sends a
+    /// long body slowly, when others wait to send theirs.
     pub(super) async fn relieve(&self) {
+        let Lanes { answers, bodies, .. } = &self.lanes;
         loop {
-            self.answers.crowd().await;
-            while let Some(mut excess) = self.answers.excess() {
-                while excess > 0
-                    && let Some(length) = self.table.relieve()
-                {
-                    excess = excess.saturating_sub(length);
+            tokio::select! {
+                () = answers.crowd() => {}
+                () = bodies.crowd() => {}
+            }
+            loop {
+                let (mut excess, waiting) = (answers.excess().unwrap_or(0), bodies.waiting());
+                if excess == 0 && waiting == 0 {
+                    break;
                 }
-                // It takes a moment until what was cut off is gone, or until more have stalled.
+                let now = Instant::now();
+                while excess > 0
+                    && let Some(held) = self.table.relieve(|state| state.held_by_answer(now))
+                {
+                    excess = excess.saturating_sub(held);
+                }
+                let long = |state: &State| match state.held_by_body(now) {
+                    held if held > SHORT => held,
+                    _ => 0,
+                };
+                for _ in 0..waiting {
+                    self.table.relieve(long);
+                }
+                // It takes a moment until what was cut off is gone, or until more are late.
                 tokio::time::sleep(RELIEF_PAUSE).await;
             }
         }
@@ -311,7 +331,7 @@ fn service(
             }
             let mut answer = answering.await;
             let length = answer.as_ref().map_or(0, |answer| answer.body().size_hint().lower());
-            let has_unread_body = state.end(length);
+            let has_unread_body = state.end(usize::try_from(length).unwrap_or(usize::MAX));
             if let (true, Ok(answer)) = (is_last || has_unread_body, &mut answer) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
-use crate::graphql::lanes::Order;
+use crate::graphql::lanes::Weight;
 use crate::graphql::loader::Loaders;
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused, network};
 use crate::platform::metrics::Operation;
@@ -96,7 +96,9 @@ async fn answer(
     })?;
     let client = Client { token_mode, ..client };
     let cookie = request::cookie(&client, headers)?;
-    let parsed = call::parse(&body::read(&app.lanes, body).await?);
+    let (body, _place) = body::read(&app.lanes.bodies, body).await?;
+    let parsed = call::parse(&body);
+    drop(body);
     let request_id = request::id_of(&client);
     let call = match parsed {
         Ok(call) => call,
@@ -110,17 +112,17 @@ async fn answer(
         return Ok(finish(app, Worked::failed(ApiError::overdue()), media, request_id));
     }
     let identity = Identity { client, bearer, cookie };
-    let begun = begin(app.clone(), call, identity);
-    let worked = match tokio::time::timeout(ANSWER_MAX, begun).await {
-        Ok(Ok(worked)) => worked,
-        Ok(Err(NoThread::Busy)) => Worked::failed(ApiError::overdue()),
-        Ok(Err(NoThread::Died)) => return Err(failure(request_id)),
+    let begun = begin(app.clone(), call, identity, media);
+    let overdue = || finish(app, Worked::failed(ApiError::overdue()), media, request_id);
+    match tokio::time::timeout(ANSWER_MAX, begun).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(NoThread::Busy)) => Ok(overdue()),
+        Ok(Err(NoThread::Died)) => Err(failure(request_id)),
         Err(_elapsed) => {
             tracing::error!("a request took too long and was given up");
-            Worked::failed(ApiError::overdue())
+            Ok(overdue())
         }
-    };
-    Ok(finish(app, worked, media, request_id))
+    }
 }
 
 /// Who sent a request, before it is known whether that is true.
@@ -162,10 +164,16 @@ impl Worked {
 /// Scans the document, recognises the caller and executes the operation, where it belongs by its cost and in
 /// its caller's turn. What may change threads is boxed: each hand that it goes through would copy its several
 /// kilobytes.
-async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThread> {
+async fn begin(
+    app: App,
+    call: Call,
+    identity: Identity,
+    media: MediaType,
+) -> Result<Response, NoThread> {
+    let request_id = request::id_of(&identity.client);
     let lookup = app.documents.look_up(&call.query);
     let is_new = matches!(lookup, Lookup::New(_));
-    let stranger = identity.client.ip.map_or(Party::NOBODY, |ip| network(ip).into());
+    let stranger = identity.client.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)));
     let scanned = match lookup {
         Lookup::Known(proven) => choose(&app.documents, &proven, call),
         new @ Lookup::New(_) => {
@@ -174,21 +182,27 @@ async fn begin(app: App, call: Call, identity: Identity) -> Result<Worked, NoThr
     };
     let scanned = match scanned {
         Ok(scanned) => scanned,
-        Err(refused) => return Ok(Worked::refused(refused_document(refused))),
+        Err(refused) => {
+            let refused = Worked::refused(refused_document(refused));
+            return Ok(finish(&app, refused, media, request_id));
+        }
     };
     let (operation, cost) = (scanned.operation, scanned.cost);
     let token = identity.bearer.as_ref().map(ExposeSecret::expose_secret);
     let authenticating = app.sessions.authenticate(token);
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
-        Err(error) => return Ok(Worked { operation, ..Worked::failed(ApiError::from(error)) }),
+        Err(error) => {
+            let failed = Worked { operation, ..Worked::failed(ApiError::from(error)) };
+            return Ok(finish(&app, failed, media, request_id));
+        }
     };
     let party = match &authentication {
-        Authentication::Viewer(viewer) => viewer.user.id.into(),
+        Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
         Authentication::Anonymous(_) => stranger,
     };
-    let work = Box::pin(work(app.clone(), scanned, identity, authentication));
-    app.lanes.run(Order { cost, party, is_new }, work).await
+    let work = Box::pin(work(app.clone(), scanned, identity, authentication, media));
+    app.lanes.run(Weight { cost, party, is_new }, work).await
 }
 
 /// None of the call is kept but what the operation takes of it, here and in `scan`.
@@ -202,13 +216,14 @@ async fn scan(app: App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> 
     app.documents.scan(&app.schema, lookup, asked).await
 }
 
-/// Executes an operation.
+/// Executes an operation, and writes its answer.
 async fn work(
     app: App,
     scanned: Scanned,
     identity: Identity,
     authentication: Authentication,
-) -> Worked {
+    media: MediaType,
+) -> Response {
     let Scanned { document, variables, operation, cost: _ } = scanned;
     let Identity { client, bearer, cookie } = identity;
     let challenge = challenge(&authentication);
@@ -227,7 +242,7 @@ async fn work(
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
         app.refusals.tell(refusal, viewer.as_ref(), &client);
     }
-    Worked { response, operation, challenge }
+    finish(&app, Worked { response, operation, challenge }, media, request::id_of(&client))
 }
 
 /// What is answered where there is nothing to execute.

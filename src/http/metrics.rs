@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use super::connections::{Connections, Limits};
 use crate::app::App;
-use crate::graphql::lanes::Answers;
+use crate::graphql::lanes::Lanes;
 use crate::platform::metrics::{self, Exporter};
 
 /// Connections of scrapers at once.
@@ -22,7 +22,7 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(10);
 pub(super) async fn serve(app: App, listener: TcpListener, exporter: Exporter, limits: Limits) {
     let routes = Router::new().route("/metrics", get(show)).with_state((app, exporter.clone()));
     let limits = Limits { connections: CONNECTIONS_MAX, per_address: CONNECTIONS_MAX, ..limits };
-    let connections = Connections::new(routes, limits, &[], Answers::default());
+    let connections = Connections::new(routes, limits, &[], Lanes::default());
     tokio::join!(connections.accept(listener), keep_up(&exporter));
 }
 

@@ -27,12 +27,8 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     insist_on_ending().context("the thread that watches for the end cannot be started")?;
     let limits = Limits::new(app.config.connections_per_address);
-    let connections = Connections::new(
-        router(&app),
-        limits,
-        &app.config.trusted_proxies,
-        app.lanes.answers.clone(),
-    );
+    let connections =
+        Connections::new(router(&app), limits, &app.config.trusted_proxies, app.lanes.clone());
     let metrics = async {
         match scraped {
             Some((listener, exporter)) => {

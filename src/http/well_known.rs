@@ -69,8 +69,7 @@ pub(super) async fn own_schema(
         .map_err(|_elapsed| failed(ApiError::overdue()))?
         .map_err(|error| failed(error.into()))?;
     let rules = Rule::met_by(&authentication, app.clock.now());
-    let sdl = app.own_sdl.of(&rules).to_string();
-    let mut response = (SDL, app.lanes.answers.hold(sdl.into())).into_response();
+    let mut response = (SDL, app.own_sdl.of(&rules)).into_response();
     let headers = response.headers_mut();
     // What is not to be stored is not to be mixed up either, by whatever stores it all the same.
     headers.insert(VARY, HeaderValue::from_static("Authorization"));

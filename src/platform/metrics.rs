@@ -80,6 +80,8 @@ fn begin_at_zero() {
     counter!(HASHES_REFUSED).absolute(0);
     for lane in [Lane::Body, Lane::New, Lane::Shared, Lane::Costly] {
         counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).absolute(0);
+    }
+    for lane in [Lane::New, Lane::Costly] {
         counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).absolute(0);
         gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()).set(0);
     }
@@ -101,8 +103,14 @@ fn describe() {
     describe_counter!(HASHES_REFUSED, "Passwords that no worker was free for in time");
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
     describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
-    describe_gauge!(OPERATIONS_STUCK, "Operations that hold a thread for over a second so far");
-    describe_counter!(OPERATIONS_STUCK_TOTAL, "Operations that held a thread for over a second");
+    describe_gauge!(
+        OPERATIONS_STUCK,
+        "Operations that keep a thread busy for over a second so far"
+    );
+    describe_counter!(
+        OPERATIONS_STUCK_TOTAL,
+        "Operations that kept a thread busy for over a second"
+    );
     describe_counter!(OPERATIONS_REFUSED, "Operations that there was no room for in time");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
     describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
@@ -234,6 +242,8 @@ pub(crate) enum Cut {
     SlowBody,
     /// An answer was taken too slowly.
     SlowReader,
+    /// What it held was needed: an answer that it did not take, or a long body that came in slowly.
+    Relieved,
     /// All places were taken, and it was the slowest of the address that had most of them.
     Crowded,
     /// Its address had as many as it may, and it was the slowest of them.
@@ -243,10 +253,11 @@ pub(crate) enum Cut {
 }
 
 impl Cut {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::SlowHead,
         Self::SlowBody,
         Self::SlowReader,
+        Self::Relieved,
         Self::Crowded,
         Self::AddressFull,
         Self::AddressBusy,
@@ -257,6 +268,7 @@ impl Cut {
             Self::SlowHead => "slow_head",
             Self::SlowBody => "slow_body",
             Self::SlowReader => "slow_reader",
+            Self::Relieved => "relieved",
             Self::Crowded => "crowded",
             Self::AddressFull => "address_full",
             Self::AddressBusy => "address_busy",

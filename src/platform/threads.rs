@@ -1,10 +1,10 @@
 //! A few threads of their own for what may hold a core for long, and the queue before them.
 //!
 //! A thread that is done with one job takes the next from the queue itself. One that finds the queue
-//! empty ends, and leaves what it works with to the next. Whoever waits with many jobs has one begun for
-//! each round of those who wait with few.
+//! empty ends, and leaves what it works with to the next. Those who wait have one job begun each in turn, and
+//! nobody holds all the threads.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,91 +47,82 @@ pub(crate) struct Kind {
     pub(crate) prepare: fn(),
 }
 
-/// Whom a job is done for: an account, or the address of who has none.
+/// Whom a job is done for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Party(u128);
-
-impl Party {
-    /// Where all have one queue, in the order in which they come.
-    pub(crate) const NOBODY: Self = Self(0);
-}
-
-impl From<UserId> for Party {
-    fn from(UserId(account): UserId) -> Self {
-        Self(account.as_u128())
-    }
-}
-
-impl From<IpAddr> for Party {
-    fn from(address: IpAddr) -> Self {
-        Self(match address {
-            IpAddr::V4(address) => address.to_bits().into(),
-            IpAddr::V6(address) => address.to_bits(),
-        })
-    }
+pub(crate) enum Party {
+    /// Who this is does not matter: there is one queue for all, and every thread.
+    Anybody,
+    Account(UserId),
+    Address(IpAddr),
 }
 
 struct State<W> {
-    /// What nobody has begun yet. A client that gives up takes its own out again, with all that it holds.
-    queue: BTreeMap<Turn, Queued<W>>,
-    /// Of those who have something in the queue.
-    waiting: HashMap<Party, Waiting>,
+    /// What nobody has begun yet, by its number. A client that gives up takes its own out again, with all that
+    /// it holds.
+    queue: HashMap<Party, BTreeMap<u64, Job<W>>>,
+    /// Who has something in the queue, in the order of their turns.
+    turns: VecDeque<Party>,
+    /// How many jobs are being done for whom.
+    begun: HashMap<Party, usize>,
     /// The number of the last that came in.
     last: u64,
-    /// The round of the last that was begun.
-    round: u64,
     running: usize,
     /// What the threads that have ended worked with.
     idle: Vec<W>,
 }
 
-/// When a job is begun: in its round, in the order in which they came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
-    round: u64,
-    number: u64,
-}
-
-struct Queued<W> {
-    party: Party,
-    job: Job<W>,
-}
-
-struct Waiting {
-    jobs: usize,
-    /// The round of the next job.
-    round: u64,
-}
-
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
 impl<W> State<W> {
-    fn enqueue(&mut self, party: Party, job: Job<W>) -> Turn {
+    fn enqueue(&mut self, party: Party, job: Job<W>) -> u64 {
         self.last += 1;
-        let newcomer = Waiting { jobs: 0, round: self.round };
-        let waiting = self.waiting.entry(party).or_insert(newcomer);
-        let turn = Turn { round: waiting.round, number: self.last };
-        waiting.jobs += 1;
-        waiting.round += 1;
-        self.queue.insert(turn, Queued { party, job });
-        turn
+        let jobs = self.queue.entry(party).or_default();
+        if jobs.is_empty() {
+            self.turns.push_back(party);
+        }
+        jobs.insert(self.last, job);
+        self.last
     }
 
-    fn next(&mut self) -> Option<Job<W>> {
-        let turn = *self.queue.first_key_value()?.0;
-        self.round = turn.round;
-        self.take(turn)
+    /// Whether one more of so many threads may work for a party. One is left for others.
+    fn may_begin(&self, party: Party, threads: usize) -> bool {
+        let begun = self.begun.get(&party).copied().unwrap_or_default();
+        party == Party::Anybody || begun < threads.saturating_sub(1).max(1)
     }
 
-    fn take(&mut self, turn: Turn) -> Option<Job<W>> {
-        let Queued { party, job } = self.queue.remove(&turn)?;
-        if let Some(waiting) = self.waiting.get_mut(&party) {
-            waiting.jobs -= 1;
-            if waiting.jobs == 0 {
-                self.waiting.remove(&party);
+    /// Begins the oldest job of whoever's turn it is.
+    fn next(&mut self, threads: usize) -> Option<(Party, Job<W>)> {
+        let at = self.turns.iter().position(|party| self.may_begin(*party, threads))?;
+        let party = self.turns.remove(at)?;
+        let jobs = self.queue.get_mut(&party)?;
+        let (_, job) = jobs.pop_first()?;
+        if jobs.is_empty() {
+            self.queue.remove(&party);
+        } else {
+            self.turns.push_back(party);
+        }
+        *self.begun.entry(party).or_default() += 1;
+        Some((party, job))
+    }
+
+    fn end(&mut self, party: Party) {
+        if let Some(begun) = self.begun.get_mut(&party) {
+            *begun -= 1;
+            if *begun == 0 {
+                self.begun.remove(&party);
             }
         }
-        Some(job)
+    }
+
+    /// Takes a job out that has not begun.
+    fn take(&mut self, party: Party, number: u64) -> Option<Job<W>> {
+        let jobs = self.queue.get_mut(&party)?;
+        let job = jobs.remove(&number);
+        if jobs.is_empty() {
+            self.queue.remove(&party);
+            self.turns.retain(|waiting| *waiting != party);
+        }
+        job
     }
 }
 
@@ -147,10 +138,10 @@ pub(crate) enum NoThread {
 impl<W: Default + Send + 'static> Threads<W> {
     pub(crate) fn new(kind: Kind) -> Self {
         let state = State {
-            queue: BTreeMap::new(),
-            waiting: HashMap::new(),
+            queue: HashMap::new(),
+            turns: VecDeque::new(),
+            begun: HashMap::new(),
             last: 0,
-            round: 0,
             running: 0,
             idle: Vec::new(),
         };
@@ -188,8 +179,8 @@ impl<W: Default + Send + 'static> Threads<W> {
     /// Puts a job into the queue, and starts a thread if there may be one more.
     fn enqueue(&self, party: Party, job: Job<W>) -> Place<'_, W> {
         let mut state = self.lock();
-        let turn = state.enqueue(party, job);
-        let may_start = state.running < self.kind.count;
+        let number = state.enqueue(party, job);
+        let may_start = state.running < self.kind.count && state.may_begin(party, self.kind.count);
         if may_start {
             state.running += 1;
         }
@@ -199,7 +190,7 @@ impl<W: Default + Send + 'static> Threads<W> {
             self.lock().running -= 1;
             tracing::error!(error = %error, thread = self.kind.name, "no thread can be started");
         }
-        Place { threads: self, turn }
+        Place { threads: self, party, number }
     }
 
     fn start(&self) -> io::Result<()> {
@@ -218,14 +209,19 @@ impl<W: Default + Send + 'static> Threads<W> {
         (self.kind.prepare)();
         let idle = self.lock().idle.pop();
         let mut with = idle.unwrap_or_default();
+        let mut begun = None;
         loop {
             let mut state = self.lock();
-            let Some(job) = state.next() else {
+            if let Some(party) = begun.take() {
+                state.end(party);
+            }
+            let Some((party, job)) = state.next(self.kind.count) else {
                 state.running -= 1;
                 state.idle.push(with);
                 return;
             };
             drop(state);
+            begun = Some(party);
             // The dropped reply tells the waiting client of a panic.
             if catch_unwind(AssertUnwindSafe(|| job(&mut with))).is_err() {
                 with = W::default();
@@ -244,13 +240,14 @@ impl<W> Threads<W> {
 /// A client's place in the queue, given up when this is dropped.
 struct Place<'a, W> {
     threads: &'a Threads<W>,
-    turn: Turn,
+    party: Party,
+    number: u64,
 }
 
 impl<W> Place<'_, W> {
     /// Takes the job out again, if no thread has begun it; says whether that was so.
     fn give_up(&self) -> bool {
-        let job = self.threads.lock().take(self.turn);
+        let job = self.threads.lock().take(self.party, self.number);
         job.is_some()
     }
 }
@@ -301,7 +298,7 @@ mod tests {
                 started.send(()).unwrap();
                 let _disconnected = released.recv();
             };
-            workers.run(Party::NOBODY, work).await
+            workers.run(Party::Anybody, work).await
         });
         has_started.await.unwrap();
         (release, task)
@@ -312,6 +309,11 @@ mod tests {
         while !is_so(&workers.lock()) {
             tokio::task::yield_now().await;
         }
+    }
+
+    /// How many jobs nobody has begun.
+    fn waiting(state: &State<usize>) -> usize {
+        state.queue.values().map(BTreeMap::len).sum()
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -329,7 +331,7 @@ mod tests {
                     running.fetch_sub(1, SeqCst);
                     at_once
                 };
-                workers.run(Party::NOBODY, work).await.unwrap()
+                workers.run(Party::Anybody, work).await.unwrap()
             });
         }
         assert!(tasks.join_all().await.into_iter().max() <= Some(2));
@@ -347,10 +349,10 @@ mod tests {
         for _ in 0..100 {
             let (workers, held) = (workers.clone(), Arc::clone(&held));
             clients.spawn(async move {
-                workers.run(Party::NOBODY, move |_| held.fetch_add(1, SeqCst)).await
+                workers.run(Party::Anybody, move |_| held.fetch_add(1, SeqCst)).await
             });
         }
-        until(&workers, |state| state.queue.len() == 100).await;
+        until(&workers, |state| waiting(state) == 100).await;
         clients.shutdown().await;
         assert!(workers.lock().queue.is_empty());
         assert_eq!(Arc::strong_count(&held), 1);
@@ -376,7 +378,7 @@ mod tests {
         let _busy = occupy(&workers).await;
         tokio::time::pause();
         let (start, given) = (Instant::now(), Arc::clone(&held));
-        let refused = workers.run(Party::NOBODY, move |_| given.fetch_add(1, SeqCst)).await;
+        let refused = workers.run(Party::Anybody, move |_| given.fetch_add(1, SeqCst)).await;
         assert_eq!((refused, start.elapsed().as_secs()), (Err(NoThread::Busy), 2));
         assert!(workers.lock().queue.is_empty());
         assert_eq!(Arc::strong_count(&held), 1);
@@ -400,35 +402,68 @@ mod tests {
         let busy = occupy(&workers).await;
         let (first, second) = (workers.clone(), workers.clone());
         let panics =
-            tokio::spawn(async move { first.run(Party::NOBODY, |_| panic!("on purpose")).await });
-        let next = tokio::spawn(async move { second.run(Party::NOBODY, |_| 5).await });
-        until(&workers, |state| state.queue.len() == 2).await;
+            tokio::spawn(async move { first.run(Party::Anybody, |_| panic!("on purpose")).await });
+        let next = tokio::spawn(async move { second.run(Party::Anybody, |_| 5).await });
+        until(&workers, |state| waiting(state) == 2).await;
         drop(busy);
         assert_eq!(panics.await.unwrap(), Err::<(), _>(NoThread::Died));
         assert_eq!(next.await.unwrap(), Ok(5));
         until(&workers, |state| state.running == 0).await;
     }
 
+    fn party(number: u8) -> Party {
+        Party::Address([192, 0, 2, number].into())
+    }
+
     #[tokio::test]
     async fn whoever_comes_with_few_jobs_does_not_wait_for_all_of_who_came_with_many() {
         let workers = workers(1);
         let busy = occupy(&workers).await;
-        let order = Arc::<Mutex<Vec<u128>>>::default();
-        let mut tasks = JoinSet::new();
-        let mut come = |party: u128| {
+        let order = Arc::<Mutex<Vec<u8>>>::default();
+        let mut tasks = Vec::new();
+        for number in [1, 1, 9, 1, 1, 2, 1, 3, 2] {
             let (workers, order) = (workers.clone(), Arc::clone(&order));
-            tasks.spawn(async move {
-                let work = move |_: &mut usize| order.lock().unwrap().push(party);
-                workers.run(Party(party), work).await
-            });
-        };
-        for (waiting, party) in [1, 1, 1, 1, 2, 3, 2].into_iter().enumerate() {
-            come(party);
-            until(&workers, |state| state.queue.len() == waiting + 1).await;
+            let all = tasks.len() + 1;
+            let counted = workers.clone();
+            tasks.push(tokio::spawn(async move {
+                let work = move |_: &mut usize| order.lock().unwrap().push(number);
+                workers.run(party(number), work).await
+            }));
+            until(&counted, |state| waiting(state) == all).await;
+        }
+        // What is given up costs nobody a turn.
+        for gone in [0, 2] {
+            tasks[gone].abort();
+            assert!((&mut tasks[gone]).await.unwrap_err().is_cancelled());
         }
         drop(busy);
         until(&workers, |state| state.running == 0).await;
         assert_eq!(*order.lock().unwrap(), [1, 2, 3, 1, 2, 1, 1]);
-        assert!(workers.lock().waiting.is_empty());
+        let state = workers.lock();
+        assert!(state.queue.is_empty() && state.turns.is_empty() && state.begun.is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_holds_all_the_threads() {
+        let workers = workers(3);
+        let run = |number| {
+            let (release, released) = mpsc::channel::<()>();
+            let workers = workers.clone();
+            let task = tokio::spawn(async move {
+                workers.run(party(number), move |_| released.recv().unwrap_err()).await
+            });
+            (release, task)
+        };
+        let mut greedy: Vec<_> = (0..3).map(|_| run(1)).collect();
+        until(&workers, |state| state.begun.get(&party(1)) == Some(&2)).await;
+        until(&workers, |state| state.queue.len() == 1 && state.running == 2).await;
+        let (release, other) = run(2);
+        drop(release);
+        assert!(other.await.unwrap().is_ok());
+        until(&workers, |state| state.running == 2).await;
+        drop(greedy.remove(0));
+        until(&workers, |state| state.queue.is_empty()).await;
+        drop(greedy);
+        until(&workers, |state| state.running == 0).await;
     }
 }

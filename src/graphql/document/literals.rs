@@ -17,12 +17,16 @@ use super::{Refusal, invalid_at};
 /// Fields that a document may ask for and their types do not have, before it is refused for that alone.
 const UNKNOWN_MAX: usize = 5;
 
-/// Refuses what the library's validation accepts against the specification: literals of the wrong type, and
-/// directives of variables. Variables of unknown types are refused here too, since they make the library
+/// Refuses what the library's validation accepts against the specification, or tells badly: literals of the wrong
+/// type, directives of variables, missing arguments, and subscriptions. Variables of unknown types are refused here too, since they make the library
 /// panic, and many unknown fields, since each costs it a search.
 pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
     let mut literals = Literals { types, unknown: Vec::new() };
-    for (_, Positioned { node: operation, pos }) in document.operations.iter() {
+    // In the order of the text, so that the same one is always told of.
+    let mut operations: Vec<_> =
+        document.operations.iter().map(|(_, operation)| operation).collect();
+    operations.sort_by_key(|operation| (operation.pos.line, operation.pos.column));
+    for Positioned { node: operation, pos } in operations {
         if operation.ty == OperationType::Subscription {
             return Err(invalid_at("This server has no subscriptions", vec![*pos]));
         }
@@ -43,7 +47,9 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
         let root = types.root(operation.ty);
         literals.set(&operation.selection_set.node, root)?;
     }
-    for fragment in document.fragments.values() {
+    let mut fragments: Vec<_> = document.fragments.values().collect();
+    fragments.sort_by_key(|fragment| (fragment.pos.line, fragment.pos.column));
+    for fragment in fragments {
         let of = &fragment.node.type_condition.node.on.node;
         literals.set(&fragment.node.selection_set.node, of)?;
     }

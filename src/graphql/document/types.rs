@@ -1,7 +1,7 @@
 //! The types of the schema, as far as the pre-scan needs them: which type a field has, what its
 //! arguments take, and how large the answer to an introspection is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::Name;
@@ -37,7 +37,7 @@ pub(super) enum Kind {
     /// With what says whether a value is one.
     Scalar(Option<ScalarValidatorFn>),
     Enum(HashSet<Name>),
-    Input(HashMap<String, Argument>),
+    Input(BTreeMap<String, Argument>),
     Object(Composite),
     Abstract(Composite),
 }
@@ -52,7 +52,7 @@ pub(super) struct Composite {
 
 pub(super) struct FieldOf {
     pub(super) ty: Type,
-    pub(super) arguments: HashMap<String, Argument>,
+    pub(super) arguments: BTreeMap<String, Argument>,
 }
 
 /// An argument, or a field of an input object.
@@ -177,7 +177,7 @@ fn fields_of(fields: &IndexMap<String, MetaField>) -> HashMap<String, FieldOf> {
     fields.values().filter_map(read).collect()
 }
 
-fn arguments(values: &IndexMap<String, MetaInputValue>) -> HashMap<String, Argument> {
+fn arguments(values: &IndexMap<String, MetaInputValue>) -> BTreeMap<String, Argument> {
     let read = |value: &MetaInputValue| {
         let ty = Type::new(&value.ty)?;
         Some((value.name.clone(), Argument { ty, has_default: value.default_value.is_some() }))

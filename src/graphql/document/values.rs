@@ -1,7 +1,7 @@
 //! The values of variables. They are coerced before anything runs (section 6.1.2 of the specification), and
 //! stand where their types fit. So no mutation commits before a later one turns out to be impossible.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use async_graphql::indexmap::IndexMap;
@@ -186,7 +186,7 @@ fn int(number: &Number) -> Option<i32> {
 
 fn coerce_input(
     types: &Types,
-    (name, fields): (&Name, &HashMap<String, Argument>),
+    (name, fields): (&Name, &BTreeMap<String, Argument>),
     given: Map<String, Json>,
     at: &Place<'_>,
 ) -> Result<Constant, Fault> {

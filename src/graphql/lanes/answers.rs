@@ -9,9 +9,12 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 /// An answer of no more is not counted.
-const SMALL: usize = 4 * 1024;
+const UNCOUNTED_MAX: usize = 4 * 1024;
 /// Bytes that answers may hold before clients that do not take theirs are cut off.
 const HELD_MAX: usize = 64 * 1024 * 1024;
+/// What they may hold when something costly begins, and something that is less so: what costs most waits first.
+pub(super) const BEFORE_COSTLY: usize = HELD_MAX;
+pub(super) const BEFORE_SHARED: usize = 2 * HELD_MAX;
 /// How long it takes to notice that there is room again.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -29,7 +32,7 @@ impl Answers {
     /// Counts an answer for as long as anyone has it.
     pub(crate) fn hold(&self, answer: Vec<u8>) -> Bytes {
         let size = answer.capacity();
-        if size <= SMALL {
+        if size <= UNCOUNTED_MAX {
             return answer.into();
         }
         let held = self.0.held.fetch_add(size, Ordering::Relaxed) + size;
@@ -41,7 +44,8 @@ impl Answers {
 
     /// How many bytes they hold beyond what they may; `None` is none.
     pub(crate) fn excess(&self) -> Option<usize> {
-        self.0.held.load(Ordering::Relaxed).checked_sub(HELD_MAX + 1).map(|less| less + 1)
+        let held = self.0.held.load(Ordering::Relaxed);
+        (held > HELD_MAX).then(|| held - HELD_MAX)
     }
 
     /// Returns when they hold more than they may.
@@ -49,9 +53,9 @@ impl Answers {
         self.0.crowded.notified().await;
     }
 
-    /// Returns when they hold no more than they may, or these times as much.
-    pub(super) async fn leave_room(&self, times: usize) {
-        while self.0.held.load(Ordering::Relaxed) > times * HELD_MAX {
+    /// Returns when they hold no more than so many bytes.
+    pub(super) async fn leave_room(&self, bytes: usize) {
+        while self.0.held.load(Ordering::Relaxed) > bytes {
             sleep(LOOK_EVERY).await;
         }
     }
@@ -82,19 +86,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_takes_room_until_nobody_has_it() {
         let answers = Answers::default();
-        let small = answers.hold(vec![0; SMALL]);
+        let small = answers.hold(vec![0; UNCOUNTED_MAX]);
         let large = answers.hold(vec![0; HELD_MAX]);
         assert_eq!(answers.excess(), None);
-        let one_more = answers.hold(vec![0; SMALL + 1]);
-        assert_eq!(answers.excess(), Some(SMALL + 1));
+        let one_more = answers.hold(vec![0; UNCOUNTED_MAX + 1]);
+        assert_eq!(answers.excess(), Some(UNCOUNTED_MAX + 1));
         answers.crowd().await;
-        answers.leave_room(2).await;
+        answers.leave_room(BEFORE_SHARED).await;
         let copy = large.clone();
         drop((small, large));
-        let has_room = tokio::time::timeout(2 * LOOK_EVERY, answers.leave_room(1));
+        let has_room = tokio::time::timeout(2 * LOOK_EVERY, answers.leave_room(BEFORE_COSTLY));
         assert!(has_room.await.is_err());
         drop(copy);
-        answers.leave_room(1).await;
+        answers.leave_room(BEFORE_COSTLY).await;
         drop(one_more);
         assert_eq!(answers.0.held.load(Ordering::Relaxed), 0);
     }

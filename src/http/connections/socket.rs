@@ -80,7 +80,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.state.wrote(written);
+        self.state.wrote();
         Poll::Ready(Ok(written))
     }
 
@@ -90,7 +90,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts))?;
-        self.state.wrote(written);
+        self.state.wrote();
         Poll::Ready(Ok(written))
     }
 

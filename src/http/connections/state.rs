@@ -14,10 +14,10 @@ use super::Limits;
 use crate::http::framing::{Ambiguous, Framing};
 use crate::platform::metrics::Cut;
 
-/// The bytes that a client has to send or to take in a second (HT-10).
+/// The bytes that a client has to send in a second (HT-10).
 const RATE_MIN: u64 = 500;
-/// An answer of which its client takes nothing for this long is given up.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+/// An answer that has been going out for this long may be given up for others, even if its client goes on taking it.
+const ANSWER_FAIR: Duration = Duration::from_secs(5);
 /// Who is behind by this much in the middle of a request, or has taken nothing of an answer for as long, has
 /// stalled: one second of that counts like several between two requests.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
@@ -56,10 +56,12 @@ pub(in crate::http) struct State {
 
 struct Inner {
     phase: Phase,
-    /// When it began, or when the socket last took something of an answer.
     since: Instant,
-    /// That have come in since then, or that the socket has not taken of an answer.
+    /// That have come in since then.
     bytes: u64,
+    /// The length of the answer, and when the socket last took something of it.
+    length: usize,
+    moved: Instant,
     /// The body of the request has not come in, or not been read, to its end.
     has_body: bool,
     is_evicted: bool,
@@ -77,10 +79,13 @@ pub(super) enum Unfit {
 
 impl State {
     pub(super) fn new(limits: Limits) -> Self {
+        let now = Instant::now();
         let inner = Inner {
             phase: Phase::Head,
-            since: Instant::now(),
+            since: now,
             bytes: 0,
+            length: 0,
+            moved: now,
             has_body: false,
             is_evicted: false,
             has_waited: true,
@@ -149,22 +154,18 @@ impl State {
         self.lock().has_body = false;
     }
 
-    /// There is an answer, of about this length. Says whether the body of the request was left unread.
-    pub(super) fn end(&self, length: u64) -> bool {
+    /// There is an answer, whose body has this length. Says whether the body of the request was left unread.
+    pub(super) fn end(&self, length: usize) -> bool {
         let mut inner = self.lock();
         inner.enter(Phase::Answer);
-        inner.bytes = length;
+        (inner.length, inner.moved) = (length, inner.since);
         inner.has_waited = false;
         inner.has_body
     }
 
-    /// The socket has taken bytes.
-    pub(super) fn wrote(&self, bytes: usize) {
-        let mut inner = self.lock();
-        if inner.phase == Phase::Answer {
-            inner.since = Instant::now();
-            inner.bytes = inner.bytes.saturating_sub(bytes as u64);
-        }
+    /// The socket has taken something.
+    pub(super) fn wrote(&self) {
+        self.lock().moved = Instant::now();
     }
 
     /// The socket has taken everything there was. Answers are of one piece, so hyper has nothing
@@ -180,13 +181,12 @@ impl State {
     /// When this is given up, as far as is known now.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let inner = self.lock();
-        let patience = match inner.phase {
-            Phase::Head => self.limits.head,
-            Phase::Idle => self.limits.idle,
-            Phase::Answer => ANSWER_PATIENCE,
+        Some(match inner.phase {
+            Phase::Head => inner.since + self.limits.head,
+            Phase::Idle => inner.since + self.limits.idle,
+            Phase::Answer => inner.moved + self.limits.answer,
             Phase::Body | Phase::Busy => return None,
-        };
-        Some(inner.since + patience)
+        })
     }
 
     /// What is counted when it is given up at its deadline. An idle client did nothing wrong.
@@ -203,11 +203,32 @@ impl State {
         self.lock().lateness(now)
     }
 
-    /// The bytes of an answer that its client has stopped to take.
-    pub(super) fn left(&self, now: Instant) -> u64 {
+    /// The bytes of an answer whose client has stopped to take it, or takes it slowly. It keeps all of them until
+    /// the last is taken.
+    pub(super) fn held_by_answer(&self, now: Instant) -> usize {
         let inner = self.lock();
-        let is_late = inner.lateness(now).is_some_and(|lateness| lateness >= STALLED_AFTER);
-        if is_late && inner.phase == Phase::Answer { inner.bytes } else { 0 }
+        let has_stalled = now.saturating_duration_since(inner.moved) >= STALLED_AFTER;
+        let is_slow = now.saturating_duration_since(inner.since) >= ANSWER_FAIR;
+        if inner.phase == Phase::Answer && (has_stalled || is_slow) { inner.length } else { 0 }
+    }
+
+    /// The bytes of a body that has been coming in for a while.
+    pub(super) fn held_by_body(&self, now: Instant) -> usize {
+        let inner = self.lock();
+        let is_slow = now.saturating_duration_since(inner.since) >= STALLED_AFTER;
+        let bytes = usize::try_from(inner.bytes).unwrap_or(usize::MAX);
+        if inner.phase == Phase::Body && is_slow { bytes } else { 0 }
+    }
+
+    /// Gives up what it holds, for others, unless it is executed meanwhile.
+    pub(super) fn relieve(&self) -> bool {
+        let mut inner = self.lock();
+        let may_go = matches!(inner.phase, Phase::Answer | Phase::Body) && !inner.is_evicted;
+        if may_go {
+            inner.is_evicted = true;
+            self.evicted.notify_one();
+        }
+        may_go
     }
 
     #[cfg(test)]
@@ -249,10 +270,11 @@ impl Inner {
     }
 
     fn lateness(&self, now: Instant) -> Option<Duration> {
-        let waited = now.saturating_duration_since(self.since);
         let behind = match self.phase {
-            Phase::Answer => waited,
-            _ => waited.saturating_sub(earned(self.bytes)),
+            Phase::Answer => now.saturating_duration_since(self.moved),
+            Phase::Head | Phase::Body | Phase::Busy | Phase::Idle => {
+                now.saturating_duration_since(self.since).saturating_sub(earned(self.bytes))
+            }
         };
         match self.phase {
             _ if self.is_evicted => None,
@@ -274,6 +296,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         head: Duration::from_secs(10),
         idle: Duration::from_secs(75),
+        answer: Duration::from_secs(30),
         connections: 9,
         per_address: 9,
     };
@@ -282,8 +305,8 @@ mod tests {
         state.lateness(Instant::now())
     }
 
-    fn left(state: &State) -> u64 {
-        state.left(Instant::now())
+    fn held(state: &State) -> usize {
+        state.held_by_answer(Instant::now())
     }
 
     async fn wait(seconds: u64) {
@@ -306,15 +329,18 @@ mod tests {
         state.end_body();
         assert_eq!(lateness(&state), None, "executing again");
         assert!(!state.end(900));
-        assert_eq!((lateness(&state), left(&state)), (None, 0), "the answer goes out");
+        assert_eq!((lateness(&state), held(&state)), (None, 0), "the answer goes out");
         wait(2).await;
         assert_eq!(lateness(&state), Some(Duration::from_secs(20)), "nobody takes it");
-        assert_eq!(left(&state), 900);
-        state.wrote(400);
-        assert_eq!((lateness(&state), left(&state)), (None, 0), "somebody does");
+        assert_eq!(held(&state), 900);
+        state.wrote();
+        assert_eq!((lateness(&state), held(&state)), (None, 0), "somebody does");
         wait(1).await;
         assert_eq!(lateness(&state), Some(Duration::from_secs(10)), "but not all");
-        assert_eq!(left(&state), 500);
+        assert_eq!(held(&state), 900);
+        wait(2).await;
+        state.wrote();
+        assert_eq!((lateness(&state), held(&state)), (None, 900), "and slowly");
         state.flushed();
         wait(2).await;
         assert_eq!(lateness(&state), Some(Duration::from_secs(2)), "idle");
@@ -329,11 +355,11 @@ mod tests {
         wait(10).await;
         state.wait_for_body(since, 5_000);
         assert_eq!(lateness(&state), Some(Duration::ZERO));
-        state.end(1 << 30);
+        state.end(9);
         for _ in 0..99 {
             wait(29).await;
             assert_eq!(state.deadline(), Some(Instant::now() + Duration::from_secs(1)));
-            state.wrote(1);
+            state.wrote();
         }
     }
 

@@ -103,26 +103,25 @@ impl Table {
         has_gone
     }
 
-    /// Ends the connection with most of an answer that its client has stopped to take, of the address that has most
-    /// of that in all. Says how much it was.
-    pub(super) fn relieve(&self) -> Option<usize> {
+    /// Ends the connection that holds most by some measure, of the address that holds most in all. Says how much it
+    /// was.
+    pub(super) fn relieve(&self, held: impl Fn(&State) -> usize) -> Option<usize> {
         let mut live = self.lock();
-        let now = Instant::now();
         let crowds = live.iter().filter_map(|(client, states)| {
-            let left = states.iter().map(|state| state.left(now));
-            let (place, most) = left.clone().enumerate().max_by_key(|(_, left)| *left)?;
+            let all = states.iter().map(|state| held(state));
+            let (place, most) = all.clone().enumerate().max_by_key(|(_, held)| *held)?;
             // Each connection of a proxy is another client's.
-            let rank = if self.is_exempt(*client) { most } else { left.sum() };
+            let rank = if self.is_exempt(*client) { most } else { all.sum() };
             (most > 0).then_some((rank, most, *client, place))
         });
         let (_, most, client, place) = crowds.max_by_key(|(rank, ..)| *rank)?;
         let states = live.get_mut(&client)?;
-        if !states[place].evict(now) {
+        if !states[place].relieve() {
             return None;
         }
         states.swap_remove(place);
-        metrics::connection_was_cut(Cut::SlowReader);
-        usize::try_from(most).ok()
+        metrics::connection_was_cut(Cut::Relieved);
+        Some(most)
     }
 
     /// Whether this is said of exactly so many connections.
@@ -187,6 +186,7 @@ mod tests {
     const LIMITS: Limits = Limits {
         head: Duration::from_secs(10),
         idle: Duration::from_secs(75),
+        answer: Duration::from_secs(30),
         connections: 9,
         per_address: 2,
     };

@@ -6,18 +6,19 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::graphql::lanes::Lanes;
+use crate::graphql::lanes::Bodies;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &[u8] = b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\na";
 const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_mins(10);
-const CALM: Limits = Limits { head: LONG, idle: LONG, connections: 10, per_address: 10 };
+const CALM: Limits =
+    Limits { head: LONG, idle: LONG, answer: LONG, connections: 10, per_address: 10 };
 
 async fn serve(router: Router, limits: Limits) -> (SocketAddr, Arc<Connections>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let connections = Arc::new(Connections::new(router, limits, &[], Answers::default()));
+    let connections = Arc::new(Connections::new(router, limits, &[], Lanes::default()));
     let accepting = Arc::clone(&connections);
     tokio::spawn(async move { accepting.accept(listener).await });
     (address, connections)
@@ -65,7 +66,7 @@ async fn an_idle_connection_is_closed() {
 #[tokio::test]
 async fn an_answer_that_is_not_taken_is_given_up() {
     let router = Router::new().route("/", get(|| async { "x".repeat(64 << 20) }));
-    let (address, connections) = serve(router, Limits { idle: SHORT, ..CALM }).await;
+    let (address, connections) = serve(router, Limits { answer: SHORT, ..CALM }).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(GET).await.unwrap();
     stream.readable().await.unwrap();
@@ -215,8 +216,13 @@ async fn a_body_that_does_not_come_makes_room_before_an_idle_connection_of_anoth
 
 /// A connection over no socket, so that time can be made to pass.
 async fn connect(router: Router, buffer: usize) -> DuplexStream {
-    let limits = Limits { head: Duration::from_secs(10), idle: Duration::from_secs(75), ..CALM };
-    let connections = Connections::new(router, limits, &[], Answers::default());
+    let limits = Limits {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        answer: Duration::from_secs(30),
+        ..CALM
+    };
+    let connections = Connections::new(router, limits, &[], Lanes::default());
     let (client, server) = tokio::io::duplex(buffer);
     let place = connections.place(Admission::Free).await.unwrap();
     connections.run(server, |_| (), ([192, 0, 2, 1], 9).into(), place);
@@ -227,8 +233,8 @@ async fn connect(router: Router, buffer: usize) -> DuplexStream {
 
 fn reading() -> Router {
     let read = |body: Body| async move {
-        match crate::http::body::read(&Lanes::default(), body).await {
-            Ok(body) => body.len().to_string().into_response(),
+        match crate::http::body::read(&Bodies::default(), body).await {
+            Ok((body, _)) => body.len().to_string().into_response(),
             Err(refused) => refused,
         }
     };
@@ -320,11 +326,11 @@ async fn an_answer_may_take_long_but_not_without_progress() {
 #[tokio::test(start_paused = true)]
 async fn who_takes_nothing_makes_room_once_answers_hold_too_much() {
     const LENGTH: usize = 40 * 1024 * 1024;
-    let answers = Answers::default();
-    let held = answers.clone();
+    let lanes = Lanes::default();
+    let (answers, held) = (lanes.answers.clone(), lanes.answers.clone());
     let route = get(async move || Body::from(held.hold(vec![b'x'; LENGTH])));
     let router = Router::new().route("/", route);
-    let connections = Arc::new(Connections::new(router, CALM, &[], answers.clone()));
+    let connections = Arc::new(Connections::new(router, CALM, &[], lanes.clone()));
     let relieving = Arc::clone(&connections);
     tokio::spawn(async move { relieving.relieve().await });
     let ask = async || {
@@ -341,6 +347,38 @@ async fn who_takes_nothing_makes_room_once_answers_hold_too_much() {
     assert_eq!(answers.excess(), None);
     assert!(first.read_exact(&mut vec![0; LENGTH]).await.is_err(), "the one that has stopped");
     second.read_exact(&mut vec![0; LENGTH]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_long_bodies_slowly_makes_room_for_others() {
+    let lanes = Lanes::default();
+    let bodies = lanes.bodies.clone();
+    let read = async move |body: Body| {
+        let read = crate::http::body::read(&bodies, body).await;
+        read.map(|(body, _place)| body.len().to_string())
+    };
+    let limits = Limits { connections: 1000, per_address: 1000, ..CALM };
+    let router = Router::new().route("/", post(read));
+    let connections = Arc::new(Connections::new(router, limits, &[], lanes));
+    let relieving = Arc::clone(&connections);
+    tokio::spawn(async move { relieving.relieve().await });
+    let send = async |address: u8, sent: usize| {
+        let (mut client, server) = tokio::io::duplex(64 * 1024);
+        let place = connections.place(Admission::Free).await.unwrap();
+        connections.run(server, |_| (), ([192, 0, 2, address], 9).into(), place);
+        let head = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 20000\r\n\r\n";
+        client.write_all(head.as_bytes()).await.unwrap();
+        client.write_all(&vec![b'x'; sent]).await.unwrap();
+        client
+    };
+    let mut crowd = Vec::new();
+    for _ in 0..512 {
+        crowd.push(send(1, 19_999).await);
+    }
+    let mut answer = vec![0; 1024];
+    let length = send(2, 20_000).await.read(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer[..length].to_vec()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n20000"), "{answer}");
 }
 
 #[tokio::test]

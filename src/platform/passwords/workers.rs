@@ -42,7 +42,7 @@ impl Workers {
     ) -> Result<T, NoThread> {
         let (began, waiting) = (Instant::now(), metrics::hash_waits());
         // The limits of attempts have seen to it that nobody brings many.
-        let done = self.0.run(Party::NOBODY, move |worker| {
+        let done = self.0.run(Party::Anybody, move |worker| {
             drop(waiting);
             metrics::hash_waited(began.elapsed());
             let began = Instant::now();

@@ -21,6 +21,7 @@ use super::*;
 const LIMITS: Limits = Limits {
     head: Duration::from_secs(10),
     idle: Duration::from_secs(75),
+    answer: Duration::from_secs(30),
     connections: 9,
     per_address: 9,
 };

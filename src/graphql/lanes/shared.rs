@@ -1,0 +1,97 @@
+//! The room that operations share which are neither small nor costly.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use crate::platform::threads::Party;
+
+/// What all of them may cost in all: some 80 MB at most.
+pub(super) const ROOM: usize = 400_000;
+/// What those of one party may.
+pub(super) const ROOM_OF_ONE: usize = ROOM / 4;
+
+pub(super) struct Shared {
+    room: Semaphore,
+    /// Of those who have any, or wait for it.
+    parties: Mutex<HashMap<Party, Arc<Semaphore>>>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { room: Semaphore::new(ROOM), parties: Mutex::default() }
+    }
+}
+
+/// Room for one operation.
+pub(super) struct Room<'a> {
+    _of_all: Option<SemaphorePermit<'a>>,
+    _of_one: Share<'a>,
+}
+
+impl Shared {
+    /// Waits first for room of the party's own, so that a crowd of one party's holds nobody else up.
+    pub(super) async fn room(&self, party: Party, cost: u32) -> Room<'_> {
+        let own = Arc::clone(
+            self.lock().entry(party).or_insert_with(|| Arc::new(Semaphore::new(ROOM_OF_ONE))),
+        );
+        let mut share = Share { of: self, party, own, permit: None };
+        // Nobody closes them.
+        share.permit = Arc::clone(&share.own).acquire_many_owned(cost).await.ok();
+        let of_all = self.room.acquire_many(cost).await.ok();
+        Room { _of_all: of_all, _of_one: share }
+    }
+
+    /// Nothing panics while it holds this lock.
+    fn lock(&self) -> MutexGuard<'_, HashMap<Party, Arc<Semaphore>>> {
+        self.parties.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A party's own room, forgotten with the last who has some or waits for it.
+struct Share<'a> {
+    of: &'a Shared,
+    party: Party,
+    own: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        self.permit = None;
+        let mut parties = self.of.lock();
+        // The map's, and this one's.
+        if Arc::strong_count(&self.own) == 2 {
+            parties.remove(&self.party);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const A_MOMENT: Duration = Duration::from_millis(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn one_party_leaves_room_for_others_and_is_forgotten() {
+        let (shared, cost) = (Shared::default(), u32::try_from(ROOM_OF_ONE).unwrap());
+        let party = |number| Party::Address([192, 0, 2, number].into());
+        let mut rooms = Vec::new();
+        for number in 0..4 {
+            rooms.push(shared.room(party(number), cost).await);
+            assert!(timeout(A_MOMENT, shared.room(party(number), 1)).await.is_err(), "its share");
+        }
+        assert!(timeout(A_MOMENT, shared.room(party(4), 1)).await.is_err(), "no room at all");
+        assert_eq!(shared.lock().len(), 4);
+        rooms.truncate(3);
+        let _other = shared.room(party(4), cost).await;
+        drop(rooms);
+        assert_eq!(shared.lock().len(), 1);
+    }
+}
