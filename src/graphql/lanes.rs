@@ -99,7 +99,7 @@ impl Lanes {
         let lanes = self.clone();
         if cost > CHEAP_MAX {
             let work = Box::pin(async move {
-                let room = lanes.answers.leave_room(BEFORE_COSTLY);
+                let room = lanes.answers.leave_room(party, BEFORE_COSTLY);
                 in_time(Lane::Costly, room).await?;
                 Ok(work.await)
             });
@@ -113,8 +113,14 @@ impl Lanes {
     }
 
     async fn room(&self, party: Party, cost: u32) -> Room<'_> {
-        self.answers.leave_room(BEFORE_SHARED).await;
-        self.shared.room(party, cost).await
+        loop {
+            self.answers.leave_room(party, BEFORE_SHARED).await;
+            let room = self.shared.room(party, cost).await;
+            // What ran meanwhile has an answer by now.
+            if self.answers.leaves_room(party, BEFORE_SHARED) {
+                return room;
+            }
+        }
     }
 }
 
@@ -320,7 +326,8 @@ mod tests {
                 let is_refused = lanes.run(weight, Box::pin(async { 5 })).await.is_err();
                 assert_eq!(is_refused, place < waiting, "{cost} beside {waiting}");
             }
-            held.push(lanes.answers.hold(vec![0; 70 * 1024 * 1024]));
+            let other = Party::Address([192, 0, 2, 1].into());
+            held.push(lanes.answers.hold(other, vec![0; 50 * 1024 * 1024]));
             if waiting == 0 {
                 tokio::time::pause();
             }

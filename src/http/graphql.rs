@@ -44,7 +44,14 @@ pub(super) async fn execute(
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    answer(&app, client, &parts.headers, body).await.unwrap_or_else(|refused| refused)
+    let Some(media) = MediaType::negotiate(&parts.headers) else {
+        let message = "Only JSON is served here: see the Accept header";
+        return refusal(StatusCode::NOT_ACCEPTABLE, message);
+    };
+    answer(&app, client, &parts.headers, body, media).await.unwrap_or_else(|mut refused| {
+        refused.headers_mut().insert(CONTENT_TYPE, media.header());
+        refused
+    })
 }
 
 /// GET is for browsers that look for the playground, and for clients that ask by GET whether a document is
@@ -82,10 +89,8 @@ async fn answer(
     client: Client,
     headers: &HeaderMap,
     body: Body,
+    media: MediaType,
 ) -> Result<Response, Response> {
-    let media = MediaType::negotiate(headers).ok_or_else(|| {
-        refusal(StatusCode::NOT_ACCEPTABLE, "Only JSON is served here: see the Accept header")
-    })?;
     content_type::check(headers)?;
     let bearer = request::bearer(headers)?;
     let token_mode = origin::token_mode(&app.config, headers).inspect_err(|refused| {
@@ -145,6 +150,8 @@ pub(super) fn challenge(authentication: &Authentication) -> Option<HeaderValue> 
 /// What came of a request.
 struct Worked {
     response: GraphqlResponse,
+    /// For whom.
+    party: Party,
     operation: Operation,
     /// A bearer token was presented that is not good.
     challenge: Option<HeaderValue>,
@@ -153,7 +160,7 @@ struct Worked {
 impl Worked {
     /// Nothing was executed.
     fn refused(response: GraphqlResponse) -> Self {
-        Self { response, operation: Operation::None, challenge: None }
+        Self { response, party: Party::Anybody, operation: Operation::None, challenge: None }
     }
 
     fn failed(error: ApiError) -> Self {
@@ -201,7 +208,7 @@ async fn begin(
         Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
         Authentication::Anonymous(_) => stranger,
     };
-    let work = Box::pin(work(app.clone(), scanned, identity, authentication, media));
+    let work = Box::pin(work(app.clone(), scanned, identity, authentication, party, media));
     app.lanes.run(Weight { cost, party, is_new }, work).await
 }
 
@@ -222,6 +229,7 @@ async fn work(
     scanned: Scanned,
     identity: Identity,
     authentication: Authentication,
+    party: Party,
     media: MediaType,
 ) -> Response {
     let Scanned { document, variables, operation, cost: _ } = scanned;
@@ -242,7 +250,8 @@ async fn work(
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
         app.refusals.tell(refusal, viewer.as_ref(), &client);
     }
-    finish(&app, Worked { response, operation, challenge }, media, request::id_of(&client))
+    let worked = Worked { response, party, operation, challenge };
+    finish(&app, worked, media, request::id_of(&client))
 }
 
 /// What is answered where there is nothing to execute.
@@ -295,7 +304,7 @@ struct Answer<'a> {
 
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
 fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Response {
-    let Worked { mut response, operation, challenge } = worked;
+    let Worked { mut response, party, operation, challenge } = worked;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
     for error in &mut response.errors {
@@ -311,7 +320,7 @@ fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Resp
     let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
         return failure(request_id);
     };
-    let mut answer = Response::new(Body::from(app.lanes.answers.hold(body)));
+    let mut answer = Response::new(Body::from(app.lanes.answers.hold(party, body)));
     *answer.status_mut() = status;
     answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
     let headers = answer.headers_mut();

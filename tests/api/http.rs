@@ -67,6 +67,8 @@ async fn what_is_no_graphql_request_is_refused_in_the_shape_of_an_error() {
         (vec![("content-type", JSON), ("accept", "text/html")], &good, 406),
         (vec![("content-type", JSON)], "", 400),
         (vec![("content-type", JSON)], "{", 400),
+        (vec![("content-type", JSON), ("accept", GRAPHQL)], "{", 400),
+        (vec![("content-type", "text/plain"), ("accept", GRAPHQL)], "{", 415),
         (vec![("content-type", JSON)], "[{\"query\":\"{__typename}\"}]", 400),
         (vec![("content-type", JSON)], "{\"query\":1}", 400),
         (vec![("content-type", JSON)], "{\"query\":\"{a}\",\"variables\":[]}", 400),
@@ -86,6 +88,8 @@ async fn what_is_no_graphql_request_is_refused_in_the_shape_of_an_error() {
         let reply = post(&app, &headers, body.to_owned()).await;
         assert_eq!(reply.status.as_u16(), status, "{headers:?} {body}");
         assert_eq!(reply.code(), "BAD_REQUEST", "{headers:?} {body}");
+        let media = if headers.contains(&("accept", GRAPHQL)) { GRAPHQL } else { JSON };
+        assert!(reply.headers["content-type"].to_str().unwrap().starts_with(media), "{headers:?}");
         assert!(!reply.text.contains("Error("), "{}", reply.text);
     }
     let long = format!("Bearer {}", "a".repeat(9000));

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use super::{Lane, WAIT_MAX, refused};
 use crate::platform::threads::NoThread;
 
-/// How many there may be: 50 MB at most.
-const PLACES: usize = 512;
+/// How many there may be: 25 MB at most.
+const PLACES: usize = 256;
 
 /// Places for them. Clones share them.
 #[derive(Clone)]
