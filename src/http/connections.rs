@@ -57,7 +57,7 @@ const CONNECTIONS_MAX: u32 = 2048;
 const FILES_RESERVED: u32 = 128;
 /// The most a request's line and headers may hold: beyond it hyper answers 431, as it does to more than 100
 /// headers.
-const HEAD_LENGTH_MAX: usize = 32 * 1024;
+const HEAD_LENGTH_MAX: usize = 16 * 1024;
 /// The pause after an accept that failed for want of something, before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a place is looked for again, when all connections are at work.
