@@ -96,20 +96,35 @@ impl Lanes {
         if cost <= SMALL_MAX {
             return if is_new { self.new.begin(party, work).await } else { Ok(work.await) };
         }
-        let lanes = self.clone();
         if cost > CHEAP_MAX {
-            let work = Box::pin(async move {
-                let room = lanes.answers.leave_room(party, BEFORE_COSTLY);
-                in_time(Lane::Costly, room).await?;
-                Ok(work.await)
-            });
-            return self.costly.run(party, work).await?;
+            return self.run_costly(party, work).await;
         }
+        let lanes = self.clone();
         let work = Box::pin(async move {
             let _room = in_time(Lane::Shared, lanes.room(party, cost)).await?;
             Ok(work.await)
         });
         if is_new { self.new.begin(party, work).await? } else { work.await }
+    }
+
+    /// Nobody waits for room on a thread.
+    async fn run_costly<F>(&self, party: Party, mut work: F) -> Result<F::Output, NoThread>
+    where
+        F: Future + Send + Unpin + 'static,
+        F::Output: Send + 'static,
+    {
+        loop {
+            in_time(Lane::Costly, self.answers.leave_room(party, BEFORE_COSTLY)).await?;
+            let answers = self.answers.clone();
+            let attempt = Box::pin(async move {
+                // What ran meanwhile has an answer by now.
+                if answers.leaves_room(party, BEFORE_COSTLY) { Ok(work.await) } else { Err(work) }
+            });
+            match self.costly.run(party, attempt).await? {
+                Ok(done) => return Ok(done),
+                Err(again) => work = again,
+            }
+        }
     }
 
     async fn room(&self, party: Party, cost: u32) -> Room<'_> {
