@@ -22,11 +22,12 @@ mod parse;
 mod string;
 mod typename;
 mod types;
+mod usages;
 mod values;
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition};
+use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition};
 use async_graphql::{Name, Pos, Positioned, ServerError};
 
 pub(crate) use self::cache::{Asked, Documents, Lookup, Proven, Scanned};
@@ -84,6 +85,13 @@ fn parse(source: &str) -> Result<ExecutableDocument, Refusal> {
     at_most("fragments", document.fragments.len() as u64, FRAGMENTS_MAX as u64)?;
     at_most("operations", document.operations.iter().count() as u64, OPERATIONS_MAX as u64)?;
     Ok(document)
+}
+
+/// The operations in the order of the text, so that of several faults the same one is always told.
+fn operations(document: &ExecutableDocument) -> Vec<&Positioned<OperationDefinition>> {
+    let mut all: Vec<_> = document.operations.iter().map(|(_, operation)| operation).collect();
+    all.sort_by_key(|operation| (operation.pos.line, operation.pos.column));
+    all
 }
 
 fn at_most(limit: &'static str, count: u64, max: u64) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::operation::Prepared;
 use super::types::{SharedTypes, Types};
-use super::{Fragments, Refusal, expansion, invalid, literals, parse, typename, values};
+use super::{Fragments, Refusal, expansion, invalid, literals, parse, typename, usages, values};
 use crate::platform::metrics::Operation;
 use crate::platform::secret::sha256;
 
@@ -144,6 +144,7 @@ impl Proven {
         let mut document = parse(source)?;
         typename::prepare(&mut document)?;
         let checking = expansion::check(&document)?;
+        usages::check(types, &document)?;
         let operations = document.operations.iter();
         let operations = operations
             .map(|operation| {

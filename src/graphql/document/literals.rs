@@ -12,7 +12,7 @@ use async_graphql::{Pos, Positioned, ServerError};
 use async_graphql_value::Value;
 
 use super::types::{FieldOf, Kind, Types, named};
-use super::{Refusal, invalid_at};
+use super::{Refusal, invalid_at, operations};
 
 /// Fields that a document may ask for and their types do not have, before it is refused for that alone.
 const UNKNOWN_MAX: usize = 5;
@@ -22,11 +22,7 @@ const UNKNOWN_MAX: usize = 5;
 /// panic, and many unknown fields, since each costs it a search.
 pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
     let mut literals = Literals { types, unknown: Vec::new() };
-    // In the order of the text, so that the same one is always told of.
-    let mut operations: Vec<_> =
-        document.operations.iter().map(|(_, operation)| operation).collect();
-    operations.sort_by_key(|operation| (operation.pos.line, operation.pos.column));
-    for Positioned { node: operation, pos } in operations {
+    for Positioned { node: operation, pos } in operations(document) {
         if operation.ty == OperationType::Subscription {
             return Err(invalid_at("This server has no subscriptions", vec![*pos]));
         }

@@ -16,7 +16,6 @@ use async_graphql::{Name, Pos, Positioned, Value as Constant, Variables};
 use async_graphql_value::Value;
 
 use super::types::{Types, named};
-use super::values::{Location, check_variables};
 use super::{Fragments, Refusal, invalid_at};
 
 /// Which selections are left out.
@@ -37,7 +36,7 @@ pub(super) fn merge(
     skips: Skips<'_>,
 ) -> Result<OperationDefinition, Refusal> {
     let root = types.root(operation.ty);
-    let mut merge = Merge { types, fragments, operation, skips, used: HashSet::new() };
+    let mut merge = Merge { types, fragments, skips, used: HashSet::new() };
     let set = &operation.selection_set;
     if matches!(skips, Skips::None) {
         Overlap::check(&merge, &[(&set.node, root)])?;
@@ -60,7 +59,6 @@ pub(super) fn merge(
 struct Merge<'a> {
     types: &'a Types,
     fragments: &'a Fragments,
-    operation: &'a OperationDefinition,
     skips: Skips<'a>,
     /// The variables that arguments name.
     used: HashSet<&'a Name>,
@@ -160,12 +158,6 @@ impl<'a> Merge<'a> {
             };
             let Some(value) = directive.node.get_argument("if") else { continue };
             let condition = match (self.skips, &value.node) {
-                (Skips::None, _) => {
-                    let boolean =
-                        Type { base: BaseType::Named(Name::new("Boolean")), nullable: false };
-                    check_variables(self.types, self.operation, Location::bare(&boolean), value)?;
-                    continue;
-                }
                 (Skips::By(_), Value::Boolean(condition)) => *condition,
                 (Skips::By(variables), Value::Variable(name)) => {
                     // A variable that has a default may be null all the same.
@@ -177,7 +169,7 @@ impl<'a> Merge<'a> {
                     };
                     *condition
                 }
-                (Skips::By(_), _) => continue,
+                _ => continue,
             };
             if condition == skips_if {
                 return Ok(true);
@@ -195,12 +187,8 @@ impl<'a> Merge<'a> {
         let first = fields[0];
         let Field { alias, name, arguments, .. } = &first.node;
         let of = self.types.field(parent, &name.node);
-        for (argument, value) in arguments {
+        for (_, value) in arguments {
             self.note_variables(&value.node);
-            let of = of.and_then(|of| of.arguments.get(argument.node.as_str()));
-            if let (Skips::None, Some(of)) = (self.skips, of) {
-                check_variables(self.types, self.operation, of.into(), value)?;
-            }
         }
         let sets = fields.iter().map(|field| &field.node.selection_set.node);
         let sets: Vec<_> = sets.filter(|set| !set.items.is_empty()).collect();

@@ -1,13 +1,11 @@
-//! The values of variables. They are coerced before anything runs (section 6.1.2 of the specification), and
-//! stand where their types fit. So no mutation commits before a later one turns out to be impossible.
+//! The values of variables. They are coerced before anything runs (section 6.1.2 of the specification). So no mutation commits before a later one turns out to be impossible.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
-use async_graphql::{Name, Number, Pos, Positioned, Value as Constant, Variables};
-use async_graphql_value::Value;
+use async_graphql::{Name, Number, Value as Constant, Variables};
 use serde_json::{Map, Value as Json};
 
 use super::types::{Argument, Kind, Types};
@@ -204,103 +202,4 @@ fn coerce_input(
         }
     }
     Ok(Constant::Object(coerced))
-}
-
-/// Refuses a variable whose type does not fit the place where it stands (section 5.8.5), also deep
-/// inside a value.
-pub(super) fn check_variables(
-    types: &Types,
-    operation: &OperationDefinition,
-    location: Location<'_>,
-    value: &Positioned<Value>,
-) -> Result<(), Refusal> {
-    let usage = Usage { types, operation, pos: value.pos };
-    usage.check(location, &value.node)
-}
-
-/// Where a value stands: what it has to be, and whether another one would stand there without it.
-#[derive(Clone, Copy)]
-pub(super) struct Location<'a> {
-    ty: &'a Type,
-    has_default: bool,
-}
-
-impl<'a> Location<'a> {
-    /// One without a default: inside a list, or in a directive.
-    pub(super) fn bare(ty: &'a Type) -> Self {
-        Self { ty, has_default: false }
-    }
-}
-
-impl<'a> From<&'a Argument> for Location<'a> {
-    fn from(argument: &'a Argument) -> Self {
-        Self { ty: &argument.ty, has_default: argument.has_default }
-    }
-}
-
-struct Usage<'a> {
-    types: &'a Types,
-    operation: &'a OperationDefinition,
-    pos: Pos,
-}
-
-impl Usage<'_> {
-    fn check(&self, location: Location<'_>, value: &Value) -> Result<(), Refusal> {
-        match (value, &location.ty.base) {
-            (Value::Variable(name), _) => self.check_variable(location, name),
-            (Value::List(values), BaseType::List(inner)) => {
-                values.iter().try_for_each(|value| self.check(Location::bare(inner), value))
-            }
-            (value, BaseType::List(inner)) => self.check(Location::bare(inner), value),
-            (Value::Object(values), BaseType::Named(name)) => {
-                let Some(Kind::Input(fields)) = self.types.kind(name) else { return Ok(()) };
-                values.iter().try_for_each(|(key, value)| match fields.get(key.as_str()) {
-                    Some(field) => self.check(field.into(), value),
-                    None => Ok(()),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_variable(&self, location: Location<'_>, name: &Name) -> Result<(), Refusal> {
-        let Location { ty, has_default } = location;
-        let mut definitions = self.operation.variable_definitions.iter();
-        // The library finds those that are not defined.
-        let Some(definition) = definitions.find(|of| of.node.name.node == *name) else {
-            return Ok(());
-        };
-        let given = &definition.node.var_type.node;
-        // Refused with the literals.
-        if self.types.input(given).is_none() {
-            return Ok(());
-        }
-        let default = definition.node.default_value.as_ref().map(|default| &default.node);
-        let is_never_null =
-            has_default || default.is_some_and(|default| *default != Constant::Null);
-        let is_allowed = if !ty.nullable && given.nullable && is_never_null {
-            have_compatible_bases(given, ty)
-        } else {
-            is_compatible(given, ty)
-        };
-        if is_allowed {
-            return Ok(());
-        }
-        let message =
-            format!("Variable \"${name}\" of type \"{given}\" is used where \"{ty}\" is expected");
-        Err(invalid_at(message, vec![definition.pos, self.pos]))
-    }
-}
-
-/// Whether every value of the one type is one of the other.
-fn is_compatible(given: &Type, expected: &Type) -> bool {
-    (expected.nullable || !given.nullable) && have_compatible_bases(given, expected)
-}
-
-fn have_compatible_bases(given: &Type, expected: &Type) -> bool {
-    match (&given.base, &expected.base) {
-        (BaseType::Named(given), BaseType::Named(expected)) => given == expected,
-        (BaseType::List(given), BaseType::List(expected)) => is_compatible(given, expected),
-        _ => false,
-    }
 }

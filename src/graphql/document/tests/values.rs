@@ -203,3 +203,22 @@ fn errors_come_in_the_order_of_the_text() {
     let lines: Vec<_> = errors.iter().map(|error| error.locations[0].line).collect();
     assert!(lines.is_sorted() && lines.len() > 3, "{errors:?}");
 }
+
+#[test]
+fn a_variable_fits_also_where_no_object_leads() {
+    let accepts = |definition: &str, used: &str| {
+        let fragment = format!("fragment F on Node {{ id ... on Task {{ {used} }} }}");
+        let source = format!("query($v: {definition}) {{ me {{ ...F }} }} {fragment}");
+        OPEN.scan(&source, None, json!({ "v": null })).map_err(|refused| refused.to_string())
+    };
+    for (definition, used) in [
+        ("[Boolean!]", "title @skip(if: $v)"),
+        ("Boolean", "title @include(if: $v)"),
+        ("[Input!]", "owner { name(of: { name: \"a\", more: [$v] }) }"),
+        ("[Input]", "owner { name(of: $v) }"),
+    ] {
+        let refused = accepts(definition, used).unwrap_err();
+        assert!(refused.contains("is used where"), "{definition}, {used}: {refused}");
+    }
+    assert!(accepts("Input", "owner { name(of: $v) }").is_ok());
+}
