@@ -26,14 +26,13 @@ use tokio::time::timeout;
 use tracing::Instrument;
 use tracing::instrument::Instrumented;
 
-pub(crate) use self::answers::Answers;
-use self::answers::{BEFORE_COSTLY, BEFORE_SHARED};
+use self::answers::{Answers, BEFORE_COSTLY, BEFORE_SHARED};
 pub(crate) use self::bodies::Bodies;
 use self::shared::{Room, Shared};
 use crate::platform::metrics::{self, Lane};
 use crate::platform::threads::{Kind, NoThread, Party, Threads};
 
-/// An operation that costs no more runs whatever else does: some ten kilobytes of an answer.
+/// An operation that costs no more runs whatever else does: at most some 60 KB of an answer.
 const SMALL_MAX: u32 = 100;
 /// What costs more than this has threads of its own. A page of a hundred users does not.
 const CHEAP_MAX: u32 = 2_000;
@@ -208,7 +207,7 @@ impl Crew {
                 Pin::new(&mut work).poll(context).map(Some)
             }))
         });
-        // Whoever has left does not hear this.
+        // Nobody reads this once the caller has left.
         ran.await.map_err(|why| refused(lane, why))?.ok_or(NoThread::Died)
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! A connection that waits for its client costs a place that another may need, whether it waits for
 //! a head, for a body, for the next request or for its answer to be taken. So it waits for a limited
-//! time, for less when a request comes in too slowly, and for less again when memory is short. An address may have a limited number of places, and
+//! time, for less when a request comes in too slowly, and for less again when memory is short. An address
+//! may have a limited number of places, and
 //! once all are taken, the address that has most of them makes room: its slowest connection goes, but
 //! never one whose request is executed (HT-10).
 
@@ -194,7 +195,9 @@ impl Connections {
                     _ => 0,
                 };
                 for _ in 0..waiting {
-                    self.table.relieve(long);
+                    if self.table.relieve(long).is_none() {
+                        break;
+                    }
                 }
                 // It takes a moment until what was cut off is gone, or until more are late.
                 tokio::time::sleep(RELIEF_PAUSE).await;

@@ -90,7 +90,7 @@ impl<W> State<W> {
         party == Party::Anybody || begun < threads.saturating_sub(1).max(1)
     }
 
-    /// Begins the oldest job of whoever's turn it is.
+    /// Begins the oldest job of the party whose turn it is.
     fn next(&mut self, threads: usize) -> Option<(Party, Job<W>)> {
         let at = self.turns.iter().position(|party| self.may_begin(*party, threads))?;
         let party = self.turns.remove(at)?;
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_comes_with_few_jobs_does_not_wait_for_all_of_who_came_with_many() {
+    async fn who_brings_few_jobs_does_not_wait_for_all_of_who_brings_many() {
         let workers = workers(1);
         let busy = occupy(&workers).await;
         let order = Arc::<Mutex<Vec<u8>>>::default();

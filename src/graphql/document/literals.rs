@@ -18,8 +18,8 @@ use super::{Refusal, invalid_at, operations};
 const UNKNOWN_MAX: usize = 5;
 
 /// Refuses what the library's validation accepts against the specification, or tells badly: literals of the wrong
-/// type, directives of variables, missing arguments, and subscriptions. Variables of unknown types are refused here too, since they make the library
-/// panic, and many unknown fields, since each costs it a search.
+/// type, directives of variables, missing arguments, and subscriptions. Variables of unknown types are refused here
+/// too, since they make the library panic, and many unknown fields, since each costs it a search.
 pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
     let mut literals = Literals { types, unknown: Vec::new() };
     for Positioned { node: operation, pos } in operations(document) {

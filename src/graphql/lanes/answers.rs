@@ -62,7 +62,7 @@ impl Answers {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many bytes they hold beyond what they may; `None` is none.
+    /// How many bytes too many they hold, if any.
     pub(crate) fn excess(&self) -> Option<usize> {
         let held = self.lock().in_all;
         (held > HELD_MAX).then(|| held - HELD_MAX)

@@ -203,7 +203,7 @@ impl State {
         self.lock().lateness(now)
     }
 
-    /// The bytes of an answer whose client has stopped to take it, or takes it slowly. It keeps all of them until
+    /// The bytes of an answer whose client has stopped taking it, or takes it slowly. It keeps all of them until
     /// the last is taken.
     pub(super) fn held_by_answer(&self, now: Instant) -> usize {
         let inner = self.lock();
