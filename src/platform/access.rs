@@ -118,6 +118,8 @@ pub(crate) struct Viewer {
     pub(crate) session_created_at: DateTime<Utc>,
     /// The session's absolute end.
     pub(crate) session_expires_at: DateTime<Utc>,
+    /// When the access token of this request ends. A viewer that no token stands behind has none left.
+    pub(crate) access_expires_at: DateTime<Utc>,
     /// `None` also when the caller is no member any more.
     pub(crate) organization: Option<ActiveOrganization>,
 }

@@ -45,7 +45,7 @@ pub(crate) struct Claims {
     jti: String,
     iat: i64,
     nbf: i64,
-    exp: i64,
+    pub(crate) exp: i64,
     client_id: String,
     /// For other services. Here the role is read from current data, and so is the organization.
     role: String,
@@ -80,6 +80,14 @@ impl Subject {
         let permissions = user.permissions(now);
         Self { user: user.id, session, role: user.role, permissions, organization }
     }
+}
+
+/// A token that was issued.
+#[derive(Debug)]
+pub(crate) struct AccessToken {
+    pub(crate) text: String,
+    /// How long it is valid from now on.
+    pub(crate) ttl_seconds: u32,
 }
 
 /// One audience or several (RFC 7519, section 4.1.3).
@@ -150,14 +158,19 @@ impl Jwt {
         Self { settings: Arc::new(settings), keys, clock, verified }
     }
 
-    /// How long a token lives, in seconds.
-    pub(crate) fn ttl_seconds(&self) -> u32 {
-        self.settings.ttl_seconds
-    }
-
     /// Signs a token for a session with the current key.
-    pub(crate) fn issue(&self, subject: &Subject) -> Result<String, CryptoError> {
+    ///
+    /// It ends with the lifetime of a token or at `until`, whichever comes first: nothing that is proven
+    /// until then may become a proof for longer (RT-17).
+    pub(crate) fn issue(
+        &self,
+        subject: &Subject,
+        until: DateTime<Utc>,
+    ) -> Result<AccessToken, CryptoError> {
         let now = self.clock.now();
+        let left_seconds = (until.timestamp() - now.timestamp()).max(0);
+        let ttl_seconds =
+            u32::try_from(left_seconds).unwrap_or(u32::MAX).min(self.settings.ttl_seconds);
         let claims = Claims {
             iss: self.settings.issuer.clone(),
             aud: Audience::One(self.settings.audience.clone()),
@@ -166,7 +179,7 @@ impl Jwt {
             jti: uuid_v7(now).to_string(),
             iat: now.timestamp(),
             nbf: now.timestamp(),
-            exp: now.timestamp() + i64::from(self.settings.ttl_seconds),
+            exp: now.timestamp() + i64::from(ttl_seconds),
             client_id: CLIENT_ID.to_owned(),
             role: subject.role.as_str().to_owned(),
             permissions: subject.permissions.iter().map(|one| one.as_str().to_owned()).collect(),
@@ -178,8 +191,9 @@ impl Jwt {
         let mut header = Header::new(key.algorithm());
         header.typ = Some(TYP.to_owned());
         header.kid = Some(key.kid().to_owned());
-        jsonwebtoken::encode(&header, &claims, key.encoding())
-            .map_err(|_opaque| CryptoError("sign an access token"))
+        let text = jsonwebtoken::encode(&header, &claims, key.encoding())
+            .map_err(|_opaque| CryptoError("sign an access token"))?;
+        Ok(AccessToken { text, ttl_seconds })
     }
 
     /// Verifies a token; what it returns was signed by us, for us, and is in its time.

@@ -77,6 +77,29 @@ async fn an_organization_is_made_joined_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn an_access_token_cannot_be_exchanged_for_one_that_lives_longer() {
+    let it = Cast::meet().await;
+    let first = claims(&it.member.access)["exp"].as_i64().unwrap();
+    let mut stolen = it.member.access.clone();
+    for _ in 0..3 {
+        it.app.clock.advance(Duration::from_secs(4 * 60));
+        let call = "mutation { switchOrganization(id: null) { accessToken expiresIn } }";
+        let reply = it.app.query(call, &stolen).await.data();
+        let switched = &reply["switchOrganization"];
+        assert_eq!(switched["expiresIn"], first - it.app.clock.now().timestamp());
+        stolen = switched["accessToken"].as_str().unwrap().to_owned();
+        assert_eq!(claims(&stolen)["exp"], first);
+    }
+    it.app.clock.advance(Duration::from_secs(4 * 60));
+    let reply = it.app.query("{ me { id } }", &stolen).await;
+    assert_eq!(reply.extension("reason"), "TOKEN_EXPIRED");
+
+    // The refresh token is what a session goes on with.
+    let refreshed = it.app.refresh(&it.member.refresh).await.data();
+    assert_eq!(refreshed["refreshToken"]["expiresIn"], 15 * 60);
+}
+
+#[tokio::test]
 async fn to_a_stranger_an_organization_does_not_exist() {
     let it = Cast::meet().await;
     let pending = invite_member(&it.app, &it.owner, &it.organization, &it.stranger, "MEMBER").await;

@@ -142,6 +142,23 @@ async fn a_session_ends_when_it_idles_and_at_its_absolute_end() {
 }
 
 #[tokio::test]
+async fn an_idle_session_authenticates_nobody() {
+    let app = TestApp::start_with(&["--refresh-token-idle-seconds=60"]).await;
+    let idle = app.register("alice").await;
+    let refreshed = app.refresh(&idle.refresh).await;
+    assert_eq!(refreshed.data()["refreshToken"]["expiresIn"], 60);
+    let refreshed = refreshed.signed_in("refreshToken");
+
+    app.clock.advance(SECOND * 59);
+    assert_eq!(app.query(ME, &refreshed.access).await.code(), "NONE");
+    app.clock.advance(SECOND * 6); // The end, and the five seconds that clocks may differ by.
+    for access in [&idle.access, &refreshed.access] {
+        assert_eq!(app.query(ME, access).await.extension("reason"), "TOKEN_EXPIRED");
+    }
+    assert_eq!(app.refresh(&refreshed.refresh).await.code(), "INVALID_TOKEN");
+}
+
+#[tokio::test]
 async fn what_is_no_refresh_token_is_an_invalid_one() {
     let app = TestApp::start().await;
     let unknown = format!("pcr_{}", "A".repeat(43));

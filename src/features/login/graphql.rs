@@ -7,7 +7,7 @@ use super::{ChangeError, LIMITS, Login, LoginError};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
 use crate::features::sessions::{
-    Access, REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
+    REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
 };
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, limit, public};
@@ -15,6 +15,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::SignedIn;
 use crate::graphql::rule::Rule;
 use crate::platform::access::{self, Anonymity, Refusal, Refused, TokenMode};
+use crate::platform::jwt::AccessToken;
 use crate::platform::passwords::policy::Password;
 
 /// A signed-in user and what keeps them signed in.
@@ -44,18 +45,18 @@ impl AuthPayload {
             }
         };
         Self {
-            access_token: tokens.access,
+            access_token: tokens.access.text,
             refresh_token,
             token_type: "Bearer",
-            expires_in: tokens.access_ttl_seconds,
+            expires_in: tokens.access.ttl_seconds,
             user: User::from(&user),
         }
     }
 
     /// What a caller is given whose session, and refresh token, go on.
-    pub(crate) fn renewed((user, access): (access::User, Access)) -> Self {
+    pub(crate) fn renewed((user, access): (access::User, AccessToken)) -> Self {
         Self {
-            access_token: access.token,
+            access_token: access.text,
             refresh_token: None,
             token_type: "Bearer",
             expires_in: access.ttl_seconds,

@@ -57,7 +57,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
         .login(&Client::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap())
         .await
         .unwrap();
-    let authenticated = it.app.sessions.authenticate(Some(&tokens.access)).await.unwrap();
+    let authenticated = it.app.sessions.authenticate(Some(&tokens.access.text)).await.unwrap();
     let Authentication::Viewer(viewer) = authenticated else { panic!("{authenticated:?}") };
     assert_eq!(viewer.user.id, boss.id);
     let held = it.held_at_the_hash("alice").await;

@@ -319,8 +319,8 @@ impl OrganizationMutation {
     }
 
     /// Has the caller's session act in one of their organizations, or in none. The session, the time of
-    /// the sign-in and the refresh token stay what they are; the new access token says where it acts.
-    /// Requires a signed-in caller.
+    /// the sign-in and the refresh token stay what they are. The new access token says where the session
+    /// acts, and ends when the one that was presented does: see expiresIn. Requires a signed-in caller.
     #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn switch_organization(
         &self,

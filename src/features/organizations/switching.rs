@@ -2,9 +2,9 @@
 
 use super::{OrganizationError, Organizations, about, store};
 use crate::features::audit::{self, Kind};
-use crate::features::sessions::Access;
 use crate::platform::access::{ActiveOrganization, Client, User, Viewer};
 use crate::platform::id::OrganizationId;
+use crate::platform::jwt::AccessToken;
 
 impl Organizations {
     /// Has the caller's session act in one of their organizations, or in none. The session goes on, with
@@ -14,7 +14,7 @@ impl Organizations {
         client: &Client,
         viewer: &Viewer,
         id: Option<OrganizationId>,
-    ) -> Result<(User, Access), OrganizationError> {
+    ) -> Result<(User, AccessToken), OrganizationError> {
         let outcome = self.accounts.db.retry(|| self.switch_once(client, viewer, id)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
         self.accounts.sessions.forget(viewer.user.id);
@@ -26,7 +26,7 @@ impl Organizations {
         client: &Client,
         viewer: &Viewer,
         id: Option<OrganizationId>,
-    ) -> Result<(User, Access), OrganizationError> {
+    ) -> Result<(User, AccessToken), OrganizationError> {
         let sessions = &self.accounts.sessions;
         let txn = self.accounts.db.begin().await?;
         let user = self.lock_caller(&txn, viewer).await?;

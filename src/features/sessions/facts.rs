@@ -117,6 +117,7 @@ mod tests {
             session_id: session,
             session_created_at: now,
             session_expires_at: now,
+            access_expires_at: now,
             organization: None,
         }
     }

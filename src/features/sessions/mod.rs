@@ -4,7 +4,7 @@
 //! A session owns a chain of refresh tokens of which exactly one is live. Rotation consumes it and
 //! adds the next; a consumed token shown again after its grace proves two holders, so the session
 //! ends. Access tokens carry the session's id; [`Sessions::authenticate`] turns one into a
-//! [`Viewer`](crate::platform::access::Viewer) of current data, so ending a session ends them too.
+//! [`Viewer`] of current data, so ending a session ends them too.
 //!
 //! Where its refresh token lives, in a body or in a cookie, is fixed when a session begins; presented
 //! the other way, a token names nothing (RT-09).
@@ -26,15 +26,14 @@ use sea_orm::{ConnectionTrait, DbErr};
 use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
-pub(crate) use self::scope::Access;
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Anonymity, Authentication, Client, User};
+use crate::platform::access::{Anonymity, Authentication, Client, User, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::device::Device;
 use crate::platform::id::{SessionId, UserId};
-use crate::platform::jwt::{Jwt, Subject, TokenError};
+use crate::platform::jwt::{AccessToken, Jwt, Subject, TokenError};
 use crate::platform::keys::Keys;
 use crate::platform::limits::Limits;
 use crate::platform::mail::{self, Letter, Outbox};
@@ -57,8 +56,7 @@ pub(crate) struct Lifetimes {
 /// What a client needs to stay signed in.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    pub(crate) access: String,
-    pub(crate) access_ttl_seconds: u32,
+    pub(crate) access: AccessToken,
     pub(crate) refresh: RefreshToken,
     pub(crate) refresh_ttl_seconds: i64,
 }
@@ -193,7 +191,7 @@ impl Sessions {
         };
         audit::record(txn, now, event).await?;
         let subject = Subject::of(user, session.id, None, now);
-        Ok(self.tokens(&subject, refresh, ttl)?)
+        Ok(self.tokens(&subject, refresh, ttl, now)?)
     }
 
     /// Recognises the caller of a request by its bearer token.
@@ -219,7 +217,10 @@ impl Sessions {
         let load = store::find_viewer(&self.db, claims.sid, claims.sub);
         let viewer = self.facts.viewer(claims.sub, claims.sid, load).await?;
         Ok(match viewer.filter(|viewer| self.clock.now() < viewer.session_expires_at) {
-            Some(viewer) => Authentication::Viewer(viewer),
+            Some(viewer) => {
+                let access_expires_at = DateTime::from_timestamp(claims.exp, 0).unwrap_or_default();
+                Authentication::Viewer(Viewer { access_expires_at, ..viewer })
+            }
             None => Authentication::Anonymous(Anonymity::SessionEnded),
         })
     }
@@ -318,15 +319,17 @@ impl Sessions {
         self.facts.forget(user);
     }
 
+    /// What a caller gets who may refresh for `refresh_ttl` from now on. The access token does not outlive
+    /// that, so a session that was idle for too long authenticates nobody.
     fn tokens(
         &self,
         subject: &Subject,
         refresh: RefreshToken,
         refresh_ttl: TimeDelta,
+        now: DateTime<Utc>,
     ) -> Result<Tokens, CryptoError> {
         Ok(Tokens {
-            access: self.jwt.issue(subject)?,
-            access_ttl_seconds: self.jwt.ttl_seconds(),
+            access: self.jwt.issue(subject, now + refresh_ttl)?,
             refresh,
             refresh_ttl_seconds: refresh_ttl.num_seconds(),
         })

@@ -130,14 +130,14 @@ impl Sessions {
             }
             let live = self.live_token(&txn, presented, &token, now).await?;
             txn.commit().await?;
-            let tokens = self.tokens(&subject, live.token, live.expires_at - now)?;
+            let tokens = self.tokens(&subject, live.token, live.expires_at - now, now)?;
             return Ok((user, tokens));
         }
         if token.expires_at <= now {
             return Err(RefreshError::Unknown);
         }
         let live = self.consume(&txn, presented, &token, session.expires_at, now).await?;
-        let tokens = self.tokens(&subject, live.token, live.expires_at - now)?;
+        let tokens = self.tokens(&subject, live.token, live.expires_at - now, now)?;
         txn.commit().await?;
         Ok((user, tokens))
     }

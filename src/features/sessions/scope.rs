@@ -12,15 +12,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::Sessions;
 use crate::platform::access::{ActiveOrganization, User, Viewer};
 use crate::platform::id::{OrganizationId, UserId};
-use crate::platform::jwt::Subject;
+use crate::platform::jwt::{AccessToken, Subject};
 use crate::platform::secret::CryptoError;
-
-/// An access token alone.
-#[derive(Debug)]
-pub(crate) struct Access {
-    pub(crate) token: String,
-    pub(crate) ttl_seconds: u32,
-}
 
 impl Sessions {
     /// Has the caller's session act in an organization, or in none, inside the caller's transaction. It
@@ -54,14 +47,15 @@ impl Sessions {
         store::users_of(txn, organization).await
     }
 
-    /// An access token for the caller's session that says where it acts from now on.
+    /// An access token for the caller's session that says where it acts from now on. It ends when the
+    /// token that the caller came with does.
     pub(crate) fn access(
         &self,
         viewer: &Viewer,
         user: &User,
         organization: Option<ActiveOrganization>,
-    ) -> Result<Access, CryptoError> {
+    ) -> Result<AccessToken, CryptoError> {
         let subject = Subject::of(user, viewer.session_id, organization, self.clock.now());
-        Ok(Access { token: self.jwt.issue(&subject)?, ttl_seconds: self.jwt.ttl_seconds() })
+        self.jwt.issue(&subject, viewer.access_expires_at)
     }
 }

@@ -246,6 +246,7 @@ impl From<ViewerRow> for Viewer {
             session_id: row.id,
             session_created_at: row.created_at,
             session_expires_at: row.expires_at,
+            access_expires_at: DateTime::UNIX_EPOCH,
             organization: ActiveOrganization::of(row.organization_id, row.organization_role),
         }
     }

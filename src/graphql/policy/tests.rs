@@ -72,6 +72,7 @@ fn viewer() -> Authentication {
         session_id: SessionId(Uuid::nil()),
         session_created_at: now,
         session_expires_at: now,
+        access_expires_at: now,
         organization: None,
     })
 }

@@ -59,13 +59,9 @@ async fn fixture_of(algorithm: Algorithm) -> Fixture {
 impl Fixture {
     fn issue(&self, role: Role) -> Result<String, CryptoError> {
         let (user, session) = (self.user, self.session);
-        self.jwt.issue(&Subject {
-            user,
-            session,
-            role,
-            permissions: role.permissions().to_vec(),
-            organization: None,
-        })
+        let permissions = role.permissions().to_vec();
+        let subject = Subject { user, session, role, permissions, organization: None };
+        self.jwt.issue(&subject, DateTime::<Utc>::MAX_UTC).map(|token| token.text)
     }
 
     fn header(&self) -> Value {
@@ -168,6 +164,23 @@ async fn a_token_that_was_verified_is_looked_at_again_when_its_key_goes_and_when
     assert!(it.jwt.verify(&token).is_ok());
     it.clock.advance(Duration::from_secs(905));
     assert!(matches!(it.jwt.verify(&token), Err(TokenError::Expired(_))));
+}
+
+#[tokio::test]
+async fn a_token_ends_no_later_than_what_it_is_issued_for() {
+    let it = fixture().await;
+    let permissions = Vec::new();
+    let (user, session) = (it.user, it.session);
+    let subject = Subject { user, session, role: Role::User, permissions, organization: None };
+    for (left_seconds, ttl_seconds) in
+        [(3600, 900), (900, 900), (899, 899), (1, 1), (0, 0), (-60, 0)]
+    {
+        let until = it.clock.now() + TimeDelta::seconds(left_seconds);
+        let token = it.jwt.issue(&subject, until).unwrap();
+        assert_eq!(token.ttl_seconds, ttl_seconds, "{left_seconds}");
+        let claims = it.jwt.verify(&token.text).unwrap();
+        assert_eq!(claims.exp - claims.iat, i64::from(ttl_seconds), "{left_seconds}");
+    }
 }
 
 #[tokio::test]
