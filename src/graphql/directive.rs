@@ -117,7 +117,7 @@ pub(crate) enum RateLimitKey {
     User,
 }
 
-/// At most max attempts in windowSeconds. With failed, only attempts that fail are counted; with
+/// At most max attempts in windowSeconds that agree in everything they are counted by. With failed, only attempts that fail are counted; with
 /// distinct, not they but the different values of it.
 #[TypeDirective(location = "FieldDefinition", name = "rateLimit", repeatable)]
 pub(crate) fn rate_limit(
@@ -135,17 +135,18 @@ pub(crate) struct limit;
 
 impl limit {
     pub(crate) fn apply(of: &Limit) -> MetaDirectiveInvocation {
-        let by = match of.by {
+        let key = |by: &By| match by {
             By::Ip => RateLimitKey::Ip,
             By::Identifier => RateLimitKey::Identifier,
             By::User => RateLimitKey::User,
         };
+        let by = of.by.iter().map(key).collect();
         let (failed, distinct) = match of.counts {
             Counts::Attempts { .. } => (None, None),
             Counts::Failures | Counts::FailuresInARow => (Some(true), None),
             Counts::Identifiers => (Some(true), Some(RateLimitKey::Identifier)),
         };
-        rate_limit::apply(of.max, of.window_seconds, vec![by], failed, distinct)
+        rate_limit::apply(of.max, of.window_seconds, by, failed, distinct)
     }
 }
 

@@ -177,7 +177,7 @@ pub(crate) fn refresh(outcome: Outcome) {
 }
 
 /// A limit has refused an attempt.
-pub(crate) fn limited(limit: &'static str, by: &'static str) {
+pub(crate) fn limited(limit: &'static str, by: String) {
     counter!(LIMITED, "limit" => limit, "by" => by).increment(1);
 }
 

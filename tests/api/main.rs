@@ -32,6 +32,7 @@ mod http;
 mod introspection;
 mod keys;
 mod limits;
+mod limits_of_victims;
 mod login;
 mod mail;
 mod member_invitations;

@@ -21,7 +21,7 @@ use crate::platform::secret::{self, CryptoError, base64url};
 /// What keeps an account from being used to write to strangers.
 pub(crate) static ADDRESS_LIMITS: [Limit; 1] = [Limit {
     name: "changeEmail",
-    by: By::User,
+    by: &[By::User],
     max: 5,
     window_seconds: 60 * 60,
     counts: Counts::Attempts { at_once: 5 },
@@ -109,8 +109,7 @@ impl Accounts {
         }
         let email =
             Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
-        let caller = viewer.user.id.to_string();
-        let subject = Subject { ip: client.ip, identifier: &caller };
+        let subject = Subject::of(client).by(viewer.user.id.0);
         self.limits.admit(&ADDRESS_LIMITS, subject).await?.succeeded().await;
         self.db.retry(|| self.request_change(client, viewer, &email)).await
     }
@@ -221,7 +220,7 @@ impl Accounts {
         client: &Client,
         token: Option<&LinkToken>,
     ) -> Result<(), AddressError> {
-        links::admitted(&self.limits, client, self.undo_admitted(client, token)).await
+        self.link_gate().admit(client, token, self.undo_admitted(client, token)).await
     }
 
     async fn undo_admitted(

@@ -15,7 +15,7 @@ use crate::platform::rfc3339::text;
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
     name: "exportMyData",
-    by: By::User,
+    by: &[By::User],
     max: 10,
     window_seconds: 60 * 60,
     counts: Counts::Attempts { at_once: 10 },
@@ -46,8 +46,7 @@ impl Accounts {
         client: &Client,
         viewer: &Viewer,
     ) -> Result<Value, ExportError> {
-        let caller = viewer.user.id.to_string();
-        let subject = Subject { ip: client.ip, identifier: &caller };
+        let subject = Subject::of(client).by(viewer.user.id.0);
         self.limits.admit(&EXPORT_LIMITS, subject).await?.succeeded().await;
         if !self.sessions.is_alive(self.db.reader(), viewer).await? {
             return Err(ExportError::SessionEnded);

@@ -19,7 +19,7 @@ use crate::platform::passwords::hash::PasswordHash;
 /// What keeps an admin's access from being used to write to strangers.
 pub(crate) static INVITATION_LIMITS: [Limit; 1] = [Limit {
     name: "inviteUser",
-    by: By::User,
+    by: &[By::User],
     max: 60,
     window_seconds: 60 * 60,
     counts: Counts::Attempts { at_once: 60 },
@@ -58,8 +58,7 @@ impl Accounts {
         }
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
-        let inviter = viewer.user.id.to_string();
-        let subject = Subject { ip: client.ip, identifier: &inviter };
+        let subject = Subject::of(client).by(viewer.user.id.0);
         self.limits.admit(&INVITATION_LIMITS, subject).await?.succeeded().await;
         self.db.retry(|| self.invite_once(client, viewer, &email, role)).await
     }
@@ -125,7 +124,7 @@ impl Accounts {
         invitee: &Invitee<'_>,
     ) -> Result<(User, Tokens), CreateError> {
         let accept = self.accept_admitted(client, token, invitee);
-        links::admitted(&self.limits, client, accept).await
+        self.link_gate().admit(client, token, accept).await
     }
 
     async fn accept_admitted(

@@ -36,6 +36,7 @@ pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{PendingAccount, verification};
 pub(crate) use self::profile::ProfileError;
 pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
+use crate::features::links;
 use crate::features::sessions::Sessions;
 use crate::platform::access::{User, Viewer};
 use crate::platform::clock::Clock;
@@ -98,6 +99,11 @@ impl Accounts {
             true => Ok(user),
             false => Ok(None),
         }
+    }
+
+    /// What the use of a link passes.
+    pub(crate) fn link_gate(&self) -> links::Gate<'_> {
+        links::Gate { db: &self.db, limits: &self.limits, now: self.clock.now() }
     }
 
     /// Reads a password that a user is to have from now on, if it is good enough for them.

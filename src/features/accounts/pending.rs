@@ -49,7 +49,7 @@ impl Accounts {
         if store::find_taken(self.db.reader(), username, email).await?.username {
             return Err(CreateError::Taken("username"));
         }
-        let subject = Subject { ip: client.ip, identifier: email };
+        let subject = Subject::of(client).about(email);
         self.limits.admit(&LIMITS[1..], subject).await?.succeeded().await;
         let hash = self.hasher.hash(&accepted.password).await?;
         self.db.retry(|| self.insert_pending(client, accepted, &hash)).await?;

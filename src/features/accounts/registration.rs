@@ -23,21 +23,21 @@ use crate::platform::passwords::policy::{Identity, Password};
 
 /// What keeps one client from filling the database, and from asking for one name after another; and
 /// all of them together from having an address written to again and again, where that is how an account
-/// begins.
+/// begins. One client alone cannot keep the owner of an address from registering it (BF-12).
 pub(crate) static LIMITS: [Limit; 2] = [
     Limit {
         name: "register",
-        by: By::Ip,
+        by: &[By::Ip],
         max: 5,
         window_seconds: 60 * 60,
         counts: Counts::Attempts { at_once: 5 },
     },
     Limit {
         name: "register",
-        by: By::Identifier,
-        max: 3,
+        by: &[By::Identifier],
+        max: 20,
         window_seconds: 60 * 60,
-        counts: Counts::Attempts { at_once: 3 },
+        counts: Counts::Attempts { at_once: 20 },
     },
 ];
 
@@ -108,7 +108,7 @@ impl Accounts {
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let subject = Subject { ip: client.ip, identifier: "" };
+        let subject = Subject::of(client);
         let admission = self.limits.admit(&LIMITS[..1], subject).await?;
         let outcome = match self.registration.requires_verification {
             true => self.register_pending(client, &accepted).await,

@@ -28,7 +28,7 @@ const PURGE_BATCH: u64 = 200;
 /// What slows down whoever presents tokens that are none (BF-09).
 pub(crate) static LIMITS: [Limit; 1] = [Limit {
     name: "one-time token",
-    by: By::Ip,
+    by: &[By::Ip],
     max: 30,
     window_seconds: 60,
     counts: Counts::Failures,
@@ -271,17 +271,37 @@ impl Judged for LinkError {
     }
 }
 
-/// Has the use of a token counted under [`LIMITS`]: as a failure if it is none, whatever else is wrong.
-pub(crate) async fn admitted<T, E: Judged + From<Limited>>(
-    limits: &Limits,
-    client: &Client,
-    use_token: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    let subject = Subject { ip: client.ip, identifier: "" };
-    let admission = limits.admit(&LIMITS, subject).await?;
-    let outcome = use_token.await;
-    admission.settle(&outcome).await;
-    outcome
+/// Uses of tokens, as they are admitted.
+pub(crate) struct Gate<'a> {
+    pub(crate) db: &'a Db,
+    pub(crate) limits: &'a Limits,
+    pub(crate) now: DateTime<Utc>,
+}
+
+impl Gate<'_> {
+    /// Has the use of a token counted under [`LIMITS`]: as a failure if it is none, whatever else is wrong.
+    /// Whoever presents a living one is not held up by those who share their address.
+    pub(crate) async fn admit<T, E: Judged + From<Limited> + From<DbErr>>(
+        self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        use_token: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let admission = match self.limits.admit(&LIMITS, Subject::of(client)).await {
+            Ok(admission) => admission,
+            Err(limited) => {
+                let Some(token) = token else { return Err(limited.into()) };
+                let found = store::find(self.db.reader(), token.0.hash(), self.now).await?;
+                return match found {
+                    Some(_) => use_token.await,
+                    None => Err(limited.into()),
+                };
+            }
+        };
+        let outcome = use_token.await;
+        admission.settle(&outcome).await;
+        outcome
+    }
 }
 
 /// Deletes tokens, and with them registrations, that have expired.

@@ -42,14 +42,14 @@ const FAILURES_MAX: i32 = 100;
 pub(crate) static LIMITS: [Limit; 3] = [
     Limit {
         name: "login",
-        by: By::Ip,
+        by: &[By::Ip],
         max: 20,
         window_seconds: 60,
         counts: Counts::Attempts { at_once: 10 },
     },
     Limit {
         name: "login",
-        by: By::Identifier,
+        by: &[By::Identifier],
         max: 5,
         window_seconds: 15 * 60,
         counts: Counts::FailuresInARow,
@@ -57,7 +57,7 @@ pub(crate) static LIMITS: [Limit; 3] = [
     // One password tried on many accounts.
     Limit {
         name: "login of many",
-        by: By::Ip,
+        by: &[By::Ip],
         max: 20,
         window_seconds: 60 * 60,
         counts: Counts::Identifiers,
@@ -136,7 +136,7 @@ impl Login {
 
     /// Has an attempt counted under all limits of signing in, or refused.
     async fn admit(&self, client: &Client, identifier: &Identifier) -> Result<Admission, Limited> {
-        let subject = Subject { ip: client.ip, identifier: identifier.key() };
+        let subject = Subject::of(client).about(identifier.key());
         self.limits.admit(&LIMITS, subject).await
     }
 

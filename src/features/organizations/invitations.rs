@@ -27,20 +27,30 @@ use crate::platform::mail::{self, Letter};
 /// What keeps a member's access from being used to write to strangers.
 pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {
     name: "inviteMember",
-    by: By::User,
+    by: &[By::User],
     max: 60,
     window_seconds: 60 * 60,
     counts: Counts::Attempts { at_once: 60 },
 }];
 
-/// What keeps one address from being written to again and again, whoever invites it.
-pub(crate) static RECIPIENT_LIMITS: [Limit; 1] = [Limit {
-    name: "inviteMember",
-    by: By::Identifier,
-    max: 3,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 3 },
-}];
+/// What keeps one address from being written to again and again: by one member, and by all there are. Counted
+/// for those only who may invite, since the second is the address's and not theirs (BF-12).
+pub(crate) static RECIPIENT_LIMITS: [Limit; 2] = [
+    Limit {
+        name: "inviteMember",
+        by: &[By::User, By::Identifier],
+        max: 3,
+        window_seconds: 60 * 60,
+        counts: Counts::Attempts { at_once: 3 },
+    },
+    Limit {
+        name: "inviteMember",
+        by: &[By::Identifier],
+        max: 20,
+        window_seconds: 60 * 60,
+        counts: Counts::Attempts { at_once: 20 },
+    },
+];
 
 /// Invitations deleted by one statement, which holds the writer of SQLite.
 const PURGE_BATCH: u64 = 200;
@@ -103,13 +113,36 @@ impl Organizations {
         }
         let email =
             Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
-        let inviter = viewer.user.id.to_string();
-        let subject = Subject { ip: client.ip, identifier: &inviter };
+        let subject = Subject::of(client).by(viewer.user.id.0).about(email.key());
         self.accounts.limits.admit(&INVITE_LIMITS, subject).await?.succeeded().await;
-        let subject = Subject { ip: client.ip, identifier: email.key() };
-        self.accounts.limits.admit(&RECIPIENT_LIMITS, subject).await?.succeeded().await;
+        self.look_who_invites(viewer, id, role).await?;
+        let admission = self.accounts.limits.admit(&RECIPIENT_LIMITS, subject).await?;
         let invite = || self.invite_once(client, viewer, id, &email, role);
-        self.accounts.db.retry(invite).await
+        let outcome = self.accounts.db.retry(invite).await;
+        match &outcome {
+            Ok(_) => admission.succeeded().await,
+            // Nobody was written to.
+            Err(_) => admission.unjudged().await,
+        }
+        outcome
+    }
+
+    /// Refuses who may not invite before anything is counted that is not their own. A look, not a decision:
+    /// that is made under the locks.
+    async fn look_who_invites(
+        &self,
+        viewer: &Viewer,
+        id: OrganizationId,
+        role: OrganizationRole,
+    ) -> Result<(), OrganizationError> {
+        let db = self.accounts.db.reader();
+        match super::store::find_role(db, id, viewer.user.id).await? {
+            None => Err(OrganizationError::NotFound),
+            Some(own) if own < role.max(OrganizationRole::Admin) => {
+                Err(OrganizationError::Forbidden)
+            }
+            Some(_) => Ok(()),
+        }
     }
 
     async fn invite_once(
@@ -217,7 +250,7 @@ impl Organizations {
         token: Option<&LinkToken>,
     ) -> Result<OwnOrganization, InvitationError> {
         let accept = self.accept_admitted(client, viewer, token);
-        links::admitted(&self.accounts.limits, client, accept).await
+        self.accounts.link_gate().admit(client, token, accept).await
     }
 
     async fn accept_admitted(

@@ -20,7 +20,8 @@ impl RecoveryMutation {
     #[graphql(
         directive = public::apply(),
         directive = limit::apply(&VERIFICATION_LIMITS[0]),
-        directive = limit::apply(&VERIFICATION_LIMITS[1])
+        directive = limit::apply(&VERIFICATION_LIMITS[1]),
+        directive = limit::apply(&VERIFICATION_LIMITS[2])
     )]
     async fn request_email_verification(
         &self,
@@ -54,7 +55,8 @@ impl RecoveryMutation {
     #[graphql(
         directive = public::apply(),
         directive = limit::apply(&RESET_LIMITS[0]),
-        directive = limit::apply(&RESET_LIMITS[1])
+        directive = limit::apply(&RESET_LIMITS[1]),
+        directive = limit::apply(&RESET_LIMITS[2])
     )]
     async fn request_password_reset(
         &self,

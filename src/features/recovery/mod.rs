@@ -25,23 +25,25 @@ use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::{HashError, PasswordHash};
 use crate::platform::secret::{hex, sha256};
 
-/// What keeps anybody from being written to again and again (BF-02).
-const fn requests(name: &'static str, by: By, max: u32) -> Limit {
-    let counts = Counts::Attempts { at_once: max };
-    Limit { name, by, max, window_seconds: 60 * 60, counts }
+/// What keeps anybody from being written to again and again (BF-02). What one address asks for leaves others,
+/// the owner's among them, something to ask for (BF-12).
+const fn requests(name: &'static str) -> [Limit; 3] {
+    const fn limit(name: &'static str, by: &'static [By], max: u32) -> Limit {
+        let counts = Counts::Attempts { at_once: max };
+        Limit { name, by, max, window_seconds: 60 * 60, counts }
+    }
+    [
+        limit(name, &[By::Ip], 20),
+        limit(name, &[By::Ip, By::Identifier], 3),
+        limit(name, &[By::Identifier], 20),
+    ]
 }
 
 /// Of requests to choose another password.
-pub(crate) static RESET_LIMITS: [Limit; 2] = [
-    requests("requestPasswordReset", By::Ip, 20),
-    requests("requestPasswordReset", By::Identifier, 3),
-];
+pub(crate) static RESET_LIMITS: [Limit; 3] = requests("requestPasswordReset");
 
 /// Of requests to verify an address.
-pub(crate) static VERIFICATION_LIMITS: [Limit; 2] = [
-    requests("requestEmailVerification", By::Ip, 20),
-    requests("requestEmailVerification", By::Identifier, 3),
-];
+pub(crate) static VERIFICATION_LIMITS: [Limit; 3] = requests("requestEmailVerification");
 
 /// Why a link did nothing, or none could be asked for.
 #[derive(Debug, thiserror::Error)]
@@ -111,7 +113,7 @@ impl Recovery {
         client: &Client,
         identifier: &Identifier,
     ) -> Result<(), RecoveryError> {
-        let subject = Subject { ip: client.ip, identifier: identifier.key() };
+        let subject = Subject::of(client).about(identifier.key());
         self.accounts.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
         let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
@@ -166,7 +168,7 @@ impl Recovery {
         password: &str,
     ) -> Result<(), RecoveryError> {
         let reset = self.reset_admitted(client, token, password);
-        links::admitted(&self.accounts.limits, client, reset).await
+        self.accounts.link_gate().admit(client, token, reset).await
     }
 
     async fn reset_admitted(
@@ -221,7 +223,7 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
-        let subject = Subject { ip: client.ip, identifier: email.key() };
+        let subject = Subject::of(client).about(email.key());
         self.accounts.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
         self.accounts.db.retry(|| self.write_verification(client, &email)).await
     }
@@ -270,7 +272,7 @@ impl Recovery {
         username: Option<&str>,
     ) -> Result<(), RecoveryError> {
         let verify = self.verify_admitted(client, token, username);
-        links::admitted(&self.accounts.limits, client, verify).await
+        self.accounts.link_gate().admit(client, token, verify).await
     }
 
     async fn verify_admitted(

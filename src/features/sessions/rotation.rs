@@ -14,7 +14,7 @@ use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, User};
 use crate::platform::db::{DbFailure, Transaction, is_unique_violation};
 use crate::platform::jwt;
-use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
+use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::secret::{self, CryptoError};
@@ -22,10 +22,11 @@ use crate::platform::secret::{self, CryptoError};
 /// How many rotations a late caller is led past. More than this within one grace is no client.
 const HOPS_MAX: usize = 8;
 
-/// What slows down whoever presents tokens that are none.
+/// What slows down whoever presents tokens that are none. Whoever presents one of a living session is not
+/// held up by those who share their address.
 pub(crate) static REFRESH_LIMITS: [Limit; 1] = [Limit {
     name: "refreshToken",
-    by: By::Ip,
+    by: &[By::Ip],
     max: 60,
     window_seconds: 60,
     counts: Counts::Failures,
@@ -75,6 +76,12 @@ impl DbFailure for RefreshError {
     }
 }
 
+impl Judged for RefreshError {
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Unsettled | Self::Crypto(_) | Self::Db(_))
+    }
+}
+
 impl Sessions {
     /// Exchanges a refresh token for a new pair. What is not even the shape of one is presented
     /// as `None`, and counts like any other that is unknown.
@@ -83,26 +90,37 @@ impl Sessions {
         client: &Client,
         presented: Option<&RefreshToken>,
     ) -> Result<(User, Tokens), RefreshError> {
-        let subject = Subject { ip: client.ip, identifier: "" };
-        let admission = self.limits.admit(&REFRESH_LIMITS, subject).await?;
+        let admission = match self.limits.admit(&REFRESH_LIMITS, Subject::of(client)).await {
+            Ok(admission) => Some(admission),
+            Err(limited) if !self.is_of_a_living_session(client, presented).await? => {
+                return Err(limited.into());
+            }
+            Err(_) => None,
+        };
         let outcome = match presented {
             Some(presented) => self.db.retry(|| self.rotate_once(client, presented)).await,
             None => Err(RefreshError::Unknown),
         };
+        if let Some(admission) = admission {
+            admission.settle(&outcome).await;
+        }
         metrics::refresh(match &outcome {
-            Ok(_) => {
-                admission.succeeded().await;
-                Outcome::Success
-            }
-            // Counted as a failure already.
-            Err(RefreshError::Unknown | RefreshError::Limited(_)) => Outcome::Refused,
+            Ok(_) => Outcome::Success,
             Err(RefreshError::Reused) => Outcome::Reused,
-            Err(RefreshError::Unsettled | RefreshError::Crypto(_) | RefreshError::Db(_)) => {
-                admission.unjudged().await;
-                Outcome::Unavailable
-            }
+            Err(error) if error.is_ours() => Outcome::Unavailable,
+            Err(_) => Outcome::Refused,
         });
         outcome
+    }
+
+    async fn is_of_a_living_session(
+        &self,
+        client: &Client,
+        presented: Option<&RefreshToken>,
+    ) -> Result<bool, DbErr> {
+        let Some(presented) = presented else { return Ok(false) };
+        let (hash, now) = (presented.hash(), self.clock.now());
+        store::is_of_a_living_session(self.db.reader(), hash, client.token_mode, now).await
     }
 
     async fn rotate_once(

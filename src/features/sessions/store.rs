@@ -296,6 +296,27 @@ pub(super) async fn find_owner(
         .await
 }
 
+/// Whether a refresh token, consumed or not, belongs to a session that lives and keeps its tokens there.
+pub(super) async fn is_of_a_living_session(
+    db: &impl ConnectionTrait,
+    hash: [u8; 32],
+    mode: TokenMode,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let found: Option<SessionId> = session::Entity::find()
+        .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
+        .filter(refresh_token::COLUMN.hash.eq(hash.to_vec()))
+        .filter(session::COLUMN.token_mode.eq(mode))
+        .filter(session::COLUMN.ended_at.is_null())
+        .filter(session::COLUMN.expires_at.gt(now))
+        .select_only()
+        .column(session::Column::Id)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
 /// Locks the user's row, if it still exists.
 pub(super) async fn lock_user(txn: &impl ConnectionTrait, id: UserId) -> Result<(), DbErr> {
     user::Entity::find_by_id(id)

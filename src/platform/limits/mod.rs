@@ -21,12 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use self::memory::Memory;
 use self::redis::Redis;
 pub(crate) use self::redis::{Reached, SetupError};
 use self::state::{Amendment, Check, Counting, Key};
-use super::access::network;
+use super::access::{Client, network};
 use super::clock::Clock;
 use super::metrics;
 use super::secret::sha256;
@@ -43,13 +44,14 @@ const SUBJECTS_MAX: usize = 50_000;
 pub(crate) struct Limit {
     /// What it protects. With `by`, part of what is counted under.
     pub(crate) name: &'static str,
-    pub(crate) by: By,
+    /// Attempts that agree in all of these are counted together.
+    pub(crate) by: &'static [By],
     pub(crate) max: u32,
     pub(crate) window_seconds: u32,
     pub(crate) counts: Counts,
 }
 
-/// Whose attempts are counted together.
+/// In what attempts have to agree to be counted together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum By {
     /// A client's address; of IPv6 the network, since a subscriber has at least a /64.
@@ -88,8 +90,27 @@ pub(crate) enum Counts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) ip: Option<IpAddr>,
-    /// Who is meant, in canonical form, or the caller's id; empty where nobody is.
+    /// The id of the user that makes it.
+    pub(crate) caller: Uuid,
+    /// Who is meant, in canonical form; empty where nobody is.
     pub(crate) identifier: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// Whoever stands behind a client.
+    pub(crate) fn of(client: &Client) -> Self {
+        Self { ip: client.ip, caller: Uuid::nil(), identifier: "" }
+    }
+
+    /// A caller who is known by an id.
+    pub(crate) fn by(self, caller: Uuid) -> Self {
+        Self { caller, ..self }
+    }
+
+    /// Somebody who means somebody.
+    pub(crate) fn about(self, identifier: &'a str) -> Self {
+        Self { identifier, ..self }
+    }
 }
 
 /// Too many attempts.
@@ -157,7 +178,7 @@ impl Limits {
                 // Rounded up: whoever comes back then must not come too early.
                 let seconds = wait.as_millis().div_ceil(1000);
                 let limit = &limits[index];
-                metrics::limited(limit.name, limit.by.as_str());
+                metrics::limited(limit.name, limit.label());
                 Err(Limited {
                     limit,
                     retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
@@ -169,8 +190,8 @@ impl Limits {
     /// Forgets the failures of an identifier under those of `limits` that count them by it.
     pub(crate) async fn forget(&self, limits: &'static [Limit], identifier: &str) {
         let Some(inner) = &self.0 else { return };
-        let subject = Subject { ip: None, identifier };
-        let of_identifier = limits.iter().filter(|limit| limit.by == By::Identifier);
+        let subject = Subject { ip: None, caller: Uuid::nil(), identifier };
+        let of_identifier = limits.iter().filter(|limit| *limit.by == [By::Identifier]);
         let amendments = of_identifier.map(|limit| (limit.check(subject), Amendment::Forget));
         inner.amend(amendments.collect()).await;
     }
@@ -262,15 +283,23 @@ struct Refused {
 }
 
 impl Limit {
+    /// What attempts are counted by, as the metrics name it.
+    fn label(&self) -> String {
+        self.by.iter().map(|by| by.as_str()).collect::<Vec<_>>().join("+")
+    }
+
     /// The check of one attempt under this limit.
     fn check(&self, subject: Subject<'_>) -> Check {
-        let network = subject.ip.map(network);
-        let key = match (self.by, network) {
-            (By::Ip, Some(network)) => digest(&[self.name, "IP", &network.to_string()]),
-            (By::Ip, None) => digest(&[self.name, "IP"]),
-            (By::Identifier, _) => digest(&[self.name, "IDENTIFIER", subject.identifier]),
-            (By::User, _) => digest(&[self.name, "USER", subject.identifier]),
-        };
+        let mut parts = vec![self.name.to_owned()];
+        for by in self.by {
+            parts.push(by.as_str().to_owned());
+            parts.push(match by {
+                By::Ip => subject.ip.map(network).map(|ip| ip.to_string()).unwrap_or_default(),
+                By::Identifier => subject.identifier.to_owned(),
+                By::User => subject.caller.to_string(),
+            });
+        }
+        let key = digest(&parts);
         let window_ms = u64::from(self.window_seconds) * 1000;
         let spacing_ms = window_ms / u64::from(self.max.max(1));
         let counting = match self.counts {
@@ -280,7 +309,7 @@ impl Limit {
             Counts::Failures => Counting::Failures { spacing_ms, at_once: self.max.into() },
             Counts::FailuresInARow => Counting::InARow { max: self.max.into(), window_ms },
             Counts::Identifiers => {
-                let member = digest(&[subject.identifier]);
+                let member = digest(&[subject.identifier.to_owned()]);
                 Counting::Distinct { max: self.max as usize, window_ms, member }
             }
         };
@@ -289,7 +318,7 @@ impl Limit {
 }
 
 /// Names are hashed, so that keys have one length and a dump of them lists no addresses.
-fn digest(parts: &[&str]) -> Key {
+fn digest(parts: &[String]) -> Key {
     let mut key = Key::default();
     let length = key.len();
     key.copy_from_slice(&sha256(parts.join("\0").as_bytes())[..length]);

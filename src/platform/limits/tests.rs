@@ -12,23 +12,28 @@ const MAIL: &str = "alice@example.com";
 
 static STREAM: [Limit; 1] = [Limit {
     name: "stream",
-    by: By::Ip,
+    by: &[By::Ip],
     max: 20,
     window_seconds: 60,
     counts: Counts::Attempts { at_once: 10 },
 }];
-static FAILURES: [Limit; 1] =
-    [Limit { name: "failures", by: By::Ip, max: 60, window_seconds: 60, counts: Counts::Failures }];
+static FAILURES: [Limit; 1] = [Limit {
+    name: "failures",
+    by: &[By::Ip],
+    max: 60,
+    window_seconds: 60,
+    counts: Counts::Failures,
+}];
 static ROW: [Limit; 1] = [Limit {
     name: "row",
-    by: By::Identifier,
+    by: &[By::Identifier],
     max: 5,
     window_seconds: 900,
     counts: Counts::FailuresInARow,
 }];
 static SPRAY: [Limit; 1] = [Limit {
     name: "spray",
-    by: By::Ip,
+    by: &[By::Ip],
     max: 20,
     window_seconds: 3600,
     counts: Counts::Identifiers,
@@ -84,7 +89,7 @@ impl Backend {
         ip: &str,
         identifier: &str,
     ) -> Result<Admission, u32> {
-        let subject = Subject { ip: Some(ip.parse().unwrap()), identifier };
+        let subject = Subject { ip: Some(ip.parse().unwrap()), caller: Uuid::nil(), identifier };
         self.limits.admit(limits, subject).await.map_err(|limited| limited.retry_after_seconds)
     }
 
@@ -221,7 +226,7 @@ async fn of_many_attempts_at_once_no_more_are_admitted_than_one_after_another() 
         let attempts = (0..200).map(|_| {
             let limits = it.limits.clone();
             tokio::spawn(async move {
-                let subject = Subject { ip: None, identifier: MAIL };
+                let subject = Subject { ip: None, caller: Uuid::nil(), identifier: MAIL };
                 limits.admit(&ROW, subject).await.is_ok()
             })
         });
@@ -239,7 +244,7 @@ async fn instances_share_what_they_count_in_redis() {
     let namespace = uuid_v7(Clock::system().now()).to_string();
     let instance = || Limits::in_redis(it.clock.clone(), &REDIS.into(), &namespace).unwrap();
     let (one, other) = (instance(), instance());
-    let subject = Subject { ip: None, identifier: MAIL };
+    let subject = Subject { ip: None, caller: Uuid::nil(), identifier: MAIL };
     for limits in [&one, &other, &one, &other, &one] {
         let _failed = limits.admit(&ROW, subject).await.unwrap();
     }
@@ -285,7 +290,9 @@ async fn a_redis_that_hangs_is_waited_for_once() {
 #[test]
 fn the_memory_is_bounded_and_what_ends_first_makes_room() {
     let memory = Memory::new(100);
-    let check = |name: &str, limit: &Limit| limit.check(Subject { ip: None, identifier: name });
+    let check = |name: &str, limit: &Limit| {
+        limit.check(Subject { ip: None, caller: Uuid::nil(), identifier: name })
+    };
     let paused = [check(MAIL, &ROW[0])];
     for _ in 0..5 {
         memory.admit(&paused, 1).unwrap();

@@ -95,7 +95,8 @@ impl MemberInvitationMutation {
         directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
         directive = limit::apply(&INVITE_LIMITS[0]),
-        directive = limit::apply(&RECIPIENT_LIMITS[0])
+        directive = limit::apply(&RECIPIENT_LIMITS[0]),
+        directive = limit::apply(&RECIPIENT_LIMITS[1])
     )]
     async fn invite_member(
         &self,
