@@ -106,14 +106,14 @@ impl App {
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let outbox =
             Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), config.mail.as_ref())?;
-        let keys = Keys::open(db.clone(), master, clock.clone()).await?;
+        let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let limits = limits(&config, &clock)?;
         let sessions = Sessions::new(
             db.clone(),
             clock.clone(),
             keys.clone(),
-            Issuing { jwt, lifetimes: config.lifetimes },
+            Issuing { jwt, master, lifetimes: config.lifetimes },
             limits.clone(),
             outbox.clone(),
         );

@@ -25,6 +25,8 @@ pub(crate) struct Model {
     pub(crate) token_mode: TokenMode,
     /// In which organization it acts.
     pub(crate) organization_id: Option<OrganizationId>,
+    /// Wrong passwords given by whoever held it, or the device token that was issued with it.
+    pub(crate) failed_proofs: i32,
     #[sea_orm(belongs_to, from = "user_id", to = "id")]
     pub(crate) user: BelongsTo<super::user::Entity>,
     #[sea_orm(has_many)]

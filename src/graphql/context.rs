@@ -5,7 +5,7 @@ use axum::http::HeaderName;
 use axum::http::header::SET_COOKIE;
 use secrecy::SecretString;
 
-use super::cookie;
+use super::cookie::{self, Cookie};
 use super::error::ApiError;
 use crate::platform::access::{Authentication, Client, TokenMode, Viewer};
 
@@ -17,8 +17,10 @@ pub(crate) struct Caller {
     pub(crate) client: Client,
     /// As presented, for `logout`, which accepts it late.
     pub(crate) bearer: Option<SecretString>,
-    /// The refresh token in the cookie, as presented. Only in cookie mode.
-    pub(crate) cookie: Option<SecretString>,
+    /// The refresh token in its cookie, as presented. Only in cookie mode.
+    pub(crate) refresh_cookie: Option<SecretString>,
+    /// The device token in its cookie, as presented. Only in cookie mode.
+    pub(crate) device_cookie: Option<SecretString>,
 }
 
 /// Short ways to what every resolver needs.
@@ -31,6 +33,8 @@ pub(crate) trait ContextExt {
     fn viewer(&self) -> Result<&Viewer, ApiError>;
     /// Has the browser keep a refresh token. The last word of an operation counts.
     fn keep_refresh_token(&self, token: &str, max_age_seconds: i64);
+    /// Has the browser keep a device token beside.
+    fn keep_device_token(&self, token: &str, max_age_seconds: i64);
     /// Has the browser forget its refresh token. Without cookie mode there is nothing to forget.
     fn forget_refresh_token(&self);
     /// Has the browser forget the answers it keeps from this server (RT-10), in cookie mode.
@@ -58,12 +62,18 @@ impl ContextExt for Context<'_> {
     }
 
     fn keep_refresh_token(&self, token: &str, max_age_seconds: i64) {
-        self.insert_http_header(SET_COOKIE, cookie::holding(token, max_age_seconds));
+        let held = cookie::holding(Cookie::RefreshToken, token, max_age_seconds);
+        self.insert_http_header(SET_COOKIE, held);
+    }
+
+    fn keep_device_token(&self, token: &str, max_age_seconds: i64) {
+        let held = cookie::holding(Cookie::DeviceToken, token, max_age_seconds);
+        self.append_http_header(SET_COOKIE, held);
     }
 
     fn forget_refresh_token(&self) {
         if self.client().token_mode == TokenMode::Cookie {
-            self.insert_http_header(SET_COOKIE, cookie::gone());
+            self.insert_http_header(SET_COOKIE, cookie::gone(Cookie::RefreshToken));
         }
     }
 

@@ -1,11 +1,27 @@
-//! The cookie that holds the refresh token of a browser in cookie mode (CK-01).
+//! The cookies of a browser in cookie mode (CK-01): one holds its refresh token, one its device token.
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use secrecy::SecretString;
 
-/// The prefix makes browsers refuse it without `Secure`, with a `Domain` or below another path.
-const NAME: &str = "__Host-portcullis_refresh";
+/// A cookie of ours. The prefix of their names makes browsers refuse them without `Secure`, with a `Domain` or
+/// below another path.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cookie {
+    RefreshToken,
+    /// Outlives the session, and is forgotten by its age alone.
+    DeviceToken,
+}
+
+impl Cookie {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::RefreshToken => "__Host-portcullis_refresh",
+            Self::DeviceToken => "__Host-portcullis_device",
+        }
+    }
+}
+
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 
 /// More than one cookie of the name: somebody else has set one of them (CK-02).
@@ -13,22 +29,22 @@ const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Strict";
 pub(crate) struct Repeated;
 
 /// The value of `Set-Cookie` that makes a browser keep `token`.
-pub(crate) fn holding(token: &str, max_age_seconds: i64) -> String {
-    format!("{NAME}={token}; {ATTRIBUTES}; Max-Age={max_age_seconds}")
+pub(crate) fn holding(cookie: Cookie, token: &str, max_age_seconds: i64) -> String {
+    format!("{}={token}; {ATTRIBUTES}; Max-Age={max_age_seconds}", cookie.name())
 }
 
 /// The value of `Set-Cookie` that makes a browser forget it.
-pub(crate) fn gone() -> String {
-    holding("", 0)
+pub(crate) fn gone(cookie: Cookie) -> String {
+    holding(cookie, "", 0)
 }
 
-/// What the cookie of a request holds.
-pub(crate) fn read(headers: &HeaderMap) -> Result<Option<SecretString>, Repeated> {
+/// What a cookie of a request holds.
+pub(crate) fn read(cookie: Cookie, headers: &HeaderMap) -> Result<Option<SecretString>, Repeated> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut values = lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .filter(|(name, _)| *name == NAME)
+        .filter(|(name, _)| *name == cookie.name())
         .map(|(_, value)| value);
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Repeated),
@@ -44,17 +60,19 @@ mod tests {
 
     fn value(lines: &[&str]) -> Result<Option<String>, Repeated> {
         let headers = lines.iter().map(|line| (COOKIE, line.parse().unwrap())).collect();
-        Ok(read(&headers)?.map(|value| value.expose_secret().to_owned()))
+        Ok(read(Cookie::RefreshToken, &headers)?.map(|value| value.expose_secret().to_owned()))
     }
 
     #[test]
     fn only_the_exact_name_counts_and_only_once() {
-        let ours = format!("{NAME}=pcr_1");
+        let name = Cookie::RefreshToken.name();
+        let ours = format!("{name}=pcr_1");
         assert_eq!(value(&[]), Ok(None));
+        assert_eq!(value(&[&format!("{}=pcd_1", Cookie::DeviceToken.name())]), Ok(None));
         assert_eq!(value(&["a=b", &format!("c={ours}; portcullis_refresh=x")]), Ok(None));
         assert_eq!(value(&[&ours.to_lowercase()]), Ok(None));
         assert_eq!(value(&[&format!("a=b; {ours};c=d")]), Ok(Some("pcr_1".into())));
         assert_eq!(value(&[&format!("{ours}; {ours}")]), Err(Repeated));
-        assert_eq!(value(&[&ours, &format!("a=b; {NAME}=")]), Err(Repeated));
+        assert_eq!(value(&[&ours, &format!("a=b; {name}=")]), Err(Repeated));
     }
 }

@@ -115,6 +115,10 @@ pub(crate) enum RateLimitKey {
     Identifier,
     /// The signed-in caller.
     User,
+    /// The session that the caller calls from.
+    Session,
+    /// A device that its user has signed in from before: see AuthPayload.deviceToken.
+    Device,
 }
 
 /// At most max attempts in windowSeconds that agree in everything they are counted by. With failed, only attempts that fail are counted; with
@@ -139,6 +143,8 @@ impl limit {
             By::Ip => RateLimitKey::Ip,
             By::Identifier => RateLimitKey::Identifier,
             By::User => RateLimitKey::User,
+            By::Session => RateLimitKey::Session,
+            By::Device => RateLimitKey::Device,
         };
         let by = of.by.iter().map(key).collect();
         let (failed, distinct) = match of.counts {

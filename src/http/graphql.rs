@@ -20,6 +20,7 @@ use super::observe::Answered;
 use super::{body, content_type, failure, origin, playground, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
+use crate::graphql::cookie::Cookie;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::lanes::Weight;
@@ -100,7 +101,8 @@ async fn answer(
         }
     })?;
     let client = Client { token_mode, ..client };
-    let cookie = request::cookie(&client, headers)?;
+    let refresh_cookie = request::cookie(&client, Cookie::RefreshToken, headers)?;
+    let device_cookie = request::cookie(&client, Cookie::DeviceToken, headers)?;
     let (body, _place) = body::read(&app.lanes.bodies, body).await?;
     let parsed = call::parse(&body);
     drop(body);
@@ -116,7 +118,7 @@ async fn answer(
     if !app.keys.are_fresh() {
         return Ok(finish(app, Worked::failed(ApiError::overdue()), media, request_id));
     }
-    let identity = Identity { client, bearer, cookie };
+    let identity = Identity { client, bearer, refresh_cookie, device_cookie };
     let begun = begin(app.clone(), call, identity, media);
     let overdue = || finish(app, Worked::failed(ApiError::overdue()), media, request_id);
     match tokio::time::timeout(ANSWER_MAX, begun).await {
@@ -134,7 +136,8 @@ async fn answer(
 struct Identity {
     client: Client,
     bearer: Option<SecretString>,
-    cookie: Option<SecretString>,
+    refresh_cookie: Option<SecretString>,
+    device_cookie: Option<SecretString>,
 }
 
 /// What a response says to who presented a bearer token that is not good.
@@ -233,13 +236,14 @@ async fn work(
     media: MediaType,
 ) -> Response {
     let Scanned { document, variables, operation, cost: _ } = scanned;
-    let Identity { client, bearer, cookie } = identity;
+    let Identity { client, bearer, refresh_cookie, device_cookie } = identity;
     let challenge = challenge(&authentication);
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),
         Authentication::Anonymous(_) => None,
     };
-    let caller = Caller { authentication, client: client.clone(), bearer, cookie };
+    let caller =
+        Caller { authentication, client: client.clone(), bearer, refresh_cookie, device_cookie };
     // The text itself is needed no more.
     let mut request =
         Request::new(String::new()).variables(variables).data(caller).data(Loaders::default());

@@ -19,7 +19,7 @@ use super::client_ip::client_ip;
 use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
 use crate::config::Config;
-use crate::graphql::cookie;
+use crate::graphql::cookie::{self, Cookie};
 use crate::platform::access::{Client, Language, TokenMode};
 use crate::platform::clock::Clock;
 use crate::platform::id::uuid_v7;
@@ -156,15 +156,16 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Respon
     }
 }
 
-/// The refresh token in the cookie of a request, which without cookie mode counts for nothing.
+/// What a cookie of ours in a request holds, which without cookie mode counts for nothing.
 pub(super) fn cookie(
     client: &Client,
+    cookie: Cookie,
     headers: &HeaderMap,
 ) -> Result<Option<SecretString>, Response> {
     match client.token_mode {
         TokenMode::Body => Ok(None),
-        TokenMode::Cookie => cookie::read(headers).map_err(|cookie::Repeated| {
-            refusal(StatusCode::BAD_REQUEST, "The cookie of the refresh token is repeated")
+        TokenMode::Cookie => cookie::read(cookie, headers).map_err(|cookie::Repeated| {
+            refusal(StatusCode::BAD_REQUEST, "The same cookie of this server was sent twice")
         }),
     }
 }

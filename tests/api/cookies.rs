@@ -41,12 +41,18 @@ fn credentials() -> Value {
     json!({ "input": { "identifier": "alice", "password": PASSWORD } })
 }
 
-/// The one `Set-Cookie` of a reply.
-fn set_cookie(headers: &HeaderMap) -> Option<String> {
-    let mut values = headers.get_all("set-cookie").iter();
-    let value = values.next().map(|value| value.to_str().unwrap().to_owned());
+/// What a reply sets the cookie of that name to.
+fn set_cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all("set-cookie").iter().map(|value| value.to_str().unwrap());
+    let mut values = values.filter(|value| value.starts_with(name));
+    let value = values.next().map(str::to_owned);
     assert!(values.next().is_none(), "one at most");
     value
+}
+
+/// What a reply sets the cookie of the refresh token to.
+fn set_cookie(headers: &HeaderMap) -> Option<String> {
+    set_cookie_of(headers, "__Host-portcullis_refresh=")
 }
 
 /// What a browser sends back, and how long it keeps it.
@@ -325,4 +331,43 @@ async fn a_stolen_cookie_ends_the_session_and_is_forgotten() {
         assert_eq!(set_cookie(&reply.headers).as_deref(), Some(GONE));
     }
     assert!(app.audit_events().await.contains(&"REFRESH_REUSED".to_owned()));
+}
+
+#[tokio::test]
+async fn a_browser_that_has_signed_in_is_known_after_it_signed_out() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    let signed_in = browse(&app.app, "", LOGIN, credentials()).await;
+    let refresh = kept(&signed_in).0;
+    let device = set_cookie_of(&signed_in.headers, "__Host-portcullis_device=").unwrap();
+    let (device, attributes) = device.split_once("; ").unwrap();
+    assert!(device.starts_with("__Host-portcullis_device=pcd_"), "{device}");
+    assert_eq!(attributes.strip_prefix(KEEPS).unwrap(), (30 * 24 * 60 * 60).to_string());
+    assert!(!signed_in.text.contains("pcd_"));
+
+    let both = format!("{refresh}; {device}");
+    let refreshed = browse(&app.app, &both, REFRESH, json!({})).await;
+    assert_eq!(set_cookie_of(&refreshed.headers, "__Host-portcullis_device="), None);
+    let out = browse(&app.app, &kept(&refreshed).0, LOGOUT, json!({})).await;
+    assert_eq!(set_cookie(&out.headers).as_deref(), Some(GONE));
+    assert_eq!(set_cookie_of(&out.headers, "__Host-portcullis_device="), None);
+
+    // No password of strangers opens the account any more; that device is none.
+    app.sql("UPDATE users SET failed_logins = 100").await;
+    let refused = browse(&app.app, "", LOGIN, credentials()).await;
+    assert_eq!(refused.code(), "INVALID_CREDENTIALS");
+    let again = browse(&app.app, device, LOGIN, credentials()).await;
+    assert_eq!(again.code(), "NONE");
+    // Another one from now on: failures of before are not this browser's.
+    assert_ne!(set_cookie_of(&again.headers, device), set_cookie_of(&signed_in.headers, device));
+
+    let query = "mutation { login(input: { identifier: \"alice\", password: \"x\", \
+                 deviceToken: \"pcd_\" }) { __typename } }";
+    let both = browse(&app.app, device, query, json!({})).await;
+    assert_eq!(both.extension("fields")[0]["path"], "input.deviceToken");
+    let twice = browse(&app.app, &format!("{device}; {device}"), LOGIN, credentials()).await;
+    assert_eq!(twice.status, 400);
+    // Without cookie mode the cookie is none.
+    let headers = [("cookie", device)];
+    assert_eq!(call(&app.app, &headers, LOGIN, credentials()).await.code(), "INVALID_CREDENTIALS");
 }

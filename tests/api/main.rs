@@ -31,6 +31,7 @@ mod faults;
 mod http;
 mod introspection;
 mod keys;
+mod known_devices;
 mod limits;
 mod limits_of_victims;
 mod login;

@@ -93,6 +93,8 @@ kinds! {
     ProfileUpdated = "PROFILE_UPDATED", "DONE";
     /// A user ended one of their sessions.
     SessionRevoked = "SESSION_REVOKED", "DONE";
+    /// Too many wrong passwords came from whoever held a session, and it ended.
+    SessionEndedByFailures = "SESSION_ENDED_BY_FAILURES", "DONE";
     /// A user fetched all that is kept of them.
     DataExported = "DATA_EXPORTED", "DONE";
     /// A user made a task.

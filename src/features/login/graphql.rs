@@ -1,9 +1,9 @@
 //! Signing in, staying signed in and signing out, in the schema.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::{ChangeError, LIMITS, Login, LoginError};
+use super::{ChangeError, DEVICE_LIMITS, LIMITS, Login, LoginError, SESSION_LIMITS};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
 use crate::features::sessions::{
@@ -30,6 +30,9 @@ pub(crate) struct AuthPayload {
     token_type: &'static str,
     /// Seconds until the access token expires.
     expires_in: u32,
+    /// Shows at a later login that somebody has signed in here before: see LoginInput.deviceToken. Keep it
+    /// when the session ends. Only of a session that begins; null in cookie mode, where the browser has it.
+    device_token: Option<String>,
     /// Who is signed in.
     user: User,
 }
@@ -37,11 +40,17 @@ pub(crate) struct AuthPayload {
 impl AuthPayload {
     /// What a caller is given, who in cookie mode gets the refresh token in the cookie only.
     pub(crate) fn hand_over(ctx: &Context<'_>, (user, tokens): (access::User, Tokens)) -> Self {
-        let refresh_token = match ctx.client().token_mode {
-            TokenMode::Body => Some(tokens.refresh.expose().to_owned()),
+        let (refresh_token, device_token) = match ctx.client().token_mode {
+            TokenMode::Body => (
+                Some(tokens.refresh.expose().to_owned()),
+                tokens.device.map(|(device, _)| device.expose().to_owned()),
+            ),
             TokenMode::Cookie => {
                 ctx.keep_refresh_token(tokens.refresh.expose(), tokens.refresh_ttl_seconds);
-                None
+                if let Some((device, ttl_seconds)) = &tokens.device {
+                    ctx.keep_device_token(device.expose(), *ttl_seconds);
+                }
+                (None, None)
             }
         };
         Self {
@@ -49,6 +58,7 @@ impl AuthPayload {
             refresh_token,
             token_type: "Bearer",
             expires_in: tokens.access.ttl_seconds,
+            device_token,
             user: User::from(&user),
         }
     }
@@ -60,6 +70,7 @@ impl AuthPayload {
             refresh_token: None,
             token_type: "Bearer",
             expires_in: access.ttl_seconds,
+            device_token: None,
             user: User::from(&user),
         }
     }
@@ -72,6 +83,10 @@ pub(crate) struct LoginInput {
     identifier: String,
     /// The password.
     password: String,
+    /// The deviceToken of an earlier sign-in to the account from this device. With it, failed sign-ins of
+    /// others do not hold this one up. It opens nothing: without it, or with one that is good for nothing,
+    /// the password alone decides. None in cookie mode.
+    device_token: Option<String>,
 }
 
 /// What signing in leads to.
@@ -85,12 +100,15 @@ pub(crate) struct LoginMutation;
 
 #[Object]
 impl LoginMutation {
-    /// Exchanges a password for a session. Anybody may call this.
+    /// Exchanges a password for a session. Failures by username and by e-mail address count for one
+    /// account. A device that has signed in before is limited by its own failures alone. Anybody may call
+    /// this.
     #[graphql(
         directive = public::apply(),
         directive = limit::apply(&LIMITS[0]),
         directive = limit::apply(&LIMITS[1]),
-        directive = limit::apply(&LIMITS[2])
+        directive = limit::apply(&LIMITS[2]),
+        directive = limit::apply(&DEVICE_LIMITS[0])
     )]
     async fn login(
         &self,
@@ -100,18 +118,20 @@ impl LoginMutation {
         let identifier = Identifier::parse(&input.identifier);
         let password = parse("input.password", &input.password)?;
         let login = ctx.service::<Login>();
-        let signed_in = login.login(ctx.client(), &identifier, &password).await?;
+        let device =
+            presented(ctx, &ctx.caller().device_cookie, "input.deviceToken", input.device_token)?;
+        let device = device.as_ref().map(ExposeSecret::expose_secret);
+        let signed_in = login.login(ctx.client(), &identifier, &password, device).await?;
         Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
     }
 
     /// Proves the caller's password again: another session takes the place of the one they call from,
-    /// and counts as a recent sign-in. Requires a signed-in caller.
+    /// and counts as a recent sign-in. Ten wrong passwords end the session. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn",
         directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&LIMITS[0]),
-        directive = limit::apply(&LIMITS[1]),
-        directive = limit::apply(&LIMITS[2])
+        directive = limit::apply(&SESSION_LIMITS[0]),
+        directive = limit::apply(&SESSION_LIMITS[1])
     )]
     async fn reauthenticate(
         &self,
@@ -124,13 +144,13 @@ impl LoginMutation {
         Ok(AuthPayload::hand_over(ctx, signed_in))
     }
 
-    /// Changes the caller's password, and ends their other sessions. Requires a signed-in caller.
+    /// Changes the caller's password, and ends their other sessions. Ten wrong passwords end the session.
+    /// Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn",
         directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&LIMITS[0]),
-        directive = limit::apply(&LIMITS[1]),
-        directive = limit::apply(&LIMITS[2])
+        directive = limit::apply(&SESSION_LIMITS[0]),
+        directive = limit::apply(&SESSION_LIMITS[1])
     )]
     async fn change_password(
         &self,
@@ -153,7 +173,7 @@ impl LoginMutation {
         #[graphql(desc = "The refresh token of the last pair; none in cookie mode.")]
         refresh_token: Option<String>,
     ) -> Result<AuthPayload> {
-        let presented = presented(ctx, refresh_token)?;
+        let presented = presented_refresh(ctx, refresh_token)?;
         let rotated = ctx.service::<Sessions>().rotate(ctx.client(), presented.as_ref()).await;
         if let Err(RefreshError::Unknown | RefreshError::Reused) = rotated {
             ctx.forget_refresh_token();
@@ -171,7 +191,7 @@ impl LoginMutation {
         refresh_token: Option<String>,
     ) -> Result<bool> {
         let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);
-        let refresh = presented(ctx, refresh_token)?;
+        let refresh = presented_refresh(ctx, refresh_token)?;
         let sessions = ctx.service::<Sessions>();
         let is_over = sessions.end_named(ctx.client(), bearer, refresh.as_ref()).await?;
         ctx.forget_refresh_token();
@@ -184,19 +204,26 @@ fn parse(path: &'static str, password: &str) -> Result<Password> {
     Password::parse(password).map_err(|invalid| ApiError::invalid(&[invalid.at(path)]))
 }
 
-/// The refresh token of a call: the argument, or in cookie mode what the cookie holds. `None` also
-/// for what cannot be one.
-fn presented(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
-    let cookie = ctx.caller().cookie.as_ref();
+/// The refresh token of a call; `None` also for what cannot be one.
+fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
+    let text = presented(ctx, &ctx.caller().refresh_cookie, "refreshToken", argument)?;
+    Ok(text.and_then(|text| RefreshToken::parse(text.expose_secret())))
+}
+
+/// A token of a call: the argument, or in cookie mode what its cookie holds.
+fn presented(
+    ctx: &Context<'_>,
+    cookie: &Option<SecretString>,
+    path: &'static str,
+    argument: Option<String>,
+) -> Result<Option<SecretString>> {
     match (ctx.client().token_mode, argument) {
         (TokenMode::Cookie, Some(_)) => {
-            let message = "In cookie mode the cookie holds the refresh token";
-            Err(ApiError::argument("refreshToken", "INVALID_FORMAT", message))
+            let message = "In cookie mode the cookie holds this token";
+            Err(ApiError::argument(path, "INVALID_FORMAT", message))
         }
-        (TokenMode::Cookie, None) => {
-            Ok(cookie.and_then(|text| RefreshToken::parse(text.expose_secret())))
-        }
-        (TokenMode::Body, argument) => Ok(argument.and_then(|text| RefreshToken::parse(&text))),
+        (TokenMode::Cookie, None) => Ok(cookie.clone()),
+        (TokenMode::Body, argument) => Ok(argument.map(SecretString::from)),
     }
 }
 

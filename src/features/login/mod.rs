@@ -5,8 +5,9 @@
 //! the same answer after the same work (EN-01, EN-02).
 //!
 //! Guessing is slowed down by address and by whom it is aimed at ([`LIMITS`]), and a hundred
-//! failures in a row shut the account's password ([`FAILURES_MAX`]), which nothing but the
-//! operator, or another password, takes back.
+//! failures in a row shut the account's password to strangers ([`FAILURES_MAX`]), which nothing but the
+//! operator, or another password, takes back. Whoever holds a session of the account, or a device token
+//! that one of its sessions left behind, is no stranger: their failures are counted for that session (BF-11).
 
 pub(crate) mod graphql;
 mod password;
@@ -14,23 +15,26 @@ mod store;
 pub(crate) mod unlocks;
 
 use sea_orm::DbErr;
+use uuid::Uuid;
 
 pub(crate) use self::password::ChangeError;
 use self::store::Found;
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
+use crate::features::sessions::{
+    EndReason, FAILURES_OF_SESSION_MAX, SessionError, Sessions, Tokens,
+};
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
-use crate::platform::id::UserId;
+use crate::platform::id::{SessionId, UserId};
 use crate::platform::limits::{Admission, By, Counts, Judged, Limit, Limited, Limits, Subject};
 use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::platform::passwords::policy::Password;
-use crate::platform::secret::CryptoError;
+use crate::platform::secret::{CryptoError, sha256};
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;
@@ -63,6 +67,60 @@ pub(crate) static LIMITS: [Limit; 3] = [
         counts: Counts::Identifiers,
     },
 ];
+
+/// What slows down guesses at one account, whether they name it by its username or by its address. Of this
+/// limit nobody is told: a refusal after guesses at the username would say whose the address is (EN-05).
+static ACCOUNT_LIMITS: [Limit; 1] = [Limit {
+    name: "login of account",
+    by: &[By::User],
+    max: 5,
+    window_seconds: 15 * 60,
+    counts: Counts::FailuresInARow,
+}];
+
+/// What slows down guessing on a device that somebody has signed in from before.
+pub(crate) static DEVICE_LIMITS: [Limit; 1] = [Limit {
+    name: "login",
+    by: &[By::Device],
+    max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
+    window_seconds: 60 * 60,
+    counts: Counts::Failures,
+}];
+
+/// What slows down guessing with somebody's session.
+pub(crate) static SESSION_LIMITS: [Limit; 2] = [
+    Limit {
+        name: "password",
+        by: &[By::Session],
+        max: 20,
+        window_seconds: 60,
+        counts: Counts::Attempts { at_once: 10 },
+    },
+    Limit {
+        name: "wrong password",
+        by: &[By::Session],
+        max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
+        window_seconds: 60 * 60,
+        counts: Counts::Failures,
+    },
+];
+
+/// Who gives a password, by which its failure is counted.
+#[derive(Clone, Copy)]
+enum Guesser<'a> {
+    /// Anybody.
+    Stranger,
+    /// Whoever has the device token that was issued with this session of the account.
+    Device(SessionId),
+    /// Whoever holds this session.
+    Session(&'a Viewer),
+}
+
+impl Guesser<'_> {
+    fn is_stranger(self) -> bool {
+        matches!(self, Self::Stranger)
+    }
+}
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -116,15 +174,17 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// Exchanges a username or e-mail address and a password for a session.
+    /// Exchanges a username or e-mail address and a password for a session. What `device` shows, if it
+    /// shows anything, decides how a failure is counted.
     pub(crate) async fn login(
         &self,
         client: &Client,
         identifier: &Identifier,
         password: &Password,
+        device: Option<&str>,
     ) -> Result<(User, Tokens), LoginError> {
-        let admission = self.admit(client, identifier).await?;
-        let outcome = self.sign_in(client, identifier, password, None).await;
+        let (guesser, admission) = self.admit(client, identifier, device).await?;
+        let outcome = self.sign_in(client, identifier, password, guesser).await;
         metrics::login(match &outcome {
             Ok(_) => Outcome::Success,
             Err(error) if error.is_ours() => Outcome::Unavailable,
@@ -134,28 +194,93 @@ impl Login {
         outcome
     }
 
-    /// Has an attempt counted under all limits of signing in, or refused.
-    async fn admit(&self, client: &Client, identifier: &Identifier) -> Result<Admission, Limited> {
+    /// Has an attempt counted, or refused: on a known device under the limit of that, and else, as one that
+    /// is used up is known no more, under those of strangers.
+    async fn admit(
+        &self,
+        client: &Client,
+        identifier: &Identifier,
+        device: Option<&str>,
+    ) -> Result<(Guesser<'static>, Admission), LoginError> {
         let subject = Subject::of(client).about(identifier.key());
-        self.limits.admit(&LIMITS, subject).await
+        if let Some(session) = self.known_device(identifier, device).await? {
+            let admission = self.limits.admit(&DEVICE_LIMITS, subject.by(session.0)).await;
+            if let Ok(admission) = admission {
+                return Ok((Guesser::Device(session), admission));
+            }
+        }
+        Ok((Guesser::Stranger, self.limits.admit(&LIMITS, subject).await?))
     }
 
-    /// Begins a session, in the place of another if one is named.
+    /// The session that a device token was issued with, if it is one of the account that is meant.
+    async fn known_device(
+        &self,
+        identifier: &Identifier,
+        device: Option<&str>,
+    ) -> Result<Option<SessionId>, DbErr> {
+        let Some(device) = device else { return Ok(None) };
+        let Some((session, user)) = self.sessions.of_device(device).await? else {
+            return Ok(None);
+        };
+        let found = store::find(&self.db, identifier).await?;
+        Ok(found.filter(|found| found.user.id == user).map(|_| session))
+    }
+
+    /// Begins a session, in the place of the one it is asked from, if there is one.
     async fn sign_in(
         &self,
         client: &Client,
         identifier: &Identifier,
         password: &Password,
-        replaced: Option<&Viewer>,
+        guesser: Guesser<'_>,
+    ) -> Result<(User, Tokens), LoginError> {
+        let found = store::find(&self.db, identifier).await?;
+        let paused = match guesser {
+            Guesser::Stranger => Some(self.admit_to_account(client, identifier, &found).await),
+            Guesser::Device(_) | Guesser::Session(_) => None,
+        };
+        let (account, is_paused) = match paused {
+            Some(Ok(admission)) => (Some(admission), false),
+            Some(Err(_)) => (None, true),
+            None => (None, false),
+        };
+        let attempt = Attempt { client, identifier, password, guesser, is_paused };
+        let outcome = self.sign_in_as(&attempt, found).await;
+        if let Some(account) = account {
+            account.settle(&outcome).await;
+        }
+        outcome
+    }
+
+    /// Has a stranger's attempt at an account counted; where there is none, the same for what was submitted.
+    async fn admit_to_account(
+        &self,
+        client: &Client,
+        identifier: &Identifier,
+        found: &Option<Found>,
+    ) -> Result<Admission, Limited> {
+        let account = match found {
+            Some(found) => found.user.id.0,
+            None => digest_id(identifier.key()),
+        };
+        self.limits.admit(&ACCOUNT_LIMITS, Subject::of(client).by(account)).await
+    }
+
+    async fn sign_in_as(
+        &self,
+        attempt: &Attempt<'_>,
+        mut found: Option<Found>,
     ) -> Result<(User, Tokens), LoginError> {
         let mut account = None;
         for _ in 0..CHECKS_MAX {
-            let verified = self.verify(client, identifier, password).await?;
+            let verified = self.verify(attempt, found).await?;
             account = Some(verified.user.id);
-            let begun = self.db.retry(|| self.begin(client, &verified, replaced)).await?;
+            let begin = || self.begin(attempt.client, &verified, attempt.guesser);
+            let begun = self.db.retry(begin).await?;
             if let Some(signed_in) = begun {
                 return Ok(signed_in);
             }
+            found = store::find(&self.db, attempt.identifier).await?;
         }
         Err(LoginError::InvalidCredentials { account })
     }
@@ -163,42 +288,59 @@ impl Login {
     /// Checks the password, outside any transaction, and whether there is an account or not.
     async fn verify(
         &self,
-        client: &Client,
-        identifier: &Identifier,
-        password: &Password,
+        attempt: &Attempt<'_>,
+        found: Option<Found>,
     ) -> Result<Verified, LoginError> {
-        let found = store::find(&self.db, identifier).await?;
         let stored = found.as_ref().map(|found| &found.hash);
-        let verdict = self.hasher.verify(password, stored).await?;
+        let verdict = self.hasher.verify(attempt.password, stored).await?;
         let Some(Found { user, hash, failed_logins }) = found else {
             return Err(LoginError::InvalidCredentials { account: None });
         };
-        let is_open = user.is_active && failed_logins < FAILURES_MAX;
+        let is_shut =
+            attempt.guesser.is_stranger() && (attempt.is_paused || failed_logins >= FAILURES_MAX);
         let rehashed = match verdict {
+            // Not counted further while it waits anyway: a hundred of them shut the account.
+            Verdict::Wrong if attempt.is_paused => {
+                return Err(LoginError::InvalidCredentials { account: Some(user.id) });
+            }
             Verdict::Wrong => {
                 let account = Some(user.id);
-                self.count_failure(client, user);
+                self.count_failure(attempt, user).await?;
                 return Err(LoginError::InvalidCredentials { account });
             }
             // At once, so that it takes no longer than a wrong password (EN-02).
-            Verdict::Right | Verdict::RightButOutdated if !is_open => {
+            Verdict::Right | Verdict::RightButOutdated if is_shut || !user.is_active => {
                 return Err(LoginError::InvalidCredentials { account: Some(user.id) });
             }
-            Verdict::RightButOutdated => Some(self.hasher.hash(password).await?),
+            Verdict::RightButOutdated => Some(self.hasher.hash(attempt.password).await?),
             Verdict::Right => None,
         };
         Ok(Verified { user, hash, failed_logins, rehashed })
     }
 
-    /// Counts a wrong password against the account, beside the answer: that must not take longer
-    /// because there is an account to count against (EN-02).
-    fn count_failure(&self, client: &Client, user: User) {
-        let (login, client) = (self.clone(), client.clone());
+    /// Counts a wrong password: for a session holder before they are answered, so that with their last one
+    /// the session is over; for others beside the answer, which must not take longer because there is an
+    /// account to count against (EN-02).
+    async fn count_failure(&self, attempt: &Attempt<'_>, user: User) -> Result<(), DbErr> {
+        let (login, client) = (self.clone(), attempt.client.clone());
+        let session = match attempt.guesser {
+            Guesser::Session(viewer) => {
+                let session = viewer.session_id;
+                return self.sessions.count_failed_proof(&client, session, user.id).await;
+            }
+            Guesser::Device(session) => Some(session),
+            Guesser::Stranger => None,
+        };
         tokio::spawn(async move {
-            if let Err(error) = login.db.retry(|| login.count_one_failure(&client, &user)).await {
+            let outcome = match session {
+                Some(session) => login.sessions.count_failed_proof(&client, session, user.id).await,
+                None => login.db.retry(|| login.count_one_failure(&client, &user)).await,
+            };
+            if let Err(error) = outcome {
                 tracing::error!(error = %error, user.id = %user.id, "a failed sign-in was not counted");
             }
         });
+        Ok(())
     }
 
     async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), DbErr> {
@@ -229,12 +371,17 @@ impl Login {
         &self,
         client: &Client,
         verified: &Verified,
-        replaced: Option<&Viewer>,
+        guesser: Guesser<'_>,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
+        let replaced = match guesser {
+            Guesser::Session(viewer) => Some(viewer),
+            Guesser::Stranger | Guesser::Device(_) => None,
+        };
         let txn = self.db.begin().await?;
         let now = self.clock.now();
         let user = User { last_login_at: Some(now), ..verified.user.clone() };
-        if !store::record_login(&txn, &user, verified, FAILURES_MAX).await? {
+        let is_stranger = guesser.is_stranger();
+        if !store::record_login(&txn, &user, verified, is_stranger, FAILURES_MAX).await? {
             return Ok(None);
         }
         let kind = match (replaced, verified.failed_logins) {
@@ -259,6 +406,23 @@ impl Judged for LoginError {
     fn is_ours(&self) -> bool {
         matches!(self, Self::Hash(_) | Self::Crypto(_) | Self::Db(_))
     }
+}
+
+/// One password that is to open an account.
+struct Attempt<'a> {
+    client: &'a Client,
+    identifier: &'a Identifier,
+    password: &'a Password,
+    guesser: Guesser<'a>,
+    /// Strangers have guessed at the account too often by another name of it.
+    is_paused: bool,
+}
+
+/// What stands for an account where there is none.
+fn digest_id(text: &str) -> Uuid {
+    let mut id = [0; 16];
+    id.copy_from_slice(&sha256(text.as_bytes())[..16]);
+    Uuid::from_bytes(id)
 }
 
 /// What was read and found right before the transaction began.

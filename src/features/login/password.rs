@@ -1,10 +1,11 @@
 //! What a signed-in caller's password is good for: proving again who they are, and choosing another.
 //!
-//! Under the same limits as signing in, so that a stolen access token guesses no faster (PW-10).
+//! Whoever holds a session is no stranger: what strangers guess does not hold them up, and too many wrong
+//! passwords end the session, so that a stolen access token guesses ten times (PW-10, BF-11).
 
 use sea_orm::DbErr;
 
-use super::{CHECKS_MAX, FAILURES_MAX, Login, LoginError, Verified, store};
+use super::{Attempt, CHECKS_MAX, Guesser, Login, LoginError, SESSION_LIMITS, Verified, store};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
@@ -12,7 +13,7 @@ use crate::features::sessions::{EndReason, Tokens};
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::invalid::Problem;
-use crate::platform::limits::Judged;
+use crate::platform::limits::{Admission, Judged, Limited, Subject};
 use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::{HashError, PasswordHash};
 use crate::platform::passwords::policy::Password;
@@ -69,11 +70,16 @@ impl Login {
         viewer: &Viewer,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
-        let identifier = identifier_of(viewer);
-        let admission = self.admit(client, &identifier).await?;
-        let outcome = self.sign_in(client, &identifier, password, Some(viewer)).await;
+        let admission = self.admit_holder(client, viewer).await?;
+        let guesser = Guesser::Session(viewer);
+        let outcome = self.sign_in(client, &identifier_of(viewer), password, guesser).await;
         admission.settle(&outcome).await;
         outcome
+    }
+
+    async fn admit_holder(&self, client: &Client, viewer: &Viewer) -> Result<Admission, Limited> {
+        let subject = Subject::of(client).by(viewer.session_id.0);
+        self.limits.admit(&SESSION_LIMITS, subject).await
     }
 
     /// Gives the caller the password they choose, and ends their other sessions: whoever knew the old
@@ -89,8 +95,7 @@ impl Login {
             .accounts
             .new_password(&viewer.user, new)
             .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
-        let identifier = identifier_of(viewer);
-        let admission = self.admit(client, &identifier).await.map_err(LoginError::from)?;
+        let admission = self.admit_holder(client, viewer).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(client, viewer, current, &new).await;
         admission.settle(&outcome).await;
         outcome
@@ -105,8 +110,17 @@ impl Login {
     ) -> Result<(), ChangeError> {
         let hash = self.hasher.hash(new).await?;
         let mut account = None;
+        let identifier = identifier_of(viewer);
+        let attempt = Attempt {
+            client,
+            identifier: &identifier,
+            password: current,
+            guesser: Guesser::Session(viewer),
+            is_paused: false,
+        };
         for _ in 0..CHECKS_MAX {
-            let verified = self.verify(client, &identifier_of(viewer), current).await?;
+            let found = store::find(&self.db, &identifier).await?;
+            let verified = self.verify(&attempt, found).await?;
             account = Some(verified.user.id);
             let change = || self.change_once(client, viewer, &verified, &hash);
             let outcome = self.db.retry(change).await;
@@ -130,7 +144,7 @@ impl Login {
     ) -> Result<bool, ChangeError> {
         let user = &verified.user;
         let txn = self.db.begin().await?;
-        if !store::update_password(&txn, user.id, &verified.hash, hash, FAILURES_MAX).await? {
+        if !store::update_password(&txn, user.id, &verified.hash, hash).await? {
             return Ok(false);
         }
         if !self.sessions.is_alive(&txn, viewer).await? {

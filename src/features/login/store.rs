@@ -36,6 +36,7 @@ read_by_fields!(FoundRow { user, password_hash, failed_logins });
 /// An account that the operator, or its owner by mail, has unlocked.
 #[derive(PartialEq, Eq)]
 pub(super) struct Unlocked {
+    pub(super) id: UserId,
     pub(super) username_key: String,
     pub(super) email_key: String,
     pub(super) at: DateTime<Utc>,
@@ -61,25 +62,32 @@ impl From<FoundRow> for Found {
 }
 
 /// Locks the user's row and writes the time of a sign-in, and the new hash if there is one, if the
-/// account is still what was verified: that is what it says. Failures before it are over.
+/// account is still what was verified: that is what it says. Failures of strangers before it are over, but
+/// for those that have shut the account to them, which shuts out strangers alone.
 pub(super) async fn record_login(
     txn: &impl ConnectionTrait,
     user: &User,
     verified: &Verified,
+    is_stranger: bool,
     failures_max: i32,
 ) -> Result<bool, DbErr> {
+    let failures = || Expr::col(user::Column::FailedLogins);
+    let failures_left =
+        Expr::case(failures().gte(failures_max), failures()).finally(Expr::value(0));
     let mut update = user::Entity::update_many()
         .col_expr(user::Column::LastLoginAt, Expr::value(user.last_login_at))
-        .col_expr(user::Column::FailedLogins, Expr::value(0));
+        .col_expr(user::Column::FailedLogins, failures_left.into());
     if let Some(hash) = &verified.rehashed {
         update = update.col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()));
+    }
+    if is_stranger {
+        update = update.filter(user::COLUMN.failed_logins.lt(failures_max));
     }
     let outcome = update
         .filter(user::COLUMN.id.eq(user.id))
         .filter(user::COLUMN.password_hash.eq(verified.hash.as_str()))
         .filter(user::COLUMN.is_active.eq(true))
         .filter(user::COLUMN.role.eq(user.role))
-        .filter(user::COLUMN.failed_logins.lt(failures_max))
         .exec(txn)
         .await?;
     Ok(outcome.rows_affected == 1)
@@ -92,7 +100,6 @@ pub(super) async fn update_password(
     id: UserId,
     before: &PasswordHash,
     hash: &PasswordHash,
-    failures_max: i32,
 ) -> Result<bool, DbErr> {
     let outcome = user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
@@ -100,7 +107,6 @@ pub(super) async fn update_password(
         .filter(user::COLUMN.id.eq(id))
         .filter(user::COLUMN.password_hash.eq(before.as_str()))
         .filter(user::COLUMN.is_active.eq(true))
-        .filter(user::COLUMN.failed_logins.lt(failures_max))
         .exec(txn)
         .await?;
     Ok(outcome.rows_affected == 1)
@@ -136,13 +142,18 @@ pub(super) async fn list_unlocked(
     db: &impl ConnectionTrait,
     since: DateTime<Utc>,
 ) -> Result<Vec<Unlocked>, DbErr> {
-    let rows: Vec<(String, String, DateTime<Utc>)> = user::Entity::find()
+    let rows: Vec<(UserId, String, String, DateTime<Utc>)> = user::Entity::find()
         .select_only()
-        .columns([user::Column::UsernameKey, user::Column::EmailKey, user::Column::UnlockedAt])
+        .columns([
+            user::Column::Id,
+            user::Column::UsernameKey,
+            user::Column::EmailKey,
+            user::Column::UnlockedAt,
+        ])
         .filter(user::COLUMN.unlocked_at.gt(since))
         .into_tuple()
         .all(db)
         .await?;
-    let unlocked = |(username_key, email_key, at)| Unlocked { username_key, email_key, at };
+    let unlocked = |(id, username_key, email_key, at)| Unlocked { id, username_key, email_key, at };
     Ok(rows.into_iter().map(unlocked).collect())
 }

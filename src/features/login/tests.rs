@@ -54,7 +54,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let alice = it.create("alice", Role::User).await;
     let (_, tokens) = it
         .login
-        .login(&Client::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap())
+        .login(&Client::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap(), None)
         .await
         .unwrap();
     let authenticated = it.app.sessions.authenticate(Some(&tokens.access.text)).await.unwrap();
@@ -64,10 +64,10 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
 
     it.app.accounts.deactivate(&Client::CLI, By::Staff(&viewer), alice.id).await.unwrap();
 
-    let begun = it.login.begin(&Client::CLI, &held, None).await.unwrap();
+    let begun = it.login.begin(&Client::CLI, &held, Guesser::Stranger).await.unwrap();
     assert!(begun.is_none(), "no session for an account that was open once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
-    let again = it.login.login(&Client::CLI, &alice, &right).await;
+    let again = it.login.login(&Client::CLI, &alice, &right, None).await;
     assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }
 
@@ -76,17 +76,17 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     let it = fixture().await;
     it.create("alice", Role::User).await;
     let held = it.held_at_the_hash("alice").await;
-    let unchanged = it.login.begin(&Client::CLI, &held, None).await.unwrap();
+    let unchanged = it.login.begin(&Client::CLI, &held, Guesser::Stranger).await.unwrap();
     assert!(unchanged.is_some(), "nothing has changed yet");
 
     let other = it.login.hasher.hash(&Password::parse("another password").unwrap()).await.unwrap();
     let rehashed = Verified { rehashed: Some(other), ..it.held_at_the_hash("alice").await };
     let writer = it.app.db.writer();
-    assert!(store::record_login(writer, &held.user, &rehashed, FAILURES_MAX).await.unwrap());
+    assert!(store::record_login(writer, &held.user, &rehashed, true, FAILURES_MAX).await.unwrap());
 
-    let changed = it.login.begin(&Client::CLI, &held, None).await.unwrap();
+    let changed = it.login.begin(&Client::CLI, &held, Guesser::Stranger).await.unwrap();
     assert!(changed.is_none(), "no session for a password that was right once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
-    let again = it.login.login(&Client::CLI, &alice, &right).await;
+    let again = it.login.login(&Client::CLI, &alice, &right, None).await;
     assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }

@@ -4,7 +4,9 @@
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 
-use super::{LIMITS, Login, store};
+use super::{ACCOUNT_LIMITS, LIMITS, Login, store};
+use crate::platform::access::Client;
+use crate::platform::limits::Subject;
 
 /// How far back is looked: more than the clocks of two machines may differ, and than it takes a
 /// database that was away to come back.
@@ -28,9 +30,11 @@ impl Unlocks {
         let found = store::list_unlocked(self.login.db.reader(), since).await?;
         for unlocked in &found {
             if !self.known.contains(unlocked) {
+                let (limits, nobody) = (&self.login.limits, Subject::of(&Client::CLI));
                 for key in [&unlocked.username_key, &unlocked.email_key] {
-                    self.login.limits.forget(&LIMITS, key).await;
+                    limits.forget(&LIMITS, nobody.about(key)).await;
                 }
+                limits.forget(&ACCOUNT_LIMITS, nobody.by(unlocked.id.0)).await;
             }
         }
         self.known = found;

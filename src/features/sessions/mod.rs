@@ -1,5 +1,6 @@
 //! Sessions: who is signed in, from where, until when. How refresh works is [`rotation`]; what people
-//! see and end of their own is [`own`], and in which organization one acts is [`scope`].
+//! see and end of their own is [`own`], in which organization one acts is [`scope`], and what wrong passwords
+//! of session holders lead to is [`proofs`].
 //!
 //! A session owns a chain of refresh tokens of which exactly one is live. Rotation consumes it and
 //! adds the next; a consumed token shown again after its grace proves two holders, so the session
@@ -11,20 +12,26 @@
 //!
 //! Invariant: this slice reads users and never writes them.
 
+mod device_token;
 mod facts;
 pub(crate) mod graphql;
 mod own;
+mod proofs;
 mod purge;
 mod rotation;
 mod scope;
 mod store;
 mod token;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
+use self::device_token::DeviceToken;
 use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
+pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
 pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::{self, Actor, Event, Kind};
@@ -34,7 +41,7 @@ use crate::platform::db::{Db, DbFailure};
 use crate::platform::device::Device;
 use crate::platform::id::{SessionId, UserId};
 use crate::platform::jwt::{AccessToken, Jwt, Subject, TokenError};
-use crate::platform::keys::Keys;
+use crate::platform::keys::{Keys, Master};
 use crate::platform::limits::Limits;
 use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::secret::CryptoError;
@@ -59,6 +66,9 @@ pub(crate) struct Tokens {
     pub(crate) access: AccessToken,
     pub(crate) refresh: RefreshToken,
     pub(crate) refresh_ttl_seconds: i64,
+    /// What shows from now on that somebody has signed in here, with the seconds it is good for; only of a
+    /// session that begins.
+    pub(crate) device: Option<(DeviceToken, i64)>,
 }
 
 /// Why a session ended.
@@ -72,6 +82,8 @@ pub(crate) enum EndReason {
     EmailChangeUndone,
     /// The user proved their password again, and another session took its place.
     Replaced,
+    /// Too many wrong passwords came from whoever held it.
+    TooManyFailures,
     /// The user, an admin or the operator ended it.
     Revoked,
 }
@@ -85,6 +97,7 @@ impl EndReason {
             Self::PasswordChanged => "PASSWORD_CHANGED",
             Self::EmailChangeUndone => "EMAIL_CHANGE_UNDONE",
             Self::Replaced => "REPLACED",
+            Self::TooManyFailures => "TOO_MANY_FAILURES",
             Self::Revoked => "REVOKED",
         }
     }
@@ -114,6 +127,7 @@ pub(crate) struct Sessions {
     db: Db,
     clock: Clock,
     keys: Keys,
+    master: Arc<Master>,
     jwt: Jwt,
     limits: Limits,
     lifetimes: Lifetimes,
@@ -124,6 +138,7 @@ pub(crate) struct Sessions {
 /// How tokens are made, and how long they live.
 pub(crate) struct Issuing {
     pub(crate) jwt: Jwt,
+    pub(crate) master: Arc<Master>,
     pub(crate) lifetimes: Lifetimes,
 }
 
@@ -132,12 +147,12 @@ impl Sessions {
         db: Db,
         clock: Clock,
         keys: Keys,
-        Issuing { jwt, lifetimes }: Issuing,
+        Issuing { jwt, master, lifetimes }: Issuing,
         limits: Limits,
         outbox: Outbox,
     ) -> Self {
         let facts = Facts::new(clock.clone());
-        Self { db, clock, keys, jwt, limits, lifetimes, outbox, facts }
+        Self { db, clock, keys, master, jwt, limits, lifetimes, outbox, facts }
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
@@ -191,7 +206,10 @@ impl Sessions {
         };
         audit::record(txn, now, event).await?;
         let subject = Subject::of(user, session.id, None, now);
-        Ok(self.tokens(&subject, refresh, ttl, now)?)
+        let device = DeviceToken::issue(&self.master, session.id)?;
+        let device_ttl_seconds = self.lifetimes.absolute.num_seconds();
+        let tokens = self.tokens(&subject, refresh, ttl, now)?;
+        Ok(Tokens { device: Some((device, device_ttl_seconds)), ..tokens })
     }
 
     /// Recognises the caller of a request by its bearer token.
@@ -278,7 +296,8 @@ impl Sessions {
     }
 
     /// Ends every session of a user inside the caller's transaction, which holds the lock on the
-    /// user's row and calls [`Sessions::forget`] after its commit. Returns how many there were.
+    /// user's row and calls [`Sessions::forget`] after its commit, and has none of their devices known any
+    /// more. Returns how many sessions there were.
     pub(crate) async fn end_all(
         &self,
         txn: &impl ConnectionTrait,
@@ -286,6 +305,7 @@ impl Sessions {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
+        store::forget_devices(txn, user, FAILURES_OF_SESSION_MAX).await?;
         store::end_all(txn, user, None, reason, now).await
     }
 
@@ -332,6 +352,7 @@ impl Sessions {
             access: self.jwt.issue(subject, now + refresh_ttl)?,
             refresh,
             refresh_ttl_seconds: refresh_ttl.num_seconds(),
+            device: None,
         })
     }
 }

@@ -78,7 +78,13 @@ fn viewer() -> Authentication {
 }
 
 async fn listed(authentication: Authentication) -> Vec<String> {
-    let caller = Caller { authentication, client: Client::CLI, bearer: None, cookie: None };
+    let caller = Caller {
+        authentication,
+        client: Client::CLI,
+        bearer: None,
+        refresh_cookie: None,
+        device_cookie: None,
+    };
     let request = Request::new("{ __schema { types { name } } }").data(caller);
     let answer = schema(Listing::OwnOfEach).execute(request).await.data.into_json().unwrap();
     let types = answer["__schema"]["types"].as_array().unwrap();

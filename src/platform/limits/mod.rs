@@ -60,6 +60,10 @@ pub(crate) enum By {
     Identifier,
     /// The signed-in caller.
     User,
+    /// The session that the caller calls from.
+    Session,
+    /// A device that its user has signed in from before.
+    Device,
 }
 
 impl By {
@@ -68,6 +72,8 @@ impl By {
             Self::Ip => "ip",
             Self::Identifier => "identifier",
             Self::User => "user",
+            Self::Session => "session",
+            Self::Device => "device",
         }
     }
 }
@@ -90,7 +96,7 @@ pub(crate) enum Counts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) ip: Option<IpAddr>,
-    /// The id of the user that makes it.
+    /// The id of the user, the session or the device that makes it, by which of them is counted.
     pub(crate) caller: Uuid,
     /// Who is meant, in canonical form; empty where nobody is.
     pub(crate) identifier: &'a str,
@@ -187,12 +193,11 @@ impl Limits {
         }
     }
 
-    /// Forgets the failures of an identifier under those of `limits` that count them by it.
-    pub(crate) async fn forget(&self, limits: &'static [Limit], identifier: &str) {
+    /// Forgets a subject's failures under those of `limits` that count them in a row.
+    pub(crate) async fn forget(&self, limits: &'static [Limit], subject: Subject<'_>) {
         let Some(inner) = &self.0 else { return };
-        let subject = Subject { ip: None, caller: Uuid::nil(), identifier };
-        let of_identifier = limits.iter().filter(|limit| *limit.by == [By::Identifier]);
-        let amendments = of_identifier.map(|limit| (limit.check(subject), Amendment::Forget));
+        let in_a_row = limits.iter().filter(|limit| limit.counts == Counts::FailuresInARow);
+        let amendments = in_a_row.map(|limit| (limit.check(subject), Amendment::Forget));
         inner.amend(amendments.collect()).await;
     }
 
@@ -296,7 +301,7 @@ impl Limit {
             parts.push(match by {
                 By::Ip => subject.ip.map(network).map(|ip| ip.to_string()).unwrap_or_default(),
                 By::Identifier => subject.identifier.to_owned(),
-                By::User => subject.caller.to_string(),
+                By::User | By::Session | By::Device => subject.caller.to_string(),
             });
         }
         let key = digest(&parts);

@@ -55,6 +55,11 @@ struct Backend {
     clock: Clock,
 }
 
+/// Somebody without an address who means somebody.
+fn about(identifier: &str) -> Subject<'_> {
+    Subject { ip: None, caller: Uuid::nil(), identifier }
+}
+
 impl Backend {
     fn memory() -> Self {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
@@ -171,7 +176,7 @@ async fn a_success_clears_the_row_and_an_unjudged_attempt_leaves_it_as_it_was() 
         it.admit(&ROW, "192.0.2.1", MAIL).await.unwrap().unjudged().await;
         assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (1, 60));
 
-        it.limits.forget(&ROW, MAIL).await;
+        it.limits.forget(&ROW, about(MAIL)).await;
         assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30));
     }
 }
@@ -226,7 +231,7 @@ async fn of_many_attempts_at_once_no_more_are_admitted_than_one_after_another() 
         let attempts = (0..200).map(|_| {
             let limits = it.limits.clone();
             tokio::spawn(async move {
-                let subject = Subject { ip: None, caller: Uuid::nil(), identifier: MAIL };
+                let subject = about(MAIL);
                 limits.admit(&ROW, subject).await.is_ok()
             })
         });
@@ -244,12 +249,12 @@ async fn instances_share_what_they_count_in_redis() {
     let namespace = uuid_v7(Clock::system().now()).to_string();
     let instance = || Limits::in_redis(it.clock.clone(), &REDIS.into(), &namespace).unwrap();
     let (one, other) = (instance(), instance());
-    let subject = Subject { ip: None, caller: Uuid::nil(), identifier: MAIL };
+    let subject = about(MAIL);
     for limits in [&one, &other, &one, &other, &one] {
         let _failed = limits.admit(&ROW, subject).await.unwrap();
     }
     assert_eq!(other.admit(&ROW, subject).await.unwrap_err().retry_after_seconds, 30);
-    other.forget(&ROW, MAIL).await;
+    other.forget(&ROW, about(MAIL)).await;
     let _failed = one.admit(&ROW, subject).await.unwrap();
 }
 
@@ -290,9 +295,7 @@ async fn a_redis_that_hangs_is_waited_for_once() {
 #[test]
 fn the_memory_is_bounded_and_what_ends_first_makes_room() {
     let memory = Memory::new(100);
-    let check = |name: &str, limit: &Limit| {
-        limit.check(Subject { ip: None, caller: Uuid::nil(), identifier: name })
-    };
+    let check = |name: &str, limit: &Limit| limit.check(about(name));
     let paused = [check(MAIL, &ROW[0])];
     for _ in 0..5 {
         memory.admit(&paused, 1).unwrap();
@@ -353,7 +356,7 @@ async fn play(it: &Backend, steps: &[Step]) -> Vec<Result<(), u32>> {
         };
         let name = format!("user{who}");
         if let Step::Forget { .. } = step {
-            it.limits.forget(&NARROW, &name).await;
+            it.limits.forget(&NARROW, about(&name)).await;
             continue;
         }
         let admitted = it.admit(&NARROW, "192.0.2.1", &name).await;

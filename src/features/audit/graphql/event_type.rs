@@ -78,6 +78,8 @@ pub(crate) enum AuditEventType {
     ProfileUpdated,
     /// A user ended one of their sessions.
     SessionRevoked,
+    /// Too many wrong passwords came from whoever held a session, and it ended.
+    SessionEndedByFailures,
     /// A user fetched all that is kept of them.
     DataExported,
     /// A user made a task.
