@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::organizations::{
     Cast, found_organization, invite, invite_member, join_organization, remove, set_role,
 };
-use crate::support::{SignedIn, TestApp, call};
+use crate::support::{PASSWORD, SignedIn, TestApp, call};
 
 const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
 
@@ -304,6 +304,29 @@ async fn a_deleted_account_leaves_no_organization_without_an_owner() {
     let shut = format!("deactivateUser(id: \"{}\") {{ id }}", it.admin.id);
     it.app.mutate(&boss, &shut).await.data();
     assert_eq!(it.code(&it.member, "deleteAccount").await, "NONE");
+}
+
+#[tokio::test]
+async fn nobody_inherits_an_organization_by_deleting_its_owner() {
+    let it = Cast::meet().await;
+    let promote = "UPDATE users SET role = 'ADMIN' WHERE username_key IN ('adam', 'stranger')";
+    it.app.sql(promote).await;
+    let adam = it.app.login("adam", PASSWORD).await.signed_in("login");
+    let delete = |user: &SignedIn| format!("deleteUser(id: \"{}\")", user.id);
+    it.app.mutate(&adam, &delete(&it.owner)).await.data();
+    let query = format!("{{ organization(id: \"{}\") {{ myRole }} }}", it.organization);
+    let role = async |user: &SignedIn| {
+        it.app.query(&query, &user.access).await.data()["organization"]["myRole"].clone()
+    };
+    assert_eq!(role(&adam).await, "ADMIN");
+    assert_eq!(role(&it.member).await, "OWNER");
+
+    // Now there is nobody else who could have it.
+    assert_eq!(it.app.mutate(&adam, &delete(&it.member)).await.code(), "CONFLICT");
+    assert_eq!(role(&it.member).await, "OWNER");
+    let stranger = it.app.login("stranger", PASSWORD).await.signed_in("login");
+    it.app.mutate(&stranger, &delete(&it.member)).await.data();
+    assert_eq!(role(&adam).await, "OWNER");
 }
 
 #[tokio::test]

@@ -177,3 +177,70 @@ async fn who_reads_the_audit_log_sees_no_accounts_by_it() {
         "{seen:?}"
     );
 }
+
+#[tokio::test]
+async fn a_change_that_changes_nothing_shows_nothing_either() {
+    let app = TestApp::start().await;
+    let (boss, clerk) = (app.admin("boss").await, app.register("clerk").await);
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    for permission in ["USERS_WRITE", "PERMISSIONS_GRANT", "TASKS_WRITE_ALL"] {
+        app.mutate(&boss, &grant(&clerk, permission)).await.data();
+    }
+    app.mutate(&boss, &grant(&alice, "TASKS_WRITE_ALL")).await.data();
+    app.mutate(&boss, &about("deactivateUser", &bob)).await.data();
+    let task = app.mutate(&alice, "createTask(input: { title: \"Secret\" }) { id }").await.data();
+    let task = task["createTask"]["id"].as_str().unwrap().to_owned();
+    let nothing = [
+        about("reactivateUser", &alice),
+        about("deactivateUser", &bob),
+        grant(&alice, "TASKS_WRITE_ALL"),
+        revoke(&alice, "USERS_WRITE"),
+        format!("updateTask(id: \"{task}\", input: {{}}) {{ title }}"),
+        format!("updateTask(id: \"{task}\", input: {{ isDone: false }}) {{ title }}"),
+    ];
+    for call in &nothing {
+        let reply = app.mutate(&clerk, call).await;
+        assert_eq!(reply.code(), "CONFLICT", "{call}");
+        assert!(!reply.text.contains("alice@") && !reply.text.contains("Secret"), "{call}");
+        // Who may read it has nothing to be kept from.
+        app.mutate(&boss, call).await.data();
+    }
+    let own = format!("reactivateUser(id: \"{}\") {{ email }}", clerk.id);
+    app.mutate(&clerk, &own).await.data();
+
+    let change = format!("updateTask(id: \"{task}\", input: {{ isDone: true }}) {{ title }}");
+    assert_eq!(app.mutate(&clerk, &change).await.data()["updateTask"]["title"], "Secret");
+}
+
+#[tokio::test]
+async fn who_may_not_see_actors_does_not_find_events_by_them() {
+    let app = TestApp::start().await;
+    let (boss, clerk) = (app.admin("boss").await, app.register("clerk").await);
+    app.mutate(&boss, &grant(&clerk, "AUDIT_READ")).await.data();
+    let by = |id: &str| {
+        format!("{{ auditEvents(filter: {{ actor: \"{id}\" }}) {{ edges {{ node {{ id }} }} }} }}")
+    };
+    for id in [boss.id.as_str(), "01890000-0000-7000-8000-000000000000"] {
+        assert_eq!(app.query(&by(id), &clerk.access).await.code(), "FORBIDDEN");
+    }
+    app.query(&by(&clerk.id), &clerk.access).await.data();
+    app.query(&by(&boss.id), &boss.access).await.data();
+    app.mutate(&boss, &grant(&clerk, "USERS_READ")).await.data();
+    app.query(&by(&boss.id), &clerk.access).await.data();
+}
+
+#[tokio::test]
+async fn shutting_others_out_and_letting_them_in_takes_a_recent_sign_in() {
+    let app = TestApp::start().await;
+    let (boss, alice) = (app.admin("boss").await, app.register("alice").await);
+    app.clock.advance(Duration::from_secs(301));
+    let calls = ["deactivateUser", "reactivateUser"].map(|name| about(name, &alice));
+    let end = format!("endUserSessions(id: \"{}\")", alice.id);
+    for call in calls.iter().chain([&end]) {
+        assert_eq!(app.mutate(&boss, call).await.code(), "STEP_UP_REQUIRED", "{call}");
+    }
+    let boss = app.login("boss", PASSWORD).await.signed_in("login");
+    for call in calls.iter().chain([&end]) {
+        app.mutate(&boss, call).await.data();
+    }
+}

@@ -34,6 +34,12 @@ pub(crate) enum AdminError {
     /// Of an organization that has other members.
     #[error("the last owner of an organization must remain one")]
     LastOwner,
+    /// The acting user is the only other member of an organization that the user alone owns.
+    #[error("the acting user would inherit an organization")]
+    SoleHeir,
+    /// There is nothing to change, and the acting user may not see what there is.
+    #[error("nothing is to be changed")]
+    Unchanged,
     /// The caller's session ended meanwhile.
     #[error("the session is over")]
     SessionEnded,
@@ -49,6 +55,8 @@ impl DbFailure for AdminError {
             | Self::Forbidden
             | Self::LastAdmin
             | Self::LastOwner
+            | Self::SoleHeir
+            | Self::Unchanged
             | Self::SessionEnded => None,
         }
     }
@@ -160,7 +168,10 @@ impl Accounts {
             return Err(AdminError::Forbidden);
         }
         if change.is_done_for(target, now) {
-            return Ok(target.clone());
+            return match by.sees(&locked, target, now) {
+                true => Ok(target.clone()),
+                false => Err(AdminError::Unchanged),
+            };
         }
         let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
         let removes_an_admin = is_admin(target) && change.removes_an_admin();
@@ -308,6 +319,17 @@ impl<'a> By<'a> {
                 .is_some_and(|actor| is_open_to(actor) && actor.may_all_of(target, now)),
             Self::Owner(viewer) => viewer.user.id == target.id,
             Self::Operator => true,
+        }
+    }
+
+    /// Whether whoever makes a change may see its target without one. Who may change accounts sees those
+    /// they change, and the audit log tells of it; what changes nothing must not show as much.
+    fn sees(self, locked: &[User], target: &User, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::Staff(_) => self.actor(locked).is_some_and(|actor| {
+                actor.id == target.id || actor.may(Permission::UsersRead, now)
+            }),
+            Self::Owner(_) | Self::Operator => true,
         }
     }
 

@@ -18,7 +18,7 @@ use crate::graphql::guard::PermissionGuard;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::graphql::rule::Rule;
-use crate::platform::access::{Permission, Viewer};
+use crate::platform::access::{self, Permission, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::id::{AuditEventId, UserId};
 use crate::platform::rfc3339;
@@ -76,12 +76,16 @@ impl AuditEvent {
     /// takes permission USERS_READ.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let Some(id) = self.actor_id else { return Ok(None) };
-        let viewer = &ctx.viewer()?.user;
-        if viewer.id != id && !viewer.may(Permission::UsersRead, ctx.service::<Clock>().now()) {
-            return Ok(None);
+        match sees_actor(ctx, &ctx.viewer()?.user, id) {
+            true => load_one::<UserLoader, _>(ctx, id).await,
+            false => Ok(None),
         }
-        load_one::<UserLoader, _>(ctx, id).await
     }
+}
+
+/// Whether a caller may see that this user did something.
+fn sees_actor(ctx: &Context<'_>, caller: &access::User, id: UserId) -> bool {
+    caller.id == id || caller.may(Permission::UsersRead, ctx.service::<Clock>().now())
 }
 
 impl From<&Recorded> for AuditEvent {
@@ -142,7 +146,8 @@ pub(crate) async fn visible(
 pub(crate) struct AuditEventFilter {
     /// Only events of these types.
     types: Option<Vec<AuditEventType>>,
-    /// Only what this user did.
+    /// Only what this user did. For another than the caller it takes permission USERS_READ, as to see the
+    /// actor of an event does.
     actor: Option<ID>,
     /// Only what happened to this user, key or organization.
     target: Option<ID>,
@@ -258,6 +263,10 @@ impl AuditQuery {
         >,
     ) -> Result<AuditEventConnection> {
         let filter = parse_filter(filter.unwrap_or_default())?;
+        let viewer = &ctx.viewer()?.user;
+        if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, UserId(id))) {
+            return Err(ApiError::forbidden());
+        }
         let window = Window { first, after, last, before };
         AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
     }

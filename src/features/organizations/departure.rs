@@ -30,8 +30,9 @@ async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
 /// Sees to it that no organization with members is left without an owner.
 ///
 /// One that has no other member is deleted. Where others belong to it, its only owner stays until they have
-/// handed it over; if it is not they who delete the account, somebody else becomes the owner. Memberships go
-/// with the user's row, by their foreign key.
+/// handed it over; if it is not they who delete the account, somebody else becomes the owner, and never whoever
+/// deletes it: nobody takes an organization over by deleting its owner. Memberships go with the user's row, by
+/// their foreign key.
 async fn leave(departure: &Departure<'_>) -> Result<(), AdminError> {
     let Departure { txn, user, .. } = *departure;
     invitations::store::delete_all_to_user(txn, user).await?;
@@ -45,16 +46,21 @@ async fn leave(departure: &Departure<'_>) -> Result<(), AdminError> {
         if !leads || store::has_other_owner(txn, id, user).await? {
             continue;
         }
-        let kind = match store::find_heir(txn, id, user).await? {
-            None => {
-                store::delete(txn, id).await?;
-                Kind::OrganizationDeleted
+        let deleter = match departure.by {
+            By::Staff(viewer) | By::Owner(viewer) => viewer.user.id,
+            By::Operator => user,
+        };
+        let kind = if let Some(heir) = store::find_heir(txn, id, &[user, deleter]).await? {
+            if matches!(departure.by, By::Owner(_)) {
+                return Err(AdminError::LastOwner);
             }
-            Some(_) if matches!(departure.by, By::Owner(_)) => return Err(AdminError::LastOwner),
-            Some(heir) => {
-                store::set_role(txn, heir, OrganizationRole::Owner).await?;
-                Kind::OwnershipTransferred
-            }
+            store::set_role(txn, heir, OrganizationRole::Owner).await?;
+            Kind::OwnershipTransferred
+        } else if store::find_heir(txn, id, &[user]).await?.is_some() {
+            return Err(AdminError::SoleHeir);
+        } else {
+            store::delete(txn, id).await?;
+            Kind::OrganizationDeleted
         };
         departure.record(kind, id.0).await?;
     }

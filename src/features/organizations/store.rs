@@ -266,14 +266,14 @@ pub(super) async fn find_profiles(
 pub(super) async fn find_heir(
     txn: &impl ConnectionTrait,
     organization: OrganizationId,
-    leaving: UserId,
+    but_for: &[UserId],
 ) -> Result<Option<MembershipId>, DbErr> {
     membership::Entity::find()
         .select_only()
         .column(membership::Column::Id)
         .join(JoinType::InnerJoin, membership::Relation::User.def())
         .filter(membership::COLUMN.organization_id.eq(organization))
-        .filter(membership::COLUMN.user_id.ne(leaving))
+        .filter(membership::COLUMN.user_id.is_not_in(but_for.iter().copied()))
         .order_by_desc(user::Column::IsActive)
         .order_by_desc(membership::COLUMN.role.eq(OrganizationRole::Owner))
         .order_by_desc(membership::COLUMN.role.eq(OrganizationRole::Admin))

@@ -117,6 +117,9 @@ pub(crate) enum TaskError {
     #[error("there is no such task")]
     NotFound,
     /// The caller's session ended since the guard looked.
+    /// There is nothing to change, and the caller may not see what there is.
+    #[error("nothing is to be changed")]
+    Unchanged,
     #[error("the session is over")]
     SessionEnded,
     #[error(transparent)]
@@ -127,7 +130,7 @@ impl DbFailure for TaskError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Invalid(_) | Self::NotFound | Self::SessionEnded => None,
+            Self::Invalid(_) | Self::NotFound | Self::Unchanged | Self::SessionEnded => None,
         }
     }
 }
@@ -207,7 +210,9 @@ impl Tasks {
         task.is_done = changes.is_done.unwrap_or(task.is_done);
         // Nothing has changed, so nothing happened that the audit log could tell of.
         if task == before {
-            return Ok(before);
+            // Who may change it sees what they change; what changes nothing must not show as much.
+            let seen = store::find_all(&txn, Scope::seen_by(viewer, now), &[id]).await?;
+            return seen.into_iter().next().ok_or(TaskError::Unchanged);
         }
         task.updated_at = now;
         store::update(&txn, scope, &task).await?;

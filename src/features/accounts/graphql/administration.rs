@@ -85,10 +85,12 @@ impl AdministrationMutation {
         Ok(PermissionGrant::all_of(&user.grants, ctx.service::<Clock>().now()))
     }
 
-    /// Shuts a user out and ends all their sessions. Requires permission USERS_WRITE.
+    /// Shuts a user out and ends all their sessions. A sign-in of the last five minutes is needed. Requires
+    /// permission USERS_WRITE.
     #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
+        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
+        directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn deactivate_user(
         &self,
@@ -100,10 +102,12 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Lets a deactivated user sign in again. Requires permission USERS_WRITE.
+    /// Lets a deactivated user sign in again. A sign-in of the last five minutes is needed. Requires
+    /// permission USERS_WRITE.
     #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
+        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
+        directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn reactivate_user(
         &self,
@@ -132,10 +136,12 @@ impl AdministrationMutation {
         Ok(user.id.to_string().into())
     }
 
-    /// Ends all sessions of a user, and says how many there were. Requires permission USERS_WRITE.
+    /// Ends all sessions of a user, and says how many there were. A sign-in of the last five minutes is
+    /// needed. Requires permission USERS_WRITE.
     #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite))
+        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
+        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
+        directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn end_user_sessions(
         &self,
@@ -162,6 +168,13 @@ impl From<AdminError> for ApiError {
             AdminError::LastOwner => {
                 let message = "Hand over or delete the organizations whose only owner this is";
                 Self::new(Code::Conflict, message)
+            }
+            AdminError::SoleHeir => Self::new(
+                Code::Conflict,
+                "This user owns an organization whose only other member you are: leave it first",
+            ),
+            AdminError::Unchanged => {
+                Self::new(Code::Conflict, "There is nothing to change: this user is so already")
             }
             AdminError::Db(cause) => Self::database(cause),
         }
