@@ -28,6 +28,7 @@ mod m20261126_000019_add_session_organization;
 mod m20261126_000020_create_tasks;
 mod m20261126_000021_add_audit_details;
 mod m20261128_000025_count_failed_proofs;
+mod m20261128_000026_keep_used_links;
 
 use std::collections::BTreeSet;
 
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000020_create_tasks::Migration),
             Box::new(m20261126_000021_add_audit_details::Migration),
             Box::new(m20261128_000025_count_failed_proofs::Migration),
+            Box::new(m20261128_000026_keep_used_links::Migration),
         ];
         all.sort_by_key(|migration| migration.name().to_owned());
         all

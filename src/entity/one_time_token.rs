@@ -1,4 +1,4 @@
-//! One-time tokens, by hash. A used one is deleted.
+//! One-time tokens, by hash. A used one is kept, without its details, until it would have expired.
 
 use sea_orm::entity::prelude::*;
 
@@ -22,6 +22,7 @@ pub(crate) struct Model {
     pub(crate) details: Option<String>,
     pub(crate) created_at: DateTimeUtc,
     pub(crate) expires_at: DateTimeUtc,
+    pub(crate) used_at: Option<DateTimeUtc>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -35,6 +35,8 @@ pub(crate) struct Model {
     pub(crate) failed_logins: i32,
     /// When the operator, or its owner by mail, last unlocked the account.
     pub(crate) unlocked_at: Option<DateTimeUtc>,
+    /// When somebody who reads the mail of an address that was never proven chose another password.
+    pub(crate) taken_back_at: Option<DateTimeUtc>,
     /// The permissions that the user was given, as [`Grants`] spells them.
     pub(crate) grants: Option<String>,
     #[sea_orm(has_many)]

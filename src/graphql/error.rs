@@ -196,6 +196,11 @@ impl ApiError {
         Self::internal(cause)
     }
 
+    /// The same with why it is so, where one code says several things.
+    pub(crate) fn because(self, reason: &'static str) -> Self {
+        self.with("reason", reason)
+    }
+
     fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.detail = Some((name, value.into()));
         self

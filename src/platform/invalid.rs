@@ -10,6 +10,8 @@ use std::borrow::Cow;
 /// The rule that a field broke, as clients switch on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
+    /// Nothing, where the field needs something.
+    Required,
     /// Fewer characters than the field needs.
     TooShort,
     /// More characters than the field may have.
@@ -28,6 +30,7 @@ impl Reason {
     /// The name that clients see; part of the API, so it never changes.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
+            Self::Required => "REQUIRED",
             Self::TooShort => "TOO_SHORT",
             Self::TooLong => "TOO_LONG",
             Self::InvalidFormat => "INVALID_FORMAT",

@@ -45,6 +45,7 @@ mod outages;
 mod own_account;
 mod own_sessions;
 mod permissions;
+mod pre_hijacking;
 mod production;
 mod recovery;
 mod registration;

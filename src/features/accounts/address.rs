@@ -182,7 +182,7 @@ impl Accounts {
         let txn = self.db.begin().await?;
         let before = store::lock(&txn, id).await?.filter(|user| user.is_active);
         let before = before.ok_or(LinkError::Invalid)?;
-        links::take(&txn, found.id).await?;
+        links::take(&txn, found.id, now).await?;
         let user = User {
             email: email.as_typed().to_owned(),
             email_verified: true,
@@ -202,7 +202,7 @@ impl Accounts {
             let purpose = Purpose::EmailChangeUndo;
             let new = links::New { purpose, user: Some(id), email_key: old.key() };
             let details = Before { email: before.email.clone() };
-            let token = links::issue(&txn, now, new, Some(&details)).await?;
+            let token = links::issue_beside(&txn, now, new, Some(&details)).await?;
             let told = Letter { other_address: Some(&user.email), ..told.with(token.expose()) };
             self.outbox.write(&txn, now, told).await?;
         } else {
@@ -250,7 +250,7 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let user = store::lock(&txn, id).await?.ok_or(LinkError::Invalid)?;
-        links::take(&txn, found.id).await?;
+        links::take(&txn, found.id, now).await?;
         let email_typed = email.as_typed().to_owned();
         let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
         store::update_email(&txn, &user, email).await?;

@@ -213,7 +213,7 @@ impl Accounts {
         store::delete(txn, user.id).await?;
         self.outbox.erase(txn, user.id).await?;
         match Email::parse(&user.email) {
-            Ok(email) => links::erase_registrations(txn, email.key()).await,
+            Ok(email) => links::erase(txn, email.key()).await,
             // Nobody has an address that is none.
             Err(_) => Ok(()),
         }

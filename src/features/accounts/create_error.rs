@@ -30,6 +30,9 @@ pub(crate) enum CreateError {
     /// The token that an account was to be made of gives nothing.
     #[error("the token is good for nothing")]
     InvalidToken,
+    /// It has done its work already.
+    #[error("the token is used")]
+    UsedToken,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
@@ -53,6 +56,7 @@ impl From<LinkError> for CreateError {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Invalid => Self::InvalidToken,
+            LinkError::Used => Self::UsedToken,
             LinkError::Crypto(error) => Self::Crypto(error),
             LinkError::Db(error) => Self::Db(error),
         }
@@ -80,6 +84,7 @@ impl DbFailure for CreateError {
             | Self::SessionEnded
             | Self::NoMail
             | Self::InvalidToken
+            | Self::UsedToken
             | Self::Limited(_)
             | Self::Hash(_)
             | Self::Crypto(_) => None,

@@ -259,6 +259,7 @@ impl From<CreateError> for ApiError {
             CreateError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             CreateError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
             CreateError::InvalidToken => LinkError::Invalid.into(),
+            CreateError::UsedToken => LinkError::Used.into(),
             CreateError::Limited(limited) => limited.into(),
             CreateError::Hash(error) => error.into(),
             CreateError::Crypto(cause) => Self::internal(cause),

@@ -170,7 +170,7 @@ impl Accounts {
         if inviter.is_none() {
             return Err(CreateError::InvalidToken);
         }
-        links::take(&txn, found.id).await?;
+        links::take(&txn, found.id, now).await?;
         if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
             return Err(CreateError::Taken("email"));
         }
@@ -191,7 +191,7 @@ impl Accounts {
             let event = Event { kind, actor, target: Some(user.id.0), session: None, client };
             audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
         }
-        links::erase_registrations(&txn, accepted.email.key()).await?;
+        links::void_registrations(&txn, accepted.email.key()).await?;
         let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;
         txn.commit().await?;
         Ok(signed_in)

@@ -33,7 +33,7 @@ use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
-pub(crate) use self::pending::{PendingAccount, verification};
+pub(crate) use self::pending::{Choice, PendingAccount, verification};
 pub(crate) use self::profile::ProfileError;
 pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
 use crate::features::links;

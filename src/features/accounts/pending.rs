@@ -3,8 +3,9 @@
 //! Whether an address has an account or not, whoever registers with it gets the same answer after the
 //! same work; only mail to the address tells (EN-03). And what was never proven has no power: there is no
 //! account that waits for its real owner with somebody else's password, session or identity in it (RS-09).
-//! The mail says which username was asked for and from where, since whoever opens its link makes that
-//! account theirs.
+//! Registrations for one address live side by side. The mail says which username was asked for and from where,
+//! and its link makes an account of what was typed only for who knows the password of it: anybody else
+//! who reads the mail chooses all of it anew (RS-11).
 
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +18,11 @@ use crate::features::links::{self, Found, Purpose};
 use crate::platform::access::{Client, Role, User};
 use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
+use crate::platform::invalid::{Invalid, Reason};
 use crate::platform::limits::Subject;
 use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::PasswordHash;
+use crate::platform::passwords::policy::{Identity, Password};
 
 /// What an account will be made of, as its token keeps it.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +32,22 @@ pub(crate) struct PendingAccount {
     pub(crate) email: String,
     full_name: Option<String>,
     password_hash: String,
+}
+
+/// Of what the account of a registration is made.
+#[derive(Clone, Copy)]
+pub(crate) enum Choice<'a> {
+    /// Of what was typed, but for the username if another is given.
+    AsTyped { username: Option<&'a str> },
+    /// Of what the reader of the mail chooses: somebody else has typed the rest.
+    Anew { username: Option<&'a str>, password: &'a str },
+}
+
+impl PendingAccount {
+    /// What the password that was typed is checked against.
+    pub(crate) fn password_hash(&self) -> PasswordHash {
+        PasswordHash::from(self.password_hash.clone())
+    }
 }
 
 /// What an account is made of.
@@ -77,7 +96,7 @@ impl Accounts {
         let is_taken = owner.is_some() || is_reserved;
         let purpose = if is_taken { Purpose::Nothing } else { Purpose::Registration };
         let new = links::New { purpose, user: None, email_key: accepted.email.key() };
-        let token = links::issue(&txn, now, new, Some(&details)).await?;
+        let token = links::issue_beside(&txn, now, new, Some(&details)).await?;
         let letter = match &owner {
             Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
             None => verification(&details, client, token.expose()),
@@ -104,25 +123,15 @@ impl Accounts {
         &self,
         client: &Client,
         found: &Found,
-        username: Option<&str>,
+        pending: PendingAccount,
+        choice: Choice<'_>,
     ) -> Result<User, CreateError> {
         if self.registration.admission == Admission::Closed {
             return Err(CreateError::Closed);
         }
-        let pending: PendingAccount = found.details()?;
-        let invalid = |invalid| CreateError::Invalid(vec![invalid]);
-        let parts = Parts {
-            username: match username {
-                Some(username) => Username::parse(username)
-                    .and_then(|username| Naming::Public.allow(username))
-                    .map_err(|refused| invalid(refused.at("username")))?,
-                None => Username::parse(&pending.username)
-                    .map_err(|refused| invalid(refused.at("username")))?,
-            },
-            email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
-            full_name: FullName::parse(pending.full_name.as_deref().unwrap_or_default())
-                .map_err(|_| CreateError::InvalidToken)?,
-            password_hash: PasswordHash::from(pending.password_hash),
+        let parts = match choice {
+            Choice::AsTyped { username } => as_typed(pending, username)?,
+            Choice::Anew { username, password } => self.anew(&pending, username, password).await?,
         };
         let made = self.db.retry(|| self.complete_once(client, found, &parts)).await;
         let Err(CreateError::Db(error)) = made else { return made };
@@ -140,6 +149,36 @@ impl Accounts {
         })
     }
 
+    /// What the reader of the mail chooses. Nothing that was typed is left but the address.
+    async fn anew(
+        &self,
+        pending: &PendingAccount,
+        username: Option<&str>,
+        password: &str,
+    ) -> Result<Parts, CreateError> {
+        let required = Invalid::new(Reason::Required, "Choose a username");
+        let username_typed = username.unwrap_or_default();
+        let identity =
+            Identity { username: username_typed, email: &pending.email, host: &self.host };
+        let username = username.ok_or(required).and_then(public_username);
+        let password = Password::parse(password)
+            .and_then(|password| self.policy.check(&password, &identity).map(|()| password));
+        let (username, password) = match (username, password) {
+            (Ok(username), Ok(password)) => (username, password),
+            (username, password) => {
+                let username = username.err().map(|invalid| invalid.at("username"));
+                let password = password.err().map(|invalid| invalid.at("newPassword"));
+                return Err(CreateError::Invalid(username.into_iter().chain(password).collect()));
+            }
+        };
+        Ok(Parts {
+            username,
+            email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
+            full_name: None,
+            password_hash: self.hasher.hash(&password).await?,
+        })
+    }
+
     async fn complete_once(
         &self,
         client: &Client,
@@ -148,7 +187,7 @@ impl Accounts {
     ) -> Result<User, CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        links::take(&txn, found.id).await?;
+        links::take(&txn, found.id, now).await?;
         if links::is_reserved(&txn, parts.email.key(), None, now).await? {
             return Err(CreateError::InvalidToken);
         }
@@ -172,10 +211,28 @@ impl Accounts {
         };
         audit::record(&txn, now, event).await?;
         // Whatever else was to become an account of this address cannot any more.
-        links::erase_registrations(&txn, parts.email.key()).await?;
+        links::void_registrations(&txn, parts.email.key()).await?;
         txn.commit().await?;
         Ok(user)
     }
+}
+
+fn public_username(text: &str) -> Result<Username, Invalid> {
+    Username::parse(text).and_then(|username| Naming::Public.allow(username))
+}
+
+fn as_typed(pending: PendingAccount, username: Option<&str>) -> Result<Parts, CreateError> {
+    let username = match username {
+        Some(username) => public_username(username),
+        None => Username::parse(&pending.username),
+    };
+    Ok(Parts {
+        username: username.map_err(|invalid| CreateError::Invalid(vec![invalid.at("username")]))?,
+        email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
+        full_name: FullName::parse(pending.full_name.as_deref().unwrap_or_default())
+            .map_err(|_| CreateError::InvalidToken)?,
+        password_hash: PasswordHash::from(pending.password_hash),
+    })
 }
 
 /// The mail that a registration waits for.

@@ -57,6 +57,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         last_login_at: Set(user.last_login_at),
         failed_logins: Set(0),
         unlocked_at: Set(None),
+        taken_back_at: Set(None),
         grants: Set(user.grants.stored()),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;

@@ -1,10 +1,10 @@
 //! What the links in mails carry: one-time tokens.
 //!
 //! A token is random, stored only as a digest, bound to one purpose, one address and, where there is
-//! one, one account (RS-01, RS-05). It is used by deleting its row, which happens once. Whoever issues
-//! and uses one does so in the transaction of what it is for, with the user's row locked where there is
-//! a user: so a token and a change that voids it never miss each other. (Registrations and invitations
-//! lock nobody who could be. Of two at once for one address both may live, and one wins.)
+//! one, one account (RS-01, RS-05). It is used by marking its row, which happens once; a second use is told so
+//! until the token would have expired. Whoever issues and uses one does so in the transaction of what it is
+//! for, with the user's row locked where there is a user: so a token and a change that voids it never miss
+//! each other. (Registrations lock nobody who could be: those for one address live side by side, and one wins.)
 
 mod store;
 
@@ -126,7 +126,7 @@ pub(crate) struct New<'a> {
     pub(crate) email_key: &'a str,
 }
 
-/// A token that was found and has not expired.
+/// A token that was found and has not expired, used or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) id: LinkTokenId,
@@ -135,6 +135,7 @@ pub(crate) struct Found {
     pub(crate) email_key: String,
     details: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
+    is_used: bool,
 }
 
 impl Found {
@@ -149,8 +150,10 @@ impl Found {
 /// Why a token gives nothing, or could not be issued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    #[error("the token is malformed, unknown, expired, used, voided or meant for something else")]
+    #[error("the token is malformed, unknown, expired, voided or meant for something else")]
     Invalid,
+    #[error("the token has done its work already")]
+    Used,
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     #[error(transparent)]
@@ -161,23 +164,31 @@ impl DbFailure for LinkError {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Invalid | Self::Crypto(_) => None,
+            Self::Invalid | Self::Used | Self::Crypto(_) => None,
         }
     }
 }
 
 /// Issues a token inside the caller's transaction. Older ones of its purpose are void (RS-02): those about
-/// the same account, or to the same address where there is no account yet. Not those that undo a change:
-/// each leads back to another address; nor those to join an organization, where its invitation is voided.
+/// the same account, or to the same address where there is no account yet.
 pub(crate) async fn issue(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     new: New<'_>,
     details: Option<&impl Serialize>,
 ) -> Result<LinkToken, LinkError> {
-    if !matches!(new.purpose, Purpose::EmailChangeUndo | Purpose::OrganizationInvitation) {
-        store::delete_like(txn, &new).await?;
-    }
+    store::delete_like(txn, &new).await?;
+    issue_beside(txn, now, new, details).await
+}
+
+/// Issues a token beside older ones of its purpose: where these lead elsewhere, or where whoever asks for it need
+/// not be who asked for those.
+pub(crate) async fn issue_beside(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    new: New<'_>,
+    details: Option<&impl Serialize>,
+) -> Result<LinkToken, LinkError> {
     let details = details.map(serde_json::to_string).transpose();
     let details = details.map_err(|error| DbErr::Json(error.to_string()))?;
     let token = OpaqueToken::generate(PREFIX)?;
@@ -209,12 +220,24 @@ pub(crate) async fn find(
 ) -> Result<Found, LinkError> {
     let token = token.ok_or(LinkError::Invalid)?;
     let found = store::find(db, token.0.hash(), now).await?;
-    found.filter(|found| purposes.contains(&found.purpose)).ok_or(LinkError::Invalid)
+    let found = found.filter(|found| purposes.contains(&found.purpose));
+    match found.ok_or(LinkError::Invalid)? {
+        found if found.is_used => Err(LinkError::Used),
+        found => Ok(found),
+    }
 }
 
 /// Uses a token inside the caller's transaction. Of many at once, one does (RS-01).
-pub(crate) async fn take(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<(), LinkError> {
-    store::delete(txn, id).await?.then_some(()).ok_or(LinkError::Invalid)
+pub(crate) async fn take(
+    txn: &impl ConnectionTrait,
+    id: LinkTokenId,
+    now: DateTime<Utc>,
+) -> Result<(), LinkError> {
+    match store::mark_used(txn, id, now).await? {
+        true => Ok(()),
+        false if store::is_used(txn, id).await? => Err(LinkError::Used),
+        false => Err(LinkError::Invalid),
+    }
 }
 
 /// Voids what was mailed about an account when its password or address changes (RS-02), inside the
@@ -252,13 +275,19 @@ pub(crate) async fn void_since(
     store::delete_undoing(txn, user, since).await
 }
 
-/// Erases the registrations that await the proof of an address, inside the caller's transaction: it
-/// has an account now, or the one it had is gone.
-pub(crate) async fn erase_registrations(
+/// Voids the registrations that await the proof of an address, inside the caller's transaction: it has an
+/// account now.
+pub(crate) async fn void_registrations(
     txn: &impl ConnectionTrait,
     email_key: &str,
 ) -> Result<(), DbErr> {
     store::delete_registrations(txn, email_key).await
+}
+
+/// Erases whatever was mailed to an address that is about no account, inside the caller's transaction: the
+/// account it had is gone.
+pub(crate) async fn erase(txn: &impl ConnectionTrait, email_key: &str) -> Result<(), DbErr> {
+    store::delete_to(txn, email_key).await
 }
 
 impl Judged for LinkError {

@@ -28,9 +28,15 @@ pub(super) async fn insert(
         details: Set(details),
         created_at: Set(now),
         expires_at: Set(now + new.purpose.ttl()),
+        used_at: Set(None),
     };
     token::Entity::insert(row).exec_without_returning(txn).await?;
     Ok(())
+}
+
+/// Tokens that have not been used.
+fn unused() -> Expr {
+    token::COLUMN.used_at.is_null()
 }
 
 /// Deletes the tokens of one purpose about an account; where there is none, and of invitations, which are
@@ -42,6 +48,7 @@ pub(super) async fn delete_like(txn: &impl ConnectionTrait, new: &New<'_>) -> Re
     };
     token::Entity::delete_many()
         .filter(alike)
+        .filter(unused())
         .filter(token::COLUMN.purpose.eq(new.purpose.as_str()))
         .exec(txn)
         .await?;
@@ -70,6 +77,7 @@ pub(super) async fn find_registration(
     let row = token::Entity::find()
         .filter(token::COLUMN.email_key.eq(email_key))
         .filter(token::COLUMN.purpose.eq(Purpose::Registration.as_str()))
+        .filter(unused())
         .filter(token::COLUMN.expires_at.gt(now))
         .order_by_desc(token::Column::CreatedAt)
         .one(txn)
@@ -86,6 +94,7 @@ fn found(row: token::Model) -> Option<Found> {
         email_key: row.email_key,
         details: row.details,
         created_at: row.created_at,
+        is_used: row.used_at.is_some(),
     })
 }
 
@@ -103,9 +112,25 @@ pub(super) async fn replace(
     Ok(outcome.rows_affected == 1)
 }
 
-/// Deletes a token, unless it is gone; says whether this call did it.
-pub(super) async fn delete(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<bool, DbErr> {
-    Ok(token::Entity::delete_by_id(id).exec(txn).await?.rows_affected == 1)
+/// Marks a token as used and erases what it was for, unless it is used or gone; says whether this call did it.
+pub(super) async fn mark_used(
+    txn: &impl ConnectionTrait,
+    id: LinkTokenId,
+    now: DateTime<Utc>,
+) -> Result<bool, DbErr> {
+    let outcome = token::Entity::update_many()
+        .col_expr(token::Column::UsedAt, Expr::value(now))
+        .col_expr(token::Column::Details, Expr::value(None::<String>))
+        .filter(token::COLUMN.id.eq(id))
+        .filter(unused())
+        .exec(txn)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+pub(super) async fn is_used(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<bool, DbErr> {
+    let row = token::Entity::find_by_id(id).one(txn).await?;
+    Ok(row.is_some_and(|row| row.used_at.is_some()))
 }
 
 /// Deletes an account's tokens, but for those of one purpose.
@@ -117,6 +142,7 @@ pub(super) async fn delete_of(
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
         .filter(token::COLUMN.purpose.ne(kept.as_str()))
+        .filter(unused())
         .exec(txn)
         .await?;
     Ok(())
@@ -130,6 +156,7 @@ pub(super) async fn delete_undoing(
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
         .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.as_str()))
+        .filter(unused())
         .filter(token::COLUMN.created_at.gte(since))
         .exec(txn)
         .await?;
@@ -141,6 +168,7 @@ pub(super) async fn delete_changes(txn: &impl ConnectionTrait, user: UserId) -> 
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
         .filter(token::Column::Purpose.is_in(purposes))
+        .filter(unused())
         .exec(txn)
         .await?;
     Ok(())
@@ -159,6 +187,7 @@ pub(super) async fn is_undoable(
         .filter(token::COLUMN.email_key.eq(email_key))
         .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.as_str()))
         .filter(token::COLUMN.expires_at.gt(now))
+        .filter(unused())
         .into_tuple()
         .all(txn)
         .await?;
@@ -174,6 +203,17 @@ pub(super) async fn delete_registrations(
         .filter(token::COLUMN.email_key.eq(email_key))
         .filter(token::COLUMN.user_id.is_null())
         .filter(token::Column::Purpose.is_in(purposes))
+        .filter(unused())
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Deletes the tokens to an address that are about no account, used or not.
+pub(super) async fn delete_to(txn: &impl ConnectionTrait, email_key: &str) -> Result<(), DbErr> {
+    token::Entity::delete_many()
+        .filter(token::COLUMN.email_key.eq(email_key))
+        .filter(token::COLUMN.user_id.is_null())
         .exec(txn)
         .await?;
     Ok(())

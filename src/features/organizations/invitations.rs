@@ -195,7 +195,7 @@ impl Organizations {
             email_key: &invitation.email_key,
         };
         let details = Invited { invitation: invitation.id };
-        let token = links::issue(txn, invitation.created_at, new, Some(&details)).await?;
+        let token = links::issue_beside(txn, invitation.created_at, new, Some(&details)).await?;
         let letter = Letter {
             kind: mail::Kind::OrganizationInvitation,
             about: Some(viewer.user.id),
@@ -286,7 +286,8 @@ impl Organizations {
         // What the inviter may do now.
         let own = own.filter(|own| own.role >= invitation.role.max(OrganizationRole::Admin));
         let own = own.ok_or(LinkError::Invalid)?;
-        links::take(&txn, found.id).await?;
+        let now = self.accounts.clock.now();
+        links::take(&txn, found.id, now).await?;
         if !store::delete(&txn, id).await? || !super::store::is_active(&txn, inviter).await? {
             return Err(LinkError::Invalid.into());
         }
@@ -296,7 +297,6 @@ impl Organizations {
         if super::store::count_memberships(&txn, caller.id).await? >= MEMBERSHIPS_MAX {
             return Err(OrganizationError::TooMany.into());
         }
-        let now = self.accounts.clock.now();
         super::store::insert_member(&txn, own.id, caller.id, invitation.role, now).await?;
         let event = about(client, viewer, Kind::OrganizationJoined, own.id);
         audit::record_in_detail(&txn, now, event, Detail::of(invitation.role.as_str())).await?;

@@ -1,14 +1,25 @@
 //! Links in mails, in the schema.
 
-use async_graphql::{Context, Object};
+use async_graphql::{Context, Enum, Object};
 
-use super::{RESET_LIMITS, Recovery, RecoveryError, VERIFICATION_LIMITS};
+use super::{Claim, RESET_LIMITS, Recovery, RecoveryError, VERIFICATION_LIMITS};
 use crate::features::accounts::identity::Identifier;
+use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::platform::access::{Refusal, Refused};
+use crate::platform::passwords::policy::Password;
+
+/// What a link has done.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkOutcome {
+    /// Its work, just now.
+    Done,
+    /// Nothing: it has done its work before, and the first time was enough.
+    DoneBefore,
+}
 
 #[derive(Default)]
 pub(crate) struct RecoveryMutation;
@@ -33,21 +44,48 @@ impl RecoveryMutation {
     }
 
     /// Shows that an address is the caller's, and so makes the account that waited for it, or gives an
-    /// account its new address. Signs nobody in. Anybody may call this.
+    /// account its new address. The account stays as it is for a caller with a session of it, or its
+    /// password. Anybody else gives newPassword: that ends all sessions of the account, and whatever
+    /// opened it before is void; of a registration nothing is left but the address. A link to a new address
+    /// takes a session or the password. Signs nobody in. Anybody may call this.
     #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What the link in the mail carries.")] token: String,
+        #[graphql(desc = "The password of the account, or that was chosen at registration.")]
+        password: Option<String>,
+        #[graphql(desc = "Another password, for who did not choose that. 8 to 128 characters.")]
+        new_password: Option<String>,
         #[graphql(
-            desc = "Another username for the account, when the first one is taken meanwhile."
+            desc = "The username for an account that is still to be made: with newPassword, or \
+                          when the first one is taken meanwhile."
         )]
         username: Option<String>,
-    ) -> Result<bool> {
+    ) -> Result<LinkOutcome> {
         let token = LinkToken::parse(&token);
+        if password.is_some() && new_password.is_some() {
+            let message = "Give the password there is, or choose another, and not both";
+            return Err(ApiError::argument("newPassword", "INVALID_FORMAT", message));
+        }
+        let password = password.as_deref().map(Password::parse).transpose();
+        let password = password.map_err(|invalid| ApiError::invalid(&[invalid.at("password")]))?;
+        let claim = Claim {
+            viewer: ctx.viewer().ok(),
+            password: password.as_ref(),
+            new_password: new_password.as_deref(),
+            username: username.as_deref(),
+        };
         let recovery = ctx.service::<Recovery>();
-        recovery.verify(ctx.client(), token.as_ref(), username.as_deref()).await?;
-        Ok(true)
+        match recovery.verify(ctx.client(), token.as_ref(), claim).await {
+            Ok(()) => Ok(LinkOutcome::Done),
+            Err(
+                RecoveryError::Link(LinkError::Used)
+                | RecoveryError::Registration(CreateError::UsedToken)
+                | RecoveryError::Address(AddressError::Link(LinkError::Used)),
+            ) => Ok(LinkOutcome::DoneBefore),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Mails whoever is meant, if there is anybody, a link to choose another password. Always true,
@@ -88,6 +126,11 @@ impl From<RecoveryError> for ApiError {
     fn from(error: RecoveryError) -> Self {
         match error {
             RecoveryError::Invalid(problem) => Self::invalid(&[problem]),
+            RecoveryError::WrongPassword => {
+                let message = "This is not the password that was chosen";
+                Self::new(Code::InvalidCredentials, message)
+                    .auditing(Refusal { refused: Refused::Link, target: None })
+            }
             RecoveryError::Limited(limited) => limited.into(),
             RecoveryError::Link(error) => error.into(),
             RecoveryError::Hash(error) => error.into(),
@@ -100,10 +143,14 @@ impl From<RecoveryError> for ApiError {
 impl From<LinkError> for ApiError {
     fn from(error: LinkError) -> Self {
         match error {
-            LinkError::Invalid => {
-                Self::new(Code::InvalidToken, "This link is used up, too old or not complete")
-                    .auditing(Refusal { refused: Refused::Link, target: None })
-            }
+            LinkError::Invalid => Self::new(
+                Code::InvalidToken,
+                "This link is too old, replaced by a newer one or not complete",
+            )
+            .auditing(Refusal { refused: Refused::Link, target: None }),
+            LinkError::Used => Self::new(Code::InvalidToken, "This link has done its work already")
+                .because("USED")
+                .auditing(Refusal { refused: Refused::Link, target: None }),
             LinkError::Crypto(cause) => Self::internal(cause),
             LinkError::Db(cause) => Self::database(cause),
         }

@@ -1,6 +1,11 @@
 //! Recovery: what a link in a mail does for whoever reads that mail. It shows that an address is
 //! theirs, or lets them choose another password.
 //!
+//! A mailbox proves an address, and not who chose the password of the account that has it (RS-11). So a link
+//! that verifies an address leaves the account as it is only for who also shows that it is theirs, by a session of
+//! it or by its password. Anybody else who reads the mail chooses another password, and what was there before
+//! is void.
+//!
 //! None of it signs anybody in. Whether there is an account at all, only mail to its owner tells: a
 //! request for such a mail has the same answer, and writes the same rows, either way (EN-04).
 
@@ -11,18 +16,19 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{
-    Accounts, AddressError, CreateError, PendingAccount, verification,
+    Accounts, AddressError, Choice, CreateError, PendingAccount, verification,
 };
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, User};
+use crate::platform::access::{Client, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::id::UserId;
-use crate::platform::invalid::Problem;
+use crate::platform::invalid::{Invalid, Problem, Reason};
 use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
-use crate::platform::passwords::hash::{HashError, PasswordHash};
+use crate::platform::passwords::hash::{HashError, PasswordHash, Verdict};
+use crate::platform::passwords::policy::Password;
 use crate::platform::secret::{hex, sha256};
 
 /// What keeps anybody from being written to again and again (BF-02). What one address asks for leaves others,
@@ -50,6 +56,8 @@ pub(crate) static VERIFICATION_LIMITS: [Limit; 3] = requests("requestEmailVerifi
 pub(crate) enum RecoveryError {
     #[error("a field is not acceptable")]
     Invalid(Problem),
+    #[error("the password is not the one that was chosen")]
+    WrongPassword,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
@@ -74,7 +82,7 @@ impl DbFailure for RecoveryError {
             Self::Link(error) => error.db(),
             Self::Registration(error) => error.db(),
             Self::Address(error) => error.db(),
-            Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) => None,
+            Self::Invalid(_) | Self::WrongPassword | Self::Limited(_) | Self::Hash(_) => None,
         }
     }
 }
@@ -85,6 +93,7 @@ impl Judged for RecoveryError {
             Self::Link(error) => error.is_failure(),
             Self::Registration(error) => error.is_failure(),
             Self::Address(error) => error.is_failure(),
+            Self::WrongPassword => true,
             Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) => false,
         }
     }
@@ -95,9 +104,22 @@ impl Judged for RecoveryError {
             Self::Registration(error) => error.is_ours(),
             Self::Address(error) => error.is_ours(),
             Self::Hash(_) => true,
-            Self::Invalid(_) | Self::Limited(_) => false,
+            Self::Invalid(_) | Self::WrongPassword | Self::Limited(_) => false,
         }
     }
+}
+
+/// What shows whose an account is, beside the link.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    /// The caller, if they are signed in.
+    pub(crate) viewer: Option<&'a Viewer>,
+    /// The password that the account, or the registration, has.
+    pub(crate) password: Option<&'a Password>,
+    /// Another one, for who has not chosen that.
+    pub(crate) new_password: Option<&'a str>,
+    /// Another username for a registration.
+    pub(crate) username: Option<&'a str>,
 }
 
 /// Sends links, and does what they are for.
@@ -181,6 +203,17 @@ impl Recovery {
         let found =
             links::find(self.accounts.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
         let id = found.user.ok_or(LinkError::Invalid)?;
+        self.give_password(client, &found, id, password).await
+    }
+
+    /// Gives an account the password that the reader of its mail chooses; all else that opened it is void.
+    async fn give_password(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+        password: &str,
+    ) -> Result<(), RecoveryError> {
         let user =
             Accounts::find_all(&self.accounts.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
         // Before the token is used: who is told to choose a better one still has it.
@@ -189,7 +222,7 @@ impl Recovery {
             .new_password(&user, password)
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
         let hash = self.accounts.hasher.hash(&password).await?;
-        let outcome = self.accounts.db.retry(|| self.reset_once(client, &found, id, &hash)).await;
+        let outcome = self.accounts.db.retry(|| self.reset_once(client, found, id, &hash)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
         self.accounts.sessions.forget(id);
         outcome
@@ -204,9 +237,12 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let txn = self.accounts.db.begin().await?;
         let user = lock_addressee(&txn, found, id).await?;
-        links::take(&txn, found.id).await?;
         let now = self.accounts.clock.now();
+        links::take(&txn, found.id, now).await?;
         store::reset_password(&txn, id, hash, now).await?;
+        if !user.email_verified {
+            store::take_back(&txn, id, now).await?;
+        }
         self.accounts.sessions.end_all(&txn, id, EndReason::PasswordChanged, now).await?;
         links::void(&txn, id).await?;
         audit::record(&txn, now, done(Kind::PasswordReset, id, client)).await?;
@@ -262,16 +298,16 @@ impl Recovery {
         Ok(txn.commit().await?)
     }
 
-    /// Does what a link to verify an address is for: makes the account that was waiting for it, with
-    /// another username if one is given, or marks the address of an account as its owner's, or gives
-    /// an account the address.
+    /// Does what a link to verify an address is for: makes the account that was waiting for it, or marks
+    /// the address of an account as its owner's, or gives an account the address. Whose account it is, the
+    /// claim says.
     pub(crate) async fn verify(
         &self,
         client: &Client,
         token: Option<&LinkToken>,
-        username: Option<&str>,
+        claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
-        let verify = self.verify_admitted(client, token, username);
+        let verify = self.verify_admitted(client, token, claim);
         self.accounts.link_gate().admit(client, token, verify).await
     }
 
@@ -279,26 +315,69 @@ impl Recovery {
         &self,
         client: &Client,
         token: Option<&LinkToken>,
-        username: Option<&str>,
+        claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
         let purposes = [Purpose::Registration, Purpose::Verification, Purpose::EmailChange];
-        let found =
-            links::find(self.accounts.db.reader(), self.accounts.clock.now(), token, &purposes)
-                .await?;
+        let now = self.accounts.clock.now();
+        let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
         match (found.purpose, found.user) {
-            (Purpose::Registration, _) => {
-                self.accounts.complete_registration(client, &found, username).await?;
-                Ok(())
-            }
-            (Purpose::EmailChange, _) => {
+            (Purpose::Registration, _) => self.verify_registration(client, &found, claim).await,
+            (Purpose::EmailChange, Some(id)) => {
+                self.check_claim(id, claim).await?.ok_or_else(password_required)?;
                 Ok(self.accounts.complete_email_change(client, &found).await?)
             }
-            (_, Some(id)) => {
-                let outcome = self.accounts.db.retry(|| self.verify_once(client, &found, id)).await;
-                self.accounts.sessions.forget(id);
-                outcome
-            }
+            (_, Some(id)) => match (self.check_claim(id, claim).await?, claim.new_password) {
+                (Some(()), _) => {
+                    let verify = || self.verify_once(client, &found, id);
+                    let outcome = self.accounts.db.retry(verify).await;
+                    self.accounts.sessions.forget(id);
+                    outcome
+                }
+                (None, Some(new)) => self.give_password(client, &found, id, new).await,
+                (None, None) => Err(password_required()),
+            },
             (_, None) => Err(LinkError::Invalid.into()),
+        }
+    }
+
+    async fn verify_registration(
+        &self,
+        client: &Client,
+        found: &Found,
+        claim: Claim<'_>,
+    ) -> Result<(), RecoveryError> {
+        let pending: PendingAccount = found.details()?;
+        let choice = match (claim.password, claim.new_password) {
+            (Some(password), _) => {
+                self.check_password(password, pending.password_hash()).await?;
+                Choice::AsTyped { username: claim.username }
+            }
+            (None, Some(password)) => Choice::Anew { username: claim.username, password },
+            (None, None) => return Err(password_required()),
+        };
+        self.accounts.complete_registration(client, found, pending, choice).await?;
+        Ok(())
+    }
+
+    /// Whether the account is the caller's, by a session of it or by its password; `None` where neither is
+    /// given.
+    async fn check_claim(&self, id: UserId, claim: Claim<'_>) -> Result<Option<()>, RecoveryError> {
+        if claim.viewer.is_some_and(|viewer| viewer.user.id == id) {
+            return Ok(Some(()));
+        }
+        let Some(password) = claim.password else { return Ok(None) };
+        let hash = store::find_password(self.accounts.db.reader(), id).await?;
+        self.check_password(password, hash.ok_or(LinkError::Invalid)?).await.map(Some)
+    }
+
+    async fn check_password(
+        &self,
+        password: &Password,
+        hash: PasswordHash,
+    ) -> Result<(), RecoveryError> {
+        match self.accounts.hasher.verify(password, Some(&hash)).await? {
+            Verdict::Right | Verdict::RightButOutdated => Ok(()),
+            Verdict::Wrong => Err(RecoveryError::WrongPassword),
         }
     }
 
@@ -310,12 +389,18 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let txn = self.accounts.db.begin().await?;
         lock_addressee(&txn, found, id).await?;
-        links::take(&txn, found.id).await?;
         let now = self.accounts.clock.now();
+        links::take(&txn, found.id, now).await?;
         store::verify_email(&txn, id, now).await?;
         audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
         Ok(txn.commit().await?)
     }
+}
+
+/// Of the reader of a mail is known that the address is theirs, and not yet that the account is.
+fn password_required() -> RecoveryError {
+    let message = "Enter the password of this account, or choose another if you did not choose it";
+    RecoveryError::Invalid(Invalid::new(Reason::Required, message).at("password"))
 }
 
 /// Locks the user a token is about, who is active and still has the address it was sent to (RS-05).

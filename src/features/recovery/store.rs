@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entity::user;
 use crate::platform::id::UserId;
@@ -26,6 +26,35 @@ pub(super) async fn reset_password(
         .exec(txn)
         .await?;
     Ok(())
+}
+
+/// Remembers that an account was taken back from whoever had it before its address was proven.
+pub(super) async fn take_back(
+    txn: &impl ConnectionTrait,
+    id: UserId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::TakenBackAt, Expr::value(now))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// What the password of an active user is checked against.
+pub(super) async fn find_password(
+    db: &impl ConnectionTrait,
+    id: UserId,
+) -> Result<Option<PasswordHash>, DbErr> {
+    let hash: Option<String> = user::Entity::find_by_id(id)
+        .select_only()
+        .column(user::Column::PasswordHash)
+        .filter(user::COLUMN.is_active.eq(true))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(hash.map(PasswordHash::from))
 }
 
 /// Knows a user's address as theirs.

@@ -207,7 +207,13 @@ impl TestApp {
 
     /// Posts what the link in a mail carries.
     pub(crate) async fn use_link(&self, field: &str, token: &str) -> Reply {
-        self.call(&format!("mutation {{ {field}(token: \"{token}\") }}"), json!({}), None).await
+        // One that verifies an address asks for the password that was chosen with it.
+        let password = match field {
+            "verifyEmail" => format!(", password: \"{PASSWORD}\""),
+            _ => String::new(),
+        };
+        let query = format!("mutation {{ {field}(token: \"{token}\"{password}) }}");
+        self.call(&query, json!({}), None).await
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Reply {

@@ -7,8 +7,9 @@ use crate::features::accounts::{
     ADDRESS_LIMITS, Accounts, AddressError, By, EXPORT_LIMITS, ExportError, INVITATION_LIMITS,
     Invitee, ProfileError,
 };
-use crate::features::links::{self, LinkToken};
+use crate::features::links::{self, LinkError, LinkToken};
 use crate::features::login::graphql::AuthPayload;
+use crate::features::recovery::graphql::LinkOutcome;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
@@ -84,10 +85,14 @@ impl OwnAccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What the link in the mail carries.")] token: String,
-    ) -> Result<bool> {
+    ) -> Result<LinkOutcome> {
         let token = LinkToken::parse(&token);
-        ctx.service::<Accounts>().undo_email_change(ctx.client(), token.as_ref()).await?;
-        Ok(true)
+        let accounts = ctx.service::<Accounts>();
+        match accounts.undo_email_change(ctx.client(), token.as_ref()).await {
+            Ok(()) => Ok(LinkOutcome::Done),
+            Err(AddressError::Link(LinkError::Used)) => Ok(LinkOutcome::DoneBefore),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Shuts the caller's account and ends all its sessions; only an admin opens it again. A sign-in of

@@ -1,0 +1,177 @@
+//! A mailbox proves an address, and not who chose the password: what somebody began with another's address is
+//! theirs only if its owner says so (RS-09, RS-11).
+
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, REGISTER, Reply, SignedIn, TestApp};
+
+const ALICES: &str = "another horse battery";
+const VERIFY: &str = "mutation($token: String!, $password: String, $newPassword: String, \
+                      $username: String) { verifyEmail(token: $token, password: $password, \
+                      newPassword: $newPassword, username: $username) }";
+const ME: &str = "{ me { username email emailVerified fullName } }";
+
+async fn proving() -> TestApp {
+    TestApp::start_with(&["--require-email-verification=true"]).await
+}
+
+/// Registers with alice's address, and returns the link that was mailed to it.
+async fn register(app: &TestApp, username: &str, password: &str) -> String {
+    let input = json!({ "username": username, "email": "alice@example.com", "password": password,
+                        "fullName": "Somebody" });
+    app.call(REGISTER, json!({ "input": input }), None).await.data();
+    app.mail("verify-email", "alice@example.com").await.token()
+}
+
+/// Clicks on a link, with what else is given.
+async fn click(app: &TestApp, token: &str, mut given: Value, bearer: Option<&SignedIn>) -> Reply {
+    given["token"] = json!(token);
+    app.call(VERIFY, given, bearer.map(|user| user.access.as_str())).await
+}
+
+/// The first field that an answer complains about.
+fn refused(reply: &Reply) -> (Value, Value) {
+    let field = reply.extension("fields")[0].clone();
+    (field["path"].clone(), field["code"].clone())
+}
+
+#[tokio::test]
+async fn registrations_for_one_address_live_side_by_side() {
+    let app = proving().await;
+    let alices = register(&app, "alice", ALICES).await;
+    let mallorys = register(&app, "mallory", PASSWORD).await;
+    // The newest mail is the stranger's. Without the password that they chose it gives them nothing.
+    let bare = click(&app, &mallorys, json!({}), None).await;
+    assert_eq!(refused(&bare), (json!("password"), json!("REQUIRED")));
+    let wrong = click(&app, &mallorys, json!({ "password": ALICES }), None).await;
+    assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
+    assert_eq!(app.count("users").await, 0);
+
+    // The first link lives, and makes the account that its owner began.
+    click(&app, &alices, json!({ "password": ALICES }), None).await.data();
+    let alice = app.login("alice", ALICES).await.signed_in("login");
+    let me = app.query(ME, &alice.access).await.data()["me"].clone();
+    assert_eq!((&me["username"], &me["fullName"]), (&json!("alice"), &json!("Somebody")));
+    // Then the other has nothing left to do.
+    let late = click(&app, &mallorys, json!({ "password": PASSWORD }), None).await;
+    assert_eq!(late.code(), "INVALID_TOKEN");
+    assert_eq!(app.login("mallory", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+}
+
+#[tokio::test]
+async fn whatever_link_was_mailed_serves_the_owner_of_the_address() {
+    let app = proving().await;
+    register(&app, "alice", ALICES).await;
+    register(&app, "mallory", PASSWORD).await;
+    let call = "mutation { requestEmailVerification(email: \"alice@example.com\") }";
+    app.call(call, json!({}), None).await.data();
+    let link = app.mail("verify-email", "alice@example.com").await.token();
+
+    let alone = click(&app, &link, json!({ "newPassword": ALICES }), None).await;
+    assert_eq!(refused(&alone), (json!("username"), json!("REQUIRED")));
+    for (given, field) in [
+        (json!({ "newPassword": "short", "username": "alice" }), "newPassword"),
+        (json!({ "newPassword": "alice@example.com", "username": "alice" }), "newPassword"),
+        (json!({ "newPassword": ALICES, "username": "admin" }), "username"),
+        (json!({ "newPassword": ALICES, "password": ALICES }), "newPassword"),
+    ] {
+        let reply = click(&app, &link, given, None).await;
+        assert_eq!(reply.extension("fields")[0]["path"], field, "{}", reply.text);
+    }
+    click(&app, &link, json!({ "newPassword": ALICES, "username": "alice" }), None).await.data();
+    let alice = app.login("alice@example.com", ALICES).await.signed_in("login");
+    let me = app.query(ME, &alice.access).await.data()["me"].clone();
+    let expected = json!({ "username": "alice", "email": "alice@example.com",
+                           "emailVerified": true, "fullName": null });
+    assert_eq!(me, expected);
+    for name in ["mallory", "alice", "alice@example.com"] {
+        assert_eq!(app.login(name, PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    }
+}
+
+#[tokio::test]
+async fn a_click_keeps_an_account_for_its_session_or_its_password_alone() {
+    for keep in ["session", "password"] {
+        let app = TestApp::start().await;
+        let alice = app.register("alice").await;
+        let bob = app.register("bob").await;
+        let link = app.mail("verify-email", "alice@example.com").await.token();
+        for (given, bearer) in [(json!({}), None), (json!({}), Some(&bob))] {
+            let bare = click(&app, &link, given, bearer).await;
+            assert_eq!(refused(&bare), (json!("password"), json!("REQUIRED")));
+        }
+        let wrong = click(&app, &link, json!({ "password": ALICES }), None).await;
+        assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
+        assert_eq!(app.count("users WHERE email_verified = TRUE").await, 0);
+        let kept = match keep {
+            "session" => click(&app, &link, json!({}), Some(&alice)).await,
+            _ => click(&app, &link, json!({ "password": PASSWORD }), None).await,
+        };
+        assert_eq!(kept.data()["verifyEmail"], "DONE");
+        let me = app.query(ME, &alice.access).await.data();
+        assert_eq!(me["me"]["emailVerified"], true);
+        app.login("alice", PASSWORD).await.signed_in("login");
+    }
+}
+
+#[tokio::test]
+async fn a_click_of_anybody_else_voids_what_opened_the_account() {
+    let app = TestApp::start().await;
+    let squatter = app.register("alice").await;
+    let other = app.login("alice", PASSWORD).await.signed_in("login");
+    let link = app.mail("verify-email", "alice@example.com").await.token();
+    app.mutate(&squatter, "changeEmail(newEmail: \"squatter@example.net\")").await.data();
+    let change = app.mail("confirm-email-change", "squatter@example.net").await.token();
+
+    let weak = click(&app, &link, json!({ "newPassword": "short" }), None).await;
+    assert_eq!(refused(&weak), (json!("newPassword"), json!("TOO_SHORT")));
+    click(&app, &link, json!({ "newPassword": ALICES }), None).await.data();
+    for session in [&squatter, &other] {
+        assert_eq!(app.query(ME, &session.access).await.code(), "UNAUTHENTICATED");
+        assert_eq!(app.refresh(&session.refresh).await.code(), "INVALID_TOKEN");
+    }
+    assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
+    let late = click(&app, &change, json!({ "password": PASSWORD }), None).await;
+    assert_eq!(late.code(), "INVALID_TOKEN");
+    app.login("alice", ALICES).await.signed_in("login");
+    assert_eq!(app.count("users WHERE email_verified = TRUE").await, 1);
+    app.mail("password-changed", "alice@example.com").await;
+}
+
+#[tokio::test]
+async fn an_account_does_not_get_an_address_by_a_click_of_its_reader_alone() {
+    let app = TestApp::start().await;
+    let mallory = app.register("mallory").await;
+    let change = async || {
+        app.mutate(&mallory, "changeEmail(newEmail: \"victim@example.org\")").await.data();
+        app.mail("confirm-email-change", "victim@example.org").await.token()
+    };
+    let link = change().await;
+    for given in [json!({}), json!({ "newPassword": ALICES })] {
+        let reply = click(&app, &link, given, None).await;
+        assert_eq!(refused(&reply), (json!("password"), json!("REQUIRED")));
+    }
+    assert_eq!(app.count("users WHERE email_key = 'victim@example.org'").await, 0);
+    click(&app, &link, json!({}), Some(&mallory)).await.data();
+    assert_eq!(app.count("users WHERE email_key = 'victim@example.org'").await, 1);
+}
+
+#[tokio::test]
+async fn of_ten_clicks_at_once_one_does_the_work_and_all_say_that_it_is_done() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    let link = app.mail("verify-email", "alice@example.com").await.token();
+    let clicks = (0..10).map(|_| {
+        let (app, variables) = (app.app.clone(), json!({ "token": link, "password": PASSWORD }));
+        tokio::spawn(async move {
+            crate::support::call(&app, VERIFY, variables, None).await.data()["verifyEmail"].clone()
+        })
+    });
+    let mut outcomes = Vec::new();
+    for click in clicks.collect::<Vec<_>>() {
+        outcomes.push(click.await.unwrap().as_str().unwrap().to_owned());
+    }
+    outcomes.sort();
+    assert_eq!(outcomes[0], "DONE");
+    assert!(outcomes[1..].iter().all(|outcome| outcome == "DONE_BEFORE"), "{outcomes:?}");
+}
