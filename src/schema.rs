@@ -31,6 +31,7 @@ pub(crate) struct Mutation(
     accounts::graphql::AccountMutation,
     accounts::graphql::AdministrationMutation,
     accounts::graphql::InvitationMutation,
+    accounts::graphql::LeftoverMutation,
     accounts::graphql::OwnAccountMutation,
     sessions::graphql::SessionMutation,
     login::graphql::LoginMutation,

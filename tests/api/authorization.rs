@@ -130,7 +130,8 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         }
         // What they name is nothing, which is told to whoever may call them at all.
         "revokeSession" => format!("revokeSession(id: \"{id}\")"),
-        "verifyEmail" => "verifyEmail(token: \"pco_\")".to_owned(),
+        "keepLeftovers" | "dropLeftovers" => field.to_owned(),
+        "verifyEmail" => format!("verifyEmail(token: \"pco_\", password: \"{PASSWORD}\")"),
         "undoEmailChange" => "undoEmailChange(token: \"pco_\")".to_owned(),
         "resetPassword" => {
             "resetPassword(token: \"pco_\", newPassword: \"another horse\")".to_owned()
@@ -189,6 +190,14 @@ pub(crate) async fn prepared(
                 edges.as_array().unwrap().iter().find(|edge| edge["node"]["current"] == true);
             let id = other.unwrap()["node"]["id"].as_str().unwrap();
             sample(field, target).replace(&target.id, id)
+        }
+        "keepLeftovers" | "dropLeftovers" => {
+            let boss = &boss.username;
+            let name = format!(
+                "UPDATE users SET taken_back_at = created_at WHERE username_key = '{boss}'"
+            );
+            app.sql(&name).await;
+            sample(field, target)
         }
         "verifyEmail" => with_token(app.mail("verify-email", &address(target)).await.token()),
         "resetPassword" => {

@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{PASSWORD, REGISTER, Reply, SignedIn, TestApp};
+use crate::support::organizations::{found_organization, join_organization};
+use crate::support::{PASSWORD, REGISTER, Reply, SECOND, SignedIn, TestApp};
 
 const ALICES: &str = "another horse battery";
 const VERIFY: &str = "mutation($token: String!, $password: String, $newPassword: String, \
@@ -174,4 +175,92 @@ async fn of_ten_clicks_at_once_one_does_the_work_and_all_say_that_it_is_done() {
     outcomes.sort();
     assert_eq!(outcomes[0], "DONE");
     assert!(outcomes[1..].iter().all(|outcome| outcome == "DONE_BEFORE"), "{outcomes:?}");
+}
+
+/// What the caller is shown of what another had in their account.
+async fn leftovers(app: &TestApp, user: &SignedIn) -> Value {
+    let query = "{ me { leftovers { kinds { kind names } } } }";
+    app.query(query, &user.access).await.data()["me"]["leftovers"].clone()
+}
+
+async fn make_task(app: &TestApp, user: &SignedIn, title: &str) {
+    let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ id }}");
+    app.mutate(user, &call).await.data();
+}
+
+/// Has a stranger build something in an account with alice's address, who then takes it back.
+async fn taken_back(app: &TestApp) -> (SignedIn, String) {
+    let (squatter, bob) = (app.register("alice").await, app.register("bob").await);
+    let bobs = found_organization(app, &bob).await;
+    join_organization(app, &bob, &bobs, &squatter, "MEMBER").await;
+    let theirs = found_organization(app, &squatter).await;
+    join_organization(app, &squatter, &theirs, &bob, "MEMBER").await;
+    found_organization(app, &squatter).await;
+    make_task(app, &squatter, "Theirs").await;
+    assert_eq!(leftovers(app, &squatter).await, json!(null));
+    let reset = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    app.call(reset, json!({}), None).await.data();
+    let token = app.mail("password-reset", "alice@example.com").await.token();
+    let reset =
+        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{ALICES}\") }}");
+    app.call(&reset, json!({}), None).await.data();
+    app.clock.advance(SECOND);
+    let alice = app.login("alice", ALICES).await.signed_in("login");
+    found_organization(app, &alice).await;
+    make_task(app, &alice, "Hers").await;
+    (alice, theirs)
+}
+
+#[tokio::test]
+async fn what_another_built_in_an_account_is_shown_and_dropped() {
+    let app = TestApp::start().await;
+    let (alice, theirs) = taken_back(&app).await;
+    let shown = json!({ "kinds": [
+        { "kind": "organizations", "names": ["Acme", "Acme", "Acme"] },
+        { "kind": "tasks", "names": ["Theirs"] },
+    ] });
+    assert_eq!(leftovers(&app, &alice).await, shown);
+    let bob = app.login("bob", PASSWORD).await.signed_in("login");
+    let foreign = format!(
+        "{{ node(id: \"{}\") {{ ... on User {{ leftovers {{ takenBackAt }} }} }} }}",
+        alice.id
+    );
+    app.sql("UPDATE users SET role = 'ADMIN' WHERE username_key = 'bob'").await;
+    assert_eq!(app.query(&foreign, &bob.access).await.code(), "FORBIDDEN");
+
+    app.clock.advance(SECOND * 301);
+    assert_eq!(app.mutate(&alice, "dropLeftovers").await.code(), "STEP_UP_REQUIRED");
+    let alice = app.login("alice", ALICES).await.signed_in("login");
+    assert_eq!(app.mutate(&alice, "dropLeftovers").await.data()["dropLeftovers"], true);
+    assert_eq!(leftovers(&app, &alice).await, json!(null));
+    assert_eq!(app.mutate(&alice, "dropLeftovers").await.data()["dropLeftovers"], false);
+    let left = "{ myOrganizations { totalCount } myTasks { edges { node { title } } } }";
+    let left = app.query(left, &alice.access).await.data();
+    assert_eq!(left["myOrganizations"]["totalCount"], 1);
+    assert_eq!(left["myTasks"]["edges"], json!([{ "node": { "title": "Hers" } }]));
+    // What others have a part in is theirs now.
+    let bob = app.login("bob", PASSWORD).await.signed_in("login");
+    let role = format!("{{ organization(id: \"{theirs}\") {{ myRole }} }}");
+    let role = app.query(&role, &bob.access).await.data();
+    assert_eq!(role["organization"]["myRole"], "OWNER");
+    assert_eq!(app.count("organizations").await, 3);
+}
+
+#[tokio::test]
+async fn what_another_built_in_an_account_may_be_kept() {
+    let app = TestApp::start().await;
+    let (alice, _) = taken_back(&app).await;
+    assert_eq!(app.mutate(&alice, "keepLeftovers").await.data()["keepLeftovers"], true);
+    assert_eq!(leftovers(&app, &alice).await, json!(null));
+    assert_eq!(app.count("organizations").await, 4);
+    assert_eq!(app.count("tasks").await, 2);
+    // A reset of an account whose address was verified before takes nothing back.
+    let reset = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    app.call(reset, json!({}), None).await.data();
+    let token = app.mail("password-reset", "alice@example.com").await.token();
+    let reset =
+        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{PASSWORD}\") }}");
+    app.call(&reset, json!({}), None).await.data();
+    let alice = app.login("alice", PASSWORD).await.signed_in("login");
+    assert_eq!(leftovers(&app, &alice).await, json!(null));
 }

@@ -179,7 +179,8 @@ impl Accounts {
             return Err(AdminError::LastAdmin);
         }
         if matches!(change, Change::Delete) {
-            let departure = Departure { txn: &txn, client, by, user: id, now };
+            let sessions = &self.sessions;
+            let departure = Departure { txn: &txn, sessions, client, by, user: id, now };
             for leave in self.extensions.iter().filter_map(|extension| extension.leave) {
                 leave(&departure).await?;
             }

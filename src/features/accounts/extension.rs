@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::administration::{AdminError, By};
 use crate::features::audit::{self, Event, Kind};
+use crate::features::sessions::Sessions;
 use crate::platform::access::Client;
 use crate::platform::db::{Db, Transaction};
 use crate::platform::id::UserId;
@@ -22,15 +23,23 @@ pub(crate) struct Extension {
     /// What is to be done in the transaction that deletes their account, beside what foreign keys do; or
     /// what speaks against it.
     pub(crate) leave: Option<Leave>,
+    /// What each is called that an account has from no later than a time.
+    pub(crate) leftovers: fn(&Db, UserId, DateTime<Utc>) -> Pending<'_, Vec<String>, DbErr>,
+    /// Takes that away, inside the transaction that decides it.
+    pub(crate) drop: DropLeftovers,
 }
+
+pub(crate) type DropLeftovers =
+    for<'a> fn(&'a Departure<'a>, DateTime<Utc>) -> Pending<'a, (), AdminError>;
 
 pub(crate) type Leave = for<'a> fn(&'a Departure<'a>) -> Pending<'a, (), AdminError>;
 
 pub(crate) type Pending<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
-/// An account that is about to be deleted, its row locked.
+/// An account that is about to be deleted, or emptied of what another had in it; its row is locked.
 pub(crate) struct Departure<'a> {
     pub(crate) txn: &'a Transaction,
+    pub(crate) sessions: &'a Sessions,
     pub(crate) client: &'a Client,
     pub(crate) by: By<'a>,
     pub(crate) user: UserId,

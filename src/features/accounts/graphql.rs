@@ -2,6 +2,7 @@
 
 mod administration;
 mod connection;
+mod leftovers;
 mod life;
 mod own;
 mod shape;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 pub(crate) use self::administration::AdministrationMutation;
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
+pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
 pub(crate) use self::life::{InvitationMutation, OwnAccountMutation};
 pub(crate) use self::viewer::ViewerQuery;
 use super::{Accounts, CreateError, LIMITS, NewAccount, Registered};

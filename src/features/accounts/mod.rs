@@ -4,7 +4,7 @@
 //! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
 //! them is [`export`]; how admins change one is [`administration`], by a
 //! [`change`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what other
-//! features add is [`extension`].
+//! features add is [`extension`], and what of that is another's is [`leftovers`].
 
 mod address;
 mod administration;
@@ -15,6 +15,7 @@ mod extension;
 pub(crate) mod graphql;
 pub(crate) mod identity;
 mod invitations;
+pub(crate) mod leftovers;
 mod listing;
 mod operator;
 mod pending;
@@ -31,6 +32,7 @@ pub(crate) use self::export::{EXPORT_ENTRIES_MAX, EXPORT_LIMITS, ExportError};
 pub(crate) use self::extension::{Departure, Extension};
 use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
+pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};

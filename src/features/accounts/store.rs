@@ -238,3 +238,27 @@ pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(),
     user::Entity::delete_by_id(id).exec(txn).await?;
     Ok(())
 }
+
+/// When an account was taken back, as long as its owner has not decided what of it they keep.
+pub(super) async fn find_taken_back(
+    db: &impl ConnectionTrait,
+    id: UserId,
+) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let found: Option<Option<DateTime<Utc>>> = user::Entity::find_by_id(id)
+        .select_only()
+        .column(user::Column::TakenBackAt)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.flatten())
+}
+
+/// Remembers that they have.
+pub(super) async fn settle_taken_back(txn: &impl ConnectionTrait, id: UserId) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::TakenBackAt, Expr::value(None::<DateTime<Utc>>))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(txn)
+        .await?;
+    Ok(())
+}

@@ -95,6 +95,10 @@ kinds! {
     SessionRevoked = "SESSION_REVOKED", "DONE";
     /// Too many wrong passwords came from whoever held a session, and it ended.
     SessionEndedByFailures = "SESSION_ENDED_BY_FAILURES", "DONE";
+    /// The owner of an account that was taken back has kept what was in it.
+    LeftoversKept = "LEFTOVERS_KEPT", "DONE";
+    /// The owner of an account that was taken back has dropped what was in it.
+    LeftoversDropped = "LEFTOVERS_DROPPED", "DONE";
     /// A user fetched all that is kept of them.
     DataExported = "DATA_EXPORTED", "DONE";
     /// A user made a task.

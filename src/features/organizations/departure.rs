@@ -1,6 +1,7 @@
 //! What of organizations people take along, and what becomes of those that they leave by deleting their
-//! account.
+//! account, or by dropping what another had in it.
 
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
 
@@ -9,13 +10,15 @@ use crate::features::accounts::{AdminError, By, Departure, Extension};
 use crate::features::audit::Kind;
 use crate::platform::access::OrganizationRole;
 use crate::platform::db::Db;
-use crate::platform::id::{OrganizationId, UserId};
+use crate::platform::id::{MembershipId, OrganizationId, UserId};
 use crate::platform::rfc3339;
 
 pub(crate) const EXTENSION: Extension = Extension {
     name: "organizations",
     export: |db, user| Box::pin(export(db, user)),
     leave: Some(|departure| Box::pin(leave(departure))),
+    leftovers: |db, user, until| Box::pin(leftovers(db, user, until)),
+    drop: |departure, until| Box::pin(drop_leftovers(departure, until)),
 };
 
 async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
@@ -25,6 +28,87 @@ async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
         json!({ "id": id, "name": name, "role": role.as_str(), "memberSince": rfc3339::text(since) })
     };
     Ok(memberships.into_iter().map(membership).collect())
+}
+
+async fn leftovers(db: &Db, user: UserId, until: DateTime<Utc>) -> Result<Vec<String>, DbErr> {
+    let memberships = store::list_with_times(db.reader(), user).await?;
+    let earlier = memberships.into_iter().filter(|(.., since)| *since <= until);
+    Ok(earlier.map(|(_, name, ..)| name).collect())
+}
+
+/// Takes the user out of the organizations that they belong to since `until` or earlier, and with them what was
+/// mailed in their name. One that they alone own goes to another member, or is deleted.
+async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Result<(), AdminError> {
+    let Departure { txn, user, .. } = *departure;
+    let memberships = store::list_with_times(txn, user).await?;
+    let earlier = memberships.into_iter().filter(|(.., since)| *since <= until);
+    let mut ids: Vec<_> = earlier.map(|(id, ..)| id).collect();
+    // In which all rows are locked that are locked together.
+    ids.sort();
+    for id in ids {
+        match fate(departure, id, user).await? {
+            Fate::Ends => {
+                end(departure, id).await?;
+                continue;
+            }
+            Fate::Inherited(heir) => hand_over(departure, id, heir).await?,
+            Fate::SoleHeir => return Err(AdminError::SoleHeir),
+            Fate::Led => {}
+        }
+        if let Some(member) = store::find_member(txn, id, user).await? {
+            store::delete_member(txn, member.id).await?;
+            departure.record(Kind::OrganizationLeft, id.0).await?;
+        }
+        invitations::store::delete_by(txn, id, user).await?;
+        departure.sessions.withdraw(txn, user, id).await?;
+    }
+    Ok(())
+}
+
+/// What becomes of an organization that somebody leaves.
+enum Fate {
+    /// It has another owner, or they were none.
+    Led,
+    /// Another member becomes its owner.
+    Inherited(MembershipId),
+    /// The one other member it has may not become its owner in this way.
+    SoleHeir,
+    /// It has no other member.
+    Ends,
+}
+
+/// What becomes of an organization that the user leaves, if not to become that of `deleter`. Its row is locked
+/// by this, and what the user is there is read under the lock.
+async fn fate(
+    departure: &Departure<'_>,
+    id: OrganizationId,
+    deleter: UserId,
+) -> Result<Fate, DbErr> {
+    let Departure { txn, user, .. } = *departure;
+    let own = store::lock(txn, id, user).await?;
+    let leads = own.is_some_and(|own| own.role == OrganizationRole::Owner);
+    if !leads || store::has_other_owner(txn, id, user).await? {
+        return Ok(Fate::Led);
+    }
+    if let Some(heir) = store::find_heir(txn, id, &[user, deleter]).await? {
+        return Ok(Fate::Inherited(heir));
+    }
+    let other = store::find_heir(txn, id, &[user]).await?;
+    Ok(other.map_or(Fate::Ends, |_| Fate::SoleHeir))
+}
+
+async fn hand_over(
+    departure: &Departure<'_>,
+    id: OrganizationId,
+    heir: MembershipId,
+) -> Result<(), DbErr> {
+    store::set_role(departure.txn, heir, OrganizationRole::Owner).await?;
+    departure.record(Kind::OwnershipTransferred, id.0).await
+}
+
+async fn end(departure: &Departure<'_>, id: OrganizationId) -> Result<(), DbErr> {
+    store::delete(departure.txn, id).await?;
+    departure.record(Kind::OrganizationDeleted, id.0).await
 }
 
 /// Sees to it that no organization with members is left without an owner.
@@ -39,30 +123,19 @@ async fn leave(departure: &Departure<'_>) -> Result<(), AdminError> {
     let mut ids: Vec<_> = store::list_of(txn, user).await?.into_iter().map(|own| own.id).collect();
     // In which all rows are locked that are locked together.
     ids.sort();
+    let (deleter, is_own) = match departure.by {
+        By::Staff(viewer) => (viewer.user.id, false),
+        By::Owner(_) => (user, true),
+        By::Operator => (user, false),
+    };
     for id in ids {
-        // What they are there is read under the lock.
-        let own = store::lock(txn, id, user).await?;
-        let leads = own.is_some_and(|own| own.role == OrganizationRole::Owner);
-        if !leads || store::has_other_owner(txn, id, user).await? {
-            continue;
+        match fate(departure, id, deleter).await? {
+            Fate::Led => {}
+            Fate::Ends => end(departure, id).await?,
+            Fate::Inherited(_) if is_own => return Err(AdminError::LastOwner),
+            Fate::Inherited(heir) => hand_over(departure, id, heir).await?,
+            Fate::SoleHeir => return Err(AdminError::SoleHeir),
         }
-        let deleter = match departure.by {
-            By::Staff(viewer) | By::Owner(viewer) => viewer.user.id,
-            By::Operator => user,
-        };
-        let kind = if let Some(heir) = store::find_heir(txn, id, &[user, deleter]).await? {
-            if matches!(departure.by, By::Owner(_)) {
-                return Err(AdminError::LastOwner);
-            }
-            store::set_role(txn, heir, OrganizationRole::Owner).await?;
-            Kind::OwnershipTransferred
-        } else if store::find_heir(txn, id, &[user]).await?.is_some() {
-            return Err(AdminError::SoleHeir);
-        } else {
-            store::delete(txn, id).await?;
-            Kind::OrganizationDeleted
-        };
-        departure.record(kind, id.0).await?;
     }
     Ok(())
 }

@@ -293,8 +293,17 @@ impl Tasks {
 }
 
 /// Tasks are in the export of whose they are, and go with them by their foreign key.
-pub(crate) const EXTENSION: Extension =
-    Extension { name: "tasks", export: |db, user| Box::pin(export(db, user)), leave: None };
+pub(crate) const EXTENSION: Extension = Extension {
+    name: "tasks",
+    export: |db, user| Box::pin(export(db, user)),
+    leave: None,
+    leftovers: |db, user, until| Box::pin(store::list_titles_until(db, user, until)),
+    drop: |departure, until| {
+        Box::pin(
+            async move { Ok(store::delete_until(departure.txn, departure.user, until).await?) },
+        )
+    },
+};
 
 async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
     let mut part = Part { after: None, before: None, size: 500, from_end: false };

@@ -1,5 +1,6 @@
 //! The `tasks` table. Every statement but the first is bound to a [`Scope`].
 
+use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Alias, Expr, Func, Query, WindowStatement};
 use sea_orm::{
@@ -10,6 +11,8 @@ use sea_orm::{
 
 use super::{Of, Scope, Task};
 use crate::entity::task;
+use crate::features::accounts::LEFTOVERS_MAX;
+use crate::platform::db::Db;
 use crate::platform::id::{OrganizationId, TaskId, UserId};
 use crate::platform::page::Part;
 
@@ -71,6 +74,38 @@ pub(super) async fn delete(
 ) -> Result<bool, DbErr> {
     let delete = task::Entity::delete_many().filter(condition(scope));
     Ok(delete.filter(task::COLUMN.id.eq(id)).exec(txn).await?.rows_affected == 1)
+}
+
+/// The titles of the first tasks that a user made no later than `until`.
+pub(super) async fn list_titles_until(
+    db: &Db,
+    user: UserId,
+    until: DateTime<Utc>,
+) -> Result<Vec<String>, DbErr> {
+    task::Entity::find()
+        .select_only()
+        .column(task::Column::Title)
+        .filter(task::COLUMN.owner_id.eq(user))
+        .filter(task::COLUMN.created_at.lte(until))
+        .order_by_asc(task::Column::Id)
+        .limit(LEFTOVERS_MAX)
+        .into_tuple()
+        .all(db.reader())
+        .await
+}
+
+/// Deletes the tasks that a user made no later than `until`.
+pub(super) async fn delete_until(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    until: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    task::Entity::delete_many()
+        .filter(task::COLUMN.owner_id.eq(user))
+        .filter(task::COLUMN.created_at.lte(until))
+        .exec(txn)
+        .await?;
+    Ok(())
 }
 
 /// A part of a list and one more task, if there is one, from the end that is counted from.

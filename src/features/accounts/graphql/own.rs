@@ -2,7 +2,8 @@
 
 use async_graphql::{ComplexObject, Context};
 
-use super::{PermissionGrant, User};
+use super::{Leftovers, PermissionGrant, User};
+use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
 use crate::features::audit::graphql::AuditEventConnection;
 use crate::features::sessions::Sessions;
@@ -73,6 +74,16 @@ impl User {
     ) -> Result<TaskConnection> {
         let Some(id) = UserId::parse(&self.id) else { return Err(ApiError::forbidden()) };
         TaskConnection::of_user(ctx, id, Window { first, after, last, before }).await
+    }
+
+    /// What is in the caller's account from before it was taken back, by choosing another password for an address
+    /// that was never verified: somebody else may have had it. Null if it was not, and once the caller
+    /// has decided by keepLeftovers or dropLeftovers. Of nobody else; requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn leftovers(&self, ctx: &Context<'_>) -> Result<Option<Leftovers>> {
+        let viewer = self.owner(ctx)?;
+        let found = ctx.service::<Accounts>().leftovers(viewer).await;
+        Ok(found.map_err(ApiError::database)?.map(Leftovers::from))
     }
 
     /// Where the caller is signed in, in pages, the newest first. Of nobody else; requires a

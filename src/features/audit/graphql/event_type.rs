@@ -80,6 +80,10 @@ pub(crate) enum AuditEventType {
     SessionRevoked,
     /// Too many wrong passwords came from whoever held a session, and it ended.
     SessionEndedByFailures,
+    /// The owner of an account that was taken back has kept what was in it.
+    LeftoversKept,
+    /// The owner of an account that was taken back has dropped what was in it.
+    LeftoversDropped,
     /// A user fetched all that is kept of them.
     DataExported,
     /// A user made a task.

@@ -124,6 +124,20 @@ pub(in crate::features::organizations) async fn delete_to_user(
     Ok(())
 }
 
+/// Deletes what a member has invited to an organization.
+pub(in crate::features::organizations) async fn delete_by(
+    txn: &impl ConnectionTrait,
+    organization: OrganizationId,
+    inviter: UserId,
+) -> Result<(), DbErr> {
+    invitation::Entity::delete_many()
+        .filter(invitation::COLUMN.organization_id.eq(organization))
+        .filter(invitation::COLUMN.invited_by.eq(inviter))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 /// Deletes all invitations to the address of a user's account.
 pub(in crate::features::organizations) async fn delete_all_to_user(
     txn: &impl ConnectionTrait,

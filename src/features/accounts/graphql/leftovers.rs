@@ -1,0 +1,68 @@
+//! What is in an account that was taken back, in the schema.
+
+use async_graphql::{Context, Object, SimpleObject};
+
+use crate::features::accounts::{Accounts, Decision, leftovers};
+use crate::graphql::context::ContextExt;
+use crate::graphql::date_time::DateTime;
+use crate::graphql::directive::{auth, fresh};
+use crate::graphql::error::Result;
+use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
+use crate::graphql::rule::Rule;
+
+/// What an account has from before it was taken back.
+#[derive(SimpleObject)]
+pub(crate) struct Leftovers {
+    /// When another password was chosen by mail.
+    taken_back_at: DateTime,
+    /// What there is, by kind.
+    kinds: Vec<Leftover>,
+}
+
+/// What there is of one kind.
+#[derive(SimpleObject)]
+pub(crate) struct Leftover {
+    /// The kind, as exportMyData calls it: "organizations", "tasks".
+    kind: &'static str,
+    /// What each is called; a hundred at most.
+    names: Vec<String>,
+}
+
+impl From<leftovers::Leftovers> for Leftovers {
+    fn from(found: leftovers::Leftovers) -> Self {
+        let kind =
+            |leftover: leftovers::Leftover| Leftover { kind: leftover.kind, names: leftover.names };
+        Self {
+            taken_back_at: found.taken_back_at.into(),
+            kinds: found.kinds.into_iter().map(kind).collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct LeftoverMutation;
+
+#[Object]
+impl LeftoverMutation {
+    /// Keeps what is in the caller's account from before it was taken back, and says whether there was
+    /// anything to decide. Requires a signed-in caller.
+    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    async fn keep_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        Ok(accounts.decide_leftovers(ctx.client(), viewer, Decision::Keep).await?)
+    }
+
+    /// Takes the caller out of all organizations that they belong to from before their account was taken
+    /// back, and deletes what else there is of that; says whether there was anything to decide. An
+    /// organization that they alone own goes to another member, or is deleted. A sign-in of the last
+    /// five minutes is needed. Requires a signed-in caller.
+    #[graphql(
+        guard = "SignedIn.and(Fresh)",
+        directive = auth::apply(Rule::SignedIn),
+        directive = fresh::apply(FRESH_SECONDS)
+    )]
+    async fn drop_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
+        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        Ok(accounts.decide_leftovers(ctx.client(), viewer, Decision::Drop).await?)
+    }
+}

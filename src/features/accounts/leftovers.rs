@@ -1,0 +1,97 @@
+//! What is in an account that was taken back: somebody had it before its address was proven.
+//!
+//! Whoever reads the mail of that address has the account from then on (RS-11), with what the other built in
+//! it: organizations they founded or joined, and what else features keep. The owner is shown all of it, and keeps it
+//! or drops it. Until then nothing of it is lost.
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+
+use super::administration::{AdminError, By};
+use super::extension::Departure;
+use super::{Accounts, store};
+use crate::features::audit::{self, Kind};
+use crate::platform::access::{Client, Viewer};
+
+/// The most that is named of one kind: what is dropped is all there is.
+pub(crate) const LEFTOVERS_MAX: u64 = 100;
+
+/// What of an account is from before it was taken back.
+#[derive(Debug)]
+pub(crate) struct Leftovers {
+    pub(crate) taken_back_at: DateTime<Utc>,
+    pub(crate) kinds: Vec<Leftover>,
+}
+
+/// All of one kind.
+#[derive(Debug)]
+pub(crate) struct Leftover {
+    /// As the export calls it.
+    pub(crate) kind: &'static str,
+    /// What the first hundred are called.
+    pub(crate) names: Vec<String>,
+}
+
+/// What its owner decides about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Keep,
+    Drop,
+}
+
+impl Accounts {
+    /// What is in the caller's account from before it was taken back; `None` if it was not, or if they have
+    /// decided.
+    pub(crate) async fn leftovers(&self, viewer: &Viewer) -> Result<Option<Leftovers>, DbErr> {
+        let user = viewer.user.id;
+        let taken_back_at = store::find_taken_back(self.db.reader(), user).await?;
+        let Some(taken_back_at) = taken_back_at else { return Ok(None) };
+        let mut kinds = Vec::new();
+        for extension in self.extensions {
+            let names = (extension.leftovers)(&self.db, user, taken_back_at).await?;
+            kinds.push(Leftover { kind: extension.name, names });
+        }
+        Ok(Some(Leftovers { taken_back_at, kinds }))
+    }
+
+    /// Has the caller keep or drop what is in their account from before it was taken back; says whether
+    /// there was anything to decide.
+    pub(crate) async fn decide_leftovers(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        decision: Decision,
+    ) -> Result<bool, AdminError> {
+        let outcome = self.db.retry(|| self.decide_once(client, viewer, decision)).await;
+        self.sessions.forget(viewer.user.id);
+        outcome
+    }
+
+    async fn decide_once(
+        &self,
+        client: &Client,
+        viewer: &Viewer,
+        decision: Decision,
+    ) -> Result<bool, AdminError> {
+        let txn = self.db.begin().await?;
+        let user = self.lock_caller(&txn, viewer).await?.ok_or(AdminError::SessionEnded)?.id;
+        let taken_back_at = store::find_taken_back(&txn, user).await?;
+        let Some(taken_back_at) = taken_back_at else { return Ok(false) };
+        let (now, by) = (self.clock.now(), By::Owner(viewer));
+        let kind = match decision {
+            Decision::Keep => Kind::LeftoversKept,
+            Decision::Drop => {
+                let sessions = &self.sessions;
+                let departure = Departure { txn: &txn, sessions, client, by, user, now };
+                for extension in self.extensions {
+                    (extension.drop)(&departure, taken_back_at).await?;
+                }
+                Kind::LeftoversDropped
+            }
+        };
+        store::settle_taken_back(&txn, user).await?;
+        audit::record(&txn, now, by.event(client, kind, user)).await?;
+        txn.commit().await?;
+        Ok(true)
+    }
+}
