@@ -4,6 +4,7 @@
 //! of which there is so much in the whole process (`shared.rs`), and what costs much has threads of its own, from
 //! its beginning to its end: so no more of it is in progress than there are threads. Each caller has its turn, and
 //! none has everything. Neither begins while the answers that clients do not take hold too much (`answers.rs`).
+//! What one caller changes is done by a few at a time (`writers.rs`).
 //!
 //! A document that nobody has sent before is checked, and executed up to where it first waits, on a few threads that
 //! do nothing else. Its cost has been counted by then. Should a document slip through all the same, it
@@ -12,6 +13,8 @@
 mod answers;
 mod bodies;
 mod shared;
+mod shares;
+mod writers;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -29,6 +32,7 @@ use tracing::instrument::Instrumented;
 use self::answers::{Answers, BEFORE_COSTLY, BEFORE_SHARED};
 pub(crate) use self::bodies::Bodies;
 use self::shared::{Room, Shared};
+pub(crate) use self::writers::{Turn, Writer, Writers};
 use crate::platform::metrics::{self, Lane};
 use crate::platform::threads::{Kind, NoThread, Party, Threads};
 
@@ -51,6 +55,7 @@ pub(crate) struct Lanes {
     costly: Crew,
     pub(crate) answers: Answers,
     pub(crate) bodies: Bodies,
+    pub(crate) writers: Arc<Writers>,
 }
 
 /// What is known of an operation that may run.
@@ -71,6 +76,7 @@ impl Default for Lanes {
             costly: Crew::new(Lane::Costly),
             answers: Answers::default(),
             bodies: Bodies::default(),
+            writers: Arc::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The kit for resolvers. It knows no feature and no table.
 
+pub(crate) mod budget;
 pub(crate) mod context;
 pub(crate) mod cookie;
 pub(crate) mod date_time;

@@ -6,7 +6,7 @@
 //! its guard says.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::indexmap::IndexMap;
@@ -18,7 +18,8 @@ use async_graphql::{
     Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
 };
 
-use super::directive::{auth, fresh};
+use super::budget::{self, BUDGET};
+use super::directive::{auth, fresh, limit};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
 use super::rule::{Rule, admit_fresh};
@@ -36,7 +37,14 @@ pub(crate) enum Listing {
 
 /// The fields of a schema and what each asks of its caller. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Policy(Arc<OnceLock<Graph>>);
+pub(crate) struct Policy(Arc<OnceLock<Read>>);
+
+/// What was read.
+struct Read {
+    graph: Graph,
+    /// The mutations that count under [`BUDGET`].
+    budgeted: HashSet<String>,
+}
 
 /// Why a caller may not resolve a field.
 #[derive(Debug)]
@@ -64,10 +72,33 @@ impl Policy {
     ///
     /// A field without a rule may be resolved by whoever has its object.
     pub(crate) fn ask(&self, ctx: &Context<'_>, name: &str) -> Option<Result<(), Unmet>> {
-        let graph = self.0.get()?;
+        let graph = &self.0.get()?.graph;
         let (of, name) = name.split_once('.')?;
         Some(graph.get(of)?.get(name)?.admit(ctx))
     }
+
+    /// How many of the fields of a mutation count under [`BUDGET`].
+    pub(crate) fn count_budgeted<'a>(&self, fields: impl Iterator<Item = &'a str>) -> u32 {
+        let counted = |read: &Read| fields.filter(|field| read.budgeted.contains(*field)).count();
+        self.0.get().map_or(0, |read| u32::try_from(counted(read)).unwrap_or(u32::MAX))
+    }
+}
+
+/// Writes [`BUDGET`] beside the rules of the mutations that count under it, and says which they are.
+fn budget_mutations(registry: &mut Registry) -> HashSet<String> {
+    let name = registry.mutation_type.clone().unwrap_or_default();
+    let Some(MetaType::Object { fields, .. }) = registry.types.get_mut(&name) else {
+        return HashSet::new();
+    };
+    let mut budgeted = HashSet::new();
+    for field in fields.values_mut() {
+        let is_guarded = Terms::read(&field.directive_invocations).rule.is_some();
+        if is_guarded && budget::counts(&field.name) {
+            field.directive_invocations.push(limit::apply(&BUDGET[0]));
+            budgeted.insert(field.name.clone());
+        }
+    }
+    budgeted
 }
 
 /// What a field asks of its caller, in the order in which the guards beside it ask.
@@ -148,7 +179,8 @@ impl CustomDirectiveFactory for Reader {
     }
 
     fn register(&self, registry: &mut Registry) {
-        self.policy.0.get_or_init(|| read(registry));
+        let budgeted = budget_mutations(registry);
+        self.policy.0.get_or_init(|| Read { graph: read(registry), budgeted });
         self.types.read(registry);
         match &self.listing {
             Listing::All => {}

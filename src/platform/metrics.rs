@@ -312,6 +312,8 @@ pub(crate) enum Lane {
     Shared,
     /// On the threads for what costs much.
     Costly,
+    /// Among the changes of its own caller.
+    Writer,
 }
 
 impl Lane {
@@ -319,6 +321,7 @@ impl Lane {
         match self {
             Self::Body => "body",
             Self::New => "new",
+            Self::Writer => "writer",
             Self::Shared => "shared",
             Self::Costly => "costly",
         }

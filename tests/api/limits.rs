@@ -228,9 +228,12 @@ const LIMITED: [(&str, &str, u32); 19] = [
 #[tokio::test]
 async fn every_credential_mutation_is_limited_as_the_schema_says() {
     let sdl = portcullis::schema::sdl();
-    let fields =
-        sdl.lines().filter(|line| line.contains("@rateLimit(") && !line.contains("directive"));
-    assert_eq!(fields.count(), 16, "try every limited field here");
+    // What everybody may change is tried in `budgets.rs`.
+    let own = |line: &&str| {
+        let line = line.replace("@rateLimit(max: 300, windowSeconds: 60, by: [USER])", "");
+        line.contains("@rateLimit(") && !line.contains("directive")
+    };
+    assert_eq!(sdl.lines().filter(own).count(), 16, "try every limited field here");
     for (field, call, max) in LIMITED {
         let defined = sdl.split(&format!("\t{field}")).nth(1).unwrap();
         let line = defined.lines().find(|line| line.contains("! @")).unwrap();

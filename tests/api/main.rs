@@ -11,9 +11,10 @@ mod audit;
 mod audit_chain;
 mod audit_queries;
 mod authorization;
+#[cfg(target_os = "linux")]
+mod budgets;
 mod cli;
 mod client_ip;
-#[cfg(target_os = "linux")]
 mod clock;
 mod configuration;
 mod connections;

@@ -38,10 +38,11 @@ impl Organizations {
             None => None,
         };
         let organization = own.as_ref().map(ActiveOrganization::from);
-        sessions.act_in(&txn, viewer, id).await?;
-        let now = self.accounts.clock.now();
-        let event = about(client, viewer, Kind::OrganizationSwitched, id);
-        audit::record(&txn, now, event).await?;
+        if sessions.act_in(&txn, viewer, id).await? {
+            let now = self.accounts.clock.now();
+            let event = about(client, viewer, Kind::OrganizationSwitched, id);
+            audit::record(&txn, now, event).await?;
+        }
         let access = sessions.access(viewer, &user, organization)?;
         txn.commit().await?;
         Ok((user, access))

@@ -17,13 +17,14 @@ use crate::platform::secret::CryptoError;
 
 impl Sessions {
     /// Has the caller's session act in an organization, or in none, inside the caller's transaction. It
-    /// holds the locks on their row and on the organization's, and has seen them to be a member.
+    /// holds the locks on their row and on the organization's, and has seen them to be a member. Says
+    /// whether it acted elsewhere before.
     pub(crate) async fn act_in(
         &self,
         txn: &impl ConnectionTrait,
         viewer: &Viewer,
         organization: Option<OrganizationId>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<bool, DbErr> {
         store::set_organization(txn, viewer.session_id, organization).await
     }
 

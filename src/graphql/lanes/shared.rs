@@ -1,10 +1,8 @@
 //! The room that operations share which are neither small nor costly.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-
+use super::shares::{Share, Shares};
 use crate::platform::threads::Party;
 
 /// What all of them may cost in all: 70 MB at most, where each row has the longest strings.
@@ -14,57 +12,27 @@ pub(super) const ROOM_OF_ONE: usize = ROOM / 2;
 
 pub(super) struct Shared {
     room: Semaphore,
-    /// Of those who have any, or wait for it.
-    parties: Mutex<HashMap<Party, Arc<Semaphore>>>,
+    parties: Shares<Party>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { room: Semaphore::new(ROOM), parties: Mutex::default() }
+        Self { room: Semaphore::new(ROOM), parties: Shares::new(ROOM_OF_ONE) }
     }
 }
 
 /// Room for one operation.
 pub(super) struct Room<'a> {
     _of_all: Option<SemaphorePermit<'a>>,
-    _of_one: Share<'a>,
+    _of_one: Share<'a, Party>,
 }
 
 impl Shared {
     /// Waits first for room of the party's own, so that a crowd of one party's holds nobody else up.
     pub(super) async fn room(&self, party: Party, cost: u32) -> Room<'_> {
-        let own = Arc::clone(
-            self.lock().entry(party).or_insert_with(|| Arc::new(Semaphore::new(ROOM_OF_ONE))),
-        );
-        let mut share = Share { of: self, party, own, permit: None };
-        // Nobody closes them.
-        share.permit = Arc::clone(&share.own).acquire_many_owned(cost).await.ok();
+        let of_one = self.parties.take(party, cost).await;
         let of_all = self.room.acquire_many(cost).await.ok();
-        Room { _of_all: of_all, _of_one: share }
-    }
-
-    /// Nothing panics while it holds this lock.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Party, Arc<Semaphore>>> {
-        self.parties.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A party's own room, forgotten with the last who has some or waits for it.
-struct Share<'a> {
-    of: &'a Shared,
-    party: Party,
-    own: Arc<Semaphore>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-impl Drop for Share<'_> {
-    fn drop(&mut self) {
-        self.permit = None;
-        let mut parties = self.of.lock();
-        // The map's, and this one's.
-        if Arc::strong_count(&self.own) == 2 {
-            parties.remove(&self.party);
-        }
+        Room { _of_all: of_all, _of_one: of_one }
     }
 }
 
@@ -88,10 +56,10 @@ mod tests {
             assert!(timeout(A_MOMENT, shared.room(party(number), 1)).await.is_err(), "its share");
         }
         assert!(timeout(A_MOMENT, shared.room(party(4), 1)).await.is_err(), "no room at all");
-        assert_eq!(shared.lock().len(), 2);
+        assert_eq!(shared.parties.count(), 2);
         rooms.truncate(1);
         let _other = shared.room(party(4), cost).await;
         drop(rooms);
-        assert_eq!(shared.lock().len(), 1);
+        assert_eq!(shared.parties.count(), 1);
     }
 }

@@ -174,16 +174,28 @@ impl Limits {
         limits: &'static [Limit],
         subject: Subject<'_>,
     ) -> Result<Admission, Limited> {
+        self.admit_times(limits, subject, 1).await
+    }
+
+    /// The same for several attempts at once, which are admitted or refused together. Where there is room for one
+    /// there is for all of them: what they take beyond it delays the next.
+    pub(crate) async fn admit_times(
+        &self,
+        limits: &'static [Limit],
+        subject: Subject<'_>,
+        times: u32,
+    ) -> Result<Admission, Limited> {
         let Some(inner) = &self.0 else {
             return Ok(Admission { limits: self.clone(), checks: Vec::new() });
         };
-        let checks: Vec<Check> = limits.iter().map(|limit| limit.check(subject)).collect();
+        let checks: Vec<Check> =
+            (0..times).flat_map(|_| limits.iter().map(|limit| limit.check(subject))).collect();
         match inner.admit(&checks).await {
             Ok(()) => Ok(Admission { limits: self.clone(), checks }),
             Err(Refused { index, wait }) => {
                 // Rounded up: whoever comes back then must not come too early.
                 let seconds = wait.as_millis().div_ceil(1000);
-                let limit = &limits[index];
+                let limit = &limits[index % limits.len()];
                 metrics::limited(limit.name, limit.label());
                 Err(Limited {
                     limit,

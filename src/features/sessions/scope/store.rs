@@ -1,22 +1,29 @@
 //! The `sessions` table: the organizations they act in.
 
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entity::session;
 use crate::platform::id::{OrganizationId, SessionId, UserId};
 
+/// Says whether the session was elsewhere before.
 pub(super) async fn set_organization(
     txn: &impl ConnectionTrait,
     id: SessionId,
     organization: Option<OrganizationId>,
-) -> Result<(), DbErr> {
-    session::Entity::update_many()
-        .col_expr(session::Column::OrganizationId, Expr::value(organization))
+) -> Result<bool, DbErr> {
+    let column = session::Column::OrganizationId;
+    let is_elsewhere = match organization {
+        Some(organization) => column.is_null().or(column.ne(organization)),
+        None => column.is_not_null(),
+    };
+    let outcome = session::Entity::update_many()
+        .col_expr(column, Expr::value(organization))
         .filter(session::COLUMN.id.eq(id))
+        .filter(is_elsewhere)
         .exec(txn)
         .await?;
-    Ok(())
+    Ok(outcome.rows_affected == 1)
 }
 
 pub(super) async fn withdraw(

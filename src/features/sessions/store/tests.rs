@@ -27,6 +27,7 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
         last_login_at: Set(None),
         failed_logins: Set(0),
         unlocked_at: Set(None),
+        taken_back_at: Set(None),
         grants: Set(None),
     };
     user::Entity::insert(account).exec_without_returning(db.writer()).await.unwrap();

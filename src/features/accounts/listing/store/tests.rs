@@ -198,10 +198,11 @@ async fn a_search_that_many_match_finds_them_wherever_they_are() {
     let fill = |prefix: &str, year: u32| {
         format!(
             "WITH RECURSIVE numbers(n) AS (SELECT 10 UNION ALL SELECT n + 1 FROM numbers \
-             LIMIT {MATCHES_MANY}) INSERT INTO users SELECT randomblob(16), '{prefix}' || n, \
-             '{prefix}' || n, n, '@' || '{prefix}' || n, 0, NULL, '', 'USER', 1, \
-             '{year}-01-01T00:00:00.' || substr(1000000 + n, 2) || '+00:00', updated_at, NULL, 0, \
-             NULL, NULL FROM numbers, (SELECT * FROM users LIMIT 1)"
+             LIMIT {MATCHES_MANY}) INSERT INTO users (id, username, username_key, email, \
+             email_key, password_hash, role, created_at, updated_at) SELECT randomblob(16), \
+             '{prefix}' || n, '{prefix}' || n, n, '@' || '{prefix}' || n, '', 'USER', \
+             '{year}-01-01T00:00:00.' || substr(1000000 + n, 2) || '+00:00', updated_at \
+             FROM numbers, (SELECT * FROM users LIMIT 1)"
         )
     };
     for (prefix, year) in [("m", 2020), ("x", 2040)] {

@@ -1,0 +1,38 @@
+//! How much signed-in callers may change.
+//!
+//! Every mutation that takes a signed-in caller counts, but for what people need to defend themselves (BF-13),
+//! which is bounded by what there is to be ended. While the schema is built, the limit is written beside the other rules of
+//! each field that counts ([`Policy`](super::policy::Policy)), and what is counted is read from there.
+
+use crate::platform::limits::{By, Counts, Limit};
+
+/// What keeps one account from filling the database, and the audit log that nothing is removed from.
+pub(crate) static BUDGET: [Limit; 1] = [Limit {
+    name: "changes",
+    by: &[By::User],
+    max: 300,
+    window_seconds: 60,
+    counts: Counts::Attempts { at_once: 100 },
+}];
+
+/// Mutations of signed-in callers that are never held up: they end sessions, shut accounts out, or take something
+/// back. Each does nothing, and writes nothing, where there is nothing left to end.
+const DEFENCES: &[&str] = &[
+    "changePassword",
+    "deactivateAccount",
+    "deactivateUser",
+    "deleteAccount",
+    "endUserSessions",
+    "reauthenticate",
+    "removeMember",
+    "revokeAllSessions",
+    "revokeInvitation",
+    "revokeOtherSessions",
+    "revokePermission",
+    "revokeSession",
+];
+
+/// Whether a mutation that takes a signed-in caller counts.
+pub(crate) fn counts(mutation: &str) -> bool {
+    !DEFENCES.contains(&mutation)
+}
