@@ -32,7 +32,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::instances::Instance;
 use crate::platform::jwt::{Jwt, LEEWAY_SECONDS};
-use crate::platform::keys::{Keys, rotation};
+use crate::platform::keys::{Keys, Master, Sealed, rotation};
 use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
@@ -99,11 +99,7 @@ impl App {
 
     async fn wire(config: Config, clock: Clock, db: Db) -> anyhow::Result<Self> {
         prepare(&config, &db).await?;
-        // Asked before the secret is looked for: another instance makes the secret first.
-        let has_keys = rotation::has_keys(&db).await?;
-        let master = Arc::new(master(&config, &secret::master_secret(&config, has_keys)?)?);
-        let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
-        keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
+        let (master, chain, keyring) = first_keys(&config, &db, &clock).await?;
         let outbox =
             Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), config.mail.as_ref())?;
         let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
@@ -144,7 +140,6 @@ impl App {
         let types = schema.data::<SharedTypes>().cloned().unwrap_or_default();
         let documents = Documents::new(types, config.introspection != Introspection::Off);
         let refusals = Refusals::new(db.clone(), clock.clone());
-        let chain = Chain::new(db.clone(), clock.clone());
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
@@ -231,7 +226,7 @@ async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
         if migration::status(db.reader()).await?.applied.is_empty() {
             tracing::info!("the database is empty: its tables and keys are made now");
         }
-        db.migrate_up().await?;
+        migrate_up(config, db).await?;
     }
     let status = migration::status(db.reader()).await?;
     if !status.unknown.is_empty() {
@@ -241,6 +236,45 @@ async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
         bail!("the database's schema is not current: run `portcullis migrate up`");
     }
     Ok(())
+}
+
+/// The master secret and what works with it. Makes the keys of a new database, and signs its audit log.
+async fn first_keys(
+    config: &Config,
+    db: &Db,
+    clock: &Clock,
+) -> anyhow::Result<(Arc<Master>, Chain, Keyring)> {
+    // Asked before the secret is looked for: another instance makes the secret first.
+    let has_keys = rotation::has_keys(db).await?;
+    let master = Arc::new(master(config, &secret::master_secret(config, has_keys)?)?);
+    let chain = Chain::new(db.clone(), clock.clone(), Arc::clone(&master));
+    if !has_keys {
+        // Before there are keys, so that a start that dies in between does it again.
+        chain.sign_first().await?;
+    }
+    let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
+    keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
+    Ok((master, chain, keyring))
+}
+
+/// Applies the migrations that are pending. Signs the chain of the audit log when it gets a place for
+/// that: see the migration.
+pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
+    let lacks_signature = migration::status(db.reader()).await?.lacks_signature();
+    db.migrate_up().await?;
+    // Where there are no keys yet, whoever makes them signs.
+    if !lacks_signature || !rotation::has_keys(db).await? {
+        return Ok(());
+    }
+    let unsigned = "the audit log is not signed: take the last migration back with `portcullis migrate \
+                    down`, and run `portcullis migrate up` with the SECRET_KEY of the servers";
+    let secret = existing_secret(config)?.context(unsigned)?;
+    let (clock, master) = (Clock::system(), Arc::new(master(config, &secret)?));
+    let keys = rotation::list(db.reader(), &master, clock.now()).await?;
+    if keys.iter().any(|key| key.sealed == Sealed::Unknown) {
+        bail!(unsigned);
+    }
+    Chain::new(db.clone(), clock, master).sign_first().await.context(unsigned)
 }
 
 /// What counts attempts: this process, or the Redis that all instances of this issuer share.

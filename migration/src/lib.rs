@@ -27,6 +27,7 @@ mod m20261126_000018_create_organizations;
 mod m20261126_000019_add_session_organization;
 mod m20261126_000020_create_tasks;
 mod m20261126_000021_add_audit_details;
+mod m20261128_000024_sign_audit_chain;
 mod m20261128_000025_count_failed_proofs;
 mod m20261128_000026_keep_used_links;
 
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000019_add_session_organization::Migration),
             Box::new(m20261126_000020_create_tasks::Migration),
             Box::new(m20261126_000021_add_audit_details::Migration),
+            Box::new(m20261128_000024_sign_audit_chain::Migration),
             Box::new(m20261128_000025_count_failed_proofs::Migration),
             Box::new(m20261128_000026_keep_used_links::Migration),
         ];
@@ -112,6 +114,14 @@ impl Status {
     #[must_use]
     pub fn is_current(&self) -> bool {
         self.pending.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Whether the chain of the audit log has no place for a signature yet: whoever applies what is
+    /// pending signs it for the first time.
+    #[must_use]
+    pub fn lacks_signature(&self) -> bool {
+        let signing = m20261128_000024_sign_audit_chain::Migration;
+        self.pending.iter().any(|name| name == signing.name())
     }
 }
 

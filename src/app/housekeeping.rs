@@ -131,8 +131,7 @@ impl App {
                     continue;
                 }
                 if let Ok(head) = app.chain.head().await {
-                    let (seq, digest) = (head.seq, head.hex());
-                    tracing::info!(audit.seq = seq, audit.head = digest, "the audit log's head");
+                    tracing::info!(audit.head = %head, "the audit log's head");
                     told_at = Some(now);
                 }
             }

@@ -8,22 +8,25 @@ use serde_json::json;
 use super::output::{self, line};
 use crate::app::App;
 use crate::config::Config;
+use crate::features::audit::{Head, Noted};
 use crate::platform::clock::Clock;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Follow the chain of digests over the audit log, and print its head. Fails, and says where,
-    /// when an event was changed, removed, added or moved. Note the head elsewhere: only that shows
-    /// when the end was cut off, or the whole chain made anew
+    /// when an event was changed, removed, added or moved, or when something without SECRET_KEY has
+    /// pruned the chain or cut its end off. Note the head elsewhere: only that shows when somebody
+    /// has put back an older copy of the whole database
     Verify {
-        /// A head that was noted earlier, and must be part of the chain
-        #[arg(long, value_name = "DIGEST")]
-        head: Option<String>,
+        /// A head that was noted earlier, and must be in the chain or pruned
+        #[arg(long, value_name = "LINK:DIGEST")]
+        head: Option<Head>,
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Remove old events from the beginning of the log; the rest can still be verified
+    /// Remove old events from the beginning of the log; the rest can still be verified. Removes
+    /// nothing when the chain is broken
     Prune {
         /// How old, as in 90d
         #[arg(long, value_name = "AGE", value_parser = days)]
@@ -41,18 +44,28 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
 async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
     match verb {
         Verb::Verify { head, json } => {
-            let verified = app.chain.verify(head.as_deref()).await?;
-            let (head, links) = (verified.head, verified.links);
+            let verified = app.chain.verify(head.as_ref()).await?;
+            let (end, links) = (&verified.head, verified.links);
             if *json {
                 return output::json(&json!({
-                    "head": head.hex(),
-                    "seq": head.seq,
+                    "head": end.to_string(),
+                    "seq": end.seq,
                     "links": links,
                     "unsealed": verified.unsealed,
+                    "noted": verified.noted.map(|noted| match noted {
+                        Noted::Linked => "linked",
+                        Noted::Pruned => "pruned",
+                    }),
                 }));
             }
-            line(format!("the chain is whole: {links} events up to link {}", head.seq))?;
-            line(format!("head {}", head.hex()))?;
+            line(format!("the chain is whole: {links} events up to link {}", end.seq))?;
+            line(format!("head {end}"))?;
+            if let Some((noted, head)) = verified.noted.zip(head.as_ref()) {
+                line(match noted {
+                    Noted::Linked => format!("the noted head is link {} of the chain", head.seq),
+                    Noted::Pruned => format!("the noted head, link {}, was pruned", head.seq),
+                })?;
+            }
             Ok(line(format!("{} events are not sealed yet", verified.unsealed))?)
         }
         Verb::Prune { older_than } => {

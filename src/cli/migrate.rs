@@ -27,7 +27,7 @@ pub(super) enum Verb {
 
 pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     let db = app::connect(config).await?;
-    let status = act(verb, &db).await;
+    let status = act(verb, config, &db).await;
     // Also after a failure: SQLite leaves no log behind when it is closed.
     db.close().await?;
     let status = status?;
@@ -39,9 +39,9 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     printed
 }
 
-async fn act(verb: &Verb, db: &Db) -> anyhow::Result<migration::Status> {
+async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<migration::Status> {
     match verb {
-        Verb::Up => db.migrate_up().await?,
+        Verb::Up => app::migrate_up(config, db).await?,
         Verb::Down { steps } => db.migrate_down(*steps).await?,
         Verb::Status { .. } => {}
     }

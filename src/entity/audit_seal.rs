@@ -1,4 +1,4 @@
-//! One row: who seals at the moment, and where the chain begins since it was last pruned.
+//! One row: who seals at the moment, where the chain begins, and what is signed of it.
 
 use sea_orm::entity::prelude::*;
 
@@ -10,10 +10,18 @@ pub(crate) struct Model {
     pub(crate) id: i32,
     pub(crate) holder: Option<Uuid>,
     pub(crate) held_until: Option<DateTimeUtc>,
-    /// The last link that was pruned, or 0.
+    /// The last link that was removed, or 0.
     pub(crate) seq: i64,
     /// Its digest, or 32 zeros.
     pub(crate) digest: Vec<u8>,
+    /// The last link that a prune may remove.
+    pub(crate) pruned_seq: Option<i64>,
+    pub(crate) pruned_digest: Option<Vec<u8>>,
+    /// The last link when this was signed.
+    pub(crate) head_seq: Option<i64>,
+    pub(crate) head_digest: Option<Vec<u8>>,
+    /// Over these four, under a key derived from the master secret.
+    pub(crate) signature: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

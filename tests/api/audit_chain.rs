@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Database, Statement};
 use serde_json::Value;
 
 use crate::support::process::Server;
@@ -26,13 +26,17 @@ async fn verify(app: &TestApp) -> Value {
 /// Allows what the database itself refuses, as somebody with all rights over it may.
 async fn without_triggers(app: &TestApp) {
     let statements: &[&str] = match app.database.url.split(':').next() {
-        Some("postgres") => &["DROP FUNCTION portcullis_sealed() CASCADE"],
+        Some("postgres") => &[
+            "DROP FUNCTION portcullis_sealed() CASCADE",
+            "DROP FUNCTION portcullis_audit_kept() CASCADE",
+        ],
         Some("mysql") => &[
             "DROP TRIGGER audit_events_sealed_update",
             "DROP TRIGGER audit_events_sealed_delete",
             "DROP TRIGGER audit_events_sealed_detail",
             "DROP TRIGGER audit_chain_sealed_update",
             "DROP TRIGGER audit_chain_sealed_delete",
+            "DROP TRIGGER audit_seal_kept_row",
         ],
         _ => &[],
     };
@@ -55,9 +59,13 @@ async fn a_whole_chain_is_told_with_its_head_and_what_is_not_sealed_yet() {
     app.app.seal_audit().await.unwrap();
     let head = format!("--head={}", before["head"].as_str().unwrap());
     let grown = app.cli(&["audit", "verify", &head]).await;
-    assert!(grown.printed().contains("0 events are not sealed yet"));
-    let other = format!("--head={}", "0".repeat(63) + "1");
-    assert!(app.cli(&["audit", "verify", &other]).await.complaint().contains("no part of it"));
+    let printed = grown.printed();
+    assert!(printed.contains("0 events are not sealed yet"), "{printed}");
+    assert!(printed.contains(&format!("the noted head is link {count} of the chain")), "{printed}");
+    let other = format!("--head=2:{}", "0".repeat(63) + "1");
+    assert!(app.cli(&["audit", "verify", &other]).await.complaint().contains("made anew"));
+    let digest = before["head"].as_str().unwrap().split_once(':').unwrap().1;
+    assert_eq!(app.cli(&["audit", "verify", "--head", digest]).await.status, 2, "no number");
 }
 
 /// The link of an event in which nothing is absent.
@@ -133,18 +141,263 @@ async fn what_an_event_tells_in_detail_is_sealed_with_it() {
     }
 }
 
+/// Removes the links after `seq` with their events.
+async fn cut_off_after(app: &TestApp, seq: i64) {
+    let tail = format!("SELECT event_id FROM audit_chain WHERE seq > {seq}");
+    app.sql(&format!("DELETE FROM audit_events WHERE id IN ({tail})")).await;
+    app.sql(&format!("DELETE FROM audit_chain WHERE seq > {seq}")).await;
+}
+
+/// The third link becomes the one that the chain begins after, as after a prune.
+const AS_IF_PRUNED: [&str; 4] = [
+    "UPDATE audit_seal SET seq = 3, digest = (SELECT digest FROM audit_chain WHERE seq = 3)",
+    "DELETE FROM audit_events WHERE id IN (SELECT event_id FROM audit_chain WHERE seq <= 3)",
+    "DELETE FROM audit_chain WHERE seq <= 3",
+    "INSERT INTO audit_events (id, created_at, kind, outcome, actor_kind) \
+     SELECT target_id, created_at, 'AUDIT_PRUNED', outcome, 'CLI' FROM audit_events \
+     WHERE kind = 'REGISTERED' LIMIT 1",
+];
+
 #[tokio::test]
-async fn a_tail_that_was_cut_off_with_its_events_shows_by_the_noted_head_only() {
+async fn who_writes_the_database_cannot_prune_cut_off_or_empty_the_log_unseen() {
+    const END: &str = "was signed as its end";
+    let all_gone = ["DELETE FROM audit_events", "DELETE FROM audit_chain"];
+    let at_the_end = "UPDATE audit_seal SET seq = head_seq, digest = head_digest";
+    let attacks: &[(&[&str], &str)] = &[
+        (&all_gone, END),
+        (&[at_the_end, all_gone[0], all_gone[1]], "no signed prune has removed them"),
+        (
+            &[
+                at_the_end,
+                "UPDATE audit_seal SET pruned_seq = head_seq, pruned_digest = head_digest",
+                all_gone[0],
+                all_gone[1],
+            ],
+            "the signature does not fit",
+        ),
+        (
+            &["UPDATE audit_seal SET head_seq = 0, head_digest = digest", all_gone[0], all_gone[1]],
+            "the signature does not fit",
+        ),
+        (&["UPDATE audit_seal SET signature = NULL"], "nothing signs"),
+        (&["UPDATE audit_seal SET signature = digest"], "the signature does not fit"),
+        (
+            &[
+                "UPDATE audit_seal SET signature = NULL, head_seq = NULL, pruned_seq = NULL",
+                all_gone[0],
+                all_gone[1],
+            ],
+            "nothing signs",
+        ),
+        (&["DELETE FROM audit_seal"], "has lost its row"),
+        (&AS_IF_PRUNED, "links up to 3 are gone"),
+        (
+            &[
+                "UPDATE audit_chain SET seq = -seq",
+                "UPDATE audit_chain SET seq = 1000 - seq",
+                "UPDATE audit_seal SET seq = 1000",
+            ],
+            "links up to 1000 are gone",
+        ),
+        (
+            &["UPDATE audit_events SET sealed_at = NULL WHERE kind = 'REGISTERED'"],
+            "3 events have a link",
+        ),
+    ];
+    for (statements, expected) in attacks {
+        let app = Box::pin(sealed()).await;
+        without_triggers(&app).await;
+        let head = format!("--head={}", verify(&app).await["head"].as_str().unwrap());
+        for sql in *statements {
+            app.sql(sql).await;
+        }
+        for arguments in [&["audit", "verify"][..], &["audit", "verify", &head]] {
+            let told = app.cli(arguments).await;
+            assert!(told.complaint().contains(expected), "{statements:?}: {told:?}");
+        }
+        if *expected == "3 events have a link" {
+            continue;
+        }
+        // It is sealed on, by this instance and by one that starts, and neither vouches for it.
+        app.register("dave").await;
+        app.app.seal_audit().await.unwrap();
+        assert_eq!(app.count("audit_events WHERE sealed_at IS NULL").await, 0, "{statements:?}");
+        let other = app.second_instance().await;
+        app.register("erin").await;
+        app.clock.advance(Duration::from_secs(3));
+        other.seal_audit().await.unwrap();
+        assert_eq!(app.count("audit_events WHERE sealed_at IS NULL").await, 0, "{statements:?}");
+        assert_eq!(app.cli(&["audit", "verify"]).await.status, 1, "{statements:?}");
+        let pruned = app.cli(&["audit", "prune", "--older-than=1d"]).await;
+        assert_eq!(pruned.status, 1, "{statements:?}: {pruned:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_links_cannot_be_cut_off_unseen_and_a_chain_made_anew_shows() {
     let app = Box::pin(sealed()).await;
     without_triggers(&app).await;
-    let noted = verify(&app).await;
-    let tail = "(SELECT event_id FROM audit_chain WHERE seq > 4)";
-    app.sql(&format!("DELETE FROM audit_events WHERE id IN {tail}")).await;
-    app.sql("DELETE FROM audit_chain WHERE seq > 4").await;
+    let end = verify(&app).await["seq"].as_i64().unwrap();
+    cut_off_after(&app, end - 1).await;
+    let told = app.cli(&["audit", "verify"]).await;
+    assert!(told.complaint().contains(&format!("link {end} was signed as its end")), "{told:?}");
+    // Another event takes the number of the one that is gone.
+    app.register("dave").await;
+    app.app.seal_audit().await.unwrap();
+    let told = app.cli(&["audit", "verify"]).await;
+    assert!(told.complaint().contains(&format!("link {end} was signed as its end")), "{told:?}");
+}
 
-    assert_eq!(verify(&app).await["links"], 4);
+#[tokio::test]
+async fn an_older_copy_of_the_database_shows_by_a_noted_head_and_to_a_server_that_runs() {
+    let app = Box::pin(sealed()).await;
+    without_triggers(&app).await;
+    app.sql("CREATE TABLE older AS SELECT * FROM audit_seal").await;
+    let end = verify(&app).await["seq"].as_i64().unwrap();
+    let server = Server::start(&app.database);
+    server.register("dave").await;
+    until_sealed(&app).await;
+    let noted = verify(&app).await;
+
+    cut_off_after(&app, end).await;
+    let restored = ["head_seq", "head_digest", "signature"]
+        .map(|column| format!("{column} = (SELECT {column} FROM older)"));
+    app.sql(&format!("UPDATE audit_seal SET {}", restored.join(", "))).await;
+    assert_eq!(verify(&app).await["seq"], end, "as it was");
     let head = format!("--head={}", noted["head"].as_str().unwrap());
-    assert!(app.cli(&["audit", "verify", &head]).await.complaint().contains("cut off"));
+    let told = app.cli(&["audit", "verify", &head]).await;
+    assert!(told.complaint().contains("this database is an older copy"), "{told:?}");
+    server.register("erin").await;
+    until_sealed(&app).await;
+    until_logged(&server, "ends before a link that this instance has seen").await;
+}
+
+async fn until_logged(server: &Server, text: &str) {
+    let logged = async {
+        while server.logged(text).is_empty() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), logged).await;
+    assert!(waited.is_ok(), "nobody logs {text:?}");
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_the_seal_the_sealer_goes_on_and_says_so_once() {
+    let app = Box::pin(sealed()).await;
+    without_triggers(&app).await;
+    let server = Server::start(&app.database);
+    until_sealed(&app).await;
+    app.sql("UPDATE audit_events SET sealed_at = NULL").await;
+    until_sealed(&app).await;
+    until_logged(&server, "were marked as not sealed").await;
+    verify(&app).await;
+
+    app.sql(
+        "UPDATE audit_seal SET holder = (SELECT id FROM audit_events LIMIT 1), \
+         held_until = '9000-01-01 00:00:00'",
+    )
+    .await;
+    server.register("dave").await;
+    until_sealed(&app).await;
+    verify(&app).await;
+
+    app.sql("DELETE FROM audit_seal").await;
+    for name in ["erin", "frank", "grace"] {
+        server.register(name).await;
+        until_sealed(&app).await;
+    }
+    until_logged(&server, "the audit log was changed; it is sealed on").await;
+    assert_eq!(server.logged("it was made again").len(), 1);
+    assert_eq!(server.logged("the audit log was changed").len(), 1);
+    let told = app.cli(&["audit", "verify"]).await;
+    assert!(told.complaint().contains("nothing signs"), "{told:?}");
+}
+
+/// The secret that the first start has made.
+fn generated_secret(app: &TestApp) -> String {
+    let files = std::fs::read_dir(app.database.folder.path()).unwrap();
+    let mut paths = files.map(|file| file.unwrap().path());
+    let key = paths.find(|path| path.extension().is_some_and(|extension| extension == "key"));
+    std::fs::read_to_string(key.unwrap()).unwrap()
+}
+
+/// The statements that README gives for a role of the servers.
+fn statements_for_a_role(role: &str, schema: &str) -> Vec<String> {
+    let readme = include_str!("../../README.md");
+    let block = readme.split("```sql\n").find(|block| block.starts_with("CREATE ROLE")).unwrap();
+    let block = block.split("```").next().unwrap();
+    let block = block.replace("portcullis_run", role).replace("public", schema);
+    block.split(';').map(str::trim).filter(|sql| !sql.is_empty()).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn servers_run_with_a_role_that_can_neither_change_nor_empty_the_log() {
+    let app = Box::pin(sealed()).await;
+    let Some((server, schema)) = app.database.url.split_once("search_path%3D") else {
+        eprintln!("skipped: PostgreSQL has such roles");
+        return;
+    };
+    let role = format!("run_{schema}");
+    let statements = statements_for_a_role(&role, schema);
+    assert!(statements.len() > 5);
+    for sql in &statements {
+        app.sql(sql).await;
+    }
+    let (_, place) = server.split_once('@').unwrap();
+    let url = format!("postgres://{role}:change-me@{place}search_path%3D{schema}");
+    // A generated secret is named after the address.
+    let secret = format!("--secret-key={}", generated_secret(&app));
+    let running = Server::start_with(&url, app.database.folder.path(), &[&secret], &[]);
+    running.register("dave").await["data"]["register"].as_object().unwrap();
+    until_sealed(&app).await;
+    verify(&app).await;
+
+    let db = Database::connect(&url).await.unwrap();
+    for sql in [
+        "TRUNCATE audit_events",
+        "SELECT set_config('portcullis.prune', 'on', false); DELETE FROM audit_events",
+        "SELECT set_config('portcullis.prune', 'on', false); DELETE FROM audit_chain",
+        "SELECT set_config('portcullis.prune', 'on', false); UPDATE audit_events SET kind = 'X'",
+        "SELECT set_config('portcullis.prune', 'on', false); UPDATE audit_chain SET seq = seq + 100",
+        "DELETE FROM audit_seal",
+        "ALTER TABLE audit_events DISABLE TRIGGER ALL",
+        "DROP FUNCTION portcullis_sealed() CASCADE",
+        "DROP TABLE audit_chain",
+        "DELETE FROM seaql_migrations",
+    ] {
+        let refused = db.execute_unprepared(sql).await.unwrap_err().to_string();
+        assert!(
+            refused.contains("permission denied") || refused.contains("must be owner"),
+            "{refused}"
+        );
+    }
+    db.execute_unprepared("UPDATE audit_events SET ip = NULL, user_agent = NULL").await.unwrap();
+    db.close().await.unwrap();
+    verify(&app).await;
+    assert_eq!(running.logged("ERROR"), Vec::<String>::new());
+    drop(running);
+    app.sql(&format!("DROP OWNED BY {role}")).await;
+    app.sql(&format!("DROP ROLE {role}")).await;
+}
+
+#[tokio::test]
+async fn the_log_cannot_be_truncated_on_postgresql_and_shows_that_elsewhere() {
+    let app = Box::pin(sealed()).await;
+    let db = app.database.connection().await;
+    for table in ["audit_events", "audit_chain", "audit_seal"] {
+        if app.database.url.starts_with("sqlite") {
+            app.sql(&format!("DELETE FROM {table}")).await;
+        } else if app.database.url.starts_with("postgres") {
+            let refused = db.execute_unprepared(&format!("TRUNCATE {table}")).await;
+            assert!(refused.unwrap_err().to_string().contains("never emptied"), "{table}");
+            verify(&app).await;
+            continue;
+        } else {
+            app.sql(&format!("TRUNCATE {table}")).await;
+        }
+        assert_eq!(app.cli(&["audit", "verify"]).await.status, 1, "{table}");
+    }
 }
 
 #[tokio::test]
@@ -163,6 +416,7 @@ async fn a_server_database_refuses_changes_of_what_is_sealed_and_lets_addresses_
         "DELETE FROM audit_events",
         "UPDATE audit_chain SET seq = seq + 100",
         "DELETE FROM audit_chain",
+        "DELETE FROM audit_seal",
     ] {
         assert!(db.execute_unprepared(sql).await.is_err(), "{sql}");
     }
@@ -183,6 +437,8 @@ async fn pruning_removes_what_is_old_and_leaves_a_chain_that_can_be_verified() {
     for name in ["alice", "bob", "carol"] {
         app.register(name).await;
     }
+    app.app.seal_audit().await.unwrap();
+    let noted = verify(&app).await["head"].as_str().unwrap().to_owned();
     app.clock.advance(Duration::from_hours(24 * 100));
     app.register("dave").await;
     app.app.seal_audit().await.unwrap();
@@ -197,7 +453,107 @@ async fn pruning_removes_what_is_old_and_leaves_a_chain_that_can_be_verified() {
         app.count("audit_events WHERE kind = 'AUDIT_PRUNED' AND actor_kind = 'CLI'").await,
         1
     );
+    let event =
+        format!("kind = 'AUDIT_PRUNED' AND detail = '1 to {noted}' AND occurrences = {old}");
+    assert_eq!(app.count(&format!("audit_events WHERE {event}")).await, 1);
     assert!(app.cli(&["audit", "prune", "--older-than=soon"]).await.status == 2);
+
+    // The head of before is the last link that was pruned, others of then are before it.
+    let earlier = format!("3:{}", noted.split_once(':').unwrap().1);
+    for head in [&noted, &earlier] {
+        let told = app.cli(&["audit", "verify", "--head", head]).await;
+        assert!(told.printed().contains("was pruned"), "{told:?}");
+        let told = app.cli(&["audit", "verify", "--json", "--head", head]).await.json();
+        assert_eq!(told["noted"], "pruned");
+    }
+    let mut other = noted.clone();
+    let digit = if other.pop() == Some('0') { '1' } else { '0' };
+    other.push(digit);
+    let told = app.cli(&["audit", "verify", "--head", &other]).await;
+    assert!(told.complaint().contains("made anew"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_prune_that_was_cut_off_leaves_a_whole_chain_and_the_next_goes_on() {
+    let app = TestApp::start().await;
+    if !app.database.url.starts_with("sqlite") {
+        eprintln!("skipped: it is cut off with a trigger of another database");
+        return;
+    }
+    app.register("alice").await;
+    app.app.seal_audit().await.unwrap();
+    let old = app.count("audit_events").await;
+    app.sql(
+        "CREATE TRIGGER cut_off BEFORE DELETE ON audit_chain BEGIN SELECT RAISE(ABORT, 'cut'); END",
+    )
+    .await;
+    let prune = ["audit", "prune", "--older-than=1d"];
+    assert!(app.cli(&prune).await.complaint().contains("cut"));
+    let cut_off = verify(&app).await;
+    assert_eq!(cut_off["links"].as_i64(), Some(old + 1), "nothing is gone, and the prune is told");
+    app.sql("DROP TRIGGER cut_off").await;
+    assert!(app.cli(&prune).await.printed().contains(&format!("removed {old} events")));
+    assert_eq!(
+        (&verify(&app).await["head"], app.count("audit_events").await),
+        (&cut_off["head"], 1)
+    );
+}
+
+#[tokio::test]
+async fn a_prune_removes_nothing_that_would_prove_a_change() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    app.app.seal_audit().await.unwrap();
+    without_triggers(&app).await;
+    app.sql("UPDATE audit_events SET occurrences = 7 WHERE kind = 'REGISTERED'").await;
+    let before = app.count("audit_events").await;
+    let told = app.cli(&["audit", "prune", "--older-than=1d"]).await;
+    assert!(told.complaint().contains("was changed"), "{told:?}");
+    assert_eq!(app.count("audit_events").await, before);
+}
+
+#[tokio::test]
+async fn a_log_that_was_pruned_before_prunes_were_signed_can_still_be_verified() {
+    let app = Box::pin(sealed()).await;
+    without_triggers(&app).await;
+    let head = verify(&app).await["head"].as_str().unwrap().to_owned();
+    let db = app.database.connection().await;
+    migration::down(&db, 1).await.unwrap();
+    for sql in &AS_IF_PRUNED[..3] {
+        app.sql(sql).await;
+    }
+    // Whoever migrates without the program signs nothing, and that shows.
+    migration::up(&db, None).await.unwrap();
+    assert!(app.cli(&["audit", "verify"]).await.complaint().contains("nothing signs"));
+    migration::down(&db, 1).await.unwrap();
+
+    let wrong = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
+    let told = app.cli(&["migrate", "up", wrong]).await;
+    assert!(told.complaint().contains("the audit log is not signed"), "{told:?}");
+    app.cli(&["migrate", "down"]).await.printed();
+    app.cli(&["migrate", "up"]).await.printed();
+    let told = app.cli(&["audit", "verify", "--json", "--head", &head]).await.json();
+    assert_eq!((&told["noted"], &told["head"]), (&"linked".into(), &head.into()));
+    // Once: a signature that is gone later is not made again.
+    app.sql("UPDATE audit_seal SET signature = NULL").await;
+    app.cli(&["migrate", "up"]).await.printed();
+    assert!(app.cli(&["audit", "verify"]).await.complaint().contains("nothing signs"));
+}
+
+#[tokio::test]
+async fn the_log_is_signed_under_the_secret_that_all_instances_have() {
+    let app = Box::pin(sealed()).await;
+    let previous = format!("--secret-key-previous={}", generated_secret(&app));
+    let new = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
+
+    let changed = app.second_instance_with(&[new, &previous]).await;
+    app.register("dave").await;
+    app.clock.advance(Duration::from_secs(3));
+    changed.seal_audit().await.unwrap();
+    verify(&app).await; // The instance with the old secret finds it good.
+    app.cli(&["keys", "reseal", new, &previous]).await.printed();
+    let told = app.cli(&["audit", "verify", new]).await;
+    assert!(told.printed().contains("the chain is whole"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

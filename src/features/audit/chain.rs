@@ -2,8 +2,9 @@
 //!
 //! Beside the events, and a moment later, each gets a link: `digest = SHA-256(previous digest ‖
 //! canonical event)`. Whoever changes, removes, adds or reorders what is sealed must make all later
-//! digests anew, and the head that somebody has noted, from the log or from `audit verify`, is then
-//! no part of the chain.
+//! digests anew; and where the chain begins and ends is signed ([`seal`]). Only who has kept an older
+//! state of the database can put it back whole, and the head that somebody has noted, from the log or
+//! from `audit verify`, is then ahead of the chain.
 //!
 //! The canonical event is `portcullis audit 1` and then id (16 bytes), time (microseconds since
 //! 1970), kind, outcome, kind of actor, actor, target, hash of the session, request and
@@ -12,23 +13,35 @@
 //! begins with `portcullis audit 2` instead and ends with these two. Address and user agent are outside,
 //! so that they can be erased.
 
+mod head;
+mod pruning;
+mod seal;
 mod store;
+mod verification;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use chrono::TimeDelta;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
+pub(crate) use self::head::Head;
+pub(crate) use self::seal::sign_again;
+use self::seal::{Bounds, Seal, Standing};
 use self::store::{Link, Sealable};
-use super::{Actor, Detail, Event, Kind};
-use crate::platform::access::Client;
+pub(crate) use self::verification::{Noted, VerifyError};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::{AuditEventId, uuid_v7};
-use crate::platform::secret::{hex, sha256};
+use crate::platform::keys::{Master, Sealed};
+use crate::platform::secret::sha256;
 
 /// For this long after sealing an instance goes on, and the others need not try. Two at once would
 /// do no harm: whoever seals holds the one row's lock until its commit.
 const LEASE_SECONDS: i64 = 2;
+/// How far ahead the end of a lease can be, by clocks that are not quite the same.
+const LEASE_SECONDS_MAX: i64 = 60;
 /// Events sealed in one transaction, so that the writer is never held for long.
 const SEAL_BATCH: u64 = 500;
 /// Links read, or removed, at a time.
@@ -39,54 +52,39 @@ const BATCH: u64 = 1_000;
 pub(crate) struct Chain {
     db: Db,
     clock: Clock,
+    master: Arc<Master>,
     holder: Uuid,
+    noticed: Arc<Mutex<Noticed>>,
 }
 
-/// The end of a chain, or of what was pruned of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) seq: i64,
-    pub(crate) digest: Vec<u8>,
-}
-
-/// What a whole chain says.
-#[derive(Debug)]
-pub(crate) struct Verified {
-    pub(crate) head: Head,
-    /// Links since the last prune.
-    pub(crate) links: u64,
-    /// Events that have no link yet.
-    pub(crate) unsealed: u64,
-}
-
-/// Why a chain is not whole.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum VerifyError {
-    #[error("the chain is broken: link {expected} is missing")]
-    Gap { expected: i64 },
-    #[error("the chain is broken at link {seq}: its event {event} is gone")]
-    Missing { seq: i64, event: AuditEventId },
-    #[error("the chain is broken at link {seq}: event {event} or its digest was changed")]
-    Changed { seq: i64, event: AuditEventId },
-    #[error("the chain is broken: {count} sealed events have no link")]
-    Unlinked { count: u64 },
-    #[error("the chain is whole, and the noted head is no part of it: it was cut off or made anew")]
-    UnknownHead,
-    #[error(transparent)]
-    Db(#[from] DbErr),
-}
-
-impl Head {
-    /// The digest as people note it.
-    pub(crate) fn hex(&self) -> String {
-        hex(&self.digest)
-    }
+/// What this instance has seen of the chain.
+#[derive(Default)]
+struct Noticed {
+    /// The last link.
+    seq: i64,
+    is_broken: bool,
 }
 
 impl Chain {
-    pub(crate) fn new(db: Db, clock: Clock) -> Self {
+    pub(crate) fn new(db: Db, clock: Clock, master: Arc<Master>) -> Self {
         let holder = uuid_v7(clock.now());
-        Self { db, clock, holder }
+        Self { db, clock, master, holder, noticed: Arc::default() }
+    }
+
+    /// Signs the chain as it stands, whatever that is: only for a database in which none of our keys
+    /// has signed anything yet.
+    pub(crate) async fn sign_first(&self) -> Result<(), VerifyError> {
+        self.db
+            .retry(async || {
+                let txn = self.db.begin().await?;
+                let seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
+                let head = store::end(&txn, &seal.start).await?;
+                let bounds = Bounds { pruned: seal.start, head };
+                let signed = bounds.sign(&self.master, Sealed::Current);
+                store::sign(&txn, &signed.ok_or(VerifyError::Unsigned)?).await?;
+                Ok(txn.commit().await?)
+            })
+            .await
     }
 
     /// Seals what is not sealed yet, unless another instance does; writes nothing when there is
@@ -104,103 +102,89 @@ impl Chain {
         let txn = self.db.begin().await?;
         let now = self.clock.now();
         let until = now + TimeDelta::seconds(LEASE_SECONDS);
-        if !store::claim(&txn, self.holder, now, until).await? {
-            return Ok(false);
+        let latest = now + TimeDelta::seconds(LEASE_SECONDS_MAX);
+        if !store::claim(&txn, self.holder, now, until, latest).await? {
+            if store::seal(&txn).await?.is_some() {
+                return Ok(false);
+            }
+            tracing::error!("{}: it was made again, without a signature", VerifyError::NoSeal);
+            store::restore(&txn).await?;
         }
-        let mut head = store::head(&txn).await?;
+        // Whoever has claimed or made it has locked it.
+        let seal = store::seal(&txn).await?;
+        let seal = seal.ok_or_else(|| DbErr::RecordNotFound("the row of audit_seal".into()))?;
+        let standing = match seal.standing(&txn, &self.master).await {
+            Err(VerifyError::Db(error)) => return Err(error),
+            standing => standing,
+        };
+        let mut head = store::end(&txn, &seal.start).await?;
+        let events = store::unsealed(&txn, SEAL_BATCH).await?;
+        let linked = store::linked(&txn, &events).await?;
         let mut links = Vec::new();
-        for event in store::unsealed(&txn, SEAL_BATCH).await? {
-            let digest = digest(&head.digest, &event).to_vec();
-            head = Head { seq: head.seq + 1, digest };
+        for event in events.iter().filter(|event| !linked.contains(&event.id)) {
+            head = head.followed_by(digest(&head.digest, event).to_vec())?;
             links.push(Link { seq: head.seq, event_id: event.id, digest: head.digest.clone() });
         }
         if !links.is_empty() {
             store::append(&txn, &links).await?;
-            store::mark(&txn, &links, now).await?;
+        }
+        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
+        if !ids.is_empty() {
+            store::mark(&txn, &ids, now).await?;
+        }
+        // What somebody else has changed is sealed on, and not vouched for.
+        if let Ok(Standing { bounds, under }) = &standing {
+            let bounds = Bounds { pruned: bounds.pruned.clone(), head: head.clone() };
+            if let Some(signed) = bounds.sign(&self.master, *under) {
+                store::sign(&txn, &signed).await?;
+            }
         }
         txn.commit().await?;
+        self.notice(&standing, &head, &linked);
         Ok(true)
     }
 
+    /// Logs what must not happen to a chain, each once.
+    fn notice(
+        &self,
+        standing: &Result<Standing, VerifyError>,
+        head: &Head,
+        linked: &HashSet<AuditEventId>,
+    ) {
+        if let Some(event) = linked.iter().next() {
+            tracing::error!(
+                audit.event = %event,
+                audit.events = linked.len(),
+                "sealed audit events were marked as not sealed, by something else than this program; \
+                 they are marked as sealed again"
+            );
+        }
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        match standing {
+            Ok(Standing { bounds, .. }) => {
+                if bounds.head.seq < noticed.seq {
+                    tracing::error!(
+                        audit.seq = bounds.head.seq,
+                        audit.seen = noticed.seq,
+                        "the audit log ends before a link that this instance has seen: its end was \
+                         cut off, or the database was replaced by an older copy"
+                    );
+                }
+                *noticed = Noticed { seq: head.seq, is_broken: false };
+            }
+            Err(broken) => {
+                if !noticed.is_broken {
+                    tracing::error!(error = %broken, "the audit log was changed; it is sealed on");
+                }
+                noticed.is_broken = true;
+            }
+        }
+    }
+
     /// The newest link.
-    pub(crate) async fn head(&self) -> Result<Head, DbErr> {
-        store::head(self.db.reader()).await
-    }
-
-    /// Follows the chain from where it was last pruned. `noted` is a digest, as hex, that must be
-    /// part of it.
-    pub(crate) async fn verify(&self, noted: Option<&str>) -> Result<Verified, VerifyError> {
-        // What is pruned or sealed meanwhile must not look like a gap.
-        let db = &self.db.snapshot().await?;
-        let mut head = store::checkpoint(db).await?;
-        let is_noted = |head: &Head| noted.is_some_and(|noted| noted == head.hex());
-        let mut is_found = is_noted(&head);
-        let mut count = 0;
-        loop {
-            let links = store::links_after(db, head.seq, BATCH).await?;
-            let is_last = (links.len() as u64) < BATCH;
-            for (link, event) in links {
-                let (seq, expected) = (link.seq, head.seq + 1);
-                if seq != expected {
-                    return Err(VerifyError::Gap { expected });
-                }
-                let missing = VerifyError::Missing { seq, event: link.event_id };
-                let event = event.ok_or(missing)?;
-                if digest(&head.digest, &event)[..] != link.digest {
-                    return Err(VerifyError::Changed { seq, event: event.id });
-                }
-                head = Head { seq, digest: link.digest };
-                is_found |= is_noted(&head);
-                count += 1;
-            }
-            if is_last {
-                break;
-            }
-        }
-        // Each link has its event. What is sealed beyond those has lost its link.
-        match store::count_sealed(db).await?.saturating_sub(count) {
-            0 if noted.is_some() && !is_found => Err(VerifyError::UnknownHead),
-            0 => {
-                let unsealed = store::count_unsealed(db).await?;
-                Ok(Verified { head, links: count, unsealed })
-            }
-            count => Err(VerifyError::Unlinked { count }),
-        }
-    }
-
-    /// Removes the events before `before` from the beginning of the chain, up to the first that is
-    /// not older, and returns how many there were.
-    pub(crate) async fn prune(&self, before: DateTime<Utc>) -> Result<u64, DbErr> {
-        let mut removed = 0;
-        loop {
-            match self.db.retry(|| self.prune_batch(before)).await? {
-                0 => return Ok(removed),
-                count => removed += count,
-            }
-        }
-    }
-
-    async fn prune_batch(&self, before: DateTime<Utc>) -> Result<u64, DbErr> {
-        let txn = self.db.begin().await?;
-        let from = store::checkpoint(&txn).await?.seq;
-        let links: Vec<Link> = store::links_after(&txn, from, BATCH)
-            .await?
-            .into_iter()
-            // A link without its event proves a change, and is not swept away.
-            .map_while(|(link, event)| {
-                event.filter(|event| event.created_at < before).map(|_| link)
-            })
-            .collect();
-        if links.is_empty() {
-            return Ok(0);
-        }
-        store::prune(&txn, &links).await?;
-        let (kind, actor, client) = (Kind::AuditPruned, Actor::Cli, &Client::CLI);
-        let event = Event { kind, actor, target: None, session: None, client };
-        let count = u32::try_from(links.len()).unwrap_or(u32::MAX);
-        super::store::insert(&txn, self.clock.now(), event, Detail::default(), count).await?;
-        txn.commit().await?;
-        Ok(count.into())
+    pub(crate) async fn head(&self) -> Result<Head, VerifyError> {
+        let seal = store::seal(self.db.reader()).await?.ok_or(VerifyError::NoSeal)?;
+        Ok(store::end(self.db.reader(), &seal.start).await?)
     }
 }
 

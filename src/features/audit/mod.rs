@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
-pub(crate) use self::chain::Chain;
+pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
 pub(crate) use self::kind::Kind;
 pub(crate) use self::listing::{Filter, Listing, Log};
 pub(crate) use self::refusals::Refusals;
@@ -58,7 +58,8 @@ pub(crate) struct Event<'a> {
 pub(crate) struct Detail {
     /// The organization it happened in, where that is not the target.
     pub(crate) organization: Option<OrganizationId>,
-    /// What was given or taken, as the schema spells it: a role or a permission.
+    /// What was given or taken, as the schema spells it: a role or a permission. Of a prune the first
+    /// link, and the last as a head.
     pub(crate) subject: Option<String>,
 }
 
@@ -88,14 +89,14 @@ pub(crate) async fn record_in_detail(
     event: Event<'_>,
     detail: Detail,
 ) -> Result<(), DbErr> {
-    store::insert(txn, now, event, detail, 1).await
+    store::insert(txn, now, event, detail, 1).await.map(|_id| ())
 }
 
 /// Writes that an instance has started or stopped; nothing else changes with it.
 pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Result<(), DbErr> {
     let (actor, client) = (Actor::System, &Client::CLI);
     let event = Event { kind, actor, target: None, session: None, client };
-    store::insert(db.writer(), now, event, Detail::default(), 1).await
+    store::insert(db.writer(), now, event, Detail::default(), 1).await.map(|_id| ())
 }
 
 /// After this long an event no longer tells from where it came (DP-02).

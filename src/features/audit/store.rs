@@ -20,14 +20,16 @@ pub(super) async fn insert(
     event: Event<'_>,
     detail: Detail,
     occurrences: u32,
-) -> Result<(), DbErr> {
+) -> Result<AuditEventId, DbErr> {
+    let id = AuditEventId::new(now);
     let row = audit_event::ActiveModel {
+        id: Set(id),
         organization_id: Set(detail.organization),
         detail: Set(detail.subject),
         ..row(now, &event, occurrences)
     };
     audit_event::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Writes refusals, each with its count, in one statement.

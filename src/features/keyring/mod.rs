@@ -101,12 +101,14 @@ impl Keyring {
             .await
     }
 
-    /// Seals all keys under the current secret, and returns how many there are.
+    /// Seals all keys under the current secret, signs the audit log under it, and returns how many
+    /// keys there are.
     pub(crate) async fn reseal(&self) -> Result<usize, KeyError> {
         self.db
             .retry(async || {
                 let txn = self.db.begin().await?;
                 let count = rotation::reseal(&txn, &self.master).await?;
+                audit::sign_again(&txn, &self.master).await?;
                 self.record(&txn, Kind::KeysResealed, Actor::Cli, None).await?;
                 txn.commit().await?;
                 Ok(count)

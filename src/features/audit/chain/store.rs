@@ -1,8 +1,10 @@
 //! The tables `audit_chain` and `audit_seal`, and the events as far as they are sealed.
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -10,8 +12,12 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::Head;
+use super::seal::{Bounds, Seal, Signed};
 use crate::entity::{audit_chain, audit_event, audit_seal};
 use crate::platform::id::{AuditEventId, OrganizationId};
+
+/// The key of the one row of `audit_seal`.
+const ID: i32 = 1;
 
 /// An event, as far as its digest covers it.
 #[derive(DerivePartialModel)]
@@ -44,34 +50,83 @@ pub(super) async fn claim(
     holder: Uuid,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
+    latest: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let free = Condition::any()
         .add(audit_seal::COLUMN.holder.is_null())
+        .add(audit_seal::COLUMN.held_until.is_null())
         .add(audit_seal::COLUMN.holder.eq(holder))
-        .add(audit_seal::COLUMN.held_until.lt(now));
+        .add(audit_seal::COLUMN.held_until.lt(now))
+        // No instance holds it for so long: somebody else has written that.
+        .add(audit_seal::COLUMN.held_until.gt(latest));
     let claimed = audit_seal::Entity::update_many()
         .col_expr(audit_seal::Column::Holder, Expr::value(holder))
         .col_expr(audit_seal::Column::HeldUntil, Expr::value(until))
         .filter(free)
         .exec(txn)
         .await?;
-    Ok(claimed.rows_affected == 1)
+    Ok(claimed.rows_affected > 0)
 }
 
-/// Where the chain begins.
-pub(super) async fn checkpoint(db: &impl ConnectionTrait) -> Result<Head, DbErr> {
-    let row = audit_seal::Entity::find_by_id(1).one(db).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("audit_seal has lost its row".into()))?;
-    Ok(Head { seq: row.seq, digest: row.digest })
+/// What the one row says.
+pub(super) async fn seal(db: &impl ConnectionTrait) -> Result<Option<Seal>, DbErr> {
+    Ok(audit_seal::Entity::find_by_id(ID).one(db).await?.map(Seal::from))
 }
 
-/// Where the chain ends.
-pub(super) async fn head(db: &impl ConnectionTrait) -> Result<Head, DbErr> {
+/// The same, and nobody else changes it until the transaction ends.
+pub(super) async fn lock(txn: &impl ConnectionTrait) -> Result<Option<Seal>, DbErr> {
+    audit_seal::Entity::update_many()
+        .col_expr(audit_seal::Column::Id, Expr::col(audit_seal::Column::Id))
+        .filter(audit_seal::COLUMN.id.eq(ID))
+        .exec(txn)
+        .await?;
+    seal(txn).await
+}
+
+/// Makes the row again where somebody has deleted it. It says that the chain begins before all links
+/// there are, and nobody has signed it.
+pub(super) async fn restore(txn: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let row = audit_seal::ActiveModel {
+        id: Set(ID),
+        seq: Set(0),
+        digest: Set(vec![0; 32]),
+        ..Default::default()
+    };
+    audit_seal::Entity::insert(row).exec_without_returning(txn).await?;
+    Ok(())
+}
+
+pub(super) async fn sign(txn: &impl ConnectionTrait, signed: &Signed) -> Result<(), DbErr> {
+    let Bounds { pruned, head } = &signed.bounds;
+    audit_seal::Entity::update_many()
+        .col_expr(audit_seal::Column::PrunedSeq, Expr::value(pruned.seq))
+        .col_expr(audit_seal::Column::PrunedDigest, Expr::value(pruned.digest.clone()))
+        .col_expr(audit_seal::Column::HeadSeq, Expr::value(head.seq))
+        .col_expr(audit_seal::Column::HeadDigest, Expr::value(head.digest.clone()))
+        .col_expr(audit_seal::Column::Signature, Expr::value(signed.signature.clone()))
+        .filter(audit_seal::COLUMN.id.eq(ID))
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
+/// Where a chain ends that begins after `start`.
+pub(super) async fn end(db: &impl ConnectionTrait, start: &Head) -> Result<Head, DbErr> {
     let last = audit_chain::Entity::find().order_by_desc(audit_chain::Column::Seq).one(db).await?;
-    match last {
-        Some(last) => Ok(Head { seq: last.seq, digest: last.digest }),
-        None => checkpoint(db).await,
-    }
+    Ok(last.map_or_else(|| start.clone(), |last| Head { seq: last.seq, digest: last.digest }))
+}
+
+/// The digest of a link that is there.
+pub(super) async fn digest_of(
+    db: &impl ConnectionTrait,
+    seq: i64,
+) -> Result<Option<Vec<u8>>, DbErr> {
+    Ok(audit_chain::Entity::find_by_id(seq).one(db).await?.map(|link| link.digest))
+}
+
+pub(super) async fn event(db: &impl ConnectionTrait, id: AuditEventId) -> Result<Sealable, DbErr> {
+    let event = audit_event::Entity::find_by_id(id).into_partial_model().one(db).await?;
+    event.ok_or_else(|| DbErr::RecordNotFound("an audit event that was just written".into()))
 }
 
 /// The first events that are not sealed, whenever they became visible: a transaction that took
@@ -93,6 +148,29 @@ pub(super) async fn count_unsealed(db: &impl ConnectionTrait) -> Result<u64, DbE
     audit_event::Entity::find().filter(audit_event::COLUMN.sealed_at.is_null()).count(db).await
 }
 
+/// Those of the events that have a link.
+pub(super) async fn linked(
+    db: &impl ConnectionTrait,
+    events: &[Sealable],
+) -> Result<HashSet<AuditEventId>, DbErr> {
+    let links = audit_chain::Entity::find()
+        .select_only()
+        .column(audit_chain::Column::EventId)
+        .filter(audit_chain::COLUMN.event_id.is_in(events.iter().map(|event| event.id)));
+    Ok(links.into_tuple().all(db).await?.into_iter().collect())
+}
+
+/// Counts the events that have a link and are not marked as sealed.
+pub(super) async fn count_unmarked(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    let links =
+        Query::select().column(audit_chain::Column::EventId).from(audit_chain::Entity).take();
+    audit_event::Entity::find()
+        .filter(audit_event::COLUMN.sealed_at.is_null())
+        .filter(audit_event::Column::Id.in_subquery(links))
+        .count(db)
+        .await
+}
+
 pub(super) async fn append(txn: &impl ConnectionTrait, links: &[Link]) -> Result<(), DbErr> {
     let rows = links.iter().map(|link| audit_chain::ActiveModel {
         seq: Set(link.seq),
@@ -106,12 +184,12 @@ pub(super) async fn append(txn: &impl ConnectionTrait, links: &[Link]) -> Result
 /// Marks events as sealed.
 pub(super) async fn mark(
     txn: &impl ConnectionTrait,
-    links: &[Link],
+    events: &[AuditEventId],
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     audit_event::Entity::update_many()
         .col_expr(audit_event::Column::SealedAt, Expr::value(now))
-        .filter(audit_event::COLUMN.id.is_in(links.iter().map(|link| link.event_id)))
+        .filter(audit_event::COLUMN.id.is_in(events.iter().copied()))
         .exec(txn)
         .await?;
     Ok(())
@@ -134,8 +212,7 @@ pub(super) async fn links_after(
         .into_partial_model()
         .all(db)
         .await?;
-    let mut events: std::collections::HashMap<_, _> =
-        events.into_iter().map(|event| (event.id, event)).collect();
+    let mut events: HashMap<_, _> = events.into_iter().map(|event| (event.id, event)).collect();
     let links = links.into_iter().map(|link| {
         let event = events.remove(&link.event_id);
         (Link { seq: link.seq, event_id: link.event_id, digest: link.digest }, event)
@@ -148,7 +225,7 @@ pub(super) async fn count_sealed(db: &impl ConnectionTrait) -> Result<u64, DbErr
 }
 
 /// Removes links with their events, and has the chain begin after them.
-pub(super) async fn prune(txn: &impl ConnectionTrait, links: &[Link]) -> Result<(), DbErr> {
+pub(super) async fn remove(txn: &impl ConnectionTrait, links: &[Link]) -> Result<(), DbErr> {
     let Some(last) = links.last() else { return Ok(()) };
     let allow = match txn.get_database_backend() {
         DbBackend::Postgres => Some("SET LOCAL portcullis.prune = 'on'"),
@@ -176,4 +253,19 @@ pub(super) async fn prune(txn: &impl ConnectionTrait, links: &[Link]) -> Result<
         txn.execute_unprepared("SET @portcullis_prune = 0").await?;
     }
     Ok(())
+}
+
+impl From<audit_seal::Model> for Seal {
+    fn from(row: audit_seal::Model) -> Self {
+        let head = |seq: Option<i64>, digest: Option<Vec<u8>>| {
+            seq.zip(digest).map(|(seq, digest)| Head { seq, digest })
+        };
+        let pruned = head(row.pruned_seq, row.pruned_digest);
+        let bounds = pruned.zip(head(row.head_seq, row.head_digest));
+        let signed = bounds.zip(row.signature).map(|((pruned, head), signature)| Signed {
+            bounds: Bounds { pruned, head },
+            signature,
+        });
+        Self { start: Head { seq: row.seq, digest: row.digest }, signed }
+    }
 }

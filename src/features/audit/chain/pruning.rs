@@ -1,0 +1,108 @@
+//! Removing what is old from the beginning of the chain.
+//!
+//! A prune is an event, and its link is signed together with how far it goes before the first event
+//! is removed. So it may be cut off at any moment: the next one goes on with what it left.
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+
+use super::store::Link;
+use super::verification::Walk;
+use super::{BATCH, Bounds, Chain, Head, Seal, VerifyError, digest, store};
+use crate::features::audit::{Actor, Detail, Event, Kind, store::insert};
+use crate::platform::access::Client;
+
+impl Chain {
+    /// Removes the events before `before` from the beginning of the chain, up to the first that is
+    /// not older, and returns how many there were. Removes nothing that would prove a change.
+    pub(crate) async fn prune(&self, before: DateTime<Utc>) -> Result<u64, VerifyError> {
+        if let Some(last) = self.last_before(before).await? {
+            self.db.retry(|| self.sign_prune(&last)).await?;
+        }
+        let mut removed = 0;
+        loop {
+            match self.db.retry(|| self.remove_batch()).await? {
+                0 => return Ok(removed),
+                count => removed += count,
+            }
+        }
+    }
+
+    /// The last link that may go, after those that may already.
+    async fn last_before(&self, before: DateTime<Utc>) -> Result<Option<Head>, VerifyError> {
+        let db = &self.db.snapshot().await?;
+        let seal = store::seal(db).await?.ok_or(VerifyError::NoSeal)?;
+        let pruned = seal.standing(db, &self.master).await?.bounds.pruned;
+        let mut walk = Walk::from(&seal.start);
+        'all: loop {
+            let links = walk.next(db).await?;
+            let is_last = (links.len() as u64) < BATCH;
+            for (link, event) in links {
+                if event.as_ref().is_some_and(|event| event.created_at >= before) {
+                    break 'all;
+                }
+                walk.step(link, event)?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok((walk.head.seq > pruned.seq).then_some(walk.head))
+    }
+
+    /// Writes and seals the event of a prune up to `last`, and signs both.
+    async fn sign_prune(&self, last: &Head) -> Result<(), VerifyError> {
+        let txn = self.db.begin().await?;
+        let seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
+        let standing = seal.standing(&txn, &self.master).await?;
+        let pruned = standing.bounds.pruned;
+        if pruned.seq >= last.seq {
+            return Ok(()); // Another prune went as far meanwhile.
+        }
+        let (kind, actor, client) = (Kind::AuditPruned, Actor::Cli, &Client::CLI);
+        let event = Event { kind, actor, target: None, session: None, client };
+        let count = u32::try_from(last.seq - pruned.seq).unwrap_or(u32::MAX);
+        let detail = Detail::of(&format!("{} to {last}", pruned.seq + 1));
+        let now = self.clock.now();
+        let id = insert(&txn, now, event, detail, count).await?;
+        let event = store::event(&txn, id).await?;
+        let end = store::end(&txn, &seal.start).await?;
+        let head = end.followed_by(digest(&end.digest, &event).to_vec())?;
+        let link = Link { seq: head.seq, event_id: id, digest: head.digest.clone() };
+        store::append(&txn, &[link]).await?;
+        store::mark(&txn, &[id], now).await?;
+        let bounds = Bounds { pruned: last.clone(), head };
+        let signed = bounds.sign(&self.master, standing.under).ok_or(VerifyError::Forged)?;
+        store::sign(&txn, &signed).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Removes some of what a signed prune has let go.
+    async fn remove_batch(&self) -> Result<u64, VerifyError> {
+        let txn = self.db.begin().await?;
+        let seal: Seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
+        let (bounds, _) = seal.bounds(&self.master)?;
+        let links = store::links_after(&txn, seal.start.seq, BATCH).await?;
+        let links: Vec<Link> = links
+            .into_iter()
+            .map(|(link, _)| link)
+            .take_while(|link| link.seq <= bounds.pruned.seq)
+            .collect();
+        if links.is_empty() {
+            return Ok(0);
+        }
+        store::remove(&txn, &links).await?;
+        txn.commit().await?;
+        Ok(links.len() as u64)
+    }
+}
+
+impl Head {
+    /// The link after this one.
+    pub(super) fn followed_by(&self, digest: Vec<u8>) -> Result<Self, DbErr> {
+        // Only somebody else can have written a link of that number.
+        let full =
+            || DbErr::Custom("the numbers of the audit log's links have come to their end".into());
+        Ok(Self { seq: self.seq.checked_add(1).ok_or_else(full)?, digest })
+    }
+}

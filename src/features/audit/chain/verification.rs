@@ -1,0 +1,172 @@
+//! Following the chain from where it begins to where it ends.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::store::{self, Link, Sealable};
+use super::{BATCH, Chain, Head, digest};
+use crate::platform::db::DbFailure;
+use crate::platform::id::AuditEventId;
+
+/// What a whole chain says.
+#[derive(Debug)]
+pub(crate) struct Verified {
+    pub(crate) head: Head,
+    /// Links since the last prune.
+    pub(crate) links: u64,
+    /// Events that have no link yet.
+    pub(crate) unsealed: u64,
+    /// Where the noted head is, if one was given.
+    pub(crate) noted: Option<Noted>,
+}
+
+/// Where a head is that somebody has noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Noted {
+    /// It is a link of the chain.
+    Linked,
+    /// A signed prune covers its link.
+    Pruned,
+}
+
+/// Why a chain is not whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VerifyError {
+    #[error("the chain is broken: link {expected} is missing")]
+    Gap { expected: i64 },
+    #[error("the chain is broken at link {seq}: its event {event} is gone")]
+    Missing { seq: i64, event: AuditEventId },
+    #[error("the chain is broken at link {seq}: event {event} or its digest was changed")]
+    Changed { seq: i64, event: AuditEventId },
+    #[error("the chain is broken: {count} sealed events have no link")]
+    Unlinked { count: u64 },
+    #[error("{count} events have a link and are marked as not sealed: somebody has changed them")]
+    Unmarked { count: u64 },
+    #[error("the table audit_seal has lost its row, which says where the chain begins and ends")]
+    NoSeal,
+    #[error(
+        "nothing signs where the chain begins and ends: the signature was removed, or `portcullis \
+         migrate up` was stopped before it had signed"
+    )]
+    Unsigned,
+    #[error(
+        "the signature does not fit where the chain is said to begin and end: somebody without \
+         SECRET_KEY has changed that, or this SECRET_KEY is not the servers'"
+    )]
+    Forged,
+    #[error("the links up to {seq} are gone, and no signed prune has removed them")]
+    Removed { seq: i64 },
+    #[error(
+        "the chain is broken: link {seq} was signed as its end, and is missing or was changed. The end \
+         was cut off, or the chain made anew"
+    )]
+    Cut { seq: i64 },
+    #[error(
+        "the noted head is link {seq}, and the chain ends at link {end}: its end was cut off, or this \
+         database is an older copy"
+    )]
+    HeadAhead { seq: i64, end: i64 },
+    #[error("link {seq} is not the one that was noted: the chain was made anew")]
+    HeadDiffers { seq: i64 },
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for VerifyError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Follows links, each with its event, one after the other.
+pub(super) struct Walk {
+    pub(super) head: Head,
+    pub(super) links: u64,
+}
+
+impl Walk {
+    pub(super) fn from(start: &Head) -> Self {
+        Self { head: start.clone(), links: 0 }
+    }
+
+    /// The next links with their events; none at the end.
+    pub(super) async fn next(
+        &self,
+        db: &impl ConnectionTrait,
+    ) -> Result<Vec<(Link, Option<Sealable>)>, DbErr> {
+        store::links_after(db, self.head.seq, BATCH).await
+    }
+
+    /// Goes on to a link, if it follows and seals its event.
+    pub(super) fn step(&mut self, link: Link, event: Option<Sealable>) -> Result<(), VerifyError> {
+        let (seq, expected) = (link.seq, self.head.seq + 1);
+        if seq != expected {
+            return Err(VerifyError::Gap { expected });
+        }
+        let event = event.ok_or(VerifyError::Missing { seq, event: link.event_id })?;
+        if digest(&self.head.digest, &event)[..] != link.digest {
+            return Err(VerifyError::Changed { seq, event: event.id });
+        }
+        self.head = Head { seq, digest: link.digest };
+        self.links += 1;
+        Ok(())
+    }
+}
+
+impl Chain {
+    /// Follows the chain from where it was last pruned. `noted` must be in it, or pruned.
+    pub(crate) async fn verify(&self, noted: Option<&Head>) -> Result<Verified, VerifyError> {
+        // What is pruned or sealed meanwhile must not look like a gap.
+        let db = &self.db.snapshot().await?;
+        let seal = store::seal(db).await?.ok_or(VerifyError::NoSeal)?;
+        let (bounds, _) = seal.bounds(&self.master)?;
+        let mut walk = Walk::from(&seal.start);
+        let [mut has_pruned, mut has_head, mut has_noted] = [false; 3];
+        let mut look = |at: &Head| {
+            has_pruned |= *at == bounds.pruned;
+            has_head |= *at == bounds.head;
+            has_noted |= noted == Some(at);
+        };
+        look(&walk.head);
+        loop {
+            let links = walk.next(db).await?;
+            let is_last = (links.len() as u64) < BATCH;
+            for (link, event) in links {
+                walk.step(link, event)?;
+                look(&walk.head);
+            }
+            if is_last {
+                break;
+            }
+        }
+        let unsealed = count_unsealed(db, walk.links).await?;
+        if !has_pruned || !has_head {
+            let end = if has_pruned { &bounds.head } else { &bounds.pruned };
+            return Err(VerifyError::Cut { seq: end.seq });
+        }
+        let place = |noted: &Head| match noted.seq {
+            seq if seq < seal.start.seq => Ok(Noted::Pruned),
+            seq if has_noted && seq == seal.start.seq && seq > 0 => Ok(Noted::Pruned),
+            _ if has_noted => Ok(Noted::Linked),
+            seq if seq > walk.head.seq => Err(VerifyError::HeadAhead { seq, end: walk.head.seq }),
+            seq => Err(VerifyError::HeadDiffers { seq }),
+        };
+        let noted = noted.map(place).transpose()?;
+        Ok(Verified { head: walk.head, links: walk.links, unsealed, noted })
+    }
+}
+
+/// Counts the events that are to be sealed, and sees that all others have one of so many links, each
+/// of which has its event.
+async fn count_unsealed(db: &impl ConnectionTrait, links: u64) -> Result<u64, VerifyError> {
+    match store::count_unmarked(db).await? {
+        0 => {}
+        count => return Err(VerifyError::Unmarked { count }),
+    }
+    match store::count_sealed(db).await?.saturating_sub(links) {
+        0 => Ok(store::count_unsealed(db).await?),
+        count => Err(VerifyError::Unlinked { count }),
+    }
+}
