@@ -1,6 +1,7 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
 mod housekeeping;
+mod readiness;
 mod secret;
 
 use std::ops::Deref;
@@ -8,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use chrono::TimeDelta;
+use anyhow::{Context, anyhow, bail};
+use sea_orm::{DbErr, RuntimeErr};
 use secrecy::ExposeSecret;
-use tokio::time::timeout;
 
 pub use self::housekeeping::Purged;
+use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
 use crate::features::accounts::{Accounts, Extension};
@@ -29,9 +30,9 @@ use crate::graphql::document::{Documents, SharedTypes};
 use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Listing;
 use crate::platform::clock::Clock;
-use crate::platform::db::Db;
+use crate::platform::db::{Db, Unwritable};
 use crate::platform::instances::Instance;
-use crate::platform::jwt::{Jwt, LEEWAY_SECONDS};
+use crate::platform::jwt::Jwt;
 use crate::platform::keys::{Keys, Master, Sealed, rotation};
 use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
@@ -71,6 +72,7 @@ pub struct Parts {
     pub(crate) own_sdl: OwnSdl,
     instance: Instance,
     is_stopping: AtomicBool,
+    writing: Writing,
 }
 
 impl Deref for App {
@@ -90,6 +92,7 @@ impl App {
         match Box::pin(Self::wire(config, clock, db.clone())).await {
             Ok(app) => Ok(app),
             Err(error) => {
+                let error = explained(error, &db).await;
                 // SQLite leaves no log behind when it is closed. The first error is the one to tell.
                 let _second = db.close().await;
                 Err(error)
@@ -161,6 +164,7 @@ impl App {
             own_sdl: OwnSdl::default(),
             instance,
             is_stopping: AtomicBool::new(false),
+            writing: Writing::default(),
         })))
     }
 
@@ -185,26 +189,6 @@ impl App {
         self.is_stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Whether requests should come here: the database answers, its schema is the one this
-    /// program knows, the keys are fresh, the clock is the machine's, and the instance is not about
-    /// to stop.
-    pub(crate) async fn is_ready(&self) -> bool {
-        !self.is_stopping.load(Ordering::SeqCst)
-            && self.keys.are_fresh()
-            && self.is_on_time()
-            && timeout(PROBE_MAX, self.is_schema_current()).await.unwrap_or(false)
-    }
-
-    async fn is_schema_current(&self) -> bool {
-        self.db.ping().await.is_ok()
-            && migration::status(self.db.reader()).await.is_ok_and(|status| status.is_current())
-    }
-
-    /// Whether other instances, by their clocks, accept what this one signs.
-    fn is_on_time(&self) -> bool {
-        self.clock.ahead() <= TimeDelta::seconds(LEEWAY_SECONDS)
-    }
-
     /// Closes the connections to the database.
     pub async fn close(self) -> anyhow::Result<()> {
         Ok(self.db.clone().close().await?)
@@ -217,7 +201,29 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
     if url.starts_with("sqlite:") {
         secret::create_private_dir(&config.data_dir)?;
     }
-    Db::connect(url, config.database_connections).await.context("the database cannot be reached")
+    let db = Db::connect(url, config.database_connections).await.map_err(|error| {
+        match Unwritable::of_file(&error) {
+            Some(why) => anyhow!("{why}: {}", why.advice()),
+            None => anyhow::Error::from(error).context("the database cannot be reached"),
+        }
+    })?;
+    match db.encoding().await? {
+        Ok(()) => Ok(db),
+        Err(unfit) => {
+            // The first error is the one to tell.
+            let _second = db.close().await;
+            Err(unfit.into())
+        }
+    }
+}
+
+/// The reason and the remedy instead of what a database says that takes no writes.
+async fn explained(error: anyhow::Error, db: &Db) -> anyhow::Error {
+    if !error.chain().any(|cause| cause.is::<DbErr>() || cause.is::<RuntimeErr>()) {
+        return error;
+    }
+    let unwritable = db.unwritable().await.ok().flatten();
+    unwritable.map_or(error, |why| anyhow!("{why}: {}", why.advice()))
 }
 
 /// Brings the schema up to date in development, and sees that it is.

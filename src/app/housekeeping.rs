@@ -37,6 +37,7 @@ impl App {
     pub(crate) fn spawn_housekeeping(&self) {
         tokio::spawn(self.clone().keep_up());
         tokio::spawn(self.clone().clean_up());
+        tokio::spawn(self.clone().watch_readiness());
         self.spawn_refusals();
         self.spawn_sealer();
         self.spawn_mail();
@@ -45,10 +46,8 @@ impl App {
     async fn keep_up(self) {
         let mut every = tokio::time::interval(LOOK_EVERY);
         let mut unlocks = Unlocks::new(self.login.clone());
-        let mut was_on_time = true;
         loop {
             every.tick().await;
-            was_on_time = self.tell_the_time(was_on_time);
             match timeout(PROBE_MAX, self.keys.reload()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(error = %error, "the key set cannot be read"),
@@ -80,7 +79,10 @@ impl App {
                     }
                     others = count;
                 }
-                Err(error) => tracing::error!(error = %error, "this instance cannot be shown"),
+                Err(error) => {
+                    tracing::error!(error = %error, "this instance cannot be shown");
+                    self.note_unwritten(&error).await;
+                }
             }
         }
     }
@@ -146,21 +148,6 @@ impl App {
                  REDIS_URL, so that their limits are one"
             );
         }
-    }
-
-    /// Logs when the machine's clock has been set back, and when it has caught up.
-    fn tell_the_time(&self, was_on_time: bool) -> bool {
-        let is_on_time = self.is_on_time();
-        if was_on_time && !is_on_time {
-            tracing::error!(
-                clock.ahead_seconds = self.clock.ahead().num_seconds(),
-                "the machine's clock was set back: this instance is not ready until it has caught \
-                 up, or is restarted"
-            );
-        } else if is_on_time && !was_on_time {
-            tracing::info!("the machine's clock has caught up");
-        }
-        is_on_time
     }
 
     /// Forgets what was counted against those who have been unlocked, as the housekeeping does

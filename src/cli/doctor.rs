@@ -2,6 +2,7 @@
 
 mod checks;
 mod live;
+mod writing;
 
 use clap::Args;
 use serde_json::json;

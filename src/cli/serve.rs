@@ -45,6 +45,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         None => None,
     };
     let app = App::build(config.clone(), Clock::system()).await?;
+    app.require_writing().await?;
     app.follow_algorithm().await?;
     app.record_start().await?;
     app.spawn_housekeeping();

@@ -7,7 +7,9 @@ mod failure;
 mod inspect;
 mod quick;
 mod typed;
+mod writing;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use sea_orm::{
@@ -16,13 +18,15 @@ use sea_orm::{
     TransactionTrait, metric,
 };
 
+use self::connect::Renewed;
 use self::failure::lost_a_race;
-pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation};
+pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation, message};
 pub(crate) use self::inspect::sqlite_file;
 use self::quick::Quick;
 pub(crate) use self::quick::{Columns, FromColumns, read_by_fields};
 use self::typed::Typed;
 pub(crate) use self::typed::{Connection, Transaction};
+pub(crate) use self::writing::Unwritable;
 use super::metrics;
 
 /// How often a transaction that lost to another is tried in all.
@@ -55,23 +59,34 @@ struct Pools {
     reader: Connection,
     writer: Connection,
     /// On SQLite.
-    quick: Option<Quick>,
+    file: Option<File>,
+}
+
+/// What a SQLite file takes besides.
+#[derive(Clone, Debug)]
+struct File {
+    path: PathBuf,
+    quick: Quick,
+    renewed: Renewed,
 }
 
 impl Db {
-    fn new(reader: DatabaseConnection, writer: DatabaseConnection, quick: Option<Quick>) -> Self {
-        Self(Arc::new(Pools { reader: Typed(reader), writer: Typed(writer), quick }))
+    fn new(reader: DatabaseConnection, writer: DatabaseConnection, file: Option<File>) -> Self {
+        Self(Arc::new(Pools { reader: Typed(reader), writer: Typed(writer), file }))
     }
 
     /// Connects to `url`: `sqlite://path` (created when missing), `postgres://…`, or `mysql://…`
     /// (`mariadb://…` is the same).
     pub(crate) async fn connect(url: &str, connections_max: u32) -> Result<Self, DbErr> {
         if url.starts_with("sqlite:") {
-            let (mut reader, mut writer) = connect::sqlite(url, connections_max).await?;
+            let renewed = Renewed::default();
+            let pools = connect::sqlite(url, connections_max, &renewed).await?;
+            let (mut reader, mut writer) = pools;
             reader.set_metric_callback(measured);
             writer.set_metric_callback(measured);
-            let quick = sqlite_file(url).map(|path| Quick::new(&path));
-            return Ok(Self::new(reader, writer, quick));
+            let file =
+                sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
+            return Ok(Self::new(reader, writer, file));
         }
         let mut pool = if url.starts_with("postgres") {
             connect::postgres(url, connections_max).await?
@@ -100,8 +115,8 @@ impl Db {
         R: PartialModelTrait + FromColumns,
     {
         let select = R::select_cols(QuerySelect::select_only(select));
-        if let Some(quick) = &self.0.quick
-            && let Some(rows) = quick.all(&select.build(DbBackend::Sqlite))
+        if let Some(file) = &self.0.file
+            && let Some(rows) = file.quick.all(&select.build(DbBackend::Sqlite))
         {
             return Ok(rows);
         }
@@ -209,7 +224,7 @@ impl Db {
     /// Whether the last quick read was one.
     #[cfg(test)]
     pub(crate) fn was_quick(&self) -> bool {
-        self.0.quick.as_ref().is_some_and(Quick::is_in_use)
+        self.0.file.as_ref().is_some_and(|file| file.quick.is_in_use())
     }
 
     /// Whether the database answers at all.
@@ -217,10 +232,18 @@ impl Db {
         self.0.reader.0.ping().await
     }
 
+    /// Has all connections to a SQLite file opened again, each before it is used the next time.
+    fn renew(&self) {
+        if let Some(file) = &self.0.file {
+            file.renewed.now();
+            file.quick.renew();
+        }
+    }
+
     /// Closes every connection, after what runs on them has ended.
     pub(crate) async fn close(self) -> Result<(), DbErr> {
-        if let Some(quick) = &self.0.quick {
-            quick.close();
+        if let Some(file) = &self.0.file {
+            file.quick.close();
         }
         self.0.reader.0.clone().close().await?;
         self.0.writer.0.clone().close().await

@@ -105,7 +105,12 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
     let me = servers[0].call(ME, Value::Null, &alice.access).await.unwrap();
     assert_eq!(me["data"]["me"]["username"], "alice", "what only reads still works: {me}");
     assert_eq!(servers[0].get("/healthz").await.0, 200);
-    eprintln!("  full after {:?}; ready: {}", began.elapsed(), servers[0].get("/readyz").await.0);
+    eprintln!("  full after {:?}", began.elapsed());
+    // What was left, or given back meanwhile, is taken again.
+    disk.fill();
+    servers[0].until_ready_is(503, PATIENCE).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(servers[0].logged("the disk of the database is full").len(), 1);
 
     std::fs::remove_file(disk.ballast()).unwrap();
     let began = Instant::now();
@@ -113,6 +118,7 @@ async fn a_full_disk_refuses_writes_for_as_long_as_it_is_full_and_spoils_nothing
         assert!(began.elapsed() < PATIENCE, "it does not recover");
     }
     eprintln!("  writes again after {:?}", began.elapsed());
+    servers[0].until_ready_is(200, PATIENCE).await;
     load.go_on_for(60).await;
 
     let ledger = load.stop().await;

@@ -59,3 +59,5 @@ mod support;
 mod tasks;
 mod tenancy;
 mod viewer;
+#[cfg(target_os = "linux")]
+mod writing;

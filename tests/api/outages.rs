@@ -173,9 +173,17 @@ async fn a_read_only_database_is_told_from_a_fault(kind: Kind) {
         assert_eq!(code(&refused), "SERVICE_UNAVAILABLE", "{refused}");
         let me = instance.call(ME, Value::Null, &alice.access).await.unwrap();
         assert_eq!(code(&me), "NONE", "what only reads still works: {me}");
-        assert_eq!(instance.get("/readyz").await.0, 200);
+        instance.until_ready_is(503, 5 * SECOND).await;
+        tokio::time::sleep(SECOND).await;
+        let told = instance.logged("this instance is not ready");
+        assert!(told.len() == 1 && told[0].contains("read-only"), "{told:#?}");
     }
     scene.database.set_read_only(false).await;
+    for instance in &scene.instances {
+        instance.until_ready_is(200, 10 * SECOND).await;
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(instance.logged("this instance is ready again").len(), 1);
+    }
 
     scene.load.go_on_for(100).await;
     scene.assert_nothing_lost().await;

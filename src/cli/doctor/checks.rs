@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report};
+use super::{Level, Report, writing};
 use crate::app;
 use crate::cli::output::time;
 use crate::config::{Config, Introspection};
@@ -46,7 +46,9 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     match Db::connect_to_look(url).await {
         Ok(db) => {
             database(report, &db).await;
-            if schema(report, &db).await {
+            let is_current = schema(report, &db).await;
+            writing::check(report, config, &db, is_current).await;
+            if is_current {
                 keys(report, config, &db).await;
                 clock(report, &db).await;
                 sharing(report, config, &db).await;

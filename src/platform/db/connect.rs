@@ -4,18 +4,19 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::str::FromStr;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
 use sea_orm::sqlx::{
-    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor, Row, sqlite,
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor, PgConnection, Row, sqlite,
 };
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
     SqlxSqliteConnector,
 };
 
-use super::failure::lost_a_race;
+use super::failure::{lost_a_race, refusal};
 
 /// How long a caller waits for a connection before it is told to come back (RE-05).
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -34,6 +35,26 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 /// may never learn that the client is gone. MySQL has no such setting.
 const TRANSACTION_IDLE_MAX: Duration = Duration::from_secs(10);
 
+/// A connection that may only read is given up when it is this old. While the database is read-only
+/// all are, and still it is not asked for a new one more often than that.
+const READ_ONLY_MAX: Duration = Duration::from_secs(1);
+
+/// When all connections to a SQLite file were given up. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Renewed(Arc<Mutex<Option<Instant>>>);
+
+impl Renewed {
+    pub(super) fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Whether a connection of this age was opened later.
+    fn is_before(&self, age: Duration) -> bool {
+        let renewed = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        renewed.is_none_or(|renewed| age < renewed.elapsed())
+    }
+}
+
 /// The readers and the writer of a SQLite file.
 ///
 /// SQLite allows one writer at a time. With one writing connection the others queue in the
@@ -41,6 +62,7 @@ const TRANSACTION_IDLE_MAX: Duration = Duration::from_secs(10);
 pub(super) async fn sqlite(
     url: &str,
     readers_max: u32,
+    renewed: &Renewed,
 ) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
     let file = sqlite::SqliteConnectOptions::from_str(url)
         .map_err(connect_error)?
@@ -52,7 +74,15 @@ pub(super) async fn sqlite(
         .pragma("secure_delete", "ON")
         .busy_timeout(SQLITE_BUSY_TIMEOUT);
     create_private(file.get_filename())?;
-    let pool = || sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+    let pool = || {
+        let renewed = renewed.clone();
+        sqlite::SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(
+            move |_, idle| {
+                let is_good = renewed.is_before(idle.age);
+                Box::pin(async move { Ok(is_good) })
+            },
+        )
+    };
     // The writer first: it creates the file and switches it to WAL, which a reader may not.
     // Two processes that switch a new file at once do not wait for each other as SQLite
     // otherwise does: one is refused, and tries again.
@@ -73,6 +103,9 @@ pub(super) async fn sqlite(
         }
     }
     let writer = writer?;
+    // A file that is gone later was moved away, and an empty one is no substitute for it.
+    let file = file.create_if_missing(false);
+    writer.set_connect_options(file.clone());
     let reader = pool()
         .max_connections(readers_max)
         .connect_with(file.read_only(true))
@@ -124,7 +157,7 @@ async fn has_ended(writer: &mut sqlite::SqliteConnection) -> Result<bool, sqlx::
     Ok(!writer.is_in_transaction())
 }
 
-/// Whether a connection still answers, within so long; if not, the pool drops it.
+/// Whether a connection still answers, and well, within so long; if not, the pool drops it.
 ///
 /// sqlx asks that too, but waits for ever. A connection that went silent, because a machine lost
 /// its power or something between has forgotten it, would keep its place in the pool for as long
@@ -133,12 +166,38 @@ async fn has_ended(writer: &mut sqlite::SqliteConnection) -> Result<bool, sqlx::
 /// switched off, and such a place is lost for that quarter of an hour.
 async fn answers_within(
     limit: Duration,
-    answer: impl Future<Output = Result<(), sqlx::Error>>,
+    answer: impl Future<Output = Result<bool, sqlx::Error>>,
 ) -> Result<bool, sqlx::Error> {
-    match tokio::time::timeout(limit, answer).await {
-        Ok(answer) => answer.map(|()| true),
-        Err(_elapsed) => Err(sqlx::Error::PoolTimedOut),
+    tokio::time::timeout(limit, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Whether a connection answers and may write, or is new.
+///
+/// What it may do was decided when it was opened: by settings of the database or of the role, and by
+/// the server it leads to. Those change, and the connection does not.
+async fn is_good_postgres(
+    connection: &mut PgConnection,
+    age: Duration,
+) -> Result<bool, sqlx::Error> {
+    // On for a standby as well.
+    let answer = connection.fetch_one("SHOW transaction_read_only").await?;
+    Ok(answer.try_get::<String, _>(0)? == "off" || age < READ_ONLY_MAX)
+}
+
+/// The same for MySQL and MariaDB.
+async fn is_good_mysql(
+    connection: &mut MySqlConnection,
+    age: Duration,
+) -> Result<bool, sqlx::Error> {
+    // A number, or on newer versions of MariaDB a word.
+    let answer = connection.fetch_one("SELECT @@read_only NOT IN ('0', 'OFF')").await?;
+    if answer.try_get::<i64, _>(0)? == 0 || age < READ_ONLY_MAX {
+        return Ok(true);
     }
+    // Some users may write nevertheless. Who may not is told so before the table is looked for.
+    let tried = connection.execute("UPDATE instances SET seen_at = seen_at WHERE 1 = 0").await;
+    let is_refused = tried.is_err_and(|error| refusal(&connect_error(error)).is_some());
+    Ok(!is_refused)
 }
 
 /// A pool on PostgreSQL.
@@ -155,8 +214,13 @@ pub(super) async fn postgres(url: &str, connections_max: u32) -> Result<Database
         })
         .map_sqlx_postgres_pool_opts(|pool| {
             pool.test_before_acquire(false)
-                .before_acquire(|idle, _| Box::pin(answers_within(IDLE_ANSWER_MAX, idle.ping())))
-                .after_release(|used, _| Box::pin(answers_within(ACQUIRE_TIMEOUT, used.ping())))
+                .before_acquire(|idle, of| {
+                    Box::pin(answers_within(IDLE_ANSWER_MAX, is_good_postgres(idle, of.age)))
+                })
+                .after_release(|used, _| {
+                    let answer = async { used.ping().await.map(|()| true) };
+                    Box::pin(answers_within(ACQUIRE_TIMEOUT, answer))
+                })
         })
         .sqlx_logging(false);
     Database::connect(options).await
@@ -172,7 +236,9 @@ pub(super) async fn mysql(url: &str, connections_max: u32) -> Result<DatabaseCon
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .after_connect(|connection, _| Box::pin(set_up_mysql(connection)))
         .test_before_acquire(false)
-        .before_acquire(|idle, _| Box::pin(answers_within(IDLE_ANSWER_MAX, idle.ping())))
+        .before_acquire(|idle, of| {
+            Box::pin(answers_within(IDLE_ANSWER_MAX, is_good_mysql(idle, of.age)))
+        })
         .after_release(|used, _| Box::pin(answers_within(ACQUIRE_TIMEOUT, roll_back(used))))
         .connect_with(options)
         .await
@@ -208,8 +274,8 @@ async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Erro
 ///
 /// A caller who goes away while its transaction begins leaves one that sqlx does not know of. What
 /// the next writes in a single statement would be part of it, neither committed nor unlocked.
-async fn roll_back(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
-    connection.execute("ROLLBACK").await.map(|_| ())
+async fn roll_back(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
+    connection.execute("ROLLBACK").await.map(|_| true)
 }
 
 fn connect_error(error: sqlx::Error) -> DbErr {
@@ -247,6 +313,32 @@ mod tests {
         inserted.unwrap();
         txn.commit().await.unwrap();
         assert_eq!((count(&snapshot).await, count(db.reader()).await), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn no_connection_outlives_a_file_that_could_not_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = |name: &str| format!("sqlite://{}/{name}.db", folder.path().display());
+        let rename = |from: &str, to: &str| {
+            let path = |name: &str| folder.path().join(format!("{name}.db"));
+            fs::rename(path(from), path(to)).unwrap();
+        };
+        let other = Db::connect(&url("other"), 2).await.unwrap();
+        other.writer().execute_unprepared("CREATE TABLE notes (note BLOB)").await.unwrap();
+        insert(&other, 1).await.0.commit().await.unwrap();
+        other.close().await.unwrap();
+        let db = Db::connect(&url("test"), 2).await.unwrap();
+        db.writer().execute_unprepared("CREATE TABLE notes (note BLOB)").await.unwrap();
+        rename("test", "gone");
+        for log in ["test.db-wal", "test.db-shm"] {
+            fs::remove_file(folder.path().join(log)).unwrap();
+        }
+        assert_eq!(count(db.reader()).await, 0, "what is open stays open");
+
+        db.renew();
+        assert!(db.begin().await.is_err() && !folder.path().join("test.db").exists());
+        rename("other", "test");
+        assert_eq!((count(db.reader()).await, count(db.writer()).await), (1, 1));
     }
 
     #[tokio::test]

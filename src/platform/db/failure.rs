@@ -62,6 +62,39 @@ fn is_passing_on_mysql(number: u16) -> bool {
     )
 }
 
+/// Why a database refuses to write until somebody does something about it.
+pub(super) enum Refusal {
+    ReadOnly,
+    Full,
+    Denied,
+}
+
+/// Whether, and why, the database refuses to write.
+pub(super) fn refusal(error: &DbErr) -> Option<Refusal> {
+    let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return None };
+    match Code::of(&**cause) {
+        // What cannot be opened is a log that cannot be made beside the file.
+        Code::Sqlite(8 | 14) | Code::MySql(1290 | 1792 | 1836) => Some(Refusal::ReadOnly),
+        Code::Sqlite(13) | Code::MySql(1021 | 1114) => Some(Refusal::Full),
+        Code::MySql(1044 | 1142 | 1143) => Some(Refusal::Denied),
+        Code::State(state) => match &*state {
+            "25006" => Some(Refusal::ReadOnly),
+            "53100" => Some(Refusal::Full),
+            "42501" => Some(Refusal::Denied),
+            _ => None,
+        },
+        Code::Sqlite(_) | Code::MySql(_) => None,
+    }
+}
+
+/// What the database itself says of its failure. sqlx adds the line of PostgreSQL's own source.
+pub(crate) fn message(error: &DbErr) -> String {
+    match sqlx_error(error) {
+        Some(sqlx::Error::Database(cause)) => cause.message().to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Deadlocks, serialization failures and lock timeouts, by the codes of each database.
 pub(super) fn lost_a_race(error: &DbErr) -> bool {
     let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return false };

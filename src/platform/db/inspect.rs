@@ -21,7 +21,38 @@ pub(crate) struct Inspection {
     pub(crate) time: Option<DateTime<Utc>>,
 }
 
+/// A character set that does not hold every text.
+#[derive(Debug, thiserror::Error)]
+#[error("the database's character set is {name}, which does not hold every text: {remedy}")]
+pub(crate) struct EncodingError {
+    pub(crate) name: String,
+    /// What to do about it.
+    pub(crate) remedy: &'static str,
+}
+
 impl Db {
+    /// Asks whether the database holds every text.
+    pub(crate) async fn encoding(&self) -> Result<Result<(), EncodingError>, DbErr> {
+        let backend = self.reader().get_database_backend();
+        let (sql, needed, remedy) = match backend {
+            DbBackend::Postgres => (
+                "SELECT current_setting('server_encoding') AS name",
+                "UTF8",
+                "make another with `createdb --encoding=UTF8 --template=template0`",
+            ),
+            DbBackend::MySql => (
+                "SELECT @@character_set_database AS name",
+                "utf8mb4",
+                "run `ALTER DATABASE name CHARACTER SET utf8mb4`",
+            ),
+            // All of its encodings do.
+            _ => return Ok(Ok(())),
+        };
+        let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
+        let name: String = row.map_or(Ok(String::new()), |row| row.try_get("", "name"))?;
+        Ok(if name == needed { Ok(()) } else { Err(EncodingError { name, remedy }) })
+    }
+
     /// Asks the database what it is.
     pub(crate) async fn inspect(&self) -> Result<Inspection, DbErr> {
         let backend = self.reader().get_database_backend();

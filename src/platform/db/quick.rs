@@ -35,6 +35,8 @@ pub(super) struct Quick(Arc<Shared>);
 struct Shared {
     path: Box<Path>,
     idle: Mutex<Vec<Reader>>,
+    /// How often all connections were given up.
+    renewals: AtomicU64,
 }
 
 impl fmt::Debug for Quick {
@@ -46,6 +48,8 @@ impl fmt::Debug for Quick {
 /// A connection, and when what it runs is to be interrupted.
 struct Reader {
     connection: Connection,
+    /// How often all connections had been given up when it was opened.
+    renewals: u64,
     deadline: Arc<Deadline>,
 }
 
@@ -58,7 +62,8 @@ struct Deadline {
 impl Quick {
     /// Opens no file yet.
     pub(super) fn new(path: &Path) -> Self {
-        Self(Arc::new(Shared { path: path.into(), idle: Mutex::default() }))
+        let (idle, renewals) = (Mutex::default(), AtomicU64::new(0));
+        Self(Arc::new(Shared { path: path.into(), idle, renewals }))
     }
 
     /// All rows of a statement, or `None` where sqlx is to be asked instead.
@@ -69,7 +74,7 @@ impl Quick {
         if rows.is_some() {
             metrics::statement_took(began.elapsed());
             let mut idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            if idle.len() < IDLE_MAX {
+            if idle.len() < IDLE_MAX && reader.renewals == self.renewals() {
                 idle.push(reader);
             }
         }
@@ -82,6 +87,16 @@ impl Quick {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
+    /// Gives up all connections, also those at work: the file may be another one now.
+    pub(super) fn renew(&self) {
+        self.0.renewals.fetch_add(1, Ordering::SeqCst);
+        self.close();
+    }
+
+    fn renewals(&self) -> u64 {
+        self.0.renewals.load(Ordering::SeqCst)
+    }
+
     /// Whether a connection has proven good.
     #[cfg(test)]
     pub(super) fn is_in_use(&self) -> bool {
@@ -90,12 +105,12 @@ impl Quick {
 
     fn take(&self) -> Option<Reader> {
         let idle = self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.or_else(|| Reader::open(&self.0.path).ok())
+        idle.or_else(|| Reader::open(&self.0.path, self.renewals()).ok())
     }
 }
 
 impl Reader {
-    fn open(path: &Path) -> rusqlite::Result<Self> {
+    fn open(path: &Path, renewals: u64) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
@@ -104,7 +119,7 @@ impl Reader {
         let deadline = Arc::new(Deadline { opened: Instant::now(), at: AtomicU64::new(0) });
         let watched = Arc::clone(&deadline);
         connection.progress_handler(STEPS, Some(move || watched.is_over()))?;
-        Ok(Self { connection, deadline })
+        Ok(Self { connection, renewals, deadline })
     }
 
     fn all<T: FromColumns>(&mut self, statement: &Statement) -> Option<Vec<T>> {
@@ -249,6 +264,21 @@ mod tests {
         assert_eq!(notes, Some(vec![None, Some("a note".to_owned())]));
         let one = all::<i64>(&quick, "SELECT id FROM notes WHERE id > ?", vec![1.into()]);
         assert_eq!(one, Some(vec![2]));
+    }
+
+    #[test]
+    fn connections_are_given_up_when_the_file_may_be_another() {
+        let (folder, quick) = file();
+        let count = || all::<i64>(&quick, "SELECT COUNT(*) FROM notes", vec![]);
+        assert_eq!(count(), Some(vec![2]));
+        std::fs::rename(&quick.0.path, folder.path().join("old.db")).unwrap();
+        let other = Connection::open(&quick.0.path).unwrap();
+        other.execute_batch("CREATE TABLE notes (id INTEGER, note TEXT)").unwrap();
+        assert_eq!(count(), Some(vec![2]), "what is open stays open");
+        let at_work = quick.take().unwrap();
+        quick.renew();
+        assert_eq!(count(), Some(vec![0]));
+        assert_ne!(at_work.renewals, quick.renewals());
     }
 
     #[test]

@@ -80,7 +80,6 @@ impl Transaction {
         self.0.commit().await
     }
 
-    #[cfg(test)]
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
         self.0.rollback().await
     }

@@ -41,6 +41,13 @@ impl Instance {
     }
 }
 
+/// Writes what an instance would that shows itself, and takes it back.
+pub(crate) async fn try_write(db: &Db, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let txn = db.begin().await?;
+    store::show(&txn, uuid_v7(now), now).await?;
+    txn.rollback().await
+}
+
 /// How many instances have shown themselves lately.
 pub(crate) async fn count(db: &impl ConnectionTrait, now: DateTime<Utc>) -> Result<u64, DbErr> {
     store::count_since(db, now - GONE_AFTER).await

@@ -18,7 +18,7 @@ use super::skip;
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
 /// MariaDB knows its administrator over the socket only, and whom it lets write when it is
 /// read-only is an administrator.
-const WELCOME: &str = "CREATE DATABASE IF NOT EXISTS portcullis;
+const WELCOME: &str = "CREATE DATABASE IF NOT EXISTS portcullis CHARACTER SET utf8mb4;
 CREATE USER IF NOT EXISTS root@127.0.0.1;
 GRANT ALL ON *.* TO root@127.0.0.1 WITH GRANT OPTION;
 CREATE USER IF NOT EXISTS app@127.0.0.1;
@@ -115,6 +115,20 @@ impl DatabaseServer {
             db.execute_unprepared(&statement).await.unwrap();
         }
         db.close().await.unwrap();
+    }
+
+    /// Runs a statement as its administrator.
+    pub(crate) async fn run(&self, sql: &str) {
+        let db = Database::connect(self.url().replace("//app@", "//root@")).await.unwrap();
+        db.execute_unprepared(sql).await.unwrap();
+        db.close().await.unwrap();
+    }
+
+    /// Starts a PostgreSQL again as a standby, as after a failover.
+    pub(crate) async fn demote(&mut self) {
+        self.stop();
+        std::fs::write(self.data.join("standby.signal"), "").unwrap();
+        self.restart().await;
     }
 
     /// Stops all its processes where they are, as a machine that hangs does.

@@ -1,0 +1,205 @@
+//! Whether requests should come to this instance, and why not.
+//!
+//! A server needs a database that takes writes. Whether it does is tried every two seconds, and not
+//! for each caller who asks: a row is written and taken back, and beside a SQLite file a page, which
+//! costs no wait for a disk. The full disk of a server shows by what is committed, once a minute when
+//! this instance shows itself. After a failure every try commits, so that what has failed must have
+//! succeeded before the instance is ready again.
+
+use std::mem::discriminant;
+use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use sea_orm::DbErr;
+use tokio::time::timeout;
+
+use super::{App, PROBE_MAX};
+use crate::platform::db::{Unwritable, message};
+use crate::platform::instances;
+use crate::platform::jwt::LEEWAY_SECONDS;
+
+/// How often writing is tried, and the reason logged when there is another.
+const TRIED_EVERY: Duration = Duration::from_secs(2);
+/// Who has no newer answer than this tries itself.
+const TRIED_WITHIN: Duration = Duration::from_secs(10);
+/// So many writes that fail one after the other, for whatever reason, are no accident.
+const FAILURES_MAX: u32 = 3;
+
+/// Why an instance is not ready, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+enum Unready {
+    #[error("it is about to stop")]
+    Stopping,
+    #[error("it could not read the keys for more than ten seconds")]
+    Keys,
+    #[error(
+        "the machine's clock was set back by {seconds} s: wait until it has caught up, or restart this \
+         instance"
+    )]
+    Clock { seconds: i64 },
+    #[error("the database does not answer in time")]
+    Silent,
+    #[error("the database cannot be asked: {}", message(.0))]
+    Database(#[source] DbErr),
+    #[error(
+        "the database's schema is not the one this program was written for: run the version that fits"
+    )]
+    Schema,
+    #[error("{why}: {advice}", why = .0, advice = .0.advice())]
+    Unwritable(Unwritable),
+}
+
+/// What is known of whether the database takes writes. Who only asks does not wait for who tries.
+#[derive(Default)]
+pub(super) struct Writing {
+    turn: tokio::sync::Mutex<()>,
+    tried: Mutex<Tried>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Tried {
+    at: Option<Instant>,
+    failures: u32,
+    refused: Option<Unwritable>,
+}
+
+impl Writing {
+    fn tried(&self) -> MutexGuard<'_, Tried> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tried {
+    fn is_recent(&self) -> bool {
+        self.at.is_some_and(|at| at.elapsed() <= TRIED_WITHIN)
+    }
+
+    /// After a refusal the next try must succeed as well: by then no connection is left that was opened
+    /// before, and may only read.
+    fn succeed(&mut self) {
+        if self.failures == 0 || self.refused == Some(Unwritable::Stuck) {
+            self.refused = None;
+        }
+        self.failures = 0;
+    }
+
+    fn fail(&mut self, refused: Option<Unwritable>) {
+        self.failures = self.failures.saturating_add(1);
+        let is_stuck = self.failures >= FAILURES_MAX;
+        self.refused = refused.or(self.refused).or(is_stuck.then_some(Unwritable::Stuck));
+    }
+}
+
+impl App {
+    /// Whether requests should come here: the database answers and takes writes, its schema is the one
+    /// this program knows, the keys are fresh, the clock is the machine's, and the instance is not
+    /// about to stop.
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.readiness().await.is_ok()
+    }
+
+    async fn readiness(&self) -> Result<(), Unready> {
+        if self.is_stopping.load(Ordering::SeqCst) {
+            return Err(Unready::Stopping);
+        }
+        if !self.keys.are_fresh() {
+            return Err(Unready::Keys);
+        }
+        let ahead = self.clock.ahead();
+        // Others would not accept what this one signs.
+        if ahead > TimeDelta::seconds(LEEWAY_SECONDS) {
+            return Err(Unready::Clock { seconds: ahead.num_seconds() });
+        }
+        timeout(PROBE_MAX, self.is_database_ready()).await.unwrap_or(Err(Unready::Silent))
+    }
+
+    async fn is_database_ready(&self) -> Result<(), Unready> {
+        self.db.ping().await.map_err(Unready::Database)?;
+        let status = migration::status(self.db.reader()).await.map_err(Unready::Database)?;
+        if !status.is_current() {
+            return Err(Unready::Schema);
+        }
+        if !self.writing.tried().is_recent() {
+            let _turn = self.writing.turn.lock().await;
+            // Somebody else may have tried meanwhile.
+            if !self.writing.tried().is_recent() {
+                self.try_to_write().await;
+            }
+        }
+        self.takes_writes()
+    }
+
+    fn takes_writes(&self) -> Result<(), Unready> {
+        let refused = self.writing.tried().refused;
+        refused.map_or(Ok(()), |refused| Err(Unready::Unwritable(refused)))
+    }
+
+    /// Fails with the reason, and what to do, when the database takes no writes.
+    pub(crate) async fn require_writing(&self) -> anyhow::Result<()> {
+        self.try_to_write().await;
+        Ok(self.takes_writes()?)
+    }
+
+    async fn try_to_write(&self) {
+        // By itself no reason: a file that was opened earlier may still be written.
+        let file = self.db.unwritable_file();
+        let is_doubtful = self.writing.tried().failures > 0 || file.is_some();
+        let written = async {
+            if is_doubtful {
+                self.instance.show().await.map(|_others| ())
+            } else {
+                instances::try_write(&self.db, self.clock.now()).await
+            }
+        };
+        let failed = match timeout(PROBE_MAX, written).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(self.db.explain(&error).await.or(file)),
+            Err(_elapsed) => Some(None),
+        };
+        let mut tried = self.writing.tried();
+        match failed {
+            None => tried.succeed(),
+            Some(refused) => tried.fail(refused),
+        }
+        tried.at = Some(Instant::now());
+    }
+
+    /// Takes note of a write that has failed elsewhere.
+    pub(super) async fn note_unwritten(&self, error: &DbErr) {
+        let refused = self.db.explain(error).await;
+        self.writing.tried().fail(refused);
+    }
+
+    /// Tries to write, and logs once that this instance is not ready, with the reason, and once that
+    /// it is again.
+    pub(super) async fn watch_readiness(self) {
+        let mut every = tokio::time::interval(TRIED_EVERY);
+        let mut told: Option<Unready> = None;
+        loop {
+            every.tick().await;
+            let turn = self.writing.turn.lock().await;
+            self.try_to_write().await;
+            drop(turn);
+            match self.readiness().await {
+                Ok(()) => {
+                    if told.take().is_some() {
+                        tracing::info!("this instance is ready again");
+                    }
+                }
+                // Who has told it to stop knows that.
+                Err(Unready::Stopping) => {}
+                Err(unready) => {
+                    let is_told = told
+                        .as_ref()
+                        .is_some_and(|told| discriminant(told) == discriminant(&unready));
+                    if !is_told {
+                        tracing::error!("this instance is not ready: {unready}");
+                    }
+                    told = Some(unready);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Whether a database takes writes, and why not: for the operator, with what to do about it.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+
+use super::Db;
+use super::failure::{Refusal, refusal};
+
+/// In bytes, as SQLite makes them.
+const PAGE: usize = 4096;
+
+/// Why a database takes no writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unwritable {
+    #[error("the database is a standby, which only reads")]
+    Standby,
+    #[error("the database is read-only: default_transaction_read_only is on")]
+    ReadOnly,
+    #[error("the database server is read-only, as a replica is")]
+    ReadOnlyServer,
+    #[error("the database's file or its folder cannot be written, or the file was moved away")]
+    File,
+    #[error("the disk of the database is full")]
+    Full,
+    #[error("the database's user may not write")]
+    Denied,
+    #[error("the database answers, and writes fail or wait for too long")]
+    Stuck,
+}
+
+impl Unwritable {
+    /// What to do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Standby => "let DATABASE_URL name the primary, or promote this server",
+            Self::ReadOnly => {
+                "turn default_transaction_read_only off for the server, the database and the role, or \
+                 let DATABASE_URL name another server"
+            }
+            Self::ReadOnlyServer => "let DATABASE_URL name the primary, or turn its read_only off",
+            Self::File => {
+                "let the server's user write the file of DATABASE_URL and its folder, on a disk that is \
+                 not mounted read-only"
+            }
+            Self::Full => "free space on it, or make it larger",
+            Self::Denied => "grant SELECT, INSERT, UPDATE and DELETE on all tables to that user",
+            Self::Stuck => "look at the log of the database server, and for who holds its locks",
+        }
+    }
+
+    /// Why nobody who is this user can write a SQLite file, if so. Writes as much as SQLite does at a
+    /// time, beside the file, where nobody sees it: into a file without a name, which is gone at once.
+    pub(crate) fn of_path(file: &Path) -> Option<Self> {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let written = OpenOptions::new().append(true).open(file).and_then(|_file| {
+            let mut beside = tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?;
+            beside.write_all(&[0; PAGE])
+        });
+        match written.map_err(|error| error.kind()) {
+            Ok(()) => None,
+            Err(ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => Some(Self::Full),
+            Err(_refused) => Some(Self::File),
+        }
+    }
+
+    /// Why a SQLite file could not be opened, if that is because it cannot be written.
+    pub(crate) fn of_file(error: &DbErr) -> Option<Self> {
+        matches!(refusal(error)?, Refusal::ReadOnly).then_some(Self::File)
+    }
+}
+
+impl Db {
+    /// Why a write was refused, if that is why it failed. On SQLite no connection is used again that
+    /// was open then: one to a file that could not be written stays as it is for good.
+    pub(crate) async fn explain(&self, error: &DbErr) -> Option<Unwritable> {
+        match (refusal(error)?, self.reader().get_database_backend()) {
+            (Refusal::Full, _) => Some(Unwritable::Full),
+            (Refusal::Denied, _) => Some(Unwritable::Denied),
+            (Refusal::ReadOnly, DbBackend::Sqlite) => {
+                self.renew();
+                Some(Unwritable::File)
+            }
+            (Refusal::ReadOnly, DbBackend::Postgres) => Some(self.read_only_postgres().await),
+            (Refusal::ReadOnly, _) => Some(Unwritable::ReadOnlyServer),
+        }
+    }
+
+    /// Why the file of a SQLite database seems not to take writes. Somebody who has it open may write
+    /// it nevertheless.
+    pub(crate) fn unwritable_file(&self) -> Option<Unwritable> {
+        Unwritable::of_path(&self.0.file.as_ref()?.path)
+    }
+
+    async fn read_only_postgres(&self) -> Unwritable {
+        let asked = "SELECT pg_is_in_recovery() AS standby";
+        let asked = Statement::from_string(DbBackend::Postgres, asked);
+        let row = self.reader().query_one_raw(asked).await;
+        let is_standby = row
+            .is_ok_and(|row| row.is_some_and(|row| row.try_get("", "standby").unwrap_or_default()));
+        if is_standby { Unwritable::Standby } else { Unwritable::ReadOnly }
+    }
+
+    /// Why the database takes no writes, whatever tables it has. `None` also where only a write shows
+    /// that.
+    pub(crate) async fn unwritable(&self) -> Result<Option<Unwritable>, DbErr> {
+        let backend = self.reader().get_database_backend();
+        let asked = match backend {
+            DbBackend::Postgres => {
+                "SELECT current_setting('transaction_read_only') = 'on' AS refuses"
+            }
+            DbBackend::MySql => "SELECT @@read_only NOT IN ('0', 'OFF') AS refuses",
+            _ => {
+                return match self.begin().await {
+                    Ok(txn) => txn.rollback().await.map(|()| None),
+                    Err(error) => self.explain(&error).await.map(Some).ok_or(error),
+                };
+            }
+        };
+        let row = self.reader().query_one_raw(Statement::from_string(backend, asked)).await?;
+        if !row.map_or(Ok(false), |row| row.try_get("", "refuses"))? {
+            return Ok(None);
+        }
+        Ok(Some(match backend {
+            DbBackend::Postgres => self.read_only_postgres().await,
+            _ => Unwritable::ReadOnlyServer,
+        }))
+    }
+}
