@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
 
 use async_graphql::futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use serde_json::Value;
 
 use crate::support::process::{Server, code};
@@ -69,7 +70,7 @@ async fn a_postgresql_that_became_a_standby_is_not_ready_until_it_is_promoted() 
     let Some(mut database) = start(Kind::Postgres).await else { return };
     let app = TestApp::start_now(&[]).await;
     let instance = Server::start_with(&database.url(), app.database.folder.path(), &[], &[]);
-    instance.until_ready_is(200, SECOND).await;
+    instance.until_ready_is(200, 5 * SECOND).await;
     database.demote().await;
     assert_not_ready(&app, &instance, &database.url(), "standby", "name the primary").await;
     let url = format!("--database-url={}", database.url());
@@ -110,11 +111,30 @@ async fn a_mariadb_that_is_read_only_is_not_ready_until_it_writes() {
     let Some(database) = start(Kind::MariaDb).await else { return };
     let app = TestApp::start_now(&[]).await;
     let instance = Server::start_with(&database.url(), app.database.folder.path(), &[], &[]);
+    let before = connections(&database).await;
     database.set_read_only(true).await;
     let (reason, advice) = ("the database server is read-only", "name the primary");
     assert_not_ready(&app, &instance, &database.url(), reason, advice).await;
+    // The address may lead to another server by now, and a new connection with it.
+    let after = connections(&database).await;
+    assert!(before.iter().all(|id| !after.contains(id)), "{before:?} {after:?}");
     database.set_read_only(false).await;
     assert_ready(&app, &instance, &database.url()).await;
+
+    // What is only the default of new connections does not hold for ours.
+    database.run("SET GLOBAL tx_read_only = 1").await;
+    let other = Server::start_with(&database.url(), app.database.folder.path(), &[], &[]);
+    assert_ready(&app, &other, &database.url()).await;
+}
+
+/// The ids of the connections that an instance has to its MariaDB.
+async fn connections(database: &DatabaseServer) -> Vec<i64> {
+    let db = Database::connect(database.url()).await.unwrap();
+    let sql = "SELECT id FROM information_schema.processlist WHERE id <> connection_id()";
+    let rows = db.query_all_raw(Statement::from_string(DbBackend::MySql, sql)).await.unwrap();
+    let ids = rows.iter().map(|row| row.try_get::<i64>("", "id").unwrap()).collect();
+    db.close().await.unwrap();
+    ids
 }
 
 /// Starts nothing in a database, and says how to make another.

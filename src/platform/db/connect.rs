@@ -265,7 +265,9 @@ async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Erro
          SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
         STATEMENT_TIMEOUT.as_secs()
     );
-    connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
+    connection
+        .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+        .await?;
     connection.execute(AssertSqlSafe(settings)).await?;
     Ok(())
 }
