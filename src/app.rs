@@ -272,8 +272,8 @@ pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
     if !lacks_signature || !rotation::has_keys(db).await? {
         return Ok(());
     }
-    let unsigned = "the audit log is not signed: take the last migration back with `portcullis migrate \
-                    down`, and run `portcullis migrate up` with the SECRET_KEY of the servers";
+    let unsigned = "the schema is current, and the audit log is not signed: run `portcullis audit \
+                    sign` with the SECRET_KEY of the servers";
     let secret = existing_secret(config)?.context(unsigned)?;
     let (clock, master) = (Clock::system(), Arc::new(master(config, &secret)?));
     let keys = rotation::list(db.reader(), &master, clock.now()).await?;

@@ -12,7 +12,7 @@ use crate::column;
 /// development server, signs the chain right afterwards as it stands: up to `seq` as pruned, and up
 /// to its last link. So a log that was pruned before can be verified from where it begins now. This
 /// is done once. A row without a signature is an error at any later time, because somebody may have
-/// removed it. When the process dies in between, take this migration back and apply it again.
+/// removed it. When the process dies in between, the operator runs `portcullis audit sign`.
 ///
 /// On a server database triggers also refuse to empty the tables, where the database has such
 /// triggers, and to delete the row itself.

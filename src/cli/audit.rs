@@ -25,6 +25,9 @@ pub(super) enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Sign the log as it stands, and write that into it: after `migrate up` was stopped before it had
+    /// signed, or when you know why the signature does not hold. Keep a copy of the database first
+    Sign,
     /// Remove old events from the beginning of the log; the rest can still be verified. Removes
     /// nothing when the chain is broken
     Prune {
@@ -67,6 +70,10 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
                 })?;
             }
             Ok(line(format!("{} events are not sealed yet", verified.unsealed))?)
+        }
+        Verb::Sign => {
+            let head = app.chain.sign_as_it_stands().await?;
+            Ok(line(format!("signed; head {head}"))?)
         }
         Verb::Prune { older_than } => {
             let before = app.clock.now() - *older_than;

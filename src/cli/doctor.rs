@@ -2,6 +2,7 @@
 
 mod checks;
 mod live;
+mod log;
 mod writing;
 
 use clap::Args;

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, writing};
+use super::{Level, Report, log, writing};
 use crate::app;
 use crate::cli::output::time;
 use crate::config::{Config, Introspection};
@@ -295,6 +295,7 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
     }
     sealing(report, config, &found);
     signing(report, config, &found);
+    log::check(report, &keyring, &found).await;
 }
 
 fn sealing(report: &mut Report, config: &Config, found: &[Described]) {

@@ -23,7 +23,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 pub(crate) use self::head::Head;
@@ -31,6 +31,8 @@ pub(crate) use self::seal::sign_again;
 use self::seal::{Bounds, Seal, Standing};
 use self::store::{Link, Sealable};
 pub(crate) use self::verification::{Noted, VerifyError};
+use super::{Actor, Detail, Event, Kind};
+use crate::platform::access::Client;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::{AuditEventId, uuid_v7};
@@ -85,6 +87,56 @@ impl Chain {
                 Ok(txn.commit().await?)
             })
             .await
+    }
+
+    /// Signs the chain as it stands, whatever that is, and writes that into it: the operator has looked
+    /// why its signature does not hold.
+    pub(crate) async fn sign_as_it_stands(&self) -> Result<Head, VerifyError> {
+        self.db
+            .retry(async || {
+                let txn = self.db.begin().await?;
+                if store::seal(&txn).await?.is_none() {
+                    store::restore(&txn).await?;
+                }
+                let seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
+                let before = store::end(&txn, &seal.start).await?;
+                let detail = Detail::of(&format!("{} to {before}", seal.start.seq + 1));
+                let head = self.append(&txn, &seal.start, Kind::AuditSigned, detail, 1).await?;
+                let bounds = Bounds { pruned: seal.start, head: head.clone() };
+                let signed = bounds.sign(&self.master, Sealed::Current);
+                store::sign(&txn, &signed.ok_or(VerifyError::Unsigned)?).await?;
+                txn.commit().await?;
+                Ok(head)
+            })
+            .await
+    }
+
+    /// Writes an event of the operator, and seals it at once.
+    async fn append(
+        &self,
+        txn: &impl ConnectionTrait,
+        start: &Head,
+        kind: Kind,
+        detail: Detail,
+        occurrences: u32,
+    ) -> Result<Head, DbErr> {
+        let (actor, client, now) = (Actor::Cli, &Client::CLI, self.clock.now());
+        let event = Event { kind, actor, target: None, session: None, client };
+        let id = super::store::insert(txn, now, event, detail, occurrences).await?;
+        let event = store::event(txn, id).await?;
+        let end = store::end(txn, start).await?;
+        let head = end.followed_by(digest(&end.digest, &event).to_vec())?;
+        let link = Link { seq: head.seq, event_id: id, digest: head.digest.clone() };
+        store::append(txn, &[link]).await?;
+        store::mark(txn, &[id], now).await?;
+        Ok(head)
+    }
+
+    /// Whether the signature holds. Says nothing about the events: [`Chain::verify`] does.
+    pub(crate) async fn standing(&self) -> Result<(), VerifyError> {
+        let db = self.db.reader();
+        let seal = store::seal(db).await?.ok_or(VerifyError::NoSeal)?;
+        seal.standing(db, &self.master).await.map(|_standing| ())
     }
 
     /// Seals what is not sealed yet, unless another instance does; writes nothing when there is

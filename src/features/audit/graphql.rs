@@ -56,8 +56,8 @@ pub(crate) struct AuditEvent {
     /// The organization it happened in, where that is not the target.
     organization: Option<ID>,
     /// What was given or taken: a role, or a permission and until when, as in "USERS_READ until
-    /// 2030-01-01T00:00:00Z". Of AUDIT_PRUNED which links of the log's chain were removed: the first, and the
-    /// last with its digest.
+    /// 2030-01-01T00:00:00Z". Of AUDIT_PRUNED which links of the log's chain were removed, and of AUDIT_SIGNED
+    /// which were there: the first, and the last with its digest.
     detail: Option<String>,
     /// The address it came from, until that is erased.
     ip: Option<String>,

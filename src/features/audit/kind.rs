@@ -137,6 +137,8 @@ kinds! {
     KeysResealed = "KEYS_RESEALED", "DONE";
     /// The operator removed old events.
     AuditPruned = "AUDIT_PRUNED", "DONE";
+    /// The operator had the log signed as it stands.
+    AuditSigned = "AUDIT_SIGNED", "DONE";
     /// An instance began to serve, with its settings read.
     ServerStarted = "SERVER_STARTED", "DONE";
     /// An instance was told to stop and did. One that was killed leaves no such event.

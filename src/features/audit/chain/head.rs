@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sea_orm::DbErr;
+
 use crate::platform::secret::hex;
 
 /// A link and its digest: the end of a chain, or of what was pruned of it. As text `12:0fe1…`.
@@ -18,6 +20,15 @@ pub(crate) struct Head {
     "give a head as `audit verify` prints it: the number of a link, a colon, and 64 hexadecimal digits"
 )]
 pub(crate) struct HeadError;
+
+impl Head {
+    /// The link after this one.
+    pub(super) fn followed_by(&self, digest: Vec<u8>) -> Result<Self, DbErr> {
+        let full =
+            || DbErr::Custom("somebody has given a link of the audit log the last number".into());
+        Ok(Self { seq: self.seq.checked_add(1).ok_or_else(full)?, digest })
+    }
+}
 
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,13 +4,11 @@
 //! is removed. So it may be cut off at any moment: the next one goes on with what it left.
 
 use chrono::{DateTime, Utc};
-use sea_orm::DbErr;
 
 use super::store::Link;
 use super::verification::Walk;
-use super::{BATCH, Bounds, Chain, Head, Seal, VerifyError, digest, store};
-use crate::features::audit::{Actor, Detail, Event, Kind, store::insert};
-use crate::platform::access::Client;
+use super::{BATCH, Bounds, Chain, Head, Seal, VerifyError, store};
+use crate::features::audit::{Detail, Kind};
 
 impl Chain {
     /// Removes the events before `before` from the beginning of the chain, up to the first that is
@@ -59,18 +57,9 @@ impl Chain {
         if pruned.seq >= last.seq {
             return Ok(()); // Another prune went as far meanwhile.
         }
-        let (kind, actor, client) = (Kind::AuditPruned, Actor::Cli, &Client::CLI);
-        let event = Event { kind, actor, target: None, session: None, client };
         let count = u32::try_from(last.seq - pruned.seq).unwrap_or(u32::MAX);
         let detail = Detail::of(&format!("{} to {last}", pruned.seq + 1));
-        let now = self.clock.now();
-        let id = insert(&txn, now, event, detail, count).await?;
-        let event = store::event(&txn, id).await?;
-        let end = store::end(&txn, &seal.start).await?;
-        let head = end.followed_by(digest(&end.digest, &event).to_vec())?;
-        let link = Link { seq: head.seq, event_id: id, digest: head.digest.clone() };
-        store::append(&txn, &[link]).await?;
-        store::mark(&txn, &[id], now).await?;
+        let head = self.append(&txn, &seal.start, Kind::AuditPruned, detail, count).await?;
         let bounds = Bounds { pruned: last.clone(), head };
         let signed = bounds.sign(&self.master, standing.under).ok_or(VerifyError::Forged)?;
         store::sign(&txn, &signed).await?;
@@ -94,15 +83,5 @@ impl Chain {
         store::remove(&txn, &links).await?;
         txn.commit().await?;
         Ok(links.len() as u64)
-    }
-}
-
-impl Head {
-    /// The link after this one.
-    pub(super) fn followed_by(&self, digest: Vec<u8>) -> Result<Self, DbErr> {
-        // Only somebody else can have written a link of that number.
-        let full =
-            || DbErr::Custom("the numbers of the audit log's links have come to their end".into());
-        Ok(Self { seq: self.seq.checked_add(1).ok_or_else(full)?, digest })
     }
 }

@@ -44,8 +44,8 @@ pub(crate) enum VerifyError {
     #[error("the table audit_seal has lost its row, which says where the chain begins and ends")]
     NoSeal,
     #[error(
-        "nothing signs where the chain begins and ends: the signature was removed, or `portcullis \
-         migrate up` was stopped before it had signed"
+        "nothing signs where the chain begins and ends: somebody has removed the signature, or \
+         `portcullis migrate up` was stopped before it had signed; then run `portcullis audit sign`"
     )]
     Unsigned,
     #[error(

@@ -122,6 +122,8 @@ pub(crate) enum AuditEventType {
     KeysResealed,
     /// The operator removed old events.
     AuditPruned,
+    /// The operator had the log signed as it stands.
+    AuditSigned,
     /// An instance began to serve, with its settings read.
     ServerStarted,
     /// An instance was told to stop and did. One that was killed leaves no such event.
