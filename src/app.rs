@@ -17,7 +17,8 @@ pub use self::housekeeping::Purged;
 use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
-use crate::features::accounts::{Accounts, Extension};
+use crate::features::accounts::graphql::PublicUrl;
+use crate::features::accounts::{Accounts, Exports, Extension};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
@@ -112,7 +113,7 @@ impl App {
             db.clone(),
             clock.clone(),
             keys.clone(),
-            Issuing { jwt, master, lifetimes: config.lifetimes },
+            Issuing { jwt, master: Arc::clone(&master), lifetimes: config.lifetimes },
             limits.clone(),
             outbox.clone(),
         );
@@ -124,6 +125,8 @@ impl App {
             policy: Policy { length_min: config.password_length_min },
             limits: limits.clone(),
             sessions: sessions.clone(),
+            master: Arc::clone(&master),
+            exports: Exports::default(),
             outbox: outbox.clone(),
             registration: config.registration,
             extensions: EXTENSIONS,
@@ -310,6 +313,7 @@ fn schema(config: &Config, login: &Login, organizations: &Organizations) -> Sche
         .data(Tasks { accounts: accounts.clone() })
         .data(Recovery { accounts: accounts.clone() })
         .data(organizations.clone())
+        .data(PublicUrl(config.public_url.clone()))
         .data(accounts)
         .data(login.clone())
         .finish()

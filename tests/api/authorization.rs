@@ -115,7 +115,7 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         "changeEmail" => "changeEmail(newEmail: \"other@example.com\")".to_owned(),
         "deactivateAccount" => "deactivateAccount".to_owned(),
         "deleteAccount" => "deleteAccount".to_owned(),
-        "exportMyData" => "exportMyData".to_owned(),
+        "exportMyData" => "exportMyData { ticket }".to_owned(),
         "revokeOtherSessions" => "revokeOtherSessions".to_owned(),
         "revokeAllSessions" => "revokeAllSessions".to_owned(),
         "reauthenticate" => format!("reauthenticate(password: \"{PASSWORD}\") {{ expiresIn }}"),

@@ -36,7 +36,9 @@ async fn counted(app: &TestApp, condition: &str) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), counted).await.expect(condition);
+    tokio::time::timeout(Duration::from_secs(20), counted)
+        .await
+        .unwrap_or_else(|_| panic!("{condition}"));
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ const LIMITED: [(&str, &str, u32); 19] = [
           password: \"correct horse battery\" }) { __typename }",
         5,
     ),
-    ("exportMyData", "exportMyData", 10),
+    ("exportMyData", "exportMyData { ticket }", 10),
     ("inviteUser", "inviteUser(email: \"USER@example.com\", role: ADMIN)", 60),
     (
         "inviteMember",

@@ -193,7 +193,7 @@ async fn a_session_that_ends_within_a_document_does_nothing_after_it() {
     for call in [
         "updateProfile(input: { fullName: \"Thief\" }) { id }",
         "revokeOtherSessions",
-        "exportMyData",
+        "exportMyData { ticket }",
         "changePassword(currentPassword: \"correct horse battery\", newPassword: \"another horse\")",
     ] {
         let alice = app.again("alice").await;

@@ -50,7 +50,9 @@ fn expected(of: &str, field: &str, caller: &str) -> &'static str {
     match (of, field, caller) {
         (_, _, "anonymous" | "expired" | "deactivated") => "UNAUTHENTICATED",
         ("Organization", "invitations", "member")
-        | ("User", "sessions" | "securityEvents", "support" | "admin") => "FORBIDDEN",
+        | ("User", "leftovers" | "sessions" | "securityEvents", "support" | "admin") => "FORBIDDEN",
+        // Nobody has taken their account back.
+        ("User", "leftovers", "self") => "NOTHING",
         (_, _, "self")
         | ("Organization", _, "member" | "organization admin")
         | ("User", "tasks", "support" | "admin") => "SEEN",
@@ -70,10 +72,11 @@ async fn every_guarded_field_of_an_object_keeps_its_rule_for_every_kind_of_calle
     let bearers = bearers(&app, &target, &organization).await;
     for (of, field) in fields {
         let id = if of == "User" { &target.id } else { &organization };
-        let query = format!(
-            "{{ node(id: \"{id}\") {{ ... on {of} {{ {field}(first: 1) {{ pageInfo {{ \
-             hasNextPage }} }} }} }} }}"
-        );
+        let selection = match field.as_str() {
+            "leftovers" => "leftovers { takenBackAt }".to_owned(),
+            page => format!("{page}(first: 1) {{ pageInfo {{ hasNextPage }} }}"),
+        };
+        let query = format!("{{ node(id: \"{id}\") {{ ... on {of} {{ {selection} }} }} }}");
         for caller in CALLERS {
             let reply = app.call(&query, json!({}), bearers[caller].as_deref()).await;
             let node = &reply.json()["data"]["node"];

@@ -1,16 +1,26 @@
 //! All that is kept of a person, for them to take along (DP-01).
+//!
+//! It may be hundreds of thousands of entries, so it is no answer of the API: that gives a ticket, by
+//! which it is fetched for a minute ([`Accounts::open_export`]) and made page by page, as fast as it is taken.
+//! Nothing is held meanwhile but the page.
 
-use chrono::{DateTime, Utc};
+mod under_way;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
-use tokio::task::yield_now;
+use uuid::Uuid;
 
-use super::Accounts;
-use crate::features::audit::{self, Actor, Event, Filter, Kind, Listing, Log};
+pub(crate) use self::under_way::Exports;
+use self::under_way::Place;
+use super::{Accounts, store};
+use crate::features::audit::{self, Actor, Event, EventPlace, Filter, Kind, Listing, Log};
 use crate::features::sessions::OwnSession;
 use crate::platform::access::{Client, Grant, User, Viewer};
+use crate::platform::id::{SessionId, UserId};
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 use crate::platform::rfc3339::text;
+use crate::platform::secret::{CryptoError, base64url, from_base64url};
 
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
@@ -21,7 +31,18 @@ pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
     counts: Counts::Attempts { at_once: 10 },
 }];
 
-/// Why nothing was exported.
+/// How long a ticket is good for.
+pub(crate) const TICKET_TTL_SECONDS: u32 = 60;
+/// Lets people and secret scanners tell what they have found.
+const PREFIX: &str = "pce_";
+/// What is sealed with it opens nowhere else.
+const CONTEXT: &str = "export-ticket";
+/// Longer ones are not looked at; ours have 95 characters.
+const LENGTH_MAX: usize = 200;
+/// Entries read by one statement.
+pub(crate) const PAGE_SIZE: u64 = 500;
+
+/// Why there is no ticket.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
     /// The one that it was asked from ended meanwhile.
@@ -30,43 +51,74 @@ pub(crate) enum ExportError {
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
     Db(#[from] DbErr),
 }
 
-/// Events read by one statement.
-const PAGE_SIZE: u64 = 500;
-/// The most entries of one kind. The lists of the API page through all of them.
-pub(crate) const EXPORT_ENTRIES_MAX: usize = 5_000;
+/// Why there is no export.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoExport {
+    #[error(
+        "the ticket is none, its time is over, or the session that it was asked from has ended"
+    )]
+    Unknown,
+    #[error("another export of the same person is under way")]
+    UnderWay,
+    #[error("too many exports are under way")]
+    Full,
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+/// Some entries of a kind.
+pub(crate) struct Entries {
+    pub(crate) entries: Vec<Value>,
+    /// After which the next ones come, if there are any.
+    pub(crate) next: Option<Uuid>,
+}
+
+/// An export under way.
+pub(crate) struct Export {
+    accounts: Accounts,
+    place: Place,
+    part: Part,
+}
+
+/// What comes next in it.
+enum Part {
+    Beginning,
+    Events {
+        after: Option<EventPlace>,
+    },
+    /// Of the extension with this index.
+    Extension {
+        index: usize,
+        after: Option<Uuid>,
+    },
+    Nothing,
+}
 
 impl Accounts {
-    /// The caller's account, sessions and security events, and what other features keep of them, as JSON.
-    /// Of no secret more than that there is one. `incomplete` names what has as many entries as are exported.
-    pub(crate) async fn export(
+    /// A ticket by which the caller may fetch all that is kept of them, from now on for a minute.
+    pub(crate) async fn issue_export(
         &self,
         client: &Client,
         viewer: &Viewer,
-    ) -> Result<Value, ExportError> {
+    ) -> Result<String, ExportError> {
         let subject = Subject::of(client).by(viewer.user.id.0);
         self.limits.admit(&EXPORT_LIMITS, subject).await?.succeeded().await;
         if !self.sessions.is_alive(self.db.reader(), viewer).await? {
             return Err(ExportError::SessionEnded);
         }
-        let user = Self::find_all(&self.db, &[viewer.user.id]).await?.pop();
         let now = self.clock.now();
-        let mut exported = json!({
-            "exportedAt": text(now),
-            "account": user.as_ref().map(|user| account(user, now)),
-            "sessions": self.export_sessions(viewer).await?,
-            "securityEvents": self.export_events(viewer).await?,
-        });
-        for extension in self.extensions {
-            exported[extension.name] = (extension.export)(&self.db, viewer.user.id).await?;
-        }
-        let parts = exported.as_object().into_iter().flatten();
-        let is_full =
-            |part: &Value| part.as_array().is_some_and(|all| all.len() >= EXPORT_ENTRIES_MAX);
-        let full: Vec<_> = parts.filter(|(_, part)| is_full(part)).map(|(name, _)| name).collect();
-        exported["incomplete"] = json!(full);
+        let ends = now + TimeDelta::seconds(TICKET_TTL_SECONDS.into());
+        let plain = [
+            &viewer.user.id.0.as_bytes()[..],
+            viewer.session_id.0.as_bytes(),
+            &ends.timestamp().to_be_bytes(),
+        ];
+        let sealed = self.master.seal(CONTEXT, &plain.concat())?;
         let event = Event {
             kind: Kind::DataExported,
             actor: Actor::from(viewer),
@@ -74,52 +126,126 @@ impl Accounts {
             session: Some(viewer.session_id),
             client,
         };
-        audit::record(self.db.writer(), self.clock.now(), event).await?;
-        Ok(exported)
+        audit::record(self.db.writer(), now, event).await?;
+        Ok(format!("{PREFIX}{}", base64url(sealed)))
     }
 
-    async fn export_sessions(&self, viewer: &Viewer) -> Result<Vec<Value>, DbErr> {
-        let sessions = self.sessions.list_kept(viewer.user.id).await?;
-        let session = |session: &OwnSession| {
-            json!({
-                "id": session.id,
-                "createdAt": text(session.created_at),
-                "lastUsedAt": text(session.last_used_at),
-                "ip": session.ip,
-                "endedAt": session.ended_at.map(text),
-                "userAgent": session.user_agent,
-            })
-        };
-        Ok(sessions.iter().map(session).collect())
+    /// The export that a ticket is for.
+    pub(crate) async fn open_export(&self, ticket: &str) -> Result<Export, NoExport> {
+        let (user, session, ends) = self.read_ticket(ticket).ok_or(NoExport::Unknown)?;
+        let is_over = self.clock.now().timestamp() >= ends;
+        if is_over || !self.sessions.lives(self.db.reader(), session, user).await? {
+            return Err(NoExport::Unknown);
+        }
+        let place = self.exports.enter(user)?;
+        Ok(Export { accounts: self.clone(), place, part: Part::Beginning })
     }
 
-    async fn export_events(&self, viewer: &Viewer) -> Result<Vec<Value>, DbErr> {
-        let owner = viewer.user.id;
-        let log = Log { db: self.db.clone() };
-        let filter = Filter { about: Some(owner), ..Filter::default() };
-        let mut listing =
-            Listing { filter, after: None, before: None, size: PAGE_SIZE, from_end: false };
-        let mut events = Vec::new();
-        loop {
-            let page = log.list(&listing).await?;
-            listing.after = page.events.last().map(|event| event.place);
-            events.extend(page.events.iter().map(|event| {
-                // Of an admin who acted on the account, neither who it was nor from where.
-                let is_own = event.actor.is_none_or(|actor| actor == owner);
-                json!({
-                    "id": event.place.id,
-                    "createdAt": text(event.place.created_at),
-                    "type": event.kind.map(Kind::as_str),
-                    "ip": event.ip.filter(|_| is_own),
-                    "userAgent": event.user_agent.as_ref().filter(|_| is_own),
-                })
-            }));
-            if !page.has_more || events.len() >= EXPORT_ENTRIES_MAX {
-                return Ok(events);
-            }
-            yield_now().await;
+    fn read_ticket(&self, ticket: &str) -> Option<(UserId, SessionId, i64)> {
+        let sealed = ticket.strip_prefix(PREFIX).filter(|rest| rest.len() <= LENGTH_MAX)?;
+        let plain = self.master.open(CONTEXT, &from_base64url(sealed)?)?;
+        let (user, rest) = plain.split_first_chunk::<16>()?;
+        let (session, rest) = rest.split_first_chunk::<16>()?;
+        let ends = i64::from_be_bytes(rest.try_into().ok()?);
+        Some((UserId(Uuid::from_bytes(*user)), SessionId(Uuid::from_bytes(*session)), ends))
+    }
+}
+
+impl Export {
+    /// The next piece of it: all of them together are one JSON object. Of no secret it holds more than that
+    /// there is one.
+    pub(crate) async fn next(&mut self) -> Result<Option<String>, DbErr> {
+        match self.part {
+            Part::Beginning => self.begin().await.map(Some),
+            Part::Events { after } => self.events(after).await.map(Some),
+            Part::Extension { index, after } => self.extension(index, after).await.map(Some),
+            Part::Nothing => Ok(None),
         }
     }
+
+    async fn begin(&mut self) -> Result<String, DbErr> {
+        let (accounts, now) = (&self.accounts, self.accounts.clock.now());
+        let user = store::find_all(&accounts.db, &[self.place.user]).await?.pop();
+        let account = json!(user.as_ref().map(|user| account(user, now)));
+        let sessions = accounts.sessions.list_kept(self.place.user).await?;
+        let sessions: Value = sessions.iter().map(session).collect();
+        self.part = Part::Events { after: None };
+        let exported_at = json!(text(now));
+        Ok(format!(
+            "{{\"exportedAt\":{exported_at},\"account\":{account},\"sessions\":{sessions},\
+             \"securityEvents\":["
+        ))
+    }
+
+    async fn events(&mut self, after: Option<EventPlace>) -> Result<String, DbErr> {
+        let owner = self.place.user;
+        let log = Log { db: self.accounts.db.clone() };
+        let filter = Filter { about: Some(owner), ..Filter::default() };
+        let listing = Listing { filter, after, before: None, size: PAGE_SIZE, from_end: false };
+        let page = log.list(&listing).await?;
+        let entries = page.events.iter().map(|event| {
+            // Of an admin who acted on the account, neither who it was nor from where.
+            let is_own = event.actor.is_none_or(|actor| actor == owner);
+            json!({
+                "id": event.place.id,
+                "createdAt": text(event.place.created_at),
+                "type": event.kind.map(Kind::as_str),
+                "ip": event.ip.filter(|_| is_own),
+                "userAgent": event.user_agent.as_ref().filter(|_| is_own),
+            })
+        });
+        let mut piece = list(after.is_none(), entries);
+        let last = page.events.last().map(|event| event.place);
+        match last.filter(|_| page.has_more) {
+            Some(last) => self.part = Part::Events { after: Some(last) },
+            None => piece += &self.enter(0),
+        }
+        Ok(piece)
+    }
+
+    async fn extension(&mut self, index: usize, after: Option<Uuid>) -> Result<String, DbErr> {
+        let export = self.accounts.extensions[index].export;
+        let Entries { entries, next } = export(&self.accounts.db, self.place.user, after).await?;
+        let mut piece = list(after.is_none(), entries);
+        match next {
+            Some(_) => self.part = Part::Extension { index, after: next },
+            None => piece += &self.enter(index + 1),
+        }
+        Ok(piece)
+    }
+
+    /// Ends a list, and begins that of the extension with this index, if there is one.
+    fn enter(&mut self, index: usize) -> String {
+        let Some(extension) = self.accounts.extensions.get(index) else {
+            self.part = Part::Nothing;
+            return "]}".to_owned();
+        };
+        self.part = Part::Extension { index, after: None };
+        format!("],{}:[", json!(extension.name))
+    }
+}
+
+/// Entries of a list, which is at its first ones or not.
+fn list(is_first: bool, entries: impl IntoIterator<Item = Value>) -> String {
+    let mut text = String::new();
+    for (index, entry) in entries.into_iter().enumerate() {
+        if index > 0 || !is_first {
+            text.push(',');
+        }
+        text += &entry.to_string();
+    }
+    text
+}
+
+fn session(session: &OwnSession) -> Value {
+    json!({
+        "id": session.id,
+        "createdAt": text(session.created_at),
+        "lastUsedAt": text(session.last_used_at),
+        "ip": session.ip,
+        "endedAt": session.ended_at.map(text),
+        "userAgent": session.user_agent,
+    })
 }
 
 fn account(user: &User, now: DateTime<Utc>) -> Value {

@@ -5,10 +5,10 @@ use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::administration::{AdminError, By};
+use super::export::Entries;
 use crate::features::audit::{self, Event, Kind};
 use crate::features::sessions::Sessions;
 use crate::platform::access::Client;
@@ -17,17 +17,19 @@ use crate::platform::id::UserId;
 
 /// What a feature keeps of a person.
 pub(crate) struct Extension {
-    /// The member of their export that holds it.
+    /// The member of their export that holds it, a list. Its entries are read in pages, each after an id.
     pub(crate) name: &'static str,
-    pub(crate) export: fn(&Db, UserId) -> Pending<'_, Value, DbErr>,
+    pub(crate) export: fn(&Db, UserId, Option<Uuid>) -> Pending<'_, Entries, DbErr>,
     /// What is to be done in the transaction that deletes their account, beside what foreign keys do; or
     /// what speaks against it.
     pub(crate) leave: Option<Leave>,
     /// What each is called that an account has from no later than a time.
-    pub(crate) leftovers: fn(&Db, UserId, DateTime<Utc>) -> Pending<'_, Vec<String>, DbErr>,
+    pub(crate) leftovers: ListLeftovers,
     /// Takes that away, inside the transaction that decides it.
     pub(crate) drop: DropLeftovers,
 }
+
+pub(crate) type ListLeftovers = fn(&Db, UserId, DateTime<Utc>) -> Pending<'_, Vec<String>, DbErr>;
 
 pub(crate) type DropLeftovers =
     for<'a> fn(&'a Departure<'a>, DateTime<Utc>) -> Pending<'a, (), AdminError>;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub(crate) use self::administration::AdministrationMutation;
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
-pub(crate) use self::life::{InvitationMutation, OwnAccountMutation};
+pub(crate) use self::life::{InvitationMutation, OwnAccountMutation, PublicUrl};
 pub(crate) use self::viewer::ViewerQuery;
 use super::{Accounts, CreateError, LIMITS, NewAccount, Registered};
 use crate::features::links::LinkError;

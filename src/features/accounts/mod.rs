@@ -23,12 +23,17 @@ mod profile;
 mod registration;
 mod store;
 
+use std::sync::Arc;
+
 use sea_orm::{ConnectionTrait, DbErr};
 
 pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::create_error::CreateError;
-pub(crate) use self::export::{EXPORT_ENTRIES_MAX, EXPORT_LIMITS, ExportError};
+pub(crate) use self::export::{
+    EXPORT_LIMITS, Entries, Export, ExportError, Exports, NoExport, PAGE_SIZE as EXPORT_PAGE_SIZE,
+    TICKET_TTL_SECONDS,
+};
 pub(crate) use self::extension::{Departure, Extension};
 use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
@@ -45,6 +50,7 @@ use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 use crate::platform::invalid::Invalid;
+use crate::platform::keys::Master;
 use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
@@ -59,6 +65,8 @@ pub(crate) struct Accounts {
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
+    pub(crate) master: Arc<Master>,
+    pub(crate) exports: Exports,
     pub(crate) outbox: Outbox,
     pub(crate) registration: Registration,
     /// What features above this one have of a person.

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
 pub(crate) use self::kind::Kind;
-pub(crate) use self::listing::{Filter, Listing, Log};
+pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};
 pub(crate) use self::refusals::Refusals;
 use crate::platform::access::{Client, Viewer};
 use crate::platform::db::Db;

@@ -316,6 +316,8 @@ impl Gate<'_> {
         token: Option<&LinkToken>,
         use_token: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        // What uses a token is long, and would be copied from hand to hand.
+        let use_token = Box::pin(use_token);
         let admission = match self.limits.admit(&LIMITS, Subject::of(client)).await {
             Ok(admission) => admission,
             Err(limited) => {

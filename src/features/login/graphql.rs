@@ -118,8 +118,12 @@ impl LoginMutation {
         let identifier = Identifier::parse(&input.identifier);
         let password = parse("input.password", &input.password)?;
         let login = ctx.service::<Login>();
-        let device =
-            presented(ctx, &ctx.caller().device_cookie, "input.deviceToken", input.device_token)?;
+        let device = presented(
+            ctx,
+            ctx.caller().device_cookie.as_ref(),
+            "input.deviceToken",
+            input.device_token,
+        )?;
         let device = device.as_ref().map(ExposeSecret::expose_secret);
         let signed_in = login.login(ctx.client(), &identifier, &password, device).await?;
         Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
@@ -206,14 +210,14 @@ fn parse(path: &'static str, password: &str) -> Result<Password> {
 
 /// The refresh token of a call; `None` also for what cannot be one.
 fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
-    let text = presented(ctx, &ctx.caller().refresh_cookie, "refreshToken", argument)?;
+    let text = presented(ctx, ctx.caller().refresh_cookie.as_ref(), "refreshToken", argument)?;
     Ok(text.and_then(|text| RefreshToken::parse(text.expose_secret())))
 }
 
 /// A token of a call: the argument, or in cookie mode what its cookie holds.
 fn presented(
     ctx: &Context<'_>,
-    cookie: &Option<SecretString>,
+    cookie: Option<&SecretString>,
     path: &'static str,
     argument: Option<String>,
 ) -> Result<Option<SecretString>> {
@@ -222,7 +226,7 @@ fn presented(
             let message = "In cookie mode the cookie holds this token";
             Err(ApiError::argument(path, "INVALID_FORMAT", message))
         }
-        (TokenMode::Cookie, None) => Ok(cookie.clone()),
+        (TokenMode::Cookie, None) => Ok(cookie.cloned()),
         (TokenMode::Body, argument) => Ok(argument.map(SecretString::from)),
     }
 }

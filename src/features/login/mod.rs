@@ -4,123 +4,40 @@
 //! Whoever fails learns nothing: an unknown name, a wrong password and a deactivated account give
 //! the same answer after the same work (EN-01, EN-02).
 //!
-//! Guessing is slowed down by address and by whom it is aimed at ([`LIMITS`]), and a hundred
-//! failures in a row shut the account's password to strangers ([`FAILURES_MAX`]), which nothing but the
+//! Guessing is slowed down by address and by whom it is aimed at ([`guesses`]), and a hundred
+//! failures in a row shut the account's password to strangers (`FAILURES_MAX`), which nothing but the
 //! operator, or another password, takes back. Whoever holds a session of the account, or a device token
 //! that one of its sessions left behind, is no stranger: their failures are counted for that session (BF-11).
 
 pub(crate) mod graphql;
+mod guesses;
 mod password;
 mod store;
 pub(crate) mod unlocks;
 
 use sea_orm::DbErr;
-use uuid::Uuid;
 
+use self::guesses::{ACCOUNT_LIMITS, FAILURES_MAX, Guesser};
+pub(crate) use self::guesses::{DEVICE_LIMITS, LIMITS, SESSION_LIMITS};
 pub(crate) use self::password::ChangeError;
 use self::store::Found;
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
-use crate::features::audit::{self, Actor, Event, Kind};
-use crate::features::sessions::{
-    EndReason, FAILURES_OF_SESSION_MAX, SessionError, Sessions, Tokens,
-};
+use crate::features::audit::Kind;
+use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
 use crate::platform::access::{Client, User, Viewer};
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, DbFailure};
-use crate::platform::id::{SessionId, UserId};
-use crate::platform::limits::{Admission, By, Counts, Judged, Limit, Limited, Limits, Subject};
-use crate::platform::mail::{self, Letter, Outbox};
+use crate::platform::id::UserId;
+use crate::platform::limits::{Judged, Limited, Limits};
+use crate::platform::mail::Outbox;
 use crate::platform::metrics::{self, Outcome};
 use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::platform::passwords::policy::Password;
-use crate::platform::secret::{CryptoError, sha256};
+use crate::platform::secret::CryptoError;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;
-
-/// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
-const FAILURES_MAX: i32 = 100;
-
-/// What slows guessing down (BF-01 to BF-03).
-pub(crate) static LIMITS: [Limit; 3] = [
-    Limit {
-        name: "login",
-        by: &[By::Ip],
-        max: 20,
-        window_seconds: 60,
-        counts: Counts::Attempts { at_once: 10 },
-    },
-    Limit {
-        name: "login",
-        by: &[By::Identifier],
-        max: 5,
-        window_seconds: 15 * 60,
-        counts: Counts::FailuresInARow,
-    },
-    // One password tried on many accounts.
-    Limit {
-        name: "login of many",
-        by: &[By::Ip],
-        max: 20,
-        window_seconds: 60 * 60,
-        counts: Counts::Identifiers,
-    },
-];
-
-/// What slows down guesses at one account, whether they name it by its username or by its address. Of this
-/// limit nobody is told: a refusal after guesses at the username would say whose the address is (EN-05).
-static ACCOUNT_LIMITS: [Limit; 1] = [Limit {
-    name: "login of account",
-    by: &[By::User],
-    max: 5,
-    window_seconds: 15 * 60,
-    counts: Counts::FailuresInARow,
-}];
-
-/// What slows down guessing on a device that somebody has signed in from before.
-pub(crate) static DEVICE_LIMITS: [Limit; 1] = [Limit {
-    name: "login",
-    by: &[By::Device],
-    max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
-    window_seconds: 60 * 60,
-    counts: Counts::Failures,
-}];
-
-/// What slows down guessing with somebody's session.
-pub(crate) static SESSION_LIMITS: [Limit; 2] = [
-    Limit {
-        name: "password",
-        by: &[By::Session],
-        max: 20,
-        window_seconds: 60,
-        counts: Counts::Attempts { at_once: 10 },
-    },
-    Limit {
-        name: "wrong password",
-        by: &[By::Session],
-        max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
-        window_seconds: 60 * 60,
-        counts: Counts::Failures,
-    },
-];
-
-/// Who gives a password, by which its failure is counted.
-#[derive(Clone, Copy)]
-enum Guesser<'a> {
-    /// Anybody.
-    Stranger,
-    /// Whoever has the device token that was issued with this session of the account.
-    Device(SessionId),
-    /// Whoever holds this session.
-    Session(&'a Viewer),
-}
-
-impl Guesser<'_> {
-    fn is_stranger(self) -> bool {
-        matches!(self, Self::Stranger)
-    }
-}
 
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
@@ -194,38 +111,6 @@ impl Login {
         outcome
     }
 
-    /// Has an attempt counted, or refused: on a known device under the limit of that, and else, as one that
-    /// is used up is known no more, under those of strangers.
-    async fn admit(
-        &self,
-        client: &Client,
-        identifier: &Identifier,
-        device: Option<&str>,
-    ) -> Result<(Guesser<'static>, Admission), LoginError> {
-        let subject = Subject::of(client).about(identifier.key());
-        if let Some(session) = self.known_device(identifier, device).await? {
-            let admission = self.limits.admit(&DEVICE_LIMITS, subject.by(session.0)).await;
-            if let Ok(admission) = admission {
-                return Ok((Guesser::Device(session), admission));
-            }
-        }
-        Ok((Guesser::Stranger, self.limits.admit(&LIMITS, subject).await?))
-    }
-
-    /// The session that a device token was issued with, if it is one of the account that is meant.
-    async fn known_device(
-        &self,
-        identifier: &Identifier,
-        device: Option<&str>,
-    ) -> Result<Option<SessionId>, DbErr> {
-        let Some(device) = device else { return Ok(None) };
-        let Some((session, user)) = self.sessions.of_device(device).await? else {
-            return Ok(None);
-        };
-        let found = store::find(&self.db, identifier).await?;
-        Ok(found.filter(|found| found.user.id == user).map(|_| session))
-    }
-
     /// Begins a session, in the place of the one it is asked from, if there is one.
     async fn sign_in(
         &self,
@@ -236,7 +121,9 @@ impl Login {
     ) -> Result<(User, Tokens), LoginError> {
         let found = store::find(&self.db, identifier).await?;
         let paused = match guesser {
-            Guesser::Stranger => Some(self.admit_to_account(client, identifier, &found).await),
+            Guesser::Stranger => {
+                Some(self.admit_to_account(client, identifier, found.as_ref()).await)
+            }
             Guesser::Device(_) | Guesser::Session(_) => None,
         };
         let (account, is_paused) = match paused {
@@ -252,20 +139,6 @@ impl Login {
         outcome
     }
 
-    /// Has a stranger's attempt at an account counted; where there is none, the same for what was submitted.
-    async fn admit_to_account(
-        &self,
-        client: &Client,
-        identifier: &Identifier,
-        found: &Option<Found>,
-    ) -> Result<Admission, Limited> {
-        let account = match found {
-            Some(found) => found.user.id.0,
-            None => digest_id(identifier.key()),
-        };
-        self.limits.admit(&ACCOUNT_LIMITS, Subject::of(client).by(account)).await
-    }
-
     async fn sign_in_as(
         &self,
         attempt: &Attempt<'_>,
@@ -276,8 +149,7 @@ impl Login {
             let verified = self.verify(attempt, found).await?;
             account = Some(verified.user.id);
             let begin = || self.begin(attempt.client, &verified, attempt.guesser);
-            let begun = self.db.retry(begin).await?;
-            if let Some(signed_in) = begun {
+            if let Some(signed_in) = self.db.retry(begin).await? {
                 return Ok(signed_in);
             }
             found = store::find(&self.db, attempt.identifier).await?;
@@ -316,50 +188,6 @@ impl Login {
             Verdict::Right => None,
         };
         Ok(Verified { user, hash, failed_logins, rehashed })
-    }
-
-    /// Counts a wrong password: for a session holder before they are answered, so that with their last one
-    /// the session is over; for others beside the answer, which must not take longer because there is an
-    /// account to count against (EN-02).
-    async fn count_failure(&self, attempt: &Attempt<'_>, user: User) -> Result<(), DbErr> {
-        let (login, client) = (self.clone(), attempt.client.clone());
-        let session = match attempt.guesser {
-            Guesser::Session(viewer) => {
-                let session = viewer.session_id;
-                return self.sessions.count_failed_proof(&client, session, user.id).await;
-            }
-            Guesser::Device(session) => Some(session),
-            Guesser::Stranger => None,
-        };
-        tokio::spawn(async move {
-            let outcome = match session {
-                Some(session) => login.sessions.count_failed_proof(&client, session, user.id).await,
-                None => login.db.retry(|| login.count_one_failure(&client, &user)).await,
-            };
-            if let Err(error) = outcome {
-                tracing::error!(error = %error, user.id = %user.id, "a failed sign-in was not counted");
-            }
-        });
-        Ok(())
-    }
-
-    async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), DbErr> {
-        let txn = self.db.begin().await?;
-        if store::count_failure(&txn, user.id, FAILURES_MAX).await? {
-            let now = self.clock.now();
-            let event = Event {
-                kind: Kind::AccountLocked,
-                actor: Actor::Unknown,
-                target: Some(user.id.0),
-                session: None,
-                client,
-            };
-            audit::record(&txn, now, event).await?;
-            let letter = Letter::to(user, mail::Kind::AccountLocked, client);
-            self.outbox.write(&txn, now, letter).await?;
-            tracing::warn!(user.id = %user.id, "too many failed sign-ins: no password opens this account");
-        }
-        txn.commit().await
     }
 
     /// Begins the session, if the account is still what was verified; `None` if it is not.
@@ -416,13 +244,6 @@ struct Attempt<'a> {
     guesser: Guesser<'a>,
     /// Strangers have guessed at the account too often by another name of it.
     is_paused: bool,
-}
-
-/// What stands for an account where there is none.
-fn digest_id(text: &str) -> Uuid {
-    let mut id = [0; 16];
-    id.copy_from_slice(&sha256(text.as_bytes())[..16]);
-    Uuid::from_bytes(id)
 }
 
 /// What was read and found right before the transaction began.

@@ -3,10 +3,10 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{invitations, store};
-use crate::features::accounts::{AdminError, By, Departure, Extension};
+use crate::features::accounts::{AdminError, By, Departure, Entries, Extension};
 use crate::features::audit::Kind;
 use crate::platform::access::OrganizationRole;
 use crate::platform::db::Db;
@@ -15,19 +15,19 @@ use crate::platform::rfc3339;
 
 pub(crate) const EXTENSION: Extension = Extension {
     name: "organizations",
-    export: |db, user| Box::pin(export(db, user)),
+    export: |db, user, _after| Box::pin(export(db, user)),
     leave: Some(|departure| Box::pin(leave(departure))),
     leftovers: |db, user, until| Box::pin(leftovers(db, user, until)),
     drop: |departure, until| Box::pin(drop_leftovers(departure, until)),
 };
 
-async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
+async fn export(db: &Db, user: UserId) -> Result<Entries, DbErr> {
     let memberships = store::list_with_times(db.reader(), user).await?;
     let membership = |(id, name, role, since): (_, _, OrganizationRole, _)| {
         let (id, name): (OrganizationId, String) = (id, name);
         json!({ "id": id, "name": name, "role": role.as_str(), "memberSince": rfc3339::text(since) })
     };
-    Ok(memberships.into_iter().map(membership).collect())
+    Ok(Entries { entries: memberships.into_iter().map(membership).collect(), next: None })
 }
 
 async fn leftovers(db: &Db, user: UserId, until: DateTime<Utc>) -> Result<Vec<String>, DbErr> {

@@ -305,7 +305,7 @@ impl Sessions {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
-        store::forget_devices(txn, user, FAILURES_OF_SESSION_MAX).await?;
+        proofs::store::forget_devices(txn, user, FAILURES_OF_SESSION_MAX).await?;
         store::end_all(txn, user, None, reason, now).await
     }
 

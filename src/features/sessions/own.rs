@@ -70,6 +70,18 @@ impl Sessions {
         store::is_own(txn, viewer.session_id, viewer.user.id).await
     }
 
+    /// Whether a session of an active user still lives.
+    pub(crate) async fn lives(
+        &self,
+        db: &impl ConnectionTrait,
+        session: SessionId,
+        user: UserId,
+    ) -> Result<bool, DbErr> {
+        let now = self.clock.now();
+        let viewer = read_viewer(db, session, user).await?;
+        Ok(viewer.is_some_and(|viewer| now < viewer.session_expires_at))
+    }
+
     /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they
     /// had, or moved. `None` when their session is over.
     pub(crate) async fn look_again(

@@ -3,10 +3,12 @@
 //! Such callers are not strangers: what strangers guess does not hold them up, and what they guess is
 //! counted for the session. Too many end it, and make its device unknown (BF-11).
 
+pub(super) mod store;
+
 use sea_orm::DbErr;
 
 use super::device_token::DeviceToken;
-use super::{EndReason, Sessions, store};
+use super::{EndReason, Sessions};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::Client;
 use crate::platform::id::{SessionId, UserId};
@@ -47,10 +49,10 @@ impl Sessions {
         user: UserId,
     ) -> Result<(), DbErr> {
         let txn = self.db.begin().await?;
-        store::lock_user(&txn, user).await?;
+        super::store::lock_user(&txn, user).await?;
         let is_last = store::count_failed_proof(&txn, session, FAILURES_MAX).await?;
         let now = self.clock.now();
-        if is_last && store::end(&txn, session, EndReason::TooManyFailures, now).await? {
+        if is_last && super::store::end(&txn, session, EndReason::TooManyFailures, now).await? {
             let event = Event {
                 kind: Kind::SessionEndedByFailures,
                 actor: Actor::Unknown,

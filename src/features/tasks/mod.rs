@@ -9,10 +9,12 @@ mod store;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
-use serde_json::{Value, json};
-use tokio::task::yield_now;
+use serde_json::json;
+use uuid::Uuid;
 
-use crate::features::accounts::{Accounts, EXPORT_ENTRIES_MAX, Extension};
+use crate::features::accounts::{
+    Accounts, AdminError, Departure, EXPORT_PAGE_SIZE, Entries, Extension,
+};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{Client, Permission, Viewer};
 use crate::platform::db::{Db, DbFailure, Transaction};
@@ -295,39 +297,39 @@ impl Tasks {
 /// Tasks are in the export of whose they are, and go with them by their foreign key.
 pub(crate) const EXTENSION: Extension = Extension {
     name: "tasks",
-    export: |db, user| Box::pin(export(db, user)),
+    export: |db, user, after| Box::pin(export(db, user, after)),
     leave: None,
-    leftovers: |db, user, until| Box::pin(store::list_titles_until(db, user, until)),
-    drop: |departure, until| {
-        Box::pin(
-            async move { Ok(store::delete_until(departure.txn, departure.user, until).await?) },
-        )
-    },
+    leftovers: |db, user, until| Box::pin(leftovers(db, user, until)),
+    drop: |departure, until| Box::pin(drop_leftovers(departure, until)),
 };
 
-async fn export(db: &Db, user: UserId) -> Result<Value, DbErr> {
-    let mut part = Part { after: None, before: None, size: 500, from_end: false };
-    let mut exported = Vec::new();
-    loop {
-        let of = Of::User(user);
-        let rows = store::list(db.reader(), Scope::Everywhere(user), of, part).await?;
-        let page = Page::of(rows, part);
-        part.after = page.rows.last().map(|task| task.id.0);
-        exported.extend(page.rows.into_iter().map(|task| {
-            json!({
-                "id": task.id,
-                "organization": task.organization,
-                "title": task.title,
-                "isDone": task.is_done,
-                "createdAt": rfc3339::text(task.created_at),
-                "updatedAt": rfc3339::text(task.updated_at),
-            })
-        }));
-        if !page.has_more || exported.len() >= EXPORT_ENTRIES_MAX {
-            return Ok(exported.into());
-        }
-        yield_now().await;
-    }
+async fn leftovers(db: &Db, user: UserId, until: DateTime<Utc>) -> Result<Vec<String>, DbErr> {
+    store::list_titles_until(db.reader(), Scope::Everywhere(user), until).await
+}
+
+async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Result<(), AdminError> {
+    let scope = Scope::Everywhere(departure.user);
+    Ok(store::delete_until(departure.txn, scope, until).await?)
+}
+
+async fn export(db: &Db, user: UserId, after: Option<Uuid>) -> Result<Entries, DbErr> {
+    let part = Part { after, before: None, size: EXPORT_PAGE_SIZE, from_end: false };
+    let of = Of::User(user);
+    let rows = store::list(db.reader(), Scope::Everywhere(user), of, part).await?;
+    let page = Page::of(rows, part);
+    let last = page.rows.last().map(|task| task.id.0);
+    let entry = |task: Task| {
+        json!({
+            "id": task.id,
+            "organization": task.organization,
+            "title": task.title,
+            "isDone": task.is_done,
+            "createdAt": rfc3339::text(task.created_at),
+            "updatedAt": rfc3339::text(task.updated_at),
+        })
+    };
+    let entries = page.rows.into_iter().map(entry).collect();
+    Ok(Entries { entries, next: last.filter(|_| page.has_more) })
 }
 
 fn parse_title(text: &str) -> Result<String, TaskError> {

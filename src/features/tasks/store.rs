@@ -12,7 +12,6 @@ use sea_orm::{
 use super::{Of, Scope, Task};
 use crate::entity::task;
 use crate::features::accounts::LEFTOVERS_MAX;
-use crate::platform::db::Db;
 use crate::platform::id::{OrganizationId, TaskId, UserId};
 use crate::platform::page::Part;
 
@@ -76,32 +75,31 @@ pub(super) async fn delete(
     Ok(delete.filter(task::COLUMN.id.eq(id)).exec(txn).await?.rows_affected == 1)
 }
 
-/// The titles of the first tasks that a user made no later than `until`.
+/// The titles of the first tasks that were made no later than `until`.
 pub(super) async fn list_titles_until(
-    db: &Db,
-    user: UserId,
+    db: &impl ConnectionTrait,
+    scope: Scope,
     until: DateTime<Utc>,
 ) -> Result<Vec<String>, DbErr> {
-    task::Entity::find()
+    within(scope)
         .select_only()
         .column(task::Column::Title)
-        .filter(task::COLUMN.owner_id.eq(user))
         .filter(task::COLUMN.created_at.lte(until))
         .order_by_asc(task::Column::Id)
         .limit(LEFTOVERS_MAX)
         .into_tuple()
-        .all(db.reader())
+        .all(db)
         .await
 }
 
-/// Deletes the tasks that a user made no later than `until`.
+/// Deletes the tasks that were made no later than `until`.
 pub(super) async fn delete_until(
     txn: &impl ConnectionTrait,
-    user: UserId,
+    scope: Scope,
     until: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     task::Entity::delete_many()
-        .filter(task::COLUMN.owner_id.eq(user))
+        .filter(condition(scope))
         .filter(task::COLUMN.created_at.lte(until))
         .exec(txn)
         .await?;

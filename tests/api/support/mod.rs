@@ -216,6 +216,24 @@ impl TestApp {
         self.call(&query, json!({}), None).await
     }
 
+    /// All that is kept of a user, as they fetch it.
+    pub(crate) async fn export(&self, user: &SignedIn) -> Value {
+        let call = "exportMyData { url ticket expiresIn }";
+        let issued = self.mutate(user, call).await.data()["exportMyData"].take();
+        assert_eq!(
+            (issued["expiresIn"].as_u64(), issued["url"].as_str().unwrap().ends_with("/export")),
+            (Some(60), true)
+        );
+        let fetched = self.fetch_export(issued["ticket"].as_str().unwrap()).await;
+        assert_eq!(fetched.status, 200, "{}", fetched.text);
+        fetched.json()
+    }
+
+    pub(crate) async fn fetch_export(&self, ticket: &str) -> Reply {
+        let request = Request::get("/export").header("authorization", format!("Bearer {ticket}"));
+        send(&self.app, request.body(Body::empty()).unwrap()).await
+    }
+
     pub(crate) async fn refresh(&self, token: &str) -> Reply {
         refresh(&self.app, token).await
     }

@@ -1,11 +1,11 @@
 //! What people do with their own account, and how they are invited, in the schema.
 
-use async_graphql::{Context, InputObject, Json, MaybeUndefined, Object};
+use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::User;
 use crate::features::accounts::{
     ADDRESS_LIMITS, Accounts, AddressError, By, EXPORT_LIMITS, ExportError, INVITATION_LIMITS,
-    Invitee, ProfileError,
+    Invitee, ProfileError, TICKET_TTL_SECONDS,
 };
 use crate::features::links::{self, LinkError, LinkToken};
 use crate::features::login::graphql::AuthPayload;
@@ -34,6 +34,20 @@ pub(crate) struct AcceptInvitationInput {
     /// At most 100 characters.
     full_name: Option<String>,
 }
+
+/// Where the caller's data is fetched.
+#[derive(SimpleObject)]
+pub(crate) struct DataExport {
+    /// To be fetched by GET: one JSON object, of any size.
+    url: String,
+    /// To be sent with that as `Authorization: Bearer …`, and nowhere else.
+    ticket: String,
+    /// Seconds until the ticket expires. A transfer that has begun goes on.
+    expires_in: u32,
+}
+
+/// Where the server is reached.
+pub(crate) struct PublicUrl(pub(crate) String);
 
 #[derive(Default)]
 pub(crate) struct OwnAccountMutation;
@@ -125,18 +139,20 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// All that is kept of the caller: account, sessions and security events, at most 5,000 entries of a
-    /// kind; `incomplete` names those that reach it. A sign-in of the last five minutes is needed.
-    /// Requires a signed-in caller.
+    /// Lets the caller fetch all that is kept of them, from now on for a minute: account, sessions,
+    /// security events, organizations and tasks. A sign-in of the last five minutes is needed. Requires a
+    /// signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
         directive = limit::apply(&EXPORT_LIMITS[0])
     )]
-    async fn export_my_data(&self, ctx: &Context<'_>) -> Result<Json<serde_json::Value>> {
+    async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
-        Ok(Json(accounts.export(ctx.client(), ctx.viewer()?).await?))
+        let ticket = accounts.issue_export(ctx.client(), ctx.viewer()?).await?;
+        let url = format!("{}/export", ctx.service::<PublicUrl>().0);
+        Ok(DataExport { url, ticket, expires_in: TICKET_TTL_SECONDS })
     }
 }
 
@@ -189,6 +205,7 @@ impl From<ExportError> for ApiError {
         match error {
             ExportError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             ExportError::Limited(limited) => limited.into(),
+            ExportError::Crypto(cause) => Self::internal(cause),
             ExportError::Db(cause) => Self::database(cause),
         }
     }

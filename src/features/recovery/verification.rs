@@ -1,0 +1,181 @@
+//! What a link to verify an address does, and for whom.
+
+use crate::features::accounts::identity::{Email, Identifier};
+use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
+use crate::features::audit::{self, Kind};
+use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
+use crate::platform::access::{Client, Viewer};
+use crate::platform::id::UserId;
+use crate::platform::invalid::{Invalid, Reason};
+use crate::platform::limits::Subject;
+use crate::platform::mail::{self, Letter};
+use crate::platform::passwords::hash::{PasswordHash, Verdict};
+use crate::platform::passwords::policy::Password;
+
+use super::{Recovery, RecoveryError, VERIFICATION_LIMITS, asked, done, lock_addressee, store};
+
+/// What shows whose an account is, beside the link.
+#[derive(Clone, Copy)]
+pub(crate) struct Claim<'a> {
+    /// The caller, if they are signed in.
+    pub(crate) viewer: Option<&'a Viewer>,
+    /// The password that the account, or the registration, has.
+    pub(crate) password: Option<&'a Password>,
+    /// Another one, for who has not chosen that.
+    pub(crate) new_password: Option<&'a str>,
+    /// Another username for a registration.
+    pub(crate) username: Option<&'a str>,
+}
+
+impl Recovery {
+    /// Mails an address whose account, or registration, waits for its proof another link.
+    pub(crate) async fn request_verification(
+        &self,
+        client: &Client,
+        email: &str,
+    ) -> Result<(), RecoveryError> {
+        let email =
+            Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
+        let subject = Subject::of(client).about(email.key());
+        self.accounts.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
+        self.accounts.db.retry(|| self.write_verification(client, &email)).await
+    }
+
+    async fn write_verification(
+        &self,
+        client: &Client,
+        email: &Email,
+    ) -> Result<(), RecoveryError> {
+        let now = self.accounts.clock.now();
+        let txn = self.accounts.db.begin().await?;
+        let owner = Accounts::identified(&txn, &Identifier::Email(email.key().to_owned())).await?;
+        let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
+        let owner = Accounts::lock(&txn, id).await?;
+        let renewed = links::renew(&txn, now, email.key()).await?;
+        let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
+        let new = New {
+            purpose: if waiting.is_some() { Purpose::Verification } else { Purpose::Nothing },
+            user: waiting.map(|user| user.id),
+            email_key: email.key(),
+        };
+        let token = links::issue(&txn, now, new, None::<&()>).await?;
+        if let Some(user) = waiting {
+            let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
+            self.accounts.outbox.write(&txn, now, letter.with(token.expose())).await?;
+        } else if let Some((found, token)) = renewed {
+            let pending: PendingAccount = found.details()?;
+            let letter = verification(&pending, client, token.expose());
+            self.accounts.outbox.write(&txn, now, letter).await?;
+        } else {
+            let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
+            self.accounts.outbox.pretend(&txn, now, letter).await?;
+        }
+        let target = waiting.map(|user| user.id);
+        audit::record(&txn, now, asked(Kind::VerificationRequested, target, client)).await?;
+        Ok(txn.commit().await?)
+    }
+
+    /// Does what a link to verify an address is for: makes the account that was waiting for it, or marks
+    /// the address of an account as its owner's, or gives an account the address. Whose account it is, the
+    /// claim says.
+    pub(crate) async fn verify(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        claim: Claim<'_>,
+    ) -> Result<(), RecoveryError> {
+        let verify = self.verify_admitted(client, token, claim);
+        self.accounts.link_gate().admit(client, token, verify).await
+    }
+
+    async fn verify_admitted(
+        &self,
+        client: &Client,
+        token: Option<&LinkToken>,
+        claim: Claim<'_>,
+    ) -> Result<(), RecoveryError> {
+        let purposes = [Purpose::Registration, Purpose::Verification, Purpose::EmailChange];
+        let now = self.accounts.clock.now();
+        let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
+        match (found.purpose, found.user) {
+            (Purpose::Registration, _) => self.verify_registration(client, &found, claim).await,
+            (Purpose::EmailChange, Some(id)) => {
+                self.check_claim(id, claim).await?.ok_or_else(password_required)?;
+                Ok(self.accounts.complete_email_change(client, &found).await?)
+            }
+            (_, Some(id)) => match (self.check_claim(id, claim).await?, claim.new_password) {
+                (Some(()), _) => {
+                    let verify = || self.verify_once(client, &found, id);
+                    let outcome = self.accounts.db.retry(verify).await;
+                    self.accounts.sessions.forget(id);
+                    outcome
+                }
+                (None, Some(new)) => self.give_password(client, &found, id, new).await,
+                (None, None) => Err(password_required()),
+            },
+            (_, None) => Err(LinkError::Invalid.into()),
+        }
+    }
+
+    async fn verify_registration(
+        &self,
+        client: &Client,
+        found: &Found,
+        claim: Claim<'_>,
+    ) -> Result<(), RecoveryError> {
+        let pending: PendingAccount = found.details()?;
+        let choice = match (claim.password, claim.new_password) {
+            (Some(password), _) => {
+                self.check_password(password, pending.password_hash()).await?;
+                Choice::AsTyped { username: claim.username }
+            }
+            (None, Some(password)) => Choice::Anew { username: claim.username, password },
+            (None, None) => return Err(password_required()),
+        };
+        self.accounts.complete_registration(client, found, pending, choice).await?;
+        Ok(())
+    }
+
+    /// Whether the account is the caller's, by a session of it or by its password; `None` where neither is
+    /// given.
+    async fn check_claim(&self, id: UserId, claim: Claim<'_>) -> Result<Option<()>, RecoveryError> {
+        if claim.viewer.is_some_and(|viewer| viewer.user.id == id) {
+            return Ok(Some(()));
+        }
+        let Some(password) = claim.password else { return Ok(None) };
+        let hash = store::find_password(self.accounts.db.reader(), id).await?;
+        self.check_password(password, hash.ok_or(LinkError::Invalid)?).await.map(Some)
+    }
+
+    async fn check_password(
+        &self,
+        password: &Password,
+        hash: PasswordHash,
+    ) -> Result<(), RecoveryError> {
+        match self.accounts.hasher.verify(password, Some(&hash)).await? {
+            Verdict::Right | Verdict::RightButOutdated => Ok(()),
+            Verdict::Wrong => Err(RecoveryError::WrongPassword),
+        }
+    }
+
+    async fn verify_once(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+    ) -> Result<(), RecoveryError> {
+        let txn = self.accounts.db.begin().await?;
+        lock_addressee(&txn, found, id).await?;
+        let now = self.accounts.clock.now();
+        links::take(&txn, found.id, now).await?;
+        store::verify_email(&txn, id, now).await?;
+        audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
+        Ok(txn.commit().await?)
+    }
+}
+
+/// Of the reader of a mail is known that the address is theirs, and not yet that the account is.
+fn password_required() -> RecoveryError {
+    let message = "Enter the password of this account, or choose another if you did not choose it";
+    RecoveryError::Invalid(Invalid::new(Reason::Required, message).at("password"))
+}

@@ -1,0 +1,54 @@
+//! What a mutation of a signed-in caller passes before it runs.
+
+use async_graphql::parser::types::Selection;
+
+use crate::app::App;
+use crate::graphql::budget::BUDGET;
+use crate::graphql::document::Scanned;
+use crate::graphql::error::ApiError;
+use crate::graphql::lanes::{Turn, Writer};
+use crate::graphql::policy::Policy;
+use crate::platform::access::{self, Authentication, Client, Refused};
+use crate::platform::limits::Subject;
+use crate::platform::metrics::Operation;
+use crate::platform::threads::NoThread;
+
+/// Has a mutation counted under what its caller may change, and waits for its turn. Anything else passes.
+pub(super) async fn admit<'a>(
+    app: &'a App,
+    client: &Client,
+    authentication: &Authentication,
+    scanned: &Scanned,
+) -> Result<Result<Option<Turn<'a>>, ApiError>, NoThread> {
+    let viewer = match authentication {
+        Authentication::Viewer(viewer) if scanned.operation == Operation::Mutation => viewer,
+        Authentication::Viewer(_) | Authentication::Anonymous(_) => return Ok(Ok(None)),
+    };
+    let fields = scanned.document.operations.iter().flat_map(|(_, operation)| {
+        let items = operation.node.selection_set.node.items.iter();
+        items.filter_map(|item| match &item.node {
+            Selection::Field(field) => Some(field.node.name.node.as_str()),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+        })
+    });
+    let policy = app.schema.data::<Policy>();
+    let count = policy.map_or(0, |policy| policy.count_budgeted(fields));
+    if count == 0 {
+        return app
+            .lanes
+            .writers
+            .turn(Writer::Defender(viewer.session_id))
+            .await
+            .map(|turn| Ok(Some(turn)));
+    }
+    let subject = Subject::of(client).by(viewer.user.id.0);
+    match app.accounts.limits.admit_times(&BUDGET, subject, count).await {
+        Ok(admission) => admission.succeeded().await,
+        Err(limited) => {
+            let refusal = access::Refusal { refused: Refused::Rate, target: None };
+            app.refusals.tell(refusal, Some(viewer), client);
+            return Ok(Err(limited.into()));
+        }
+    }
+    app.lanes.writers.turn(Writer::Account(viewer.user.id)).await.map(|turn| Ok(Some(turn)))
+}
