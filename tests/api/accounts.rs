@@ -121,8 +121,20 @@ async fn registration_cannot_carry_a_role() {
 #[tokio::test]
 async fn reserved_names_are_not_registered() {
     let app = TestApp::start().await;
-    let reply = app.try_register("Admin", "a@example.com", PASSWORD).await;
-    assert_eq!(reply.extension("fields")[0]["code"], "RESERVED");
+    for name in ["Admin", "4dm1n-team", "acme.support", "S3curity", "port_cullis", "LocaIhost"] {
+        let reply = app.try_register(name, "a@example.com", PASSWORD).await;
+        let field = &reply.extension("fields")[0];
+        assert_eq!(
+            (reply.code(), &field["path"], &field["code"]),
+            ("BAD_USER_INPUT".into(), &json!("input.username"), &json!("RESERVED")),
+            "{name}"
+        );
+    }
+    let file = app.database.folder.path().join("password");
+    std::fs::write(&file, PASSWORD).unwrap();
+    let file = format!("--password-file={}", file.display());
+    let create = ["admin", "create", "--username=admin-team", "--email=a@example.com", &file];
+    app.cli(&create).await.printed();
 }
 
 #[tokio::test]

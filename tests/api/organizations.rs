@@ -67,6 +67,15 @@ async fn an_organization_is_made_joined_listed_and_deleted() {
         assert_eq!(reply.code(), "BAD_USER_INPUT", "{wrong}");
         assert_eq!(reply.extension("fields")[0]["path"], "input.name");
     }
+    for reserved in ["Acme Support", "Sеcurity", "localhost", "The Admins"] {
+        let create = format!("createOrganization(input: {{ name: \"{reserved}\" }}) {{ id }}");
+        for call in [create, rename(reserved)] {
+            let reply = it.app.mutate(&it.admin, &call).await;
+            let field = &reply.extension("fields")[0];
+            let expected = (&json!("input.name"), &json!("RESERVED"));
+            assert_eq!((&field["path"], &field["code"]), expected, "{reserved}");
+        }
+    }
     it.app
         .mutate(&it.owner, &format!("deleteOrganization(id: \"{}\")", it.organization))
         .await

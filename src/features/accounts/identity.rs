@@ -40,43 +40,6 @@ const FULL_NAME_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "Use at most 1
 const FULL_NAME_MALFORMED: Invalid =
     Invalid::new(Reason::InvalidFormat, "Leave out line breaks and invisible characters.");
 
-/// Names under which an account could pass for the service or its staff, or take one of its
-/// mailboxes.
-const RESERVED: [&str; 32] = [
-    "abuse",
-    "account",
-    "admin",
-    "administrator",
-    "anonymous",
-    "api",
-    "auth",
-    "billing",
-    "everyone",
-    "graphql",
-    "guest",
-    "help",
-    "hostmaster",
-    "login",
-    "moderator",
-    "nobody",
-    "noreply",
-    "no-reply",
-    "null",
-    "official",
-    "operator",
-    "owner",
-    "portcullis",
-    "postmaster",
-    "root",
-    "security",
-    "staff",
-    "superuser",
-    "support",
-    "sysadmin",
-    "system",
-    "webmaster",
-];
-
 /// The name an account signs in with. It never holds an `@`, so it is never taken for an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Username {
@@ -100,11 +63,6 @@ impl Username {
             return Err(USERNAME_MALFORMED);
         }
         Ok(Self { typed: text.to_owned(), key: text.to_ascii_lowercase() })
-    }
-
-    /// Whether strangers may not take this name. An operator may, so parsing does not refuse it.
-    pub(crate) fn is_reserved(&self) -> bool {
-        RESERVED.contains(&self.key())
     }
 
     /// The name as its owner writes it.

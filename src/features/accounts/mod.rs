@@ -21,6 +21,7 @@ mod operator;
 mod pending;
 mod profile;
 mod registration;
+pub(crate) mod reserved;
 mod store;
 
 use std::sync::Arc;

@@ -130,7 +130,7 @@ impl Accounts {
             return Err(CreateError::Closed);
         }
         let parts = match choice {
-            Choice::AsTyped { username } => as_typed(pending, username)?,
+            Choice::AsTyped { username } => self.as_typed(pending, username)?,
             Choice::Anew { username, password } => self.anew(&pending, username, password).await?,
         };
         let made = self.db.retry(|| self.complete_once(client, found, &parts)).await;
@@ -160,7 +160,7 @@ impl Accounts {
         let username_typed = username.unwrap_or_default();
         let identity =
             Identity { username: username_typed, email: &pending.email, host: &self.host };
-        let username = username.ok_or(required).and_then(public_username);
+        let username = username.ok_or(required).and_then(|name| self.public_username(name));
         let password = Password::parse(password)
             .and_then(|password| self.policy.check(&password, &identity).map(|()| password));
         let (username, password) = match (username, password) {
@@ -177,6 +177,29 @@ impl Accounts {
             full_name: None,
             password_hash: self.hasher.hash(&password).await?,
         })
+    }
+
+    fn as_typed(
+        &self,
+        pending: PendingAccount,
+        username: Option<&str>,
+    ) -> Result<Parts, CreateError> {
+        let username = match username {
+            Some(username) => self.public_username(username),
+            None => Username::parse(&pending.username),
+        };
+        let username = username.map_err(|invalid| vec![invalid.at("username")]);
+        Ok(Parts {
+            username: username.map_err(CreateError::Invalid)?,
+            email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
+            full_name: FullName::parse(pending.full_name.as_deref().unwrap_or_default())
+                .map_err(|_| CreateError::InvalidToken)?,
+            password_hash: PasswordHash::from(pending.password_hash),
+        })
+    }
+
+    fn public_username(&self, text: &str) -> Result<Username, Invalid> {
+        Username::parse(text).and_then(|username| Naming::Public.allow(username, &self.host))
     }
 
     async fn complete_once(
@@ -215,24 +238,6 @@ impl Accounts {
         txn.commit().await?;
         Ok(user)
     }
-}
-
-fn public_username(text: &str) -> Result<Username, Invalid> {
-    Username::parse(text).and_then(|username| Naming::Public.allow(username))
-}
-
-fn as_typed(pending: PendingAccount, username: Option<&str>) -> Result<Parts, CreateError> {
-    let username = match username {
-        Some(username) => public_username(username),
-        None => Username::parse(&pending.username),
-    };
-    Ok(Parts {
-        username: username.map_err(|invalid| CreateError::Invalid(vec![invalid.at("username")]))?,
-        email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
-        full_name: FullName::parse(pending.full_name.as_deref().unwrap_or_default())
-            .map_err(|_| CreateError::InvalidToken)?,
-        password_hash: PasswordHash::from(pending.password_hash),
-    })
 }
 
 /// The mail that a registration waits for.

@@ -7,6 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Username};
+use super::reserved::{RESERVED, is_reserved};
 use super::store::Taken;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
@@ -15,7 +16,7 @@ use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Role, User};
 use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
-use crate::platform::invalid::{Invalid, Reason};
+use crate::platform::invalid::Invalid;
 use crate::platform::limits::{By, Counts, Limit, Subject};
 use crate::platform::mail::{self, Letter};
 use crate::platform::passwords::hash::PasswordHash;
@@ -279,7 +280,7 @@ impl Accounts {
         naming: Naming,
     ) -> Result<Accepted, CreateError> {
         let username = Username::parse(new.username)
-            .and_then(|username| naming.allow(username))
+            .and_then(|username| naming.allow(username, &self.host))
             .map_err(|invalid| invalid.at("input.username"));
         let email = Email::parse(new.email).map_err(|invalid| invalid.at("input.email"));
         let full_name = FullName::parse(new.full_name.unwrap_or_default())
@@ -323,11 +324,9 @@ pub(super) enum Naming {
 }
 
 impl Naming {
-    pub(super) fn allow(self, username: Username) -> Result<Username, Invalid> {
+    pub(super) fn allow(self, username: Username, host: &str) -> Result<Username, Invalid> {
         match self {
-            Self::Public if username.is_reserved() => {
-                Err(Invalid::new(Reason::Reserved, "This username is reserved"))
-            }
+            Self::Public if is_reserved(username.as_str(), host) => Err(RESERVED),
             Self::Public | Self::Operator => Ok(username),
         }
     }

@@ -261,14 +261,14 @@ async fn invitations(
 /// What an organization is to be.
 #[derive(InputObject)]
 pub(crate) struct CreateOrganizationInput {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters. Names that could be taken for the service or its staff are reserved.
     name: String,
 }
 
 /// What an organization is to become.
 #[derive(InputObject)]
 pub(crate) struct UpdateOrganizationInput {
-    /// 1 to 100 characters.
+    /// 1 to 100 characters. Names that could be taken for the service or its staff are reserved.
     name: String,
 }
 

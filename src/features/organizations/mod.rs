@@ -28,6 +28,7 @@ pub(crate) use self::invitations::{INVITE_LIMITS, Invitation, RECIPIENT_LIMITS};
 pub(crate) use self::members::{Member, Profile};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;
+use crate::features::accounts::reserved::{RESERVED, is_reserved};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::platform::access::{ActiveOrganization, Client, OrganizationRole, User, Viewer};
 use crate::platform::db::Transaction;
@@ -70,7 +71,7 @@ impl Organizations {
         viewer: &Viewer,
         name: &str,
     ) -> Result<OwnOrganization, OrganizationError> {
-        let name = parse_name(name)?;
+        let name = self.parse_name(name)?;
         self.accounts.db.retry(|| self.create_once(client, viewer, &name)).await
     }
 
@@ -109,7 +110,7 @@ impl Organizations {
         id: OrganizationId,
         name: &str,
     ) -> Result<OwnOrganization, OrganizationError> {
-        let name = parse_name(name)?;
+        let name = self.parse_name(name)?;
         self.accounts.db.retry(|| self.rename_once(client, viewer, id, &name)).await
     }
 
@@ -165,6 +166,16 @@ impl Organizations {
         Ok(users)
     }
 
+    /// No name is one that looks like the service's: mail and invitations would speak in it.
+    fn parse_name(&self, text: &str) -> Result<FullName, OrganizationError> {
+        let name = FullName::parse(text).and_then(|name| name.ok_or(NAME_TOO_SHORT));
+        let name = name.and_then(|name| match is_reserved(name.as_str(), &self.accounts.host) {
+            true => Err(RESERVED),
+            false => Ok(name),
+        });
+        name.map_err(|invalid| OrganizationError::Invalid(invalid.at("input.name")))
+    }
+
     /// Locks the caller's row, if their session still lives.
     async fn lock_caller(
         &self,
@@ -191,11 +202,6 @@ impl Organizations {
         }
         Ok(own)
     }
-}
-
-fn parse_name(text: &str) -> Result<FullName, OrganizationError> {
-    let name = FullName::parse(text).and_then(|name| name.ok_or(NAME_TOO_SHORT));
-    name.map_err(|invalid| OrganizationError::Invalid(invalid.at("input.name")))
 }
 
 /// What a member did to an organization, if to any.

@@ -53,22 +53,6 @@ fn a_username_is_kept_as_typed_and_compared_in_lower_case() {
 }
 
 #[test]
-fn reserved_usernames_parse_but_are_told_apart() {
-    for (text, expected) in
-        [("admin", true), ("Root", true), ("NO-REPLY", true), ("admin1", false), ("alice", false)]
-    {
-        assert_eq!(Username::parse(text).map(|name| name.is_reserved()), Ok(expected), "{text}");
-    }
-}
-
-#[test]
-fn every_reserved_name_is_a_canonical_username() {
-    for name in RESERVED {
-        assert_eq!(username(name).as_deref(), Ok(name));
-    }
-}
-
-#[test]
 fn an_address_keeps_what_was_typed_and_is_compared_in_lower_case() {
     let parsed = Email::parse(" Al.Ice+tag@EXAMPLE.com \n")
         .map(|email| (email.as_typed().to_owned(), email.key));
