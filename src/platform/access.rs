@@ -106,6 +106,14 @@ pub(crate) struct User {
     pub(crate) grants: Grants,
 }
 
+impl User {
+    /// What strangers are told that a user is called. Until an address is proven it is all that is
+    /// known of its owner, and the username may have been chosen to have it read (RS-12).
+    pub(crate) fn known_as(&self) -> &str {
+        if self.email_verified { &self.username } else { &self.email }
+    }
+}
+
 /// The caller of a request whose bearer token names a live session of an active user.
 ///
 /// Everything here is current data, not what the token says: a demoted admin is a user.

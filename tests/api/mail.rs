@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
 
+use crate::support::organizations::invite;
 use crate::support::{GRACE, LOGIN, PASSWORD, SECOND, TestApp, send, skip};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -64,8 +65,9 @@ async fn a_reused_refresh_token_is_told_by_mail_once() {
         "To: alice@example.com",
         "Subject: One of your devices was signed out",
         "Auto-Submitted: auto-generated",
-        "Hello alice,",
-        "<p>Hello alice,</p>",
+        // Nobody has shown that the address is theirs.
+        "Hello alice@example.com,",
+        "<p>Hello alice@example.com,</p>",
     ] {
         assert!(mails[0].contains(line), "{line} in {}", mails[0]);
     }
@@ -77,7 +79,39 @@ async fn a_mail_is_in_the_language_of_the_request() {
     registered(&app, "alice").await;
     reuse(&app, "de-CH;q=0.9, en;q=0.8, x", "alice").await;
     app.app.deliver_mail().await.unwrap();
-    assert!(written(&app)[0].contains("Hallo alice,"), "{:?}", written(&app));
+    assert!(written(&app)[0].contains("Hallo alice@example.com,"), "{:?}", written(&app));
+}
+
+#[tokio::test]
+// A joiner is `=E2=80=8C` in quoted-printable text.
+async fn a_name_is_no_link_and_no_greeting_before_its_address_is_proven() {
+    let app = TestApp::start().await;
+    let name = "www.evil.example";
+    let mallory =
+        app.try_register(name, "victim@example.org", PASSWORD).await.signed_in("register");
+    let mail = app.mail("verify-email", "victim@example.org").await;
+    assert!(mail.text.contains("Hello victim@example.org,"), "{}", mail.text);
+    let found = app.mutate(&mallory, "createOrganization(input: { name: \"Acme\" }) { id }").await;
+    let organization = found.data()["createOrganization"]["id"].as_str().unwrap().to_owned();
+    let guest = |guest: &str| invite(&organization, &format!("{guest}@example.net"), "MEMBER");
+    app.mutate(&mallory, &guest("first")).await.data();
+    let before = app.mail("organization-invitation", "first@example.net").await;
+    assert!(
+        before.text.contains("victim@=E2=80=8Cexample.=E2=80=8Corg invites you"),
+        "{}",
+        before.text
+    );
+
+    app.use_link("verifyEmail", &mail.token()).await.data();
+    app.mutate(&mallory, &guest("second")).await.data();
+    let after = app.mail("organization-invitation", "second@example.net").await;
+    assert!(after.text.contains("www.=E2=80=8Cevil.=E2=80=8Cexample invites"), "{}", after.text);
+    let query = "mutation { requestPasswordReset(identifier: \"victim@example.org\") }";
+    app.call(query, json!({}), None).await.data();
+    let greeted = app.mail("password-reset", "victim@example.org").await;
+    assert!(greeted.text.contains("Hello www.=E2=80=8Cevil.=E2=80=8Cexample,"), "{}", greeted.text);
+    let mails = written(&app).concat();
+    assert!(mails.len() > 1_000 && !mails.contains("evil.example"), "{mails}");
 }
 
 #[tokio::test]
@@ -100,7 +134,10 @@ async fn an_account_that_is_shut_and_a_password_that_is_changed_are_told() {
     app.app.deliver_mail().await.unwrap();
 
     let mails = written(&app).concat();
-    assert!(mails.contains("Subject: Nobody can sign in to your account for now"), "{mails}");
+    assert!(
+        mails.contains("Subject: No new device can sign in to your account for now"),
+        "{mails}"
+    );
     assert!(mails.contains("Subject: Your password was changed"), "{mails}");
 }
 

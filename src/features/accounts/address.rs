@@ -13,7 +13,7 @@ use crate::platform::db::{DbFailure, is_unique_violation};
 use crate::platform::id::UserId;
 use crate::platform::invalid::Problem;
 use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
-use crate::platform::mail::{self, Letter};
+use crate::platform::mail::{self, Letter, Recipient};
 use crate::platform::passwords::hash::{HashError, PasswordHash};
 use crate::platform::passwords::policy::Password;
 use crate::platform::secret::{self, CryptoError, base64url};
@@ -135,7 +135,7 @@ impl Accounts {
         let letter = match &owner {
             Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
             None => Letter {
-                to: email.as_typed(),
+                to: Recipient::address(email.as_typed()),
                 ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
             },
         };

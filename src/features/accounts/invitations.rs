@@ -13,7 +13,7 @@ use crate::features::sessions::Tokens;
 use crate::platform::access::{Client, Permission, Role, User, Viewer};
 use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Subject};
-use crate::platform::mail::{self, Letter};
+use crate::platform::mail::{self, Letter, Recipient};
 use crate::platform::passwords::hash::PasswordHash;
 
 /// What keeps an admin's access from being used to write to strangers.
@@ -97,8 +97,8 @@ impl Accounts {
         let letter = Letter {
             kind: mail::Kind::Invitation,
             about: Some(inviter.id),
-            to: email.as_typed(),
-            username: &inviter.username,
+            to: Recipient::address(email.as_typed()),
+            username: inviter.known_as(),
             client,
             token: Some(token.expose()),
             other_address: None,

@@ -20,7 +20,7 @@ use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
 use crate::platform::invalid::{Invalid, Reason};
 use crate::platform::limits::Subject;
-use crate::platform::mail::{self, Letter};
+use crate::platform::mail::{self, Letter, Recipient};
 use crate::platform::passwords::hash::PasswordHash;
 use crate::platform::passwords::policy::{Identity, Password};
 
@@ -249,7 +249,7 @@ pub(crate) fn verification<'a>(
     Letter {
         kind: mail::Kind::VerifyEmail,
         about: None,
-        to: &pending.email,
+        to: Recipient::address(&pending.email),
         username: &pending.username,
         client,
         token: Some(token),

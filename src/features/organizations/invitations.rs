@@ -22,7 +22,7 @@ use crate::platform::access::{Client, OrganizationRole, Viewer};
 use crate::platform::db::Transaction;
 use crate::platform::id::{InvitationId, OrganizationId, UserId};
 use crate::platform::limits::{By, Counts, Limit, Subject};
-use crate::platform::mail::{self, Letter};
+use crate::platform::mail::{self, Letter, Recipient};
 
 /// What keeps a member's access from being used to write to strangers.
 pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {
@@ -199,8 +199,8 @@ impl Organizations {
         let letter = Letter {
             kind: mail::Kind::OrganizationInvitation,
             about: Some(viewer.user.id),
-            to: &invitation.email,
-            username: &viewer.user.username,
+            to: Recipient::address(&invitation.email),
+            username: viewer.user.known_as(),
             client,
             token: Some(token.expose()),
             other_address: None,

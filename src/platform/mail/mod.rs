@@ -51,7 +51,7 @@ macro_rules! kinds {
 kinds! {
     /// The account is no more.
     AccountDeleted = "account-deleted";
-    /// Too many attempts in a row have failed: the password no longer opens the account.
+    /// Too many attempts in a row have failed: the password opens the account only on known devices.
     AccountLocked = "account-locked";
     /// Somebody wanted an account with this address, which has one.
     AlreadyRegistered = "already-registered";
@@ -77,15 +77,37 @@ kinds! {
     VerifyEmail = "verify-email";
 }
 
+/// Who gets a mail.
+#[derive(Clone, Copy)]
+pub(crate) struct Recipient<'a> {
+    /// As its owner typed it.
+    address: &'a str,
+    /// What they are greeted by. Until they have shown that the address is theirs, somebody else may have
+    /// chosen the name to have it read, so there is none (RS-12).
+    username: Option<&'a str>,
+}
+
+impl<'a> Recipient<'a> {
+    /// The owner of an account, at its address.
+    fn owner(user: &'a User) -> Self {
+        let username = user.email_verified.then_some(user.username.as_str());
+        Self { address: &user.email, username }
+    }
+
+    /// Whoever has an address that is nobody's yet, as far as this server knows.
+    pub(crate) fn address(address: &'a str) -> Self {
+        Self { address, username: None }
+    }
+}
+
 /// A mail to be written.
 #[derive(Clone, Copy)]
 pub(crate) struct Letter<'a> {
     pub(crate) kind: Kind,
     /// Whose account it is about, where there is one.
     pub(crate) about: Option<UserId>,
-    /// The address, as its owner typed it.
-    pub(crate) to: &'a str,
-    /// Whose account it is about; of an invitation, who invites.
+    pub(crate) to: Recipient<'a>,
+    /// The username of the account it is about; of an invitation, what the inviter is known as.
     pub(crate) username: &'a str,
     /// Whose request it tells of, and in which language.
     pub(crate) client: &'a Client,
@@ -98,15 +120,16 @@ pub(crate) struct Letter<'a> {
 impl<'a> Letter<'a> {
     /// A mail to a user that carries no link.
     pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
-        let (to, username) = (user.email.as_str(), user.username.as_str());
-        let about = Some(user.id);
+        let (about, username) = (Some(user.id), user.username.as_str());
+        let to = Recipient::owner(user);
         Self { kind, about, to, username, client, token: None, other_address: None }
     }
 
     /// One that nobody gets, with a link to nowhere.
     pub(crate) fn to_nobody(kind: Kind, client: &'a Client, token: &'a str) -> Self {
         let (token, other_address) = (Some(token), None);
-        Self { kind, about: None, to: "", username: "", client, token, other_address }
+        let to = Recipient::address("");
+        Self { kind, about: None, to, username: "", client, token, other_address }
     }
 
     /// The same with a link.
@@ -118,6 +141,8 @@ impl<'a> Letter<'a> {
 /// What the text of one mail says beside what all of its kind say.
 #[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
 struct Details {
+    /// The recipient's, if they are greeted by it.
+    greeted_by: Option<String>,
     username: String,
     ip: Option<String>,
     device: Option<String>,
@@ -270,6 +295,7 @@ impl Outbox {
         let id = MailId::new(now);
         let sealed_token = letter.token.map(|token| self.seal(id, token)).transpose()?;
         let details = Details {
+            greeted_by: letter.to.username.map(str::to_owned),
             username: letter.username.to_owned(),
             ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
             // Fixed words: what a client calls itself may be anything, and this goes to strangers.

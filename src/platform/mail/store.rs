@@ -25,7 +25,7 @@ pub(super) async fn insert(
         id: Set(id),
         kind: Set(letter.kind.as_str().to_owned()),
         user_id: Set(letter.about),
-        recipient: Set(letter.to.to_owned()),
+        recipient: Set(letter.to.address.to_owned()),
         language: Set(letter.client.language.as_str().to_owned()),
         details: Set(details),
         created_at: Set(now),
@@ -46,7 +46,7 @@ pub(super) async fn delete_like(
         None => outbox::COLUMN.user_id.is_null(),
     };
     outbox::Entity::delete_many()
-        .filter(outbox::COLUMN.recipient.eq(letter.to))
+        .filter(outbox::COLUMN.recipient.eq(letter.to.address))
         .filter(outbox::COLUMN.kind.eq(letter.kind.as_str()))
         .filter(about)
         .exec(txn)

@@ -8,8 +8,9 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use chrono::DateTime;
-use minijinja::{Environment, value::Serde};
+use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Details, Kind, Pending};
 use crate::platform::access::Language;
@@ -83,7 +84,8 @@ struct Occasion<'a> {
 
 #[derive(Serialize)]
 struct Body<'a> {
-    username: &'a str,
+    name: &'a str,
+    username: Unlinked,
     site: &'a str,
     occasion: String,
     link: &'a str,
@@ -98,10 +100,34 @@ struct Page<'a> {
     link: &'a str,
 }
 
+/// A name that somebody chose, written so that no mail program makes a link of it (RS-12).
+///
+/// A joiner that nobody sees stands behind each sign that links have. Programs end a link there, and with
+/// it no browser takes the name for a host's (UTS #46, CheckJoiners).
+#[derive(Serialize)]
+struct Unlinked(String);
+
+impl From<&str> for Unlinked {
+    fn from(name: &str) -> Self {
+        // The dot of Chinese and Japanese is one in hosts too.
+        let is_sign = |c: char| c.nfkc().any(|c| matches!(c, '.' | '。' | ':' | '/' | '@'));
+        let mut unlinked = String::with_capacity(name.len());
+        for character in name.chars() {
+            unlinked.push(character);
+            if is_sign(character) {
+                unlinked.push('\u{200c}');
+            }
+        }
+        Self(unlinked)
+    }
+}
+
 impl Templates {
     /// The built-in ones, but for those that `folder` has too; each of them can be filled in.
     pub(super) fn load(folder: Option<&Path>, site: &str) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
+        // A template with a name that there is none of is told at the start.
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
         let layout = (LAYOUT, include_str!("templates/layout.html"));
         for &(name, built_in) in [layout].iter().chain(TEXTS) {
             let own = folder.map(|folder| read(folder, name)).transpose()?.flatten();
@@ -135,8 +161,10 @@ impl Templates {
             device: &details.device,
         };
         let occasion = self.fill(&format!("{language}/{OCCASION}"), &occasion)?;
+        let greeted_by = details.greeted_by.as_deref().map(Unlinked::from);
         let body = Body {
-            username: &details.username,
+            name: greeted_by.as_ref().map_or(&mail.recipient, |Unlinked(name)| name),
+            username: Unlinked::from(details.username.as_str()),
             site: &self.site,
             occasion: occasion.trim().to_owned(),
             link: link.unwrap_or_default(),
@@ -190,6 +218,7 @@ fn sample(kind: Kind, language: Language) -> Pending {
 
 fn sample_details() -> Details {
     Details {
+        greeted_by: Some("alice".to_owned()),
         username: "alice".to_owned(),
         ip: Some("192.0.2.7".to_owned()),
         device: Some("Browser".to_owned()),
@@ -212,7 +241,7 @@ mod tests {
         let english = render(&templates, Kind::AccountLocked, Language::English);
         let german = render(&templates, Kind::AccountLocked, Language::German);
 
-        assert_eq!(english.subject, "Nobody can sign in to your account for now");
+        assert_eq!(english.subject, "No new device can sign in to your account for now");
         let occasion = "on 1970-01-01 at 00:00 UTC from 192.0.2.7 (Browser).";
         assert!(english.plain.contains(occasion), "{}", english.plain);
         assert!(german.plain.contains("am 01.01.1970 um 00:00 UTC von 192.0.2.7 (Browser)"));
@@ -233,6 +262,52 @@ mod tests {
     }
 
     #[test]
+    fn names_in_mails_are_no_links_in_text_and_in_html() {
+        let templates = Templates::load(None, "auth.example.com").unwrap();
+        for name in ["www.evil.example", "evil.example", "https://evil.example/x", "a@evil.example"]
+        {
+            let (greeted_by, username) = (Some(name.to_owned()), name.to_owned());
+            let details = Details { greeted_by, username, ..sample_details() };
+            for (kind, language) in Kind::ALL.iter().flat_map(|k| Language::ALL.map(|l| (k, l))) {
+                let mail = sample(*kind, language);
+                let link = Some("https://example.com/link#token");
+                let Text { subject, plain, html } =
+                    templates.render(&mail, &details, link).unwrap();
+                for text in [subject, plain, html] {
+                    assert!(!text.contains("evil.example"), "{kind:?}: {text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_no_link_is_no_host_either() {
+        for name in ["www.evil.example", "evil.example", "evil。example", "evil．example"] {
+            assert!(idna::domain_to_ascii(name).is_ok(), "{name}");
+            let Unlinked(unlinked) = name.into();
+            assert!(idna::domain_to_ascii(&unlinked).is_err(), "{name}");
+            assert!(url::Url::parse(&format!("http://{unlinked}/")).is_err(), "{name}");
+        }
+        let Unlinked(plain) = "Alice O'Brien-Smith_7 王".into();
+        assert_eq!(plain, "Alice O'Brien-Smith_7 王");
+    }
+
+    #[test]
+    fn until_an_address_is_proven_a_mail_greets_by_it() {
+        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let details = Details { greeted_by: None, ..sample_details() };
+        for (kind, greeting) in [
+            (Kind::VerifyEmail, "Hello alice@example.com,"),
+            (Kind::PasswordChanged, "Hello alice@example.com,"),
+        ] {
+            let mail = sample(kind, Language::English);
+            let text = templates.render(&mail, &details, None).unwrap();
+            assert!(text.plain.starts_with(greeting), "{}", text.plain);
+            assert!(text.html.contains(greeting), "{}", text.html);
+        }
+    }
+
+    #[test]
     fn a_folder_replaces_templates_and_a_wrong_one_is_told_at_the_start() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("en")).unwrap();
@@ -245,7 +320,12 @@ mod tests {
             ("Locked", "alice at example.com")
         );
 
-        for wrong in ["Subject: {{ username", "No subject\n\nat all", "Subject: only"] {
+        for wrong in [
+            "Subject: A\n\n{{ nme }}",
+            "Subject: {{ username",
+            "No subject\n\nat all",
+            "Subject: only",
+        ] {
             fs::write(&own, wrong).unwrap();
             let error = Templates::load(Some(folder.path()), "example.com").err().unwrap();
             assert!(error.to_string().contains("en/account-locked.txt"), "{error}");
