@@ -16,7 +16,7 @@ use crate::features::accounts::{
     Accounts, By, CreateError, Filter, Listing, NewAccount, Order, OrderField, SetPasswordError,
     search_key,
 };
-use crate::platform::access::{Client, Role, User};
+use crate::platform::access::{Client, Language, Role, User};
 use crate::platform::clock::Clock;
 
 /// Accounts read at once while listing.
@@ -108,7 +108,8 @@ async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
         Verb::Create { username, email, full_name, password_file, json } => {
             let password = read_password(password_file.as_ref())?;
             let full_name = full_name.as_deref();
-            let new = NewAccount { username, email, password: &password, full_name };
+            let locale = Language::default();
+            let new = NewAccount { username, email, password: &password, full_name, locale };
             create(accounts, &new, *json).await
         }
         Verb::Promote(named) => set_role(accounts, named, Role::Admin).await,

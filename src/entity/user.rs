@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::access::{self, Grants, Role};
+use crate::platform::access::{self, Grants, Language, Role};
 use crate::platform::db::read_by_fields;
 use crate::platform::id::UserId;
 
@@ -31,6 +31,7 @@ pub(crate) struct Model {
     pub(crate) created_at: DateTimeUtc,
     pub(crate) updated_at: DateTimeUtc,
     pub(crate) last_login_at: Option<DateTimeUtc>,
+    pub(crate) locale: Language,
     /// Failed sign-ins since the last good one.
     pub(crate) failed_logins: i32,
     /// When the operator, or its owner by mail, last unlocked the account.
@@ -59,6 +60,7 @@ pub(crate) struct Account {
     created_at: DateTimeUtc,
     updated_at: DateTimeUtc,
     last_login_at: Option<DateTimeUtc>,
+    locale: Language,
     grants: Option<String>,
 }
 
@@ -73,6 +75,7 @@ read_by_fields!(Account {
     created_at,
     updated_at,
     last_login_at,
+    locale,
     grants,
 });
 
@@ -89,6 +92,7 @@ impl From<Account> for access::User {
             created_at: row.created_at,
             updated_at: row.updated_at,
             last_login_at: row.last_login_at,
+            locale: row.locale,
             grants: Grants::parse(row.grants.as_deref()),
         }
     }

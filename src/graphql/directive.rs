@@ -20,6 +20,18 @@ pub(crate) enum Role {
     Admin,
 }
 
+/// A language that mails are written in.
+#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
+#[graphql(remote = "access::Language")]
+pub(crate) enum Locale {
+    /// English.
+    #[graphql(name = "EN")]
+    English,
+    /// German.
+    #[graphql(name = "DE")]
+    German,
+}
+
 /// Something that not every account may do. Roles imply some; others are granted one by one. ADMIN
 /// holds all.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]

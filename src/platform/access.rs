@@ -8,6 +8,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::prelude::StringLen;
 use sea_orm::{DeriveActiveEnum, EnumIter, Iterable};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub(crate) use self::permission::{Grant, Grants, Permission};
@@ -102,6 +103,8 @@ pub(crate) struct User {
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) updated_at: DateTime<Utc>,
     pub(crate) last_login_at: Option<DateTime<Utc>>,
+    /// In which mails to the user are written.
+    pub(crate) locale: Language,
     /// What the user was given beside what their role implies.
     pub(crate) grants: Grants,
 }
@@ -197,7 +200,7 @@ pub(crate) struct Client {
     /// `None` for the command line.
     pub(crate) request_id: Option<Uuid>,
     pub(crate) token_mode: TokenMode,
-    /// In which mails about this request are written.
+    /// In which whoever called is written to, unless they have an account, which has a language.
     pub(crate) language: Language,
 }
 
@@ -213,16 +216,27 @@ impl Client {
 }
 
 /// A language that mails are written in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, Deserialize, Serialize,
+)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub(crate) enum Language {
     #[default]
+    #[sea_orm(string_value = "en")]
+    #[serde(rename = "en")]
     English,
+    #[sea_orm(string_value = "de")]
+    #[serde(rename = "de")]
     German,
 }
 
-impl Language {
-    pub(crate) const ALL: [Self; 2] = [Self::English, Self::German];
+impl FromColumns for Language {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(Self::named)
+    }
+}
 
+impl Language {
     /// Its tag (RFC 5646).
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -234,7 +248,7 @@ impl Language {
     /// The language of a tag, whatever its region.
     pub(crate) fn named(tag: &str) -> Option<Self> {
         let language = tag.split('-').next()?;
-        Self::ALL.into_iter().find(|known| known.as_str().eq_ignore_ascii_case(language))
+        Self::iter().find(|known| known.as_str().eq_ignore_ascii_case(language))
     }
 
     /// The one an `Accept-Language` header likes best (RFC 9110, section 12.5.4), or the default.

@@ -11,7 +11,7 @@ use axum::http::Request;
 use serde_json::json;
 
 use crate::support::organizations::invite;
-use crate::support::{GRACE, LOGIN, PASSWORD, SECOND, TestApp, send, skip};
+use crate::support::{GRACE, LOGIN, PASSWORD, Reply, SECOND, TestApp, send, skip};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -73,13 +73,101 @@ async fn a_reused_refresh_token_is_told_by_mail_once() {
     }
 }
 
+/// A call from a browser that prefers this language.
+async fn say(app: &TestApp, language: &str, query: &str, bearer: &str) -> Reply {
+    let request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("accept-language", language)
+        .header("authorization", format!("Bearer {bearer}"));
+    let request = request.body(Body::from(json!({ "query": query }).to_string())).unwrap();
+    send(&app.app, request).await
+}
+
+/// A registration from a browser that prefers German.
+async fn register_in_german(app: &TestApp, username: &str, more: &str) -> Reply {
+    let call = format!(
+        "mutation {{ register(input: {{ username: \"{username}\", email: \"{username}@example.com\", \
+         password: \"{PASSWORD}\" {more} }}) {{ ... on AuthPayload {{ accessToken refreshToken \
+         user {{ id username locale }} }} }} }}"
+    );
+    let request = Request::post("/graphql")
+        .header("content-type", "application/json")
+        .header("accept-language", "de-CH;q=0.9, en;q=0.8, x");
+    let request = request.body(Body::from(json!({ "query": call }).to_string())).unwrap();
+    send(&app.app, request).await
+}
+
 #[tokio::test]
-async fn a_mail_is_in_the_language_of_the_request() {
+async fn a_mail_is_in_the_language_of_its_recipient() {
     let app = TestApp::start().await;
-    registered(&app, "alice").await;
-    reuse(&app, "de-CH;q=0.9, en;q=0.8, x", "alice").await;
-    app.app.deliver_mail().await.unwrap();
-    assert!(written(&app)[0].contains("Hallo alice@example.com,"), "{:?}", written(&app));
+    let made = register_in_german(&app, "alice", "").await;
+    assert_eq!(made.data()["register"]["user"]["locale"], "DE");
+    let alice = made.signed_in("register");
+    let verify = app.mail("verify-email", "alice@example.com").await;
+    assert!(verify.text.contains("Hallo alice@example.com,"), "{}", verify.text);
+    reuse(&app, "en", "alice").await;
+    let told = app.mail("refresh-token-reused", "alice@example.com").await;
+    assert!(told.text.contains("Hallo alice@example.com,"), "{}", told.text);
+
+    let change =
+        |input: &str| format!("mutation {{ updateProfile(input: {input}) {{ locale fullName }} }}");
+    let changed = app.query(&change("{ locale: EN }"), &alice.access).await.data();
+    assert_eq!(changed["updateProfile"], json!({ "locale": "EN", "fullName": null }));
+    let same = app.query(&change("{ locale: null, fullName: \"A\" }"), &alice.access).await.data();
+    assert_eq!(same["updateProfile"], json!({ "locale": "EN", "fullName": "A" }));
+    let unknown = app.query(&change("{ locale: FR }"), &alice.access).await;
+    assert_eq!(unknown.code(), "GRAPHQL_VALIDATION_FAILED");
+    reuse(&app, "de", "alice").await;
+    let told = app.mail("refresh-token-reused", "alice@example.com").await;
+    assert!(told.text.contains("Hello alice@example.com,"), "{}", told.text);
+    let exported = app.query("mutation { exportMyData }", &alice.access).await.data();
+    assert_eq!(exported["exportMyData"]["account"]["locale"], "en");
+    let me = app.query("{ me { locale } }", &alice.access).await.data();
+    assert_eq!(me["me"]["locale"], "EN");
+}
+
+#[tokio::test]
+async fn who_asks_for_a_language_gets_it_whatever_the_browser_prefers() {
+    let app = TestApp::start_with(&["--require-email-verification=true"]).await;
+    register_in_german(&app, "alice", "locale: EN").await.data();
+    register_in_german(&app, "bob", "").await.data();
+    let mail = app.mail("verify-email", "alice@example.com").await;
+    assert!(mail.text.contains("Hello alice@example.com,"), "{}", mail.text);
+    app.use_link("verifyEmail", &mail.token()).await.data();
+    let mail = app.mail("verify-email", "bob@example.com").await;
+    assert!(mail.text.contains("Hallo bob@example.com,"), "{}", mail.text);
+    app.use_link("verifyEmail", &mail.token()).await.data();
+    assert_eq!(app.count("users WHERE locale = 'en' AND username_key = 'alice'").await, 1);
+    assert_eq!(app.count("users WHERE locale = 'de' AND username_key = 'bob'").await, 1);
+    // Somebody else's registration with the address is told in the language of its owner.
+    let input = json!({ "username": "eve", "email": "bob@example.com", "password": PASSWORD });
+    app.call(
+        "mutation($input: RegisterInput!) { register(input: $input) { __typename } }",
+        json!({ "input": input }),
+        None,
+    )
+    .await
+    .data();
+    let mail = app.mail("already-registered", "bob@example.com").await;
+    assert!(mail.text.contains("Hallo bob,"), "{}", mail.text);
+}
+
+#[tokio::test]
+async fn an_invitation_is_in_the_language_of_the_guest_or_else_of_who_invites() {
+    let app = TestApp::start().await;
+    register_in_german(&app, "berta", "").await.data();
+    let host = app.register("host").await;
+    let found = app.mutate(&host, "createOrganization(input: { name: \"Acme\" }) { id }").await;
+    let organization = found.data()["createOrganization"]["id"].as_str().unwrap().to_owned();
+    for (guest, language, greeting) in
+        [("berta", "en", "Hallo,"), ("stranger", "en", "Hello,"), ("nobody", "de", "Hallo,")]
+    {
+        let guest = format!("{guest}@example.com");
+        let call = format!("mutation {{ {} }}", invite(&organization, &guest, "MEMBER"));
+        say(&app, language, &call, &host.access).await.data();
+        let mail = app.mail("organization-invitation", &guest).await;
+        assert!(mail.text.contains(greeting), "{}", mail.text);
+    }
 }
 
 #[tokio::test]

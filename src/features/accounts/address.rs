@@ -135,7 +135,7 @@ impl Accounts {
         let letter = match &owner {
             Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
             None => Letter {
-                to: Recipient::address(email.as_typed()),
+                to: Recipient::address(email.as_typed(), user.locale),
                 ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
             },
         };

@@ -261,6 +261,7 @@ fn account(user: &User, now: DateTime<Utc>) -> Value {
         "email": user.email,
         "emailVerified": user.email_verified,
         "fullName": user.full_name,
+        "locale": user.locale.as_str(),
         "role": user.role.as_str(),
         "permissionGrants": user.grants.at(now).map(grant).collect::<Vec<_>>(),
         "createdAt": text(user.created_at),

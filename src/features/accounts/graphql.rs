@@ -51,6 +51,8 @@ pub(crate) struct User {
     email_verified: bool,
     /// What the owner wants to be called.
     pub(crate) full_name: Option<String>,
+    /// The language of mails to the user.
+    locale: directive::Locale,
     /// What the user may do.
     role: directive::Role,
     /// Whether the user may sign in.
@@ -82,6 +84,7 @@ impl From<&access::User> for User {
             email: user.email.clone(),
             email_verified: user.email_verified,
             full_name: user.full_name.clone(),
+            locale: user.locale.into(),
             role: user.role.into(),
             is_active: user.is_active,
             created_at: user.created_at.into(),
@@ -114,6 +117,8 @@ pub(crate) struct RegisterInput {
     password: String,
     /// At most 100 characters.
     full_name: Option<String>,
+    /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
+    locale: Option<directive::Locale>,
 }
 
 /// What registration leads to.
@@ -238,6 +243,7 @@ impl AccountMutation {
             email: &input.email,
             password: &input.password,
             full_name: input.full_name.as_deref(),
+            locale: input.locale.map_or(ctx.client().language, Into::into),
         };
         Ok(match ctx.service::<Accounts>().register(ctx.client(), &new).await? {
             Registered::SignedIn(user, tokens) => {

@@ -10,7 +10,7 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Detail, Event, Kind};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
-use crate::platform::access::{Client, Permission, Role, User, Viewer};
+use crate::platform::access::{Client, Language, Permission, Role, User, Viewer};
 use crate::platform::id::UserId;
 use crate::platform::limits::{By, Counts, Limit, Subject};
 use crate::platform::mail::{self, Letter, Recipient};
@@ -39,6 +39,7 @@ pub(crate) struct Invitee<'a> {
     pub(crate) username: &'a str,
     pub(crate) password: &'a str,
     pub(crate) full_name: Option<&'a str>,
+    pub(crate) locale: Language,
 }
 
 impl Accounts {
@@ -97,7 +98,7 @@ impl Accounts {
         let letter = Letter {
             kind: mail::Kind::Invitation,
             about: Some(inviter.id),
-            to: Recipient::address(email.as_typed()),
+            to: Recipient::address(email.as_typed(), client.language),
             username: inviter.known_as(),
             client,
             token: Some(token.expose()),
@@ -144,6 +145,7 @@ impl Accounts {
             email: &promised.email,
             password: invitee.password,
             full_name: invitee.full_name,
+            locale: invitee.locale,
         };
         let accepted = self.accept(&new, Naming::Public)?;
         let hash = self.hash_unless_taken(&accepted).await?;

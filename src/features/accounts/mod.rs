@@ -42,7 +42,7 @@ pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};
-pub(crate) use self::profile::ProfileError;
+pub(crate) use self::profile::{ProfileChange, ProfileError};
 pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
 use crate::features::links;
 use crate::features::sessions::Sessions;

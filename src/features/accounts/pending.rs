@@ -15,7 +15,7 @@ use super::registration::{Accepted, Admission, LIMITS, Naming, Registered};
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, Purpose};
-use crate::platform::access::{Client, Role, User};
+use crate::platform::access::{Client, Language, Role, User};
 use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
 use crate::platform::invalid::{Invalid, Reason};
@@ -32,6 +32,7 @@ pub(crate) struct PendingAccount {
     pub(crate) email: String,
     full_name: Option<String>,
     password_hash: String,
+    locale: Language,
 }
 
 /// Of what the account of a registration is made.
@@ -56,6 +57,7 @@ struct Parts {
     email: Email,
     full_name: Option<FullName>,
     password_hash: PasswordHash,
+    locale: Language,
 }
 
 impl Accounts {
@@ -92,6 +94,7 @@ impl Accounts {
             email: accepted.email.as_typed().to_owned(),
             full_name: accepted.full_name.as_ref().map(|name| name.as_str().to_owned()),
             password_hash: hash.as_str().to_owned(),
+            locale: accepted.locale,
         };
         let is_taken = owner.is_some() || is_reserved;
         let purpose = if is_taken { Purpose::Nothing } else { Purpose::Registration };
@@ -131,7 +134,9 @@ impl Accounts {
         }
         let parts = match choice {
             Choice::AsTyped { username } => self.as_typed(pending, username)?,
-            Choice::Anew { username, password } => self.anew(&pending, username, password).await?,
+            Choice::Anew { username, password } => {
+                self.anew(client, &pending, username, password).await?
+            }
         };
         let made = self.db.retry(|| self.complete_once(client, found, &parts)).await;
         let Err(CreateError::Db(error)) = made else { return made };
@@ -152,6 +157,7 @@ impl Accounts {
     /// What the reader of the mail chooses. Nothing that was typed is left but the address.
     async fn anew(
         &self,
+        client: &Client,
         pending: &PendingAccount,
         username: Option<&str>,
         password: &str,
@@ -176,6 +182,7 @@ impl Accounts {
             email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
             full_name: None,
             password_hash: self.hasher.hash(&password).await?,
+            locale: client.language,
         })
     }
 
@@ -195,6 +202,7 @@ impl Accounts {
             full_name: FullName::parse(pending.full_name.as_deref().unwrap_or_default())
                 .map_err(|_| CreateError::InvalidToken)?,
             password_hash: PasswordHash::from(pending.password_hash),
+            locale: pending.locale,
         })
     }
 
@@ -222,6 +230,7 @@ impl Accounts {
             full_name: parts.full_name.as_ref(),
             password_hash: &parts.password_hash,
             role: Role::User,
+            locale: parts.locale,
             now,
         };
         let user = store::insert(&txn, row).await?;
@@ -249,7 +258,7 @@ pub(crate) fn verification<'a>(
     Letter {
         kind: mail::Kind::VerifyEmail,
         about: None,
-        to: Recipient::address(&pending.email),
+        to: Recipient::address(&pending.email, pending.locale),
         username: &pending.username,
         client,
         token: Some(token),

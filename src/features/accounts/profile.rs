@@ -5,7 +5,7 @@ use sea_orm::DbErr;
 use super::identity::FullName;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Client, User, Viewer};
+use crate::platform::access::{Client, Language, User, Viewer};
 use crate::platform::db::DbFailure;
 use crate::platform::invalid::Problem;
 
@@ -30,18 +30,34 @@ impl DbFailure for ProfileError {
     }
 }
 
+/// What of a profile is to change; what is `None` stays.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ProfileChange<'a> {
+    /// Empty for none.
+    pub(crate) full_name: Option<&'a str>,
+    pub(crate) locale: Option<Language>,
+}
+
 impl Accounts {
-    /// Writes what somebody wants to be called; empty is nothing.
+    /// Writes what somebody wants to change of it.
     pub(crate) async fn update_profile(
         &self,
         client: &Client,
         viewer: &Viewer,
-        full_name: &str,
+        change: ProfileChange<'_>,
     ) -> Result<User, ProfileError> {
-        let full_name = FullName::parse(full_name)
-            .map_err(|invalid| ProfileError::Invalid(invalid.at("input.fullName")))?;
-        let full_name = full_name.map(|name| name.as_str().to_owned());
-        let outcome = self.db.retry(|| self.update_once(client, viewer, full_name.clone())).await;
+        let full_name = change.full_name.map(FullName::parse).transpose();
+        let full_name =
+            full_name.map_err(|invalid| ProfileError::Invalid(invalid.at("input.fullName")))?;
+        let change = |user: &User| User {
+            full_name: match &full_name {
+                Some(name) => name.as_ref().map(|name| name.as_str().to_owned()),
+                None => user.full_name.clone(),
+            },
+            locale: change.locale.unwrap_or(user.locale),
+            ..user.clone()
+        };
+        let outcome = self.db.retry(|| self.update_once(client, viewer, &change)).await;
         self.sessions.forget(viewer.user.id);
         outcome
     }
@@ -50,15 +66,16 @@ impl Accounts {
         &self,
         client: &Client,
         viewer: &Viewer,
-        full_name: Option<String>,
+        change: &impl Fn(&User) -> User,
     ) -> Result<User, ProfileError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let user = self.lock_caller(&txn, viewer).await?.ok_or(ProfileError::Gone)?;
-        if user.full_name == full_name {
+        let changed = change(&user);
+        if changed == user {
             return Ok(user);
         }
-        let user = User { full_name, updated_at: now, ..user };
+        let user = User { updated_at: now, ..changed };
         store::update_profile(&txn, &user).await?;
         let event = Event {
             kind: Kind::ProfileUpdated,

@@ -13,7 +13,7 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
-use crate::platform::access::{Client, Role, User};
+use crate::platform::access::{Client, Language, Role, User};
 use crate::platform::db::is_unique_violation;
 use crate::platform::id::UserId;
 use crate::platform::invalid::Invalid;
@@ -86,6 +86,7 @@ pub(crate) struct NewAccount<'a> {
     pub(crate) email: &'a str,
     pub(crate) password: &'a str,
     pub(crate) full_name: Option<&'a str>,
+    pub(crate) locale: Language,
 }
 
 /// Input that has been found acceptable.
@@ -94,6 +95,7 @@ pub(super) struct Accepted {
     pub(super) email: Email,
     pub(super) full_name: Option<FullName>,
     pub(super) password: Password,
+    pub(super) locale: Language,
 }
 
 impl Accounts {
@@ -230,6 +232,7 @@ impl Accounts {
             email_verified: standing.email_verified,
             password_hash: hash,
             role: standing.role,
+            locale: accepted.locale,
             now,
         };
         store::insert(txn, row).await
@@ -291,7 +294,7 @@ impl Accounts {
             .map_err(|invalid| invalid.at("input.password"));
         match (username, email, full_name, password) {
             (Ok(username), Ok(email), Ok(full_name), Ok(password)) => {
-                Ok(Accepted { username, email, full_name, password })
+                Ok(Accepted { username, email, full_name, password, locale: new.locale })
             }
             (username, email, full_name, password) => Err(CreateError::Invalid(
                 [username.err(), email.err(), full_name.err(), password.err()]

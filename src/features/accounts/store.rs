@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::identity::{Email, FullName, Identifier, Username};
 use crate::entity::user;
-use crate::platform::access::{Grants, Role, User};
+use crate::platform::access::{Grants, Language, Role, User};
 use crate::platform::db::Db;
 use crate::platform::id::UserId;
 use crate::platform::passwords::hash::PasswordHash;
@@ -24,6 +24,7 @@ pub(super) struct NewUser<'a> {
     pub(super) full_name: Option<&'a FullName>,
     pub(super) password_hash: &'a PasswordHash,
     pub(super) role: Role,
+    pub(super) locale: Language,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -39,6 +40,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         created_at: new.now,
         updated_at: new.now,
         last_login_at: None,
+        locale: new.locale,
         grants: Grants::default(),
     };
     let active = user::ActiveModel {
@@ -55,6 +57,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Resul
         created_at: Set(user.created_at),
         updated_at: Set(user.updated_at),
         last_login_at: Set(user.last_login_at),
+        locale: Set(user.locale),
         failed_logins: Set(0),
         unlocked_at: Set(None),
         taken_back_at: Set(None),
@@ -214,6 +217,7 @@ pub(super) async fn update_email(
 pub(super) async fn update_profile(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
     user::Entity::update_many()
         .col_expr(user::Column::FullName, Expr::value(user.full_name.clone()))
+        .col_expr(user::Column::Locale, Expr::value(user.locale))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
         .exec(txn)

@@ -6,7 +6,7 @@ use super::*;
 use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{By, NewAccount};
-use crate::platform::access::{Authentication, Role};
+use crate::platform::access::{Authentication, Language, Role};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -34,7 +34,9 @@ async fn fixture() -> Fixture {
 impl Fixture {
     async fn create(&self, username: &str, role: Role) -> User {
         let email = format!("{username}@example.com");
-        let new = NewAccount { username, email: &email, password: PASSWORD, full_name: None };
+        let locale = Language::English;
+        let new =
+            NewAccount { username, email: &email, password: PASSWORD, full_name: None, locale };
         self.app.accounts.create(&new, role).await.unwrap()
     }
 

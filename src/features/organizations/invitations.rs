@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization, about,
 };
-use crate::features::accounts::identity::Email;
+use crate::features::accounts::Accounts;
+use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::audit::{self, Detail, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::platform::access::{Client, OrganizationRole, Viewer};
@@ -196,10 +197,13 @@ impl Organizations {
         };
         let details = Invited { invitation: invitation.id };
         let token = links::issue_beside(txn, invitation.created_at, new, Some(&details)).await?;
+        let guest = Identifier::Email(invitation.email_key.clone());
+        let guest = Accounts::identified(txn, &guest).await?;
+        let language = guest.map_or(client.language, |guest| guest.locale);
         let letter = Letter {
             kind: mail::Kind::OrganizationInvitation,
             about: Some(viewer.user.id),
-            to: Recipient::address(&invitation.email),
+            to: Recipient::address(&invitation.email, language),
             username: viewer.user.known_as(),
             client,
             token: Some(token.expose()),

@@ -95,7 +95,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::platform::access::{Grants, Role, User};
+    use crate::platform::access::{Grants, Language, Role, User};
 
     fn viewer(user: UserId, session: SessionId, role: Role) -> Viewer {
         let now = DateTime::UNIX_EPOCH;
@@ -110,6 +110,7 @@ mod tests {
             created_at: now,
             updated_at: now,
             last_login_at: None,
+            locale: Language::English,
             grants: Grants::default(),
         };
         Viewer {

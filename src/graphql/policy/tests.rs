@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::*;
 use crate::graphql::context::Caller;
 use crate::graphql::directive::public;
-use crate::platform::access::{Anonymity, Authentication, Client, Grants, Role, User, Viewer};
+use crate::platform::access::{
+    Anonymity, Authentication, Client, Grants, Language, Role, User, Viewer,
+};
 use crate::platform::clock::Clock;
 use crate::platform::id::{SessionId, UserId};
 
@@ -65,6 +67,7 @@ fn viewer() -> Authentication {
         created_at: now,
         updated_at: now,
         last_login_at: None,
+        locale: Language::English,
         grants: Grants::default(),
     };
     Authentication::Viewer(Viewer {

@@ -23,7 +23,7 @@ pub(crate) use self::link::{PLACE, Page, Pages};
 pub(crate) use self::template::TemplateError;
 use self::template::Templates;
 use self::transport::Transport;
-use crate::platform::access::{Client, User};
+use crate::platform::access::{Client, Language, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::device::Device;
@@ -85,18 +85,19 @@ pub(crate) struct Recipient<'a> {
     /// What they are greeted by. Until they have shown that the address is theirs, somebody else may have
     /// chosen the name to have it read, so there is none (RS-12).
     username: Option<&'a str>,
+    language: Language,
 }
 
 impl<'a> Recipient<'a> {
     /// The owner of an account, at its address.
     fn owner(user: &'a User) -> Self {
         let username = user.email_verified.then_some(user.username.as_str());
-        Self { address: &user.email, username }
+        Self { address: &user.email, username, language: user.locale }
     }
 
     /// Whoever has an address that is nobody's yet, as far as this server knows.
-    pub(crate) fn address(address: &'a str) -> Self {
-        Self { address, username: None }
+    pub(crate) fn address(address: &'a str, language: Language) -> Self {
+        Self { address, username: None, language }
     }
 }
 
@@ -109,7 +110,7 @@ pub(crate) struct Letter<'a> {
     pub(crate) to: Recipient<'a>,
     /// The username of the account it is about; of an invitation, what the inviter is known as.
     pub(crate) username: &'a str,
-    /// Whose request it tells of, and in which language.
+    /// Whose request it tells of.
     pub(crate) client: &'a Client,
     /// What its link carries. Sealed until the mail is sent: the database alone opens no account.
     pub(crate) token: Option<&'a str>,
@@ -128,7 +129,7 @@ impl<'a> Letter<'a> {
     /// One that nobody gets, with a link to nowhere.
     pub(crate) fn to_nobody(kind: Kind, client: &'a Client, token: &'a str) -> Self {
         let (token, other_address) = (Some(token), None);
-        let to = Recipient::address("");
+        let to = Recipient::address("", client.language);
         Self { kind, about: None, to, username: "", client, token, other_address }
     }
 

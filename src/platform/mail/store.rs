@@ -26,7 +26,7 @@ pub(super) async fn insert(
         kind: Set(letter.kind.as_str().to_owned()),
         user_id: Set(letter.about),
         recipient: Set(letter.to.address.to_owned()),
-        language: Set(letter.client.language.as_str().to_owned()),
+        language: Set(letter.to.language.as_str().to_owned()),
         details: Set(details),
         created_at: Set(now),
         due_at: Set(now),

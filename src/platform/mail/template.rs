@@ -9,6 +9,7 @@ use std::path::Path;
 
 use chrono::DateTime;
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
+use sea_orm::Iterable as _;
 use serde::Serialize;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -136,7 +137,7 @@ impl Templates {
         }
         let templates = Self { environment, site: site.to_owned() };
         for kind in Kind::ALL {
-            for language in Language::ALL {
+            for language in Language::iter() {
                 let link = kind.page().map(|_| "https://example.com/link#token");
                 templates.render(&sample(*kind, language), &sample_details(), link)?;
             }
@@ -268,7 +269,9 @@ mod tests {
         {
             let (greeted_by, username) = (Some(name.to_owned()), name.to_owned());
             let details = Details { greeted_by, username, ..sample_details() };
-            for (kind, language) in Kind::ALL.iter().flat_map(|k| Language::ALL.map(|l| (k, l))) {
+            for (kind, language) in
+                Kind::ALL.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
+            {
                 let mail = sample(*kind, language);
                 let link = Some("https://example.com/link#token");
                 let Text { subject, plain, html } =

@@ -5,7 +5,7 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use super::User;
 use crate::features::accounts::{
     ADDRESS_LIMITS, Accounts, AddressError, By, EXPORT_LIMITS, ExportError, INVITATION_LIMITS,
-    Invitee, ProfileError, TICKET_TTL_SECONDS,
+    Invitee, ProfileChange, ProfileError, TICKET_TTL_SECONDS,
 };
 use crate::features::links::{self, LinkError, LinkToken};
 use crate::features::login::graphql::AuthPayload;
@@ -22,6 +22,8 @@ use crate::platform::access::{Anonymity, Permission};
 pub(crate) struct UpdateProfileInput {
     /// At most 100 characters; null or empty for none.
     full_name: MaybeUndefined<String>,
+    /// The language of mails to the account; null leaves it as it is.
+    locale: Option<directive::Locale>,
 }
 
 /// What it takes to accept an invitation.
@@ -34,6 +36,8 @@ pub(crate) struct AcceptInvitationInput {
     password: String,
     /// At most 100 characters.
     full_name: Option<String>,
+    /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
+    locale: Option<directive::Locale>,
 }
 
 /// Where the caller's data is fetched.
@@ -64,12 +68,13 @@ impl OwnAccountMutation {
     ) -> Result<User> {
         let viewer = ctx.viewer()?;
         let full_name = match &input.full_name {
-            MaybeUndefined::Undefined => return Ok(User::from(&*viewer.user)),
-            MaybeUndefined::Null => "",
-            MaybeUndefined::Value(full_name) => full_name,
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(""),
+            MaybeUndefined::Value(full_name) => Some(full_name.as_str()),
         };
+        let change = ProfileChange { full_name, locale: input.locale.map(Into::into) };
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.update_profile(ctx.client(), viewer, full_name).await?;
+        let user = accounts.update_profile(ctx.client(), viewer, change).await?;
         Ok(User::from(&user))
     }
 
@@ -194,6 +199,7 @@ impl InvitationMutation {
             username: &input.username,
             password: &input.password,
             full_name: input.full_name.as_deref(),
+            locale: input.locale.map_or(ctx.client().language, Into::into),
         };
         let accounts = ctx.service::<Accounts>();
         let signed_in = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee).await?;

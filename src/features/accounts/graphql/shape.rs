@@ -7,7 +7,7 @@ use async_graphql::{ScalarType, Value};
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::row::{Fill, Plan, Shape};
-use crate::platform::access::{Role, User};
+use crate::platform::access::{Language, Role, User};
 
 use super::super::listing::Order;
 use super::connection::cursor_of;
@@ -27,6 +27,14 @@ impl Shape for UserShape {
             "emailVerified" => Box::new(|user| user.email_verified.into()),
             "fullName" => {
                 Box::new(|user| user.full_name.as_deref().map_or(Value::Null, Value::from))
+            }
+            "locale" => {
+                let [english, german] =
+                    [directive::Locale::English, directive::Locale::German].map(enum_value);
+                Box::new(move |user| match user.locale {
+                    Language::English => english.clone(),
+                    Language::German => german.clone(),
+                })
             }
             "role" => {
                 let [ordinary, admin] =

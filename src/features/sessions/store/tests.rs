@@ -4,7 +4,7 @@ use chrono::DateTime;
 
 use super::*;
 use crate::entity::organization;
-use crate::platform::access::Role;
+use crate::platform::access::{Language, Role};
 use crate::platform::id::MembershipId;
 
 /// A user with a session, and an organization that they belong to.
@@ -25,6 +25,7 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
         created_at: Set(now),
         updated_at: Set(now),
         last_login_at: Set(None),
+        locale: Set(Language::English),
         failed_logins: Set(0),
         unlocked_at: Set(None),
         taken_back_at: Set(None),

@@ -17,7 +17,7 @@ use crate::features::accounts::listing::OrderField;
 use crate::graphql::document::{Asked, Documents, Refusal, SharedTypes};
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::row::Rows;
-use crate::platform::access::{Grants, Role};
+use crate::platform::access::{Grants, Language, Role};
 use crate::platform::id::UserId;
 use crate::schema::node::Node;
 
@@ -59,6 +59,7 @@ fn users() -> Vec<User> {
             created_at: at,
             updated_at: at,
             last_login_at: (number == 1).then_some(at),
+            locale: if number == 1 { Language::German } else { Language::English },
             grants: Grants::default(),
         }
     };
@@ -68,7 +69,7 @@ fn users() -> Vec<User> {
 /// Ids are random but for their time: both schemas must see the same.
 static USERS: OnceLock<Vec<User>> = OnceLock::new();
 
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 12] = [
     "id",
     "username",
     "email",
@@ -79,6 +80,7 @@ const FIELDS: [&str; 11] = [
     "createdAt",
     "updatedAt",
     "lastLoginAt",
+    "locale",
     "__typename",
 ];
 
