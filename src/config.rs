@@ -76,6 +76,8 @@ pub struct Config {
     /// `None`: no mail is sent.
     pub(crate) mail: Option<mail::Settings>,
     pub(crate) registration: Registration,
+    /// Where people change their password.
+    pub(crate) change_password_url: String,
     pub(crate) jwt: jwt::Settings,
     /// `None`: the one that is in use, or EdDSA on a new database.
     pub(crate) jwt_algorithm: Option<Algorithm>,

@@ -43,6 +43,7 @@ impl Reader {
         }
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
+        let change_password_url = self.change_password_url(settings, &public_url, is_development);
         let debug = usize::from(!is_development);
         let playground =
             self.optional_choice("PLAYGROUND", settings.playground.as_ref(), &["on", "off"]);
@@ -76,6 +77,7 @@ impl Reader {
             rate_limits,
             mail,
             registration,
+            change_password_url,
             jwt_algorithm: self.jwt_algorithm(settings),
             lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),

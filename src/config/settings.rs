@@ -130,6 +130,10 @@ pub struct Settings {
     /// Your page for invitations to join an organization
     #[arg(long, env = "ACCEPT_ORGANIZATION_INVITATION_URL", global = true)]
     pub(super) accept_organization_invitation_url: Option<String>,
+    /// Your page where people change their password, to which /.well-known/change-password leads
+    /// [default: the page of RESET_PASSWORD_URL]
+    #[arg(long, env = "CHANGE_PASSWORD_URL", global = true)]
+    pub(super) change_password_url: Option<String>,
     /// Who may get an account: `open` (everybody), `invite` (whom an admin invites) or `closed`
     #[arg(long, env = "REGISTRATION", default_value = "open", global = true)]
     pub(super) registration: String,

@@ -52,8 +52,9 @@ pub fn router(app: &App) -> Router {
     let endpoint = post(graphql::execute).get(graphql::get).fallback(async || graphql::only_post());
     let mut router = router
         .route("/graphql", endpoint)
-        .route("/.well-known/jwks.json", get(well_known::jwks))
-        .route("/.well-known/oauth-authorization-server", get(well_known::authorization_server))
+        .route(well_known::JWKS, get(well_known::jwks))
+        .route(well_known::METADATA, get(well_known::authorization_server))
+        .route("/.well-known/change-password", get(well_known::change_password))
         .route("/export", get(export::download))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready));

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{refusal, refusal_with};
+use super::{refusal, refusal_with, well_known};
 use crate::config::Config;
 use crate::graphql::error::Code;
 use crate::platform::access::TokenMode;
@@ -31,16 +31,21 @@ const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("X-Request-Id, Retry-After, WWW-Authenticate");
 
-/// Lets pages of `ALLOWED_ORIGINS` call, with credentials, and answers their preflights. Nobody
-/// else gets a header of CORS, and nobody ever a `*` (CK-07).
+/// Documents that verifiers of tokens fetch, in browsers too. They say the same to everybody.
+const FOR_ALL: [&str; 2] = [well_known::JWKS, well_known::METADATA];
+
+/// Lets pages of `ALLOWED_ORIGINS` call, with credentials, and answers their preflights. Pages of other
+/// origins get no header of CORS but for public documents, which all pages read, without credentials: only
+/// there is a `*` (CK-07).
 pub(super) async fn share(config: &Config, request: Request, next: Next) -> Response {
+    if FOR_ALL.contains(&request.uri().path()) {
+        return share_with_all(request, next).await;
+    }
     let origin = single(request.headers(), &ORIGIN)
         .filter(|origin| config.allowed_origins.iter().any(|allowed| allowed == origin))
         .and_then(|origin| HeaderValue::from_str(origin).ok());
-    let is_preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match origin {
-        Some(_) if is_preflight => preflight(),
+        Some(_) if is_preflight(&request) => preflight("GET, POST"),
         Some(_) | None => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -53,9 +58,23 @@ pub(super) async fn share(config: &Config, request: Request, next: Next) -> Resp
     response
 }
 
-fn preflight() -> Response {
+async fn share_with_all(request: Request, next: Next) -> Response {
+    let mut response = match is_preflight(&request) {
+        true => preflight("GET"),
+        false => next.run(request).await,
+    };
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}
+
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+fn preflight(methods: &'static str) -> Response {
     let headers = [
-        (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+        (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods)),
         (ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),
         // As long as browsers accept; the list changes with a new version only.
         (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200")),

@@ -1,8 +1,8 @@
 //! What other programs read: the public keys, where they are, and the schema.
 
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use secrecy::ExposeSecret;
@@ -16,6 +16,11 @@ use crate::graphql::rule::Rule;
 use crate::platform::access::Client;
 use crate::platform::keys::rotation::CACHED_SECONDS;
 use crate::schema;
+
+/// Where the public keys are.
+pub(super) const JWKS: &str = "/.well-known/jwks.json";
+/// Where the metadata is.
+pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server";
 
 /// The keys that verify access tokens. Cached for less time than a new key is published before it
 /// signs (KY-01).
@@ -31,13 +36,19 @@ pub(super) async fn jwks(State(app): State<App>) -> impl IntoResponse {
 pub(super) async fn authorization_server(State(app): State<App>) -> impl IntoResponse {
     let mut metadata = json!({
         "issuer": app.config.jwt.issuer,
-        "jwks_uri": format!("{}/.well-known/jwks.json", app.config.public_url),
+        "jwks_uri": format!("{}{JWKS}", app.config.public_url),
     });
     let algorithms = app.keys.current().algorithms(app.clock.now());
     if !algorithms.is_empty() {
         metadata["access_token_signing_alg_values_supported"] = json!(algorithms);
     }
     (cached(), Json(metadata))
+}
+
+/// Where password managers send people to change a password (W3C, "A Well-Known URL for Changing
+/// Passwords").
+pub(super) async fn change_password(State(app): State<App>) -> impl IntoResponse {
+    (StatusCode::FOUND, [(LOCATION, app.config.change_password_url.clone())])
 }
 
 fn cached() -> [(HeaderName, String); 1] {

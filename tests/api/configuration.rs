@@ -90,6 +90,8 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
             "--accept-invitation-url=https://zanzibar.example/{token}{token}",
             "ACCEPT_INVITATION_URL",
         ),
+        ("--change-password-url=zanzibar", "CHANGE_PASSWORD_URL"),
+        ("--change-password-url=javascript:zanzibar", "CHANGE_PASSWORD_URL"),
         ("--introspection=zanzibar", "INTROSPECTION"),
         ("--playground=zanzibar", "PLAYGROUND"),
         ("--metrics-listen=zanzibar", "METRICS_LISTEN"),

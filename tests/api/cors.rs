@@ -67,6 +67,30 @@ async fn pages_of_allowed_origins_may_call_with_credentials() {
 }
 
 #[tokio::test]
+async fn pages_of_all_origins_may_read_what_is_public() {
+    let app = TestApp::start_with(&[FRIENDS]).await;
+    for uri in ["/.well-known/jwks.json", "/.well-known/oauth-authorization-server"] {
+        for origin in STRANGERS.iter().chain(&["https://app.example.com"]) {
+            let asked = [("origin", *origin), ("access-control-request-method", "GET")];
+            let asked = ask(&app.app, "OPTIONS", uri, &asked).await;
+            assert_eq!((asked.status.as_u16(), asked.text.as_str()), (204, ""), "{origin}");
+            assert_eq!(asked.headers["access-control-allow-methods"], "GET");
+            let read = ask(&app.app, "GET", uri, &[("origin", origin)]).await;
+            assert_eq!(read.status.as_u16(), 200);
+            for reply in [asked, read] {
+                assert_eq!(reply.headers["access-control-allow-origin"], "*", "{uri}");
+                assert!(!reply.headers.contains_key("access-control-allow-credentials"));
+            }
+        }
+    }
+    for uri in ["/.well-known/change-password", "/healthz", "/schema.graphql", "/.well-known/none"]
+    {
+        let read = ask(&app.app, "GET", uri, &[("origin", STRANGERS[0])]).await;
+        assert_eq!(cors_headers(&read), 0, "{uri}");
+    }
+}
+
+#[tokio::test]
 async fn pages_of_other_origins_get_no_word_of_it() {
     let open = TestApp::start_with(&[FRIENDS]).await;
     let closed = TestApp::start().await;

@@ -232,6 +232,33 @@ async fn links_lead_to_a_front_ends_own_pages() {
 }
 
 #[tokio::test]
+async fn password_managers_are_led_to_where_a_password_is_changed() {
+    let own = "http://localhost:8000/link/reset-password";
+    let theirs = "https://app.example.com/reset";
+    let reset = "--reset-password-url=https://app.example.com/reset?token={token}";
+    let change = "--change-password-url=https://app.example.com/me#password";
+    for (flags, expected) in [
+        (vec![], own),
+        (vec![reset], theirs),
+        (vec![reset, change], "https://app.example.com/me#password"),
+        (vec!["--change-password-url="], own),
+    ] {
+        let app = TestApp::start_with(&flags).await;
+        for method in ["GET", "HEAD"] {
+            let request = Request::builder().method(method).uri("/.well-known/change-password");
+            let reply = send(&app.app, request.body(Body::empty()).unwrap()).await;
+            assert_eq!(reply.status, 302, "{flags:?}");
+            assert_eq!(reply.headers["location"], expected, "{flags:?}");
+        }
+        // By this, managers know that the server does not lead just anything somewhere.
+        let none =
+            "/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200";
+        let none = Request::get(none).body(Body::empty()).unwrap();
+        assert_eq!(send(&app.app, none).await.status, 404);
+    }
+}
+
+#[tokio::test]
 async fn looking_at_a_link_does_nothing_and_tells_nobody() {
     let app = TestApp::start().await;
     app.register("alice").await;

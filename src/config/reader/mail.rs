@@ -58,10 +58,8 @@ impl Reader {
                 // After the #, so that it stays in the browser.
                 return format!("{public_url}{}#{PLACE}", page.path());
             };
-            let schemes: &[&str] = if is_development { &["https", "http"] } else { &["https"] };
-            let is_url = Url::parse(&given.replace(PLACE, "token"))
-                .is_ok_and(|url| url.has_host() && schemes.contains(&url.scheme()));
-            if !is_url || given.matches(PLACE).count() != 1 {
+            let url = page_url(&given.replace(PLACE, "token"), is_development);
+            if url.is_none() || given.matches(PLACE).count() != 1 {
                 self.refuse(format!(
                     "{name} must be a URL (https in production) with {PLACE} in it, as in \
                      https://app.example.com/verify#{PLACE}"
@@ -94,9 +92,68 @@ impl Reader {
         }
     }
 
+    /// Where people change their password: where they choose one by mail, unless there is a page for it.
+    pub(super) fn change_password_url(
+        &mut self,
+        settings: &Settings,
+        public_url: &str,
+        is_development: bool,
+    ) -> String {
+        if let Some(given) = settings.change_password_url.as_ref().filter(|url| !url.is_empty()) {
+            let url = page_url(given, is_development);
+            if url.is_none() {
+                self.refuse(
+                    "CHANGE_PASSWORD_URL must be a URL (https in production), as in \
+                     https://app.example.com/password",
+                );
+            }
+            return url.map(String::from).unwrap_or_default();
+        }
+        let reset = settings.reset_password_url.as_deref().and_then(without_token);
+        let reset = reset.and_then(|page| page_url(page, is_development));
+        let own = || format!("{public_url}{}", Page::ResetPassword.path());
+        reset.map_or_else(own, String::from)
+    }
+
     fn smtp_url(&mut self, settings: &Settings) -> Option<SecretString> {
         let (value, file) = (settings.smtp_url.as_ref(), settings.smtp_url_file.as_ref());
         // Empty is none, so that a compose file can pass it on whether it is set or not.
         self.secret("SMTP_URL", value, file).filter(|url| !url.expose_secret().is_empty())
+    }
+}
+
+/// A page for people, which only a development instance may have without TLS.
+fn page_url(text: &str, is_development: bool) -> Option<Url> {
+    let is_safe = |scheme: &str| scheme == "https" || (is_development && scheme == "http");
+    Url::parse(text).ok().filter(|url| url.has_host() && is_safe(url.scheme()))
+}
+
+/// The URL of a page that finds a token in it, for whoever has none: without what carries the token.
+fn without_token(url: &str) -> Option<&str> {
+    let (page, _) = url.split_once(PLACE)?;
+    match page.rsplit_once(['?', '&', '#']) {
+        // What front ends route by may stand behind the # too.
+        Some((page, name)) if !name.contains('/') => Some(page),
+        _ => Some(page),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_a_link_is_found_without_its_token() {
+        for (url, page) in [
+            ("https://a.example/reset#{token}", Some("https://a.example/reset")),
+            ("https://a.example/reset?token={token}", Some("https://a.example/reset")),
+            ("https://a.example/?p=reset&t={token}#x", Some("https://a.example/?p=reset")),
+            ("https://a.example/reset/{token}", Some("https://a.example/reset/")),
+            ("https://a.example/#/reset/{token}", Some("https://a.example/#/reset/")),
+            ("https://a.example/#/reset?t={token}", Some("https://a.example/#/reset")),
+            ("https://a.example/reset", None),
+        ] {
+            assert_eq!(without_token(url), page, "{url}");
+        }
     }
 }
