@@ -26,7 +26,7 @@ use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions};
 use crate::features::tasks::Tasks;
-use crate::features::{organizations, tasks};
+use crate::features::{links, organizations, tasks};
 use crate::graphql::document::{Documents, SharedTypes};
 use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Listing;
@@ -104,8 +104,9 @@ impl App {
     async fn wire(config: Config, clock: Clock, db: Db) -> anyhow::Result<Self> {
         prepare(&config, &db).await?;
         let (master, chain, keyring) = first_keys(&config, &db, &clock).await?;
+        let settings = config.mail.as_ref();
         let outbox =
-            Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), config.mail.as_ref())?;
+            Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), settings, links::works)?;
         let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let limits = limits(&config, &clock)?;

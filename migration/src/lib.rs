@@ -27,6 +27,7 @@ mod m20261126_000018_create_organizations;
 mod m20261126_000019_add_session_organization;
 mod m20261126_000020_create_tasks;
 mod m20261126_000021_add_audit_details;
+mod m20261128_000022_keep_given_up_mail;
 mod m20261128_000023_add_user_locale;
 mod m20261128_000024_sign_audit_chain;
 mod m20261128_000025_count_failed_proofs;
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_000019_add_session_organization::Migration),
             Box::new(m20261126_000020_create_tasks::Migration),
             Box::new(m20261126_000021_add_audit_details::Migration),
+            Box::new(m20261128_000022_keep_given_up_mail::Migration),
             Box::new(m20261128_000023_add_user_locale::Migration),
             Box::new(m20261128_000024_sign_audit_chain::Migration),
             Box::new(m20261128_000025_count_failed_proofs::Migration),

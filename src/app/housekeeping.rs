@@ -166,6 +166,7 @@ impl App {
         let sessions = self.sessions.purge().await?;
         let links = links::purge(&self.db, self.clock.now()).await?;
         self.organizations.purge().await?;
+        self.outbox.purge().await?;
         // Sessions live that long, and a late caller may sign out with any token of theirs.
         let before = self.clock.now() - self.config.lifetimes.absolute;
         rotation::purge(&self.db, before).await?;

@@ -3,6 +3,7 @@
 mod checks;
 mod live;
 mod log;
+mod mail;
 mod writing;
 
 use clap::Args;

@@ -6,6 +6,7 @@ mod doctor;
 mod environment;
 mod hash_bench;
 mod keys;
+mod mail;
 mod migrate;
 mod output;
 mod purge;
@@ -46,6 +47,9 @@ enum Verb {
     /// Manage the keys that sign access tokens, and what seals them
     #[command(subcommand)]
     Keys(keys::Verb),
+    /// Show the mail that could not be sent, and have it sent again
+    #[command(subcommand)]
+    Mail(mail::Verb),
     /// Verify the audit log, or remove what is old
     #[command(subcommand)]
     Audit(audit::Verb),
@@ -106,6 +110,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Migrate(verb) => migrate::run(&verb, &config).await,
             Verb::Admin(verb) => admin::run(&verb, config).await,
             Verb::Keys(verb) => keys::run(&verb, config).await,
+            Verb::Mail(verb) => mail::run(&verb, config).await,
             Verb::Audit(verb) => audit::run(&verb, config).await,
             Verb::Purge => purge::run(config).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),

@@ -111,6 +111,9 @@ pub struct Settings {
     /// PUBLIC_URL]
     #[arg(long, env = "MAIL_FROM", global = true)]
     pub(super) mail_from: Option<String>,
+    /// The name by which this server greets the mail server [default: the host of PUBLIC_URL]
+    #[arg(long, env = "SMTP_HELO", global = true)]
+    pub(super) smtp_helo: Option<String>,
     /// A folder of mail templates that replace the built-in ones
     #[arg(long, env = "MAIL_TEMPLATES", global = true)]
     pub(super) mail_templates: Option<PathBuf>,

@@ -29,6 +29,7 @@ const OPERATIONS_STUCK_TOTAL: &str = "portcullis_operations_stuck_total";
 const OPERATIONS_REFUSED: &str = "portcullis_operations_refused_total";
 const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
 const MAILS: &str = "portcullis_mails_total";
+const OUTBOX: &str = "portcullis_outbox_mails";
 const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
 const SESSION_CACHE: &str = "portcullis_session_cache_total";
 
@@ -71,7 +72,7 @@ fn begin_at_zero() {
         counter!(REFRESHES, "outcome" => outcome.as_str()).absolute(0);
     }
     counter!(REFRESHES, "outcome" => Outcome::Reused.as_str()).absolute(0);
-    for outcome in [MailOutcome::Sent, MailOutcome::Postponed, MailOutcome::GivenUp] {
+    for outcome in MailOutcome::ALL {
         counter!(MAILS, "outcome" => outcome.as_str()).absolute(0);
     }
     for cut in Cut::ALL {
@@ -85,6 +86,7 @@ fn begin_at_zero() {
         counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).absolute(0);
         gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()).set(0);
     }
+    outbox(0, 0, 0);
     redis_is_away(false);
 }
 
@@ -97,6 +99,7 @@ fn describe() {
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
     describe_counter!(LIMITED, "Attempts refused by a limit");
     describe_counter!(MAILS, "Attempts to send a mail, by what became of them");
+    describe_gauge!(OUTBOX, "Mails that were not sent yet: new, failing or given up");
     describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
     describe_counter!(REDIS_OUTAGES, "How often Redis was found away");
     describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
@@ -188,15 +191,28 @@ pub(crate) enum MailOutcome {
     /// It is tried again.
     Postponed,
     GivenUp,
+    /// It was not sent, since its link no longer works.
+    Expired,
 }
 
 impl MailOutcome {
+    const ALL: [Self; 4] = [Self::Sent, Self::Postponed, Self::GivenUp, Self::Expired];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Sent => "sent",
             Self::Postponed => "postponed",
             Self::GivenUp => "given_up",
+            Self::Expired => "expired",
         }
+    }
+}
+
+/// So many mails in the outbox have not been tried in vain, have been, and are given up.
+#[expect(clippy::cast_precision_loss, reason = "nobody has so much mail")]
+pub(crate) fn outbox(new: u64, failing: u64, given_up: u64) {
+    for (state, mails) in [("new", new), ("failing", failing), ("given_up", given_up)] {
+        gauge!(OUTBOX, "state" => state).set(mails as f64);
     }
 }
 

@@ -4,11 +4,13 @@ use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::support::organizations::invite;
 use crate::support::{GRACE, LOGIN, PASSWORD, Reply, SECOND, TestApp, send, skip};
@@ -265,9 +267,146 @@ async fn a_mail_server_that_is_away_is_tried_ever_less_often_for_a_day() {
         app.app.deliver_mail().await.unwrap();
     }
     assert_eq!(made(24).await, 1);
-    app.clock.advance(2 * HOUR);
+    for _ in 0..6 {
+        app.clock.advance(HOUR);
+        app.app.deliver_mail().await.unwrap();
+    }
+    let given_up = "outbox WHERE given_up_at IS NOT NULL AND attempts = 30";
+    assert_eq!(app.count(given_up).await, 1, "given up");
+
+    app.clock.advance(7 * 24 * HOUR - SECOND);
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("outbox").await, 1, "kept for a week");
+    app.clock.advance(SECOND);
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("outbox").await, 0);
+}
+
+/// A mail server that refuses: whichever command begins with `refused` is answered with `answer`, the
+/// others as a good server does. Returns its port, and what it was told.
+async fn refusing(refused: &'static str, answer: &'static str) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&told);
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let all = Arc::clone(&all);
+            tokio::spawn(async move {
+                let (reader, mut writer) = socket.into_split();
+                writer.write_all(b"220 mail.example.com\r\n").await?;
+                let mut lines = BufReader::new(reader).lines();
+                let mut is_data = false;
+                while let Some(line) = lines.next_line().await? {
+                    if is_data && line != "." {
+                        continue;
+                    }
+                    all.lock().unwrap().push(line.clone());
+                    let answer = match line.as_str() {
+                        "." => "250 2.0.0 Taken",
+                        line if line.starts_with(refused) => answer,
+                        "DATA" => "354 Go on",
+                        "QUIT" => "221 2.0.0 Bye",
+                        _ => "250 2.0.0 OK",
+                    };
+                    is_data = line == "DATA" && answer.starts_with("354");
+                    writer.write_all(format!("{answer}\r\n").as_bytes()).await?;
+                }
+                std::io::Result::Ok(())
+            });
+        }
+    });
+    (port, told)
+}
+
+/// An app with one mail, of which one attempt has been made.
+async fn attempted(port: u16) -> TestApp {
+    let app = TestApp::start_now(&[&format!("--smtp-url=smtp://127.0.0.1:{port}")]).await;
+    registered(&app, "alice").await;
+    reuse(&app, "en", "alice").await;
     app.app.deliver_mail().await.unwrap();
-    assert_eq!(app.count("outbox").await, 0, "given up");
+    app
+}
+
+#[tokio::test]
+async fn only_a_recipient_that_is_refused_for_good_ends_a_mail() {
+    for (refused, answer, is_given_up) in [
+        ("RCPT", "550 5.1.1 <alice@example.com>: no such user", true),
+        ("RCPT", "550 5.1.10 The domain takes no mail", true),
+        ("RCPT", "550 5.2.1 The mailbox is disabled", true),
+        ("RCPT", "554 5.7.1 <alice@example.com>: Relay access denied", false),
+        ("RCPT", "550 5.7.26 Unauthenticated mail", false),
+        ("RCPT", "552 5.2.2 The mailbox is full", false),
+        ("RCPT", "450 4.1.1 Try again", false),
+        ("RCPT", "550 Unrouteable", false),
+        ("MAIL", "550 5.1.8 The sender's domain is unknown", false),
+        ("MAIL", "553 5.7.1 Sender not owned", false),
+        ("EHLO", "550 5.7.1 Go away", false),
+        ("DATA", "554 5.6.0 No", false),
+    ] {
+        let (port, _) = refusing(refused, answer).await;
+        let app = attempted(port).await;
+        let kept = app.count("outbox WHERE failure IS NOT NULL").await;
+        let given_up = app.count("outbox WHERE given_up_at IS NOT NULL").await;
+        assert_eq!((kept, given_up), (1, i64::from(is_given_up)), "{refused} {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_operator_sees_why_a_mail_is_stuck_and_has_it_sent_again() {
+    let (port, _) = refusing("RCPT", "550 5.1.1 <alice@example.com>: no such user").await;
+    let app = attempted(port).await;
+    let listed = app.cli(&["mail", "list", "--json"]).await.json();
+    assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
+    let mail = &listed[0];
+    let why = "the mail server answers 550: 5.1.1 <address> no such user";
+    assert_eq!(mail["failure"], why);
+    assert_eq!((&mail["state"], &mail["to"]), (&json!("given up"), &json!("alice@example.com")));
+    let table = app.cli(&["mail", "list"]).await;
+    assert!(table.printed().contains(why) && table.printed().contains("alice@example.com"));
+    let doctor = app.cli(&["doctor"]).await;
+    assert!(doctor.stdout.contains("0 mails could not be sent yet, and 1 were given up"));
+
+    let (good, told) = refusing("nothing", "").await;
+    let flag = format!("--smtp-url=smtp://127.0.0.1:{good}");
+    let unknown = "019f0000-0000-7000-8000-000000000000";
+    let refused = app.cli(&["mail", "retry", unknown, &flag]).await;
+    assert!(refused.complaint().contains("no mail that could not be sent has this id"));
+    app.cli(&["mail", "retry", mail["id"].as_str().unwrap(), &flag]).await.printed();
+    let other = app.second_instance_with(&[&flag, "--smtp-helo=auth.example.com"]).await;
+    app.clock.advance(Duration::from_mins(5));
+    other.deliver_mail().await.unwrap();
+    assert_eq!(app.count("outbox").await, 0);
+    let told = told.lock().unwrap().clone();
+    assert!(told.contains(&"EHLO auth.example.com".to_owned()), "{told:?}");
+    assert!(told.iter().any(|line| line.starts_with("RCPT TO:<alice@example.com>")), "{told:?}");
+    let listed = app.cli(&["mail", "list", "--json", &flag]).await.json();
+    assert_eq!(listed, json!([]));
+}
+
+#[tokio::test]
+async fn a_mail_whose_link_no_longer_works_is_not_sent() {
+    let app = TestApp::start_with(&["--smtp-url=smtp://127.0.0.1:1"]).await;
+    app.register("alice").await;
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!(app.count("outbox WHERE kind = 'verify-email' AND attempts = 1").await, 1);
+    let other = app.second_instance_with(&["--smtp-url="]).await;
+    app.clock.advance(24 * HOUR + SECOND);
+    other.deliver_mail().await.unwrap();
+    let sent = read_all(&app.database.folder.path().join("mail"));
+    assert_eq!((app.count("outbox").await, sent.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_password_in_the_mail_servers_url_that_must_be_escaped_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    for wrong in ["smtps://u:se#cret@mail.example.com", "smtps://u:se/cret@mail.example.com"] {
+        let doctor = app.cli(&["doctor", &format!("--smtp-url={wrong}")]).await;
+        assert!(doctor.stdout.contains("write # as %23"), "{}", doctor.stdout);
+        assert!(!doctor.stdout.contains("cret"), "{}", doctor.stdout);
+    }
+    let doctor = app.cli(&["doctor", "--smtp-helo=a b"]).await;
+    assert!(doctor.stdout.contains("SMTP_HELO must be"), "{}", doctor.stdout);
 }
 
 #[tokio::test]

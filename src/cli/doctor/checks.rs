@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, log, writing};
+use super::{Level, Report, log, mail, writing};
 use crate::app;
 use crate::cli::output::time;
 use crate::config::{Config, Introspection};
@@ -34,7 +34,7 @@ const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
 pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
     redis(report, config).await;
-    mail(report, config).await;
+    mail::server(report, config).await;
     data_folder(report, config);
     let url = config.database_url.expose_secret();
     if let Some(file) = sqlite_file(url)
@@ -53,6 +53,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
                 clock(report, &db).await;
                 sharing(report, config, &db).await;
                 seal(report, &db).await;
+                mail::stuck(report, &db).await;
             }
             // Nothing was written, so nothing can be lost by an unclean end.
             let _closed = db.close().await;
@@ -66,24 +67,6 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
                 }
             };
             report.add(Level::Problem, "database", "it cannot be reached", advice);
-        }
-    }
-}
-
-/// Whether the mail server can be spoken to: TLS, and the password if there is one. Sends nothing.
-async fn mail(report: &mut Report, config: &Config) {
-    const ABOUT: &str = "mail";
-    let Some(mail) = &config.mail else {
-        let message = "none is sent: nobody learns what happens to their account, and who loses a \
-                       password needs the operator";
-        report.add(Level::Warning, ABOUT, message, "set SMTP_URL");
-        return;
-    };
-    match mail.reach().await {
-        Ok(reached) => report.ok(ABOUT, reached),
-        Err(refused) => {
-            let advice = "check SMTP_URL: host, port, user and password, and the certificate";
-            report.add(Level::Problem, ABOUT, refused, advice);
         }
     }
 }

@@ -25,7 +25,9 @@ impl Reader {
         let from = settings.mail_from.clone().unwrap_or_else(|| format!("no-reply@{host}"));
         let templates = settings.mail_templates.clone();
         let site = host.to_owned();
-        let mail = mail::Settings { delivery, from, templates, site, pages };
+        let helo = settings.smtp_helo.clone().filter(|name| !name.is_empty());
+        let helo = helo.unwrap_or_else(|| host.to_owned());
+        let mail = mail::Settings { delivery, helo, from, templates, site, pages };
         if let Err(error) = mail.check() {
             self.refuse(error.to_string());
         }

@@ -17,6 +17,7 @@ use crate::platform::access::Client;
 use crate::platform::db::{Db, DbFailure};
 use crate::platform::id::{LinkTokenId, UserId};
 use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Limits, Subject};
+use crate::platform::mail;
 use crate::platform::secret::{CryptoError, OpaqueToken};
 
 /// Lets people and secret scanners tell what they have found. Never change it.
@@ -225,6 +226,15 @@ pub(crate) async fn find(
         found if found.is_used => Err(LinkError::Used),
         found => Ok(found),
     }
+}
+
+/// Whether a token that waits for its mail would still do something.
+pub(crate) fn works<'a>(db: &'a Db, now: DateTime<Utc>, token: &'a str) -> mail::Answer<'a> {
+    Box::pin(async move {
+        let Some(token) = LinkToken::parse(token) else { return Ok(false) };
+        let found = store::find(db.reader(), token.0.hash(), now).await?;
+        Ok(found.is_some_and(|found| !found.is_used))
+    })
 }
 
 /// Uses a token inside the caller's transaction. Of many at once, one does (RS-01).

@@ -1,7 +1,8 @@
 //! Mail: written into the outbox with the change it tells of, and sent by whichever instance is first.
 //!
 //! A row of `outbox` belongs to the transaction of its change, so neither is there without the other,
-//! and nobody waits for a mail server. What cannot be sent is tried again, ever less often, for a day.
+//! and nobody waits for a mail server. What cannot be sent is tried again, ever less often, for a day;
+//! then, or when the server refuses its recipient for good, it is given up and kept for a week.
 //! A row is deleted once its mail is sent: a server that dies in between sends it again, with the same
 //! `Message-ID`.
 
@@ -12,6 +13,7 @@ mod transport;
 mod worker;
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -23,6 +25,7 @@ pub(crate) use self::link::{PLACE, Page, Pages};
 pub(crate) use self::template::TemplateError;
 use self::template::Templates;
 use self::transport::Transport;
+pub(crate) use self::worker::count;
 use crate::platform::access::{Client, Language, User};
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
@@ -167,6 +170,36 @@ struct Pending {
     attempts: i32,
 }
 
+/// A mail of which an attempt has failed, as the operator sees it: without what its link carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Stuck {
+    pub(crate) id: MailId,
+    pub(crate) kind: String,
+    pub(crate) recipient: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) attempts: i32,
+    /// Why the last attempt failed.
+    pub(crate) failure: String,
+    /// When it is tried again, or deleted.
+    pub(crate) due_at: DateTime<Utc>,
+    pub(crate) given_up_at: Option<DateTime<Utc>>,
+}
+
+/// How many mails were not sent yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// No attempt has failed.
+    pub(crate) new: u64,
+    pub(crate) failing: u64,
+    pub(crate) given_up: u64,
+}
+
+/// An answer that is waited for.
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool, DbErr>> + Send + 'a>>;
+
+/// Whether what a link carries still does something, which its feature knows.
+pub(crate) type LinkWorks = for<'a> fn(&'a Db, DateTime<Utc>, &'a str) -> Answer<'a>;
+
 /// Where mail goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Delivery {
@@ -180,6 +213,8 @@ pub(crate) enum Delivery {
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) delivery: Delivery,
+    /// The name by which this server greets the mail server.
+    pub(crate) helo: String,
     /// `From`, as in `Example <no-reply@example.com>`.
     pub(crate) from: String,
     /// Templates that replace the built-in ones.
@@ -196,6 +231,13 @@ pub(crate) enum SettingsError {
     From,
     #[error("SMTP_URL is not a mail server's, as in smtps://user:password@mail.example.com")]
     Url,
+    #[error(
+        "the user or the password in SMTP_URL holds a character that means something in a URL: \
+         write # as %23, / as %2F, ? as %3F, a space as %20 and % as %25"
+    )]
+    Unescaped,
+    #[error("SMTP_HELO must be a host name or an IP address, as in auth.example.com")]
+    Helo,
     #[error(transparent)]
     Template(#[from] TemplateError),
 }
@@ -208,6 +250,7 @@ pub(crate) struct Outbox {
     master: Arc<Master>,
     /// `None`: this instance, and whoever shares its settings, sends no mail.
     post: Option<Arc<Post>>,
+    link_works: LinkWorks,
 }
 
 struct Post {
@@ -219,15 +262,14 @@ struct Post {
 impl Settings {
     /// Whether mail can be made and sent by them; reaches for no mail server.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
-        Transport::check(&self.delivery, &self.from)?;
+        Transport::check(self)?;
         Templates::load(self.templates.as_deref(), &self.site)?;
         Ok(())
     }
 
     /// Says hello to the mail server, with the password if there is one, and says how that went.
     pub(crate) async fn reach(&self) -> Result<String, String> {
-        let transport =
-            Transport::new(&self.delivery, &self.from).map_err(|error| error.to_string());
+        let transport = Transport::new(self).map_err(|error| error.to_string());
         transport?.reach().await
     }
 }
@@ -238,14 +280,15 @@ impl Outbox {
         clock: Clock,
         master: Arc<Master>,
         settings: Option<&Settings>,
+        link_works: LinkWorks,
     ) -> Result<Self, SettingsError> {
         let post = settings.map(|settings| {
             let templates = Templates::load(settings.templates.as_deref(), &settings.site)?;
-            let transport = Transport::new(&settings.delivery, &settings.from)?;
+            let transport = Transport::new(settings)?;
             let pages = settings.pages.clone();
             Ok::<_, SettingsError>(Arc::new(Post { templates, transport, pages }))
         });
-        Ok(Self { db, clock, master, post: post.transpose()? })
+        Ok(Self { db, clock, master, post: post.transpose()?, link_works })
     }
 
     /// Whether mail is sent at all.

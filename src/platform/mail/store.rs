@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
-use super::{Details, Letter, Pending};
+use super::{Counts, Details, Letter, Pending, Stuck};
 use crate::entity::outbox;
 use crate::platform::db::Db;
 use crate::platform::id::{MailId, UserId};
@@ -31,6 +31,8 @@ pub(super) async fn insert(
         created_at: Set(now),
         due_at: Set(now),
         attempts: Set(0),
+        failure: Set(None),
+        given_up_at: Set(None),
     };
     outbox::Entity::insert(row).exec_without_returning(txn).await?;
     Ok(())
@@ -69,6 +71,7 @@ pub(super) async fn list_due(
 ) -> Result<Vec<Pending>, DbErr> {
     let rows = outbox::Entity::find()
         .filter(outbox::COLUMN.due_at.lte(now))
+        .filter(outbox::COLUMN.given_up_at.is_null())
         .order_by_asc(outbox::Column::DueAt)
         .limit(limit)
         .all(db.reader())
@@ -99,13 +102,113 @@ pub(super) async fn claim(db: &Db, mail: &Pending, until: DateTime<Utc>) -> Resu
     Ok(outcome.rows_affected == 1)
 }
 
-pub(super) async fn postpone(db: &Db, id: MailId, until: DateTime<Utc>) -> Result<(), DbErr> {
+/// Keeps a mail for the next attempt, with the reason why this one failed.
+pub(super) async fn postpone(
+    db: &Db,
+    id: MailId,
+    until: DateTime<Utc>,
+    failure: &str,
+) -> Result<(), DbErr> {
     outbox::Entity::update_many()
         .col_expr(outbox::Column::DueAt, Expr::value(until))
+        .col_expr(outbox::Column::Failure, Expr::value(failure))
         .filter(outbox::COLUMN.id.eq(id))
         .exec(db.writer())
         .await?;
     Ok(())
+}
+
+/// Ends the attempts to send a mail, and keeps it until `until`.
+pub(super) async fn give_up(
+    db: &Db,
+    id: MailId,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    failure: &str,
+) -> Result<(), DbErr> {
+    outbox::Entity::update_many()
+        .col_expr(outbox::Column::DueAt, Expr::value(until))
+        .col_expr(outbox::Column::GivenUpAt, Expr::value(now))
+        .col_expr(outbox::Column::Failure, Expr::value(failure))
+        .filter(outbox::COLUMN.id.eq(id))
+        .exec(db.writer())
+        .await?;
+    Ok(())
+}
+
+/// At most `limit` mails of which an attempt has failed, the newest first.
+pub(super) async fn list_stuck(db: &Db, limit: u64) -> Result<Vec<Stuck>, DbErr> {
+    let rows = outbox::Entity::find()
+        .filter(outbox::COLUMN.failure.is_not_null())
+        .order_by_desc(outbox::Column::Id)
+        .limit(limit)
+        .all(db.reader())
+        .await?;
+    let stuck = |row: outbox::Model| Stuck {
+        id: row.id,
+        kind: row.kind,
+        recipient: row.recipient,
+        created_at: row.created_at,
+        attempts: row.attempts,
+        failure: row.failure.unwrap_or_default(),
+        due_at: row.due_at,
+        given_up_at: row.given_up_at,
+    };
+    Ok(rows.into_iter().map(stuck).collect())
+}
+
+/// How many mails wait, wait after a failed attempt, and are given up.
+pub(super) async fn count(db: &Db) -> Result<Counts, DbErr> {
+    let failed = async |is_given_up: bool| {
+        let given_up_at = outbox::COLUMN.given_up_at;
+        let state = if is_given_up { given_up_at.is_not_null() } else { given_up_at.is_null() };
+        let failed = outbox::Entity::find().filter(outbox::COLUMN.failure.is_not_null());
+        failed.filter(state).count(db.reader()).await
+    };
+    let new = outbox::Entity::find().filter(outbox::COLUMN.failure.is_null());
+    Ok(Counts {
+        new: new.count(db.reader()).await?,
+        failing: failed(false).await?,
+        given_up: failed(true).await?,
+    })
+}
+
+/// Makes mails due of which an attempt has failed: the one named, or all. Says how many.
+pub(super) async fn make_due(
+    db: &Db,
+    now: DateTime<Utc>,
+    id: Option<MailId>,
+) -> Result<u64, DbErr> {
+    let mut update = outbox::Entity::update_many()
+        .col_expr(outbox::Column::DueAt, Expr::value(now))
+        .col_expr(outbox::Column::Attempts, Expr::value(0))
+        .col_expr(outbox::Column::GivenUpAt, Expr::value(None::<DateTime<Utc>>))
+        .filter(outbox::COLUMN.failure.is_not_null());
+    if let Some(id) = id {
+        update = update.filter(outbox::COLUMN.id.eq(id));
+    }
+    Ok(update.exec(db.writer()).await?.rows_affected)
+}
+
+/// Deletes at most `limit` mails that were given up and have been kept for their time.
+pub(super) async fn delete_given_up(db: &Db, now: DateTime<Utc>, limit: u64) -> Result<u64, DbErr> {
+    let ids: Vec<MailId> = outbox::Entity::find()
+        .filter(outbox::COLUMN.due_at.lte(now))
+        .filter(outbox::COLUMN.given_up_at.is_not_null())
+        .limit(limit)
+        .all(db.reader())
+        .await?
+        .into_iter()
+        .map(|row| row.id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let delete = outbox::Entity::delete_many()
+        .filter(outbox::COLUMN.id.is_in(ids))
+        // Not one that the operator has just made due.
+        .filter(outbox::COLUMN.given_up_at.is_not_null());
+    Ok(delete.exec(db.writer()).await?.rows_affected)
 }
 
 pub(super) async fn delete(db: &impl ConnectionTrait, id: MailId) -> Result<(), DbErr> {

@@ -1,14 +1,16 @@
 //! How mails leave: to a mail server by SMTP, or into a folder.
 
+use std::error::Error as _;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
-use lettre::transport::smtp::response::{Category, Severity};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Severity;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
@@ -16,7 +18,7 @@ use url::{Host, Url};
 
 use super::template::Text;
 use super::worker::SEND_MAX;
-use super::{Delivery, Pending, SettingsError};
+use super::{Delivery, Pending, Settings, SettingsError};
 
 /// Why a mail was not sent. What is in there is for the log: no address, no password.
 #[derive(Debug)]
@@ -38,11 +40,12 @@ enum Way {
 }
 
 impl Transport {
-    pub(super) fn new(delivery: &Delivery, from: &str) -> Result<Self, SettingsError> {
-        let from = from.parse().map_err(|_| SettingsError::From)?;
-        let way = match delivery {
+    pub(super) fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        let from = settings.from.parse().map_err(|_| SettingsError::From)?;
+        let way = match &settings.delivery {
             Delivery::Smtp(url) => {
                 let smtp = smtp(url)?.timeout(Some(Duration::from_secs(20)));
+                let smtp = smtp.hello_name(helo(&settings.helo)?);
                 Way::Smtp(Box::new(smtp.build()))
             }
             Delivery::Folder(folder) => Way::Folder(folder.clone()),
@@ -51,9 +54,10 @@ impl Transport {
     }
 
     /// As [`Transport::new`], but without the pool of connections, which needs a runtime around it.
-    pub(super) fn check(delivery: &Delivery, from: &str) -> Result<(), SettingsError> {
-        from.parse::<Mailbox>().map_err(|_| SettingsError::From)?;
-        match delivery {
+    pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
+        settings.from.parse::<Mailbox>().map_err(|_| SettingsError::From)?;
+        helo(&settings.helo)?;
+        match &settings.delivery {
             Delivery::Smtp(url) => smtp(url).map(drop),
             Delivery::Folder(_) => Ok(()),
         }
@@ -68,9 +72,15 @@ impl Transport {
             Way::Smtp(smtp) => match timeout(SEND_MAX, smtp.send(message)).await {
                 Ok(Ok(_taken)) => Ok(()),
                 // The one thing that a mail may need and the connection itself does not.
-                Ok(Err(error)) if error.is_client() && needs_utf8 => Err(Undelivered::Never(
-                    "the mail server takes no addresses beyond ASCII (SMTPUTF8)".to_owned(),
-                )),
+                Ok(Err(error))
+                    if needs_utf8
+                        && error.is_client()
+                        && error.to_string().contains("SMTPUTF8") =>
+                {
+                    Err(Undelivered::Never(
+                        "the mail server takes no addresses beyond ASCII (SMTPUTF8)".to_owned(),
+                    ))
+                }
                 Ok(Err(error)) => Err(undelivered(&error)),
                 Err(_elapsed) => {
                     Err(Undelivered::Yet("the mail server does not answer".to_owned()))
@@ -131,8 +141,10 @@ fn never(error: impl std::fmt::Display) -> Undelivered {
     Undelivered::Never(error.to_string())
 }
 
-/// Whether the server refuses this mail for good. A refusal of the sender, as for a wrong password,
-/// is the operator's to mend, and loses no mail until then.
+/// What the failure means. Only an answer about the mailbox itself ends a mail: a refused relay, sender or
+/// greeting is the operator's to mend, and loses no mail until then. Which command was refused is not
+/// known, and many answer 550 to each; so the enhanced status code decides (RFC 3463), and without one the
+/// mail is tried again.
 fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
     let Some(code) = error.status() else {
         let reason = if error.is_timeout() {
@@ -144,17 +156,66 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
         };
         return Undelivered::Yet(reason.to_owned());
     };
-    let told = format!("the mail server answers {code}");
-    match (code.severity, code.category) {
-        (Severity::PermanentNegativeCompletion, Category::MailSystem) => Undelivered::Never(told),
+    let text = error.source().map(ToString::to_string).unwrap_or_default();
+    let told = format!("the mail server answers {code}: {}", without_addresses(&text));
+    let is_permanent = code.severity == Severity::PermanentNegativeCompletion;
+    match text.split_whitespace().next() {
+        Some(status) if is_permanent && NO_SUCH_MAILBOX.contains(&status) => {
+            Undelivered::Never(told)
+        }
         _ => Undelivered::Yet(told),
     }
 }
 
+/// The codes that say of a mailbox that it does not exist: wrong mailbox, system or syntax, moved, disabled,
+/// and a domain without mail (RFC 7505). Those about the sender (5.1.7, 5.1.8) and about what nobody
+/// knows (5.1.0) are not among them.
+const NO_SUCH_MAILBOX: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+
+/// A server's text for the log and the outbox: one line, of bounded length, with no address in it.
+fn without_addresses(text: &str) -> String {
+    let word = |word: &str| {
+        if word.contains('@') { "<address>".to_owned() } else { word.replace(char::is_control, "") }
+    };
+    let words: Vec<String> = text.split_whitespace().map(word).collect();
+    words.join(" ").chars().take(TEXT_MAX).collect()
+}
+
+/// Characters of a server's answer that are kept.
+const TEXT_MAX: usize = 300;
+
+/// What this server calls itself towards a mail server.
+fn helo(name: &str) -> Result<ClientId, SettingsError> {
+    match name.trim_matches(['[', ']']).parse() {
+        Ok(IpAddr::V4(ip)) => Ok(ClientId::Ipv4(ip)),
+        Ok(IpAddr::V6(ip)) => Ok(ClientId::Ipv6(ip)),
+        Err(_) => {
+            let is_name = !name.is_empty()
+                && name.len() <= 253
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+            is_name.then(|| ClientId::Domain(name.to_owned())).ok_or(SettingsError::Helo)
+        }
+    }
+}
+
 fn smtp(url: &SecretString) -> Result<AsyncSmtpTransportBuilder, SettingsError> {
+    if is_unescaped(url.expose_secret()) {
+        return Err(SettingsError::Unescaped);
+    }
     let url = with_tls(url.expose_secret()).ok_or(SettingsError::Url)?;
     let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str());
     builder.map_err(|_| SettingsError::Url)
+}
+
+/// Whether the user or the password ends the host, or is cut, by a character that should be escaped.
+fn is_unescaped(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let Some((credentials, _host)) = rest.rsplit_once('@') else { return false };
+    let is_escape =
+        |after: &str| after.len() >= 2 && after.as_bytes()[..2].iter().all(u8::is_ascii_hexdigit);
+    scheme.starts_with("smtp")
+        && (credentials.contains(['/', '?', '#', ' '])
+            || credentials.split('%').skip(1).any(|after| !is_escape(after)))
 }
 
 /// A URL for lettre, which takes `smtp:` for an open connection: here it begins TLS, or fails, unless
@@ -190,6 +251,34 @@ mod tests {
         assert_eq!(written("User@München.example"), "User@xn--mnchen-3ya.example");
         assert_eq!(written("jürgen@example.com"), "jürgen@example.com");
         assert!(address("nowhere").is_err() && address("a b@example.com").is_err());
+    }
+
+    #[test]
+    fn a_user_or_password_that_must_be_escaped_is_told() {
+        for wrong in ["u:p#x@host", "u:p/x@host", "u:12?x@host", "us/er:p@host", "u:100%@host"] {
+            assert!(is_unescaped(&format!("smtps://{wrong}")), "{wrong}");
+        }
+        for right in ["u:p%23x@host", "user@example.com:a:b@host:465", "host", "host?tls=off"] {
+            assert!(!is_unescaped(&format!("smtps://{right}")), "{right}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_greeted_by_a_name_or_an_address() {
+        let greeting = |name| helo(name).map(|id| id.to_string()).ok();
+        assert_eq!(greeting("auth.example.com").as_deref(), Some("auth.example.com"));
+        assert_eq!(greeting("192.0.2.7").as_deref(), Some("[192.0.2.7]"));
+        assert_eq!(greeting("[2001:db8::1]").as_deref(), Some("[IPv6:2001:db8::1]"));
+        assert!(
+            greeting("").is_none() && greeting("a b").is_none() && greeting("a\r\nMAIL").is_none()
+        );
+    }
+
+    #[test]
+    fn an_answer_is_kept_without_addresses() {
+        let told = without_addresses("5.7.1 <alice@example.com>: Relay access\r\n denied\u{1b}");
+        assert_eq!(told, "5.7.1 <address> Relay access denied");
+        assert_eq!(without_addresses(&"x".repeat(1000)).len(), TEXT_MAX);
     }
 
     #[test]

@@ -1,0 +1,44 @@
+//! Whether mail leaves.
+
+use super::{Level, Report};
+use crate::config::Config;
+use crate::platform::db::Db;
+use crate::platform::mail;
+
+const ABOUT: &str = "mail";
+
+/// Whether the mail server can be spoken to: TLS, and the password if there is one. Sends nothing.
+pub(super) async fn server(report: &mut Report, config: &Config) {
+    let Some(mail) = &config.mail else {
+        let message = "none is sent: nobody learns what happens to their account, and who loses a \
+                       password needs the operator";
+        report.add(Level::Warning, ABOUT, message, "set SMTP_URL");
+        return;
+    };
+    match mail.reach().await {
+        Ok(reached) => report.ok(ABOUT, reached),
+        Err(refused) => {
+            let advice = "check SMTP_URL: host, port, user and password, and the certificate";
+            report.add(Level::Problem, ABOUT, refused, advice);
+        }
+    }
+}
+
+/// Whether mail waits that a mail server did not take.
+pub(super) async fn stuck(report: &mut Report, db: &Db) {
+    match mail::count(db).await {
+        Ok(mail::Counts { failing: 0, given_up: 0, .. }) => {
+            report.ok(ABOUT, "none is stuck");
+        }
+        Ok(mail::Counts { failing, given_up, .. }) => {
+            let message =
+                format!("{failing} mails could not be sent yet, and {given_up} were given up");
+            let advice = "`portcullis mail list` shows why; then `portcullis mail retry`";
+            report.add(Level::Warning, ABOUT, message, advice);
+        }
+        Err(_unreadable) => {
+            let advice = "look at the log of the database server";
+            report.add(Level::Problem, "database", "the outbox cannot be read", advice);
+        }
+    }
+}

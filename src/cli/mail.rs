@@ -1,0 +1,85 @@
+//! `portcullis mail`.
+
+use anyhow::{bail, ensure};
+use clap::Subcommand;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::output::{self, line, time};
+use crate::app::App;
+use crate::config::Config;
+use crate::platform::clock::Clock;
+use crate::platform::id::MailId;
+use crate::platform::mail::Stuck;
+
+#[derive(Subcommand)]
+pub(super) enum Verb {
+    /// Show the newest 1,000 mails that could not be sent, and why
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a mail sent again by the servers, or with `--all` each that could not be sent
+    Retry {
+        /// The mail's id, as `list` shows it
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        id: Option<Uuid>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
+    let app = App::build(config, Clock::system()).await?;
+    let outcome = act(verb, &app).await;
+    app.close().await?;
+    outcome
+}
+
+async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
+    match verb {
+        Verb::List { json } => list(&app.outbox.list_stuck().await?, *json),
+        Verb::Retry { id, .. } => {
+            if !app.outbox.is_on() {
+                bail!("this server sends no mail: set SMTP_URL");
+            }
+            let count = app.outbox.retry(id.map(MailId)).await?;
+            ensure!(count > 0 || id.is_none(), "no mail that could not be sent has this id");
+            Ok(line(format!("{count} mails are sent again by the servers that run"))?)
+        }
+    }
+}
+
+fn list(stuck: &[Stuck], as_json: bool) -> anyhow::Result<()> {
+    if as_json {
+        return output::json(&stuck.iter().map(as_object).collect::<Vec<_>>());
+    }
+    let row = |mail: &Stuck| {
+        let (state, until) = (state(mail).to_owned(), time(mail.due_at));
+        let kind = mail.kind.clone();
+        let (to, failure) = (mail.recipient.clone(), mail.failure.clone());
+        [mail.id.0.to_string(), kind, to, time(mail.created_at), state, until, failure]
+    };
+    let heading = ["ID", "KIND", "TO", "WRITTEN", "STATE", "NEXT OR KEPT UNTIL", "WHY"];
+    Ok(output::table(heading, &stuck.iter().map(row).collect::<Vec<_>>())?)
+}
+
+fn state(mail: &Stuck) -> &'static str {
+    if mail.given_up_at.is_some() { "given up" } else { "failing" }
+}
+
+fn as_object(mail: &Stuck) -> serde_json::Value {
+    json!({
+        "id": mail.id.0,
+        "kind": mail.kind,
+        "to": mail.recipient,
+        "createdAt": time(mail.created_at),
+        "attempts": mail.attempts,
+        "state": state(mail),
+        "failure": mail.failure,
+        "givenUpAt": mail.given_up_at.map(time),
+        "until": time(mail.due_at),
+    })
+}
