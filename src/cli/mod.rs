@@ -19,6 +19,7 @@ use clap_complete::Shell;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
+use crate::platform::causes::causes;
 use crate::platform::telemetry;
 use crate::schema;
 
@@ -96,7 +97,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            eprintln!("error: {}", causes(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -117,21 +118,6 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
         }
     })
-}
-
-/// An error with its causes, each told once: many repeat what has caused them, or themselves.
-fn told(error: &anyhow::Error) -> String {
-    let mut told = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if told.is_empty() {
-            told = cause;
-        } else if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
-        }
-    }
-    let mut parts: Vec<&str> = told.split(": ").collect();
-    parts.dedup();
-    parts.join(": ")
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -6,6 +6,7 @@ mod connect;
 mod failure;
 mod inspect;
 mod quick;
+mod refusal;
 mod typed;
 mod writing;
 
@@ -88,10 +89,14 @@ impl Db {
                 sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
             return Ok(Self::new(reader, writer, file));
         }
-        let mut pool = if url.starts_with("postgres") {
-            connect::postgres(url, connections_max).await?
+        let opened = if url.starts_with("postgres") {
+            connect::postgres(url, connections_max).await
         } else {
-            connect::mysql(url, connections_max).await?
+            connect::mysql(url, connections_max).await
+        };
+        let mut pool = match opened {
+            Ok(pool) => pool,
+            Err(error) => return Err(refusal::explained(url, error).await),
         };
         pool.set_metric_callback(measured);
         Ok(Self::new(pool.clone(), pool, None))

@@ -1,6 +1,7 @@
 //! The kit for rules: clock, ids, secrets, keys, passwords, limits, the database. It knows no GraphQL.
 
 pub(crate) mod access;
+pub(crate) mod causes;
 pub(crate) mod clock;
 pub(crate) mod db;
 pub(crate) mod device;

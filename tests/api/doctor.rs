@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::TestApp;
+use crate::support::{TestApp, skip};
 
 /// The findings of `doctor`, by what they are about, and whether all is well.
 async fn doctor(app: &TestApp, arguments: &[&str]) -> (bool, Vec<(String, String, String)>) {
@@ -49,7 +51,83 @@ async fn the_doctor_says_hello_to_the_mail_server() {
     found(&app, &[], "ok", "mails are files in", "").await;
     // Nobody listens at port 1.
     let nobody = "--smtp-url=smtp://127.0.0.1:1";
-    found(&app, &[nobody], "problem", "the mail server cannot be reached", "SMTP_URL").await;
+    let refused = "the mail server cannot be reached: Connection error: Connection refused";
+    found(&app, &[nobody], "problem", refused, "SMTP_URL").await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .stderr(Stdio::null())
+        .status();
+    if !made.is_ok_and(|made| made.success()) {
+        skip("there is no openssl");
+        return;
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut server = Command::new("openssl")
+        .args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-key"])
+        .arg(&key)
+        .arg("-cert")
+        .arg(&certificate)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let app = TestApp::start_now(&[]).await;
+    let url = format!("--smtp-url=smtps://user:sesame@localhost:{port}");
+    let told = app.cli(&["doctor", &url]).await;
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(told.stdout.contains("invalid peer certificate"), "{told:?}");
+    assert!(!told.stdout.contains("sesame"), "{told:?}");
+}
+
+/// A database server that lets nobody in, in the words of PostgreSQL's protocol.
+async fn refusing(code: &'static str, message: &'static str) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _startup = socket.read(&mut [0; 1024]).await;
+            let body = format!("SFATAL\0VFATAL\0C{code}\0M{message}\0\0");
+            let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+            let answer = [b"E".as_slice(), &length, body.as_bytes()].concat();
+            let _gone = socket.write_all(&answer).await;
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn the_reason_why_a_database_lets_nobody_in_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    for (code, message) in [
+        ("28P01", "password authentication failed for user \"app\""),
+        ("53300", "too many connections for role \"app\""),
+        ("3D000", "database \"portcullis\" does not exist"),
+    ] {
+        let port = refusing(code, message).await;
+        let url = format!(
+            "--database-url=postgres://app:sesame@127.0.0.1:{port}/portcullis?sslmode=disable"
+        );
+        let doctor = app.cli(&["doctor", &url]).await;
+        assert!(doctor.stdout.contains(message), "{doctor:?}");
+        let start = app.cli(&["keys", "list", &url]).await;
+        assert!(start.complaint().contains(message), "{start:?}");
+        let both = format!("{doctor:?} {start:?}");
+        assert!(!both.contains("sesame"), "{both}");
+    }
 }
 
 #[tokio::test]

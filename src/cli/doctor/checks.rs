@@ -14,6 +14,7 @@ use crate::cli::output::time;
 use crate::config::{Config, Introspection};
 use crate::features::audit;
 use crate::features::keyring::Keyring;
+use crate::platform::causes::causes;
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, sqlite_file};
 use crate::platform::instances;
@@ -58,7 +59,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             // Nothing was written, so nothing can be lost by an unclean end.
             let _closed = db.close().await;
         }
-        Err(_unreachable) => {
+        Err(error) => {
             let advice = match url.starts_with("sqlite:") {
                 true => "check that the file is this user's to read, and a SQLite database",
                 false => {
@@ -66,7 +67,8 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
                      server runs and lets this machine in"
                 }
             };
-            report.add(Level::Problem, "database", "it cannot be reached", advice);
+            let message = format!("it cannot be reached: {}", causes(&error));
+            report.add(Level::Problem, "database", message, advice);
         }
     }
 }

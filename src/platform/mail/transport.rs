@@ -19,6 +19,7 @@ use url::{Host, Url};
 use super::template::Text;
 use super::worker::SEND_MAX;
 use super::{Delivery, Pending, Settings, SettingsError};
+use crate::platform::causes::causes;
 
 /// Why a mail was not sent. What is in there is for the log: no address, no password.
 #[derive(Debug)]
@@ -154,7 +155,7 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
         } else {
             "the mail server cannot be reached"
         };
-        return Undelivered::Yet(reason.to_owned());
+        return Undelivered::Yet(format!("{reason}: {}", causes(error)));
     };
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     let told = format!("the mail server answers {code}: {}", without_addresses(&text));
