@@ -1,5 +1,6 @@
 //! Every setting: read once, validated as a whole, all problems told at once and no value ever.
 
+mod file;
 mod reader;
 mod settings;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use secrecy::SecretString;
 
+pub(crate) use self::file::read_text;
 use self::reader::Reader;
 pub use self::settings::Settings;
 use crate::features::accounts::Registration;
@@ -42,6 +44,15 @@ pub(crate) enum Introspection {
     Off,
 }
 
+/// For which hosts a browser that has seen this server by https insists on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hsts {
+    Host,
+    Subdomains,
+    Preload,
+    Off,
+}
+
 /// What an instance is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Environment {
@@ -54,11 +65,17 @@ pub(crate) enum Environment {
 pub struct Config {
     pub(crate) environment: Environment,
     pub(crate) listen: SocketAddr,
-    /// Where clients reach this server: an origin, without a slash at its end.
+    /// Where clients reach this server, without a slash at its end. A path is one that a proxy takes
+    /// away: routes have none of it, links carry it.
     pub(crate) public_url: String,
+    /// The origin of `public_url`.
+    pub(crate) public_origin: String,
     pub(crate) host: String,
     /// Origins whose pages may call from a browser, with cookies.
     pub(crate) allowed_origins: Vec<String>,
+    /// Request headers that those pages may send beside the usual ones, with commas between.
+    pub(crate) allowed_headers: String,
+    pub(crate) hsts: Hsts,
     /// Proxies in front, whose word on where a request comes from counts.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Of clients, at once; trusted proxies may have more.
@@ -93,6 +110,15 @@ pub struct Config {
     pub log_filter: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// What is dangerous about the settings, and allowed.
+    pub(crate) warnings: Vec<Warning>,
+}
+
+/// Something dangerous that is allowed, and what to do about it; without any value.
+#[derive(Clone, Debug)]
+pub(crate) struct Warning {
+    pub(crate) message: String,
+    pub(crate) advice: String,
 }
 
 /// All that is wrong with the settings, a sentence each, without any value.
@@ -112,7 +138,8 @@ impl Config {
     /// Understands the settings, or tells everything that is wrong with them.
     pub fn new(settings: &Settings) -> Result<Self, Problems> {
         let mut reader = Reader::default();
-        let config = reader.read(settings);
+        let mut config = reader.read(settings);
+        config.warnings = reader.warnings;
         if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
     }
 

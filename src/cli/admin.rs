@@ -1,7 +1,7 @@
 //! `portcullis admin`.
 
-use std::fs;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
@@ -19,6 +19,8 @@ use crate::features::accounts::{
 use crate::platform::access::{Client, Language, Role, User};
 use crate::platform::clock::Clock;
 
+/// Of a file with a password; its first line counts.
+const PASSWORD_FILE_MAX: u64 = 64 * 1024;
 /// Accounts read at once while listing.
 const PAGE_SIZE: u64 = 500;
 
@@ -249,8 +251,11 @@ fn as_object(user: &User) -> serde_json::Value {
 
 fn read_password(file: Option<&PathBuf>) -> anyhow::Result<Zeroizing<String>> {
     if let Some(file) = file {
-        let text = fs::read_to_string(file).context("the password file cannot be read")?;
-        let text = Zeroizing::new(text);
+        let mut text = Zeroizing::new(String::new());
+        // A device may have no end.
+        File::open(file)
+            .and_then(|file| file.take(PASSWORD_FILE_MAX).read_to_string(&mut text))
+            .context("the password file cannot be read")?;
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
     let ask = |prompt| {

@@ -1,56 +1,128 @@
-//! `.env` in development, and the variables nobody reads.
+//! `.env` in development, variables that are empty, and variables nobody reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::config::Problems;
+use clap::{Arg, Command};
+
+use crate::config::{Problems, read_text};
 
 const FILE: &str = ".env";
 const PREFIX: &str = "PORTCULLIS_";
 /// What the build reads, and a shell that has built may still hold.
 const OF_THE_BUILD: &str = "PORTCULLIS_PLAYGROUND_";
 
+/// A shorter name is one letter away from too much that is meant for others.
+const LENGTH_MIN: usize = 6;
+
+/// What `.env` says.
+#[derive(Default)]
+pub(super) struct Environment(BTreeMap<String, String>);
+
 /// Loads `.env` (unless the environment says production) below what is set already, and refuses
 /// names that no setting has: a misspelt setting must not pass for its default (CF-02).
 #[expect(clippy::disallowed_methods, reason = "before the settings exist, only this can be asked")]
-pub(super) fn load(command: &clap::Command) -> Result<(), Problems> {
+pub(super) fn load(command: &Command) -> Result<Environment, Problems> {
     let known: BTreeSet<String> = command
         .get_arguments()
         .filter_map(|arg| arg.get_env())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
     let mut problems = Vec::new();
+    let mut environment = Environment::default();
     let is_production = std::env::var("PORTCULLIS_ENV").is_ok_and(|value| value == "production");
     if !is_production && Path::new(FILE).exists() {
-        load_file(&known, &mut problems);
+        environment.0 = load_file(&known, &mut problems);
     }
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
+    let set: BTreeSet<String> = std::env::vars_os()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .collect();
+    for name in set.iter().filter(|name| !known.contains(*name)) {
         let is_ours = name.starts_with(PREFIX) && !name.starts_with(OF_THE_BUILD);
-        if is_ours && !known.contains(&*name) {
-            problems.push(format!("{name} is no setting"));
+        match meant(name, &known) {
+            // Where the setting is there too, the other name is somebody else's.
+            Some(meant) if !set.contains(meant) => problems.push(no_setting(name, Some(meant))),
+            meant if is_ours => problems.push(no_setting(name, meant)),
+            _ => {}
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    if problems.is_empty() { Ok(environment) } else { Err(Problems(problems)) }
 }
 
-fn load_file(known: &BTreeSet<String>, problems: &mut Vec<String>) {
-    // The crate's own errors repeat the line, which may hold a secret.
-    let unreadable = || format!("{FILE} cannot be read or has a malformed line");
-    let Ok(lines) = dotenvy::from_path_iter(FILE) else {
-        problems.push(unreadable());
-        return;
-    };
-    for line in lines {
-        match line {
-            Ok((name, _)) if known.contains(&name) => {}
-            // The standard's own, which its SDK reads.
-            Ok((name, _)) if cfg!(feature = "otel") && name.starts_with("OTEL_") => {}
-            Ok((name, _)) => problems.push(format!("{FILE}: {name} is no setting")),
-            Err(_line) => problems.push(unreadable()),
+impl Environment {
+    /// Takes a variable that is empty for one that is not set, so that a compose file can pass on
+    /// what may not be there.
+    pub(super) fn apply(&self, arg: Arg) -> Arg {
+        let Some(name) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else {
+            return arg;
+        };
+        #[expect(clippy::disallowed_methods, reason = "the settings are being read")]
+        let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
+        if !is_empty {
+            return arg;
+        }
+        let arg = arg.env(None::<&str>);
+        match self.0.get(&name).filter(|value| !value.is_empty()) {
+            Some(value) => arg.default_value(value.clone()).hide_default_value(true),
+            None => arg,
         }
     }
-    if problems.is_empty() && dotenvy::from_path(FILE).is_err() {
-        problems.push(unreadable());
+}
+
+fn load_file(known: &BTreeSet<String>, problems: &mut Vec<String>) -> BTreeMap<String, String> {
+    let text = match read_text(Path::new(FILE)) {
+        Ok(text) => text,
+        Err(unreadable) => {
+            problems.push(format!("{FILE} {unreadable}"));
+            return BTreeMap::new();
+        }
+    };
+    let mut values = BTreeMap::new();
+    for line in dotenvy::from_read_iter(text.as_bytes()) {
+        match line {
+            // The first one counts, as it does for the variables.
+            Ok((name, value)) if known.contains(&name) => {
+                values.entry(name).or_insert(value);
+            }
+            // The standard's own, which its SDK reads.
+            Ok((name, _)) if cfg!(feature = "otel") && name.starts_with("OTEL_") => {}
+            Ok((name, _)) => {
+                let told = no_setting(&name, meant(&name, known));
+                problems.push(format!("{FILE}: {told}"));
+            }
+            // The crate's own error repeats the line, which may hold a secret.
+            Err(error) => {
+                problems.push(format!("{FILE}, line {}: it is malformed", line_of(&error, &text)));
+            }
+        }
     }
+    if problems.is_empty() && dotenvy::from_read(text.as_bytes()).is_err() {
+        problems.push(format!("{FILE} cannot be read"));
+    }
+    values
+}
+
+/// Where a line stands that cannot be parsed. A value that is never closed takes in all lines that
+/// follow.
+fn line_of(error: &dotenvy::Error, text: &str) -> usize {
+    let told = match error {
+        dotenvy::Error::LineParse(line, _) => line.lines().next().unwrap_or_default(),
+        _ => "",
+    };
+    let place = text.lines().position(|line| !told.is_empty() && line.trim() == told.trim());
+    1 + place.unwrap_or_else(|| text.lines().count().saturating_sub(1))
+}
+
+fn no_setting(name: &str, meant: Option<&String>) -> String {
+    match meant {
+        Some(meant) => format!("{name} is no setting: {meant} is one"),
+        None => format!("{name} is no setting"),
+    }
+}
+
+/// The setting whose name is one letter away, by a letter too many, too few, another, or two that
+/// changed places.
+fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
+    known.iter().find(|known| known.len() >= LENGTH_MIN && strsim::osa_distance(known, name) == 1)
 }

@@ -12,10 +12,13 @@ mod output;
 mod purge;
 mod serve;
 
+use std::any::TypeId;
 use std::process::ExitCode;
 
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
@@ -70,15 +73,26 @@ enum Verb {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let command = Cli::command().mut_args(|arg| arg.hide_env_values(true));
-    if let Err(problems) = environment::load(&command) {
-        eprintln!("error: {problems}");
-        return ExitCode::from(2);
-    }
-    let cli = match Cli::from_arg_matches(&command.get_matches()) {
+    let environment = match environment::load(&Cli::command()) {
+        Ok(environment) => environment,
+        Err(problems) => {
+            eprintln!("error: {problems}");
+            return ExitCode::from(2);
+        }
+    };
+    // Made anew, since it reads the variables while it is made.
+    let command = Cli::command().mut_args(|arg| environment.apply(arg.hide_env_values(true)));
+    let secrets = secrets(&command);
+    let matches = command.get_matches();
+    let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
+    cli.settings.secret_flags = secrets
+        .into_iter()
+        .filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine))
+        .map(|(_, name)| name)
+        .collect();
     let done = match cli.verb {
         Some(Verb::Schema) => output::text(&schema::sdl()),
         Some(Verb::Completions { shell }) => completions(shell),
@@ -118,6 +132,17 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
         }
     })
+}
+
+/// The settings that are secrets: their ids and their variables.
+fn secrets(command: &clap::Command) -> Vec<(String, String)> {
+    let secret = TypeId::of::<SecretString>();
+    command
+        .get_arguments()
+        .filter(|arg| arg.get_value_parser().type_id() == secret)
+        .filter_map(|arg| Some((arg.get_id().to_string(), arg.get_long()?)))
+        .map(|(id, flag)| (id, flag.replace('-', "_").to_ascii_uppercase()))
+        .collect()
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::output;
 use crate::app::{self, App};
-use crate::config::Config;
+use crate::config::{Config, Warning};
 use crate::http;
 use crate::platform::clock::Clock;
 use crate::platform::metrics::{self, Exporter};
@@ -16,6 +16,9 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let is_first_start = config.is_development() && is_empty(&config).await?;
     if config.is_development() && !config.listen.ip().is_loopback() {
         tracing::warn!("A DEVELOPMENT INSTANCE IS OPEN TO THE NETWORK: do not put real data in it");
+    }
+    for Warning { message, advice } in &config.warnings {
+        tracing::warn!("{message}: {advice}");
     }
     for name in config.overrides() {
         tracing::warn!("{name} shows more than a production instance should");

@@ -1,5 +1,6 @@
 //! From settings as given to settings understood.
 
+mod dangers;
 mod files;
 mod mail;
 mod network;
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 use url::Url;
 
-use super::{Config, Environment, Introspection, LogFormat, Settings};
+use super::{Config, Environment, Hsts, Introspection, LogFormat, Settings, Warning};
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::keys::Algorithm;
@@ -20,6 +21,14 @@ use crate::platform::passwords::hash::Cost;
 #[derive(Default)]
 pub(super) struct Reader {
     pub(super) problems: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// Where clients reach this server: as a whole, and its parts.
+struct Public {
+    url: String,
+    origin: String,
+    host: String,
 }
 
 impl Reader {
@@ -27,7 +36,8 @@ impl Reader {
         let environment = self.environment(settings);
         let is_development = environment == Environment::Development;
         let listen = self.listen(settings, is_development);
-        let (public_url, host) = self.public_url(settings, listen, is_development);
+        let Public { url: public_url, origin: public_origin, host } =
+            self.public_url(settings, listen, is_development);
         let database_url = self.database_url(settings);
         let redis_url = self.redis_url(settings);
         let rate_limits = self.rate_limits(settings, is_development);
@@ -38,26 +48,27 @@ impl Reader {
         );
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
-        if !is_development {
-            self.judge_secret_files(settings);
-        }
+        self.judge_secret_files(settings, is_development);
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
         let debug = usize::from(!is_development);
         let playground =
             self.optional_choice("PLAYGROUND", settings.playground.as_ref(), &["on", "off"]);
-        Config {
+        let config = Config {
             environment,
             listen,
             jwt: jwt::Settings {
-                issuer: settings.jwt_issuer.clone().unwrap_or_else(|| public_url.clone()),
-                audience: settings.jwt_audience.clone().unwrap_or_else(|| public_url.clone()),
+                issuer: self.claim("JWT_ISSUER", settings.jwt_issuer.as_ref(), &public_url),
+                audience: self.claim("JWT_AUDIENCE", settings.jwt_audience.as_ref(), &public_url),
                 ttl_seconds: ttl,
             },
             public_url,
+            public_origin,
             host,
             allowed_origins: self.allowed_origins(settings, is_development),
+            allowed_headers: self.allowed_headers(settings),
+            hsts: self.hsts(settings),
             trusted_proxies: self.trusted_proxies(settings),
             connections_per_address: self.number(
                 "CONNECTIONS_PER_ADDRESS",
@@ -89,20 +100,47 @@ impl Reader {
             ) as usize,
             introspection: self.introspection(settings, is_development),
             playground: playground.unwrap_or(debug) == 0,
-            metrics_listen: self.metrics_listen(settings, listen),
+            metrics_listen: self.metrics_listen(settings, listen, is_development),
             log_filter: settings.rust_log.clone(),
             log_format: match self.choice("LOG_FORMAT", &settings.log_format, &["text", "json"]) {
                 0 => LogFormat::Text,
                 _ => LogFormat::Json,
             },
-        }
+            warnings: Vec::new(),
+        };
+        self.dangers(settings, &config);
+        self.judge_data(&config);
+        config
     }
 
     fn environment(&mut self, settings: &Settings) -> Environment {
         let names = ["development", "production"];
-        match self.choice("PORTCULLIS_ENV", &settings.environment, &names) {
-            0 => Environment::Development,
-            _ => Environment::Production,
+        let chosen = settings.environment.as_ref();
+        match self.optional_choice("PORTCULLIS_ENV", chosen, &names) {
+            Some(0) => Environment::Development,
+            Some(_) => Environment::Production,
+            None => {
+                self.judge_unset_environment(settings);
+                Environment::Development
+            }
+        }
+    }
+
+    /// A server that clients reach by https, or through a proxy, is rarely meant for development,
+    /// whose defaults are open.
+    fn judge_unset_environment(&mut self, settings: &Settings) {
+        let url = settings.public_url.as_deref().unwrap_or_default();
+        let is_https = url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
+        for (is_served, what) in [
+            (is_https, "PUBLIC_URL is https"),
+            (!settings.trusted_proxies.trim().is_empty(), "TRUSTED_PROXIES is set"),
+        ] {
+            if is_served {
+                self.refuse(format!(
+                    "PORTCULLIS_ENV is not set, and {what}: set PORTCULLIS_ENV=production, or \
+                     development if this server is for that"
+                ));
+            }
         }
     }
 
@@ -162,48 +200,88 @@ impl Reader {
         listen
     }
 
-    fn metrics_listen(&mut self, settings: &Settings, listen: SocketAddr) -> Option<SocketAddr> {
-        // Empty is none, so that a compose file can pass it on whether it is set or not.
-        let text = settings.metrics_listen.as_ref().filter(|text| !text.is_empty())?;
-        let Ok(address) = text.parse() else {
+    fn metrics_listen(
+        &mut self,
+        settings: &Settings,
+        listen: SocketAddr,
+        is_development: bool,
+    ) -> Option<SocketAddr> {
+        let text = settings.metrics_listen.as_ref()?;
+        let Ok(address) = text.parse::<SocketAddr>() else {
             self.refuse("METRICS_LISTEN must be an IP address and a port, as in 127.0.0.1:9090");
             return None;
         };
         if address == listen && listen.port() != 0 {
             self.refuse("METRICS_LISTEN must be another address than LISTEN");
         }
+        // LISTEN has told why, where it reaches as far.
+        let is_confined = is_development && listen.ip().is_loopback();
+        if is_confined && !address.ip().is_loopback() {
+            self.refuse(
+                "METRICS_LISTEN reaches beyond this machine, as LISTEN of a development instance does \
+                 not: use PORTCULLIS_ENV=production, or an address as 127.0.0.1:9090",
+            );
+        }
         Some(address)
     }
 
-    /// The public origin and its host name.
     fn public_url(
         &mut self,
         settings: &Settings,
         listen: SocketAddr,
         is_development: bool,
-    ) -> (String, String) {
+    ) -> Public {
         let local = format!("http://localhost:{}", listen.port());
+        let nowhere = |url: String| Public { origin: url.clone(), url, host: String::new() };
         let text = match &settings.public_url {
             Some(text) => text.clone(),
             None if is_development => local,
             None => {
                 self.refuse("PUBLIC_URL is required in production");
-                return (local, String::new());
+                return nowhere(local);
             }
         };
         let parsed = Url::parse(&text).ok().filter(|url| {
-            let is_origin = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+            let is_plain = url.query().is_none() && url.fragment().is_none();
             let is_anonymous = url.username().is_empty() && url.password().is_none();
-            is_origin && is_anonymous && matches!(url.scheme(), "http" | "https")
+            is_plain
+                && has_plain_path(url)
+                && is_anonymous
+                && matches!(url.scheme(), "http" | "https")
         });
         let Some(url) = parsed else {
-            self.refuse("PUBLIC_URL must be an http(s) origin without path, query or user");
-            return (text, String::new());
+            self.refuse(
+                "PUBLIC_URL must be an http(s) URL without query or user; its path, if any, has letters, \
+                 digits and -._~ only",
+            );
+            return nowhere(text);
         };
         if !is_development && url.scheme() != "https" {
             self.refuse("PUBLIC_URL must be https in production");
         }
-        (url.origin().ascii_serialization(), url.host_str().unwrap_or_default().to_owned())
+        let origin = url.origin().ascii_serialization();
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Public { url: format!("{origin}{}", url.path().trim_end_matches('/')), origin, host }
+    }
+
+    fn hsts(&mut self, settings: &Settings) -> Hsts {
+        match self.choice("HSTS", &settings.hsts, &["host", "subdomains", "preload", "off"]) {
+            1 => Hsts::Subdomains,
+            2 => Hsts::Preload,
+            3 => Hsts::Off,
+            _ => Hsts::Host,
+        }
+    }
+
+    /// A claim that tells this server's tokens from those of others, so it must say something.
+    fn claim(&mut self, name: &str, given: Option<&String>, public_url: &str) -> String {
+        let claim = given.map_or(public_url, String::as_str);
+        if given.is_some() && (claim.trim() != claim || claim.is_empty()) {
+            self.refuse(format!(
+                "{name} must not be empty, nor begin or end with a space: leave it unset for PUBLIC_URL"
+            ));
+        }
+        claim.to_owned()
     }
 
     fn jwt_algorithm(&mut self, settings: &Settings) -> Option<Algorithm> {
@@ -269,4 +347,25 @@ impl Reader {
     fn refuse(&mut self, problem: impl Into<String>) {
         self.problems.push(problem.into());
     }
+
+    fn warn(&mut self, message: impl Into<String>, advice: impl Into<String>) {
+        self.warnings.push(Warning { message: message.into(), advice: advice.into() });
+    }
+
+    /// Refuses in production what development is only warned of.
+    fn judge(&mut self, is_development: bool, message: String, advice: String) {
+        if is_development {
+            self.warn(message, advice);
+        } else {
+            self.refuse(format!("{message}: {advice}"));
+        }
+    }
+}
+
+/// Whether nothing in a path needs to be escaped in a header, a link or a page.
+fn has_plain_path(url: &Url) -> bool {
+    let mut parts = url.path().trim_end_matches('/').split('/').skip(1);
+    parts.all(|part| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-._~".contains(c))
+    })
 }

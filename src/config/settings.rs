@@ -9,9 +9,13 @@ use secrecy::SecretString;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Settings (each is a flag and a variable)")]
 pub struct Settings {
-    /// What this instance is for: `development` or `production`
-    #[arg(long = "env", env = "PORTCULLIS_ENV", default_value = "development", global = true)]
-    pub(super) environment: String,
+    /// What this instance is for: `development` or `production` [default: development, unless
+    /// PUBLIC_URL is https or TRUSTED_PROXIES is set: then it must be said]
+    #[arg(long = "env", env = "PORTCULLIS_ENV", global = true)]
+    pub(super) environment: Option<String>,
+    /// The secrets that were given as flags, by their variables.
+    #[arg(skip)]
+    pub(crate) secret_flags: Vec<String>,
     /// Let a development instance listen on more than this machine: `true` or `false`
     #[arg(
         long,
@@ -23,12 +27,21 @@ pub struct Settings {
     /// Address and port to listen on
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:8000", global = true)]
     pub(super) listen: String,
-    /// Where clients reach this server; https in production [default: http://localhost:PORT]
+    /// Where clients reach this server, with the path that a proxy takes away, if any; https in
+    /// production [default: http://localhost:PORT]
     #[arg(long, env = "PUBLIC_URL", global = true)]
     pub(super) public_url: Option<String>,
     /// Origins of front ends elsewhere, which browsers then let call this server
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", global = true)]
     pub(super) allowed_origins: String,
+    /// Request headers that pages of ALLOWED_ORIGINS may send, beside those that GraphQL clients and
+    /// tracing send
+    #[arg(long, env = "ALLOWED_HEADERS", default_value = "", global = true)]
+    pub(super) allowed_headers: String,
+    /// For which hosts browsers insist on https, once they have seen it: `host` (this one), `subdomains`
+    /// (all below it too), `preload` (the same, for browsers' preload lists) or `off`
+    #[arg(long, env = "HSTS", default_value = "host", global = true)]
+    pub(super) hsts: String,
     /// Proxies in front: addresses and networks, whose X-Forwarded-For is believed
     #[arg(long, env = "TRUSTED_PROXIES", default_value = "", global = true)]
     pub(super) trusted_proxies: String,

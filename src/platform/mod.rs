@@ -5,6 +5,7 @@ pub(crate) mod causes;
 pub(crate) mod clock;
 pub(crate) mod db;
 pub(crate) mod device;
+pub(crate) mod host;
 pub(crate) mod id;
 pub(crate) mod instances;
 pub(crate) mod invalid;

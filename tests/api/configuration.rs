@@ -45,7 +45,8 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--listen=zanzibar", "LISTEN"),
         ("--listen=0.0.0.0:8000", "LISTEN"),
         ("--public-url=zanzibar", "PUBLIC_URL"),
-        ("--public-url=https://zanzibar.example/path", "PUBLIC_URL"),
+        ("--public-url=https://zanzibar.example/?query", "PUBLIC_URL"),
+        ("--public-url=https://zanzibar.example/a/../%2e%2e/%00", "PUBLIC_URL"),
         ("--allowed-origins=zanzibar", "ALLOWED_ORIGINS"),
         ("--allowed-origins=*", "ALLOWED_ORIGINS"),
         ("--allowed-origins=null", "ALLOWED_ORIGINS"),
@@ -53,6 +54,15 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--allowed-origins=https://zanzibar.example/", "ALLOWED_ORIGINS"),
         ("--allowed-origins=https://zanzibar.example:443", "ALLOWED_ORIGINS"),
         ("--allowed-origins=https://a.example,ftp://zanzibar.example", "ALLOWED_ORIGINS"),
+        ("--allowed-origins=zanzibar://", "ALLOWED_ORIGINS"),
+        ("--allowed-origins=zanzibar://localhost/", "ALLOWED_ORIGINS"),
+        ("--allowed-origins=Zanzibar://localhost", "ALLOWED_ORIGINS"),
+        ("--allowed-origins=zanzibar://LOCALHOST", "ALLOWED_ORIGINS"),
+        ("--allowed-origins=zanzibar://u@localhost", "ALLOWED_ORIGINS"),
+        ("--allowed-origins=file://zanzibar", "ALLOWED_ORIGINS"),
+        ("--allowed-headers=zanzibar zanzibar", "ALLOWED_HEADERS"),
+        ("--allowed-headers=*", "ALLOWED_HEADERS"),
+        ("--hsts=zanzibar", "HSTS"),
         ("--trusted-proxies=zanzibar", "TRUSTED_PROXIES"),
         ("--connections-per-address=0", "CONNECTIONS_PER_ADDRESS"),
         ("--trusted-proxies=10.0.0.0/8,10.0.0.0/33", "TRUSTED_PROXIES"),
@@ -68,6 +78,8 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--secret-key-previous=zanzibar", "SECRET_KEY_PREVIOUS"),
         ("--secret-key-previous-file=/nowhere/zanzibar", "SECRET_KEY_PREVIOUS_FILE"),
         ("--jwt-algorithm=zanzibar", "JWT_ALGORITHM"),
+        ("--jwt-issuer=", "JWT_ISSUER"),
+        ("--jwt-audience= ", "JWT_AUDIENCE"),
         ("--jwt-algorithm=none", "JWT_ALGORITHM"),
         ("--secret-key=zanzibar", "SECRET_KEY"),
         ("--secret-key=zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "SECRET_KEY"),
@@ -96,6 +108,7 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--playground=zanzibar", "PLAYGROUND"),
         ("--metrics-listen=zanzibar", "METRICS_LISTEN"),
         ("--metrics-listen=127.0.0.1:8000", "METRICS_LISTEN"),
+        ("--metrics-listen=0.0.0.0:9090", "METRICS_LISTEN"),
         ("--log-format=zanzibar", "LOG_FORMAT"),
     ] {
         let told = problems(&[flag]);
@@ -120,6 +133,31 @@ fn what_needs_mail_is_refused_without() {
         told[0].starts_with("VERIFY_EMAIL_URL must be a URL (https in production)"),
         "{told:?}"
     );
+}
+
+#[test]
+fn random_secrets_are_accepted_in_each_usual_form() {
+    let secrets: Vec<String> = (0..200_u64)
+        .flat_map(|number| {
+            use base64::Engine;
+            let bytes: Vec<u8> = (0..4)
+                .flat_map(|part| {
+                    use std::hash::{BuildHasher, Hasher, RandomState};
+                    let mut hasher = RandomState::new().build_hasher();
+                    hasher.write_u64(number * 4 + part);
+                    hasher.finish().to_be_bytes()
+                })
+                .collect();
+            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let base64 = base64::engine::general_purpose::STANDARD.encode(&bytes);
+            [hex(&bytes), hex(&bytes[..16]), base64]
+        })
+        .collect();
+    let refused = secrets.iter().filter(|secret| {
+        let flags = ["--env=production", "--public-url=https://a.example"];
+        !problems(&[flags[0], flags[1], &format!("--secret-key={secret}")]).is_empty()
+    });
+    assert_eq!(refused.count(), 0);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod doctor;
 mod errors;
 mod far_future;
 mod faults;
+mod files;
 mod http;
 mod introspection;
 mod keys;

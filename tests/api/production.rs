@@ -16,6 +16,10 @@ const SECRET: &str = "mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
 /// Starts the binary in production in `folder` with these variables over good ones. An empty value
 /// takes a variable away.
 fn boot(folder: &Path, variables: &[(&str, &str)]) -> Output {
+    boot_with(&[], folder, variables)
+}
+
+fn boot_with(arguments: &[&str], folder: &Path, variables: &[(&str, &str)]) -> Output {
     let good = [
         ("PORTCULLIS_ENV", "production"),
         ("PUBLIC_URL", "https://auth.example.org"),
@@ -26,6 +30,7 @@ fn boot(folder: &Path, variables: &[(&str, &str)]) -> Output {
     all.extend(variables.iter().copied());
     all.retain(|_, value| !value.is_empty());
     Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(arguments)
         .env_clear()
         .envs(all)
         .current_dir(folder)
@@ -51,12 +56,22 @@ fn each_bad_value_ends_the_start_at_once_by_name_and_unrepeated() {
         ("SECRET_KEY_PREVIOUS", SECRET),
         ("PUBLIC_URL", ""),
         ("PUBLIC_URL", "http://auth.example.net"),
-        ("PUBLIC_URL", "https://auth.example.net/path"),
         ("ALLOWED_ORIGINS", "*"),
         ("ALLOWED_ORIGINS", "null"),
         ("ALLOWED_ORIGINS", "https://*.example.net"),
         ("ALLOWED_ORIGINS", "https://app.example.net, http://app.example.net"),
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "0.0.0.0/1, 128.0.0.0/1"),
+        ("TRUSTED_PROXIES", "0.0.0.0/2, 128.0.0.0/2, 64.0.0.0/2, 192.0.0.0/2"),
+        ("TRUSTED_PROXIES", "::/1, 8000::/1"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8, 2000::/3"),
+        ("SECRET_KEY", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH"),
+        ("SECRET_KEY", "zyxwvutsrqponmlkjihgfedcba9876543210zyxwvut"),
+        ("SECRET_KEY", "qwertyuiopasdfghjklzxcvbnm1234567890QWERTYUI"),
+        ("SECRET_KEY", "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p1qaz2wsx"),
+        ("SECRET_KEY", "acegikmoqsuwybdfhjlnprtvxz13579acegikmoqsuwy"),
+        ("SECRET_KEY", "kJ8sLq2Wz9XckJ8sLq2Wz9XckJ8sLq2Wz9XckJ8sLq2W"),
+        ("SECRET_KEY_PREVIOUS", "qwertzuiopasdfghjklyxcvbnm1234567890qwertzui"),
         ("ARGON2_MEMORY_KIB", "8192"),
         ("ARGON2_ITERATIONS", "1"),
         ("RATE_LIMITS", "off"),
@@ -100,6 +115,134 @@ fn what_is_loose_on_purpose_is_told_at_the_start() {
     assert!(told.contains("migrate up") && !told.contains("shows more than"), "{told}");
 }
 
+#[test]
+fn what_is_served_says_what_it_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (url, proxy) =
+        (("PUBLIC_URL", "HTTPS://auth.example.org"), ("TRUSTED_PROXIES", "10.0.0.1"));
+    for (set, reason) in [(url, "PUBLIC_URL is https"), (proxy, "TRUSTED_PROXIES is set")] {
+        let told =
+            complaint(&boot(folder.path(), &[("PORTCULLIS_ENV", ""), ("PUBLIC_URL", ""), set]));
+        assert!(told.contains(&format!("PORTCULLIS_ENV is not set, and {reason}")), "{told}");
+        assert!(told.contains("set PORTCULLIS_ENV=production"), "{told}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[test]
+fn what_is_dangerous_and_allowed_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = "leads to another machine without insisting on TLS";
+    let guessed = "is easy to guess";
+    let (redis, smtp) = ("REDIS_URL", "SMTP_URL");
+    for (name, value, warning, is_warned) in [
+        ("METRICS_LISTEN", "0.0.0.0:0", "METRICS_LISTEN is reachable", true),
+        ("METRICS_LISTEN", "[::]:0", "METRICS_LISTEN is reachable", true),
+        ("METRICS_LISTEN", "203.0.113.7:9090", "METRICS_LISTEN is reachable", true),
+        ("METRICS_LISTEN", "127.0.0.1:0", "METRICS_LISTEN is reachable", false),
+        (redis, "redis://192.0.2.1:1", plain, true),
+        (redis, "rediss://192.0.2.1:1", plain, false),
+        (redis, "redis://127.0.0.1:1", plain, false),
+        (redis, "redis://[::1]:1", plain, false),
+        (redis, "redis://:letmein1@127.0.0.1:1", guessed, true),
+        (redis, "redis://:mUo2J6gkq4JvYV7r@127.0.0.1:1", guessed, false),
+        (smtp, "smtp://192.0.2.1:1?tls=off", plain, true),
+        (smtp, "smtp://192.0.2.1:1", plain, false),
+        (smtp, "smtps://192.0.2.1:1", plain, false),
+        (smtp, "smtp://localhost:1?tls=off", plain, false),
+    ] {
+        let told = complaint(&boot(folder.path(), &[(name, value)]));
+        assert_eq!(told.contains(warning), is_warned, "{name}={value}: {told}");
+        assert!(!is_warned || told.contains(name), "{told}");
+        assert!(!told.contains("letmein1"), "{told}");
+    }
+}
+
+#[test]
+fn the_doctor_warns_of_what_the_start_warns_of() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in
+        [("METRICS_LISTEN", "0.0.0.0:0"), ("REDIS_URL", "redis://user:1234567890@127.0.0.2:1")]
+    {
+        let told = complaint(&boot(folder.path(), &[(name, value)]));
+        let warning = told.lines().find(|line| line.contains("WARN") && line.contains(name));
+        let (_, warning) = warning.unwrap().split_once(name).unwrap();
+        let (message, advice) = warning.split_once(": ").unwrap();
+        let examined = boot_with(&["doctor"], folder.path(), &[(name, value)]);
+        let examined = String::from_utf8(examined.stdout).unwrap();
+        assert!(examined.contains(message) && examined.contains(advice), "{told}\n{examined}");
+    }
+}
+
+#[test]
+fn a_database_elsewhere_has_to_be_spoken_to_by_tls() {
+    for (url, is_warned) in [
+        ("postgres://u:mUo2J6gkq4JvYV7r@db.example.org/x", true),
+        ("postgres://u:mUo2J6gkq4JvYV7r@db.example.org/x?sslmode=prefer", true),
+        ("postgres://u:mUo2J6gkq4JvYV7r@db.example.org/x?sslmode=verify-full", false),
+        ("postgres://u:mUo2J6gkq4JvYV7r@127.0.0.1/x", false),
+        ("postgres:///x?host=/var/run/postgresql", false),
+        ("mysql://u:mUo2J6gkq4JvYV7r@db.example.org/x", true),
+        ("mysql://u:mUo2J6gkq4JvYV7r@db.example.org/x?ssl-mode=VERIFY_IDENTITY", false),
+    ] {
+        let variables = [("DATABASE_URL", url), ("PORTCULLIS_ENV", "production")];
+        let folder = tempfile::tempdir().unwrap();
+        // It asks nobody but the database, which cannot be reached.
+        let output = boot_with(&["doctor"], folder.path(), &variables);
+        let told = String::from_utf8(output.stdout).unwrap();
+        let warning = "DATABASE_URL leads to another machine without insisting on TLS";
+        assert_eq!(told.contains(warning), is_warned, "{url}: {told}");
+    }
+}
+
+#[test]
+fn a_secret_among_the_arguments_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = format!("--secret-key={SECRET}");
+    let warning = "SECRET_KEY is given as a flag, which every user of this machine can see";
+    for arguments in [&[secret.as_str()][..], &["serve", &secret]] {
+        let output = boot_with(arguments, folder.path(), &[("SECRET_KEY", "")]);
+        let told = complaint(&output);
+        assert!(told.contains(warning) && !told.contains(SECRET), "{told}");
+    }
+    let told = complaint(&boot_with(&["--database-url=sqlite://x.db"], folder.path(), &[]));
+    assert!(!told.contains("given as a flag"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn data_that_everybody_can_replace_is_refused() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (data, file) = (folder.path().join("data"), folder.path().join("data/portcullis.db"));
+    let modes =
+        |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    fs::create_dir(&data).unwrap();
+    fs::write(&file, "").unwrap();
+    modes(folder.path(), 0o755);
+    let folder_told = "DATA_DIR can be changed by";
+    let file_told = "the database can be changed by";
+    for (data_mode, file_mode, told, is_refused) in [
+        (0o777, 0o600, folder_told, true),
+        (0o775, 0o600, folder_told, false),
+        (0o755, 0o666, file_told, true),
+        (0o755, 0o660, file_told, false),
+        (0o755, 0o644, "the database can be read by every user", false),
+    ] {
+        modes(&data, data_mode);
+        modes(&file, file_mode);
+        let said = complaint(&boot(folder.path(), &[]));
+        assert!(said.contains(told), "{data_mode:o} {file_mode:o}: {said}");
+        assert_eq!(said.contains("not usable"), is_refused, "{data_mode:o} {file_mode:o}: {said}");
+    }
+    modes(&data, 0o700);
+    modes(&file, 0o666);
+    let said = complaint(&boot(folder.path(), &[]));
+    assert!(!said.contains("can be changed"), "{said}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_secret_that_others_can_read_or_change_is_refused() {
@@ -124,7 +267,13 @@ fn a_secret_that_others_can_read_or_change_is_refused() {
         assert!(!told.contains(value.to_str().unwrap()), "{told}");
         told.contains(&format!("{name} can be read or changed by other users"))
     };
-    for name in ["SECRET_KEY_FILE", "SECRET_KEY_PREVIOUS_FILE", "DATABASE_URL_FILE"] {
+    for name in [
+        "SECRET_KEY_FILE",
+        "SECRET_KEY_PREVIOUS_FILE",
+        "DATABASE_URL_FILE",
+        "REDIS_URL_FILE",
+        "SMTP_URL_FILE",
+    ] {
         for (folder_mode, mode, is_refused) in [
             (0o755, 0o400, false),
             (0o755, 0o640, false),

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{Level, Report, log, mail, writing};
 use crate::app;
 use crate::cli::output::time;
-use crate::config::{Config, Introspection};
+use crate::config::{Config, Introspection, Warning};
 use crate::features::audit;
 use crate::features::keyring::Keyring;
 use crate::platform::causes::causes;
@@ -97,6 +97,9 @@ fn configuration(report: &mut Report, config: &Config) {
         false => ("production", "everything a production server needs is set"),
     };
     report.ok(ABOUT, format!("{name}: {rules}"));
+    for Warning { message, advice } in &config.warnings {
+        report.add(Level::Warning, ABOUT, message, advice);
+    }
     if config.password_length_min < PASSWORD_LENGTH_ADVISED {
         let message = format!(
             "PASSWORD_MIN_LENGTH is {}; NIST advises {PASSWORD_LENGTH_ADVISED} where a password is \

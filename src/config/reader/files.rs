@@ -1,9 +1,12 @@
-//! Who else can read or change the files that hold secrets.
+//! Who else can read or change the files that hold secrets and data.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::super::Settings;
+use secrecy::ExposeSecret;
+
+use super::super::{Config, Settings};
 use super::Reader;
+use crate::platform::db::sqlite_file;
 
 /// Where container engines mount secrets, readable by all who are in the container: that is us, and
 /// nobody can lay a file there who could not read ours anyway.
@@ -11,42 +14,90 @@ const MOUNTED: &str = "/run/secrets";
 
 impl Reader {
     /// Refuses a file of a secret that another user of the machine can read or change (KY-04). Its
-    /// group may read it: that is how systemd and Kubernetes hand one over.
-    pub(super) fn judge_secret_files(&mut self, settings: &Settings) {
-        for (name, file) in [
-            ("DATABASE_URL_FILE", &settings.database_url_file),
-            ("SECRET_KEY_FILE", &settings.secret_key_file),
-            ("SECRET_KEY_PREVIOUS_FILE", &settings.secret_key_previous_file),
+    /// group may read it: that is how systemd and Kubernetes hand one over. Development is warned.
+    pub(super) fn judge_secret_files(&mut self, settings: &Settings, is_development: bool) {
+        for (name, file) in settings.secret_files() {
+            let Some(others) = file.as_deref().and_then(others) else { continue };
+            let may_be_changed = others.may_change || others.group_may_change;
+            if may_be_changed || (others.may_read && !others.is_mounted) {
+                let message = format!("{name} can be read or changed by other users");
+                let advice = format!(
+                    "take their rights away (chmod 640), or keep it in a folder that they cannot \
+                     enter or in {MOUNTED}"
+                );
+                self.judge(is_development, message, advice);
+            }
+        }
+    }
+
+    /// Refuses data that every user of the machine could replace. A group that may is warned of:
+    /// Kubernetes gives volumes to one.
+    pub(super) fn judge_data(&mut self, config: &Config) {
+        let is_development = config.is_development();
+        let database = sqlite_file(config.database_url.expose_secret());
+        for (name, path, mode) in [
+            ("DATA_DIR", Some(&config.data_dir), "700"),
+            ("the database", database.as_ref(), "600"),
         ] {
-            if file.as_ref().is_some_and(|file| is_open_to_others(file)) {
-                self.refuse(format!(
-                    "{name} can be read or changed by other users: take their rights away (chmod \
-                     640), or keep it in a folder that they cannot enter or in {MOUNTED}"
-                ));
+            let Some((path, others)) = path.and_then(|path| Some((path, others(path)?))) else {
+                continue;
+            };
+            let message = |who| format!("{name} can be changed by {who}");
+            let advice = format!("run `chmod {mode} '{}'`", path.display());
+            if others.may_change {
+                self.judge(is_development, message("every user of this machine"), advice);
+            } else if others.group_may_change {
+                self.warn(message("other users of its group"), advice);
+            } else if others.may_read && path.is_file() {
+                self.warn(format!("{name} can be read by every user of this machine"), advice);
             }
         }
     }
 }
 
-/// Asked of the file itself, whatever links lead there. One that cannot be asked cannot be read
-/// either, and that is told already.
+impl Settings {
+    /// The files of secrets, by their settings.
+    fn secret_files(&self) -> [(&'static str, &Option<PathBuf>); 5] {
+        [
+            ("DATABASE_URL_FILE", &self.database_url_file),
+            ("SECRET_KEY_FILE", &self.secret_key_file),
+            ("SECRET_KEY_PREVIOUS_FILE", &self.secret_key_previous_file),
+            ("REDIS_URL_FILE", &self.redis_url_file),
+            ("SMTP_URL_FILE", &self.smtp_url_file),
+        ]
+    }
+}
+
+/// What others may do with a file or a folder.
+struct Others {
+    may_read: bool,
+    may_change: bool,
+    group_may_change: bool,
+    is_mounted: bool,
+}
+
+/// Asked of the file itself, whatever links lead there. `None` where others cannot reach it. One that
+/// cannot be asked cannot be read either, and that is told already.
 #[cfg(unix)]
-fn is_open_to_others(file: &Path) -> bool {
+fn others(path: &Path) -> Option<Others> {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     let mode_of = |path: &Path| fs::metadata(path).map(|found| found.permissions().mode());
-    let (Ok(file), Ok(mode)) = (fs::canonicalize(file), mode_of(file)) else { return false };
-    let may_be_read = mode & 0o004 != 0 && !file.starts_with(MOUNTED);
-    let may_be_changed = mode & 0o022 != 0;
-    let is_out_of_reach = file.ancestors().skip(1).any(|folder| {
-        let mode = mode_of(folder);
-        mode.is_ok_and(|mode| mode & 0o001 == 0)
-    });
-    (may_be_read || may_be_changed) && !is_out_of_reach
+    let path = fs::canonicalize(path).ok()?;
+    let mode = mode_of(&path).ok()?;
+    let is_out_of_reach =
+        path.ancestors().skip(1).any(|folder| mode_of(folder).is_ok_and(|mode| mode & 0o001 == 0));
+    let others = Others {
+        may_read: mode & 0o004 != 0,
+        may_change: mode & 0o002 != 0,
+        group_may_change: mode & 0o020 != 0,
+        is_mounted: path.starts_with(MOUNTED),
+    };
+    (!is_out_of_reach).then_some(others)
 }
 
 #[cfg(not(unix))]
-fn is_open_to_others(_file: &Path) -> bool {
-    false
+fn others(_path: &Path) -> Option<Others> {
+    None
 }

@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
+use axum::http::HeaderName;
 use ipnet::IpNet;
 use url::Url;
 
 use super::super::Settings;
 use super::Reader;
+
+/// All of the IPv6 internet is an eighth of its addresses (2000::/3).
+const SHARE_MAX: f64 = 1.0 / 16.0;
 
 impl Reader {
     pub(super) fn allowed_origins(
@@ -18,25 +22,45 @@ impl Reader {
         let Some(origins) = origins else {
             self.refuse(
                 "ALLOWED_ORIGINS must be exact origins with commas between, as in \
-                 https://app.example.com; no *, no null and no path",
+                 https://app.example.com or capacitor://localhost; no *, no null and no path",
             );
             return Vec::new();
         };
-        if !is_development && origins.iter().any(|origin| !origin.starts_with("https://")) {
+        let is_open = |origin: &String| origin.starts_with("http://") && !is_shell(origin);
+        if !is_development && origins.iter().any(is_open) {
             self.refuse("ALLOWED_ORIGINS must be https in production");
         }
         origins
     }
 
+    pub(super) fn allowed_headers(&mut self, settings: &Settings) -> String {
+        let names: Vec<&str> = listed(&settings.allowed_headers).collect();
+        // With credentials, a * is no more than a name (CK-07).
+        if names.iter().any(|name| HeaderName::try_from(*name).is_err() || name.contains('*')) {
+            self.refuse(
+                "ALLOWED_HEADERS must be names of request headers with commas between, as in \
+                 X-Tenant, X-Client-Version; no *",
+            );
+        }
+        names.join(", ")
+    }
+
     pub(super) fn trusted_proxies(&mut self, settings: &Settings) -> Vec<IpNet> {
         let networks: Option<Vec<IpNet>> = listed(&settings.trusted_proxies).map(network).collect();
-        networks.unwrap_or_else(|| {
+        let Some(networks) = networks else {
             self.refuse(
                 "TRUSTED_PROXIES must be addresses and networks with commas between, as in \
-                 10.0.0.0/8, 2001:db8::7; not everybody, and no IPv4 address in IPv6 form",
+                 10.0.0.0/8, 2001:db8::7; no IPv4 address in IPv6 form",
             );
-            Vec::new()
-        })
+            return Vec::new();
+        };
+        if share(&networks) > SHARE_MAX {
+            self.refuse(
+                "TRUSTED_PROXIES must not cover more than a sixteenth of all addresses: whoever has \
+                 one of them can claim any address; name those of your proxies",
+            );
+        }
+        networks
     }
 }
 
@@ -44,18 +68,47 @@ fn listed(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
-/// An http(s) origin, spelt as browsers spell it: then it can be compared byte by byte.
+/// An origin, spelt as browsers spell it: then it can be compared byte by byte. Beside those of the
+/// web these are the ones of pages inside apps, as capacitor://localhost.
 fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
-    let is_web = matches!(url.scheme(), "http" | "https");
-    (is_web && !text.contains('*') && url.origin().ascii_serialization() == text)
-        .then(|| text.to_owned())
+    let is_origin = match url.scheme() {
+        "http" | "https" => url.origin().ascii_serialization() == text,
+        // Pages of these have no origin that would tell them from others of their kind.
+        "file" | "data" | "blob" | "about" | "javascript" | "ftp" | "ws" | "wss" => false,
+        scheme => is_app_origin(&url) && text.starts_with(scheme),
+    };
+    (is_origin && !text.contains('*')).then(|| text.to_owned())
 }
 
-/// A network, or an address as a network of one. `None` also for everybody, whose claims would
-/// count as a proxy's, and for IPv4 in IPv6 form: clients' addresses never have it.
+fn is_app_origin(url: &Url) -> bool {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    let is_host = host.chars().all(|c| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.' | '_'));
+    is_host && !host.is_empty() && url.as_str() == format!("{}://{host}{port}", url.scheme())
+}
+
+/// Whether pages of this origin come out of an app, or out of this machine: Tauri's on Windows are
+/// http://tauri.localhost, Capacitor's on Android may be http://localhost.
+fn is_shell(origin: &str) -> bool {
+    let host = origin.strip_prefix("http://").unwrap_or_default();
+    host == "localhost" || host.ends_with(".localhost")
+}
+
+/// Which part of all IPv4 addresses, or of all IPv6 addresses, the networks cover together.
+fn share(networks: &[IpNet]) -> f64 {
+    let part = |net: &IpNet| (-f64::from(net.prefix_len())).exp2();
+    let together = IpNet::aggregate(&networks.to_vec());
+    let (four, six): (Vec<IpNet>, Vec<IpNet>) =
+        together.into_iter().partition(|net| net.addr().is_ipv4());
+    let sum = |networks: &[IpNet]| networks.iter().map(part).sum::<f64>();
+    sum(&four).max(sum(&six))
+}
+
+/// A network, or an address as a network of one. `None` also for IPv4 in IPv6 form: clients'
+/// addresses never have it.
 fn network(text: &str) -> Option<IpNet> {
     let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
     let is_mapped = network.network().to_canonical() != network.network();
-    (network.prefix_len() > 0 && !is_mapped).then_some(network)
+    (!is_mapped).then_some(network)
 }

@@ -1,13 +1,32 @@
 //! The settings that are secret, each from its variable or from a file.
 
-use std::fs;
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::super::{SECRET_LENGTH_MIN, Settings};
+use super::super::{SECRET_LENGTH_MIN, Settings, read_text};
 use super::Reader;
+use crate::platform::db::{sqlite_file, sqlite_url};
+
+/// Random secrets of the shortest length have 24 on average, as hexadecimal digits, and once in millions
+/// as few as this.
+const SURPRISES_MIN: usize = 12;
+const EXAMPLES: [&str; 7] =
+    ["change", "example", "secret", "password", "default", "portcullis", "letmein"];
+/// Keys in the order in which fingers run over them: along the rows, and down the columns.
+const KEYBOARD: [&str; 9] = [
+    "1234567890-=",
+    "qwertyuiop[]",
+    "qwertzuiop",
+    "azertyuiop",
+    "asdfghjkl;'",
+    "zxcvbnm,./",
+    "yxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
+    "!@#$%^&*()_+",
+];
 
 impl Reader {
     pub(super) fn database_url(&mut self, settings: &Settings) -> SecretString {
@@ -17,8 +36,12 @@ impl Reader {
             settings.database_url_file.as_ref(),
         );
         let url = given.unwrap_or_else(|| {
-            let file = settings.data_dir.join("portcullis.db");
-            format!("sqlite://{}", file.display()).into()
+            let url = sqlite_url(&settings.data_dir.join("portcullis.db"));
+            url.unwrap_or_else(|| {
+                self.refuse("DATA_DIR must be text in UTF-8 when it holds a SQLite database");
+                "sqlite:".to_owned()
+            })
+            .into()
         });
         let supported = ["sqlite:", "postgres:", "postgresql:", "mysql:", "mariadb:"];
         if !supported.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
@@ -31,6 +54,12 @@ impl Reader {
         }
         // What cannot be parsed is repeated by the driver, with the password in it.
         let is_file = url.expose_secret().starts_with("sqlite:");
+        if is_file && sqlite_file(url.expose_secret()).is_none() {
+            self.refuse(
+                "DATABASE_URL cannot be understood: in the path of a SQLite file, write %25 for % \
+                 and %3F for ?",
+            );
+        }
         if let (false, Err(error)) = (is_file, Url::parse(url.expose_secret())) {
             self.refuse(format!(
                 "DATABASE_URL cannot be understood ({error}): special characters of the password \
@@ -102,13 +131,12 @@ impl Reader {
         if bytes.len() < SECRET_LENGTH_MIN {
             self.refuse(format!("{name} must have at least 32 bytes"));
         }
-        let distinct = bytes.iter().collect::<std::collections::HashSet<_>>().len();
-        let text = secret.expose_secret().to_ascii_lowercase();
-        let is_example = ["change", "example", "secret", "password", "default"]
-            .iter()
-            .any(|word| text.contains(word));
-        if distinct < 10 || is_example {
-            self.refuse(format!("{name} must be random: this one repeats itself or is an example"));
+        let distinct = bytes.iter().collect::<HashSet<_>>().len();
+        if distinct < 10 || is_guessable(secret.expose_secret(), SURPRISES_MIN) {
+            self.refuse(format!(
+                "{name} must be random: this one repeats itself, follows the alphabet or the \
+                 keyboard, or is an example; `openssl rand -base64 48` makes one"
+            ));
         }
     }
 
@@ -125,14 +153,47 @@ impl Reader {
                 None
             }
             (Some(value), None) => Some(value.clone()),
-            (None, Some(file)) => match fs::read_to_string(file) {
+            (None, Some(file)) => match read_text(file) {
                 Ok(text) => Some(text.trim_end_matches(['\r', '\n']).into()),
-                Err(error) => {
-                    self.refuse(format!("{name}_FILE cannot be read: {}", error.kind()));
+                Err(unreadable) => {
+                    self.refuse(format!("{name}_FILE {unreadable}"));
                     None
                 }
             },
             (None, None) => None,
         }
     }
+}
+
+/// Whether a secret is an example, or has few characters that do not follow from those before.
+pub(super) fn is_guessable(secret: &str, surprises_min: usize) -> bool {
+    let text = secret.to_ascii_lowercase();
+    EXAMPLES.iter().any(|word| text.contains(word)) || surprises(text.as_bytes()) < surprises_min
+}
+
+/// How many characters are neither a step like the one before, nor one along the alphabet or the
+/// keyboard, in what is left of a text when its repetition is taken away.
+fn surprises(text: &[u8]) -> usize {
+    let period = (1..text.len())
+        .find(|period| text.iter().zip(text.iter().skip(*period)).all(|(one, next)| one == next))
+        .unwrap_or(text.len());
+    let once = text.get(..period).unwrap_or(text);
+    let step = |pair: &[u8]| match pair {
+        [one, next] => i16::from(*next) - i16::from(*one),
+        _ => 0,
+    };
+    let steps: Vec<i16> = once.windows(2).map(step).collect();
+    let is_expected = |place: usize, pair: &[u8]| {
+        let (now, before) = (steps.get(place), place.checked_sub(1).and_then(|at| steps.get(at)));
+        matches!(now, Some(-1..=1)) || now == before || is_beside(pair)
+    };
+    let unexpected = once.windows(2).enumerate().filter(|(at, pair)| !is_expected(*at, pair));
+    unexpected.count() + usize::from(!once.is_empty())
+}
+
+fn is_beside(pair: &[u8]) -> bool {
+    let keys = KEYBOARD.iter().flat_map(|keys| keys.as_bytes().windows(2));
+    let mut backwards = pair.to_vec();
+    backwards.reverse();
+    keys.into_iter().any(|keys| keys == pair || keys == backwards)
 }

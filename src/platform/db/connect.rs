@@ -1,5 +1,6 @@
 //! Opening each kind of database, with the settings the rest of the program relies on.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -17,6 +18,7 @@ use sea_orm::{
 };
 
 use super::failure::{lost_a_race, refusal};
+use super::inspect::sqlite_options;
 
 /// How long a caller waits for a connection before it is told to come back (RE-05).
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -28,6 +30,8 @@ const IDLE_ANSWER_MAX: Duration = Duration::from_secs(1);
 /// How often a SQLite file that others are opening is tried, and how long between two tries.
 const SQLITE_OPEN_ATTEMPTS: u32 = 20;
 const SQLITE_OPEN_PAUSE: Duration = Duration::from_millis(50);
+/// How many symbolic links may lead to a SQLite file, as on Linux.
+const LINKS_MAX: u32 = 40;
 /// How long one statement may run on a server database, or wait for a lock there (GQ-13).
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -64,8 +68,7 @@ pub(super) async fn sqlite(
     readers_max: u32,
     renewed: &Renewed,
 ) -> Result<(DatabaseConnection, DatabaseConnection), DbErr> {
-    let file = sqlite::SqliteConnectOptions::from_str(url)
-        .map_err(connect_error)?
+    let file = options(url)?
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(sqlite::SqliteJournalMode::Wal)
@@ -122,7 +125,7 @@ pub(super) async fn sqlite(
 /// Without a log beside it nobody has the file open, and SQLite would make the log only to read. So
 /// it is told that the file does not change.
 pub(super) async fn sqlite_to_look(url: &str) -> Result<DatabaseConnection, DbErr> {
-    let file = sqlite::SqliteConnectOptions::from_str(url).map_err(connect_error)?;
+    let file = options(url)?;
     let mut log = file.get_filename().as_os_str().to_owned();
     log.push("-wal");
     let is_open = Path::new(&log).exists();
@@ -132,14 +135,25 @@ pub(super) async fn sqlite_to_look(url: &str) -> Result<DatabaseConnection, DbEr
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader))
 }
 
+fn options(url: &str) -> Result<sqlite::SqliteConnectOptions, DbErr> {
+    let unnamed = || Err(sqlx::Error::Configuration("the URL names no SQLite file".into()));
+    sqlite_options(url).unwrap_or_else(unnamed).map_err(connect_error)
+}
+
 /// Makes the file before SQLite does, which would let everybody read it. SQLite gives its other
-/// files the mode of this one.
+/// files the mode of this one. Where links lead to a file that is not there yet, SQLite would make
+/// it at their end, and so does this.
 fn create_private(path: &Path) -> Result<(), DbErr> {
+    let mut path = Cow::Borrowed(path);
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = Cow::Owned(path.parent().unwrap_or(Path::new("")).join(target));
+    }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
+    match options.open(&path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(connect_error(error.into())),
         _ => Ok(()),
     }

@@ -1,10 +1,11 @@
 //! What kind of database this is, and what time it has: for the operator.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sea_orm::sqlx::{self, sqlite::SqliteConnectOptions};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::Db;
@@ -96,11 +97,32 @@ fn major_minor(version: &str) -> (u32, u32) {
     (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default())
 }
 
+/// What stands in a URL as itself: all else in a path is escaped, as `?`, `#`, `%` and spaces are.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+
 /// The file of a SQLite database.
 pub(crate) fn sqlite_file(url: &str) -> Option<PathBuf> {
-    let options =
-        url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url).ok())??;
-    Some(options.get_filename().to_owned())
+    sqlite_options(url)?.ok().map(|options| options.get_filename().to_owned())
+}
+
+/// The URL of a SQLite file, unless its name is one that the driver cannot take.
+pub(crate) fn sqlite_url(file: &Path) -> Option<String> {
+    Some(format!("sqlite://{}", utf8_percent_encode(file.to_str()?, PLAIN)))
+}
+
+/// How a SQLite file is opened, if `url` names one.
+pub(super) fn sqlite_options(url: &str) -> Option<Result<SqliteConnectOptions, sqlx::Error>> {
+    let options = url.starts_with("sqlite:").then(|| SqliteConnectOptions::from_str(url))?;
+    Some(options.map(|options| {
+        // To SQLite a name that begins so is a URI, in which it would look for escapes once more.
+        match options.get_filename().as_os_str().as_encoded_bytes().starts_with(b"file:") {
+            true => {
+                let file = Path::new(".").join(options.get_filename());
+                options.filename(file)
+            }
+            false => options,
+        }
+    }))
 }
 
 #[cfg(test)]

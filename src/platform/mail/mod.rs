@@ -260,6 +260,14 @@ struct Post {
 }
 
 impl Settings {
+    /// The mail server, if there is one.
+    pub(crate) fn smtp_url(&self) -> Option<&SecretString> {
+        match &self.delivery {
+            Delivery::Smtp(url) => Some(url),
+            Delivery::Folder(_) => None,
+        }
+    }
+
     /// Whether mail can be made and sent by them; reaches for no mail server.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
         Transport::check(self)?;

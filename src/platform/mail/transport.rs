@@ -14,12 +14,13 @@ use lettre::transport::smtp::response::Severity;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
-use url::{Host, Url};
+use url::Url;
 
 use super::template::Text;
 use super::worker::SEND_MAX;
 use super::{Delivery, Pending, Settings, SettingsError};
 use crate::platform::causes::causes;
+use crate::platform::host::is_this_machine;
 
 /// Why a mail was not sent. What is in there is for the log: no address, no password.
 #[derive(Debug)]
@@ -223,13 +224,8 @@ fn is_unescaped(text: &str) -> bool {
 /// the server is on this machine, or the URL says `tls=off`.
 fn with_tls(text: &str) -> Option<Url> {
     let mut url = Url::parse(text).ok()?;
-    // An IPv4 address is a name to `url` in a scheme that it does not know.
-    let is_local = match url.host()? {
-        Host::Domain("localhost") => true,
-        Host::Domain(name) => name.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback()),
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => ip.is_loopback(),
-    };
+    url.host()?;
+    let is_local = is_this_machine(&url);
     let tls =
         url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
     match (url.scheme(), tls.as_deref()) {

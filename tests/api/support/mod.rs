@@ -104,6 +104,7 @@ impl TestApp {
     async fn start_at(start: DateTime<Utc>, flags: &[&str]) -> Self {
         let database = TestDatabase::create().await;
         let defaults = [
+            "--env=development",
             "--listen=127.0.0.1:8000",
             "--argon2-memory-kib=64",
             "--argon2-iterations=1",

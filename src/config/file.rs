@@ -1,0 +1,68 @@
+//! Small text files that the operator writes: `.env`, and the files that `_FILE` settings name.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+/// More than any secret, or any set of settings, takes up.
+const LENGTH_MAX: u64 = 64 * 1024;
+
+/// Why a file cannot be used. It names a line, and never what stands there.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    Refused(ErrorKind),
+    NoFile,
+    TooLong,
+    ByteOrderMark,
+    Utf16,
+    NotText { line: usize },
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(kind) => write!(f, "cannot be read: {kind}"),
+            Self::NoFile => f.write_str("must be a regular file, not a folder, pipe or device"),
+            Self::TooLong => write!(f, "must hold at most {} KiB", LENGTH_MAX / 1024),
+            Self::ByteOrderMark => {
+                f.write_str("begins with a byte order mark in line 1: save it as UTF-8 without one")
+            }
+            Self::Utf16 => f.write_str("is UTF-16 from line 1 on: save it as UTF-8"),
+            Self::NotText { line } => {
+                write!(f, "is not text in UTF-8 in line {line}: save it as UTF-8")
+            }
+        }
+    }
+}
+
+/// The whole text of a file. A pipe is not opened, since it could wait for its writer for ever, and
+/// a device or a large file is not read to its end.
+pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
+    let refused = |error: io::Error| Unreadable::Refused(error.kind());
+    if !fs::metadata(path).map_err(refused)?.is_file() {
+        return Err(Unreadable::NoFile);
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = File::open(path).map_err(refused)?;
+    file.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(refused)?;
+    if bytes.len() as u64 > LENGTH_MAX {
+        return Err(Unreadable::TooLong);
+    }
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return Err(Unreadable::ByteOrderMark);
+    }
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err(Unreadable::Utf16);
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|error| error.valid_up_to());
+    // No variable can hold a NUL. UTF-16 without a mark has them.
+    let wrong = text.map_or_else(Some, |text| text.find('\0'));
+    if let Some(place) = wrong {
+        let line = 1 + bytes.iter().take(place).filter(|byte| **byte == b'\n').count();
+        return Err(Unreadable::NotText { line });
+    }
+    Ok(Zeroizing::new(text.unwrap_or_default().to_owned()))
+}
