@@ -58,6 +58,13 @@ pub fn router(app: &App) -> Router {
         .route("/export", get(export::download))
         .route("/healthz", get(health::live))
         .route("/readyz", get(health::ready));
+    // Where RFC 8414 (section 3.1) looks for the metadata of an issuer with a path: before that path,
+    // so no proxy takes it away.
+    let path = app.config.public_url.strip_prefix(&app.config.public_origin).unwrap_or_default();
+    if !path.is_empty() {
+        let place = format!("/.well-known/oauth-authorization-server{path}");
+        router = router.route(&place, get(well_known::authorization_server));
+    }
     match app.config.introspection {
         Introspection::Full => router = router.route("/schema.graphql", get(well_known::schema)),
         Introspection::Own => router = router.route("/schema.graphql", get(well_known::own_schema)),

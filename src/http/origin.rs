@@ -20,13 +20,16 @@ use crate::platform::access::TokenMode;
 const TOKEN_MODE: HeaderName = HeaderName::from_static("portcullis-token-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What front ends send: what this server reads, and what GraphQL clients and tracing add.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Accept, Authorization, Content-Type, Portcullis-Token-Mode, Apollo-Require-Preflight, \
-     GraphQL-Require-Preflight, X-Apollo-Operation-Name, X-Apollo-Operation-Id, \
-     ApolloGraphQL-Client-Name, ApolloGraphQL-Client-Version, X-Requested-With, X-Request-Id, \
-     traceparent, tracestate, baggage",
-);
+/// What front ends send: what this server reads, and what GraphQL clients and tracing add (W3C, Sentry,
+/// Zipkin, Jaeger, Datadog, New Relic, Elastic, Application Insights, AWS, Google Cloud).
+const ALLOWED_HEADERS: &str = "Accept, Authorization, Content-Type, Portcullis-Token-Mode, \
+    Apollo-Require-Preflight, GraphQL-Require-Preflight, X-Apollo-Operation-Name, \
+    X-Apollo-Operation-Id, ApolloGraphQL-Client-Name, ApolloGraphQL-Client-Version, \
+    X-Requested-With, X-Request-Id, X-Correlation-Id, traceparent, tracestate, baggage, \
+    sentry-trace, b3, X-B3-TraceId, X-B3-SpanId, X-B3-ParentSpanId, X-B3-Sampled, X-B3-Flags, \
+    uber-trace-id, X-Datadog-Origin, X-Datadog-Parent-Id, X-Datadog-Sampling-Priority, \
+    X-Datadog-Trace-Id, newrelic, elastic-apm-traceparent, Request-Id, Request-Context, \
+    X-Amzn-Trace-Id, X-Cloud-Trace-Context";
 /// What front ends may read of a response, beside its body.
 const EXPOSED_HEADERS: HeaderValue =
     HeaderValue::from_static("X-Request-Id, Retry-After, WWW-Authenticate");
@@ -39,13 +42,13 @@ const FOR_ALL: [&str; 2] = [well_known::JWKS, well_known::METADATA];
 /// there is a `*` (CK-07).
 pub(super) async fn share(config: &Config, request: Request, next: Next) -> Response {
     if FOR_ALL.contains(&request.uri().path()) {
-        return share_with_all(request, next).await;
+        return share_with_all(config, request, next).await;
     }
     let origin = single(request.headers(), &ORIGIN)
         .filter(|origin| config.allowed_origins.iter().any(|allowed| allowed == origin))
         .and_then(|origin| HeaderValue::from_str(origin).ok());
     let mut response = match origin {
-        Some(_) if is_preflight(&request) => preflight("GET, POST"),
+        Some(_) if is_preflight(&request) => preflight(config, "GET, POST"),
         Some(_) | None => next.run(request).await,
     };
     let headers = response.headers_mut();
@@ -58,9 +61,9 @@ pub(super) async fn share(config: &Config, request: Request, next: Next) -> Resp
     response
 }
 
-async fn share_with_all(request: Request, next: Next) -> Response {
+async fn share_with_all(config: &Config, request: Request, next: Next) -> Response {
     let mut response = match is_preflight(&request) {
-        true => preflight("GET"),
+        true => preflight(config, "GET"),
         false => next.run(request).await,
     };
     response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -72,11 +75,17 @@ fn is_preflight(request: &Request) -> bool {
         && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-fn preflight(methods: &'static str) -> Response {
+fn preflight(config: &Config, methods: &'static str) -> Response {
+    let further = match config.allowed_headers.as_str() {
+        "" => String::new(),
+        names => format!(", {names}"),
+    };
+    let allowed = HeaderValue::try_from(format!("{ALLOWED_HEADERS}{further}"));
+    let allowed = allowed.unwrap_or(HeaderValue::from_static(ALLOWED_HEADERS));
     let headers = [
         (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods)),
-        (ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),
-        // As long as browsers accept; the list changes with a new version only.
+        (ACCESS_CONTROL_ALLOW_HEADERS, allowed),
+        // As long as browsers accept; the list changes with a restart only.
         (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200")),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
@@ -107,7 +116,7 @@ fn may_use_cookie(config: &Config, headers: &HeaderMap) -> bool {
         return single(headers, &SEC_FETCH_SITE) == Some("same-origin");
     }
     let Some(origin) = single(headers, &ORIGIN) else { return false };
-    origin == config.public_url
+    origin == config.public_origin
         || config.allowed_origins.iter().any(|allowed| allowed == origin)
         || (config.is_development() && is_own_loopback(headers, origin))
 }
@@ -151,7 +160,8 @@ mod tests {
         let elsewhere = "--public-url=https://auth.example.com";
         let secret = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
         let production = ["--env=production", elsewhere, secret];
-        assert_eq!(mode(&[elsewhere], &OWN), Ok(TokenMode::Cookie));
+        let development = ["--env=development", elsewhere];
+        assert_eq!(mode(&development, &OWN), Ok(TokenMode::Cookie));
         assert_eq!(mode(&production, &OWN), Err(StatusCode::FORBIDDEN));
         let own = [("origin", "https://auth.example.com")];
         assert_eq!(mode(&production, &own), Ok(TokenMode::Cookie));

@@ -16,6 +16,8 @@ use super::refusal;
 use crate::app::App;
 
 const PAGE: &str = "/playground/";
+/// From `/graphql` and `/playground`, also when a proxy has taken a path away that browsers see.
+const PAGE_FROM_ROOT: &str = "playground/";
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");
 /// The least that the page must load and run: nothing from elsewhere, and no script but its own. Its
@@ -32,7 +34,7 @@ pub(crate) fn missing() -> Option<&'static str> {
 
 pub(super) fn routes(router: Router<App>) -> Router<App> {
     router
-        .route("/playground", get(|| async { Redirect::permanent(PAGE) }))
+        .route("/playground", get(|| async { Redirect::permanent(PAGE_FROM_ROOT) }))
         .route(PAGE, get(|headers: HeaderMap| async move { send(&headers, "index.html") }))
         .route("/playground/{*name}", get(asset))
 }
@@ -44,7 +46,7 @@ pub(super) fn is_meant(headers: &HeaderMap) -> bool {
 }
 
 pub(super) fn redirect() -> Response {
-    Redirect::temporary(PAGE).into_response()
+    Redirect::temporary(PAGE_FROM_ROOT).into_response()
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::client_ip::client_ip;
 use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
-use crate::config::Config;
+use crate::config::{Config, Hsts};
 use crate::graphql::cookie::{self, Cookie};
 use crate::platform::access::{Client, Language, TokenMode};
 use crate::platform::clock::Clock;
@@ -28,8 +28,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What browsers may load and do for a response that is no page: nothing (HT-08).
 const NO_CONTENT: &str =
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'";
-/// Two years, as the preload list wants it (HT-07).
-const HTTPS_ONLY: &str = "max-age=63072000; includeSubDomains";
 /// A longer header is refused unread (JW-09).
 const AUTHORIZATION_LENGTH_MAX: usize = 8 * 1024;
 const USER_AGENT_LENGTH_MAX: usize = 256;
@@ -77,10 +75,23 @@ pub(super) async fn identify(
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(NO_CONTENT));
-    if config.public_url.starts_with("https:") {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS_ONLY));
+    if let Some(https_only) = https_only(config) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(https_only));
     }
     response
+}
+
+/// Two years, as the preload list wants it (HT-07). No other host is bound unless that is set (HT-11).
+fn https_only(config: &Config) -> Option<&'static str> {
+    if !config.public_url.starts_with("https:") {
+        return None;
+    }
+    match config.hsts {
+        Hsts::Host => Some("max-age=63072000"),
+        Hsts::Subdomains => Some("max-age=63072000; includeSubDomains"),
+        Hsts::Preload => Some("max-age=63072000; includeSubDomains; preload"),
+        Hsts::Off => None,
+    }
 }
 
 /// Refuses what a proxy in front may have read in another way than we do, and endless addresses.

@@ -158,7 +158,7 @@ async fn every_response_has_the_headers_that_keep_browsers_safe() {
             }
             assert_eq!(policy.contains("nonce-"), is_page);
             assert_eq!(is("cross-origin-opener-policy"), is_page.then_some("same-origin"));
-            let lasting = is_secure.then_some("max-age=63072000; includeSubDomains");
+            let lasting = is_secure.then_some("max-age=63072000");
             assert_eq!(is("strict-transport-security"), lasting);
             assert_eq!((is("server"), is("x-powered-by")), (None, None));
             assert!(is("x-request-id").is_some());
@@ -181,4 +181,93 @@ async fn each_page_has_a_nonce_of_its_own_and_every_script_has_it() {
         seen.push(nonce);
     }
     assert_ne!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn no_other_host_is_bound_to_https_unless_that_is_set() {
+    let app = TestApp::start().await;
+    for (flags, expected) in [
+        (&[][..], Some("max-age=63072000")),
+        (&["--hsts=host"], Some("max-age=63072000")),
+        (&["--hsts=subdomains"], Some("max-age=63072000; includeSubDomains")),
+        (&["--hsts=preload"], Some("max-age=63072000; includeSubDomains; preload")),
+        (&["--hsts=off"], None),
+    ] {
+        let flags = [&["--public-url=https://example.com"], flags].concat();
+        let instance = app.second_instance_with(&flags).await;
+        let reply = ask(&instance, "GET", "/healthz", &[]).await;
+        let told = reply.headers.get("strict-transport-security");
+        assert_eq!(told.map(|value| value.to_str().unwrap()), expected, "{flags:?}");
+    }
+}
+
+#[tokio::test]
+async fn pages_may_send_what_tracing_sends_and_what_is_set() {
+    let app = TestApp::start_with(&[FRIENDS]).await;
+    let further = app.second_instance_with(&["--allowed-headers=X-Tenant, x-client-version"]).await;
+    for (instance, name, is_allowed) in [
+        (&app.app, "sentry-trace", true),
+        (&app.app, "baggage", true),
+        (&app.app, "b3", true),
+        (&app.app, "x-datadog-trace-id", true),
+        (&app.app, "x-tenant", false),
+        (&further, "x-tenant", true),
+        (&further, "x-client-version", true),
+        (&further, "sentry-trace", true),
+        (&further, "*", false),
+    ] {
+        let asked = preflight(instance, "https://app.example.com").await;
+        let allowed = asked.headers["access-control-allow-headers"].to_str().unwrap();
+        let mut allowed = allowed.split(", ");
+        assert_eq!(allowed.any(|allowed| allowed.eq_ignore_ascii_case(name)), is_allowed, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn pages_inside_apps_may_call() {
+    let origins = [
+        "capacitor://localhost",
+        "ionic://localhost",
+        "tauri://localhost",
+        "http://tauri.localhost",
+        "app://com.example.app",
+        "https://localhost",
+        "chrome-extension://abcdefghijklmnopabcdefghijklmnop",
+    ];
+    let allowed = format!("--allowed-origins={}", origins.join(","));
+    let app = TestApp::start_with(&[&allowed]).await;
+    for origin in origins {
+        for reply in [preflight(&app.app, origin).await, simple(&app.app, origin).await] {
+            assert_eq!(reply.headers["access-control-allow-origin"], origin);
+        }
+    }
+    for stranger in ["capacitor://elsewhere", "capacitor://localhost:1", "tauri://", "null"] {
+        assert_eq!(cors_headers(&simple(&app.app, stranger).await), 0, "{stranger}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_of_the_public_url_is_in_links_and_not_in_routes() {
+    let app = TestApp::start_with(&["--public-url=https://example.com/auth/"]).await;
+    let json = ("content-type", "application/json");
+    let cookie = ("portcullis-token-mode", "cookie");
+    for (origin, status) in [("https://example.com", 200), ("https://example.com/auth", 403)] {
+        let reply = ask(&app.app, "POST", "/graphql", &[json, cookie, ("origin", origin)]).await;
+        assert_eq!(reply.status.as_u16(), status, "{origin}");
+    }
+    for place in ["", "/auth"] {
+        let uri = format!("/.well-known/oauth-authorization-server{place}");
+        let metadata = ask(&app.app, "GET", &uri, &[]).await.json();
+        assert_eq!(metadata["issuer"], "https://example.com/auth");
+        assert_eq!(metadata["jwks_uri"], "https://example.com/auth/.well-known/jwks.json");
+    }
+    assert_eq!(ask(&app.app, "GET", "/auth/graphql", &[json]).await.status.as_u16(), 404);
+    // What browsers resolve against the address that they see.
+    let page = ask(&app.app, "GET", "/link/verify-email", &[]).await.text;
+    assert!(page.contains("fetch(\"../graphql\""));
+    let sent = ask(&app.app, "GET", "/graphql", &[("accept", "text/html")]).await;
+    assert_eq!(sent.headers["location"], "playground/");
+    app.register("alice").await;
+    let mail = app.mail("verify-email", "alice@example.com").await;
+    assert!(mail.text.contains("https://example.com/auth/link/verify-email#"), "{}", mail.text);
 }

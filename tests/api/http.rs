@@ -258,7 +258,7 @@ async fn get_shows_a_browser_the_playground_and_runs_nothing() {
     let sent = get("/graphql", "text/html").await;
     assert_eq!(
         (sent.status.as_u16(), &sent.headers["location"]),
-        (307, &"/playground/".parse().unwrap())
+        (307, &"playground/".parse().unwrap())
     );
     let query = get("/graphql?query={__typename}", JSON).await;
     assert_eq!((query.status.as_u16(), query.code()), (405, "BAD_REQUEST".to_owned()));
