@@ -57,7 +57,6 @@ impl Environment {
         let Some(name) = arg.get_env().map(|name| name.to_string_lossy().into_owned()) else {
             return arg;
         };
-        #[expect(clippy::disallowed_methods, reason = "the settings are being read")]
         let is_empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
         if !is_empty {
             return arg;

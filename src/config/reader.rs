@@ -41,11 +41,6 @@ impl Reader {
         let database_url = self.database_url(settings);
         let redis_url = self.redis_url(settings);
         let rate_limits = self.rate_limits(settings, is_development);
-        let ttl = self.number(
-            "ACCESS_TOKEN_TTL_SECONDS",
-            &settings.access_token_ttl_seconds,
-            1..=jwt::LIFETIME_MAX_SECONDS,
-        );
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
         self.judge_secret_files(settings, is_development);
@@ -58,11 +53,7 @@ impl Reader {
         let config = Config {
             environment,
             listen,
-            jwt: jwt::Settings {
-                issuer: self.claim("JWT_ISSUER", settings.jwt_issuer.as_ref(), &public_url),
-                audience: self.claim("JWT_AUDIENCE", settings.jwt_audience.as_ref(), &public_url),
-                ttl_seconds: ttl,
-            },
+            jwt: self.jwt(settings, &public_url),
             public_url,
             public_origin,
             host,
@@ -270,6 +261,18 @@ impl Reader {
             2 => Hsts::Preload,
             3 => Hsts::Off,
             _ => Hsts::Host,
+        }
+    }
+
+    fn jwt(&mut self, settings: &Settings, public_url: &str) -> jwt::Settings {
+        jwt::Settings {
+            issuer: self.claim("JWT_ISSUER", settings.jwt_issuer.as_ref(), public_url),
+            audience: self.claim("JWT_AUDIENCE", settings.jwt_audience.as_ref(), public_url),
+            ttl_seconds: self.number(
+                "ACCESS_TOKEN_TTL_SECONDS",
+                &settings.access_token_ttl_seconds,
+                1..=jwt::LIFETIME_MAX_SECONDS,
+            ),
         }
     }
 

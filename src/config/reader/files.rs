@@ -19,7 +19,7 @@ impl Reader {
         for (name, file) in settings.secret_files() {
             let Some(others) = file.as_deref().and_then(others) else { continue };
             let may_be_changed = others.may_change || others.group_may_change;
-            if may_be_changed || (others.may_read && !others.is_mounted) {
+            if may_be_changed || others.may_read {
                 let message = format!("{name} can be read or changed by other users");
                 let advice = format!(
                     "take their rights away (chmod 640), or keep it in a folder that they cannot \
@@ -73,7 +73,6 @@ struct Others {
     may_read: bool,
     may_change: bool,
     group_may_change: bool,
-    is_mounted: bool,
 }
 
 /// Asked of the file itself, whatever links lead there. `None` where others cannot reach it. One that
@@ -89,10 +88,9 @@ fn others(path: &Path) -> Option<Others> {
     let is_out_of_reach =
         path.ancestors().skip(1).any(|folder| mode_of(folder).is_ok_and(|mode| mode & 0o001 == 0));
     let others = Others {
-        may_read: mode & 0o004 != 0,
+        may_read: mode & 0o004 != 0 && !path.starts_with(MOUNTED),
         may_change: mode & 0o002 != 0,
         group_may_change: mode & 0o020 != 0,
-        is_mounted: path.starts_with(MOUNTED),
     };
     (!is_out_of_reach).then_some(others)
 }

@@ -177,18 +177,18 @@ fn surprises(text: &[u8]) -> usize {
     let period = (1..text.len())
         .find(|period| text.iter().zip(text.iter().skip(*period)).all(|(one, next)| one == next))
         .unwrap_or(text.len());
-    let once = text.get(..period).unwrap_or(text);
+    let kept = text.get(..period).unwrap_or(text);
     let step = |pair: &[u8]| match pair {
         [one, next] => i16::from(*next) - i16::from(*one),
         _ => 0,
     };
-    let steps: Vec<i16> = once.windows(2).map(step).collect();
+    let steps: Vec<i16> = kept.windows(2).map(step).collect();
     let is_expected = |place: usize, pair: &[u8]| {
         let (now, before) = (steps.get(place), place.checked_sub(1).and_then(|at| steps.get(at)));
         matches!(now, Some(-1..=1)) || now == before || is_beside(pair)
     };
-    let unexpected = once.windows(2).enumerate().filter(|(at, pair)| !is_expected(*at, pair));
-    unexpected.count() + usize::from(!once.is_empty())
+    let unexpected = kept.windows(2).enumerate().filter(|(at, pair)| !is_expected(*at, pair));
+    unexpected.count() + usize::from(!kept.is_empty())
 }
 
 fn is_beside(pair: &[u8]) -> bool {
