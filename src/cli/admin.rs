@@ -37,6 +37,9 @@ pub(super) enum Verb {
         /// The new admin's full name
         #[arg(long)]
         full_name: Option<String>,
+        /// The language of mails to the new admin: en or de
+        #[arg(long, default_value = "en", value_parser = language)]
+        locale: Language,
         /// A file with the password on its first line
         #[arg(long)]
         password_file: Option<PathBuf>,
@@ -98,6 +101,10 @@ enum Status {
     Inactive,
 }
 
+fn language(tag: &str) -> Result<Language, &'static str> {
+    Language::named(tag).ok_or("this is none of the languages that mails are written in")
+}
+
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
     let app = App::build(config, Clock::system()).await?;
     let outcome = act(verb, &app.accounts).await;
@@ -107,11 +114,11 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
 
 async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
     match verb {
-        Verb::Create { username, email, full_name, password_file, json } => {
+        Verb::Create { username, email, full_name, locale, password_file, json } => {
             let password = read_password(password_file.as_ref())?;
             let full_name = full_name.as_deref();
-            let locale = Language::default();
-            let new = NewAccount { username, email, password: &password, full_name, locale };
+            let new =
+                NewAccount { username, email, password: &password, full_name, locale: *locale };
             create(accounts, &new, *json).await
         }
         Verb::Promote(named) => set_role(accounts, named, Role::Admin).await,

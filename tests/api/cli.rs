@@ -42,11 +42,16 @@ async fn the_operator_makes_an_admin() {
     let app = TestApp::start_now(&[]).await;
     let file = password_file(&app, OTHER_PASSWORD);
     let new = ["admin", "create", "--username=root", "--email=root@example.com", &file];
-    let made = app.cli(&[&new[..], &["--json", "--full-name=The Root"]].concat()).await.json();
+    let made = app
+        .cli(&[&new[..], &["--json", "--full-name=The Root", "--locale=de"]].concat())
+        .await
+        .json();
     assert_eq!((&made["username"], &made["role"]), (&json!("root"), &json!("ADMIN")));
 
     let root = app.login("root", OTHER_PASSWORD).await.signed_in("login");
     assert_eq!(root.id, made["id"].as_str().unwrap());
+    let me = app.query("{ me { locale } }", &root.access).await.data();
+    assert_eq!(me["me"]["locale"], "DE");
     assert!(app.cli(&new).await.complaint().contains("the username is taken"));
     assert_eq!(events_of_the_cli(&app, "USER_CREATED").await, 1);
 }

@@ -32,6 +32,8 @@ pub(crate) struct PendingAccount {
     pub(crate) email: String,
     full_name: Option<String>,
     password_hash: String,
+    /// Registrations of earlier versions have none.
+    #[serde(default)]
     locale: Language,
 }
 

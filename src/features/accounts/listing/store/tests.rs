@@ -7,7 +7,7 @@ use super::*;
 use crate::features::accounts::identity::{Email, FullName, Username};
 use crate::features::accounts::listing::Order;
 use crate::features::accounts::store::{NewUser, find_all, insert, touch_login};
-use crate::platform::access::Role;
+use crate::platform::access::{Language, Role};
 use crate::platform::id::UserId;
 use crate::platform::passwords::hash::PasswordHash;
 
@@ -31,6 +31,7 @@ async fn filled() -> (tempfile::TempDir, Db) {
             full_name: full_name.as_ref(),
             password_hash: &hash,
             role: if number == 2 { Role::Admin } else { Role::User },
+            locale: if number == 3 { Language::German } else { Language::English },
             now,
         };
         let user = insert(db.writer(), new).await.unwrap();
