@@ -11,6 +11,8 @@ const FILE: &str = ".env";
 const PREFIX: &str = "PORTCULLIS_";
 /// What the build reads, and a shell that has built may still hold.
 const OF_THE_BUILD: &str = "PORTCULLIS_PLAYGROUND_";
+/// What Kubernetes sets in the containers beside a service that is called portcullis.
+const OF_KUBERNETES: [&str; 2] = ["PORTCULLIS_SERVICE_", "PORTCULLIS_PORT"];
 
 /// A shorter name is one letter away from too much that is meant for others.
 const LENGTH_MIN: usize = 6;
@@ -39,7 +41,9 @@ pub(super) fn load(command: &Command) -> Result<Environment, Problems> {
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .collect();
     for name in set.iter().filter(|name| !known.contains(*name)) {
-        let is_ours = name.starts_with(PREFIX) && !name.starts_with(OF_THE_BUILD);
+        let is_ours = name.starts_with(PREFIX)
+            && !name.starts_with(OF_THE_BUILD)
+            && !OF_KUBERNETES.iter().any(|theirs| name.starts_with(theirs));
         match meant(name, &known) {
             // Where the setting is there too, the other name is somebody else's.
             Some(meant) if !set.contains(meant) => problems.push(no_setting(name, Some(meant))),

@@ -6,7 +6,7 @@
 
 use crate::platform::limits::{By, Counts, Limit};
 
-/// What keeps one account from filling the database, and the audit log that nothing is removed from.
+/// What keeps one account from filling the database, and the audit log in particular.
 pub(crate) static BUDGET: [Limit; 1] = [Limit {
     name: "changes",
     by: &[By::User],
@@ -16,7 +16,7 @@ pub(crate) static BUDGET: [Limit; 1] = [Limit {
 }];
 
 /// Mutations of signed-in callers that are never held up: they end sessions, shut accounts out, or take something
-/// back. Each does nothing, and writes nothing, where there is nothing left to end.
+/// back. Most write nothing where nothing is left to end; the two that take a password have a limit of their own.
 const DEFENCES: &[&str] = &[
     "changePassword",
     "deactivateAccount",

@@ -12,6 +12,8 @@ use std::borrow::Cow;
 pub(crate) enum Reason {
     /// Nothing, where the field needs something.
     Required,
+    /// Right, and too late.
+    Expired,
     /// Fewer characters than the field needs.
     TooShort,
     /// More characters than the field may have.
@@ -31,6 +33,7 @@ impl Reason {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Required => "REQUIRED",
+            Self::Expired => "EXPIRED",
             Self::TooShort => "TOO_SHORT",
             Self::TooLong => "TOO_LONG",
             Self::InvalidFormat => "INVALID_FORMAT",

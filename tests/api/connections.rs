@@ -102,7 +102,11 @@ async fn slow_clients_keep_nobody_out() {
     for (flags, slow, reasons) in [
         (&[metrics][..], SLOW_BODY, ["address_full", "slow_body"]),
         // A proxy may take all places, and its clients make room for each other.
-        (&[metrics, "--trusted-proxies=127.0.0.1"], SLOW_HEAD, ["crowded", "slow_head"]),
+        (
+            &[metrics, "--env=development", "--trusted-proxies=127.0.0.1"],
+            SLOW_HEAD,
+            ["crowded", "slow_head"],
+        ),
     ] {
         let database = TestDatabase::create().await;
         let server = Server::start_with(&database.url, database.folder.path(), flags, &[]);

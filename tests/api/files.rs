@@ -114,6 +114,10 @@ fn a_variable_one_letter_off_a_setting_is_no_setting() {
         );
         assert!(!said.contains("zanzibar"), "{said}");
     }
+    // What Kubernetes sets beside a service of that name.
+    for name in ["PORTCULLIS_PORT", "PORTCULLIS_PORT_8000_TCP_ADDR", "PORTCULLIS_SERVICE_HOST"] {
+        assert!(run(folder.path(), &["schema"], &[(name, value)]).status.success(), "{name}");
+    }
     // Where the setting is there too, the other name is meant for another program.
     let both = [("REDIS_URI", value), ("REDIS_URL", OsStr::new("redis://127.0.0.1:1"))];
     assert!(run(folder.path(), &["schema"], &both).status.success());

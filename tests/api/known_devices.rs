@@ -195,3 +195,45 @@ async fn of_fifty_guesses_with_a_session_at_once_no_more_than_ten_are_tried() {
     }
     assert_eq!(tried, 10);
 }
+
+#[tokio::test]
+async fn whoever_knows_the_password_does_not_sign_in_without_end_either() {
+    let app = limited().await;
+    app.register("alice").await;
+    let mut known = device(&login_on(&app, None, "alice", PASSWORD).await);
+    // Each sign-in makes another session and another device; the user stays the same.
+    for _ in 0..12 {
+        known = device(&login_on(&app, Some(&known), "alice", PASSWORD).await);
+    }
+    let mut alice = app.login("alice", PASSWORD).await.signed_in("login");
+    let mut proofs = 0;
+    let prove = "reauthenticate(password: \"correct horse battery\") { accessToken refreshToken user { id username } }";
+    loop {
+        let reply = app.mutate(&alice, prove).await;
+        if reply.code() == "RATE_LIMITED" {
+            break;
+        }
+        alice = reply.signed_in("reauthenticate");
+        proofs += 1;
+    }
+    assert_eq!(proofs, 8, "both count for the user");
+}
+
+#[tokio::test]
+async fn a_device_is_unknown_once_its_session_was_ended_against_it() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    let owners = login_on(&app, None, "alice", PASSWORD).await;
+    let thiefs = login_on(&app, None, "alice", PASSWORD).await;
+    let (kept, lost) = (device(&owners), device(&thiefs));
+    let owner = owners.signed_in("login");
+    // Signing out ends the session, and the device stays known.
+    app.mutate(&thiefs.signed_in("login"), "logout").await.data();
+    let change = "changePassword(currentPassword: \"correct horse battery\", \
+                  newPassword: \"another horse battery\")";
+    app.mutate(&owner, change).await.data();
+    app.sql("UPDATE users SET failed_logins = 100").await;
+    let refused = login_on(&app, Some(&lost), "alice", "another horse battery").await;
+    assert_eq!(refused.code(), "INVALID_CREDENTIALS");
+    login_on(&app, Some(&kept), "alice", "another horse battery").await.signed_in("login");
+}

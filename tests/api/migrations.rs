@@ -84,7 +84,7 @@ async fn instances_that_start_at_once_agree_on_one_schema_and_one_key_set() {
 async fn another_secret_opens_nothing_and_makes_no_new_keys() {
     let app = TestApp::start().await;
     let mut flags = flags(&app.database);
-    flags.push("--secret-key=0123456789abcdefghijklmnopqrstuvwxyz0123456789".to_owned());
+    flags.push("--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz".to_owned());
     let config = Config::new(&cli::settings(&flags).unwrap()).unwrap();
     let error = App::build(config, Clock::manual(start_of_time())).await.err().unwrap();
 

@@ -264,3 +264,31 @@ async fn what_another_built_in_an_account_may_be_kept() {
     let alice = app.login("alice", PASSWORD).await.signed_in("login");
     assert_eq!(leftovers(&app, &alice).await, json!(null));
 }
+
+#[tokio::test]
+async fn a_link_tries_ten_passwords_an_hour_however_long_it_lives() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    let link = app.mail("verify-email", "alice@example.com").await.token();
+    let app = app.restarted_with(&["--rate-limits=on"]).await;
+    for _ in 0..10 {
+        let wrong = click(&app, &link, json!({ "password": ALICES }), None).await;
+        assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
+    }
+    for given in [json!({ "password": PASSWORD }), json!({ "newPassword": ALICES })] {
+        assert_eq!(click(&app, &link, given, None).await.code(), "RATE_LIMITED");
+    }
+    app.clock.advance(SECOND * 360);
+    click(&app, &link, json!({ "password": PASSWORD }), None).await.data();
+}
+
+#[tokio::test]
+async fn a_link_that_verifies_gives_an_account_another_password_for_an_hour() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    let link = app.mail("verify-email", "alice@example.com").await.token();
+    app.clock.advance(SECOND * 3_600);
+    let late = click(&app, &link, json!({ "newPassword": ALICES }), None).await;
+    assert_eq!(refused(&late), (json!("newPassword"), json!("EXPIRED")));
+    click(&app, &link, json!({ "password": PASSWORD }), None).await.data();
+}

@@ -154,18 +154,21 @@ impl Accounts {
         Ok(txn.commit().await?)
     }
 
-    /// Gives an account the address that a link sent there has proven. The address before is told,
+    /// Gives an account the address that a link sent there has proven, for a caller with that session or who knows
+    /// the password. The address before is told,
     /// with a link that takes it back, if it had been proven: else it may be a stranger's, who learns
     /// only that it is the account's no more.
     pub(crate) async fn complete_email_change(
         &self,
         client: &Client,
         found: &Found,
+        session: Option<&Viewer>,
     ) -> Result<(), AddressError> {
         let after: After = found.details()?;
         let email = Email::parse(&after.email).map_err(|_| LinkError::Invalid)?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        let outcome = self.db.retry(|| self.complete_change(client, found, id, &email)).await;
+        let complete = || self.complete_change(client, found, (id, session), &email);
+        let outcome = self.db.retry(complete).await;
         self.sessions.forget(id);
         // Somebody was faster: the address is theirs.
         taken(outcome, || LinkError::Invalid.into())
@@ -175,13 +178,19 @@ impl Accounts {
         &self,
         client: &Client,
         found: &Found,
-        id: UserId,
+        (id, session): (UserId, Option<&Viewer>),
         email: &Email,
     ) -> Result<(), AddressError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let before = store::lock(&txn, id).await?.filter(|user| user.is_active);
         let before = before.ok_or(LinkError::Invalid)?;
+        // It may have ended since the request began.
+        if let Some(viewer) = session
+            && !self.sessions.is_alive(&txn, viewer).await?
+        {
+            return Err(AddressError::Gone);
+        }
         links::take(&txn, found.id, now).await?;
         let user = User {
             email: email.as_typed().to_owned(),

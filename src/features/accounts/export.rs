@@ -82,6 +82,7 @@ pub(crate) struct Entries {
 pub(crate) struct Export {
     accounts: Accounts,
     place: Place,
+    session: SessionId,
     part: Part,
 }
 
@@ -138,7 +139,7 @@ impl Accounts {
             return Err(NoExport::Unknown);
         }
         let place = self.exports.enter(user)?;
-        Ok(Export { accounts: self.clone(), place, part: Part::Beginning })
+        Ok(Export { accounts: self.clone(), place, session, part: Part::Beginning })
     }
 
     fn read_ticket(&self, ticket: &str) -> Option<(UserId, SessionId, i64)> {
@@ -154,7 +155,13 @@ impl Accounts {
 impl Export {
     /// The next piece of it: all of them together are one JSON object. Of no secret it holds more than that
     /// there is one.
+    ///
+    /// It goes no further when the session ends that it was asked from.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, DbErr> {
+        let (sessions, db) = (&self.accounts.sessions, self.accounts.db.reader());
+        if !sessions.lives(db, self.session, self.place.user).await? {
+            return Err(DbErr::Custom("the session is over that an export was asked from".into()));
+        }
         match self.part {
             Part::Beginning => self.begin().await.map(Some),
             Part::Events { after } => self.events(after).await.map(Some),

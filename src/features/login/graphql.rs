@@ -31,7 +31,7 @@ pub(crate) struct AuthPayload {
     /// Seconds until the access token expires.
     expires_in: u32,
     /// Shows at a later login that somebody has signed in here before: see LoginInput.deviceToken. Keep it
-    /// when the session ends. Only of a session that begins; null in cookie mode, where the browser has it.
+    /// when the session ends. Null in cookie mode, where the browser keeps it, and when no session begins.
     device_token: Option<String>,
     /// Who is signed in.
     user: User,
@@ -85,7 +85,7 @@ pub(crate) struct LoginInput {
     password: String,
     /// The deviceToken of an earlier sign-in to the account from this device. With it, failed sign-ins of
     /// others do not hold this one up. It opens nothing: without it, or with one that is good for nothing,
-    /// the password alone decides. None in cookie mode.
+    /// the password alone decides. Leave it out in cookie mode.
     device_token: Option<String>,
 }
 
@@ -108,7 +108,8 @@ impl LoginMutation {
         directive = limit::apply(&LIMITS[0]),
         directive = limit::apply(&LIMITS[1]),
         directive = limit::apply(&LIMITS[2]),
-        directive = limit::apply(&DEVICE_LIMITS[0])
+        directive = limit::apply(&DEVICE_LIMITS[0]),
+        directive = limit::apply(&DEVICE_LIMITS[1])
     )]
     async fn login(
         &self,

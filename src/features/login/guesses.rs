@@ -11,7 +11,7 @@ use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::platform::access::{Client, User, Viewer};
-use crate::platform::id::SessionId;
+use crate::platform::id::{SessionId, UserId};
 use crate::platform::limits::{Admission, By, Counts, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
 use crate::platform::secret::sha256;
@@ -55,32 +55,32 @@ pub(super) static ACCOUNT_LIMITS: [Limit; 1] = [Limit {
     counts: Counts::FailuresInARow,
 }];
 
-/// What slows down guessing on a device that somebody has signed in from before.
-pub(crate) static DEVICE_LIMITS: [Limit; 1] = [Limit {
-    name: "login",
-    by: &[By::Device],
-    max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
-    window_seconds: 60 * 60,
-    counts: Counts::Failures,
-}];
+/// What bounds the hashes, and the sessions, that one user is given who is known already. By the user, since
+/// each sign-in makes another session and another device. Twice what one session may fail, so that somebody who
+/// has stolen one does not hold the owner up.
+const ATTEMPTS_OF_USER: Limit = Limit {
+    name: "password",
+    by: &[By::User],
+    max: 40,
+    window_seconds: 60,
+    counts: Counts::Attempts { at_once: 2 * FAILURES_OF_SESSION_MAX.unsigned_abs() },
+};
 
-/// What slows down guessing with somebody's session.
-pub(crate) static SESSION_LIMITS: [Limit; 2] = [
-    Limit {
-        name: "password",
-        by: &[By::Session],
-        max: 20,
-        window_seconds: 60,
-        counts: Counts::Attempts { at_once: 10 },
-    },
+const fn failures(by: &'static [By]) -> Limit {
     Limit {
         name: "wrong password",
-        by: &[By::Session],
+        by,
         max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
         window_seconds: 60 * 60,
         counts: Counts::Failures,
-    },
-];
+    }
+}
+
+/// What slows down guessing on a device that somebody has signed in from before.
+pub(crate) static DEVICE_LIMITS: [Limit; 2] = [ATTEMPTS_OF_USER, failures(&[By::Device])];
+
+/// What slows down guessing with somebody's session.
+pub(crate) static SESSION_LIMITS: [Limit; 2] = [ATTEMPTS_OF_USER, failures(&[By::Session])];
 
 /// Who gives a password, by which its failure is counted.
 #[derive(Clone, Copy)]
@@ -109,27 +109,27 @@ impl Login {
         device: Option<&str>,
     ) -> Result<(Guesser<'static>, Admission), LoginError> {
         let subject = Subject::of(client).about(identifier.key());
-        if let Some(session) = self.known_device(identifier, device).await? {
-            let admission = self.limits.admit(&DEVICE_LIMITS, subject.by(session.0)).await;
-            if let Ok(admission) = admission {
+        if let Some((session, user)) = self.known_device(identifier, device).await? {
+            let holder = subject.by(user.0).with(session.0);
+            if let Ok(admission) = self.limits.admit(&DEVICE_LIMITS, holder).await {
                 return Ok((Guesser::Device(session), admission));
             }
         }
         Ok((Guesser::Stranger, self.limits.admit(&LIMITS, subject).await?))
     }
 
-    /// The session that a device token was issued with, if it is one of the account that is meant.
+    /// The session that a device token was issued with, and its user, if that is who is meant.
     async fn known_device(
         &self,
         identifier: &Identifier,
         device: Option<&str>,
-    ) -> Result<Option<SessionId>, DbErr> {
+    ) -> Result<Option<(SessionId, UserId)>, DbErr> {
         let Some(device) = device else { return Ok(None) };
         let Some((session, user)) = self.sessions.of_device(device).await? else {
             return Ok(None);
         };
         let found = store::find(&self.db, identifier).await?;
-        Ok(found.filter(|found| found.user.id == user).map(|_| session))
+        Ok(found.filter(|found| found.user.id == user).map(|_| (session, user)))
     }
 
     /// Has a stranger's attempt at an account counted; where there is none, the same for what was submitted.

@@ -78,7 +78,7 @@ impl Login {
     }
 
     async fn admit_holder(&self, client: &Client, viewer: &Viewer) -> Result<Admission, Limited> {
-        let subject = Subject::of(client).by(viewer.session_id.0);
+        let subject = Subject::of(client).by(viewer.user.id.0).with(viewer.session_id.0);
         self.limits.admit(&SESSION_LIMITS, subject).await
     }
 

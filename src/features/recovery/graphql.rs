@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, Object};
 
-use super::{Claim, RESET_LIMITS, Recovery, RecoveryError, VERIFICATION_LIMITS};
+use super::{Claim, LINK_LIMITS, RESET_LIMITS, Recovery, RecoveryError, VERIFICATION_LIMITS};
 use crate::features::accounts::identity::Identifier;
 use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken};
@@ -46,9 +46,14 @@ impl RecoveryMutation {
     /// Shows that an address is the caller's, and so makes the account that waited for it, or gives an
     /// account its new address. The account stays as it is for a caller with a session of it, or its
     /// password. Anybody else gives newPassword: that ends all sessions of the account, and whatever
-    /// opened it before is void; of a registration nothing is left but the address. A link to a new address
-    /// takes a session or the password. Signs nobody in. Anybody may call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
+    /// opened it before is void; of a registration nothing is left but the address. For an account the link
+    /// allows that for an hour, and a link to a new address never. Ten passwords an hour may be tried or chosen with
+    /// one link. Signs nobody in. Anybody may call this.
+    #[graphql(
+        directive = public::apply(),
+        directive = limit::apply(&links::LIMITS[0]),
+        directive = limit::apply(&LINK_LIMITS[0])
+    )]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
@@ -65,7 +70,7 @@ impl RecoveryMutation {
     ) -> Result<LinkOutcome> {
         let token = LinkToken::parse(&token);
         if password.is_some() && new_password.is_some() {
-            let message = "Give the password there is, or choose another, and not both";
+            let message = "Send password or newPassword, not both";
             return Err(ApiError::argument("newPassword", "INVALID_FORMAT", message));
         }
         let password = password.as_deref().map(Password::parse).transpose();
@@ -108,7 +113,11 @@ impl RecoveryMutation {
 
     /// Chooses another password, and ends all sessions of the account. Signs nobody in. Anybody may
     /// call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
+    #[graphql(
+        directive = public::apply(),
+        directive = limit::apply(&links::LIMITS[0]),
+        directive = limit::apply(&LINK_LIMITS[0])
+    )]
     async fn reset_password(
         &self,
         ctx: &Context<'_>,

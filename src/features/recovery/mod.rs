@@ -44,6 +44,16 @@ const fn requests(name: &'static str) -> [Limit; 3] {
     ]
 }
 
+/// How many passwords may be tried, or chosen, with one link: each costs a hash, and whoever reads somebody's mail
+/// need not know their password (BF-09).
+pub(crate) static LINK_LIMITS: [Limit; 1] = [Limit {
+    name: "password of a link",
+    by: &[By::Identifier],
+    max: 10,
+    window_seconds: 60 * 60,
+    counts: Counts::Attempts { at_once: 10 },
+}];
+
 /// Of requests to choose another password.
 pub(crate) static RESET_LIMITS: [Limit; 3] = requests("requestPasswordReset");
 
@@ -207,11 +217,20 @@ impl Recovery {
             .accounts
             .new_password(&user, password)
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
+        self.admit_password(client, found).await?;
         let hash = self.accounts.hasher.hash(&password).await?;
         let outcome = self.accounts.db.retry(|| self.reset_once(client, found, id, &hash)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
         self.accounts.sessions.forget(id);
         outcome
+    }
+
+    /// Has a password counted that is tried, or chosen, with a link.
+    async fn admit_password(&self, client: &Client, found: &Found) -> Result<(), Limited> {
+        let link = found.id.to_string();
+        let subject = Subject::of(client).about(&link);
+        self.accounts.limits.admit(&LINK_LIMITS, subject).await?.succeeded().await;
+        Ok(())
     }
 
     async fn reset_once(

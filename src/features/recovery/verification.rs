@@ -1,5 +1,7 @@
 //! What a link to verify an address does, and for whom.
 
+use chrono::TimeDelta;
+
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
 use crate::features::audit::{self, Kind};
@@ -26,6 +28,26 @@ pub(crate) struct Claim<'a> {
     /// Another username for a registration.
     pub(crate) username: Option<&'a str>,
 }
+
+/// How.
+#[derive(Clone, Copy)]
+enum Proof<'a> {
+    Session(&'a Viewer),
+    Password,
+}
+
+impl<'a> Proof<'a> {
+    fn session(self) -> Option<&'a Viewer> {
+        match self {
+            Self::Session(viewer) => Some(viewer),
+            Self::Password => None,
+        }
+    }
+}
+
+/// For so long a link that verifies the address of an account may give it another password: as long as nothing
+/// else that is mailed takes over an account that somebody uses (RS-01).
+const CHOICE_MAX: TimeDelta = TimeDelta::hours(1);
 
 impl Recovery {
     /// Mails an address whose account, or registration, waits for its proof another link.
@@ -100,19 +122,28 @@ impl Recovery {
         match (found.purpose, found.user) {
             (Purpose::Registration, _) => self.verify_registration(client, &found, claim).await,
             (Purpose::EmailChange, Some(id)) => {
-                self.check_claim(id, claim).await?.ok_or_else(password_required)?;
-                Ok(self.accounts.complete_email_change(client, &found).await?)
+                let proof = self.check_claim(client, &found, id, claim).await?;
+                let proof = proof.ok_or_else(password_required)?;
+                Ok(self.accounts.complete_email_change(client, &found, proof.session()).await?)
             }
-            (_, Some(id)) => match (self.check_claim(id, claim).await?, claim.new_password) {
-                (Some(()), _) => {
-                    let verify = || self.verify_once(client, &found, id);
-                    let outcome = self.accounts.db.retry(verify).await;
-                    self.accounts.sessions.forget(id);
-                    outcome
+            (_, Some(id)) => {
+                let proof = self.check_claim(client, &found, id, claim).await?;
+                match (proof, claim.new_password) {
+                    (Some(proof), _) => {
+                        let verify = || self.verify_once(client, &found, id, proof);
+                        let outcome = self.accounts.db.retry(verify).await;
+                        self.accounts.sessions.forget(id);
+                        outcome
+                    }
+                    (None, Some(_)) if now - found.created_at >= CHOICE_MAX => {
+                        let message = "This link is too old for another password: ask for a mail to choose one";
+                        let expired = Invalid::new(Reason::Expired, message);
+                        Err(RecoveryError::Invalid(expired.at("newPassword")))
+                    }
+                    (None, Some(new)) => self.give_password(client, &found, id, new).await,
+                    (None, None) => Err(password_required()),
                 }
-                (None, Some(new)) => self.give_password(client, &found, id, new).await,
-                (None, None) => Err(password_required()),
-            },
+            }
             (_, None) => Err(LinkError::Invalid.into()),
         }
     }
@@ -126,25 +157,37 @@ impl Recovery {
         let pending: PendingAccount = found.details()?;
         let choice = match (claim.password, claim.new_password) {
             (Some(password), _) => {
+                self.admit_password(client, found).await?;
                 self.check_password(password, pending.password_hash()).await?;
                 Choice::AsTyped { username: claim.username }
             }
-            (None, Some(password)) => Choice::Anew { username: claim.username, password },
+            (None, Some(password)) => {
+                self.admit_password(client, found).await?;
+                Choice::Anew { username: claim.username, password }
+            }
             (None, None) => return Err(password_required()),
         };
         self.accounts.complete_registration(client, found, pending, choice).await?;
         Ok(())
     }
 
-    /// Whether the account is the caller's, by a session of it or by its password; `None` where neither is
+    /// What shows that the account is the caller's: a session of it or its password; `None` where neither is
     /// given.
-    async fn check_claim(&self, id: UserId, claim: Claim<'_>) -> Result<Option<()>, RecoveryError> {
-        if claim.viewer.is_some_and(|viewer| viewer.user.id == id) {
-            return Ok(Some(()));
+    async fn check_claim<'a>(
+        &self,
+        client: &Client,
+        found: &Found,
+        id: UserId,
+        claim: Claim<'a>,
+    ) -> Result<Option<Proof<'a>>, RecoveryError> {
+        if let Some(viewer) = claim.viewer.filter(|viewer| viewer.user.id == id) {
+            return Ok(Some(Proof::Session(viewer)));
         }
         let Some(password) = claim.password else { return Ok(None) };
+        self.admit_password(client, found).await?;
         let hash = store::find_password(self.accounts.db.reader(), id).await?;
-        self.check_password(password, hash.ok_or(LinkError::Invalid)?).await.map(Some)
+        self.check_password(password, hash.ok_or(LinkError::Invalid)?).await?;
+        Ok(Some(Proof::Password))
     }
 
     async fn check_password(
@@ -163,9 +206,16 @@ impl Recovery {
         client: &Client,
         found: &Found,
         id: UserId,
+        proof: Proof<'_>,
     ) -> Result<(), RecoveryError> {
         let txn = self.accounts.db.begin().await?;
         lock_addressee(&txn, found, id).await?;
+        // It may have ended since the request began.
+        if let Some(viewer) = proof.session()
+            && !self.accounts.sessions.is_alive(&txn, viewer).await?
+        {
+            return Err(password_required());
+        }
         let now = self.accounts.clock.now();
         links::take(&txn, found.id, now).await?;
         store::verify_email(&txn, id, now).await?;

@@ -18,7 +18,7 @@ use crate::platform::secret::{CryptoError, base64url, from_base64url};
 const PREFIX: &str = "pcd_";
 /// What is sealed with it opens nowhere else.
 const CONTEXT: &str = "device-token";
-/// Longer ones are not looked at; ours have 64 characters.
+/// Longer ones are not looked at; ours have 63 characters.
 const LENGTH_MAX: usize = 100;
 
 /// A device token as its holder has it. Never logged, never stored.

@@ -305,11 +305,11 @@ impl Sessions {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
-        proofs::store::forget_devices(txn, user, FAILURES_OF_SESSION_MAX).await?;
+        proofs::store::forget_devices(txn, user, None, FAILURES_OF_SESSION_MAX).await?;
         store::end_all(txn, user, None, reason, now).await
     }
 
-    /// The same but for one session.
+    /// The same but for one session and the device that it was begun on.
     pub(crate) async fn end_others(
         &self,
         txn: &impl ConnectionTrait,
@@ -318,6 +318,7 @@ impl Sessions {
         reason: EndReason,
         now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
+        proofs::store::forget_devices(txn, user, Some(kept), FAILURES_OF_SESSION_MAX).await?;
         store::end_all(txn, user, Some(kept), reason, now).await
     }
 

@@ -11,6 +11,7 @@ use sea_orm::{
 };
 
 use super::EndReason;
+use super::proofs::FAILURES_MAX;
 use crate::entity::{membership, refresh_token, session, user};
 use crate::platform::access::{
     ActiveOrganization, Client, OrganizationRole, TokenMode, User, Viewer,
@@ -373,11 +374,15 @@ pub(super) async fn end_all(
     Ok(update.exec(txn).await?.rows_affected)
 }
 
+/// Somebody may have been signed in there who is not the user: then the device is known no more.
 fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session::Entity> {
-    session::Entity::update_many()
+    let mut update = session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(now))
-        .col_expr(session::Column::EndReason, Expr::value(reason.as_str()))
-        .filter(session::COLUMN.ended_at.is_null())
+        .col_expr(session::Column::EndReason, Expr::value(reason.as_str()));
+    if !matches!(reason, EndReason::SignedOut | EndReason::Replaced) {
+        update = update.col_expr(session::Column::FailedProofs, Expr::value(FAILURES_MAX));
+    }
+    update.filter(session::COLUMN.ended_at.is_null())
 }
 
 #[cfg(test)]

@@ -347,9 +347,10 @@ impl From<TaskError> for ApiError {
         match error {
             TaskError::Invalid(problem) => Self::invalid(&[problem]),
             TaskError::NotFound => Self::new(Code::NotFound, "There is no such task"),
-            TaskError::Unchanged => {
-                Self::new(Code::Conflict, "There is nothing to change: this task is so already")
-            }
+            TaskError::Unchanged => Self::new(
+                Code::Conflict,
+                "The task is already as you ask. Reading it needs a permission that you lack",
+            ),
             TaskError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             TaskError::Db(cause) => Self::database(cause),
         }

@@ -118,10 +118,10 @@ pub(crate) enum TaskError {
     /// Or one that the caller may not change.
     #[error("there is no such task")]
     NotFound,
-    /// The caller's session ended since the guard looked.
     /// There is nothing to change, and the caller may not see what there is.
     #[error("nothing is to be changed")]
     Unchanged,
+    /// The caller's session ended since the guard looked.
     #[error("the session is over")]
     SessionEnded,
     #[error(transparent)]

@@ -17,7 +17,8 @@ pub(super) struct Shares<K: Copy + Eq + Hash> {
 pub(super) struct Share<'a, K: Copy + Eq + Hash> {
     of: &'a Shares<K>,
     key: K,
-    own: Arc<Semaphore>,
+    /// Until it is dropped.
+    own: Option<Arc<Semaphore>>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -31,9 +32,9 @@ impl<K: Copy + Eq + Hash> Shares<K> {
         let own = Arc::clone(
             self.lock().entry(key).or_insert_with(|| Arc::new(Semaphore::new(self.size))),
         );
-        let mut share = Share { of: self, key, own, permit: None };
+        let mut share = Share { of: self, key, own: Some(Arc::clone(&own)), permit: None };
         // Nobody closes them.
-        share.permit = Arc::clone(&share.own).acquire_many_owned(much).await.ok();
+        share.permit = own.acquire_many_owned(much).await.ok();
         share
     }
 
@@ -53,8 +54,9 @@ impl<K: Copy + Eq + Hash> Drop for Share<'_, K> {
     fn drop(&mut self) {
         self.permit = None;
         let mut keys = self.of.lock();
-        // The map's, and this one's.
-        if Arc::strong_count(&self.own) == 2 {
+        // Under the lock, so that of two who go at once the second sees that it is the last.
+        self.own = None;
+        if keys.get(&self.key).is_some_and(|own| Arc::strong_count(own) == 1) {
             keys.remove(&self.key);
         }
     }

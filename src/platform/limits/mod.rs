@@ -96,8 +96,10 @@ pub(crate) enum Counts {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) ip: Option<IpAddr>,
-    /// The id of the user, the session or the device that makes it, by which of them is counted.
-    pub(crate) caller: Uuid,
+    /// The user whose attempt it is.
+    pub(crate) user: Uuid,
+    /// The session or the device that it is made with.
+    pub(crate) holder: Uuid,
     /// Who is meant, in canonical form; empty where nobody is.
     pub(crate) identifier: &'a str,
 }
@@ -105,12 +107,17 @@ pub(crate) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Whoever stands behind a client.
     pub(crate) fn of(client: &Client) -> Self {
-        Self { ip: client.ip, caller: Uuid::nil(), identifier: "" }
+        Self { ip: client.ip, user: Uuid::nil(), holder: Uuid::nil(), identifier: "" }
     }
 
-    /// A caller who is known by an id.
-    pub(crate) fn by(self, caller: Uuid) -> Self {
-        Self { caller, ..self }
+    /// A user.
+    pub(crate) fn by(self, user: Uuid) -> Self {
+        Self { user, ..self }
+    }
+
+    /// Somebody with a session, or a device.
+    pub(crate) fn with(self, holder: Uuid) -> Self {
+        Self { holder, ..self }
     }
 
     /// Somebody who means somebody.
@@ -313,7 +320,8 @@ impl Limit {
             parts.push(match by {
                 By::Ip => subject.ip.map(network).map(|ip| ip.to_string()).unwrap_or_default(),
                 By::Identifier => subject.identifier.to_owned(),
-                By::User | By::Session | By::Device => subject.caller.to_string(),
+                By::User => subject.user.to_string(),
+                By::Session | By::Device => subject.holder.to_string(),
             });
         }
         let key = digest(&parts);

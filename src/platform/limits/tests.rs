@@ -57,7 +57,7 @@ struct Backend {
 
 /// Somebody without an address who means somebody.
 fn about(identifier: &str) -> Subject<'_> {
-    Subject { ip: None, caller: Uuid::nil(), identifier }
+    Subject { ip: None, user: Uuid::nil(), holder: Uuid::nil(), identifier }
 }
 
 impl Backend {
@@ -94,7 +94,12 @@ impl Backend {
         ip: &str,
         identifier: &str,
     ) -> Result<Admission, u32> {
-        let subject = Subject { ip: Some(ip.parse().unwrap()), caller: Uuid::nil(), identifier };
+        let subject = Subject {
+            ip: Some(ip.parse().unwrap()),
+            user: Uuid::nil(),
+            holder: Uuid::nil(),
+            identifier,
+        };
         self.limits.admit(limits, subject).await.map_err(|limited| limited.retry_after_seconds)
     }
 

@@ -173,9 +173,10 @@ impl From<AdminError> for ApiError {
                 Code::Conflict,
                 "This user owns an organization whose only other member you are: leave it first",
             ),
-            AdminError::Unchanged => {
-                Self::new(Code::Conflict, "There is nothing to change: this user is so already")
-            }
+            AdminError::Unchanged => Self::new(
+                Code::Conflict,
+                "The user is already as you ask. Reading users needs the permission USERS_READ",
+            ),
             AdminError::Db(cause) => Self::database(cause),
         }
     }

@@ -62,6 +62,7 @@ pub(super) async fn claim(
     let claimed = audit_seal::Entity::update_many()
         .col_expr(audit_seal::Column::Holder, Expr::value(holder))
         .col_expr(audit_seal::Column::HeldUntil, Expr::value(until))
+        .filter(audit_seal::COLUMN.id.eq(ID))
         .filter(free)
         .exec(txn)
         .await?;

@@ -49,16 +49,21 @@ pub(super) async fn find_user_of_device(
         .await
 }
 
-/// Has no device of a user known any more, as if each had failed as often as one may.
+/// Has no device of a user known any more, but for that of one session if it is named: as if each had failed as
+/// often as one may.
 pub(in crate::features::sessions) async fn forget_devices(
     txn: &impl ConnectionTrait,
     user: UserId,
+    kept: Option<SessionId>,
     max: i32,
 ) -> Result<(), DbErr> {
-    session::Entity::update_many()
+    let mut update = session::Entity::update_many()
         .col_expr(session::Column::FailedProofs, Expr::value(max))
         .filter(session::COLUMN.user_id.eq(user))
-        .exec(txn)
-        .await?;
+        .filter(session::COLUMN.failed_proofs.lt(max));
+    if let Some(kept) = kept {
+        update = update.filter(session::COLUMN.id.ne(kept));
+    }
+    update.exec(txn).await?;
     Ok(())
 }

@@ -28,10 +28,10 @@ async fn filled() -> (tempfile::TempDir, Db) {
             username: &username,
             email: &email,
             email_verified: false,
+            locale: if number == 3 { Language::German } else { Language::English },
             full_name: full_name.as_ref(),
             password_hash: &hash,
             role: if number == 2 { Role::Admin } else { Role::User },
-            locale: if number == 3 { Language::German } else { Language::English },
             now,
         };
         let user = insert(db.writer(), new).await.unwrap();
