@@ -13,7 +13,6 @@
 mod answers;
 mod bodies;
 mod shared;
-mod shares;
 mod writers;
 
 use std::convert::Infallible;

@@ -34,7 +34,7 @@ pub(super) async fn download(
     let reason = if ticket.is_none() { Anonymity::MissingToken } else { Anonymity::InvalidToken };
     let unknown = || failed(ApiError::unauthenticated(reason));
     let ticket = ticket.ok_or_else(unknown)?;
-    let opening = app.accounts.open_export(ticket.expose_secret());
+    let opening = app.accounts.open_export(&client, ticket.expose_secret());
     let opened = timeout(graphql::ANSWER_MAX, opening).await;
     let opened = opened.map_err(|_elapsed| failed(ApiError::overdue()))?;
     let mut export = opened.map_err(|none| match none {

@@ -18,5 +18,6 @@ pub(crate) mod page;
 pub(crate) mod passwords;
 pub(crate) mod rfc3339;
 pub(crate) mod secret;
+pub(crate) mod shares;
 pub(crate) mod telemetry;
 pub(crate) mod threads;

@@ -119,7 +119,10 @@ async fn one_export_of_a_person_is_under_way_at_a_time() {
         .header("authorization", format!("Bearer {ticket}"));
     let begun = request.body(Body::empty()).unwrap();
     let begun = portcullis::http::router(&app.app).oneshot(begun).await.unwrap();
+    // Each transfer is an event, and what was refused is none.
+    assert_eq!(app.count("audit_events WHERE kind = 'DATA_EXPORTED'").await, 1);
     let second = app.fetch_export(&ticket).await;
+    assert_eq!(app.count("audit_events WHERE kind = 'DATA_EXPORTED'").await, 1);
     assert_eq!((second.status.as_u16(), second.code().as_str()), (429, "RATE_LIMITED"));
     app.export(&bob).await;
     // Whoever does not take it to its end leaves the place.

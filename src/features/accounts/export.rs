@@ -120,25 +120,29 @@ impl Accounts {
             &ends.timestamp().to_be_bytes(),
         ];
         let sealed = self.master.seal(CONTEXT, &plain.concat())?;
-        let event = Event {
-            kind: Kind::DataExported,
-            actor: Actor::from(viewer),
-            target: Some(viewer.user.id.0),
-            session: Some(viewer.session_id),
-            client,
-        };
-        audit::record(self.db.writer(), now, event).await?;
         Ok(format!("{PREFIX}{}", base64url(sealed)))
     }
 
     /// The export that a ticket is for.
-    pub(crate) async fn open_export(&self, ticket: &str) -> Result<Export, NoExport> {
+    pub(crate) async fn open_export(
+        &self,
+        client: &Client,
+        ticket: &str,
+    ) -> Result<Export, NoExport> {
         let (user, session, ends) = self.read_ticket(ticket).ok_or(NoExport::Unknown)?;
         let is_over = self.clock.now().timestamp() >= ends;
         if is_over || !self.sessions.lives(self.db.reader(), session, user).await? {
             return Err(NoExport::Unknown);
         }
         let place = self.exports.enter(user)?;
+        let event = Event {
+            kind: Kind::DataExported,
+            actor: Actor::User(user),
+            target: Some(user.0),
+            session: Some(session),
+            client,
+        };
+        audit::record(self.db.writer(), self.clock.now(), event).await?;
         Ok(Export { accounts: self.clone(), place, session, part: Part::Beginning })
     }
 

@@ -149,7 +149,10 @@ impl Login {
             let verified = self.verify(attempt, found).await?;
             account = Some(verified.user.id);
             let begin = || self.begin(attempt.client, &verified, attempt.guesser);
-            if let Some(signed_in) = self.db.retry(begin).await? {
+            let outcome = self.db.retry(begin).await;
+            // Whatever the outcome: a commit whose answer was lost may have happened.
+            self.sessions.forget(verified.user.id);
+            if let Some(signed_in) = outcome? {
                 return Ok(signed_in);
             }
             found = store::find(&self.db, attempt.identifier).await?;
@@ -225,7 +228,6 @@ impl Login {
         }
         let tokens = self.sessions.begin(&txn, client, &user, kind, now).await?;
         txn.commit().await?;
-        self.sessions.forget(user.id);
         Ok(Some((user, tokens)))
     }
 }

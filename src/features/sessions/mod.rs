@@ -45,6 +45,7 @@ use crate::platform::keys::{Keys, Master};
 use crate::platform::limits::Limits;
 use crate::platform::mail::{self, Letter, Outbox};
 use crate::platform::secret::CryptoError;
+use crate::platform::shares::Shares;
 
 /// Sessions a user has at most; the oldest make room (RT-14).
 pub(crate) const SESSIONS_MAX: u64 = 100;
@@ -133,6 +134,8 @@ pub(crate) struct Sessions {
     lifetimes: Lifetimes,
     outbox: Outbox,
     facts: Facts,
+    /// Rotations of one token wait for each other's locks: they take turns before they have a connection.
+    rotations: Arc<Shares<[u8; 32]>>,
 }
 
 /// How tokens are made, and how long they live.
@@ -152,7 +155,8 @@ impl Sessions {
         outbox: Outbox,
     ) -> Self {
         let facts = Facts::new(clock.clone());
-        Self { db, clock, keys, master, jwt, limits, lifetimes, outbox, facts }
+        let rotations = Arc::new(Shares::new(1));
+        Self { db, clock, keys, master, jwt, limits, lifetimes, outbox, facts, rotations }
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
@@ -266,6 +270,10 @@ impl Sessions {
             (None, None) => None,
         };
         let Some((session, user)) = named else { return Ok(false) };
+        // What is over takes no lock, however often it is presented.
+        if !self.lives(self.db.reader(), session, user).await? {
+            return Ok(true);
+        }
         let outcome = self.db.retry(|| self.end_one(client, session, user)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
         self.facts.forget(user);

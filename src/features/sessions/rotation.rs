@@ -98,7 +98,10 @@ impl Sessions {
             Err(_) => None,
         };
         let outcome = match presented {
-            Some(presented) => self.db.retry(|| self.rotate_once(client, presented)).await,
+            Some(presented) => {
+                let _turn = self.rotations.take(presented.hash(), 1).await;
+                self.db.retry(|| self.rotate_once(client, presented)).await
+            }
             None => Err(RefreshError::Unknown),
         };
         if let Some(admission) = admission {

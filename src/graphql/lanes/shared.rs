@@ -2,7 +2,7 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::shares::{Share, Shares};
+use crate::platform::shares::{Share, Shares};
 use crate::platform::threads::Party;
 
 /// What all of them may cost in all: 70 MB at most, where each row has the longest strings.

@@ -5,20 +5,30 @@
 
 use tokio::time::timeout;
 
-use super::shares::{Share, Shares};
 use super::{Lane, NoThread, WAIT_MAX, refused};
 use crate::platform::id::{SessionId, UserId};
+use crate::platform::shares::{Share, Shares};
 
 /// Changes of one writer at once: one works while the others read what they need.
-const AT_ONCE: usize = 4;
+const AT_ONCE: u32 = 4;
 
 /// Whose changes take turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Writer {
     Account(UserId),
     /// For what people need to defend themselves: whoever floods their account from another session does not
-    /// hold that up (BF-13).
+    /// hold that up (BF-13). One at a time, since an account may have many sessions.
     Defender(SessionId),
+}
+
+impl Writer {
+    /// How much of what it has one change takes.
+    fn much(self) -> u32 {
+        match self {
+            Self::Account(_) => 1,
+            Self::Defender(_) => AT_ONCE,
+        }
+    }
 }
 
 pub(crate) struct Writers(Shares<Writer>);
@@ -28,14 +38,14 @@ pub(crate) struct Turn<'a>(#[expect(dead_code, reason = "kept for its drop")] Sh
 
 impl Default for Writers {
     fn default() -> Self {
-        Self(Shares::new(AT_ONCE))
+        Self(Shares::new(AT_ONCE as usize))
     }
 }
 
 impl Writers {
     /// Waits for a turn, and not for long.
     pub(crate) async fn turn(&self, writer: Writer) -> Result<Turn<'_>, NoThread> {
-        match timeout(WAIT_MAX, self.0.take(writer, 1)).await {
+        match timeout(WAIT_MAX, self.0.take(writer, writer.much())).await {
             Ok(share) => Ok(Turn(share)),
             Err(_elapsed) => Err(refused(Lane::Writer, NoThread::Busy)),
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) struct Shares<K: Copy + Eq + Hash> {
+pub(crate) struct Shares<K: Copy + Eq + Hash> {
     /// What one key has.
     size: usize,
     /// Of those who have any, or wait for it.
@@ -14,7 +14,7 @@ pub(super) struct Shares<K: Copy + Eq + Hash> {
 }
 
 /// A part of what a key has.
-pub(super) struct Share<'a, K: Copy + Eq + Hash> {
+pub(crate) struct Share<'a, K: Copy + Eq + Hash> {
     of: &'a Shares<K>,
     key: K,
     /// Until it is dropped.
@@ -23,12 +23,12 @@ pub(super) struct Share<'a, K: Copy + Eq + Hash> {
 }
 
 impl<K: Copy + Eq + Hash> Shares<K> {
-    pub(super) fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize) -> Self {
         Self { size, keys: Mutex::default() }
     }
 
     /// Waits, in turn, for so much of what the key has.
-    pub(super) async fn take(&self, key: K, much: u32) -> Share<'_, K> {
+    pub(crate) async fn take(&self, key: K, much: u32) -> Share<'_, K> {
         let own = Arc::clone(
             self.lock().entry(key).or_insert_with(|| Arc::new(Semaphore::new(self.size))),
         );
@@ -40,7 +40,7 @@ impl<K: Copy + Eq + Hash> Shares<K> {
 
     /// How many have any, or wait for it.
     #[cfg(test)]
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.lock().len()
     }
 
