@@ -89,7 +89,7 @@ fn is_app_origin(url: &Url) -> bool {
 }
 
 /// Whether pages of this origin come out of an app, or out of this machine: Tauri's on Windows are
-/// http://tauri.localhost, Capacitor's on Android may be http://localhost.
+/// `http://tauri.localhost`, Capacitor's on Android may be `http://localhost`.
 fn is_shell(origin: &str) -> bool {
     let host = origin.strip_prefix("http://").unwrap_or_default();
     host == "localhost" || host.ends_with(".localhost")
