@@ -87,7 +87,9 @@ function selection(type, schema, indent, depth = 0) {
     }
   } else if (isObjectType(named) || isInterfaceType(named)) {
     for (const field of Object.values(named.getFields())) {
-      if (field.args.length > 0) continue;
+      // What has a rule of its own is refused of some objects, and takes the others along.
+      const hasRule = field.astNode?.directives?.some((directive) => directive.name.value === "auth");
+      if (field.args.length > 0 || hasRule) continue;
       const to = getNamedType(field.type);
       const isDeep = !isLeafType(to);
       // An actor of an event, and the like: one more level of everything says little.
