@@ -60,6 +60,19 @@ async fn registrations_for_one_address_live_side_by_side() {
 }
 
 #[tokio::test]
+async fn registrations_at_the_same_moment_are_mailed_each() {
+    let app = proving().await;
+    for username in ["alice", "mallory"] {
+        let input = json!({ "username": username, "email": "alice@example.com",
+                            "password": PASSWORD });
+        app.call(REGISTER, json!({ "input": input }), None).await.data();
+    }
+    let mails = app.mails().await;
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    assert_ne!(mails[0].token(), mails[1].token());
+}
+
+#[tokio::test]
 async fn whatever_link_was_mailed_serves_the_owner_of_the_address() {
     let app = proving().await;
     register(&app, "alice", ALICES).await;

@@ -122,6 +122,13 @@ pub(crate) struct Letter<'a> {
 }
 
 impl<'a> Letter<'a> {
+    /// Whether others of its kind to the same address are not older copies of it: each invitation may be to
+    /// another organization, and each registration another person's (RS-11).
+    fn stands_beside_others(&self) -> bool {
+        let is_registration = self.kind == Kind::VerifyEmail && self.about.is_none();
+        is_registration || self.kind == Kind::OrganizationInvitation
+    }
+
     /// A mail to a user that carries no link.
     pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
         let (about, username) = (Some(user.id), user.username.as_str());
@@ -306,7 +313,7 @@ impl Outbox {
 
     /// Writes a mail into the transaction of what it tells. It takes the place of one of its kind
     /// about the same account to the same address that is not sent yet, so that an outage or an attack
-    /// piles up no mail (RE-07); but for invitations to organizations, of which each may be to another.
+    /// piles up no mail (RE-07). One that stands beside others takes the place of those only that were given up.
     pub(crate) async fn write(
         &self,
         txn: &impl ConnectionTrait,
@@ -316,9 +323,7 @@ impl Outbox {
         if self.post.is_none() {
             return Ok(());
         }
-        if letter.kind != Kind::OrganizationInvitation {
-            store::delete_like(txn, &letter).await?;
-        }
+        store::delete_like(txn, &letter).await?;
         self.insert(txn, now, letter).await?;
         Ok(())
     }

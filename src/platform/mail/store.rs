@@ -47,12 +47,14 @@ pub(super) async fn delete_like(
         Some(user) => outbox::COLUMN.user_id.eq(user),
         None => outbox::COLUMN.user_id.is_null(),
     };
-    outbox::Entity::delete_many()
+    let mut delete = outbox::Entity::delete_many()
         .filter(outbox::COLUMN.recipient.eq(letter.to.address))
         .filter(outbox::COLUMN.kind.eq(letter.kind.as_str()))
-        .filter(about)
-        .exec(txn)
-        .await?;
+        .filter(about);
+    if letter.stands_beside_others() {
+        delete = delete.filter(outbox::COLUMN.given_up_at.is_not_null());
+    }
+    delete.exec(txn).await?;
     Ok(())
 }
 
