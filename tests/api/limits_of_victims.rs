@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::limits::{limited, send_as, send_from};
+use crate::limits::{limited, login_from, send_as, send_from};
 use crate::support::organizations::{found_organization, invite};
 use crate::support::{REGISTER, Reply, SignedIn, TestApp};
 
@@ -128,5 +128,26 @@ async fn tokens_that_are_none_hold_up_nobody_who_has_one() {
     }
     for (token, code) in [(&junk, "RATE_LIMITED"), (&link, "NONE"), (&link, "INVALID_TOKEN")] {
         assert_eq!(mutate_from(&app, ip, &reset(token), None).await, code);
+    }
+}
+
+#[tokio::test]
+async fn whoever_chooses_another_password_by_mail_waits_for_no_stranger() {
+    let app = limited().await;
+    app.register("victim").await;
+    for name in ["victim", "victim@example.com"] {
+        for number in 0..6 {
+            login_from(&app, &format!("192.0.2.{number}"), name, "not the password").await;
+        }
+    }
+    let call = "requestPasswordReset(identifier: \"victim\")";
+    assert_eq!(mutate_from(&app, "192.0.2.77", call, None).await, "NONE");
+    let token = app.mail("password-reset", "victim@example.com").await.token();
+    let reset =
+        format!("resetPassword(token: \"{token}\", newPassword: \"another horse battery\")");
+    assert_eq!(mutate_from(&app, "192.0.2.77", &reset, None).await, "NONE");
+    for name in ["victim", "victim@example.com"] {
+        let reply = login_from(&app, "192.0.2.77", name, "another horse battery").await;
+        reply.signed_in("login");
     }
 }

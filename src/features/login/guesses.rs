@@ -189,7 +189,7 @@ impl Login {
             audit::record(&txn, now, event).await?;
             let letter = Letter::to(user, mail::Kind::AccountLocked, client);
             self.outbox.write(&txn, now, letter).await?;
-            tracing::warn!(user.id = %user.id, "too many failed sign-ins: no password opens this account");
+            tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
         }
         txn.commit().await
     }

@@ -6,11 +6,21 @@ use sea_orm::DbErr;
 
 use super::{ACCOUNT_LIMITS, LIMITS, Login, store};
 use crate::platform::access::Client;
-use crate::platform::limits::Subject;
+use crate::platform::id::UserId;
+use crate::platform::limits::{Limits, Subject};
 
 /// How far back is looked: more than the clocks of two machines may differ, and than it takes a
 /// database that was away to come back.
 const LOOKED_BACK: TimeDelta = TimeDelta::minutes(2);
+
+/// Forgets the failures of strangers at an account, by each of its names and by itself.
+pub(crate) async fn forget_failures(limits: &Limits, names: [&str; 2], id: UserId) {
+    let nobody = Subject::of(&Client::CLI);
+    for name in names {
+        limits.forget(&LIMITS, nobody.about(name)).await;
+    }
+    limits.forget(&ACCOUNT_LIMITS, nobody.by(id.0)).await;
+}
 
 /// Forgets the failures counted for those who have been unlocked, once each.
 pub(crate) struct Unlocks {
@@ -30,11 +40,8 @@ impl Unlocks {
         let found = store::list_unlocked(self.login.db.reader(), since).await?;
         for unlocked in &found {
             if !self.known.contains(unlocked) {
-                let (limits, nobody) = (&self.login.limits, Subject::of(&Client::CLI));
-                for key in [&unlocked.username_key, &unlocked.email_key] {
-                    limits.forget(&LIMITS, nobody.about(key)).await;
-                }
-                limits.forget(&ACCOUNT_LIMITS, nobody.by(unlocked.id.0)).await;
+                let names = [unlocked.username_key.as_str(), unlocked.email_key.as_str()];
+                forget_failures(&self.login.limits, names, unlocked.id).await;
             }
         }
         self.known = found;

@@ -20,6 +20,7 @@ use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, AddressError, CreateError};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
+use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::EndReason;
 use crate::platform::access::{Client, User};
 use crate::platform::db::DbFailure;
@@ -222,7 +223,12 @@ impl Recovery {
         let outcome = self.accounts.db.retry(|| self.reset_once(client, found, id, &hash)).await;
         // Whatever the outcome: a commit whose answer was lost may have happened.
         self.accounts.sessions.forget(id);
-        outcome
+        outcome?;
+        // The other instances learn it from the database.
+        let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
+        let names = [names[0].key(), names[1].key()];
+        forget_failures(&self.accounts.limits, names, id).await;
+        Ok(())
     }
 
     /// Has a password counted that is tried, or chosen, with a link.
