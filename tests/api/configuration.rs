@@ -161,6 +161,39 @@ fn random_secrets_are_accepted_in_each_usual_form() {
 }
 
 #[test]
+fn a_random_secret_that_lacks_many_digits_is_accepted() {
+    // Of 10,000 random secrets of 32 hexadecimal digits one has nine different digits or fewer.
+    for secret in ["f41511918f941f66141a9800480ff691", "00d3a7f17d30af71d0a3f7173da0f71d"] {
+        let flag = format!("--secret-key={secret}");
+        let flags = ["--env=production", "--public-url=https://a.example", &flag];
+        assert_eq!(problems(&flags), [""; 0], "{secret}");
+    }
+}
+
+#[test]
+fn a_secret_that_follows_a_pattern_is_refused() {
+    let sequence: Vec<u8> = (0..32).collect();
+    let letters = STANDARD.encode("0123456789abcdefghijklmnopqrstuv");
+    for secret in [
+        "0123456789abcdef0123456789abcdef",
+        "1a2b3c4d5e6f7g8h9i0j1a2b3c4d5e6f7g8h9i0j",
+        "a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5d6",
+        "qwertyuiopasdfghjklzxcvbnm123456789",
+        "0f1f2f3f4f5f6f7f8f9fafbfcfdfefff",
+        "tulip-tulip-tulip-tulip-tulip-otter",
+        "000102030405060708090a0b0c0d0e0f1011",
+        &STANDARD.encode(&sequence),
+        &STANDARD.encode("zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"),
+        letters.trim_end_matches('='),
+    ] {
+        let flag = format!("--secret-key={secret}");
+        let flags = ["--env=production", "--public-url=https://a.example", &flag];
+        let told = problems(&flags);
+        assert!(told.iter().any(|told| told.contains("SECRET_KEY must be random")), "{secret}");
+    }
+}
+
+#[test]
 fn a_secret_and_its_file_do_not_go_together() {
     let told = problems(&[GOOD_SECRET, "--secret-key-file=/nowhere"]);
     assert_eq!(told, ["SECRET_KEY and SECRET_KEY_FILE must not be set together"]);

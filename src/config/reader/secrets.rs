@@ -1,8 +1,9 @@
 //! The settings that are secret, each from its variable or from a file.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -10,9 +11,13 @@ use super::super::{SECRET_LENGTH_MIN, Settings, read_text};
 use super::Reader;
 use crate::platform::db::{sqlite_file, sqlite_url};
 
-/// Random secrets of the shortest length have 24 on average, as hexadecimal digits, and once in millions
-/// as few as this.
+/// Surprising characters in a secret. A random one of 32 hexadecimal digits has 25 of them, give or take two,
+/// and in ten million fewer than this.
 const SURPRISES_MIN: usize = 12;
+/// Surprising bytes in what a secret encodes: 16 random ones have 15 or 16.
+const ENCODED_SURPRISES_MIN: usize = 8;
+/// A run of so many characters that stood in the text before is no surprise.
+const RUN: usize = 4;
 const EXAMPLES: [&str; 7] =
     ["change", "example", "secret", "password", "default", "portcullis", "letmein"];
 /// Keys in the order in which fingers run over them: along the rows, and down the columns.
@@ -127,12 +132,11 @@ impl Reader {
     }
 
     fn judge_secret(&mut self, name: &str, secret: &SecretString) {
-        let bytes = secret.expose_secret().as_bytes();
-        if bytes.len() < SECRET_LENGTH_MIN {
+        let text = secret.expose_secret();
+        if text.len() < SECRET_LENGTH_MIN {
             self.refuse(format!("{name} must have at least 32 bytes"));
         }
-        let distinct = bytes.iter().collect::<HashSet<_>>().len();
-        if distinct < 10 || is_guessable(secret.expose_secret(), SURPRISES_MIN) {
+        if is_guessable(text, SURPRISES_MIN) || encodes_a_pattern(text) {
             self.refuse(format!(
                 "{name} must be random: this one repeats itself, follows the alphabet or the \
                  keyboard, or is an example; `openssl rand -base64 48` makes one"
@@ -171,29 +175,51 @@ pub(super) fn is_guessable(secret: &str, surprises_min: usize) -> bool {
     EXAMPLES.iter().any(|word| text.contains(word)) || surprises(text.as_bytes()) < surprises_min
 }
 
-/// How many characters are neither a step like the one before, nor one along the alphabet or the
-/// keyboard, in what is left of a text when its repetition is taken away.
-fn surprises(text: &[u8]) -> usize {
-    let period = (1..text.len())
-        .find(|period| text.iter().zip(text.iter().skip(*period)).all(|(one, next)| one == next))
-        .unwrap_or(text.len());
-    let kept = text.get(..period).unwrap_or(text);
-    let step = |pair: &[u8]| match pair {
-        [one, next] => i16::from(*next) - i16::from(*one),
-        _ => 0,
-    };
-    let steps: Vec<i16> = kept.windows(2).map(step).collect();
-    let is_expected = |place: usize, pair: &[u8]| {
-        let (now, before) = (steps.get(place), place.checked_sub(1).and_then(|at| steps.get(at)));
-        matches!(now, Some(-1..=1)) || now == before || is_beside(pair)
-    };
-    let unexpected = kept.windows(2).enumerate().filter(|(at, pair)| !is_expected(*at, pair));
-    unexpected.count() + usize::from(!kept.is_empty())
+/// Whether a text is the hexadecimal or base64 form of bytes that follow from one another.
+fn encodes_a_pattern(text: &str) -> bool {
+    let unpadded = text.trim_end_matches('=');
+    let decoded = [
+        hexadecimal(text),
+        STANDARD_NO_PAD.decode(unpadded).ok(),
+        URL_SAFE_NO_PAD.decode(unpadded).ok(),
+    ];
+    decoded.iter().flatten().any(|bytes| surprises(bytes) < ENCODED_SURPRISES_MIN)
 }
 
-fn is_beside(pair: &[u8]) -> bool {
-    let keys = KEYBOARD.iter().flat_map(|keys| keys.as_bytes().windows(2));
-    let mut backwards = pair.to_vec();
-    backwards.reverse();
-    keys.into_iter().any(|keys| keys == pair || keys == backwards)
+fn hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digits = text.chars().map(|digit| digit.to_digit(16)).collect::<Option<Vec<u32>>>()?;
+    digits
+        .chunks(2)
+        .map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit).try_into().ok())
+        .collect()
+}
+
+/// How many characters of a text do not follow from those before: as a step like the last one, or like the last
+/// one of a sequence that is interleaved with another, as a step along the alphabet or the keyboard, or as part of
+/// what the text repeats.
+fn surprises(text: &[u8]) -> usize {
+    (0..text.len()).filter(|&at| !is_expected(text.get(..=at).unwrap_or_default())).count()
+}
+
+/// Whether the last character of a text follows from those before it.
+fn is_expected(text: &[u8]) -> bool {
+    let back = |places: usize| {
+        text.len().checked_sub(places + 1).and_then(|at| text.get(at)).copied().map(i16::from)
+    };
+    let step = |from: usize, to: usize| Some(back(to)? - back(from)?);
+    let (last, before) = (step(1, 0), step(2, 1));
+    let (interleaved, earlier) = (step(2, 0), step(4, 2));
+    matches!(last, Some(-1..=1))
+        || last.is_some() && last == before
+        || interleaved.is_some() && interleaved == earlier
+        || text.last_chunk::<2>().is_some_and(is_beside)
+        || text
+            .last_chunk::<RUN>()
+            .is_some_and(|run| text.windows(RUN).rev().skip(1).any(|earlier| earlier == run))
+}
+
+fn is_beside(pair: &[u8; 2]) -> bool {
+    let [one, next] = *pair;
+    let mut keys = KEYBOARD.iter().flat_map(|keys| keys.as_bytes().windows(2));
+    keys.any(|keys| keys == [one, next] || keys == [next, one])
 }
