@@ -40,7 +40,7 @@ use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
 use crate::platform::secret::{base64url, sha256};
-use crate::schema::{self, OwnSdl, Schema};
+use crate::schema::{self, Schema, ServedSdl};
 
 /// How long a database may take to answer a question that every instance asks all the time. One
 /// that has gone silent must not keep this instance from asking again over another connection.
@@ -70,7 +70,7 @@ pub struct Parts {
     pub(crate) documents: Documents,
     pub(crate) lanes: Lanes,
     pub(crate) schema: Schema,
-    pub(crate) own_sdl: OwnSdl,
+    pub(crate) sdl: ServedSdl,
     instance: Instance,
     is_stopping: AtomicBool,
     writing: Writing,
@@ -150,6 +150,7 @@ impl App {
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
+            sdl: ServedSdl::new(config.rates.clone().unwrap_or_default()),
             config,
             db,
             clock,
@@ -165,7 +166,6 @@ impl App {
             documents,
             lanes: Lanes::default(),
             schema,
-            own_sdl: OwnSdl::default(),
             instance,
             is_stopping: AtomicBool::new(false),
             writing: Writing::default(),
@@ -289,22 +289,26 @@ pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
 
 /// What counts attempts: this process, or the Redis that all instances of this issuer share.
 pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
-    if !config.rate_limits {
-        return Ok(Limits::off());
-    }
-    let Some(url) = &config.redis_url else { return Ok(Limits::in_memory(clock.clone())) };
+    let Some(rates) = config.rates.clone() else { return Ok(Limits::off()) };
+    let Some(url) = &config.redis_url else {
+        return Ok(Limits::in_memory(clock.clone(), rates));
+    };
     let digest = sha256(config.jwt.issuer.as_bytes());
     let namespace = base64url(&digest[..12]);
-    Limits::in_redis(clock.clone(), url, &namespace).context("REDIS_URL")
+    Limits::in_redis(clock.clone(), rates, url, &namespace).context("REDIS_URL")
 }
 
 /// The schema with its services.
 fn schema(config: &Config, login: &Login, organizations: &Organizations) -> Schema {
     // "Did you mean …" would name what introspection is not to show.
+    let listing = match config.introspection {
+        Introspection::Own => Listing::OwnOfEach,
+        Introspection::Full | Introspection::Off => Listing::All,
+    };
+    let builder = schema::builder(listing, &config.rates.clone().unwrap_or_default());
     let builder = match config.introspection {
-        Introspection::Full => schema::builder(Listing::All),
-        Introspection::Own => schema::builder(Listing::OwnOfEach).disable_suggestions(),
-        Introspection::Off => schema::builder(Listing::All).disable_suggestions(),
+        Introspection::Full => builder,
+        Introspection::Own | Introspection::Off => builder.disable_suggestions(),
     };
     let accounts = login.accounts.clone();
     builder

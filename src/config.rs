@@ -18,6 +18,7 @@ use crate::features::accounts::Registration;
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::keys::Algorithm;
+use crate::platform::limits::Rates;
 use crate::platform::mail;
 use crate::platform::passwords::hash::Cost;
 
@@ -89,7 +90,8 @@ pub struct Config {
     pub(crate) secret_key_previous: Option<SecretString>,
     /// `None`: each instance counts attempts for itself.
     pub(crate) redis_url: Option<SecretString>,
-    pub(crate) rate_limits: bool,
+    /// With which numbers attempts are limited; `None`: with none, in development.
+    pub(crate) rates: Option<Rates>,
     /// `None`: no mail is sent.
     pub(crate) mail: Option<mail::Settings>,
     pub(crate) registration: Registration,
@@ -141,6 +143,13 @@ impl Config {
         let mut config = reader.read(settings);
         config.warnings = reader.warnings;
         if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
+    }
+
+    /// The numbers of the limits, of settings that may be unusable otherwise.
+    pub(crate) fn rates(settings: &Settings) -> Result<Rates, Problems> {
+        let mut reader = Reader::default();
+        let rates = reader.rates(settings, true).unwrap_or_default();
+        if reader.problems.is_empty() { Ok(rates) } else { Err(Problems(reader.problems)) }
     }
 
     /// The settings that were made looser on purpose than production has them (CF-01).

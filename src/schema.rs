@@ -2,7 +2,8 @@
 
 pub(crate) mod node;
 
-use std::sync::LazyLock;
+use std::collections::BTreeSet;
+use std::sync::{LazyLock, OnceLock};
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
 use axum::body::Bytes;
@@ -13,6 +14,7 @@ use crate::features::{accounts, audit, login, organizations, recovery, sessions,
 use crate::graphql::document::SharedTypes;
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::rule::Rule;
+use crate::platform::limits::Rates;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
@@ -45,14 +47,17 @@ pub(crate) struct Mutation(
 /// The executable schema.
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
-/// The schema without its services, and what it lists.
+/// The schema without its services: what it lists, and with which rates its limits are written.
 ///
 /// The document's own limits are proven before it gets here; the library's stay on as a second
 /// net. No extension is registered: with one, every field of every row is looked up.
-pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+pub(crate) fn builder(
+    listing: Listing,
+    rates: &Rates,
+) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
     let (policy, types) = (Policy::default(), SharedTypes::default());
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .directive(policy.reader(types.clone(), listing))
+        .directive(policy.reader(types.clone(), listing, rates.clone()))
         .data(policy)
         .data(types)
         .limit_directives(5)
@@ -63,40 +68,52 @@ pub(crate) fn builder(listing: Listing) -> SchemaBuilder<Query, Mutation, EmptyS
 /// The schema in the definition language, sorted, with the access policy as directives.
 #[must_use]
 pub fn sdl() -> String {
-    export(Listing::All)
+    export(Listing::All, &Rates::default())
 }
 
-/// The same, made once for this process.
-pub(crate) fn served_sdl() -> &'static str {
-    static SDL: LazyLock<String> = LazyLock::new(sdl);
-    &SDL
-}
-
-/// The same, of what `listing` says.
-pub(crate) fn export(listing: Listing) -> String {
+/// The same, of what `listing` says, with the rates that are set.
+pub(crate) fn export(listing: Listing, rates: &Rates) -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()
         .sorted_enum_items()
         .include_specified_by();
-    builder(listing).finish().sdl_with_options(options)
+    builder(listing, rates).finish().sdl_with_options(options)
 }
 
-/// The schema in the definition language as callers may see it, made once for all who meet the same rules.
-pub(crate) struct OwnSdl(Cache<Vec<Rule>, Bytes>);
+/// The names of the limits whose rates may be set.
+pub(crate) fn settable_limits() -> &'static BTreeSet<String> {
+    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+        let schema = builder(Listing::All, &Rates::default()).finish();
+        let policy = schema.data::<Policy>().into_iter();
+        policy.flat_map(Policy::limits).map(str::to_owned).collect()
+    });
+    &NAMES
+}
+
+/// The schema in the definition language as this server has it.
+pub(crate) struct ServedSdl {
+    rates: Rates,
+    whole: OnceLock<Bytes>,
+    own: Cache<Vec<Rule>, Bytes>,
+}
 
 /// There are few kinds of callers; a further one takes the place of another.
 const KINDS_MAX: u64 = 32;
 
-impl Default for OwnSdl {
-    fn default() -> Self {
-        Self(Cache::new(KINDS_MAX))
+impl ServedSdl {
+    pub(crate) fn new(rates: Rates) -> Self {
+        Self { rates, whole: OnceLock::new(), own: Cache::new(KINDS_MAX) }
     }
-}
 
-impl OwnSdl {
-    /// The schema for who meets these rules and no other.
-    pub(crate) fn of(&self, rules: &[Rule]) -> Bytes {
-        self.0.get_with_by_ref(rules, || export(Listing::Only(rules.to_vec())).into())
+    /// All of it, made once.
+    pub(crate) fn whole(&self) -> Bytes {
+        self.whole.get_or_init(|| export(Listing::All, &self.rates).into()).clone()
+    }
+
+    /// What callers see who meet these rules and no other, made once for all of them.
+    pub(crate) fn own(&self, rules: &[Rule]) -> Bytes {
+        let export = || export(Listing::Only(rules.to_vec()), &self.rates).into();
+        self.own.get_with_by_ref(rules, export)
     }
 }

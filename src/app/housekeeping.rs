@@ -141,7 +141,7 @@ impl App {
     }
 
     fn advise_sharing(&self, others: u64) {
-        if self.config.rate_limits && self.config.redis_url.is_none() {
+        if self.config.rates.is_some() && self.config.redis_url.is_none() {
             tracing::warn!(
                 instances.others = others,
                 "other instances use this database, and each counts attempts for itself: set \

@@ -13,6 +13,7 @@ mod purge;
 mod serve;
 
 use std::any::TypeId;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -22,6 +23,7 @@ use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
+use crate::graphql::policy::Listing;
 use crate::platform::causes::causes;
 use crate::platform::telemetry;
 use crate::schema;
@@ -75,10 +77,7 @@ enum Verb {
 pub fn run() -> ExitCode {
     let environment = match environment::load(&Cli::command()) {
         Ok(environment) => environment,
-        Err(problems) => {
-            eprintln!("error: {problems}");
-            return ExitCode::from(2);
-        }
+        Err(problems) => return refuse(&problems),
     };
     // Made anew, since it reads the variables while it is made.
     let command = Cli::command().mut_args(|arg| environment.apply(arg.hide_env_values(true)));
@@ -94,17 +93,17 @@ pub fn run() -> ExitCode {
         .map(|(_, name)| name)
         .collect();
     let done = match cli.verb {
-        Some(Verb::Schema) => output::text(&schema::sdl()),
+        Some(Verb::Schema) => match Config::rates(&cli.settings) {
+            Ok(rates) => output::text(&schema::export(Listing::All, &rates)),
+            Err(problems) => return refuse(&problems),
+        },
         Some(Verb::Completions { shell }) => completions(shell),
         Some(Verb::Doctor(doctor)) => {
             runtime().and_then(|runtime| runtime.block_on(doctor::run(&doctor, &cli.settings)))
         }
         verb => match Config::new(&cli.settings) {
             Ok(config) => start(verb, config),
-            Err(problems) => {
-                eprintln!("error: {problems}");
-                return ExitCode::from(2);
-            }
+            Err(problems) => return refuse(&problems),
         },
     };
     match done {
@@ -115,6 +114,11 @@ pub fn run() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn refuse(problems: &dyn Display) -> ExitCode {
+    eprintln!("error: {problems}");
+    ExitCode::from(2)
 }
 
 fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {

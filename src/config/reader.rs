@@ -15,7 +15,9 @@ use super::{Config, Environment, Hsts, Introspection, LogFormat, Settings, Warni
 use crate::features::sessions::Lifetimes;
 use crate::platform::jwt;
 use crate::platform::keys::Algorithm;
+use crate::platform::limits::Rates;
 use crate::platform::passwords::hash::Cost;
+use crate::schema;
 
 /// Collects problems while it reads; what it returns for a bad setting is never used.
 #[derive(Default)]
@@ -40,7 +42,7 @@ impl Reader {
             self.public_url(settings, listen, is_development);
         let database_url = self.database_url(settings);
         let redis_url = self.redis_url(settings);
-        let rate_limits = self.rate_limits(settings, is_development);
+        let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
         self.judge_secret_files(settings, is_development);
@@ -76,7 +78,7 @@ impl Reader {
             secret_key,
             secret_key_previous,
             redis_url,
-            rate_limits,
+            rates,
             mail,
             registration,
             change_password_url,
@@ -145,12 +147,23 @@ impl Reader {
         }
     }
 
-    fn rate_limits(&mut self, settings: &Settings, is_development: bool) -> bool {
-        let is_on = self.choice("RATE_LIMITS", &settings.rate_limits, &["on", "off"]) == 0;
-        if !is_on && !is_development {
-            self.refuse("RATE_LIMITS must be on in production");
+    pub(super) fn rates(&mut self, settings: &Settings, is_development: bool) -> Option<Rates> {
+        match settings.rate_limits.as_str() {
+            "on" => Some(Rates::default()),
+            "off" => {
+                if !is_development {
+                    self.refuse("RATE_LIMITS must not be off in production");
+                }
+                None
+            }
+            list => {
+                let rates = Rates::parse(list, schema::settable_limits());
+                Some(rates.unwrap_or_else(|problem| {
+                    self.refuse(format!("RATE_LIMITS must be on, off or a list: {problem}"));
+                    Rates::default()
+                }))
+            }
         }
-        is_on
     }
 
     fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {

@@ -156,7 +156,8 @@ pub struct Settings {
     /// Make an account only once its address has been proven by mail: `true` or `false`
     #[arg(long, env = "REQUIRE_EMAIL_VERIFICATION", default_value = "false", global = true)]
     pub(super) require_email_verification: String,
-    /// Limits on attempts: `on` or `off`, which only a development instance may be
+    /// Limits on attempts: `on`, `off` (in development only), or on with other numbers, by their names in
+    /// the schema: attempts and seconds, as in `register.ip=50/3600,login.ip=100/60`
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]
     pub(super) rate_limits: String,
     /// What introspection and /schema.graphql list: `full`, `own` (to each caller what they may use) or

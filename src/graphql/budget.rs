@@ -8,7 +8,7 @@ use crate::platform::limits::{By, Counts, Limit};
 
 /// What keeps one account from filling the database, and the audit log in particular.
 pub(crate) static BUDGET: [Limit; 1] = [Limit {
-    name: "changes",
+    name: "changes.user",
     by: &[By::User],
     max: 300,
     window_seconds: 60,

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use async_graphql::registry::location_traits::Directive_At_FIELD_DEFINITION;
 use async_graphql::registry::{MetaDirectiveInvocation, Registry};
-use async_graphql::{Enum, TypeDirective};
+use async_graphql::{Enum, TypeDirective, Value};
 
 use super::rule::Rule;
 use crate::platform::access;
-use crate::platform::limits::{By, Counts, Limit};
+use crate::platform::limits::{By, Counts, Limit, Rates};
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,10 +133,12 @@ pub(crate) enum RateLimitKey {
     Device,
 }
 
-/// At most max attempts in windowSeconds that agree in everything they are counted by. With failed, only attempts that fail are counted; with
+/// At most max attempts in windowSeconds that agree in everything they are counted by. RATE_LIMITS sets other
+/// numbers by the name. With failed, only attempts that fail are counted; with
 /// distinct, not they but the different values of it.
 #[TypeDirective(location = "FieldDefinition", name = "rateLimit", repeatable)]
 pub(crate) fn rate_limit(
+    name: String,
     max: u32,
     window_seconds: u32,
     by: Vec<RateLimitKey>,
@@ -164,7 +166,30 @@ impl limit {
             Counts::Failures | Counts::FailuresInARow => (Some(true), None),
             Counts::Identifiers => (Some(true), Some(RateLimitKey::Identifier)),
         };
-        rate_limit::apply(of.max, of.window_seconds, by, failed, distinct)
+        rate_limit::apply(of.name.to_owned(), of.max, of.window_seconds, by, failed, distinct)
+    }
+
+    /// Writes the rate that is set for this limit, if one is.
+    pub(crate) fn set(invocation: &mut MetaDirectiveInvocation, rates: &Rates) {
+        let Some(rate) = Self::name(invocation).and_then(|name| rates.find(name)) else { return };
+        for (argument, number) in [("max", rate.max), ("windowSeconds", rate.window_seconds)] {
+            invocation.args.insert(argument.to_owned(), number.into());
+        }
+    }
+
+    /// The name of a limit that may be set. What sessions and devices fail is counted in the database as well,
+    /// up to a number that stays.
+    pub(crate) fn settable(invocation: &MetaDirectiveInvocation) -> Option<&str> {
+        let Some(Value::List(by)) = invocation.args.get("by") else { return None };
+        let stays = |by: &Value| matches!(by, Value::Enum(by) if by == "SESSION" || by == "DEVICE");
+        Self::name(invocation).filter(|_| !by.iter().any(stays))
+    }
+
+    fn name(invocation: &MetaDirectiveInvocation) -> Option<&str> {
+        match invocation.args.get("name") {
+            Some(Value::String(name)) if invocation.name == "rateLimit" => Some(name),
+            _ => None,
+        }
     }
 }
 

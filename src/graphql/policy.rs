@@ -23,6 +23,7 @@ use super::directive::{auth, fresh, limit};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
 use super::rule::{Rule, admit_fresh};
+use crate::platform::limits::Rates;
 
 /// What introspection, or an export, shows of a schema.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ struct Read {
     graph: Graph,
     /// The mutations that count under [`BUDGET`].
     budgeted: HashSet<String>,
+    /// The names of the limits that may be set.
+    limits: BTreeSet<String>,
 }
 
 /// Why a caller may not resolve a field.
@@ -58,13 +61,14 @@ pub(crate) struct Unmet {
 impl Policy {
     /// What reads the policy of the schema that it is registered with, and has the schema list what it is to.
     /// It must be the last to be registered.
-    /// `types` is filled in along with it.
+    /// `types` is filled in along with it, and limits have the rates that are set.
     pub(crate) fn reader(
         &self,
         types: SharedTypes,
         listing: Listing,
+        rates: Rates,
     ) -> impl CustomDirectiveFactory + use<> {
-        Reader { policy: self.clone(), types, listing }
+        Reader { policy: self.clone(), types, listing, rates }
     }
 
     /// Whether the caller may resolve a field, written as `Type.field`; `None` when there is none of
@@ -75,6 +79,11 @@ impl Policy {
         let graph = &self.0.get()?.graph;
         let (of, name) = name.split_once('.')?;
         Some(graph.get(of)?.get(name)?.admit(ctx))
+    }
+
+    /// The names of the limits that may be set.
+    pub(crate) fn limits(&self) -> impl Iterator<Item = &str> {
+        self.0.get().into_iter().flat_map(|read| &read.limits).map(String::as_str)
     }
 
     /// How many of the fields of a mutation count under [`BUDGET`].
@@ -99,6 +108,18 @@ fn budget_mutations(registry: &mut Registry) -> HashSet<String> {
         }
     }
     budgeted
+}
+
+/// Writes the rates that are set into the limits, and says which limits may be set.
+fn set_rates(registry: &mut Registry, rates: &Rates) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for field in objects(registry).flat_map(IndexMap::values_mut) {
+        for invocation in &mut field.directive_invocations {
+            limit::set(invocation, rates);
+            names.extend(limit::settable(invocation).map(str::to_owned));
+        }
+    }
+    names
 }
 
 /// What a field asks of its caller, in the order in which the guards beside it ask.
@@ -171,6 +192,7 @@ struct Reader {
     policy: Policy,
     types: SharedTypes,
     listing: Listing,
+    rates: Rates,
 }
 
 impl CustomDirectiveFactory for Reader {
@@ -180,7 +202,8 @@ impl CustomDirectiveFactory for Reader {
 
     fn register(&self, registry: &mut Registry) {
         let budgeted = budget_mutations(registry);
-        self.policy.0.get_or_init(|| Read { graph: read(registry), budgeted });
+        let limits = set_rates(registry, &self.rates);
+        self.policy.0.get_or_init(|| Read { graph: read(registry), budgeted, limits });
         self.types.read(registry);
         match &self.listing {
             Listing::All => {}

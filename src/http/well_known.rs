@@ -15,7 +15,6 @@ use crate::graphql::error::ApiError;
 use crate::graphql::rule::Rule;
 use crate::platform::access::Client;
 use crate::platform::keys::rotation::CACHED_SECONDS;
-use crate::schema;
 
 /// Where the public keys are.
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
@@ -56,8 +55,8 @@ fn cached() -> [(HeaderName, String); 1] {
 }
 
 /// The schema with its access policy.
-pub(super) async fn schema() -> impl IntoResponse {
-    (SDL, schema::served_sdl())
+pub(super) async fn schema(State(app): State<App>) -> impl IntoResponse {
+    (SDL, app.sdl.whole())
 }
 
 const SDL: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/graphql; charset=utf-8")];
@@ -80,7 +79,7 @@ pub(super) async fn own_schema(
         .map_err(|_elapsed| failed(ApiError::overdue()))?
         .map_err(|error| failed(error.into()))?;
     let rules = Rule::met_by(&authentication, app.clock.now());
-    let mut response = (SDL, app.own_sdl.of(&rules)).into_response();
+    let mut response = (SDL, app.sdl.own(&rules)).into_response();
     let headers = response.headers_mut();
     // What is not to be stored is not to be mixed up either, by whatever stores it all the same.
     headers.insert(VARY, HeaderValue::from_static("Authorization"));

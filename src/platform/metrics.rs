@@ -180,8 +180,8 @@ pub(crate) fn refresh(outcome: Outcome) {
 }
 
 /// A limit has refused an attempt.
-pub(crate) fn limited(limit: &'static str, by: String) {
-    counter!(LIMITED, "limit" => limit, "by" => by).increment(1);
+pub(crate) fn limited(limit: &'static str) {
+    counter!(LIMITED, "limit" => limit).increment(1);
 }
 
 /// What became of an attempt to send a mail.

@@ -7,7 +7,7 @@ use crate::authorization::sample;
 use crate::limits::{limited, login_from};
 use crate::support::{PASSWORD, SignedIn, TestApp};
 
-const BUDGET: &str = "@rateLimit(max: 300, windowSeconds: 60, by: [USER])";
+const BUDGET: &str = "@rateLimit(name: \"changes.user\", max: 300, windowSeconds: 60, by: [USER])";
 
 async fn rename(app: &TestApp, user: &SignedIn, number: u32) -> String {
     let call = format!("updateProfile(input: {{ fullName: \"Number {number}\" }}) {{ id }}");

@@ -224,7 +224,7 @@ async fn a_limit_that_refuses_and_a_redis_that_is_away_are_counted() {
     }
     assert_eq!(code(&login(&server, PASSWORD).await), "RATE_LIMITED");
 
-    let limited = "portcullis_rate_limited_total{limit=\"login\",by=\"identifier\"}";
+    let limited = "portcullis_rate_limited_total{limit=\"login.identifier\"}";
     until(&server, limited, 1.0).await;
     until(&server, "portcullis_redis_away", 1.0).await;
     until(&server, "portcullis_redis_outages_total", 1.0).await;

@@ -50,8 +50,9 @@ function limit(used) {
   const seconds = Number(argument(used, "windowSeconds"));
   const span = seconds % 3600 === 0 ? `${seconds / 3600} h` : seconds % 60 === 0 ? `${seconds / 60} min` : `${seconds} s`;
   const what = argument(used, "distinct") ? " different names" : argument(used, "failed") ? " failures" : "";
-  const whom = { IP: "address", IDENTIFIER: "name", USER: "user" }[String(argument(used, "by"))];
-  return `${argument(used, "max")}${what} in ${span} for one ${whom}`;
+  const nouns = { IP: "address", IDENTIFIER: "name", USER: "user", SESSION: "session", DEVICE: "device" };
+  const whom = [argument(used, "by")].flat().map((by) => nouns[/** @type {keyof nouns} */ (by)]);
+  return `${argument(used, "max")}${what} in ${span} for one ${whom.join(" and one ")}`;
 }
 
 /** The kinds of callers, in rising order. */

@@ -116,6 +116,8 @@ async function main() {
     await panel.getByText("You are: user").waitFor();
     await panel.getByLabel("Filter fields").fill("deleteUser");
     assert.deepEqual(await panel.locator("tbody td").allInnerTexts(), ["–", "–", "✓"]);
+    await panel.getByLabel("Filter fields").fill("inviteMember");
+    await panel.getByText("3 in 1 h for one user and one name").waitFor();
   }, page);
   await step("a list is forbidden to a user", async () => {
     await openExample("users");

@@ -155,7 +155,7 @@ async fn redis(report: &mut Report, config: &Config) {
 /// Whether instances share the database and not the limits.
 async fn sharing(report: &mut Report, config: &Config, db: &Db) {
     let Ok(count) = instances::count(db.reader(), Clock::system().now()).await else { return };
-    if count > 1 && config.rate_limits && config.redis_url.is_none() {
+    if count > 1 && config.rates.is_some() && config.redis_url.is_none() {
         let message = format!("{count} instances run, and each counts attempts for itself");
         report.add(Level::Warning, "instances", message, "set REDIS_URL for all of them");
     }

@@ -212,14 +212,13 @@ fn is_expected(text: &[u8]) -> bool {
     matches!(last, Some(-1..=1))
         || last.is_some() && last == before
         || interleaved.is_some() && interleaved == earlier
-        || text.last_chunk::<2>().is_some_and(is_beside)
+        || text.last_chunk().copied().is_some_and(is_beside)
         || text
             .last_chunk::<RUN>()
             .is_some_and(|run| text.windows(RUN).rev().skip(1).any(|earlier| earlier == run))
 }
 
-fn is_beside(pair: &[u8; 2]) -> bool {
-    let [one, next] = *pair;
+fn is_beside([one, next]: [u8; 2]) -> bool {
     let mut keys = KEYBOARD.iter().flat_map(|keys| keys.as_bytes().windows(2));
     keys.any(|keys| keys == [one, next] || keys == [next, one])
 }

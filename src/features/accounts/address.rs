@@ -20,7 +20,7 @@ use crate::platform::secret::{self, CryptoError, base64url};
 
 /// What keeps an account from being used to write to strangers.
 pub(crate) static ADDRESS_LIMITS: [Limit; 1] = [Limit {
-    name: "changeEmail",
+    name: "changeEmail.user",
     by: &[By::User],
     max: 5,
     window_seconds: 60 * 60,

@@ -24,7 +24,7 @@ use crate::platform::secret::{CryptoError, base64url, from_base64url};
 
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
-    name: "exportMyData",
+    name: "exportMyData.user",
     by: &[By::User],
     max: 10,
     window_seconds: 60 * 60,

@@ -18,7 +18,7 @@ use crate::platform::passwords::hash::PasswordHash;
 
 /// What keeps an admin's access from being used to write to strangers.
 pub(crate) static INVITATION_LIMITS: [Limit; 1] = [Limit {
-    name: "inviteUser",
+    name: "inviteUser.user",
     by: &[By::User],
     max: 60,
     window_seconds: 60 * 60,

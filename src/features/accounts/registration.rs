@@ -27,14 +27,14 @@ use crate::platform::passwords::policy::{Identity, Password};
 /// begins. One client alone cannot keep the owner of an address from registering it (BF-12).
 pub(crate) static LIMITS: [Limit; 2] = [
     Limit {
-        name: "register",
+        name: "register.ip",
         by: &[By::Ip],
         max: 5,
         window_seconds: 60 * 60,
         counts: Counts::Attempts { at_once: 5 },
     },
     Limit {
-        name: "register",
+        name: "register.identifier",
         by: &[By::Identifier],
         max: 20,
         window_seconds: 60 * 60,

@@ -28,7 +28,7 @@ const PURGE_BATCH: u64 = 200;
 
 /// What slows down whoever presents tokens that are none (BF-09).
 pub(crate) static LIMITS: [Limit; 1] = [Limit {
-    name: "one-time token",
+    name: "oneTimeToken.ip",
     by: &[By::Ip],
     max: 30,
     window_seconds: 60,

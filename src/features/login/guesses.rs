@@ -22,14 +22,14 @@ pub(super) const FAILURES_MAX: i32 = 100;
 /// What slows guessing down (BF-01 to BF-03).
 pub(crate) static LIMITS: [Limit; 3] = [
     Limit {
-        name: "login",
+        name: "login.ip",
         by: &[By::Ip],
         max: 20,
         window_seconds: 60,
         counts: Counts::Attempts { at_once: 10 },
     },
     Limit {
-        name: "login",
+        name: "login.identifier",
         by: &[By::Identifier],
         max: 5,
         window_seconds: 15 * 60,
@@ -37,7 +37,7 @@ pub(crate) static LIMITS: [Limit; 3] = [
     },
     // One password tried on many accounts.
     Limit {
-        name: "login of many",
+        name: "login.identifiers",
         by: &[By::Ip],
         max: 20,
         window_seconds: 60 * 60,
@@ -48,7 +48,7 @@ pub(crate) static LIMITS: [Limit; 3] = [
 /// What slows down guesses at one account, whether they name it by its username or by its address. Of this
 /// limit nobody is told: a refusal after guesses at the username would say whose the address is (EN-05).
 pub(super) static ACCOUNT_LIMITS: [Limit; 1] = [Limit {
-    name: "login of account",
+    name: "login.identifier",
     by: &[By::User],
     max: 5,
     window_seconds: 15 * 60,
@@ -59,16 +59,16 @@ pub(super) static ACCOUNT_LIMITS: [Limit; 1] = [Limit {
 /// each sign-in makes another session and another device. Twice what one session may fail, so that somebody who
 /// has stolen one does not hold the owner up.
 const ATTEMPTS_OF_USER: Limit = Limit {
-    name: "password",
+    name: "password.user",
     by: &[By::User],
     max: 40,
     window_seconds: 60,
     counts: Counts::Attempts { at_once: 2 * FAILURES_OF_SESSION_MAX.unsigned_abs() },
 };
 
-const fn failures(by: &'static [By]) -> Limit {
+const fn failures(name: &'static str, by: &'static [By]) -> Limit {
     Limit {
-        name: "wrong password",
+        name,
         by,
         max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
         window_seconds: 60 * 60,
@@ -77,10 +77,12 @@ const fn failures(by: &'static [By]) -> Limit {
 }
 
 /// What slows down guessing on a device that somebody has signed in from before.
-pub(crate) static DEVICE_LIMITS: [Limit; 2] = [ATTEMPTS_OF_USER, failures(&[By::Device])];
+pub(crate) static DEVICE_LIMITS: [Limit; 2] =
+    [ATTEMPTS_OF_USER, failures("password.device", &[By::Device])];
 
 /// What slows down guessing with somebody's session.
-pub(crate) static SESSION_LIMITS: [Limit; 2] = [ATTEMPTS_OF_USER, failures(&[By::Session])];
+pub(crate) static SESSION_LIMITS: [Limit; 2] =
+    [ATTEMPTS_OF_USER, failures("password.session", &[By::Session])];
 
 /// Who gives a password, by which its failure is counted.
 #[derive(Clone, Copy)]

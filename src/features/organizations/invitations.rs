@@ -27,7 +27,7 @@ use crate::platform::mail::{self, Letter, Recipient};
 
 /// What keeps a member's access from being used to write to strangers.
 pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {
-    name: "inviteMember",
+    name: "inviteMember.user",
     by: &[By::User],
     max: 60,
     window_seconds: 60 * 60,
@@ -38,14 +38,14 @@ pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {
 /// for those only who may invite, since the second is the address's and not theirs (BF-12).
 pub(crate) static RECIPIENT_LIMITS: [Limit; 2] = [
     Limit {
-        name: "inviteMember",
+        name: "inviteMember.user+identifier",
         by: &[By::User, By::Identifier],
         max: 3,
         window_seconds: 60 * 60,
         counts: Counts::Attempts { at_once: 3 },
     },
     Limit {
-        name: "inviteMember",
+        name: "inviteMember.identifier",
         by: &[By::Identifier],
         max: 20,
         window_seconds: 60 * 60,

@@ -33,22 +33,22 @@ use crate::platform::secret::{hex, sha256};
 
 /// What keeps anybody from being written to again and again (BF-02). What one address asks for leaves others,
 /// the owner's among them, something to ask for (BF-12).
-const fn requests(name: &'static str) -> [Limit; 3] {
+const fn requests(names: [&'static str; 3]) -> [Limit; 3] {
     const fn limit(name: &'static str, by: &'static [By], max: u32) -> Limit {
         let counts = Counts::Attempts { at_once: max };
         Limit { name, by, max, window_seconds: 60 * 60, counts }
     }
     [
-        limit(name, &[By::Ip], 20),
-        limit(name, &[By::Ip, By::Identifier], 3),
-        limit(name, &[By::Identifier], 20),
+        limit(names[0], &[By::Ip], 20),
+        limit(names[1], &[By::Ip, By::Identifier], 3),
+        limit(names[2], &[By::Identifier], 20),
     ]
 }
 
 /// How many passwords may be tried, or chosen, with one link: each costs a hash, and whoever reads somebody's mail
 /// need not know their password (BF-09).
 pub(crate) static LINK_LIMITS: [Limit; 1] = [Limit {
-    name: "password of a link",
+    name: "oneTimeToken.identifier",
     by: &[By::Identifier],
     max: 10,
     window_seconds: 60 * 60,
@@ -56,10 +56,18 @@ pub(crate) static LINK_LIMITS: [Limit; 1] = [Limit {
 }];
 
 /// Of requests to choose another password.
-pub(crate) static RESET_LIMITS: [Limit; 3] = requests("requestPasswordReset");
+pub(crate) static RESET_LIMITS: [Limit; 3] = requests([
+    "requestPasswordReset.ip",
+    "requestPasswordReset.ip+identifier",
+    "requestPasswordReset.identifier",
+]);
 
 /// Of requests to verify an address.
-pub(crate) static VERIFICATION_LIMITS: [Limit; 3] = requests("requestEmailVerification");
+pub(crate) static VERIFICATION_LIMITS: [Limit; 3] = requests([
+    "requestEmailVerification.ip",
+    "requestEmailVerification.ip+identifier",
+    "requestEmailVerification.identifier",
+]);
 
 /// Why a link did nothing, or none could be asked for.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,7 @@ const HOPS_MAX: usize = 8;
 /// What slows down whoever presents tokens that are none. Whoever presents one of a living session is not
 /// held up by those who share their address.
 pub(crate) static REFRESH_LIMITS: [Limit; 1] = [Limit {
-    name: "refreshToken",
+    name: "refreshToken.ip",
     by: &[By::Ip],
     max: 60,
     window_seconds: 60,

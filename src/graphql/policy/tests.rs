@@ -48,7 +48,7 @@ impl Query {
 fn schema(listing: Listing) -> Schema<Query, EmptyMutation, EmptySubscription> {
     let policy = Policy::default();
     Schema::build(Query, EmptyMutation, EmptySubscription)
-        .directive(policy.reader(SharedTypes::default(), listing))
+        .directive(policy.reader(SharedTypes::default(), listing, Rates::default()))
         .data(policy)
         .data(Clock::manual(DateTime::UNIX_EPOCH))
         .finish()

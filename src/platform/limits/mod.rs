@@ -1,7 +1,7 @@
 //! How often something may be tried: by whom, how many times, in how long.
 //!
 //! A [`Limit`] is a constant of the feature it protects. The field it protects shows it in the
-//! schema, from the same constant. [`Limits::admit`] checks and counts in one atomic step, before
+//! schema, from the same constant, with the numbers that the operator may have set instead ([`Rates`]). [`Limits::admit`] checks and counts in one atomic step, before
 //! anything costly happens (BF-05): what is admitted counts as a failure until its [`Admission`]
 //! says otherwise, so that many attempts at once get no further than as many one after another.
 //!
@@ -12,6 +12,7 @@
 //! This module knows no field, no account and no database.
 
 mod memory;
+mod rates;
 mod redis;
 mod state;
 
@@ -24,6 +25,7 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use self::memory::Memory;
+pub(crate) use self::rates::{Rate, Rates};
 use self::redis::Redis;
 pub(crate) use self::redis::{Reached, SetupError};
 use self::state::{Amendment, Check, Counting, Key};
@@ -42,7 +44,8 @@ const SUBJECTS_MAX: usize = 50_000;
 /// One limit, as it stands in the schema and as it is enforced.
 #[derive(Debug)]
 pub(crate) struct Limit {
-    /// What it protects. With `by`, part of what is counted under.
+    /// How the schema, the settings and the metrics call it. With `by`, part of what is counted under: limits
+    /// of one name are counted apart and set together.
     pub(crate) name: &'static str,
     /// Attempts that agree in all of these are counted together.
     pub(crate) by: &'static [By],
@@ -64,18 +67,6 @@ pub(crate) enum By {
     Session,
     /// A device that its user has signed in from before.
     Device,
-}
-
-impl By {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ip => "ip",
-            Self::Identifier => "identifier",
-            Self::User => "user",
-            Self::Session => "session",
-            Self::Device => "device",
-        }
-    }
 }
 
 /// What is counted, and when there is too much of it.
@@ -141,6 +132,7 @@ pub(crate) struct Limits(Option<Arc<Inner>>);
 
 struct Inner {
     clock: Clock,
+    rates: Rates,
     memory: Memory,
     redis: Option<Redis>,
 }
@@ -159,19 +151,20 @@ impl Limits {
     }
 
     /// Counts in this process.
-    pub(crate) fn in_memory(clock: Clock) -> Self {
-        Self(Some(Arc::new(Inner { clock, memory: Memory::new(SUBJECTS_MAX), redis: None })))
+    pub(crate) fn in_memory(clock: Clock, rates: Rates) -> Self {
+        Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis: None })))
     }
 
     /// Counts in the Redis at `url`, under `namespace`, which all instances of a service share and
     /// nobody else has. Connects at the first attempt.
     pub(crate) fn in_redis(
         clock: Clock,
+        rates: Rates,
         url: &SecretString,
         namespace: &str,
     ) -> Result<Self, SetupError> {
         let redis = Some(Redis::new(url, namespace)?);
-        Ok(Self(Some(Arc::new(Inner { clock, memory: Memory::new(SUBJECTS_MAX), redis }))))
+        Ok(Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis }))))
     }
 
     /// Admits an attempt under all of `limits` and counts it under each, or counts it nowhere and
@@ -195,15 +188,15 @@ impl Limits {
         let Some(inner) = &self.0 else {
             return Ok(Admission { limits: self.clone(), checks: Vec::new() });
         };
-        let checks: Vec<Check> =
-            (0..times).flat_map(|_| limits.iter().map(|limit| limit.check(subject))).collect();
+        let check = |limit: &Limit| limit.check(inner.rates.of(limit), subject);
+        let checks: Vec<Check> = (0..times).flat_map(|_| limits.iter().map(check)).collect();
         match inner.admit(&checks).await {
             Ok(()) => Ok(Admission { limits: self.clone(), checks }),
             Err(Refused { index, wait }) => {
                 // Rounded up: whoever comes back then must not come too early.
                 let seconds = wait.as_millis().div_ceil(1000);
                 let limit = &limits[index % limits.len()];
-                metrics::limited(limit.name, limit.label());
+                metrics::limited(limit.name);
                 Err(Limited {
                     limit,
                     retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
@@ -216,7 +209,8 @@ impl Limits {
     pub(crate) async fn forget(&self, limits: &'static [Limit], subject: Subject<'_>) {
         let Some(inner) = &self.0 else { return };
         let in_a_row = limits.iter().filter(|limit| limit.counts == Counts::FailuresInARow);
-        let amendments = in_a_row.map(|limit| (limit.check(subject), Amendment::Forget));
+        let check = |limit: &Limit| limit.check(inner.rates.of(limit), subject);
+        let amendments = in_a_row.map(|limit| (check(limit), Amendment::Forget));
         inner.amend(amendments.collect()).await;
     }
 
@@ -307,16 +301,11 @@ struct Refused {
 }
 
 impl Limit {
-    /// What attempts are counted by, as the metrics name it.
-    fn label(&self) -> String {
-        self.by.iter().map(|by| by.as_str()).collect::<Vec<_>>().join("+")
-    }
-
-    /// The check of one attempt under this limit.
-    fn check(&self, subject: Subject<'_>) -> Check {
+    /// The check of one attempt under this limit, at the rate by which it is enforced.
+    fn check(&self, rate: Rate, subject: Subject<'_>) -> Check {
         let mut parts = vec![self.name.to_owned()];
         for by in self.by {
-            parts.push(by.as_str().to_owned());
+            parts.push(format!("{by:?}"));
             parts.push(match by {
                 By::Ip => subject.ip.map(network).map(|ip| ip.to_string()).unwrap_or_default(),
                 By::Identifier => subject.identifier.to_owned(),
@@ -325,17 +314,20 @@ impl Limit {
             });
         }
         let key = digest(&parts);
-        let window_ms = u64::from(self.window_seconds) * 1000;
-        let spacing_ms = window_ms / u64::from(self.max.max(1));
+        let max = u64::from(rate.max.max(1));
+        let window_ms = u64::from(rate.window_seconds) * 1000;
+        let spacing_ms = (window_ms / max).max(1);
         let counting = match self.counts {
+            // The same share of them.
             Counts::Attempts { at_once } => {
-                Counting::Attempts { spacing_ms, at_once: at_once.into() }
+                let at_once = u64::from(at_once) * max / u64::from(self.max.max(1));
+                Counting::Attempts { spacing_ms, at_once: at_once.max(1) }
             }
-            Counts::Failures => Counting::Failures { spacing_ms, at_once: self.max.into() },
-            Counts::FailuresInARow => Counting::InARow { max: self.max.into(), window_ms },
+            Counts::Failures => Counting::Failures { spacing_ms, at_once: max },
+            Counts::FailuresInARow => Counting::InARow { max, window_ms },
             Counts::Identifiers => {
                 let member = digest(&[subject.identifier.to_owned()]);
-                Counting::Distinct { max: self.max as usize, window_ms, member }
+                Counting::Distinct { max: rate.max as usize, window_ms, member }
             }
         };
         Check { key, counting }

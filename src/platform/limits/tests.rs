@@ -63,13 +63,14 @@ fn about(identifier: &str) -> Subject<'_> {
 impl Backend {
     fn memory() -> Self {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
-        Self { name: "memory", limits: Limits::in_memory(clock.clone()), clock }
+        Self { name: "memory", limits: Limits::in_memory(clock.clone(), Rates::default()), clock }
     }
 
     fn redis_at(url: &str) -> Self {
         let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
         let namespace = uuid_v7(Clock::system().now()).to_string();
-        let limits = Limits::in_redis(clock.clone(), &url.into(), &namespace).unwrap();
+        let limits =
+            Limits::in_redis(clock.clone(), Rates::default(), &url.into(), &namespace).unwrap();
         Self { name: "redis", limits, clock }
     }
 
@@ -252,7 +253,8 @@ async fn of_many_attempts_at_once_no_more_are_admitted_than_one_after_another() 
 async fn instances_share_what_they_count_in_redis() {
     let Some(it) = Backend::redis().await else { return };
     let namespace = uuid_v7(Clock::system().now()).to_string();
-    let instance = || Limits::in_redis(it.clock.clone(), &REDIS.into(), &namespace).unwrap();
+    let instance =
+        || Limits::in_redis(it.clock.clone(), Rates::default(), &REDIS.into(), &namespace).unwrap();
     let (one, other) = (instance(), instance());
     let subject = about(MAIL);
     for limits in [&one, &other, &one, &other, &one] {
@@ -300,7 +302,7 @@ async fn a_redis_that_hangs_is_waited_for_once() {
 #[test]
 fn the_memory_is_bounded_and_what_ends_first_makes_room() {
     let memory = Memory::new(100);
-    let check = |name: &str, limit: &Limit| limit.check(about(name));
+    let check = |name: &str, limit: &Limit| limit.check(Rates::default().of(limit), about(name));
     let paused = [check(MAIL, &ROW[0])];
     for _ in 0..5 {
         memory.admit(&paused, 1).unwrap();

@@ -14,6 +14,7 @@ use async_graphql::{
 
 use super::super::types::SharedTypes;
 use crate::graphql::policy::{Listing, Policy};
+use crate::platform::limits::Rates;
 
 pub(super) type TestSchema = Schema<Query, Mutation, EmptySubscription>;
 
@@ -21,7 +22,7 @@ pub(super) fn build(resolved: &Resolved) -> (TestSchema, SharedTypes) {
     let types = SharedTypes::default();
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(resolved.clone())
-        .directive(Policy::default().reader(types.clone(), Listing::All))
+        .directive(Policy::default().reader(types.clone(), Listing::All, Rates::default()))
         .finish();
     (schema, types)
 }

@@ -19,6 +19,7 @@ use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::row::Rows;
 use crate::platform::access::{Grants, Language, Role};
 use crate::platform::id::UserId;
+use crate::platform::limits::Rates;
 use crate::schema::node::Node;
 
 const ORDER: Order = Order { field: OrderField::Username, descending: true };
@@ -142,7 +143,7 @@ fn a_plan_says_what_the_derived_objects_say() {
     let types = SharedTypes::default();
     let planned = Schema::build(Query, EmptyMutation, EmptySubscription)
         .register_output_type::<Node>()
-        .directive(Policy::default().reader(types.clone(), Listing::All))
+        .directive(Policy::default().reader(types.clone(), Listing::All, Rates::default()))
         .finish();
     let documents = Documents::new(types, true);
     let derived = Schema::build(Derived, EmptyMutation, EmptySubscription)

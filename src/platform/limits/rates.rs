@@ -1,0 +1,78 @@
+//! The numbers of limits, as they are defined or as the operator sets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::Limit;
+
+/// The most attempts that a limit may be set to.
+const MAX: u32 = 1_000_000;
+/// The longest window that a limit may be set to: a day.
+const WINDOW_SECONDS_MAX: u32 = 24 * 60 * 60;
+
+/// So many attempts in so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) max: u32,
+    pub(crate) window_seconds: u32,
+}
+
+/// The rates that the operator has set, by the names of their limits. Any other limit stays as it is defined.
+/// Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rates(Arc<BTreeMap<String, Rate>>);
+
+impl Rates {
+    /// Reads a list such as `register.ip=50/3600,login.ip=100/60`: attempts, and seconds. `known` are the limits
+    /// that may be set.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first entry that is, without what it says.
+    pub(crate) fn parse(text: &str, known: &BTreeSet<String>) -> Result<Self, String> {
+        let mut rates = BTreeMap::new();
+        for (index, entry) in text.split(',').enumerate() {
+            let number = index + 1;
+            let (name, rate) = read(entry).ok_or_else(|| {
+                format!(
+                    "entry {number} does not look like register.ip=50/3600 (attempts and seconds)"
+                )
+            })?;
+            if !known.contains(name) {
+                let known: Vec<_> = known.iter().map(String::as_str).collect();
+                let known = known.join(", ");
+                return Err(format!(
+                    "entry {number} names none of the limits that may be set: {known}"
+                ));
+            }
+            if !(1..=MAX).contains(&rate.max) {
+                return Err(format!("{name} must allow 1 to {MAX} attempts"));
+            }
+            if !(1..=WINDOW_SECONDS_MAX).contains(&rate.window_seconds) {
+                return Err(format!("{name} must last 1 to {WINDOW_SECONDS_MAX} seconds"));
+            }
+            if rates.insert(name.to_owned(), rate).is_some() {
+                return Err(format!("{name} is set twice"));
+            }
+        }
+        Ok(Self(Arc::new(rates)))
+    }
+
+    /// What the limit of this name is set to, if it is.
+    pub(crate) fn find(&self, name: &str) -> Option<Rate> {
+        self.0.get(name).copied()
+    }
+
+    /// The rate by which a limit is enforced.
+    pub(super) fn of(&self, limit: &Limit) -> Rate {
+        let defined = Rate { max: limit.max, window_seconds: limit.window_seconds };
+        self.find(limit.name).unwrap_or(defined)
+    }
+}
+
+fn read(entry: &str) -> Option<(&str, Rate)> {
+    let (name, rate) = entry.split_once('=')?;
+    let (max, window_seconds) = rate.split_once('/')?;
+    let number = |text: &str| text.trim().parse().ok();
+    Some((name.trim(), Rate { max: number(max)?, window_seconds: number(window_seconds)? }))
+}
