@@ -117,10 +117,11 @@ async fn a_registration_can_be_mailed_again_and_is_forgotten_after_its_day() {
     app.call(query, json!({}), None).await.data();
     let second = app.mail("verify-email", "alice@example.com").await.token();
     assert_ne!(first, second);
-    assert_eq!(verify(&app, &first, None).await.code(), "INVALID_TOKEN");
     // However often somebody asks for another mail.
     app.clock.advance(60 * MINUTE);
-    assert_eq!(verify(&app, &second, None).await.code(), "INVALID_TOKEN");
+    for link in [&first, &second] {
+        assert_eq!(verify(&app, link, None).await.code(), "INVALID_TOKEN");
+    }
     app.clock.advance(DAY);
     app.app.purge().await.unwrap();
     assert_eq!(app.count("one_time_tokens").await, 0);

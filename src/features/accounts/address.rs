@@ -191,7 +191,7 @@ impl Accounts {
         {
             return Err(AddressError::Gone);
         }
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         let user = User {
             email: email.as_typed().to_owned(),
             email_verified: true,
@@ -259,7 +259,7 @@ impl Accounts {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
         let user = store::lock(&txn, id).await?.ok_or(LinkError::Invalid)?;
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         let email_typed = email.as_typed().to_owned();
         let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
         store::update_email(&txn, &user, email).await?;

@@ -172,7 +172,7 @@ impl Accounts {
         if inviter.is_none() {
             return Err(CreateError::InvalidToken);
         }
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
             return Err(CreateError::Taken("email"));
         }

@@ -220,7 +220,7 @@ impl Accounts {
     ) -> Result<User, CreateError> {
         let now = self.clock.now();
         let txn = self.db.begin().await?;
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         if links::is_reserved(&txn, parts.email.key(), None, now).await? {
             return Err(CreateError::InvalidToken);
         }
@@ -244,8 +244,6 @@ impl Accounts {
             client,
         };
         audit::record(&txn, now, event).await?;
-        // Whatever else was to become an account of this address cannot any more.
-        links::void_registrations(&txn, parts.email.key()).await?;
         txn.commit().await?;
         Ok(user)
     }

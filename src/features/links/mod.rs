@@ -136,6 +136,7 @@ pub(crate) struct Found {
     pub(crate) email_key: String,
     details: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
     is_used: bool,
 }
 
@@ -193,23 +194,33 @@ pub(crate) async fn issue_beside(
     let details = details.map(serde_json::to_string).transpose();
     let details = details.map_err(|error| DbErr::Json(error.to_string()))?;
     let token = OpaqueToken::generate(PREFIX)?;
-    store::insert(txn, now, &new, token.hash(), details).await?;
+    let expires_at = now + new.purpose.ttl();
+    store::insert(txn, now, &new, token.hash(), (details, expires_at)).await?;
     Ok(LinkToken(token))
 }
 
-/// Gives the newest registration that awaits the proof of this address another token, for what is left
-/// of its day; `None` if there is none.
-pub(crate) async fn renew(
+/// The newest registration that awaits the proof of this address.
+pub(crate) async fn find_registration(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     email_key: &str,
-) -> Result<Option<(Found, LinkToken)>, LinkError> {
-    let Some(found) = store::find_registration(txn, email_key, now).await? else {
-        return Ok(None);
-    };
+) -> Result<Option<Found>, DbErr> {
+    store::find_registration(txn, email_key, now).await
+}
+
+/// Issues another token for a registration, for what is left of its day. Those that were mailed before go on
+/// working, since whoever asks for another need not be who reads the mail (RS-11). The same work as [`issue`].
+pub(crate) async fn issue_again(
+    txn: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    registration: &Found,
+) -> Result<LinkToken, LinkError> {
+    let Found { purpose, user, email_key, details, expires_at, .. } = registration;
+    store::delete_like(txn, &New { purpose: Purpose::Nothing, user: *user, email_key }).await?;
     let token = OpaqueToken::generate(PREFIX)?;
-    let is_renewed = store::replace(txn, found.id, token.hash()).await?;
-    Ok(is_renewed.then_some((found, LinkToken(token))))
+    let again = New { purpose: *purpose, user: *user, email_key };
+    store::insert(txn, now, &again, token.hash(), (details.clone(), *expires_at)).await?;
+    Ok(LinkToken(token))
 }
 
 /// The living token of one of `purposes` that was presented; using it is for [`take`].
@@ -237,15 +248,24 @@ pub(crate) fn works<'a>(db: &'a Db, now: DateTime<Utc>, token: &'a str) -> mail:
     })
 }
 
-/// Uses a token inside the caller's transaction. Of many at once, one does (RS-01).
+/// Uses a token inside the caller's transaction. Of many at once, one does (RS-01). With a registration all are
+/// used that await the proof of its address: it has an account then.
 pub(crate) async fn take(
     txn: &impl ConnectionTrait,
-    id: LinkTokenId,
+    found: &Found,
     now: DateTime<Utc>,
 ) -> Result<(), LinkError> {
-    match store::mark_used(txn, id, now).await? {
-        true => Ok(()),
-        false if store::is_used(txn, id).await? => Err(LinkError::Used),
+    if found.purpose == Purpose::Registration {
+        let ids = store::lock_registrations(txn, &found.email_key).await?;
+        if ids.contains(&found.id) {
+            store::mark_used(txn, ids, now).await?;
+            return Ok(());
+        }
+    } else if store::mark_used(txn, vec![found.id], now).await? {
+        return Ok(());
+    }
+    match store::is_used(txn, found.id).await? {
+        true => Err(LinkError::Used),
         false => Err(LinkError::Invalid),
     }
 }

@@ -17,7 +17,7 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
     new: &New<'_>,
     hash: [u8; 32],
-    details: Option<String>,
+    (details, expires_at): (Option<String>, DateTime<Utc>),
 ) -> Result<(), DbErr> {
     let row = token::ActiveModel {
         id: Set(LinkTokenId::new(now)),
@@ -27,7 +27,7 @@ pub(super) async fn insert(
         email_key: Set(new.email_key.to_owned()),
         details: Set(details),
         created_at: Set(now),
-        expires_at: Set(now + new.purpose.ttl()),
+        expires_at: Set(expires_at),
         used_at: Set(None),
     };
     token::Entity::insert(row).exec_without_returning(txn).await?;
@@ -94,38 +94,45 @@ fn found(row: token::Model) -> Option<Found> {
         email_key: row.email_key,
         details: row.details,
         created_at: row.created_at,
+        expires_at: row.expires_at,
         is_used: row.used_at.is_some(),
     })
 }
 
-/// Puts another token in the place of one, if that is still there.
-pub(super) async fn replace(
+/// Locks the registrations that await the proof of an address, in the order of their ids, so that two of them
+/// that are completed at once wait for each other.
+pub(super) async fn lock_registrations(
     txn: &impl ConnectionTrait,
-    id: LinkTokenId,
-    hash: [u8; 32],
-) -> Result<bool, DbErr> {
-    let outcome = token::Entity::update_many()
-        .col_expr(token::Column::Hash, Expr::value(hash.to_vec()))
-        .filter(token::COLUMN.id.eq(id))
-        .exec(txn)
-        .await?;
-    Ok(outcome.rows_affected == 1)
+    email_key: &str,
+) -> Result<Vec<LinkTokenId>, DbErr> {
+    token::Entity::find()
+        .select_only()
+        .column(token::Column::Id)
+        .filter(token::COLUMN.email_key.eq(email_key))
+        .filter(token::COLUMN.purpose.eq(Purpose::Registration.as_str()))
+        .filter(unused())
+        .order_by_asc(token::Column::Id)
+        .lock_exclusive()
+        .into_tuple()
+        .all(txn)
+        .await
 }
 
-/// Marks a token as used and erases what it was for, unless it is used or gone; says whether this call did it.
+/// Marks tokens as used and erases what they were for, but for those that are used or gone; says whether there
+/// was any.
 pub(super) async fn mark_used(
     txn: &impl ConnectionTrait,
-    id: LinkTokenId,
+    ids: Vec<LinkTokenId>,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
     let outcome = token::Entity::update_many()
         .col_expr(token::Column::UsedAt, Expr::value(now))
         .col_expr(token::Column::Details, Expr::value(None::<String>))
-        .filter(token::COLUMN.id.eq(id))
+        .filter(token::COLUMN.id.is_in(ids))
         .filter(unused())
         .exec(txn)
         .await?;
-    Ok(outcome.rows_affected == 1)
+    Ok(outcome.rows_affected > 0)
 }
 
 pub(super) async fn is_used(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<bool, DbErr> {

@@ -291,7 +291,7 @@ impl Organizations {
         let own = own.filter(|own| own.role >= invitation.role.max(OrganizationRole::Admin));
         let own = own.ok_or(LinkError::Invalid)?;
         let now = self.accounts.clock.now();
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         if !store::delete(&txn, id).await? || !super::store::is_active(&txn, inviter).await? {
             return Err(LinkError::Invalid.into());
         }

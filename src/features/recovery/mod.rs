@@ -257,7 +257,7 @@ impl Recovery {
         let txn = self.accounts.db.begin().await?;
         let user = lock_addressee(&txn, found, id).await?;
         let now = self.accounts.clock.now();
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         store::reset_password(&txn, id, hash, now).await?;
         if !user.email_verified {
             store::take_back(&txn, id, now).await?;

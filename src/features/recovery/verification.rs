@@ -73,19 +73,23 @@ impl Recovery {
         let owner = Accounts::identified(&txn, &Identifier::Email(email.key().to_owned())).await?;
         let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
         let owner = Accounts::lock(&txn, id).await?;
-        let renewed = links::renew(&txn, now, email.key()).await?;
+        let registration = links::find_registration(&txn, now, email.key()).await?;
         let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
         let new = New {
             purpose: if waiting.is_some() { Purpose::Verification } else { Purpose::Nothing },
             user: waiting.map(|user| user.id),
             email_key: email.key(),
         };
-        let token = links::issue(&txn, now, new, None::<&()>).await?;
+        let registration = registration.filter(|_| waiting.is_none());
+        let token = match &registration {
+            Some(registration) => links::issue_again(&txn, now, registration).await?,
+            None => links::issue(&txn, now, new, None::<&()>).await?,
+        };
         if let Some(user) = waiting {
             let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
             self.accounts.outbox.write(&txn, now, letter.with(token.expose())).await?;
-        } else if let Some((found, token)) = renewed {
-            let pending: PendingAccount = found.details()?;
+        } else if let Some(registration) = registration {
+            let pending: PendingAccount = registration.details()?;
             let letter = verification(&pending, client, token.expose());
             self.accounts.outbox.write(&txn, now, letter).await?;
         } else {
@@ -217,7 +221,7 @@ impl Recovery {
             return Err(password_required());
         }
         let now = self.accounts.clock.now();
-        links::take(&txn, found.id, now).await?;
+        links::take(&txn, found, now).await?;
         store::verify_email(&txn, id, now).await?;
         audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
         Ok(txn.commit().await?)
