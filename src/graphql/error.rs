@@ -201,6 +201,11 @@ impl ApiError {
         self.with("reason", reason)
     }
 
+    /// Too much at once, or too often.
+    pub(crate) fn limited(message: &'static str, retry_after_seconds: u32) -> Self {
+        Self::new(Code::RateLimited, message).with("retryAfter", retry_after_seconds)
+    }
+
     fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.detail = Some((name, value.into()));
         self
@@ -210,8 +215,7 @@ impl ApiError {
 impl From<Limited> for ApiError {
     fn from(limited: Limited) -> Self {
         // Which limit it was would say whether others have tried the same name.
-        Self::new(Code::RateLimited, "Too many attempts; please wait")
-            .with("retryAfter", limited.retry_after_seconds)
+        Self::limited("Too many attempts; please wait", limited.retry_after_seconds)
             .auditing(Refusal { refused: Refused::Rate, target: None })
     }
 }

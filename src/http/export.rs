@@ -7,17 +7,20 @@ use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName};
 use axum::response::{IntoResponse, Response};
 use http_body_util::channel::Channel;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
-use super::{failure, graphql, refusal_with, request};
+use super::{failure, graphql, request};
 use crate::app::App;
 use crate::features::accounts::{Export, NoExport};
-use crate::graphql::error::{ApiError, Code};
+use crate::graphql::error::ApiError;
 use crate::platform::access::{Anonymity, Client};
+
+/// When to ask again while another export is under way.
+const RETRY_AFTER_SECONDS: u32 = 10;
 
 const HEADERS: [(HeaderName, &str); 2] = [
     (CONTENT_TYPE, "application/json; charset=utf-8"),
@@ -40,8 +43,9 @@ pub(super) async fn download(
     let mut export = opened.map_err(|none| match none {
         NoExport::Unknown => unknown(),
         NoExport::UnderWay => {
-            let message = "Another export of this account is under way";
-            refusal_with(Code::RateLimited, StatusCode::TOO_MANY_REQUESTS, message)
+            let message =
+                "Another export of this account is under way; please wait until it is complete";
+            failed(ApiError::limited(message, RETRY_AFTER_SECONDS))
         }
         NoExport::Full => failed(ApiError::overdue()),
         NoExport::Db(error) => failed(ApiError::database(error)),

@@ -124,6 +124,7 @@ async fn one_export_of_a_person_is_under_way_at_a_time() {
     let second = app.fetch_export(&ticket).await;
     assert_eq!(app.count("audit_events WHERE kind = 'DATA_EXPORTED'").await, 1);
     assert_eq!((second.status.as_u16(), second.code().as_str()), (429, "RATE_LIMITED"));
+    assert_eq!(second.headers["retry-after"], "10");
     app.export(&bob).await;
     // Whoever does not take it to its end leaves the place.
     drop(begun);

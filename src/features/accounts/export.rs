@@ -18,9 +18,10 @@ use crate::features::audit::{self, Actor, Event, EventPlace, Filter, Kind, Listi
 use crate::features::sessions::OwnSession;
 use crate::platform::access::{Client, Grant, User, Viewer};
 use crate::platform::id::{SessionId, UserId};
+use crate::platform::keys::SealedToken;
 use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
 use crate::platform::rfc3339::text;
-use crate::platform::secret::{CryptoError, base64url, from_base64url};
+use crate::platform::secret::CryptoError;
 
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
@@ -33,12 +34,7 @@ pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
 
 /// How long a ticket is good for.
 pub(crate) const TICKET_TTL_SECONDS: u32 = 60;
-/// Lets people and secret scanners tell what they have found.
-const PREFIX: &str = "pce_";
-/// What is sealed with it opens nowhere else.
-const CONTEXT: &str = "export-ticket";
-/// Longer ones are not looked at; ours have 95 characters.
-const LENGTH_MAX: usize = 200;
+const TICKET: SealedToken = SealedToken { prefix: "pce_", context: "export-ticket" };
 /// Entries read by one statement.
 pub(crate) const PAGE_SIZE: u64 = 500;
 
@@ -119,8 +115,7 @@ impl Accounts {
             viewer.session_id.0.as_bytes(),
             &ends.timestamp().to_be_bytes(),
         ];
-        let sealed = self.master.seal(CONTEXT, &plain.concat())?;
-        Ok(format!("{PREFIX}{}", base64url(sealed)))
+        Ok(TICKET.seal(&self.master, &plain.concat())?)
     }
 
     /// The export that a ticket is for.
@@ -147,8 +142,7 @@ impl Accounts {
     }
 
     fn read_ticket(&self, ticket: &str) -> Option<(UserId, SessionId, i64)> {
-        let sealed = ticket.strip_prefix(PREFIX).filter(|rest| rest.len() <= LENGTH_MAX)?;
-        let plain = self.master.open(CONTEXT, &from_base64url(sealed)?)?;
+        let plain = TICKET.open(&self.master, ticket)?;
         let (user, rest) = plain.split_first_chunk::<16>()?;
         let (session, rest) = rest.split_first_chunk::<16>()?;
         let ends = i64::from_be_bytes(rest.try_into().ok()?);

@@ -11,15 +11,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::platform::id::SessionId;
-use crate::platform::keys::Master;
-use crate::platform::secret::{CryptoError, base64url, from_base64url};
+use crate::platform::keys::{Master, SealedToken};
+use crate::platform::secret::CryptoError;
 
-/// Lets people and secret scanners tell what they have found. Never change it.
-const PREFIX: &str = "pcd_";
-/// What is sealed with it opens nowhere else.
-const CONTEXT: &str = "device-token";
-/// Longer ones are not looked at; ours have 63 characters.
-const LENGTH_MAX: usize = 100;
+const KIND: SealedToken = SealedToken { prefix: "pcd_", context: "device-token" };
 
 /// A device token as its holder has it. Never logged, never stored.
 pub(crate) struct DeviceToken(Zeroizing<String>);
@@ -27,15 +22,12 @@ pub(crate) struct DeviceToken(Zeroizing<String>);
 impl DeviceToken {
     /// The token of the device that a session begins on.
     pub(super) fn issue(master: &Master, session: SessionId) -> Result<Self, CryptoError> {
-        let sealed = master.seal(CONTEXT, session.0.as_bytes())?;
-        Ok(Self(Zeroizing::new(format!("{PREFIX}{}", base64url(sealed)))))
+        Ok(Self(Zeroizing::new(KIND.seal(master, session.0.as_bytes())?)))
     }
 
     /// The session that a token as presented was issued with; `None` for whatever is none of ours.
     pub(super) fn open(master: &Master, text: &str) -> Option<SessionId> {
-        let sealed = text.strip_prefix(PREFIX).filter(|rest| rest.len() <= LENGTH_MAX)?;
-        let opened = master.open(CONTEXT, &from_base64url(sealed)?)?;
-        Uuid::from_slice(&opened).ok().map(SessionId)
+        Uuid::from_slice(&KIND.open(master, text)?).ok().map(SessionId)
     }
 
     /// The token itself, for its holder.
@@ -55,6 +47,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::platform::secret::base64url;
 
     #[test]
     fn a_token_names_its_session_under_its_secret_and_as_it_is() {

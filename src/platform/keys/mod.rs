@@ -7,6 +7,7 @@
 
 mod master;
 pub(crate) mod rotation;
+mod sealed_token;
 mod signing;
 mod store;
 
@@ -20,6 +21,7 @@ use sea_orm::DbErr;
 use zeroize::Zeroizing;
 
 pub(crate) use self::master::{Master, Sealed};
+pub(crate) use self::sealed_token::SealedToken;
 pub(crate) use self::signing::{Algorithm, TokenKey};
 use super::clock::Clock;
 use super::db::{Db, DbFailure};
