@@ -4,6 +4,7 @@ mod dangers;
 mod files;
 mod mail;
 mod network;
+mod proxies;
 mod secrets;
 
 use std::net::SocketAddr;

@@ -136,6 +136,80 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
     }
 }
 
+/// The networks that CDNs publish: the largest anybody has (Akamai's, Amazon's) and some smaller ones.
+const FLEETS: &str = "23.0.0.0/12, 23.32.0.0/11, 23.192.0.0/11, 104.64.0.0/10, 2.16.0.0/13, 23.72.0.0/13, \
+     184.24.0.0/13, 23.64.0.0/14, 184.84.0.0/14, 92.122.0.0/15, 95.100.0.0/15, 96.6.0.0/15, 96.16.0.0/15, \
+     104.16.0.0/13, 104.24.0.0/14, 172.64.0.0/13, 162.158.0.0/15, 13.224.0.0/14, 130.211.0.0/22, \
+     2600:1400::/24, 2600:9000::/28, 2a02:26f0::/29, 2a06:98c0::/29, 2400:cb00::/32, 2606:4700::/32";
+
+#[test]
+fn networks_of_proxies_may_be_trusted() {
+    for networks in [
+        "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 127.0.0.0/8, 169.254.0.0/16, 100.64.0.0/10",
+        "::1, fc00::/7, fd00::/8, fe80::/10",
+        FLEETS,
+        "203.0.113.7, 2001:db8::7, 2001:db8::/32",
+        // Of a translator in front (RFC 6052): one proxy, and a private network.
+        "64:ff9b::203.0.113.7, 64:ff9b::10.0.0.0/104, 64:ff9b:1::203.0.113.7",
+    ] {
+        assert_eq!(
+            problems(&["--env=development", &format!("--trusted-proxies={networks}")]),
+            [""; 0]
+        );
+    }
+}
+
+#[test]
+fn a_large_part_of_the_internet_is_not_trusted() {
+    let blocks = |every: usize, block: &dyn Fn(usize) -> String| {
+        (0..256).step_by(every).map(block).collect::<Vec<_>>().join(",")
+    };
+    let halves = blocks(2, &|first| format!("{first}.0.0.0/8"));
+    let spread = blocks(1, &|first| format!("{first}.7.0.0/16,{first}.99.0.0/16"));
+    let adjacent = blocks(1, &|second| format!("5.{second}.0.0/16"));
+    let six = blocks(1, &|part| format!("2a{part:02x}::/24"));
+    for networks in [
+        "2000::/3",
+        "2000::/4",
+        "2000::/4, 3000::/4",
+        "2400::/6",
+        "2600::/12",
+        "2600::/20",
+        "8000::/1",
+        "0.0.0.0/0",
+        "0.0.0.0/1, 128.0.0.0/1",
+        "11.0.0.0/8",
+        "8.0.0.0/9",
+        "10.0.0.0/7",
+        "172.0.0.0/8",
+        "100.0.0.0/8",
+        "fc00::/6",
+        // All of IPv4 by a translator, a relay or a tunnel.
+        "64:ff9b::/96",
+        "64:ff9b::/64",
+        "64:ff9b::8.0.0.0/104",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2002:800::/24",
+        "2001::/32",
+        "::/96",
+        "::/64",
+        "::ffff:0:0:0/96",
+        "::ffff:0:0/96",
+        "::ffff:0:0/95",
+        &halves,
+        &spread,
+        &adjacent,
+        &six,
+    ] {
+        let told = problems(&["--env=development", &format!("--trusted-proxies={networks}")]);
+        assert!(
+            told.len() == 1 && told[0].starts_with("TRUSTED_PROXIES must"),
+            "{networks}: {told:?}"
+        );
+    }
+}
+
 #[test]
 fn what_needs_mail_is_refused_without() {
     let production = ["--env=production", "--public-url=https://a.example.org", GOOD_SECRET];

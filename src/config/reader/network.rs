@@ -1,16 +1,10 @@
-//! The settings that say whom to believe: proxies in front, and pages of other origins.
-
-use std::net::IpAddr;
+//! The settings that say which pages of other origins may call.
 
 use axum::http::HeaderName;
-use ipnet::IpNet;
 use url::Url;
 
 use super::super::Settings;
 use super::Reader;
-
-/// All of the IPv6 internet is an eighth of its addresses (2000::/3).
-const SHARE_MAX: f64 = 1.0 / 16.0;
 
 impl Reader {
     pub(super) fn allowed_origins(
@@ -44,27 +38,9 @@ impl Reader {
         }
         names.join(", ")
     }
-
-    pub(super) fn trusted_proxies(&mut self, settings: &Settings) -> Vec<IpNet> {
-        let networks: Option<Vec<IpNet>> = listed(&settings.trusted_proxies).map(network).collect();
-        let Some(networks) = networks else {
-            self.refuse(
-                "TRUSTED_PROXIES must be addresses and networks with commas between, as in \
-                 10.0.0.0/8, 2001:db8::7; no IPv4 address in IPv6 form",
-            );
-            return Vec::new();
-        };
-        if share(&networks) > SHARE_MAX {
-            self.refuse(
-                "TRUSTED_PROXIES must not cover more than a sixteenth of all addresses: whoever has \
-                 one of them can claim any address; name those of your proxies",
-            );
-        }
-        networks
-    }
 }
 
-fn listed(list: &str) -> impl Iterator<Item = &str> {
+pub(super) fn listed(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|entry| !entry.is_empty())
 }
 
@@ -93,22 +69,4 @@ fn is_app_origin(url: &Url) -> bool {
 fn is_shell(origin: &str) -> bool {
     let host = origin.strip_prefix("http://").unwrap_or_default();
     host == "localhost" || host.ends_with(".localhost")
-}
-
-/// Which part of all IPv4 addresses, or of all IPv6 addresses, the networks cover together.
-fn share(networks: &[IpNet]) -> f64 {
-    let part = |net: &IpNet| (-f64::from(net.prefix_len())).exp2();
-    let together = IpNet::aggregate(&networks.to_vec());
-    let (four, six): (Vec<IpNet>, Vec<IpNet>) =
-        together.into_iter().partition(|net| net.addr().is_ipv4());
-    let sum = |networks: &[IpNet]| networks.iter().map(part).sum::<f64>();
-    sum(&four).max(sum(&six))
-}
-
-/// A network, or an address as a network of one. `None` also for IPv4 in IPv6 form: clients'
-/// addresses never have it.
-fn network(text: &str) -> Option<IpNet> {
-    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
-    let is_mapped = network.network().to_canonical() != network.network();
-    (!is_mapped).then_some(network)
 }
