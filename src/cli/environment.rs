@@ -14,8 +14,8 @@ const OF_THE_BUILD: &str = "PORTCULLIS_PLAYGROUND_";
 /// What Kubernetes sets in the containers beside a service that is called portcullis.
 const OF_KUBERNETES: [&str; 2] = ["PORTCULLIS_SERVICE_", "PORTCULLIS_PORT"];
 
-/// A shorter name is one letter away from too much that is meant for others.
-const LENGTH_MIN: usize = 6;
+/// Names of others that are one letter off a setting.
+const OF_OTHERS: [&str; 1] = ["HOSTS"];
 
 /// What `.env` says.
 #[derive(Default)]
@@ -127,5 +127,17 @@ fn no_setting(name: &str, meant: Option<&String>) -> String {
 /// The setting whose name is one letter away, by a letter too many, too few, another, or two that
 /// changed places.
 fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
-    known.iter().find(|known| known.len() >= LENGTH_MIN && strsim::osa_distance(known, name) == 1)
+    if OF_OTHERS.contains(&name) {
+        return None;
+    }
+    let letters = letters(name);
+    let is_one_off = |known: &&String| strsim::osa_distance(known, name) == 1;
+    // A name of one word in lower case may be any variable of a script.
+    let is_alike = |known: &&String| known.contains('_') && self::letters(known) == letters;
+    known.iter().find(is_one_off).or_else(|| known.iter().find(is_alike))
+}
+
+/// What is left of a name without its underscores, in upper case.
+fn letters(name: &str) -> String {
+    name.replace('_', "").to_ascii_uppercase()
 }

@@ -85,6 +85,8 @@ fn a_malformed_line_of_env_is_named_and_not_repeated() {
         ("LISTEN=127.0.0.1:0\r\n=zanzibar\r\n", "line 2"),
         ("SECRET_KYE=zanzibar\n", "SECRET_KYE is no setting: SECRET_KEY is one"),
         ("UNHEARD_OF=zanzibar\n", "UNHEARD_OF is no setting"),
+        ("HST=zanzibar\n", "HST is no setting: HSTS is one"),
+        ("DATADIR=zanzibar\n", "DATADIR is no setting: DATA_DIR is one"),
     ] {
         fs::write(folder.path().join(".env"), text).unwrap();
         let output = run(folder.path(), &["schema"], &[]);
@@ -105,6 +107,19 @@ fn a_variable_one_letter_off_a_setting_is_no_setting() {
         ("ALLOWED_ORIGIN", "ALLOWED_ORIGINS"),
         ("REDIS_URI", "REDIS_URL"),
         ("PORTCULLIS_EVN", "PORTCULLIS_ENV"),
+        ("HST", "HSTS"),
+        ("HSTSS", "HSTS"),
+        ("HTSS", "HSTS"),
+        ("LISTN", "LISTEN"),
+        ("DATADIR", "DATA_DIR"),
+        ("DATA__DIR", "DATA_DIR"),
+        ("DATABASEURL", "DATABASE_URL"),
+        ("RUSTLOG", "RUST_LOG"),
+        ("ACCESSTOKENTTLSECONDS", "ACCESS_TOKEN_TTL_SECONDS"),
+        ("_SECRET_KEY_", "SECRET_KEY"),
+        ("SECRET-KEY", "SECRET_KEY"),
+        ("secret_key", "SECRET_KEY"),
+        ("Data_Dir", "DATA_DIR"),
     ] {
         let output = run(folder.path(), &["schema"], &[(name, value)]);
         let said = said(&output);
@@ -114,6 +129,15 @@ fn a_variable_one_letter_off_a_setting_is_no_setting() {
         );
         assert!(!said.contains("zanzibar"), "{said}");
     }
+    // What shells, systemd, containers and platforms set.
+    let others = "HOST HOSTS HOSTNAME USER TERM PATH HOME SHELL LANG LISTEN_FDS LISTEN_PID LISTEN_FDNAMES \
+        PORT PWD OLDPWD TZ TMPDIR LOGNAME MAIL MAILTO EDITOR PAGER SHLVL DISPLAY COLUMNS LINES DATA DIR \
+        XDG_DATA_DIR XDG_DATA_DIRS DB_URL SMTP_HOST SMTP_FROM REDIS_HOST JWT_SECRET RUST_BACKTRACE \
+        LOG_LEVEL INVOCATION_ID JOURNAL_STREAM NOTIFY_SOCKET HISTSIZE PS1 _ HTTPS HTTP_PROXY NODE_ENV \
+        KUBERNETES_PORT LISTENER URL SECRET KEY ENV DEBUG CI listen registration playground host";
+    let others: Vec<_> = others.split_whitespace().map(|name| (name, value)).collect();
+    let output = run(folder.path(), &["schema"], &others);
+    assert!(output.status.success(), "{}", said(&output));
     // What Kubernetes sets beside a service of that name.
     for name in ["PORTCULLIS_PORT", "PORTCULLIS_PORT_8000_TCP_ADDR", "PORTCULLIS_SERVICE_HOST"] {
         assert!(run(folder.path(), &["schema"], &[(name, value)]).status.success(), "{name}");
