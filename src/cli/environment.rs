@@ -1,6 +1,8 @@
 //! `.env` in development, variables that are empty, and variables nobody reads.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::{Arg, Command};
@@ -33,7 +35,7 @@ pub(super) fn load(command: &Command) -> Result<Environment, Problems> {
     let mut problems = Vec::new();
     let mut environment = Environment::default();
     let is_production = std::env::var("PORTCULLIS_ENV").is_ok_and(|value| value == "production");
-    if !is_production && Path::new(FILE).exists() {
+    if !is_production && is_there(Path::new(FILE)) {
         environment.0 = load_file(&known, &mut problems);
     }
     let set: BTreeSet<String> = std::env::vars_os()
@@ -71,6 +73,12 @@ impl Environment {
             None => arg,
         }
     }
+}
+
+/// Whether something has this name, be it a link that leads nowhere, or nobody can tell: then reading it
+/// says why it cannot be read.
+fn is_there(path: &Path) -> bool {
+    fs::symlink_metadata(path).map_or_else(|error| error.kind() != ErrorKind::NotFound, |_| true)
 }
 
 fn load_file(known: &BTreeSet<String>, problems: &mut Vec<String>) -> BTreeMap<String, String> {
@@ -125,7 +133,7 @@ fn no_setting(name: &str, meant: Option<&String>) -> String {
 }
 
 /// The setting whose name is one letter away, by a letter too many, too few, another, or two that
-/// changed places.
+/// changed places; or the one that differs by underscores and case.
 fn meant<'a>(name: &str, known: &'a BTreeSet<String>) -> Option<&'a String> {
     if OF_OTHERS.contains(&name) {
         return None;

@@ -10,14 +10,17 @@ use zeroize::Zeroizing;
 /// More than any secret, or any set of settings, takes up.
 const LENGTH_MAX: u64 = 64 * 1024;
 
+/// What some editors write at the beginning of a file. Files that are put together have it further on.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Why a file cannot be used. It names a line, and never what stands there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unreadable {
     Refused(ErrorKind),
     NoFile,
     TooLong,
-    ByteOrderMark,
-    Utf16,
+    ByteOrderMark { line: usize },
+    Utf16 { line: usize },
     NotText { line: usize },
 }
 
@@ -27,10 +30,12 @@ impl fmt::Display for Unreadable {
             Self::Refused(kind) => write!(f, "cannot be read: {kind}"),
             Self::NoFile => f.write_str("must be a regular file, not a folder, pipe or device"),
             Self::TooLong => write!(f, "must hold at most {} KiB", LENGTH_MAX / 1024),
-            Self::ByteOrderMark => {
-                f.write_str("begins with a byte order mark in line 1: save it as UTF-8 without one")
+            Self::ByteOrderMark { line } => {
+                write!(f, "has a byte order mark in line {line}: save it as UTF-8 without one")
             }
-            Self::Utf16 => f.write_str("is UTF-16 from line 1 on: save it as UTF-8"),
+            Self::Utf16 { line } => {
+                write!(f, "is UTF-16 from line {line} on: save it as UTF-8")
+            }
             Self::NotText { line } => {
                 write!(f, "is not text in UTF-8 in line {line}: save it as UTF-8")
             }
@@ -51,18 +56,26 @@ pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
     if bytes.len() as u64 > LENGTH_MAX {
         return Err(Unreadable::TooLong);
     }
-    if bytes.starts_with(b"\xEF\xBB\xBF") {
-        return Err(Unreadable::ByteOrderMark);
-    }
-    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
-        return Err(Unreadable::Utf16);
-    }
     let text = std::str::from_utf8(&bytes).map_err(|error| error.valid_up_to());
     // No variable can hold a NUL. UTF-16 without a mark has them.
-    let wrong = text.map_or_else(Some, |text| text.find('\0'));
+    let wrong = text.map_or_else(Some, |text| text.find(['\0', BYTE_ORDER_MARK]));
     if let Some(place) = wrong {
-        let line = 1 + bytes.iter().take(place).filter(|byte| **byte == b'\n').count();
-        return Err(Unreadable::NotText { line });
+        let (before, rest) = bytes.split_at(place);
+        let line = before.split(|byte| *byte == b'\n').count();
+        return Err(if text.is_ok() && !rest.starts_with(b"\0") {
+            Unreadable::ByteOrderMark { line }
+        } else if is_utf16(rest) {
+            Unreadable::Utf16 { line }
+        } else {
+            Unreadable::NotText { line }
+        });
     }
     Ok(Zeroizing::new(text.unwrap_or_default().to_owned()))
+}
+
+/// Whether bytes that are no text begin with the byte order mark of UTF-16, or every other one of them is
+/// NUL, as in what it makes of English.
+fn is_utf16(bytes: &[u8]) -> bool {
+    let nuls = bytes.split(|byte| *byte == 0).count() - 1;
+    bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || nuls * 3 >= bytes.len()
 }

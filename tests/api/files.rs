@@ -49,6 +49,13 @@ fn wrong_files(folder: &Path) -> Vec<(std::path::PathBuf, &'static str)> {
     fs::write(place("bom"), b"\xEF\xBB\xBFPASSWORD_MIN_LENGTH=9\n").unwrap();
     fs::write(place("utf16"), b"\xFF\xFEP\0A\0").unwrap();
     fs::write(place("utf16-bare"), b"P\0A\0").unwrap();
+    fs::write(place("bom-later"), b"A=1\n\n\xEF\xBB\xBFB=2\n").unwrap();
+    fs::write(place("bom-inside"), b"A=1\nB=\xEF\xBB\xBF2\n").unwrap();
+    fs::write(place("utf16-later"), b"A=1\n\xFF\xFEB\0=\x002\0\n\0").unwrap();
+    fs::write(place("utf16-bare-later"), b"A=1\n\0B\0=\x002\0\n").unwrap();
+    fs::write(place("nul"), b"A=1\nB=some\0thing longer\n").unwrap();
+    std::os::unix::fs::symlink(place("loop"), place("loop")).unwrap();
+    std::os::unix::fs::symlink(place("nowhere"), place("dangling")).unwrap();
     let file = "must be a regular file";
     vec![
         (place("folder"), file),
@@ -56,9 +63,16 @@ fn wrong_files(folder: &Path) -> Vec<(std::path::PathBuf, &'static str)> {
         ("/dev/zero".into(), file),
         (place("long"), "must hold at most 64 KiB"),
         (place("latin"), "is not text in UTF-8 in line 2"),
-        (place("bom"), "begins with a byte order mark in line 1"),
+        (place("bom"), "has a byte order mark in line 1"),
+        (place("bom-later"), "has a byte order mark in line 3"),
+        (place("bom-inside"), "has a byte order mark in line 2"),
         (place("utf16"), "is UTF-16 from line 1 on"),
-        (place("utf16-bare"), "is not text in UTF-8 in line 1"),
+        (place("utf16-bare"), "is UTF-16 from line 1 on"),
+        (place("utf16-later"), "is UTF-16 from line 2 on"),
+        (place("utf16-bare-later"), "is UTF-16 from line 2 on"),
+        (place("nul"), "is not text in UTF-8 in line 2"),
+        (place("loop"), "cannot be read"),
+        (place("dangling"), "cannot be read"),
     ]
 }
 
