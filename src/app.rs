@@ -39,6 +39,7 @@ use crate::platform::limits::Limits;
 use crate::platform::mail::Outbox;
 use crate::platform::passwords::hash::Hasher;
 use crate::platform::passwords::policy::Policy;
+use crate::platform::private;
 use crate::platform::secret::{base64url, sha256};
 use crate::schema::{self, Schema, ServedSdl};
 
@@ -203,7 +204,7 @@ impl App {
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url.expose_secret();
     if url.starts_with("sqlite:") {
-        secret::create_private_dir(&config.data_dir)?;
+        private::create_folder(&config.data_dir).context("the data folder cannot be made")?;
     }
     let db = Db::connect(url, config.database_connections).await.map_err(|error| {
         match Unwritable::of_file(&error) {

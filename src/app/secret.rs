@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::config::Config;
 use crate::platform::db::sqlite_file;
 use crate::platform::keys::Master;
+use crate::platform::private;
 use crate::platform::secret::{CryptoError, base64url, random, sha256};
 
 /// A master secret, erased when it is dropped.
@@ -37,7 +38,7 @@ pub(super) fn master_secret(config: &Config, has_keys: bool) -> anyhow::Result<S
             config.data_dir.display()
         );
     }
-    create_private_dir(&config.data_dir)?;
+    private::create_folder(&config.data_dir).context("the data folder cannot be made")?;
     let path = secret_file(config);
     // Written whole and then named, so that an instance that starts at the same moment reads
     // either nothing or all of it; whoever is second takes the first one's.
@@ -97,12 +98,4 @@ fn read_private(path: &Path) -> anyhow::Result<Secret> {
         bail!("{} is incomplete", path.display());
     }
     Ok(secret)
-}
-
-pub(super) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).context("the data folder cannot be made")
 }

@@ -16,6 +16,7 @@ pub(crate) mod mail;
 pub(crate) mod metrics;
 pub(crate) mod page;
 pub(crate) mod passwords;
+pub(crate) mod private;
 pub(crate) mod rfc3339;
 pub(crate) mod secret;
 pub(crate) mod shares;

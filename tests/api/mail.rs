@@ -203,6 +203,26 @@ async fn a_name_is_no_link_and_no_greeting_before_its_address_is_proven() {
     assert!(mails.len() > 1_000 && !mails.contains("evil.example"), "{mails}");
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_reads_the_mails_that_development_writes() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let app = TestApp::start().await;
+    let folder = app.database.folder.path().join("mail");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    app.register("alice").await;
+    app.app.deliver_mail().await.unwrap();
+    assert_eq!(mode(&folder), 0o700);
+    // An earlier version has made it so.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    app.register("bob").await;
+    app.app.deliver_mail().await.unwrap();
+    let modes: Vec<u32> =
+        fs::read_dir(&folder).unwrap().map(|file| mode(&file.unwrap().path())).collect();
+    assert_eq!((mode(&folder), modes), (0o700, vec![0o600, 0o600]));
+}
+
 #[tokio::test]
 async fn an_account_that_is_shut_and_a_password_that_is_changed_are_told() {
     let app = TestApp::start_now(&[]).await;

@@ -19,6 +19,7 @@ use sea_orm::{
 
 use super::failure::{lost_a_race, refusal};
 use super::inspect::sqlite_options;
+use crate::platform::private;
 
 /// How long a caller waits for a connection before it is told to come back (RE-05).
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -149,11 +150,7 @@ fn create_private(path: &Path) -> Result<(), DbErr> {
         let Ok(target) = fs::read_link(&path) else { break };
         path = Cow::Owned(path.parent().unwrap_or(Path::new("")).join(target));
     }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(&path) {
+    match private::to_write().create_new(true).open(&path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(connect_error(error.into())),
         _ => Ok(()),
     }

@@ -1,9 +1,11 @@
 //! How mails leave: to a mail server by SMTP, or into a folder.
 
 use std::error::Error as _;
+#[cfg(unix)]
 use std::fs;
+use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -21,6 +23,7 @@ use super::worker::SEND_MAX;
 use super::{Delivery, Pending, Settings, SettingsError};
 use crate::platform::causes::causes;
 use crate::platform::host::is_this_machine;
+use crate::platform::private;
 
 /// Why a mail was not sent. What is in there is for the log: no address, no password.
 #[derive(Debug)]
@@ -89,10 +92,9 @@ impl Transport {
                 }
             },
             Way::Folder(folder) => {
-                let unwritten = |error: std::io::Error| Undelivered::Yet(error.kind().to_string());
-                fs::create_dir_all(folder).map_err(unwritten)?;
+                let unwritten = |error: io::Error| Undelivered::Yet(error.kind().to_string());
                 let name = format!("{}-{}.eml", mail.id, mail.kind);
-                fs::write(folder.join(name), message.formatted()).map_err(unwritten)?;
+                write(folder, &name, &message.formatted()).map_err(unwritten)?;
                 tracing::info!(mail.id = %mail.id, "mail:\n{plain}");
                 Ok(())
             }
@@ -128,6 +130,16 @@ impl Transport {
             .multipart(MultiPart::alternative_plain_html(text.plain, text.html))
             .map_err(never)
     }
+}
+
+/// Writes a mail so that nobody else on this machine can read it: its link may open an account.
+fn write(folder: &Path, name: &str, message: &[u8]) -> io::Result<()> {
+    private::create_folder(folder)?;
+    // Earlier versions have let others in.
+    #[cfg(unix)]
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    let mut options = private::to_write();
+    options.create(true).truncate(true).open(folder.join(name))?.write_all(message)
 }
 
 /// An address as every mail server takes it: its domain in ASCII (RFC 5890). What stands before the @
