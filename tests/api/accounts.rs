@@ -121,7 +121,19 @@ async fn registration_cannot_carry_a_role() {
 #[tokio::test]
 async fn reserved_names_are_not_registered() {
     let app = TestApp::start().await;
-    for name in ["Admin", "4dm1n-team", "acme.support", "S3curity", "port_cullis", "LocaIhost"] {
+    for name in [
+        "Admin",
+        "4dm1n-team",
+        "acme.support",
+        "S3curity",
+        "port_cullis",
+        "LocaIhost",
+        "helpdesk1",
+        "it-service",
+        "it-support",
+        "r00t2",
+        "paypal.com",
+    ] {
         let reply = app.try_register(name, "a@example.com", PASSWORD).await;
         let field = &reply.extension("fields")[0];
         assert_eq!(

@@ -108,8 +108,8 @@ impl PermissionGrant {
 /// What it takes to get an account.
 #[derive(InputObject)]
 pub(crate) struct RegisterInput {
-    /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service or its
-    /// staff are reserved.
+    /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its
+    /// staff or the address of a website are reserved.
     username: String,
     /// An address that mail reaches.
     email: String,

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Username};
-use super::reserved::{RESERVED, is_reserved};
+use super::reserved::{HOST_LIKE, RESERVED, is_host_like, is_reserved};
 use super::store::Taken;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
@@ -330,6 +330,7 @@ impl Naming {
     pub(super) fn allow(self, username: Username, host: &str) -> Result<Username, Invalid> {
         match self {
             Self::Public if is_reserved(username.as_str(), host) => Err(RESERVED),
+            Self::Public if is_host_like(username.as_str()) => Err(HOST_LIKE),
             Self::Public | Self::Operator => Ok(username),
         }
     }

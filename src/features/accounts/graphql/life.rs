@@ -29,8 +29,8 @@ pub(crate) struct UpdateProfileInput {
 /// What it takes to accept an invitation.
 #[derive(InputObject)]
 pub(crate) struct AcceptInvitationInput {
-    /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service or its
-    /// staff are reserved.
+    /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its
+    /// staff or the address of a website are reserved.
     username: String,
     /// 8 to 128 characters of any kind.
     password: String,
