@@ -68,8 +68,8 @@ async fn a_reused_refresh_token_is_told_by_mail_once() {
         "Subject: One of your devices was signed out",
         "Auto-Submitted: auto-generated",
         // Nobody has shown that the address is theirs.
-        "Hello alice@example.com,",
-        "<p>Hello alice@example.com,</p>",
+        "Hello alice@=E2=80=8Cexample.=E2=80=8Ccom,",
+        "<p>Hello alice@=E2=80=8Cexample.=E2=80=8Ccom,</p>",
     ] {
         assert!(mails[0].contains(line), "{line} in {}", mails[0]);
     }
@@ -106,10 +106,10 @@ async fn a_mail_is_in_the_language_of_its_recipient() {
     assert_eq!(made.data()["register"]["user"]["locale"], "DE");
     let alice = made.signed_in("register");
     let verify = app.mail("verify-email", "alice@example.com").await;
-    assert!(verify.text.contains("Hallo alice@example.com,"), "{}", verify.text);
+    assert!(verify.text.contains("Hallo alice@=E2=80=8Cexample.=E2=80=8Ccom,"), "{}", verify.text);
     reuse(&app, "en", "alice").await;
     let told = app.mail("refresh-token-reused", "alice@example.com").await;
-    assert!(told.text.contains("Hallo alice@example.com,"), "{}", told.text);
+    assert!(told.text.contains("Hallo alice@=E2=80=8Cexample.=E2=80=8Ccom,"), "{}", told.text);
 
     let change =
         |input: &str| format!("mutation {{ updateProfile(input: {input}) {{ locale fullName }} }}");
@@ -121,7 +121,7 @@ async fn a_mail_is_in_the_language_of_its_recipient() {
     assert_eq!(unknown.code(), "GRAPHQL_VALIDATION_FAILED");
     reuse(&app, "de", "alice").await;
     let told = app.mail("refresh-token-reused", "alice@example.com").await;
-    assert!(told.text.contains("Hello alice@example.com,"), "{}", told.text);
+    assert!(told.text.contains("Hello alice@=E2=80=8Cexample.=E2=80=8Ccom,"), "{}", told.text);
     assert_eq!(app.export(&alice).await["account"]["locale"], "en");
     let me = app.query("{ me { locale } }", &alice.access).await.data();
     assert_eq!(me["me"]["locale"], "EN");
@@ -133,10 +133,10 @@ async fn who_asks_for_a_language_gets_it_whatever_the_browser_prefers() {
     register_in_german(&app, "alice", "locale: EN").await.data();
     register_in_german(&app, "bob", "").await.data();
     let mail = app.mail("verify-email", "alice@example.com").await;
-    assert!(mail.text.contains("Hello alice@example.com,"), "{}", mail.text);
+    assert!(mail.text.contains("Hello alice@=E2=80=8Cexample.=E2=80=8Ccom,"), "{}", mail.text);
     app.use_link("verifyEmail", &mail.token()).await.data();
     let mail = app.mail("verify-email", "bob@example.com").await;
-    assert!(mail.text.contains("Hallo bob@example.com,"), "{}", mail.text);
+    assert!(mail.text.contains("Hallo bob@=E2=80=8Cexample.=E2=80=8Ccom,"), "{}", mail.text);
     app.use_link("verifyEmail", &mail.token()).await.data();
     assert_eq!(app.count("users WHERE locale = 'en' AND username_key = 'alice'").await, 1);
     assert_eq!(app.count("users WHERE locale = 'de' AND username_key = 'bob'").await, 1);
@@ -179,7 +179,7 @@ async fn a_name_is_no_link_and_no_greeting_before_its_address_is_proven() {
     let mallory =
         app.try_register(name, "victim@example.org", PASSWORD).await.signed_in("register");
     let mail = app.mail("verify-email", "victim@example.org").await;
-    assert!(mail.text.contains("Hello victim@example.org,"), "{}", mail.text);
+    assert!(mail.text.contains("Hello victim@=E2=80=8Cexample.=E2=80=8Corg,"), "{}", mail.text);
     let found = app.mutate(&mallory, "createOrganization(input: { name: \"Acme\" }) { id }").await;
     let organization = found.data()["createOrganization"]["id"].as_str().unwrap().to_owned();
     let guest = |guest: &str| invite(&organization, &format!("{guest}@example.net"), "MEMBER");
@@ -201,6 +201,27 @@ async fn a_name_is_no_link_and_no_greeting_before_its_address_is_proven() {
     assert!(greeted.text.contains("Hello evil.=E2=80=8Cexample,"), "{}", greeted.text);
     let mails = written(&app).concat();
     assert!(mails.len() > 1_000 && !mails.contains("evil.example"), "{mails}");
+}
+
+#[tokio::test]
+async fn an_address_in_a_mail_is_no_link() {
+    let app = TestApp::start().await;
+    let address = "victim+www.evil.example/login@gmail.com";
+    let alice = app.try_register("alice", address, PASSWORD).await.signed_in("register");
+    let mail = app.mail("verify-email", address).await;
+    assert!(mail.text.contains("Hello victim+www.=E2=80=8Cevil."), "{}", mail.text);
+    app.use_link("verifyEmail", &mail.token()).await.data();
+    let other = "alice+www.evil.example/login@example.net";
+    app.mutate(&alice, &format!("changeEmail(newEmail: \"{other}\")")).await.data();
+    let mail = app.mail("confirm-email-change", other).await;
+    app.use_link("verifyEmail", &mail.token()).await.data();
+    let told = app.mail("email-change-undo", address).await;
+    assert!(told.text.contains("alice+www.=E2=80=8Cevil."), "{}", told.text);
+    for mail in read_all(&app.database.folder.path().join("mail")) {
+        let mail = mail.replace("=\r\n", "");
+        let (_headers, text) = mail.split_once("\r\n\r\n").unwrap();
+        assert!(!text.contains("evil.example"), "{text}");
+    }
 }
 
 #[cfg(unix)]

@@ -85,12 +85,12 @@ struct Occasion<'a> {
 
 #[derive(Serialize)]
 struct Body<'a> {
-    name: &'a str,
+    name: Unlinked,
     username: Unlinked,
     site: &'a str,
     occasion: String,
     link: &'a str,
-    other_address: &'a str,
+    other_address: Unlinked,
 }
 
 #[derive(Serialize)]
@@ -101,7 +101,7 @@ struct Page<'a> {
     link: &'a str,
 }
 
-/// A name that somebody chose, written so that no mail program makes a link of it (RS-12).
+/// A name or an address that somebody chose, written so that no mail program makes a link of it (RS-12).
 ///
 /// A joiner that nobody sees stands behind each sign that links have. Programs end a link there, and with
 /// it no browser takes the name for a host's (UTS #46, CheckJoiners).
@@ -109,11 +109,11 @@ struct Page<'a> {
 struct Unlinked(String);
 
 impl From<&str> for Unlinked {
-    fn from(name: &str) -> Self {
+    fn from(chosen: &str) -> Self {
         // The dot of Chinese and Japanese is one in hosts too.
         let is_sign = |c: char| c.nfkc().any(|c| matches!(c, '.' | '。' | ':' | '/' | '@'));
-        let mut unlinked = String::with_capacity(name.len());
-        for character in name.chars() {
+        let mut unlinked = String::with_capacity(chosen.len());
+        for character in chosen.chars() {
             unlinked.push(character);
             if is_sign(character) {
                 unlinked.push('\u{200c}');
@@ -162,14 +162,13 @@ impl Templates {
             device: &details.device,
         };
         let occasion = self.fill(&format!("{language}/{OCCASION}"), &occasion)?;
-        let greeted_by = details.greeted_by.as_deref().map(Unlinked::from);
         let body = Body {
-            name: greeted_by.as_ref().map_or(&mail.recipient, |Unlinked(name)| name),
-            username: Unlinked::from(details.username.as_str()),
+            name: details.greeted_by.as_deref().unwrap_or(&mail.recipient).into(),
+            username: details.username.as_str().into(),
             site: &self.site,
             occasion: occasion.trim().to_owned(),
             link: link.unwrap_or_default(),
-            other_address: details.other_address.as_deref().unwrap_or_default(),
+            other_address: details.other_address.as_deref().unwrap_or_default().into(),
         };
         let text = self.fill(&name, &body)?;
         let missing = || TemplateError::Wrong {
@@ -265,14 +264,25 @@ mod tests {
     #[test]
     fn names_in_mails_are_no_links_in_text_and_in_html() {
         let templates = Templates::load(None, "auth.example.com").unwrap();
-        for name in ["www.evil.example", "evil.example", "https://evil.example/x", "a@evil.example"]
-        {
-            let (greeted_by, username) = (Some(name.to_owned()), name.to_owned());
-            let details = Details { greeted_by, username, ..sample_details() };
+        let name_or_address = [
+            "www.evil.example",
+            "evil.example",
+            "https://evil.example/x",
+            "a@evil.example",
+            "victim+www.evil.example/login@gmail.com",
+            "http//evil.example#x@gmail.com",
+            "a@www.evil.example",
+        ];
+        let greetings = name_or_address.into_iter().flat_map(|name| [(name, true), (name, false)]);
+        for (name, is_greeted_by_name) in greetings {
+            let greeted_by = is_greeted_by_name.then(|| name.to_owned());
+            let (username, other_address) = (name.to_owned(), Some(name.to_owned()));
+            let details = Details { greeted_by, username, other_address, ..sample_details() };
             for (kind, language) in
                 Kind::ALL.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
             {
-                let mail = sample(*kind, language);
+                let recipient = name.to_owned();
+                let mail = Pending { recipient, ..sample(*kind, language) };
                 let link = Some("https://example.com/link#token");
                 let Text { subject, plain, html } =
                     templates.render(&mail, &details, link).unwrap();
@@ -300,8 +310,8 @@ mod tests {
         let templates = Templates::load(None, "auth.example.com").unwrap();
         let details = Details { greeted_by: None, ..sample_details() };
         for (kind, greeting) in [
-            (Kind::VerifyEmail, "Hello alice@example.com,"),
-            (Kind::PasswordChanged, "Hello alice@example.com,"),
+            (Kind::VerifyEmail, "Hello alice@\u{200c}example.\u{200c}com,"),
+            (Kind::PasswordChanged, "Hello alice@\u{200c}example.\u{200c}com,"),
         ] {
             let mail = sample(kind, Language::English);
             let text = templates.render(&mail, &details, None).unwrap();
