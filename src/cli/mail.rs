@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
+use crate::features::undelivered;
 use crate::platform::clock::Clock;
 use crate::platform::id::MailId;
 use crate::platform::mail::Stuck;
@@ -45,7 +46,8 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             if !app.outbox.is_on() {
                 bail!("this server sends no mail: set SMTP_URL");
             }
-            let count = app.outbox.retry(id.map(MailId)).await?;
+            let id = id.map(MailId);
+            let count = undelivered::retry(&app.db, &app.clock, &app.outbox, id).await?;
             ensure!(count > 0 || id.is_none(), "no mail that could not be sent has this id");
             Ok(line(format!("{count} mails are sent again by the servers that run"))?)
         }

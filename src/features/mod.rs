@@ -9,3 +9,4 @@ pub(crate) mod organizations;
 pub(crate) mod recovery;
 pub(crate) mod sessions;
 pub(crate) mod tasks;
+pub(crate) mod undelivered;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const FEATURES: &[&str] = &[
     "audit",
     "keyring",
+    "undelivered",
     "links",
     "sessions",
     "accounts",

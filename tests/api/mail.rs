@@ -412,7 +412,15 @@ async fn the_operator_sees_why_a_mail_is_stuck_and_has_it_sent_again() {
     let unknown = "019f0000-0000-7000-8000-000000000000";
     let refused = app.cli(&["mail", "retry", unknown, &flag]).await;
     assert!(refused.complaint().contains("no mail that could not be sent has this id"));
+    let events = "audit_events WHERE kind = 'MAIL_RETRIED' AND actor_kind = 'CLI'";
+    assert_eq!(app.count(events).await, 0);
     app.cli(&["mail", "retry", mail["id"].as_str().unwrap(), &flag]).await.printed();
+    let of_one =
+        format!("{events} AND target_id IS NOT NULL AND detail IS NULL AND occurrences = 1");
+    assert_eq!(app.count(&of_one).await, 1);
+    app.cli(&["mail", "retry", "--all", &flag]).await.printed();
+    let of_all = format!("{events} AND target_id IS NULL AND detail = '1'");
+    assert_eq!(app.count(&of_all).await, 1);
     let other = app.second_instance_with(&[&flag, "--smtp-helo=auth.example.com"]).await;
     app.clock.advance(Duration::from_mins(5));
     other.deliver_mail().await.unwrap();
@@ -422,6 +430,8 @@ async fn the_operator_sees_why_a_mail_is_stuck_and_has_it_sent_again() {
     assert!(told.iter().any(|line| line.starts_with("RCPT TO:<alice@example.com>")), "{told:?}");
     let listed = app.cli(&["mail", "list", "--json", &flag]).await.json();
     assert_eq!(listed, json!([]));
+    app.cli(&["mail", "retry", "--all", &flag]).await.printed();
+    assert_eq!(app.count(events).await, 2, "nothing was retried, and nothing is told");
 }
 
 #[tokio::test]

@@ -51,13 +51,13 @@ pub(crate) struct AuditEvent {
     outcome: AuditEventOutcome,
     /// USER, CLI for the operator, SYSTEM for the server, or UNKNOWN.
     actor_type: String,
-    /// The user, the key or the organization it happened to.
+    /// The user, the key, the organization or the mail it happened to.
     target: Option<ID>,
     /// The organization it happened in, where that is not the target.
     organization: Option<ID>,
     /// What was given or taken: a role, or a permission and until when, as in "USERS_READ until
     /// 2030-01-01T00:00:00Z". Of AUDIT_PRUNED which links of the log's chain were removed, and of AUDIT_SIGNED
-    /// which were there: the first, and the last with its digest.
+    /// which were there: the first, and the last with its digest. Of MAIL_RETRIED how many mails, if all of them.
     detail: Option<String>,
     /// The address it came from, until that is erased.
     ip: Option<String>,

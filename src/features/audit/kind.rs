@@ -135,6 +135,8 @@ kinds! {
     KeyRetired = "KEY_RETIRED", "DONE";
     /// All keys were sealed under another secret.
     KeysResealed = "KEYS_RESEALED", "DONE";
+    /// The operator had mail sent again that could not be sent.
+    MailRetried = "MAIL_RETRIED", "DONE";
     /// The operator removed old events.
     AuditPruned = "AUDIT_PRUNED", "DONE";
     /// The operator had the log signed as it stands.

@@ -46,7 +46,7 @@ impl From<&Viewer> for Actor {
 pub(crate) struct Event<'a> {
     pub(crate) kind: Kind,
     pub(crate) actor: Actor,
-    /// The user, the key or the organization it happened to.
+    /// The user, the key, the organization or the mail it happened to.
     pub(crate) target: Option<Uuid>,
     /// The session it happened in, when there is one.
     pub(crate) session: Option<SessionId>,
@@ -59,7 +59,7 @@ pub(crate) struct Detail {
     /// The organization it happened in, where that is not the target.
     pub(crate) organization: Option<OrganizationId>,
     /// What was given or taken, as the schema spells it: a role or a permission. Of a prune the first
-    /// link, and the last as a head.
+    /// link, and the last as a head; of mail that is all sent again, how many there are.
     pub(crate) subject: Option<String>,
 }
 

@@ -177,7 +177,7 @@ pub(super) async fn count(db: &Db) -> Result<Counts, DbErr> {
 
 /// Makes mails due of which an attempt has failed: the one named, or all. Says how many.
 pub(super) async fn make_due(
-    db: &Db,
+    db: &impl ConnectionTrait,
     now: DateTime<Utc>,
     id: Option<MailId>,
 ) -> Result<u64, DbErr> {
@@ -189,7 +189,7 @@ pub(super) async fn make_due(
     if let Some(id) = id {
         update = update.filter(outbox::COLUMN.id.eq(id));
     }
-    Ok(update.exec(db.writer()).await?.rows_affected)
+    Ok(update.exec(db).await?.rows_affected)
 }
 
 /// Deletes at most `limit` mails that were given up and have been kept for their time.

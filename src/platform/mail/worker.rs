@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use sea_orm::DbErr;
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
 use tokio::task::JoinSet;
 
 use super::template::Text;
@@ -141,9 +141,15 @@ impl Outbox {
         store::list_stuck(&self.db, LISTED_MAX).await
     }
 
-    /// Has a mail sent again of which an attempt has failed, or all of them; says how many.
-    pub(crate) async fn retry(&self, id: Option<MailId>) -> Result<u64, DbErr> {
-        store::make_due(&self.db, self.clock.now(), id).await
+    /// Has a mail sent again of which an attempt has failed, or all of them, once the caller's transaction
+    /// commits; says how many.
+    pub(crate) async fn retry(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        id: Option<MailId>,
+    ) -> Result<u64, DbErr> {
+        store::make_due(txn, now, id).await
     }
 
     /// Deletes what was given up and has been kept for its time, and tells the metrics how much waits.

@@ -120,6 +120,8 @@ pub(crate) enum AuditEventType {
     KeyRetired,
     /// All keys were sealed under another secret.
     KeysResealed,
+    /// The operator had mail sent again that could not be sent.
+    MailRetried,
     /// The operator removed old events.
     AuditPruned,
     /// The operator had the log signed as it stands.
