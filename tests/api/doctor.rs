@@ -3,13 +3,13 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{TestApp, skip};
+use crate::support::TestApp;
+use crate::support::untrusted::UntrustedServer;
 
 /// The findings of `doctor`, by what they are about, and whether all is well.
 async fn doctor(app: &TestApp, arguments: &[&str]) -> (bool, Vec<(String, String, String)>) {
@@ -57,38 +57,10 @@ async fn the_doctor_says_hello_to_the_mail_server() {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_told() {
-    let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key"), folder.path().join("certificate"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .stderr(Stdio::null())
-        .status();
-    if !made.is_ok_and(|made| made.success()) {
-        skip("there is no openssl");
-        return;
-    }
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut server = Command::new("openssl")
-        .args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-key"])
-        .arg(&key)
-        .arg("-cert")
-        .arg(&certificate)
-        .stdin(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let Some(server) = UntrustedServer::start().await else { return };
     let app = TestApp::start_now(&[]).await;
-    let url = format!("--smtp-url=smtps://user:sesame@localhost:{port}");
+    let url = format!("--smtp-url=smtps://user:sesame@localhost:{}", server.port);
     let told = app.cli(&["doctor", &url]).await;
-    server.kill().unwrap();
-    server.wait().unwrap();
     assert!(told.stdout.contains("invalid peer certificate"), "{told:?}");
     assert!(!told.stdout.contains("sesame"), "{told:?}");
 }

@@ -13,6 +13,8 @@ mod audit_queries;
 mod authorization;
 #[cfg(target_os = "linux")]
 mod budgets;
+#[cfg(target_os = "linux")]
+mod causes;
 mod cli;
 mod client_ip;
 mod clock;

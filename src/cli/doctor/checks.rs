@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, log, mail, writing};
+use super::{Level, Report, log, mail, redis, writing};
 use crate::app;
 use crate::cli::output::time;
 use crate::config::{Config, Introspection, Warning};
@@ -20,7 +20,6 @@ use crate::platform::db::{Db, sqlite_file};
 use crate::platform::instances;
 use crate::platform::keys::rotation::{Described, State};
 use crate::platform::keys::{Algorithm, Sealed};
-use crate::platform::limits::Reached;
 use crate::platform::secret::random;
 
 /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
@@ -34,7 +33,7 @@ const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
 
 pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
-    redis(report, config).await;
+    redis::check(report, config).await;
     mail::server(report, config).await;
     data_folder(report, config);
     let url = config.database_url.expose_secret();
@@ -127,28 +126,6 @@ fn configuration(report: &mut Report, config: &Config) {
     if !config.is_development() && is_shown {
         let advice = "turn PLAYGROUND off and INTROSPECTION off or to own, unless the schema is meant for everyone";
         report.add(Level::Note, ABOUT, "anybody can read the schema of this server", advice);
-    }
-}
-
-async fn redis(report: &mut Report, config: &Config) {
-    const ABOUT: &str = "redis";
-    let reached = match app::limits(config, &Clock::system()) {
-        Ok(limits) => limits.reach().await,
-        Err(_unusable) => Some(Reached::No),
-    };
-    match reached {
-        None => {}
-        Some(Reached::Yes) => report.ok(ABOUT, "it counts attempts for all instances"),
-        Some(Reached::No) => {
-            let message = "it cannot be reached: each instance counts attempts for itself";
-            let advice = "check REDIS_URL, and that the server runs and lets this machine in";
-            report.add(Level::Warning, ABOUT, message, advice);
-        }
-        Some(Reached::Refuses) => {
-            let message = "it answers and does not run what it is sent";
-            let advice = "check the user and password in REDIS_URL, and its right to run scripts";
-            report.add(Level::Warning, ABOUT, message, advice);
-        }
     }
 }
 

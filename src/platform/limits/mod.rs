@@ -15,6 +15,7 @@ mod memory;
 mod rates;
 mod redis;
 mod state;
+mod unreached;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -27,8 +28,9 @@ use uuid::Uuid;
 use self::memory::Memory;
 pub(crate) use self::rates::{Rate, Rates};
 use self::redis::Redis;
-pub(crate) use self::redis::{Reached, SetupError};
+pub(crate) use self::redis::SetupError;
 use self::state::{Amendment, Check, Counting, Key};
+pub(crate) use self::unreached::Unreached;
 use super::access::{Client, network};
 use super::clock::Clock;
 use super::metrics;
@@ -214,9 +216,16 @@ impl Limits {
         inner.amend(amendments.collect()).await;
     }
 
-    /// Whether Redis can be reached, where one is configured.
-    pub(crate) async fn reach(&self) -> Option<Reached> {
+    /// Whether Redis counts, and why not, where one is configured.
+    pub(crate) async fn reach(&self) -> Option<Result<(), Unreached>> {
         Some(self.0.as_ref()?.redis.as_ref()?.reach().await)
+    }
+
+    /// Looks for Redis at the start, so that the log says then already why it does not count.
+    pub(crate) async fn look_for_redis(&self) {
+        if let Some(redis) = self.0.as_ref().and_then(|inner| inner.redis.as_ref()) {
+            redis.look().await;
+        }
     }
 }
 

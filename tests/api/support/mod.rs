@@ -15,6 +15,7 @@ pub(crate) mod redis;
 pub(crate) mod relay;
 #[cfg(target_os = "linux")]
 pub(crate) mod servers;
+pub(crate) mod untrusted;
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -14,8 +14,13 @@ pub(crate) struct RedisServer {
 impl RedisServer {
     /// `None`, with a word why, where Redis is not installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with further settings, as on its command line.
+    pub(crate) fn start_with(settings: &[&str]) -> Option<Self> {
         let port = free_port();
-        match spawn(port) {
+        match spawn(port, settings) {
             Ok(process) => Some(Self { port, process }),
             Err(_missing) => {
                 skip("redis-server is not installed");
@@ -37,7 +42,23 @@ impl RedisServer {
 
     /// Starts it at the same address, with nothing in it.
     pub(crate) fn start_again(&mut self) {
-        self.process = spawn(self.port).unwrap();
+        self.start_again_with(&[]);
+    }
+
+    pub(crate) fn start_again_with(&mut self, settings: &[&str]) {
+        self.process = spawn(self.port, settings).unwrap();
+    }
+
+    /// Its address for whoever says more in it.
+    pub(crate) fn url_of(&self, scheme: &str, credentials: &str) -> String {
+        format!("{scheme}://{credentials}127.0.0.1:{}", self.port)
+    }
+
+    /// Waits until it takes connections.
+    pub(crate) async fn until_it_listens(&self) {
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -47,10 +68,11 @@ impl Drop for RedisServer {
     }
 }
 
-fn spawn(port: u16) -> std::io::Result<Child> {
+fn spawn(port: u16, settings: &[&str]) -> std::io::Result<Child> {
     Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
         .args(["--save", "", "--appendonly", "no"])
+        .args(settings)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

@@ -1,0 +1,27 @@
+//! Whether Redis counts attempts for all instances.
+
+use super::{Level, Report};
+use crate::app;
+use crate::config::Config;
+use crate::platform::causes::causes;
+use crate::platform::clock::Clock;
+
+const ABOUT: &str = "redis";
+
+pub(super) async fn check(report: &mut Report, config: &Config) {
+    let limits = match app::limits(config, &Clock::system()) {
+        Ok(limits) => limits,
+        Err(error) => {
+            report.add(Level::Problem, ABOUT, causes(error.as_ref()), "check REDIS_URL");
+            return;
+        }
+    };
+    match limits.reach().await {
+        None => {}
+        Some(Ok(())) => report.ok(ABOUT, "it counts attempts for all instances"),
+        Some(Err(cause)) => {
+            let message = format!("{cause}; each instance counts attempts for itself");
+            report.add(Level::Warning, ABOUT, message, cause.advice());
+        }
+    }
+}
