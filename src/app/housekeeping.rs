@@ -8,8 +8,11 @@ use super::{App, PROBE_MAX};
 use crate::features::audit::{self, Kind};
 use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
+use crate::platform::causes::causes;
 use crate::platform::keys::rotation;
 
+/// What is told of a database whose answer was waited for in vain.
+const SILENT: &str = "the database does not answer in time";
 /// How often each instance reads what it must not miss for long: keys, and unlocked accounts.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often what has expired is removed.
@@ -50,12 +53,14 @@ impl App {
             every.tick().await;
             match timeout(PROBE_MAX, self.keys.reload()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(error = %error, "the key set cannot be read"),
-                Err(elapsed) => tracing::error!(error = %elapsed, "the key set cannot be read"),
+                Ok(Err(error)) => {
+                    tracing::error!(error = %causes(&error), "the key set cannot be read");
+                }
+                Err(_elapsed) => tracing::error!(error = SILENT, "the key set cannot be read"),
             }
             // What cannot be read now is looked for again; the keys have told that already.
             if let Ok(Err(error)) = timeout(PROBE_MAX, unlocks.follow()).await {
-                tracing::debug!(error = %error, "unlocked accounts cannot be looked for");
+                tracing::debug!(error = %causes(&error), "unlocked accounts cannot be looked for");
             }
         }
     }
@@ -66,11 +71,13 @@ impl App {
         loop {
             every.tick().await;
             if let Err(error) = self.purge().await {
-                tracing::error!(error = %error, "what has expired cannot be removed");
+                tracing::error!(error = %causes(error.as_ref()), "what has expired cannot be removed");
             }
             match audit::erase_origins(&self.db, erased_until, self.clock.now()).await {
                 Ok(until) => erased_until = Some(until),
-                Err(error) => tracing::error!(error = %error, "old addresses cannot be erased"),
+                Err(error) => {
+                    tracing::error!(error = %causes(&error), "old addresses cannot be erased");
+                }
             }
             match self.instance.show().await {
                 Ok(count) => {
@@ -80,7 +87,7 @@ impl App {
                     others = count;
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, "this instance cannot be shown");
+                    tracing::error!(error = %causes(&error), "this instance cannot be shown");
                     self.note_unwritten(&error).await;
                 }
             }
@@ -95,7 +102,7 @@ impl App {
                 // What failed, and what was only counted, is looked at again a little later.
                 let _either = timeout(REFUSALS_EVERY, refusals.told()).await;
                 if let Err(error) = refusals.write().await {
-                    tracing::error!(error = %error, "refusals cannot be written yet");
+                    tracing::error!(error = %causes(&error), "refusals cannot be written yet");
                     tokio::time::sleep(REFUSALS_EVERY).await;
                 }
             }
@@ -110,7 +117,7 @@ impl App {
             loop {
                 every.tick().await;
                 if let Err(error) = app.outbox.deliver().await {
-                    tracing::error!(error = %error, "mail cannot be looked for yet");
+                    tracing::error!(error = %causes(&error), "mail cannot be looked for yet");
                 }
             }
         });
@@ -125,7 +132,7 @@ impl App {
             loop {
                 every.tick().await;
                 if let Err(error) = app.chain.seal().await {
-                    tracing::error!(error = %error, "audit events cannot be sealed yet");
+                    tracing::error!(error = %causes(&error), "audit events cannot be sealed yet");
                     continue;
                 }
                 let now = app.clock.uptime();
@@ -176,7 +183,7 @@ impl App {
     /// Says that this instance is about to end. Otherwise the others notice in a few minutes.
     pub(crate) async fn leave(&self) {
         if let Err(error) = self.instance.leave().await {
-            tracing::debug!(error = %error, "this instance is still shown to the others");
+            tracing::debug!(error = %causes(&error), "this instance is still shown to the others");
         }
     }
 
@@ -222,8 +229,10 @@ impl App {
         };
         match timeout(PROBE_MAX, record).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(error = %error, "the stop could not be audited"),
-            Err(elapsed) => tracing::error!(error = %elapsed, "the stop could not be audited"),
+            Ok(Err(error)) => {
+                tracing::error!(error = %causes(error.as_ref()), "the stop could not be audited");
+            }
+            Err(_elapsed) => tracing::error!(error = SILENT, "the stop could not be audited"),
         }
     }
 }

@@ -7,11 +7,14 @@ mod mail;
 mod redis;
 mod writing;
 
+use std::error::Error;
+
 use clap::Args;
 use serde_json::json;
 
 use super::output::{self, line};
 use crate::config::{Config, Settings};
+use crate::platform::causes::causes;
 
 #[derive(Args)]
 pub(super) struct Doctor {
@@ -74,6 +77,12 @@ impl Report {
     ) {
         let (message, advice) = (message.into(), Some(advice.into()));
         self.0.push(Finding { level, about, message, advice });
+    }
+
+    /// What the database does not tell.
+    fn unreadable(&mut self, what: &str, error: &(dyn Error + 'static)) {
+        let message = format!("{what} cannot be read: {}", causes(error));
+        self.add(Level::Problem, "database", message, "look at the log of the database server");
     }
 
     fn worst(&self) -> Level {

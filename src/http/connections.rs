@@ -50,6 +50,7 @@ use self::table::{Admission, Client, Table};
 use super::body::{Arriving, SHORT};
 use super::framing::Ambiguous;
 use crate::graphql::lanes::Lanes;
+use crate::platform::causes::causes;
 use crate::platform::metrics;
 
 /// Connections at once. Each may hold a request's head and body.
@@ -162,7 +163,7 @@ impl Connections {
                 }
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
-                    tracing::error!(error = %error, "a connection cannot be accepted");
+                    tracing::error!(error = %causes(&error), "a connection cannot be accepted");
                     self.table.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }

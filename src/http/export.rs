@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::features::accounts::{Export, NoExport};
 use crate::graphql::error::ApiError;
 use crate::platform::access::{Anonymity, Client};
+use crate::platform::causes::causes;
 
 /// When to ask again while another export is under way.
 const RETRY_AFTER_SECONDS: u32 = 10;
@@ -72,7 +73,7 @@ fn send(first: String, mut export: Export) -> Body {
             piece = match export.next().await {
                 Ok(next) => next,
                 Err(error) => {
-                    tracing::error!(error = %error, "an export broke off");
+                    tracing::error!(error = %causes(&error), "an export broke off");
                     sender.abort(std::io::Error::other("the export broke off"));
                     return;
                 }

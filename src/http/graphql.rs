@@ -26,6 +26,7 @@ use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::lanes::Weight;
 use crate::graphql::loader::Loaders;
 use crate::platform::access::{self, Anonymity, Authentication, Client, Refused, network};
+use crate::platform::causes::causes;
 use crate::platform::metrics::Operation;
 use crate::platform::telemetry::STEP;
 use crate::platform::threads::{NoThread, Party};
@@ -356,7 +357,7 @@ fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Resp
 fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
     let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
     let unseen = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref());
-    let cause = unseen.map(|cause| format!("{cause:#}"));
+    let cause = unseen.map(|cause| causes(cause.as_ref()));
     let extensions = error.extensions.get_or_insert_default();
     let code = match extensions.get("code") {
         Some(Value::String(code)) => Code::parse(code).unwrap_or(Code::InternalServerError),

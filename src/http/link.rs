@@ -12,6 +12,7 @@ use axum::{Extension, Router};
 use super::{failure, request};
 use crate::app::App;
 use crate::platform::access::Client;
+use crate::platform::causes::causes;
 use crate::platform::mail::Page;
 use crate::platform::secret;
 
@@ -36,7 +37,7 @@ async fn page(Extension(client): Extension<Client>) -> Response {
     let nonce = match secret::random::<16>() {
         Ok(bytes) => secret::base64url(bytes),
         Err(error) => {
-            tracing::error!(%error, "a page cannot be shown");
+            tracing::error!(error = %causes(&error), "a page cannot be shown");
             return failure(request::id_of(&client));
         }
     };

@@ -21,7 +21,9 @@ use sea_orm::{
 
 use self::connect::Renewed;
 use self::failure::lost_a_race;
-pub(crate) use self::failure::{DbFailure, is_unavailable, is_unique_violation, message};
+pub(crate) use self::failure::{
+    DbFailure, WRAPPINGS, is_unavailable, is_unique_violation, message, told_by_database,
+};
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
 use self::quick::Quick;
 pub(crate) use self::quick::{Columns, FromColumns, read_by_fields};

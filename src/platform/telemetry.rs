@@ -13,9 +13,10 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::config::LogFormat;
 
-/// What libraries say of every statement, and of every migration that has nothing to do.
+/// What libraries say of every statement, of every migration that has nothing to do, and of connections that
+/// are given back broken: whoever used one has logged why, in better words, and the pool opens another.
 const QUIET: &str = "sqlx::query=off,sqlx_postgres::options=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
-                     sea_orm_migration=warn";
+                     sea_orm_migration=warn,sqlx_core::pool::connection=error";
 
 /// The level of the spans within a request, which only traces show.
 pub(crate) const STEP: Level = if cfg!(feature = "otel") { Level::INFO } else { Level::DEBUG };

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::causes::causes;
 use super::id::UserId;
 
 /// How far a thread that yields stands back, of 19: a tenth of an async thread's share.
@@ -188,7 +189,7 @@ impl<W: Default + Send + 'static> Threads<W> {
         if may_start && let Err(error) = self.start() {
             // A running thread takes the job in its turn. Without one, the client waits in vain and is told.
             self.lock().running -= 1;
-            tracing::error!(error = %error, thread = self.kind.name, "no thread can be started");
+            tracing::error!(error = %causes(&error), thread = self.kind.name, "no thread can be started");
         }
         Place { threads: self, party, number }
     }

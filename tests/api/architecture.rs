@@ -97,6 +97,16 @@ fn statements_run_on_the_connections_of_the_kit_only() {
     }
 }
 
+/// `causes` tells an error as the operator should read it.
+#[test]
+fn errors_are_logged_with_their_causes() {
+    for (name, text) in sources() {
+        for word in ["%error", "?error", "%elapsed", "{error:#}"] {
+            assert!(!text.contains(word), "{name} must not log {word}, but its causes");
+        }
+    }
+}
+
 #[test]
 fn graphql_is_used_by_graphql_files_only() {
     for (name, text) in sources() {

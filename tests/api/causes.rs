@@ -1,18 +1,31 @@
 //! Whoever runs a server is told why it cannot do its work, in words, and never a password.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_graphql::futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::process::Server;
+use crate::support::process::{Server, code};
 use crate::support::redis::RedisServer;
+use crate::support::servers::{DatabaseServer, Kind};
 use crate::support::untrusted::UntrustedServer;
-use crate::support::{LOGIN, SECOND, TestApp, TestDatabase};
+use crate::support::{LOGIN, SECOND, TestApp, TestDatabase, named_server};
 
 /// The password in every URL of these tests.
 const SECRET: &str = "sesame";
 const LOOKUP: &str = "failed to lookup address information";
+
+/// A server of the test's own, which does not depend on `TEST_DATABASE_URL`.
+async fn start(kind: Kind) -> Option<DatabaseServer> {
+    if named_server().is_some() {
+        eprintln!("skipped: runs on servers of its own, with the suite on SQLite");
+        return None;
+    }
+    DatabaseServer::start(kind).await
+}
 
 /// Waits until something is logged.
 async fn until_logged(server: &Server, text: &str, within: Duration) -> Vec<String> {
@@ -33,6 +46,15 @@ fn assert_well_told(log: &[String]) {
             assert!(!line.contains(word), "{word:?} is told: {line}");
         }
     }
+}
+
+/// What `doctor` and a start say of a setting that does not work.
+async fn assert_refused(app: &TestApp, setting: &str, cause: &str) {
+    let doctor = app.cli(&["doctor", setting]).await;
+    assert!(doctor.stdout.contains(cause), "no {cause:?}: {doctor:?}");
+    let start = app.cli(&["serve", "--listen=127.0.0.1:0", setting]).await;
+    assert!(start.complaint().contains(cause), "no {cause:?}: {start:?}");
+    assert_well_told(&[doctor.stdout, doctor.stderr, start.stderr]);
 }
 
 #[tokio::test]
@@ -115,4 +137,162 @@ async fn a_redis_that_only_reads_does_not_count() {
     let told = app.cli(&["doctor", "--rate-limits=on", &url]).await;
     assert!(told.stdout.contains("it is a replica, which only reads"), "{told:?}");
     assert!(told.stdout.contains("let REDIS_URL name the primary"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_host_that_no_name_server_knows_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    for scheme in ["postgres", "mysql"] {
+        let url = format!("--database-url={scheme}://app:sesame@nowhere.invalid/portcullis");
+        assert_refused(&app, &url, LOOKUP).await;
+    }
+    let mail = "--smtp-url=smtps://app:sesame@nowhere.invalid";
+    let doctor = app.cli(&["doctor", mail]).await;
+    assert!(doctor.stdout.contains(LOOKUP), "{doctor:?}");
+    let database = TestDatabase::create().await;
+    let server = Server::start_with(&database.url, database.folder.path(), &[mail], &[]);
+    server.register("alice").await;
+    server.register("alice").await;
+    let told = until_logged(&server, "a mail cannot be sent yet", 10 * SECOND).await;
+    assert!(told[0].contains(LOOKUP), "{told:?}");
+    assert_well_told(&[server.logged(""), vec![doctor.stdout]].concat());
+}
+
+/// A server that speaks PostgreSQL until TLS begins, or refuses to begin it.
+async fn postgres_with_tls(answer: u8, target: Option<SocketAddr>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _asked = client.read_exact(&mut [0; 8]).await;
+                let _told = client.write_all(&[answer]).await;
+                let Some(target) = target else { return };
+                let Ok(mut server) = TcpStream::connect(target).await else { return };
+                let _ended = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_trusted_or_speaks_no_tls_is_told() {
+    let Some(untrusted) = UntrustedServer::start().await else { return };
+    let app = TestApp::start_now(&[]).await;
+    let target = SocketAddr::from(([127, 0, 0, 1], untrusted.port));
+    let port = postgres_with_tls(b'S', Some(target)).await;
+    let url = |port, mode| {
+        format!("--database-url=postgres://app:sesame@localhost:{port}/app?sslmode={mode}")
+    };
+    assert_refused(&app, &url(port, "verify-full"), "invalid peer certificate").await;
+    let port = postgres_with_tls(b'N', None).await;
+    assert_refused(&app, &url(port, "require"), "server does not support TLS").await;
+}
+
+/// An instance over a server of its own, as the user `app`.
+struct Scene {
+    app: TestApp,
+    database: DatabaseServer,
+    url: String,
+}
+
+impl Scene {
+    async fn set(kind: Kind) -> Option<Self> {
+        let database = start(kind).await?;
+        match kind {
+            Kind::Postgres => {
+                database.run("CREATE ROLE app LOGIN PASSWORD 'sesame'").await;
+                database.run("ALTER DATABASE postgres OWNER TO app").await;
+                database.run("GRANT ALL ON SCHEMA public TO app").await;
+                database.ask_password_of("app").await;
+            }
+            Kind::MariaDb => {
+                database.run("ALTER USER app@127.0.0.1 IDENTIFIED BY 'sesame'").await;
+            }
+        }
+        let url =
+            database.url().replace("//postgres@", "//app@").replace("//app@", "//app:sesame@");
+        Some(Self { app: TestApp::start_now(&[]).await, database, url })
+    }
+
+    fn serve(&self, flags: &[&str]) -> Server {
+        Server::start_with(&self.url, self.app.database.folder.path(), flags, &[])
+    }
+
+    async fn refuses(&self, cause: &str) {
+        assert_refused(&self.app, &format!("--database-url={}", self.url), cause).await;
+    }
+
+    /// Ends the connections of an instance to PostgreSQL.
+    async fn cut_off(&self) {
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' \
+                   AND application_name <> 'held'";
+        self.database.run(sql).await;
+    }
+}
+
+/// The instance is not ready for this cause, and says so in its log, and of the call that failed too.
+async fn assert_cause(instance: &Server, cause: &str) {
+    let answer = instance.register("bob").await;
+    assert_eq!(code(&answer), "SERVICE_UNAVAILABLE", "{answer}");
+    let told = until_logged(instance, "a resolver could not do its work now", SECOND).await;
+    assert!(told.iter().any(|line| line.contains(cause)), "no {cause:?}: {told:#?}");
+    let began = Instant::now();
+    while !instance.logged("this instance is not ready").iter().any(|line| line.contains(cause)) {
+        let log = instance.logged("");
+        assert!(began.elapsed() < 20 * SECOND, "not ready, and not for {cause:?}: {log:#?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_well_told(&instance.logged(""));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_postgresql_no_longer_takes_is_told() {
+    let Some(scene) = Scene::set(Kind::Postgres).await else { return };
+    let instance = scene.serve(&[]);
+    scene.database.run("ALTER ROLE app PASSWORD 'another'").await;
+    scene.cut_off().await;
+    let cause = "password authentication failed for user \"app\"";
+    assert_cause(&instance, cause).await;
+    scene.refuses(cause).await;
+    scene.database.run("ALTER ROLE app NOLOGIN PASSWORD 'sesame'").await;
+    scene.refuses("role \"app\" is not permitted to log in").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_mariadb_no_longer_takes_is_told() {
+    let Some(scene) = Scene::set(Kind::MariaDb).await else { return };
+    let instance = scene.serve(&[]);
+    scene.database.run("ALTER USER app@127.0.0.1 IDENTIFIED BY 'another'").await;
+    let ids = "SELECT id FROM information_schema.PROCESSLIST WHERE user = 'app'";
+    let kill = format!("FOR c IN ({ids}) DO EXECUTE IMMEDIATE CONCAT('KILL ', c.id); END FOR");
+    scene.database.run(&kill).await;
+    let cause = "Access denied for user 'app'@'127.0.0.1'";
+    assert_cause(&instance, cause).await;
+    scene.refuses(cause).await;
+}
+
+#[tokio::test]
+async fn no_line_of_the_source_of_postgresql_is_told() {
+    let Some(scene) = Scene::set(Kind::Postgres).await else { return };
+    let instance = scene.serve(&[]);
+    let alice = instance.register("alice").await;
+    assert_eq!(code(&alice), "NONE", "{alice}");
+    scene.database.run("ALTER TABLE users RENAME TO away").await;
+    let answer = instance.call("{ me { id } }", Value::Null, "").await.unwrap();
+    assert_eq!(code(&answer), "UNAUTHENTICATED", "{answer}");
+    let answer = instance.register("bob").await;
+    assert_eq!(code(&answer), "INTERNAL_SERVER_ERROR", "{answer}");
+    let cause = "relation \"users\" does not exist";
+    let told = until_logged(&instance, "a resolver failed", SECOND).await;
+    assert!(told[0].contains(cause), "{told:?}");
+    let url = format!("--database-url={}", scene.url);
+    let told = scene.app.cli(&["admin", "list", &url]).await;
+    assert!(told.complaint().contains(cause), "{told:?}");
+    scene.database.run("ALTER TABLE away RENAME TO users").await;
+    scene.database.run("ALTER TABLE audit_events RENAME TO gone").await;
+    let doctor = scene.app.cli(&["doctor", &url]).await;
+    assert!(doctor.stdout.contains("relation \"audit_events\" does not exist"), "{doctor:?}");
+    assert_well_told(&[instance.logged(""), vec![told.stderr, doctor.stdout]].concat());
 }

@@ -131,7 +131,10 @@ fn configuration(report: &mut Report, config: &Config) {
 
 /// Whether instances share the database and not the limits.
 async fn sharing(report: &mut Report, config: &Config, db: &Db) {
-    let Ok(count) = instances::count(db.reader(), Clock::system().now()).await else { return };
+    let count = match instances::count(db.reader(), Clock::system().now()).await {
+        Ok(count) => count,
+        Err(error) => return report.unreadable("the list of instances", &error),
+    };
     if count > 1 && config.rates.is_some() && config.redis_url.is_none() {
         let message = format!("{count} instances run, and each counts attempts for itself");
         report.add(Level::Warning, "instances", message, "set REDIS_URL for all of them");
@@ -189,11 +192,15 @@ fn is_open(path: &Path) -> bool {
 
 async fn database(report: &mut Report, db: &Db) {
     const ABOUT: &str = "database";
-    let Ok(found) = db.inspect().await else {
-        let advice = "look at the log of the database server, or check that the file is a SQLite \
-                      database";
-        report.add(Level::Problem, ABOUT, "it answers with an error", advice);
-        return;
+    let found = match db.inspect().await {
+        Ok(found) => found,
+        Err(error) => {
+            let advice = "look at the log of the database server, or check that the file is a \
+                          SQLite database";
+            let message = format!("it answers with an error: {}", causes(&error));
+            report.add(Level::Problem, ABOUT, message, advice);
+            return;
+        }
     };
     let name = format!("{} {}", found.product, found.version);
     if found.is_supported {
@@ -213,10 +220,14 @@ async fn database(report: &mut Report, db: &Db) {
 /// Whether the tables are there to look into.
 async fn schema(report: &mut Report, db: &Db) -> bool {
     const ABOUT: &str = "schema";
-    let Ok(status) = migration::status(db.reader()).await else {
-        let advice = "let the database's user read and change its schema";
-        report.add(Level::Problem, ABOUT, "its state cannot be read", advice);
-        return false;
+    let status = match migration::status(db.reader()).await {
+        Ok(status) => status,
+        Err(error) => {
+            let advice = "let the database's user read and change its schema";
+            let message = format!("its state cannot be read: {}", causes(&error));
+            report.add(Level::Problem, ABOUT, message, advice);
+            return false;
+        }
     };
     if let Some(newest) = status.unknown.last() {
         let message = format!("it is newer than this program: it has {newest}");
@@ -243,16 +254,15 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
         Err(error) => {
             let advice =
                 "the server's user, and nobody else, must be able to read the whole secret";
-            report.add(Level::Problem, ABOUT, format!("{error:#}"), advice);
+            report.add(Level::Problem, ABOUT, causes(error.as_ref()), advice);
             return;
         }
     };
     let clock = Clock::system();
     let keyring = Keyring { db: db.clone(), clock, master: Arc::new(master) };
-    let Ok(found) = keyring.list().await else {
-        let advice = "look at the log of the database server";
-        report.add(Level::Problem, ABOUT, "they cannot be read", advice);
-        return;
+    let found = match keyring.list().await {
+        Ok(found) => found,
+        Err(error) => return report.unreadable("the keys", &error),
     };
     if found.is_empty() {
         report.add(Level::Note, ABOUT, "there are none yet", "nothing: the first start makes them");
@@ -329,10 +339,7 @@ async fn seal(report: &mut Report, db: &Db) {
             report.add(Level::Note, ABOUT, message, advice);
         }
         Ok(_) => report.ok(ABOUT, "it is sealed"),
-        Err(_unreadable) => {
-            let advice = "look at the log of the database server";
-            report.add(Level::Problem, "database", "the audit log cannot be read", advice);
-        }
+        Err(error) => report.unreadable("the audit log", &error),
     }
 }
 
@@ -341,11 +348,7 @@ async fn clock(report: &mut Report, db: &Db) {
     let now = Clock::system().now();
     let ahead = match audit::newest(db.reader()).await {
         Ok(newest) => newest.map_or(0, |newest| (newest - now).num_seconds()),
-        Err(_unreadable) => {
-            let advice = "look at the log of the database server";
-            report.add(Level::Problem, "database", "the audit log cannot be read", advice);
-            return;
-        }
+        Err(error) => return report.unreadable("the audit log", &error),
     };
     if ahead > CLOCK_SECONDS_MAX {
         let message = format!(

@@ -36,9 +36,6 @@ pub(super) async fn stuck(report: &mut Report, db: &Db) {
             let advice = "`portcullis mail list` shows why; then `portcullis mail retry`";
             report.add(Level::Warning, ABOUT, message, advice);
         }
-        Err(_unreadable) => {
-            let advice = "look at the log of the database server";
-            report.add(Level::Problem, "database", "the outbox cannot be read", advice);
-        }
+        Err(error) => report.unreadable("the outbox", &error),
     }
 }

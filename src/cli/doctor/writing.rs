@@ -1,9 +1,11 @@
 //! Whether the database takes all that a server writes.
 
+use sea_orm::DbErr;
 use secrecy::ExposeSecret;
 
 use super::{Level, Report};
 use crate::config::Config;
+use crate::platform::causes::causes;
 use crate::platform::clock::Clock;
 use crate::platform::db::{Db, Unwritable, sqlite_file};
 use crate::platform::instances;
@@ -11,23 +13,37 @@ use crate::platform::instances;
 const ABOUT: &str = "database";
 
 pub(super) async fn check(report: &mut Report, config: &Config, db: &Db, has_tables: bool) {
-    if let Ok(Err(unfit)) = db.encoding().await {
-        let message =
-            format!("its character set is {}, which does not hold every text", unfit.name);
-        report.add(Level::Problem, ABOUT, message, unfit.remedy);
+    match db.encoding().await {
+        Ok(Ok(())) => {}
+        Ok(Err(unfit)) => {
+            let message =
+                format!("its character set is {}, which does not hold every text", unfit.name);
+            report.add(Level::Problem, ABOUT, message, unfit.remedy);
+        }
+        Err(error) => report.unreadable("its character set", &error),
     }
-    let refused = match sqlite_file(config.database_url.expose_secret()) {
-        Some(file) => Unwritable::of_path(&file),
-        None if has_tables => match instances::try_write(db, Clock::system().now()).await {
-            Ok(()) => None,
-            Err(error) => Some(db.explain(&error).await.unwrap_or(Unwritable::Stuck)),
-        },
-        None => db.unwritable().await.unwrap_or_default(),
-    };
-    match refused {
-        None => report.ok(ABOUT, "it takes writes"),
-        Some(refused) => {
+    match tried(config, db, has_tables).await {
+        Ok(None) => report.ok(ABOUT, "it takes writes"),
+        Ok(Some(refused)) => {
             report.add(Level::Problem, ABOUT, refused.to_string(), refused.advice());
         }
+        Err(error) => {
+            let message = format!("{}: {}", Unwritable::Stuck, causes(&error));
+            report.add(Level::Problem, ABOUT, message, Unwritable::Stuck.advice());
+        }
+    }
+}
+
+/// Why the database takes no writes, if so.
+async fn tried(config: &Config, db: &Db, has_tables: bool) -> Result<Option<Unwritable>, DbErr> {
+    if let Some(file) = sqlite_file(config.database_url.expose_secret()) {
+        return Ok(Unwritable::of_path(&file));
+    }
+    if !has_tables {
+        return db.unwritable().await;
+    }
+    match instances::try_write(db, Clock::system().now()).await {
+        Ok(()) => Ok(None),
+        Err(error) => db.explain(&error).await.map(Some).ok_or(error),
     }
 }

@@ -33,6 +33,7 @@ use self::store::{Link, Sealable};
 pub(crate) use self::verification::{Noted, VerifyError};
 use super::{Actor, Detail, Event, Kind};
 use crate::platform::access::Client;
+use crate::platform::causes::causes;
 use crate::platform::clock::Clock;
 use crate::platform::db::Db;
 use crate::platform::id::{AuditEventId, uuid_v7};
@@ -226,7 +227,7 @@ impl Chain {
             }
             Err(broken) => {
                 if !noticed.is_broken {
-                    tracing::error!(error = %broken, "the audit log was changed; it is sealed on");
+                    tracing::error!(error = %causes(broken), "the audit log was changed; it is sealed on");
                 }
                 noticed.is_broken = true;
             }

@@ -11,6 +11,7 @@ use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::platform::access::{Client, User, Viewer};
+use crate::platform::causes::causes;
 use crate::platform::id::{SessionId, UserId};
 use crate::platform::limits::{Admission, By, Counts, Limit, Limited, Subject};
 use crate::platform::mail::{self, Letter};
@@ -171,7 +172,7 @@ impl Login {
                 None => login.db.retry(|| login.count_one_failure(&client, &user)).await,
             };
             if let Err(error) = outcome {
-                tracing::error!(error = %error, user.id = %user.id, "a failed sign-in was not counted");
+                tracing::error!(error = %causes(&error), user.id = %user.id, "a failed sign-in was not counted");
             }
         });
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use sea_orm::{
     SqlxSqliteConnector,
 };
 
-use super::failure::{lost_a_race, refusal};
+use super::failure::{self, lost_a_race, refusal};
 use super::inspect::sqlite_options;
 use crate::platform::private;
 
@@ -174,12 +174,15 @@ async fn has_ended(writer: &mut sqlite::SqliteConnection) -> Result<bool, sqlx::
 /// its power or something between has forgotten it, would keep its place in the pool for as long
 /// as the system tries to reach the other end, which is a quarter of an hour. What can still
 /// happen is that it goes silent while sqlx asks once more, right after us: that cannot be
-/// switched off, and such a place is lost for that quarter of an hour.
+/// switched off, and such a place is lost for that quarter of an hour. sqlx logs the error.
 async fn answers_within(
     limit: Duration,
     answer: impl Future<Output = Result<bool, sqlx::Error>>,
 ) -> Result<bool, sqlx::Error> {
-    tokio::time::timeout(limit, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    match tokio::time::timeout(limit, answer).await {
+        Ok(answer) => answer.map_err(failure::spoken),
+        Err(_elapsed) => Err(io::Error::from(ErrorKind::TimedOut).into()),
+    }
 }
 
 /// Whether a connection answers and may write, or is new.

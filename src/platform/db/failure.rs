@@ -1,5 +1,8 @@
 //! What a database's failures mean: who was first, who should try again, who should wait.
 
+use std::error::Error;
+use std::io;
+
 use sea_orm::sqlx;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::mysql::MySqlDatabaseError;
@@ -87,11 +90,39 @@ pub(super) fn refusal(error: &DbErr) -> Option<Refusal> {
     }
 }
 
-/// What the database itself says of its failure. sqlx adds the line of PostgreSQL's own source.
+/// What the database itself says of its failure, without the words of those it came through. sqlx adds the
+/// line of PostgreSQL's own source, which looks like one of the statement.
 pub(crate) fn message(error: &DbErr) -> String {
-    match sqlx_error(error) {
-        Some(sqlx::Error::Database(cause)) => cause.message().to_owned(),
-        _ => error.to_string(),
+    told_by_database(error).map_or_else(|| error.to_string(), |(_at_length, message)| message)
+}
+
+/// What SeaORM puts before an error, also where it is not itself one of the causes.
+pub(crate) const WRAPPINGS: [&str; 4] =
+    ["Connection Error: ", "Execution Error: ", "Query Error: ", ""];
+
+/// If an error is one of a database: as what it is shown, and what the database itself has said.
+pub(crate) fn told_by_database(error: &(dyn Error + 'static)) -> Option<(String, String)> {
+    let cause = match error.downcast_ref::<DbErr>() {
+        Some(DbErr::Conn(cause) | DbErr::Exec(cause) | DbErr::Query(cause)) => Some(cause),
+        Some(_) | None => error.downcast_ref::<RuntimeErr>(),
+    };
+    let cause = match cause {
+        Some(RuntimeErr::SqlxError(cause)) => Some(cause.as_ref()),
+        Some(RuntimeErr::Internal(why)) => return Some((error.to_string(), why.clone())),
+        None => error.downcast_ref::<sqlx::Error>(),
+    };
+    let message = match cause? {
+        sqlx::Error::Database(cause) => cause.message().to_owned(),
+        _ => return None,
+    };
+    Some((error.to_string(), message))
+}
+
+/// An error for those who show it in the words of sqlx: with nothing in it than what the database has said.
+pub(super) fn spoken(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Database(cause) => io::Error::other(cause.message().to_owned()).into(),
+        other => other,
     }
 }
 
@@ -141,7 +172,6 @@ fn sqlx_error(error: &DbErr) -> Option<&sqlx::Error> {
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
-    use std::error::Error;
 
     use sea_orm::sqlx::error::ErrorKind;
 

@@ -12,6 +12,8 @@ use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::platform::causes::causes;
+
 const NAME: &str = env!("CARGO_PKG_NAME");
 
 /// What sends the traces. Dropped, it sends what is left.
@@ -20,7 +22,7 @@ pub(super) struct Traces(SdkTracerProvider);
 impl Drop for Traces {
     fn drop(&mut self) {
         if let Err(error) = self.0.shutdown() {
-            tracing::warn!(%error, "the last traces were not sent");
+            tracing::warn!(error = %causes(&error), "the last traces were not sent");
         }
     }
 }

@@ -1,9 +1,13 @@
 //! A Redis of a test's own, to be killed and started again.
 
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use super::servers::free_port;
 use super::skip;
+
+/// A Redis that does not listen after this long will not.
+const START_MAX: Duration = Duration::from_secs(20);
 
 /// A private Redis that keeps nothing.
 pub(crate) struct RedisServer {
@@ -56,8 +60,10 @@ impl RedisServer {
 
     /// Waits until it takes connections.
     pub(crate) async fn until_it_listens(&self) {
+        let began = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            assert!(began.elapsed() < START_MAX, "Redis does not listen on {}", self.port);
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 }

@@ -124,6 +124,15 @@ impl DatabaseServer {
         db.close().await.unwrap();
     }
 
+    /// Has a PostgreSQL ask `user` for a password, as it does not of anybody else.
+    pub(crate) async fn ask_password_of(&self, user: &str) {
+        let rules = self.data.join("pg_hba.conf");
+        let others = std::fs::read_to_string(&rules).unwrap();
+        let rule = format!("host all {user} 127.0.0.1/32 scram-sha-256\n");
+        std::fs::write(&rules, rule + &others).unwrap();
+        self.run("SELECT pg_reload_conf()").await;
+    }
+
     /// Starts a PostgreSQL again as a standby, as after a failover.
     pub(crate) async fn demote(&mut self) {
         self.stop();

@@ -1,11 +1,15 @@
 //! A server whose certificate nobody vouches for.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::servers::free_port;
 use super::skip;
+
+/// A server that does not listen after this long will not.
+const START_MAX: Duration = Duration::from_secs(20);
 
 /// Speaks TLS, with a certificate that it has signed itself. Ends when it is dropped.
 pub(crate) struct UntrustedServer {
@@ -39,7 +43,7 @@ impl UntrustedServer {
             skip("there is no openssl");
             return None;
         }
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let process = Command::new("openssl")
             .args(["s_server", "-quiet", "-accept", &format!("127.0.0.1:{port}"), "-key"])
             .arg(&key)
@@ -50,7 +54,9 @@ impl UntrustedServer {
             .spawn()
             .unwrap();
         let server = Self { port, process, _folder: folder };
+        let began = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < START_MAX, "openssl does not listen on {port}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Some(server)
