@@ -16,6 +16,7 @@ use sea_orm::DbErr;
 use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
+use crate::platform::causes::causes;
 use crate::platform::db::{Unwritable, message};
 use crate::platform::instances;
 use crate::platform::jwt::LEEWAY_SECONDS;
@@ -47,8 +48,23 @@ enum Unready {
         "the database's schema is not the one this program was written for: run the version that fits"
     )]
     Schema,
-    #[error("{why}: {advice}", why = .0, advice = .0.advice())]
-    Unwritable(Unwritable),
+    #[error("{why}{}: {advice}", told(.cause.as_deref()), advice = .why.advice())]
+    Unwritable { why: Unwritable, cause: Option<String> },
+}
+
+impl Unready {
+    /// Whether the log says the same of both.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            // One trouble may follow the other: a server that is gone, and then does not let anybody in.
+            (Self::Database(one), Self::Database(other)) => message(one) == message(other),
+            _ => discriminant(self) == discriminant(other),
+        }
+    }
+}
+
+fn told(cause: Option<&str>) -> String {
+    cause.map_or_else(String::new, |cause| format!(" ({cause})"))
 }
 
 /// What is known of whether the database takes writes. Who only asks does not wait for who tries.
@@ -58,11 +74,13 @@ pub(super) struct Writing {
     tried: Mutex<Tried>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Tried {
     at: Option<Instant>,
     failures: u32,
     refused: Option<Unwritable>,
+    /// What the database said last, where that is all there is to know.
+    cause: Option<String>,
 }
 
 impl Writing {
@@ -85,8 +103,9 @@ impl Tried {
         self.failures = 0;
     }
 
-    fn fail(&mut self, refused: Option<Unwritable>) {
+    fn fail(&mut self, refused: Option<Unwritable>, cause: String) {
         self.failures = self.failures.saturating_add(1);
+        self.cause = Some(cause);
         let is_stuck = self.failures >= FAILURES_MAX;
         self.refused = refused.or(self.refused).or(is_stuck.then_some(Unwritable::Stuck));
     }
@@ -132,8 +151,9 @@ impl App {
     }
 
     fn takes_writes(&self) -> Result<(), Unready> {
-        let refused = self.writing.tried().refused;
-        refused.map_or(Ok(()), |refused| Err(Unready::Unwritable(refused)))
+        let Tried { refused, cause, .. } = self.writing.tried().clone();
+        let cause = cause.filter(|_| refused == Some(Unwritable::Stuck));
+        refused.map_or(Ok(()), |why| Err(Unready::Unwritable { why, cause }))
     }
 
     /// Fails with the reason, and what to do, when the database takes no writes.
@@ -155,13 +175,13 @@ impl App {
         };
         let failed = match timeout(PROBE_MAX, written).await {
             Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(self.db.explain(&error).await.or(file)),
-            Err(_elapsed) => Some(None),
+            Ok(Err(error)) => Some((self.db.explain(&error).await.or(file), causes(&error))),
+            Err(_elapsed) => Some((None, Unready::Silent.to_string())),
         };
         let mut tried = self.writing.tried();
         match failed {
             None => tried.succeed(),
-            Some(refused) => tried.fail(refused),
+            Some((refused, cause)) => tried.fail(refused, cause),
         }
         tried.at = Some(Instant::now());
     }
@@ -169,7 +189,7 @@ impl App {
     /// Takes note of a write that has failed elsewhere.
     pub(super) async fn note_unwritten(&self, error: &DbErr) {
         let refused = self.db.explain(error).await;
-        self.writing.tried().fail(refused);
+        self.writing.tried().fail(refused, causes(error));
     }
 
     /// Tries to write, and logs once that this instance is not ready, with the reason, and once that
@@ -191,10 +211,7 @@ impl App {
                 // Who has told it to stop knows that.
                 Err(Unready::Stopping) => {}
                 Err(unready) => {
-                    let is_told = told
-                        .as_ref()
-                        .is_some_and(|told| discriminant(told) == discriminant(&unready));
-                    if !is_told {
+                    if !told.as_ref().is_some_and(|told| told.is_like(&unready)) {
                         tracing::error!("this instance is not ready: {unready}");
                     }
                     told = Some(unready);

@@ -5,8 +5,8 @@
 mod connect;
 mod failure;
 mod inspect;
+mod pooled;
 mod quick;
-mod refusal;
 mod typed;
 mod writing;
 
@@ -25,6 +25,7 @@ pub(crate) use self::failure::{
     DbFailure, WRAPPINGS, is_unavailable, is_unique_violation, message, told_by_database,
 };
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
+use self::pooled::{Holds, Pooled};
 use self::quick::Quick;
 pub(crate) use self::quick::{Columns, FromColumns, read_by_fields};
 use self::typed::Typed;
@@ -74,7 +75,7 @@ struct File {
 }
 
 impl Db {
-    fn new(reader: DatabaseConnection, writer: DatabaseConnection, file: Option<File>) -> Self {
+    fn new(reader: Pooled, writer: Pooled, file: Option<File>) -> Self {
         Self(Arc::new(Pools { reader: Typed(reader), writer: Typed(writer), file }))
     }
 
@@ -89,7 +90,8 @@ impl Db {
             writer.set_metric_callback(measured);
             let file =
                 sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
-            return Ok(Self::new(reader, writer, file));
+            let pools = (Pooled::new(reader, Holds::Many), Pooled::new(writer, Holds::Writer));
+            return Ok(Self::new(pools.0, pools.1, file));
         }
         let opened = if url.starts_with("postgres") {
             connect::postgres(url, connections_max).await
@@ -98,9 +100,10 @@ impl Db {
         };
         let mut pool = match opened {
             Ok(pool) => pool,
-            Err(error) => return Err(refusal::explained(url, error).await),
+            Err(error) => return Err(Box::pin(pooled::reason_at_start(url, error)).await),
         };
         pool.set_metric_callback(measured);
+        let pool = Pooled::new(pool, Holds::Many);
         Ok(Self::new(pool.clone(), pool, None))
     }
 
@@ -110,7 +113,7 @@ impl Db {
         if !url.starts_with("sqlite:") {
             return Self::connect(url, CONNECTIONS_MAX).await;
         }
-        let reader = connect::sqlite_to_look(url).await?;
+        let reader = Pooled::new(connect::sqlite_to_look(url).await?, Holds::Many);
         Ok(Self::new(reader.clone(), reader, None))
     }
 
@@ -142,12 +145,24 @@ impl Db {
 
     /// Applies the migrations that are pending.
     pub(crate) async fn migrate_up(&self) -> Result<(), migration::Error> {
-        migration::up(&self.0.writer.0, None).await
+        self.explain_migration(migration::up(&self.0.writer.0.pool, None).await).await
     }
 
     /// Takes back the last migrations.
     pub(crate) async fn migrate_down(&self, steps: u32) -> Result<(), migration::Error> {
-        migration::down(&self.0.writer.0, steps).await
+        self.explain_migration(migration::down(&self.0.writer.0.pool, steps).await).await
+    }
+
+    async fn explain_migration(
+        &self,
+        outcome: Result<(), migration::Error>,
+    ) -> Result<(), migration::Error> {
+        match outcome {
+            Err(migration::Error::Db(error)) => {
+                Ok(self.0.writer.0.explained(std::future::ready(Err(error))).await?)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Begins a transaction that will write: READ COMMITTED, and on SQLite `BEGIN IMMEDIATE`, so
@@ -165,7 +180,8 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        self.0.writer.0.begin_with_options(options).await.map(Typed)
+        let writer = &self.0.writer.0;
+        writer.explained(writer.pool.begin_with_options(options)).await.map(Typed)
     }
 
     /// Begins a transaction that only reads, and to which nothing changes meanwhile.
@@ -179,7 +195,8 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        self.0.reader.0.begin_with_options(options).await.map(Typed)
+        let reader = &self.0.reader.0;
+        reader.explained(reader.pool.begin_with_options(options)).await.map(Typed)
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of
@@ -208,14 +225,14 @@ impl Db {
                     let pool = of.get_sqlite_connection_pool();
                     Pool::new(name, pool.size(), pool.num_idle())
                 };
-                vec![pool("reader", &self.0.reader.0), pool("writer", &self.0.writer.0)]
+                vec![pool("reader", &self.0.reader.0.pool), pool("writer", &self.0.writer.0.pool)]
             }
             DbBackend::MySql => {
-                let pool = self.0.reader.0.get_mysql_connection_pool();
+                let pool = self.0.reader.0.pool.get_mysql_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
             _ => {
-                let pool = self.0.reader.0.get_postgres_connection_pool();
+                let pool = self.0.reader.0.pool.get_postgres_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
         }
@@ -236,7 +253,8 @@ impl Db {
 
     /// Whether the database answers at all.
     pub(crate) async fn ping(&self) -> Result<(), DbErr> {
-        self.0.reader.0.ping().await
+        let reader = &self.0.reader.0;
+        reader.explained(reader.pool.ping()).await
     }
 
     /// Has all connections to a SQLite file opened again, each before it is used the next time.
@@ -252,7 +270,7 @@ impl Db {
         if let Some(file) = &self.0.file {
             file.quick.close();
         }
-        self.0.reader.0.clone().close().await?;
-        self.0.writer.0.clone().close().await
+        self.0.reader.0.pool.clone().close().await?;
+        self.0.writer.0.pool.clone().close().await
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use async_graphql::futures_util::future::join_all;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -220,6 +221,10 @@ impl Scene {
         Server::start_with(&self.url, self.app.database.folder.path(), flags, &[])
     }
 
+    async fn connection(&self) -> DatabaseConnection {
+        Database::connect(&self.url).await.unwrap()
+    }
+
     async fn refuses(&self, cause: &str) {
         assert_refused(&self.app, &format!("--database-url={}", self.url), cause).await;
     }
@@ -248,6 +253,51 @@ async fn assert_cause(instance: &Server, cause: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_connections_for_a_role_are_told_while_running_and_at_the_start() {
+    let Some(scene) = Scene::set(Kind::Postgres).await else { return };
+    let instance = scene.serve(&[]);
+    instance.register("alice").await;
+    scene.database.run("ALTER ROLE app CONNECTION LIMIT 1").await;
+    // With one connection for it alone a start may go far.
+    drop(instance);
+    scene.cut_off().await;
+    let listen = ["serve", "--listen=127.0.0.1:0", "--env=development"];
+    let url = format!("--database-url={}", scene.url);
+    let held = scene.connection().await;
+    held.execute_unprepared("SET application_name = 'held'").await.unwrap();
+    let told = scene.app.cli(&[&listen[..], &[url.as_str()]].concat()).await;
+    let cause = "too many connections for role \"app\"";
+    assert!(told.complaint().contains(cause), "{told:?}");
+    assert_well_told(&[told.stderr]);
+
+    scene.database.run("ALTER ROLE app CONNECTION LIMIT -1").await;
+    let instance = scene.serve(&[]);
+    scene.database.run("ALTER ROLE app CONNECTION LIMIT 1").await;
+    scene.cut_off().await;
+    assert_cause(&instance, cause).await;
+    scene.database.run("ALTER ROLE app CONNECTION LIMIT -1").await;
+    instance.until_ready_is(200, 15 * SECOND).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_lets_one_connection_in_is_told_when_a_start_needs_another() {
+    let Some(scene) = Scene::set(Kind::Postgres).await else { return };
+    drop(scene.serve(&[]));
+    scene.cut_off().await;
+    scene.database.run("ALTER ROLE app CONNECTION LIMIT 1").await;
+    let start = tokio::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["serve", "--listen=127.0.0.1:0", "--env=development"])
+        .arg(format!("--database-url={}", scene.url))
+        .current_dir(scene.app.database.folder.path())
+        .kill_on_drop(true)
+        .output();
+    let told = tokio::time::timeout(30 * SECOND, start).await.unwrap().unwrap();
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert!(told.contains("too many connections for role \"app\""), "{told}");
+    assert_well_told(&[told]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_that_postgresql_no_longer_takes_is_told() {
     let Some(scene) = Scene::set(Kind::Postgres).await else { return };
     let instance = scene.serve(&[]);
@@ -271,6 +321,55 @@ async fn a_password_that_mariadb_no_longer_takes_is_told() {
     let cause = "Access denied for user 'app'@'127.0.0.1'";
     assert_cause(&instance, cause).await;
     scene.refuses(cause).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_server_that_is_gone_is_told() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let Some(mut scene) = Scene::set(kind).await else { return };
+        let instance = scene.serve(&[]);
+        scene.database.kill();
+        assert_cause(&instance, "Connection refused").await;
+        scene.refuses("Connection refused").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn connections_that_are_all_in_use_are_told() {
+    for kind in [Kind::Postgres, Kind::MariaDb] {
+        let Some(scene) = Scene::set(kind).await else { return };
+        let instance = scene.serve(&["--database-connections=2"]);
+        let held = scene.connection().await;
+        let lock = match kind {
+            Kind::Postgres => "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE",
+            Kind::MariaDb => "LOCK TABLES users WRITE",
+        };
+        held.execute_unprepared(lock).await.unwrap();
+        let names = (0..12).map(|number| format!("user{number}"));
+        let calls = join_all(names.map(async |name| instance.register(&name).await)).await;
+        assert!(calls.iter().any(|answer| code(answer) == "SERVICE_UNAVAILABLE"), "{calls:?}");
+        let cause = "all 2 connections of DATABASE_CONNECTIONS are in use";
+        let told = instance.logged(cause);
+        assert!(!told.is_empty(), "{:#?}", instance.logged(""));
+        assert_well_told(&instance.logged(""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sqlite_file_that_another_process_locks_is_told() {
+    if named_server().is_some() {
+        eprintln!("skipped: this database is no file");
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let instance = Server::start(&database);
+    let held = database.connection().await;
+    held.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    let names = (0..4).map(|number| format!("user{number}"));
+    let calls = join_all(names.map(async |name| instance.register(&name).await)).await;
+    assert!(calls.iter().all(|answer| code(answer) == "SERVICE_UNAVAILABLE"), "{calls:?}");
+    assert!(!instance.logged("the connection that writes is in use").is_empty());
+    assert_well_told(&instance.logged(""));
 }
 
 #[tokio::test]

@@ -262,7 +262,7 @@ pub(super) async fn mysql(url: &str, connections_max: u32) -> Result<DatabaseCon
 
 /// READ COMMITTED, so that a transaction sees what was committed while it waited for a lock and
 /// locks no gaps; values that do not fit are refused instead of cut; no statement runs for ever.
-async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(), sqlx::Error> {
     let version = connection.fetch_one("SELECT VERSION()").await?;
     // MariaDB counts seconds and stops any statement, MySQL milliseconds and stops queries only.
     let timeout = if version.try_get::<String, _>(0)?.contains("MariaDB") {

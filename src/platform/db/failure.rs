@@ -126,6 +126,12 @@ pub(super) fn spoken(error: sqlx::Error) -> sqlx::Error {
     }
 }
 
+/// Whether nobody was given a connection, for which there may be many causes.
+pub(super) fn is_pool_timeout(error: &DbErr) -> bool {
+    matches!(error, DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+        || matches!(sqlx_error(error), Some(sqlx::Error::PoolTimedOut))
+}
+
 /// Deadlocks, serialization failures and lock timeouts, by the codes of each database.
 pub(super) fn lost_a_race(error: &DbErr) -> bool {
     let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return false };

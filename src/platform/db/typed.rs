@@ -2,17 +2,19 @@
 //!
 //! sqlx sends a `DateTime<Utc>` to MySQL and MariaDB as a `TIMESTAMP`, which ends in 2038 and begins in 1970,
 //! although the columns are `DATETIME(6)`. [`Db`](super::Db) hands out nothing else than these connections, so no
-//! statement can bind a time in the other way. They hand on the futures of SeaORM as they are: it costs nothing.
+//! statement can bind a time in the other way. They hand on the futures as they are: it costs nothing.
 
 use std::pin::Pin;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
-    QueryResult, Statement, Value,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    Value,
 };
 
+use super::pooled::Pooled;
+
 /// A pool of connections.
-pub(crate) type Connection = Typed<DatabaseConnection>;
+pub(crate) type Connection = Typed<Pooled>;
 /// A transaction.
 pub(crate) type Transaction = Typed<DatabaseTransaction>;
 

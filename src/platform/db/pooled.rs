@@ -1,0 +1,267 @@
+//! A pool that says why it has no connection to give.
+//!
+//! A pool tries again while a server refuses for what may pass, as for too many connections, and says only
+//! that its time was over; a single connection is told why. So one is opened beside the pool, after the wait
+//! was in vain: one at a time, and not more often than every few seconds, since under overload everybody waits
+//! in vain, and what overloads a server are connections.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sea_orm::sqlx::{self, Connection as _, MySqlConnection, PgConnection};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
+    Statement,
+};
+use tokio::sync::Mutex;
+
+use super::connect::set_up_mysql;
+use super::failure::is_pool_timeout;
+
+/// How long a server has to say it to somebody who has waited for the pool: those who ask whether the
+/// database is there at all give up 4 s after they began, and the pool has had 3 s of them.
+const ASKED_MAX: Duration = Duration::from_millis(800);
+/// The same where nothing has begun yet.
+const ASKED_AT_START_MAX: Duration = Duration::from_secs(3);
+/// How long what was learned is told to others.
+const LEARNED_FOR: Duration = Duration::from_secs(3);
+
+/// Which connections a pool has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// As many as `DATABASE_CONNECTIONS` says.
+    Many,
+    /// The one that writes to a SQLite file.
+    Writer,
+}
+
+/// What SeaORM runs statements on, whose errors say more.
+#[derive(Clone, Debug)]
+pub(crate) struct Pooled {
+    pub(super) pool: DatabaseConnection,
+    holds: Holds,
+    learned: Arc<Mutex<Option<Learned>>>,
+}
+
+#[derive(Debug)]
+struct Learned {
+    at: Instant,
+    reason: RuntimeErr,
+}
+
+type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>>;
+
+impl Pooled {
+    pub(super) fn new(pool: DatabaseConnection, holds: Holds) -> Self {
+        Self { pool, holds, learned: Arc::default() }
+    }
+
+    /// What `work` has come to, with the reason if it was given no connection.
+    pub(super) async fn explained<T>(
+        &self,
+        work: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        match work.await {
+            Err(error) if is_pool_timeout(&error) => Err(self.reason(error).await),
+            outcome => outcome,
+        }
+    }
+
+    /// Why there was no connection.
+    pub(super) async fn reason(&self, error: DbErr) -> DbErr {
+        let pooled = self.clone();
+        // On its own, so that a caller who goes away does not have the next one ask at once again.
+        let reason = tokio::spawn(async move {
+            let mut learned = pooled.learned.lock().await;
+            if let Some(Learned { at, reason }) = &*learned
+                && at.elapsed() < LEARNED_FOR
+            {
+                return reason.clone();
+            }
+            let reason = pooled.ask().await;
+            *learned = Some(Learned { at: Instant::now(), reason: reason.clone() });
+            reason
+        });
+        // Which ends otherwise only with the process.
+        reason.await.map_or(error, DbErr::Conn)
+    }
+
+    async fn ask(&self) -> RuntimeErr {
+        let (refused, open, open_max) = match self.pool.get_database_backend() {
+            DbBackend::Sqlite => {
+                let pool = self.pool.get_sqlite_connection_pool();
+                // A file that cannot be opened is told at once.
+                (None, pool.size(), pool.options().get_max_connections())
+            }
+            DbBackend::MySql => {
+                let pool = self.pool.get_mysql_connection_pool();
+                let options = pool.connect_options();
+                let open = open_mysql(&options);
+                (refusal(open, ASKED_MAX).await, pool.size(), pool.options().get_max_connections())
+            }
+            _ => {
+                let pool = self.pool.get_postgres_connection_pool();
+                let options = pool.connect_options();
+                let open = PgConnection::connect_with(&options);
+                (refusal(open, ASKED_MAX).await, pool.size(), pool.options().get_max_connections())
+            }
+        };
+        match (refused, self.holds) {
+            (Some(refused), _) => refused,
+            (None, Holds::Writer) => internal(
+                "the connection that writes is in use: a transaction takes long, here or in another \
+                 process that has the file open",
+            ),
+            (None, Holds::Many) if open >= open_max => {
+                internal(format!("all {open_max} connections of DATABASE_CONNECTIONS are in use"))
+            }
+            (None, Holds::Many) => {
+                internal("the database did not let this server in for 3 s, and does now")
+            }
+        }
+    }
+}
+
+impl ConnectionTrait for Pooled {
+    fn get_database_backend(&self) -> DbBackend {
+        self.pool.get_database_backend()
+    }
+
+    fn execute_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, ExecResult>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        Box::pin(self.explained(self.pool.execute_raw(statement)))
+    }
+
+    fn execute_unprepared<'a, 's, 'f>(&'a self, sql: &'s str) -> Outcome<'f, ExecResult>
+    where
+        'a: 'f,
+        's: 'f,
+        Self: 'f,
+    {
+        Box::pin(self.explained(self.pool.execute_unprepared(sql)))
+    }
+
+    fn query_one_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, Option<QueryResult>>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        Box::pin(self.explained(self.pool.query_one_raw(statement)))
+    }
+
+    fn query_all_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, Vec<QueryResult>>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        Box::pin(self.explained(self.pool.query_all_raw(statement)))
+    }
+}
+
+/// The reason why no pool could be opened on the server at `url`.
+pub(super) async fn reason_at_start(url: &str, error: DbErr) -> DbErr {
+    if !is_pool_timeout(&error) {
+        return error;
+    }
+    let refused = if url.starts_with("postgres") {
+        refusal(PgConnection::connect(url), ASKED_AT_START_MAX).await
+    } else {
+        refusal(MySqlConnection::connect(url), ASKED_AT_START_MAX).await
+    };
+    refused.map_or(error, DbErr::Conn)
+}
+
+/// Why a server lets nobody in, if so.
+async fn refusal<C: sqlx::Connection>(
+    open: impl Future<Output = Result<C, sqlx::Error>>,
+    within: Duration,
+) -> Option<RuntimeErr> {
+    let opened = async { open.await?.close().await };
+    match tokio::time::timeout(within, opened).await {
+        Ok(Ok(())) => None,
+        Ok(Err(refused)) => Some(RuntimeErr::SqlxError(refused.into())),
+        Err(_elapsed) => Some(internal("the database server does not answer")),
+    }
+}
+
+/// As the pool opens one, which may be refused what it sets.
+async fn open_mysql(
+    options: &sqlx::mysql::MySqlConnectOptions,
+) -> Result<MySqlConnection, sqlx::Error> {
+    let mut connection = MySqlConnection::connect_with(options).await?;
+    set_up_mysql(&mut connection).await?;
+    Ok(connection)
+}
+
+fn internal(reason: impl Into<String>) -> RuntimeErr {
+    RuntimeErr::Internal(reason.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+    use sea_orm::{ConnAcquireErr, SqlxPostgresConnector};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::message;
+    use super::*;
+
+    /// A pool on a server that gives this answer to each who comes, and how many have come.
+    async fn over(answer: &'static [u8]) -> (Pooled, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let came = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&came);
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut socket, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _startup = socket.read(&mut [0; 1024]).await;
+                let _told = socket.write_all(answer).await;
+                open.push(socket);
+            }
+        });
+        let mode = sqlx::postgres::PgSslMode::Disable;
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let pool = PgPoolOptions::new().connect_lazy_with(options.username("app").ssl_mode(mode));
+        let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
+        (Pooled::new(pool, Holds::Many), came)
+    }
+
+    fn timed_out() -> DbErr {
+        DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)
+    }
+
+    #[tokio::test]
+    async fn however_many_wait_in_vain_one_connection_learns_why() {
+        let refusal = b"E\0\0\0\x32SFATAL\0VFATAL\0C53300\0Mtoo many connections!!\0\0";
+        let (pooled, came) = over(refusal).await;
+        // One of them goes away at once.
+        drop(tokio::time::timeout(Duration::from_millis(1), pooled.reason(timed_out())).await);
+        let mut waiting = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let pooled = pooled.clone();
+            waiting.spawn(async move { pooled.reason(timed_out()).await });
+        }
+        for reason in waiting.join_all().await {
+            assert_eq!(message(&reason), "too many connections!!");
+        }
+        assert_eq!(came.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_not_waited_for() {
+        let (pooled, _came) = over(b"").await;
+        let began = Instant::now();
+        let reason = pooled.reason(timed_out()).await;
+        assert_eq!(message(&reason), "the database server does not answer");
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    }
+}
