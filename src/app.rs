@@ -30,17 +30,17 @@ use crate::features::{links, organizations, tasks};
 use crate::graphql::document::{Documents, SharedTypes};
 use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Listing;
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, Unwritable};
-use crate::platform::instances::Instance;
-use crate::platform::jwt::Jwt;
-use crate::platform::keys::{Keys, Master, Sealed, rotation};
-use crate::platform::limits::Limits;
-use crate::platform::mail::Outbox;
-use crate::platform::passwords::hash::Hasher;
-use crate::platform::passwords::policy::Policy;
-use crate::platform::private;
-use crate::platform::secret::{base64url, sha256};
+use crate::infra::db::{Db, Unwritable};
+use crate::infra::instances::Instance;
+use crate::infra::jwt::Jwt;
+use crate::infra::keys::{Keys, Master, Sealed, rotation};
+use crate::infra::limits::Limits;
+use crate::infra::mail::Outbox;
+use crate::infra::passwords::hash::Hasher;
+use crate::infra::passwords::policy::Policy;
+use crate::infra::private;
+use crate::kernel::clock::Clock;
+use crate::kernel::secret::{base64url, sha256};
 use crate::schema::{self, Schema, ServedSdl};
 
 /// How long a database may take to answer a question that every instance asks all the time. One

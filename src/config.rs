@@ -16,23 +16,15 @@ use self::reader::Reader;
 pub use self::settings::Settings;
 use crate::features::accounts::Registration;
 use crate::features::sessions::Lifetimes;
-use crate::platform::jwt;
-use crate::platform::keys::Algorithm;
-use crate::platform::limits::Rates;
-use crate::platform::mail;
-use crate::platform::passwords::hash::Cost;
+use crate::infra::jwt;
+use crate::infra::keys::Algorithm;
+use crate::infra::limits::Rates;
+use crate::infra::mail;
+use crate::infra::passwords::hash::Cost;
+pub use crate::infra::telemetry::LogFormat;
 
 /// Shortest acceptable master secret, in bytes.
 pub(crate) const SECRET_LENGTH_MIN: usize = 32;
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line, for machines.
-    Json,
-}
 
 /// Whom introspection, and the schema in the definition language, tell what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

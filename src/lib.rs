@@ -2,7 +2,8 @@
 //!
 //! The map, in reading order: [`config`] reads the settings, [`app`] wires everything, `http`
 //! answers requests, `schema` puts the GraphQL schema together from `features`, one folder each.
-//! Below them stand two kits: `graphql` for resolvers and `platform` for rules. `entity` holds the
+//! Below them stand `graphql`, the kit for resolvers, `infra`, which rules run on, and `kernel`, which they are made
+//! of. `entity` holds the
 //! tables, and [`cli`] the verbs of the command line.
 
 pub mod app;
@@ -12,7 +13,8 @@ mod entity;
 mod features;
 mod graphql;
 pub mod http;
-mod platform;
+mod infra;
+mod kernel;
 pub mod schema;
 
-pub use platform::clock::Clock;
+pub use kernel::clock::Clock;

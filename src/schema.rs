@@ -14,7 +14,7 @@ use crate::features::{accounts, audit, login, organizations, recovery, sessions,
 use crate::graphql::document::SharedTypes;
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::rule::Rule;
-use crate::platform::limits::Rates;
+use crate::infra::limits::Rates;
 
 /// What can be read.
 #[derive(MergedObject, Default)]

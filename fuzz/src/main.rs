@@ -17,8 +17,8 @@ mod graphql {
     }
 }
 
-#[path = "../../src/platform"]
-mod platform {
+#[path = "../../src/infra"]
+mod infra {
     pub(crate) mod metrics {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Operation {
@@ -27,7 +27,10 @@ mod platform {
             None,
         }
     }
+}
 
+#[path = "../../src/kernel"]
+mod kernel {
     pub(crate) mod secret {
         /// Remembers nothing from one document to the next, so any digest does.
         pub(crate) fn sha256(_: &[u8]) -> [u8; 32] {

@@ -8,8 +8,8 @@ use super::{App, PROBE_MAX};
 use crate::features::audit::{self, Kind};
 use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
-use crate::platform::causes::causes;
-use crate::platform::keys::rotation;
+use crate::infra::causes::causes;
+use crate::infra::keys::rotation;
 
 /// What is told of a database whose answer was waited for in vain.
 const SILENT: &str = "the database does not answer in time";

@@ -16,10 +16,10 @@ use sea_orm::DbErr;
 use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
-use crate::platform::causes::causes;
-use crate::platform::db::{Unwritable, message};
-use crate::platform::instances;
-use crate::platform::jwt::LEEWAY_SECONDS;
+use crate::infra::causes::causes;
+use crate::infra::db::{Unwritable, message};
+use crate::infra::instances;
+use crate::infra::jwt::LEEWAY_SECONDS;
 
 /// How often writing is tried, and the reason logged when there is another.
 const TRIED_EVERY: Duration = Duration::from_secs(2);

@@ -10,10 +10,10 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::platform::db::sqlite_file;
-use crate::platform::keys::Master;
-use crate::platform::private;
-use crate::platform::secret::{CryptoError, base64url, random, sha256};
+use crate::infra::db::sqlite_file;
+use crate::infra::keys::Master;
+use crate::infra::private;
+use crate::kernel::secret::{CryptoError, base64url, random, sha256};
 
 /// A master secret, erased when it is dropped.
 type Secret = Zeroizing<Vec<u8>>;

@@ -16,8 +16,8 @@ use crate::features::accounts::{
     Accounts, By, CreateError, Filter, Listing, NewAccount, Order, OrderField, SetPasswordError,
     search_key,
 };
-use crate::platform::access::{Client, Language, Role, User};
-use crate::platform::clock::Clock;
+use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::clock::Clock;
 
 /// Of a file with a password; its first line counts.
 const PASSWORD_FILE_MAX: u64 = 64 * 1024;

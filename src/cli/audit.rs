@@ -9,7 +9,7 @@ use super::output::{self, line};
 use crate::app::App;
 use crate::config::Config;
 use crate::features::audit::{Head, Noted};
-use crate::platform::clock::Clock;
+use crate::kernel::clock::Clock;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::output::{self, line};
 use crate::config::{Config, Settings};
-use crate::platform::causes::causes;
+use crate::infra::causes::causes;
 
 #[derive(Args)]
 pub(super) struct Doctor {

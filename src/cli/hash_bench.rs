@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::{self, line};
 use crate::config::Config;
-use crate::platform::passwords::hash::{Cost, measure};
+use crate::infra::passwords::hash::{Cost, measure};
 
 /// Memory that is tried, in KiB: the three floors, and what larger machines can spare.
 const MEMORIES_KIB: [u32; 6] = [12_288, 19_456, 47_104, 65_536, 131_072, 262_144];

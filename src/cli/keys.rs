@@ -7,8 +7,8 @@ use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
 use crate::features::keyring::Keyring;
-use crate::platform::clock::Clock;
-use crate::platform::keys::rotation::{Described, KNOWN_HERE_SECONDS, Lead, RotationError};
+use crate::infra::keys::rotation::{Described, KNOWN_HERE_SECONDS, Lead, RotationError};
+use crate::kernel::clock::Clock;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {

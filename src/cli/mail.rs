@@ -9,9 +9,9 @@ use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
 use crate::features::undelivered;
-use crate::platform::clock::Clock;
-use crate::platform::id::MailId;
-use crate::platform::mail::Stuck;
+use crate::infra::mail::Stuck;
+use crate::kernel::clock::Clock;
+use crate::kernel::id::MailId;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {

@@ -5,7 +5,7 @@ use clap::Subcommand;
 use super::output;
 use crate::app;
 use crate::config::Config;
-use crate::platform::db::Db;
+use crate::infra::db::Db;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {

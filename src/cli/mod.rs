@@ -24,8 +24,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
 use crate::graphql::policy::Listing;
-use crate::platform::causes::causes;
-use crate::platform::telemetry;
+use crate::infra::causes::causes;
+use crate::infra::telemetry;
 use crate::schema;
 
 /// A self-hosted GraphQL auth server: the schema is the access policy.

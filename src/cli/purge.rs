@@ -3,7 +3,7 @@
 use super::output;
 use crate::app::App;
 use crate::config::Config;
-use crate::platform::clock::Clock;
+use crate::kernel::clock::Clock;
 
 /// Removes what has expired, as every server does once a minute: with several at once, and beside
 /// them, it is as safe as with one.

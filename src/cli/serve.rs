@@ -9,8 +9,8 @@ use super::output;
 use crate::app::{self, App};
 use crate::config::{Config, Warning};
 use crate::http;
-use crate::platform::clock::Clock;
-use crate::platform::metrics::{self, Exporter};
+use crate::infra::metrics::{self, Exporter};
+use crate::kernel::clock::Clock;
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let is_first_start = config.is_development() && is_empty(&config).await?;

@@ -12,12 +12,13 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 use url::Url;
 
-use super::{Config, Environment, Hsts, Introspection, LogFormat, Settings, Warning};
+use super::{Config, Environment, Hsts, Introspection, Settings, Warning};
 use crate::features::sessions::Lifetimes;
-use crate::platform::jwt;
-use crate::platform::keys::Algorithm;
-use crate::platform::limits::Rates;
-use crate::platform::passwords::hash::Cost;
+use crate::infra::jwt;
+use crate::infra::keys::Algorithm;
+use crate::infra::limits::Rates;
+use crate::infra::passwords::hash::Cost;
+use crate::infra::telemetry::LogFormat;
 use crate::schema;
 
 /// Collects problems while it reads; what it returns for a bad setting is never used.

@@ -2,8 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::access::OrganizationRole;
-use crate::platform::id::{InvitationId, OrganizationId, UserId};
+use crate::kernel::access::OrganizationRole;
+use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

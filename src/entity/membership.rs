@@ -2,8 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::access::OrganizationRole;
-use crate::platform::id::{MembershipId, OrganizationId, UserId};
+use crate::kernel::access::OrganizationRole;
+use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

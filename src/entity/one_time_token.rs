@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::id::{LinkTokenId, UserId};
+use crate::kernel::id::{LinkTokenId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

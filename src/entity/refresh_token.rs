@@ -3,7 +3,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::id::{RefreshTokenId, SessionId};
+use crate::kernel::id::{RefreshTokenId, SessionId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -2,8 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::access::TokenMode;
-use crate::platform::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::access::TokenMode;
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::platform::access::{self, Grants, Language, Role};
-use crate::platform::db::read_by_fields;
-use crate::platform::id::UserId;
+use crate::kernel::access::{self, Grants, Language, Role};
+use crate::kernel::columns::read_by_fields;
+use crate::kernel::id::UserId;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

@@ -4,7 +4,7 @@
 //! which is bounded by what there is to be ended. While the schema is built, the limit is written beside the other rules of
 //! each field that counts ([`Policy`](super::policy::Policy)), and what is counted is read from there.
 
-use crate::platform::limits::{By, Counts, Limit};
+use crate::infra::limits::{By, Counts, Limit};
 
 /// What keeps one account from filling the database, and the audit log in particular.
 pub(crate) static BUDGET: [Limit; 1] = [Limit {

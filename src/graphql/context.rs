@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::cookie::{self, Cookie};
 use super::error::ApiError;
-use crate::platform::access::{Authentication, Client, TokenMode, Viewer};
+use crate::kernel::access::{Authentication, Client, TokenMode, Viewer};
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 

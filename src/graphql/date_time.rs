@@ -3,7 +3,7 @@
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::Utc;
 
-use crate::platform::rfc3339;
+use crate::kernel::rfc3339;
 
 /// A point in time, as clients give and get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::{Enum, TypeDirective, Value};
 
 use super::rule::Rule;
-use crate::platform::access;
-use crate::platform::limits::{By, Counts, Limit, Rates};
+use crate::infra::limits::{By, Counts, Limit, Rates};
+use crate::kernel::access;
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]

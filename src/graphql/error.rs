@@ -8,11 +8,11 @@ use async_graphql::{ErrorExtensionValues, Name, Value, indexmap::IndexMap};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
-use crate::platform::access::{Anonymity, Refusal, Refused};
-use crate::platform::db;
-use crate::platform::invalid::Problem;
-use crate::platform::limits::Limited;
-use crate::platform::passwords::hash::HashError;
+use crate::infra::db;
+use crate::infra::limits::Limited;
+use crate::infra::passwords::hash::HashError;
+use crate::kernel::access::{Anonymity, Refusal, Refused};
+use crate::kernel::invalid::Problem;
 
 /// What resolvers return.
 pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;

@@ -4,7 +4,7 @@
 use async_graphql::{Context, Guard, Result};
 
 use super::rule::{self, Rule};
-use crate::platform::access::{OrganizationRole, Permission, Role};
+use crate::kernel::access::{OrganizationRole, Permission, Role};
 
 /// Lets a field through for signed-in callers only.
 pub(crate) struct SignedIn;

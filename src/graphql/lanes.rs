@@ -32,8 +32,8 @@ use self::answers::{Answers, BEFORE_COSTLY, BEFORE_SHARED};
 pub(crate) use self::bodies::Bodies;
 use self::shared::{Room, Shared};
 pub(crate) use self::writers::{Turn, Writer, Writers};
-use crate::platform::metrics::{self, Lane};
-use crate::platform::threads::{Kind, NoThread, Party, Threads};
+use crate::infra::metrics::{self, Lane};
+use crate::infra::threads::{Kind, NoThread, Party, Threads};
 
 /// An operation that costs no more runs whatever else does: at most some 60 KB of an answer.
 const SMALL_MAX: u32 = 100;

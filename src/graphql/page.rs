@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{ApiError, Result};
-use crate::platform::page::{Page, Part};
-use crate::platform::secret::{base64url, from_base64url};
+use crate::kernel::page::{Page, Part};
+use crate::kernel::secret::{base64url, from_base64url};
 
 /// What a list gives when neither `first` nor `last` is asked for.
 pub(crate) const SIZE_DEFAULT: i32 = 20;

@@ -23,7 +23,7 @@ use super::directive::{auth, fresh, limit};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
 use super::rule::{Rule, admit_fresh};
-use crate::platform::limits::Rates;
+use crate::infra::limits::Rates;
 
 /// What introspection, or an export, shows of a schema.
 #[derive(Clone, Debug)]

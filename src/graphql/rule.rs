@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 
 use super::context::ContextExt;
 use super::error::{ApiError, Result};
-use crate::platform::access::{Authentication, OrganizationRole, Permission, Role, Viewer};
-use crate::platform::clock::Clock;
+use crate::kernel::access::{Authentication, OrganizationRole, Permission, Role, Viewer};
+use crate::kernel::clock::Clock;
 
 /// Who may resolve a field that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -20,7 +20,7 @@ use super::connections::{State, patience};
 use super::{refusal, refusal_with};
 use crate::graphql::error::{Code, RETRY_AFTER_SECONDS};
 use crate::graphql::lanes::Bodies;
-use crate::platform::metrics::{self, Cut};
+use crate::infra::metrics::{self, Cut};
 
 /// The most a request may hold (GQ-01), enforced while it streams in.
 const LENGTH_MAX: usize = 100 * 1024;

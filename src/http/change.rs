@@ -8,10 +8,10 @@ use crate::graphql::document::Scanned;
 use crate::graphql::error::ApiError;
 use crate::graphql::lanes::{Turn, Writer};
 use crate::graphql::policy::Policy;
-use crate::platform::access::{self, Authentication, Client, Refused};
-use crate::platform::limits::Subject;
-use crate::platform::metrics::Operation;
-use crate::platform::threads::NoThread;
+use crate::infra::limits::Subject;
+use crate::infra::metrics::Operation;
+use crate::infra::threads::NoThread;
+use crate::kernel::access::{self, Authentication, Client, Refused};
 
 /// Has a mutation counted under what its caller may change, and waits for its turn. Anything else passes.
 pub(super) async fn admit<'a>(

@@ -50,8 +50,8 @@ use self::table::{Admission, Client, Table};
 use super::body::{Arriving, SHORT};
 use super::framing::Ambiguous;
 use crate::graphql::lanes::Lanes;
-use crate::platform::causes::causes;
-use crate::platform::metrics;
+use crate::infra::causes::causes;
+use crate::infra::metrics;
 
 /// Connections at once. Each may hold a request's head and body.
 const CONNECTIONS_MAX: u32 = 2048;

@@ -17,8 +17,8 @@ use super::{failure, graphql, request};
 use crate::app::App;
 use crate::features::accounts::{Export, NoExport};
 use crate::graphql::error::ApiError;
-use crate::platform::access::{Anonymity, Client};
-use crate::platform::causes::causes;
+use crate::infra::causes::causes;
+use crate::kernel::access::{Anonymity, Client};
 
 /// When to ask again while another export is under way.
 const RETRY_AFTER_SECONDS: u32 = 10;

@@ -25,11 +25,11 @@ use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanne
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::lanes::Weight;
 use crate::graphql::loader::Loaders;
-use crate::platform::access::{self, Anonymity, Authentication, Client, Refused, network};
-use crate::platform::causes::causes;
-use crate::platform::metrics::Operation;
-use crate::platform::telemetry::STEP;
-use crate::platform::threads::{NoThread, Party};
+use crate::infra::causes::causes;
+use crate::infra::metrics::Operation;
+use crate::infra::telemetry::STEP;
+use crate::infra::threads::{NoThread, Party};
+use crate::kernel::access::{self, Anonymity, Authentication, Client, Refused, network};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use super::observe::Answered;
 use crate::app::App;
 use crate::graphql::error::Code;
-use crate::platform::metrics::Operation;
+use crate::infra::metrics::Operation;
 
 /// Depends on nothing: an outage elsewhere is no reason to restart this process.
 pub(super) async fn live() -> &'static str {

@@ -11,10 +11,10 @@ use axum::{Extension, Router};
 
 use super::{failure, request};
 use crate::app::App;
-use crate::platform::access::Client;
-use crate::platform::causes::causes;
-use crate::platform::mail::Page;
-use crate::platform::secret;
+use crate::infra::causes::causes;
+use crate::infra::mail::Page;
+use crate::kernel::access::Client;
+use crate::kernel::secret;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-opener-policy");

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use super::connections::{Connections, Limits};
 use crate::app::App;
 use crate::graphql::lanes::Lanes;
-use crate::platform::metrics::{self, Exporter};
+use crate::infra::metrics::{self, Exporter};
 
 /// Connections of scrapers at once.
 const CONNECTIONS_MAX: u32 = 16;

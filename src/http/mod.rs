@@ -41,7 +41,7 @@ pub(crate) use self::serve::serve;
 use crate::app::App;
 use crate::config::{Config, Introspection};
 use crate::graphql::error::Code;
-use crate::platform::metrics::Operation;
+use crate::infra::metrics::Operation;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::response::Response;
 
 use crate::graphql::error::Code;
-use crate::platform::metrics::{self, Operation};
+use crate::infra::metrics::{self, Operation};
 
 /// What was answered, as an extension of the response.
 #[derive(Clone, Copy, Debug)]

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use super::{refusal, refusal_with, well_known};
 use crate::config::Config;
 use crate::graphql::error::Code;
-use crate::platform::access::TokenMode;
+use crate::kernel::access::TokenMode;
 
 const TOKEN_MODE: HeaderName = HeaderName::from_static("portcullis-token-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");

@@ -20,9 +20,9 @@ use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
 use crate::config::{Config, Hsts};
 use crate::graphql::cookie::{self, Cookie};
-use crate::platform::access::{Client, Language, TokenMode};
-use crate::platform::clock::Clock;
-use crate::platform::id::uuid_v7;
+use crate::kernel::access::{Client, Language, TokenMode};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::uuid_v7;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What browsers may load and do for a response that is no page: nothing (HT-08).

@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use super::connections::{Connections, Limits};
 use super::{metrics, router};
 use crate::app::App;
-use crate::platform::metrics::Exporter;
+use crate::infra::metrics::Exporter;
 
 /// How long requests in flight may take to finish once the process is told to stop (RE-01).
 const DRAIN_MAX: Duration = Duration::from_secs(30);

@@ -13,8 +13,8 @@ use super::{graphql, request};
 use crate::app::App;
 use crate::graphql::error::ApiError;
 use crate::graphql::rule::Rule;
-use crate::platform::access::Client;
-use crate::platform::keys::rotation::CACHED_SECONDS;
+use crate::infra::keys::rotation::CACHED_SECONDS;
+use crate::kernel::access::Client;
 
 /// Where the public keys are.
 pub(super) const JWKS: &str = "/.well-known/jwks.json";

@@ -21,10 +21,10 @@ use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::SignedIn;
 use crate::graphql::loader::{RequestLoader, load_many};
 use crate::graphql::rule::Rule;
-use crate::platform::access::Viewer;
-use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::id;
+use crate::infra::db::Db;
+use crate::kernel::access::Viewer;
+use crate::kernel::clock::Clock;
+use crate::kernel::id;
 
 /// The most ids that one field takes.
 const IDS_MAX: usize = 100;

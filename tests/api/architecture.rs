@@ -44,8 +44,28 @@ fn sources() -> Vec<(String, String)> {
 #[test]
 fn the_kits_know_nothing_above_them() {
     for (name, text) in sources() {
-        let forbidden: &[&str] = if name.starts_with("platform/") {
-            &["async_graphql", "crate::features", "crate::graphql", "crate::http", "crate::app"]
+        let forbidden: &[&str] = if name.starts_with("kernel/") {
+            &[
+                "async_graphql",
+                "axum",
+                "sqlx",
+                "crate::infra",
+                "crate::entity",
+                "crate::features",
+                "crate::graphql",
+                "crate::http",
+                "crate::app",
+                "crate::config",
+            ]
+        } else if name.starts_with("infra/") {
+            &[
+                "async_graphql",
+                "crate::features",
+                "crate::graphql",
+                "crate::http",
+                "crate::app",
+                "crate::config",
+            ]
         } else if name.starts_with("graphql/") {
             &["crate::features", "crate::entity", "crate::http", "crate::app"]
         } else if name.starts_with("features/") {
@@ -84,11 +104,11 @@ fn entities_are_seen_by_stores_only() {
     }
 }
 
-/// Those of `platform/db` bind times as what their columns are.
+/// Those of `infra/db` bind times as what their columns are.
 #[test]
 fn statements_run_on_the_connections_of_the_kit_only() {
     for (name, text) in sources() {
-        if name.starts_with("platform/db") {
+        if name.starts_with("infra/db") {
             continue;
         }
         for word in ["DatabaseConnection", "DatabaseTransaction"] {

@@ -14,13 +14,13 @@ use crate::cli::output::time;
 use crate::config::{Config, Introspection, Warning};
 use crate::features::audit;
 use crate::features::keyring::Keyring;
-use crate::platform::causes::causes;
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, sqlite_file};
-use crate::platform::instances;
-use crate::platform::keys::rotation::{Described, State};
-use crate::platform::keys::{Algorithm, Sealed};
-use crate::platform::secret::random;
+use crate::infra::causes::causes;
+use crate::infra::db::{Db, sqlite_file};
+use crate::infra::instances;
+use crate::infra::keys::rotation::{Described, State};
+use crate::infra::keys::{Algorithm, Sealed};
+use crate::kernel::clock::Clock;
+use crate::kernel::secret::random;
 
 /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
 const PASSWORD_LENGTH_ADVISED: usize = 15;

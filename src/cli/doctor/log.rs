@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Level, Report};
 use crate::features::audit::Chain;
 use crate::features::keyring::Keyring;
-use crate::platform::keys::Sealed;
-use crate::platform::keys::rotation::Described;
+use crate::infra::keys::Sealed;
+use crate::infra::keys::rotation::Described;
 
 pub(super) async fn check(report: &mut Report, keyring: &Keyring, keys: &[Described]) {
     // A secret that opens no key has signed nothing either, and that is told already.

@@ -2,8 +2,8 @@
 
 use super::{Level, Report};
 use crate::config::Config;
-use crate::platform::db::Db;
-use crate::platform::mail;
+use crate::infra::db::Db;
+use crate::infra::mail;
 
 const ABOUT: &str = "mail";
 

@@ -3,8 +3,8 @@
 use super::{Level, Report};
 use crate::app;
 use crate::config::Config;
-use crate::platform::causes::causes;
-use crate::platform::clock::Clock;
+use crate::infra::causes::causes;
+use crate::kernel::clock::Clock;
 
 const ABOUT: &str = "redis";
 

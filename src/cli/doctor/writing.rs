@@ -5,10 +5,10 @@ use secrecy::ExposeSecret;
 
 use super::{Level, Report};
 use crate::config::Config;
-use crate::platform::causes::causes;
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, Unwritable, sqlite_file};
-use crate::platform::instances;
+use crate::infra::causes::causes;
+use crate::infra::db::{Db, Unwritable, sqlite_file};
+use crate::infra::instances;
+use crate::kernel::clock::Clock;
 
 const ABOUT: &str = "database";
 

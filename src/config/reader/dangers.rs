@@ -9,8 +9,8 @@ use url::Url;
 use super::super::{Config, Settings};
 use super::Reader;
 use super::secrets::is_guessable;
-use crate::platform::host::is_this_machine;
-use crate::platform::mail;
+use crate::infra::mail;
+use crate::kernel::host::is_this_machine;
 
 /// A password of another server that has fewer surprises can be guessed over the network.
 const PASSWORD_SURPRISES_MIN: usize = 6;

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::super::{Config, Settings};
 use super::Reader;
-use crate::platform::db::sqlite_file;
+use crate::infra::db::sqlite_file;
 
 /// Where container engines mount secrets, readable by all who are in the container: that is us, and
 /// nobody can lay a file there who could not read ours anyway.

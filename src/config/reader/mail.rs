@@ -6,7 +6,7 @@ use url::Url;
 use super::super::Settings;
 use super::Reader;
 use crate::features::accounts::{Admission, Registration};
-use crate::platform::mail::{self, Delivery, PLACE, Page, Pages};
+use crate::infra::mail::{self, Delivery, PLACE, Page, Pages};
 
 impl Reader {
     /// `None` in production without SMTP_URL: then no mail is sent.

@@ -9,7 +9,7 @@ use url::Url;
 
 use super::super::{SECRET_LENGTH_MIN, Settings, read_text};
 use super::Reader;
-use crate::platform::db::{sqlite_file, sqlite_url};
+use crate::infra::db::{sqlite_file, sqlite_url};
 
 /// Surprising characters in a secret. A random one of 32 hexadecimal digits has 25 of them, give or take two,
 /// and in ten million fewer than this.

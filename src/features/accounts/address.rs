@@ -8,15 +8,15 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, User, Viewer};
-use crate::platform::db::{DbFailure, is_unique_violation};
-use crate::platform::id::UserId;
-use crate::platform::invalid::Problem;
-use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
-use crate::platform::mail::{self, Letter, Recipient};
-use crate::platform::passwords::hash::{HashError, PasswordHash};
-use crate::platform::passwords::policy::Password;
-use crate::platform::secret::{self, CryptoError, base64url};
+use crate::infra::db::{DbFailure, is_unique_violation};
+use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::passwords::hash::{HashError, PasswordHash};
+use crate::infra::passwords::policy::Password;
+use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::Problem;
+use crate::kernel::secret::{self, CryptoError, base64url};
 
 /// What keeps an account from being used to write to strangers.
 pub(crate) static ADDRESS_LIMITS: [Limit; 1] = [Limit {

@@ -17,10 +17,10 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Detail, Event, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, Grant, Grants, Permission, Role, User, Viewer};
-use crate::platform::db::{DbFailure, Transaction};
-use crate::platform::id::UserId;
-use crate::platform::mail::{self, Letter};
+use crate::infra::db::{DbFailure, Transaction};
+use crate::infra::mail::{self, Letter};
+use crate::kernel::access::{Client, Grant, Grants, Permission, Role, User, Viewer};
+use crate::kernel::id::UserId;
 
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::features::audit::Kind;
-use crate::platform::access::{Grant, Permission, Role, User};
-use crate::platform::passwords::hash::PasswordHash;
+use crate::infra::passwords::hash::PasswordHash;
+use crate::kernel::access::{Grant, Permission, Role, User};
 
 /// A change to one account.
 #[derive(Clone, Copy)]

@@ -4,11 +4,11 @@ use sea_orm::DbErr;
 
 use crate::features::links::LinkError;
 use crate::features::sessions::SessionError;
-use crate::platform::db::DbFailure;
-use crate::platform::invalid::Problem;
-use crate::platform::limits::{Judged, Limited};
-use crate::platform::passwords::hash::HashError;
-use crate::platform::secret::CryptoError;
+use crate::infra::db::DbFailure;
+use crate::infra::limits::{Judged, Limited};
+use crate::infra::passwords::hash::HashError;
+use crate::kernel::invalid::Problem;
+use crate::kernel::secret::CryptoError;
 
 /// Why there is no new account.
 #[derive(Debug, thiserror::Error)]

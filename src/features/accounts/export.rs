@@ -16,12 +16,12 @@ use self::under_way::Place;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, EventPlace, Filter, Kind, Listing, Log};
 use crate::features::sessions::OwnSession;
-use crate::platform::access::{Client, Grant, User, Viewer};
-use crate::platform::id::{SessionId, UserId};
-use crate::platform::keys::SealedToken;
-use crate::platform::limits::{By, Counts, Limit, Limited, Subject};
-use crate::platform::rfc3339::text;
-use crate::platform::secret::CryptoError;
+use crate::infra::keys::SealedToken;
+use crate::infra::limits::{By, Counts, Limit, Limited, Subject};
+use crate::kernel::access::{Client, Grant, User, Viewer};
+use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::rfc3339::text;
+use crate::kernel::secret::CryptoError;
 
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {

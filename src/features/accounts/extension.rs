@@ -11,9 +11,9 @@ use super::administration::{AdminError, By};
 use super::export::Entries;
 use crate::features::audit::{self, Event, Kind};
 use crate::features::sessions::Sessions;
-use crate::platform::access::Client;
-use crate::platform::db::{Db, Transaction};
-use crate::platform::id::UserId;
+use crate::infra::db::{Db, Transaction};
+use crate::kernel::access::Client;
+use crate::kernel::id::UserId;
 
 /// What a feature keeps of a person.
 pub(crate) struct Extension {

@@ -33,9 +33,9 @@ use crate::graphql::guard::{PermissionGuard, SignedIn};
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
 use crate::graphql::rule::Rule;
-use crate::platform::access::{self, Anonymity, Grant, Grants, Permission, Role, Viewer};
-use crate::platform::db::Db;
-use crate::platform::id::UserId;
+use crate::infra::db::Db;
+use crate::kernel::access::{self, Anonymity, Grant, Grants, Permission, Role, Viewer};
+use crate::kernel::id::UserId;
 
 /// An account.
 #[derive(SimpleObject, Clone)]

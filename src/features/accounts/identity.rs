@@ -9,7 +9,7 @@
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, is_nfkc};
 
-use crate::platform::invalid::{Invalid, Reason};
+use crate::kernel::invalid::{Invalid, Reason};
 
 /// More than a valid value has in the forms that keyboards send; refused before it is normalised.
 const TEXT_BYTES_MAX: usize = 1_024;

@@ -10,11 +10,11 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Detail, Event, Kind};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
-use crate::platform::access::{Client, Language, Permission, Role, User, Viewer};
-use crate::platform::id::UserId;
-use crate::platform::limits::{By, Counts, Limit, Subject};
-use crate::platform::mail::{self, Letter, Recipient};
-use crate::platform::passwords::hash::PasswordHash;
+use crate::infra::limits::{By, Counts, Limit, Subject};
+use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::passwords::hash::PasswordHash;
+use crate::kernel::access::{Client, Language, Permission, Role, User, Viewer};
+use crate::kernel::id::UserId;
 
 /// What keeps an admin's access from being used to write to strangers.
 pub(crate) static INVITATION_LIMITS: [Limit; 1] = [Limit {

@@ -11,7 +11,7 @@ use super::administration::{AdminError, By};
 use super::extension::Departure;
 use super::{Accounts, store};
 use crate::features::audit::{self, Kind};
-use crate::platform::access::{Client, Viewer};
+use crate::kernel::access::{Client, Viewer};
 
 /// The most that is named of one kind: what is dropped is all there is.
 pub(crate) const LEFTOVERS_MAX: u64 = 100;

@@ -7,8 +7,8 @@ use sea_orm::DbErr;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::Accounts;
-use crate::platform::access::{Role, User};
-use crate::platform::id::UserId;
+use crate::kernel::access::{Role, User};
+use crate::kernel::id::UserId;
 
 /// By what users are ordered; the id breaks ties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

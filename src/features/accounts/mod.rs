@@ -46,16 +46,16 @@ pub(crate) use self::profile::{ProfileChange, ProfileError};
 pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
 use crate::features::links;
 use crate::features::sessions::Sessions;
-use crate::platform::access::{User, Viewer};
-use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::id::UserId;
-use crate::platform::invalid::Invalid;
-use crate::platform::keys::Master;
-use crate::platform::limits::Limits;
-use crate::platform::mail::Outbox;
-use crate::platform::passwords::hash::Hasher;
-use crate::platform::passwords::policy::{Identity, Password, Policy};
+use crate::infra::db::Db;
+use crate::infra::keys::Master;
+use crate::infra::limits::Limits;
+use crate::infra::mail::Outbox;
+use crate::infra::passwords::hash::Hasher;
+use crate::infra::passwords::policy::{Identity, Password, Policy};
+use crate::kernel::access::{User, Viewer};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::Invalid;
 
 /// The one place that makes, reads and changes accounts.
 #[derive(Clone)]

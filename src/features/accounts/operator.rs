@@ -12,10 +12,10 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Kind};
 use crate::features::links;
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, Permission, User};
-use crate::platform::id::UserId;
-use crate::platform::invalid::Invalid;
-use crate::platform::passwords::hash::HashError;
+use crate::infra::passwords::hash::HashError;
+use crate::kernel::access::{Client, Permission, User};
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::Invalid;
 
 /// Why a password was not set.
 #[derive(Debug, thiserror::Error)]

@@ -15,14 +15,14 @@ use super::registration::{Accepted, Admission, LIMITS, Naming, Registered};
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, Purpose};
-use crate::platform::access::{Client, Language, Role, User};
-use crate::platform::db::is_unique_violation;
-use crate::platform::id::UserId;
-use crate::platform::invalid::{Invalid, Reason};
-use crate::platform::limits::Subject;
-use crate::platform::mail::{self, Letter, Recipient};
-use crate::platform::passwords::hash::PasswordHash;
-use crate::platform::passwords::policy::{Identity, Password};
+use crate::infra::db::is_unique_violation;
+use crate::infra::limits::Subject;
+use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::passwords::hash::PasswordHash;
+use crate::infra::passwords::policy::{Identity, Password};
+use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::{Invalid, Reason};
 
 /// What an account will be made of, as its token keeps it.
 #[derive(Serialize, Deserialize)]

@@ -5,9 +5,9 @@ use sea_orm::DbErr;
 use super::identity::FullName;
 use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Client, Language, User, Viewer};
-use crate::platform::db::DbFailure;
-use crate::platform::invalid::Problem;
+use crate::infra::db::DbFailure;
+use crate::kernel::access::{Client, Language, User, Viewer};
+use crate::kernel::invalid::Problem;
 
 /// Why a profile was not changed.
 #[derive(Debug, thiserror::Error)]

@@ -13,14 +13,14 @@ use super::{Accounts, store};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
-use crate::platform::access::{Client, Language, Role, User};
-use crate::platform::db::is_unique_violation;
-use crate::platform::id::UserId;
-use crate::platform::invalid::Invalid;
-use crate::platform::limits::{By, Counts, Limit, Subject};
-use crate::platform::mail::{self, Letter};
-use crate::platform::passwords::hash::PasswordHash;
-use crate::platform::passwords::policy::{Identity, Password};
+use crate::infra::db::is_unique_violation;
+use crate::infra::limits::{By, Counts, Limit, Subject};
+use crate::infra::mail::{self, Letter};
+use crate::infra::passwords::hash::PasswordHash;
+use crate::infra::passwords::policy::{Identity, Password};
+use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::Invalid;
 
 /// What keeps one client from filling the database, and from asking for one name after another; and
 /// all of them together from having an address written to again and again, where that is how an account

@@ -7,7 +7,7 @@
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_security::confusable_detection::skeleton;
 
-use crate::platform::invalid::{Invalid, Reason};
+use crate::kernel::invalid::{Invalid, Reason};
 
 /// What whoever chooses such a name is told.
 pub(crate) const RESERVED: Invalid = Invalid::new(

@@ -10,10 +10,10 @@ use sea_orm::{
 
 use super::identity::{Email, FullName, Identifier, Username};
 use crate::entity::user;
-use crate::platform::access::{Grants, Language, Role, User};
-use crate::platform::db::Db;
-use crate::platform::id::UserId;
-use crate::platform::passwords::hash::PasswordHash;
+use crate::infra::db::Db;
+use crate::infra::passwords::hash::PasswordHash;
+use crate::kernel::access::{Grants, Language, Role, User};
+use crate::kernel::id::UserId;
 
 /// A user to be inserted.
 pub(super) struct NewUser<'a> {

@@ -32,13 +32,13 @@ use self::seal::{Bounds, Seal, Standing};
 use self::store::{Link, Sealable};
 pub(crate) use self::verification::{Noted, VerifyError};
 use super::{Actor, Detail, Event, Kind};
-use crate::platform::access::Client;
-use crate::platform::causes::causes;
-use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::id::{AuditEventId, uuid_v7};
-use crate::platform::keys::{Master, Sealed};
-use crate::platform::secret::sha256;
+use crate::infra::causes::causes;
+use crate::infra::db::Db;
+use crate::infra::keys::{Master, Sealed};
+use crate::kernel::access::Client;
+use crate::kernel::clock::Clock;
+use crate::kernel::id::{AuditEventId, uuid_v7};
+use crate::kernel::secret::sha256;
 
 /// For this long after sealing an instance goes on, and the others need not try. Two at once would
 /// do no harm: whoever seals holds the one row's lock until its commit.

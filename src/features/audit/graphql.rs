@@ -18,10 +18,10 @@ use crate::graphql::guard::PermissionGuard;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::graphql::rule::Rule;
-use crate::platform::access::{self, Permission, Viewer};
-use crate::platform::clock::Clock;
-use crate::platform::id::{AuditEventId, UserId};
-use crate::platform::rfc3339;
+use crate::kernel::access::{self, Permission, Viewer};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::{AuditEventId, UserId};
+use crate::kernel::rfc3339;
 
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";

@@ -1,6 +1,6 @@
 //! What can happen, as it is stored.
 
-use crate::platform::access::Refused;
+use crate::kernel::access::Refused;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $outcome:literal;)*) => {

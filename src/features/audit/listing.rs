@@ -7,8 +7,8 @@ use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{Kind, store};
-use crate::platform::db::Db;
-use crate::platform::id::{AuditEventId, OrganizationId, UserId};
+use crate::infra::db::Db;
+use crate::kernel::id::{AuditEventId, OrganizationId, UserId};
 
 /// Reads the audit log.
 #[derive(Clone)]

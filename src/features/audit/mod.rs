@@ -19,9 +19,9 @@ pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
 pub(crate) use self::kind::Kind;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};
 pub(crate) use self::refusals::Refusals;
-use crate::platform::access::{Client, Viewer};
-use crate::platform::db::Db;
-use crate::platform::id::{OrganizationId, SessionId, UserId};
+use crate::infra::db::Db;
+use crate::kernel::access::{Client, Viewer};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
 /// Who did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

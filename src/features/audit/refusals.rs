@@ -19,10 +19,10 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::{Actor, Event, Kind, store};
-use crate::platform::access::{Client, Refusal, Viewer, network};
-use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::id::SessionId;
+use crate::infra::db::Db;
+use crate::kernel::access::{Client, Refusal, Viewer, network};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::SessionId;
 
 /// For this long after an event what is like it is only counted.
 const WINDOW: Duration = Duration::from_mins(1);

@@ -11,8 +11,8 @@ use sea_orm::{
 use super::listing::{Filter, Listing, Place, Recorded, Side};
 use super::{Detail, Event, Kind, refusals};
 use crate::entity::audit_event;
-use crate::platform::id::{AuditEventId, UserId};
-use crate::platform::secret::sha256;
+use crate::kernel::id::{AuditEventId, UserId};
+use crate::kernel::secret::sha256;
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,

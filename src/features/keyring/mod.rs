@@ -8,11 +8,11 @@ use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::Client;
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, is_unique_violation};
-use crate::platform::keys::rotation::{self, Added, Described, Lead, RotationError};
-use crate::platform::keys::{Algorithm, KeyError, Master, Purpose};
+use crate::infra::db::{Db, is_unique_violation};
+use crate::infra::keys::rotation::{self, Added, Described, Lead, RotationError};
+use crate::infra::keys::{Algorithm, KeyError, Master, Purpose};
+use crate::kernel::access::Client;
+use crate::kernel::clock::Clock;
 
 /// The one place that adds, drops and reseals keys.
 #[derive(Clone)]

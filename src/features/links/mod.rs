@@ -13,12 +13,12 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::platform::access::Client;
-use crate::platform::db::{Db, DbFailure};
-use crate::platform::id::{LinkTokenId, UserId};
-use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Limits, Subject};
-use crate::platform::mail;
-use crate::platform::secret::{CryptoError, OpaqueToken};
+use crate::infra::db::{Db, DbFailure};
+use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Limits, Subject};
+use crate::infra::mail;
+use crate::kernel::access::Client;
+use crate::kernel::id::{LinkTokenId, UserId};
+use crate::kernel::secret::{CryptoError, OpaqueToken};
 
 /// Lets people and secret scanners tell what they have found. Never change it.
 const PREFIX: &str = "pco_";

@@ -9,8 +9,8 @@ use sea_orm::{
 
 use super::{Found, New, Purpose};
 use crate::entity::one_time_token as token;
-use crate::platform::db::Db;
-use crate::platform::id::{LinkTokenId, UserId};
+use crate::infra::db::Db;
+use crate::kernel::id::{LinkTokenId, UserId};
 
 pub(super) async fn insert(
     txn: &impl ConnectionTrait,

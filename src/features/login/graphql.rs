@@ -14,9 +14,9 @@ use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::SignedIn;
 use crate::graphql::rule::Rule;
-use crate::platform::access::{self, Anonymity, Refusal, Refused, TokenMode};
-use crate::platform::jwt::AccessToken;
-use crate::platform::passwords::policy::Password;
+use crate::infra::jwt::AccessToken;
+use crate::infra::passwords::policy::Password;
+use crate::kernel::access::{self, Anonymity, Refusal, Refused, TokenMode};
 
 /// A signed-in user and what keeps them signed in.
 #[derive(SimpleObject)]

@@ -10,12 +10,12 @@ use super::{Attempt, Login, LoginError, store};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
-use crate::platform::access::{Client, User, Viewer};
-use crate::platform::causes::causes;
-use crate::platform::id::{SessionId, UserId};
-use crate::platform::limits::{Admission, By, Counts, Limit, Limited, Subject};
-use crate::platform::mail::{self, Letter};
-use crate::platform::secret::sha256;
+use crate::infra::causes::causes;
+use crate::infra::limits::{Admission, By, Counts, Limit, Limited, Subject};
+use crate::infra::mail::{self, Letter};
+use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::secret::sha256;
 
 /// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
 pub(super) const FAILURES_MAX: i32 = 100;

@@ -25,16 +25,16 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::Kind;
 use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
-use crate::platform::access::{Client, User, Viewer};
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, DbFailure};
-use crate::platform::id::UserId;
-use crate::platform::limits::{Judged, Limited, Limits};
-use crate::platform::mail::Outbox;
-use crate::platform::metrics::{self, Outcome};
-use crate::platform::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
-use crate::platform::passwords::policy::Password;
-use crate::platform::secret::CryptoError;
+use crate::infra::db::{Db, DbFailure};
+use crate::infra::limits::{Judged, Limited, Limits};
+use crate::infra::mail::Outbox;
+use crate::infra::metrics::{self, Outcome};
+use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
+use crate::infra::passwords::policy::Password;
+use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::UserId;
+use crate::kernel::secret::CryptoError;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;

@@ -10,13 +10,13 @@ use crate::features::accounts::identity::Identifier;
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
-use crate::platform::access::{Client, User, Viewer};
-use crate::platform::db::DbFailure;
-use crate::platform::invalid::Problem;
-use crate::platform::limits::{Admission, Judged, Limited, Subject};
-use crate::platform::mail::{self, Letter};
-use crate::platform::passwords::hash::{HashError, PasswordHash};
-use crate::platform::passwords::policy::Password;
+use crate::infra::db::DbFailure;
+use crate::infra::limits::{Admission, Judged, Limited, Subject};
+use crate::infra::mail::{self, Letter};
+use crate::infra::passwords::hash::{HashError, PasswordHash};
+use crate::infra::passwords::policy::Password;
+use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::invalid::Problem;
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]

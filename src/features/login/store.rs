@@ -9,10 +9,11 @@ use sea_orm::{
 use super::Verified;
 use crate::entity::user;
 use crate::features::accounts::identity::Identifier;
-use crate::platform::access::User;
-use crate::platform::db::{Db, read_by_fields};
-use crate::platform::id::UserId;
-use crate::platform::passwords::hash::PasswordHash;
+use crate::infra::db::Db;
+use crate::infra::passwords::hash::PasswordHash;
+use crate::kernel::access::User;
+use crate::kernel::columns::read_by_fields;
+use crate::kernel::id::UserId;
 
 /// An account with what a sign-in is checked against.
 pub(super) struct Found {

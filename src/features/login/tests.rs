@@ -6,7 +6,7 @@ use super::*;
 use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{By, NewAccount};
-use crate::platform::access::{Authentication, Language, Role};
+use crate::kernel::access::{Authentication, Language, Role};
 
 const PASSWORD: &str = "correct horse battery";
 

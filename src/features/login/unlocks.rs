@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use sea_orm::DbErr;
 
 use super::{ACCOUNT_LIMITS, LIMITS, Login, store};
-use crate::platform::access::Client;
-use crate::platform::id::UserId;
-use crate::platform::limits::{Limits, Subject};
+use crate::infra::limits::{Limits, Subject};
+use crate::kernel::access::Client;
+use crate::kernel::id::UserId;
 
 /// How far back is looked: more than the clocks of two machines may differ, and than it takes a
 /// database that was away to come back.

@@ -8,10 +8,10 @@ use serde_json::json;
 use super::{invitations, store};
 use crate::features::accounts::{AdminError, By, Departure, Entries, Extension};
 use crate::features::audit::Kind;
-use crate::platform::access::OrganizationRole;
-use crate::platform::db::Db;
-use crate::platform::id::{MembershipId, OrganizationId, UserId};
-use crate::platform::rfc3339;
+use crate::infra::db::Db;
+use crate::kernel::access::OrganizationRole;
+use crate::kernel::id::{MembershipId, OrganizationId, UserId};
+use crate::kernel::rfc3339;
 
 pub(crate) const EXTENSION: Extension = Extension {
     name: "organizations",

@@ -3,10 +3,10 @@
 use sea_orm::DbErr;
 
 use crate::features::links::LinkError;
-use crate::platform::db::DbFailure;
-use crate::platform::invalid::Problem;
-use crate::platform::limits::{Judged, Limited};
-use crate::platform::secret::CryptoError;
+use crate::infra::db::DbFailure;
+use crate::infra::limits::{Judged, Limited};
+use crate::kernel::invalid::Problem;
+use crate::kernel::secret::CryptoError;
 
 /// Why an organization was not changed.
 #[derive(Debug, thiserror::Error)]

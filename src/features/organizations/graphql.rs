@@ -26,8 +26,8 @@ use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, PageInfo, Window};
 use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
-use crate::platform::access::{self, Anonymity, Viewer};
-use crate::platform::id::OrganizationId;
+use crate::kernel::access::{self, Anonymity, Viewer};
+use crate::kernel::id::OrganizationId;
 
 /// People who belong together. It exists for its members only.
 #[derive(SimpleObject, Clone)]

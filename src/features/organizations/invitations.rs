@@ -19,11 +19,11 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::audit::{self, Detail, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
-use crate::platform::access::{Client, OrganizationRole, Viewer};
-use crate::platform::db::Transaction;
-use crate::platform::id::{InvitationId, OrganizationId, UserId};
-use crate::platform::limits::{By, Counts, Limit, Subject};
-use crate::platform::mail::{self, Letter, Recipient};
+use crate::infra::db::Transaction;
+use crate::infra::limits::{By, Counts, Limit, Subject};
+use crate::infra::mail::{self, Letter, Recipient};
+use crate::kernel::access::{Client, OrganizationRole, Viewer};
+use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
 /// What keeps a member's access from being used to write to strangers.
 pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {

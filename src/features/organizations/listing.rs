@@ -9,9 +9,9 @@ use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{Invitation, Member, Organizations, OwnOrganization, Profile, invitations, store};
-use crate::platform::access::OrganizationRole;
-use crate::platform::id::{InvitationId, MembershipId, OrganizationId, UserId};
-use crate::platform::page::{Page, Part};
+use crate::kernel::access::OrganizationRole;
+use crate::kernel::id::{InvitationId, MembershipId, OrganizationId, UserId};
+use crate::kernel::page::{Page, Part};
 
 /// What a user sees of some ids, by their organizations.
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 
 use super::{OrganizationError, Organizations, OwnOrganization, about, invitations, store};
 use crate::features::audit::{self, Detail, Event, Kind};
-use crate::platform::access::{Client, OrganizationRole, Viewer};
-use crate::platform::db::Transaction;
-use crate::platform::id::{MembershipId, OrganizationId, UserId};
+use crate::infra::db::Transaction;
+use crate::kernel::access::{Client, OrganizationRole, Viewer};
+use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 
 /// What other members see of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]

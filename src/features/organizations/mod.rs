@@ -30,10 +30,10 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;
 use crate::features::accounts::reserved::{RESERVED, is_reserved};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{ActiveOrganization, Client, OrganizationRole, User, Viewer};
-use crate::platform::db::Transaction;
-use crate::platform::id::{OrganizationId, UserId};
-use crate::platform::invalid::{Invalid, Reason};
+use crate::infra::db::Transaction;
+use crate::kernel::access::{ActiveOrganization, Client, OrganizationRole, User, Viewer};
+use crate::kernel::id::{OrganizationId, UserId};
+use crate::kernel::invalid::{Invalid, Reason};
 
 /// Organizations that a user belongs to at most.
 pub(crate) const MEMBERSHIPS_MAX: u64 = 100;

@@ -12,9 +12,9 @@ use sea_orm::{
 
 use super::{Member, OwnOrganization, Profile};
 use crate::entity::{membership, organization, user};
-use crate::platform::access::OrganizationRole;
-use crate::platform::id::{MembershipId, OrganizationId, UserId};
-use crate::platform::page::Part;
+use crate::kernel::access::OrganizationRole;
+use crate::kernel::id::{MembershipId, OrganizationId, UserId};
+use crate::kernel::page::Part;
 
 /// A membership with its organization.
 #[derive(DerivePartialModel)]

@@ -2,9 +2,9 @@
 
 use super::{OrganizationError, Organizations, about, store};
 use crate::features::audit::{self, Kind};
-use crate::platform::access::{ActiveOrganization, Client, User, Viewer};
-use crate::platform::id::OrganizationId;
-use crate::platform::jwt::AccessToken;
+use crate::infra::jwt::AccessToken;
+use crate::kernel::access::{ActiveOrganization, Client, User, Viewer};
+use crate::kernel::id::OrganizationId;
 
 impl Organizations {
     /// Has the caller's session act in one of their organizations, or in none. The session goes on, with

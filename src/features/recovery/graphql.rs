@@ -9,8 +9,8 @@ use crate::features::links::{self, LinkError, LinkToken};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::platform::access::{Refusal, Refused};
-use crate::platform::passwords::policy::Password;
+use crate::infra::passwords::policy::Password;
+use crate::kernel::access::{Refusal, Refused};
 
 /// What a link has done.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]

@@ -22,14 +22,14 @@ use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::EndReason;
-use crate::platform::access::{Client, User};
-use crate::platform::db::DbFailure;
-use crate::platform::id::UserId;
-use crate::platform::invalid::Problem;
-use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
-use crate::platform::mail::{self, Letter};
-use crate::platform::passwords::hash::{HashError, PasswordHash};
-use crate::platform::secret::{hex, sha256};
+use crate::infra::db::DbFailure;
+use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::infra::mail::{self, Letter};
+use crate::infra::passwords::hash::{HashError, PasswordHash};
+use crate::kernel::access::{Client, User};
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::Problem;
+use crate::kernel::secret::{hex, sha256};
 
 /// What keeps anybody from being written to again and again (BF-02). What one address asks for leaves others,
 /// the owner's among them, something to ask for (BF-12).

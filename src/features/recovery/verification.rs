@@ -6,13 +6,13 @@ use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
 use crate::features::audit::{self, Kind};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
-use crate::platform::access::{Client, Viewer};
-use crate::platform::id::UserId;
-use crate::platform::invalid::{Invalid, Reason};
-use crate::platform::limits::Subject;
-use crate::platform::mail::{self, Letter};
-use crate::platform::passwords::hash::{PasswordHash, Verdict};
-use crate::platform::passwords::policy::Password;
+use crate::infra::limits::Subject;
+use crate::infra::mail::{self, Letter};
+use crate::infra::passwords::hash::{PasswordHash, Verdict};
+use crate::infra::passwords::policy::Password;
+use crate::kernel::access::{Client, Viewer};
+use crate::kernel::id::UserId;
+use crate::kernel::invalid::{Invalid, Reason};
 
 use super::{Recovery, RecoveryError, VERIFICATION_LIMITS, asked, done, lock_addressee, store};
 

@@ -10,9 +10,9 @@ use std::fmt;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::platform::id::SessionId;
-use crate::platform::keys::{Master, SealedToken};
-use crate::platform::secret::CryptoError;
+use crate::infra::keys::{Master, SealedToken};
+use crate::kernel::id::SessionId;
+use crate::kernel::secret::CryptoError;
 
 const KIND: SealedToken = SealedToken { prefix: "pcd_", context: "device-token" };
 
@@ -47,7 +47,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::platform::secret::base64url;
+    use crate::kernel::secret::base64url;
 
     #[test]
     fn a_token_names_its_session_under_its_secret_and_as_it_is() {

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
-use crate::platform::access::Viewer;
-use crate::platform::clock::Clock;
-use crate::platform::id::{SessionId, UserId};
-use crate::platform::metrics;
+use crate::infra::metrics;
+use crate::kernel::access::Viewer;
+use crate::kernel::clock::Clock;
+use crate::kernel::id::{SessionId, UserId};
 
 /// How long another instance may go on trusting what this one has revoked, less a second for the
 /// loading itself: the promise is 5 s.
@@ -95,7 +95,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::platform::access::{Grants, Language, Role, User};
+    use crate::kernel::access::{Grants, Language, Role, User};
 
     fn viewer(user: UserId, session: SessionId, role: Role) -> Viewer {
         let now = DateTime::UNIX_EPOCH;

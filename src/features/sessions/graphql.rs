@@ -13,9 +13,9 @@ use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::{ByAge, PageInfo, Window};
 use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
-use crate::platform::access::{Anonymity, Viewer};
-use crate::platform::device::Device;
-use crate::platform::id::SessionId;
+use crate::kernel::access::{Anonymity, Viewer};
+use crate::kernel::device::Device;
+use crate::kernel::id::SessionId;
 
 /// A place where the user is signed in.
 #[derive(SimpleObject, Clone)]

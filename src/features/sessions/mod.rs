@@ -35,17 +35,17 @@ pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
 pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Anonymity, Authentication, Client, User, Viewer};
-use crate::platform::clock::Clock;
-use crate::platform::db::{Db, DbFailure};
-use crate::platform::device::Device;
-use crate::platform::id::{SessionId, UserId};
-use crate::platform::jwt::{AccessToken, Jwt, Subject, TokenError};
-use crate::platform::keys::{Keys, Master};
-use crate::platform::limits::Limits;
-use crate::platform::mail::{self, Letter, Outbox};
-use crate::platform::secret::CryptoError;
-use crate::platform::shares::Shares;
+use crate::infra::db::{Db, DbFailure};
+use crate::infra::jwt::{AccessToken, Jwt, Subject, TokenError};
+use crate::infra::keys::{Keys, Master};
+use crate::infra::limits::Limits;
+use crate::infra::mail::{self, Letter, Outbox};
+use crate::kernel::access::{Anonymity, Authentication, Client, User, Viewer};
+use crate::kernel::clock::Clock;
+use crate::kernel::device::Device;
+use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::secret::CryptoError;
+use crate::kernel::shares::Shares;
 
 /// Sessions a user has at most; the oldest make room (RT-14).
 pub(crate) const SESSIONS_MAX: u64 = 100;

@@ -9,9 +9,9 @@ use super::store::{lock_user, read_viewer};
 use super::{EndReason, Sessions};
 use crate::features::audit::{self, Actor, Event, Kind};
 use crate::features::links;
-use crate::platform::access::{Client, Viewer};
-use crate::platform::db::DbFailure;
-use crate::platform::id::{SessionId, UserId};
+use crate::infra::db::DbFailure;
+use crate::kernel::access::{Client, Viewer};
+use crate::kernel::id::{SessionId, UserId};
 
 /// A session, as its owner sees it: nothing of its tokens.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use sea_orm::DbErr;
 use super::device_token::DeviceToken;
 use super::{EndReason, Sessions};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::Client;
-use crate::platform::id::{SessionId, UserId};
+use crate::kernel::access::Client;
+use crate::kernel::id::{SessionId, UserId};
 
 /// Wrong passwords that end a session.
 pub(crate) const FAILURES_MAX: i32 = 10;

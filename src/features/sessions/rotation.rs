@@ -11,13 +11,13 @@ use super::store::{self, FoundToken, Presented};
 use super::token::RefreshToken;
 use super::{EndReason, SessionError, Sessions, Tokens};
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Client, User};
-use crate::platform::db::{DbFailure, Transaction, is_unique_violation};
-use crate::platform::jwt;
-use crate::platform::limits::{By, Counts, Judged, Limit, Limited, Subject};
-use crate::platform::mail::{self, Letter};
-use crate::platform::metrics::{self, Outcome};
-use crate::platform::secret::{self, CryptoError};
+use crate::infra::db::{DbFailure, Transaction, is_unique_violation};
+use crate::infra::jwt;
+use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::infra::mail::{self, Letter};
+use crate::infra::metrics::{self, Outcome};
+use crate::kernel::access::{Client, User};
+use crate::kernel::secret::{self, CryptoError};
 
 /// How many rotations a late caller is led past. More than this within one grace is no client.
 const HOPS_MAX: usize = 8;

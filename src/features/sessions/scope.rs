@@ -10,10 +10,10 @@ mod store;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::Sessions;
-use crate::platform::access::{ActiveOrganization, User, Viewer};
-use crate::platform::id::{OrganizationId, UserId};
-use crate::platform::jwt::{AccessToken, Subject};
-use crate::platform::secret::CryptoError;
+use crate::infra::jwt::{AccessToken, Subject};
+use crate::kernel::access::{ActiveOrganization, User, Viewer};
+use crate::kernel::id::{OrganizationId, UserId};
+use crate::kernel::secret::CryptoError;
 
 impl Sessions {
     /// Has the caller's session act in an organization, or in none, inside the caller's transaction. It

@@ -13,11 +13,12 @@ use sea_orm::{
 use super::EndReason;
 use super::proofs::FAILURES_MAX;
 use crate::entity::{membership, refresh_token, session, user};
-use crate::platform::access::{
+use crate::infra::db::Db;
+use crate::kernel::access::{
     ActiveOrganization, Client, OrganizationRole, TokenMode, User, Viewer,
 };
-use crate::platform::db::{Db, read_by_fields};
-use crate::platform::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
+use crate::kernel::columns::read_by_fields;
+use crate::kernel::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
 
 /// A session to be inserted.
 pub(super) struct Begun {

@@ -1,7 +1,7 @@
 //! The refresh token: how it looks, how it is stored, how its successor is made.
 
-use crate::platform::keys::KeySet;
-use crate::platform::secret::{CryptoError, OpaqueToken};
+use crate::infra::keys::KeySet;
+use crate::kernel::secret::{CryptoError, OpaqueToken};
 
 /// Lets people and secret scanners tell what they have found. Never change it: every token out
 /// there begins with it.

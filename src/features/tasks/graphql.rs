@@ -22,11 +22,11 @@ use crate::graphql::guard::{PermissionGuard, SignedIn};
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::{ByAge, Found, PageInfo, Window};
 use crate::graphql::rule::Rule;
-use crate::platform::access::{Anonymity, Permission, Viewer};
-use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::id::{OrganizationId, TaskId, UserId};
-use crate::platform::page::{Page, Part};
+use crate::infra::db::Db;
+use crate::kernel::access::{Anonymity, Permission, Viewer};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::{OrganizationId, TaskId, UserId};
+use crate::kernel::page::{Page, Part};
 
 /// How lists of tasks are ordered.
 const ORDER: ByAge = ByAge::NewestFirst;

@@ -16,12 +16,12 @@ use crate::features::accounts::{
     Accounts, AdminError, Departure, EXPORT_PAGE_SIZE, Entries, Extension,
 };
 use crate::features::audit::{self, Actor, Event, Kind};
-use crate::platform::access::{Client, Permission, Viewer};
-use crate::platform::db::{Db, DbFailure, Transaction};
-use crate::platform::id::{OrganizationId, TaskId, UserId};
-use crate::platform::invalid::{Invalid, Problem, Reason};
-use crate::platform::page::{Page, Part};
-use crate::platform::rfc3339;
+use crate::infra::db::{Db, DbFailure, Transaction};
+use crate::kernel::access::{Client, Permission, Viewer};
+use crate::kernel::id::{OrganizationId, TaskId, UserId};
+use crate::kernel::invalid::{Invalid, Problem, Reason};
+use crate::kernel::page::{Page, Part};
+use crate::kernel::rfc3339;
 
 const TITLE_LENGTH_MAX: usize = 200;
 const TITLE_EMPTY: Invalid = Invalid::new(Reason::TooShort, "A task needs a title");

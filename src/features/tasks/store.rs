@@ -12,8 +12,8 @@ use sea_orm::{
 use super::{Of, Scope, Task};
 use crate::entity::task;
 use crate::features::accounts::LEFTOVERS_MAX;
-use crate::platform::id::{OrganizationId, TaskId, UserId};
-use crate::platform::page::Part;
+use crate::kernel::id::{OrganizationId, TaskId, UserId};
+use crate::kernel::page::Part;
 
 pub(super) async fn insert(txn: &impl ConnectionTrait, new: &Task) -> Result<(), DbErr> {
     let row = task::ActiveModel {

@@ -3,11 +3,11 @@
 use sea_orm::DbErr;
 
 use crate::features::audit::{self, Actor, Detail, Event, Kind};
-use crate::platform::access::Client;
-use crate::platform::clock::Clock;
-use crate::platform::db::Db;
-use crate::platform::id::MailId;
-use crate::platform::mail::Outbox;
+use crate::infra::db::Db;
+use crate::infra::mail::Outbox;
+use crate::kernel::access::Client;
+use crate::kernel::clock::Clock;
+use crate::kernel::id::MailId;
 
 /// Has a mail sent again of which an attempt has failed, or all of them; says how many.
 pub(crate) async fn retry(

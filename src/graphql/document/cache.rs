@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::operation::Prepared;
 use super::types::{SharedTypes, Types};
 use super::{Fragments, Refusal, expansion, invalid, literals, parse, typename, usages, values};
-use crate::platform::metrics::Operation;
-use crate::platform::secret::sha256;
+use crate::infra::metrics::Operation;
+use crate::kernel::secret::sha256;
 
 /// Bytes that the remembered documents may take in all, as estimated from their texts and their cost.
 const SIZE_MAX: u64 = 32 * 1024 * 1024;

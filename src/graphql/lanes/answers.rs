@@ -8,7 +8,7 @@ use axum::body::Bytes;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use crate::platform::threads::Party;
+use crate::infra::threads::Party;
 
 /// An answer of no more is not counted.
 const UNCOUNTED_MAX: usize = 4 * 1024;

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::{Lane, WAIT_MAX, refused};
-use crate::platform::threads::NoThread;
+use crate::infra::threads::NoThread;
 
 /// How many there may be: 25 MB at most.
 const PLACES: usize = 256;

@@ -2,8 +2,8 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::platform::shares::{Share, Shares};
-use crate::platform::threads::Party;
+use crate::infra::threads::Party;
+use crate::kernel::shares::{Share, Shares};
 
 /// What all of them may cost in all: 70 MB at most, where each row has the longest strings.
 pub(super) const ROOM: usize = 60_000;

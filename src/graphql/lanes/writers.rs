@@ -6,8 +6,8 @@
 use tokio::time::timeout;
 
 use super::{Lane, NoThread, WAIT_MAX, refused};
-use crate::platform::id::{SessionId, UserId};
-use crate::platform::shares::{Share, Shares};
+use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::shares::{Share, Shares};
 
 /// Changes of one writer at once: one works while the others read what they need.
 const AT_ONCE: u32 = 4;

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::*;
 use crate::graphql::context::Caller;
 use crate::graphql::directive::public;
-use crate::platform::access::{
+use crate::kernel::access::{
     Anonymity, Authentication, Client, Grants, Language, Role, User, Viewer,
 };
-use crate::platform::clock::Clock;
-use crate::platform::id::{SessionId, UserId};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::{SessionId, UserId};
 
 #[derive(Interface)]
 #[graphql(field(name = "id", ty = "&ID"))]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Limits;
 use crate::http::framing::{Ambiguous, Framing};
-use crate::platform::metrics::Cut;
+use crate::infra::metrics::Cut;
 
 /// The bytes that a client has to send in a second (HT-10).
 const RATE_MIN: u64 = 500;

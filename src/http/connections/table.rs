@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 
 use super::state::State;
-use crate::platform::access::network;
-use crate::platform::metrics::{self, Cut};
+use crate::infra::metrics::{self, Cut};
+use crate::kernel::access::network;
 
 /// Who a connection counts for: an IPv4 address, or the /64 of an IPv6 one, since that is what one
 /// client has.

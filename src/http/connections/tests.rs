@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::graphql::lanes::Bodies;
-use crate::platform::threads::Party;
+use crate::infra::threads::Party;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
 const POST: &[u8] = b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\na";

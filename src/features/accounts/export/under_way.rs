@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::NoExport;
-use crate::platform::id::UserId;
+use crate::kernel::id::UserId;
 
 /// At once: each holds a page.
 const AT_ONCE: usize = 64;

@@ -10,9 +10,9 @@ use crate::graphql::directive::{self, auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard};
 use crate::graphql::rule::Rule;
-use crate::platform::access::{Anonymity, Grant, Permission, Role};
-use crate::platform::clock::Clock;
-use crate::platform::id::UserId;
+use crate::kernel::access::{Anonymity, Grant, Permission, Role};
+use crate::kernel::clock::Clock;
+use crate::kernel::id::UserId;
 
 #[derive(Default)]
 pub(crate) struct AdministrationMutation;

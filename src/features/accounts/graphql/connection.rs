@@ -11,9 +11,9 @@ use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
 use crate::graphql::row::Rows;
-use crate::platform::access;
-use crate::platform::id::UserId;
-use crate::platform::rfc3339;
+use crate::kernel::access;
+use crate::kernel::id::UserId;
+use crate::kernel::rfc3339;
 
 /// Which users are meant.
 #[derive(InputObject, Default)]

@@ -15,7 +15,7 @@ use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, SignedIn};
 use crate::graphql::rule::Rule;
-use crate::platform::access::{Anonymity, Permission};
+use crate::kernel::access::{Anonymity, Permission};
 
 /// What of a profile is to change; what is not given stays.
 #[derive(InputObject)]

@@ -15,9 +15,9 @@ use crate::graphql::error::{ApiError, Result};
 use crate::graphql::guard::SignedIn;
 use crate::graphql::page::Window;
 use crate::graphql::rule::Rule;
-use crate::platform::access::Viewer;
-use crate::platform::clock::Clock;
-use crate::platform::id::UserId;
+use crate::kernel::access::Viewer;
+use crate::kernel::clock::Clock;
+use crate::kernel::id::UserId;
 
 impl User {
     /// The caller, if this is their own account.

@@ -7,7 +7,7 @@ use async_graphql::{ScalarType, Value};
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::row::{Fill, Plan, Shape};
-use crate::platform::access::{Language, Role, User};
+use crate::kernel::access::{Language, Role, User};
 
 use super::super::listing::Order;
 use super::connection::cursor_of;

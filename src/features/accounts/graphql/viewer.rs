@@ -7,7 +7,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{self, public};
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::policy::{Policy, Unmet};
-use crate::platform::clock::Clock;
+use crate::kernel::clock::Clock;
 
 /// Whoever calls, signed in or not.
 pub(crate) struct Asking;

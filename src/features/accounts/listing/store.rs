@@ -9,8 +9,8 @@ use sea_orm::{
 
 use super::{Filter, Key, Listing, OrderField, Place};
 use crate::entity::user;
-use crate::platform::access::User;
-use crate::platform::db::Db;
+use crate::infra::db::Db;
+use crate::kernel::access::User;
 
 /// At most `limit` users of a listing, beginning at the end it is counted from.
 ///

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sea_orm::DbErr;
 
-use crate::platform::secret::hex;
+use crate::kernel::secret::hex;
 
 /// A link and its digest: the end of a chain, or of what was pruned of it. As text `12:0fe1…`.
 #[derive(Clone, Debug, PartialEq, Eq)]

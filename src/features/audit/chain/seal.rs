@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::store;
 use super::{Head, VerifyError};
-use crate::platform::keys::{Master, Sealed};
+use crate::infra::keys::{Master, Sealed};
 
 /// The row.
 pub(super) struct Seal {

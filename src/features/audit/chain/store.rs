@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Head;
 use super::seal::{Bounds, Seal, Signed};
 use crate::entity::{audit_chain, audit_event, audit_seal};
-use crate::platform::id::{AuditEventId, OrganizationId};
+use crate::kernel::id::{AuditEventId, OrganizationId};
 
 /// The key of the one row of `audit_seal`.
 const ID: i32 = 1;

@@ -4,8 +4,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::store::{self, Link, Sealable};
 use super::{BATCH, Chain, Head, digest};
-use crate::platform::db::DbFailure;
-use crate::platform::id::AuditEventId;
+use crate::infra::db::DbFailure;
+use crate::kernel::id::AuditEventId;
 
 /// What a whole chain says.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use sea_orm::{ConnectionTrait, Statement};
 
 use super::*;
-use crate::platform::access::Refused;
+use crate::kernel::access::Refused;
 
 struct Fixture {
     db: Db,

@@ -15,7 +15,7 @@ use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::PageInfo;
 use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
-use crate::platform::id::InvitationId;
+use crate::kernel::id::InvitationId;
 
 /// That somebody is asked to join an organization.
 #[derive(SimpleObject, Clone)]

@@ -11,8 +11,8 @@ use crate::features::organizations::{Invitation, Member, Organizations, OwnOrgan
 use crate::graphql::context::ContextExt;
 use crate::graphql::error;
 use crate::graphql::loader::RequestLoader;
-use crate::platform::id::{OrganizationId, UserId};
-use crate::platform::page::{Page, Part};
+use crate::kernel::id::{OrganizationId, UserId};
+use crate::kernel::page::{Page, Part};
 
 /// The loader of one operation.
 pub(crate) struct OrganizationLoader(Organizations);

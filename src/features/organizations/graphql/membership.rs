@@ -14,8 +14,8 @@ use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, Found, PageInfo, Window};
 use crate::graphql::rule::Rule;
-use crate::platform::id::UserId;
-use crate::platform::page::Page;
+use crate::kernel::id::UserId;
+use crate::kernel::page::Page;
 
 /// How members are listed: in the order in which they joined.
 const ORDER: ByAge = ByAge::OldestFirst;

@@ -10,8 +10,8 @@ use sea_orm::{
 
 use super::Invitation;
 use crate::entity::{invitation, user};
-use crate::platform::db::Db;
-use crate::platform::id::{InvitationId, OrganizationId, UserId};
+use crate::infra::db::Db;
+use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
 impl From<invitation::Model> for Invitation {
     fn from(row: invitation::Model) -> Self {

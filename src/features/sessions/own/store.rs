@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::OwnSession;
 use crate::entity::{refresh_token, session};
-use crate::platform::id::{SessionId, UserId};
+use crate::kernel::id::{SessionId, UserId};
 
 /// The living sessions of a user, the newest first.
 pub(super) async fn list_living(

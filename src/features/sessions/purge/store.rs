@@ -5,8 +5,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use crate::entity::{refresh_token, session};
-use crate::platform::db::Db;
-use crate::platform::id::{RefreshTokenId, SessionId};
+use crate::infra::db::Db;
+use crate::kernel::id::{RefreshTokenId, SessionId};
 
 /// Erases the salts of at most `batch` tokens made before `before`; returns how many.
 pub(super) async fn erase_salts(db: &Db, before: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {

@@ -4,7 +4,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entity::session;
-use crate::platform::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
 /// Says whether the session was elsewhere before.
 pub(super) async fn set_organization(

@@ -4,8 +4,8 @@ use chrono::DateTime;
 
 use super::*;
 use crate::entity::organization;
-use crate::platform::access::{Language, Role};
-use crate::platform::id::MembershipId;
+use crate::kernel::access::{Language, Role};
+use crate::kernel::id::MembershipId;
 
 /// A user with a session, and an organization that they belong to.
 async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, OrganizationId) {

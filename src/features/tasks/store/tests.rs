@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta};
 
 use super::*;
-use crate::platform::db::Db;
+use crate::infra::db::Db;
 
 struct Fixture {
     db: Db,

@@ -14,7 +14,7 @@ use async_graphql::{
 
 use super::super::types::SharedTypes;
 use crate::graphql::policy::{Listing, Policy};
-use crate::platform::limits::Rates;
+use crate::infra::limits::Rates;
 
 pub(super) type TestSchema = Schema<Query, Mutation, EmptySubscription>;
 

@@ -17,9 +17,9 @@ use crate::features::accounts::listing::OrderField;
 use crate::graphql::document::{Asked, Documents, Refusal, SharedTypes};
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::row::Rows;
-use crate::platform::access::{Grants, Language, Role};
-use crate::platform::id::UserId;
-use crate::platform::limits::Rates;
+use crate::infra::limits::Rates;
+use crate::kernel::access::{Grants, Language, Role};
+use crate::kernel::id::UserId;
 use crate::schema::node::Node;
 
 const ORDER: Order = Order { field: OrderField::Username, descending: true };

@@ -7,9 +7,9 @@ use super::*;
 use crate::features::accounts::identity::{Email, FullName, Username};
 use crate::features::accounts::listing::Order;
 use crate::features::accounts::store::{NewUser, find_all, insert, touch_login};
-use crate::platform::access::{Language, Role};
-use crate::platform::id::UserId;
-use crate::platform::passwords::hash::PasswordHash;
+use crate::infra::passwords::hash::PasswordHash;
+use crate::kernel::access::{Language, Role};
+use crate::kernel::id::UserId;
 
 async fn filled() -> (tempfile::TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();

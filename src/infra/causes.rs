@@ -1,0 +1,52 @@
+//! What an error says with everything that caused it, for the operator.
+
+use std::error::Error;
+use std::iter::successors;
+
+use crate::infra::db;
+
+/// What rustls says of a server that answers in the clear.
+const NO_TLS: &str = "received corrupt message of type InvalidContentType";
+
+/// An error with its causes, each told once: many repeat what has caused them, or themselves. The drivers'
+/// errors name no password; whoever makes an error of a URL leaves the URL out.
+pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
+    let chain = || successors(Some(error), |error| (*error).source());
+    let mut told = error.to_string();
+    for cause in chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    // Whoever is told by the database itself need not know through whose hands that went.
+    for (told_at_length, message) in chain().filter_map(db::told_by_database) {
+        for wrapping in db::WRAPPINGS {
+            told = told.replace(&format!("{wrapping}{told_at_length}"), &message);
+        }
+    }
+    let told = told.replace(NO_TLS, "the server speaks no TLS on this port");
+    let mut parts: Vec<&str> = told.split(": ").collect();
+    parts.dedup();
+    parts.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use sea_orm::{DbErr, RuntimeErr};
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it cannot be done: {0}")]
+    struct Outer(#[source] DbErr);
+
+    #[test]
+    fn what_several_errors_repeat_is_told_once() {
+        let refused = DbErr::Conn(RuntimeErr::Internal("connection refused".to_owned()));
+        assert_eq!(causes(&Outer(refused)), "it cannot be done: connection refused");
+        let error: Result<(), _> = Err(std::io::Error::other("no"));
+        let error = error.context("outside").unwrap_err();
+        assert_eq!(causes(error.as_ref()), "outside: no");
+    }
+}

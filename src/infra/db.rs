@@ -1,0 +1,276 @@
+//! The database: one writer and many readers on SQLite, one pool on a server database.
+//!
+//! How each kind is opened is [`connect`]; what its failures mean is [`failure`].
+
+mod connect;
+mod failure;
+mod inspect;
+mod pooled;
+mod quick;
+mod typed;
+mod writing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sea_orm::{
+    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IsolationLevel,
+    PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait, metric,
+};
+
+use self::connect::Renewed;
+use self::failure::lost_a_race;
+pub(crate) use self::failure::{
+    DbFailure, WRAPPINGS, is_unavailable, is_unique_violation, message, told_by_database,
+};
+pub(crate) use self::inspect::{sqlite_file, sqlite_url};
+use self::pooled::{Holds, Pooled};
+use self::quick::Quick;
+use self::typed::Typed;
+pub(crate) use self::typed::{Connection, Transaction};
+pub(crate) use self::writing::Unwritable;
+use crate::infra::metrics;
+use crate::kernel::columns::FromColumns;
+
+/// How often a transaction that lost to another is tried in all.
+const ATTEMPTS_MAX: u32 = 4;
+
+fn measured(statement: &metric::Info<'_>) {
+    metrics::statement_took(statement.elapsed);
+}
+
+/// How many connections a pool has at this moment.
+pub(crate) struct Pool {
+    pub(crate) name: &'static str,
+    pub(crate) used: u32,
+    pub(crate) idle: u32,
+}
+
+impl Pool {
+    fn new(name: &'static str, open: u32, idle: usize) -> Self {
+        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+        Self { name, used: open - idle, idle }
+    }
+}
+
+/// Connections for reading and for writing. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct Db(Arc<Pools>);
+
+#[derive(Clone, Debug)]
+struct Pools {
+    reader: Connection,
+    writer: Connection,
+    /// On SQLite.
+    file: Option<File>,
+}
+
+/// What a SQLite file takes besides.
+#[derive(Clone, Debug)]
+struct File {
+    path: PathBuf,
+    quick: Quick,
+    renewed: Renewed,
+}
+
+impl Db {
+    fn new(reader: Pooled, writer: Pooled, file: Option<File>) -> Self {
+        Self(Arc::new(Pools { reader: Typed(reader), writer: Typed(writer), file }))
+    }
+
+    /// Connects to `url`: `sqlite://path` (created when missing), `postgres://…`, or `mysql://…`
+    /// (`mariadb://…` is the same).
+    pub(crate) async fn connect(url: &str, connections_max: u32) -> Result<Self, DbErr> {
+        if url.starts_with("sqlite:") {
+            let renewed = Renewed::default();
+            let pools = connect::sqlite(url, connections_max, &renewed).await?;
+            let (mut reader, mut writer) = pools;
+            reader.set_metric_callback(measured);
+            writer.set_metric_callback(measured);
+            let file =
+                sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
+            let pools = (Pooled::new(reader, Holds::Many), Pooled::new(writer, Holds::Writer));
+            return Ok(Self::new(pools.0, pools.1, file));
+        }
+        let opened = if url.starts_with("postgres") {
+            connect::postgres(url, connections_max).await
+        } else {
+            connect::mysql(url, connections_max).await
+        };
+        let mut pool = match opened {
+            Ok(pool) => pool,
+            Err(error) => return Err(Box::pin(pooled::reason_at_start(url, error)).await),
+        };
+        pool.set_metric_callback(measured);
+        let pool = Pooled::new(pool, Holds::Many);
+        Ok(Self::new(pool.clone(), pool, None))
+    }
+
+    /// Connects to look only: a SQLite file stays as it is, and one that is missing stays missing.
+    pub(crate) async fn connect_to_look(url: &str) -> Result<Self, DbErr> {
+        const CONNECTIONS_MAX: u32 = 1;
+        if !url.starts_with("sqlite:") {
+            return Self::connect(url, CONNECTIONS_MAX).await;
+        }
+        let reader = Pooled::new(connect::sqlite_to_look(url).await?, Holds::Many);
+        Ok(Self::new(reader.clone(), reader, None))
+    }
+
+    /// All rows of a select that an index answers, outside any transaction: by the quickest way
+    /// there is to this database.
+    pub(crate) async fn read<E, R>(&self, select: Select<E>) -> Result<Vec<R>, DbErr>
+    where
+        E: EntityTrait,
+        R: PartialModelTrait + FromColumns,
+    {
+        let select = R::select_cols(QuerySelect::select_only(select));
+        if let Some(file) = &self.0.file
+            && let Some(rows) = file.quick.all(&select.build(DbBackend::Sqlite))
+        {
+            return Ok(rows);
+        }
+        select.into_model::<R>().all(&self.0.reader).await
+    }
+
+    /// For statements that only read, outside any transaction.
+    pub(crate) fn reader(&self) -> &Connection {
+        &self.0.reader
+    }
+
+    /// For single statements that write; everything else goes through [`Db::begin`].
+    pub(crate) fn writer(&self) -> &Connection {
+        &self.0.writer
+    }
+
+    /// Applies the migrations that are pending.
+    pub(crate) async fn migrate_up(&self) -> Result<(), migration::Error> {
+        self.explain_migration(migration::up(&self.0.writer.0.pool, None).await).await
+    }
+
+    /// Takes back the last migrations.
+    pub(crate) async fn migrate_down(&self, steps: u32) -> Result<(), migration::Error> {
+        self.explain_migration(migration::down(&self.0.writer.0.pool, steps).await).await
+    }
+
+    async fn explain_migration(
+        &self,
+        outcome: Result<(), migration::Error>,
+    ) -> Result<(), migration::Error> {
+        match outcome {
+            Err(migration::Error::Db(error)) => {
+                Ok(self.0.writer.0.explained(std::future::ready(Err(error))).await?)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Begins a transaction that will write: READ COMMITTED, and on SQLite `BEGIN IMMEDIATE`, so
+    /// that the lock is taken before the first read and never has to be upgraded.
+    pub(crate) async fn begin(&self) -> Result<Transaction, DbErr> {
+        let options = match self.0.writer.get_database_backend() {
+            DbBackend::Sqlite => TransactionOptions {
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+                ..TransactionOptions::default()
+            },
+            // There it is the level of the whole connection, which spares a statement each time.
+            DbBackend::MySql => TransactionOptions::default(),
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::ReadCommitted),
+                ..TransactionOptions::default()
+            },
+        };
+        let writer = &self.0.writer.0;
+        writer.explained(writer.pool.begin_with_options(options)).await.map(Typed)
+    }
+
+    /// Begins a transaction that only reads, and to which nothing changes meanwhile.
+    pub(crate) async fn snapshot(&self) -> Result<Transaction, DbErr> {
+        let options = match self.0.reader.get_database_backend() {
+            // There it is so by itself.
+            DbBackend::Sqlite => TransactionOptions::default(),
+            _ => TransactionOptions {
+                isolation_level: Some(IsolationLevel::RepeatableRead),
+                access_mode: Some(AccessMode::ReadOnly),
+                ..TransactionOptions::default()
+            },
+        };
+        let reader = &self.0.reader.0;
+        reader.explained(reader.pool.begin_with_options(options)).await.map(Typed)
+    }
+
+    /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of
+    /// a deadlock or a serialization failure.
+    pub(crate) async fn retry<T, E, F>(&self, attempt: impl Fn() -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: DbFailure,
+    {
+        let mut tries = 1;
+        loop {
+            match attempt().await {
+                Err(error) if tries < ATTEMPTS_MAX && error.db().is_some_and(lost_a_race) => {
+                    tries += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// The pools, and how much of each is in use.
+    pub(crate) fn pools(&self) -> Vec<Pool> {
+        match self.0.reader.get_database_backend() {
+            DbBackend::Sqlite => {
+                let pool = |name, of: &DatabaseConnection| {
+                    let pool = of.get_sqlite_connection_pool();
+                    Pool::new(name, pool.size(), pool.num_idle())
+                };
+                vec![pool("reader", &self.0.reader.0.pool), pool("writer", &self.0.writer.0.pool)]
+            }
+            DbBackend::MySql => {
+                let pool = self.0.reader.0.pool.get_mysql_connection_pool();
+                vec![Pool::new("shared", pool.size(), pool.num_idle())]
+            }
+            _ => {
+                let pool = self.0.reader.0.pool.get_postgres_connection_pool();
+                vec![Pool::new("shared", pool.size(), pool.num_idle())]
+            }
+        }
+    }
+
+    /// The same database, read in the ordinary way only.
+    #[cfg(test)]
+    pub(crate) fn without_quick(&self) -> Self {
+        let Pools { reader, writer, .. } = self.0.as_ref().clone();
+        Self::new(reader.0, writer.0, None)
+    }
+
+    /// Whether the last quick read was one.
+    #[cfg(test)]
+    pub(crate) fn was_quick(&self) -> bool {
+        self.0.file.as_ref().is_some_and(|file| file.quick.is_in_use())
+    }
+
+    /// Whether the database answers at all.
+    pub(crate) async fn ping(&self) -> Result<(), DbErr> {
+        let reader = &self.0.reader.0;
+        reader.explained(reader.pool.ping()).await
+    }
+
+    /// Has all connections to a SQLite file opened again, each before it is used the next time.
+    fn renew(&self) {
+        if let Some(file) = &self.0.file {
+            file.renewed.now();
+            file.quick.renew();
+        }
+    }
+
+    /// Closes every connection, after what runs on them has ended.
+    pub(crate) async fn close(self) -> Result<(), DbErr> {
+        if let Some(file) = &self.0.file {
+            file.quick.close();
+        }
+        self.0.reader.0.pool.clone().close().await?;
+        self.0.writer.0.pool.clone().close().await
+    }
+}

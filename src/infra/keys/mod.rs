@@ -1,0 +1,231 @@
+//! Keys: the master secret, what is sealed under it, and the set every instance agrees on.
+//!
+//! Signing keys and the refresh key are random, live in the database, and are sealed under a key
+//! derived from the master secret. So instances share them by sharing the database and the
+//! secret, and a rotation is a row: how keys follow one another is [`rotation`]. Nothing is ever
+//! derived from a constant (KY-05).
+
+mod master;
+pub(crate) mod rotation;
+mod sealed_token;
+mod signing;
+mod store;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
+use zeroize::Zeroizing;
+
+pub(crate) use self::master::{Master, Sealed};
+pub(crate) use self::sealed_token::SealedToken;
+pub(crate) use self::signing::{Algorithm, TokenKey};
+use crate::infra::db::{Db, DbFailure};
+use crate::kernel::clock::Clock;
+use crate::kernel::secret::{self, CryptoError};
+
+/// After this long without a successful reading of the key set the instance is not ready: it
+/// might honour a key that the others have dropped.
+const STALE_AFTER: Duration = Duration::from_secs(10);
+
+/// What a sealed key is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Signs access tokens.
+    Signing,
+    /// Derives the successors of refresh tokens.
+    Refresh,
+}
+
+impl Purpose {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// Why the key set could not be read or made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyError {
+    #[error(
+        "SECRET_KEY does not open the key {kid} of this database: it was sealed under another \
+         secret (which SECRET_KEY_PREVIOUS may name), or the row was changed"
+    )]
+    Sealed { kid: String },
+    #[error("the key {kid} is not usable: {problem}")]
+    Unusable { kid: String, problem: &'static str },
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl DbFailure for KeyError {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Sealed { .. } | Self::Unusable { .. } | Self::Crypto(_) => None,
+        }
+    }
+}
+
+/// A key's row, opened.
+struct OpenedKey {
+    kid: String,
+    algorithm: String,
+    signs_from: DateTime<Utc>,
+    verifies_until: Option<DateTime<Utc>>,
+    public: Option<Vec<u8>>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+/// The current key set, shared by all of an instance's requests.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    db: Db,
+    master: Arc<Master>,
+    clock: Clock,
+    current: Arc<RwLock<Loaded>>,
+}
+
+struct Loaded {
+    set: Arc<KeySet>,
+    /// What the set was made of: reading the same rows again makes nothing new.
+    rows: Vec<store::Row>,
+    read_at: Duration,
+}
+
+/// All keys as of one reading of the database.
+pub(crate) struct KeySet {
+    /// By serial, the newest first.
+    signing: Vec<Arc<TokenKey>>,
+    by_kid: HashMap<String, Arc<TokenKey>>,
+    refresh: hmac::Key,
+}
+
+impl Keys {
+    /// Reads the key set. A row that does not open is an error, never a reason to go on without.
+    pub(crate) async fn open(db: Db, master: Arc<Master>, clock: Clock) -> Result<Self, KeyError> {
+        let read_at = clock.uptime();
+        let rows = store::list(db.reader()).await?;
+        let set = Arc::new(KeySet::open(&rows, &master)?);
+        let current = Arc::new(RwLock::new(Loaded { set, rows, read_at }));
+        Ok(Self { db, master, clock, current })
+    }
+
+    /// The key set of the last successful reading.
+    pub(crate) fn current(&self) -> Arc<KeySet> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).set)
+    }
+
+    /// Reads the key set again: what another instance added or dropped takes effect here.
+    pub(crate) async fn reload(&self) -> Result<(), KeyError> {
+        // The age counts from before the reading, so that a slow one is not taken for a fresh one.
+        let read_at = self.clock.uptime();
+        let rows = store::list(self.db.reader()).await?;
+        let changed = self.current.read().unwrap_or_else(PoisonError::into_inner).rows != rows;
+        let set = changed.then(|| KeySet::open(&rows, &self.master)).transpose()?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.read_at = read_at;
+        if let Some(set) = set {
+            current.set = Arc::new(set);
+            current.rows = rows;
+        }
+        Ok(())
+    }
+
+    /// Whether the last successful reading is recent enough to decide by.
+    pub(crate) fn are_fresh(&self) -> bool {
+        let read_at = self.current.read().unwrap_or_else(PoisonError::into_inner).read_at;
+        self.clock.uptime().saturating_sub(read_at) <= STALE_AFTER
+    }
+}
+
+impl KeySet {
+    /// Opens every row; one that does not open, or holds no good key, fails the whole set.
+    fn open(rows: &[store::Row], master: &Master) -> Result<Self, KeyError> {
+        let missing = |purpose: Purpose| KeyError::Unusable {
+            kid: purpose.as_str().to_owned(),
+            problem: "the database holds none",
+        };
+        let of = |purpose: Purpose| rows.iter().filter(move |row| row.purpose == purpose.as_str());
+        let mut signing = of(Purpose::Signing)
+            .map(|row| Ok(Arc::new(TokenKey::load(&store::open(row, master)?)?)))
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        signing.reverse();
+        if signing.is_empty() {
+            return Err(missing(Purpose::Signing));
+        }
+        let refresh = of(Purpose::Refresh).next_back().ok_or_else(|| missing(Purpose::Refresh))?;
+        let refresh = store::open(refresh, master)?;
+        Ok(Self {
+            by_kid: signing.iter().map(|key| (key.kid.clone(), Arc::clone(key))).collect(),
+            signing,
+            refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh.secret),
+        })
+    }
+
+    /// The one key that signs now: the newest whose time has come.
+    pub(crate) fn signing(&self, now: DateTime<Utc>) -> &TokenKey {
+        let mut living = self.usable(now);
+        let begun = living.clone().find(|key| key.signs_from <= now);
+        // None has begun when this clock is behind the one that wrote the rows. Somebody must
+        // sign, and the set is never empty.
+        begun.or_else(|| living.next_back()).unwrap_or(&self.signing[0])
+    }
+
+    /// The key a token names, if it is one of ours. Looked up in memory only (JW-03).
+    pub(crate) fn verifying(&self, kid: &str) -> Option<&TokenKey> {
+        self.by_kid.get(kid).map(Arc::as_ref)
+    }
+
+    /// The JSON Web Key Set other services verify with (RFC 7517): public members only, of the
+    /// keys that sign, will sign, or have signed what is still valid.
+    pub(crate) fn jwks(&self, now: DateTime<Utc>) -> serde_json::Value {
+        let usable = self.usable(now).rev();
+        serde_json::json!({ "keys": usable.filter_map(TokenKey::jwk).collect::<Vec<_>>() })
+    }
+
+    /// The algorithms of the keys in [`KeySet::jwks`].
+    pub(crate) fn algorithms(&self, now: DateTime<Utc>) -> Vec<&'static str> {
+        let usable = self.usable(now).map(|key| key.algorithm);
+        let public = usable.filter(|algorithm| algorithm.has_public_keys());
+        let mut names: Vec<_> = public.map(Algorithm::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    fn usable(&self, now: DateTime<Utc>) -> impl DoubleEndedIterator<Item = &TokenKey> + Clone {
+        self.signing.iter().map(Arc::as_ref).filter(move |key| !key.has_ended(now))
+    }
+
+    /// HMAC-SHA256 under the refresh key.
+    pub(crate) fn refresh_mac(&self, parts: [&[u8]; 2]) -> [u8; 32] {
+        let mut mac = hmac::Context::with_key(&self.refresh);
+        for part in parts {
+            mac.update(part);
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(mac.sign().as_ref());
+        out
+    }
+}
+
+/// Fresh key material: what it is for, its public half if it has one, and its secret.
+struct Material {
+    algorithm: &'static str,
+    public: Option<Vec<u8>>,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+/// Fresh material for the key that derives refresh tokens.
+fn generate_refresh() -> Result<Material, CryptoError> {
+    let secret = Zeroizing::new(secret::random::<32>()?.to_vec());
+    Ok(Material { algorithm: Algorithm::Hs256.as_str(), public: None, secret })
+}

@@ -1,0 +1,359 @@
+//! How often something may be tried: by whom, how many times, in how long.
+//!
+//! A [`Limit`] is a constant of the feature it protects. The field it protects shows it in the
+//! schema, from the same constant, with the numbers that the operator may have set instead ([`Rates`]). [`Limits::admit`] checks and counts in one atomic step, before
+//! anything costly happens (BF-05): what is admitted counts as a failure until its [`Admission`]
+//! says otherwise, so that many attempts at once get no further than as many one after another.
+//!
+//! Attempts are counted in Redis, where the instances share them, or in this process's memory.
+//! When Redis is away the memory decides, and it has been counting along (BF-06): a limit is never
+//! off.
+//!
+//! This module knows no field, no account and no database.
+
+mod memory;
+mod rates;
+mod redis;
+mod state;
+mod unreached;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use self::memory::Memory;
+pub(crate) use self::rates::{Rate, Rates};
+use self::redis::Redis;
+pub(crate) use self::redis::SetupError;
+use self::state::{Amendment, Check, Counting, Key};
+pub(crate) use self::unreached::Unreached;
+use crate::infra::metrics;
+use crate::kernel::access::{Client, network};
+use crate::kernel::clock::Clock;
+use crate::kernel::secret::sha256;
+
+/// The first pause, in seconds; each further one is twice as long (BF-01).
+pub(crate) const PAUSE_SECONDS_MIN: u32 = 30;
+/// The longest pause, in seconds.
+pub(crate) const PAUSE_SECONDS_MAX: u32 = 60 * 60;
+/// What one memory holds: some 15 MB at the most.
+const SUBJECTS_MAX: usize = 50_000;
+
+/// One limit, as it stands in the schema and as it is enforced.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    /// How the schema, the settings and the metrics call it. With `by`, part of what is counted under: limits
+    /// of one name are counted apart and set together.
+    pub(crate) name: &'static str,
+    /// Attempts that agree in all of these are counted together.
+    pub(crate) by: &'static [By],
+    pub(crate) max: u32,
+    pub(crate) window_seconds: u32,
+    pub(crate) counts: Counts,
+}
+
+/// In what attempts have to agree to be counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A client's address; of IPv6 the network, since a subscriber has at least a /64.
+    Ip,
+    /// Who is meant, as submitted, in canonical form, whether there is such an account or not.
+    Identifier,
+    /// The signed-in caller.
+    User,
+    /// The session that the caller calls from.
+    Session,
+    /// A device that its user has signed in from before.
+    Device,
+}
+
+/// What is counted, and when there is too much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Counts {
+    /// Every attempt: this many may come at once, the rest spread evenly over the window.
+    Attempts { at_once: u32 },
+    /// Attempts that fail; they may come at once.
+    Failures,
+    /// Failures without a success or a quiet window between them. After `max` of them every
+    /// further attempt waits for a pause, each twice as long as the one before.
+    FailuresInARow,
+    /// Different identifiers with a failure. Those that have one already may be tried again.
+    Identifiers,
+}
+
+/// Who tries something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) ip: Option<IpAddr>,
+    /// The user whose attempt it is.
+    pub(crate) user: Uuid,
+    /// The session or the device that it is made with.
+    pub(crate) holder: Uuid,
+    /// Who is meant, in canonical form; empty where nobody is.
+    pub(crate) identifier: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// Whoever stands behind a client.
+    pub(crate) fn of(client: &Client) -> Self {
+        Self { ip: client.ip, user: Uuid::nil(), holder: Uuid::nil(), identifier: "" }
+    }
+
+    /// A user.
+    pub(crate) fn by(self, user: Uuid) -> Self {
+        Self { user, ..self }
+    }
+
+    /// Somebody with a session, or a device.
+    pub(crate) fn with(self, holder: Uuid) -> Self {
+        Self { holder, ..self }
+    }
+
+    /// Somebody who means somebody.
+    pub(crate) fn about(self, identifier: &'a str) -> Self {
+        Self { identifier, ..self }
+    }
+}
+
+/// Too many attempts.
+#[derive(Debug, thiserror::Error)]
+#[error("the limit {limit:?} is reached")]
+pub(crate) struct Limited {
+    pub(crate) limit: &'static Limit,
+    /// When an attempt may succeed again, if nobody else makes one meanwhile.
+    pub(crate) retry_after_seconds: u32,
+}
+
+/// Counts attempts. Clones share what they counted.
+#[derive(Clone)]
+pub(crate) struct Limits(Option<Arc<Inner>>);
+
+struct Inner {
+    clock: Clock,
+    rates: Rates,
+    memory: Memory,
+    redis: Option<Redis>,
+}
+
+/// An attempt that may be made and counts as failed. Dropped, it has failed.
+#[must_use]
+pub(crate) struct Admission {
+    limits: Limits,
+    checks: Vec<Check>,
+}
+
+impl Limits {
+    /// Counts nothing and refuses nothing: for development.
+    pub(crate) fn off() -> Self {
+        Self(None)
+    }
+
+    /// Counts in this process.
+    pub(crate) fn in_memory(clock: Clock, rates: Rates) -> Self {
+        Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis: None })))
+    }
+
+    /// Counts in the Redis at `url`, under `namespace`, which all instances of a service share and
+    /// nobody else has. Connects at the first attempt.
+    pub(crate) fn in_redis(
+        clock: Clock,
+        rates: Rates,
+        url: &SecretString,
+        namespace: &str,
+    ) -> Result<Self, SetupError> {
+        let redis = Some(Redis::new(url, namespace)?);
+        Ok(Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis }))))
+    }
+
+    /// Admits an attempt under all of `limits` and counts it under each, or counts it nowhere and
+    /// says which limit stands longest in its way.
+    pub(crate) async fn admit(
+        &self,
+        limits: &'static [Limit],
+        subject: Subject<'_>,
+    ) -> Result<Admission, Limited> {
+        self.admit_times(limits, subject, 1).await
+    }
+
+    /// The same for several attempts at once, which are admitted or refused together. Where there is room for one
+    /// there is for all of them: what they take beyond it delays the next.
+    pub(crate) async fn admit_times(
+        &self,
+        limits: &'static [Limit],
+        subject: Subject<'_>,
+        times: u32,
+    ) -> Result<Admission, Limited> {
+        let Some(inner) = &self.0 else {
+            return Ok(Admission { limits: self.clone(), checks: Vec::new() });
+        };
+        let check = |limit: &Limit| limit.check(inner.rates.of(limit), subject);
+        let checks: Vec<Check> = (0..times).flat_map(|_| limits.iter().map(check)).collect();
+        match inner.admit(&checks).await {
+            Ok(()) => Ok(Admission { limits: self.clone(), checks }),
+            Err(Refused { index, wait }) => {
+                // Rounded up: whoever comes back then must not come too early.
+                let seconds = wait.as_millis().div_ceil(1000);
+                let limit = &limits[index % limits.len()];
+                metrics::limited(limit.name);
+                Err(Limited {
+                    limit,
+                    retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
+                })
+            }
+        }
+    }
+
+    /// Forgets a subject's failures under those of `limits` that count them in a row.
+    pub(crate) async fn forget(&self, limits: &'static [Limit], subject: Subject<'_>) {
+        let Some(inner) = &self.0 else { return };
+        let in_a_row = limits.iter().filter(|limit| limit.counts == Counts::FailuresInARow);
+        let check = |limit: &Limit| limit.check(inner.rates.of(limit), subject);
+        let amendments = in_a_row.map(|limit| (check(limit), Amendment::Forget));
+        inner.amend(amendments.collect()).await;
+    }
+
+    /// Whether Redis counts, and why not, where one is configured.
+    pub(crate) async fn reach(&self) -> Option<Result<(), Unreached>> {
+        Some(self.0.as_ref()?.redis.as_ref()?.reach().await)
+    }
+
+    /// Looks for Redis at the start, so that the log says then already why it does not count.
+    pub(crate) async fn look_for_redis(&self) {
+        if let Some(redis) = self.0.as_ref().and_then(|inner| inner.redis.as_ref()) {
+            redis.look().await;
+        }
+    }
+}
+
+impl Inner {
+    async fn admit(&self, checks: &[Check]) -> Result<(), Refused> {
+        let uptime = millis(self.clock.uptime());
+        let Some(redis) = &self.redis else { return self.memory.admit(checks, uptime) };
+        match redis.admit(checks, self.clock.now()).await {
+            Some(Ok(())) => {
+                self.memory.count(checks, uptime);
+                Ok(())
+            }
+            Some(refused) => refused,
+            None => self.memory.admit(checks, uptime),
+        }
+    }
+
+    async fn amend(&self, amendments: Vec<(Check, Amendment)>) {
+        self.memory.amend(&amendments, millis(self.clock.uptime()));
+        if let Some(redis) = &self.redis {
+            redis.amend(&amendments, self.clock.now()).await;
+        }
+    }
+}
+
+/// What the failure of an attempt says of who made it.
+pub(crate) trait Judged {
+    /// It is the server that failed: nobody's attempt is counted for that.
+    fn is_ours(&self) -> bool;
+
+    /// What was attempted is wrong, and not only something beside it.
+    fn is_failure(&self) -> bool {
+        true
+    }
+}
+
+impl Admission {
+    /// Counts the attempt by how it ended.
+    pub(crate) async fn settle<T, E: Judged>(self, outcome: &Result<T, E>) {
+        match outcome {
+            Err(error) if error.is_ours() => self.unjudged().await,
+            // Counted already.
+            Err(error) if error.is_failure() => {}
+            Ok(_) | Err(_) => self.succeeded().await,
+        }
+    }
+
+    /// The attempt succeeded: where failures are counted it does not count.
+    pub(crate) async fn succeeded(self) {
+        self.amend(Check::on_success).await;
+    }
+
+    /// The attempt was not judged, for a reason of the server's own: it counts nowhere.
+    pub(crate) async fn unjudged(self) {
+        self.amend(Check::on_withdrawal).await;
+    }
+
+    async fn amend(self, amendment: impl Fn(&Check) -> Option<Amendment>) {
+        let Some(inner) = &self.limits.0 else { return };
+        let amendments: Vec<_> = self
+            .checks
+            .into_iter()
+            .filter_map(|check| amendment(&check).map(|amendment| (check, amendment)))
+            .collect();
+        if !amendments.is_empty() {
+            inner.amend(amendments).await;
+        }
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission").finish_non_exhaustive()
+    }
+}
+
+/// Which of the checks refuses the longest, and how long.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    index: usize,
+    wait: Duration,
+}
+
+impl Limit {
+    /// The check of one attempt under this limit, at the rate by which it is enforced.
+    fn check(&self, rate: Rate, subject: Subject<'_>) -> Check {
+        let mut parts = vec![self.name.to_owned()];
+        for by in self.by {
+            parts.push(format!("{by:?}"));
+            parts.push(match by {
+                By::Ip => subject.ip.map(network).map(|ip| ip.to_string()).unwrap_or_default(),
+                By::Identifier => subject.identifier.to_owned(),
+                By::User => subject.user.to_string(),
+                By::Session | By::Device => subject.holder.to_string(),
+            });
+        }
+        let key = digest(&parts);
+        let max = u64::from(rate.max.max(1));
+        let window_ms = u64::from(rate.window_seconds) * 1000;
+        let spacing_ms = (window_ms / max).max(1);
+        let counting = match self.counts {
+            // The same share of them.
+            Counts::Attempts { at_once } => {
+                let at_once = u64::from(at_once) * max / u64::from(self.max.max(1));
+                Counting::Attempts { spacing_ms, at_once: at_once.max(1) }
+            }
+            Counts::Failures => Counting::Failures { spacing_ms, at_once: max },
+            Counts::FailuresInARow => Counting::InARow { max, window_ms },
+            Counts::Identifiers => {
+                let member = digest(&[subject.identifier.to_owned()]);
+                Counting::Distinct { max: rate.max as usize, window_ms, member }
+            }
+        };
+        Check { key, counting }
+    }
+}
+
+/// Names are hashed, so that keys have one length and a dump of them lists no addresses.
+fn digest(parts: &[String]) -> Key {
+    let mut key = Key::default();
+    let length = key.len();
+    key.copy_from_slice(&sha256(parts.join("\0").as_bytes())[..length]);
+    key
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

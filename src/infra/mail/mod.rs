@@ -1,0 +1,385 @@
+//! Mail: written into the outbox with the change it tells of, and sent by whichever instance is first.
+//!
+//! A row of `outbox` belongs to the transaction of its change, so neither is there without the other,
+//! and nobody waits for a mail server. What cannot be sent is tried again, ever less often, for a day;
+//! then, or when the server refuses its recipient for good, it is given up and kept for a week.
+//! A row is deleted once its mail is sent: a server that dies in between sends it again, with the same
+//! `Message-ID`.
+
+mod link;
+mod store;
+mod template;
+mod transport;
+mod worker;
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::link::{PLACE, Page, Pages};
+pub(crate) use self::template::TemplateError;
+use self::template::Templates;
+use self::transport::Transport;
+pub(crate) use self::worker::count;
+use crate::infra::db::Db;
+use crate::infra::keys::Master;
+use crate::kernel::access::{Client, Language, User};
+use crate::kernel::clock::Clock;
+use crate::kernel::device::Device;
+use crate::kernel::id::{MailId, UserId};
+use crate::kernel::secret::base64url;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// What a mail tells.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The name of its templates.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The account is no more.
+    AccountDeleted = "account-deleted";
+    /// Too many attempts in a row have failed: the password opens the account only on known devices.
+    AccountLocked = "account-locked";
+    /// Somebody wanted an account with this address, which has one.
+    AlreadyRegistered = "already-registered";
+    /// Asks the owner of an account's new address to confirm it.
+    ConfirmEmailChange = "confirm-email-change";
+    /// Tells the new address that it is the account's now.
+    EmailChanged = "email-changed";
+    /// Tells the old address that it no longer is, and how to take that back.
+    EmailChangeUndo = "email-change-undo";
+    /// Somebody may make an account.
+    Invitation = "invitation";
+    /// A sign-in from a kind of device that was not used before.
+    NewSignIn = "new-sign-in";
+    /// Somebody may join an organization. Its name is a stranger's text, so the mail leaves it out.
+    OrganizationInvitation = "organization-invitation";
+    /// The password was changed, and sessions ended.
+    PasswordChanged = "password-changed";
+    /// Lets whoever reads it choose another password.
+    PasswordReset = "password-reset";
+    /// A consumed refresh token was presented again, and its session ended.
+    RefreshTokenReused = "refresh-token-reused";
+    /// Asks the owner of an address to show that it is theirs.
+    VerifyEmail = "verify-email";
+}
+
+/// Who gets a mail.
+#[derive(Clone, Copy)]
+pub(crate) struct Recipient<'a> {
+    /// As its owner typed it.
+    address: &'a str,
+    /// What they are greeted by. Until they have shown that the address is theirs, somebody else may have
+    /// chosen the name to have it read, so there is none (RS-12).
+    username: Option<&'a str>,
+    language: Language,
+}
+
+impl<'a> Recipient<'a> {
+    /// The owner of an account, at its address.
+    fn owner(user: &'a User) -> Self {
+        let username = user.email_verified.then_some(user.username.as_str());
+        Self { address: &user.email, username, language: user.locale }
+    }
+
+    /// Whoever has an address that is nobody's yet, as far as this server knows.
+    pub(crate) fn address(address: &'a str, language: Language) -> Self {
+        Self { address, username: None, language }
+    }
+}
+
+/// A mail to be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Letter<'a> {
+    pub(crate) kind: Kind,
+    /// Whose account it is about, where there is one.
+    pub(crate) about: Option<UserId>,
+    pub(crate) to: Recipient<'a>,
+    /// The username of the account it is about; of an invitation, what the inviter is known as.
+    pub(crate) username: &'a str,
+    /// Whose request it tells of.
+    pub(crate) client: &'a Client,
+    /// What its link carries. Sealed until the mail is sent: the database alone opens no account.
+    pub(crate) token: Option<&'a str>,
+    /// The other address that a change of address is about.
+    pub(crate) other_address: Option<&'a str>,
+}
+
+impl<'a> Letter<'a> {
+    /// Whether others of its kind to the same address are not older copies of it: each invitation may be to
+    /// another organization, and each registration another person's (RS-11).
+    fn stands_beside_others(&self) -> bool {
+        let is_registration = self.kind == Kind::VerifyEmail && self.about.is_none();
+        is_registration || self.kind == Kind::OrganizationInvitation
+    }
+
+    /// A mail to a user that carries no link.
+    pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
+        let (about, username) = (Some(user.id), user.username.as_str());
+        let to = Recipient::owner(user);
+        Self { kind, about, to, username, client, token: None, other_address: None }
+    }
+
+    /// One that nobody gets, with a link to nowhere.
+    pub(crate) fn to_nobody(kind: Kind, client: &'a Client, token: &'a str) -> Self {
+        let (token, other_address) = (Some(token), None);
+        let to = Recipient::address("", client.language);
+        Self { kind, about: None, to, username: "", client, token, other_address }
+    }
+
+    /// The same with a link.
+    pub(crate) fn with(self, token: &'a str) -> Self {
+        Self { token: Some(token), ..self }
+    }
+}
+
+/// What the text of one mail says beside what all of its kind say.
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+struct Details {
+    /// The recipient's, if they are greeted by it.
+    greeted_by: Option<String>,
+    username: String,
+    ip: Option<String>,
+    device: Option<String>,
+    #[serde(default)]
+    other_address: Option<String>,
+    /// What the link carries, sealed.
+    #[serde(default)]
+    sealed_token: Option<String>,
+}
+
+/// A mail that is still to be sent.
+#[derive(Clone, Debug)]
+struct Pending {
+    id: MailId,
+    kind: String,
+    recipient: String,
+    language: String,
+    details: String,
+    created_at: DateTime<Utc>,
+    due_at: DateTime<Utc>,
+    attempts: i32,
+}
+
+/// A mail of which an attempt has failed, as the operator sees it: without what its link carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Stuck {
+    pub(crate) id: MailId,
+    pub(crate) kind: String,
+    pub(crate) recipient: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) attempts: i32,
+    /// Why the last attempt failed.
+    pub(crate) failure: String,
+    /// When it is tried again, or deleted.
+    pub(crate) due_at: DateTime<Utc>,
+    pub(crate) given_up_at: Option<DateTime<Utc>>,
+}
+
+/// How many mails were not sent yet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    /// No attempt has failed.
+    pub(crate) new: u64,
+    pub(crate) failing: u64,
+    pub(crate) given_up: u64,
+}
+
+/// An answer that is waited for.
+pub(crate) type Answer<'a> = Pin<Box<dyn Future<Output = Result<bool, DbErr>> + Send + 'a>>;
+
+/// Whether what a link carries still does something, which its feature knows.
+pub(crate) type LinkWorks = for<'a> fn(&'a Db, DateTime<Utc>, &'a str) -> Answer<'a>;
+
+/// Where mail goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Delivery {
+    /// To the mail server that the URL names.
+    Smtp(SecretString),
+    /// Into a folder, as `.eml` files.
+    Folder(PathBuf),
+}
+
+/// How mail is made and sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) delivery: Delivery,
+    /// The name by which this server greets the mail server.
+    pub(crate) helo: String,
+    /// `From`, as in `Example <no-reply@example.com>`.
+    pub(crate) from: String,
+    /// Templates that replace the built-in ones.
+    pub(crate) templates: Option<PathBuf>,
+    /// What recipients know this server as: its host name.
+    pub(crate) site: String,
+    pub(crate) pages: Pages,
+}
+
+/// The settings say nothing that mail can be sent with.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error("MAIL_FROM is not an address, as in Example <no-reply@example.com>")]
+    From,
+    #[error("SMTP_URL is not a mail server's, as in smtps://user:password@mail.example.com")]
+    Url,
+    #[error(
+        "the user or the password in SMTP_URL holds a character that means something in a URL: \
+         write # as %23, / as %2F, ? as %3F, a space as %20 and % as %25"
+    )]
+    Unescaped,
+    #[error("SMTP_HELO must be a host name or an IP address, as in auth.example.com")]
+    Helo,
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// The mail that is to be sent. Clones share everything.
+#[derive(Clone)]
+pub(crate) struct Outbox {
+    db: Db,
+    clock: Clock,
+    master: Arc<Master>,
+    /// `None`: this instance, and whoever shares its settings, sends no mail.
+    post: Option<Arc<Post>>,
+    link_works: LinkWorks,
+}
+
+struct Post {
+    templates: Templates,
+    transport: Transport,
+    pages: Pages,
+}
+
+impl Settings {
+    /// The mail server, if there is one.
+    pub(crate) fn smtp_url(&self) -> Option<&SecretString> {
+        match &self.delivery {
+            Delivery::Smtp(url) => Some(url),
+            Delivery::Folder(_) => None,
+        }
+    }
+
+    /// Whether mail can be made and sent by them; reaches for no mail server.
+    pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        Transport::check(self)?;
+        Templates::load(self.templates.as_deref(), &self.site)?;
+        Ok(())
+    }
+
+    /// Says hello to the mail server, with the password if there is one, and says how that went.
+    pub(crate) async fn reach(&self) -> Result<String, String> {
+        let transport = Transport::new(self).map_err(|error| error.to_string());
+        transport?.reach().await
+    }
+}
+
+impl Outbox {
+    pub(crate) fn new(
+        db: Db,
+        clock: Clock,
+        master: Arc<Master>,
+        settings: Option<&Settings>,
+        link_works: LinkWorks,
+    ) -> Result<Self, SettingsError> {
+        let post = settings.map(|settings| {
+            let templates = Templates::load(settings.templates.as_deref(), &settings.site)?;
+            let transport = Transport::new(settings)?;
+            let pages = settings.pages.clone();
+            Ok::<_, SettingsError>(Arc::new(Post { templates, transport, pages }))
+        });
+        Ok(Self { db, clock, master, post: post.transpose()?, link_works })
+    }
+
+    /// Whether mail is sent at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.post.is_some()
+    }
+
+    /// Writes a mail into the transaction of what it tells. It takes the place of one of its kind
+    /// about the same account to the same address that is not sent yet, so that an outage or an attack
+    /// piles up no mail (RE-07). One that stands beside others takes the place of those only that were given up.
+    pub(crate) async fn write(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        letter: Letter<'_>,
+    ) -> Result<(), DbErr> {
+        if self.post.is_none() {
+            return Ok(());
+        }
+        store::delete_like(txn, &letter).await?;
+        self.insert(txn, now, letter).await?;
+        Ok(())
+    }
+
+    /// Does the work of writing a mail with a link to nobody, so that where there is nobody to write
+    /// to, it takes as long (EN-04).
+    pub(crate) async fn pretend(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        letter: Letter<'_>,
+    ) -> Result<(), DbErr> {
+        if self.post.is_none() {
+            return Ok(());
+        }
+        let id = self.insert(txn, now, letter).await?;
+        store::delete(txn, id).await
+    }
+
+    async fn insert(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        letter: Letter<'_>,
+    ) -> Result<MailId, DbErr> {
+        let id = MailId::new(now);
+        let sealed_token = letter.token.map(|token| self.seal(id, token)).transpose()?;
+        let details = Details {
+            greeted_by: letter.to.username.map(str::to_owned),
+            username: letter.username.to_owned(),
+            ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
+            // Fixed words: what a client calls itself may be anything, and this goes to strangers.
+            device: letter.client.user_agent.as_deref().and_then(|text| Device::of(text).name()),
+            other_address: letter.other_address.map(str::to_owned),
+            sealed_token,
+        };
+        store::insert(txn, now, id, letter, &details).await?;
+        Ok(id)
+    }
+
+    /// Deletes what is still to be sent about an account, inside the caller's transaction.
+    pub(crate) async fn erase(
+        &self,
+        txn: &impl ConnectionTrait,
+        user: UserId,
+    ) -> Result<(), DbErr> {
+        store::delete_about(txn, user).await
+    }
+
+    fn seal(&self, id: MailId, token: &str) -> Result<String, DbErr> {
+        let sealed = self.master.seal(&context(id), token.as_bytes());
+        Ok(base64url(sealed.map_err(|error| DbErr::Custom(error.to_string()))?))
+    }
+}
+
+/// What a sealed token belongs to: in another mail it does not open.
+fn context(id: MailId) -> String {
+    format!("mail/{id}")
+}

@@ -1,0 +1,198 @@
+//! Mails are sent: each by one instance, again when that fails, and given up after a day.
+//!
+//! What is given up is kept for [`KEPT`], so that the operator can read why and have it sent again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+use tokio::task::JoinSet;
+
+use super::template::Text;
+use super::transport::Undelivered;
+use super::{Counts, Details, Kind, Outbox, Page, Pending, Post, Stuck, context, store};
+use crate::infra::db::Db;
+use crate::infra::metrics;
+use crate::kernel::id::MailId;
+use crate::kernel::secret::from_base64url;
+
+/// For this long nobody else sends a mail that somebody has begun to send.
+const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// How long a mail server has for one mail; shorter than the lease.
+pub(super) const SEND_MAX: Duration = Duration::from_secs(30);
+/// After the first failure; each further one doubles it.
+const AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
+const AGAIN_AFTER_MAX: TimeDelta = TimeDelta::hours(1);
+/// Attempts before a mail is given up: with the waits between them, a day. Counted, so that a day in
+/// which no instance ran loses no mail.
+const ATTEMPTS_MAX: i32 = 30;
+/// How long a mail is kept that was given up.
+const KEPT: TimeDelta = TimeDelta::days(7);
+/// Rows deleted by one statement of the housekeeping.
+const PURGE_BATCH: u64 = 200;
+/// Mails that the operator is shown at once.
+const LISTED_MAX: u64 = 1000;
+/// Mails that one instance sends at once.
+const AT_ONCE: u64 = 8;
+
+impl Outbox {
+    /// Sends what is due, until nothing is. Instances may do it at the same time.
+    pub(crate) async fn deliver(&self) -> Result<(), DbErr> {
+        let Some(post) = &self.post else { return Ok(()) };
+        loop {
+            let due = store::list_due(&self.db, self.clock.now(), AT_ONCE).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let mut sending = JoinSet::new();
+            for mail in due {
+                let (outbox, post) = (self.clone(), Arc::clone(post));
+                sending.spawn(async move { outbox.deliver_one(&post, mail).await });
+            }
+            // All of them end before an error is told: what was sent must not be sent again. Who
+            // panicked has said so, and that mail is tried again.
+            let mut outcome = Ok(());
+            while let Some(ended) = sending.join_next().await {
+                if let Ok(Err(error)) = ended {
+                    outcome = Err(error);
+                }
+            }
+            outcome?;
+        }
+    }
+
+    async fn deliver_one(&self, post: &Post, mail: Pending) -> Result<(), DbErr> {
+        let now = self.clock.now();
+        if !store::claim(&self.db, &mail, now + LEASE).await? {
+            return Ok(());
+        }
+        // Whoever runs this reads the addresses in the database, not in the log.
+        let (id, kind) = (mail.id, mail.kind.as_str());
+        let text = match self.text(post, &mail).await {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => {
+                tracing::info!(mail.id = %id, mail.kind = kind, "a mail is not sent: its link no longer works");
+                metrics::mail(metrics::MailOutcome::Expired);
+                return store::delete(self.db.writer(), id).await;
+            }
+            Err(Unwritten::Db(error)) => return Err(error),
+            Err(Unwritten::Never(reason)) => Err(Undelivered::Never(reason)),
+        };
+        let sent = match text {
+            Ok(text) => post.transport.send(&mail, text).await,
+            Err(error) => Err(error),
+        };
+        let sent = match sent {
+            Err(Undelivered::Yet(error)) if mail.attempts + 1 >= ATTEMPTS_MAX => {
+                Err(Undelivered::Never(error))
+            }
+            sent => sent,
+        };
+        match sent {
+            Ok(()) => {
+                tracing::info!(mail.id = %id, mail.kind = kind, "a mail was sent");
+                metrics::mail(metrics::MailOutcome::Sent);
+                store::delete(self.db.writer(), id).await
+            }
+            Err(Undelivered::Never(error)) => {
+                tracing::error!(error, mail.id = %id, mail.kind = kind, "a mail is given up");
+                metrics::mail(metrics::MailOutcome::GivenUp);
+                let now = self.clock.now();
+                store::give_up(&self.db, id, now, now + KEPT, &error).await
+            }
+            Err(Undelivered::Yet(error)) => {
+                tracing::warn!(error, mail.id = %id, mail.kind = kind, "a mail cannot be sent yet");
+                metrics::mail(metrics::MailOutcome::Postponed);
+                let until = self.clock.now() + wait(mail.attempts);
+                store::postpone(&self.db, id, until, &error).await
+            }
+        }
+    }
+
+    /// The text of a mail; `None` if its link no longer works and it says nothing but that link.
+    async fn text(&self, post: &Post, mail: &Pending) -> Result<Option<Text>, Unwritten> {
+        let never = |reason: &str| Unwritten::Never(reason.to_owned());
+        let details: Details = serde_json::from_str(&mail.details)
+            .map_err(|_| never("another version of this program has written it"))?;
+        let kind = Kind::ALL.iter().find(|kind| kind.as_str() == mail.kind);
+        let link = match (kind.and_then(|kind| kind.page()), &details.sealed_token) {
+            (Some(page), Some(sealed)) => {
+                let token = from_base64url(sealed)
+                    .and_then(|sealed| self.master.open(&context(mail.id), &sealed))
+                    .ok_or_else(|| never("its link was sealed under another secret"))?;
+                let token = String::from_utf8_lossy(&token);
+                let works = (self.link_works)(&self.db, self.clock.now(), &token).await;
+                match works.map_err(Unwritten::Db)? {
+                    true => Some(post.pages.url(page, &token)),
+                    // It also tells of something that has happened.
+                    false if page == Page::UndoEmailChange => None,
+                    false => return Ok(None),
+                }
+            }
+            _ => None,
+        };
+        let text = post.templates.render(mail, &details, link.as_deref());
+        text.map(Some).map_err(|error| Unwritten::Never(error.to_string()))
+    }
+
+    /// The mails of which an attempt has failed, the newest first; at most a thousand.
+    pub(crate) async fn list_stuck(&self) -> Result<Vec<Stuck>, DbErr> {
+        store::list_stuck(&self.db, LISTED_MAX).await
+    }
+
+    /// Has a mail sent again of which an attempt has failed, or all of them, once the caller's transaction
+    /// commits; says how many.
+    pub(crate) async fn retry(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        id: Option<MailId>,
+    ) -> Result<u64, DbErr> {
+        store::make_due(txn, now, id).await
+    }
+
+    /// Deletes what was given up and has been kept for its time, and tells the metrics how much waits.
+    pub(crate) async fn purge(&self) -> Result<(), DbErr> {
+        while store::delete_given_up(&self.db, self.clock.now(), PURGE_BATCH).await? > 0 {}
+        let Counts { new, failing, given_up } = store::count(&self.db).await?;
+        metrics::outbox(new, failing, given_up);
+        Ok(())
+    }
+}
+
+/// How many mails there are that were not sent yet.
+pub(crate) async fn count(db: &Db) -> Result<Counts, DbErr> {
+    store::count(db).await
+}
+
+/// Why a mail has no text.
+enum Unwritten {
+    /// It will have none, whoever tries.
+    Never(String),
+    Db(DbErr),
+}
+
+/// How long to wait after so many earlier attempts.
+fn wait(attempts: i32) -> TimeDelta {
+    let doublings = u32::try_from(attempts).unwrap_or_default().min(10);
+    (AGAIN_AFTER * 2_i32.pow(doublings)).min(AGAIN_AFTER_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_given_up_after_a_day() {
+        let waits = (0..ATTEMPTS_MAX - 1).map(|attempts| wait(attempts).num_seconds());
+        let hours = waits.sum::<i64>() / 3600;
+        assert!((22..=25).contains(&hours), "{hours}");
+    }
+
+    #[test]
+    fn each_failure_doubles_the_wait_up_to_an_hour() {
+        let waits = [0, 1, 2, 6, 7, i32::MAX].map(|attempts| wait(attempts).num_seconds());
+        assert_eq!(waits, [30, 60, 120, 1920, 3600, 3600]);
+    }
+}

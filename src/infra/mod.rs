@@ -1,0 +1,14 @@
+//! What rules run on: the database, keys and tokens, passwords, limits, mail, what is measured. It knows no GraphQL.
+
+pub(crate) mod causes;
+pub(crate) mod db;
+pub(crate) mod instances;
+pub(crate) mod jwt;
+pub(crate) mod keys;
+pub(crate) mod limits;
+pub(crate) mod mail;
+pub(crate) mod metrics;
+pub(crate) mod passwords;
+pub(crate) mod private;
+pub(crate) mod telemetry;
+pub(crate) mod threads;

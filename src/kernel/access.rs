@@ -1,0 +1,327 @@
+//! Who calls, and what they may do.
+
+mod permission;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::prelude::StringLen;
+use sea_orm::{DeriveActiveEnum, EnumIter, Iterable};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub(crate) use self::permission::{Grant, Grants, Permission};
+use super::columns::{Columns, FromColumns};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
+
+/// What a user may do, in rising order: each role holds all that the ones before it hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum Role {
+    /// An ordinary account.
+    #[sea_orm(string_value = "USER")]
+    User,
+    /// May manage accounts.
+    #[sea_orm(string_value = "ADMIN")]
+    Admin,
+}
+
+impl Role {
+    /// The role as the schema, the database and the `role` claim spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "USER",
+            Self::Admin => "ADMIN",
+        }
+    }
+}
+
+impl FromColumns for Role {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
+    }
+}
+
+/// What a member may do in an organization, in rising order: each role holds all that the ones before
+/// it hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum OrganizationRole {
+    /// Belongs to it.
+    #[sea_orm(string_value = "MEMBER")]
+    Member,
+    /// May manage its members.
+    #[sea_orm(string_value = "ADMIN")]
+    Admin,
+    /// May delete it, and make others owners.
+    #[sea_orm(string_value = "OWNER")]
+    Owner,
+}
+
+impl OrganizationRole {
+    /// The role as the schema, the database and the `org_role` claim spell it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "MEMBER",
+            Self::Admin => "ADMIN",
+            Self::Owner => "OWNER",
+        }
+    }
+}
+
+impl FromColumns for OrganizationRole {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
+    }
+}
+
+/// The organization that a session acts in, and what its user may do there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ActiveOrganization {
+    pub(crate) id: OrganizationId,
+    pub(crate) role: OrganizationRole,
+}
+
+impl ActiveOrganization {
+    /// What a session names, if its user is a member there.
+    pub(crate) fn of(id: Option<OrganizationId>, role: Option<OrganizationRole>) -> Option<Self> {
+        Some(Self { id: id?, role: role? })
+    }
+}
+
+/// An account as the program passes it around: without the password's hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) id: UserId,
+    pub(crate) username: String,
+    pub(crate) email: String,
+    pub(crate) email_verified: bool,
+    pub(crate) full_name: Option<String>,
+    pub(crate) role: Role,
+    pub(crate) is_active: bool,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) last_login_at: Option<DateTime<Utc>>,
+    /// In which mails to the user are written.
+    pub(crate) locale: Language,
+    /// What the user was given beside what their role implies.
+    pub(crate) grants: Grants,
+}
+
+impl User {
+    /// What strangers are told that a user is called. Until an address is proven it is all that is
+    /// known of its owner, and the username may have been chosen to have it read (RS-12).
+    pub(crate) fn known_as(&self) -> &str {
+        if self.email_verified { &self.username } else { &self.email }
+    }
+}
+
+/// The caller of a request whose bearer token names a live session of an active user.
+///
+/// Everything here is current data, not what the token says: a demoted admin is a user.
+#[derive(Clone, Debug)]
+pub(crate) struct Viewer {
+    pub(crate) user: Arc<User>,
+    pub(crate) session_id: SessionId,
+    /// When the caller proved who they are: a session begins with that, and refreshing it does not
+    /// change it.
+    pub(crate) session_created_at: DateTime<Utc>,
+    /// The session's absolute end.
+    pub(crate) session_expires_at: DateTime<Utc>,
+    /// When the access token of this request ends. A viewer that no token stands behind has none left.
+    pub(crate) access_expires_at: DateTime<Utc>,
+    /// `None` also when the caller is no member any more.
+    pub(crate) organization: Option<ActiveOrganization>,
+}
+
+impl Viewer {
+    /// Whether the caller holds at least `role`.
+    pub(crate) fn holds(&self, role: Role) -> bool {
+        self.user.role >= role
+    }
+
+    /// Whether the caller acts in an organization and holds at least `role` there.
+    pub(crate) fn holds_in_organization(&self, role: OrganizationRole) -> bool {
+        self.organization.is_some_and(|organization| organization.role >= role)
+    }
+
+    /// Whether the caller proved who they are at most so many seconds ago. A sign-in yet to come, by
+    /// a clock that was set back, is none.
+    pub(crate) fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
+        let age = now - self.session_created_at;
+        age.abs() <= TimeDelta::seconds(seconds.into())
+    }
+}
+
+/// Why a request has no viewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Anonymity {
+    /// No bearer token was sent.
+    MissingToken,
+    /// The token is malformed, forged, or meant for somebody else.
+    InvalidToken,
+    /// The token was good until it expired: time to refresh.
+    TokenExpired,
+    /// The token is good but its session is over: time to sign in.
+    SessionEnded,
+}
+
+impl Anonymity {
+    /// The value of `extensions.reason`.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingToken => "MISSING_TOKEN",
+            Self::InvalidToken => "INVALID_TOKEN",
+            Self::TokenExpired => "TOKEN_EXPIRED",
+            Self::SessionEnded => "SESSION_ENDED",
+        }
+    }
+}
+
+/// Where a caller keeps its refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum TokenMode {
+    /// Wherever it likes: the token is in the response's body.
+    #[sea_orm(string_value = "BODY")]
+    Body,
+    /// In a cookie that no script can read.
+    #[sea_orm(string_value = "COOKIE")]
+    Cookie,
+}
+
+/// From where a request came, as far as the server can vouch for it, and how it keeps its tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) ip: Option<IpAddr>,
+    /// At most 256 characters, without control characters.
+    pub(crate) user_agent: Option<String>,
+    /// `None` for the command line.
+    pub(crate) request_id: Option<Uuid>,
+    pub(crate) token_mode: TokenMode,
+    /// In which whoever called is written to, unless they have an account, which has a language.
+    pub(crate) language: Language,
+}
+
+impl Client {
+    /// The command line: no address and no request.
+    pub(crate) const CLI: Self = Self {
+        ip: None,
+        user_agent: None,
+        request_id: None,
+        token_mode: TokenMode::Body,
+        language: Language::English,
+    };
+}
+
+/// A language that mails are written in.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, Deserialize, Serialize,
+)]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+pub(crate) enum Language {
+    #[default]
+    #[sea_orm(string_value = "en")]
+    #[serde(rename = "en")]
+    English,
+    #[sea_orm(string_value = "de")]
+    #[serde(rename = "de")]
+    German,
+}
+
+impl FromColumns for Language {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(Self::named)
+    }
+}
+
+impl Language {
+    /// Its tag (RFC 5646).
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+        }
+    }
+
+    /// The language of a tag, whatever its region.
+    pub(crate) fn named(tag: &str) -> Option<Self> {
+        let language = tag.split('-').next()?;
+        Self::iter().find(|known| known.as_str().eq_ignore_ascii_case(language))
+    }
+
+    /// The one an `Accept-Language` header likes best (RFC 9110, section 12.5.4), or the default.
+    pub(crate) fn accepted(header: &str) -> Self {
+        let ranges = header.split(',').filter_map(|range| {
+            let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
+            let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
+            (weight > 0.0).then_some((Self::named(tag.trim())?, weight))
+        });
+        // The first of those that are liked equally.
+        ranges.reduce(|best, next| if next.1 > best.1 { next } else { best }).unwrap_or_default().0
+    }
+}
+
+/// What counts as one address: of IPv6 the first half, since one subscriber has at least a /64.
+pub(crate) fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// What a caller was refused that belongs into the audit log.
+///
+/// A missing or stale token is not among it: every visitor and every idle tab is told so, it
+/// names nobody, and nothing was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) refused: Refused,
+    /// The account it was about, when there is one. What a caller typed is never kept.
+    pub(crate) target: Option<Uuid>,
+}
+
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// A sign-in.
+    SignIn,
+    /// A new pair of tokens.
+    Refresh,
+    /// What the link in a mail is for.
+    Link,
+    /// What another role may do.
+    Access,
+    /// One call too many.
+    Rate,
+}
+
+/// Who a request's bearer token speaks for.
+#[derive(Clone, Debug)]
+pub(crate) enum Authentication {
+    Viewer(Viewer),
+    Anonymous(Anonymity),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_is_the_one_that_is_liked_best_of_those_there_are() {
+        for (header, language) in [
+            ("de", Language::German),
+            ("de-AT, en;q=0.9", Language::German),
+            ("fr, en;q=0.3, de;q=0.7", Language::German),
+            ("DE;q=0.5,en;q=0.5", Language::German),
+            ("en;q=0.5,de;q=0.5", Language::English),
+            ("de;q=0", Language::English),
+            ("de;q=x, *;q=1, ,;", Language::English),
+            ("fr", Language::English),
+            ("", Language::English),
+        ] {
+            assert_eq!(Language::accepted(header), language, "{header}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Rows of a quick read, column by column, and what is made of them.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlError, Type, ValueRef};
+use uuid::Uuid;
+
+use super::rfc3339;
+
+/// A row, read column by column in the order of its projection's fields.
+pub(crate) struct Columns<'a> {
+    row: &'a Row<'a>,
+    next: usize,
+}
+
+impl<'a> Columns<'a> {
+    /// From the first one on.
+    pub(crate) fn of(row: &'a Row<'a>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next)?;
+        self.next += 1;
+        Ok(value)
+    }
+
+    /// The next column, by what its text says.
+    pub(crate) fn parse<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+        let text = self.row.get_ref(self.next)?.as_str()?;
+        let unreadable = || {
+            let cause = Box::new(FromSqlError::InvalidType);
+            rusqlite::Error::FromSqlConversionFailure(self.next, Type::Text, cause)
+        };
+        let value = parse(text).ok_or_else(unreadable)?;
+        self.next += 1;
+        Ok(value)
+    }
+}
+
+/// What can be read from one or more columns.
+pub(crate) trait FromColumns: Sized {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self>;
+}
+
+macro_rules! plain {
+    ($($type:ty),*) => {$(
+        impl FromColumns for $type {
+            fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+                columns.take()
+            }
+        }
+    )*};
+}
+
+plain!(bool, i32, i64, String, Uuid);
+
+impl FromColumns for DateTime<Utc> {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        columns.parse(rfc3339::parse)
+    }
+}
+
+/// Of a single column.
+impl<T: FromColumns> FromColumns for Option<T> {
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+        if columns.row.get_ref(columns.next)? == ValueRef::Null {
+            columns.next += 1;
+            return Ok(None);
+        }
+        T::read(columns).map(Some)
+    }
+}
+
+/// Reads a projection by its fields, which stand here in the order they are declared in: that is the
+/// order of its columns.
+macro_rules! read_by_fields {
+    ($type:ident { $($field:ident),* $(,)? }) => {
+        impl $crate::kernel::columns::FromColumns for $type {
+            fn read(columns: &mut $crate::kernel::columns::Columns<'_>) -> ::rusqlite::Result<Self> {
+                Ok(Self { $($field: $crate::kernel::columns::FromColumns::read(columns)?),* })
+            }
+        }
+    };
+}
+
+pub(crate) use read_by_fields;
