@@ -20,6 +20,7 @@ use crate::config::{Config, Introspection};
 use crate::features::accounts::graphql::PublicUrl;
 use crate::features::accounts::{Accounts, Exports, Extension};
 use crate::features::audit::{Chain, Log, Refusals};
+use crate::features::change::Changes;
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
@@ -104,21 +105,18 @@ impl App {
 
     async fn wire(config: Config, clock: Clock, db: Db) -> anyhow::Result<Self> {
         prepare(&config, &db).await?;
-        let (master, chain, keyring) = first_keys(&config, &db, &clock).await?;
+        let (master, chain) = first_secret(&config, &db, &clock).await?;
         let settings = config.mail.as_ref();
         let outbox =
             Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), settings, links::works)?;
+        let changes = Changes::new(db.clone(), clock.clone(), outbox.clone());
+        let keyring = Keyring { changes: changes.clone(), master: Arc::clone(&master) };
+        keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
         let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let limits = limits(&config, &clock)?;
-        let sessions = Sessions::new(
-            db.clone(),
-            clock.clone(),
-            keys.clone(),
-            Issuing { jwt, master: Arc::clone(&master), lifetimes: config.lifetimes },
-            limits.clone(),
-            outbox.clone(),
-        );
+        let issuing = Issuing { jwt, master: Arc::clone(&master), lifetimes: config.lifetimes };
+        let sessions = Sessions::new(changes.clone(), keys.clone(), issuing, limits.clone());
         let hasher = Hasher::new(config.hash_cost, config.hash_workers)?;
         let accounts = Accounts {
             db: db.clone(),
@@ -129,7 +127,7 @@ impl App {
             sessions: sessions.clone(),
             master: Arc::clone(&master),
             exports: Exports::default(),
-            outbox: outbox.clone(),
+            changes: changes.clone(),
             registration: config.registration,
             extensions: EXTENSIONS,
             host: config.host.clone(),
@@ -141,7 +139,7 @@ impl App {
             limits,
             sessions: sessions.clone(),
             accounts: accounts.clone(),
-            outbox: outbox.clone(),
+            changes,
         };
         let organizations = Organizations { accounts: accounts.clone() };
         let schema = schema(&config, &login, &organizations);
@@ -249,12 +247,12 @@ async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The master secret and what works with it. Makes the keys of a new database, and signs its audit log.
-async fn first_keys(
+/// The master secret and the audit log's chain, which is signed under it. Of a new database both are made.
+async fn first_secret(
     config: &Config,
     db: &Db,
     clock: &Clock,
-) -> anyhow::Result<(Arc<Master>, Chain, Keyring)> {
+) -> anyhow::Result<(Arc<Master>, Chain)> {
     // Asked before the secret is looked for: another instance makes the secret first.
     let has_keys = rotation::has_keys(db).await?;
     let master = Arc::new(master(config, &secret::master_secret(config, has_keys)?)?);
@@ -263,9 +261,7 @@ async fn first_keys(
         // Before there are keys, so that a start that dies in between does it again.
         chain.sign_first().await?;
     }
-    let keyring = Keyring { db: db.clone(), clock: clock.clone(), master: Arc::clone(&master) };
-    keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
-    Ok((master, chain, keyring))
+    Ok((master, chain))
 }
 
 /// Applies the migrations that are pending. Signs the chain of the audit log when it gets a place for

@@ -94,7 +94,7 @@ async fn retire(keyring: &Keyring, kid: &str) -> Result<(), RotationError> {
     loop {
         match keyring.retire(kid).await {
             Err(RotationError::TooSoon { until }) => {
-                let wait = (until - keyring.clock.now()).to_std().unwrap_or_default();
+                let wait = (until - keyring.changes.clock.now()).to_std().unwrap_or_default();
                 eprintln!("waiting until every instance knows the key that follows");
                 tokio::time::sleep(wait).await;
             }

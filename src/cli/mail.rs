@@ -47,7 +47,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
                 bail!("this server sends no mail: set SMTP_URL");
             }
             let id = id.map(MailId);
-            let count = undelivered::retry(&app.db, &app.clock, &app.outbox, id).await?;
+            let count = undelivered::retry(&app.accounts.changes, id).await?;
             ensure!(count > 0 || id.is_none(), "no mail that could not be sent has this id");
             Ok(line(format!("{count} mails are sent again by the servers that run"))?)
         }

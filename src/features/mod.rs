@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+pub(crate) mod change;
 pub(crate) mod keyring;
 pub(crate) mod links;
 pub(crate) mod login;

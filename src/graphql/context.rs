@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use super::cookie::{self, Cookie};
 use super::error::ApiError;
 use crate::kernel::access::{Authentication, Client, TokenMode, Viewer};
+use crate::kernel::acting::Acting;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 
@@ -31,6 +32,8 @@ pub(crate) trait ContextExt {
     fn client(&self) -> &Client;
     /// The signed-in caller, or the error that says why there is none.
     fn viewer(&self) -> Result<&Viewer, ApiError>;
+    /// The signed-in caller, as who does something from where they call.
+    fn acting(&self) -> Result<Acting<'_>, ApiError>;
     /// Has the browser keep a refresh token. The last word of an operation counts.
     fn keep_refresh_token(&self, token: &str, max_age_seconds: i64);
     /// Has the browser keep a device token beside.
@@ -59,6 +62,10 @@ impl ContextExt for Context<'_> {
             Authentication::Viewer(viewer) => Ok(viewer),
             Authentication::Anonymous(reason) => Err(ApiError::unauthenticated(*reason)),
         }
+    }
+
+    fn acting(&self) -> Result<Acting<'_>, ApiError> {
+        Ok(Acting::viewer(self.viewer()?, self.client()))
     }
 
     fn keep_refresh_token(&self, token: &str, max_age_seconds: i64) {

@@ -204,7 +204,7 @@ async fn begin(
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
         Err(error) => {
-            let failed = Worked { operation, ..Worked::failed(ApiError::from(error)) };
+            let failed = Worked { operation, ..Worked::failed(ApiError::database(error)) };
             return Ok(finish(&app, failed, media, request_id));
         }
     };

@@ -77,7 +77,7 @@ pub(super) async fn own_schema(
     let authenticating = timeout(graphql::ANSWER_MAX, app.sessions.authenticate(token)).await;
     let authentication = authenticating
         .map_err(|_elapsed| failed(ApiError::overdue()))?
-        .map_err(|error| failed(error.into()))?;
+        .map_err(|error| failed(ApiError::database(error)))?;
     let rules = Rule::met_by(&authentication, app.clock.now());
     let mut response = (SDL, app.sdl.own(&rules)).into_response();
     let headers = response.headers_mut();

@@ -12,6 +12,7 @@ mod writing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IsolationLevel,
@@ -32,9 +33,12 @@ pub(crate) use self::typed::{Connection, Transaction};
 pub(crate) use self::writing::Unwritable;
 use crate::infra::metrics;
 use crate::kernel::columns::FromColumns;
+use crate::kernel::secret;
 
 /// How often a transaction that lost to another is tried in all.
 const ATTEMPTS_MAX: u32 = 4;
+/// The longest pause before the second attempt; before each further one it is twice as long.
+const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 fn measured(statement: &metric::Info<'_>) {
     metrics::statement_took(statement.elapsed);
@@ -200,8 +204,12 @@ impl Db {
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of
-    /// a deadlock or a serialization failure.
-    pub(crate) async fn retry<T, E, F>(&self, attempt: impl Fn() -> F) -> Result<T, E>
+    /// a deadlock or a serialization failure. `name` says in the metrics what was tried again.
+    pub(crate) async fn retry<T, E, F>(
+        &self,
+        name: &'static str,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
         E: DbFailure,
@@ -210,6 +218,8 @@ impl Db {
         loop {
             match attempt().await {
                 Err(error) if tries < ATTEMPTS_MAX && error.db().is_some_and(lost_a_race) => {
+                    metrics::transaction_tried_again(name);
+                    tokio::time::sleep(pause(tries)).await;
                     tries += 1;
                 }
                 outcome => return outcome,
@@ -273,4 +283,9 @@ impl Db {
         self.0.reader.0.pool.clone().close().await?;
         self.0.writer.0.pool.clone().close().await
     }
+}
+/// A random time, so that those who met once do not meet again.
+fn pause(tries: u32) -> Duration {
+    let [random] = secret::random().unwrap_or([u8::MAX]);
+    PAUSE_MAX * 2_u32.pow(tries - 1) * u32::from(random) / u32::from(u8::MAX)
 }

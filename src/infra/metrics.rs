@@ -17,6 +17,7 @@ const CONNECTIONS: &str = "portcullis_connections";
 const CONNECTIONS_CUT: &str = "portcullis_connections_cut_total";
 const LOGINS: &str = "portcullis_logins_total";
 const REFRESHES: &str = "portcullis_refreshes_total";
+const TRIED_AGAIN: &str = "portcullis_transactions_tried_again_total";
 const LIMITED: &str = "portcullis_rate_limited_total";
 const REDIS_AWAY: &str = "portcullis_redis_away";
 const REDIS_OUTAGES: &str = "portcullis_redis_outages_total";
@@ -79,6 +80,7 @@ fn begin_at_zero() {
         counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).absolute(0);
     }
     counter!(HASHES_REFUSED).absolute(0);
+    counter!(TRIED_AGAIN, "transaction" => "refresh").absolute(0);
     for lane in [Lane::Body, Lane::New, Lane::Shared, Lane::Costly] {
         counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).absolute(0);
     }
@@ -97,6 +99,7 @@ fn describe() {
     describe_counter!(CONNECTIONS_CUT, "Connections cut for being slow or too many, by reason");
     describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
+    describe_counter!(TRIED_AGAIN, "Transactions tried again after a lost race, by what they do");
     describe_counter!(LIMITED, "Attempts refused by a limit");
     describe_counter!(MAILS, "Attempts to send a mail, by what became of them");
     describe_gauge!(OUTBOX, "Mails that were not sent yet: new, failing or given up");
@@ -177,6 +180,11 @@ pub(crate) fn login(outcome: Outcome) {
 /// Somebody presented a refresh token.
 pub(crate) fn refresh(outcome: Outcome) {
     counter!(REFRESHES, "outcome" => outcome.as_str()).increment(1);
+}
+
+/// A transaction has lost a race and is tried again.
+pub(crate) fn transaction_tried_again(name: &'static str) {
+    counter!(TRIED_AGAIN, "transaction" => name).increment(1);
 }
 
 /// A limit has refused an attempt.

@@ -33,6 +33,12 @@ macro_rules! ids {
             }
         }
 
+        impl From<$name> for Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
         impl FromColumns for $name {
             fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
                 Uuid::read(columns).map(Self)

@@ -2,9 +2,11 @@
 //! GraphQL, but for traits of theirs that its types implement.
 
 pub(crate) mod access;
+pub(crate) mod acting;
 pub(crate) mod clock;
 pub(crate) mod columns;
 pub(crate) mod device;
+pub(crate) mod epochs;
 pub(crate) mod host;
 pub(crate) mod id;
 pub(crate) mod invalid;

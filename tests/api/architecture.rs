@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// The lowest first: each may call those before it, never those behind.
 const FEATURES: &[&str] = &[
     "audit",
+    "change",
     "keyring",
     "undelivered",
     "links",
@@ -102,6 +103,49 @@ fn entities_are_seen_by_stores_only() {
         let is_store = name.ends_with("store.rs") || name.starts_with("entity/");
         assert!(is_store || !text.contains("crate::entity"), "{name} must not use entities");
     }
+}
+
+/// The unit of work begins, records and commits. The audit log has a chain of its own, below it.
+#[test]
+fn changes_are_made_by_the_unit_of_work_only() {
+    for (name, text) in sources() {
+        let is_below = ["features/change/", "features/audit/", "infra/", "app/housekeeping.rs"]
+            .iter()
+            .any(|below| name.starts_with(below));
+        if is_below {
+            continue;
+        }
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for word in ["db.begin()", "db().begin()", "db.retry(", "audit::record", "Event {"] {
+            assert!(!text.contains(word), "{name} must change through `Changes`, not by {word}");
+        }
+    }
+}
+
+/// What a viewer is made of: whoever writes it ends what is remembered of them.
+#[test]
+fn what_viewers_are_made_of_is_written_by_those_who_touch() {
+    let mut touching = 0;
+    for (name, text) in sources() {
+        for function in text.split("async fn ").skip(1) {
+            let function = function.split("\n}\n").next().unwrap_or_default();
+            let title = function.split('(').next().unwrap_or_default();
+            let writes =
+                ["user::Entity::update", "user::Entity::delete", "membership::Entity::update"]
+                    .iter()
+                    .any(|write| function.contains(write));
+            // What nobody remembers: failures, and an account that is made in this moment.
+            let is_untold = ["count_failure", "touch_login"].contains(&title);
+            if name.starts_with("features/") && writes && !is_untold {
+                assert!(
+                    function.contains("tx.touch("),
+                    "{name}: {title} must touch whom it writes"
+                );
+                touching += 1;
+            }
+        }
+    }
+    assert!(touching >= 12, "{touching}");
 }
 
 /// Those of `infra/db` bind times as what their columns are.

@@ -1,6 +1,7 @@
 //! The program through its real router, as clients see it: one binary, a file a subject.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![recursion_limit = "256"]
 
 mod accounts;
 mod addresses;
@@ -23,6 +24,7 @@ mod connections;
 mod cookies;
 mod cors;
 mod crash;
+mod cut_off;
 mod databases;
 mod date_times;
 #[cfg(target_os = "linux")]

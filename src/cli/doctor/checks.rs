@@ -13,10 +13,11 @@ use crate::app;
 use crate::cli::output::time;
 use crate::config::{Config, Introspection, Warning};
 use crate::features::audit;
-use crate::features::keyring::Keyring;
+use crate::features::audit::Chain;
 use crate::infra::causes::causes;
 use crate::infra::db::{Db, sqlite_file};
 use crate::infra::instances;
+use crate::infra::keys::rotation;
 use crate::infra::keys::rotation::{Described, State};
 use crate::infra::keys::{Algorithm, Sealed};
 use crate::kernel::clock::Clock;
@@ -258,9 +259,8 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
             return;
         }
     };
-    let clock = Clock::system();
-    let keyring = Keyring { db: db.clone(), clock, master: Arc::new(master) };
-    let found = match keyring.list().await {
+    let (clock, master) = (Clock::system(), Arc::new(master));
+    let found = match rotation::list(db.reader(), &master, clock.now()).await {
         Ok(found) => found,
         Err(error) => return report.unreadable("the keys", &error),
     };
@@ -270,7 +270,7 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
     }
     sealing(report, config, &found);
     signing(report, config, &found);
-    log::check(report, &keyring, &found).await;
+    log::check(report, &Chain::new(db.clone(), clock, master), &found).await;
 }
 
 fn sealing(report: &mut Report, config: &Config, found: &[Described]) {

@@ -1,20 +1,15 @@
 //! Whether the signature of the audit log holds.
 
-use std::sync::Arc;
-
 use super::{Level, Report};
 use crate::features::audit::Chain;
-use crate::features::keyring::Keyring;
 use crate::infra::keys::Sealed;
 use crate::infra::keys::rotation::Described;
 
-pub(super) async fn check(report: &mut Report, keyring: &Keyring, keys: &[Described]) {
+pub(super) async fn check(report: &mut Report, chain: &Chain, keys: &[Described]) {
     // A secret that opens no key has signed nothing either, and that is told already.
     if keys.iter().any(|key| key.sealed == Sealed::Unknown) {
         return;
     }
-    let Keyring { db, clock, master } = keyring;
-    let chain = Chain::new(db.clone(), clock.clone(), Arc::clone(master));
     if let Err(broken) = chain.standing().await {
         let advice = "keep a copy of the database, and find out who has changed it; then run \
                       `portcullis audit sign`";

@@ -74,6 +74,20 @@ impl Change<'_> {
         }
     }
 
+    /// What the metrics call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Role(_) => "set a role",
+            Self::Grant(_) => "grant a permission",
+            Self::Revoke(_) => "revoke a permission",
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
+            Self::Delete => "delete an account",
+            Self::Password(_) => "set a password",
+            Self::Unlock => "unlock",
+        }
+    }
+
     /// What the audit log calls it.
     pub(super) fn kind(self) -> Kind {
         match self {

@@ -1,14 +1,10 @@
 //! Why an account was not made.
 
-use sea_orm::DbErr;
-
+use crate::features::change::{Fault, with_fault};
 use crate::features::links::LinkError;
-use crate::features::sessions::SessionError;
-use crate::infra::db::DbFailure;
 use crate::infra::limits::{Judged, Limited};
 use crate::infra::passwords::hash::HashError;
 use crate::kernel::invalid::Problem;
-use crate::kernel::secret::CryptoError;
 
 /// Why there is no new account.
 #[derive(Debug, thiserror::Error)]
@@ -22,9 +18,6 @@ pub(crate) enum CreateError {
     Closed,
     #[error("the acting user is no longer an active admin")]
     Forbidden,
-    /// The caller's session ended meanwhile.
-    #[error("the session is over")]
-    SessionEnded,
     #[error("no mail is sent")]
     NoMail,
     /// The token that an account was to be made of gives nothing.
@@ -38,27 +31,17 @@ pub(crate) enum CreateError {
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
 
-impl From<SessionError> for CreateError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Crypto(error) => Self::Crypto(error),
-            SessionError::Db(error) => Self::Db(error),
-        }
-    }
-}
+with_fault!(CreateError);
 
 impl From<LinkError> for CreateError {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Invalid => Self::InvalidToken,
             LinkError::Used => Self::UsedToken,
-            LinkError::Crypto(error) => Self::Crypto(error),
-            LinkError::Db(error) => Self::Db(error),
+            LinkError::Fault(fault) => Self::Fault(fault),
         }
     }
 }
@@ -69,25 +52,6 @@ impl Judged for CreateError {
     }
 
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Hash(_) | Self::Crypto(_) | Self::Db(_))
-    }
-}
-
-impl DbFailure for CreateError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Invalid(_)
-            | Self::Taken(_)
-            | Self::Closed
-            | Self::Forbidden
-            | Self::SessionEnded
-            | Self::NoMail
-            | Self::InvalidToken
-            | Self::UsedToken
-            | Self::Limited(_)
-            | Self::Hash(_)
-            | Self::Crypto(_) => None,
-        }
+        matches!(self, Self::Hash(_)) || matches!(self, Self::Fault(fault) if fault.is_ours())
     }
 }

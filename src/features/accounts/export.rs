@@ -14,14 +14,15 @@ use uuid::Uuid;
 pub(crate) use self::under_way::Exports;
 use self::under_way::Place;
 use super::{Accounts, store};
-use crate::features::audit::{self, Actor, Event, EventPlace, Filter, Kind, Listing, Log};
+use crate::features::audit::{EventPlace, Filter, Kind, Listing, Log};
+use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::sessions::OwnSession;
 use crate::infra::keys::SealedToken;
 use crate::infra::limits::{By, Counts, Limit, Limited, Subject};
-use crate::kernel::access::{Client, Grant, User, Viewer};
+use crate::kernel::access::{Client, Grant, User};
+use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::rfc3339::text;
-use crate::kernel::secret::CryptoError;
 
 /// What keeps somebody from having all of it read again and again.
 pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
@@ -41,16 +42,13 @@ pub(crate) const PAGE_SIZE: u64 = 500;
 /// Why there is no ticket.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExportError {
-    /// The one that it was asked from ended meanwhile.
-    #[error("the session is over")]
-    SessionEnded,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
+
+with_fault!(ExportError);
 
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]
@@ -98,15 +96,12 @@ enum Part {
 
 impl Accounts {
     /// A ticket by which the caller may fetch all that is kept of them, from now on for a minute.
-    pub(crate) async fn issue_export(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-    ) -> Result<String, ExportError> {
-        let subject = Subject::of(client).by(viewer.user.id.0);
+    pub(crate) async fn issue_export(&self, acting: Acting<'_>) -> Result<String, ExportError> {
+        let viewer = acting.caller()?;
+        let subject = Subject::of(acting.origin).by(viewer.user.id.0);
         self.limits.admit(&EXPORT_LIMITS, subject).await?.succeeded().await;
         if !self.sessions.is_alive(self.db.reader(), viewer).await? {
-            return Err(ExportError::SessionEnded);
+            return Err(Gone.into());
         }
         let now = self.clock.now();
         let ends = now + TimeDelta::seconds(TICKET_TTL_SECONDS.into());
@@ -130,14 +125,12 @@ impl Accounts {
             return Err(NoExport::Unknown);
         }
         let place = self.exports.enter(user)?;
-        let event = Event {
-            kind: Kind::DataExported,
-            actor: Actor::User(user),
-            target: Some(user.0),
-            session: Some(session),
-            client,
+        let acting = Acting::user(user, client).within(session);
+        let record = async |tx: Tx<'_>| {
+            tx.record(Kind::DataExported, user);
+            tx.commit(()).await
         };
-        audit::record(self.db.writer(), self.clock.now(), event).await?;
+        self.changes.run("export", acting, record).await?;
         Ok(Export { accounts: self.clone(), place, session, part: Part::Beginning })
     }
 

@@ -9,10 +9,9 @@ use uuid::Uuid;
 
 use super::administration::{AdminError, By};
 use super::export::Entries;
-use crate::features::audit::{self, Event, Kind};
+use crate::features::change::Tx;
 use crate::features::sessions::Sessions;
-use crate::infra::db::{Db, Transaction};
-use crate::kernel::access::Client;
+use crate::infra::db::Db;
 use crate::kernel::id::UserId;
 
 /// What a feature keeps of a person.
@@ -40,18 +39,8 @@ pub(crate) type Pending<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + 
 
 /// An account that is about to be deleted, or emptied of what another had in it; its row is locked.
 pub(crate) struct Departure<'a> {
-    pub(crate) txn: &'a Transaction,
+    pub(crate) tx: &'a Tx<'a>,
     pub(crate) sessions: &'a Sessions,
-    pub(crate) client: &'a Client,
-    pub(crate) by: By<'a>,
+    pub(crate) by: By,
     pub(crate) user: UserId,
-    pub(crate) now: DateTime<Utc>,
-}
-
-impl Departure<'_> {
-    /// Writes what happens on the way into the audit log.
-    pub(crate) async fn record(&self, kind: Kind, target: Uuid) -> Result<(), DbErr> {
-        let event = self.by.event(self.client, kind, self.user);
-        audit::record(self.txn, self.now, Event { target: Some(target), ..event }).await
-    }
 }

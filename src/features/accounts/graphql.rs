@@ -34,7 +34,7 @@ use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
 use crate::graphql::rule::Rule;
 use crate::infra::db::Db;
-use crate::kernel::access::{self, Anonymity, Grant, Grants, Permission, Role, Viewer};
+use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer};
 use crate::kernel::id::UserId;
 
 /// An account.
@@ -265,14 +265,12 @@ impl From<CreateError> for ApiError {
                 Self::new(Code::Forbidden, "Accounts are not to be had in this way here")
             }
             CreateError::Forbidden => Self::forbidden(),
-            CreateError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             CreateError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
             CreateError::InvalidToken => LinkError::Invalid.into(),
             CreateError::UsedToken => LinkError::Used.into(),
             CreateError::Limited(limited) => limited.into(),
             CreateError::Hash(error) => error.into(),
-            CreateError::Crypto(cause) => Self::internal(cause),
-            CreateError::Db(cause) => Self::database(cause),
+            CreateError::Fault(fault) => fault.into(),
         }
     }
 }

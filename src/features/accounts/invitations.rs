@@ -7,13 +7,15 @@ use super::create_error::CreateError;
 use super::identity::{Email, Identifier};
 use super::registration::{Accepted, Admission, Naming, NewAccount, Standing};
 use super::{Accounts, store};
-use crate::features::audit::{self, Actor, Detail, Event, Kind};
+use crate::features::audit::{Detail, Kind};
+use crate::features::change::{Record, Tx};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{By, Counts, Limit, Subject};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
-use crate::kernel::access::{Client, Language, Permission, Role, User, Viewer};
+use crate::kernel::access::{Client, Language, Permission, Role, User};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
 /// What keeps an admin's access from being used to write to strangers.
@@ -46,41 +48,34 @@ impl Accounts {
     /// Mails an invitation. One to the same address before it is void.
     pub(crate) async fn invite(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         email: &str,
         role: Role,
     ) -> Result<(), CreateError> {
         if self.registration.admission == Admission::Closed {
             return Err(CreateError::Closed);
         }
-        if !self.outbox.is_on() {
+        if !self.changes.outbox.is_on() {
             return Err(CreateError::NoMail);
         }
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
-        let subject = Subject::of(client).by(viewer.user.id.0);
+        let subject = Subject::of(acting.origin).by(acting.caller()?.user.id.0);
         self.limits.admit(&INVITATION_LIMITS, subject).await?.succeeded().await;
-        self.db.retry(|| self.invite_once(client, viewer, &email, role)).await
+        let invite = |tx| self.invite_once(tx, &email, role);
+        self.changes.run("invite a user", acting, invite).await
     }
 
-    async fn invite_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        email: &Email,
-        role: Role,
-    ) -> Result<(), CreateError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
-        let inviter = self.lock_caller(&txn, viewer).await?.ok_or(CreateError::SessionEnded)?;
+    async fn invite_once(&self, tx: Tx<'_>, email: &Email, role: Role) -> Result<(), CreateError> {
+        let (now, client) = (tx.now(), tx.acting().origin);
+        let inviter = self.sessions.caller(&tx).await?.user;
         // Nobody invites somebody who could do more than they.
         if inviter.role < role || !inviter.may(Permission::UsersWrite, now) {
             return Err(CreateError::Forbidden);
         }
         let identifier = Identifier::Email(email.key().to_owned());
         // Admins see who there is.
-        if store::find(&txn, &identifier).await?.is_some() {
+        if store::find(&tx, &identifier).await?.is_some() {
             return Err(CreateError::Taken("email"));
         }
         let details = Invited {
@@ -94,7 +89,7 @@ impl Accounts {
             user: Some(inviter.id),
             email_key: email.key(),
         };
-        let token = links::issue(&txn, now, new, Some(&details)).await?;
+        let token = links::issue(&tx, now, new, Some(&details)).await?;
         let letter = Letter {
             kind: mail::Kind::Invitation,
             about: Some(inviter.id),
@@ -104,16 +99,9 @@ impl Accounts {
             token: Some(token.expose()),
             other_address: None,
         };
-        self.outbox.write(&txn, now, letter).await?;
-        let event = Event {
-            kind: Kind::UserInvited,
-            actor: Actor::from(viewer),
-            target: None,
-            session: Some(viewer.session_id),
-            client,
-        };
-        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
-        Ok(txn.commit().await?)
+        tx.write(letter).await?;
+        tx.note(Record::of(Kind::UserInvited).in_detail(Detail::of(role.as_str())));
+        Ok(tx.commit(()).await?)
     }
 
     /// Makes the account that an invitation promised, and signs its owner in: the invitation has
@@ -149,53 +137,42 @@ impl Accounts {
         };
         let accepted = self.accept(&new, Naming::Public)?;
         let hash = self.hash_unless_taken(&accepted).await?;
-        let made =
-            self.db.retry(|| self.accept_once(client, &found, &promised, &accepted, &hash)).await;
+        let accept = |tx| self.accept_once(tx, &found, &promised, (&accepted, &hash));
+        let acting = Acting::unknown(client);
+        let made = self.changes.run("accept an invitation", acting, accept).await;
         self.name_conflict(&accepted, made).await
     }
 
     async fn accept_once(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         found: &Found,
         promised: &Invited,
-        accepted: &Accepted,
-        hash: &PasswordHash,
+        (accepted, hash): (&Accepted, &PasswordHash),
     ) -> Result<(User, Tokens), CreateError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
+        let now = tx.now();
         // Who may not invite any more has invited nobody.
         let role = if promised.is_admin { Role::Admin } else { Role::User };
-        let inviter = store::lock(&txn, promised.by).await?.filter(|inviter| {
+        let inviter = store::lock(&tx, promised.by).await?.filter(|inviter| {
             inviter.is_active && inviter.role >= role && inviter.may(Permission::UsersWrite, now)
         });
         if inviter.is_none() {
             return Err(CreateError::InvalidToken);
         }
-        links::take(&txn, found, now).await?;
-        if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
+        links::take(&tx, found, now).await?;
+        if links::is_reserved(&tx, accepted.email.key(), None, now).await? {
             return Err(CreateError::Taken("email"));
         }
         let standing = Standing { role, email_verified: true };
-        let user = Self::insert(&txn, accepted, hash, standing, now).await?;
-        let event = Event {
-            kind: Kind::InvitationAccepted,
-            actor: Actor::User(user.id),
-            target: Some(user.id.0),
-            session: None,
-            client,
-        };
-        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
+        let user = Self::insert(&tx, accepted, hash, standing).await?;
+        let given = |kind| Record::of(kind).about(user.id).in_detail(Detail::of(role.as_str()));
+        tx.note(given(Kind::InvitationAccepted).by(user.id));
         if role == Role::Admin {
             // Who gave it is told, and not only who took it; and the one was not where the other is.
-            let client = &Client { ip: None, user_agent: None, ..client.clone() };
-            let (actor, kind) = (Actor::User(promised.by), Kind::RoleChanged);
-            let event = Event { kind, actor, target: Some(user.id.0), session: None, client };
-            audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
+            tx.note(given(Kind::RoleChanged).by(promised.by).elsewhere());
         }
-        links::void_registrations(&txn, accepted.email.key()).await?;
-        let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;
-        txn.commit().await?;
-        Ok(signed_in)
+        links::void_registrations(&tx, accepted.email.key()).await?;
+        let signed_in = self.sign_in_at_once(&tx, user).await?;
+        Ok(tx.commit(signed_in).await?)
     }
 }

@@ -10,8 +10,10 @@ use sea_orm::DbErr;
 use super::administration::{AdminError, By};
 use super::extension::Departure;
 use super::{Accounts, store};
-use crate::features::audit::{self, Kind};
-use crate::kernel::access::{Client, Viewer};
+use crate::features::audit::Kind;
+use crate::features::change::Tx;
+use crate::kernel::access::Viewer;
+use crate::kernel::acting::Acting;
 
 /// The most that is named of one kind: what is dropped is all there is.
 pub(crate) const LEFTOVERS_MAX: u64 = 100;
@@ -58,40 +60,29 @@ impl Accounts {
     /// there was anything to decide.
     pub(crate) async fn decide_leftovers(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         decision: Decision,
     ) -> Result<bool, AdminError> {
-        let outcome = self.db.retry(|| self.decide_once(client, viewer, decision)).await;
-        self.sessions.forget(viewer.user.id);
-        outcome
-    }
-
-    async fn decide_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        decision: Decision,
-    ) -> Result<bool, AdminError> {
-        let txn = self.db.begin().await?;
-        let user = self.lock_caller(&txn, viewer).await?.ok_or(AdminError::SessionEnded)?.id;
-        let taken_back_at = store::find_taken_back(&txn, user).await?;
-        let Some(taken_back_at) = taken_back_at else { return Ok(false) };
-        let (now, by) = (self.clock.now(), By::Owner(viewer));
-        let kind = match decision {
-            Decision::Keep => Kind::LeftoversKept,
-            Decision::Drop => {
-                let sessions = &self.sessions;
-                let departure = Departure { txn: &txn, sessions, client, by, user, now };
-                for extension in self.extensions {
-                    (extension.drop)(&departure, taken_back_at).await?;
+        let decide = async |tx: Tx<'_>| {
+            let user = self.sessions.caller(&tx).await?.user.id;
+            let Some(taken_back_at) = store::find_taken_back(&tx, user).await? else {
+                return Ok(false);
+            };
+            let kind = match decision {
+                Decision::Keep => Kind::LeftoversKept,
+                Decision::Drop => {
+                    let departure =
+                        Departure { tx: &tx, sessions: &self.sessions, by: By::Owner, user };
+                    for extension in self.extensions {
+                        (extension.drop)(&departure, taken_back_at).await?;
+                    }
+                    Kind::LeftoversDropped
                 }
-                Kind::LeftoversDropped
-            }
+            };
+            store::settle_taken_back(&tx, user).await?;
+            tx.record(kind, user);
+            Ok(tx.commit(true).await?)
         };
-        store::settle_taken_back(&txn, user).await?;
-        audit::record(&txn, now, by.event(client, kind, user)).await?;
-        txn.commit().await?;
-        Ok(true)
+        self.changes.run("decide leftovers", acting, decide).await
     }
 }

@@ -44,15 +44,15 @@ pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};
 pub(crate) use self::profile::{ProfileChange, ProfileError};
 pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
+use crate::features::change::Changes;
 use crate::features::links;
 use crate::features::sessions::Sessions;
 use crate::infra::db::Db;
 use crate::infra::keys::Master;
 use crate::infra::limits::Limits;
-use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
 use crate::infra::passwords::policy::{Identity, Password, Policy};
-use crate::kernel::access::{User, Viewer};
+use crate::kernel::access::User;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
@@ -68,7 +68,7 @@ pub(crate) struct Accounts {
     pub(crate) sessions: Sessions,
     pub(crate) master: Arc<Master>,
     pub(crate) exports: Exports,
-    pub(crate) outbox: Outbox,
+    pub(crate) changes: Changes,
     pub(crate) registration: Registration,
     /// What features above this one have of a person.
     pub(crate) extensions: &'static [Extension],
@@ -96,20 +96,6 @@ impl Accounts {
         id: UserId,
     ) -> Result<Option<User>, DbErr> {
         store::lock(txn, id).await
-    }
-
-    /// Locks the caller's row and reads it; `None` when their account is no more or shut, or their
-    /// session has ended since the guard looked.
-    pub(crate) async fn lock_caller(
-        &self,
-        txn: &impl ConnectionTrait,
-        viewer: &Viewer,
-    ) -> Result<Option<User>, DbErr> {
-        let user = store::lock(txn, viewer.user.id).await?.filter(|user| user.is_active);
-        match self.sessions.is_alive(txn, viewer).await? {
-            true => Ok(user),
-            false => Ok(None),
-        }
     }
 
     /// What the use of a link passes.

@@ -5,15 +5,17 @@
 
 use sea_orm::DbErr;
 
-use super::administration::{AdminError, By};
+use super::administration::{AdminError, By, Meeting};
 use super::change::Change;
 use super::identity::Identifier;
 use super::{Accounts, store};
-use crate::features::audit::{self, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::Tx;
 use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::infra::passwords::hash::HashError;
-use crate::kernel::access::{Client, Permission, User};
+use crate::kernel::access::{Permission, User};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
 
@@ -46,46 +48,36 @@ impl Accounts {
     ) -> Result<User, SetPasswordError> {
         let password = self.new_password(user, password).map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(&password).await?;
-        Ok(self.change(&Client::CLI, By::Operator, user.id, Change::Password(&hash)).await?)
+        Ok(self.change(Acting::operator(), By::Operator, user.id, Change::Password(&hash)).await?)
     }
 
     /// Lets a user's password open their account again after too many failed sign-ins.
     pub(crate) async fn unlock(&self, id: UserId) -> Result<User, AdminError> {
-        self.change(&Client::CLI, By::Operator, id, Change::Unlock).await
+        self.change(Acting::operator(), By::Operator, id, Change::Unlock).await
     }
 
     /// Ends every session of a user, and returns how many there were.
     pub(crate) async fn end_sessions(
         &self,
-        client: &Client,
-        by: By<'_>,
+        acting: Acting<'_>,
+        by: By,
         id: UserId,
     ) -> Result<u64, AdminError> {
-        let outcome = self.db.retry(|| self.end_sessions_once(client, by, id)).await;
-        self.sessions.forget(id);
-        outcome
-    }
-
-    async fn end_sessions_once(
-        &self,
-        client: &Client,
-        by: By<'_>,
-        id: UserId,
-    ) -> Result<u64, AdminError> {
-        let txn = self.db.begin().await?;
-        let locked = store::lock_with_admins(&txn, by.ids(id)).await?;
-        self.check(&txn, by, &locked).await?;
-        let now = self.clock.now();
-        let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
-        if !by.may(&locked, target, now, |actor| actor.may(Permission::UsersWrite, now)) {
-            return Err(AdminError::Forbidden);
-        }
-        let ended = self.sessions.end_all(&txn, id, EndReason::Revoked, now).await?;
-        links::void(&txn, id).await?;
-        if ended > 0 {
-            audit::record(&txn, now, by.event(client, Kind::SessionsEnded, id)).await?;
-        }
-        txn.commit().await?;
-        Ok(ended)
+        let end = async |tx: Tx<'_>| {
+            let Meeting { locked, actor } = self.meet(&tx, by, id).await?;
+            let now = tx.now();
+            let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
+            let may = |actor: &User| actor.may(Permission::UsersWrite, now);
+            if !by.may(actor.as_ref(), target, now, may) {
+                return Err(AdminError::Forbidden);
+            }
+            let ended = self.sessions.end_all(&tx, id, EndReason::Revoked).await?;
+            links::void(&tx, id).await?;
+            if ended > 0 {
+                tx.record(Kind::SessionsEnded, id);
+            }
+            Ok(tx.commit(ended).await?)
+        };
+        self.changes.run("end a user's sessions", acting, end).await
     }
 }

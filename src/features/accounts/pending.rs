@@ -13,7 +13,8 @@ use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
 use super::registration::{Accepted, Admission, LIMITS, Naming, Registered};
 use super::{Accounts, store};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Found, Purpose};
 use crate::infra::db::is_unique_violation;
 use crate::infra::limits::Subject;
@@ -21,6 +22,7 @@ use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
 use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 
@@ -75,22 +77,22 @@ impl Accounts {
         let subject = Subject::of(client).about(email);
         self.limits.admit(&LIMITS[1..], subject).await?.succeeded().await;
         let hash = self.hasher.hash(&accepted.password).await?;
-        self.db.retry(|| self.insert_pending(client, accepted, &hash)).await?;
-        Ok(Registered::VerificationRequired)
+        let insert = |tx| self.insert_pending(tx, accepted, &hash);
+        let acting = Acting::unknown(client);
+        self.changes.run("ask for an account", acting, insert).await
     }
 
     /// Writes the same rows whether the address has an account or not.
     async fn insert_pending(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         accepted: &Accepted,
         hash: &PasswordHash,
-    ) -> Result<(), CreateError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
+    ) -> Result<Registered, CreateError> {
+        let (now, client) = (tx.now(), tx.acting().origin);
         let identifier = Identifier::Email(accepted.email.key().to_owned());
-        let owner = store::find(&txn, &identifier).await?;
-        let is_reserved = links::is_reserved(&txn, accepted.email.key(), None, now).await?;
+        let owner = store::find(&tx, &identifier).await?;
+        let is_reserved = links::is_reserved(&tx, accepted.email.key(), None, now).await?;
         let details = PendingAccount {
             username: accepted.username.as_str().to_owned(),
             email: accepted.email.as_typed().to_owned(),
@@ -101,25 +103,17 @@ impl Accounts {
         let is_taken = owner.is_some() || is_reserved;
         let purpose = if is_taken { Purpose::Nothing } else { Purpose::Registration };
         let new = links::New { purpose, user: None, email_key: accepted.email.key() };
-        let token = links::issue_beside(&txn, now, new, Some(&details)).await?;
+        let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
         let letter = match &owner {
             Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
             None => verification(&details, client, token.expose()),
         };
         match owner.is_none() && is_reserved {
-            true => self.outbox.pretend(&txn, now, letter).await?,
-            false => self.outbox.write(&txn, now, letter).await?,
+            true => tx.pretend(letter).await?,
+            false => tx.write(letter).await?,
         }
-        let event = Event {
-            kind: Kind::RegistrationRequested,
-            actor: Actor::Unknown,
-            target: None,
-            session: None,
-            client,
-        };
-        audit::record(&txn, now, event).await?;
-        txn.commit().await?;
-        Ok(())
+        tx.note(Record::of(Kind::RegistrationRequested));
+        Ok(tx.commit(Registered::VerificationRequired).await?)
     }
 
     /// Makes the account of a registration whose address is proven now. The name is claimed now too;
@@ -140,10 +134,12 @@ impl Accounts {
                 self.anew(client, &pending, username, password).await?
             }
         };
-        let made = self.db.retry(|| self.complete_once(client, found, &parts)).await;
-        let Err(CreateError::Db(error)) = made else { return made };
+        let complete = |tx| self.complete_once(tx, found, &parts);
+        let acting = Acting::unknown(client);
+        let made = self.changes.run("complete a registration", acting, complete).await;
+        let Err(CreateError::Fault(Fault::Db(error))) = made else { return made };
         if !is_unique_violation(&error) {
-            return Err(CreateError::Db(error));
+            return Err(error.into());
         }
         // Asked after the transaction has ended, as everywhere.
         let (username, email) = (parts.username.key(), parts.email.key());
@@ -152,7 +148,7 @@ impl Accounts {
             // Its owner has an account, which no longer needs this one.
             store::Taken { email: true, .. } => CreateError::InvalidToken,
             store::Taken { username: true, .. } => CreateError::Taken("username"),
-            store::Taken { .. } => CreateError::Db(error),
+            store::Taken { .. } => error.into(),
         })
     }
 
@@ -214,14 +210,13 @@ impl Accounts {
 
     async fn complete_once(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         found: &Found,
         parts: &Parts,
     ) -> Result<User, CreateError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
-        links::take(&txn, found, now).await?;
-        if links::is_reserved(&txn, parts.email.key(), None, now).await? {
+        let now = tx.now();
+        links::take(&tx, found, now).await?;
+        if links::is_reserved(&tx, parts.email.key(), None, now).await? {
             return Err(CreateError::InvalidToken);
         }
         let row = store::NewUser {
@@ -235,17 +230,9 @@ impl Accounts {
             locale: parts.locale,
             now,
         };
-        let user = store::insert(&txn, row).await?;
-        let event = Event {
-            kind: Kind::Registered,
-            actor: Actor::User(user.id),
-            target: Some(user.id.0),
-            session: None,
-            client,
-        };
-        audit::record(&txn, now, event).await?;
-        txn.commit().await?;
-        Ok(user)
+        let user = store::insert(&tx, row).await?;
+        tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
+        Ok(tx.commit(user).await?)
     }
 }
 

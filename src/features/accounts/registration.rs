@@ -2,15 +2,15 @@
 //! [`pending`](super::pending) goes on; how somebody is invited is in
 //! [`invitations`](super::invitations).
 
-use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Username};
 use super::reserved::{HOST_LIKE, RESERVED, is_host_like, is_reserved};
 use super::store::Taken;
 use super::{Accounts, store};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::db::is_unique_violation;
@@ -19,6 +19,7 @@ use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
 use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
 
@@ -127,7 +128,8 @@ impl Accounts {
         accepted: &Accepted,
     ) -> Result<Registered, CreateError> {
         let hash = self.hash_unless_taken(accepted).await?;
-        let made = self.db.retry(|| self.insert_and_sign_in(client, accepted, &hash)).await;
+        let insert = |tx| self.insert_and_sign_in(tx, accepted, &hash);
+        let made = self.changes.run("register", Acting::unknown(client), insert).await;
         let (user, tokens) = self.name_conflict(accepted, made).await?;
         Ok(Registered::SignedIn(user, tokens))
     }
@@ -141,89 +143,62 @@ impl Accounts {
     ) -> Result<User, CreateError> {
         let accepted = self.accept(new, Naming::Operator)?;
         let hash = self.hash_unless_taken(&accepted).await?;
-        let made = self.db.retry(|| self.insert_for_operator(&accepted, &hash, role)).await;
+        let insert = async |tx: Tx<'_>| {
+            let standing = Standing { role, email_verified: false };
+            let user = Self::insert(&tx, &accepted, &hash, standing).await?;
+            tx.record(Kind::UserCreated, user.id);
+            Ok(tx.commit(user).await?)
+        };
+        let made = self.changes.run("create an account", Acting::operator(), insert).await;
         self.name_conflict(&accepted, made).await
     }
 
     async fn insert_and_sign_in(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         accepted: &Accepted,
         hash: &PasswordHash,
     ) -> Result<(User, Tokens), CreateError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
-        if links::is_reserved(&txn, accepted.email.key(), None, now).await? {
+        if links::is_reserved(&tx, accepted.email.key(), None, tx.now()).await? {
             return Err(CreateError::Taken("email"));
         }
-        let user = Self::insert(&txn, accepted, hash, Standing::default(), now).await?;
-        let event = Event {
-            kind: Kind::Registered,
-            actor: Actor::User(user.id),
-            target: Some(user.id.0),
-            session: None,
-            client,
-        };
-        audit::record(&txn, now, event).await?;
-        if self.outbox.is_on() {
+        let user = Self::insert(&tx, accepted, hash, Standing::default()).await?;
+        tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
+        if self.changes.outbox.is_on() {
             let new = links::New {
                 purpose: Purpose::Verification,
                 user: Some(user.id),
                 email_key: accepted.email.key(),
             };
-            let token = links::issue(&txn, now, new, None::<&()>).await?;
-            let letter = Letter::to(&user, mail::Kind::VerifyEmail, client).with(token.expose());
-            self.outbox.write(&txn, now, letter).await?;
+            let token = links::issue(&tx, tx.now(), new, None::<&()>).await?;
+            let letter = Letter::to(&user, mail::Kind::VerifyEmail, tx.acting().origin);
+            tx.write(letter.with(token.expose())).await?;
         }
-        let signed_in = self.sign_in_at_once(&txn, client, user, now).await?;
-        txn.commit().await?;
-        Ok(signed_in)
+        let signed_in = self.sign_in_at_once(&tx, user).await?;
+        Ok(tx.commit(signed_in).await?)
     }
 
     /// Begins the first session of an account in the transaction that makes it.
     pub(super) async fn sign_in_at_once(
         &self,
-        txn: &impl ConnectionTrait,
-        client: &Client,
+        tx: &Tx<'_>,
         mut user: User,
-        now: DateTime<Utc>,
-    ) -> Result<(User, Tokens), CreateError> {
-        store::touch_login(txn, user.id, now).await?;
+    ) -> Result<(User, Tokens), Fault> {
+        let now = tx.now();
+        store::touch_login(tx, user.id, now).await?;
         user.last_login_at = Some(now);
-        let tokens = self.sessions.begin(txn, client, &user, Kind::SignedIn, now).await?;
+        let tokens = self.sessions.begin(tx, &user, Kind::SignedIn).await?;
         Ok((user, tokens))
-    }
-
-    async fn insert_for_operator(
-        &self,
-        accepted: &Accepted,
-        hash: &PasswordHash,
-        role: Role,
-    ) -> Result<User, CreateError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
-        let standing = Standing { role, email_verified: false };
-        let user = Self::insert(&txn, accepted, hash, standing, now).await?;
-        let event = Event {
-            kind: Kind::UserCreated,
-            actor: Actor::Cli,
-            target: Some(user.id.0),
-            session: None,
-            client: &Client::CLI,
-        };
-        audit::record(&txn, now, event).await?;
-        txn.commit().await?;
-        Ok(user)
     }
 
     /// Inserts the row. Who was first is settled by the unique constraints, not by a look before.
     pub(super) async fn insert(
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         accepted: &Accepted,
         hash: &PasswordHash,
         standing: Standing,
-        now: DateTime<Utc>,
     ) -> Result<User, DbErr> {
+        let now = tx.now();
         let row = store::NewUser {
             id: UserId::new(now),
             username: &accepted.username,
@@ -235,7 +210,7 @@ impl Accounts {
             locale: accepted.locale,
             now,
         };
-        store::insert(txn, row).await
+        store::insert(tx, row).await
     }
 
     /// Says which field another account holds, when a unique constraint refused the row.
@@ -248,8 +223,8 @@ impl Accounts {
         made: Result<T, CreateError>,
     ) -> Result<T, CreateError> {
         match made {
-            Err(CreateError::Db(error)) if is_unique_violation(&error) => {
-                Err(self.taken(accepted).await?.unwrap_or(CreateError::Db(error)))
+            Err(CreateError::Fault(Fault::Db(error))) if is_unique_violation(&error) => {
+                Err(self.taken(accepted).await?.unwrap_or(error.into()))
             }
             made => made,
         }

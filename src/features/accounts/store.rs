@@ -10,6 +10,7 @@ use sea_orm::{
 
 use super::identity::{Email, FullName, Identifier, Username};
 use crate::entity::user;
+use crate::features::change::Tx;
 use crate::infra::db::Db;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::{Grants, Language, Role, User};
@@ -144,87 +145,82 @@ pub(super) async fn lock_with_admins(
 }
 
 /// Writes a user's role, and whether they are active.
-pub(super) async fn update_standing(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
+pub(super) async fn update_standing(tx: &Tx<'_>, user: &User) -> Result<(), DbErr> {
+    tx.touch(user.id);
     user::Entity::update_many()
         .col_expr(user::Column::Role, Expr::value(user.role))
         .col_expr(user::Column::IsActive, Expr::value(user.is_active))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 /// Writes what a user was granted.
-pub(super) async fn update_grants(
-    txn: &impl ConnectionTrait,
-    id: UserId,
-    grants: &Grants,
-) -> Result<(), DbErr> {
+pub(super) async fn update_grants(tx: &Tx<'_>, id: UserId, grants: &Grants) -> Result<(), DbErr> {
+    tx.touch(id);
     user::Entity::update_many()
         .col_expr(user::Column::Grants, Expr::value(grants.stored()))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 pub(super) async fn update_password(
-    txn: &impl ConnectionTrait,
+    tx: &Tx<'_>,
     id: UserId,
     hash: &PasswordHash,
 ) -> Result<(), DbErr> {
+    tx.touch(id);
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 /// Takes back that an account is shut for too many failed sign-ins.
-pub(super) async fn unlock(
-    txn: &impl ConnectionTrait,
-    id: UserId,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+pub(super) async fn unlock(tx: &Tx<'_>, id: UserId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    tx.touch(id);
     user::Entity::update_many()
         .col_expr(user::Column::FailedLogins, Expr::value(0))
         .col_expr(user::Column::UnlockedAt, Expr::value(now))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 /// Gives a user an address, which they have shown to be theirs or had before.
-pub(super) async fn update_email(
-    txn: &impl ConnectionTrait,
-    user: &User,
-    email: &Email,
-) -> Result<(), DbErr> {
+pub(super) async fn update_email(tx: &Tx<'_>, user: &User, email: &Email) -> Result<(), DbErr> {
+    tx.touch(user.id);
     user::Entity::update_many()
         .col_expr(user::Column::Email, Expr::value(email.as_typed()))
         .col_expr(user::Column::EmailKey, Expr::value(email.key()))
         .col_expr(user::Column::EmailVerified, Expr::value(user.email_verified))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
-pub(super) async fn update_profile(txn: &impl ConnectionTrait, user: &User) -> Result<(), DbErr> {
+pub(super) async fn update_profile(tx: &Tx<'_>, user: &User) -> Result<(), DbErr> {
+    tx.touch(user.id);
     user::Entity::update_many()
         .col_expr(user::Column::FullName, Expr::value(user.full_name.clone()))
         .col_expr(user::Column::Locale, Expr::value(user.locale))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
+/// Writes when the first session of an account begins, of which nobody remembers anything yet.
 pub(super) async fn touch_login(
     txn: &impl ConnectionTrait,
     id: UserId,
@@ -238,8 +234,9 @@ pub(super) async fn touch_login(
     Ok(())
 }
 
-pub(super) async fn delete(txn: &impl ConnectionTrait, id: UserId) -> Result<(), DbErr> {
-    user::Entity::delete_by_id(id).exec(txn).await?;
+pub(super) async fn delete(tx: &Tx<'_>, id: UserId) -> Result<(), DbErr> {
+    tx.touch(id);
+    user::Entity::delete_by_id(id).exec(tx).await?;
     Ok(())
 }
 
@@ -258,11 +255,12 @@ pub(super) async fn find_taken_back(
 }
 
 /// Remembers that they have.
-pub(super) async fn settle_taken_back(txn: &impl ConnectionTrait, id: UserId) -> Result<(), DbErr> {
+pub(super) async fn settle_taken_back(tx: &Tx<'_>, id: UserId) -> Result<(), DbErr> {
+    tx.touch(id);
     user::Entity::update_many()
         .col_expr(user::Column::TakenBackAt, Expr::value(None::<DateTime<Utc>>))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }

@@ -78,7 +78,7 @@ impl Chain {
     /// has signed anything yet.
     pub(crate) async fn sign_first(&self) -> Result<(), VerifyError> {
         self.db
-            .retry(async || {
+            .retry("sign the first link", async || {
                 let txn = self.db.begin().await?;
                 let seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
                 let head = store::end(&txn, &seal.start).await?;
@@ -94,7 +94,7 @@ impl Chain {
     /// why its signature does not hold.
     pub(crate) async fn sign_as_it_stands(&self) -> Result<Head, VerifyError> {
         self.db
-            .retry(async || {
+            .retry("sign the audit log", async || {
                 let txn = self.db.begin().await?;
                 if store::seal(&txn).await?.is_none() {
                     store::restore(&txn).await?;
@@ -143,7 +143,9 @@ impl Chain {
     /// Seals what is not sealed yet, unless another instance does; writes nothing when there is
     /// nothing.
     pub(crate) async fn seal(&self) -> Result<(), DbErr> {
-        while self.has_unsealed().await? && self.db.retry(|| self.seal_batch()).await? {}
+        while self.has_unsealed().await?
+            && self.db.retry("seal the audit log", || self.seal_batch()).await?
+        {}
         Ok(())
     }
 

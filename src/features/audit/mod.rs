@@ -1,7 +1,6 @@
 //! Audit: what happened to whom, by whom, from where.
 //!
-//! At the bottom of everything. [`record`] runs inside the transaction that makes the change, so
-//! that there is no change without its event and no event without its change (LG-07). A refused
+//! At the bottom of everything. [`record`] runs inside the transaction that makes the change. A refused
 //! call has no change to join; [`Refusals`] counts those and writes them beside.
 
 mod chain;
@@ -20,27 +19,9 @@ pub(crate) use self::kind::Kind;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};
 pub(crate) use self::refusals::Refusals;
 use crate::infra::db::Db;
-use crate::kernel::access::{Client, Viewer};
+use crate::kernel::access::Client;
+pub(crate) use crate::kernel::acting::Actor;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
-
-/// Who did it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Actor {
-    /// A user, in their own name.
-    User(UserId),
-    /// The operator, at the command line.
-    Cli,
-    /// The server itself.
-    System,
-    /// Somebody who was not recognised, or presented a token that was not theirs to use.
-    Unknown,
-}
-
-impl From<&Viewer> for Actor {
-    fn from(viewer: &Viewer) -> Self {
-        Self::User(viewer.user.id)
-    }
-}
 
 /// One security event.
 pub(crate) struct Event<'a> {
@@ -73,17 +54,9 @@ impl Detail {
     }
 }
 
-/// Writes `event` into the caller's transaction.
+/// Writes `event`, with what it is worth to know about it, into the transaction of what it tells. A change does so
+/// with its commit (`features/change`).
 pub(crate) async fn record(
-    txn: &impl ConnectionTrait,
-    now: DateTime<Utc>,
-    event: Event<'_>,
-) -> Result<(), DbErr> {
-    record_in_detail(txn, now, event, Detail::default()).await
-}
-
-/// The same, with what it is worth to know about it.
-pub(crate) async fn record_in_detail(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     event: Event<'_>,
@@ -137,22 +110,4 @@ pub(crate) async fn oldest_unsealed(
 /// When the newest event was written.
 pub(crate) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
     store::newest(db).await
-}
-
-impl Actor {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::User(_) => "USER",
-            Self::Cli => "CLI",
-            Self::System => "SYSTEM",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-
-    fn id(self) -> Option<Uuid> {
-        match self {
-            Self::User(id) => Some(id.0),
-            Self::Cli | Self::System | Self::Unknown => None,
-        }
-    }
 }

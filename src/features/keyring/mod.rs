@@ -4,21 +4,20 @@
 
 use std::sync::Arc;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
-use crate::features::audit::{self, Actor, Event, Kind};
-use crate::infra::db::{Db, is_unique_violation};
+use crate::features::audit::{self, Kind};
+use crate::features::change::{Changes, Record, Tx};
+use crate::infra::db::is_unique_violation;
 use crate::infra::keys::rotation::{self, Added, Described, Lead, RotationError};
 use crate::infra::keys::{Algorithm, KeyError, Master, Purpose};
-use crate::kernel::access::Client;
-use crate::kernel::clock::Clock;
+use crate::kernel::acting::Acting;
 
 /// The one place that adds, drops and reseals keys.
 #[derive(Clone)]
 pub(crate) struct Keyring {
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
+    pub(crate) changes: Changes,
     pub(crate) master: Arc<Master>,
 }
 
@@ -36,19 +35,14 @@ impl Keyring {
     }
 
     async fn make_first_of(&self, purpose: Purpose, algorithm: Algorithm) -> Result<(), KeyError> {
-        self.db
-            .retry(async || {
-                let txn = self.db.begin().await?;
-                let now = self.clock.now();
-                let made =
-                    rotation::make_first(&txn, &self.master, purpose, algorithm, now).await?;
-                if let Some(kid) = made {
-                    self.record(&txn, Kind::KeyAdded, Actor::System, Some(&kid)).await?;
-                    txn.commit().await?;
-                }
-                Ok(())
-            })
-            .await
+        let make = async |tx: Tx<'_>| {
+            let now = tx.now();
+            let made = rotation::make_first(&tx, &self.master, purpose, algorithm, now).await?;
+            let Some(kid) = made else { return Ok(()) };
+            tx.note(about_key(Kind::KeyAdded, &kid));
+            Ok(tx.commit(()).await?)
+        };
+        self.changes.run("make the first keys", Acting::server(), make).await
     }
 
     /// Has tokens signed with `algorithm` before long, if they are not; `None` if they are.
@@ -56,18 +50,14 @@ impl Keyring {
         &self,
         algorithm: Algorithm,
     ) -> Result<Option<Added>, RotationError> {
-        self.db
-            .retry(async || {
-                let txn = self.db.begin().await?;
-                let now = self.clock.now();
-                let added = rotation::follow(&txn, &self.master, algorithm, now).await?;
-                if let Some(added) = &added {
-                    self.record(&txn, Kind::KeyAdded, Actor::System, Some(&added.kid)).await?;
-                }
-                txn.commit().await?;
-                Ok(added)
-            })
-            .await
+        let follow = async |tx: Tx<'_>| {
+            let added = rotation::follow(&tx, &self.master, algorithm, tx.now()).await?;
+            if let Some(added) = &added {
+                tx.note(about_key(Kind::KeyAdded, &added.kid));
+            }
+            Ok(tx.commit(added).await?)
+        };
+        self.changes.run("follow the algorithm", Acting::server(), follow).await
     }
 
     /// Adds a signing key, of the current algorithm unless another is given.
@@ -76,60 +66,46 @@ impl Keyring {
         algorithm: Option<Algorithm>,
         lead: Lead,
     ) -> Result<Added, RotationError> {
-        self.db
-            .retry(async || {
-                let txn = self.db.begin().await?;
-                let now = self.clock.now();
-                let added = rotation::rotate(&txn, &self.master, algorithm, lead, now).await?;
-                self.record(&txn, Kind::KeyAdded, Actor::Cli, Some(&added.kid)).await?;
-                txn.commit().await?;
-                Ok(added)
-            })
-            .await
+        let rotate = async |tx: Tx<'_>| {
+            let added = rotation::rotate(&tx, &self.master, algorithm, lead, tx.now()).await?;
+            tx.note(about_key(Kind::KeyAdded, &added.kid));
+            Ok(tx.commit(added).await?)
+        };
+        self.changes.run("rotate keys", Acting::operator(), rotate).await
     }
 
     /// Drops a signing key and all it has signed.
     pub(crate) async fn retire(&self, kid: &str) -> Result<(), RotationError> {
-        self.db
-            .retry(async || {
-                let txn = self.db.begin().await?;
-                rotation::retire(&txn, kid, self.clock.now()).await?;
-                self.record(&txn, Kind::KeyRetired, Actor::Cli, Some(kid)).await?;
-                txn.commit().await?;
-                Ok(())
-            })
-            .await
+        let retire = async |tx: Tx<'_>| {
+            rotation::retire(&tx, kid, tx.now()).await?;
+            tx.note(about_key(Kind::KeyRetired, kid));
+            Ok(tx.commit(()).await?)
+        };
+        self.changes.run("retire a key", Acting::operator(), retire).await
     }
 
     /// Seals all keys under the current secret, signs the audit log under it, and returns how many
     /// keys there are.
     pub(crate) async fn reseal(&self) -> Result<usize, KeyError> {
-        self.db
-            .retry(async || {
-                let txn = self.db.begin().await?;
-                let count = rotation::reseal(&txn, &self.master).await?;
-                audit::sign_again(&txn, &self.master).await?;
-                self.record(&txn, Kind::KeysResealed, Actor::Cli, None).await?;
-                txn.commit().await?;
-                Ok(count)
-            })
-            .await
+        let reseal = async |tx: Tx<'_>| {
+            let count = rotation::reseal(&tx, &self.master).await?;
+            audit::sign_again(&tx, &self.master).await?;
+            tx.note(Record::of(Kind::KeysResealed));
+            Ok(tx.commit(count).await?)
+        };
+        self.changes.run("reseal keys", Acting::operator(), reseal).await
     }
 
     /// Every key, as the operator sees it.
     pub(crate) async fn list(&self) -> Result<Vec<Described>, DbErr> {
-        rotation::list(self.db.reader(), &self.master, self.clock.now()).await
+        let Changes { db, clock, .. } = &self.changes;
+        rotation::list(db.reader(), &self.master, clock.now()).await
     }
+}
 
-    async fn record(
-        &self,
-        db: &impl ConnectionTrait,
-        kind: Kind,
-        actor: Actor,
-        key_id: Option<&str>,
-    ) -> Result<(), DbErr> {
-        let target = key_id.and_then(|id| Uuid::try_parse(id).ok());
-        let event = Event { kind, actor, target, session: None, client: &Client::CLI };
-        audit::record(db, self.clock.now(), event).await
+fn about_key(kind: Kind, key_id: &str) -> Record {
+    match Uuid::try_parse(key_id) {
+        Ok(id) => Record::of(kind).about(id),
+        Err(_) => Record::of(kind),
     }
 }

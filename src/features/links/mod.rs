@@ -13,12 +13,13 @@ use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::infra::db::{Db, DbFailure};
+use crate::features::change::{Fault, with_fault};
+use crate::infra::db::Db;
 use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Limits, Subject};
 use crate::infra::mail;
 use crate::kernel::access::Client;
 use crate::kernel::id::{LinkTokenId, UserId};
-use crate::kernel::secret::{CryptoError, OpaqueToken};
+use crate::kernel::secret::OpaqueToken;
 
 /// Lets people and secret scanners tell what they have found. Never change it.
 const PREFIX: &str = "pco_";
@@ -157,19 +158,10 @@ pub(crate) enum LinkError {
     #[error("the token has done its work already")]
     Used,
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
 
-impl DbFailure for LinkError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Invalid | Self::Used | Self::Crypto(_) => None,
-        }
-    }
-}
+with_fault!(LinkError);
 
 /// Issues a token inside the caller's transaction. Older ones of its purpose are void (RS-02): those about
 /// the same account, or to the same address where there is no account yet.
@@ -178,7 +170,7 @@ pub(crate) async fn issue(
     now: DateTime<Utc>,
     new: New<'_>,
     details: Option<&impl Serialize>,
-) -> Result<LinkToken, LinkError> {
+) -> Result<LinkToken, Fault> {
     store::delete_like(txn, &new).await?;
     issue_beside(txn, now, new, details).await
 }
@@ -190,7 +182,7 @@ pub(crate) async fn issue_beside(
     now: DateTime<Utc>,
     new: New<'_>,
     details: Option<&impl Serialize>,
-) -> Result<LinkToken, LinkError> {
+) -> Result<LinkToken, Fault> {
     let details = details.map(serde_json::to_string).transpose();
     let details = details.map_err(|error| DbErr::Json(error.to_string()))?;
     let token = OpaqueToken::generate(PREFIX)?;
@@ -214,7 +206,7 @@ pub(crate) async fn issue_again(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     registration: &Found,
-) -> Result<LinkToken, LinkError> {
+) -> Result<LinkToken, Fault> {
     let Found { purpose, user, email_key, details, expires_at, .. } = registration;
     store::delete_like(txn, &New { purpose: Purpose::Nothing, user: *user, email_key }).await?;
     let token = OpaqueToken::generate(PREFIX)?;
@@ -322,7 +314,7 @@ pub(crate) async fn erase(txn: &impl ConnectionTrait, email_key: &str) -> Result
 
 impl Judged for LinkError {
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Crypto(_) | Self::Db(_))
+        matches!(self, Self::Fault(fault) if fault.is_ours())
     }
 
     fn is_failure(&self) -> bool {

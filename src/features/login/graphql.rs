@@ -6,9 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{ChangeError, DEVICE_LIMITS, LIMITS, Login, LoginError, SESSION_LIMITS};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
-use crate::features::sessions::{
-    REFRESH_LIMITS, RefreshError, RefreshToken, SessionError, Sessions, Tokens,
-};
+use crate::features::sessions::{REFRESH_LIMITS, RefreshError, RefreshToken, Sessions, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
@@ -16,7 +14,7 @@ use crate::graphql::guard::SignedIn;
 use crate::graphql::rule::Rule;
 use crate::infra::jwt::AccessToken;
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{self, Anonymity, Refusal, Refused, TokenMode};
+use crate::kernel::access::{self, Refusal, Refused, TokenMode};
 
 /// A signed-in user and what keeps them signed in.
 #[derive(SimpleObject)]
@@ -145,7 +143,7 @@ impl LoginMutation {
     ) -> Result<AuthPayload> {
         let password = parse("password", &password)?;
         let login = ctx.service::<Login>();
-        let signed_in = login.reauthenticate(ctx.client(), ctx.viewer()?, &password).await?;
+        let signed_in = login.reauthenticate(ctx.acting()?, &password).await?;
         Ok(AuthPayload::hand_over(ctx, signed_in))
     }
 
@@ -165,7 +163,7 @@ impl LoginMutation {
     ) -> Result<bool> {
         let current = parse("currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
-        login.change_password(ctx.client(), ctx.viewer()?, &current, &new_password).await?;
+        login.change_password(ctx.acting()?, &current, &new_password).await?;
         Ok(true)
     }
 
@@ -242,8 +240,7 @@ impl From<LoginError> for ApiError {
             }
             LoginError::Limited(limited) => limited.into(),
             LoginError::Hash(error) => error.into(),
-            LoginError::Crypto(cause) => Self::internal(cause),
-            LoginError::Db(cause) => Self::database(cause),
+            LoginError::Fault(fault) => fault.into(),
         }
     }
 }
@@ -252,8 +249,8 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Invalid(problem) => Self::invalid(&[problem]),
-            ChangeError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             ChangeError::Login(error) => error.into(),
+            ChangeError::Fault(fault) => fault.into(),
         }
     }
 }
@@ -268,17 +265,7 @@ impl From<RefreshError> for ApiError {
             RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
             RefreshError::Limited(limited) => limited.into(),
             RefreshError::Unsettled => Self::unavailable(1),
-            RefreshError::Crypto(cause) => Self::internal(cause),
-            RefreshError::Db(cause) => Self::database(cause),
-        }
-    }
-}
-
-impl From<SessionError> for ApiError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Crypto(cause) => Self::internal(cause),
-            SessionError::Db(cause) => Self::database(cause),
+            RefreshError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -8,12 +8,14 @@ use uuid::Uuid;
 
 use super::{Attempt, Login, LoginError, store};
 use crate::features::accounts::identity::Identifier;
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::Tx;
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::infra::causes::causes;
 use crate::infra::limits::{Admission, By, Counts, Limit, Limited, Subject};
 use crate::infra::mail::{self, Letter};
 use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::secret::sha256;
 
@@ -169,7 +171,7 @@ impl Login {
         tokio::spawn(async move {
             let outcome = match session {
                 Some(session) => login.sessions.count_failed_proof(&client, session, user.id).await,
-                None => login.db.retry(|| login.count_one_failure(&client, &user)).await,
+                None => login.count_one_failure(&client, &user).await,
             };
             if let Err(error) = outcome {
                 tracing::error!(error = %causes(&error), user.id = %user.id, "a failed sign-in was not counted");
@@ -179,22 +181,15 @@ impl Login {
     }
 
     async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), DbErr> {
-        let txn = self.db.begin().await?;
-        if store::count_failure(&txn, user.id, FAILURES_MAX).await? {
-            let now = self.clock.now();
-            let event = Event {
-                kind: Kind::AccountLocked,
-                actor: Actor::Unknown,
-                target: Some(user.id.0),
-                session: None,
-                client,
-            };
-            audit::record(&txn, now, event).await?;
-            let letter = Letter::to(user, mail::Kind::AccountLocked, client);
-            self.outbox.write(&txn, now, letter).await?;
-            tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
-        }
-        txn.commit().await
+        let count = async |tx: Tx<'_>| {
+            if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
+                tx.record(Kind::AccountLocked, user.id);
+                tx.write(Letter::to(user, mail::Kind::AccountLocked, client)).await?;
+                tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
+            }
+            tx.commit(()).await
+        };
+        self.changes.run("count a wrong password", Acting::unknown(client), count).await
     }
 }
 

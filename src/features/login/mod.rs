@@ -15,8 +15,6 @@ mod password;
 mod store;
 pub(crate) mod unlocks;
 
-use sea_orm::DbErr;
-
 use self::guesses::{ACCOUNT_LIMITS, FAILURES_MAX, Guesser};
 pub(crate) use self::guesses::{DEVICE_LIMITS, LIMITS, SESSION_LIMITS};
 pub(crate) use self::password::ChangeError;
@@ -24,17 +22,17 @@ use self::store::Found;
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::Kind;
-use crate::features::sessions::{EndReason, SessionError, Sessions, Tokens};
-use crate::infra::db::{Db, DbFailure};
+use crate::features::change::{Changes, Fault, Tx, with_fault};
+use crate::features::sessions::{EndReason, Sessions, Tokens};
+use crate::infra::db::Db;
 use crate::infra::limits::{Judged, Limited, Limits};
-use crate::infra::mail::Outbox;
 use crate::infra::metrics::{self, Outcome};
 use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
-use crate::kernel::secret::CryptoError;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
 const CHECKS_MAX: usize = 3;
@@ -52,31 +50,10 @@ pub(crate) enum LoginError {
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
 
-impl From<SessionError> for LoginError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Crypto(error) => Self::Crypto(error),
-            SessionError::Db(error) => Self::Db(error),
-        }
-    }
-}
-
-impl DbFailure for LoginError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::InvalidCredentials { .. }
-            | Self::Limited(_)
-            | Self::Hash(_)
-            | Self::Crypto(_) => None,
-        }
-    }
-}
+with_fault!(LoginError);
 
 /// Signs people in.
 #[derive(Clone)]
@@ -87,7 +64,7 @@ pub(crate) struct Login {
     pub(crate) limits: Limits,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
-    pub(crate) outbox: Outbox,
+    pub(crate) changes: Changes,
 }
 
 impl Login {
@@ -148,11 +125,8 @@ impl Login {
         for _ in 0..CHECKS_MAX {
             let verified = self.verify(attempt, found).await?;
             account = Some(verified.user.id);
-            let begin = || self.begin(attempt.client, &verified, attempt.guesser);
-            let outcome = self.db.retry(begin).await;
-            // Whatever the outcome: a commit whose answer was lost may have happened.
-            self.sessions.forget(verified.user.id);
-            if let Some(signed_in) = outcome? {
+            let begin = |tx| self.begin(tx, &verified, attempt.guesser);
+            if let Some(signed_in) = self.changes.run("sign in", attempt.acting(), begin).await? {
                 return Ok(signed_in);
             }
             found = store::find(&self.db, attempt.identifier).await?;
@@ -200,7 +174,7 @@ impl Login {
     /// checked again rather than refused. The one conditional statement both looks and locks.
     async fn begin(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         verified: &Verified,
         guesser: Guesser<'_>,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
@@ -208,11 +182,9 @@ impl Login {
             Guesser::Session(viewer) => Some(viewer),
             Guesser::Stranger | Guesser::Device(_) => None,
         };
-        let txn = self.db.begin().await?;
-        let now = self.clock.now();
-        let user = User { last_login_at: Some(now), ..verified.user.clone() };
+        let user = User { last_login_at: Some(tx.now()), ..verified.user.clone() };
         let is_stranger = guesser.is_stranger();
-        if !store::record_login(&txn, &user, verified, is_stranger, FAILURES_MAX).await? {
+        if !store::record_login(&tx, &user, verified, is_stranger, FAILURES_MAX).await? {
             return Ok(None);
         }
         let kind = match (replaced, verified.failed_logins) {
@@ -221,20 +193,19 @@ impl Login {
             (None, _) => Kind::SignedInAfterFailures,
         };
         if let Some(Viewer { session_id, .. }) = replaced
-            && !self.sessions.end(&txn, *session_id, EndReason::Replaced, now).await?
+            && !self.sessions.end(&tx, *session_id, user.id, EndReason::Replaced).await?
         {
             // It was ended meanwhile, and must not live on as another.
             return Err(LoginError::InvalidCredentials { account: Some(user.id) });
         }
-        let tokens = self.sessions.begin(&txn, client, &user, kind, now).await?;
-        txn.commit().await?;
-        Ok(Some((user, tokens)))
+        let tokens = self.sessions.begin(&tx, &user, kind).await?;
+        Ok(tx.commit(Some((user, tokens))).await?)
     }
 }
 
 impl Judged for LoginError {
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Hash(_) | Self::Crypto(_) | Self::Db(_))
+        matches!(self, Self::Hash(_)) || matches!(self, Self::Fault(fault) if fault.is_ours())
     }
 }
 
@@ -246,6 +217,16 @@ struct Attempt<'a> {
     guesser: Guesser<'a>,
     /// Strangers have guessed at the account too often by another name of it.
     is_paused: bool,
+}
+
+impl<'a> Attempt<'a> {
+    /// Who makes it: whoever has a session, and else somebody who is not recognised yet.
+    fn acting(&self) -> Acting<'a> {
+        match self.guesser {
+            Guesser::Session(viewer) => Acting::viewer(viewer, self.client),
+            Guesser::Stranger | Guesser::Device(_) => Acting::unknown(self.client),
+        }
+    }
 }
 
 /// What was read and found right before the transaction began.

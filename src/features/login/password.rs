@@ -3,19 +3,18 @@
 //! Whoever holds a session is no stranger: what strangers guess does not hold them up, and too many wrong
 //! passwords end the session, so that a stolen access token guesses ten times (PW-10, BF-11).
 
-use sea_orm::DbErr;
-
 use super::{Attempt, CHECKS_MAX, Guesser, Login, LoginError, SESSION_LIMITS, Verified, store};
 use crate::features::accounts::identity::Identifier;
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
-use crate::infra::db::DbFailure;
 use crate::infra::limits::{Admission, Judged, Limited, Subject};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::invalid::Problem;
 
 /// Why a password was not changed.
@@ -23,16 +22,20 @@ use crate::kernel::invalid::Problem;
 pub(crate) enum ChangeError {
     #[error("the new password is not acceptable")]
     Invalid(Problem),
-    /// The session that it was asked from ended meanwhile.
-    #[error("the session is over")]
-    SessionEnded,
     #[error(transparent)]
-    Login(#[from] LoginError),
+    Login(LoginError),
+    #[error(transparent)]
+    Fault(Fault),
 }
 
-impl From<DbErr> for ChangeError {
-    fn from(error: DbErr) -> Self {
-        Self::Login(error.into())
+with_fault!(ChangeError);
+
+impl From<LoginError> for ChangeError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Fault(fault) => Self::Fault(fault),
+            error => Self::Login(error),
+        }
     }
 }
 
@@ -42,22 +45,17 @@ impl From<HashError> for ChangeError {
     }
 }
 
-impl DbFailure for ChangeError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Login(error) => error.db(),
-            Self::Invalid(_) | Self::SessionEnded => None,
-        }
-    }
-}
-
 impl Judged for ChangeError {
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Login(error) if error.is_ours())
+        match self {
+            Self::Login(error) => error.is_ours(),
+            Self::Fault(fault) => fault.is_ours(),
+            Self::Invalid(_) => false,
+        }
     }
 
     fn is_failure(&self) -> bool {
-        !matches!(self, Self::SessionEnded)
+        !matches!(self, Self::Fault(_))
     }
 }
 
@@ -66,10 +64,10 @@ impl Login {
     /// was known of the old one is worth nothing afterwards (RT-13).
     pub(crate) async fn reauthenticate(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
+        let (viewer, client) = (acting.caller()?, acting.origin);
         let admission = self.admit_holder(client, viewer).await?;
         let guesser = Guesser::Session(viewer);
         let outcome = self.sign_in(client, &identifier_of(viewer), password, guesser).await;
@@ -86,11 +84,11 @@ impl Login {
     /// one may be signed in with it.
     pub(crate) async fn change_password(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         current: &Password,
         new: &str,
     ) -> Result<(), ChangeError> {
+        let (viewer, client) = (acting.caller()?, acting.origin);
         let new = self
             .accounts
             .new_password(&viewer.user, new)
@@ -122,11 +120,8 @@ impl Login {
             let found = store::find(&self.db, &identifier).await?;
             let verified = self.verify(&attempt, found).await?;
             account = Some(verified.user.id);
-            let change = || self.change_once(client, viewer, &verified, &hash);
-            let outcome = self.db.retry(change).await;
-            // Whatever the outcome: a commit whose answer was lost may have happened.
-            self.sessions.forget(viewer.user.id);
-            if outcome? {
+            let change = |tx| self.change_once(tx, viewer, &verified, &hash);
+            if self.changes.run("change a password", attempt.acting(), change).await? {
                 return Ok(());
             }
         }
@@ -137,35 +132,24 @@ impl Login {
     /// sign-in may have rewritten an outdated hash meanwhile, so the password is then checked again.
     async fn change_once(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         viewer: &Viewer,
         verified: &Verified,
         hash: &PasswordHash,
     ) -> Result<bool, ChangeError> {
         let user = &verified.user;
-        let txn = self.db.begin().await?;
-        if !store::update_password(&txn, user.id, &verified.hash, hash).await? {
+        if !store::update_password(&tx, user.id, &verified.hash, hash).await? {
             return Ok(false);
         }
-        if !self.sessions.is_alive(&txn, viewer).await? {
-            return Err(ChangeError::SessionEnded);
+        if !self.sessions.is_alive(&tx, viewer).await? {
+            return Err(Gone.into());
         }
-        let now = self.clock.now();
         let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
-        self.sessions.end_others(&txn, user.id, kept, reason, now).await?;
-        links::void(&txn, user.id).await?;
-        let event = Event {
-            kind: Kind::PasswordChanged,
-            actor: Actor::from(viewer),
-            target: Some(user.id.0),
-            session: Some(viewer.session_id),
-            client,
-        };
-        audit::record(&txn, now, event).await?;
-        let letter = Letter::to(user, mail::Kind::PasswordChanged, client);
-        self.outbox.write(&txn, now, letter).await?;
-        txn.commit().await?;
-        Ok(true)
+        self.sessions.end_others(&tx, user.id, kept, reason).await?;
+        links::void(&tx, user.id).await?;
+        tx.record(Kind::PasswordChanged, user.id);
+        tx.write(Letter::to(user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
+        Ok(tx.commit(true).await?)
     }
 }
 

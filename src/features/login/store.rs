@@ -9,6 +9,7 @@ use sea_orm::{
 use super::Verified;
 use crate::entity::user;
 use crate::features::accounts::identity::Identifier;
+use crate::features::change::Tx;
 use crate::infra::db::Db;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::User;
@@ -66,12 +67,13 @@ impl From<FoundRow> for Found {
 /// account is still what was verified: that is what it says. Failures of strangers before it are over, but
 /// for those that have shut the account to them, which shuts out strangers alone.
 pub(super) async fn record_login(
-    txn: &impl ConnectionTrait,
+    tx: &Tx<'_>,
     user: &User,
     verified: &Verified,
     is_stranger: bool,
     failures_max: i32,
 ) -> Result<bool, DbErr> {
+    tx.touch(user.id);
     let failures = || Expr::col(user::Column::FailedLogins);
     let failures_left =
         Expr::case(failures().gte(failures_max), failures()).finally(Expr::value(0));
@@ -89,7 +91,7 @@ pub(super) async fn record_login(
         .filter(user::COLUMN.password_hash.eq(verified.hash.as_str()))
         .filter(user::COLUMN.is_active.eq(true))
         .filter(user::COLUMN.role.eq(user.role))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(outcome.rows_affected == 1)
 }
@@ -97,18 +99,19 @@ pub(super) async fn record_login(
 /// Gives a user the password they chose, if it is still another that they were verified by. Failures
 /// before it are over.
 pub(super) async fn update_password(
-    txn: &impl ConnectionTrait,
+    tx: &Tx<'_>,
     id: UserId,
     before: &PasswordHash,
     hash: &PasswordHash,
 ) -> Result<bool, DbErr> {
+    tx.touch(id);
     let outcome = user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
         .col_expr(user::Column::FailedLogins, Expr::value(0))
         .filter(user::COLUMN.id.eq(id))
         .filter(user::COLUMN.password_hash.eq(before.as_str()))
         .filter(user::COLUMN.is_active.eq(true))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(outcome.rows_affected == 1)
 }

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{By, NewAccount};
 use crate::kernel::access::{Authentication, Language, Role};
+use crate::kernel::acting::Acting;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -47,6 +48,13 @@ impl Fixture {
         let Found { user, hash, failed_logins } = found.unwrap();
         Verified { user, hash, failed_logins, rehashed: None }
     }
+
+    /// Has it go on.
+    async fn begin(&self, held: &Verified) -> Option<(User, Tokens)> {
+        let begin = |tx| self.login.begin(tx, held, Guesser::Stranger);
+        let acting = Acting::unknown(&Client::CLI);
+        self.login.changes.run("sign in", acting, begin).await.unwrap()
+    }
 }
 
 #[tokio::test]
@@ -64,9 +72,10 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     assert_eq!(viewer.user.id, boss.id);
     let held = it.held_at_the_hash("alice").await;
 
-    it.app.accounts.deactivate(&Client::CLI, By::Staff(&viewer), alice.id).await.unwrap();
+    let acting = Acting::viewer(&viewer, &Client::CLI);
+    it.app.accounts.deactivate(acting, By::Staff, alice.id).await.unwrap();
 
-    let begun = it.login.begin(&Client::CLI, &held, Guesser::Stranger).await.unwrap();
+    let begun = it.begin(&held).await;
     assert!(begun.is_none(), "no session for an account that was open once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
     let again = it.login.login(&Client::CLI, &alice, &right, None).await;
@@ -78,15 +87,14 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     let it = fixture().await;
     it.create("alice", Role::User).await;
     let held = it.held_at_the_hash("alice").await;
-    let unchanged = it.login.begin(&Client::CLI, &held, Guesser::Stranger).await.unwrap();
+    let unchanged = it.begin(&held).await;
     assert!(unchanged.is_some(), "nothing has changed yet");
 
     let other = it.login.hasher.hash(&Password::parse("another password").unwrap()).await.unwrap();
     let rehashed = Verified { rehashed: Some(other), ..it.held_at_the_hash("alice").await };
-    let writer = it.app.db.writer();
-    assert!(store::record_login(writer, &held.user, &rehashed, true, FAILURES_MAX).await.unwrap());
+    assert!(it.begin(&rehashed).await.is_some());
 
-    let changed = it.login.begin(&Client::CLI, &held, Guesser::Stranger).await.unwrap();
+    let changed = it.begin(&held).await;
     assert!(changed.is_none(), "no session for a password that was right once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
     let again = it.login.login(&Client::CLI, &alice, &right, None).await;

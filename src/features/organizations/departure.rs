@@ -39,8 +39,8 @@ async fn leftovers(db: &Db, user: UserId, until: DateTime<Utc>) -> Result<Vec<St
 /// Takes the user out of the organizations that they belong to since `until` or earlier, and with them what was
 /// mailed in their name. One that they alone own goes to another member, or is deleted.
 async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Result<(), AdminError> {
-    let Departure { txn, user, .. } = *departure;
-    let memberships = store::list_with_times(txn, user).await?;
+    let Departure { tx, user, .. } = *departure;
+    let memberships = store::list_with_times(tx, user).await?;
     let earlier = memberships.into_iter().filter(|(.., since)| *since <= until);
     let mut ids: Vec<_> = earlier.map(|(id, ..)| id).collect();
     // In which all rows are locked that are locked together.
@@ -51,16 +51,16 @@ async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Resu
                 end(departure, id).await?;
                 continue;
             }
-            Fate::Inherited(heir) => hand_over(departure, id, heir).await?,
+            Fate::Inherited(heir, user) => hand_over(departure, id, (heir, user)).await?,
             Fate::SoleHeir => return Err(AdminError::SoleHeir),
             Fate::Led => {}
         }
-        if let Some(member) = store::find_member(txn, id, user).await? {
-            store::delete_member(txn, member.id).await?;
-            departure.record(Kind::OrganizationLeft, id.0).await?;
+        if let Some(member) = store::find_member(tx, id, user).await? {
+            store::delete_member(tx, &member).await?;
+            tx.record(Kind::OrganizationLeft, id);
         }
-        invitations::store::delete_by(txn, id, user).await?;
-        departure.sessions.withdraw(txn, user, id).await?;
+        invitations::store::delete_by(tx, id, user).await?;
+        departure.sessions.withdraw(tx, user, id).await?;
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ enum Fate {
     /// It has another owner, or they were none.
     Led,
     /// Another member becomes its owner.
-    Inherited(MembershipId),
+    Inherited(MembershipId, UserId),
     /// The one other member it has may not become its owner in this way.
     SoleHeir,
     /// It has no other member.
@@ -84,31 +84,34 @@ async fn fate(
     id: OrganizationId,
     deleter: UserId,
 ) -> Result<Fate, DbErr> {
-    let Departure { txn, user, .. } = *departure;
-    let own = store::lock(txn, id, user).await?;
+    let Departure { tx, user, .. } = *departure;
+    let own = store::lock(tx, id, user).await?;
     let leads = own.is_some_and(|own| own.role == OrganizationRole::Owner);
-    if !leads || store::has_other_owner(txn, id, user).await? {
+    if !leads || store::has_other_owner(tx, id, user).await? {
         return Ok(Fate::Led);
     }
-    if let Some(heir) = store::find_heir(txn, id, &[user, deleter]).await? {
-        return Ok(Fate::Inherited(heir));
+    if let Some(heir) = store::find_heir(tx, id, &[user, deleter]).await? {
+        return Ok(Fate::Inherited(heir.0, heir.1));
     }
-    let other = store::find_heir(txn, id, &[user]).await?;
+    let other = store::find_heir(tx, id, &[user]).await?;
     Ok(other.map_or(Fate::Ends, |_| Fate::SoleHeir))
 }
 
 async fn hand_over(
     departure: &Departure<'_>,
     id: OrganizationId,
-    heir: MembershipId,
+    heir: (MembershipId, UserId),
 ) -> Result<(), DbErr> {
-    store::set_role(departure.txn, heir, OrganizationRole::Owner).await?;
-    departure.record(Kind::OwnershipTransferred, id.0).await
+    store::set_role(departure.tx, heir, OrganizationRole::Owner).await?;
+    departure.tx.record(Kind::OwnershipTransferred, id);
+    Ok(())
 }
 
 async fn end(departure: &Departure<'_>, id: OrganizationId) -> Result<(), DbErr> {
-    store::delete(departure.txn, id).await?;
-    departure.record(Kind::OrganizationDeleted, id.0).await
+    departure.sessions.touch_acting_in(departure.tx, id).await?;
+    store::delete(departure.tx, id).await?;
+    departure.tx.record(Kind::OrganizationDeleted, id);
+    Ok(())
 }
 
 /// Sees to it that no organization with members is left without an owner.
@@ -118,22 +121,22 @@ async fn end(departure: &Departure<'_>, id: OrganizationId) -> Result<(), DbErr>
 /// deletes it: nobody takes an organization over by deleting its owner. Memberships go with the user's row, by
 /// their foreign key.
 async fn leave(departure: &Departure<'_>) -> Result<(), AdminError> {
-    let Departure { txn, user, .. } = *departure;
-    invitations::store::delete_all_to_user(txn, user).await?;
-    let mut ids: Vec<_> = store::list_of(txn, user).await?.into_iter().map(|own| own.id).collect();
+    let Departure { tx, user, .. } = *departure;
+    invitations::store::delete_all_to_user(tx, user).await?;
+    let mut ids: Vec<_> = store::list_of(tx, user).await?.into_iter().map(|own| own.id).collect();
     // In which all rows are locked that are locked together.
     ids.sort();
     let (deleter, is_own) = match departure.by {
-        By::Staff(viewer) => (viewer.user.id, false),
-        By::Owner(_) => (user, true),
+        By::Staff => (tx.acting().caller()?.user.id, false),
+        By::Owner => (user, true),
         By::Operator => (user, false),
     };
     for id in ids {
         match fate(departure, id, deleter).await? {
             Fate::Led => {}
             Fate::Ends => end(departure, id).await?,
-            Fate::Inherited(_) if is_own => return Err(AdminError::LastOwner),
-            Fate::Inherited(heir) => hand_over(departure, id, heir).await?,
+            Fate::Inherited(..) if is_own => return Err(AdminError::LastOwner),
+            Fate::Inherited(heir, user) => hand_over(departure, id, (heir, user)).await?,
             Fate::SoleHeir => return Err(AdminError::SoleHeir),
         }
     }

@@ -1,12 +1,9 @@
 //! Why an organization was not changed, and nobody invited.
 
-use sea_orm::DbErr;
-
+use crate::features::change::{Fault, with_fault};
 use crate::features::links::LinkError;
-use crate::infra::db::DbFailure;
 use crate::infra::limits::{Judged, Limited};
 use crate::kernel::invalid::Problem;
-use crate::kernel::secret::CryptoError;
 
 /// Why an organization was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -24,30 +21,11 @@ pub(crate) enum OrganizationError {
     LastOwner,
     #[error("the user belongs to too many organizations")]
     TooMany,
-    /// The caller's session ended meanwhile.
-    #[error("the session is over")]
-    SessionEnded,
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
 
-impl DbFailure for OrganizationError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Invalid(_)
-            | Self::NotFound
-            | Self::NoSuchMember
-            | Self::Forbidden
-            | Self::LastOwner
-            | Self::TooMany
-            | Self::SessionEnded
-            | Self::Crypto(_) => None,
-        }
-    }
-}
+with_fault!(OrganizationError);
 
 /// Why nobody was invited, or nobody joined.
 #[derive(Debug, thiserror::Error)]
@@ -63,49 +41,42 @@ pub(crate) enum InvitationError {
     #[error("the caller is a member already")]
     AlreadyMember,
     #[error(transparent)]
-    Organization(#[from] OrganizationError),
+    Organization(OrganizationError),
     #[error(transparent)]
     Limited(#[from] Limited),
+    /// The link does nothing.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Link(LinkError),
+    #[error(transparent)]
+    Fault(Fault),
 }
 
-impl From<DbErr> for InvitationError {
-    fn from(error: DbErr) -> Self {
-        Self::Link(error.into())
+with_fault!(InvitationError);
+
+impl From<LinkError> for InvitationError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Fault(fault) => Self::Fault(fault),
+            LinkError::Invalid | LinkError::Used => Self::Link(error),
+        }
     }
 }
 
-impl DbFailure for InvitationError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Organization(error) => error.db(),
-            Self::Link(error) => error.db(),
-            Self::Invalid(_)
-            | Self::NotFound
-            | Self::NoMail
-            | Self::TooMany
-            | Self::AlreadyMember
-            | Self::Limited(_) => None,
+impl From<OrganizationError> for InvitationError {
+    fn from(error: OrganizationError) -> Self {
+        match error {
+            OrganizationError::Fault(fault) => Self::Fault(fault),
+            error => Self::Organization(error),
         }
     }
 }
 
 impl Judged for InvitationError {
     fn is_failure(&self) -> bool {
-        matches!(self, Self::Link(error) if error.is_failure())
+        matches!(self, Self::Link(LinkError::Invalid))
     }
 
     fn is_ours(&self) -> bool {
-        match self {
-            Self::Organization(error) => error.db().is_some(),
-            Self::Link(error) => error.is_ours(),
-            Self::Invalid(_)
-            | Self::NotFound
-            | Self::NoMail
-            | Self::TooMany
-            | Self::AlreadyMember
-            | Self::Limited(_) => false,
-        }
+        matches!(self, Self::Fault(fault) if fault.is_ours())
     }
 }

@@ -26,7 +26,7 @@ use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, PageInfo, Window};
 use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
-use crate::kernel::access::{self, Anonymity, Viewer};
+use crate::kernel::access::{self, Viewer};
 use crate::kernel::id::OrganizationId;
 
 /// People who belong together. It exists for its members only.
@@ -285,7 +285,7 @@ impl OrganizationMutation {
         #[graphql(desc = "The organization to be.")] input: CreateOrganizationInput,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
-        Ok(organizations.create(ctx.client(), ctx.viewer()?, &input.name).await?.into())
+        Ok(organizations.create(ctx.acting()?, &input.name).await?.into())
     }
 
     /// Gives an organization another name. For its admins and owners. Requires a signed-in caller.
@@ -296,9 +296,9 @@ impl OrganizationMutation {
         #[graphql(desc = "The organization's id.")] id: ID,
         #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
     ) -> Result<Organization> {
-        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let organizations = ctx.service::<Organizations>();
         let id = organization(&id)?;
-        Ok(organizations.rename(ctx.client(), viewer, id, &input.name).await?.into())
+        Ok(organizations.rename(ctx.acting()?, id, &input.name).await?.into())
     }
 
     /// Deletes an organization, for good; sessions that act in it go on without one. For its owners. A
@@ -314,7 +314,7 @@ impl OrganizationMutation {
         #[graphql(desc = "The organization's id.")] id: ID,
     ) -> Result<ID> {
         let organizations = ctx.service::<Organizations>();
-        organizations.delete(ctx.client(), ctx.viewer()?, organization(&id)?).await?;
+        organizations.delete(ctx.acting()?, organization(&id)?).await?;
         Ok(id)
     }
 
@@ -329,7 +329,7 @@ impl OrganizationMutation {
     ) -> Result<AuthPayload> {
         let organizations = ctx.service::<Organizations>();
         let id = id.as_ref().map(organization).transpose()?;
-        let switched = organizations.switch(ctx.client(), ctx.viewer()?, id).await?;
+        let switched = organizations.switch(ctx.acting()?, id).await?;
         Ok(AuthPayload::renewed(switched))
     }
 }
@@ -352,9 +352,7 @@ impl From<OrganizationError> for ApiError {
             OrganizationError::TooMany => {
                 Self::new(Code::Conflict, "You belong to as many organizations as one can")
             }
-            OrganizationError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
-            OrganizationError::Crypto(cause) => Self::internal(cause),
-            OrganizationError::Db(cause) => Self::database(cause),
+            OrganizationError::Fault(fault) => fault.into(),
         }
     }
 }

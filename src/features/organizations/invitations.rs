@@ -12,17 +12,16 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization, about,
-};
+use super::{InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::{Email, Identifier};
-use crate::features::audit::{self, Detail, Kind};
+use crate::features::audit::{Detail, Kind};
+use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
-use crate::infra::db::Transaction;
 use crate::infra::limits::{By, Counts, Limit, Subject};
 use crate::infra::mail::{self, Letter, Recipient};
-use crate::kernel::access::{Client, OrganizationRole, Viewer};
+use crate::kernel::access::{OrganizationRole, Viewer};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
 /// What keeps a member's access from being used to write to strangers.
@@ -103,23 +102,23 @@ impl Organizations {
     /// Mails an invitation. One of the same organization to the same address before it is void.
     pub(crate) async fn invite(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
         email: &str,
         role: OrganizationRole,
     ) -> Result<Invitation, InvitationError> {
-        if !self.accounts.outbox.is_on() {
+        if !self.accounts.changes.outbox.is_on() {
             return Err(InvitationError::NoMail);
         }
         let email =
             Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
-        let subject = Subject::of(client).by(viewer.user.id.0).about(email.key());
+        let viewer = acting.caller()?;
+        let subject = Subject::of(acting.origin).by(viewer.user.id.0).about(email.key());
         self.accounts.limits.admit(&INVITE_LIMITS, subject).await?.succeeded().await;
         self.look_who_invites(viewer, id, role).await?;
         let admission = self.accounts.limits.admit(&RECIPIENT_LIMITS, subject).await?;
-        let invite = || self.invite_once(client, viewer, id, &email, role);
-        let outcome = self.accounts.db.retry(invite).await;
+        let invite = |tx| self.invite_once(tx, id, &email, role);
+        let outcome = self.accounts.changes.run("invite a member", acting, invite).await;
         match &outcome {
             Ok(_) => admission.succeeded().await,
             // Nobody was written to.
@@ -148,20 +147,18 @@ impl Organizations {
 
     async fn invite_once(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        tx: Tx<'_>,
         id: OrganizationId,
         email: &Email,
         role: OrganizationRole,
     ) -> Result<Invitation, InvitationError> {
-        let txn = self.accounts.db.begin().await?;
-        let own = self.enter(&txn, viewer, id, OrganizationRole::Admin).await?;
+        let (inviter, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
         if own.role < role {
             return Err(OrganizationError::Forbidden.into());
         }
-        let now = self.accounts.clock.now();
-        store::delete_to(&txn, id, email.key()).await?;
-        if store::count_pending(&txn, id, now).await? >= PENDING_MAX {
+        let now = tx.now();
+        store::delete_to(&tx, id, email.key()).await?;
+        if store::count_pending(&tx, id, now).await? >= PENDING_MAX {
             return Err(InvitationError::TooMany);
         }
         let invitation = Invitation {
@@ -170,141 +167,121 @@ impl Organizations {
             email: email.as_typed().to_owned(),
             email_key: email.key().to_owned(),
             role,
-            invited_by: Some(viewer.user.id),
+            invited_by: Some(inviter),
             created_at: now,
             expires_at: now + Purpose::OrganizationInvitation.ttl(),
         };
-        store::insert(&txn, &invitation).await?;
-        self.mail(&txn, client, viewer, &invitation).await?;
-        let event = about(client, viewer, Kind::MemberInvited, id);
-        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str())).await?;
-        txn.commit().await?;
-        Ok(invitation)
+        store::insert(&tx, &invitation).await?;
+        self.mail(&tx, &invitation).await?;
+        let detail = Detail::of(role.as_str());
+        tx.note(Record::of(Kind::MemberInvited).about(id).in_detail(detail));
+        Ok(tx.commit(invitation).await?)
     }
 
     /// Writes the mail of an invitation, with its token.
-    async fn mail(
-        &self,
-        txn: &Transaction,
-        client: &Client,
-        viewer: &Viewer,
-        invitation: &Invitation,
-    ) -> Result<(), InvitationError> {
+    async fn mail(&self, tx: &Tx<'_>, invitation: &Invitation) -> Result<(), Fault> {
+        let client = tx.acting().origin;
+        let inviter = &tx.acting().caller()?.user;
         let new = links::New {
             purpose: Purpose::OrganizationInvitation,
-            user: Some(viewer.user.id),
+            user: Some(inviter.id),
             email_key: &invitation.email_key,
         };
         let details = Invited { invitation: invitation.id };
-        let token = links::issue_beside(txn, invitation.created_at, new, Some(&details)).await?;
+        let token = links::issue_beside(tx, invitation.created_at, new, Some(&details)).await?;
         let guest = Identifier::Email(invitation.email_key.clone());
-        let guest = Accounts::identified(txn, &guest).await?;
+        let guest = Accounts::identified(tx, &guest).await?;
         let language = guest.map_or(client.language, |guest| guest.locale);
         let letter = Letter {
             kind: mail::Kind::OrganizationInvitation,
-            about: Some(viewer.user.id),
+            about: Some(inviter.id),
             to: Recipient::address(&invitation.email, language),
-            username: viewer.user.known_as(),
+            username: inviter.known_as(),
             client,
             token: Some(token.expose()),
             other_address: None,
         };
-        Ok(self.accounts.outbox.write(txn, invitation.created_at, letter).await?)
+        Ok(tx.write(letter).await?)
     }
 
     /// Takes an invitation back.
     pub(crate) async fn revoke_invitation(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: InvitationId,
     ) -> Result<(), InvitationError> {
-        self.accounts.db.retry(|| self.revoke_once(client, viewer, id)).await
-    }
-
-    async fn revoke_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: InvitationId,
-    ) -> Result<(), InvitationError> {
-        let txn = self.accounts.db.begin().await?;
-        let invitation = store::find(&txn, id).await?;
-        let organization = invitation.ok_or(InvitationError::NotFound)?.organization;
-        match self.enter(&txn, viewer, organization, OrganizationRole::Admin).await {
-            // What is another's does not exist.
-            Err(OrganizationError::NotFound) => return Err(InvitationError::NotFound),
-            outcome => outcome?,
+        let revoke = async |tx: Tx<'_>| {
+            let invitation = store::find(&tx, id).await?;
+            let organization = invitation.ok_or(InvitationError::NotFound)?.organization;
+            match self.enter(&tx, organization, OrganizationRole::Admin).await {
+                // What is another's does not exist.
+                Err(OrganizationError::NotFound) => return Err(InvitationError::NotFound),
+                outcome => outcome?,
+            };
+            if !store::delete(&tx, id).await? {
+                return Err(InvitationError::NotFound);
+            }
+            tx.record(Kind::MemberInvitationRevoked, organization);
+            Ok(tx.commit(()).await?)
         };
-        if !store::delete(&txn, id).await? {
-            return Err(InvitationError::NotFound);
-        }
-        let now = self.accounts.clock.now();
-        let event = about(client, viewer, Kind::MemberInvitationRevoked, organization);
-        audit::record(&txn, now, event).await?;
-        Ok(txn.commit().await?)
+        self.accounts.changes.run("revoke an invitation", acting, revoke).await
     }
 
     /// Makes the caller a member of the organization that an invitation names, if it was sent to their
     /// own address. Where their sessions act stays as it is.
     pub(crate) async fn accept_invitation(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         token: Option<&LinkToken>,
     ) -> Result<OwnOrganization, InvitationError> {
-        let accept = self.accept_admitted(client, viewer, token);
-        self.accounts.link_gate().admit(client, token, accept).await
+        let accept = self.accept_admitted(acting, token);
+        self.accounts.link_gate().admit(acting.origin, token, accept).await
     }
 
     async fn accept_admitted(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         token: Option<&LinkToken>,
     ) -> Result<OwnOrganization, InvitationError> {
         let now = self.accounts.clock.now();
         let purposes = [Purpose::OrganizationInvitation];
         let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
         let invited: Invited = found.details()?;
-        let accept = || self.accept_once(client, viewer, &found, invited.invitation);
-        self.accounts.db.retry(accept).await
+        let accept = |tx| self.accept_once(tx, &found, invited.invitation);
+        self.accounts.changes.run("join an organization", acting, accept).await
     }
 
     async fn accept_once(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        tx: Tx<'_>,
         found: &Found,
         id: InvitationId,
     ) -> Result<OwnOrganization, InvitationError> {
-        let txn = self.accounts.db.begin().await?;
-        let caller = self.lock_caller(&txn, viewer).await?;
+        let caller = self.accounts.sessions.caller(&tx).await?.user;
         let address = Email::parse(&caller.email).map_err(|_| LinkError::Invalid)?;
-        let invitation = store::find(&txn, id).await?.ok_or(LinkError::Invalid)?;
+        let invitation = store::find(&tx, id).await?.ok_or(LinkError::Invalid)?;
         if address.key() != invitation.email_key {
             return Err(LinkError::Invalid.into());
         }
         let inviter = invitation.invited_by.ok_or(LinkError::Invalid)?;
-        let own = super::store::lock(&txn, invitation.organization, inviter).await?;
+        let own = super::store::lock(&tx, invitation.organization, inviter).await?;
         // What the inviter may do now.
         let own = own.filter(|own| own.role >= invitation.role.max(OrganizationRole::Admin));
         let own = own.ok_or(LinkError::Invalid)?;
-        let now = self.accounts.clock.now();
-        links::take(&txn, found, now).await?;
-        if !store::delete(&txn, id).await? || !super::store::is_active(&txn, inviter).await? {
+        let now = tx.now();
+        links::take(&tx, found, now).await?;
+        if !store::delete(&tx, id).await? || !super::store::is_active(&tx, inviter).await? {
             return Err(LinkError::Invalid.into());
         }
-        if super::store::find_role(&txn, own.id, caller.id).await?.is_some() {
+        if super::store::find_role(&tx, own.id, caller.id).await?.is_some() {
             return Err(InvitationError::AlreadyMember);
         }
-        if super::store::count_memberships(&txn, caller.id).await? >= MEMBERSHIPS_MAX {
+        if super::store::count_memberships(&tx, caller.id).await? >= MEMBERSHIPS_MAX {
             return Err(OrganizationError::TooMany.into());
         }
-        super::store::insert_member(&txn, own.id, caller.id, invitation.role, now).await?;
-        let event = about(client, viewer, Kind::OrganizationJoined, own.id);
-        audit::record_in_detail(&txn, now, event, Detail::of(invitation.role.as_str())).await?;
-        txn.commit().await?;
-        Ok(OwnOrganization { role: invitation.role, ..own })
+        super::store::insert_member(&tx, own.id, caller.id, invitation.role, now).await?;
+        let detail = Detail::of(invitation.role.as_str());
+        tx.note(Record::of(Kind::OrganizationJoined).about(own.id).in_detail(detail));
+        Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
     }
 }

@@ -5,10 +5,11 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{OrganizationError, Organizations, OwnOrganization, about, invitations, store};
-use crate::features::audit::{self, Detail, Event, Kind};
-use crate::infra::db::Transaction;
-use crate::kernel::access::{Client, OrganizationRole, Viewer};
+use super::{OrganizationError, Organizations, OwnOrganization, invitations, store};
+use crate::features::audit::{Detail, Kind};
+use crate::features::change::{Record, Tx};
+use crate::kernel::access::OrganizationRole;
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 
 /// What other members see of a user.
@@ -32,30 +33,24 @@ impl Organizations {
     /// Gives a member another role. It counts on their next request.
     pub(crate) async fn set_role(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
         user: UserId,
         role: OrganizationRole,
     ) -> Result<(OwnOrganization, Member), OrganizationError> {
-        let set = || self.set_role_once(client, viewer, id, user, role);
-        let outcome = self.accounts.db.retry(set).await;
-        // Whatever the outcome: a commit whose answer was lost may have happened.
-        self.accounts.sessions.forget(user);
-        outcome
+        let set = |tx| self.set_role_once(tx, id, user, role);
+        self.accounts.changes.run("set a member's role", acting, set).await
     }
 
     async fn set_role_once(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        tx: Tx<'_>,
         id: OrganizationId,
         user: UserId,
         role: OrganizationRole,
     ) -> Result<(OwnOrganization, Member), OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        let mut own = self.enter(&txn, viewer, id, OrganizationRole::Admin).await?;
-        let member = store::find_member(&txn, id, user).await?;
+        let (caller, mut own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+        let member = store::find_member(&tx, id, user).await?;
         let mut member = member.ok_or(OrganizationError::NoSuchMember)?;
         if own.role < member.role.max(role) {
             return Err(OrganizationError::Forbidden);
@@ -63,150 +58,110 @@ impl Organizations {
         if member.role == role {
             return Ok((own, member));
         }
-        keep_an_owner(&txn, id, &member).await?;
-        store::set_role(&txn, member.id, role).await?;
-        let now = self.accounts.clock.now();
-        let event = about_member(client, viewer, Kind::MemberRoleChanged, user);
-        audit::record_in_detail(&txn, now, event, Detail::of(role.as_str()).within(id)).await?;
-        txn.commit().await?;
+        keep_an_owner(&tx, id, &member).await?;
+        store::set_role(&tx, (member.id, user), role).await?;
+        let detail = Detail::of(role.as_str()).within(id);
+        tx.note(Record::of(Kind::MemberRoleChanged).about(user).in_detail(detail));
         member.role = role;
-        if user == viewer.user.id {
+        if user == caller {
             own.role = role;
         }
-        Ok((own, member))
+        Ok(tx.commit((own, member)).await?)
     }
 
     /// Takes a member out of an organization. It counts on their next request.
     pub(crate) async fn remove(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
         user: UserId,
     ) -> Result<(), OrganizationError> {
-        let outcome = self.accounts.db.retry(|| self.remove_once(client, viewer, id, user)).await;
-        self.accounts.sessions.forget(user);
-        outcome
-    }
-
-    async fn remove_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: OrganizationId,
-        user: UserId,
-    ) -> Result<(), OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        let own = self.enter(&txn, viewer, id, OrganizationRole::Admin).await?;
-        let member = store::find_member(&txn, id, user).await?;
-        let member = member.ok_or(OrganizationError::NoSuchMember)?;
-        if own.role < member.role {
-            return Err(OrganizationError::Forbidden);
-        }
-        self.take_out(&txn, id, &member).await?;
-        let now = self.accounts.clock.now();
-        let event = about_member(client, viewer, Kind::MemberRemoved, user);
-        audit::record_in_detail(&txn, now, event, Detail::of(member.role.as_str()).within(id))
-            .await?;
-        Ok(txn.commit().await?)
+        let remove = async |tx: Tx<'_>| {
+            let (_, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            let member = store::find_member(&tx, id, user).await?;
+            let member = member.ok_or(OrganizationError::NoSuchMember)?;
+            if own.role < member.role {
+                return Err(OrganizationError::Forbidden);
+            }
+            self.take_out(&tx, id, &member).await?;
+            let detail = Detail::of(member.role.as_str()).within(id);
+            tx.note(Record::of(Kind::MemberRemoved).about(user).in_detail(detail));
+            Ok(tx.commit(()).await?)
+        };
+        self.accounts.changes.run("remove a member", acting, remove).await
     }
 
     /// Takes the caller out of an organization.
     pub(crate) async fn leave(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
     ) -> Result<(), OrganizationError> {
-        let outcome = self.accounts.db.retry(|| self.leave_once(client, viewer, id)).await;
-        self.accounts.sessions.forget(viewer.user.id);
-        outcome
-    }
-
-    async fn leave_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: OrganizationId,
-    ) -> Result<(), OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        self.enter(&txn, viewer, id, OrganizationRole::Member).await?;
-        let member = store::find_member(&txn, id, viewer.user.id).await?;
-        self.take_out(&txn, id, &member.ok_or(OrganizationError::NotFound)?).await?;
-        let now = self.accounts.clock.now();
-        audit::record(&txn, now, about(client, viewer, Kind::OrganizationLeft, id)).await?;
-        Ok(txn.commit().await?)
+        let leave = async |tx: Tx<'_>| {
+            let (caller, _) = self.enter(&tx, id, OrganizationRole::Member).await?;
+            let member = store::find_member(&tx, id, caller).await?;
+            self.take_out(&tx, id, &member.ok_or(OrganizationError::NotFound)?).await?;
+            tx.record(Kind::OrganizationLeft, id);
+            Ok(tx.commit(()).await?)
+        };
+        self.accounts.changes.run("leave an organization", acting, leave).await
     }
 
     /// Makes another member an owner in the caller's place, who is an admin from then on.
     pub(crate) async fn transfer(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
         user: UserId,
     ) -> Result<OwnOrganization, OrganizationError> {
-        let transfer = || self.transfer_once(client, viewer, id, user);
-        let outcome = self.accounts.db.retry(transfer).await;
-        self.accounts.sessions.forget(user);
-        self.accounts.sessions.forget(viewer.user.id);
-        outcome
+        let transfer = |tx| self.transfer_once(tx, id, user);
+        self.accounts.changes.run("transfer an organization", acting, transfer).await
     }
 
     async fn transfer_once(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        tx: Tx<'_>,
         id: OrganizationId,
         user: UserId,
     ) -> Result<OwnOrganization, OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        let own = self.enter(&txn, viewer, id, OrganizationRole::Owner).await?;
-        let heir = store::find_member(&txn, id, user).await?;
+        let (caller, own) = self.enter(&tx, id, OrganizationRole::Owner).await?;
+        let heir = store::find_member(&tx, id, user).await?;
         let heir = heir.ok_or(OrganizationError::NoSuchMember)?;
-        if user == viewer.user.id {
+        if user == caller {
             return Ok(own);
         }
-        let caller = store::find_member(&txn, id, viewer.user.id).await?;
-        let caller = caller.ok_or(OrganizationError::NotFound)?;
-        store::set_role(&txn, heir.id, OrganizationRole::Owner).await?;
-        store::set_role(&txn, caller.id, OrganizationRole::Admin).await?;
-        let now = self.accounts.clock.now();
-        let event = about_member(client, viewer, Kind::OwnershipTransferred, user);
+        let owner = store::find_member(&tx, id, caller).await?;
+        let owner = owner.ok_or(OrganizationError::NotFound)?;
+        store::set_role(&tx, (heir.id, user), OrganizationRole::Owner).await?;
+        store::set_role(&tx, (owner.id, caller), OrganizationRole::Admin).await?;
         let detail = Detail::of(OrganizationRole::Owner.as_str()).within(id);
-        audit::record_in_detail(&txn, now, event, detail).await?;
-        txn.commit().await?;
-        Ok(OwnOrganization { role: OrganizationRole::Admin, ..own })
+        tx.note(Record::of(Kind::OwnershipTransferred).about(user).in_detail(detail));
+        Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
     }
 
-    /// Ends a membership inside the caller's transaction, which has locked the organization.
+    /// Ends a membership of an organization whose row is locked.
     async fn take_out(
         &self,
-        txn: &Transaction,
+        tx: &Tx<'_>,
         id: OrganizationId,
         member: &Member,
     ) -> Result<(), OrganizationError> {
-        keep_an_owner(txn, id, member).await?;
-        store::delete_member(txn, member.id).await?;
+        keep_an_owner(tx, id, member).await?;
+        store::delete_member(tx, member).await?;
         // An invitation that is still on its way would bring them back.
-        invitations::store::delete_to_user(txn, id, member.user.id).await?;
-        Ok(self.accounts.sessions.withdraw(txn, member.user.id, id).await?)
+        invitations::store::delete_to_user(tx, id, member.user.id).await?;
+        Ok(self.accounts.sessions.withdraw(tx, member.user.id, id).await?)
     }
-}
-
-/// What a member did to another.
-fn about_member<'a>(client: &'a Client, viewer: &Viewer, kind: Kind, user: UserId) -> Event<'a> {
-    Event { target: Some(user.0), ..about(client, viewer, kind, None) }
 }
 
 /// Refuses when a member is an owner and there is no other who may sign in.
 async fn keep_an_owner(
-    txn: &Transaction,
+    tx: &Tx<'_>,
     id: OrganizationId,
     member: &Member,
 ) -> Result<(), OrganizationError> {
     let is_owner = member.role == OrganizationRole::Owner;
-    if is_owner && !store::has_other_owner(txn, id, member.user.id).await? {
+    if is_owner && !store::has_other_owner(tx, id, member.user.id).await? {
         return Err(OrganizationError::LastOwner);
     }
     Ok(())

@@ -29,9 +29,10 @@ pub(crate) use self::members::{Member, Profile};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;
 use crate::features::accounts::reserved::{RESERVED, is_reserved};
-use crate::features::audit::{self, Actor, Event, Kind};
-use crate::infra::db::Transaction;
-use crate::kernel::access::{ActiveOrganization, Client, OrganizationRole, User, Viewer};
+use crate::features::audit::Kind;
+use crate::features::change::Tx;
+use crate::kernel::access::{ActiveOrganization, OrganizationRole};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::invalid::{Invalid, Reason};
 
@@ -67,103 +68,68 @@ impl Organizations {
     /// Makes an organization, whose owner the caller is.
     pub(crate) async fn create(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         name: &str,
     ) -> Result<OwnOrganization, OrganizationError> {
         let name = self.parse_name(name)?;
-        self.accounts.db.retry(|| self.create_once(client, viewer, &name)).await
-    }
-
-    async fn create_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        name: &FullName,
-    ) -> Result<OwnOrganization, OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        self.lock_caller(&txn, viewer).await?;
-        if store::count_memberships(&txn, viewer.user.id).await? >= MEMBERSHIPS_MAX {
-            return Err(OrganizationError::TooMany);
-        }
-        let now = self.accounts.clock.now();
-        let own = OwnOrganization {
-            id: OrganizationId::new(now),
-            name: name.as_str().to_owned(),
-            created_at: now,
-            updated_at: now,
-            role: OrganizationRole::Owner,
+        let create = async |tx: Tx<'_>| {
+            let owner = self.accounts.sessions.caller(&tx).await?.user.id;
+            if store::count_memberships(&tx, owner).await? >= MEMBERSHIPS_MAX {
+                return Err(OrganizationError::TooMany);
+            }
+            let now = tx.now();
+            let own = OwnOrganization {
+                id: OrganizationId::new(now),
+                name: name.as_str().to_owned(),
+                created_at: now,
+                updated_at: now,
+                role: OrganizationRole::Owner,
+            };
+            store::insert(&tx, &own).await?;
+            store::insert_member(&tx, own.id, owner, own.role, now).await?;
+            tx.record(Kind::OrganizationCreated, own.id);
+            Ok(tx.commit(own).await?)
         };
-        store::insert(&txn, &own).await?;
-        store::insert_member(&txn, own.id, viewer.user.id, own.role, now).await?;
-        let kind = Kind::OrganizationCreated;
-        audit::record(&txn, now, about(client, viewer, kind, own.id)).await?;
-        txn.commit().await?;
-        Ok(own)
+        self.accounts.changes.run("create an organization", acting, create).await
     }
 
     /// Gives an organization another name.
     pub(crate) async fn rename(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
         name: &str,
     ) -> Result<OwnOrganization, OrganizationError> {
         let name = self.parse_name(name)?;
-        self.accounts.db.retry(|| self.rename_once(client, viewer, id, &name)).await
-    }
-
-    async fn rename_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: OrganizationId,
-        name: &FullName,
-    ) -> Result<OwnOrganization, OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        let own = self.enter(&txn, viewer, id, OrganizationRole::Admin).await?;
-        if own.name == name.as_str() {
-            return Ok(own);
-        }
-        let now = self.accounts.clock.now();
-        let own = OwnOrganization { name: name.as_str().to_owned(), updated_at: now, ..own };
-        store::update(&txn, &own).await?;
-        let kind = Kind::OrganizationUpdated;
-        audit::record(&txn, now, about(client, viewer, kind, id)).await?;
-        txn.commit().await?;
-        Ok(own)
+        let rename = async |tx: Tx<'_>| {
+            let (_, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            if own.name == name.as_str() {
+                return Ok(own);
+            }
+            let name = name.as_str().to_owned();
+            let own = OwnOrganization { name, updated_at: tx.now(), ..own };
+            store::update(&tx, &own).await?;
+            tx.record(Kind::OrganizationUpdated, id);
+            Ok(tx.commit(own).await?)
+        };
+        self.accounts.changes.run("rename an organization", acting, rename).await
     }
 
     /// Deletes an organization with its memberships and invitations. Sessions that act in it go on
     /// without one.
     pub(crate) async fn delete(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: OrganizationId,
     ) -> Result<(), OrganizationError> {
-        let users = self.accounts.db.retry(|| self.delete_once(client, viewer, id)).await?;
-        for user in users {
-            self.accounts.sessions.forget(user);
-        }
-        Ok(())
-    }
-
-    async fn delete_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: OrganizationId,
-    ) -> Result<Vec<UserId>, OrganizationError> {
-        let txn = self.accounts.db.begin().await?;
-        self.enter(&txn, viewer, id, OrganizationRole::Owner).await?;
-        let users = self.accounts.sessions.acting_in(&txn, id).await?;
-        store::delete(&txn, id).await?;
-        let (now, kind) = (self.accounts.clock.now(), Kind::OrganizationDeleted);
-        audit::record(&txn, now, about(client, viewer, kind, id)).await?;
-        txn.commit().await?;
-        Ok(users)
+        let delete = async |tx: Tx<'_>| {
+            self.enter(&tx, id, OrganizationRole::Owner).await?;
+            self.accounts.sessions.touch_acting_in(&tx, id).await?;
+            store::delete(&tx, id).await?;
+            tx.record(Kind::OrganizationDeleted, id);
+            Ok(tx.commit(()).await?)
+        };
+        self.accounts.changes.run("delete an organization", acting, delete).await
     }
 
     /// No name is one that looks like the service's: mail and invitations would speak in it.
@@ -176,46 +142,19 @@ impl Organizations {
         name.map_err(|invalid| OrganizationError::Invalid(invalid.at("input.name")))
     }
 
-    /// Locks the caller's row, if their session still lives.
-    async fn lock_caller(
-        &self,
-        txn: &Transaction,
-        viewer: &Viewer,
-    ) -> Result<User, OrganizationError> {
-        let caller = self.accounts.lock_caller(txn, viewer).await?;
-        caller.ok_or(OrganizationError::SessionEnded)
-    }
-
     /// Locks the caller's row and the organization's, and sees them to be a member of at least this role.
     async fn enter(
         &self,
-        txn: &Transaction,
-        viewer: &Viewer,
+        tx: &Tx<'_>,
         id: OrganizationId,
         least: OrganizationRole,
-    ) -> Result<OwnOrganization, OrganizationError> {
-        self.lock_caller(txn, viewer).await?;
-        let own = store::lock(txn, id, viewer.user.id).await?;
+    ) -> Result<(UserId, OwnOrganization), OrganizationError> {
+        let caller = self.accounts.sessions.caller(tx).await?.user.id;
+        let own = store::lock(tx, id, caller).await?;
         let own = own.ok_or(OrganizationError::NotFound)?;
         if own.role < least {
             return Err(OrganizationError::Forbidden);
         }
-        Ok(own)
-    }
-}
-
-/// What a member did to an organization, if to any.
-fn about<'a>(
-    client: &'a Client,
-    viewer: &Viewer,
-    kind: Kind,
-    organization: impl Into<Option<OrganizationId>>,
-) -> Event<'a> {
-    Event {
-        kind,
-        actor: Actor::from(viewer),
-        target: organization.into().map(|id| id.0),
-        session: Some(viewer.session_id),
-        client,
+        Ok((caller, own))
     }
 }

@@ -12,6 +12,7 @@ use sea_orm::{
 
 use super::{Member, OwnOrganization, Profile};
 use crate::entity::{membership, organization, user};
+use crate::features::change::Tx;
 use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 use crate::kernel::page::Part;
@@ -267,10 +268,11 @@ pub(super) async fn find_heir(
     txn: &impl ConnectionTrait,
     organization: OrganizationId,
     but_for: &[UserId],
-) -> Result<Option<MembershipId>, DbErr> {
+) -> Result<Option<(MembershipId, UserId)>, DbErr> {
     membership::Entity::find()
         .select_only()
         .column(membership::Column::Id)
+        .column(membership::Column::UserId)
         .join(JoinType::InnerJoin, membership::Relation::User.def())
         .filter(membership::COLUMN.organization_id.eq(organization))
         .filter(membership::COLUMN.user_id.is_not_in(but_for.iter().copied()))
@@ -285,23 +287,22 @@ pub(super) async fn find_heir(
 }
 
 pub(super) async fn set_role(
-    txn: &impl ConnectionTrait,
-    id: MembershipId,
+    tx: &Tx<'_>,
+    (id, user): (MembershipId, UserId),
     role: OrganizationRole,
 ) -> Result<(), DbErr> {
+    tx.touch(user);
     membership::Entity::update_many()
         .col_expr(membership::Column::Role, Expr::value(role))
         .filter(membership::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
-pub(super) async fn delete_member(
-    txn: &impl ConnectionTrait,
-    id: MembershipId,
-) -> Result<(), DbErr> {
-    membership::Entity::delete_by_id(id).exec(txn).await?;
+pub(super) async fn delete_member(tx: &Tx<'_>, member: &Member) -> Result<(), DbErr> {
+    tx.touch(member.user.id);
+    membership::Entity::delete_by_id(member.id).exec(tx).await?;
     Ok(())
 }
 
@@ -321,11 +322,8 @@ pub(super) async fn has_other_owner(
 }
 
 /// How many organizations a user belongs to.
-pub(super) async fn count_memberships(
-    txn: &impl ConnectionTrait,
-    user: UserId,
-) -> Result<u64, DbErr> {
-    membership::Entity::find().filter(membership::COLUMN.user_id.eq(user)).count(txn).await
+pub(super) async fn count_memberships(tx: &Tx<'_>, user: UserId) -> Result<u64, DbErr> {
+    membership::Entity::find().filter(membership::COLUMN.user_id.eq(user)).count(tx).await
 }
 
 /// Whether a user may sign in.

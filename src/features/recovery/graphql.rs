@@ -142,6 +142,7 @@ impl From<RecoveryError> for ApiError {
             }
             RecoveryError::Limited(limited) => limited.into(),
             RecoveryError::Link(error) => error.into(),
+            RecoveryError::Fault(fault) => fault.into(),
             RecoveryError::Hash(error) => error.into(),
             RecoveryError::Registration(error) => error.into(),
             RecoveryError::Address(error) => error.into(),
@@ -160,8 +161,7 @@ impl From<LinkError> for ApiError {
             LinkError::Used => Self::new(Code::InvalidToken, "This link has done its work already")
                 .because("USED")
                 .auditing(Refusal { refused: Refused::Link, target: None }),
-            LinkError::Crypto(cause) => Self::internal(cause),
-            LinkError::Db(cause) => Self::database(cause),
+            LinkError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -13,20 +13,21 @@ pub(crate) mod graphql;
 mod store;
 mod verification;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::ConnectionTrait;
 
 pub(crate) use self::verification::Claim;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, AddressError, CreateError};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::EndReason;
-use crate::infra::db::DbFailure;
 use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::kernel::access::{Client, User};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Problem;
 use crate::kernel::secret::{hex, sha256};
@@ -78,32 +79,29 @@ pub(crate) enum RecoveryError {
     WrongPassword,
     #[error(transparent)]
     Limited(#[from] Limited),
+    /// The link does nothing.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Link(LinkError),
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
     Registration(#[from] CreateError),
     #[error(transparent)]
     Address(#[from] AddressError),
+    #[error(transparent)]
+    Fault(Fault),
 }
 
-impl From<DbErr> for RecoveryError {
-    fn from(error: DbErr) -> Self {
-        Self::Link(error.into())
-    }
-}
-
-impl DbFailure for RecoveryError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Link(error) => error.db(),
-            Self::Registration(error) => error.db(),
-            Self::Address(error) => error.db(),
-            Self::Invalid(_) | Self::WrongPassword | Self::Limited(_) | Self::Hash(_) => None,
+impl From<LinkError> for RecoveryError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Fault(fault) => Self::Fault(fault),
+            LinkError::Invalid | LinkError::Used => Self::Link(error),
         }
     }
 }
+
+with_fault!(RecoveryError);
 
 impl Judged for RecoveryError {
     fn is_failure(&self) -> bool {
@@ -112,17 +110,17 @@ impl Judged for RecoveryError {
             Self::Registration(error) => error.is_failure(),
             Self::Address(error) => error.is_failure(),
             Self::WrongPassword => true,
-            Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) => false,
+            Self::Invalid(_) | Self::Limited(_) | Self::Hash(_) | Self::Fault(_) => false,
         }
     }
 
     fn is_ours(&self) -> bool {
         match self {
-            Self::Link(error) => error.is_ours(),
             Self::Registration(error) => error.is_ours(),
             Self::Address(error) => error.is_ours(),
+            Self::Fault(fault) => fault.is_ours(),
             Self::Hash(_) => true,
-            Self::Invalid(_) | Self::WrongPassword | Self::Limited(_) => false,
+            Self::Invalid(_) | Self::WrongPassword | Self::Limited(_) | Self::Link(_) => false,
         }
     }
 }
@@ -144,21 +142,21 @@ impl Recovery {
         self.accounts.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
         let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
-        self.accounts.db.retry(|| self.write_reset(client, identifier, user.as_ref())).await
+        let write = |tx| self.write_reset(tx, identifier, user.as_ref());
+        self.accounts.changes.run("ask for a reset", Acting::unknown(client), write).await
     }
 
     async fn write_reset(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         identifier: &Identifier,
         user: Option<&User>,
     ) -> Result<(), RecoveryError> {
-        let now = self.accounts.clock.now();
-        let txn = self.accounts.db.begin().await?;
+        let (now, client) = (tx.now(), tx.acting().origin);
         // Locked, or looked for where there is nobody, so that both take as long. And no two requests
         // for nobody wait for each other, as those for somebody else do not.
         let id = user.map_or_else(|| UserId::new(now), |user| user.id);
-        let locked = Accounts::lock(&txn, id).await?.filter(|user| user.is_active);
+        let locked = Accounts::lock(&tx, id).await?.filter(|user| user.is_active);
         let address = locked.as_ref().map(address_of).transpose()?;
         let nobody = hex(&sha256(identifier.key().as_bytes()));
         let new = New {
@@ -166,23 +164,14 @@ impl Recovery {
             user: locked.as_ref().map(|user| user.id),
             email_key: address.as_ref().map_or(&nobody, |address| address.key()),
         };
-        let token = links::issue(&txn, now, new, None::<&()>).await?;
+        let token = links::issue(&tx, now, new, None::<&()>).await?;
         let (kind, token) = (mail::Kind::PasswordReset, token.expose());
         match &locked {
-            Some(user) => {
-                let letter = Letter::to(user, kind, client).with(token);
-                self.accounts.outbox.write(&txn, now, letter).await?;
-            }
-            None => {
-                self.accounts
-                    .outbox
-                    .pretend(&txn, now, Letter::to_nobody(kind, client, token))
-                    .await?;
-            }
+            Some(user) => tx.write(Letter::to(user, kind, client).with(token)).await?,
+            None => tx.pretend(Letter::to_nobody(kind, client, token)).await?,
         }
-        let target = locked.as_ref().map(|user| user.id);
-        audit::record(&txn, now, asked(Kind::PasswordResetRequested, target, client)).await?;
-        Ok(txn.commit().await?)
+        tx.note(asked(Kind::PasswordResetRequested, locked.map(|user| user.id)));
+        Ok(tx.commit(()).await?)
     }
 
     /// Gives the account of a link another password, ends all its sessions, and opens it to that
@@ -228,15 +217,8 @@ impl Recovery {
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
         self.admit_password(client, found).await?;
         let hash = self.accounts.hasher.hash(&password).await?;
-        let outcome = self.accounts.db.retry(|| self.reset_once(client, found, id, &hash)).await;
-        // Whatever the outcome: a commit whose answer was lost may have happened.
-        self.accounts.sessions.forget(id);
-        outcome?;
-        // The other instances learn it from the database.
-        let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
-        let names = [names[0].key(), names[1].key()];
-        forget_failures(&self.accounts.limits, names, id).await;
-        Ok(())
+        let reset = |tx| self.reset_once(tx, found, id, &hash);
+        self.accounts.changes.run("reset a password", Acting::user(id, client), reset).await
     }
 
     /// Has a password counted that is tried, or chosen, with a link.
@@ -249,25 +231,28 @@ impl Recovery {
 
     async fn reset_once(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         found: &Found,
         id: UserId,
         hash: &PasswordHash,
     ) -> Result<(), RecoveryError> {
-        let txn = self.accounts.db.begin().await?;
-        let user = lock_addressee(&txn, found, id).await?;
-        let now = self.accounts.clock.now();
-        links::take(&txn, found, now).await?;
-        store::reset_password(&txn, id, hash, now).await?;
+        let user = lock_addressee(&tx, found, id).await?;
+        links::take(&tx, found, tx.now()).await?;
+        store::reset_password(&tx, id, hash).await?;
         if !user.email_verified {
-            store::take_back(&txn, id, now).await?;
+            store::take_back(&tx, id).await?;
         }
-        self.accounts.sessions.end_all(&txn, id, EndReason::PasswordChanged, now).await?;
-        links::void(&txn, id).await?;
-        audit::record(&txn, now, done(Kind::PasswordReset, id, client)).await?;
-        let letter = Letter::to(&user, mail::Kind::PasswordChanged, client);
-        self.accounts.outbox.write(&txn, now, letter).await?;
-        Ok(txn.commit().await?)
+        self.accounts.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
+        links::void(&tx, id).await?;
+        tx.record(Kind::PasswordReset, id);
+        tx.write(Letter::to(&user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
+        // The other instances learn it from the database.
+        let limits = self.accounts.limits.clone();
+        tx.then(async move {
+            let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
+            forget_failures(&limits, [names[0].key(), names[1].key()], id).await;
+        });
+        Ok(tx.commit(()).await?)
     }
 }
 
@@ -289,13 +274,10 @@ fn address_of(user: &User) -> Result<Email, LinkError> {
     Email::parse(&user.email).map_err(|_| LinkError::Invalid)
 }
 
-/// What somebody asked for, who need not be the owner.
-fn asked(kind: Kind, target: Option<UserId>, client: &Client) -> Event<'_> {
-    let target = target.map(|id| id.0);
-    Event { kind, actor: Actor::Unknown, target, session: None, client }
-}
-
-/// What the reader of the account's mail did.
-fn done(kind: Kind, id: UserId, client: &Client) -> Event<'_> {
-    Event { kind, actor: Actor::User(id), target: Some(id.0), session: None, client }
+/// What somebody asked for, who need not be the owner, if there is one.
+fn asked(kind: Kind, target: Option<UserId>) -> Record {
+    match target {
+        Some(target) => Record::of(kind).about(target),
+        None => Record::of(kind),
+    }
 }

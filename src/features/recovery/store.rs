@@ -1,21 +1,22 @@
 //! The `users` table, as far as links change it.
 
-use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::entity::user;
+use crate::features::change::Tx;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::id::UserId;
 
 /// Gives a user the password they chose, takes back that too many failed sign-ins have shut the
 /// account, and knows the address as theirs.
 pub(super) async fn reset_password(
-    txn: &impl ConnectionTrait,
+    tx: &Tx<'_>,
     id: UserId,
     hash: &PasswordHash,
-    now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
+    tx.touch(id);
+    let now = tx.now();
     user::Entity::update_many()
         .col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()))
         .col_expr(user::Column::FailedLogins, Expr::value(0))
@@ -23,21 +24,19 @@ pub(super) async fn reset_password(
         .col_expr(user::Column::EmailVerified, Expr::value(true))
         .col_expr(user::Column::UpdatedAt, Expr::value(now))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
 
 /// Remembers that an account was taken back from whoever had it before its address was proven.
-pub(super) async fn take_back(
-    txn: &impl ConnectionTrait,
-    id: UserId,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+pub(super) async fn take_back(tx: &Tx<'_>, id: UserId) -> Result<(), DbErr> {
+    tx.touch(id);
+    let now = tx.now();
     user::Entity::update_many()
         .col_expr(user::Column::TakenBackAt, Expr::value(now))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }
@@ -58,16 +57,14 @@ pub(super) async fn find_password(
 }
 
 /// Knows a user's address as theirs.
-pub(super) async fn verify_email(
-    txn: &impl ConnectionTrait,
-    id: UserId,
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
+pub(super) async fn verify_email(tx: &Tx<'_>, id: UserId) -> Result<(), DbErr> {
+    tx.touch(id);
+    let now = tx.now();
     user::Entity::update_many()
         .col_expr(user::Column::EmailVerified, Expr::value(true))
         .col_expr(user::Column::UpdatedAt, Expr::value(now))
         .filter(user::COLUMN.id.eq(id))
-        .exec(txn)
+        .exec(tx)
         .await?;
     Ok(())
 }

@@ -4,17 +4,19 @@ use chrono::TimeDelta;
 
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
-use crate::features::audit::{self, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::Tx;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::infra::limits::Subject;
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Client, Viewer};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 
-use super::{Recovery, RecoveryError, VERIFICATION_LIMITS, asked, done, lock_addressee, store};
+use super::{Recovery, RecoveryError, VERIFICATION_LIMITS, asked, lock_addressee, store};
 
 /// What shows whose an account is, beside the link.
 #[derive(Clone, Copy)]
@@ -60,20 +62,16 @@ impl Recovery {
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
         let subject = Subject::of(client).about(email.key());
         self.accounts.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
-        self.accounts.db.retry(|| self.write_verification(client, &email)).await
+        let write = |tx| self.write_verification(tx, &email);
+        self.accounts.changes.run("ask for a verification", Acting::unknown(client), write).await
     }
 
-    async fn write_verification(
-        &self,
-        client: &Client,
-        email: &Email,
-    ) -> Result<(), RecoveryError> {
-        let now = self.accounts.clock.now();
-        let txn = self.accounts.db.begin().await?;
-        let owner = Accounts::identified(&txn, &Identifier::Email(email.key().to_owned())).await?;
+    async fn write_verification(&self, tx: Tx<'_>, email: &Email) -> Result<(), RecoveryError> {
+        let (now, client) = (tx.now(), tx.acting().origin);
+        let owner = Accounts::identified(&tx, &Identifier::Email(email.key().to_owned())).await?;
         let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
-        let owner = Accounts::lock(&txn, id).await?;
-        let registration = links::find_registration(&txn, now, email.key()).await?;
+        let owner = Accounts::lock(&tx, id).await?;
+        let registration = links::find_registration(&tx, now, email.key()).await?;
         let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
         let new = New {
             purpose: if waiting.is_some() { Purpose::Verification } else { Purpose::Nothing },
@@ -82,23 +80,21 @@ impl Recovery {
         };
         let registration = registration.filter(|_| waiting.is_none());
         let token = match &registration {
-            Some(registration) => links::issue_again(&txn, now, registration).await?,
-            None => links::issue(&txn, now, new, None::<&()>).await?,
+            Some(registration) => links::issue_again(&tx, now, registration).await?,
+            None => links::issue(&tx, now, new, None::<&()>).await?,
         };
         if let Some(user) = waiting {
             let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
-            self.accounts.outbox.write(&txn, now, letter.with(token.expose())).await?;
+            tx.write(letter.with(token.expose())).await?;
         } else if let Some(registration) = registration {
             let pending: PendingAccount = registration.details()?;
-            let letter = verification(&pending, client, token.expose());
-            self.accounts.outbox.write(&txn, now, letter).await?;
+            tx.write(verification(&pending, client, token.expose())).await?;
         } else {
             let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
-            self.accounts.outbox.pretend(&txn, now, letter).await?;
+            tx.pretend(letter).await?;
         }
-        let target = waiting.map(|user| user.id);
-        audit::record(&txn, now, asked(Kind::VerificationRequested, target, client)).await?;
-        Ok(txn.commit().await?)
+        tx.note(asked(Kind::VerificationRequested, waiting.map(|user| user.id)));
+        Ok(tx.commit(()).await?)
     }
 
     /// Does what a link to verify an address is for: makes the account that was waiting for it, or marks
@@ -134,10 +130,9 @@ impl Recovery {
                 let proof = self.check_claim(client, &found, id, claim).await?;
                 match (proof, claim.new_password) {
                     (Some(proof), _) => {
-                        let verify = || self.verify_once(client, &found, id, proof);
-                        let outcome = self.accounts.db.retry(verify).await;
-                        self.accounts.sessions.forget(id);
-                        outcome
+                        let verify = |tx| self.verify_once(tx, &found, id, proof);
+                        let acting = Acting::user(id, client);
+                        self.accounts.changes.run("verify an address", acting, verify).await
                     }
                     (None, Some(_)) if now - found.created_at >= CHOICE_MAX => {
                         let message = "This link is too old for another password: ask for a mail to choose one";
@@ -207,24 +202,22 @@ impl Recovery {
 
     async fn verify_once(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         found: &Found,
         id: UserId,
         proof: Proof<'_>,
     ) -> Result<(), RecoveryError> {
-        let txn = self.accounts.db.begin().await?;
-        lock_addressee(&txn, found, id).await?;
+        lock_addressee(&tx, found, id).await?;
         // It may have ended since the request began.
         if let Some(viewer) = proof.session()
-            && !self.accounts.sessions.is_alive(&txn, viewer).await?
+            && !self.accounts.sessions.is_alive(&tx, viewer).await?
         {
             return Err(password_required());
         }
-        let now = self.accounts.clock.now();
-        links::take(&txn, found, now).await?;
-        store::verify_email(&txn, id, now).await?;
-        audit::record(&txn, now, done(Kind::EmailVerified, id, client)).await?;
-        Ok(txn.commit().await?)
+        links::take(&tx, found, tx.now()).await?;
+        store::verify_email(&tx, id).await?;
+        tx.record(Kind::EmailVerified, id);
+        Ok(tx.commit(()).await?)
     }
 }
 

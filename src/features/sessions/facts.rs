@@ -4,8 +4,6 @@
 //! loading *began*, and never after this process has changed its user: that is what makes a
 //! revocation take effect on the next request here, and within that time everywhere else (JW-14).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -13,6 +11,7 @@ use moka::sync::Cache;
 use crate::infra::metrics;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
+use crate::kernel::epochs::Epochs;
 use crate::kernel::id::{SessionId, UserId};
 
 /// How long another instance may go on trusting what this one has revoked, less a second for the
@@ -20,14 +19,12 @@ use crate::kernel::id::{SessionId, UserId};
 const FRESH_FOR: Duration = Duration::from_secs(4);
 /// Sessions remembered at once; the least used make room.
 const SESSIONS_MAX: u64 = 20_000;
-/// Users share this many epochs. Two that share one merely make each other load again.
-const EPOCHS: usize = 4096;
 
 /// The cache; clones share it.
 #[derive(Clone)]
 pub(super) struct Facts {
     entries: Cache<SessionId, Entry>,
-    epochs: Arc<[AtomicU64]>,
+    epochs: Epochs,
     clock: Clock,
 }
 
@@ -40,17 +37,13 @@ struct Entry {
 }
 
 impl Facts {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            entries: Cache::new(SESSIONS_MAX),
-            epochs: (0..EPOCHS).map(|_| AtomicU64::new(0)).collect(),
-            clock,
-        }
+    pub(super) fn new(clock: Clock, epochs: Epochs) -> Self {
+        Self { entries: Cache::new(SESSIONS_MAX), epochs, clock }
     }
 
     /// The viewer of `session`, from memory or by `load`.
     ///
-    /// The epoch is read before the loading starts. If [`Facts::forget`] runs meanwhile, what was
+    /// The epoch is read before the loading starts. If a change ends it meanwhile, what was
     /// loaded is filed under an epoch that is already over, and no later request will use it.
     pub(super) async fn viewer<E>(
         &self,
@@ -58,7 +51,7 @@ impl Facts {
         session: SessionId,
         load: impl Future<Output = Result<Option<Viewer>, E>>,
     ) -> Result<Option<Viewer>, E> {
-        let epoch = self.epoch_of(user).load(Ordering::SeqCst);
+        let epoch = self.epochs.current(user);
         let now = self.clock.uptime();
         if let Some(entry) = self.entries.get(&session)
             && entry.epoch == epoch
@@ -73,23 +66,12 @@ impl Facts {
         self.entries.insert(session, entry);
         Ok(viewer)
     }
-
-    /// Drops all that is known of a user's sessions. Called after the commit of every change to
-    /// the user or to one of the sessions.
-    pub(super) fn forget(&self, user: UserId) {
-        self.epoch_of(user).fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn epoch_of(&self, user: UserId) -> &AtomicU64 {
-        // The last bytes of a UUIDv7 are random, so they spread users evenly.
-        let [.., high, low] = *user.0.as_bytes();
-        &self.epochs[usize::from(u16::from_be_bytes([high, low])) % EPOCHS]
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::sync::Arc;
 
     use chrono::DateTime;
     use tokio::sync::oneshot;
@@ -134,19 +116,19 @@ mod tests {
 
     #[tokio::test]
     async fn facts_are_kept_until_they_are_forgotten() {
-        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH));
+        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH), Epochs::default());
         let (user, session) = ids();
 
         assert_eq!(role_seen(&facts, user, session, Role::Admin).await, Role::Admin);
         assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::Admin);
-        facts.forget(user);
+        facts.epochs.end(user);
         assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::User);
     }
 
     #[tokio::test]
     async fn facts_are_kept_for_four_seconds_at_most() {
         let clock = Clock::manual(DateTime::UNIX_EPOCH);
-        let facts = Facts::new(clock.clone());
+        let facts = Facts::new(clock.clone(), Epochs::default());
         let (user, session) = ids();
         role_seen(&facts, user, session, Role::Admin).await;
 
@@ -158,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_load_that_began_before_a_change_does_not_outlive_it() {
-        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH));
+        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH), Epochs::default());
         let (user, session) = ids();
         let (release, paused) = oneshot::channel::<()>();
         let slow = tokio::spawn({
@@ -174,7 +156,7 @@ mod tests {
         });
         tokio::task::yield_now().await;
 
-        facts.forget(user);
+        facts.epochs.end(user);
         release.send(()).unwrap();
         slow.await.unwrap();
 

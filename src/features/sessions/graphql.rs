@@ -13,7 +13,7 @@ use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::{ByAge, PageInfo, Window};
 use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
-use crate::kernel::access::{Anonymity, Viewer};
+use crate::kernel::access::Viewer;
 use crate::kernel::device::Device;
 use crate::kernel::id::SessionId;
 
@@ -128,9 +128,8 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The session's id.")] id: ID,
     ) -> Result<bool> {
-        let viewer = ctx.viewer()?;
         let id = SessionId::parse(&id).ok_or(RevokeError::NotFound)?;
-        ctx.service::<Sessions>().revoke(ctx.client(), viewer, id).await?;
+        ctx.service::<Sessions>().revoke(ctx.acting()?, id).await?;
         Ok(true)
     }
 
@@ -139,7 +138,7 @@ impl SessionMutation {
     #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
-        Ok(sessions.revoke_others(ctx.client(), ctx.viewer()?).await?)
+        Ok(sessions.revoke_others(ctx.acting()?).await?)
     }
 
     /// Ends all of the caller's sessions, this one too, and says how many there were. What
@@ -152,7 +151,7 @@ impl SessionMutation {
     )]
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
-        let ended = sessions.revoke_all(ctx.client(), ctx.viewer()?).await?;
+        let ended = sessions.revoke_all(ctx.acting()?).await?;
         ctx.forget_refresh_token();
         ctx.forget_cached_answers();
         Ok(ended)
@@ -163,8 +162,7 @@ impl From<RevokeError> for ApiError {
     fn from(error: RevokeError) -> Self {
         match error {
             RevokeError::NotFound => Self::new(Code::NotFound, "There is no such session"),
-            RevokeError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
-            RevokeError::Db(cause) => Self::database(cause),
+            RevokeError::Fault(fault) => fault.into(),
         }
     }
 }

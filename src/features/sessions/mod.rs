@@ -26,21 +26,24 @@ mod token;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 
 use self::device_token::DeviceToken;
 use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
 pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
+use self::store::lock_user;
 pub(crate) use self::token::RefreshToken;
-use crate::features::audit::{self, Actor, Event, Kind};
-use crate::infra::db::{Db, DbFailure};
+use crate::features::audit::Kind;
+use crate::features::change::{Changes, Fault, Record, Tx};
+use crate::infra::db::Db;
 use crate::infra::jwt::{AccessToken, Jwt, Subject, TokenError};
 use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
-use crate::infra::mail::{self, Letter, Outbox};
+use crate::infra::mail::{self, Letter};
 use crate::kernel::access::{Anonymity, Authentication, Client, User, Viewer};
+use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::clock::Clock;
 use crate::kernel::device::Device;
 use crate::kernel::id::{SessionId, UserId};
@@ -104,24 +107,6 @@ impl EndReason {
     }
 }
 
-/// Why a session could not be begun, looked up or ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SessionError {
-    #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
-}
-
-impl DbFailure for SessionError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Crypto(_) => None,
-        }
-    }
-}
-
 /// The one place that begins, refreshes, recognises and ends sessions.
 #[derive(Clone)]
 pub(crate) struct Sessions {
@@ -132,7 +117,7 @@ pub(crate) struct Sessions {
     jwt: Jwt,
     limits: Limits,
     lifetimes: Lifetimes,
-    outbox: Outbox,
+    changes: Changes,
     facts: Facts,
     /// Rotations of one token wait for each other's locks: they take turns before they have a connection.
     rotations: Arc<Shares<[u8; 32]>>,
@@ -147,16 +132,15 @@ pub(crate) struct Issuing {
 
 impl Sessions {
     pub(crate) fn new(
-        db: Db,
-        clock: Clock,
+        changes: Changes,
         keys: Keys,
         Issuing { jwt, master, lifetimes }: Issuing,
         limits: Limits,
-        outbox: Outbox,
     ) -> Self {
-        let facts = Facts::new(clock.clone());
+        let (db, clock) = (changes.db.clone(), changes.clock.clone());
+        let facts = Facts::new(clock.clone(), changes.epochs.clone());
         let rotations = Arc::new(Shares::new(1));
-        Self { db, clock, keys, master, jwt, limits, lifetimes, outbox, facts, rotations }
+        Self { db, clock, keys, master, jwt, limits, lifetimes, changes, facts, rotations }
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
@@ -167,12 +151,11 @@ impl Sessions {
     /// that is what keeps a deactivation and a sign-in from missing each other.
     pub(crate) async fn begin(
         &self,
-        txn: &impl ConnectionTrait,
-        client: &Client,
+        tx: &Tx<'_>,
         user: &User,
         kind: Kind,
-        now: DateTime<Utc>,
-    ) -> Result<Tokens, SessionError> {
+    ) -> Result<Tokens, Fault> {
+        let (client, now) = (tx.acting().origin, tx.now());
         let session = store::Begun {
             id: SessionId::new(now),
             user_id: user.id,
@@ -181,17 +164,16 @@ impl Sessions {
             device: client.user_agent.as_deref().and_then(|text| Device::of(text).name()),
         };
         let refresh = RefreshToken::generate()?;
-        let devices = store::list_devices(txn, user.id).await?;
+        let devices = store::list_devices(tx, user.id).await?;
         let is_known = devices.iter().any(|known| known.device == session.device);
         if !is_known && user.created_at < now {
-            let letter = Letter::to(user, mail::Kind::NewSignIn, client);
-            self.outbox.write(txn, now, letter).await?;
+            tx.write(Letter::to(user, mail::Kind::NewSignIn, client)).await?;
         }
         let live: u64 = devices.iter().map(|known| known.live).sum();
         if live >= SESSIONS_MAX {
-            store::evict(txn, user.id, SESSIONS_MAX - 1).await?;
+            store::evict(tx, user.id, SESSIONS_MAX - 1).await?;
         }
-        store::insert(txn, &session, client).await?;
+        store::insert(tx, &session, client).await?;
         let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
         let token = store::NewToken {
             session_id: session.id,
@@ -200,15 +182,8 @@ impl Sessions {
             created_at: now,
             expires_at: now + ttl,
         };
-        store::insert_token(txn, token).await?;
-        let event = Event {
-            kind,
-            actor: Actor::User(user.id),
-            target: Some(user.id.0),
-            session: Some(session.id),
-            client,
-        };
-        audit::record(txn, now, event).await?;
+        store::insert_token(tx, token).await?;
+        tx.note(Record::of(kind).about(user.id).by(user.id).within(session.id));
         let subject = Subject::of(user, session.id, None, now);
         let device = DeviceToken::issue(&self.master, session.id)?;
         let device_ttl_seconds = self.lifetimes.absolute.num_seconds();
@@ -220,10 +195,7 @@ impl Sessions {
     ///
     /// No bearer, or a bad one, is an answer; a database that cannot be asked is an error, so
     /// that an outage never turns a signed-in caller into an anonymous one.
-    pub(crate) async fn authenticate(
-        &self,
-        bearer: Option<&str>,
-    ) -> Result<Authentication, SessionError> {
+    pub(crate) async fn authenticate(&self, bearer: Option<&str>) -> Result<Authentication, DbErr> {
         let Some(bearer) = bearer else {
             return Ok(Authentication::Anonymous(Anonymity::MissingToken));
         };
@@ -257,7 +229,7 @@ impl Sessions {
         client: &Client,
         bearer: Option<&str>,
         refresh: Option<&RefreshToken>,
-    ) -> Result<bool, SessionError> {
+    ) -> Result<bool, Fault> {
         let by_bearer = bearer.and_then(|bearer| match self.jwt.verify(bearer) {
             Ok(claims) | Err(TokenError::Expired(claims)) => Some((claims.sid, claims.sub)),
             Err(TokenError::Invalid) => None,
@@ -274,78 +246,62 @@ impl Sessions {
         if !self.lives(self.db.reader(), session, user).await? {
             return Ok(true);
         }
-        let outcome = self.db.retry(|| self.end_one(client, session, user)).await;
-        // Whatever the outcome: a commit whose answer was lost may have happened.
-        self.facts.forget(user);
-        outcome.map(|()| true)
+        let acting = Acting::user(user, client).within(session);
+        let sign_out = async |tx: Tx<'_>| {
+            lock_user(&tx, user).await?;
+            if self.end(&tx, session, user, EndReason::SignedOut).await? {
+                tx.record(Kind::SignedOut, user);
+            }
+            tx.commit(true).await
+        };
+        Ok(self.changes.run("sign out", acting, sign_out).await?)
     }
 
-    async fn end_one(
-        &self,
-        client: &Client,
-        session: SessionId,
-        user: UserId,
-    ) -> Result<(), SessionError> {
-        let now = self.clock.now();
-        let txn = self.db.begin().await?;
-        store::lock_user(&txn, user).await?;
-        if store::end(&txn, session, EndReason::SignedOut, now).await? {
-            let event = Event {
-                kind: Kind::SignedOut,
-                actor: Actor::User(user),
-                target: Some(user.0),
-                session: Some(session),
-                client,
-            };
-            audit::record(&txn, now, event).await?;
-        }
-        txn.commit().await?;
-        Ok(())
+    /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they
+    /// had, or moved.
+    pub(crate) async fn caller(&self, tx: &Tx<'_>) -> Result<Viewer, Fault> {
+        let viewer = tx.acting().caller()?;
+        lock_user(tx, viewer.user.id).await?;
+        let found = store::read_viewer(tx, viewer.session_id, viewer.user.id).await?;
+        Ok(found.ok_or(Gone)?)
     }
 
-    /// Ends every session of a user inside the caller's transaction, which holds the lock on the
-    /// user's row and calls [`Sessions::forget`] after its commit, and has none of their devices known any
-    /// more. Returns how many sessions there were.
+    /// Ends every session of a user whose row is locked, and has none of their devices known any more. Returns how
+    /// many sessions there were.
     pub(crate) async fn end_all(
         &self,
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         user: UserId,
         reason: EndReason,
-        now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
-        proofs::store::forget_devices(txn, user, None, FAILURES_OF_SESSION_MAX).await?;
-        store::end_all(txn, user, None, reason, now).await
+        tx.touch(user);
+        proofs::store::forget_devices(tx, user, None, FAILURES_OF_SESSION_MAX).await?;
+        store::end_all(tx, user, None, reason, tx.now()).await
     }
 
     /// The same but for one session and the device that it was begun on.
     pub(crate) async fn end_others(
         &self,
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         user: UserId,
         kept: SessionId,
         reason: EndReason,
-        now: DateTime<Utc>,
     ) -> Result<u64, DbErr> {
-        proofs::store::forget_devices(txn, user, Some(kept), FAILURES_OF_SESSION_MAX).await?;
-        store::end_all(txn, user, Some(kept), reason, now).await
+        tx.touch(user);
+        proofs::store::forget_devices(tx, user, Some(kept), FAILURES_OF_SESSION_MAX).await?;
+        store::end_all(tx, user, Some(kept), reason, tx.now()).await
     }
 
-    /// Ends one session inside the caller's transaction, which holds the lock on its user's row; says
-    /// whether it lived.
+    /// Ends one session of a user whose row is locked; says whether it lived.
     pub(crate) async fn end(
         &self,
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         session: SessionId,
+        user: UserId,
         reason: EndReason,
-        now: DateTime<Utc>,
     ) -> Result<bool, DbErr> {
-        store::end(txn, session, reason, now).await
-    }
-
-    /// Makes this instance read a user's facts again. Called after the commit of every change to
-    /// a user's row or sessions.
-    pub(crate) fn forget(&self, user: UserId) {
-        self.facts.forget(user);
+        tx.touch(user);
+        store::end(tx, session, reason, tx.now()).await
     }
 
     /// What a caller gets who may refresh for `refresh_ttl` from now on. The access token does not outlive

@@ -5,12 +5,13 @@ mod store;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::store::{lock_user, read_viewer};
+use super::store::read_viewer;
 use super::{EndReason, Sessions};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
-use crate::infra::db::DbFailure;
-use crate::kernel::access::{Client, Viewer};
+use crate::kernel::access::Viewer;
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
 
 /// A session, as its owner sees it: nothing of its tokens.
@@ -33,21 +34,11 @@ pub(crate) enum RevokeError {
     /// None of the caller's own that lives.
     #[error("there is no such session")]
     NotFound,
-    /// The one that it was asked from ended meanwhile.
-    #[error("the session is over")]
-    SessionEnded,
     #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
 
-impl DbFailure for RevokeError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::NotFound | Self::SessionEnded => None,
-        }
-    }
-}
+with_fault!(RevokeError);
 
 impl Sessions {
     /// The living sessions of a user, the newest first: at most a hundred.
@@ -82,119 +73,51 @@ impl Sessions {
         Ok(viewer.is_some_and(|viewer| now < viewer.session_expires_at))
     }
 
-    /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they
-    /// had, or moved. `None` when their session is over.
-    pub(crate) async fn look_again(
-        &self,
-        txn: &impl ConnectionTrait,
-        viewer: &Viewer,
-    ) -> Result<Option<Viewer>, DbErr> {
-        lock_user(txn, viewer.user.id).await?;
-        read_viewer(txn, viewer.session_id, viewer.user.id).await
-    }
-
-    /// Locks the caller's row, if the session they call from still lives.
-    async fn lock_living(
-        &self,
-        txn: &impl ConnectionTrait,
-        viewer: &Viewer,
-    ) -> Result<(), RevokeError> {
-        lock_user(txn, viewer.user.id).await?;
-        self.is_alive(txn, viewer).await?.then_some(()).ok_or(RevokeError::SessionEnded)
-    }
-
     /// Ends one of the caller's sessions, with a change of address that is still to be confirmed
     /// (RS-07): it may have been asked for there. Another's session does not exist.
     pub(crate) async fn revoke(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: SessionId,
     ) -> Result<(), RevokeError> {
-        let outcome = self.db.retry(|| self.revoke_once(client, viewer, id)).await;
-        self.forget(viewer.user.id);
-        outcome
-    }
-
-    async fn revoke_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: SessionId,
-    ) -> Result<(), RevokeError> {
-        let user = viewer.user.id;
-        let txn = self.db.begin().await?;
-        self.lock_living(&txn, viewer).await?;
-        if !store::is_own(&txn, id, user).await? {
-            return Err(RevokeError::NotFound);
-        }
-        let now = self.clock.now();
-        links::void_change(&txn, user).await?;
-        self.end(&txn, id, EndReason::Revoked, now).await?;
-        let event = Event {
-            kind: Kind::SessionRevoked,
-            actor: Actor::from(viewer),
-            target: Some(user.0),
-            session: Some(viewer.session_id),
-            client,
+        let revoke = async |tx: Tx<'_>| {
+            let user = self.caller(&tx).await?.user.id;
+            if !store::is_own(&tx, id, user).await? {
+                return Err(RevokeError::NotFound);
+            }
+            links::void_change(&tx, user).await?;
+            self.end(&tx, id, user, EndReason::Revoked).await?;
+            tx.record(Kind::SessionRevoked, user);
+            Ok(tx.commit(()).await?)
         };
-        audit::record(&txn, now, event).await?;
-        Ok(txn.commit().await?)
+        self.changes.run("revoke a session", acting, revoke).await
     }
 
     /// Ends the caller's sessions but the one they call from, with a change of address that is still to
     /// be confirmed, and returns how many there were.
-    pub(crate) async fn revoke_others(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-    ) -> Result<u64, RevokeError> {
-        let kept = Some(viewer.session_id);
-        let outcome = self.db.retry(|| self.revoke_many(client, viewer, kept)).await;
-        self.forget(viewer.user.id);
-        outcome
+    pub(crate) async fn revoke_others(&self, acting: Acting<'_>) -> Result<u64, Fault> {
+        let revoke = async |tx: Tx<'_>| {
+            let Viewer { user, session_id: kept, .. } = self.caller(&tx).await?;
+            links::void_change(&tx, user.id).await?;
+            let ended = self.end_others(&tx, user.id, kept, EndReason::Revoked).await?;
+            if ended > 0 {
+                tx.record(Kind::SessionsEnded, user.id);
+            }
+            Ok(tx.commit(ended).await?)
+        };
+        self.changes.run("revoke other sessions", acting, revoke).await
     }
 
     /// Ends all of the caller's sessions, with whatever was mailed about the account, and returns how
     /// many there were.
-    pub(crate) async fn revoke_all(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-    ) -> Result<u64, RevokeError> {
-        let outcome = self.db.retry(|| self.revoke_many(client, viewer, None)).await;
-        self.forget(viewer.user.id);
-        outcome
-    }
-
-    async fn revoke_many(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        kept: Option<SessionId>,
-    ) -> Result<u64, RevokeError> {
-        let (user, reason) = (viewer.user.id, EndReason::Revoked);
-        let txn = self.db.begin().await?;
-        self.lock_living(&txn, viewer).await?;
-        let now = self.clock.now();
-        let ended = if let Some(kept) = kept {
-            links::void_change(&txn, user).await?;
-            self.end_others(&txn, user, kept, reason, now).await?
-        } else {
-            links::void(&txn, user).await?;
-            self.end_all(&txn, user, reason, now).await?
+    pub(crate) async fn revoke_all(&self, acting: Acting<'_>) -> Result<u64, Fault> {
+        let revoke = async |tx: Tx<'_>| {
+            let user = self.caller(&tx).await?.user.id;
+            links::void(&tx, user).await?;
+            let ended = self.end_all(&tx, user, EndReason::Revoked).await?;
+            tx.record(Kind::SessionsEnded, user);
+            Ok(tx.commit(ended).await?)
         };
-        if ended > 0 {
-            let event = Event {
-                kind: Kind::SessionsEnded,
-                actor: Actor::from(viewer),
-                target: Some(user.0),
-                session: Some(viewer.session_id),
-                client,
-            };
-            audit::record(&txn, now, event).await?;
-        }
-        txn.commit().await?;
-        Ok(ended)
+        self.changes.run("revoke all sessions", acting, revoke).await
     }
 }

@@ -8,9 +8,12 @@ pub(super) mod store;
 use sea_orm::DbErr;
 
 use super::device_token::DeviceToken;
+use super::store::lock_user;
 use super::{EndReason, Sessions};
-use crate::features::audit::{self, Actor, Event, Kind};
+use crate::features::audit::Kind;
+use crate::features::change::Tx;
 use crate::kernel::access::Client;
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
 
 /// Wrong passwords that end a session.
@@ -36,33 +39,16 @@ impl Sessions {
         session: SessionId,
         user: UserId,
     ) -> Result<(), DbErr> {
-        let outcome = self.db.retry(|| self.count_once(client, session, user)).await;
-        // Whatever the outcome: a commit whose answer was lost may have happened.
-        self.forget(user);
-        outcome
-    }
-
-    async fn count_once(
-        &self,
-        client: &Client,
-        session: SessionId,
-        user: UserId,
-    ) -> Result<(), DbErr> {
-        let txn = self.db.begin().await?;
-        super::store::lock_user(&txn, user).await?;
-        let is_last = store::count_failed_proof(&txn, session, FAILURES_MAX).await?;
-        let now = self.clock.now();
-        if is_last && super::store::end(&txn, session, EndReason::TooManyFailures, now).await? {
-            let event = Event {
-                kind: Kind::SessionEndedByFailures,
-                actor: Actor::Unknown,
-                target: Some(user.0),
-                session: Some(session),
-                client,
-            };
-            audit::record(&txn, now, event).await?;
-            tracing::warn!(session.id = %session, user.id = %user, "too many wrong passwords: the session has ended");
-        }
-        txn.commit().await
+        let acting = Acting::unknown(client).within(session);
+        let count = async |tx: Tx<'_>| {
+            lock_user(&tx, user).await?;
+            let is_last = store::count_failed_proof(&tx, session, FAILURES_MAX).await?;
+            if is_last && self.end(&tx, session, user, EndReason::TooManyFailures).await? {
+                tx.record(Kind::SessionEndedByFailures, user);
+                tracing::warn!(session.id = %session, user.id = %user, "too many wrong passwords: the session has ended");
+            }
+            tx.commit(()).await
+        };
+        self.changes.run("count a wrong password", acting, count).await
     }
 }

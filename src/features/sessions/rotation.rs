@@ -9,15 +9,17 @@ use sea_orm::DbErr;
 
 use super::store::{self, FoundToken, Presented};
 use super::token::RefreshToken;
-use super::{EndReason, SessionError, Sessions, Tokens};
-use crate::features::audit::{self, Actor, Event, Kind};
-use crate::infra::db::{DbFailure, Transaction, is_unique_violation};
+use super::{EndReason, Sessions, Tokens};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Record, Tx, with_fault};
+use crate::infra::db::is_unique_violation;
 use crate::infra::jwt;
 use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
 use crate::infra::mail::{self, Letter};
 use crate::infra::metrics::{self, Outcome};
 use crate::kernel::access::{Client, User};
-use crate::kernel::secret::{self, CryptoError};
+use crate::kernel::acting::Acting;
+use crate::kernel::secret;
 
 /// How many rotations a late caller is led past. More than this within one grace is no client.
 const HOPS_MAX: usize = 8;
@@ -45,10 +47,10 @@ pub(crate) enum RefreshError {
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
-    Crypto(#[from] CryptoError),
-    #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
+
+with_fault!(RefreshError);
 
 /// The one token of a session that may be used next.
 struct Live {
@@ -56,29 +58,9 @@ struct Live {
     expires_at: DateTime<Utc>,
 }
 
-impl From<SessionError> for RefreshError {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Crypto(error) => Self::Crypto(error),
-            SessionError::Db(error) => Self::Db(error),
-        }
-    }
-}
-
-impl DbFailure for RefreshError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Unknown | Self::Reused | Self::Unsettled | Self::Limited(_) | Self::Crypto(_) => {
-                None
-            }
-        }
-    }
-}
-
 impl Judged for RefreshError {
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Unsettled | Self::Crypto(_) | Self::Db(_))
+        matches!(self, Self::Unsettled | Self::Fault(_))
     }
 }
 
@@ -100,7 +82,9 @@ impl Sessions {
         let outcome = match presented {
             Some(presented) => {
                 let _turn = self.rotations.take(presented.hash(), 1).await;
-                self.db.retry(|| self.rotate_once(client, presented)).await
+                let acting = Acting::unknown(client);
+                let rotate = |tx| self.rotate_once(tx, presented);
+                self.changes.run("refresh", acting, rotate).await
             }
             None => Err(RefreshError::Unknown),
         };
@@ -128,39 +112,37 @@ impl Sessions {
 
     async fn rotate_once(
         &self,
-        client: &Client,
+        tx: Tx<'_>,
         presented: &RefreshToken,
     ) -> Result<(User, Tokens), RefreshError> {
-        let txn = self.db.begin().await?;
         // Consumed tokens are found too: that is how a replay is told from a guess. The user's
         // row is locked, so a deactivation either sees this rotation or is seen by it (RT-08).
-        let found = store::lock_presented(&txn, presented.hash()).await?;
+        let found = store::lock_presented(&tx, presented.hash()).await?;
         // Read after the lock, so that waiting for it cannot make a token look fresh.
         let now = self.clock.now();
         // Before anything is decided: a token out of place is neither used nor reused.
         let Some(Presented { token, session, user }) = found
             .filter(|found| found.is_usable_by_anyone(now))
-            .filter(|found| found.session.token_mode == client.token_mode)
+            .filter(|found| found.session.token_mode == tx.acting().origin.token_mode)
         else {
             return Err(RefreshError::Unknown);
         };
         let subject = jwt::Subject::of(&user, session.id, session.organization(), now);
         if let Some(consumed_at) = token.consumed_at {
             if !self.is_within_grace(consumed_at, now) {
-                return self.end_for_reuse(txn, client, &session, user, now).await;
+                return self.end_for_reuse(tx, &session, user).await;
             }
-            let live = self.live_token(&txn, presented, &token, now).await?;
-            txn.commit().await?;
+            let live = self.live_token(&tx, presented, &token, now).await?;
+            let live = tx.commit(live).await?;
             let tokens = self.tokens(&subject, live.token, live.expires_at - now, now)?;
             return Ok((user, tokens));
         }
         if token.expires_at <= now {
             return Err(RefreshError::Unknown);
         }
-        let live = self.consume(&txn, presented, &token, session.expires_at, now).await?;
+        let live = self.consume(&tx, presented, &token, session.expires_at, now).await?;
         let tokens = self.tokens(&subject, live.token, live.expires_at - now, now)?;
-        txn.commit().await?;
-        Ok((user, tokens))
+        Ok(tx.commit((user, tokens)).await?)
     }
 
     /// Consumes `token` and adds its successor.
@@ -169,7 +151,7 @@ impl Sessions {
     /// a second time: no token has two successors, whatever the isolation (RT-04).
     async fn consume(
         &self,
-        txn: &Transaction,
+        tx: &Tx<'_>,
         presented: &RefreshToken,
         token: &FoundToken,
         session_expires_at: DateTime<Utc>,
@@ -177,7 +159,7 @@ impl Sessions {
     ) -> Result<Live, RefreshError> {
         // The salt that made this token is of use only while its parent's grace lasts.
         let keep_salt = self.is_within_grace(token.created_at, now);
-        if !store::consume(txn, token.id, keep_salt, now).await? {
+        if !store::consume(tx, token.id, keep_salt, now).await? {
             return Err(RefreshError::Unsettled);
         }
         let salt = secret::random::<32>()?;
@@ -190,7 +172,7 @@ impl Sessions {
             created_at: now,
             expires_at,
         };
-        match store::insert_token(txn, child).await {
+        match store::insert_token(tx, child).await {
             Err(error) if is_unique_violation(&error) => Err(RefreshError::Unsettled),
             outcome => {
                 outcome?;
@@ -202,7 +184,7 @@ impl Sessions {
     /// Follows the salts from a consumed token to the session's live one.
     async fn live_token(
         &self,
-        txn: &Transaction,
+        tx: &Tx<'_>,
         presented: &RefreshToken,
         token: &FoundToken,
         now: DateTime<Utc>,
@@ -210,7 +192,7 @@ impl Sessions {
         let keys = self.keys.current();
         let (mut text, mut id) = (presented.clone(), token.id);
         for _ in 0..HOPS_MAX {
-            let child = store::find_child(txn, id).await?.ok_or(RefreshError::Unsettled)?;
+            let child = store::find_child(tx, id).await?.ok_or(RefreshError::Unsettled)?;
             let salt = child.salt.as_deref().ok_or(RefreshError::Unsettled)?;
             text = text.successor(&keys, salt);
             // Another instance may hold another refresh key for a moment. What it stored is then
@@ -230,27 +212,18 @@ impl Sessions {
 
     async fn end_for_reuse(
         &self,
-        txn: Transaction,
-        client: &Client,
+        tx: Tx<'_>,
         session: &store::FoundSession,
         user: User,
-        now: DateTime<Utc>,
     ) -> Result<(User, Tokens), RefreshError> {
-        store::end(&txn, session.id, EndReason::Reuse, now).await?;
-        let event = Event {
-            kind: Kind::RefreshReused,
-            actor: Actor::Unknown,
-            target: Some(user.id.0),
-            session: Some(session.id),
-            client,
-        };
-        audit::record(&txn, now, event).await?;
-        let letter = Letter::to(&user, mail::Kind::RefreshTokenReused, client);
-        self.outbox.write(&txn, now, letter).await?;
+        let id = session.id;
+        self.end(&tx, id, user.id, EndReason::Reuse).await?;
+        tx.note(Record::of(Kind::RefreshReused).about(user.id).within(id));
+        let letter = Letter::to(&user, mail::Kind::RefreshTokenReused, tx.acting().origin);
+        tx.write(letter).await?;
         // Commit before failing: a rollback would undo the very revocation this is for.
-        txn.commit().await?;
-        self.forget(user.id);
-        tracing::warn!(session.id = %session.id, user.id = %user.id, "refresh token reused; session ended");
+        tx.commit(()).await?;
+        tracing::warn!(session.id = %id, user.id = %user.id, "refresh token reused; session ended");
         Err(RefreshError::Reused)
     }
 

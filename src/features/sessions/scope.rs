@@ -7,9 +7,10 @@
 
 mod store;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::DbErr;
 
 use super::Sessions;
+use crate::features::change::Tx;
 use crate::infra::jwt::{AccessToken, Subject};
 use crate::kernel::access::{ActiveOrganization, User, Viewer};
 use crate::kernel::id::{OrganizationId, UserId};
@@ -21,31 +22,34 @@ impl Sessions {
     /// whether it acted elsewhere before.
     pub(crate) async fn act_in(
         &self,
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         viewer: &Viewer,
         organization: Option<OrganizationId>,
     ) -> Result<bool, DbErr> {
-        store::set_organization(txn, viewer.session_id, organization).await
+        tx.touch(viewer.user.id);
+        store::set_organization(tx, viewer.session_id, organization).await
     }
 
     /// Has all sessions of a user that act in an organization act in none, inside the transaction that
     /// ends their membership: another one must not bring them back there.
     pub(crate) async fn withdraw(
         &self,
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         user: UserId,
         organization: OrganizationId,
     ) -> Result<(), DbErr> {
-        store::withdraw(txn, user, organization).await
+        tx.touch(user);
+        store::withdraw(tx, user, organization).await
     }
 
-    /// Whose sessions act in an organization.
-    pub(crate) async fn acting_in(
+    /// Notes that whoever has a session that acts in an organization will act there no more.
+    pub(crate) async fn touch_acting_in(
         &self,
-        txn: &impl ConnectionTrait,
+        tx: &Tx<'_>,
         organization: OrganizationId,
-    ) -> Result<Vec<UserId>, DbErr> {
-        store::users_of(txn, organization).await
+    ) -> Result<(), DbErr> {
+        store::users_of(tx, organization).await?.into_iter().for_each(|user| tx.touch(user));
+        Ok(())
     }
 
     /// An access token for the caller's session that says where it acts from now on. It ends when the

@@ -11,7 +11,7 @@ use chrono::Utc;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{Changes, Of, Scope, Task as Row, TaskError, Tasks};
+use super::{Of, Scope, Task as Row, TaskChange, TaskError, Tasks};
 use crate::features::accounts::graphql::UserLoader;
 use crate::features::organizations::graphql::{Organization, PublicProfile};
 use crate::graphql::context::ContextExt;
@@ -23,7 +23,7 @@ use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::{ByAge, Found, PageInfo, Window};
 use crate::graphql::rule::Rule;
 use crate::infra::db::Db;
-use crate::kernel::access::{Anonymity, Permission, Viewer};
+use crate::kernel::access::{Permission, Viewer};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, TaskId, UserId};
 use crate::kernel::page::{Page, Part};
@@ -305,8 +305,8 @@ impl TaskMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The task to be.")] input: CreateTaskInput,
     ) -> Result<Task> {
-        let (tasks, viewer) = (ctx.service::<Tasks>(), ctx.viewer()?);
-        Ok(Task::from(&tasks.create(ctx.client(), viewer, &input.title).await?))
+        let tasks = ctx.service::<Tasks>();
+        Ok(Task::from(&tasks.create(ctx.acting()?, &input.title).await?))
     }
 
     /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any. Requires a signed-in
@@ -318,9 +318,9 @@ impl TaskMutation {
         #[graphql(desc = "The task's id.")] id: ID,
         #[graphql(desc = "What is to change.")] input: UpdateTaskInput,
     ) -> Result<Task> {
-        let (tasks, viewer) = (ctx.service::<Tasks>(), ctx.viewer()?);
-        let changes = Changes { title: input.title.as_deref(), is_done: input.is_done };
-        Ok(Task::from(&tasks.update(ctx.client(), viewer, named(&id)?, changes).await?))
+        let tasks = ctx.service::<Tasks>();
+        let change = TaskChange { title: input.title.as_deref(), is_done: input.is_done };
+        Ok(Task::from(&tasks.update(ctx.acting()?, named(&id)?, change).await?))
     }
 
     /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any, and answers the id.
@@ -331,8 +331,8 @@ impl TaskMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The task's id.")] id: ID,
     ) -> Result<ID> {
-        let (tasks, viewer) = (ctx.service::<Tasks>(), ctx.viewer()?);
-        tasks.delete(ctx.client(), viewer, named(&id)?).await?;
+        let tasks = ctx.service::<Tasks>();
+        tasks.delete(ctx.acting()?, named(&id)?).await?;
         Ok(id)
     }
 }
@@ -351,8 +351,7 @@ impl From<TaskError> for ApiError {
                 Code::Conflict,
                 "The task is already as you ask. Reading it needs a permission that you lack",
             ),
-            TaskError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
-            TaskError::Db(cause) => Self::database(cause),
+            TaskError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -15,9 +15,11 @@ use uuid::Uuid;
 use crate::features::accounts::{
     Accounts, AdminError, Departure, EXPORT_PAGE_SIZE, Entries, Extension,
 };
-use crate::features::audit::{self, Actor, Event, Kind};
-use crate::infra::db::{Db, DbFailure, Transaction};
-use crate::kernel::access::{Client, Permission, Viewer};
+use crate::features::audit::Kind;
+use crate::features::change::{Fault, Tx, with_fault};
+use crate::infra::db::Db;
+use crate::kernel::access::{Permission, Viewer};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::{OrganizationId, TaskId, UserId};
 use crate::kernel::invalid::{Invalid, Problem, Reason};
 use crate::kernel::page::{Page, Part};
@@ -44,7 +46,7 @@ pub(crate) struct Task {
 
 /// What of a task is to change; `None` stays as it is.
 #[derive(Clone, Copy)]
-pub(crate) struct Changes<'a> {
+pub(crate) struct TaskChange<'a> {
     pub(crate) title: Option<&'a str>,
     pub(crate) is_done: Option<bool>,
 }
@@ -121,21 +123,11 @@ pub(crate) enum TaskError {
     /// There is nothing to change, and the caller may not see what there is.
     #[error("nothing is to be changed")]
     Unchanged,
-    /// The caller's session ended since the guard looked.
-    #[error("the session is over")]
-    SessionEnded,
     #[error(transparent)]
-    Db(#[from] DbErr),
+    Fault(Fault),
 }
 
-impl DbFailure for TaskError {
-    fn db(&self) -> Option<&DbErr> {
-        match self {
-            Self::Db(error) => Some(error),
-            Self::Invalid(_) | Self::NotFound | Self::Unchanged | Self::SessionEnded => None,
-        }
-    }
-}
+with_fault!(TaskError);
 
 /// The one place that makes, reads and changes tasks.
 #[derive(Clone)]
@@ -145,115 +137,70 @@ pub(crate) struct Tasks {
 
 impl Tasks {
     /// Makes a task for the caller, in the organization they act in, if any.
-    pub(crate) async fn create(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        title: &str,
-    ) -> Result<Task, TaskError> {
+    pub(crate) async fn create(&self, acting: Acting<'_>, title: &str) -> Result<Task, TaskError> {
         let title = parse_title(title)?;
-        self.accounts.db.retry(|| self.create_once(client, viewer, &title)).await
-    }
-
-    /// One whole transaction, which may be run again: so nothing outside the database happens in it.
-    async fn create_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        title: &str,
-    ) -> Result<Task, TaskError> {
-        let now = self.accounts.clock.now();
-        let txn = self.accounts.db.begin().await?;
-        let viewer = &self.look_again(&txn, viewer).await?;
-        let task = Task {
-            id: TaskId::new(now),
-            owner: viewer.user.id,
-            organization: viewer.organization.map(|active| active.id),
-            title: title.to_owned(),
-            is_done: false,
-            created_at: now,
-            updated_at: now,
+        // One whole transaction, which may be run again: so nothing outside the database happens in it.
+        let create = async |tx: Tx<'_>| {
+            let caller = self.accounts.sessions.caller(&tx).await?;
+            let now = tx.now();
+            let task = Task {
+                id: TaskId::new(now),
+                owner: caller.user.id,
+                organization: caller.organization.map(|active| active.id),
+                title: title.clone(),
+                is_done: false,
+                created_at: now,
+                updated_at: now,
+            };
+            store::insert(&tx, &task).await?;
+            tx.record(Kind::TaskCreated, task.id);
+            Ok(tx.commit(task).await?)
         };
-        store::insert(&txn, &task).await?;
-        audit::record(&txn, now, event(client, viewer, Kind::TaskCreated, task.id)).await?;
-        txn.commit().await?;
-        Ok(task)
+        self.accounts.changes.run("create a task", acting, create).await
     }
 
     /// Changes a task that the caller may change.
     pub(crate) async fn update(
         &self,
-        client: &Client,
-        viewer: &Viewer,
+        acting: Acting<'_>,
         id: TaskId,
-        changes: Changes<'_>,
+        change: TaskChange<'_>,
     ) -> Result<Task, TaskError> {
-        let title = changes.title.map(parse_title).transpose()?;
-        let changes = Changes { title: title.as_deref(), ..changes };
-        self.accounts.db.retry(|| self.update_once(client, viewer, id, changes)).await
-    }
-
-    async fn update_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: TaskId,
-        changes: Changes<'_>,
-    ) -> Result<Task, TaskError> {
-        let now = self.accounts.clock.now();
-        let txn = self.accounts.db.begin().await?;
-        let viewer = &self.look_again(&txn, viewer).await?;
-        let scope = Scope::changed_by(viewer, now);
-        let before = store::lock(&txn, scope, id).await?.ok_or(TaskError::NotFound)?;
-        let mut task = before.clone();
-        if let Some(title) = changes.title {
-            title.clone_into(&mut task.title);
-        }
-        task.is_done = changes.is_done.unwrap_or(task.is_done);
-        // Nothing has changed, so nothing happened that the audit log could tell of.
-        if task == before {
-            // Who may change it sees what they change; what changes nothing must not show as much.
-            let seen = store::find_all(&txn, Scope::seen_by(viewer, now), &[id]).await?;
-            return seen.into_iter().next().ok_or(TaskError::Unchanged);
-        }
-        task.updated_at = now;
-        store::update(&txn, scope, &task).await?;
-        audit::record(&txn, now, event(client, viewer, Kind::TaskUpdated, id)).await?;
-        txn.commit().await?;
-        Ok(task)
+        let title = change.title.map(parse_title).transpose()?;
+        let update = async |tx: Tx<'_>| {
+            // As they are now: in a transaction nothing is decided by what the guard saw.
+            let caller = self.accounts.sessions.caller(&tx).await?;
+            let scope = Scope::changed_by(&caller, tx.now());
+            let before = store::lock(&tx, scope, id).await?.ok_or(TaskError::NotFound)?;
+            let title = title.clone().unwrap_or_else(|| before.title.clone());
+            let is_done = change.is_done.unwrap_or(before.is_done);
+            let task = Task { title, is_done, ..before.clone() };
+            // Nothing has changed, so nothing happened that the audit log could tell of.
+            if task == before {
+                // Who may change it sees what they change; what changes nothing must not show as much.
+                let seen = Scope::seen_by(&caller, tx.now());
+                let seen = store::find_all(&tx, seen, &[id]).await?;
+                return seen.into_iter().next().ok_or(TaskError::Unchanged);
+            }
+            let task = Task { updated_at: tx.now(), ..task };
+            store::update(&tx, scope, &task).await?;
+            tx.record(Kind::TaskUpdated, id);
+            Ok(tx.commit(task).await?)
+        };
+        self.accounts.changes.run("update a task", acting, update).await
     }
 
     /// Deletes a task that the caller may change.
-    pub(crate) async fn delete(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: TaskId,
-    ) -> Result<(), TaskError> {
-        self.accounts.db.retry(|| self.delete_once(client, viewer, id)).await
-    }
-
-    async fn delete_once(
-        &self,
-        client: &Client,
-        viewer: &Viewer,
-        id: TaskId,
-    ) -> Result<(), TaskError> {
-        let now = self.accounts.clock.now();
-        let txn = self.accounts.db.begin().await?;
-        let viewer = &self.look_again(&txn, viewer).await?;
-        if !store::delete(&txn, Scope::changed_by(viewer, now), id).await? {
-            return Err(TaskError::NotFound);
-        }
-        audit::record(&txn, now, event(client, viewer, Kind::TaskDeleted, id)).await?;
-        Ok(txn.commit().await?)
-    }
-
-    /// The caller as they are now, with their row locked: in a transaction nothing is decided by what the
-    /// guard saw. Their session may have been ended since, and their permission or membership too.
-    async fn look_again(&self, txn: &Transaction, viewer: &Viewer) -> Result<Viewer, TaskError> {
-        let again = self.accounts.sessions.look_again(txn, viewer).await?;
-        again.ok_or(TaskError::SessionEnded)
+    pub(crate) async fn delete(&self, acting: Acting<'_>, id: TaskId) -> Result<(), TaskError> {
+        let delete = async |tx: Tx<'_>| {
+            let caller = self.accounts.sessions.caller(&tx).await?;
+            if !store::delete(&tx, Scope::changed_by(&caller, tx.now()), id).await? {
+                return Err(TaskError::NotFound);
+            }
+            tx.record(Kind::TaskDeleted, id);
+            Ok(tx.commit(()).await?)
+        };
+        self.accounts.changes.run("delete a task", acting, delete).await
     }
 
     /// Those of the tasks that lie in the scope, in no particular order. Like the other reads it takes
@@ -309,7 +256,7 @@ async fn leftovers(db: &Db, user: UserId, until: DateTime<Utc>) -> Result<Vec<St
 
 async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Result<(), AdminError> {
     let scope = Scope::Everywhere(departure.user);
-    Ok(store::delete_until(departure.txn, scope, until).await?)
+    Ok(store::delete_until(departure.tx, scope, until).await?)
 }
 
 async fn export(db: &Db, user: UserId, after: Option<Uuid>) -> Result<Entries, DbErr> {
@@ -343,9 +290,4 @@ fn parse_title(text: &str) -> Result<String, TaskError> {
         1..=TITLE_LENGTH_MAX => Ok(title.to_owned()),
         _ => Err(refused(TITLE_TOO_LONG)),
     }
-}
-
-fn event<'a>(client: &'a Client, viewer: &Viewer, kind: Kind, id: TaskId) -> Event<'a> {
-    let (actor, session) = (Actor::from(viewer), Some(viewer.session_id));
-    Event { kind, actor, target: Some(id.0), session, client }
 }

@@ -2,34 +2,23 @@
 
 use sea_orm::DbErr;
 
-use crate::features::audit::{self, Actor, Detail, Event, Kind};
-use crate::infra::db::Db;
-use crate::infra::mail::Outbox;
-use crate::kernel::access::Client;
-use crate::kernel::clock::Clock;
+use crate::features::audit::{Detail, Kind};
+use crate::features::change::{Changes, Record, Tx};
+use crate::kernel::acting::Acting;
 use crate::kernel::id::MailId;
 
 /// Has a mail sent again of which an attempt has failed, or all of them; says how many.
-pub(crate) async fn retry(
-    db: &Db,
-    clock: &Clock,
-    outbox: &Outbox,
-    id: Option<MailId>,
-) -> Result<u64, DbErr> {
-    db.retry(async || {
-        let txn = db.begin().await?;
-        let now = clock.now();
-        let count = outbox.retry(&txn, now, id).await?;
+pub(crate) async fn retry(changes: &Changes, id: Option<MailId>) -> Result<u64, DbErr> {
+    let retry = async |tx: Tx<'_>| {
+        let count = changes.outbox.retry(&tx, tx.now(), id).await?;
         if count > 0 {
-            let (kind, target) = (Kind::MailRetried, id.map(|id| id.0));
-            let detail =
-                if id.is_none() { Detail::of(&count.to_string()) } else { Detail::default() };
-            let event =
-                Event { kind, actor: Actor::Cli, target, session: None, client: &Client::CLI };
-            audit::record_in_detail(&txn, now, event, detail).await?;
+            let retried = Record::of(Kind::MailRetried);
+            tx.note(match id {
+                Some(id) => retried.about(id),
+                None => retried.in_detail(Detail::of(&count.to_string())),
+            });
         }
-        txn.commit().await?;
-        Ok(count)
-    })
-    .await
+        tx.commit(count).await
+    };
+    changes.run("send mail again", Acting::operator(), retry).await
 }

@@ -27,8 +27,13 @@ impl Drop for TestDatabase {
 
 impl TestDatabase {
     pub(crate) async fn create() -> Self {
+        Self::create_on(server()).await
+    }
+
+    /// On this server; where none is named, a file.
+    pub(crate) async fn create_on(server: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (url, drop) = match server() {
+        let (url, drop) = match server {
             None => (format!("sqlite://{}/test.db", folder.path().display()), None),
             Some(server) if server.starts_with("postgres") => schema_on(&server).await,
             Some(server) => database_on(&server).await,

@@ -102,8 +102,16 @@ impl TestApp {
         Self::start_at(Clock::system().now(), flags).await
     }
 
+    /// Starts over a server of databases that the test has.
+    pub(crate) async fn start_on(server: String) -> Self {
+        Self::start_over(TestDatabase::create_on(Some(server)).await, start_of_time(), &[]).await
+    }
+
     async fn start_at(start: DateTime<Utc>, flags: &[&str]) -> Self {
-        let database = TestDatabase::create().await;
+        Self::start_over(TestDatabase::create().await, start, flags).await
+    }
+
+    async fn start_over(database: TestDatabase, start: DateTime<Utc>, flags: &[&str]) -> Self {
         let defaults = [
             "--env=development",
             "--listen=127.0.0.1:8000",

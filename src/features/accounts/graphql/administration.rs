@@ -10,7 +10,7 @@ use crate::graphql::directive::{self, auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard};
 use crate::graphql::rule::Rule;
-use crate::kernel::access::{Anonymity, Grant, Permission, Role};
+use crate::kernel::access::{Grant, Permission, Role};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
@@ -32,8 +32,8 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
         #[graphql(desc = "The role to give.")] role: directive::Role,
     ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.set_role(ctx.client(), by, target(&id)?, role.into()).await?;
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.set_role(ctx.acting()?, By::Staff, target(&id)?, role.into()).await?;
         Ok(User::from(&user))
     }
 
@@ -59,9 +59,9 @@ impl AdministrationMutation {
             let message = "This time is over";
             return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));
         }
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let accounts = ctx.service::<Accounts>();
         let grant = Grant { permission: permission.into(), expires_at };
-        let user = accounts.grant(ctx.client(), viewer, target(&id)?, grant).await?;
+        let user = accounts.grant(ctx.acting()?, target(&id)?, grant).await?;
         Ok(PermissionGrant::all_of(&user.grants, now))
     }
 
@@ -79,9 +79,9 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
         #[graphql(desc = "The permission to take back.")] permission: directive::Permission,
     ) -> Result<Vec<PermissionGrant>> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
+        let accounts = ctx.service::<Accounts>();
         let permission = permission.into();
-        let user = accounts.revoke(ctx.client(), viewer, target(&id)?, permission).await?;
+        let user = accounts.revoke(ctx.acting()?, target(&id)?, permission).await?;
         Ok(PermissionGrant::all_of(&user.grants, ctx.service::<Clock>().now()))
     }
 
@@ -97,8 +97,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.deactivate(ctx.client(), by, target(&id)?).await?;
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.deactivate(ctx.acting()?, By::Staff, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
@@ -114,8 +114,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.reactivate(ctx.client(), by, target(&id)?).await?;
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.reactivate(ctx.acting()?, By::Staff, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
@@ -131,8 +131,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<ID> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        let user = accounts.delete(ctx.client(), by, target(&id)?).await?;
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.delete(ctx.acting()?, By::Staff, target(&id)?).await?;
         Ok(user.id.to_string().into())
     }
 
@@ -148,8 +148,8 @@ impl AdministrationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<u64> {
-        let (accounts, by) = (ctx.service::<Accounts>(), By::Staff(ctx.viewer()?));
-        Ok(accounts.end_sessions(ctx.client(), by, target(&id)?).await?)
+        let accounts = ctx.service::<Accounts>();
+        Ok(accounts.end_sessions(ctx.acting()?, By::Staff, target(&id)?).await?)
     }
 }
 
@@ -163,7 +163,6 @@ impl From<AdminError> for ApiError {
         match error {
             AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
             AdminError::Forbidden => Self::forbidden(),
-            AdminError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
             AdminError::LastOwner => {
                 let message = "Hand over or delete the organizations whose only owner this is";
@@ -177,7 +176,7 @@ impl From<AdminError> for ApiError {
                 Code::Conflict,
                 "The user is already as you ask. Reading users needs the permission USERS_READ",
             ),
-            AdminError::Db(cause) => Self::database(cause),
+            AdminError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -48,8 +48,8 @@ impl LeftoverMutation {
     /// anything to decide. Requires a signed-in caller.
     #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
     async fn keep_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        Ok(accounts.decide_leftovers(ctx.client(), viewer, Decision::Keep).await?)
+        let accounts = ctx.service::<Accounts>();
+        Ok(accounts.decide_leftovers(ctx.acting()?, Decision::Keep).await?)
     }
 
     /// Takes the caller out of all organizations that they belong to from before their account was taken
@@ -62,7 +62,7 @@ impl LeftoverMutation {
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn drop_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        Ok(accounts.decide_leftovers(ctx.client(), viewer, Decision::Drop).await?)
+        let accounts = ctx.service::<Accounts>();
+        Ok(accounts.decide_leftovers(ctx.acting()?, Decision::Drop).await?)
     }
 }

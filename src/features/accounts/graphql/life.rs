@@ -15,7 +15,7 @@ use crate::graphql::directive::{self, auth, fresh, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, SignedIn};
 use crate::graphql::rule::Rule;
-use crate::kernel::access::{Anonymity, Permission};
+use crate::kernel::access::Permission;
 
 /// What of a profile is to change; what is not given stays.
 #[derive(InputObject)]
@@ -66,7 +66,6 @@ impl OwnAccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is to change.")] input: UpdateProfileInput,
     ) -> Result<User> {
-        let viewer = ctx.viewer()?;
         let full_name = match &input.full_name {
             MaybeUndefined::Undefined => None,
             MaybeUndefined::Null => Some(""),
@@ -74,7 +73,7 @@ impl OwnAccountMutation {
         };
         let change = ProfileChange { full_name, locale: input.locale.map(Into::into) };
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.update_profile(ctx.client(), viewer, change).await?;
+        let user = accounts.update_profile(ctx.acting()?, change).await?;
         Ok(User::from(&user))
     }
 
@@ -93,7 +92,7 @@ impl OwnAccountMutation {
         #[graphql(desc = "An address that mail reaches.")] new_email: String,
     ) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
-        accounts.change_email(ctx.client(), ctx.viewer()?, &new_email).await?;
+        accounts.change_email(ctx.acting()?, &new_email).await?;
         Ok(true)
     }
 
@@ -123,8 +122,8 @@ impl OwnAccountMutation {
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        accounts.deactivate(ctx.client(), By::Owner(viewer), viewer.user.id).await?;
+        let own = ctx.viewer()?.user.id;
+        ctx.service::<Accounts>().deactivate(ctx.acting()?, By::Owner, own).await?;
         ctx.forget_refresh_token();
         ctx.forget_cached_answers();
         Ok(true)
@@ -138,8 +137,8 @@ impl OwnAccountMutation {
         directive = fresh::apply(FRESH_SECONDS)
     )]
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
-        let (accounts, viewer) = (ctx.service::<Accounts>(), ctx.viewer()?);
-        accounts.delete(ctx.client(), By::Owner(viewer), viewer.user.id).await?;
+        let own = ctx.viewer()?.user.id;
+        ctx.service::<Accounts>().delete(ctx.acting()?, By::Owner, own).await?;
         ctx.forget_refresh_token();
         ctx.forget_cached_answers();
         Ok(true)
@@ -156,7 +155,7 @@ impl OwnAccountMutation {
     )]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
-        let ticket = accounts.issue_export(ctx.client(), ctx.viewer()?).await?;
+        let ticket = accounts.issue_export(ctx.acting()?).await?;
         let url = format!("{}/export", ctx.service::<PublicUrl>().0);
         Ok(DataExport { url, ticket, expires_in: TICKET_TTL_SECONDS })
     }
@@ -182,7 +181,7 @@ impl InvitationMutation {
         #[graphql(desc = "The role that the account will have.")] role: directive::Role,
     ) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
-        accounts.invite(ctx.client(), ctx.viewer()?, &email, role.into()).await?;
+        accounts.invite(ctx.acting()?, &email, role.into()).await?;
         Ok(true)
     }
 
@@ -210,10 +209,8 @@ impl InvitationMutation {
 impl From<ExportError> for ApiError {
     fn from(error: ExportError) -> Self {
         match error {
-            ExportError::SessionEnded => Self::unauthenticated(Anonymity::SessionEnded),
             ExportError::Limited(limited) => limited.into(),
-            ExportError::Crypto(cause) => Self::internal(cause),
-            ExportError::Db(cause) => Self::database(cause),
+            ExportError::Fault(fault) => fault.into(),
         }
     }
 }
@@ -222,8 +219,7 @@ impl From<ProfileError> for ApiError {
     fn from(error: ProfileError) -> Self {
         match error {
             ProfileError::Invalid(problem) => Self::invalid(&[problem]),
-            ProfileError::Gone => Self::unauthenticated(Anonymity::SessionEnded),
-            ProfileError::Db(cause) => Self::database(cause),
+            ProfileError::Fault(fault) => fault.into(),
         }
     }
 }
@@ -233,11 +229,11 @@ impl From<AddressError> for ApiError {
         match error {
             AddressError::Invalid(problem) => Self::invalid(&[problem]),
             AddressError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
-            AddressError::Gone => Self::unauthenticated(Anonymity::SessionEnded),
             AddressError::Taken => Self::taken("email"),
             AddressError::Limited(limited) => limited.into(),
             AddressError::Hash(error) => error.into(),
             AddressError::Link(error) => error.into(),
+            AddressError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -15,11 +15,11 @@ impl Chain {
     /// not older, and returns how many there were. Removes nothing that would prove a change.
     pub(crate) async fn prune(&self, before: DateTime<Utc>) -> Result<u64, VerifyError> {
         if let Some(last) = self.last_before(before).await? {
-            self.db.retry(|| self.sign_prune(&last)).await?;
+            self.db.retry("sign a prune", || self.sign_prune(&last)).await?;
         }
         let mut removed = 0;
         loop {
-            match self.db.retry(|| self.remove_batch()).await? {
+            match self.db.retry("prune the audit log", || self.remove_batch()).await? {
                 0 => return Ok(removed),
                 count => removed += count,
             }

@@ -105,9 +105,9 @@ impl MemberInvitationMutation {
         #[graphql(desc = "An address that mail reaches.")] email: String,
         #[graphql(desc = "The role that they will have.")] role: directive::OrganizationRole,
     ) -> Result<Invitation> {
-        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let organizations = ctx.service::<Organizations>();
         let id = organization(&organization_id)?;
-        let invite = organizations.invite(ctx.client(), viewer, id, &email, role.into());
+        let invite = organizations.invite(ctx.acting()?, id, &email, role.into());
         Ok(Invitation::from(&invite.await?))
     }
 
@@ -120,7 +120,7 @@ impl MemberInvitationMutation {
     ) -> Result<bool> {
         let organizations = ctx.service::<Organizations>();
         let id = InvitationId::parse(&id).ok_or(InvitationError::NotFound)?;
-        organizations.revoke_invitation(ctx.client(), ctx.viewer()?, id).await?;
+        organizations.revoke_invitation(ctx.acting()?, id).await?;
         Ok(true)
     }
 
@@ -138,7 +138,7 @@ impl MemberInvitationMutation {
         #[graphql(desc = "What the link in the mail carries.")] token: String,
     ) -> Result<Organization> {
         let (organizations, token) = (ctx.service::<Organizations>(), LinkToken::parse(&token));
-        let accept = organizations.accept_invitation(ctx.client(), ctx.viewer()?, token.as_ref());
+        let accept = organizations.accept_invitation(ctx.acting()?, token.as_ref());
         Ok(accept.await?.into())
     }
 }
@@ -158,6 +158,7 @@ impl From<InvitationError> for ApiError {
             InvitationError::Organization(error) => error.into(),
             InvitationError::Limited(limited) => limited.into(),
             InvitationError::Link(error) => error.into(),
+            InvitationError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -149,9 +149,9 @@ impl MembershipMutation {
         #[graphql(desc = "The member's user id.")] user_id: ID,
         #[graphql(desc = "The role to give.")] role: directive::OrganizationRole,
     ) -> Result<Membership> {
-        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        let set = organizations.set_role(ctx.client(), viewer, id, user, role.into()).await?;
+        let set = organizations.set_role(ctx.acting()?, id, user, role.into()).await?;
         Ok(Membership::of(&set.0.into(), &set.1))
     }
 
@@ -164,9 +164,9 @@ impl MembershipMutation {
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "The member's user id.")] user_id: ID,
     ) -> Result<bool> {
-        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        organizations.remove(ctx.client(), viewer, id, user).await?;
+        organizations.remove(ctx.acting()?, id, user).await?;
         Ok(true)
     }
 
@@ -178,7 +178,7 @@ impl MembershipMutation {
         #[graphql(desc = "The organization's id.")] id: ID,
     ) -> Result<bool> {
         let organizations = ctx.service::<Organizations>();
-        organizations.leave(ctx.client(), ctx.viewer()?, organization(&id)?).await?;
+        organizations.leave(ctx.acting()?, organization(&id)?).await?;
         Ok(true)
     }
 
@@ -195,9 +195,9 @@ impl MembershipMutation {
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "The user id of the member to be an owner.")] user_id: ID,
     ) -> Result<Organization> {
-        let (organizations, viewer) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        Ok(organizations.transfer(ctx.client(), viewer, id, user).await?.into())
+        Ok(organizations.transfer(ctx.acting()?, id, user).await?.into())
     }
 }
 

@@ -1,0 +1,64 @@
+//! What any change may fail with.
+
+use sea_orm::DbErr;
+
+use crate::infra::db::DbFailure;
+use crate::kernel::acting::Gone;
+use crate::kernel::secret::CryptoError;
+
+/// Why a change was not made, or nothing read, whatever it was about. A feature's own error holds its own cases
+/// beside this one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The caller's account is no more, or shut, or their session over: since the guard looked.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
+impl Fault {
+    /// Whether it is the server that failed, and not that nobody is there any more.
+    pub(crate) fn is_ours(&self) -> bool {
+        match self {
+            Self::Db(_) | Self::Crypto(_) => true,
+            Self::Gone(_) => false,
+        }
+    }
+}
+
+impl DbFailure for Fault {
+    fn db(&self) -> Option<&DbErr> {
+        match self {
+            Self::Db(error) => Some(error),
+            Self::Gone(_) | Self::Crypto(_) => None,
+        }
+    }
+}
+
+/// Has errors with a case `Fault` take in whatever is one.
+macro_rules! with_fault {
+    ($($error:ty),* $(,)?) => {$(
+        $crate::features::change::with_fault!(
+            $error: $crate::features::change::Fault, ::sea_orm::DbErr,
+            $crate::kernel::acting::Gone, $crate::kernel::secret::CryptoError
+        );
+
+        impl $crate::infra::db::DbFailure for $error {
+            fn db(&self) -> Option<&::sea_orm::DbErr> {
+                if let Self::Fault(fault) = self { fault.db() } else { None }
+            }
+        }
+    )*};
+    ($error:ty: $($fault:ty),*) => {$(
+        impl From<$fault> for $error {
+            fn from(fault: $fault) -> Self {
+                Self::Fault(fault.into())
+            }
+        }
+    )*};
+}
+
+pub(crate) use with_fault;

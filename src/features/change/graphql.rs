@@ -1,0 +1,15 @@
+//! What clients are told of a fault.
+
+use super::Fault;
+use crate::graphql::error::ApiError;
+use crate::kernel::access::Anonymity;
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Gone(_) => Self::unauthenticated(Anonymity::SessionEnded),
+            Fault::Crypto(cause) => Self::internal(cause),
+            Fault::Db(cause) => Self::database(cause),
+        }
+    }
+}

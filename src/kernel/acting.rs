@@ -1,0 +1,96 @@
+//! In whose name something is done, and from where.
+
+use uuid::Uuid;
+
+use super::access::{Client, Viewer};
+use super::id::{SessionId, UserId};
+
+/// Who did something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Actor {
+    /// A user, in their own name.
+    User(UserId),
+    /// The operator, at the command line.
+    Cli,
+    /// The server itself.
+    System,
+    /// Somebody who was not recognised, or presented a token that was not theirs to use.
+    Unknown,
+}
+
+impl From<&Viewer> for Actor {
+    fn from(viewer: &Viewer) -> Self {
+        Self::User(viewer.user.id)
+    }
+}
+
+impl Actor {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::User(_) => "USER",
+            Self::Cli => "CLI",
+            Self::System => "SYSTEM",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+
+    /// Whose id is recorded.
+    pub(crate) fn id(self) -> Option<Uuid> {
+        match self {
+            Self::User(id) => Some(id.0),
+            Self::Cli | Self::System | Self::Unknown => None,
+        }
+    }
+}
+
+/// Who does something, in which session if in any, and from where.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Acting<'a> {
+    pub(crate) actor: Actor,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) origin: &'a Client,
+    viewer: Option<&'a Viewer>,
+}
+
+/// Nobody is signed in, or their account or session is no more.
+#[derive(Debug, thiserror::Error)]
+#[error("the session is over")]
+pub(crate) struct Gone;
+
+impl<'a> Acting<'a> {
+    /// A signed-in caller.
+    pub(crate) fn viewer(viewer: &'a Viewer, origin: &'a Client) -> Self {
+        let (actor, session) = (Actor::User(viewer.user.id), Some(viewer.session_id));
+        Self { actor, session, origin, viewer: Some(viewer) }
+    }
+
+    /// Somebody who is known by something else than a session.
+    pub(crate) fn user(user: UserId, origin: &'a Client) -> Self {
+        Self { actor: Actor::User(user), session: None, origin, viewer: None }
+    }
+
+    /// Anybody.
+    pub(crate) fn unknown(origin: &'a Client) -> Self {
+        Self { actor: Actor::Unknown, session: None, origin, viewer: None }
+    }
+
+    /// The operator, at the command line.
+    pub(crate) fn operator() -> Self {
+        Self { actor: Actor::Cli, session: None, origin: &Client::CLI, viewer: None }
+    }
+
+    /// The server itself.
+    pub(crate) fn server() -> Self {
+        Self { actor: Actor::System, ..Self::operator() }
+    }
+
+    /// The same in a session that is named otherwise than by signing in.
+    pub(crate) fn within(self, session: SessionId) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
+    /// The signed-in caller, as the request found them.
+    pub(crate) fn caller(&self) -> Result<&'a Viewer, Gone> {
+        self.viewer.ok_or(Gone)
+    }
+}
