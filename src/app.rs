@@ -40,6 +40,7 @@ use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
 use crate::infra::passwords::policy::Policy;
 use crate::infra::private;
+use crate::infra::tls;
 use crate::kernel::clock::Clock;
 use crate::kernel::secret::{base64url, sha256};
 use crate::schema::{self, Schema, ServedSdl};
@@ -90,6 +91,7 @@ impl App {
     /// Connects, brings the schema up to date (in development) or checks that it is (in
     /// production), opens the keys and wires the services.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        tls::choose_cryptography();
         // Both are large, and whoever awaits them would carry them along.
         let db = Box::pin(connect(&config)).await?;
         match Box::pin(Self::wire(config, clock, db.clone())).await {

@@ -25,7 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config::{Config, Settings};
 use crate::graphql::policy::Listing;
 use crate::infra::causes::causes;
-use crate::infra::telemetry;
+use crate::infra::{telemetry, tls};
 use crate::schema;
 
 /// A self-hosted GraphQL auth server: the schema is the access policy.
@@ -75,6 +75,7 @@ enum Verb {
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    tls::choose_cryptography();
     let environment = match environment::load(&Cli::command()) {
         Ok(environment) => environment,
         Err(problems) => return refuse(&problems),

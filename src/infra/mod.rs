@@ -12,3 +12,4 @@ pub(crate) mod passwords;
 pub(crate) mod private;
 pub(crate) mod telemetry;
 pub(crate) mod threads;
+pub(crate) mod tls;

@@ -33,7 +33,7 @@ async fn every_failed_login_looks_the_same() {
     let app = TestApp::start().await;
     app.register("alice").await;
     let shut = app.register("bob").await;
-    let admin = app.admin("root1").await;
+    let admin = app.admin("chief").await;
     let query = format!("mutation {{ deactivateUser(id: \"{}\") {{ isActive }} }}", shut.id);
     app.query(&query, &admin.access).await.data();
 

@@ -196,7 +196,7 @@ async fn nodes_are_what_the_caller_sees_of_all_types_and_nothing_else() {
         let node = format!("{{ node(id: \"{id}\") {{ ... on User {{ email }} id }} }}");
         assert_eq!(app.query(&node, &bob.access).await.data()["node"], json!(null), "{id}");
     }
-    let support = app.granted("helpdesk", "USERS_READ").await;
+    let support = app.granted("clerk", "USERS_READ").await;
     let types: Vec<_> =
         nodes(&support).await.iter().map(|node| node["__typename"].clone()).collect();
     assert_eq!(types[0], "User");
