@@ -4,16 +4,10 @@
 //! which is bounded by what there is to be ended. While the schema is built, the limit is written beside the other rules of
 //! each field that counts ([`Policy`](super::policy::Policy)), and what is counted is read from there.
 
-use crate::infra::limits::{By, Counts, Limit};
+use crate::infra::limits::{Limit, User};
 
 /// What keeps one account from filling the database, and the audit log in particular.
-pub(crate) static BUDGET: [Limit; 1] = [Limit {
-    name: "changes.user",
-    by: &[By::User],
-    max: 300,
-    window_seconds: 60,
-    counts: Counts::Attempts { at_once: 100 },
-}];
+pub(crate) static BUDGET: Limit<User> = Limit::stream("changes.user", 300, 60, 100);
 
 /// Mutations of signed-in callers that are never held up: they end sessions, shut accounts out, or take something
 /// back. Most write nothing where nothing is left to end; the two that take a password have a limit of their own.

@@ -7,7 +7,7 @@ use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::{Enum, TypeDirective, Value};
 
 use super::rule::Rule;
-use crate::infra::limits::{By, Counts, Limit, Rates};
+use crate::infra::limits::{By, ByWhat, Counts, Limit, Rates};
 use crate::kernel::access;
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
@@ -133,6 +133,18 @@ pub(crate) enum RateLimitKey {
     Device,
 }
 
+impl From<ByWhat> for RateLimitKey {
+    fn from(by: ByWhat) -> Self {
+        match by {
+            ByWhat::Ip => Self::Ip,
+            ByWhat::Identifier => Self::Identifier,
+            ByWhat::User => Self::User,
+            ByWhat::Session => Self::Session,
+            ByWhat::Device => Self::Device,
+        }
+    }
+}
+
 /// At most max attempts in windowSeconds that agree in everything they are counted by. RATE_LIMITS sets other
 /// numbers by the name. With failed, only attempts that fail are counted; with
 /// distinct, not they but the different values of it.
@@ -152,20 +164,10 @@ pub(crate) fn rate_limit(
 pub(crate) struct limit;
 
 impl limit {
-    pub(crate) fn apply(of: &Limit) -> MetaDirectiveInvocation {
-        let key = |by: &By| match by {
-            By::Ip => RateLimitKey::Ip,
-            By::Identifier => RateLimitKey::Identifier,
-            By::User => RateLimitKey::User,
-            By::Session => RateLimitKey::Session,
-            By::Device => RateLimitKey::Device,
-        };
-        let by = of.by.iter().map(key).collect();
-        let (failed, distinct) = match of.counts {
-            Counts::Attempts { .. } => (None, None),
-            Counts::Failures | Counts::FailuresInARow => (Some(true), None),
-            Counts::Identifiers => (Some(true), Some(RateLimitKey::Identifier)),
-        };
+    pub(crate) fn apply<K: By>(of: &Limit<K>) -> MetaDirectiveInvocation {
+        let by = K::parts().into_iter().map(RateLimitKey::from).collect();
+        let failed = (!matches!(of.counts, Counts::Attempts { .. })).then_some(true);
+        let distinct = K::distinct().map(RateLimitKey::from);
         rate_limit::apply(of.name.to_owned(), of.max, of.window_seconds, by, failed, distinct)
     }
 

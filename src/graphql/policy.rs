@@ -103,7 +103,7 @@ fn budget_mutations(registry: &mut Registry) -> HashSet<String> {
     for field in fields.values_mut() {
         let is_guarded = Terms::read(&field.directive_invocations).rule.is_some();
         if is_guarded && budget::counts(&field.name) {
-            field.directive_invocations.push(limit::apply(&BUDGET[0]));
+            field.directive_invocations.push(limit::apply(&BUDGET));
             budgeted.insert(field.name.clone());
         }
     }

@@ -8,7 +8,6 @@ use crate::graphql::document::Scanned;
 use crate::graphql::error::ApiError;
 use crate::graphql::lanes::{Turn, Writer};
 use crate::graphql::policy::Policy;
-use crate::infra::limits::Subject;
 use crate::infra::metrics::Operation;
 use crate::infra::threads::NoThread;
 use crate::kernel::access::{self, Authentication, Client, Refused};
@@ -41,14 +40,11 @@ pub(super) async fn admit<'a>(
             .await
             .map(|turn| Ok(Some(turn)));
     }
-    let subject = Subject::of(client).by(viewer.user.id.0);
-    match app.accounts.limits.admit_times(&BUDGET, subject, count).await {
-        Ok(admission) => admission.succeeded().await,
-        Err(limited) => {
-            let refusal = access::Refusal { refused: Refused::Rate, target: None };
-            app.refusals.tell(refusal, Some(viewer), client);
-            return Ok(Err(limited.into()));
-        }
+    let budget = [BUDGET.of(viewer.user.id)];
+    if let Err(limited) = app.accounts.limits.take_times(budget, count).await {
+        let refusal = access::Refusal { refused: Refused::Rate, target: None };
+        app.refusals.tell(refusal, Some(viewer), client);
+        return Ok(Err(limited.into()));
     }
     app.lanes.writers.turn(Writer::Account(viewer.user.id)).await.map(|turn| Ok(Some(turn)))
 }

@@ -9,7 +9,7 @@ use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::infra::db::is_unique_violation;
-use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::infra::limits::{self, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
@@ -20,13 +20,8 @@ use crate::kernel::invalid::Problem;
 use crate::kernel::secret::{self, CryptoError, base64url};
 
 /// What keeps an account from being used to write to strangers.
-pub(crate) static ADDRESS_LIMITS: [Limit; 1] = [Limit {
-    name: "changeEmail.user",
-    by: &[By::User],
-    max: 5,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 5 },
-}];
+pub(crate) static ADDRESS_CHANGES: Limit<limits::User> =
+    Limit::quota("changeEmail.user", 5, 60 * 60);
 
 /// Why an account's address was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -96,8 +91,7 @@ impl Accounts {
         }
         let email =
             Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
-        let subject = Subject::of(acting.origin).by(acting.caller()?.user.id.0);
-        self.limits.admit(&ADDRESS_LIMITS, subject).await?.succeeded().await;
+        self.limits.take([ADDRESS_CHANGES.of(acting.caller()?.user.id)]).await?;
         let request = |tx| self.request_change(tx, &email);
         self.changes.run("ask for another address", acting, request).await
     }

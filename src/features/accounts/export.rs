@@ -18,20 +18,14 @@ use crate::features::audit::{EventPlace, Filter, Kind, Listing, Log};
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::sessions::OwnSession;
 use crate::infra::keys::SealedToken;
-use crate::infra::limits::{By, Counts, Limit, Limited, Subject};
+use crate::infra::limits::{self, Limit, Limited};
 use crate::kernel::access::{Client, Grant, User};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::rfc3339::text;
 
 /// What keeps somebody from having all of it read again and again.
-pub(crate) static EXPORT_LIMITS: [Limit; 1] = [Limit {
-    name: "exportMyData.user",
-    by: &[By::User],
-    max: 10,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 10 },
-}];
+pub(crate) static EXPORTS: Limit<limits::User> = Limit::quota("exportMyData.user", 10, 60 * 60);
 
 /// How long a ticket is good for.
 pub(crate) const TICKET_TTL_SECONDS: u32 = 60;
@@ -98,8 +92,7 @@ impl Accounts {
     /// A ticket by which the caller may fetch all that is kept of them, from now on for a minute.
     pub(crate) async fn issue_export(&self, acting: Acting<'_>) -> Result<String, ExportError> {
         let viewer = acting.caller()?;
-        let subject = Subject::of(acting.origin).by(viewer.user.id.0);
-        self.limits.admit(&EXPORT_LIMITS, subject).await?.succeeded().await;
+        self.limits.take([EXPORTS.of(viewer.user.id)]).await?;
         if !self.sessions.is_alive(self.db.reader(), viewer).await? {
             return Err(Gone.into());
         }

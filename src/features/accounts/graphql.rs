@@ -22,7 +22,9 @@ pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
 pub(crate) use self::life::{InvitationMutation, OwnAccountMutation, PublicUrl};
 pub(crate) use self::viewer::ViewerQuery;
-use super::{Accounts, CreateError, LIMITS, NewAccount, Registered};
+use super::{
+    Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS, Registered,
+};
 use crate::features::links::LinkError;
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
@@ -230,8 +232,8 @@ impl AccountMutation {
     /// the server is set up so. Anybody may call this.
     #[graphql(
         directive = public::apply(),
-        directive = limit::apply(&LIMITS[0]),
-        directive = limit::apply(&LIMITS[1])
+        directive = limit::apply(&REGISTRATIONS_BY_IP),
+        directive = limit::apply(&REGISTRATIONS_OF_ADDRESS)
     )]
     async fn register(
         &self,

@@ -11,7 +11,7 @@ use crate::features::audit::{Detail, Kind};
 use crate::features::change::{Record, Tx};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
-use crate::infra::limits::{By, Counts, Limit, Subject};
+use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::{Client, Language, Permission, Role, User};
@@ -19,13 +19,7 @@ use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
 /// What keeps an admin's access from being used to write to strangers.
-pub(crate) static INVITATION_LIMITS: [Limit; 1] = [Limit {
-    name: "inviteUser.user",
-    by: &[By::User],
-    max: 60,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 60 },
-}];
+pub(crate) static INVITATIONS: Limit<limits::User> = Limit::quota("inviteUser.user", 60, 60 * 60);
 
 /// What an invitation promises, as its token keeps it.
 #[derive(Serialize, Deserialize)]
@@ -60,8 +54,7 @@ impl Accounts {
         }
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
-        let subject = Subject::of(acting.origin).by(acting.caller()?.user.id.0);
-        self.limits.admit(&INVITATION_LIMITS, subject).await?.succeeded().await;
+        self.limits.take([INVITATIONS.of(acting.caller()?.user.id)]).await?;
         let invite = |tx| self.invite_once(tx, &email, role);
         self.changes.run("invite a user", acting, invite).await
     }

@@ -28,22 +28,24 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-pub(crate) use self::address::{ADDRESS_LIMITS, AddressError};
+pub(crate) use self::address::{ADDRESS_CHANGES, AddressError};
 pub(crate) use self::administration::{AdminError, By};
 pub(crate) use self::create_error::CreateError;
 pub(crate) use self::export::{
-    EXPORT_LIMITS, Entries, Export, ExportError, Exports, NoExport, PAGE_SIZE as EXPORT_PAGE_SIZE,
+    EXPORTS, Entries, Export, ExportError, Exports, NoExport, PAGE_SIZE as EXPORT_PAGE_SIZE,
     TICKET_TTL_SECONDS,
 };
 pub(crate) use self::extension::{Departure, Extension};
 use self::identity::Identifier;
-pub(crate) use self::invitations::{INVITATION_LIMITS, Invitee};
+pub(crate) use self::invitations::{INVITATIONS, Invitee};
 pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Listing, Order, OrderField, search_key};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};
 pub(crate) use self::profile::{ProfileChange, ProfileError};
-pub(crate) use self::registration::{Admission, LIMITS, NewAccount, Registered, Registration};
+pub(crate) use self::registration::{
+    Admission, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS, Registered, Registration,
+};
 use crate::features::change::Changes;
 use crate::features::links;
 use crate::features::sessions::Sessions;

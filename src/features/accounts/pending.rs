@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
-use super::registration::{Accepted, Admission, LIMITS, Naming, Registered};
+use super::registration::{Accepted, Admission, Naming, REGISTRATIONS_OF_ADDRESS, Registered};
 use super::{Accounts, store};
 use crate::features::audit::Kind;
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Found, Purpose};
 use crate::infra::db::is_unique_violation;
-use crate::infra::limits::Subject;
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
@@ -74,8 +73,7 @@ impl Accounts {
         if store::find_taken(self.db.reader(), username, email).await?.username {
             return Err(CreateError::Taken("username"));
         }
-        let subject = Subject::of(client).about(email);
-        self.limits.admit(&LIMITS[1..], subject).await?.succeeded().await;
+        self.limits.take([REGISTRATIONS_OF_ADDRESS.of(email)]).await?;
         let hash = self.hasher.hash(&accepted.password).await?;
         let insert = |tx| self.insert_pending(tx, accepted, &hash);
         let acting = Acting::unknown(client);

@@ -14,7 +14,7 @@ use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::db::is_unique_violation;
-use crate::infra::limits::{By, Counts, Limit, Subject};
+use crate::infra::limits::{Identifier, Ip, Limit};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
@@ -23,25 +23,12 @@ use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
 
-/// What keeps one client from filling the database, and from asking for one name after another; and
-/// all of them together from having an address written to again and again, where that is how an account
+/// What keeps one client from filling the database, and from asking for one name after another.
+pub(crate) static REGISTRATIONS_BY_IP: Limit<Ip> = Limit::quota("register.ip", 5, 60 * 60);
+/// What keeps all clients together from having an address written to again and again, where that is how an account
 /// begins. One client alone cannot keep the owner of an address from registering it (BF-12).
-pub(crate) static LIMITS: [Limit; 2] = [
-    Limit {
-        name: "register.ip",
-        by: &[By::Ip],
-        max: 5,
-        window_seconds: 60 * 60,
-        counts: Counts::Attempts { at_once: 5 },
-    },
-    Limit {
-        name: "register.identifier",
-        by: &[By::Identifier],
-        max: 20,
-        window_seconds: 60 * 60,
-        counts: Counts::Attempts { at_once: 20 },
-    },
-];
+pub(crate) static REGISTRATIONS_OF_ADDRESS: Limit<Identifier> =
+    Limit::quota("register.identifier", 20, 60 * 60);
 
 /// Who may get an account, and when they have it.
 #[derive(Clone, Copy, Debug)]
@@ -112,8 +99,7 @@ impl Accounts {
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let subject = Subject::of(client);
-        let admission = self.limits.admit(&LIMITS[..1], subject).await?;
+        let admission = self.limits.attempt([REGISTRATIONS_BY_IP.of(client.ip)]).await?;
         let outcome = match self.registration.requires_verification {
             true => self.register_pending(client, &accepted).await,
             false => self.register_at_once(client, &accepted).await,

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use crate::features::change::{Fault, with_fault};
 use crate::infra::db::Db;
-use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Limits, Subject};
+use crate::infra::limits::{Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail;
 use crate::kernel::access::Client;
 use crate::kernel::id::{LinkTokenId, UserId};
@@ -28,13 +28,7 @@ const PREFIX: &str = "pco_";
 const PURGE_BATCH: u64 = 200;
 
 /// What slows down whoever presents tokens that are none (BF-09).
-pub(crate) static LIMITS: [Limit; 1] = [Limit {
-    name: "oneTimeToken.ip",
-    by: &[By::Ip],
-    max: 30,
-    window_seconds: 60,
-    counts: Counts::Failures,
-}];
+pub(crate) static FAILURES: Limit<Ip> = Limit::failures("oneTimeToken.ip", 30, 60);
 
 /// What a token is for. One for one thing does nothing else (RS-05).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,7 +324,7 @@ pub(crate) struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Has the use of a token counted under [`LIMITS`]: as a failure if it is none, whatever else is wrong.
+    /// Has the use of a token counted under [`FAILURES`]: as a failure if it is none, whatever else is wrong.
     /// Whoever presents a living one is not held up by those who share their address.
     pub(crate) async fn admit<T, E: Judged + From<Limited> + From<DbErr>>(
         self,
@@ -340,7 +334,7 @@ impl Gate<'_> {
     ) -> Result<T, E> {
         // What uses a token is long, and would be copied from hand to hand.
         let use_token = Box::pin(use_token);
-        let admission = match self.limits.admit(&LIMITS, Subject::of(client)).await {
+        let admission = match self.limits.attempt([FAILURES.of(client.ip)]).await {
             Ok(admission) => admission,
             Err(limited) => {
                 let Some(token) = token else { return Err(limited.into()) };

@@ -3,10 +3,12 @@
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{ChangeError, DEVICE_LIMITS, LIMITS, Login, LoginError, SESSION_LIMITS};
+use super::{
+    BY_IP, BY_NAME, ChangeError, IN_SESSION, Login, LoginError, OF_NAMES, OF_USER, ON_DEVICE,
+};
 use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
-use crate::features::sessions::{REFRESH_LIMITS, RefreshError, RefreshToken, Sessions, Tokens};
+use crate::features::sessions::{REFRESH_FAILURES, RefreshError, RefreshToken, Sessions, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
@@ -103,11 +105,11 @@ impl LoginMutation {
     /// this.
     #[graphql(
         directive = public::apply(),
-        directive = limit::apply(&LIMITS[0]),
-        directive = limit::apply(&LIMITS[1]),
-        directive = limit::apply(&LIMITS[2]),
-        directive = limit::apply(&DEVICE_LIMITS[0]),
-        directive = limit::apply(&DEVICE_LIMITS[1])
+        directive = limit::apply(&BY_IP),
+        directive = limit::apply(&BY_NAME),
+        directive = limit::apply(&OF_NAMES),
+        directive = limit::apply(&OF_USER),
+        directive = limit::apply(&ON_DEVICE)
     )]
     async fn login(
         &self,
@@ -133,8 +135,8 @@ impl LoginMutation {
     #[graphql(
         guard = "SignedIn",
         directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&SESSION_LIMITS[0]),
-        directive = limit::apply(&SESSION_LIMITS[1])
+        directive = limit::apply(&OF_USER),
+        directive = limit::apply(&IN_SESSION)
     )]
     async fn reauthenticate(
         &self,
@@ -152,8 +154,8 @@ impl LoginMutation {
     #[graphql(
         guard = "SignedIn",
         directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&SESSION_LIMITS[0]),
-        directive = limit::apply(&SESSION_LIMITS[1])
+        directive = limit::apply(&OF_USER),
+        directive = limit::apply(&IN_SESSION)
     )]
     async fn change_password(
         &self,
@@ -169,7 +171,7 @@ impl LoginMutation {
 
     /// Exchanges a refresh token for a new pair; using one twice ends its session. Anybody may
     /// call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&REFRESH_LIMITS[0]))]
+    #[graphql(directive = public::apply(), directive = limit::apply(&REFRESH_FAILURES))]
     async fn refresh_token(
         &self,
         ctx: &Context<'_>,

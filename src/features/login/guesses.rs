@@ -1,6 +1,6 @@
 //! Who guesses, and how that is slowed down.
 //!
-//! Strangers by their address and by whom they mean ([`LIMITS`]), and together by the account ([`ACCOUNT_LIMITS`]);
+//! Strangers by their address and by whom they mean ([`BY_IP`], [`BY_NAME`]), and together by the account ([`OF_ACCOUNT`]);
 //! whoever has a session or a device token of the account by their own failures alone (BF-11).
 
 use sea_orm::DbErr;
@@ -12,7 +12,7 @@ use crate::features::audit::Kind;
 use crate::features::change::Tx;
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::infra::causes::causes;
-use crate::infra::limits::{Admission, By, Counts, Limit, Limited, Subject};
+use crate::infra::limits::{self, Admission, Distinct, Ip, Limit, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::kernel::access::{Client, User, Viewer};
 use crate::kernel::acting::Acting;
@@ -22,70 +22,33 @@ use crate::kernel::secret::sha256;
 /// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
 pub(super) const FAILURES_MAX: i32 = 100;
 
-/// What slows guessing down (BF-01 to BF-03).
-pub(crate) static LIMITS: [Limit; 3] = [
-    Limit {
-        name: "login.ip",
-        by: &[By::Ip],
-        max: 20,
-        window_seconds: 60,
-        counts: Counts::Attempts { at_once: 10 },
-    },
-    Limit {
-        name: "login.identifier",
-        by: &[By::Identifier],
-        max: 5,
-        window_seconds: 15 * 60,
-        counts: Counts::FailuresInARow,
-    },
-    // One password tried on many accounts.
-    Limit {
-        name: "login.identifiers",
-        by: &[By::Ip],
-        max: 20,
-        window_seconds: 60 * 60,
-        counts: Counts::Identifiers,
-    },
-];
+/// What slows strangers down who guess (BF-01 to BF-03).
+pub(crate) static BY_IP: Limit<Ip> = Limit::stream("login.ip", 20, 60, 10);
+/// The same for whom they mean.
+pub(crate) static BY_NAME: Limit<limits::Identifier> =
+    Limit::failures_in_a_row("login.identifier", 5, 15 * 60);
+/// The same for one password tried on many accounts.
+pub(crate) static OF_NAMES: Limit<Distinct<Ip, limits::Identifier>> =
+    Limit::distinct("login.identifiers", 20, 60 * 60);
 
 /// What slows down guesses at one account, whether they name it by its username or by its address. Of this
 /// limit nobody is told: a refusal after guesses at the username would say whose the address is (EN-05).
-pub(super) static ACCOUNT_LIMITS: [Limit; 1] = [Limit {
-    name: "login.identifier",
-    by: &[By::User],
-    max: 5,
-    window_seconds: 15 * 60,
-    counts: Counts::FailuresInARow,
-}];
+pub(super) static OF_ACCOUNT: Limit<limits::User> =
+    Limit::failures_in_a_row("login.identifier", 5, 15 * 60);
 
 /// What bounds the hashes, and the sessions, that one user is given who is known already. By the user, since
 /// each sign-in makes another session and another device. Twice what one session may fail, so that somebody who
 /// has stolen one does not hold the owner up.
-const ATTEMPTS_OF_USER: Limit = Limit {
-    name: "password.user",
-    by: &[By::User],
-    max: 40,
-    window_seconds: 60,
-    counts: Counts::Attempts { at_once: 2 * FAILURES_OF_SESSION_MAX.unsigned_abs() },
-};
-
-const fn failures(name: &'static str, by: &'static [By]) -> Limit {
-    Limit {
-        name,
-        by,
-        max: FAILURES_OF_SESSION_MAX.unsigned_abs(),
-        window_seconds: 60 * 60,
-        counts: Counts::Failures,
-    }
-}
+pub(crate) static OF_USER: Limit<limits::User> =
+    Limit::stream("password.user", 40, 60, 2 * FAILURES_OF_SESSION_MAX.unsigned_abs());
 
 /// What slows down guessing on a device that somebody has signed in from before.
-pub(crate) static DEVICE_LIMITS: [Limit; 2] =
-    [ATTEMPTS_OF_USER, failures("password.device", &[By::Device])];
+pub(crate) static ON_DEVICE: Limit<limits::Device> =
+    Limit::failures("password.device", FAILURES_OF_SESSION_MAX.unsigned_abs(), 60 * 60);
 
 /// What slows down guessing with somebody's session.
-pub(crate) static SESSION_LIMITS: [Limit; 2] =
-    [ATTEMPTS_OF_USER, failures("password.session", &[By::Session])];
+pub(crate) static IN_SESSION: Limit<limits::Session> =
+    Limit::failures("password.session", FAILURES_OF_SESSION_MAX.unsigned_abs(), 60 * 60);
 
 /// Who gives a password, by which its failure is counted.
 #[derive(Clone, Copy)]
@@ -113,14 +76,15 @@ impl Login {
         identifier: &Identifier,
         device: Option<&str>,
     ) -> Result<(Guesser<'static>, Admission), LoginError> {
-        let subject = Subject::of(client).about(identifier.key());
         if let Some((session, user)) = self.known_device(identifier, device).await? {
-            let holder = subject.by(user.0).with(session.0);
-            if let Ok(admission) = self.limits.admit(&DEVICE_LIMITS, holder).await {
+            let holder = [OF_USER.of(user), ON_DEVICE.of(session)];
+            if let Ok(admission) = self.limits.attempt(holder).await {
                 return Ok((Guesser::Device(session), admission));
             }
         }
-        Ok((Guesser::Stranger, self.limits.admit(&LIMITS, subject).await?))
+        let (ip, name) = (client.ip, identifier.key());
+        let stranger = [BY_IP.of(ip), BY_NAME.of(name), OF_NAMES.of((ip, name))];
+        Ok((Guesser::Stranger, self.limits.attempt(stranger).await?))
     }
 
     /// The session that a device token was issued with, and its user, if that is who is meant.
@@ -140,15 +104,11 @@ impl Login {
     /// Has a stranger's attempt at an account counted; where there is none, the same for what was submitted.
     pub(super) async fn admit_to_account(
         &self,
-        client: &Client,
         identifier: &Identifier,
         found: Option<&store::Found>,
     ) -> Result<Admission, Limited> {
-        let account = match found {
-            Some(found) => found.user.id.0,
-            None => digest_id(identifier.key()),
-        };
-        self.limits.admit(&ACCOUNT_LIMITS, Subject::of(client).by(account)).await
+        let account = found.map_or_else(|| digest_id(identifier.key()), |found| found.user.id);
+        self.limits.attempt([OF_ACCOUNT.of(account)]).await
     }
 
     /// Counts a wrong password: for a session holder before they are answered, so that with their last one
@@ -194,8 +154,8 @@ impl Login {
 }
 
 /// What stands for an account where there is none.
-fn digest_id(text: &str) -> Uuid {
+fn digest_id(text: &str) -> UserId {
     let mut id = [0; 16];
     id.copy_from_slice(&sha256(text.as_bytes())[..16]);
-    Uuid::from_bytes(id)
+    UserId(Uuid::from_bytes(id))
 }

@@ -15,8 +15,8 @@ mod password;
 mod store;
 pub(crate) mod unlocks;
 
-use self::guesses::{ACCOUNT_LIMITS, FAILURES_MAX, Guesser};
-pub(crate) use self::guesses::{DEVICE_LIMITS, LIMITS, SESSION_LIMITS};
+pub(crate) use self::guesses::{BY_IP, BY_NAME, IN_SESSION, OF_NAMES, OF_USER, ON_DEVICE};
+use self::guesses::{FAILURES_MAX, Guesser, OF_ACCOUNT};
 pub(crate) use self::password::ChangeError;
 use self::store::Found;
 use crate::features::accounts::Accounts;
@@ -98,9 +98,7 @@ impl Login {
     ) -> Result<(User, Tokens), LoginError> {
         let found = store::find(&self.db, identifier).await?;
         let paused = match guesser {
-            Guesser::Stranger => {
-                Some(self.admit_to_account(client, identifier, found.as_ref()).await)
-            }
+            Guesser::Stranger => Some(self.admit_to_account(identifier, found.as_ref()).await),
             Guesser::Device(_) | Guesser::Session(_) => None,
         };
         let (account, is_paused) = match paused {

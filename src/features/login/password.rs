@@ -3,13 +3,15 @@
 //! Whoever holds a session is no stranger: what strangers guess does not hold them up, and too many wrong
 //! passwords end the session, so that a stolen access token guesses ten times (PW-10, BF-11).
 
-use super::{Attempt, CHECKS_MAX, Guesser, Login, LoginError, SESSION_LIMITS, Verified, store};
+use super::{
+    Attempt, CHECKS_MAX, Guesser, IN_SESSION, Login, LoginError, OF_USER, Verified, store,
+};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::Kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
-use crate::infra::limits::{Admission, Judged, Limited, Subject};
+use crate::infra::limits::{Admission, Judged, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
@@ -68,16 +70,16 @@ impl Login {
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
         let (viewer, client) = (acting.caller()?, acting.origin);
-        let admission = self.admit_holder(client, viewer).await?;
+        let admission = self.admit_holder(viewer).await?;
         let guesser = Guesser::Session(viewer);
         let outcome = self.sign_in(client, &identifier_of(viewer), password, guesser).await;
         admission.settle(&outcome).await;
         outcome
     }
 
-    async fn admit_holder(&self, client: &Client, viewer: &Viewer) -> Result<Admission, Limited> {
-        let subject = Subject::of(client).by(viewer.user.id.0).with(viewer.session_id.0);
-        self.limits.admit(&SESSION_LIMITS, subject).await
+    async fn admit_holder(&self, viewer: &Viewer) -> Result<Admission, Limited> {
+        let holder = [OF_USER.of(viewer.user.id), IN_SESSION.of(viewer.session_id)];
+        self.limits.attempt(holder).await
     }
 
     /// Gives the caller the password they choose, and ends their other sessions: whoever knew the old
@@ -93,7 +95,7 @@ impl Login {
             .accounts
             .new_password(&viewer.user, new)
             .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
-        let admission = self.admit_holder(client, viewer).await.map_err(LoginError::from)?;
+        let admission = self.admit_holder(viewer).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(client, viewer, current, &new).await;
         admission.settle(&outcome).await;
         outcome

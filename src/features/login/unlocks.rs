@@ -4,9 +4,8 @@
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 
-use super::{ACCOUNT_LIMITS, LIMITS, Login, store};
-use crate::infra::limits::{Limits, Subject};
-use crate::kernel::access::Client;
+use super::{BY_NAME, Login, OF_ACCOUNT, store};
+use crate::infra::limits::Limits;
 use crate::kernel::id::UserId;
 
 /// How far back is looked: more than the clocks of two machines may differ, and than it takes a
@@ -15,11 +14,8 @@ const LOOKED_BACK: TimeDelta = TimeDelta::minutes(2);
 
 /// Forgets the failures of strangers at an account, by each of its names and by itself.
 pub(crate) async fn forget_failures(limits: &Limits, names: [&str; 2], id: UserId) {
-    let nobody = Subject::of(&Client::CLI);
-    for name in names {
-        limits.forget(&LIMITS, nobody.about(name)).await;
-    }
-    limits.forget(&ACCOUNT_LIMITS, nobody.by(id.0)).await;
+    let [username, email] = names.map(|name| BY_NAME.of(name));
+    limits.forget([username, email, OF_ACCOUNT.of(id)]).await;
 }
 
 /// Forgets the failures counted for those who have been unlocked, once each.

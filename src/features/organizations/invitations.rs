@@ -18,39 +18,24 @@ use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::audit::{Detail, Kind};
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
-use crate::infra::limits::{By, Counts, Limit, Subject};
+use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::kernel::access::{OrganizationRole, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
 /// What keeps a member's access from being used to write to strangers.
-pub(crate) static INVITE_LIMITS: [Limit; 1] = [Limit {
-    name: "inviteMember.user",
-    by: &[By::User],
-    max: 60,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 60 },
-}];
+pub(crate) static INVITED_BY_USER: Limit<limits::User> =
+    Limit::quota("inviteMember.user", 60, 60 * 60);
 
-/// What keeps one address from being written to again and again: by one member, and by all there are. Counted
-/// for those only who may invite, since the second is the address's and not theirs (BF-12).
-pub(crate) static RECIPIENT_LIMITS: [Limit; 2] = [
-    Limit {
-        name: "inviteMember.user+identifier",
-        by: &[By::User, By::Identifier],
-        max: 3,
-        window_seconds: 60 * 60,
-        counts: Counts::Attempts { at_once: 3 },
-    },
-    Limit {
-        name: "inviteMember.identifier",
-        by: &[By::Identifier],
-        max: 20,
-        window_seconds: 60 * 60,
-        counts: Counts::Attempts { at_once: 20 },
-    },
-];
+/// What keeps one address from being written to again and again, by one member. Counted for those only who may invite
+/// (BF-12), as the next one is.
+pub(crate) static INVITED_BY_USER_TO_ADDRESS: Limit<(limits::User, limits::Identifier)> =
+    Limit::quota("inviteMember.user+identifier", 3, 60 * 60);
+
+/// The same by all members there are: it is the address's, and not theirs.
+pub(crate) static INVITED_TO_ADDRESS: Limit<limits::Identifier> =
+    Limit::quota("inviteMember.identifier", 20, 60 * 60);
 
 /// Invitations deleted by one statement, which holds the writer of SQLite.
 const PURGE_BATCH: u64 = 200;
@@ -113,10 +98,14 @@ impl Organizations {
         let email =
             Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
         let viewer = acting.caller()?;
-        let subject = Subject::of(acting.origin).by(viewer.user.id.0).about(email.key());
-        self.accounts.limits.admit(&INVITE_LIMITS, subject).await?.succeeded().await;
+        let inviter = viewer.user.id;
+        self.accounts.limits.take([INVITED_BY_USER.of(inviter)]).await?;
         self.look_who_invites(viewer, id, role).await?;
-        let admission = self.accounts.limits.admit(&RECIPIENT_LIMITS, subject).await?;
+        let recipient = [
+            INVITED_BY_USER_TO_ADDRESS.of((inviter, email.key())),
+            INVITED_TO_ADDRESS.of(email.key()),
+        ];
+        let admission = self.accounts.limits.attempt(recipient).await?;
         let invite = |tx| self.invite_once(tx, id, &email, role);
         let outcome = self.accounts.changes.run("invite a member", acting, invite).await;
         match &outcome {

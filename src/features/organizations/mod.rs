@@ -24,7 +24,9 @@ use chrono::{DateTime, Utc};
 
 pub(crate) use self::departure::EXTENSION;
 pub(crate) use self::error::{InvitationError, OrganizationError};
-pub(crate) use self::invitations::{INVITE_LIMITS, Invitation, RECIPIENT_LIMITS};
+pub(crate) use self::invitations::{
+    INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS, Invitation,
+};
 pub(crate) use self::members::{Member, Profile};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, Object};
 
-use super::{Claim, LINK_LIMITS, RESET_LIMITS, Recovery, RecoveryError, VERIFICATION_LIMITS};
+use super::{Claim, PASSWORDS_OF_LINK, RESETS, Recovery, RecoveryError, VERIFICATIONS};
 use crate::features::accounts::identity::Identifier;
 use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken};
@@ -30,9 +30,9 @@ impl RecoveryMutation {
     /// is. Anybody may call this.
     #[graphql(
         directive = public::apply(),
-        directive = limit::apply(&VERIFICATION_LIMITS[0]),
-        directive = limit::apply(&VERIFICATION_LIMITS[1]),
-        directive = limit::apply(&VERIFICATION_LIMITS[2])
+        directive = limit::apply(&VERIFICATIONS.ip),
+        directive = limit::apply(&VERIFICATIONS.ip_and_identifier),
+        directive = limit::apply(&VERIFICATIONS.identifier)
     )]
     async fn request_email_verification(
         &self,
@@ -51,8 +51,8 @@ impl RecoveryMutation {
     /// one link. Signs nobody in. Anybody may call this.
     #[graphql(
         directive = public::apply(),
-        directive = limit::apply(&links::LIMITS[0]),
-        directive = limit::apply(&LINK_LIMITS[0])
+        directive = limit::apply(&links::FAILURES),
+        directive = limit::apply(&PASSWORDS_OF_LINK)
     )]
     async fn verify_email(
         &self,
@@ -97,9 +97,9 @@ impl RecoveryMutation {
     /// whoever there is. Anybody may call this.
     #[graphql(
         directive = public::apply(),
-        directive = limit::apply(&RESET_LIMITS[0]),
-        directive = limit::apply(&RESET_LIMITS[1]),
-        directive = limit::apply(&RESET_LIMITS[2])
+        directive = limit::apply(&RESETS.ip),
+        directive = limit::apply(&RESETS.ip_and_identifier),
+        directive = limit::apply(&RESETS.identifier)
     )]
     async fn request_password_reset(
         &self,
@@ -115,8 +115,8 @@ impl RecoveryMutation {
     /// call this.
     #[graphql(
         directive = public::apply(),
-        directive = limit::apply(&links::LIMITS[0]),
-        directive = limit::apply(&LINK_LIMITS[0])
+        directive = limit::apply(&links::FAILURES),
+        directive = limit::apply(&PASSWORDS_OF_LINK)
     )]
     async fn reset_password(
         &self,

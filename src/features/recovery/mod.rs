@@ -23,7 +23,7 @@ use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::EndReason;
-use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::kernel::access::{Client, User};
@@ -34,37 +34,45 @@ use crate::kernel::secret::{hex, sha256};
 
 /// What keeps anybody from being written to again and again (BF-02). What one address asks for leaves others,
 /// the owner's among them, something to ask for (BF-12).
-const fn requests(names: [&'static str; 3]) -> [Limit; 3] {
-    const fn limit(name: &'static str, by: &'static [By], max: u32) -> Limit {
-        let counts = Counts::Attempts { at_once: max };
-        Limit { name, by, max, window_seconds: 60 * 60, counts }
+pub(crate) struct Requests {
+    pub(crate) ip: Limit<Ip>,
+    pub(crate) ip_and_identifier: Limit<(Ip, limits::Identifier)>,
+    pub(crate) identifier: Limit<limits::Identifier>,
+}
+
+impl Requests {
+    const fn new([ip, both, identifier]: [&'static str; 3]) -> Self {
+        Self {
+            ip: Limit::quota(ip, 20, 60 * 60),
+            ip_and_identifier: Limit::quota(both, 3, 60 * 60),
+            identifier: Limit::quota(identifier, 20, 60 * 60),
+        }
     }
-    [
-        limit(names[0], &[By::Ip], 20),
-        limit(names[1], &[By::Ip, By::Identifier], 3),
-        limit(names[2], &[By::Identifier], 20),
-    ]
+
+    /// A request of a client for a mail to whom an identifier means.
+    fn of(&self, client: &Client, identifier: &str) -> [Counted; 3] {
+        [
+            self.ip.of(client.ip),
+            self.ip_and_identifier.of((client.ip, identifier)),
+            self.identifier.of(identifier),
+        ]
+    }
 }
 
 /// How many passwords may be tried, or chosen, with one link: each costs a hash, and whoever reads somebody's mail
 /// need not know their password (BF-09).
-pub(crate) static LINK_LIMITS: [Limit; 1] = [Limit {
-    name: "oneTimeToken.identifier",
-    by: &[By::Identifier],
-    max: 10,
-    window_seconds: 60 * 60,
-    counts: Counts::Attempts { at_once: 10 },
-}];
+pub(crate) static PASSWORDS_OF_LINK: Limit<limits::Identifier> =
+    Limit::quota("oneTimeToken.identifier", 10, 60 * 60);
 
 /// Of requests to choose another password.
-pub(crate) static RESET_LIMITS: [Limit; 3] = requests([
+pub(crate) static RESETS: Requests = Requests::new([
     "requestPasswordReset.ip",
     "requestPasswordReset.ip+identifier",
     "requestPasswordReset.identifier",
 ]);
 
 /// Of requests to verify an address.
-pub(crate) static VERIFICATION_LIMITS: [Limit; 3] = requests([
+pub(crate) static VERIFICATIONS: Requests = Requests::new([
     "requestEmailVerification.ip",
     "requestEmailVerification.ip+identifier",
     "requestEmailVerification.identifier",
@@ -138,8 +146,7 @@ impl Recovery {
         client: &Client,
         identifier: &Identifier,
     ) -> Result<(), RecoveryError> {
-        let subject = Subject::of(client).about(identifier.key());
-        self.accounts.limits.admit(&RESET_LIMITS, subject).await?.succeeded().await;
+        self.accounts.limits.take(RESETS.of(client, identifier.key())).await?;
         let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
         let write = |tx| self.write_reset(tx, identifier, user.as_ref());
@@ -215,18 +222,15 @@ impl Recovery {
             .accounts
             .new_password(&user, password)
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
-        self.admit_password(client, found).await?;
+        self.admit_password(found).await?;
         let hash = self.accounts.hasher.hash(&password).await?;
         let reset = |tx| self.reset_once(tx, found, id, &hash);
         self.accounts.changes.run("reset a password", Acting::user(id, client), reset).await
     }
 
     /// Has a password counted that is tried, or chosen, with a link.
-    async fn admit_password(&self, client: &Client, found: &Found) -> Result<(), Limited> {
-        let link = found.id.to_string();
-        let subject = Subject::of(client).about(&link);
-        self.accounts.limits.admit(&LINK_LIMITS, subject).await?.succeeded().await;
-        Ok(())
+    async fn admit_password(&self, found: &Found) -> Result<(), Limited> {
+        self.accounts.limits.take([PASSWORDS_OF_LINK.of(&found.id.to_string())]).await
     }
 
     async fn reset_once(

@@ -7,7 +7,6 @@ use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
 use crate::features::audit::Kind;
 use crate::features::change::Tx;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
-use crate::infra::limits::Subject;
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
@@ -16,7 +15,7 @@ use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 
-use super::{Recovery, RecoveryError, VERIFICATION_LIMITS, asked, lock_addressee, store};
+use super::{Recovery, RecoveryError, VERIFICATIONS, asked, lock_addressee, store};
 
 /// What shows whose an account is, beside the link.
 #[derive(Clone, Copy)]
@@ -60,8 +59,7 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
-        let subject = Subject::of(client).about(email.key());
-        self.accounts.limits.admit(&VERIFICATION_LIMITS, subject).await?.succeeded().await;
+        self.accounts.limits.take(VERIFICATIONS.of(client, email.key())).await?;
         let write = |tx| self.write_verification(tx, &email);
         self.accounts.changes.run("ask for a verification", Acting::unknown(client), write).await
     }
@@ -122,12 +120,12 @@ impl Recovery {
         match (found.purpose, found.user) {
             (Purpose::Registration, _) => self.verify_registration(client, &found, claim).await,
             (Purpose::EmailChange, Some(id)) => {
-                let proof = self.check_claim(client, &found, id, claim).await?;
+                let proof = self.check_claim(&found, id, claim).await?;
                 let proof = proof.ok_or_else(password_required)?;
                 Ok(self.accounts.complete_email_change(client, &found, proof.session()).await?)
             }
             (_, Some(id)) => {
-                let proof = self.check_claim(client, &found, id, claim).await?;
+                let proof = self.check_claim(&found, id, claim).await?;
                 match (proof, claim.new_password) {
                     (Some(proof), _) => {
                         let verify = |tx| self.verify_once(tx, &found, id, proof);
@@ -156,12 +154,12 @@ impl Recovery {
         let pending: PendingAccount = found.details()?;
         let choice = match (claim.password, claim.new_password) {
             (Some(password), _) => {
-                self.admit_password(client, found).await?;
+                self.admit_password(found).await?;
                 self.check_password(password, pending.password_hash()).await?;
                 Choice::AsTyped { username: claim.username }
             }
             (None, Some(password)) => {
-                self.admit_password(client, found).await?;
+                self.admit_password(found).await?;
                 Choice::Anew { username: claim.username, password }
             }
             (None, None) => return Err(password_required()),
@@ -174,7 +172,6 @@ impl Recovery {
     /// given.
     async fn check_claim<'a>(
         &self,
-        client: &Client,
         found: &Found,
         id: UserId,
         claim: Claim<'a>,
@@ -183,7 +180,7 @@ impl Recovery {
             return Ok(Some(Proof::Session(viewer)));
         }
         let Some(password) = claim.password else { return Ok(None) };
-        self.admit_password(client, found).await?;
+        self.admit_password(found).await?;
         let hash = store::find_password(self.accounts.db.reader(), id).await?;
         self.check_password(password, hash.ok_or(LinkError::Invalid)?).await?;
         Ok(Some(Proof::Password))

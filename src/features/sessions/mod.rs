@@ -32,7 +32,7 @@ use self::device_token::DeviceToken;
 use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
-pub(crate) use self::rotation::{REFRESH_LIMITS, RefreshError};
+pub(crate) use self::rotation::{REFRESH_FAILURES, RefreshError};
 use self::store::lock_user;
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::Kind;

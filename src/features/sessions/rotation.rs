@@ -14,7 +14,7 @@ use crate::features::audit::Kind;
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::infra::db::is_unique_violation;
 use crate::infra::jwt;
-use crate::infra::limits::{By, Counts, Judged, Limit, Limited, Subject};
+use crate::infra::limits::{Ip, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::infra::metrics::{self, Outcome};
 use crate::kernel::access::{Client, User};
@@ -26,13 +26,7 @@ const HOPS_MAX: usize = 8;
 
 /// What slows down whoever presents tokens that are none. Whoever presents one of a living session is not
 /// held up by those who share their address.
-pub(crate) static REFRESH_LIMITS: [Limit; 1] = [Limit {
-    name: "refreshToken.ip",
-    by: &[By::Ip],
-    max: 60,
-    window_seconds: 60,
-    counts: Counts::Failures,
-}];
+pub(crate) static REFRESH_FAILURES: Limit<Ip> = Limit::failures("refreshToken.ip", 60, 60);
 
 /// Why a refresh token gives nothing.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +66,7 @@ impl Sessions {
         client: &Client,
         presented: Option<&RefreshToken>,
     ) -> Result<(User, Tokens), RefreshError> {
-        let admission = match self.limits.admit(&REFRESH_LIMITS, Subject::of(client)).await {
+        let admission = match self.limits.attempt([REFRESH_FAILURES.of(client.ip)]).await {
             Ok(admission) => Some(admission),
             Err(limited) if !self.is_of_a_living_session(client, presented).await? => {
                 return Err(limited.into());

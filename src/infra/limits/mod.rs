@@ -1,7 +1,8 @@
 //! How often something may be tried: by whom, how many times, in how long.
 //!
-//! A [`Limit`] is a constant of the feature it protects. The field it protects shows it in the
-//! schema, from the same constant, with the numbers that the operator may have set instead ([`Rates`]). [`Limits::admit`] checks and counts in one atomic step, before
+//! A [`Limit`] is a constant of the feature it protects, and its type says by what it counts. The field it protects
+//! shows it in the schema, from the same constant, with the numbers that the operator may have set instead
+//! ([`Rates`]). [`Limits::take`] and [`Limits::attempt`] check and count in one atomic step, before
 //! anything costly happens (BF-05): what is admitted counts as a failure until its [`Admission`]
 //! says otherwise, so that many attempts at once get no further than as many one after another.
 //!
@@ -11,6 +12,7 @@
 //!
 //! This module knows no field, no account and no database.
 
+mod key;
 mod memory;
 mod rates;
 mod redis;
@@ -18,13 +20,13 @@ mod state;
 mod unreached;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use uuid::Uuid;
 
+pub(crate) use self::key::{By, ByWhat, Device, Distinct, Identifier, Ip, Session, User};
 use self::memory::Memory;
 pub(crate) use self::rates::{Rate, Rates};
 use self::redis::Redis;
@@ -32,7 +34,6 @@ pub(crate) use self::redis::SetupError;
 use self::state::{Amendment, Check, Counting, Key};
 pub(crate) use self::unreached::Unreached;
 use crate::infra::metrics;
-use crate::kernel::access::{Client, network};
 use crate::kernel::clock::Clock;
 use crate::kernel::secret::sha256;
 
@@ -43,32 +44,79 @@ pub(crate) const PAUSE_SECONDS_MAX: u32 = 60 * 60;
 /// What one memory holds: some 15 MB at the most.
 const SUBJECTS_MAX: usize = 50_000;
 
-/// One limit, as it stands in the schema and as it is enforced.
+/// One limit, as it stands in the schema and as it is enforced. `K` is what attempts are counted by.
 #[derive(Debug)]
-pub(crate) struct Limit {
-    /// How the schema, the settings and the metrics call it. With `by`, part of what is counted under: limits
-    /// of one name are counted apart and set together.
+pub(crate) struct Limit<K> {
+    /// How the schema, the settings and the metrics call it, and part of what is counted under. Limits of one name
+    /// are set together.
     pub(crate) name: &'static str,
-    /// Attempts that agree in all of these are counted together.
-    pub(crate) by: &'static [By],
     pub(crate) max: u32,
     pub(crate) window_seconds: u32,
     pub(crate) counts: Counts,
+    by: PhantomData<fn() -> K>,
 }
 
-/// In what attempts have to agree to be counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
-    /// A client's address; of IPv6 the network, since a subscriber has at least a /64.
-    Ip,
-    /// Who is meant, as submitted, in canonical form, whether there is such an account or not.
-    Identifier,
-    /// The signed-in caller.
-    User,
-    /// The session that the caller calls from.
-    Session,
-    /// A device that its user has signed in from before.
-    Device,
+impl<K: By> Limit<K> {
+    /// So many attempts, which may come at once.
+    pub(crate) const fn quota(name: &'static str, max: u32, window_seconds: u32) -> Self {
+        Self::new(name, max, window_seconds, Counts::Attempts { at_once: max })
+    }
+
+    /// So many attempts, of which some may come at once and the rest evenly.
+    pub(crate) const fn stream(
+        name: &'static str,
+        max: u32,
+        window_seconds: u32,
+        at_once: u32,
+    ) -> Self {
+        Self::new(name, max, window_seconds, Counts::Attempts { at_once })
+    }
+
+    /// So many attempts that fail.
+    pub(crate) const fn failures(name: &'static str, max: u32, window_seconds: u32) -> Self {
+        Self::new(name, max, window_seconds, Counts::Failures)
+    }
+
+    /// So many attempts that fail without a success or a quiet window between them, before each further one waits.
+    pub(crate) const fn failures_in_a_row(
+        name: &'static str,
+        max: u32,
+        window_seconds: u32,
+    ) -> Self {
+        Self::new(name, max, window_seconds, Counts::FailuresInARow)
+    }
+
+    const fn new(name: &'static str, max: u32, window_seconds: u32, counts: Counts) -> Self {
+        Self { name, max, window_seconds, counts, by: PhantomData }
+    }
+
+    /// An attempt that this limit counts, by whom or at whom it is.
+    pub(crate) fn of(&self, whom: K::Of<'_>) -> Counted {
+        let Self { name, max, window_seconds, counts, .. } = *self;
+        let mut parts = vec![name.to_owned()];
+        K::write(whom, &mut parts);
+        let (key, member) = (digest(&parts), K::member(whom).map(|member| digest(&[member])));
+        Counted { name, rate: Rate { max, window_seconds }, counts, key, member }
+    }
+}
+
+impl<A: By, B: By> Limit<Distinct<A, B>> {
+    /// So many different values of `B` with an attempt that fails. Those that have one already may be tried again.
+    pub(crate) const fn distinct(name: &'static str, max: u32, window_seconds: u32) -> Self {
+        Self::new(name, max, window_seconds, Counts::Distinct)
+    }
+}
+
+/// An attempt as one limit counts it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counted {
+    name: &'static str,
+    /// As the limit is defined.
+    rate: Rate,
+    counts: Counts,
+    key: Key,
+    /// Where different values are counted.
+    member: Option<Key>,
 }
 
 /// What is counted, and when there is too much of it.
@@ -81,49 +129,15 @@ pub(crate) enum Counts {
     /// Failures without a success or a quiet window between them. After `max` of them every
     /// further attempt waits for a pause, each twice as long as the one before.
     FailuresInARow,
-    /// Different identifiers with a failure. Those that have one already may be tried again.
-    Identifiers,
-}
-
-/// Who tries something.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Subject<'a> {
-    pub(crate) ip: Option<IpAddr>,
-    /// The user whose attempt it is.
-    pub(crate) user: Uuid,
-    /// The session or the device that it is made with.
-    pub(crate) holder: Uuid,
-    /// Who is meant, in canonical form; empty where nobody is.
-    pub(crate) identifier: &'a str,
-}
-
-impl<'a> Subject<'a> {
-    /// Whoever stands behind a client.
-    pub(crate) fn of(client: &Client) -> Self {
-        Self { ip: client.ip, user: Uuid::nil(), holder: Uuid::nil(), identifier: "" }
-    }
-
-    /// A user.
-    pub(crate) fn by(self, user: Uuid) -> Self {
-        Self { user, ..self }
-    }
-
-    /// Somebody with a session, or a device.
-    pub(crate) fn with(self, holder: Uuid) -> Self {
-        Self { holder, ..self }
-    }
-
-    /// Somebody who means somebody.
-    pub(crate) fn about(self, identifier: &'a str) -> Self {
-        Self { identifier, ..self }
-    }
+    /// Different values with a failure. Those that have one already may be tried again.
+    Distinct,
 }
 
 /// Too many attempts.
 #[derive(Debug, thiserror::Error)]
-#[error("the limit {limit:?} is reached")]
+#[error("the limit {limit} is reached")]
 pub(crate) struct Limited {
-    pub(crate) limit: &'static Limit,
+    pub(crate) limit: &'static str,
     /// When an attempt may succeed again, if nobody else makes one meanwhile.
     pub(crate) retry_after_seconds: u32,
 }
@@ -169,36 +183,45 @@ impl Limits {
         Ok(Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis }))))
     }
 
-    /// Admits an attempt under all of `limits` and counts it under each, or counts it nowhere and
-    /// says which limit stands longest in its way.
-    pub(crate) async fn admit(
-        &self,
-        limits: &'static [Limit],
-        subject: Subject<'_>,
-    ) -> Result<Admission, Limited> {
-        self.admit_times(limits, subject, 1).await
+    /// Counts something that may be done so often, however it ends, under each of its limits, or under none and says
+    /// which limit stands longest in its way.
+    pub(crate) async fn take<const N: usize>(&self, counted: [Counted; N]) -> Result<(), Limited> {
+        self.take_times(counted, 1).await
     }
 
-    /// The same for several attempts at once, which are admitted or refused together. Where there is room for one
+    /// The same several times at once, which are admitted or refused together. Where there is room for one
     /// there is for all of them: what they take beyond it delays the next.
-    pub(crate) async fn admit_times(
+    pub(crate) async fn take_times<const N: usize>(
         &self,
-        limits: &'static [Limit],
-        subject: Subject<'_>,
+        counted: [Counted; N],
         times: u32,
+    ) -> Result<(), Limited> {
+        self.admit(&counted, times).await.map(|_judged_by_nobody| ())
+    }
+
+    /// Admits an attempt that is judged by how it ends, and counts it under each of its limits, or under none and
+    /// says which limit stands longest in its way.
+    pub(crate) async fn attempt<const N: usize>(
+        &self,
+        counted: [Counted; N],
     ) -> Result<Admission, Limited> {
+        self.admit(&counted, 1).await
+    }
+
+    async fn admit(&self, counted: &[Counted], times: u32) -> Result<Admission, Limited> {
         let Some(inner) = &self.0 else {
             return Ok(Admission { limits: self.clone(), checks: Vec::new() });
         };
-        let check = |limit: &Limit| limit.check(inner.rates.of(limit), subject);
-        let checks: Vec<Check> = (0..times).flat_map(|_| limits.iter().map(check)).collect();
+        let checks: Vec<Check> = (0..times)
+            .flat_map(|_| counted.iter().map(|counted| counted.check(&inner.rates)))
+            .collect();
         match inner.admit(&checks).await {
             Ok(()) => Ok(Admission { limits: self.clone(), checks }),
             Err(Refused { index, wait }) => {
                 // Rounded up: whoever comes back then must not come too early.
                 let seconds = wait.as_millis().div_ceil(1000);
-                let limit = &limits[index % limits.len()];
-                metrics::limited(limit.name);
+                let limit = counted[index % counted.len()].name;
+                metrics::limited(limit);
                 Err(Limited {
                     limit,
                     retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
@@ -207,12 +230,11 @@ impl Limits {
         }
     }
 
-    /// Forgets a subject's failures under those of `limits` that count them in a row.
-    pub(crate) async fn forget(&self, limits: &'static [Limit], subject: Subject<'_>) {
+    /// Forgets the failures that limits count in a row.
+    pub(crate) async fn forget<const N: usize>(&self, counted: [Counted; N]) {
         let Some(inner) = &self.0 else { return };
-        let in_a_row = limits.iter().filter(|limit| limit.counts == Counts::FailuresInARow);
-        let check = |limit: &Limit| limit.check(inner.rates.of(limit), subject);
-        let amendments = in_a_row.map(|limit| (check(limit), Amendment::Forget));
+        let amendments =
+            counted.iter().map(|counted| (counted.check(&inner.rates), Amendment::Forget));
         inner.amend(amendments.collect()).await;
     }
 
@@ -309,37 +331,28 @@ struct Refused {
     wait: Duration,
 }
 
-impl Limit {
-    /// The check of one attempt under this limit, at the rate by which it is enforced.
-    fn check(&self, rate: Rate, subject: Subject<'_>) -> Check {
-        let mut parts = vec![self.name.to_owned()];
-        for by in self.by {
-            parts.push(format!("{by:?}"));
-            parts.push(match by {
-                By::Ip => subject.ip.map(network).map(|ip| ip.to_string()).unwrap_or_default(),
-                By::Identifier => subject.identifier.to_owned(),
-                By::User => subject.user.to_string(),
-                By::Session | By::Device => subject.holder.to_string(),
-            });
-        }
-        let key = digest(&parts);
+impl Counted {
+    /// The check of the attempt, at the rate by which its limit is enforced.
+    fn check(&self, rates: &Rates) -> Check {
+        let rate = rates.find(self.name).unwrap_or(self.rate);
         let max = u64::from(rate.max.max(1));
         let window_ms = u64::from(rate.window_seconds) * 1000;
         let spacing_ms = (window_ms / max).max(1);
-        let counting = match self.counts {
+        let counting = match (self.counts, self.member) {
             // The same share of them.
-            Counts::Attempts { at_once } => {
-                let at_once = u64::from(at_once) * max / u64::from(self.max.max(1));
+            (Counts::Attempts { at_once }, _) => {
+                let at_once = u64::from(at_once) * max / u64::from(self.rate.max.max(1));
                 Counting::Attempts { spacing_ms, at_once: at_once.max(1) }
             }
-            Counts::Failures => Counting::Failures { spacing_ms, at_once: max },
-            Counts::FailuresInARow => Counting::InARow { max, window_ms },
-            Counts::Identifiers => {
-                let member = digest(&[subject.identifier.to_owned()]);
+            (Counts::FailuresInARow, _) => Counting::InARow { max, window_ms },
+            (Counts::Distinct, Some(member)) => {
                 Counting::Distinct { max: rate.max as usize, window_ms, member }
             }
+            (Counts::Failures | Counts::Distinct, _) => {
+                Counting::Failures { spacing_ms, at_once: max }
+            }
         };
-        Check { key, counting }
+        Check { key: self.key, counting }
     }
 }
 

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::Limit;
-
 /// The most attempts that a limit may be set to.
 const MAX: u32 = 1_000_000;
 /// The longest window that a limit may be set to: a day.
@@ -61,12 +59,6 @@ impl Rates {
     /// What the limit of this name is set to, if it is.
     pub(crate) fn find(&self, name: &str) -> Option<Rate> {
         self.0.get(name).copied()
-    }
-
-    /// The rate by which a limit is enforced.
-    pub(super) fn of(&self, limit: &Limit) -> Rate {
-        let defined = Rate { max: limit.max, window_seconds: limit.window_seconds };
-        self.find(limit.name).unwrap_or(defined)
     }
 }
 

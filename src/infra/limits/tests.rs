@@ -4,60 +4,34 @@ use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::kernel::id::uuid_v7;
 
 const REDIS: &str = "redis://127.0.0.1:6379";
 const MAIL: &str = "alice@example.com";
 
-static STREAM: [Limit; 1] = [Limit {
-    name: "stream",
-    by: &[By::Ip],
-    max: 20,
-    window_seconds: 60,
-    counts: Counts::Attempts { at_once: 10 },
-}];
-static FAILURES: [Limit; 1] = [Limit {
-    name: "failures",
-    by: &[By::Ip],
-    max: 60,
-    window_seconds: 60,
-    counts: Counts::Failures,
-}];
-static ROW: [Limit; 1] = [Limit {
-    name: "row",
-    by: &[By::Identifier],
-    max: 5,
-    window_seconds: 900,
-    counts: Counts::FailuresInARow,
-}];
-static SPRAY: [Limit; 1] = [Limit {
-    name: "spray",
-    by: &[By::Ip],
-    max: 20,
-    window_seconds: 3600,
-    counts: Counts::Identifiers,
-}];
-static ALL: [Limit; 3] = [
-    Limit { name: "all", ..copy(&STREAM[0]) },
-    Limit { name: "all", ..copy(&ROW[0]) },
-    Limit { name: "all spray", ..copy(&SPRAY[0]) },
-];
+static STREAM: Limit<Ip> = Limit::stream("stream", 20, 60, 10);
+static FAILURES: Limit<Ip> = Limit::failures("failures", 60, 60);
+static ROW: Limit<Identifier> = Limit::failures_in_a_row("row", 5, 900);
+static SPRAY: Limit<Distinct<Ip, Identifier>> = Limit::distinct("spray", 20, 3600);
+static ALL_SPRAY: Limit<Distinct<Ip, Identifier>> = Limit::distinct("all spray", 20, 3600);
 
-const fn copy(limit: &Limit) -> Limit {
-    let Limit { name, by, max, window_seconds, counts } = *limit;
-    Limit { name, by, max, window_seconds, counts }
-}
+/// What an attempt is counted under, from an address at a name.
+type Scene = fn(ip: IpAddr, identifier: &str) -> Vec<Counted>;
+
+const STREAMED: Scene = |ip, _| vec![STREAM.of(Some(ip))];
+const FAILED: Scene = |ip, _| vec![FAILURES.of(Some(ip))];
+const IN_A_ROW: Scene = |_, name| vec![ROW.of(name)];
+const SPRAYED: Scene = |ip, name| vec![SPRAY.of((Some(ip), name))];
+const ALL: Scene =
+    |ip, name| vec![STREAM.of(Some(ip)), ROW.of(name), ALL_SPRAY.of((Some(ip), name))];
 
 struct Backend {
     name: &'static str,
     limits: Limits,
     clock: Clock,
-}
-
-/// Somebody without an address who means somebody.
-fn about(identifier: &str) -> Subject<'_> {
-    Subject { ip: None, user: Uuid::nil(), holder: Uuid::nil(), identifier }
 }
 
 impl Backend {
@@ -89,26 +63,16 @@ impl Backend {
         [Some(Self::memory()), Self::redis().await].into_iter().flatten().collect()
     }
 
-    async fn admit(
-        &self,
-        limits: &'static [Limit],
-        ip: &str,
-        identifier: &str,
-    ) -> Result<Admission, u32> {
-        let subject = Subject {
-            ip: Some(ip.parse().unwrap()),
-            user: Uuid::nil(),
-            holder: Uuid::nil(),
-            identifier,
-        };
-        self.limits.admit(limits, subject).await.map_err(|limited| limited.retry_after_seconds)
+    async fn admit(&self, scene: Scene, ip: &str, identifier: &str) -> Result<Admission, u32> {
+        let counted = scene(ip.parse().unwrap(), identifier);
+        self.limits.admit(&counted, 1).await.map_err(|limited| limited.retry_after_seconds)
     }
 
     /// How many attempts are admitted before one is not, and how long that one has to wait.
-    async fn exhaust(&self, limits: &'static [Limit], ip: &str, identifier: &str) -> (u32, u32) {
+    async fn exhaust(&self, scene: Scene, ip: &str, identifier: &str) -> (u32, u32) {
         let mut admitted = 0;
         loop {
-            match self.admit(limits, ip, identifier).await {
+            match self.admit(scene, ip, identifier).await {
                 Ok(_failed) => admitted += 1,
                 Err(retry_after_seconds) => return (admitted, retry_after_seconds),
             }
@@ -124,48 +88,48 @@ impl Backend {
 #[tokio::test]
 async fn attempts_come_in_a_burst_and_then_evenly_spread() {
     for it in Backend::all().await {
-        assert_eq!(it.exhaust(&STREAM, "192.0.2.1", "").await, (10, 3), "{}", it.name);
+        assert_eq!(it.exhaust(STREAMED, "192.0.2.1", "").await, (10, 3), "{}", it.name);
         it.pass(2);
-        assert_eq!(it.exhaust(&STREAM, "192.0.2.1", "").await, (0, 1));
+        assert_eq!(it.exhaust(STREAMED, "192.0.2.1", "").await, (0, 1));
         it.pass(1);
-        assert_eq!(it.exhaust(&STREAM, "192.0.2.1", "").await, (1, 3));
+        assert_eq!(it.exhaust(STREAMED, "192.0.2.1", "").await, (1, 3));
         it.pass(60);
-        assert_eq!(it.exhaust(&STREAM, "192.0.2.1", "").await, (10, 3));
-        assert_eq!(it.exhaust(&STREAM, "192.0.2.2", "").await, (10, 3), "another address");
-        let succeeded = it.admit(&STREAM, "192.0.2.3", "").await.unwrap();
+        assert_eq!(it.exhaust(STREAMED, "192.0.2.1", "").await, (10, 3));
+        assert_eq!(it.exhaust(STREAMED, "192.0.2.2", "").await, (10, 3), "another address");
+        let succeeded = it.admit(STREAMED, "192.0.2.3", "").await.unwrap();
         succeeded.succeeded().await;
-        assert_eq!(it.exhaust(&STREAM, "192.0.2.3", "").await.0, 9, "a success counts as well");
+        assert_eq!(it.exhaust(STREAMED, "192.0.2.3", "").await.0, 9, "a success counts as well");
     }
 }
 
 #[tokio::test]
 async fn an_ipv6_network_is_one_subject_and_a_mapped_address_is_what_it_maps() {
     for it in Backend::all().await {
-        it.exhaust(&STREAM, "2001:db8:0:1::1", "").await;
-        assert_eq!(it.exhaust(&STREAM, "2001:db8:0:1:ffff::2", "").await.0, 0, "{}", it.name);
-        assert_eq!(it.exhaust(&STREAM, "2001:db8:0:2::1", "").await.0, 10);
-        it.exhaust(&STREAM, "192.0.2.9", "").await;
-        assert_eq!(it.exhaust(&STREAM, "::ffff:192.0.2.9", "").await.0, 0);
+        it.exhaust(STREAMED, "2001:db8:0:1::1", "").await;
+        assert_eq!(it.exhaust(STREAMED, "2001:db8:0:1:ffff::2", "").await.0, 0, "{}", it.name);
+        assert_eq!(it.exhaust(STREAMED, "2001:db8:0:2::1", "").await.0, 10);
+        it.exhaust(STREAMED, "192.0.2.9", "").await;
+        assert_eq!(it.exhaust(STREAMED, "::ffff:192.0.2.9", "").await.0, 0);
     }
 }
 
 #[tokio::test]
 async fn failures_in_a_row_bring_pauses_that_double_up_to_an_hour() {
     for it in Backend::all().await {
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30), "{}", it.name);
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (5, 30), "{}", it.name);
         for pause in [30, 60, 120, 240, 480, 960, 1920, 3600, 3600] {
             it.pass(pause - 1);
-            assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (0, 1), "{pause}");
+            assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (0, 1), "{pause}");
             it.pass(1);
             let next = u32::try_from((pause * 2).min(3600)).unwrap();
             // From wherever it comes: what counts is who is meant.
-            assert_eq!(it.exhaust(&ROW, "192.0.2.2", MAIL).await, (1, next), "{pause}");
+            assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.2", MAIL).await, (1, next), "{pause}");
         }
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", "bob").await, (5, 30), "somebody else");
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", "bob").await, (5, 30), "somebody else");
         it.pass(3600 + 899);
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (1, 3600), "not yet forgotten");
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (1, 3600), "not yet forgotten");
         it.pass(3600 + 900);
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30), "forgotten");
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (5, 30), "forgotten");
     }
 }
 
@@ -173,17 +137,17 @@ async fn failures_in_a_row_bring_pauses_that_double_up_to_an_hour() {
 async fn a_success_clears_the_row_and_an_unjudged_attempt_leaves_it_as_it_was() {
     for it in Backend::all().await {
         for _ in 0..4 {
-            let _failed = it.admit(&ROW, "192.0.2.1", MAIL).await.unwrap();
+            let _failed = it.admit(IN_A_ROW, "192.0.2.1", MAIL).await.unwrap();
         }
-        it.admit(&ROW, "192.0.2.1", MAIL).await.unwrap().succeeded().await;
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30), "{}", it.name);
+        it.admit(IN_A_ROW, "192.0.2.1", MAIL).await.unwrap().succeeded().await;
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (5, 30), "{}", it.name);
 
         it.pass(30);
-        it.admit(&ROW, "192.0.2.1", MAIL).await.unwrap().unjudged().await;
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (1, 60));
+        it.admit(IN_A_ROW, "192.0.2.1", MAIL).await.unwrap().unjudged().await;
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (1, 60));
 
-        it.limits.forget(&ROW, about(MAIL)).await;
-        assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30));
+        it.limits.forget([ROW.of(MAIL)]).await;
+        assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (5, 30));
     }
 }
 
@@ -191,9 +155,9 @@ async fn a_success_clears_the_row_and_an_unjudged_attempt_leaves_it_as_it_was() 
 async fn only_failures_count_where_only_they_are_counted() {
     for it in Backend::all().await {
         for _ in 0..200 {
-            it.admit(&FAILURES, "192.0.2.1", "").await.unwrap().succeeded().await;
+            it.admit(FAILED, "192.0.2.1", "").await.unwrap().succeeded().await;
         }
-        assert_eq!(it.exhaust(&FAILURES, "192.0.2.1", "").await, (60, 1), "{}", it.name);
+        assert_eq!(it.exhaust(FAILED, "192.0.2.1", "").await, (60, 1), "{}", it.name);
     }
 }
 
@@ -202,32 +166,32 @@ async fn one_address_may_fail_for_twenty_identifiers_and_try_those_again() {
     for it in Backend::all().await {
         let name = |number: u32| format!("user{number}");
         for number in 0..20 {
-            let _failed = it.admit(&SPRAY, "192.0.2.1", &name(number)).await.unwrap();
+            let _failed = it.admit(SPRAYED, "192.0.2.1", &name(number)).await.unwrap();
             it.pass(1);
         }
-        let refused = it.admit(&SPRAY, "192.0.2.1", "another").await.unwrap_err();
+        let refused = it.admit(SPRAYED, "192.0.2.1", "another").await.unwrap_err();
         assert_eq!(refused, 3600 - 20, "{}", it.name);
-        it.admit(&SPRAY, "192.0.2.1", &name(7)).await.unwrap().succeeded().await;
-        let _failed = it.admit(&SPRAY, "192.0.2.1", "another").await.unwrap();
-        it.admit(&SPRAY, "192.0.2.1", "and another").await.unwrap_err();
-        let _other = it.admit(&SPRAY, "192.0.2.2", "and another").await.unwrap();
+        it.admit(SPRAYED, "192.0.2.1", &name(7)).await.unwrap().succeeded().await;
+        let _failed = it.admit(SPRAYED, "192.0.2.1", "another").await.unwrap();
+        it.admit(SPRAYED, "192.0.2.1", "and another").await.unwrap_err();
+        let _other = it.admit(SPRAYED, "192.0.2.2", "and another").await.unwrap();
         it.pass(3600 - 20);
-        let _failed = it.admit(&SPRAY, "192.0.2.1", "and another").await.unwrap();
+        let _failed = it.admit(SPRAYED, "192.0.2.1", "and another").await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn an_attempt_that_one_limit_refuses_counts_under_none() {
     for it in Backend::all().await {
-        it.exhaust(&ALL, "192.0.2.1", MAIL).await;
+        it.exhaust(ALL, "192.0.2.1", MAIL).await;
         for _ in 0..50 {
-            it.admit(&ALL, "192.0.2.1", MAIL).await.unwrap_err();
+            it.admit(ALL, "192.0.2.1", MAIL).await.unwrap_err();
         }
         // Five of the ten are left to the address, and nineteen of the twenty identifiers.
         for _ in 0..5 {
-            it.admit(&ALL, "192.0.2.1", "bob").await.unwrap().succeeded().await;
+            it.admit(ALL, "192.0.2.1", "bob").await.unwrap().succeeded().await;
         }
-        assert_eq!(it.admit(&ALL, "192.0.2.1", "bob").await.unwrap_err(), 3, "{}", it.name);
+        assert_eq!(it.admit(ALL, "192.0.2.1", "bob").await.unwrap_err(), 3, "{}", it.name);
     }
 }
 
@@ -236,10 +200,7 @@ async fn of_many_attempts_at_once_no_more_are_admitted_than_one_after_another() 
     for it in Backend::all().await {
         let attempts = (0..200).map(|_| {
             let limits = it.limits.clone();
-            tokio::spawn(async move {
-                let subject = about(MAIL);
-                limits.admit(&ROW, subject).await.is_ok()
-            })
+            tokio::spawn(async move { limits.attempt([ROW.of(MAIL)]).await.is_ok() })
         });
         let mut admitted = 0;
         for attempt in attempts.collect::<Vec<_>>() {
@@ -256,28 +217,27 @@ async fn instances_share_what_they_count_in_redis() {
     let instance =
         || Limits::in_redis(it.clock.clone(), Rates::default(), &REDIS.into(), &namespace).unwrap();
     let (one, other) = (instance(), instance());
-    let subject = about(MAIL);
     for limits in [&one, &other, &one, &other, &one] {
-        let _failed = limits.admit(&ROW, subject).await.unwrap();
+        let _failed = limits.attempt([ROW.of(MAIL)]).await.unwrap();
     }
-    assert_eq!(other.admit(&ROW, subject).await.unwrap_err().retry_after_seconds, 30);
-    other.forget(&ROW, about(MAIL)).await;
-    let _failed = one.admit(&ROW, subject).await.unwrap();
+    assert_eq!(other.attempt([ROW.of(MAIL)]).await.unwrap_err().retry_after_seconds, 30);
+    other.forget([ROW.of(MAIL)]).await;
+    let _failed = one.attempt([ROW.of(MAIL)]).await.unwrap();
 }
 
 #[tokio::test]
 async fn without_redis_the_memory_decides_and_has_counted_along() {
     // Nobody listens there.
     let it = Backend::redis_at("redis://127.0.0.1:1");
-    assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30));
+    assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (5, 30));
     assert!(matches!(it.limits.reach().await, Some(Err(Unreached::Away(_)))));
 
     let Some(it) = Backend::redis().await else { return };
     for _ in 0..3 {
-        let _failed = it.admit(&ROW, "192.0.2.1", MAIL).await.unwrap();
+        let _failed = it.admit(IN_A_ROW, "192.0.2.1", MAIL).await.unwrap();
     }
     it.limits.0.as_ref().unwrap().redis.as_ref().unwrap().leave_for_test();
-    assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (2, 30));
+    assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (2, 30));
 }
 
 #[tokio::test]
@@ -292,8 +252,8 @@ async fn a_redis_that_hangs_is_waited_for_once() {
     });
     let it = Backend::redis_at(&url);
     let began = std::time::Instant::now();
-    assert_eq!(it.exhaust(&ROW, "192.0.2.1", MAIL).await, (5, 30));
-    assert_eq!(it.exhaust(&STREAM, "192.0.2.1", MAIL).await, (10, 3));
+    assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (5, 30));
+    assert_eq!(it.exhaust(STREAMED, "192.0.2.1", MAIL).await, (10, 3));
     // Seventeen attempts; had each waited, it would have been four seconds.
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     calls.abort();
@@ -302,20 +262,20 @@ async fn a_redis_that_hangs_is_waited_for_once() {
 #[test]
 fn the_memory_is_bounded_and_what_ends_first_makes_room() {
     let memory = Memory::new(100);
-    let check = |name: &str, limit: &Limit| limit.check(Rates::default().of(limit), about(name));
-    let paused = [check(MAIL, &ROW[0])];
+    let check = |name: &str| ROW.of(name).check(&Rates::default());
+    let paused = [check(MAIL)];
     for _ in 0..5 {
         memory.admit(&paused, 1).unwrap();
     }
     for number in 0..10_000 {
-        memory.admit(&[check(&format!("user{number}"), &ROW[0])], 1).unwrap();
+        memory.admit(&[check(&format!("user{number}"))], 1).unwrap();
         assert!(memory.len() <= 100);
     }
     memory.admit(&paused, 1).unwrap_err();
     // All of it has ended: nothing stays.
     for number in 0..200 {
-        memory.admit(&[check(&format!("user{number}"), &ROW[0])], 10_000_000).unwrap();
-        memory.amend(&[(check(&format!("user{number}"), &ROW[0]), Amendment::Forget)], 10_000_000);
+        memory.admit(&[check(&format!("user{number}"))], 10_000_000).unwrap();
+        memory.amend(&[(check(&format!("user{number}")), Amendment::Forget)], 10_000_000);
     }
     assert_eq!(memory.len(), 0);
 }
@@ -341,12 +301,20 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-static NARROW: [Limit; 4] = [
-    Limit { name: "n1", max: 6, counts: Counts::Attempts { at_once: 4 }, ..copy(&STREAM[0]) },
-    Limit { name: "n2", max: 2, ..copy(&ROW[0]) },
-    Limit { name: "n3", max: 2, window_seconds: 60, ..copy(&SPRAY[0]) },
-    Limit { name: "n4", max: 3, ..copy(&FAILURES[0]) },
-];
+static NARROW_STREAM: Limit<Ip> = Limit::stream("n1", 6, 60, 4);
+static NARROW_ROW: Limit<Identifier> = Limit::failures_in_a_row("n2", 2, 900);
+static NARROW_SPRAY: Limit<Distinct<Ip, Identifier>> = Limit::distinct("n3", 2, 60);
+static NARROW_FAILURES: Limit<Ip> = Limit::failures("n4", 3, 60);
+
+const NARROW: Scene = |ip, name| {
+    let ip = Some(ip);
+    vec![
+        NARROW_STREAM.of(ip),
+        NARROW_ROW.of(name),
+        NARROW_SPRAY.of((ip, name)),
+        NARROW_FAILURES.of(ip),
+    ]
+};
 
 /// What a history looks like from outside.
 async fn play(it: &Backend, steps: &[Step]) -> Vec<Result<(), u32>> {
@@ -363,10 +331,10 @@ async fn play(it: &Backend, steps: &[Step]) -> Vec<Result<(), u32>> {
         };
         let name = format!("user{who}");
         if let Step::Forget { .. } = step {
-            it.limits.forget(&NARROW, about(&name)).await;
+            it.limits.forget([NARROW_ROW.of(&name)]).await;
             continue;
         }
-        let admitted = it.admit(&NARROW, "192.0.2.1", &name).await;
+        let admitted = it.admit(NARROW, "192.0.2.1", &name).await;
         seen.push(admitted.as_ref().map(|_| ()).map_err(|seconds| *seconds));
         match (step, admitted) {
             (Step::Succeed { .. }, Ok(admission)) => admission.succeeded().await,

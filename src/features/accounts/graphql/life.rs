@@ -4,8 +4,8 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::User;
 use crate::features::accounts::{
-    ADDRESS_LIMITS, Accounts, AddressError, By, EXPORT_LIMITS, ExportError, INVITATION_LIMITS,
-    Invitee, ProfileChange, ProfileError, TICKET_TTL_SECONDS,
+    ADDRESS_CHANGES, Accounts, AddressError, By, EXPORTS, ExportError, INVITATIONS, Invitee,
+    ProfileChange, ProfileError, TICKET_TTL_SECONDS,
 };
 use crate::features::links::{self, LinkError, LinkToken};
 use crate::features::login::graphql::AuthPayload;
@@ -84,7 +84,7 @@ impl OwnAccountMutation {
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&ADDRESS_LIMITS[0])
+        directive = limit::apply(&ADDRESS_CHANGES)
     )]
     async fn change_email(
         &self,
@@ -99,7 +99,7 @@ impl OwnAccountMutation {
     /// Gives an account back the address that it had before a change, ends all its sessions, and replaces
     /// its password by one that nobody knows, until another is chosen by mail. For whoever reads the mail of that address. Anybody may
     /// call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
+    #[graphql(directive = public::apply(), directive = limit::apply(&links::FAILURES))]
     async fn undo_email_change(
         &self,
         ctx: &Context<'_>,
@@ -151,7 +151,7 @@ impl OwnAccountMutation {
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&EXPORT_LIMITS[0])
+        directive = limit::apply(&EXPORTS)
     )]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
@@ -172,7 +172,7 @@ impl InvitationMutation {
         guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
         directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
         directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&INVITATION_LIMITS[0])
+        directive = limit::apply(&INVITATIONS)
     )]
     async fn invite_user(
         &self,
@@ -186,7 +186,7 @@ impl InvitationMutation {
     }
 
     /// Makes the account that an invitation promised, and signs its owner in. Anybody may call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&links::LIMITS[0]))]
+    #[graphql(directive = public::apply(), directive = limit::apply(&links::FAILURES))]
     async fn accept_user_invitation(
         &self,
         ctx: &Context<'_>,

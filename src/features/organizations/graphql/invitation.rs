@@ -5,7 +5,8 @@ use async_graphql::{Context, ID, Object, SimpleObject};
 use super::{Organization, organization};
 use crate::features::links::{self, LinkToken};
 use crate::features::organizations::{
-    self as domain, INVITE_LIMITS, InvitationError, Organizations, RECIPIENT_LIMITS,
+    self as domain, INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS,
+    InvitationError, Organizations,
 };
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -94,9 +95,9 @@ impl MemberInvitationMutation {
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
         directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&INVITE_LIMITS[0]),
-        directive = limit::apply(&RECIPIENT_LIMITS[0]),
-        directive = limit::apply(&RECIPIENT_LIMITS[1])
+        directive = limit::apply(&INVITED_BY_USER),
+        directive = limit::apply(&INVITED_BY_USER_TO_ADDRESS),
+        directive = limit::apply(&INVITED_TO_ADDRESS)
     )]
     async fn invite_member(
         &self,
@@ -130,7 +131,7 @@ impl MemberInvitationMutation {
     #[graphql(
         guard = "SignedIn",
         directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&links::LIMITS[0])
+        directive = limit::apply(&links::FAILURES)
     )]
     async fn accept_invitation(
         &self,
