@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Accounts;
 use super::identity::{Email, Identifier};
-use super::{Accounts, store};
+use super::store::{self, WriteError};
 use crate::features::audit::Kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
-use crate::infra::db::is_unique_violation;
 use crate::infra::limits::{self, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
@@ -44,6 +44,15 @@ pub(crate) enum AddressError {
 }
 
 with_fault!(AddressError);
+
+impl From<WriteError> for AddressError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Username | WriteError::Email => Self::Taken,
+            WriteError::Db(error) => error.into(),
+        }
+    }
+}
 
 impl From<LinkError> for AddressError {
     fn from(error: LinkError) -> Self {
@@ -138,9 +147,11 @@ impl Accounts {
         let id = found.user.ok_or(LinkError::Invalid)?;
         let complete = |tx| self.complete_change(tx, found, (id, session), &email);
         let acting = Acting::user(id, client);
-        let outcome = self.changes.run("change an address", acting, complete).await;
-        // Somebody was faster: the address is theirs.
-        taken(outcome, || LinkError::Invalid.into())
+        self.changes.run("change an address", acting, complete).await.map_err(|error| match error {
+            // Somebody was faster: the address is theirs.
+            AddressError::Taken => LinkError::Invalid.into(),
+            error => error,
+        })
     }
 
     async fn complete_change(
@@ -212,8 +223,7 @@ impl Accounts {
         let hash = self.hasher.hash(&unknown_password()?).await?;
         let undo = |tx| self.undo_once(tx, &found, id, (&email, &hash));
         let acting = Acting::user(id, client);
-        let outcome = self.changes.run("undo a change of address", acting, undo).await;
-        taken(outcome, || AddressError::Taken)
+        self.changes.run("undo a change of address", acting, undo).await
     }
 
     async fn undo_once(
@@ -241,15 +251,4 @@ impl Accounts {
 fn unknown_password() -> Result<Password, Fault> {
     let text = base64url(secret::random::<32>()?);
     Password::parse(&text).map_err(|_| CryptoError("make a password").into())
-}
-
-/// What another account holds, the database alone decides.
-fn taken(
-    outcome: Result<(), AddressError>,
-    error: impl FnOnce() -> AddressError,
-) -> Result<(), AddressError> {
-    match outcome {
-        Err(AddressError::Fault(Fault::Db(cause))) if is_unique_violation(&cause) => Err(error()),
-        outcome => outcome,
-    }
 }

@@ -1,5 +1,6 @@
 //! Why an account was not made.
 
+use super::store::WriteError;
 use crate::features::change::{Fault, with_fault};
 use crate::features::links::LinkError;
 use crate::infra::limits::{Judged, Limited};
@@ -35,6 +36,16 @@ pub(crate) enum CreateError {
 }
 
 with_fault!(CreateError);
+
+impl From<WriteError> for CreateError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Username => Self::Taken("username"),
+            WriteError::Email => Self::Taken("email"),
+            WriteError::Db(error) => error.into(),
+        }
+    }
+}
 
 impl From<LinkError> for CreateError {
     fn from(error: LinkError) -> Self {

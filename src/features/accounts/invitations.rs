@@ -132,8 +132,7 @@ impl Accounts {
         let hash = self.hash_unless_taken(&accepted).await?;
         let accept = |tx| self.accept_once(tx, &found, &promised, (&accepted, &hash));
         let acting = Acting::unknown(client);
-        let made = self.changes.run("accept an invitation", acting, accept).await;
-        self.name_conflict(&accepted, made).await
+        self.changes.run("accept an invitation", acting, accept).await
     }
 
     async fn accept_once(

@@ -9,14 +9,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Accounts;
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
 use super::registration::{Accepted, Admission, Naming, REGISTRATIONS_OF_ADDRESS, Registered};
-use super::{Accounts, store};
+use super::store::{self, WriteError};
 use crate::features::audit::Kind;
-use crate::features::change::{Fault, Record, Tx};
+use crate::features::change::{Record, Tx};
 use crate::features::links::{self, Found, Purpose};
-use crate::infra::db::is_unique_violation;
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
@@ -134,20 +134,7 @@ impl Accounts {
         };
         let complete = |tx| self.complete_once(tx, found, &parts);
         let acting = Acting::unknown(client);
-        let made = self.changes.run("complete a registration", acting, complete).await;
-        let Err(CreateError::Fault(Fault::Db(error))) = made else { return made };
-        if !is_unique_violation(&error) {
-            return Err(error.into());
-        }
-        // Asked after the transaction has ended, as everywhere.
-        let (username, email) = (parts.username.key(), parts.email.key());
-        let taken = store::find_taken(self.db.reader(), username, email).await?;
-        Err(match taken {
-            // Its owner has an account, which no longer needs this one.
-            store::Taken { email: true, .. } => CreateError::InvalidToken,
-            store::Taken { username: true, .. } => CreateError::Taken("username"),
-            store::Taken { .. } => error.into(),
-        })
+        self.changes.run("complete a registration", acting, complete).await
     }
 
     /// What the reader of the mail chooses. Nothing that was typed is left but the address.
@@ -228,7 +215,11 @@ impl Accounts {
             locale: parts.locale,
             now,
         };
-        let user = store::insert(&tx, row).await?;
+        let user = store::insert(&tx, row).await.map_err(|error| match error {
+            // Its owner has an account, which no longer needs this one.
+            WriteError::Email => CreateError::InvalidToken,
+            error => error.into(),
+        })?;
         tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
         Ok(tx.commit(user).await?)
     }

@@ -7,13 +7,12 @@ use sea_orm::DbErr;
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Username};
 use super::reserved::{HOST_LIKE, RESERVED, is_host_like, is_reserved};
-use super::store::Taken;
+use super::store::{Taken, WriteError};
 use super::{Accounts, store};
 use crate::features::audit::Kind;
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
-use crate::infra::db::is_unique_violation;
 use crate::infra::limits::{Identifier, Ip, Limit};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::PasswordHash;
@@ -115,8 +114,7 @@ impl Accounts {
     ) -> Result<Registered, CreateError> {
         let hash = self.hash_unless_taken(accepted).await?;
         let insert = |tx| self.insert_and_sign_in(tx, accepted, &hash);
-        let made = self.changes.run("register", Acting::unknown(client), insert).await;
-        let (user, tokens) = self.name_conflict(accepted, made).await?;
+        let (user, tokens) = self.changes.run("register", Acting::unknown(client), insert).await?;
         Ok(Registered::SignedIn(user, tokens))
     }
 
@@ -135,8 +133,7 @@ impl Accounts {
             tx.record(Kind::UserCreated, user.id);
             Ok(tx.commit(user).await?)
         };
-        let made = self.changes.run("create an account", Acting::operator(), insert).await;
-        self.name_conflict(&accepted, made).await
+        self.changes.run("create an account", Acting::operator(), insert).await
     }
 
     async fn insert_and_sign_in(
@@ -183,7 +180,7 @@ impl Accounts {
         accepted: &Accepted,
         hash: &PasswordHash,
         standing: Standing,
-    ) -> Result<User, DbErr> {
+    ) -> Result<User, WriteError> {
         let now = tx.now();
         let row = store::NewUser {
             id: UserId::new(now),
@@ -197,23 +194,6 @@ impl Accounts {
             now,
         };
         store::insert(tx, row).await
-    }
-
-    /// Says which field another account holds, when a unique constraint refused the row.
-    ///
-    /// Asked after the transaction has ended: with its connection in hand, waiting for a second
-    /// one would let many callers wait for each other.
-    pub(super) async fn name_conflict<T>(
-        &self,
-        accepted: &Accepted,
-        made: Result<T, CreateError>,
-    ) -> Result<T, CreateError> {
-        match made {
-            Err(CreateError::Fault(Fault::Db(error))) if is_unique_violation(&error) => {
-                Err(self.taken(accepted).await?.unwrap_or(error.into()))
-            }
-            made => made,
-        }
     }
 
     /// Spares the hash when the answer is known already. A look, not a decision.

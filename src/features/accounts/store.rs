@@ -12,6 +12,7 @@ use super::identity::{Email, FullName, Identifier, Username};
 use crate::entity::user;
 use crate::features::change::Tx;
 use crate::infra::db::Db;
+use crate::infra::db::violates;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::{Grants, Language, Role, User};
 use crate::kernel::id::UserId;
@@ -29,7 +30,33 @@ pub(super) struct NewUser<'a> {
     pub(super) now: DateTime<Utc>,
 }
 
-pub(super) async fn insert(db: &impl ConnectionTrait, new: NewUser<'_>) -> Result<User, DbErr> {
+/// Why a row was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    /// Another account has it: the unique constraints settle who was first, not a look before.
+    #[error("the username is taken")]
+    Username,
+    /// The same.
+    #[error("the address is taken")]
+    Email,
+    #[error(transparent)]
+    Db(DbErr),
+}
+
+impl From<DbErr> for WriteError {
+    fn from(error: DbErr) -> Self {
+        match &error {
+            error if violates(error, "users_username_key") => Self::Username,
+            error if violates(error, "users_email_key") => Self::Email,
+            _ => Self::Db(error),
+        }
+    }
+}
+
+pub(super) async fn insert(
+    db: &impl ConnectionTrait,
+    new: NewUser<'_>,
+) -> Result<User, WriteError> {
     let user = User {
         id: new.id,
         username: new.username.as_str().to_owned(),
@@ -195,7 +222,11 @@ pub(super) async fn unlock(tx: &Tx<'_>, id: UserId, now: DateTime<Utc>) -> Resul
 }
 
 /// Gives a user an address, which they have shown to be theirs or had before.
-pub(super) async fn update_email(tx: &Tx<'_>, user: &User, email: &Email) -> Result<(), DbErr> {
+pub(super) async fn update_email(
+    tx: &Tx<'_>,
+    user: &User,
+    email: &Email,
+) -> Result<(), WriteError> {
     tx.touch(user.id);
     user::Entity::update_many()
         .col_expr(user::Column::Email, Expr::value(email.as_typed()))

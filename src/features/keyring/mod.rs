@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::features::audit::{self, Kind};
 use crate::features::change::{Changes, Record, Tx};
-use crate::infra::db::is_unique_violation;
+use crate::infra::db::violates;
 use crate::infra::keys::rotation::{self, Added, Described, Lead, RotationError};
 use crate::infra::keys::{Algorithm, KeyError, Master, Purpose};
 use crate::kernel::acting::Acting;
@@ -27,7 +27,7 @@ impl Keyring {
         for purpose in [Purpose::Signing, Purpose::Refresh] {
             match self.make_first_of(purpose, algorithm).await {
                 // Another instance was first.
-                Err(KeyError::Db(error)) if is_unique_violation(&error) => {}
+                Err(KeyError::Db(error)) if violates(&error, "keys_purpose_serial") => {}
                 outcome => outcome?,
             }
         }

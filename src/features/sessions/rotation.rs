@@ -12,7 +12,7 @@ use super::token::RefreshToken;
 use super::{EndReason, Sessions, Tokens};
 use crate::features::audit::Kind;
 use crate::features::change::{Fault, Record, Tx, with_fault};
-use crate::infra::db::is_unique_violation;
+use crate::infra::db::violates;
 use crate::infra::jwt;
 use crate::infra::limits::{Ip, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter};
@@ -167,7 +167,9 @@ impl Sessions {
             expires_at,
         };
         match store::insert_token(tx, child).await {
-            Err(error) if is_unique_violation(&error) => Err(RefreshError::Unsettled),
+            Err(error) if violates(&error, "refresh_tokens_parent_id") => {
+                Err(RefreshError::Unsettled)
+            }
             outcome => {
                 outcome?;
                 Ok(Live { token: successor, expires_at })

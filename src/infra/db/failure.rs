@@ -21,9 +21,29 @@ impl DbFailure for DbErr {
     }
 }
 
-/// Whether a unique constraint refused the statement.
-pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
-    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+/// Whether the unique constraint of this name refused the statement. Constraints are named after their table and their
+/// columns, as in `users_email_key`, which is what SQLite tells of them.
+pub(crate) fn violates(error: &DbErr, constraint: &str) -> bool {
+    if !matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) {
+        return false;
+    }
+    let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return false };
+    if let Some(name) = cause.constraint() {
+        return name == constraint;
+    }
+    told_constraint(cause.message()) == constraint
+}
+
+/// The name of a constraint, from what SQLite, MySQL or MariaDB tells of it.
+fn told_constraint(message: &str) -> String {
+    let Some(columns) = message.strip_prefix("UNIQUE constraint failed: ") else {
+        // MySQL tells the table too. What was to be written stands before, whatever is in it.
+        let key = message.trim_end_matches('\'').rsplit('\'').next().unwrap_or_default();
+        return key.rsplit('.').next().unwrap_or_default().to_owned();
+    };
+    let (table, _) = columns.split_once('.').unwrap_or_default();
+    let columns = columns.split(", ").filter_map(|column| column.split('.').nth(1));
+    columns.fold(table.to_owned(), |name, column| format!("{name}_{column}"))
 }
 
 /// Whether the database is away, full or overloaded, so that the same call may succeed later.
@@ -216,6 +236,18 @@ mod tests {
     fn refused(state: &'static str) -> DbErr {
         let cause = sqlx::Error::Database(Box::new(Refused(state)));
         DbErr::Exec(RuntimeErr::SqlxError(cause.into()))
+    }
+
+    #[test]
+    fn a_constraint_is_known_by_what_each_database_tells_of_it() {
+        for (message, name) in [
+            ("UNIQUE constraint failed: users.email_key", "users_email_key"),
+            ("UNIQUE constraint failed: keys.purpose, keys.serial", "keys_purpose_serial"),
+            ("Duplicate entry 'alice' for key 'users_username_key'", "users_username_key"),
+            ("Duplicate entry 'o'x' for key 'users.users_email_key'", "users_email_key"),
+        ] {
+            assert_eq!(told_constraint(message), name);
+        }
     }
 
     #[test]
