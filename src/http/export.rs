@@ -55,7 +55,7 @@ pub(super) async fn download(
     let first = timeout(graphql::ANSWER_MAX, export.next()).await;
     let first = first
         .map_err(|_elapsed| failed(ApiError::overdue()))?
-        .map_err(|error| failed(ApiError::database(error)))?
+        .map_err(|fault| failed(fault.into()))?
         .ok_or_else(|| failure(request::id_of(&client)))?;
     Ok((HEADERS, send(first, export)).into_response())
 }

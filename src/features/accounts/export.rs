@@ -141,17 +141,18 @@ impl Export {
     /// there is one.
     ///
     /// It goes no further when the session ends that it was asked from.
-    pub(crate) async fn next(&mut self) -> Result<Option<String>, DbErr> {
+    pub(crate) async fn next(&mut self) -> Result<Option<String>, Fault> {
         let (sessions, db) = (&self.accounts.sessions, self.accounts.db.reader());
         if !sessions.lives(db, self.session, self.place.user).await? {
-            return Err(DbErr::Custom("the session is over that an export was asked from".into()));
+            return Err(Gone.into());
         }
-        match self.part {
-            Part::Beginning => self.begin().await.map(Some),
-            Part::Events { after } => self.events(after).await.map(Some),
-            Part::Extension { index, after } => self.extension(index, after).await.map(Some),
-            Part::Nothing => Ok(None),
-        }
+        let piece = match self.part {
+            Part::Beginning => self.begin().await?,
+            Part::Events { after } => self.events(after).await?,
+            Part::Extension { index, after } => self.extension(index, after).await?,
+            Part::Nothing => return Ok(None),
+        };
+        Ok(Some(piece))
     }
 
     async fn begin(&mut self) -> Result<String, DbErr> {

@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::infra::db::DbFailure;
+use crate::infra::mail::LetterError;
 use crate::kernel::acting::Gone;
 use crate::kernel::secret::CryptoError;
 
@@ -15,15 +16,28 @@ pub(crate) enum Fault {
     Gone(#[from] Gone),
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// What was to be kept has no JSON form, or another than this program writes.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
     #[error(transparent)]
     Db(#[from] DbErr),
+}
+
+impl From<LetterError> for Fault {
+    fn from(error: LetterError) -> Self {
+        match error {
+            LetterError::Crypto(error) => Self::Crypto(error),
+            LetterError::Json(error) => Self::Json(error),
+            LetterError::Db(error) => Self::Db(error),
+        }
+    }
 }
 
 impl Fault {
     /// Whether it is the server that failed, and not that nobody is there any more.
     pub(crate) fn is_ours(&self) -> bool {
         match self {
-            Self::Db(_) | Self::Crypto(_) => true,
+            Self::Db(_) | Self::Crypto(_) | Self::Json(_) => true,
             Self::Gone(_) => false,
         }
     }
@@ -33,7 +47,7 @@ impl DbFailure for Fault {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Gone(_) | Self::Crypto(_) => None,
+            Self::Gone(_) | Self::Crypto(_) | Self::Json(_) => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use uuid::Uuid;
 
-use super::{Changes, Record};
+use super::{Changes, Fault, Record};
 use crate::features::audit::{self, Event, Kind};
 use crate::infra::db::Transaction;
 use crate::infra::mail::Letter;
@@ -98,13 +98,13 @@ impl<'a> Tx<'a> {
     }
 
     /// Writes a mail that tells of it.
-    pub(crate) async fn write(&self, letter: Letter<'_>) -> Result<(), DbErr> {
-        self.changes.outbox.write(&self.txn, self.now(), letter).await
+    pub(crate) async fn write(&self, letter: Letter<'_>) -> Result<(), Fault> {
+        Ok(self.changes.outbox.write(&self.txn, self.now(), letter).await?)
     }
 
     /// Does the work of writing a mail to nobody.
-    pub(crate) async fn pretend(&self, letter: Letter<'_>) -> Result<(), DbErr> {
-        self.changes.outbox.pretend(&self.txn, self.now(), letter).await
+    pub(crate) async fn pretend(&self, letter: Letter<'_>) -> Result<(), Fault> {
+        Ok(self.changes.outbox.pretend(&self.txn, self.now(), letter).await?)
     }
 
     /// Has something done once the change is committed, whatever becomes of the request.

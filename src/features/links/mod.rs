@@ -177,8 +177,7 @@ pub(crate) async fn issue_beside(
     new: New<'_>,
     details: Option<&impl Serialize>,
 ) -> Result<LinkToken, Fault> {
-    let details = details.map(serde_json::to_string).transpose();
-    let details = details.map_err(|error| DbErr::Json(error.to_string()))?;
+    let details = details.map(serde_json::to_string).transpose()?;
     let token = OpaqueToken::generate(PREFIX)?;
     let expires_at = now + new.purpose.ttl();
     store::insert(txn, now, &new, token.hash(), (details, expires_at)).await?;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Attempt, Login, LoginError, store};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::Kind;
-use crate::features::change::Tx;
+use crate::features::change::{Fault, Tx};
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::infra::causes::causes;
 use crate::infra::limits::{self, Admission, Distinct, Ip, Limit, Limited};
@@ -118,19 +118,22 @@ impl Login {
         &self,
         attempt: &Attempt<'_>,
         user: User,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), Fault> {
         let (login, client) = (self.clone(), attempt.client.clone());
         let session = match attempt.guesser {
             Guesser::Session(viewer) => {
                 let session = viewer.session_id;
-                return self.sessions.count_failed_proof(&client, session, user.id).await;
+                return Ok(self.sessions.count_failed_proof(&client, session, user.id).await?);
             }
             Guesser::Device(session) => Some(session),
             Guesser::Stranger => None,
         };
         tokio::spawn(async move {
             let outcome = match session {
-                Some(session) => login.sessions.count_failed_proof(&client, session, user.id).await,
+                Some(session) => {
+                    let counted = login.sessions.count_failed_proof(&client, session, user.id);
+                    counted.await.map_err(Fault::from)
+                }
                 None => login.count_one_failure(&client, &user).await,
             };
             if let Err(error) = outcome {
@@ -140,14 +143,14 @@ impl Login {
         Ok(())
     }
 
-    async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), DbErr> {
+    async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), Fault> {
         let count = async |tx: Tx<'_>| {
             if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
                 tx.record(Kind::AccountLocked, user.id);
                 tx.write(Letter::to(user, mail::Kind::AccountLocked, client)).await?;
                 tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
             }
-            tx.commit(()).await
+            Ok(tx.commit(()).await?)
         };
         self.changes.run("count a wrong password", Acting::unknown(client), count).await
     }

@@ -190,7 +190,7 @@ impl Organizations {
             token: Some(token.expose()),
             other_address: None,
         };
-        Ok(tx.write(letter).await?)
+        tx.write(letter).await
     }
 
     /// Takes an invitation back.

@@ -32,7 +32,7 @@ use crate::kernel::access::{Client, Language, User};
 use crate::kernel::clock::Clock;
 use crate::kernel::device::Device;
 use crate::kernel::id::{MailId, UserId};
-use crate::kernel::secret::base64url;
+use crate::kernel::secret::{CryptoError, base64url};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -249,6 +249,17 @@ pub(crate) enum SettingsError {
     Template(#[from] TemplateError),
 }
 
+/// Why a mail was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LetterError {
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Db(#[from] DbErr),
+}
+
 /// The mail that is to be sent. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Outbox {
@@ -319,7 +330,7 @@ impl Outbox {
         txn: &impl ConnectionTrait,
         now: DateTime<Utc>,
         letter: Letter<'_>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), LetterError> {
         if self.post.is_none() {
             return Ok(());
         }
@@ -335,12 +346,12 @@ impl Outbox {
         txn: &impl ConnectionTrait,
         now: DateTime<Utc>,
         letter: Letter<'_>,
-    ) -> Result<(), DbErr> {
+    ) -> Result<(), LetterError> {
         if self.post.is_none() {
             return Ok(());
         }
         let id = self.insert(txn, now, letter).await?;
-        store::delete(txn, id).await
+        Ok(store::delete(txn, id).await?)
     }
 
     async fn insert(
@@ -348,7 +359,7 @@ impl Outbox {
         txn: &impl ConnectionTrait,
         now: DateTime<Utc>,
         letter: Letter<'_>,
-    ) -> Result<MailId, DbErr> {
+    ) -> Result<MailId, LetterError> {
         let id = MailId::new(now);
         let sealed_token = letter.token.map(|token| self.seal(id, token)).transpose()?;
         let details = Details {
@@ -360,7 +371,7 @@ impl Outbox {
             other_address: letter.other_address.map(str::to_owned),
             sealed_token,
         };
-        store::insert(txn, now, id, letter, &details).await?;
+        store::insert(txn, now, id, letter, serde_json::to_string(&details)?).await?;
         Ok(id)
     }
 
@@ -373,9 +384,8 @@ impl Outbox {
         store::delete_about(txn, user).await
     }
 
-    fn seal(&self, id: MailId, token: &str) -> Result<String, DbErr> {
-        let sealed = self.master.seal(&context(id), token.as_bytes());
-        Ok(base64url(sealed.map_err(|error| DbErr::Custom(error.to_string()))?))
+    fn seal(&self, id: MailId, token: &str) -> Result<String, CryptoError> {
+        Ok(base64url(self.master.seal(&context(id), token.as_bytes())?))
     }
 }
 

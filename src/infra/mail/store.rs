@@ -8,7 +8,7 @@ use sea_orm::{
     QueryOrder, QuerySelect,
 };
 
-use super::{Counts, Details, Letter, Pending, Stuck};
+use super::{Counts, Letter, Pending, Stuck};
 use crate::entity::outbox;
 use crate::infra::db::Db;
 use crate::kernel::id::{MailId, UserId};
@@ -18,9 +18,8 @@ pub(super) async fn insert(
     now: DateTime<Utc>,
     id: MailId,
     letter: Letter<'_>,
-    details: &Details,
+    details: String,
 ) -> Result<(), DbErr> {
-    let details = serde_json::to_string(details).map_err(|error| DbErr::Json(error.to_string()))?;
     let row = outbox::ActiveModel {
         id: Set(id),
         kind: Set(letter.kind.as_str().to_owned()),
