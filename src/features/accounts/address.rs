@@ -11,7 +11,7 @@ use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::infra::limits::{self, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter, Recipient};
-use crate::infra::passwords::hash::{HashError, PasswordHash};
+use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Client, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
@@ -101,35 +101,33 @@ impl Accounts {
         let email =
             Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
         self.limits.take([ADDRESS_CHANGES.of(acting.caller()?.user.id)]).await?;
-        let request = |tx| self.request_change(tx, &email);
-        self.changes.run("ask for another address", acting, request).await
-    }
-
-    async fn request_change(&self, tx: Tx<'_>, email: &Email) -> Result<(), AddressError> {
-        let (now, client) = (tx.now(), tx.acting().origin);
-        let user = self.sessions.caller(&tx).await?.user;
-        links::void_change(&tx, user.id).await?;
-        let identifier = Identifier::Email(email.key().to_owned());
-        let owner = store::find(&tx, &identifier).await?.filter(|owner| owner.id != user.id);
-        let is_reserved = links::is_reserved(&tx, email.key(), Some(user.id), now).await?;
-        let is_taken = owner.is_some() || is_reserved;
-        let purpose = if is_taken { Purpose::Nothing } else { Purpose::EmailChange };
-        let new = links::New { purpose, user: Some(user.id), email_key: email.key() };
-        let details = After { email: email.as_typed().to_owned() };
-        let token = links::issue(&tx, now, new, Some(&details)).await?;
-        let letter = match &owner {
-            Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
-            None => Letter {
-                to: Recipient::address(email.as_typed(), user.locale),
-                ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
-            },
+        let request = async |tx: Tx<'_>| {
+            let (now, client) = (tx.now(), tx.acting().origin);
+            let user = self.sessions.caller(&tx).await?.user;
+            links::void_change(&tx, user.id).await?;
+            let identifier = Identifier::Email(email.key().to_owned());
+            let owner = store::find(&tx, &identifier).await?.filter(|owner| owner.id != user.id);
+            let is_reserved = links::is_reserved(&tx, email.key(), Some(user.id), now).await?;
+            let is_taken = owner.is_some() || is_reserved;
+            let purpose = if is_taken { Purpose::Nothing } else { Purpose::EmailChange };
+            let new = links::New { purpose, user: Some(user.id), email_key: email.key() };
+            let details = After { email: email.as_typed().to_owned() };
+            let token = links::issue(&tx, now, new, Some(&details)).await?;
+            let letter = match &owner {
+                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
+                None => Letter {
+                    to: Recipient::address(email.as_typed(), user.locale),
+                    ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
+                },
+            };
+            match owner.is_none() && is_reserved {
+                true => tx.pretend(letter).await?,
+                false => tx.write(letter).await?,
+            }
+            tx.record(Kind::EmailChangeRequested, user.id);
+            Ok(tx.commit(()).await?)
         };
-        match owner.is_none() && is_reserved {
-            true => tx.pretend(letter).await?,
-            false => tx.write(letter).await?,
-        }
-        tx.record(Kind::EmailChangeRequested, user.id);
-        Ok(tx.commit(()).await?)
+        self.changes.run("ask for another address", acting, request).await
     }
 
     /// Gives an account the address that a link sent there has proven, for a caller with that session or who knows
@@ -221,29 +219,21 @@ impl Accounts {
         let email = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
         let id = found.user.ok_or(LinkError::Invalid)?;
         let hash = self.hasher.hash(&unknown_password()?).await?;
-        let undo = |tx| self.undo_once(tx, &found, id, (&email, &hash));
+        let undo = async |tx: Tx<'_>| {
+            let now = tx.now();
+            let user = store::lock(&tx, id).await?.ok_or(LinkError::Invalid)?;
+            links::take(&tx, &found, now).await?;
+            let email_typed = email.as_typed().to_owned();
+            let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
+            store::update_email(&tx, &user, &email).await?;
+            store::update_password(&tx, id, &hash).await?;
+            self.sessions.end_all(&tx, id, EndReason::EmailChangeUndone).await?;
+            links::void_since(&tx, id, found.created_at).await?;
+            tx.record(Kind::EmailChangeUndone, id);
+            Ok(tx.commit(()).await?)
+        };
         let acting = Acting::user(id, client);
         self.changes.run("undo a change of address", acting, undo).await
-    }
-
-    async fn undo_once(
-        &self,
-        tx: Tx<'_>,
-        found: &Found,
-        id: UserId,
-        (email, hash): (&Email, &PasswordHash),
-    ) -> Result<(), AddressError> {
-        let now = tx.now();
-        let user = store::lock(&tx, id).await?.ok_or(LinkError::Invalid)?;
-        links::take(&tx, found, now).await?;
-        let email_typed = email.as_typed().to_owned();
-        let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
-        store::update_email(&tx, &user, email).await?;
-        store::update_password(&tx, id, hash).await?;
-        self.sessions.end_all(&tx, id, EndReason::EmailChangeUndone).await?;
-        links::void_since(&tx, id, found.created_at).await?;
-        tx.record(Kind::EmailChangeUndone, id);
-        Ok(tx.commit(()).await?)
     }
 }
 

@@ -55,46 +55,44 @@ impl Accounts {
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
         self.limits.take([INVITATIONS.of(acting.caller()?.user.id)]).await?;
-        let invite = |tx| self.invite_once(tx, &email, role);
+        let invite = async |tx: Tx<'_>| {
+            let (now, client) = (tx.now(), tx.acting().origin);
+            let inviter = self.sessions.caller(&tx).await?.user;
+            // Nobody invites somebody who could do more than they.
+            if inviter.role < role || !inviter.may(Permission::UsersWrite, now) {
+                return Err(CreateError::Forbidden);
+            }
+            let identifier = Identifier::Email(email.key().to_owned());
+            // Admins see who there is.
+            if store::find(&tx, &identifier).await?.is_some() {
+                return Err(CreateError::Taken("email"));
+            }
+            let details = Invited {
+                by: inviter.id,
+                email: email.as_typed().to_owned(),
+                is_admin: role == Role::Admin,
+            };
+            // It goes with the inviter, and whenever their own links do.
+            let new = links::New {
+                purpose: Purpose::Invitation,
+                user: Some(inviter.id),
+                email_key: email.key(),
+            };
+            let token = links::issue(&tx, now, new, Some(&details)).await?;
+            let letter = Letter {
+                kind: mail::Kind::Invitation,
+                about: Some(inviter.id),
+                to: Recipient::address(email.as_typed(), client.language),
+                username: inviter.known_as(),
+                client,
+                token: Some(token.expose()),
+                other_address: None,
+            };
+            tx.write(letter).await?;
+            tx.note(Record::of(Kind::UserInvited).in_detail(Detail::of(role.as_str())));
+            Ok(tx.commit(()).await?)
+        };
         self.changes.run("invite a user", acting, invite).await
-    }
-
-    async fn invite_once(&self, tx: Tx<'_>, email: &Email, role: Role) -> Result<(), CreateError> {
-        let (now, client) = (tx.now(), tx.acting().origin);
-        let inviter = self.sessions.caller(&tx).await?.user;
-        // Nobody invites somebody who could do more than they.
-        if inviter.role < role || !inviter.may(Permission::UsersWrite, now) {
-            return Err(CreateError::Forbidden);
-        }
-        let identifier = Identifier::Email(email.key().to_owned());
-        // Admins see who there is.
-        if store::find(&tx, &identifier).await?.is_some() {
-            return Err(CreateError::Taken("email"));
-        }
-        let details = Invited {
-            by: inviter.id,
-            email: email.as_typed().to_owned(),
-            is_admin: role == Role::Admin,
-        };
-        // It goes with the inviter, and whenever their own links do.
-        let new = links::New {
-            purpose: Purpose::Invitation,
-            user: Some(inviter.id),
-            email_key: email.key(),
-        };
-        let token = links::issue(&tx, now, new, Some(&details)).await?;
-        let letter = Letter {
-            kind: mail::Kind::Invitation,
-            about: Some(inviter.id),
-            to: Recipient::address(email.as_typed(), client.language),
-            username: inviter.known_as(),
-            client,
-            token: Some(token.expose()),
-            other_address: None,
-        };
-        tx.write(letter).await?;
-        tx.note(Record::of(Kind::UserInvited).in_detail(Detail::of(role.as_str())));
-        Ok(tx.commit(()).await?)
     }
 
     /// Makes the account that an invitation promised, and signs its owner in: the invitation has

@@ -75,43 +75,35 @@ impl Accounts {
         }
         self.limits.take([REGISTRATIONS_OF_ADDRESS.of(email)]).await?;
         let hash = self.hasher.hash(&accepted.password).await?;
-        let insert = |tx| self.insert_pending(tx, accepted, &hash);
+        let insert = async |tx: Tx<'_>| {
+            let (now, client) = (tx.now(), tx.acting().origin);
+            let identifier = Identifier::Email(accepted.email.key().to_owned());
+            let owner = store::find(&tx, &identifier).await?;
+            let is_reserved = links::is_reserved(&tx, accepted.email.key(), None, now).await?;
+            let details = PendingAccount {
+                username: accepted.username.as_str().to_owned(),
+                email: accepted.email.as_typed().to_owned(),
+                full_name: accepted.full_name.as_ref().map(|name| name.as_str().to_owned()),
+                password_hash: hash.as_str().to_owned(),
+                locale: accepted.locale,
+            };
+            let is_taken = owner.is_some() || is_reserved;
+            let purpose = if is_taken { Purpose::Nothing } else { Purpose::Registration };
+            let new = links::New { purpose, user: None, email_key: accepted.email.key() };
+            let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
+            let letter = match &owner {
+                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
+                None => verification(&details, client, token.expose()),
+            };
+            match owner.is_none() && is_reserved {
+                true => tx.pretend(letter).await?,
+                false => tx.write(letter).await?,
+            }
+            tx.note(Record::of(Kind::RegistrationRequested));
+            Ok(tx.commit(Registered::VerificationRequired).await?)
+        };
         let acting = Acting::unknown(client);
         self.changes.run("ask for an account", acting, insert).await
-    }
-
-    /// Writes the same rows whether the address has an account or not.
-    async fn insert_pending(
-        &self,
-        tx: Tx<'_>,
-        accepted: &Accepted,
-        hash: &PasswordHash,
-    ) -> Result<Registered, CreateError> {
-        let (now, client) = (tx.now(), tx.acting().origin);
-        let identifier = Identifier::Email(accepted.email.key().to_owned());
-        let owner = store::find(&tx, &identifier).await?;
-        let is_reserved = links::is_reserved(&tx, accepted.email.key(), None, now).await?;
-        let details = PendingAccount {
-            username: accepted.username.as_str().to_owned(),
-            email: accepted.email.as_typed().to_owned(),
-            full_name: accepted.full_name.as_ref().map(|name| name.as_str().to_owned()),
-            password_hash: hash.as_str().to_owned(),
-            locale: accepted.locale,
-        };
-        let is_taken = owner.is_some() || is_reserved;
-        let purpose = if is_taken { Purpose::Nothing } else { Purpose::Registration };
-        let new = links::New { purpose, user: None, email_key: accepted.email.key() };
-        let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
-        let letter = match &owner {
-            Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
-            None => verification(&details, client, token.expose()),
-        };
-        match owner.is_none() && is_reserved {
-            true => tx.pretend(letter).await?,
-            false => tx.write(letter).await?,
-        }
-        tx.note(Record::of(Kind::RegistrationRequested));
-        Ok(tx.commit(Registered::VerificationRequired).await?)
     }
 
     /// Makes the account of a registration whose address is proven now. The name is claimed now too;
@@ -132,7 +124,31 @@ impl Accounts {
                 self.anew(client, &pending, username, password).await?
             }
         };
-        let complete = |tx| self.complete_once(tx, found, &parts);
+        let complete = async |tx: Tx<'_>| {
+            let now = tx.now();
+            links::take(&tx, found, now).await?;
+            if links::is_reserved(&tx, parts.email.key(), None, now).await? {
+                return Err(CreateError::InvalidToken);
+            }
+            let row = store::NewUser {
+                id: UserId::new(now),
+                username: &parts.username,
+                email: &parts.email,
+                email_verified: true,
+                full_name: parts.full_name.as_ref(),
+                password_hash: &parts.password_hash,
+                role: Role::User,
+                locale: parts.locale,
+                now,
+            };
+            let user = store::insert(&tx, row).await.map_err(|error| match error {
+                // Its owner has an account, which no longer needs this one.
+                WriteError::Email => CreateError::InvalidToken,
+                error => error.into(),
+            })?;
+            tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
+            Ok(tx.commit(user).await?)
+        };
         let acting = Acting::unknown(client);
         self.changes.run("complete a registration", acting, complete).await
     }
@@ -191,37 +207,6 @@ impl Accounts {
 
     fn public_username(&self, text: &str) -> Result<Username, Invalid> {
         Username::parse(text).and_then(|username| Naming::Public.allow(username, &self.host))
-    }
-
-    async fn complete_once(
-        &self,
-        tx: Tx<'_>,
-        found: &Found,
-        parts: &Parts,
-    ) -> Result<User, CreateError> {
-        let now = tx.now();
-        links::take(&tx, found, now).await?;
-        if links::is_reserved(&tx, parts.email.key(), None, now).await? {
-            return Err(CreateError::InvalidToken);
-        }
-        let row = store::NewUser {
-            id: UserId::new(now),
-            username: &parts.username,
-            email: &parts.email,
-            email_verified: true,
-            full_name: parts.full_name.as_ref(),
-            password_hash: &parts.password_hash,
-            role: Role::User,
-            locale: parts.locale,
-            now,
-        };
-        let user = store::insert(&tx, row).await.map_err(|error| match error {
-            // Its owner has an account, which no longer needs this one.
-            WriteError::Email => CreateError::InvalidToken,
-            error => error.into(),
-        })?;
-        tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
-        Ok(tx.commit(user).await?)
     }
 }
 

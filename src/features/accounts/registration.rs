@@ -113,7 +113,25 @@ impl Accounts {
         accepted: &Accepted,
     ) -> Result<Registered, CreateError> {
         let hash = self.hash_unless_taken(accepted).await?;
-        let insert = |tx| self.insert_and_sign_in(tx, accepted, &hash);
+        let insert = async |tx: Tx<'_>| {
+            if links::is_reserved(&tx, accepted.email.key(), None, tx.now()).await? {
+                return Err(CreateError::Taken("email"));
+            }
+            let user = Self::insert(&tx, accepted, &hash, Standing::default()).await?;
+            tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
+            if self.changes.outbox.is_on() {
+                let new = links::New {
+                    purpose: Purpose::Verification,
+                    user: Some(user.id),
+                    email_key: accepted.email.key(),
+                };
+                let token = links::issue(&tx, tx.now(), new, None::<&()>).await?;
+                let letter = Letter::to(&user, mail::Kind::VerifyEmail, tx.acting().origin);
+                tx.write(letter.with(token.expose())).await?;
+            }
+            let signed_in = self.sign_in_at_once(&tx, user).await?;
+            Ok(tx.commit(signed_in).await?)
+        };
         let (user, tokens) = self.changes.run("register", Acting::unknown(client), insert).await?;
         Ok(Registered::SignedIn(user, tokens))
     }
@@ -134,31 +152,6 @@ impl Accounts {
             Ok(tx.commit(user).await?)
         };
         self.changes.run("create an account", Acting::operator(), insert).await
-    }
-
-    async fn insert_and_sign_in(
-        &self,
-        tx: Tx<'_>,
-        accepted: &Accepted,
-        hash: &PasswordHash,
-    ) -> Result<(User, Tokens), CreateError> {
-        if links::is_reserved(&tx, accepted.email.key(), None, tx.now()).await? {
-            return Err(CreateError::Taken("email"));
-        }
-        let user = Self::insert(&tx, accepted, hash, Standing::default()).await?;
-        tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
-        if self.changes.outbox.is_on() {
-            let new = links::New {
-                purpose: Purpose::Verification,
-                user: Some(user.id),
-                email_key: accepted.email.key(),
-            };
-            let token = links::issue(&tx, tx.now(), new, None::<&()>).await?;
-            let letter = Letter::to(&user, mail::Kind::VerifyEmail, tx.acting().origin);
-            tx.write(letter.with(token.expose())).await?;
-        }
-        let signed_in = self.sign_in_at_once(&tx, user).await?;
-        Ok(tx.commit(signed_in).await?)
     }
 
     /// Begins the first session of an account in the transaction that makes it.

@@ -17,7 +17,7 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::audit::{Detail, Kind};
 use crate::features::change::{Fault, Record, Tx};
-use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
+use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::kernel::access::{OrganizationRole, Viewer};
@@ -106,7 +106,32 @@ impl Organizations {
             INVITED_TO_ADDRESS.of(email.key()),
         ];
         let admission = self.accounts.limits.attempt(recipient).await?;
-        let invite = |tx| self.invite_once(tx, id, &email, role);
+        let invite = async |tx: Tx<'_>| {
+            let (inviter, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            if own.role < role {
+                return Err(OrganizationError::Forbidden.into());
+            }
+            let now = tx.now();
+            store::delete_to(&tx, id, email.key()).await?;
+            if store::count_pending(&tx, id, now).await? >= PENDING_MAX {
+                return Err(InvitationError::TooMany);
+            }
+            let invitation = Invitation {
+                id: InvitationId::new(now),
+                organization: id,
+                email: email.as_typed().to_owned(),
+                email_key: email.key().to_owned(),
+                role,
+                invited_by: Some(inviter),
+                created_at: now,
+                expires_at: now + Purpose::OrganizationInvitation.ttl(),
+            };
+            store::insert(&tx, &invitation).await?;
+            self.mail(&tx, &invitation).await?;
+            let detail = Detail::of(role.as_str());
+            tx.note(Record::of(Kind::MemberInvited).about(id).in_detail(detail));
+            Ok(tx.commit(invitation).await?)
+        };
         let outcome = self.accounts.changes.run("invite a member", acting, invite).await;
         match &outcome {
             Ok(_) => admission.succeeded().await,
@@ -132,39 +157,6 @@ impl Organizations {
             }
             Some(_) => Ok(()),
         }
-    }
-
-    async fn invite_once(
-        &self,
-        tx: Tx<'_>,
-        id: OrganizationId,
-        email: &Email,
-        role: OrganizationRole,
-    ) -> Result<Invitation, InvitationError> {
-        let (inviter, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
-        if own.role < role {
-            return Err(OrganizationError::Forbidden.into());
-        }
-        let now = tx.now();
-        store::delete_to(&tx, id, email.key()).await?;
-        if store::count_pending(&tx, id, now).await? >= PENDING_MAX {
-            return Err(InvitationError::TooMany);
-        }
-        let invitation = Invitation {
-            id: InvitationId::new(now),
-            organization: id,
-            email: email.as_typed().to_owned(),
-            email_key: email.key().to_owned(),
-            role,
-            invited_by: Some(inviter),
-            created_at: now,
-            expires_at: now + Purpose::OrganizationInvitation.ttl(),
-        };
-        store::insert(&tx, &invitation).await?;
-        self.mail(&tx, &invitation).await?;
-        let detail = Detail::of(role.as_str());
-        tx.note(Record::of(Kind::MemberInvited).about(id).in_detail(detail));
-        Ok(tx.commit(invitation).await?)
     }
 
     /// Writes the mail of an invitation, with its token.
@@ -236,41 +228,37 @@ impl Organizations {
         let purposes = [Purpose::OrganizationInvitation];
         let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
         let invited: Invited = found.details()?;
-        let accept = |tx| self.accept_once(tx, &found, invited.invitation);
+        let accept = async |tx: Tx<'_>| {
+            let caller = self.accounts.sessions.caller(&tx).await?.user;
+            let address = Email::parse(&caller.email).map_err(|_| LinkError::Invalid)?;
+            let invitation =
+                store::find(&tx, invited.invitation).await?.ok_or(LinkError::Invalid)?;
+            if address.key() != invitation.email_key {
+                return Err(LinkError::Invalid.into());
+            }
+            let host = invitation.invited_by.ok_or(LinkError::Invalid)?;
+            let own = super::store::lock(&tx, invitation.organization, host).await?;
+            // What the host may do now.
+            let own = own.filter(|own| own.role >= invitation.role.max(OrganizationRole::Admin));
+            let own = own.ok_or(LinkError::Invalid)?;
+            let now = tx.now();
+            links::take(&tx, &found, now).await?;
+            if !store::delete(&tx, invited.invitation).await?
+                || !super::store::is_active(&tx, host).await?
+            {
+                return Err(LinkError::Invalid.into());
+            }
+            if super::store::find_role(&tx, own.id, caller.id).await?.is_some() {
+                return Err(InvitationError::AlreadyMember);
+            }
+            if super::store::count_memberships(&tx, caller.id).await? >= MEMBERSHIPS_MAX {
+                return Err(OrganizationError::TooMany.into());
+            }
+            super::store::insert_member(&tx, own.id, caller.id, invitation.role, now).await?;
+            let detail = Detail::of(invitation.role.as_str());
+            tx.note(Record::of(Kind::OrganizationJoined).about(own.id).in_detail(detail));
+            Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
+        };
         self.accounts.changes.run("join an organization", acting, accept).await
-    }
-
-    async fn accept_once(
-        &self,
-        tx: Tx<'_>,
-        found: &Found,
-        id: InvitationId,
-    ) -> Result<OwnOrganization, InvitationError> {
-        let caller = self.accounts.sessions.caller(&tx).await?.user;
-        let address = Email::parse(&caller.email).map_err(|_| LinkError::Invalid)?;
-        let invitation = store::find(&tx, id).await?.ok_or(LinkError::Invalid)?;
-        if address.key() != invitation.email_key {
-            return Err(LinkError::Invalid.into());
-        }
-        let inviter = invitation.invited_by.ok_or(LinkError::Invalid)?;
-        let own = super::store::lock(&tx, invitation.organization, inviter).await?;
-        // What the inviter may do now.
-        let own = own.filter(|own| own.role >= invitation.role.max(OrganizationRole::Admin));
-        let own = own.ok_or(LinkError::Invalid)?;
-        let now = tx.now();
-        links::take(&tx, found, now).await?;
-        if !store::delete(&tx, id).await? || !super::store::is_active(&tx, inviter).await? {
-            return Err(LinkError::Invalid.into());
-        }
-        if super::store::find_role(&tx, own.id, caller.id).await?.is_some() {
-            return Err(InvitationError::AlreadyMember);
-        }
-        if super::store::count_memberships(&tx, caller.id).await? >= MEMBERSHIPS_MAX {
-            return Err(OrganizationError::TooMany.into());
-        }
-        super::store::insert_member(&tx, own.id, caller.id, invitation.role, now).await?;
-        let detail = Detail::of(invitation.role.as_str());
-        tx.note(Record::of(Kind::OrganizationJoined).about(own.id).in_detail(detail));
-        Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
     }
 }

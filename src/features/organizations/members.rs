@@ -38,35 +38,27 @@ impl Organizations {
         user: UserId,
         role: OrganizationRole,
     ) -> Result<(OwnOrganization, Member), OrganizationError> {
-        let set = |tx| self.set_role_once(tx, id, user, role);
+        let set = async |tx: Tx<'_>| {
+            let (caller, mut own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            let member = store::find_member(&tx, id, user).await?;
+            let mut member = member.ok_or(OrganizationError::NoSuchMember)?;
+            if own.role < member.role.max(role) {
+                return Err(OrganizationError::Forbidden);
+            }
+            if member.role == role {
+                return Ok((own, member));
+            }
+            keep_an_owner(&tx, id, &member).await?;
+            store::set_role(&tx, (member.id, user), role).await?;
+            let detail = Detail::of(role.as_str()).within(id);
+            tx.note(Record::of(Kind::MemberRoleChanged).about(user).in_detail(detail));
+            member.role = role;
+            if user == caller {
+                own.role = role;
+            }
+            Ok(tx.commit((own, member)).await?)
+        };
         self.accounts.changes.run("set a member's role", acting, set).await
-    }
-
-    async fn set_role_once(
-        &self,
-        tx: Tx<'_>,
-        id: OrganizationId,
-        user: UserId,
-        role: OrganizationRole,
-    ) -> Result<(OwnOrganization, Member), OrganizationError> {
-        let (caller, mut own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
-        let member = store::find_member(&tx, id, user).await?;
-        let mut member = member.ok_or(OrganizationError::NoSuchMember)?;
-        if own.role < member.role.max(role) {
-            return Err(OrganizationError::Forbidden);
-        }
-        if member.role == role {
-            return Ok((own, member));
-        }
-        keep_an_owner(&tx, id, &member).await?;
-        store::set_role(&tx, (member.id, user), role).await?;
-        let detail = Detail::of(role.as_str()).within(id);
-        tx.note(Record::of(Kind::MemberRoleChanged).about(user).in_detail(detail));
-        member.role = role;
-        if user == caller {
-            own.role = role;
-        }
-        Ok(tx.commit((own, member)).await?)
     }
 
     /// Takes a member out of an organization. It counts on their next request.
@@ -114,29 +106,22 @@ impl Organizations {
         id: OrganizationId,
         user: UserId,
     ) -> Result<OwnOrganization, OrganizationError> {
-        let transfer = |tx| self.transfer_once(tx, id, user);
+        let transfer = async |tx: Tx<'_>| {
+            let (caller, own) = self.enter(&tx, id, OrganizationRole::Owner).await?;
+            let heir = store::find_member(&tx, id, user).await?;
+            let heir = heir.ok_or(OrganizationError::NoSuchMember)?;
+            if user == caller {
+                return Ok(own);
+            }
+            let owner = store::find_member(&tx, id, caller).await?;
+            let owner = owner.ok_or(OrganizationError::NotFound)?;
+            store::set_role(&tx, (heir.id, user), OrganizationRole::Owner).await?;
+            store::set_role(&tx, (owner.id, caller), OrganizationRole::Admin).await?;
+            let detail = Detail::of(OrganizationRole::Owner.as_str()).within(id);
+            tx.note(Record::of(Kind::OwnershipTransferred).about(user).in_detail(detail));
+            Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
+        };
         self.accounts.changes.run("transfer an organization", acting, transfer).await
-    }
-
-    async fn transfer_once(
-        &self,
-        tx: Tx<'_>,
-        id: OrganizationId,
-        user: UserId,
-    ) -> Result<OwnOrganization, OrganizationError> {
-        let (caller, own) = self.enter(&tx, id, OrganizationRole::Owner).await?;
-        let heir = store::find_member(&tx, id, user).await?;
-        let heir = heir.ok_or(OrganizationError::NoSuchMember)?;
-        if user == caller {
-            return Ok(own);
-        }
-        let owner = store::find_member(&tx, id, caller).await?;
-        let owner = owner.ok_or(OrganizationError::NotFound)?;
-        store::set_role(&tx, (heir.id, user), OrganizationRole::Owner).await?;
-        store::set_role(&tx, (owner.id, caller), OrganizationRole::Admin).await?;
-        let detail = Detail::of(OrganizationRole::Owner.as_str()).within(id);
-        tx.note(Record::of(Kind::OwnershipTransferred).about(user).in_detail(detail));
-        Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
     }
 
     /// Ends a membership of an organization whose row is locked.

@@ -25,7 +25,7 @@ use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::EndReason;
 use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter};
-use crate::infra::passwords::hash::{HashError, PasswordHash};
+use crate::infra::passwords::hash::HashError;
 use crate::kernel::access::{Client, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
@@ -149,36 +149,29 @@ impl Recovery {
         self.accounts.limits.take(RESETS.of(client, identifier.key())).await?;
         let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
-        let write = |tx| self.write_reset(tx, identifier, user.as_ref());
-        self.accounts.changes.run("ask for a reset", Acting::unknown(client), write).await
-    }
-
-    async fn write_reset(
-        &self,
-        tx: Tx<'_>,
-        identifier: &Identifier,
-        user: Option<&User>,
-    ) -> Result<(), RecoveryError> {
-        let (now, client) = (tx.now(), tx.acting().origin);
-        // Locked, or looked for where there is nobody, so that both take as long. And no two requests
-        // for nobody wait for each other, as those for somebody else do not.
-        let id = user.map_or_else(|| UserId::new(now), |user| user.id);
-        let locked = Accounts::lock(&tx, id).await?.filter(|user| user.is_active);
-        let address = locked.as_ref().map(address_of).transpose()?;
-        let nobody = hex(&sha256(identifier.key().as_bytes()));
-        let new = New {
-            purpose: if locked.is_some() { Purpose::PasswordReset } else { Purpose::Nothing },
-            user: locked.as_ref().map(|user| user.id),
-            email_key: address.as_ref().map_or(&nobody, |address| address.key()),
+        let write = async |tx: Tx<'_>| {
+            let (now, client) = (tx.now(), tx.acting().origin);
+            // Locked, or looked for where there is nobody, so that both take as long. And no two requests
+            // for nobody wait for each other, as those for somebody else do not.
+            let id = user.as_ref().map_or_else(|| UserId::new(now), |user| user.id);
+            let locked = Accounts::lock(&tx, id).await?.filter(|user| user.is_active);
+            let address = locked.as_ref().map(address_of).transpose()?;
+            let nobody = hex(&sha256(identifier.key().as_bytes()));
+            let new = New {
+                purpose: if locked.is_some() { Purpose::PasswordReset } else { Purpose::Nothing },
+                user: locked.as_ref().map(|user| user.id),
+                email_key: address.as_ref().map_or(&nobody, |address| address.key()),
+            };
+            let token = links::issue(&tx, now, new, None::<&()>).await?;
+            let (kind, token) = (mail::Kind::PasswordReset, token.expose());
+            match &locked {
+                Some(user) => tx.write(Letter::to(user, kind, client).with(token)).await?,
+                None => tx.pretend(Letter::to_nobody(kind, client, token)).await?,
+            }
+            tx.note(asked(Kind::PasswordResetRequested, locked.map(|user| user.id)));
+            Ok(tx.commit(()).await?)
         };
-        let token = links::issue(&tx, now, new, None::<&()>).await?;
-        let (kind, token) = (mail::Kind::PasswordReset, token.expose());
-        match &locked {
-            Some(user) => tx.write(Letter::to(user, kind, client).with(token)).await?,
-            None => tx.pretend(Letter::to_nobody(kind, client, token)).await?,
-        }
-        tx.note(asked(Kind::PasswordResetRequested, locked.map(|user| user.id)));
-        Ok(tx.commit(()).await?)
+        self.accounts.changes.run("ask for a reset", Acting::unknown(client), write).await
     }
 
     /// Gives the account of a link another password, ends all its sessions, and opens it to that
@@ -224,39 +217,31 @@ impl Recovery {
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
         self.admit_password(found).await?;
         let hash = self.accounts.hasher.hash(&password).await?;
-        let reset = |tx| self.reset_once(tx, found, id, &hash);
+        let reset = async |tx: Tx<'_>| {
+            let user = lock_addressee(&tx, found, id).await?;
+            links::take(&tx, found, tx.now()).await?;
+            store::reset_password(&tx, id, &hash).await?;
+            if !user.email_verified {
+                store::take_back(&tx, id).await?;
+            }
+            self.accounts.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
+            links::void(&tx, id).await?;
+            tx.record(Kind::PasswordReset, id);
+            tx.write(Letter::to(&user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
+            // The other instances learn it from the database.
+            let limits = self.accounts.limits.clone();
+            tx.then(async move {
+                let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
+                forget_failures(&limits, [names[0].key(), names[1].key()], id).await;
+            });
+            Ok(tx.commit(()).await?)
+        };
         self.accounts.changes.run("reset a password", Acting::user(id, client), reset).await
     }
 
     /// Has a password counted that is tried, or chosen, with a link.
     async fn admit_password(&self, found: &Found) -> Result<(), Limited> {
         self.accounts.limits.take([PASSWORDS_OF_LINK.of(&found.id.to_string())]).await
-    }
-
-    async fn reset_once(
-        &self,
-        tx: Tx<'_>,
-        found: &Found,
-        id: UserId,
-        hash: &PasswordHash,
-    ) -> Result<(), RecoveryError> {
-        let user = lock_addressee(&tx, found, id).await?;
-        links::take(&tx, found, tx.now()).await?;
-        store::reset_password(&tx, id, hash).await?;
-        if !user.email_verified {
-            store::take_back(&tx, id).await?;
-        }
-        self.accounts.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
-        links::void(&tx, id).await?;
-        tx.record(Kind::PasswordReset, id);
-        tx.write(Letter::to(&user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
-        // The other instances learn it from the database.
-        let limits = self.accounts.limits.clone();
-        tx.then(async move {
-            let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
-            forget_failures(&limits, [names[0].key(), names[1].key()], id).await;
-        });
-        Ok(tx.commit(()).await?)
     }
 }
 

@@ -60,39 +60,38 @@ impl Recovery {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
         self.accounts.limits.take(VERIFICATIONS.of(client, email.key())).await?;
-        let write = |tx| self.write_verification(tx, &email);
+        let write = async |tx: Tx<'_>| {
+            let (now, client) = (tx.now(), tx.acting().origin);
+            let owner =
+                Accounts::identified(&tx, &Identifier::Email(email.key().to_owned())).await?;
+            let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
+            let owner = Accounts::lock(&tx, id).await?;
+            let registration = links::find_registration(&tx, now, email.key()).await?;
+            let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
+            let new = New {
+                purpose: if waiting.is_some() { Purpose::Verification } else { Purpose::Nothing },
+                user: waiting.map(|user| user.id),
+                email_key: email.key(),
+            };
+            let registration = registration.filter(|_| waiting.is_none());
+            let token = match &registration {
+                Some(registration) => links::issue_again(&tx, now, registration).await?,
+                None => links::issue(&tx, now, new, None::<&()>).await?,
+            };
+            if let Some(user) = waiting {
+                let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
+                tx.write(letter.with(token.expose())).await?;
+            } else if let Some(registration) = registration {
+                let pending: PendingAccount = registration.details()?;
+                tx.write(verification(&pending, client, token.expose())).await?;
+            } else {
+                let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
+                tx.pretend(letter).await?;
+            }
+            tx.note(asked(Kind::VerificationRequested, waiting.map(|user| user.id)));
+            Ok(tx.commit(()).await?)
+        };
         self.accounts.changes.run("ask for a verification", Acting::unknown(client), write).await
-    }
-
-    async fn write_verification(&self, tx: Tx<'_>, email: &Email) -> Result<(), RecoveryError> {
-        let (now, client) = (tx.now(), tx.acting().origin);
-        let owner = Accounts::identified(&tx, &Identifier::Email(email.key().to_owned())).await?;
-        let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
-        let owner = Accounts::lock(&tx, id).await?;
-        let registration = links::find_registration(&tx, now, email.key()).await?;
-        let waiting = owner.as_ref().filter(|user| user.is_active && !user.email_verified);
-        let new = New {
-            purpose: if waiting.is_some() { Purpose::Verification } else { Purpose::Nothing },
-            user: waiting.map(|user| user.id),
-            email_key: email.key(),
-        };
-        let registration = registration.filter(|_| waiting.is_none());
-        let token = match &registration {
-            Some(registration) => links::issue_again(&tx, now, registration).await?,
-            None => links::issue(&tx, now, new, None::<&()>).await?,
-        };
-        if let Some(user) = waiting {
-            let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
-            tx.write(letter.with(token.expose())).await?;
-        } else if let Some(registration) = registration {
-            let pending: PendingAccount = registration.details()?;
-            tx.write(verification(&pending, client, token.expose())).await?;
-        } else {
-            let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
-            tx.pretend(letter).await?;
-        }
-        tx.note(asked(Kind::VerificationRequested, waiting.map(|user| user.id)));
-        Ok(tx.commit(()).await?)
     }
 
     /// Does what a link to verify an address is for: makes the account that was waiting for it, or marks
