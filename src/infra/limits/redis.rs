@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, Script, ScriptInvocation};
+use redis::{Client, ConnectionAddr, Script, ScriptInvocation};
 use secrecy::{ExposeSecret, SecretString};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +51,8 @@ impl Redis {
     pub(super) fn new(url: &SecretString, namespace: &str) -> Result<Self, SetupError> {
         // The driver's own error repeats the address, and there may be a password in it.
         let client = Client::open(url.expose_secret()).map_err(|_| SetupError)?;
-        let connection = connect(&client)?;
+        let connection = ConnectionManager::new_lazy_with_config(client.clone(), config())
+            .map_err(|_| SetupError)?;
         Ok(Self(Arc::new(Shared {
             client,
             connection: RwLock::new(connection),
@@ -102,23 +103,31 @@ impl Redis {
 
     /// Asks once, over a new connection, whether Redis is there and does what it is asked.
     pub(super) async fn reach(&self) -> Result<(), Unreached> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_MAX))
-            .set_response_timeout(Some(ANSWER_MAX));
+        self.connect().await.map(|_connection| ())
+    }
+
+    /// A new connection, over which Redis has just done what it is asked.
+    async fn connect(&self) -> Result<ConnectionManager, Unreached> {
         let asked = async {
-            let connection = self.0.client.get_multiplexed_async_connection_with_config(&config);
-            let mut connection = connection.await?;
+            let mut connection =
+                ConnectionManager::new_with_config(self.0.client.clone(), config()).await?;
             let key = format!("{}probe", self.0.prefix);
-            self.0.probe.key(key).invoke_async::<u64>(&mut connection).await
+            self.0.probe.key(key).invoke_async::<u64>(&mut connection).await?;
+            Ok(connection)
         };
         match tokio::time::timeout(CONNECT_MAX + ANSWER_MAX, asked).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(connection)) => Ok(connection),
             Ok(Err(error)) => match Unreached::of(&error) {
                 Unreached::Silent => Err(self.silence().await),
                 cause => Err(cause),
             },
             Err(_elapsed) => Err(self.silence().await),
         }
+    }
+
+    /// Has attempts counted over this connection from now on.
+    fn count_over(&self, connection: ConnectionManager) {
+        *self.0.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
     }
 
     /// Why there is no answer. A Redis without TLS reads the beginning of it as that of a command, and waits
@@ -142,10 +151,12 @@ impl Redis {
 
     /// Looks for Redis before anybody needs it.
     pub(super) async fn look(&self) {
-        if let Err(cause) = self.reach().await
-            && self.is_first_to_leave()
-        {
-            tokio::spawn(self.clone().stay_away(cause));
+        match self.connect().await {
+            Ok(connection) => self.count_over(connection),
+            Err(cause) if self.is_first_to_leave() => {
+                tokio::spawn(self.clone().stay_away(cause));
+            }
+            Err(_told) => {}
         }
     }
 
@@ -195,8 +206,10 @@ impl Redis {
         let mut told = vec![cause];
         loop {
             tokio::time::sleep(PROBE_EVERY).await;
-            match self.reach().await {
-                Ok(()) => break,
+            match self.connect().await {
+                // The driver does not connect again by itself after its password was refused. And this connection
+                // stands, where making one may take longer than anybody waits.
+                Ok(connection) => break self.count_over(connection),
                 Err(cause) if told.len() < CAUSES_MAX && !told.contains(&cause) => {
                     let advice = cause.advice();
                     tracing::warn!(error = %cause, advice, "Redis is still away, for another cause");
@@ -204,10 +217,6 @@ impl Redis {
                 }
                 Err(_told) => {}
             }
-        }
-        // The driver does not connect again by itself after its password was refused.
-        if let Ok(connection) = connect(&self.0.client) {
-            *self.0.connection.write().unwrap_or_else(PoisonError::into_inner) = connection;
         }
         self.0.is_away.store(false, Ordering::Relaxed);
         metrics::redis_is_away(false);
@@ -226,13 +235,11 @@ impl Redis {
     }
 }
 
-/// A connection that is made at its first use.
-fn connect(client: &Client) -> Result<ConnectionManager, SetupError> {
-    let config = ConnectionManagerConfig::new()
+fn config() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
         .set_number_of_retries(0)
         .set_connection_timeout(Some(CONNECT_MAX))
-        .set_response_timeout(Some(ANSWER_MAX));
-    ConnectionManager::new_lazy_with_config(client.clone(), config).map_err(|_| SetupError)
+        .set_response_timeout(Some(ANSWER_MAX))
 }
 
 fn arguments(counting: Counting) -> (&'static str, u64, u64, Key) {

@@ -48,7 +48,8 @@ impl Unreached {
             Self::Password => "put the user and the password that Redis has into REDIS_URL",
             Self::NoPassword => "put the password into REDIS_URL: redis://:password@host:6379",
             Self::Denied => {
-                "give that user the keys portcullis:*, and the commands of +@all -@admin"
+                "give that user the keys portcullis:* and the commands @connection, @scripting, @string, @hash, \
+                 @sortedset, DEL, EXISTS and PEXPIRE"
             }
             Self::ReadOnly => "let REDIS_URL name the primary",
             Self::Loading => "nothing: this ends by itself",
