@@ -6,7 +6,6 @@
 //! this instance shows itself. After a failure every try commits, so that what has failed must have
 //! succeeded before the instance is ready again.
 
-use std::mem::discriminant;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
 use crate::infra::causes::causes;
-use crate::infra::db::{Unwritable, message};
+use crate::infra::db::Unwritable;
 use crate::infra::instances;
 use crate::infra::jwt::LEEWAY_SECONDS;
 
@@ -25,6 +24,8 @@ use crate::infra::jwt::LEEWAY_SECONDS;
 const TRIED_EVERY: Duration = Duration::from_secs(2);
 /// Who has no newer answer than this tries itself.
 const TRIED_WITHIN: Duration = Duration::from_secs(10);
+/// Reasons that are told of one time of not being ready.
+const REASONS_MAX: usize = 8;
 /// So many writes that fail one after the other, for whatever reason, are no accident.
 const FAILURES_MAX: u32 = 3;
 
@@ -42,7 +43,7 @@ enum Unready {
     Clock { seconds: i64 },
     #[error("the database does not answer in time")]
     Silent,
-    #[error("the database cannot be asked: {}", message(.0))]
+    #[error("the database cannot be asked: {}", causes(.0))]
     Database(#[source] DbErr),
     #[error(
         "the database's schema is not the one this program was written for: run the version that fits"
@@ -50,17 +51,6 @@ enum Unready {
     Schema,
     #[error("{why}{}: {advice}", told(.cause.as_deref()), advice = .why.advice())]
     Unwritable { why: Unwritable, cause: Option<String> },
-}
-
-impl Unready {
-    /// Whether the log says the same of both.
-    fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            // One trouble may follow the other: a server that is gone, and then does not let anybody in.
-            (Self::Database(one), Self::Database(other)) => message(one) == message(other),
-            _ => discriminant(self) == discriminant(other),
-        }
-    }
 }
 
 fn told(cause: Option<&str>) -> String {
@@ -192,11 +182,11 @@ impl App {
         self.writing.tried().fail(refused, causes(error));
     }
 
-    /// Tries to write, and logs once that this instance is not ready, with the reason, and once that
+    /// Tries to write, and logs that this instance is not ready, with each reason once, and once that
     /// it is again.
     pub(super) async fn watch_readiness(self) {
         let mut every = tokio::time::interval(TRIED_EVERY);
-        let mut told: Option<Unready> = None;
+        let mut told: Vec<String> = Vec::new();
         loop {
             every.tick().await;
             let turn = self.writing.turn.lock().await;
@@ -204,17 +194,20 @@ impl App {
             drop(turn);
             match self.readiness().await {
                 Ok(()) => {
-                    if told.take().is_some() {
+                    if !told.is_empty() {
+                        told.clear();
                         tracing::info!("this instance is ready again");
                     }
                 }
                 // Who has told it to stop knows that.
                 Err(Unready::Stopping) => {}
                 Err(unready) => {
-                    if !told.as_ref().is_some_and(|told| told.is_like(&unready)) {
-                        tracing::error!("this instance is not ready: {unready}");
+                    let reason = unready.to_string();
+                    // One trouble may follow the other, or two take turns.
+                    if told.len() < REASONS_MAX && !told.contains(&reason) {
+                        tracing::error!("this instance is not ready: {reason}");
+                        told.push(reason);
                     }
-                    told = Some(unready);
                 }
             }
         }

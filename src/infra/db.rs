@@ -22,9 +22,7 @@ use sea_orm::{
 
 use self::connect::Renewed;
 use self::failure::lost_a_race;
-pub(crate) use self::failure::{
-    DbFailure, WRAPPINGS, is_unavailable, message, told_by_database, violates,
-};
+pub(crate) use self::failure::{DbFailure, WRAPPINGS, is_unavailable, told_by_database, violates};
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
 use self::pooled::{Holds, Pooled};
 use self::quick::Quick;

@@ -110,12 +110,6 @@ pub(super) fn refusal(error: &DbErr) -> Option<Refusal> {
     }
 }
 
-/// What the database itself says of its failure, without the words of those it came through. sqlx adds the
-/// line of PostgreSQL's own source, which looks like one of the statement.
-pub(crate) fn message(error: &DbErr) -> String {
-    told_by_database(error).map_or_else(|| error.to_string(), |(_at_length, message)| message)
-}
-
 /// What SeaORM puts before an error, also where it is not itself one of the causes.
 pub(crate) const WRAPPINGS: [&str; 4] =
     ["Connection Error: ", "Execution Error: ", "Query Error: ", ""];

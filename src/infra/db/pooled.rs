@@ -117,7 +117,7 @@ impl Pooled {
                 internal(format!("all {open_max} connections of DATABASE_CONNECTIONS are in use"))
             }
             (None, Holds::Many) => {
-                internal("the database did not let this server in for 3 s, and does now")
+                internal("the database gave no connection in time, and does now")
             }
         }
     }
@@ -170,7 +170,8 @@ pub(super) async fn reason_at_start(url: &str, error: DbErr) -> DbErr {
     let refused = if url.starts_with("postgres") {
         refusal(PgConnection::connect(url), ASKED_AT_START_MAX).await
     } else {
-        refusal(MySqlConnection::connect(url), ASKED_AT_START_MAX).await
+        let open = async { open_mysql(&url.parse()?).await };
+        refusal(open, ASKED_AT_START_MAX).await
     };
     refused.map_or(error, DbErr::Conn)
 }
@@ -210,8 +211,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    use super::super::message;
     use super::*;
+    use crate::infra::causes::causes;
 
     /// A pool on a server that gives this answer to each who comes, and how many have come.
     async fn over(answer: &'static [u8]) -> (Pooled, Arc<AtomicUsize>) {
@@ -251,7 +252,7 @@ mod tests {
             waiting.spawn(async move { pooled.reason(timed_out()).await });
         }
         for reason in waiting.join_all().await {
-            assert_eq!(message(&reason), "too many connections!!");
+            assert_eq!(causes(&reason), "too many connections!!");
         }
         assert_eq!(came.load(Ordering::SeqCst), 1);
     }
@@ -261,7 +262,7 @@ mod tests {
         let (pooled, _came) = over(b"").await;
         let began = Instant::now();
         let reason = pooled.reason(timed_out()).await;
-        assert_eq!(message(&reason), "the database server does not answer");
+        assert_eq!(causes(&reason), "the database server does not answer");
         assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     }
 }
