@@ -80,6 +80,7 @@ async fn a_link_goes_on_working_when_somebody_has_another_mailed() {
     assert_eq!(app.count("users").await, 1);
 }
 
+/// On SQLite one of them waits for the other anyway; the databases where they meet are tried in CI.
 #[tokio::test]
 async fn two_links_for_one_address_that_are_used_at_once_make_one_account() {
     for round in 0..5 {
@@ -187,6 +188,29 @@ async fn a_click_of_anybody_else_voids_what_opened_the_account() {
     app.login("alice", ALICES).await.signed_in("login");
     assert_eq!(app.count("users WHERE email_verified = TRUE").await, 1);
     app.mail("password-changed", "alice@example.com").await;
+}
+
+/// As long as nobody has shown that the address is theirs, whoever reads its mail is stronger than a session.
+#[tokio::test]
+async fn whoever_holds_a_session_does_not_void_what_was_mailed_to_an_address_that_is_not_verified()
+{
+    for call in [
+        format!("changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"{ALICES} x\")"),
+        "revokeAllSessions".to_owned(),
+    ] {
+        let app = TestApp::start().await;
+        let squatter = app.register("alice").await;
+        let link = app.mail("verify-email", "alice@example.com").await.token();
+        let reset = "mutation { requestPasswordReset(identifier: \"alice@example.com\") }";
+        app.call(reset, json!({}), None).await.data();
+        app.mutate(&squatter, &call).await.data();
+        let reset = app.mail("password-reset", "alice@example.com").await.token();
+        let query = "mutation($token: String!, $new: String!) { resetPassword(token: $token, newPassword: $new) }";
+        app.call(query, json!({ "token": reset, "new": ALICES }), None).await.data();
+        let click = click(&app, &link, json!({ "newPassword": ALICES }), None).await;
+        assert_eq!(click.code(), "INVALID_TOKEN", "the account is hers since the reset: {call}");
+        app.login("alice", ALICES).await.signed_in("login");
+    }
 }
 
 #[tokio::test]

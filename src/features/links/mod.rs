@@ -17,7 +17,7 @@ use crate::features::change::{Fault, with_fault};
 use crate::infra::db::Db;
 use crate::infra::limits::{Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail;
-use crate::kernel::access::Client;
+use crate::kernel::access::{Client, User};
 use crate::kernel::id::{LinkTokenId, UserId};
 use crate::kernel::secret::OpaqueToken;
 
@@ -259,8 +259,17 @@ pub(crate) async fn take(
 /// caller's transaction. What undoes a change of address stays: whoever changed the one may have
 /// changed the other.
 pub(crate) async fn void(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
-    let kept = Purpose::EmailChangeUndo;
-    store::delete_of(txn, user, kept).await
+    store::delete_of(txn, user, &[Purpose::EmailChangeUndo]).await
+}
+
+/// The same at the hands of whoever holds a session. As long as the address is not verified they need not be who
+/// reads its mail, to whom the account belongs then: what was mailed there goes on working (RS-11).
+pub(crate) async fn void_by_holder(txn: &impl ConnectionTrait, holder: &User) -> Result<(), DbErr> {
+    if holder.email_verified {
+        return void(txn, holder.id).await;
+    }
+    let kept = [Purpose::EmailChangeUndo, Purpose::Verification, Purpose::PasswordReset];
+    store::delete_of(txn, holder.id, &kept).await
 }
 
 /// Voids a change of address that is still to be confirmed, inside the caller's transaction; also one

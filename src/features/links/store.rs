@@ -140,15 +140,15 @@ pub(super) async fn is_used(txn: &impl ConnectionTrait, id: LinkTokenId) -> Resu
     Ok(row.is_some_and(|row| row.used_at.is_some()))
 }
 
-/// Deletes an account's tokens, but for those of one purpose.
+/// Deletes an account's tokens, but for those of some purposes.
 pub(super) async fn delete_of(
     txn: &impl ConnectionTrait,
     user: UserId,
-    kept: Purpose,
+    kept: &[Purpose],
 ) -> Result<(), DbErr> {
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
-        .filter(token::COLUMN.purpose.ne(kept.as_str()))
+        .filter(token::Column::Purpose.is_not_in(kept.iter().map(|kept| kept.as_str())))
         .filter(unused())
         .exec(txn)
         .await?;

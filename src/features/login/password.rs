@@ -148,7 +148,7 @@ impl Login {
         }
         let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
         self.sessions.end_others(&tx, user.id, kept, reason).await?;
-        links::void(&tx, user.id).await?;
+        links::void_by_holder(&tx, user).await?;
         tx.record(Kind::PasswordChanged, user.id);
         tx.write(Letter::to(user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
         Ok(tx.commit(true).await?)

@@ -120,7 +120,11 @@ impl Recovery {
             (Purpose::Registration, _) => self.verify_registration(client, &found, claim).await,
             (Purpose::EmailChange, Some(id)) => {
                 let proof = self.check_claim(&found, id, claim).await?;
-                let proof = proof.ok_or_else(password_required)?;
+                let proof = proof.ok_or_else(|| {
+                    let message = "Enter the password of this account, or sign in to it first";
+                    let required = Invalid::new(Reason::Required, message);
+                    RecoveryError::Invalid(required.at("password"))
+                })?;
                 Ok(self.accounts.complete_email_change(client, &found, proof.session()).await?)
             }
             (_, Some(id)) => {

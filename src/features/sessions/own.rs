@@ -112,10 +112,10 @@ impl Sessions {
     /// many there were.
     pub(crate) async fn revoke_all(&self, acting: Acting<'_>) -> Result<u64, Fault> {
         let revoke = async |tx: Tx<'_>| {
-            let user = self.caller(&tx).await?.user.id;
-            links::void(&tx, user).await?;
-            let ended = self.end_all(&tx, user, EndReason::Revoked).await?;
-            tx.record(Kind::SessionsEnded, user);
+            let user = self.caller(&tx).await?.user;
+            links::void_by_holder(&tx, &user).await?;
+            let ended = self.end_all(&tx, user.id, EndReason::Revoked).await?;
+            tx.record(Kind::SessionsEnded, user.id);
             Ok(tx.commit(ended).await?)
         };
         self.changes.run("revoke all sessions", acting, revoke).await
