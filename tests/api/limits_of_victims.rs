@@ -1,5 +1,7 @@
 //! What belongs to somebody is not a stranger's to use up (BF-12).
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::limits::{limited, login_from, send_as, send_from};
@@ -150,4 +152,27 @@ async fn whoever_chooses_another_password_by_mail_waits_for_no_stranger() {
         let reply = login_from(&app, "192.0.2.77", name, "another horse battery").await;
         reply.signed_in("login");
     }
+}
+
+/// Another link is to be had, and must not come with ten more guesses.
+#[tokio::test]
+async fn however_many_links_are_mailed_to_an_address_ten_passwords_are_tried_with_them() {
+    let flags = ["--rate-limits=on", "--require-email-verification=true"];
+    let app = TestApp::start_with(&flags).await;
+    register_from(&app, "192.0.2.1", "alice").await.data();
+    let mut tried = Vec::new();
+    for round in 0..3 {
+        let link = app.mail("verify-email", "victim@example.com").await.token();
+        let call = format!("verifyEmail(token: \"{link}\", password: \"not hers at all\")");
+        for number in 0..6 {
+            let ip = format!("192.0.2.{}", 10 * round + number);
+            tried.push(mutate_from(&app, &ip, &call, None).await);
+        }
+        app.clock.advance(Duration::from_secs(1));
+        let again = "requestEmailVerification(email: \"victim@example.com\")";
+        assert_eq!(mutate_from(&app, "198.51.100.1", again, None).await, "NONE");
+    }
+    let checked = tried.iter().filter(|code| *code == "INVALID_CREDENTIALS").count();
+    let refused = tried.iter().filter(|code| *code == "RATE_LIMITED").count();
+    assert_eq!((checked, refused), (10, 8), "{tried:?}");
 }

@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Enum, Object};
 
-use super::{Claim, PASSWORDS_OF_LINK, RESETS, Recovery, RecoveryError, VERIFICATIONS};
+use super::{Claim, PASSWORDS_OF_LINKS, RESETS, Recovery, RecoveryError, VERIFICATIONS};
 use crate::features::accounts::identity::Identifier;
 use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken};
@@ -48,11 +48,11 @@ impl RecoveryMutation {
     /// password. Anybody else gives newPassword: that ends all sessions of the account, and whatever
     /// opened it before is void; of a registration nothing is left but the address. For an account the link
     /// allows that for an hour, and a link to a new address never. Ten passwords an hour may be tried or chosen with
-    /// one link. Signs nobody in. Anybody may call this.
+    /// the links to one address. Signs nobody in. Anybody may call this.
     #[graphql(
         directive = public::apply(),
         directive = limit::apply(&links::FAILURES),
-        directive = limit::apply(&PASSWORDS_OF_LINK)
+        directive = limit::apply(&PASSWORDS_OF_LINKS)
     )]
     async fn verify_email(
         &self,
@@ -116,7 +116,7 @@ impl RecoveryMutation {
     #[graphql(
         directive = public::apply(),
         directive = limit::apply(&links::FAILURES),
-        directive = limit::apply(&PASSWORDS_OF_LINK)
+        directive = limit::apply(&PASSWORDS_OF_LINKS)
     )]
     async fn reset_password(
         &self,

@@ -59,9 +59,9 @@ impl Requests {
     }
 }
 
-/// How many passwords may be tried, or chosen, with one link: each costs a hash, and whoever reads somebody's mail
-/// need not know their password (BF-09).
-pub(crate) static PASSWORDS_OF_LINK: Limit<limits::Identifier> =
+/// How many passwords may be tried, or chosen, with the links to one address: each costs a hash, and whoever reads
+/// somebody's mail need not know their password (BF-09). By the address, since another link to it is to be had.
+pub(crate) static PASSWORDS_OF_LINKS: Limit<limits::Identifier> =
     Limit::quota("oneTimeToken.identifier", 10, 60 * 60);
 
 /// Of requests to choose another password.
@@ -241,7 +241,7 @@ impl Recovery {
 
     /// Has a password counted that is tried, or chosen, with a link.
     async fn admit_password(&self, found: &Found) -> Result<(), Limited> {
-        self.accounts.limits.take([PASSWORDS_OF_LINK.of(&found.id.to_string())]).await
+        self.accounts.limits.take([PASSWORDS_OF_LINKS.of(&found.email_key)]).await
     }
 }
 
