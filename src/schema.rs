@@ -2,7 +2,7 @@
 
 pub(crate) mod node;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
 
 use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
@@ -81,14 +81,13 @@ pub(crate) fn export(listing: Listing, rates: &Rates) -> String {
     builder(listing, rates).finish().sdl_with_options(options)
 }
 
-/// The names of the limits whose rates may be set.
-pub(crate) fn settable_limits() -> &'static BTreeSet<String> {
-    static NAMES: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+/// The limits whose rates may be set, and to how many attempts at most.
+pub(crate) fn settable_limits() -> &'static BTreeMap<String, u32> {
+    static LIMITS: LazyLock<BTreeMap<String, u32>> = LazyLock::new(|| {
         let schema = builder(Listing::All, &Rates::default()).finish();
-        let policy = schema.data::<Policy>().into_iter();
-        policy.flat_map(Policy::limits).map(str::to_owned).collect()
+        schema.data::<Policy>().map(Policy::limits).unwrap_or_default()
     });
-    &NAMES
+    &LIMITS
 }
 
 /// The schema in the definition language as this server has it.

@@ -77,5 +77,7 @@ pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
 /// NUL, as in what it makes of English.
 fn is_utf16(bytes: &[u8]) -> bool {
     let nuls = bytes.split(|byte| *byte == 0).count() - 1;
-    bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") || nuls * 3 >= bytes.len()
+    bytes.starts_with(b"\xFF\xFE")
+        || bytes.starts_with(b"\xFE\xFF")
+        || nuls > 1 && nuls * 2 >= bytes.len()
 }

@@ -7,7 +7,7 @@ use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::{Enum, TypeDirective, Value};
 
 use super::rule::Rule;
-use crate::infra::limits::{By, ByWhat, Counts, Limit, Rates};
+use crate::infra::limits::{self, By, ByWhat, Counts, Limit, Rates};
 use crate::kernel::access;
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
@@ -145,9 +145,9 @@ impl From<ByWhat> for RateLimitKey {
     }
 }
 
-/// At most max attempts in windowSeconds that agree in everything they are counted by. RATE_LIMITS sets other
-/// numbers by the name. With failed, only attempts that fail are counted; with
-/// distinct, not they but the different values of it.
+/// Allows at most max attempts in windowSeconds that agree in everything they are counted by. With failed, only failed
+/// attempts count. With distinct, each different value of that key counts once. The operator can set other numbers for
+/// name in RATE_LIMITS.
 #[TypeDirective(location = "FieldDefinition", name = "rateLimit", repeatable)]
 pub(crate) fn rate_limit(
     name: String,
@@ -179,12 +179,14 @@ impl limit {
         }
     }
 
-    /// The name of a limit that may be set. What sessions and devices fail is counted in the database as well,
-    /// up to a number that stays.
-    pub(crate) fn settable(invocation: &MetaDirectiveInvocation) -> Option<&str> {
+    /// The name of a limit that may be set, and to how many attempts at most. What sessions and devices fail is counted
+    /// in the database as well, up to a number that stays.
+    pub(crate) fn settable(invocation: &MetaDirectiveInvocation) -> Option<(&str, u32)> {
         let Some(Value::List(by)) = invocation.args.get("by") else { return None };
         let stays = |by: &Value| matches!(by, Value::Enum(by) if by == "SESSION" || by == "DEVICE");
-        Self::name(invocation).filter(|_| !by.iter().any(stays))
+        let is_distinct = matches!(invocation.args.get("distinct"), Some(Value::Enum(_)));
+        let name = Self::name(invocation).filter(|_| !by.iter().any(stays))?;
+        Some((name, if is_distinct { limits::DISTINCT_MAX } else { limits::MAX }))
     }
 
     fn name(invocation: &MetaDirectiveInvocation) -> Option<&str> {

@@ -45,8 +45,8 @@ struct Read {
     graph: Graph,
     /// The mutations that count under [`BUDGET`].
     budgeted: HashSet<String>,
-    /// The names of the limits that may be set.
-    limits: BTreeSet<String>,
+    /// The names of the limits that may be set, and to how many attempts at most.
+    limits: BTreeMap<String, u32>,
 }
 
 /// Why a caller may not resolve a field.
@@ -81,9 +81,9 @@ impl Policy {
         Some(graph.get(of)?.get(name)?.admit(ctx))
     }
 
-    /// The names of the limits that may be set.
-    pub(crate) fn limits(&self) -> impl Iterator<Item = &str> {
-        self.0.get().into_iter().flat_map(|read| &read.limits).map(String::as_str)
+    /// The names of the limits that may be set, and to how many attempts at most.
+    pub(crate) fn limits(&self) -> BTreeMap<String, u32> {
+        self.0.get().map(|read| read.limits.clone()).unwrap_or_default()
     }
 
     /// How many of the fields of a mutation count under [`BUDGET`].
@@ -111,15 +111,16 @@ fn budget_mutations(registry: &mut Registry) -> HashSet<String> {
 }
 
 /// Writes the rates that are set into the limits, and says which limits may be set.
-fn set_rates(registry: &mut Registry, rates: &Rates) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
+fn set_rates(registry: &mut Registry, rates: &Rates) -> BTreeMap<String, u32> {
+    let mut limits = BTreeMap::new();
     for field in objects(registry).flat_map(IndexMap::values_mut) {
         for invocation in &mut field.directive_invocations {
             limit::set(invocation, rates);
-            names.extend(limit::settable(invocation).map(str::to_owned));
+            let settable = limit::settable(invocation);
+            limits.extend(settable.map(|(name, max)| (name.to_owned(), max)));
         }
     }
-    names
+    limits
 }
 
 /// What a field asks of its caller, in the order in which the guards beside it ask.

@@ -113,6 +113,9 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--rate-limits=register.ip=5/86401", "RATE_LIMITS"),
         ("--rate-limits=register.ip=5/60,register.ip=6/60", "RATE_LIMITS"),
         ("--rate-limits=zanzibar.ip=5/60", "RATE_LIMITS"),
+        // More than one a millisecond, and more names than are remembered.
+        ("--rate-limits=register.ip=1001/1", "RATE_LIMITS"),
+        ("--rate-limits=login.identifiers=1001/3600", "RATE_LIMITS"),
         // What is counted in a session's row stays.
         ("--rate-limits=password.session=100/3600", "RATE_LIMITS"),
         ("--registration=zanzibar", "REGISTRATION"),
@@ -266,6 +269,8 @@ fn a_secret_that_follows_a_pattern_is_refused() {
         "qwertyuiopasdfghjklzxcvbnm123456789",
         "0f1f2f3f4f5f6f7f8f9fafbfcfdfefff",
         "tulip-tulip-tulip-tulip-tulip-otter",
+        "2026-11-28-2026-11-28-2026-11-28",
+        "replace-with-openssl-rand-base64-48",
         "000102030405060708090a0b0c0d0e0f1011",
         &STANDARD.encode(&sequence),
         &STANDARD.encode("zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"),

@@ -258,14 +258,15 @@ async fn every_credential_mutation_is_limited_as_the_schema_says() {
 
 #[tokio::test]
 async fn limits_have_the_numbers_that_are_set_and_show_them() {
+    const ADMITTED: u32 = 3;
     let set = "register.ip=3/60, login.identifier=2/900,changes.user=6/60";
     let app = TestApp::start_with(&[&format!("--rate-limits={set}")]).await;
-    for (ip, admitted) in [("192.0.2.1", 3), ("192.0.2.2", 3)] {
-        for number in 0..=admitted {
-            let name = format!("user{}of{number}", ip.len() + usize::from(ip.ends_with('2')));
+    for (client, ip) in ["192.0.2.1", "192.0.2.2"].into_iter().enumerate() {
+        for number in 0..=ADMITTED {
+            let name = format!("user{number}of{client}");
             let input = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD });
             let code = send_from(&app, ip, REGISTER, json!({ "input": input })).await.code();
-            assert_eq!(code == "RATE_LIMITED", number == admitted, "{ip} {number}: {code}");
+            assert_eq!(code == "RATE_LIMITED", number == ADMITTED, "{ip} {number}: {code}");
         }
     }
     // One every twenty seconds.

@@ -196,6 +196,21 @@ fn a_database_elsewhere_has_to_be_spoken_to_by_tls() {
 }
 
 #[test]
+fn limits_that_hardly_slow_guessing_down_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let warning = "RATE_LIMITS lets login.identifier pass more than 10000 times an hour";
+    for (list, is_loose) in [
+        ("login.identifier=10000/60", true),
+        ("login.identifier=50/60", false),
+        ("register.ip=100000/60", false),
+    ] {
+        let flag = format!("--rate-limits={list}");
+        let told = complaint(&boot_with(&[&flag], folder.path(), &[]));
+        assert_eq!(told.contains(warning), is_loose, "{list}: {told}");
+    }
+}
+
+#[test]
 fn a_secret_among_the_arguments_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let secret = format!("--secret-key={SECRET}");

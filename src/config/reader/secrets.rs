@@ -1,5 +1,6 @@
 //! The settings that are secret, each from its variable or from a file.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use base64::Engine;
@@ -16,10 +17,23 @@ use crate::infra::db::{sqlite_file, sqlite_url};
 const SURPRISES_MIN: usize = 12;
 /// Surprising bytes in what a secret encodes: 16 random ones have 15 or 16.
 const ENCODED_SURPRISES_MIN: usize = 8;
+/// How much of a secret is judged.
+const JUDGED_MAX: usize = 512;
 /// A run of so many characters that stood in the text before is no surprise.
 const RUN: usize = 4;
-const EXAMPLES: [&str; 7] =
-    ["change", "example", "secret", "password", "default", "portcullis", "letmein"];
+const EXAMPLES: [&str; 9] = [
+    "change",
+    "replace",
+    "example",
+    "openssl",
+    "secret",
+    "password",
+    "default",
+    "portcullis",
+    "letmein",
+];
+/// Different characters in a secret. A random one of 32 hexadecimal digits has fewer once in a thousand million.
+const DIFFERENT_MIN: usize = 7;
 /// Keys in the order in which fingers run over them: along the rows, and down the columns.
 const KEYBOARD: [&str; 9] = [
     "1234567890-=",
@@ -136,7 +150,9 @@ impl Reader {
         if text.len() < SECRET_LENGTH_MIN {
             self.refuse(format!("{name} must have at least 32 bytes"));
         }
-        if is_guessable(text, SURPRISES_MIN) || encodes_a_pattern(text) {
+        let different = text.bytes().collect::<HashSet<_>>().len();
+        let is_narrow = different < DIFFERENT_MIN;
+        if is_narrow || is_guessable(text, SURPRISES_MIN) || encodes_a_pattern(text) {
             self.refuse(format!(
                 "{name} must be random: this one repeats itself, follows the alphabet or the \
                  keyboard, or is an example; `openssl rand -base64 48` makes one"
@@ -198,7 +214,10 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
 /// one of a sequence that is interleaved with another, as a step along the alphabet or the keyboard, or as part of
 /// what the text repeats.
 fn surprises(text: &[u8]) -> usize {
-    (0..text.len()).filter(|&at| !is_expected(text.get(..=at).unwrap_or_default())).count()
+    // Whoever has so much has enough; and each character is looked for in all before it.
+    (0..text.len().min(JUDGED_MAX))
+        .filter(|&at| !is_expected(text.get(..=at).unwrap_or_default()))
+        .count()
 }
 
 /// Whether the last character of a text follows from those before it.

@@ -15,7 +15,7 @@ pub(crate) const RESERVED: Invalid = Invalid::new(
     "Choose another name: this one could be taken for the service or its staff.",
 );
 
-/// What whoever chooses a username like a host's is told.
+/// The error for a username that looks like a website's address.
 pub(super) const HOST_LIKE: Invalid = Invalid::new(
     Reason::Reserved,
     "Choose another name: this one could be taken for the address of a website.",

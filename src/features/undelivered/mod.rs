@@ -7,7 +7,7 @@ use crate::features::change::{Changes, Record, Tx};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::MailId;
 
-/// Has a mail sent again of which an attempt has failed, or all of them; says how many.
+/// Schedules one failed mail, or all of them, to be sent again; returns how many.
 pub(crate) async fn retry(changes: &Changes, id: Option<MailId>) -> Result<u64, DbErr> {
     let retry = async |tx: Tx<'_>| {
         let count = changes.outbox.retry(&tx, tx.now(), id).await?;

@@ -28,7 +28,7 @@ use secrecy::SecretString;
 
 pub(crate) use self::key::{By, ByWhat, Device, Distinct, Identifier, Ip, Session, User};
 use self::memory::Memory;
-pub(crate) use self::rates::{Rate, Rates};
+pub(crate) use self::rates::{DISTINCT_MAX, LOOSE_PER_HOUR, MAX, Rate, Rates};
 use self::redis::Redis;
 pub(crate) use self::redis::SetupError;
 use self::state::{Amendment, Check, Counting, Key};
@@ -337,7 +337,8 @@ impl Counted {
         let rate = rates.find(self.name).unwrap_or(self.rate);
         let max = u64::from(rate.max.max(1));
         let window_ms = u64::from(rate.window_seconds) * 1000;
-        let spacing_ms = (window_ms / max).max(1);
+        // Rounded up: no limit is looser than it is shown.
+        let spacing_ms = window_ms.div_ceil(max);
         let counting = match (self.counts, self.member) {
             // The same share of them.
             (Counts::Attempts { at_once }, _) => {

@@ -1,10 +1,12 @@
 //! The numbers of limits, as they are defined or as the operator sets them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most attempts that a limit may be set to.
-const MAX: u32 = 1_000_000;
+pub(crate) const MAX: u32 = 1_000_000;
+/// The same where different values are counted, each of which is remembered.
+pub(crate) const DISTINCT_MAX: u32 = 1_000;
 /// The longest window that a limit may be set to: a day.
 const WINDOW_SECONDS_MAX: u32 = 24 * 60 * 60;
 
@@ -15,6 +17,17 @@ pub(crate) struct Rate {
     pub(crate) window_seconds: u32,
 }
 
+/// So many guesses an hour are hardly slowed down.
+pub(crate) const LOOSE_PER_HOUR: u32 = 10_000;
+
+impl Rate {
+    /// Whether it is hardly a limit on guesses.
+    pub(crate) fn is_loose(self) -> bool {
+        let per_hour = u64::from(self.max) * 3600 / u64::from(self.window_seconds.max(1));
+        per_hour > u64::from(LOOSE_PER_HOUR)
+    }
+}
+
 /// The rates that the operator has set, by the names of their limits. Any other limit stays as it is defined.
 /// Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -22,12 +35,12 @@ pub(crate) struct Rates(Arc<BTreeMap<String, Rate>>);
 
 impl Rates {
     /// Reads a list such as `register.ip=50/3600,login.ip=100/60`: attempts, and seconds. `known` are the limits
-    /// that may be set.
+    /// that may be set, and to how many attempts at most.
     ///
     /// # Errors
     ///
     /// What is wrong with the first entry that is, without what it says.
-    pub(crate) fn parse(text: &str, known: &BTreeSet<String>) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str, known: &BTreeMap<String, u32>) -> Result<Self, String> {
         let mut rates = BTreeMap::new();
         for (index, entry) in text.split(',').enumerate() {
             let number = index + 1;
@@ -36,18 +49,20 @@ impl Rates {
                     "entry {number} does not look like register.ip=50/3600 (attempts and seconds)"
                 )
             })?;
-            if !known.contains(name) {
-                let known: Vec<_> = known.iter().map(String::as_str).collect();
+            let Some(&max) = known.get(name) else {
+                let known: Vec<_> = known.keys().map(String::as_str).collect();
                 let known = known.join(", ");
                 return Err(format!(
                     "entry {number} names none of the limits that may be set: {known}"
                 ));
-            }
-            if !(1..=MAX).contains(&rate.max) {
-                return Err(format!("{name} must allow 1 to {MAX} attempts"));
-            }
+            };
             if !(1..=WINDOW_SECONDS_MAX).contains(&rate.window_seconds) {
                 return Err(format!("{name} must last 1 to {WINDOW_SECONDS_MAX} seconds"));
+            }
+            // The clock of the limits counts milliseconds.
+            let max = max.min(rate.window_seconds.saturating_mul(1000));
+            if !(1..=max).contains(&rate.max) {
+                return Err(format!("{name} must allow 1 to {max} attempts"));
             }
             if rates.insert(name.to_owned(), rate).is_some() {
                 return Err(format!("{name} is set twice"));
