@@ -178,6 +178,8 @@ pub(crate) async fn prepared(
         }
         // The last admin must stay.
         "deactivateAccount" | "deleteAccount" => {
+            let token = app.mail("verify-email", &address(boss)).await.token();
+            mutate(format!("verifyEmail(token: \"{token}\")")).await;
             app.admin(&format!("deputy-{}", boss.username)).await;
             sample(field, target)
         }
@@ -357,10 +359,9 @@ fn expected(field: &Field, caller: &str) -> &'static str {
             | "undoEmailChange"
             | "resetPassword"
             | "acceptUserInvitation" => "INVALID_TOKEN",
-            // The last admin must stay.
-            "deactivateAccount" | "deleteAccount" if ["admin", "stale admin"].contains(&caller) => {
-                "CONFLICT"
-            }
+            // None of them has verified an address; and the last admin must stay.
+            "deactivateAccount" => "CONFLICT",
+            "deleteAccount" if ["admin", "stale admin"].contains(&caller) => "CONFLICT",
             _ => "NONE",
         },
     }

@@ -188,6 +188,10 @@ async fn an_account_is_deactivated_and_deleted_by_its_owner_but_not_the_last_adm
         assert_eq!(app.mutate(&boss, call).await.code(), "CONFLICT", "{call}");
     }
     let (alice, carol) = (app.register("alice").await, app.register("carol").await);
+    let refused = app.mutate(&alice, "deactivateAccount").await;
+    assert_eq!(refused.code(), "CONFLICT", "the address may be somebody else's");
+    let link = app.mail("verify-email", "alice@example.com").await.token();
+    app.use_link("verifyEmail", &link).await.data();
     app.mutate(&alice, "deactivateAccount").await.data();
     assert_eq!(app.query(ME, &alice.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");

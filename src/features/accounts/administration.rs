@@ -38,6 +38,9 @@ pub(crate) enum AdminError {
     /// The acting user is the only other member of an organization that the user alone owns.
     #[error("the acting user would inherit an organization")]
     SoleHeir,
+    /// A deactivated account keeps its address from whoever it belongs to, which nobody has shown yet.
+    #[error("the address is not verified")]
+    Unverified,
     /// There is nothing to change, and the acting user may not see what there is.
     #[error("nothing is to be changed")]
     Unchanged,
@@ -152,6 +155,10 @@ impl Accounts {
                 true => Ok(target.clone()),
                 false => Err(AdminError::Unchanged),
             };
+        }
+        let is_shut_by_holder = by == By::Owner && matches!(change, Change::Deactivate);
+        if is_shut_by_holder && !target.email_verified && self.changes.outbox.is_on() {
+            return Err(AdminError::Unverified);
         }
         let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
         let removes_an_admin = is_admin(target) && change.removes_an_admin();

@@ -172,6 +172,9 @@ impl From<AdminError> for ApiError {
                 Code::Conflict,
                 "This user owns an organization whose only other member you are: leave it first",
             ),
+            AdminError::Unverified => {
+                Self::new(Code::Conflict, "Verify your address first, or delete the account")
+            }
             AdminError::Unchanged => Self::new(
                 Code::Conflict,
                 "The user is already as you ask. Reading users needs the permission USERS_READ",

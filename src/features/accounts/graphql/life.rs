@@ -114,8 +114,8 @@ impl OwnAccountMutation {
         }
     }
 
-    /// Shuts the caller's account and ends all its sessions; only an admin opens it again. A sign-in of
-    /// the last five minutes is needed. Requires a signed-in caller.
+    /// Shuts the caller's account and ends all its sessions; only an admin opens it again. Where mail is sent, its
+    /// address must be verified. A sign-in of the last five minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),
