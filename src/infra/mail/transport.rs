@@ -8,6 +8,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::transport::smtp::AsyncSmtpTransportBuilder;
@@ -171,7 +173,7 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
         return Undelivered::Yet(format!("{reason}: {}", causes(error)));
     };
     let text = error.source().map(ToString::to_string).unwrap_or_default();
-    let told = format!("the mail server answers {code}: {}", without_addresses(&text));
+    let told = format!("the mail server answers {code}: {}", kept(&text));
     let is_permanent = code.severity == Severity::PermanentNegativeCompletion;
     match text.split_whitespace().next() {
         Some(status) if is_permanent && NO_SUCH_MAILBOX.contains(&status) => {
@@ -186,10 +188,17 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
 /// knows (5.1.0) are not among them.
 const NO_SUCH_MAILBOX: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
 
-/// A server's text for the log and the outbox: one line, of bounded length, with no address in it.
-fn without_addresses(text: &str) -> String {
-    let word = |word: &str| {
-        if word.contains('@') { "<address>".to_owned() } else { word.replace(char::is_control, "") }
+/// A server's text for the log and the outbox: one line, of bounded length, with no address in it, and without the
+/// credentials that it may repeat (SASL PLAIN: a NUL, the user, another, the password).
+fn kept(text: &str) -> String {
+    let is_credentials = |word: &str| {
+        let decoded = STANDARD.decode(word).unwrap_or_default();
+        decoded.first() == Some(&0) && decoded.get(1..).is_some_and(|rest| rest.contains(&0))
+    };
+    let word = |word: &str| match word {
+        word if word.contains('@') => "<address>".to_owned(),
+        word if is_credentials(word) => "<credentials>".to_owned(),
+        word => word.replace(char::is_control, ""),
     };
     let words: Vec<String> = text.split_whitespace().map(word).collect();
     words.join(" ").chars().take(TEXT_MAX).collect()
@@ -284,10 +293,13 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_kept_without_addresses() {
-        let told = without_addresses("5.7.1 <alice@example.com>: Relay access\r\n denied\u{1b}");
+    fn an_answer_is_kept_without_addresses_and_credentials() {
+        let told = kept("5.7.1 <alice@example.com>: Relay access\r\n denied\u{1b}");
         assert_eq!(told, "5.7.1 <address> Relay access denied");
-        assert_eq!(without_addresses(&"x".repeat(1000)).len(), TEXT_MAX);
+        let repeated = STANDARD.encode("\0mailer\0sesame");
+        let told = kept(&format!("5.7.8 no: AUTH PLAIN {repeated}"));
+        assert_eq!(told, "5.7.8 no: AUTH PLAIN <credentials>");
+        assert_eq!(kept(&"x".repeat(1000)).len(), TEXT_MAX);
     }
 
     #[test]
