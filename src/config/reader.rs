@@ -2,6 +2,7 @@
 
 mod dangers;
 mod files;
+mod limits;
 mod mail;
 mod network;
 mod proxies;
@@ -16,13 +17,8 @@ use super::{Config, Environment, Hsts, Introspection, Settings, Warning};
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
 use crate::infra::keys::Algorithm;
-use crate::infra::limits::{LOOSE_PER_HOUR, Rate, Rates};
 use crate::infra::passwords::hash::Cost;
 use crate::infra::telemetry::LogFormat;
-use crate::schema;
-
-/// Limits on guesses at one account, or at what opens one.
-const GUESSES: [&str; 3] = ["login.identifier", "password.user", "oneTimeToken.identifier"];
 
 /// Collects problems while it reads; what it returns for a bad setting is never used.
 #[derive(Default)]
@@ -149,34 +145,6 @@ impl Reader {
             Some(1) => Introspection::Own,
             None if is_development => Introspection::Full,
             Some(_) | None => Introspection::Off,
-        }
-    }
-
-    pub(super) fn rates(&mut self, settings: &Settings, is_development: bool) -> Option<Rates> {
-        match settings.rate_limits.as_str() {
-            "on" => Some(Rates::default()),
-            "off" => {
-                if !is_development {
-                    self.refuse("RATE_LIMITS must not be off in production");
-                }
-                None
-            }
-            list => {
-                let rates = Rates::parse(list, schema::settable_limits());
-                let rates = rates.unwrap_or_else(|problem| {
-                    self.refuse(format!("RATE_LIMITS must be on, off or a list: {problem}"));
-                    Rates::default()
-                });
-                for name in GUESSES {
-                    if rates.find(name).is_some_and(Rate::is_loose) {
-                        self.warn(
-                            format!("RATE_LIMITS lets {name} pass more than {LOOSE_PER_HOUR} times an hour"),
-                            "guessing passwords or tokens is hardly slowed down then: set fewer",
-                        );
-                    }
-                }
-                Some(rates)
-            }
         }
     }
 

@@ -1,0 +1,43 @@
+//! The numbers of the limits.
+
+use super::super::Settings;
+use super::Reader;
+use crate::infra::limits::{LOOSE_PER_HOUR, Rate, Rates};
+use crate::schema;
+
+/// Limits on guesses at one account, or at what opens one.
+const GUESSES: [&str; 3] = ["login.identifier", "password.user", "oneTimeToken.identifier"];
+
+impl Reader {
+    pub(in crate::config) fn rates(
+        &mut self,
+        settings: &Settings,
+        is_development: bool,
+    ) -> Option<Rates> {
+        match settings.rate_limits.as_str() {
+            "on" => Some(Rates::default()),
+            "off" => {
+                if !is_development {
+                    self.refuse("RATE_LIMITS must not be off in production");
+                }
+                None
+            }
+            list => {
+                let rates = Rates::parse(list, schema::settable_limits());
+                let rates = rates.unwrap_or_else(|problem| {
+                    self.refuse(format!("RATE_LIMITS must be on, off or a list: {problem}"));
+                    Rates::default()
+                });
+                for name in GUESSES {
+                    if rates.find(name).is_some_and(Rate::is_loose) {
+                        self.warn(
+                            format!("RATE_LIMITS lets {name} pass more than {LOOSE_PER_HOUR} times an hour"),
+                            "guessing passwords or tokens is hardly slowed down then: set fewer",
+                        );
+                    }
+                }
+                Some(rates)
+            }
+        }
+    }
+}
