@@ -214,7 +214,7 @@ fn hexadecimal(text: &str) -> Option<Vec<u8>> {
 /// one of a sequence that is interleaved with another, as a step along the alphabet or the keyboard, or as part of
 /// what the text repeats.
 fn surprises(text: &[u8]) -> usize {
-    // Whoever has so much has enough; and each character is looked for in all before it.
+    // This much is enough to judge, and the search for repetitions takes time by the square of it.
     (0..text.len().min(JUDGED_MAX))
         .filter(|&at| !is_expected(text.get(..=at).unwrap_or_default()))
         .count()

@@ -38,7 +38,7 @@ pub(crate) enum AdminError {
     /// The acting user is the only other member of an organization that the user alone owns.
     #[error("the acting user would inherit an organization")]
     SoleHeir,
-    /// A deactivated account keeps its address from whoever it belongs to, which nobody has shown yet.
+    /// A deactivated account keeps its address from others, and nobody has shown whose the address is.
     #[error("the address is not verified")]
     Unverified,
     /// There is nothing to change, and the acting user may not see what there is.

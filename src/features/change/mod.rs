@@ -2,9 +2,9 @@
 //!
 //! [`Changes::run`] begins a transaction and hands it over as a [`Tx`]. What is recorded in it for the audit log is
 //! written with its commit, so that there is no change without its event and no event without its change (LG-07).
-//! Whoever it touches is noted, and what is remembered of them is out of date once it ends, however it ends: a
-//! commit that was sent is finished, with all that follows from it, whatever becomes of the request that sent it
-//! (RT-20). A transaction that lost a race is run again.
+//! The transaction notes which users it touches, and the caches drop what they hold of them when it ends, however it
+//! ends. A task of its own finishes a commit that was sent, with all that follows from it, whatever becomes of the
+//! request (RT-20). A transaction that lost a race runs again.
 
 mod fault;
 mod graphql;
@@ -31,7 +31,7 @@ pub(crate) struct Changes {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) outbox: Outbox,
-    /// Ended for whomever a change touches.
+    /// A change ends the epoch of each user that it touches.
     pub(crate) epochs: Epochs,
 }
 
@@ -56,7 +56,7 @@ impl Changes {
         let attempt = &attempt;
         let once = move || async move {
             let tx = self.begin(acting).await?;
-            // Whatever a change does would be part of the type of whoever awaits it.
+            // Without the box, the type of each caller's future would hold that of the whole change.
             let attempt: Pin<Box<dyn Future<Output = Result<T, E>> + Send>> = Box::pin(attempt(tx));
             attempt.await
         };

@@ -6,7 +6,7 @@ use crate::features::audit::{Detail, Kind};
 use crate::kernel::acting::{Acting, Actor};
 use crate::kernel::id::{SessionId, UserId};
 
-/// An event of a change, by whoever makes the change unless it says otherwise.
+/// An event of a change. Its actor is who makes the change, unless it names another.
 pub(crate) struct Record {
     pub(super) kind: Kind,
     pub(super) target: Option<Uuid>,

@@ -25,16 +25,19 @@ pub(super) const FAILURES_MAX: i32 = 100;
 /// What slows strangers down who guess (BF-01 to BF-03).
 pub(crate) static BY_IP: Limit<Ip> = Limit::stream("login.ip", 20, 60, 10);
 /// The same for whom they mean.
-pub(crate) static BY_NAME: Limit<limits::Identifier> =
-    Limit::failures_in_a_row("login.identifier", 5, 15 * 60);
+pub(crate) static BY_NAME: Limit<limits::Identifier> = in_a_row();
 /// The same for one password tried on many accounts.
 pub(crate) static OF_NAMES: Limit<Distinct<Ip, limits::Identifier>> =
     Limit::distinct("login.identifiers", 20, 60 * 60);
 
 /// What slows down guesses at one account, whether they name it by its username or by its address. Of this
 /// limit nobody is told: a refusal after guesses at the username would say whose the address is (EN-05).
-pub(super) static OF_ACCOUNT: Limit<limits::User> =
-    Limit::failures_in_a_row("login.identifier", 5, 15 * 60);
+pub(super) static OF_ACCOUNT: Limit<limits::User> = in_a_row();
+
+/// How many wrong passwords in a row are let pass, by whatever an account is meant.
+const fn in_a_row<K: limits::By>() -> Limit<K> {
+    Limit::failures_in_a_row("login.identifier", 5, 15 * 60)
+}
 
 /// What bounds the hashes, and the sessions, that one user is given who is known already. By the user, since
 /// each sign-in makes another session and another device. Twice what one session may fail, so that somebody who

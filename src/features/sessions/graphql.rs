@@ -141,9 +141,9 @@ impl SessionMutation {
         Ok(sessions.revoke_others(ctx.acting()?).await?)
     }
 
-    /// Ends all of the caller's sessions, this one too, and says how many there were. What
-    /// was mailed about the account is void. A sign-in of the last five minutes is needed. Requires a
-    /// signed-in caller.
+    /// Ends all of the caller's sessions, this one too, and returns how many there were. Links that were mailed about
+    /// the account become invalid; while its address is not verified, those to verify it or to reset the password
+    /// stay valid. A sign-in of the last five minutes is needed. Requires a signed-in caller.
     #[graphql(
         guard = "SignedIn.and(Fresh)",
         directive = auth::apply(Rule::SignedIn),

@@ -108,8 +108,8 @@ impl Sessions {
         self.changes.run("revoke other sessions", acting, revoke).await
     }
 
-    /// Ends all of the caller's sessions, with whatever was mailed about the account, and returns how
-    /// many there were.
+    /// Ends all of the caller's sessions, voids what was mailed about the account as far as a session may, and returns
+    /// how many sessions there were.
     pub(crate) async fn revoke_all(&self, acting: Acting<'_>) -> Result<u64, Fault> {
         let revoke = async |tx: Tx<'_>| {
             let user = self.caller(&tx).await?.user;
