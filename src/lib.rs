@@ -6,6 +6,9 @@
 //! of. `entity` holds the
 //! tables, and [`cli`] the verbs of the command line.
 
+// The macros of this workspace name the crate as others do.
+extern crate self as portcullis;
+
 pub mod app;
 pub mod cli;
 pub mod config;

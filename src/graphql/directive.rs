@@ -1,11 +1,15 @@
-//! The access policy as it stands in the SDL. Directives document; the guards beside them enforce.
+//! The access policy as it stands in the SDL. The attribute `rules` writes each directive from the value that it
+//! enforces.
 
 use std::borrow::Cow;
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::location_traits::Directive_At_FIELD_DEFINITION;
 use async_graphql::registry::{MetaDirectiveInvocation, Registry};
+use async_graphql::resolver_utils::parse_enum;
 use async_graphql::{Enum, TypeDirective, Value};
 
+use super::guard::Guard;
 use super::rule::Rule;
 use crate::infra::limits::{self, By, ByWhat, Counts, Limit, Rates};
 use crate::kernel::access;
@@ -78,12 +82,16 @@ pub(crate) fn auth_directive(
 ) {
 }
 
-/// [`auth_directive`], from the rule that the guard beside it enforces.
+/// [`auth_directive`], from the guard that enforces it.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
 pub(crate) struct auth;
 
 impl auth {
-    pub(crate) fn apply(enforced: Rule) -> MetaDirectiveInvocation {
+    pub(crate) fn apply(enforced: &impl Guard) -> MetaDirectiveInvocation {
+        Self::of(enforced.rule())
+    }
+
+    pub(crate) fn of(enforced: Rule) -> MetaDirectiveInvocation {
         match enforced {
             Rule::SignedIn => auth_directive::apply(None, None, None),
             Rule::Role(role) => auth_directive::apply(Some(role.into()), None, None),
@@ -94,10 +102,19 @@ impl auth {
         }
     }
 
-    /// The rule that this is the directive of.
+    /// The rule that this carries.
     pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Rule> {
-        let written = invocation.sdl();
-        Rule::ALL.iter().copied().find(|&rule| Self::apply(rule).sdl() == written)
+        let mut arguments = invocation.args.iter();
+        let Some((name, value)) = arguments.next() else { return Some(Rule::SignedIn) };
+        let rule = match name.as_str() {
+            "role" => Rule::Role(parse_enum::<Role>(value.clone()).ok()?.into()),
+            "permission" => Rule::Permission(parse_enum::<Permission>(value.clone()).ok()?.into()),
+            "orgRole" => {
+                Rule::OrganizationRole(parse_enum::<OrganizationRole>(value.clone()).ok()?.into())
+            }
+            _ => return None,
+        };
+        arguments.next().is_none().then_some(rule)
     }
 }
 
@@ -117,6 +134,41 @@ impl TypeDirective for auth {
 /// does not count.
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn fresh(max_age_seconds: u32) {}
+
+impl fresh {
+    /// The age that this carries, in seconds.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<u32> {
+        invocation.args.get("maxAgeSeconds")?.clone().into_json().ok()?.as_u64()?.try_into().ok()
+    }
+}
+
+/// The field is null only where an error tells why: clients may take it as non-null. `levels` says at which depths
+/// of a list.
+#[TypeDirective(location = "FieldDefinition", name = "semanticNonNull")]
+pub(crate) fn semantic_non_null_directive(#[graphql(default_with = "vec![0]")] levels: Vec<i32>) {}
+
+/// [`semantic_non_null_directive`] with its default.
+#[expect(non_camel_case_types, reason = "as the library's own directives are called")]
+pub(crate) struct semantic_non_null;
+
+impl semantic_non_null {
+    pub(crate) fn apply() -> MetaDirectiveInvocation {
+        let name = Self.name().into_owned();
+        MetaDirectiveInvocation { name, args: IndexMap::default() }
+    }
+}
+
+impl Directive_At_FIELD_DEFINITION for semantic_non_null {}
+
+impl TypeDirective for semantic_non_null {
+    fn name(&self) -> Cow<'static, str> {
+        semantic_non_null_directive.name()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        semantic_non_null_directive.register(registry);
+    }
+}
 
 /// What attempts are counted by.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,7 +211,7 @@ pub(crate) fn rate_limit(
 ) {
 }
 
-/// [`rate_limit`], from the definition that enforces it: `directive = limit::apply(&LIMIT)`.
+/// [`rate_limit`], from the definition that enforces it.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
 pub(crate) struct limit;
 
@@ -169,6 +221,11 @@ impl limit {
         let failed = (!matches!(of.counts, Counts::Attempts { .. })).then_some(true);
         let distinct = K::distinct().map(RateLimitKey::from);
         rate_limit::apply(of.name.to_owned(), of.max, of.window_seconds, by, failed, distinct)
+    }
+
+    /// Whether this is the directive of a limit of this name.
+    pub(crate) fn is(invocation: &MetaDirectiveInvocation, name: &str) -> bool {
+        Self::name(invocation) == Some(name)
     }
 
     /// Writes the rate that is set for this limit, if one is.

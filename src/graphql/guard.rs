@@ -1,58 +1,75 @@
-//! Guards: roles and permissions only, never rows. Each stands beside the directive that says the same in
-//! the SDL.
+//! Guards: who may resolve a field, by roles and permissions only, never by rows. The attribute `rules` calls them
+//! in front of a resolver's body; a resolver may call one by hand.
 
-use async_graphql::{Context, Guard, Result};
+use async_graphql::Context;
 
-use super::rule::{self, Rule};
+use super::context::ContextExt;
+use super::error::{ApiError, Result};
+use super::rule::Rule;
 use crate::kernel::access::{OrganizationRole, Permission, Role};
+use crate::kernel::clock::Clock;
 
-/// Lets a field through for signed-in callers only.
+/// Lets callers through who meet a rule.
+pub(crate) trait Guard {
+    /// The rule that the guard enforces.
+    fn rule(&self) -> Rule;
+
+    /// Lets the caller of this request through, or says why not.
+    fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        self.rule().admit(ctx)
+    }
+}
+
+/// Lets signed-in callers through.
 pub(crate) struct SignedIn;
 
 impl Guard for SignedIn {
-    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        Ok(Rule::SignedIn.admit(ctx)?)
+    fn rule(&self) -> Rule {
+        Rule::SignedIn
     }
 }
 
-/// Lets a field through for signed-in callers who hold at least the role.
+/// Lets signed-in callers through who hold at least the role.
 pub(crate) struct RoleGuard(pub(crate) Role);
 
 impl Guard for RoleGuard {
-    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        Ok(Rule::Role(self.0).admit(ctx)?)
+    fn rule(&self) -> Rule {
+        Rule::Role(self.0)
     }
 }
 
-/// Lets a field through for signed-in callers who hold the permission.
+/// Lets signed-in callers through who hold the permission.
 pub(crate) struct PermissionGuard(pub(crate) Permission);
 
 impl Guard for PermissionGuard {
-    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        Ok(Rule::Permission(self.0).admit(ctx)?)
+    fn rule(&self) -> Rule {
+        Rule::Permission(self.0)
     }
 }
 
-/// Lets a field through for signed-in callers whose session acts in an organization where they hold at
-/// least the role.
+/// Lets signed-in callers through whose session acts in an organization where they hold at least the role.
 pub(crate) struct OrganizationRoleGuard(pub(crate) OrganizationRole);
 
 impl Guard for OrganizationRoleGuard {
-    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        Ok(Rule::OrganizationRole(self.0).admit(ctx)?)
+    fn rule(&self) -> Rule {
+        Rule::OrganizationRole(self.0)
     }
 }
 
-/// For this long after a sign-in what takes an account over, or ends it, needs no further proof
-/// (MF-10).
+/// For this long after a sign-in, a caller may take an account over or end it without a further proof (MF-10).
 pub(crate) const FRESH_SECONDS: u32 = 300;
 
-/// Lets a field through for callers who have signed in lately: an access token that was stolen, or a
-/// device that was left alone, is not enough.
-pub(crate) struct Fresh;
+/// Lets callers through who proved lately who they are: a stolen access token, or a device that was left alone, is
+/// not enough.
+pub(crate) struct Fresh {
+    pub(crate) max_age_seconds: u32,
+}
 
-impl Guard for Fresh {
-    async fn check(&self, ctx: &Context<'_>) -> Result<()> {
-        Ok(rule::admit_fresh(ctx, FRESH_SECONDS)?)
+impl Fresh {
+    /// Lets the caller of this request through, or has them prove again who they are.
+    pub(crate) fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        let (seconds, now) = (self.max_age_seconds, ctx.service::<Clock>().now());
+        let is_fresh = ctx.viewer()?.signed_in_within(seconds, now);
+        is_fresh.then_some(()).ok_or_else(|| ApiError::step_up(seconds))
     }
 }

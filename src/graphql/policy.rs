@@ -1,9 +1,8 @@
 //! The access policy of a whole schema, read back from its directives while it is built: what answers "may
 //! I?", and what introspection lists to whom.
 //!
-//! The directives say what the guards beside them enforce, and whoever asks here is answered by the same
-//! functions that the guards call. Nothing is hidden from the executor: what is not listed answers what
-//! its guard says.
+//! Each directive was written from the value that its field enforces, and `can` is answered by the functions that the
+//! guards call. Nothing is hidden from the executor: a field that is not listed answers what its guard says.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -18,11 +17,12 @@ use async_graphql::{
     Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
 };
 
-use super::budget::{self, BUDGET};
+use super::budget::BUDGET;
 use super::directive::{auth, fresh, limit};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
-use super::rule::{Rule, admit_fresh};
+use super::guard::Fresh;
+use super::rule::Rule;
 use crate::infra::limits::Rates;
 
 /// What introspection, or an export, shows of a schema.
@@ -93,21 +93,24 @@ impl Policy {
     }
 }
 
-/// Writes [`BUDGET`] beside the rules of the mutations that count under it, and says which they are.
-fn budget_mutations(registry: &mut Registry) -> HashSet<String> {
-    let name = registry.mutation_type.clone().unwrap_or_default();
-    let Some(MetaType::Object { fields, .. }) = registry.types.get_mut(&name) else {
-        return HashSet::new();
+/// The mutations that count under [`BUDGET`].
+fn budgeted(registry: &Registry) -> HashSet<String> {
+    let mutations = registry.mutation_type.as_ref().and_then(|name| registry.types.get(name));
+    let fields = mutations.and_then(MetaType::fields).into_iter().flat_map(IndexMap::values);
+    let counts = |field: &&MetaField| {
+        field.directive_invocations.iter().any(|used| limit::is(used, BUDGET.name))
     };
-    let mut budgeted = HashSet::new();
-    for field in fields.values_mut() {
-        let is_guarded = Terms::read(&field.directive_invocations).rule.is_some();
-        if is_guarded && budget::counts(&field.name) {
-            field.directive_invocations.push(limit::apply(&BUDGET));
-            budgeted.insert(field.name.clone());
-        }
+    fields.filter(counts).map(|field| field.name.clone()).collect()
+}
+
+/// Ends the description of each field that has a rule with a sentence that says it.
+fn describe(registry: &mut Registry) {
+    for field in objects(registry).flat_map(IndexMap::values_mut) {
+        let Some(sentence) = Terms::read(&field.directive_invocations).sentence() else { continue };
+        let description = field.description.get_or_insert_default();
+        description.push('\n');
+        description.push_str(&sentence);
     }
-    budgeted
 }
 
 /// Writes the rates that are set into the limits, and says which limits may be set.
@@ -123,9 +126,10 @@ fn set_rates(registry: &mut Registry, rates: &Rates) -> BTreeMap<String, u32> {
     limits
 }
 
-/// What a field asks of its caller, in the order in which the guards beside it ask.
+/// What a field asks of its caller, in the order in which its resolver asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Terms {
+    is_public: bool,
     rule: Option<Rule>,
     max_age_seconds: Option<u32>,
 }
@@ -142,11 +146,15 @@ impl Terms {
                     terms.rule.is_some()
                 }
                 "fresh" => {
-                    terms.max_age_seconds = fresh_seconds(invocation);
+                    terms.max_age_seconds = fresh::read(invocation);
                     terms.max_age_seconds.is_some()
                 }
-                // Anybody; and how often.
-                "public" | "rateLimit" => true,
+                "public" => {
+                    terms.is_public = true;
+                    true
+                }
+                // How often, and what null means.
+                "rateLimit" | "semanticNonNull" => true,
                 _ => false,
             };
             assert!(is_known, "the policy cannot be read: {}", invocation.sdl());
@@ -156,18 +164,26 @@ impl Terms {
 
     fn admit(self, ctx: &Context<'_>) -> Result<(), Unmet> {
         if let Some(rule) = self.rule {
-            let unmet = |error| Unmet { error, rule: auth::apply(rule).sdl() };
-            rule.admit(ctx).map_err(unmet)?;
+            rule.admit(ctx).map_err(|error| Unmet { error, rule: auth::of(rule).sdl() })?;
         }
-        let Some(seconds) = self.max_age_seconds else { return Ok(()) };
-        let rule = || fresh::apply(seconds).sdl();
-        admit_fresh(ctx, seconds).map_err(|error| Unmet { error, rule: rule() })
+        let Some(max_age_seconds) = self.max_age_seconds else { return Ok(()) };
+        let rule = || fresh::apply(max_age_seconds).sdl();
+        Fresh { max_age_seconds }.check(ctx).map_err(|error| Unmet { error, rule: rule() })
     }
-}
 
-fn fresh_seconds(invocation: &MetaDirectiveInvocation) -> Option<u32> {
-    let seconds = invocation.args.get("maxAgeSeconds")?.clone().into_json().ok()?.as_u64()?;
-    seconds.try_into().ok()
+    /// The same for people.
+    fn sentence(self) -> Option<String> {
+        let Some(rule) = self.rule else {
+            return self.is_public.then(|| "Anybody may call this.".to_owned());
+        };
+        Some(match self.max_age_seconds {
+            None => format!("Requires {rule}."),
+            Some(seconds) => format!(
+                "Requires {rule}, and a sign-in or `reauthenticate` within the last {} minutes.",
+                seconds.div_ceil(60)
+            ),
+        })
+    }
 }
 
 /// The object types of a schema, and what each of their fields asks.
@@ -202,9 +218,10 @@ impl CustomDirectiveFactory for Reader {
     }
 
     fn register(&self, registry: &mut Registry) {
-        let budgeted = budget_mutations(registry);
+        describe(registry);
         let limits = set_rates(registry, &self.rates);
-        self.policy.0.get_or_init(|| Read { graph: read(registry), budgeted, limits });
+        let read = || Read { graph: read(registry), budgeted: budgeted(registry), limits };
+        self.policy.0.get_or_init(read);
         self.types.read(registry);
         match &self.listing {
             Listing::All => {}

@@ -1,9 +1,13 @@
-//! Who may resolve a field: what a guard enforces and a directive says.
+//! Who may resolve a field, as a value: guards enforce it, and the directive `@auth` carries it.
+
+use std::fmt;
 
 use async_graphql::Context;
+use async_graphql::resolver_utils::enum_value;
 use chrono::{DateTime, Utc};
 
 use super::context::ContextExt;
+use super::directive;
 use super::error::{ApiError, Result};
 use crate::kernel::access::{Authentication, OrganizationRole, Permission, Role, Viewer};
 use crate::kernel::clock::Clock;
@@ -45,6 +49,23 @@ impl Rule {
     }
 }
 
+impl fmt::Display for Rule {
+    /// What the rule asks for, as in "Requires …".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignedIn => f.write_str("a signed-in caller"),
+            Self::Role(role) => write!(f, "the role {}", enum_value(directive::Role::from(*role))),
+            Self::Permission(permission) => {
+                write!(f, "the permission {}", enum_value(directive::Permission::from(*permission)))
+            }
+            Self::OrganizationRole(role) => {
+                let role = enum_value(directive::OrganizationRole::from(*role));
+                write!(f, "the role {role} in the active organization")
+            }
+        }
+    }
+}
+
 /// Lists every rule there can be. One that is missing does not compile.
 macro_rules! rules {
     ($($rule:ident $(($of:path))?,)*) => {
@@ -75,11 +96,4 @@ rules! {
     OrganizationRole(OrganizationRole::Member),
     OrganizationRole(OrganizationRole::Admin),
     OrganizationRole(OrganizationRole::Owner),
-}
-
-/// Lets callers through who proved who they are at most so many seconds ago, or has them do so again.
-pub(crate) fn admit_fresh(ctx: &Context<'_>, max_age_seconds: u32) -> Result<()> {
-    let now = ctx.service::<Clock>().now();
-    let is_fresh = ctx.viewer()?.signed_in_within(max_age_seconds, now);
-    is_fresh.then_some(()).ok_or_else(|| ApiError::step_up(max_age_seconds))
 }

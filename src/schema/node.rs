@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, Interface, Object};
+use portcullis_macros::rules;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -16,11 +17,8 @@ use crate::features::organizations::Organizations;
 use crate::features::sessions::Sessions;
 use crate::features::{accounts, audit, organizations, sessions, tasks};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::guard::SignedIn;
 use crate::graphql::loader::{RequestLoader, load_many};
-use crate::graphql::rule::Rule;
 use crate::infra::db::Db;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
@@ -110,11 +108,11 @@ async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<HashMap<Uuid, Node>> {
 #[derive(Default)]
 pub(crate) struct NodeQuery;
 
+#[rules(query)]
 #[Object]
 impl NodeQuery {
-    /// An object by id; null for an id that names none that the caller sees. Requires a signed-in
-    /// caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// An object by id; null for an id that names none that the caller sees.
+    #[auth]
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -123,9 +121,8 @@ impl NodeQuery {
         Ok(load(ctx, &[id]).await?.into_values().next())
     }
 
-    /// Objects by their ids, in the order of these; null for each that names none that the caller
-    /// sees. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Objects by their ids, in the order of these; null for each that names none that the caller sees.
+    #[auth]
     async fn nodes(
         &self,
         ctx: &Context<'_>,

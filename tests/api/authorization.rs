@@ -31,14 +31,13 @@ pub(crate) struct Field {
     pub(crate) rules: Vec<Rule>,
     /// Whether it carries `@fresh`.
     is_fresh: bool,
-    description: String,
 }
 
 fn rule(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
-        // How often and how long after a sign-in, not by whom.
-        if ["rateLimit", "fresh"].contains(&directive.node.name.node.as_str()) {
+        // How often, how long after a sign-in and what null means, not by whom.
+        if ["rateLimit", "fresh", "semanticNonNull"].contains(&directive.node.name.node.as_str()) {
             continue;
         }
         let argument = directive.node.arguments.first();
@@ -70,7 +69,6 @@ pub(crate) fn root_fields() -> Vec<Field> {
             name: field.node.name.node.to_string(),
             rules: rule(&field.node),
             is_fresh: field.node.directives.iter().any(|used| used.node.name.node == "fresh"),
-            description: field.node.description.map(|text| text.node).unwrap_or_default(),
         }));
     }
     fields
@@ -231,24 +229,35 @@ pub(crate) async fn prepared(
     }
 }
 
-#[test]
-fn every_root_field_says_who_may_call_it_in_the_sdl_and_in_words() {
-    let fields = root_fields();
-    assert!(fields.len() >= 11);
-    for Field { name, rules, description, .. } in fields {
-        let [rule] = &rules[..] else {
-            panic!("{name}: mark it @public or @auth, exactly one, not {rules:?}");
-        };
-        let words = match rule {
-            Rule::Public => "Anybody may call this.".to_owned(),
-            Rule::SignedIn => "Requires a signed-in caller.".to_owned(),
-            Rule::Admin => "Requires role ADMIN.".to_owned(),
-            Rule::Permission(permission) => format!("Requires permission {permission}."),
-            Rule::OrganizationAdmin => "Requires role ADMIN in the active organization.".to_owned(),
-        };
-        let description = description.replace('\n', " ");
-        assert!(description.ends_with(&words), "{name} ends with {words:?}: {description}");
-    }
+#[tokio::test]
+async fn a_refused_field_leaves_its_siblings_their_answers() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let reply = app
+        .query(
+            "{ me { username tasks(first: 101) { totalCount } } users { totalCount } }",
+            &alice.access,
+        )
+        .await;
+    assert_eq!(
+        reply.json()["data"],
+        json!({ "me": { "username": "alice", "tasks": null }, "users": null })
+    );
+    let paths = reply.json()["errors"]
+        .as_array()
+        .unwrap()
+        .clone()
+        .into_iter()
+        .map(|error| error["path"].clone());
+    assert_eq!(paths.collect::<Vec<_>>(), [json!(["me", "tasks"]), json!(["users"])]);
+
+    let calls = format!(
+        "made: createTask(input: {{ title: \"Once\" }}) {{ title }} refused: deleteUser(id: \"{}\")",
+        alice.id
+    );
+    let reply = app.mutate(&alice, &calls).await;
+    assert_eq!(reply.code(), "FORBIDDEN");
+    assert_eq!(reply.json()["data"], json!({ "made": { "title": "Once" }, "refused": null }));
 }
 
 #[tokio::test]

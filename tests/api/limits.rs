@@ -62,7 +62,6 @@ async fn guessing_is_slowed_down_alike_for_known_and_unknown_names_and_for_the_r
         }
         let reply = login_from(&app, "192.0.2.77", name, PASSWORD).await;
         assert_eq!(reply.code(), "RATE_LIMITED", "{name}");
-        assert_eq!(reply.status, 429);
         assert_eq!(reply.extension("retryAfter"), 30);
         assert_eq!(reply.headers["retry-after"], "30");
     }
@@ -236,7 +235,7 @@ async fn every_credential_mutation_is_limited_as_the_schema_says() {
     assert_eq!(sdl.lines().filter(own).count(), 16, "try every limited field here");
     for (field, call, max) in LIMITED {
         let defined = sdl.split(&format!("\t{field}")).nth(1).unwrap();
-        let line = defined.lines().find(|line| line.contains("! @")).unwrap();
+        let line = defined.lines().find(|line| line.contains(" @")).unwrap();
         assert!(line.contains("@rateLimit(name: "), "{line}");
         let app = limited().await;
         let somebody = app.admin("somebody").await;

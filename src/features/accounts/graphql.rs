@@ -14,6 +14,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::Utc;
+use portcullis_macros::rules;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -29,12 +30,10 @@ use crate::features::links::LinkError;
 use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{self, auth, limit, public};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{PermissionGuard, SignedIn};
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
-use crate::graphql::rule::Rule;
 use crate::infra::db::Db;
 use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer};
 use crate::kernel::id::UserId;
@@ -176,19 +175,17 @@ impl Loader<UserId> for UserLoader {
 #[derive(Default)]
 pub(crate) struct AccountQuery;
 
+#[rules(query)]
 #[Object]
 impl AccountQuery {
-    /// The caller's own account. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// The caller's own account.
+    #[auth]
     async fn me(&self, ctx: &Context<'_>) -> Result<User> {
         Ok(User::from(&*ctx.viewer()?.user))
     }
 
-    /// A user by id; null for an id that names none. Requires permission USERS_READ.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersRead)",
-        directive = auth::apply(Rule::Permission(Permission::UsersRead))
-    )]
+    /// A user by id; null for an id that names none.
+    #[auth(permission = UsersRead)]
     async fn user(
         &self,
         ctx: &Context<'_>,
@@ -198,27 +195,18 @@ impl AccountQuery {
         load_one::<UserLoader, _>(ctx, id).await
     }
 
-    /// All users, in pages. Requires permission USERS_READ.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersRead)",
-        directive = auth::apply(Rule::Permission(Permission::UsersRead))
-    )]
+    /// All users, in pages.
+    #[auth(permission = UsersRead)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+        window: Window,
         #[graphql(desc = "Which users are meant; all by default.")] filter: Option<UserFilter>,
         #[graphql(desc = "By default the newest first.")] order_by: Option<UserOrder>,
     ) -> Result<UserConnection> {
-        let listing = connection::listing(
-            Window { first, after, last, before },
-            filter.unwrap_or_default(),
-            &order_by.unwrap_or_default(),
-        )?;
+        let listing =
+            connection::listing(window, filter.unwrap_or_default(), &order_by.unwrap_or_default())?;
         UserConnection::load(ctx.service::<Accounts>(), listing).await
     }
 }
@@ -226,15 +214,13 @@ impl AccountQuery {
 #[derive(Default)]
 pub(crate) struct AccountMutation;
 
+#[rules(mutation)]
 #[Object]
 impl AccountMutation {
-    /// Makes an account and signs its owner in; or has them first show that the address is theirs, where
-    /// the server is set up so. Anybody may call this.
-    #[graphql(
-        directive = public::apply(),
-        directive = limit::apply(&REGISTRATIONS_BY_IP),
-        directive = limit::apply(&REGISTRATIONS_OF_ADDRESS)
-    )]
+    /// Makes an account and signs its owner in; or has them first show that the address is theirs, where the
+    /// server is set up so.
+    #[public]
+    #[limit(REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn register(
         &self,
         ctx: &Context<'_>,

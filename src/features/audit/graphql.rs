@@ -4,6 +4,7 @@ mod event_type;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::Utc;
+use portcullis_macros::rules;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -12,12 +13,9 @@ use super::listing::{Filter, Listing, Log, Page, Place, Recorded, Side};
 use crate::features::accounts::graphql::{User, UserLoader};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::guard::PermissionGuard;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Cursor, PageInfo, Size, Window};
-use crate::graphql::rule::Rule;
 use crate::kernel::access::{self, Permission, Viewer};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
@@ -243,22 +241,16 @@ impl AuditEventConnection {
 #[derive(Default)]
 pub(crate) struct AuditQuery;
 
+#[rules(query)]
 #[Object]
 impl AuditQuery {
-    /// What happened that matters to security, in pages, the newest first. Requires permission
-    /// AUDIT_READ.
-    #[graphql(
-        guard = "PermissionGuard(Permission::AuditRead)",
-        directive = auth::apply(Rule::Permission(Permission::AuditRead))
-    )]
+    /// What happened that matters to security, in pages, the newest first.
+    #[auth(permission = AuditRead)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn audit_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+        window: Window,
         #[graphql(desc = "Which events are meant; all by default.")] filter: Option<
             AuditEventFilter,
         >,
@@ -268,7 +260,6 @@ impl AuditQuery {
         if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, UserId(id))) {
             return Err(ApiError::forbidden());
         }
-        let window = Window { first, after, last, before };
         AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
     }
 }

@@ -1,6 +1,7 @@
 //! Signing in, staying signed in and signing out, in the schema.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
+use portcullis_macros::rules;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
@@ -10,10 +11,7 @@ use crate::features::accounts::graphql::User;
 use crate::features::accounts::identity::Identifier;
 use crate::features::sessions::{REFRESH_FAILURES, RefreshError, RefreshToken, Sessions, Tokens};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{auth, limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::SignedIn;
-use crate::graphql::rule::Rule;
 use crate::infra::jwt::AccessToken;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Refusal, Refused, TokenMode};
@@ -98,19 +96,13 @@ pub(crate) enum LoginResult {
 #[derive(Default)]
 pub(crate) struct LoginMutation;
 
+#[rules(mutation)]
 #[Object]
 impl LoginMutation {
-    /// Exchanges a password for a session. Failures by username and by e-mail address count for one
-    /// account. A device that has signed in before is limited by its own failures alone. Anybody may call
-    /// this.
-    #[graphql(
-        directive = public::apply(),
-        directive = limit::apply(&BY_IP),
-        directive = limit::apply(&BY_NAME),
-        directive = limit::apply(&OF_NAMES),
-        directive = limit::apply(&OF_USER),
-        directive = limit::apply(&ON_DEVICE)
-    )]
+    /// Exchanges a password for a session. Failures by username and by e-mail address count for one account.
+    /// A device that has signed in before is limited by its own failures alone.
+    #[public]
+    #[limit(BY_IP, BY_NAME, OF_NAMES, OF_USER, ON_DEVICE)]
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -130,14 +122,11 @@ impl LoginMutation {
         Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
     }
 
-    /// Proves the caller's password again: another session takes the place of the one they call from,
-    /// and counts as a recent sign-in. Ten wrong passwords end the session. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn",
-        directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&OF_USER),
-        directive = limit::apply(&IN_SESSION)
-    )]
+    /// Proves the caller's password again: another session takes the place of the one they call from, and
+    /// counts as a recent sign-in. Ten wrong passwords end the session.
+    #[auth]
+    #[limit(OF_USER, IN_SESSION)]
+    #[defence]
     async fn reauthenticate(
         &self,
         ctx: &Context<'_>,
@@ -150,13 +139,9 @@ impl LoginMutation {
     }
 
     /// Changes the caller's password, and ends their other sessions. Ten wrong passwords end the session.
-    /// Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn",
-        directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&OF_USER),
-        directive = limit::apply(&IN_SESSION)
-    )]
+    #[auth]
+    #[limit(OF_USER, IN_SESSION)]
+    #[defence]
     async fn change_password(
         &self,
         ctx: &Context<'_>,
@@ -169,9 +154,9 @@ impl LoginMutation {
         Ok(true)
     }
 
-    /// Exchanges a refresh token for a new pair; using one twice ends its session. Anybody may
-    /// call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&REFRESH_FAILURES))]
+    /// Exchanges a refresh token for a new pair; using one twice ends its session.
+    #[public]
+    #[limit(REFRESH_FAILURES)]
     async fn refresh_token(
         &self,
         ctx: &Context<'_>,
@@ -186,9 +171,9 @@ impl LoginMutation {
         Ok(AuthPayload::hand_over(ctx, rotated?))
     }
 
-    /// Ends the session of the bearer token, or else that of the refresh token, and says whether
-    /// either named one. Never fails for a stale token. Anybody may call this.
-    #[graphql(directive = public::apply())]
+    /// Ends the session of the bearer token, or else that of the refresh token, and says whether either named
+    /// one. Never fails for a stale token.
+    #[public]
     async fn logout(
         &self,
         ctx: &Context<'_>,

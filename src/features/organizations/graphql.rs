@@ -5,6 +5,7 @@ mod loader;
 mod membership;
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
+use portcullis_macros::rules;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -19,12 +20,10 @@ use crate::features::login::graphql::AuthPayload;
 use crate::features::tasks::graphql::TaskConnection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{self, auth, fresh};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, OrganizationRoleGuard, SignedIn};
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, PageInfo, Window};
-use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, Viewer};
 use crate::kernel::id::OrganizationId;
@@ -68,51 +67,29 @@ impl Organization {
     }
 }
 
+#[rules]
 #[ComplexObject]
 impl Organization {
-    /// What was made in it, as far as the caller sees it, in pages, the newest first. Requires a
-    /// signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
-    async fn tasks(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<TaskConnection> {
-        let window = Window { first, after, last, before };
+    /// What was made in it, as far as the caller sees it, in pages, the newest first.
+    #[auth]
+    async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
         TaskConnection::of_organization(ctx, self.own.id, window).await
     }
 
-    /// Who belongs to it, in pages, in the order in which they joined. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
-    async fn members(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<MembershipConnection> {
-        MembershipConnection::load(ctx, self, Window { first, after, last, before }).await
+    /// Who belongs to it, in pages, in the order in which they joined.
+    #[auth]
+    async fn members(&self, ctx: &Context<'_>, window: Window) -> Result<MembershipConnection> {
+        MembershipConnection::load(ctx, self, window).await
     }
 
-    /// Who is asked to join it and has not yet, in pages, the oldest first. Only for those who hold at
-    /// least role ADMIN in it; requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
-    async fn invitations(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<InvitationConnection> {
+    /// Who is asked to join it and has not yet, in pages, the oldest first. Only for those who hold at least
+    /// role ADMIN in it.
+    #[auth]
+    async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
         if self.own.role < access::OrganizationRole::Admin {
             return Err(ApiError::forbidden());
         }
-        invitations(ctx, self.own.id, Window { first, after, last, before }).await
+        invitations(ctx, self.own.id, window).await
     }
 }
 
@@ -179,11 +156,11 @@ impl OrganizationConnection {
 #[derive(Default)]
 pub(crate) struct OrganizationQuery;
 
+#[rules(query)]
 #[Object]
 impl OrganizationQuery {
-    /// An organization that the caller belongs to; null for an id that names none. Requires a signed-in
-    /// caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// An organization that the caller belongs to; null for an id that names none.
+    #[auth]
     async fn organization(
         &self,
         ctx: &Context<'_>,
@@ -196,28 +173,22 @@ impl OrganizationQuery {
     }
 
     /// The organizations that the caller belongs to, in pages, in the order in which they were made.
-    /// Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    #[auth]
     async fn my_organizations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+        window: Window,
     ) -> Result<OrganizationConnection> {
         let organizations = ctx.service::<Organizations>();
         let caller = ctx.viewer()?.user.id;
         let load = async || organizations.list(caller).await.map_err(ApiError::database);
-        let window = Window { first, after, last, before };
         Ok(OrganizationConnection(
             Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0).await?,
         ))
     }
 
-    /// The organization that the caller's session acts in, if any: see switchOrganization. Requires a
-    /// signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// The organization that the caller's session acts in, if any: see switchOrganization.
+    #[auth]
     async fn active_organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         match ctx.viewer()?.organization {
             Some(active) => Organization::load(ctx, active.id).await,
@@ -226,21 +197,10 @@ impl OrganizationQuery {
     }
 
     /// Who is asked to join the active organization and has not yet, in pages, the oldest first.
-    /// Requires role ADMIN in the active organization.
-    #[graphql(
-        guard = "OrganizationRoleGuard(access::OrganizationRole::Admin)",
-        directive = auth::apply(Rule::OrganizationRole(access::OrganizationRole::Admin))
-    )]
-    async fn invitations(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<InvitationConnection> {
+    #[auth(organization_role = Admin)]
+    async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
         let active = ctx.viewer()?.organization.ok_or_else(ApiError::forbidden)?;
-        invitations(ctx, active.id, Window { first, after, last, before }).await
+        invitations(ctx, active.id, window).await
     }
 }
 
@@ -275,10 +235,11 @@ pub(crate) struct UpdateOrganizationInput {
 #[derive(Default)]
 pub(crate) struct OrganizationMutation;
 
+#[rules(mutation)]
 #[Object]
 impl OrganizationMutation {
-    /// Makes an organization, whose owner the caller is. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Makes an organization, whose owner the caller is.
+    #[auth]
     async fn create_organization(
         &self,
         ctx: &Context<'_>,
@@ -288,8 +249,8 @@ impl OrganizationMutation {
         Ok(organizations.create(ctx.acting()?, &input.name).await?.into())
     }
 
-    /// Gives an organization another name. For its admins and owners. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Gives an organization another name. For its admins and owners.
+    #[auth]
     async fn update_organization(
         &self,
         ctx: &Context<'_>,
@@ -301,13 +262,9 @@ impl OrganizationMutation {
         Ok(organizations.rename(ctx.acting()?, id, &input.name).await?.into())
     }
 
-    /// Deletes an organization, for good; sessions that act in it go on without one. For its owners. A
-    /// sign-in of the last five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Deletes an organization, for good; sessions that act in it go on without one. For its owners.
+    #[auth]
+    #[fresh]
     async fn delete_organization(
         &self,
         ctx: &Context<'_>,
@@ -318,10 +275,10 @@ impl OrganizationMutation {
         Ok(id)
     }
 
-    /// Has the caller's session act in one of their organizations, or in none. The session, the time of
-    /// the sign-in and the refresh token stay what they are. The new access token says where the session
-    /// acts, and ends when the one that was presented does: see expiresIn. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Has the caller's session act in one of their organizations, or in none. The session, the time of the
+    /// sign-in and the refresh token stay what they are. The new access token says where the session acts,
+    /// and ends when the one that was presented does: see expiresIn.
+    #[auth]
     async fn switch_organization(
         &self,
         ctx: &Context<'_>,

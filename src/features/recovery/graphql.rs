@@ -1,13 +1,13 @@
 //! Links in mails, in the schema.
 
 use async_graphql::{Context, Enum, Object};
+use portcullis_macros::rules;
 
 use super::{Claim, PASSWORDS_OF_LINKS, RESETS, Recovery, RecoveryError, VERIFICATIONS};
 use crate::features::accounts::identity::Identifier;
 use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{limit, public};
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Refusal, Refused};
@@ -24,16 +24,12 @@ pub(crate) enum LinkOutcome {
 #[derive(Default)]
 pub(crate) struct RecoveryMutation;
 
+#[rules(mutation)]
 #[Object]
 impl RecoveryMutation {
-    /// Mails an address that is still to be proven another link for that. Always true, whatever there
-    /// is. Anybody may call this.
-    #[graphql(
-        directive = public::apply(),
-        directive = limit::apply(&VERIFICATIONS.ip),
-        directive = limit::apply(&VERIFICATIONS.ip_and_identifier),
-        directive = limit::apply(&VERIFICATIONS.identifier)
-    )]
+    /// Mails an address that is still to be proven another link for that. Always true, whatever there is.
+    #[public]
+    #[limit(VERIFICATIONS.ip, VERIFICATIONS.ip_and_identifier, VERIFICATIONS.identifier)]
     async fn request_email_verification(
         &self,
         ctx: &Context<'_>,
@@ -45,15 +41,12 @@ impl RecoveryMutation {
 
     /// Shows that an address is the caller's, and so makes the account that waited for it, or gives an
     /// account its new address. The account stays as it is for a caller with a session of it, or its
-    /// password. Anybody else gives newPassword: that ends all sessions of the account, and whatever
-    /// opened it before is void; of a registration nothing is left but the address. For an account the link
-    /// allows that for an hour, and a link to a new address never. Ten passwords an hour may be tried or chosen with
-    /// the links to one address. Signs nobody in. Anybody may call this.
-    #[graphql(
-        directive = public::apply(),
-        directive = limit::apply(&links::FAILURES),
-        directive = limit::apply(&PASSWORDS_OF_LINKS)
-    )]
+    /// password. Anybody else gives newPassword: that ends all sessions of the account, and whatever opened
+    /// it before is void; of a registration nothing is left but the address. For an account the link allows
+    /// that for an hour, and a link to a new address never. Ten passwords an hour may be tried or chosen with
+    /// the links to one address. Signs nobody in.
+    #[public]
+    #[limit(links::FAILURES, PASSWORDS_OF_LINKS)]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
@@ -93,14 +86,10 @@ impl RecoveryMutation {
         }
     }
 
-    /// Mails whoever is meant, if there is anybody, a link to choose another password. Always true,
-    /// whoever there is. Anybody may call this.
-    #[graphql(
-        directive = public::apply(),
-        directive = limit::apply(&RESETS.ip),
-        directive = limit::apply(&RESETS.ip_and_identifier),
-        directive = limit::apply(&RESETS.identifier)
-    )]
+    /// Mails whoever is meant, if there is anybody, a link to choose another password. Always true, whoever
+    /// there is.
+    #[public]
+    #[limit(RESETS.ip, RESETS.ip_and_identifier, RESETS.identifier)]
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
@@ -111,13 +100,9 @@ impl RecoveryMutation {
         Ok(true)
     }
 
-    /// Chooses another password, and ends all sessions of the account. Signs nobody in. Anybody may
-    /// call this.
-    #[graphql(
-        directive = public::apply(),
-        directive = limit::apply(&links::FAILURES),
-        directive = limit::apply(&PASSWORDS_OF_LINKS)
-    )]
+    /// Chooses another password, and ends all sessions of the account. Signs nobody in.
+    #[public]
+    #[limit(links::FAILURES, PASSWORDS_OF_LINKS)]
     async fn reset_password(
         &self,
         ctx: &Context<'_>,

@@ -1,17 +1,15 @@
 //! One's own sessions in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use portcullis_macros::rules;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{OwnSession, RevokeError, Sessions};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{auth, fresh};
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::{ByAge, PageInfo, Window};
-use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
 use crate::kernel::access::Viewer;
 use crate::kernel::device::Device;
@@ -118,11 +116,12 @@ pub(crate) async fn visible(
 #[derive(Default)]
 pub(crate) struct SessionMutation;
 
+#[rules(mutation)]
 #[Object]
 impl SessionMutation {
-    /// Ends one of the caller's own sessions. A change of address that is not confirmed yet is void. Requires
-    /// a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Ends one of the caller's own sessions. A change of address that is not confirmed yet is void.
+    #[auth]
+    #[defence]
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
@@ -134,21 +133,20 @@ impl SessionMutation {
     }
 
     /// Ends the caller's sessions but the one they call from, and says how many there were. A change of
-    /// address that is not confirmed yet is void. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// address that is not confirmed yet is void.
+    #[auth]
+    #[defence]
     async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
         Ok(sessions.revoke_others(ctx.acting()?).await?)
     }
 
-    /// Ends all of the caller's sessions, this one too, and returns how many there were. Links that were mailed about
-    /// the account become invalid; while its address is not verified, those to verify it or to reset the password
-    /// stay valid. A sign-in of the last five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Ends all of the caller's sessions, this one too, and returns how many there were. Links that were
+    /// mailed about the account become invalid; while its address is not verified, those to verify it or to
+    /// reset the password stay valid.
+    #[auth]
+    #[fresh]
+    #[defence]
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
         let ended = sessions.revoke_all(ctx.acting()?).await?;

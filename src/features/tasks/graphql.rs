@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use chrono::Utc;
+use portcullis_macros::rules;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -16,14 +17,11 @@ use crate::features::accounts::graphql::UserLoader;
 use crate::features::organizations::graphql::{Organization, PublicProfile};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::auth;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{PermissionGuard, SignedIn};
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::{ByAge, Found, PageInfo, Window};
-use crate::graphql::rule::Rule;
 use crate::infra::db::Db;
-use crate::kernel::access::{Permission, Viewer};
+use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, TaskId, UserId};
 use crate::kernel::page::{Page, Part};
@@ -244,10 +242,11 @@ impl TaskConnection {
 #[derive(Default)]
 pub(crate) struct TaskQuery;
 
+#[rules(query)]
 #[Object]
 impl TaskQuery {
-    /// A task by id; null for an id that names none that the caller sees. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// A task by id; null for an id that names none that the caller sees.
+    #[auth]
     async fn task(
         &self,
         ctx: &Context<'_>,
@@ -259,36 +258,17 @@ impl TaskQuery {
         Ok(found.map_err(ApiError::database)?.first().map(Task::from))
     }
 
-    /// What the caller made where they act now, be that an organization or none, in pages, the newest
-    /// first. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
-    async fn my_tasks(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<TaskConnection> {
+    /// What the caller made where they act now, be that an organization or none, in pages, the newest first.
+    #[auth]
+    async fn my_tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
         let viewer = ctx.viewer()?;
         let (scope, of) = (Scope::own(viewer), Of::User(viewer.user.id));
-        TaskConnection::load(ctx, scope, of, Window { first, after, last, before }).await
+        TaskConnection::load(ctx, scope, of, window).await
     }
 
-    /// All tasks of everybody, in pages, the newest first. Requires permission TASKS_READ_ALL.
-    #[graphql(
-        guard = "PermissionGuard(Permission::TasksReadAll)",
-        directive = auth::apply(Rule::Permission(Permission::TasksReadAll))
-    )]
-    async fn tasks(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<TaskConnection> {
-        let window = Window { first, after, last, before };
+    /// All tasks of everybody, in pages, the newest first.
+    #[auth(permission = TasksReadAll)]
+    async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
         TaskConnection::load(ctx, Scope::All, Of::All, window).await
     }
 }
@@ -296,10 +276,11 @@ impl TaskQuery {
 #[derive(Default)]
 pub(crate) struct TaskMutation;
 
+#[rules(mutation)]
 #[Object]
 impl TaskMutation {
-    /// Makes a task, in the organization that the caller acts in, if any. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Makes a task, in the organization that the caller acts in, if any.
+    #[auth]
     async fn create_task(
         &self,
         ctx: &Context<'_>,
@@ -309,9 +290,8 @@ impl TaskMutation {
         Ok(Task::from(&tasks.create(ctx.acting()?, &input.title).await?))
     }
 
-    /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any. Requires a signed-in
-    /// caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
+    #[auth]
     async fn update_task(
         &self,
         ctx: &Context<'_>,
@@ -324,8 +304,7 @@ impl TaskMutation {
     }
 
     /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any, and answers the id.
-    /// Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    #[auth]
     async fn delete_task(
         &self,
         ctx: &Context<'_>,

@@ -2,11 +2,11 @@ use async_graphql::{
     EmptyMutation, EmptySubscription, ID, Interface, Object, Request, Schema, SimpleObject,
 };
 use chrono::DateTime;
+use portcullis_macros::rules;
 use uuid::Uuid;
 
 use super::*;
 use crate::graphql::context::Caller;
-use crate::graphql::directive::public;
 use crate::kernel::access::{
     Anonymity, Authentication, Client, Grants, Language, Role, User, Viewer,
 };
@@ -32,14 +32,18 @@ struct Kept {
 
 struct Query;
 
+#[rules(query)]
 #[Object]
 impl Query {
-    #[graphql(directive = public::apply())]
+    /// A shown thing.
+    #[public]
     async fn shown(&self) -> Shown {
         Shown::default()
     }
 
-    #[graphql(directive = auth::apply(Rule::SignedIn))]
+    /// A thing.
+    #[auth]
+    #[fresh]
     async fn thing(&self) -> Thing {
         Thing::Kept(Kept::default())
     }
@@ -97,10 +101,10 @@ async fn listed(authentication: Authentication) -> Vec<String> {
 
 #[test]
 fn every_rule_is_written_its_own_way_and_read_back() {
-    let written: BTreeSet<_> = Rule::ALL.iter().map(|&rule| auth::apply(rule).sdl()).collect();
+    let written: BTreeSet<_> = Rule::ALL.iter().map(|&rule| auth::of(rule).sdl()).collect();
     assert_eq!(written.len(), Rule::ALL.len());
     for &rule in Rule::ALL {
-        assert_eq!(auth::read(&auth::apply(rule)), Some(rule));
+        assert_eq!(auth::read(&auth::of(rule)), Some(rule));
     }
 }
 
@@ -114,4 +118,12 @@ async fn an_interface_is_listed_to_whom_a_field_gives_it_and_with_it_its_types()
     assert!(!nobodys.contains("Thing") && !nobodys.contains("Kept"), "{nobodys}");
     let own = schema(Listing::Only(vec![Rule::SignedIn])).sdl();
     assert!(own.contains("type Shown implements Thing {") && own.contains("type Kept"), "{own}");
+}
+
+#[test]
+fn a_rule_ends_the_description_of_its_field() {
+    let sdl = schema(Listing::All).sdl();
+    assert!(sdl.contains("A shown thing.\n\tAnybody may call this."), "{sdl}");
+    let thing = "A thing.\n\tRequires a signed-in caller, and a sign-in or `reauthenticate` within the last 5 minutes.";
+    assert!(sdl.contains(thing), "{sdl}");
 }

@@ -1,31 +1,27 @@
 //! What admins, and others who may, do to accounts, in the schema.
 
 use async_graphql::{Context, ID, Object};
+use portcullis_macros::rules;
 
 use super::{PermissionGrant, User};
 use crate::features::accounts::{Accounts, AdminError, By};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{self, auth, fresh};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, RoleGuard};
-use crate::graphql::rule::Rule;
-use crate::kernel::access::{Grant, Permission, Role};
+use crate::kernel::access::Grant;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
 #[derive(Default)]
 pub(crate) struct AdministrationMutation;
 
+#[rules(mutation)]
 #[Object]
 impl AdministrationMutation {
-    /// Gives a user a role; it takes effect on their next request. A sign-in of the last five minutes
-    /// is needed. Requires role ADMIN.
-    #[graphql(
-        guard = "RoleGuard(Role::Admin).and(Fresh)",
-        directive = auth::apply(Rule::Role(Role::Admin)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Gives a user a role; it takes effect on their next request.
+    #[auth(role = Admin)]
+    #[fresh]
     async fn set_user_role(
         &self,
         ctx: &Context<'_>,
@@ -38,13 +34,9 @@ impl AdministrationMutation {
     }
 
     /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
-    /// request. Answers all that was granted to them. A sign-in of the last five minutes is needed. Requires
-    /// permission PERMISSIONS_GRANT.
-    #[graphql(
-        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// request. Answers all that was granted to them.
+    #[auth(permission = PermissionsGrant)]
+    #[fresh]
     async fn grant_permission(
         &self,
         ctx: &Context<'_>,
@@ -65,14 +57,11 @@ impl AdministrationMutation {
         Ok(PermissionGrant::all_of(&user.grants, now))
     }
 
-    /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on
-    /// their next request. What their role implies stays. Answers what was granted to them else. A sign-in
-    /// of the last five minutes is needed. Requires permission PERMISSIONS_GRANT.
-    #[graphql(
-        guard = "PermissionGuard(Permission::PermissionsGrant).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::PermissionsGrant)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on their
+    /// next request. What their role implies stays. Answers what was granted to them else.
+    #[auth(permission = PermissionsGrant)]
+    #[fresh]
+    #[defence]
     async fn revoke_permission(
         &self,
         ctx: &Context<'_>,
@@ -85,13 +74,10 @@ impl AdministrationMutation {
         Ok(PermissionGrant::all_of(&user.grants, ctx.service::<Clock>().now()))
     }
 
-    /// Shuts a user out and ends all their sessions. A sign-in of the last five minutes is needed. Requires
-    /// permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Shuts a user out and ends all their sessions.
+    #[auth(permission = UsersWrite)]
+    #[fresh]
+    #[defence]
     async fn deactivate_user(
         &self,
         ctx: &Context<'_>,
@@ -102,13 +88,9 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Lets a deactivated user sign in again. A sign-in of the last five minutes is needed. Requires
-    /// permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Lets a deactivated user sign in again.
+    #[auth(permission = UsersWrite)]
+    #[fresh]
     async fn reactivate_user(
         &self,
         ctx: &Context<'_>,
@@ -119,13 +101,9 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Deletes a user with all that is theirs, and answers the id. A sign-in of the last five minutes is
-    /// needed. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Deletes a user with all that is theirs, and answers the id.
+    #[auth(permission = UsersWrite)]
+    #[fresh]
     async fn delete_user(
         &self,
         ctx: &Context<'_>,
@@ -136,13 +114,10 @@ impl AdministrationMutation {
         Ok(user.id.to_string().into())
     }
 
-    /// Ends all sessions of a user, and says how many there were. A sign-in of the last five minutes is
-    /// needed. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Ends all sessions of a user, and says how many there were.
+    #[auth(permission = UsersWrite)]
+    #[fresh]
+    #[defence]
     async fn end_user_sessions(
         &self,
         ctx: &Context<'_>,

@@ -1,14 +1,12 @@
 //! What is in an account that was taken back, in the schema.
 
 use async_graphql::{Context, Object, SimpleObject};
+use portcullis_macros::rules;
 
 use crate::features::accounts::{Accounts, Decision, leftovers};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{auth, fresh};
 use crate::graphql::error::Result;
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
-use crate::graphql::rule::Rule;
 
 /// What an account has from before it was taken back.
 #[derive(SimpleObject)]
@@ -42,11 +40,12 @@ impl From<leftovers::Leftovers> for Leftovers {
 #[derive(Default)]
 pub(crate) struct LeftoverMutation;
 
+#[rules(mutation)]
 #[Object]
 impl LeftoverMutation {
     /// Keeps what is in the caller's account from before it was taken back, and says whether there was
-    /// anything to decide. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// anything to decide.
+    #[auth]
     async fn keep_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
         Ok(accounts.decide_leftovers(ctx.acting()?, Decision::Keep).await?)
@@ -54,13 +53,9 @@ impl LeftoverMutation {
 
     /// Takes the caller out of all organizations that they belong to from before their account was taken
     /// back, and deletes what else there is of that; says whether there was anything to decide. An
-    /// organization that they alone own goes to another member, or is deleted. A sign-in of the last
-    /// five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// organization that they alone own goes to another member, or is deleted.
+    #[auth]
+    #[fresh]
     async fn drop_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
         Ok(accounts.decide_leftovers(ctx.acting()?, Decision::Drop).await?)

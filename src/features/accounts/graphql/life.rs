@@ -1,6 +1,7 @@
 //! What people do with their own account, and how they are invited, in the schema.
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use portcullis_macros::rules;
 
 use super::User;
 use crate::features::accounts::{
@@ -11,11 +12,8 @@ use crate::features::links::{self, LinkError, LinkToken};
 use crate::features::login::graphql::AuthPayload;
 use crate::features::recovery::graphql::LinkOutcome;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, auth, fresh, limit, public};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, PermissionGuard, SignedIn};
-use crate::graphql::rule::Rule;
-use crate::kernel::access::Permission;
 
 /// What of a profile is to change; what is not given stays.
 #[derive(InputObject)]
@@ -57,10 +55,11 @@ pub(crate) struct PublicUrl(pub(crate) String);
 #[derive(Default)]
 pub(crate) struct OwnAccountMutation;
 
+#[rules(mutation)]
 #[Object]
 impl OwnAccountMutation {
-    /// Changes what is shown of the caller. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Changes what is shown of the caller.
+    #[auth]
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
@@ -77,15 +76,11 @@ impl OwnAccountMutation {
         Ok(User::from(&user))
     }
 
-    /// Asks for another address. It is the account's once the link that is mailed there has been used;
-    /// until then nothing changes. Always true, also if the address is taken. A sign-in of the last
-    /// five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&ADDRESS_CHANGES)
-    )]
+    /// Asks for another address. It is the account's once the link that is mailed there has been used; until
+    /// then nothing changes. Always true, also if the address is taken.
+    #[auth]
+    #[fresh]
+    #[limit(ADDRESS_CHANGES)]
     async fn change_email(
         &self,
         ctx: &Context<'_>,
@@ -96,10 +91,11 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// Gives an account back the address that it had before a change, ends all its sessions, and replaces
-    /// its password by one that nobody knows, until another is chosen by mail. For whoever reads the mail of that address. Anybody may
-    /// call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&links::FAILURES))]
+    /// Gives an account back the address that it had before a change, ends all its sessions, and replaces its
+    /// password by one that nobody knows, until another is chosen by mail. For whoever reads the mail of that
+    /// address.
+    #[public]
+    #[limit(links::FAILURES)]
     async fn undo_email_change(
         &self,
         ctx: &Context<'_>,
@@ -114,13 +110,11 @@ impl OwnAccountMutation {
         }
     }
 
-    /// Shuts the caller's account and ends all its sessions; only an admin opens it again. Where mail is sent, its
-    /// address must be verified. A sign-in of the last five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Shuts the caller's account and ends all its sessions; only an admin opens it again. Where mail is
+    /// sent, its address must be verified.
+    #[auth]
+    #[fresh]
+    #[defence]
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let own = ctx.viewer()?.user.id;
         ctx.service::<Accounts>().deactivate(ctx.acting()?, By::Owner, own).await?;
@@ -129,13 +123,10 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// Deletes the caller's account with all that is theirs, for good. A sign-in of the last five
-    /// minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Deletes the caller's account with all that is theirs, for good.
+    #[auth]
+    #[fresh]
+    #[defence]
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let own = ctx.viewer()?.user.id;
         ctx.service::<Accounts>().delete(ctx.acting()?, By::Owner, own).await?;
@@ -144,15 +135,11 @@ impl OwnAccountMutation {
         Ok(true)
     }
 
-    /// Lets the caller fetch all that is kept of them, from now on for a minute: account, sessions,
-    /// security events, organizations and tasks. A sign-in of the last five minutes is needed. Requires a
-    /// signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&EXPORTS)
-    )]
+    /// Lets the caller fetch all that is kept of them, from now on for a minute: account, sessions, security
+    /// events, organizations and tasks.
+    #[auth]
+    #[fresh]
+    #[limit(EXPORTS)]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
         let ticket = accounts.issue_export(ctx.acting()?).await?;
@@ -164,16 +151,13 @@ impl OwnAccountMutation {
 #[derive(Default)]
 pub(crate) struct InvitationMutation;
 
+#[rules(mutation)]
 #[Object]
 impl InvitationMutation {
-    /// Mails somebody an invitation to make an account, good for a day. A sign-in of the last five
-    /// minutes is needed. Requires permission USERS_WRITE.
-    #[graphql(
-        guard = "PermissionGuard(Permission::UsersWrite).and(Fresh)",
-        directive = auth::apply(Rule::Permission(Permission::UsersWrite)),
-        directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&INVITATIONS)
-    )]
+    /// Mails somebody an invitation to make an account, good for a day.
+    #[auth(permission = UsersWrite)]
+    #[fresh]
+    #[limit(INVITATIONS)]
     async fn invite_user(
         &self,
         ctx: &Context<'_>,
@@ -185,8 +169,9 @@ impl InvitationMutation {
         Ok(true)
     }
 
-    /// Makes the account that an invitation promised, and signs its owner in. Anybody may call this.
-    #[graphql(directive = public::apply(), directive = limit::apply(&links::FAILURES))]
+    /// Makes the account that an invitation promised, and signs its owner in.
+    #[public]
+    #[limit(links::FAILURES)]
     async fn accept_user_invitation(
         &self,
         ctx: &Context<'_>,

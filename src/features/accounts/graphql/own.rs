@@ -1,6 +1,7 @@
 //! What of a user nobody but they see.
 
 use async_graphql::{ComplexObject, Context};
+use portcullis_macros::rules;
 
 use super::{Leftovers, PermissionGrant, User};
 use crate::features::accounts::Accounts;
@@ -10,11 +11,9 @@ use crate::features::sessions::Sessions;
 use crate::features::sessions::graphql::SessionConnection;
 use crate::features::tasks::graphql::TaskConnection;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, auth};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::guard::SignedIn;
 use crate::graphql::page::Window;
-use crate::graphql::rule::Rule;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -30,6 +29,7 @@ impl User {
     }
 }
 
+#[rules]
 #[ComplexObject]
 impl User {
     /// All that the user may do: what their role implies, and what was granted to them.
@@ -44,61 +44,39 @@ impl User {
         PermissionGrant::all_of(&self.standing.1, ctx.service::<Clock>().now())
     }
 
-    /// What was done by the caller or to their account, in pages, the newest first. Of nobody
-    /// else; requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// What was done by the caller or to their account, in pages, the newest first. Of nobody else.
+    #[auth]
     async fn security_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
+        window: Window,
     ) -> Result<AuditEventConnection> {
         // Admins have auditEvents for the others.
         let owner = self.owner(ctx)?.user.id;
-        let window = Window { first, after, last, before };
         AuditEventConnection::about(ctx.service::<Log>(), window, owner).await
     }
 
-    /// What the user made, as far as the caller sees it, in pages, the newest first. Requires a
-    /// signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
-    async fn tasks(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<TaskConnection> {
+    /// What the user made, as far as the caller sees it, in pages, the newest first.
+    #[auth]
+    async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
         let Some(id) = UserId::parse(&self.id) else { return Err(ApiError::forbidden()) };
-        TaskConnection::of_user(ctx, id, Window { first, after, last, before }).await
+        TaskConnection::of_user(ctx, id, window).await
     }
 
-    /// What is in the caller's account from before it was taken back, by choosing another password for an address
-    /// that was never verified: somebody else may have had it. Null if it was not, and once the caller
-    /// has decided by keepLeftovers or dropLeftovers. Of nobody else; requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// What is in the caller's account from before it was taken back, by choosing another password for an
+    /// address that was never verified: somebody else may have had it. Null if it was not, and once the
+    /// caller has decided by keepLeftovers or dropLeftovers. Of nobody else.
+    #[auth]
     async fn leftovers(&self, ctx: &Context<'_>) -> Result<Option<Leftovers>> {
         let viewer = self.owner(ctx)?;
         let found = ctx.service::<Accounts>().leftovers(viewer).await;
         Ok(found.map_err(ApiError::database)?.map(Leftovers::from))
     }
 
-    /// Where the caller is signed in, in pages, the newest first. Of nobody else; requires a
-    /// signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
-    async fn sessions(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>,
-        #[graphql(desc = "Only what follows this cursor.")] after: Option<String>,
-        #[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>,
-        #[graphql(desc = "Only what precedes this cursor.")] before: Option<String>,
-    ) -> Result<SessionConnection> {
+    /// Where the caller is signed in, in pages, the newest first. Of nobody else.
+    #[auth]
+    async fn sessions(&self, ctx: &Context<'_>, window: Window) -> Result<SessionConnection> {
         let viewer = self.owner(ctx)?;
-        let window = Window { first, after, last, before };
         SessionConnection::load(ctx.service::<Sessions>(), window, viewer).await
     }
 }

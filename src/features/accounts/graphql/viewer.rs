@@ -1,10 +1,11 @@
 //! What callers ask before they act: who they are here, and what they may do.
 
 use async_graphql::{Context, Object, SimpleObject};
+use portcullis_macros::rules;
 
 use super::User;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{self, public};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::policy::{Policy, Unmet};
 use crate::kernel::clock::Clock;
@@ -73,10 +74,11 @@ impl Asking {
 #[derive(Default)]
 pub(crate) struct ViewerQuery;
 
+#[rules(query)]
 #[Object]
 impl ViewerQuery {
-    /// Whoever calls, and what they may do. Anybody may call this.
-    #[graphql(directive = public::apply())]
+    /// Whoever calls, and what they may do.
+    #[public]
     async fn viewer(&self) -> Asking {
         Asking
     }

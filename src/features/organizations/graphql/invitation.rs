@@ -1,6 +1,7 @@
 //! Invitations to organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use portcullis_macros::rules;
 
 use super::{Organization, organization};
 use crate::features::links::{self, LinkToken};
@@ -10,11 +11,9 @@ use crate::features::organizations::{
 };
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{self, auth, fresh, limit};
+use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::page::PageInfo;
-use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
 use crate::kernel::id::InvitationId;
 
@@ -86,19 +85,14 @@ impl InvitationConnection {
 #[derive(Default)]
 pub(crate) struct MemberInvitationMutation;
 
+#[rules(mutation)]
 #[Object]
 impl MemberInvitationMutation {
-    /// Mails somebody an invitation to join an organization, good for a day; one to the same address
-    /// before it is void. For its admins and owners, who give no role above their own. A sign-in of the
-    /// last five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS),
-        directive = limit::apply(&INVITED_BY_USER),
-        directive = limit::apply(&INVITED_BY_USER_TO_ADDRESS),
-        directive = limit::apply(&INVITED_TO_ADDRESS)
-    )]
+    /// Mails somebody an invitation to join an organization, good for a day; one to the same address before
+    /// it is void. For its admins and owners, who give no role above their own.
+    #[auth]
+    #[fresh]
+    #[limit(INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS)]
     async fn invite_member(
         &self,
         ctx: &Context<'_>,
@@ -112,8 +106,9 @@ impl MemberInvitationMutation {
         Ok(Invitation::from(&invite.await?))
     }
 
-    /// Takes an invitation back. For the organization's admins and owners. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Takes an invitation back. For the organization's admins and owners.
+    #[auth]
+    #[defence]
     async fn revoke_invitation(
         &self,
         ctx: &Context<'_>,
@@ -126,13 +121,9 @@ impl MemberInvitationMutation {
     }
 
     /// Makes the caller a member of the organization that an invitation names, which was mailed to the
-    /// address of their account. It does not change where their sessions act. Requires a signed-in
-    /// caller.
-    #[graphql(
-        guard = "SignedIn",
-        directive = auth::apply(Rule::SignedIn),
-        directive = limit::apply(&links::FAILURES)
-    )]
+    /// address of their account. It does not change where their sessions act.
+    #[auth]
+    #[limit(links::FAILURES)]
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,

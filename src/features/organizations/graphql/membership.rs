@@ -1,6 +1,7 @@
 //! Members of organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use portcullis_macros::rules;
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
 use super::{Organization, organization};
@@ -8,12 +9,10 @@ use crate::features::accounts::graphql::User;
 use crate::features::organizations::{Member, OrganizationError, Organizations, Profile};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive::{self, auth, fresh};
+use crate::graphql::directive;
 use crate::graphql::error::Result;
-use crate::graphql::guard::{FRESH_SECONDS, Fresh, SignedIn};
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, Found, PageInfo, Window};
-use crate::graphql::rule::Rule;
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
 
@@ -135,13 +134,13 @@ impl MembershipConnection {
 #[derive(Default)]
 pub(crate) struct MembershipMutation;
 
+#[rules(mutation)]
 #[Object]
 impl MembershipMutation {
-    /// Gives a member another role; it takes effect on their next request. For owners, and for admins as
-    /// far as no owner is concerned. A sign-in of the
-    /// last five minutes is needed. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn.and(Fresh)", directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS))]
+    /// Gives a member another role; it takes effect on their next request. For owners, and for admins as far
+    /// as no owner is concerned.
+    #[auth]
+    #[fresh]
     async fn set_member_role(
         &self,
         ctx: &Context<'_>,
@@ -156,8 +155,9 @@ impl MembershipMutation {
     }
 
     /// Takes a member out of an organization, at once. For owners, and for admins as far as no owner is
-    /// concerned. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// concerned.
+    #[auth]
+    #[defence]
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
@@ -170,8 +170,8 @@ impl MembershipMutation {
         Ok(true)
     }
 
-    /// Takes the caller out of an organization. The last owner stays. Requires a signed-in caller.
-    #[graphql(guard = "SignedIn", directive = auth::apply(Rule::SignedIn))]
+    /// Takes the caller out of an organization. The last owner stays.
+    #[auth]
     async fn leave_organization(
         &self,
         ctx: &Context<'_>,
@@ -182,13 +182,9 @@ impl MembershipMutation {
         Ok(true)
     }
 
-    /// Makes another member an owner in the caller's place, who is an admin from then on. For owners. A
-    /// sign-in of the last five minutes is needed. Requires a signed-in caller.
-    #[graphql(
-        guard = "SignedIn.and(Fresh)",
-        directive = auth::apply(Rule::SignedIn),
-        directive = fresh::apply(FRESH_SECONDS)
-    )]
+    /// Makes another member an owner in the caller's place, who is an admin from then on. For owners.
+    #[auth]
+    #[fresh]
     async fn transfer_ownership(
         &self,
         ctx: &Context<'_>,

@@ -1,0 +1,81 @@
+use super::*;
+
+fn refusal(of: TokenStream, resolvers: TokenStream) -> String {
+    match expand(of, resolvers) {
+        Ok(expanded) => panic!("compiles: {expanded}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn a_root_field_without_a_rule_does_not_compile() {
+    for root in [quote!(query), quote!(mutation)] {
+        let refused =
+            refusal(root, quote!(impl Q { async fn me(&self) -> Result<User> { todo!() } }));
+        assert!(refused.starts_with("Say who may use this field"), "{refused}");
+    }
+}
+
+#[test]
+fn a_field_with_two_rules_does_not_compile() {
+    let twice = [
+        quote!(#[auth] #[public]),
+        quote!(#[auth] #[auth]),
+        quote!(#[auth(role = Admin)] #[auth(permission = UsersRead)]),
+        quote!(#[auth(role = Admin, permission = UsersRead)]),
+        quote!(#[auth()]),
+    ];
+    for rules in twice {
+        let refused = refusal(
+            quote!(query),
+            quote!(impl Q { #rules async fn me(&self) -> Result<User> { todo!() } }),
+        );
+        assert!(refused.starts_with("A field has one rule"), "{refused}");
+    }
+}
+
+#[test]
+fn a_rule_that_would_do_nothing_does_not_compile() {
+    for (of, rules, problem) in [
+        (quote!(query), quote!(#[public] #[fresh]), "#[fresh] asks"),
+        (quote!(query), quote!(#[auth] #[defence]), "#[defence] frees"),
+        (quote!(mutation), quote!(#[public] #[defence]), "#[defence] frees"),
+        (quote!(), quote!(#[limit(LIMIT)]), "#[limit] says"),
+        (quote!(), quote!(#[auth(scope = Users)]), "Expected role"),
+        (quote!(roots), quote!(#[auth]), "Expected query"),
+    ] {
+        let refused =
+            refusal(of, quote!(impl Q { #rules async fn me(&self) -> Result<User> { todo!() } }));
+        assert!(refused.starts_with(problem), "{refused}");
+    }
+}
+
+#[test]
+fn the_check_runs_before_the_body_and_stands_in_the_schema() {
+    let expanded = expand(
+        quote!(mutation),
+        quote!(impl M {
+            #[auth(permission = UsersWrite)]
+            #[fresh]
+            #[limit(links::FAILURES)]
+            async fn delete_user(&self, id: ID) -> Result<ID> { id_of(id) }
+        }),
+    );
+    let expanded = expanded.unwrap().to_string().replace(' ', "");
+    let at = |part: &str| expanded.find(part).unwrap_or_else(|| panic!("{part} in {expanded}"));
+    assert!(
+        at("PermissionGuard(::portcullis::kernel::access::Permission::UsersWrite),ctx)")
+            < at("id_of(id)")
+    );
+    assert!(at("FRESH_SECONDS},ctx)") < at("id_of(id)"));
+    at("->::core::option::Option<::async_graphql::Result<ID>>");
+    at("limit::apply(&links::FAILURES)");
+    at("limit::apply(&::portcullis::graphql::budget::BUDGET)");
+    at("semantic_non_null::apply()");
+}
+
+#[test]
+fn what_needs_no_rule_stays_as_it_is() {
+    let resolvers = quote!(impl Task { async fn owner(&self) -> Result<User> { todo!() } });
+    assert_eq!(expand(quote!(), resolvers.clone()).unwrap().to_string(), resolvers.to_string());
+}

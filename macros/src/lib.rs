@@ -1,0 +1,44 @@
+//! [`macro@rules`]: the rule of a field, stated once beside its resolver.
+
+mod expand;
+mod rule;
+
+use proc_macro::TokenStream;
+
+/// States the rules of the resolvers in an `impl` block. It stands above `#[Object]` or `#[ComplexObject]`.
+///
+/// ```text
+/// #[rules(mutation)]
+/// #[Object]
+/// impl NoteMutation {
+///     /// Deletes a note.
+///     #[auth(permission = NotesWrite)]
+///     #[fresh]
+///     async fn delete_note(&self, ctx: &Context<'_>, id: ID) -> Result<ID> { … }
+/// }
+/// ```
+///
+/// | attribute of a resolver | who may resolve the field |
+/// |---|---|
+/// | `#[public]` | anybody |
+/// | `#[auth]` | signed-in callers |
+/// | `#[auth(role = Admin)]` | callers who have at least this role |
+/// | `#[auth(permission = UsersRead)]` | callers who have this permission |
+/// | `#[auth(organization_role = Admin)]` | callers who have at least this role in the organization that they act in |
+/// | `#[fresh]` | of those, callers who proved lately who they are |
+///
+/// `#[limit(A, B)]` names the limits that the resolver's feature counts under. With `#[rules(query)]` and
+/// `#[rules(mutation)]` the type is a root, whose fields all need a rule. A mutation of signed-in callers counts in
+/// their budget of changes, unless `#[defence]` says that people need it to defend themselves.
+///
+/// From one statement come the check in front of the resolver's body and the directives of the field, and from those
+/// its description, introspection and `viewer { can }`. A field with a rule is nullable and carries
+/// `@semanticNonNull`, so that a refused field leaves its siblings alone.
+///
+/// A parameter of the type `Window` becomes the four arguments of a page.
+#[proc_macro_attribute]
+pub fn rules(of: TokenStream, resolvers: TokenStream) -> TokenStream {
+    expand::expand(of.into(), resolvers.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}

@@ -1,0 +1,172 @@
+//! The attributes of one resolver, parsed.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Expr, MetaNameValue, Result, Token};
+
+/// Where the resolvers stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    Query,
+    Mutation,
+    /// Any other object: it may have fields without a rule.
+    Object,
+}
+
+/// Who may resolve a field.
+enum Who {
+    Anybody,
+    /// Callers whom this guard lets through.
+    Guarded(TokenStream),
+}
+
+/// What the attributes of a resolver say.
+#[derive(Default)]
+pub(crate) struct Rules {
+    who: Option<Who>,
+    is_fresh: bool,
+    limits: Vec<Expr>,
+    is_defence: bool,
+}
+
+impl Rules {
+    /// Takes the attributes that are rules out of those of a resolver.
+    pub(crate) fn take(attributes: &mut Vec<Attribute>) -> Result<Self> {
+        let mut rules = Self::default();
+        let mut rest = Vec::new();
+        for attribute in attributes.drain(..) {
+            if !rules.read(&attribute)? {
+                rest.push(attribute);
+            }
+        }
+        *attributes = rest;
+        Ok(rules)
+    }
+
+    /// Reads an attribute, if it is a rule.
+    fn read(&mut self, attribute: &Attribute) -> Result<bool> {
+        let path = attribute.path();
+        if path.is_ident("public") {
+            attribute.meta.require_path_only()?;
+            self.admit(attribute, Who::Anybody)?;
+        } else if path.is_ident("auth") {
+            self.admit(attribute, Who::Guarded(guard(attribute)?))?;
+        } else if path.is_ident("fresh") {
+            attribute.meta.require_path_only()?;
+            self.is_fresh = true;
+        } else if path.is_ident("defence") {
+            attribute.meta.require_path_only()?;
+            self.is_defence = true;
+        } else if path.is_ident("limit") {
+            let limits = Punctuated::<Expr, Token![,]>::parse_terminated;
+            self.limits.extend(attribute.parse_args_with(limits)?);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn admit(&mut self, attribute: &Attribute, who: Who) -> Result<()> {
+        match self.who.replace(who) {
+            None => Ok(()),
+            Some(_) => {
+                Err(Error::new_spanned(attribute, "A field has one rule, and this is the second"))
+            }
+        }
+    }
+
+    /// Refuses rules that say too little or contradict each other.
+    pub(crate) fn prove(&self, of: Of, field: &impl ToTokens) -> Result<()> {
+        let is_guarded = matches!(self.who, Some(Who::Guarded(_)));
+        let problem = if self.who.is_none() && of != Of::Object {
+            "Say who may use this field: #[public], #[auth], #[auth(role = …)], #[auth(permission = …)] or \
+             #[auth(organization_role = …)]"
+        } else if self.is_fresh && !is_guarded {
+            "#[fresh] asks when the caller signed in: it needs #[auth] beside it"
+        } else if self.is_defence && !(is_guarded && of == Of::Mutation) {
+            "#[defence] frees mutations from the budget of signed-in callers, and this field has none"
+        } else if !self.limits.is_empty() && self.who.is_none() {
+            "#[limit] says how often a field may be used: say by whom, with #[public] or #[auth]"
+        } else {
+            return Ok(());
+        };
+        Err(Error::new_spanned(field, problem))
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.who.is_none()
+    }
+
+    /// What must hold before the resolver's body runs, as expressions that give a `Result` each.
+    pub(crate) fn checks(&self, ctx: &impl ToTokens) -> Vec<TokenStream> {
+        let Some(Who::Guarded(guard)) = &self.who else { return Vec::new() };
+        let guards = quote!(::portcullis::graphql::guard);
+        let mut checks = vec![quote!(#guards::Guard::check(&#guard, #ctx))];
+        if self.is_fresh {
+            let fresh = quote!(#guards::Fresh { max_age_seconds: #guards::FRESH_SECONDS });
+            checks.push(quote!(#guards::Fresh::check(&#fresh, #ctx)));
+        }
+        checks
+    }
+
+    /// The directives that say the same in the schema.
+    pub(crate) fn directives(&self, of: Of, is_nullable: bool) -> Vec<TokenStream> {
+        let directive = quote!(::portcullis::graphql::directive);
+        let mut directives = Vec::new();
+        match &self.who {
+            None => return directives,
+            Some(Who::Anybody) => directives.push(quote!(#directive::public::apply())),
+            Some(Who::Guarded(guard)) => directives.push(quote!(#directive::auth::apply(&#guard))),
+        }
+        if self.is_fresh {
+            directives.push(
+                quote!(#directive::fresh::apply(::portcullis::graphql::guard::FRESH_SECONDS)),
+            );
+        }
+        directives
+            .extend(self.limits.iter().map(|limit| quote!(#directive::limit::apply(&#limit))));
+        if of == Of::Mutation && matches!(self.who, Some(Who::Guarded(_))) && !self.is_defence {
+            directives
+                .push(quote!(#directive::limit::apply(&::portcullis::graphql::budget::BUDGET)));
+        }
+        if !is_nullable {
+            directives.push(quote!(#directive::semantic_non_null::apply()));
+        }
+        directives
+    }
+}
+
+/// The guard that `#[auth]` names.
+fn guard(attribute: &Attribute) -> Result<TokenStream> {
+    let guards = quote!(::portcullis::graphql::guard);
+    if attribute.meta.require_path_only().is_ok() {
+        return Ok(quote!(#guards::SignedIn));
+    }
+    let arguments = Punctuated::<MetaNameValue, Token![,]>::parse_terminated;
+    let arguments = attribute.parse_args_with(arguments)?;
+    let mut arguments = arguments.into_iter();
+    let (Some(MetaNameValue { path, value, .. }), None) = (arguments.next(), arguments.next())
+    else {
+        return Err(Error::new_spanned(
+            attribute,
+            "A field has one rule: one role or one permission",
+        ));
+    };
+    let kinds = [
+        ("role", quote!(RoleGuard), quote!(Role)),
+        ("permission", quote!(PermissionGuard), quote!(Permission)),
+        ("organization_role", quote!(OrganizationRoleGuard), quote!(OrganizationRole)),
+    ];
+    let Some((_, guard, of)) = kinds.into_iter().find(|(name, ..)| path.is_ident(name)) else {
+        return Err(Error::new_spanned(path, "Expected role, permission or organization_role"));
+    };
+    let value = match &value {
+        // A variant by its bare name.
+        Expr::Path(name) if name.path.get_ident().is_some() => {
+            quote!(::portcullis::kernel::access::#of::#name)
+        }
+        value => value.to_token_stream(),
+    };
+    Ok(quote!(#guards::#guard(#value)))
+}
