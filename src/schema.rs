@@ -1,6 +1,8 @@
 //! The schema, put together from the slices. Building it needs no database.
 
 pub(crate) mod node;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};

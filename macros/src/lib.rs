@@ -1,9 +1,12 @@
-//! [`macro@rules`]: the rule of a field, stated once beside its resolver.
+//! What the schema would say twice: [`macro@rules`], the rule of a field, and [`macro@Row`], which fields of an object
+//! stand in its rows.
 
 mod expand;
+mod row;
 mod rule;
 
 use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
 
 /// States the rules of the resolvers in an `impl` block. It stands above `#[Object]` or `#[ComplexObject]`.
 ///
@@ -41,4 +44,14 @@ pub fn rules(of: TokenStream, resolvers: TokenStream) -> TokenStream {
     expand::expand(of.into(), resolvers.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
+}
+
+/// Derives `Row` for an object, so that lists of it are written by a plan. It stands beside `SimpleObject`.
+///
+/// Each field of the struct becomes a field that needs no future. One with an attribute `#[graphql(…)]` does not:
+/// the library resolves it, with whatever the attribute says, as it does the fields of a `ComplexObject`.
+#[proc_macro_derive(Row)]
+pub fn row(of: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(of as DeriveInput);
+    row::derive(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

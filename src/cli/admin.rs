@@ -19,6 +19,7 @@ use crate::features::accounts::{
 use crate::kernel::access::{Language, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
+use crate::kernel::page::Part;
 
 /// Of a file with a password; its first line counts.
 const PASSWORD_FILE_MAX: u64 = 64 * 1024;
@@ -202,21 +203,13 @@ async fn list(accounts: &Accounts, args: &ListArgs) -> anyhow::Result<()> {
         is_active: args.status.map(|status| matches!(status, Status::Active)),
     };
     let order = Order { field: OrderField::CreatedAt, descending: false };
-    let (size, from_end) = (PAGE_SIZE, false);
-    let mut listing = Listing {
-        filter,
-        order,
-        after: None,
-        before: None,
-        includes_places: false,
-        size,
-        from_end,
-    };
+    let part = Part { after: None, before: None, size: PAGE_SIZE, from_end: false };
+    let mut listing = Listing { filter, order, part, includes_places: false };
     let mut users = Vec::new();
     loop {
         let page = accounts.list(&listing).await?;
-        listing.after = page.users.last().map(|user| order.place(user));
-        users.extend(page.users);
+        listing.part.after = page.rows.last().map(|user| order.place(user));
+        users.extend(page.rows);
         if !page.has_more {
             break;
         }

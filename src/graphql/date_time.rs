@@ -2,6 +2,7 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::Utc;
+use serde::{Serialize, Serializer};
 
 use crate::kernel::rfc3339;
 
@@ -31,6 +32,12 @@ impl ScalarType for DateTime {
 
     fn to_value(&self) -> Value {
         Value::String(rfc3339::text(self.0))
+    }
+}
+
+impl Serialize for DateTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339::text(self.0))
     }
 }
 

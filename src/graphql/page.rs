@@ -1,13 +1,19 @@
-//! Relay connections: arguments, cursors and page information.
+//! Pages of lists: arguments, cursors and page information.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::fmt;
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::{Positioned, SimpleObject};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{ApiError, Result};
-use crate::kernel::page::{Page, Part};
+use super::row::{Leaf, Slot, Write};
+use super::text::texts;
+use crate::kernel::page::Part;
+use crate::kernel::rfc3339;
 use crate::kernel::secret::{base64url, from_base64url};
 
 /// What a list gives when neither `first` nor `last` is asked for.
@@ -29,7 +35,7 @@ pub(crate) struct PageInfo {
     pub(crate) end_cursor: Option<String>,
 }
 
-/// The arguments of a connection, as they came.
+/// The arguments of a page, as they came.
 pub(crate) struct Window {
     pub(crate) first: Option<i32>,
     pub(crate) after: Option<String>,
@@ -37,33 +43,130 @@ pub(crate) struct Window {
     pub(crate) before: Option<String>,
 }
 
-/// How many, and from which end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) count: u64,
-    pub(crate) from_end: bool,
+impl Window {
+    /// Understands the arguments, for a list in this order.
+    pub(crate) fn part<K: Key>(self, order: &'static str) -> Result<Part<Cursor<K>>> {
+        let (size, from_end) = size(self.first, self.last)?;
+        let place = |path, text: Option<String>| {
+            text.map(|text| Cursor::parse(path, &text, order)).transpose()
+        };
+        let (after, before) = (place("after", self.after)?, place("before", self.before)?);
+        Ok(Part { after, before, size, from_end })
+    }
 }
 
-impl Size {
-    /// Reads `first` and `last`.
-    pub(crate) fn parse(first: Option<i32>, last: Option<i32>) -> Result<Self> {
-        let (path, count, from_end) = match (first, last) {
-            (Some(_), Some(_)) => {
-                let message = "Give first or last, not both";
-                return Err(ApiError::argument("last", "INVALID_FORMAT", message));
-            }
-            (Some(first), None) => ("first", first, false),
-            (None, Some(last)) => ("last", last, true),
-            (None, None) => ("first", SIZE_DEFAULT, false),
-        };
-        match u64::try_from(count) {
-            Ok(count) if count <= SIZE_MAX.unsigned_abs().into() => Ok(Self { count, from_end }),
-            Ok(_) => Err(ApiError::argument(path, "TOO_LONG", "A page has at most 100 entries")),
-            Err(_negative) => {
-                Err(ApiError::argument(path, "INVALID_FORMAT", "A page cannot be negative"))
-            }
+/// How many, and whether from the end.
+fn size(first: Option<i32>, last: Option<i32>) -> Result<(u64, bool)> {
+    let (path, count, from_end) = match (first, last) {
+        (Some(_), Some(_)) => {
+            let message = "Give first or last, not both";
+            return Err(ApiError::argument("last", "INVALID_FORMAT", message));
+        }
+        (Some(first), None) => ("first", first, false),
+        (None, Some(last)) => ("last", last, true),
+        (None, None) => ("first", SIZE_DEFAULT, false),
+    };
+    match u64::try_from(count) {
+        Ok(count) if count <= SIZE_MAX.unsigned_abs().into() => Ok((count, from_end)),
+        Ok(_) => Err(ApiError::argument(path, "TOO_LONG", "A page has at most 100 entries")),
+        Err(_negative) => {
+            Err(ApiError::argument(path, "INVALID_FORMAT", "A page cannot be negative"))
         }
     }
+}
+
+/// What an order compares before the id, which breaks ties.
+pub(crate) trait Key: Clone + Send + Sync + 'static {
+    /// As cursors have it.
+    fn text(&self) -> Cow<'_, str>;
+
+    /// Reads it back, in the order of this name.
+    fn parse(text: &str, order: &str) -> Option<Self>;
+}
+
+/// An id alone carries the time.
+impl Key for () {
+    fn text(&self) -> Cow<'_, str> {
+        Cow::Borrowed("")
+    }
+
+    fn parse(_: &str, _: &str) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl Key for DateTime<Utc> {
+    fn text(&self) -> Cow<'_, str> {
+        rfc3339::text(*self).into()
+    }
+
+    fn parse(text: &str, _: &str) -> Option<Self> {
+        rfc3339::parse(text)
+    }
+}
+
+/// A place in a list, bound to the list's order. Opaque to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor<K> {
+    /// Order and direction: a cursor of another order means nothing here.
+    pub(crate) order: &'static str,
+    pub(crate) key: K,
+    pub(crate) id: Uuid,
+}
+
+/// What is inside a cursor.
+#[derive(Serialize, Deserialize)]
+struct Inside<'a> {
+    #[serde(rename = "o")]
+    order: Cow<'a, str>,
+    #[serde(rename = "k")]
+    key: Cow<'a, str>,
+    #[serde(rename = "i")]
+    id: Uuid,
+}
+
+impl<K: Key> Cursor<K> {
+    /// Reads a cursor that was made for `order`; `path` names the argument it came by.
+    fn parse(path: &'static str, text: &str, order: &'static str) -> Result<Self> {
+        let refused = |message| ApiError::argument(path, "INVALID_FORMAT", message);
+        let unreadable = || refused("This is not a cursor");
+        let read = (text.len() <= CURSOR_LENGTH_MAX).then(|| from_base64url(text)).flatten();
+        let inside = read.ok_or_else(unreadable)?;
+        let inside: Inside<'_> = serde_json::from_slice(&inside).map_err(|_| unreadable())?;
+        if inside.order != order {
+            return Err(refused("This cursor belongs to another order"));
+        }
+        let key = K::parse(&inside.key, order).ok_or_else(unreadable)?;
+        Ok(Self { order, key, id: inside.id })
+    }
+}
+
+impl<K: Key> fmt::Display for Cursor<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inside = Inside { order: self.order.into(), key: self.key.text(), id: self.id };
+        // A struct of texts always serializes.
+        f.write_str(&base64url(serde_json::to_vec(&inside).unwrap_or_default()))
+    }
+}
+
+texts!([K: Key] Cursor<K> as String);
+
+impl<K: Key> Slot for Cursor<K> {
+    fn writer(
+        _: &Positioned<async_graphql::parser::types::Field>,
+    ) -> Option<Box<dyn Write<Self> + '_>> {
+        Some(Box::new(Leaf))
+    }
+}
+
+/// What lies on one side of a place.
+#[derive(Clone, Copy)]
+pub(crate) struct Beyond<'a, K> {
+    pub(crate) place: &'a Cursor<K>,
+    /// Before it, or else after it.
+    pub(crate) is_before: bool,
+    /// Whether what stands at the place counts.
+    pub(crate) inclusive: bool,
 }
 
 /// An order by id, which carries the time.
@@ -75,7 +178,7 @@ pub(crate) enum ByAge {
 
 impl ByAge {
     /// The order's name inside cursors.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::OldestFirst => "CREATED_AT ASC",
             Self::NewestFirst => "CREATED_AT DESC",
@@ -89,9 +192,17 @@ impl ByAge {
         }
     }
 
-    /// Where an entry stands, for clients.
-    pub(crate) fn cursor(self, id: Uuid) -> String {
-        Cursor { order: self.name().to_owned(), key: String::new(), id: id.to_string() }.encode()
+    /// Where an entry stands.
+    pub(crate) fn cursor(self, id: Uuid) -> Cursor<()> {
+        Cursor { order: self.name(), key: (), id }
+    }
+
+    /// The part of the list that lies beyond a place, without its rows.
+    pub(crate) fn part_beyond(self, beyond: Beyond<'_, ()>) -> Part {
+        let Beyond { place, is_before, inclusive } = beyond;
+        let place = Some(if inclusive { self.beside(place.id, !is_before) } else { place.id });
+        let (after, before) = if is_before { (None, place) } else { (place, None) };
+        Part { after, before, size: 0, from_end: is_before }
     }
 
     /// What an entry would be called that stands right before the one of this id, or else right after it.
@@ -99,119 +210,5 @@ impl ByAge {
         let is_less = is_before == (self == Self::OldestFirst);
         let id = id.as_u128();
         Uuid::from_u128(if is_less { id.saturating_sub(1) } else { id.saturating_add(1) })
-    }
-}
-
-impl Window {
-    /// Which part is meant of a list that is ordered by id.
-    pub(crate) fn part(self, order: ByAge) -> Result<Part> {
-        let size = Size::parse(self.first, self.last)?;
-        let place = |path, text: Option<String>| {
-            let parse = |text: String| {
-                let cursor = Cursor::parse(path, &text, order.name())?;
-                Uuid::try_parse(&cursor.id)
-                    .map_err(|_| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
-            };
-            text.map(parse).transpose()
-        };
-        let (after, before) = (place("after", self.after)?, place("before", self.before)?);
-        Ok(Part { after, before, size: size.count, from_end: size.from_end })
-    }
-}
-
-/// A page of a list that is ordered by id: the part that was asked for, and what was found.
-pub(crate) struct Found {
-    pub(crate) order: ByAge,
-    pub(crate) part: Part,
-    /// Of the first and the last entry.
-    pub(crate) ends: Option<(Uuid, Uuid)>,
-    pub(crate) has_more: bool,
-}
-
-impl Found {
-    /// What a page says of itself. `read` reads another part of the list.
-    ///
-    /// Whether there is more is known without asking on the side that the page was read towards, and on a
-    /// side without a cursor; otherwise it is asked, if the client does.
-    pub(crate) async fn page_info<T, F: Future<Output = Result<Page<T>>>>(
-        &self,
-        ctx: &Context<'_>,
-        read: impl Fn(Part) -> F,
-    ) -> Result<PageInfo> {
-        let asked = ctx.look_ahead();
-        let mut known = [false; 2];
-        for (known, (name, is_before)) in
-            known.iter_mut().zip([("hasNextPage", false), ("hasPreviousPage", true)])
-        {
-            if asked.field(name).exists() {
-                *known = match self.beyond(is_before) {
-                    Beyond::Known(known) => known,
-                    Beyond::In(part) => read(part).await?.has_more,
-                };
-            }
-        }
-        let [has_next_page, has_previous_page] = known;
-        Ok(PageInfo {
-            has_next_page,
-            has_previous_page,
-            start_cursor: self.ends.map(|(first, _)| self.order.cursor(first)),
-            end_cursor: self.ends.map(|(_, last)| self.order.cursor(last)),
-        })
-    }
-
-    fn beyond(&self, is_before: bool) -> Beyond {
-        let part = self.part;
-        if is_before == part.from_end && self.has_more {
-            return Beyond::Known(true);
-        }
-        let bound = if is_before { part.after } else { part.before };
-        let Some(bound) = bound else { return Beyond::Known(false) };
-        let end = self.ends.map(|(first, last)| if is_before { first } else { last });
-        // Of an empty page the bound itself counts: it may stand there still.
-        let place = end.unwrap_or_else(|| self.order.beside(bound, !is_before));
-        let (after, before) = if is_before { (None, Some(place)) } else { (Some(place), None) };
-        Beyond::In(Part { after, before, size: 0, from_end: is_before })
-    }
-}
-
-/// Whether there is anything beyond a page.
-enum Beyond {
-    Known(bool),
-    /// If this part of the list has entries.
-    In(Part),
-}
-
-/// A place in a list, bound to the list's order. Opaque to clients.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Cursor {
-    /// Order and direction: a cursor of another order means nothing here.
-    #[serde(rename = "o")]
-    pub(crate) order: String,
-    /// What the order compares, as text.
-    #[serde(rename = "k")]
-    pub(crate) key: String,
-    #[serde(rename = "i")]
-    pub(crate) id: String,
-}
-
-impl Cursor {
-    pub(crate) fn encode(&self) -> String {
-        // A struct of strings always serializes.
-        base64url(serde_json::to_vec(self).unwrap_or_default())
-    }
-
-    /// Reads a cursor that was made for `order`; `path` names the argument it came by.
-    pub(crate) fn parse(path: &'static str, text: &str, order: &str) -> Result<Self> {
-        let refused = |message| ApiError::argument(path, "INVALID_FORMAT", message);
-        if text.len() > CURSOR_LENGTH_MAX {
-            return Err(refused("This is not a cursor"));
-        }
-        let cursor: Self = from_base64url(text)
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .ok_or_else(|| refused("This is not a cursor"))?;
-        if cursor.order != order {
-            return Err(refused("This cursor belongs to another order"));
-        }
-        Ok(cursor)
     }
 }

@@ -10,7 +10,6 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
 use tracing::{Instrument, span};
 use uuid::Uuid;
 
@@ -23,6 +22,7 @@ use crate::graphql::context::Caller;
 use crate::graphql::cookie::Cookie;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
+use crate::graphql::json;
 use crate::graphql::lanes::Weight;
 use crate::graphql::loader::Loaders;
 use crate::infra::causes::causes;
@@ -305,15 +305,6 @@ pub(super) fn refused(app: &App, error: ApiError, client: &Client) -> Response {
     finish(app, Worked::failed(error), MediaType::GraphqlResponse, request_id)
 }
 
-/// A response's body. `data` is absent when nothing was executed.
-#[derive(Serialize)]
-struct Answer<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a Value>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ServerError],
-}
-
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
 fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Response {
     let Worked { mut response, party, operation, challenge } = worked;
@@ -329,9 +320,7 @@ fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Resp
         _ => StatusCode::OK,
     };
     let data = (has_data || was_executed).then_some(&response.data);
-    let Ok(body) = serde_json::to_vec(&Answer { data, errors: &response.errors }) else {
-        return failure(request_id);
-    };
+    let body = json::answer(data, &response.errors);
     let mut answer = Response::new(Body::from(app.lanes.answers.hold(party, body)));
     *answer.status_mut() = status;
     answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });

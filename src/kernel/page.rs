@@ -1,18 +1,26 @@
-//! Parts of lists that are ordered by their ids: a UUIDv7 carries the time.
+//! Parts of lists. Most are ordered by their ids: a UUIDv7 carries the time.
 
 use uuid::Uuid;
 
 /// Which part of a list is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Part {
-    /// Only what follows this one.
-    pub(crate) after: Option<Uuid>,
-    /// Only what precedes this one.
-    pub(crate) before: Option<Uuid>,
+pub(crate) struct Part<P = Uuid> {
+    /// Only what follows this place.
+    pub(crate) after: Option<P>,
+    /// Only what precedes this place.
+    pub(crate) before: Option<P>,
     /// At most so many.
     pub(crate) size: u64,
     /// Counted from the end, as `last` does.
     pub(crate) from_end: bool,
+}
+
+impl<P> Part<P> {
+    /// The same part by what `place` makes of its places.
+    pub(crate) fn map<Q>(self, place: impl Fn(P) -> Q) -> Part<Q> {
+        let Self { after, before, size, from_end } = self;
+        Part { after: after.map(&place), before: before.map(&place), size, from_end }
+    }
 }
 
 /// What a part of a list holds, in order, and whether there is more of it.
@@ -31,7 +39,7 @@ impl<T> Default for Page<T> {
 impl<T> Page<T> {
     /// From rows as they were read: from the end that is counted from, and one more than asked for, if
     /// there is one.
-    pub(crate) fn of(mut rows: Vec<T>, part: Part) -> Self {
+    pub(crate) fn of<P>(mut rows: Vec<T>, part: &Part<P>) -> Self {
         let has_more = rows.len() as u64 > part.size;
         if has_more {
             rows.pop();

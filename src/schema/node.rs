@@ -18,6 +18,7 @@ use crate::features::sessions::Sessions;
 use crate::features::{accounts, audit, organizations, sessions, tasks};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Result};
+use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_many};
 use crate::infra::db::Db;
 use crate::kernel::access::Viewer;
@@ -29,7 +30,7 @@ const IDS_MAX: usize = 100;
 
 /// Anything with an id that is unique over all types.
 #[derive(Interface, Clone)]
-#[graphql(field(name = "id", ty = "&ID", desc = "Unique over all types; opaque."))]
+#[graphql(field(name = "id", ty = "&Id", desc = "Unique over all types; opaque."))]
 pub(crate) enum Node {
     User(accounts::graphql::User),
     AuditEvent(audit::graphql::AuditEvent),
@@ -92,11 +93,9 @@ impl Loader<Uuid> for NodeLoader {
 }
 
 /// Adds objects by their ids, where there is none yet.
-fn keep<T: Into<Node>>(found: &mut HashMap<Uuid, Node>, objects: Vec<T>, id: fn(&T) -> &ID) {
+fn keep<T: Into<Node>>(found: &mut HashMap<Uuid, Node>, objects: Vec<T>, id: fn(&T) -> &Id) {
     for object in objects {
-        if let Some(id) = id::parse(id(&object)) {
-            found.entry(id).or_insert_with(|| object.into());
-        }
+        found.entry(id(&object).0).or_insert_with(|| object.into());
     }
 }
 

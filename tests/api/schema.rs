@@ -109,7 +109,8 @@ fn every_list_of_objects_has_a_length_that_the_cost_knows() {
             let BaseType::List(inner) = &field.ty.node.base else { continue };
             let BaseType::Named(inner) = &inner.base else { continue };
             let has_ids = field.arguments.iter().any(|argument| argument.node.name.node == "ids");
-            let is_page = field.name.node == "edges" && of.name.node.ends_with("Connection");
+            let is_page = of.name.node.ends_with("Connection")
+                && ["edges", "nodes"].contains(&field.name.node.as_str());
             if composites.contains(inner.as_str()) && !has_ids && !is_page {
                 lists.push(format!("{}.{}", of.name.node, field.name.node));
             }

@@ -22,6 +22,7 @@ use crate::infra::limits::{self, Limit, Limited};
 use crate::kernel::access::{Client, Grant, User};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::page;
 use crate::kernel::rfc3339::text;
 
 /// What keeps somebody from having all of it read again and again.
@@ -173,9 +174,10 @@ impl Export {
         let owner = self.place.user;
         let log = Log { db: self.accounts.db.clone() };
         let filter = Filter { about: Some(owner), ..Filter::default() };
-        let listing = Listing { filter, after, before: None, size: PAGE_SIZE, from_end: false };
+        let part = page::Part { after, before: None, size: PAGE_SIZE, from_end: false };
+        let listing = Listing { filter, part };
         let page = log.list(&listing).await?;
-        let entries = page.events.iter().map(|event| {
+        let entries = page.rows.iter().map(|event| {
             // Of an admin who acted on the account, neither who it was nor from where.
             let is_own = event.actor.is_none_or(|actor| actor == owner);
             json!({
@@ -187,7 +189,7 @@ impl Export {
             })
         });
         let mut piece = list(after.is_none(), entries);
-        let last = page.events.last().map(|event| event.place);
+        let last = page.rows.last().map(|event| event.place);
         match last.filter(|_| page.has_more) {
             Some(last) => self.part = Part::Events { after: Some(last) },
             None => piece += &self.enter(0),

@@ -5,7 +5,6 @@ mod connection;
 mod leftovers;
 mod life;
 mod own;
-mod shape;
 mod viewer;
 
 use std::collections::HashMap;
@@ -14,7 +13,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::Utc;
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -32,6 +31,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
 use crate::infra::db::Db;
@@ -39,11 +39,11 @@ use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer};
 use crate::kernel::id::UserId;
 
 /// An account.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub(crate) struct User {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// As typed at registration; unique whatever the case.
     pub(crate) username: String,
     /// As typed at registration; unique in its canonical form.
@@ -79,19 +79,25 @@ pub(crate) struct PermissionGrant {
 
 impl From<&access::User> for User {
     fn from(user: &access::User) -> Self {
+        user.clone().into()
+    }
+}
+
+impl From<access::User> for User {
+    fn from(user: access::User) -> Self {
         Self {
-            id: user.id.to_string().into(),
-            username: user.username.clone(),
-            email: user.email.clone(),
+            id: Id::of(user.id),
+            username: user.username,
+            email: user.email,
             email_verified: user.email_verified,
-            full_name: user.full_name.clone(),
+            full_name: user.full_name,
             locale: user.locale.into(),
             role: user.role.into(),
             is_active: user.is_active,
             created_at: user.created_at.into(),
             updated_at: user.updated_at.into(),
             last_login_at: user.last_login_at.map(Into::into),
-            standing: (user.role, user.grants.clone()),
+            standing: (user.role, user.grants),
         }
     }
 }
@@ -150,7 +156,7 @@ pub(crate) async fn visible(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(Accounts::find_all(db, &ids).await?.iter().map(User::from).collect())
+    Ok(Accounts::find_all(db, &ids).await?.into_iter().map(User::from).collect())
 }
 
 /// Loads the users that one operation looks up by id in one statement.
@@ -168,7 +174,7 @@ impl Loader<UserId> for UserLoader {
 
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, User>, Self::Error> {
         let users = Accounts::find_all(&self.0, ids).await.map_err(Arc::new)?;
-        Ok(users.iter().map(|user| (user.id, user.into())).collect())
+        Ok(users.into_iter().map(|user| (user.id, user.into())).collect())
     }
 }
 
@@ -205,9 +211,8 @@ impl AccountQuery {
         #[graphql(desc = "Which users are meant; all by default.")] filter: Option<UserFilter>,
         #[graphql(desc = "By default the newest first.")] order_by: Option<UserOrder>,
     ) -> Result<UserConnection> {
-        let listing =
-            connection::listing(window, filter.unwrap_or_default(), &order_by.unwrap_or_default())?;
-        UserConnection::load(ctx.service::<Accounts>(), listing).await
+        let (filter, order) = (filter.unwrap_or_default(), order_by.unwrap_or_default());
+        UserConnection::load(ctx.service::<Accounts>(), window, filter, &order).await
     }
 }
 

@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization as _;
 use super::Accounts;
 use crate::kernel::access::{Role, User};
 use crate::kernel::id::UserId;
+use crate::kernel::page::{Page, Part};
 
 /// By what users are ordered; the id breaks ties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,24 +54,14 @@ pub(crate) enum Key {
     Username(String),
 }
 
-/// One page: from where, to where, how many, and from which end.
+/// A page of a list.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
     pub(crate) filter: Filter,
     pub(crate) order: Order,
-    pub(crate) after: Option<Place>,
-    pub(crate) before: Option<Place>,
-    /// Whether who stands at `after` or `before` belongs to it.
+    pub(crate) part: Part<Place>,
+    /// Whether who stands at a place of the part belongs to it.
     pub(crate) includes_places: bool,
-    pub(crate) size: u64,
-    /// Counted from the end, as `last` does.
-    pub(crate) from_end: bool,
-}
-
-/// The users of a page, in order, and whether its window holds more of them.
-pub(crate) struct Page {
-    pub(crate) users: Vec<User>,
-    pub(crate) has_more: bool,
 }
 
 impl Order {
@@ -87,16 +78,9 @@ impl Order {
 
 impl Accounts {
     /// Reads one page, in one statement.
-    pub(crate) async fn list(&self, listing: &Listing) -> Result<Page, DbErr> {
-        let mut users = store::list(&self.db, listing, listing.size + 1).await?;
-        let has_more = users.len() as u64 > listing.size;
-        if has_more {
-            users.pop();
-        }
-        if listing.from_end {
-            users.reverse();
-        }
-        Ok(Page { users, has_more })
+    pub(crate) async fn list(&self, listing: &Listing) -> Result<Page<User>, DbErr> {
+        let users = store::list(&self.db, listing, listing.part.size + 1).await?;
+        Ok(Page::of(users, &listing.part))
     }
 
     /// How many users match, whatever the page.
@@ -116,12 +100,9 @@ impl Accounts {
         let beyond = Listing {
             filter: listing.filter.clone(),
             order: listing.order,
-            after,
-            before,
-            includes_places: inclusive,
-            size: 1,
             // The nearest first.
-            from_end: is_before,
+            part: Part { after, before, size: 1, from_end: is_before },
+            includes_places: inclusive,
         };
         Ok(!store::list(&self.db, &beyond, 1).await?.is_empty())
     }

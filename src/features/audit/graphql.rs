@@ -4,22 +4,24 @@ mod event_type;
 
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::Utc;
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 pub(crate) use self::event_type::AuditEventType;
-use super::listing::{Filter, Listing, Log, Page, Place, Recorded, Side};
+use super::listing::{Filter, Listing, Log, Place, Recorded, Side};
 use crate::features::accounts::graphql::{User, UserLoader};
+use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Result};
+use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
-use crate::graphql::page::{Cursor, PageInfo, Size, Window};
+use crate::graphql::page::{Beyond, Cursor, Window};
+use crate::graphql::row::enums;
 use crate::kernel::access::{self, Permission, Viewer};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
-use crate::kernel::rfc3339;
 
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";
@@ -35,12 +37,14 @@ pub(crate) enum AuditEventOutcome {
     Refused,
 }
 
+enums!(AuditEventOutcome, AuditEventType);
+
 /// Something that matters to security.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub(crate) struct AuditEvent {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// When it happened; of several refusals the first.
     created_at: DateTime,
     /// What happened; null for what only a newer version of the server knows.
@@ -50,9 +54,9 @@ pub(crate) struct AuditEvent {
     /// USER, CLI for the operator, SYSTEM for the server, or UNKNOWN.
     actor_type: String,
     /// The user, the key, the organization or the mail it happened to.
-    target: Option<ID>,
+    target: Option<Id>,
     /// The organization it happened in, where that is not the target.
-    organization: Option<ID>,
+    organization: Option<Id>,
     /// What was given or taken: a role, or a permission and until when, as in "USERS_READ until
     /// 2030-01-01T00:00:00Z". Of AUDIT_PRUNED which links of the log's chain were removed, and of AUDIT_SIGNED
     /// which were there: the first, and the last with its digest. Of MAIL_RETRIED how many mails, if all of them.
@@ -87,23 +91,23 @@ fn sees_actor(ctx: &Context<'_>, caller: &access::User, id: UserId) -> bool {
     caller.id == id || caller.may(Permission::UsersRead, ctx.service::<Clock>().now())
 }
 
-impl From<&Recorded> for AuditEvent {
-    fn from(event: &Recorded) -> Self {
+impl From<Recorded> for AuditEvent {
+    fn from(event: Recorded) -> Self {
         Self {
-            id: event.place.id.to_string().into(),
+            id: Id::of(event.place.id),
             created_at: event.place.created_at.into(),
             r#type: event.kind.map(Into::into),
             outcome: match event.is_done {
                 true => AuditEventOutcome::Done,
                 false => AuditEventOutcome::Refused,
             },
-            actor_type: event.actor_kind.clone(),
-            target: event.target.map(|id| id.to_string().into()),
-            organization: event.organization.map(|id| id.to_string().into()),
-            detail: event.detail.clone(),
+            actor_type: event.actor_kind,
+            target: event.target.map(Id),
+            organization: event.organization.map(Id::of),
+            detail: event.detail,
             ip: event.ip.map(|ip| ip.to_string()),
-            user_agent: event.user_agent.clone(),
-            request_id: event.request_id.clone(),
+            user_agent: event.user_agent,
+            request_id: event.request_id,
             occurrences: i32::try_from(event.occurrences).unwrap_or(i32::MAX),
             actor_id: event.actor,
         }
@@ -113,9 +117,9 @@ impl From<&Recorded> for AuditEvent {
 impl AuditEvent {
     /// The event as its owner may see it: of somebody else who acted on the account, an admin,
     /// neither who it was nor from where.
-    fn of_owner(event: &Recorded, owner: UserId) -> Self {
+    fn of_owner(event: Recorded, owner: UserId) -> Self {
         let shown = Self::from(event);
-        if event.actor.is_none_or(|actor| actor == owner) {
+        if shown.actor_id.is_none_or(|actor| actor == owner) {
             return shown;
         }
         Self { ip: None, user_agent: None, request_id: None, actor_id: None, ..shown }
@@ -133,11 +137,11 @@ pub(crate) async fn visible(
     let ids: Vec<_> = ids.iter().copied().map(AuditEventId).collect();
     if viewer.user.may(Permission::AuditRead, now) {
         let events = log.find_all(&ids, None).await?;
-        return Ok(events.iter().map(AuditEvent::from).collect());
+        return Ok(events.into_iter().map(AuditEvent::from).collect());
     }
     let owner = viewer.user.id;
     let events = log.find_all(&ids, Some(owner)).await?;
-    Ok(events.iter().map(|event| AuditEvent::of_owner(event, owner)).collect())
+    Ok(events.into_iter().map(|event| AuditEvent::of_owner(event, owner)).collect())
 }
 
 /// Which events are meant; what is given must all be true.
@@ -156,21 +160,11 @@ pub(crate) struct AuditEventFilter {
     until: Option<DateTime>,
 }
 
-/// An event in a list.
-#[derive(SimpleObject)]
-pub(crate) struct AuditEventEdge {
-    /// The event.
-    node: AuditEvent,
-    /// Where the event stands; opaque.
-    cursor: String,
-}
+/// The log, or those of its events that a filter means, the newest first. They are not counted: that would read the
+/// whole log.
+pub(crate) struct Events(Listing);
 
-/// A page of events, the newest first.
-pub(crate) struct AuditEventConnection {
-    listing: Listing,
-    events: Vec<Recorded>,
-    has_more: bool,
-}
+pub(crate) type AuditEventConnection = Connection<Events>;
 
 impl AuditEventConnection {
     /// What was done by a user or to them.
@@ -179,63 +173,34 @@ impl AuditEventConnection {
     }
 
     async fn load(log: &Log, window: Window, filter: Filter) -> Result<Self> {
-        let size = Size::parse(window.first, window.last)?;
-        let listing = Listing {
-            filter,
-            after: window.after.map(|text| parse_place("after", &text)).transpose()?,
-            before: window.before.map(|text| parse_place("before", &text)).transpose()?,
-            size: size.count,
-            from_end: size.from_end,
-        };
-        let Page { events, has_more } = log.list(&listing).await.map_err(ApiError::database)?;
-        Ok(Self { listing, events, has_more })
-    }
-
-    /// Whether anything stands before the page, or else after it: known without asking on the side
-    /// the page was read towards, and on a side without a cursor.
-    async fn has_beyond(&self, log: &Log, is_before: bool) -> Result<bool> {
-        if is_before == self.listing.from_end && self.has_more {
-            return Ok(true);
-        }
-        let bound = if is_before { self.listing.after } else { self.listing.before };
-        let Some(bound) = bound else { return Ok(false) };
-        let edge = if is_before { self.events.first() } else { self.events.last() };
-        let (place, inclusive) = edge.map_or((bound, true), |event| (event.place, false));
-        let side = Side { is_before, inclusive };
-        log.exists_beyond(&self.listing, place, side).await.map_err(ApiError::database)
+        let (part, about) = (window.part(ORDER)?, filter.about);
+        let listing = Listing { filter, part: part.map(place) };
+        let page = log.list(&listing).await.map_err(ApiError::database)?;
+        Ok(Self::new(Events(listing), part, page, |event| {
+            let Place { created_at, id } = event.place;
+            let node = match about {
+                Some(owner) => AuditEvent::of_owner(event, owner),
+                None => AuditEvent::from(event),
+            };
+            Edge::new(node, Cursor { order: ORDER, key: created_at, id: id.into() })
+        }))
     }
 }
 
-/// A page of events, the newest first. They are not counted: that would read the whole log.
-#[Object]
-impl AuditEventConnection {
-    /// The events of this page.
-    async fn edges(&self) -> Vec<AuditEventEdge> {
-        let node = |event: &Recorded| match self.listing.filter.about {
-            Some(owner) => AuditEvent::of_owner(event, owner),
-            None => AuditEvent::from(event),
-        };
-        let edge = |event| AuditEventEdge { node: node(event), cursor: cursor(event) };
-        self.events.iter().map(edge).collect()
-    }
+impl Source for Events {
+    type Node = AuditEvent;
+    type Key = chrono::DateTime<Utc>;
+    const IS_COUNTED: bool = false;
 
-    /// Which part of the list this is.
-    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
-        let (log, asked) = (ctx.service::<Log>(), ctx.look_ahead());
-        let mut page = PageInfo {
-            has_next_page: false,
-            has_previous_page: false,
-            start_cursor: self.events.first().map(cursor),
-            end_cursor: self.events.last().map(cursor),
-        };
-        if asked.field("hasNextPage").exists() {
-            page.has_next_page = self.has_beyond(log, false).await?;
-        }
-        if asked.field("hasPreviousPage").exists() {
-            page.has_previous_page = self.has_beyond(log, true).await?;
-        }
-        Ok(page)
+    async fn reaches(&self, ctx: &Context<'_>, beyond: Beyond<'_, Self::Key>) -> Result<bool> {
+        let Beyond { is_before, inclusive, .. } = beyond;
+        let (log, side) = (ctx.service::<Log>(), Side { is_before, inclusive });
+        log.exists_beyond(&self.0, place(*beyond.place), side).await.map_err(ApiError::database)
     }
+}
+
+fn place(Cursor { key, id, .. }: Cursor<chrono::DateTime<Utc>>) -> Place {
+    Place { created_at: key, id: AuditEventId(id) }
 }
 
 #[derive(Default)]
@@ -283,18 +248,4 @@ fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
 fn parse_id(path: &'static str, id: &ID) -> Result<Uuid> {
     let refused = |_| ApiError::argument(path, "INVALID_FORMAT", "This is not an id");
     Uuid::try_parse(id).map_err(refused)
-}
-
-fn cursor(event: &Recorded) -> String {
-    let Place { created_at, id } = event.place;
-    let key = rfc3339::text(created_at);
-    Cursor { order: ORDER.to_owned(), key, id: id.to_string() }.encode()
-}
-
-fn parse_place(path: &'static str, text: &str) -> Result<Place> {
-    let cursor = Cursor::parse(path, text, ORDER)?;
-    rfc3339::parse(&cursor.key)
-        .zip(Uuid::try_parse(&cursor.id).ok())
-        .map(|(time, id)| Place { created_at: time, id: AuditEventId(id) })
-        .ok_or_else(|| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
 }

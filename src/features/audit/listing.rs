@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::{Kind, store};
 use crate::infra::db::Db;
 use crate::kernel::id::{AuditEventId, OrganizationId, UserId};
+use crate::kernel::page::{Page, Part};
 
 /// Reads the audit log.
 #[derive(Clone)]
@@ -44,15 +45,11 @@ pub(crate) struct Side {
     pub(crate) inclusive: bool,
 }
 
-/// One page: from where, to where, how many, and from which end.
+/// A page of the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
     pub(crate) filter: Filter,
-    pub(crate) after: Option<Place>,
-    pub(crate) before: Option<Place>,
-    pub(crate) size: u64,
-    /// Counted from the end, as `last` does.
-    pub(crate) from_end: bool,
+    pub(crate) part: Part<Place>,
 }
 
 /// An event as it was recorded.
@@ -73,24 +70,11 @@ pub(crate) struct Recorded {
     pub(crate) occurrences: i64,
 }
 
-/// The events of a page, in order, and whether its window holds more of them.
-pub(crate) struct Page {
-    pub(crate) events: Vec<Recorded>,
-    pub(crate) has_more: bool,
-}
-
 impl Log {
     /// Reads one page, in one statement.
-    pub(crate) async fn list(&self, listing: &Listing) -> Result<Page, DbErr> {
-        let mut events = store::list(self.db.reader(), listing, listing.size + 1).await?;
-        let has_more = events.len() as u64 > listing.size;
-        if has_more {
-            events.pop();
-        }
-        if listing.from_end {
-            events.reverse();
-        }
-        Ok(Page { events, has_more })
+    pub(crate) async fn list(&self, listing: &Listing) -> Result<Page<Recorded>, DbErr> {
+        let events = store::list(self.db.reader(), listing, listing.part.size + 1).await?;
+        Ok(Page::of(events, &listing.part))
     }
 
     /// The events among `ids`, or those of them that are about a user.

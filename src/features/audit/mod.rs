@@ -16,6 +16,8 @@ use uuid::Uuid;
 
 pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
 pub(crate) use self::kind::Kind;
+#[cfg(test)]
+pub(crate) use self::listing::Recorded;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};
 pub(crate) use self::refusals::Refusals;
 use crate::infra::db::Db;

@@ -149,12 +149,12 @@ pub(super) async fn list(
 ) -> Result<Vec<Recorded>, DbErr> {
     let backend = db.get_database_backend();
     let mut select = matching(&listing.filter);
-    for (place, is_before) in [(listing.after, false), (listing.before, true)] {
+    for (place, is_before) in [(listing.part.after, false), (listing.part.before, true)] {
         if let Some(place) = place {
             select = select.filter(beyond(backend, place, Side { is_before, inclusive: false }));
         }
     }
-    let direction = if listing.from_end { Order::Asc } else { Order::Desc };
+    let direction = if listing.part.from_end { Order::Asc } else { Order::Desc };
     let rows = select
         .order_by(audit_event::Column::CreatedAt, direction.clone())
         .order_by(audit_event::Column::Id, direction)

@@ -5,7 +5,7 @@ mod loader;
 mod membership;
 
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
@@ -18,22 +18,24 @@ pub(crate) use self::membership::{
 use super::{Member, OrganizationError, Organizations, OwnOrganization};
 use crate::features::login::graphql::AuthPayload;
 use crate::features::tasks::graphql::TaskConnection;
+use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
-use crate::graphql::page::{ByAge, PageInfo, Window};
+use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, Viewer};
 use crate::kernel::id::OrganizationId;
 
 /// People who belong together. It exists for its members only.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub(crate) struct Organization {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// What it is called.
     name: String,
     /// When it was made.
@@ -49,7 +51,7 @@ pub(crate) struct Organization {
 impl From<OwnOrganization> for Organization {
     fn from(own: OwnOrganization) -> Self {
         Self {
-            id: own.id.to_string().into(),
+            id: Id::of(own.id),
             name: own.name.clone(),
             created_at: own.created_at.into(),
             updated_at: own.updated_at.into(),
@@ -108,50 +110,16 @@ pub(crate) async fn visible(
     ids: &[Uuid],
 ) -> Result<Visible, DbErr> {
     let seen = organizations.find_seen(viewer.user.id, ids).await?;
-    let membership =
-        |(own, member): (OwnOrganization, Member)| Membership::of(&own.into(), &member);
+    let membership = |(own, member): (OwnOrganization, Member)| Membership::of(own.into(), member);
     Ok(Visible {
         organizations: seen.organizations.into_iter().map(Organization::from).collect(),
         memberships: seen.members.into_iter().map(membership).collect(),
-        invitations: seen.invitations.iter().map(Invitation::from).collect(),
-        profiles: seen.profiles.iter().map(PublicProfile::from).collect(),
+        invitations: seen.invitations.into_iter().map(Invitation::from).collect(),
+        profiles: seen.profiles.into_iter().map(PublicProfile::from).collect(),
     })
 }
 
-/// A place in a list of organizations.
-#[derive(SimpleObject)]
-pub(crate) struct OrganizationEdge {
-    /// The organization.
-    node: Organization,
-    /// Where it stands; opaque.
-    cursor: String,
-}
-
-/// A page of organizations.
-pub(crate) struct OrganizationConnection(Whole<OwnOrganization>);
-
-/// A page of organizations.
-#[Object]
-impl OrganizationConnection {
-    /// The organizations of this page.
-    async fn edges(&self) -> Vec<OrganizationEdge> {
-        let edge = |own: &OwnOrganization| OrganizationEdge {
-            node: own.clone().into(),
-            cursor: self.0.cursor(own),
-        };
-        self.0.listed().iter().map(edge).collect()
-    }
-
-    /// Which part of the list this is.
-    async fn page_info(&self) -> PageInfo {
-        self.0.page_info()
-    }
-
-    /// How many there are, whatever the page.
-    async fn total_count(&self) -> usize {
-        self.0.count()
-    }
-}
+pub(crate) type OrganizationConnection = Connection<Whole<Organization>>;
 
 #[derive(Default)]
 pub(crate) struct OrganizationQuery;
@@ -182,9 +150,8 @@ impl OrganizationQuery {
         let organizations = ctx.service::<Organizations>();
         let caller = ctx.viewer()?.user.id;
         let load = async || organizations.list(caller).await.map_err(ApiError::database);
-        Ok(OrganizationConnection(
-            Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0).await?,
-        ))
+        let node = Organization::from;
+        Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0, node).await
     }
 
     /// The organization that the caller's session acts in, if any: see switchOrganization.
@@ -215,7 +182,7 @@ async fn invitations(
         Ok(found.unwrap_or_default())
     };
     let id = |invitation: &super::Invitation| invitation.id.0;
-    Ok(InvitationConnection(Whole::load(window, ByAge::OldestFirst, load, id).await?))
+    Whole::load(window, ByAge::OldestFirst, load, id, Invitation::from).await
 }
 
 /// What an organization is to be.

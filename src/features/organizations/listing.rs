@@ -77,7 +77,7 @@ impl Organizations {
         for (organization, member) in rows {
             lists.entry(organization).or_default().push(member);
         }
-        Ok(lists.into_iter().map(|(id, members)| (id, Page::of(members, part))).collect())
+        Ok(lists.into_iter().map(|(id, members)| (id, Page::of(members, &part))).collect())
     }
 
     /// How many members each organization has.

@@ -1,25 +1,27 @@
 //! One's own sessions in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 use super::{OwnSession, RevokeError, Sessions};
+use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::page::{ByAge, PageInfo, Window};
+use crate::graphql::id::Id;
+use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
 use crate::kernel::access::Viewer;
 use crate::kernel::device::Device;
 use crate::kernel::id::SessionId;
 
 /// A place where the user is signed in.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 pub(crate) struct Session {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// When the user signed in.
     created_at: DateTime,
     /// When it was last refreshed, which an application in use does every few minutes.
@@ -36,66 +38,29 @@ pub(crate) struct Session {
     current: bool,
 }
 
-/// A session in a list.
-#[derive(SimpleObject)]
-pub(crate) struct SessionEdge {
-    /// The session.
-    node: Session,
-    /// Where the session stands; opaque.
-    cursor: String,
-}
-
-/// A page of sessions, the newest first.
-pub(crate) struct SessionConnection {
-    /// All of them: a user has at most a hundred.
-    sessions: Whole<OwnSession>,
-    current: SessionId,
-}
+pub(crate) type SessionConnection = Connection<Whole<Session>>;
 
 impl SessionConnection {
     /// The caller's own.
     pub(crate) async fn load(sessions: &Sessions, window: Window, viewer: &Viewer) -> Result<Self> {
         let load = async || sessions.list(viewer.user.id).await.map_err(ApiError::database);
         let id = |session: &OwnSession| session.id.0;
-        let sessions = Whole::load(window, ByAge::NewestFirst, load, id).await?;
-        Ok(Self { sessions, current: viewer.session_id })
-    }
-}
-
-/// A page of sessions, the newest first.
-#[Object]
-impl SessionConnection {
-    /// The sessions of this page.
-    async fn edges(&self) -> Vec<SessionEdge> {
-        let edge = |session: &OwnSession| SessionEdge {
-            node: Session::seen_from(self.current, session),
-            cursor: self.sessions.cursor(session),
-        };
-        self.sessions.listed().iter().map(edge).collect()
-    }
-
-    /// Which part of the list this is.
-    async fn page_info(&self) -> PageInfo {
-        self.sessions.page_info()
-    }
-
-    /// In how many places the user is signed in, whatever the page.
-    async fn total_count(&self) -> usize {
-        self.sessions.count()
+        let node = |session| Session::seen_from(viewer.session_id, session);
+        Whole::load(window, ByAge::NewestFirst, load, id, node).await
     }
 }
 
 impl Session {
-    fn seen_from(current: SessionId, session: &OwnSession) -> Self {
+    pub(crate) fn seen_from(current: SessionId, session: OwnSession) -> Self {
         let device = session.user_agent.as_deref().map(Device::of);
         Self {
-            id: session.id.to_string().into(),
+            id: Id::of(session.id),
             created_at: session.created_at.into(),
             last_used_at: session.last_used_at.into(),
-            ip: session.ip.clone(),
-            user_agent: session.user_agent.clone(),
             device: device.and_then(Device::name),
             browser: device.and_then(|device| device.browser).map(str::to_owned),
+            ip: session.ip,
+            user_agent: session.user_agent,
             current: session.id == current,
         }
     }
@@ -109,7 +74,7 @@ pub(crate) async fn visible(
 ) -> Result<Vec<Session>, DbErr> {
     // A user has at most a hundred.
     let own = sessions.list(viewer.user.id).await?;
-    let asked = own.iter().filter(|session| ids.contains(&session.id.0));
+    let asked = own.into_iter().filter(|session| ids.contains(&session.id.0));
     Ok(asked.map(|session| Session::seen_from(viewer.session_id, session)).collect())
 }
 

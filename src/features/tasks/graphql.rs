@@ -8,18 +8,21 @@ use std::sync::Arc;
 use async_graphql::dataloader::Loader;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use chrono::Utc;
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{Of, Scope, Task as Row, TaskChange, TaskError, Tasks};
+use super::{Of, Scope, TaskChange, TaskError, Tasks};
 use crate::features::accounts::graphql::UserLoader;
 use crate::features::organizations::graphql::{Organization, PublicProfile};
+use crate::features::tasks;
+use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
-use crate::graphql::page::{ByAge, Found, PageInfo, Window};
+use crate::graphql::page::{Beyond, ByAge, Window};
 use crate::infra::db::Db;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
@@ -30,11 +33,11 @@ use crate::kernel::page::{Page, Part};
 const ORDER: ByAge = ByAge::NewestFirst;
 
 /// Something to be done.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub(crate) struct Task {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// What is to be done.
     title: String,
     /// Whether it is.
@@ -67,16 +70,16 @@ impl Task {
     }
 }
 
-impl From<&Row> for Task {
-    fn from(row: &Row) -> Self {
+impl From<tasks::Task> for Task {
+    fn from(task: tasks::Task) -> Self {
         Self {
-            id: row.id.to_string().into(),
-            title: row.title.clone(),
-            is_done: row.is_done,
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
-            made_by: row.owner,
-            made_in: row.organization,
+            id: Id::of(task.id),
+            title: task.title,
+            is_done: task.is_done,
+            created_at: task.created_at.into(),
+            updated_at: task.updated_at.into(),
+            made_by: task.owner,
+            made_in: task.organization,
         }
     }
 }
@@ -97,15 +100,6 @@ pub(crate) struct UpdateTaskInput {
     is_done: Option<bool>,
 }
 
-/// A task in a list.
-#[derive(SimpleObject)]
-pub(crate) struct TaskEdge {
-    /// The task.
-    node: Task,
-    /// Where the task stands; opaque.
-    cursor: String,
-}
-
 /// Those of the ids that are tasks the caller sees.
 pub(crate) async fn visible(
     db: &Db,
@@ -115,13 +109,7 @@ pub(crate) async fn visible(
 ) -> Result<Vec<Task>, DbErr> {
     let ids: Vec<_> = ids.iter().copied().map(TaskId).collect();
     let tasks = Tasks::find_all(db, Scope::seen_by(viewer, now), &ids).await?;
-    Ok(tasks.iter().map(Task::from).collect())
-}
-
-/// A page of tasks, the newest first.
-pub(crate) struct TaskConnection {
-    key: ListKey,
-    page: Page<Row>,
+    Ok(tasks.into_iter().map(Task::from).collect())
 }
 
 /// What several lists of one operation are loaded by, each kind in one statement.
@@ -146,10 +134,13 @@ pub(crate) struct ListKey {
 pub(crate) struct CountKey(Scope, Of);
 
 impl Loader<ListKey> for TaskLoader {
-    type Value = Page<Row>;
+    type Value = Page<tasks::Task>;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, keys: &[ListKey]) -> Result<HashMap<ListKey, Page<Row>>, Self::Error> {
+    async fn load(
+        &self,
+        keys: &[ListKey],
+    ) -> Result<HashMap<ListKey, Page<tasks::Task>>, Self::Error> {
         let mut pages = HashMap::new();
         for (key, lists) in grouped(keys, |key| (key.scope, discriminant(&key.of), key.part)) {
             let (scope, _, part) = key;
@@ -185,6 +176,11 @@ fn grouped<K: Copy, G: Eq + Hash>(keys: &[K], by: impl Fn(&K) -> G) -> HashMap<G
     groups
 }
 
+/// A list of tasks, the newest first.
+pub(crate) struct TaskList(ListKey);
+
+pub(crate) type TaskConnection = Connection<TaskList>;
+
 impl TaskConnection {
     /// What a user made, as far as the caller sees it.
     pub(crate) async fn of_user(ctx: &Context<'_>, id: UserId, window: Window) -> Result<Self> {
@@ -206,35 +202,32 @@ impl TaskConnection {
     }
 
     async fn load(ctx: &Context<'_>, scope: Scope, of: Of, window: Window) -> Result<Self> {
-        let key = ListKey { scope, of, part: window.part(ORDER)? };
-        Ok(Self { key, page: load(ctx, key).await? })
+        let part = window.part(ORDER.name())?;
+        let key = ListKey { scope, of, part: part.map(|cursor| cursor.id) };
+        let page = load(ctx, key).await?;
+        Ok(Self::new(TaskList(key), part, page, |task| {
+            let cursor = ORDER.cursor(task.id.0);
+            Edge::new(task.into(), cursor)
+        }))
     }
 }
 
-async fn load(ctx: &Context<'_>, key: ListKey) -> Result<Page<Row>> {
+async fn load(ctx: &Context<'_>, key: ListKey) -> Result<Page<tasks::Task>> {
     Ok(load_one::<TaskLoader, _>(ctx, key).await?.unwrap_or_default())
 }
 
-/// A page of tasks, the newest first.
-#[Object]
-impl TaskConnection {
-    /// The tasks of this page.
-    async fn edges(&self) -> Vec<TaskEdge> {
-        let edge = |row: &Row| TaskEdge { node: Task::from(row), cursor: ORDER.cursor(row.id.0) };
-        self.page.rows.iter().map(edge).collect()
+impl Source for TaskList {
+    type Node = Task;
+    type Key = ();
+
+    async fn reaches(&self, ctx: &Context<'_>, beyond: Beyond<'_, ()>) -> Result<bool> {
+        let part = ORDER.part_beyond(beyond);
+        Ok(load(ctx, ListKey { part, ..self.0 }).await?.has_more)
     }
 
-    /// Which part of the list this is.
-    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
-        let Page { rows, has_more } = &self.page;
-        let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.id.0, last.id.0));
-        let found = Found { order: ORDER, part: self.key.part, ends, has_more: *has_more };
-        found.page_info(ctx, |part| load(ctx, ListKey { part, ..self.key })).await
-    }
-
-    /// How many tasks the caller sees of the list, whatever the page.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        let key = CountKey(self.key.scope, self.key.of);
+    /// How many tasks the caller sees of the list.
+    async fn count(&self, ctx: &Context<'_>) -> Result<u64> {
+        let key = CountKey(self.0.scope, self.0.of);
         Ok(load_one::<TaskLoader, _>(ctx, key).await?.unwrap_or_default())
     }
 }
@@ -255,7 +248,7 @@ impl TaskQuery {
         let Some(id) = TaskId::parse(&id) else { return Ok(None) };
         let scope = Scope::seen_by(ctx.viewer()?, ctx.service::<Clock>().now());
         let found = Tasks::find_all(&ctx.service::<Tasks>().accounts.db, scope, &[id]).await;
-        Ok(found.map_err(ApiError::database)?.first().map(Task::from))
+        Ok(found.map_err(ApiError::database)?.pop().map(Task::from))
     }
 
     /// What the caller made where they act now, be that an organization or none, in pages, the newest first.
@@ -287,7 +280,7 @@ impl TaskMutation {
         #[graphql(desc = "The task to be.")] input: CreateTaskInput,
     ) -> Result<Task> {
         let tasks = ctx.service::<Tasks>();
-        Ok(Task::from(&tasks.create(ctx.acting()?, &input.title).await?))
+        Ok(tasks.create(ctx.acting()?, &input.title).await?.into())
     }
 
     /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
@@ -300,7 +293,7 @@ impl TaskMutation {
     ) -> Result<Task> {
         let tasks = ctx.service::<Tasks>();
         let change = TaskChange { title: input.title.as_deref(), is_done: input.is_done };
-        Ok(Task::from(&tasks.update(ctx.acting()?, named(&id)?, change).await?))
+        Ok(tasks.update(ctx.acting()?, named(&id)?, change).await?.into())
     }
 
     /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any, and answers the id.

@@ -226,7 +226,7 @@ impl Tasks {
         };
         let page = |&list: &Of| {
             let of_it = rows.iter().filter(|task| list.has(task)).cloned().collect();
-            (list, Page::of(of_it, part))
+            (list, Page::of(of_it, &part))
         };
         Ok(lists.iter().map(page).collect())
     }
@@ -263,7 +263,7 @@ async fn export(db: &Db, user: UserId, after: Option<Uuid>) -> Result<Entries, D
     let part = Part { after, before: None, size: EXPORT_PAGE_SIZE, from_end: false };
     let of = Of::User(user);
     let rows = store::list(db.reader(), Scope::Everywhere(user), of, part).await?;
-    let page = Page::of(rows, part);
+    let page = Page::of(rows, &part);
     let last = page.rows.last().map(|task| task.id.0);
     let entry = |task: Task| {
         json!({

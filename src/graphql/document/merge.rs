@@ -5,7 +5,9 @@
 //! the specification, section 6.3.2). So the executor resolves nothing twice, and what it does can
 //! be counted by walking through what it gets.
 
-use std::collections::{HashMap, HashSet};
+mod collected;
+
+use std::collections::{HashMap, HashSet, hash_map};
 
 use async_graphql::parser::types::{
     BaseType, Directive, Field, InlineFragment, OperationDefinition, Selection, SelectionSet, Type,
@@ -15,6 +17,7 @@ use async_graphql::{Name, Pos, Positioned, Value as Constant, Variables};
 
 use async_graphql_value::Value;
 
+use self::collected::{Collected, Entry};
 use super::types::{Types, named};
 use super::{Fragments, Refusal, invalid_at};
 
@@ -64,20 +67,6 @@ struct Merge<'a> {
     used: HashSet<&'a Name>,
 }
 
-/// What is selected from one object, in the order in which it first appears.
-#[derive(Default)]
-struct Collected<'a> {
-    entries: Vec<Entry<'a>>,
-    /// Where the fields are, by their keys in the response.
-    fields: HashMap<&'a Name, usize>,
-}
-
-enum Entry<'a> {
-    Field(Vec<&'a Positioned<Field>>),
-    /// What applies only if an interface or union turns out to be of this type.
-    On(&'a Positioned<TypeCondition>, Vec<&'a SelectionSet>),
-}
-
 /// What a selection is, whether a fragment stands there or elsewhere under its name.
 enum Part<'a> {
     Field(&'a Positioned<Field>),
@@ -108,13 +97,25 @@ impl<'a> Merge<'a> {
             self.collect(set, parent, &mut collected)?;
         }
         let mut items = Vec::with_capacity(collected.entries.len());
-        for entry in collected.entries {
+        let mut under = HashMap::new();
+        for entry in &collected.entries {
             match entry {
-                Entry::Field(fields) => items.push(self.field(&fields, parent)?),
+                Entry::Field(fields) => items.push(self.field(fields, parent)?),
                 Entry::On(condition, sets) => {
-                    let merged = self.sets(&sets, &condition.node.on.node)?;
-                    if !merged.items.is_empty() {
-                        items.push(on(condition, merged));
+                    let of = &condition.node.on.node;
+                    let left = match under.entry(of) {
+                        hash_map::Entry::Occupied(left) => left.into_mut(),
+                        hash_map::Entry::Vacant(new) => {
+                            new.insert(self.sets(&collected.under(of), of)?.items)
+                        }
+                    };
+                    let mut here = Collected::default();
+                    for set in sets {
+                        self.collect(set, of, &mut here)?;
+                    }
+                    let merged: Vec<_> = left.extract_if(.., |item| here.has(&item.node)).collect();
+                    if !merged.is_empty() {
+                        items.push(on(condition, SelectionSet { items: merged }));
                     }
                 }
             }
@@ -219,28 +220,6 @@ impl<'a> Merge<'a> {
             Value::List(values) => values.iter().for_each(|value| self.note_variables(value)),
             Value::Object(fields) => fields.values().for_each(|value| self.note_variables(value)),
             _ => {}
-        }
-    }
-}
-
-impl<'a> Collected<'a> {
-    fn add(&mut self, field: &'a Positioned<Field>) {
-        let key = &field.node.response_key().node;
-        if let Some(Entry::Field(fields)) = self.fields.get(key).map(|&at| &mut self.entries[at]) {
-            fields.push(field);
-        } else {
-            self.fields.insert(key, self.entries.len());
-            self.entries.push(Entry::Field(vec![field]));
-        }
-    }
-
-    /// Two that stand beside each other are one. Any others stay apart, for the order of the keys.
-    fn add_on(&mut self, condition: &'a Positioned<TypeCondition>, set: &'a SelectionSet) {
-        match self.entries.last_mut() {
-            Some(Entry::On(last, sets)) if last.node.on.node == condition.node.on.node => {
-                sets.push(set);
-            }
-            _ => self.entries.push(Entry::On(condition, vec![set])),
         }
     }
 }

@@ -1,17 +1,17 @@
 //! Users as a Relay connection.
 
-use async_graphql::{Context, Enum, InputObject, Object, SimpleObject};
+use std::borrow::Cow;
+
+use async_graphql::{Context, Enum, InputObject};
 
 use super::User;
-use super::shape::EdgeShape;
-use crate::features::accounts::listing::{Key, Page, Place};
+use crate::features::accounts::listing::{Key, Place};
 use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, search_key};
+use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
-use crate::graphql::page::{Cursor, PageInfo, Size, Window};
-use crate::graphql::row::Rows;
-use crate::kernel::access;
+use crate::graphql::page::{self, Beyond, Cursor, Window};
 use crate::kernel::id::UserId;
 use crate::kernel::rfc3339;
 
@@ -60,29 +60,84 @@ impl Default for UserOrder {
     }
 }
 
-/// A user in a list.
-#[derive(SimpleObject)]
-pub(crate) struct UserEdge {
-    /// The user.
-    pub(super) node: User,
-    /// Where the user stands in this order; opaque.
-    pub(super) cursor: String,
+/// All users, or those of a filter.
+pub(crate) struct Users(Listing);
+
+pub(crate) type UserConnection = Connection<Users>;
+
+impl UserConnection {
+    pub(super) async fn load(
+        accounts: &Accounts,
+        window: Window,
+        filter: UserFilter,
+        order: &UserOrder,
+    ) -> Result<Self> {
+        let descending = order.direction == OrderDirection::Desc;
+        let order = Order { field: order.field.into(), descending };
+        let part = window.part(name(order))?;
+        let listing = Listing {
+            filter: parse_filter(filter)?,
+            order,
+            part: part.clone().map(place),
+            includes_places: false,
+        };
+        let page = accounts.list(&listing).await.map_err(ApiError::database)?;
+        Ok(Self::new(Users(listing), part, page, |user| {
+            let Place { key, id } = order.place(&user);
+            Edge::new(user.into(), Cursor { order: name(order), key, id: id.into() })
+        }))
+    }
 }
 
-/// Understands the arguments of `users`.
-pub(super) fn listing(window: Window, filter: UserFilter, order: &UserOrder) -> Result<Listing> {
-    let order =
-        Order { field: order.field.into(), descending: order.direction == OrderDirection::Desc };
-    let size = Size::parse(window.first, window.last)?;
-    Ok(Listing {
-        filter: parse_filter(filter)?,
-        order,
-        after: window.after.map(|text| parse_place("after", &text, order)).transpose()?,
-        before: window.before.map(|text| parse_place("before", &text, order)).transpose()?,
-        includes_places: false,
-        size: size.count,
-        from_end: size.from_end,
-    })
+impl Source for Users {
+    type Node = User;
+    type Key = Key;
+
+    async fn reaches(&self, ctx: &Context<'_>, beyond: Beyond<'_, Key>) -> Result<bool> {
+        let (accounts, place) = (ctx.service::<Accounts>(), place(beyond.place.clone()));
+        let found =
+            accounts.exists_beyond(&self.0, place, beyond.is_before, beyond.inclusive).await;
+        found.map_err(ApiError::database)
+    }
+
+    async fn count(&self, ctx: &Context<'_>) -> Result<u64> {
+        ctx.service::<Accounts>().count(&self.0.filter).await.map_err(ApiError::database)
+    }
+}
+
+fn place(Cursor { key, id, .. }: Cursor<Key>) -> Place {
+    Place { key, id: UserId(id) }
+}
+
+/// The order's name inside cursors.
+fn name(order: Order) -> &'static str {
+    match (order.field, order.descending) {
+        (OrderField::CreatedAt, false) => "CREATED_AT ASC",
+        (OrderField::CreatedAt, true) => "CREATED_AT DESC",
+        (OrderField::Username, false) => USERNAME_ASC,
+        (OrderField::Username, true) => USERNAME_DESC,
+    }
+}
+
+const USERNAME_ASC: &str = "USERNAME ASC";
+const USERNAME_DESC: &str = "USERNAME DESC";
+
+impl page::Key for Key {
+    fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::CreatedAt(time) => rfc3339::text(*time).into(),
+            Self::Username(name) => name.into(),
+        }
+    }
+
+    fn parse(text: &str, order: &str) -> Option<Self> {
+        match order {
+            USERNAME_ASC | USERNAME_DESC => {
+                (!text.contains('\0')).then(|| Self::Username(text.to_owned()))
+            }
+            _ => rfc3339::parse(text).map(Self::CreatedAt),
+        }
+    }
 }
 
 fn parse_filter(filter: UserFilter) -> Result<Filter> {
@@ -99,110 +154,4 @@ fn parse_filter(filter: UserFilter) -> Result<Filter> {
         }
     }
     Ok(Filter { search, role: filter.role.map(Into::into), is_active: filter.is_active })
-}
-
-/// The order's name inside cursors.
-fn name(order: Order) -> String {
-    let field = match order.field {
-        OrderField::CreatedAt => "CREATED_AT",
-        OrderField::Username => "USERNAME",
-    };
-    let direction = if order.descending { "DESC" } else { "ASC" };
-    format!("{field} {direction}")
-}
-
-/// Where a user stands, for clients.
-pub(super) fn cursor_of(order: Order, user: &access::User) -> String {
-    let place = order.place(user);
-    let key = match place.key {
-        Key::CreatedAt(time) => rfc3339::text(time),
-        Key::Username(name) => name,
-    };
-    Cursor { order: name(order), key, id: place.id.to_string() }.encode()
-}
-
-fn parse_place(path: &'static str, text: &str, order: Order) -> Result<Place> {
-    let cursor = Cursor::parse(path, text, &name(order))?;
-    let key = match order.field {
-        OrderField::CreatedAt => rfc3339::parse(&cursor.key).map(Key::CreatedAt),
-        OrderField::Username => (!cursor.key.contains('\0')).then_some(Key::Username(cursor.key)),
-    };
-    key.zip(UserId::parse(&cursor.id))
-        .map(|(key, id)| Place { key, id })
-        .ok_or_else(|| ApiError::argument(path, "INVALID_FORMAT", "This is not a cursor"))
-}
-
-/// A page of users.
-pub(crate) struct UserConnection {
-    listing: Listing,
-    edges: Rows<EdgeShape, UserEdge>,
-    has_more: bool,
-}
-
-impl UserConnection {
-    pub(super) async fn load(accounts: &Accounts, listing: Listing) -> Result<Self> {
-        let Page { users, has_more } = accounts.list(&listing).await.map_err(ApiError::database)?;
-        let derive = |EdgeShape(order): &EdgeShape, user: &access::User| UserEdge {
-            node: User::from(user),
-            cursor: cursor_of(*order, user),
-        };
-        let edges = Rows { shape: EdgeShape(listing.order), list: users, derive };
-        Ok(Self { listing, edges, has_more })
-    }
-
-    /// Whether anything stands before the page, or else after it.
-    ///
-    /// Known without asking on the side the page was read towards, and on a side without a
-    /// cursor; otherwise it costs one statement, and is only asked when the client asks.
-    async fn has_beyond(&self, accounts: &Accounts, is_before: bool) -> Result<bool> {
-        let is_far_side = is_before == self.listing.from_end;
-        if is_far_side && self.has_more {
-            return Ok(true);
-        }
-        let bound = if is_before { &self.listing.after } else { &self.listing.before };
-        let Some(bound) = bound else { return Ok(false) };
-        let users = &self.edges.list;
-        let edge = if is_before { users.first() } else { users.last() };
-        let (place, inclusive) = match edge {
-            Some(user) => (self.listing.order.place(user), false),
-            None => (bound.clone(), true),
-        };
-        let found = accounts.exists_beyond(&self.listing, place, is_before, inclusive).await;
-        found.map_err(ApiError::database)
-    }
-}
-
-/// A page of users.
-#[Object]
-impl UserConnection {
-    /// The users of this page.
-    async fn edges(&self) -> &Rows<EdgeShape, UserEdge> {
-        &self.edges
-    }
-
-    /// Which part of the list this is.
-    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
-        let accounts = ctx.service::<Accounts>();
-        let asked = ctx.look_ahead();
-        let cursor = |user: Option<&access::User>| Some(cursor_of(self.listing.order, user?));
-        let mut page = PageInfo {
-            has_next_page: false,
-            has_previous_page: false,
-            start_cursor: cursor(self.edges.list.first()),
-            end_cursor: cursor(self.edges.list.last()),
-        };
-        if asked.field("hasNextPage").exists() {
-            page.has_next_page = self.has_beyond(accounts, false).await?;
-        }
-        if asked.field("hasPreviousPage").exists() {
-            page.has_previous_page = self.has_beyond(accounts, true).await?;
-        }
-        Ok(page)
-    }
-
-    /// How many users match, whatever the page.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        let accounts = ctx.service::<Accounts>();
-        accounts.count(&self.listing.filter).await.map_err(ApiError::database)
-    }
 }

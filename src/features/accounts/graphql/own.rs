@@ -13,6 +13,7 @@ use crate::features::tasks::graphql::TaskConnection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
+use crate::graphql::id::Id;
 use crate::graphql::page::Window;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
@@ -22,7 +23,7 @@ impl User {
     /// The caller, if this is their own account.
     fn owner<'a>(&self, ctx: &'a Context<'_>) -> Result<&'a Viewer> {
         let viewer = ctx.viewer()?;
-        match UserId::parse(&self.id) == Some(viewer.user.id) {
+        match self.id == Id::of(viewer.user.id) {
             true => Ok(viewer),
             false => Err(ApiError::forbidden()),
         }
@@ -59,8 +60,7 @@ impl User {
     /// What the user made, as far as the caller sees it, in pages, the newest first.
     #[auth]
     async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
-        let Some(id) = UserId::parse(&self.id) else { return Err(ApiError::forbidden()) };
-        TaskConnection::of_user(ctx, id, window).await
+        TaskConnection::of_user(ctx, UserId(self.id.0), window).await
     }
 
     /// What is in the caller's account from before it was taken back, by choosing another password for an

@@ -121,9 +121,9 @@ async fn horizon(db: &Db, listing: &Listing) -> Result<Option<Listing>, DbErr> {
     let last: Vec<user::Account> = db.read(last).await?;
     Ok(last.into_iter().next().map(|row| {
         let place = Some(listing.order.place(&row.into()));
-        match listing.from_end {
-            true => near.after = place,
-            false => near.before = place,
+        match listing.part.from_end {
+            true => near.part.after = place,
+            false => near.part.before = place,
         }
         near.filter = listing.filter.clone();
         near
@@ -132,12 +132,12 @@ async fn horizon(db: &Db, listing: &Listing) -> Result<Option<Listing>, DbErr> {
 
 fn page(backend: DbBackend, listing: &Listing, path: AccessPath) -> Select<user::Entity> {
     let mut select = matching(&listing.filter, path);
-    for (place, is_before) in [(&listing.after, false), (&listing.before, true)] {
+    for (place, is_before) in [(&listing.part.after, false), (&listing.part.before, true)] {
         if let Some(place) = place {
             select = select.filter(beyond(backend, path, listing, place, is_before));
         }
     }
-    let direction = match listing.order.descending ^ listing.from_end {
+    let direction = match listing.order.descending ^ listing.part.from_end {
         true => SqlOrder::Desc,
         false => SqlOrder::Asc,
     };

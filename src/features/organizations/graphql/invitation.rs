@@ -1,7 +1,7 @@
 //! Invitations to organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 
 use super::{Organization, organization};
 use crate::features::links::{self, LinkToken};
@@ -9,78 +9,46 @@ use crate::features::organizations::{
     self as domain, INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS,
     InvitationError, Organizations,
 };
+use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::page::PageInfo;
+use crate::graphql::id::Id;
 use crate::graphql::whole::Whole;
 use crate::kernel::id::InvitationId;
 
 /// That somebody is asked to join an organization.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 pub(crate) struct Invitation {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// The address it was sent to, as typed.
     email: String,
     /// What they are to be in the organization.
     role: directive::OrganizationRole,
     /// The user id of whoever invited them, if that account still exists.
-    invited_by: Option<ID>,
+    invited_by: Option<Id>,
     /// When it was sent.
     created_at: DateTime,
     /// Until when it can be accepted.
     expires_at: DateTime,
 }
 
-impl From<&domain::Invitation> for Invitation {
-    fn from(invitation: &domain::Invitation) -> Self {
+impl From<domain::Invitation> for Invitation {
+    fn from(invitation: domain::Invitation) -> Self {
         Self {
-            id: invitation.id.to_string().into(),
-            email: invitation.email.clone(),
+            id: Id::of(invitation.id),
+            email: invitation.email,
             role: invitation.role.into(),
-            invited_by: invitation.invited_by.map(|id| id.to_string().into()),
+            invited_by: invitation.invited_by.map(Id::of),
             created_at: invitation.created_at.into(),
             expires_at: invitation.expires_at.into(),
         }
     }
 }
 
-/// A place in a list of invitations.
-#[derive(SimpleObject)]
-pub(crate) struct InvitationEdge {
-    /// The invitation.
-    node: Invitation,
-    /// Where it stands; opaque.
-    cursor: String,
-}
-
-/// A page of invitations.
-pub(crate) struct InvitationConnection(pub(super) Whole<domain::Invitation>);
-
-/// A page of invitations.
-#[Object]
-impl InvitationConnection {
-    /// The invitations of this page.
-    async fn edges(&self) -> Vec<InvitationEdge> {
-        let edge = |invitation: &domain::Invitation| InvitationEdge {
-            node: Invitation::from(invitation),
-            cursor: self.0.cursor(invitation),
-        };
-        self.0.listed().iter().map(edge).collect()
-    }
-
-    /// Which part of the list this is.
-    async fn page_info(&self) -> PageInfo {
-        self.0.page_info()
-    }
-
-    /// How many there are, whatever the page.
-    async fn total_count(&self) -> usize {
-        self.0.count()
-    }
-}
+pub(crate) type InvitationConnection = Connection<Whole<Invitation>>;
 
 #[derive(Default)]
 pub(crate) struct MemberInvitationMutation;
@@ -103,7 +71,7 @@ impl MemberInvitationMutation {
         let organizations = ctx.service::<Organizations>();
         let id = organization(&organization_id)?;
         let invite = organizations.invite(ctx.acting()?, id, &email, role.into());
-        Ok(Invitation::from(&invite.await?))
+        Ok(invite.await?.into())
     }
 
     /// Takes an invitation back. For the organization's admins and owners.

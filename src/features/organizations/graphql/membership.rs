@@ -1,18 +1,20 @@
 //! Members of organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
-use portcullis_macros::rules;
+use portcullis_macros::{Row, rules};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
 use super::{Organization, organization};
 use crate::features::accounts::graphql::User;
 use crate::features::organizations::{Member, OrganizationError, Organizations, Profile};
+use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::error::Result;
+use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
-use crate::graphql::page::{ByAge, Found, PageInfo, Window};
+use crate::graphql::page::{Beyond, ByAge, Window};
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
 
@@ -20,23 +22,19 @@ use crate::kernel::page::Page;
 const ORDER: ByAge = ByAge::OldestFirst;
 
 /// What other members see of a user.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 pub(crate) struct PublicProfile {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// As typed at registration.
     username: String,
     /// What the user wants to be called.
     full_name: Option<String>,
 }
 
-impl From<&Profile> for PublicProfile {
-    fn from(profile: &Profile) -> Self {
-        Self {
-            id: profile.id.to_string().into(),
-            username: profile.username.clone(),
-            full_name: profile.full_name.clone(),
-        }
+impl From<Profile> for PublicProfile {
+    fn from(Profile { id, username, full_name }: Profile) -> Self {
+        Self { id: Id::of(id), username, full_name }
     }
 }
 
@@ -47,10 +45,10 @@ impl From<User> for PublicProfile {
 }
 
 /// That a user belongs to an organization.
-#[derive(SimpleObject, Clone)]
+#[derive(SimpleObject, Row, Clone)]
 pub(crate) struct Membership {
     /// Unique over all types; opaque.
-    pub(crate) id: ID,
+    pub(crate) id: Id,
     /// What the user may do in the organization.
     role: directive::OrganizationRole,
     /// When the user joined.
@@ -62,32 +60,21 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    pub(super) fn of(organization: &Organization, member: &Member) -> Self {
+    pub(crate) fn of(organization: Organization, member: Member) -> Self {
         Self {
-            id: member.id.to_string().into(),
+            id: Id::of(member.id),
             role: member.role.into(),
             created_at: member.created_at.into(),
-            user: PublicProfile::from(&member.user),
-            organization: organization.clone(),
+            user: member.user.into(),
+            organization,
         }
     }
 }
 
-/// A place in a list of members.
-#[derive(SimpleObject)]
-pub(crate) struct MembershipEdge {
-    /// The membership.
-    node: Membership,
-    /// Where it stands; opaque.
-    cursor: String,
-}
+/// The members of an organization.
+pub(crate) struct Members(MembersOf);
 
-/// A page of members.
-pub(crate) struct MembershipConnection {
-    organization: Organization,
-    key: MembersOf,
-    page: Page<Member>,
-}
+pub(crate) type MembershipConnection = Connection<Members>;
 
 impl MembershipConnection {
     pub(super) async fn load(
@@ -95,8 +82,13 @@ impl MembershipConnection {
         organization: &Organization,
         window: Window,
     ) -> Result<Self> {
-        let key = MembersOf { id: organization.own.id, part: window.part(ORDER)? };
-        Ok(Self { organization: organization.clone(), key, page: load(ctx, key).await? })
+        let part = window.part(ORDER.name())?;
+        let key = MembersOf { id: organization.own.id, part: part.map(|cursor| cursor.id) };
+        let page = load(ctx, key).await?;
+        Ok(Self::new(Members(key), part, page, |member| {
+            let cursor = ORDER.cursor(member.id.0);
+            Edge::new(Membership::of(organization.clone(), member), cursor)
+        }))
     }
 }
 
@@ -104,29 +96,17 @@ async fn load(ctx: &Context<'_>, key: MembersOf) -> Result<Page<Member>> {
     Ok(load_one::<OrganizationLoader, _>(ctx, key).await?.unwrap_or_default())
 }
 
-/// A page of members.
-#[Object]
-impl MembershipConnection {
-    /// The memberships of this page.
-    async fn edges(&self) -> Vec<MembershipEdge> {
-        let edge = |member: &Member| MembershipEdge {
-            node: Membership::of(&self.organization, member),
-            cursor: ORDER.cursor(member.id.0),
-        };
-        self.page.rows.iter().map(edge).collect()
+impl Source for Members {
+    type Node = Membership;
+    type Key = ();
+
+    async fn reaches(&self, ctx: &Context<'_>, beyond: Beyond<'_, ()>) -> Result<bool> {
+        let part = ORDER.part_beyond(beyond);
+        Ok(load(ctx, MembersOf { part, ..self.0 }).await?.has_more)
     }
 
-    /// Which part of the list this is.
-    async fn page_info(&self, ctx: &Context<'_>) -> Result<PageInfo> {
-        let Page { rows, has_more } = &self.page;
-        let ends = rows.first().zip(rows.last()).map(|(first, last)| (first.id.0, last.id.0));
-        let found = Found { order: ORDER, part: self.key.part, ends, has_more: *has_more };
-        found.page_info(ctx, |part| load(ctx, MembersOf { part, ..self.key })).await
-    }
-
-    /// How many members there are, whatever the page.
-    async fn total_count(&self, ctx: &Context<'_>) -> Result<u64> {
-        let count = load_one::<OrganizationLoader, _>(ctx, CountOf(self.key.id)).await?;
+    async fn count(&self, ctx: &Context<'_>) -> Result<u64> {
+        let count = load_one::<OrganizationLoader, _>(ctx, CountOf(self.0.id)).await?;
         Ok(count.unwrap_or_default())
     }
 }
@@ -151,7 +131,7 @@ impl MembershipMutation {
         let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
         let set = organizations.set_role(ctx.acting()?, id, user, role.into()).await?;
-        Ok(Membership::of(&set.0.into(), &set.1))
+        Ok(Membership::of(set.0.into(), set.1))
     }
 
     /// Takes a member out of an organization, at once. For owners, and for admins as far as no owner is

@@ -20,6 +20,18 @@ fn one_field_is_resolved_once_however_often_it_is_written() {
 }
 
 #[test]
+fn a_list_under_one_condition_is_resolved_once_however_far_apart_it_is_selected() {
+    let server = Server::new(true);
+    let source = "{ nodes(ids: [1]) { ... on User { friends(first: 1) { edges { cursor } } } id \
+                  ... on Task { title } ... on User { friends(first: 1) { edges { node { name } } } name } } }";
+    let response = server.run(server.scan(source, None, json!({})).unwrap());
+    assert_eq!(
+        serde_json::to_string(&response.data).unwrap(),
+        r#"{"nodes":[{"friends":{"edges":[{"cursor":"c","node":{"name":"name"}}]},"id":"user","name":"name"}]}"#
+    );
+}
+
+#[test]
 fn keys_stand_in_the_order_of_the_selection() {
     for (source, answered) in [
         (

@@ -10,6 +10,7 @@ use crate::features::accounts::store::{NewUser, find_all, insert, touch_login};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::{Language, Role};
 use crate::kernel::id::UserId;
+use crate::kernel::page::Part;
 
 async fn filled() -> (tempfile::TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();
@@ -58,16 +59,8 @@ async fn a_page_read_quickly_is_the_page_read_in_the_ordinary_way() {
                 },
             ] {
                 let order = Order { field, descending };
-                let listing = Listing {
-                    filter,
-                    order,
-                    after: None,
-                    before: None,
-                    includes_places: false,
-                    size: 3,
-                    from_end: false,
-                };
-                listings.push(listing);
+                let part = Part { after: None, before: None, size: 3, from_end: false };
+                listings.push(Listing { filter, order, part, includes_places: false });
             }
         }
     }
@@ -80,7 +73,7 @@ async fn a_page_read_quickly_is_the_page_read_in_the_ordinary_way() {
             assert_eq!(find_all(&db, &ids).await.unwrap(), rows);
             assert_eq!(find_all(&ordinary, &ids).await.unwrap(), rows);
             let Some(last) = rows.last() else { break };
-            listing.after = Some(listing.order.place(last));
+            listing.part.after = Some(listing.order.place(last));
         }
     }
     assert!(db.was_quick(), "it was not the ordinary way both times");
@@ -95,23 +88,16 @@ fn listings(search: Option<&str>) -> Vec<Listing> {
                 for (descending, from_end) in [(true, true), (true, false), (false, false)] {
                     let filter = Filter { search: search.map(str::to_owned), role, is_active };
                     let order = Order { field, descending };
-                    let (after, before) = (None, None);
-                    let first = Listing {
-                        filter,
-                        order,
-                        after,
-                        before,
-                        includes_places: false,
-                        size: 50,
-                        from_end,
-                    };
+                    let part = Part { after: None, before: None, size: 50, from_end };
+                    let first = Listing { filter, order, part, includes_places: false };
                     let key = match field {
                         OrderField::CreatedAt => Key::CreatedAt(DateTime::UNIX_EPOCH),
                         OrderField::Username => Key::Username("user".to_owned()),
                     };
                     let place = Some(Place { key, id: UserId::new(DateTime::UNIX_EPOCH) });
-                    let further = Listing { after: place.clone(), ..first.clone() };
-                    let earlier = Listing { before: place, ..first.clone() };
+                    let (mut further, mut earlier) = (first.clone(), first.clone());
+                    further.part.after.clone_from(&place);
+                    earlier.part.before = place;
                     listings.extend([first, further, earlier]);
                 }
             }
@@ -141,7 +127,11 @@ async fn every_page_lies_in_one_piece_of_one_index() {
             OrderField::Username => "username_key",
         };
         let has_place = ['<', '>'].iter().any(|sign| plan.contains(&format!("{column}{sign}")));
-        assert_eq!(has_place, listing.after.is_some() || listing.before.is_some(), "{plan}");
+        assert_eq!(
+            has_place,
+            listing.part.after.is_some() || listing.part.before.is_some(),
+            "{plan}"
+        );
     }
 }
 

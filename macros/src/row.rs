@@ -1,0 +1,59 @@
+//! Derives `Row`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Result};
+
+/// What may stand in `#[graphql(…)]` above the struct. Anything else, a guard for one, would not be heeded.
+const HARMLESS: [&str; 2] = ["complex", "name_type"];
+
+pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    let Data::Struct(data) = &input.data else {
+        return Err(Error::new_spanned(&input.ident, "a row is a struct"));
+    };
+    let Fields::Named(fields) = &data.fields else {
+        return Err(Error::new_spanned(&input.ident, "the fields of a row have names"));
+    };
+    for attribute in input.attrs.iter().filter(|attribute| is_graphql(attribute)) {
+        attribute.parse_nested_meta(|meta| {
+            match HARMLESS.iter().any(|one| meta.path.is_ident(one)) {
+                true => Ok(()),
+                false => Err(meta.error("a row does not heed this")),
+            }
+        })?;
+    }
+    let plain = fields.named.iter().filter(|field| !field.attrs.iter().any(is_graphql));
+    let arms = plain.filter_map(|field| field.ident.as_ref()).map(|ident| {
+        let name = camel_case(ident);
+        quote!(#name => ::portcullis::graphql::row::Fill::of(field, |row: &Self| &row.#ident))
+    });
+    let (ident, (generics, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
+    Ok(quote! {
+        impl #generics ::portcullis::graphql::row::Row for #ident #arguments #bounds {
+            fn fill(
+                field: &::async_graphql::Positioned<::async_graphql::parser::types::Field>,
+            ) -> ::std::option::Option<::portcullis::graphql::row::Fill<'_, Self>> {
+                match field.node.name.node.as_str() {
+                    #(#arms,)*
+                    _ => ::std::option::Option::Some(::portcullis::graphql::row::Fill::Late(field)),
+                }
+            }
+        }
+    })
+}
+
+fn is_graphql(attribute: &Attribute) -> bool {
+    attribute.path().is_ident("graphql")
+}
+
+/// A field's name as the library makes it.
+fn camel_case(ident: &Ident) -> String {
+    let snake_case = ident.unraw().to_string();
+    let mut words = snake_case.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        name + &head.to_uppercase() + tail
+    })
+}
