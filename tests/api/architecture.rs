@@ -208,6 +208,48 @@ fn a_feature_calls_only_lower_ones() {
     }
 }
 
+/// The codes of promises in a text: two capitals, a hyphen and two digits.
+fn codes(text: &str) -> Vec<&str> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    text.split(|character: char| !character.is_ascii() || !is_word(character as u8))
+        .filter(|word| {
+            let shape = word.bytes().map(|byte| match byte {
+                b'A'..=b'Z' => b'A',
+                b'0'..=b'9' => b'0',
+                other => other,
+            });
+            shape.eq(*b"AA-00")
+        })
+        .collect()
+}
+
+#[test]
+fn every_promise_is_kept_where_it_is_said_and_proven_by_a_test() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let promises = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let headings: Vec<_> = promises
+        .lines()
+        .filter_map(|line| line.strip_prefix("### ")?.split_whitespace().next())
+        .collect();
+    for (name, text) in sources() {
+        for line in text.lines().filter(|line| line.trim_start().starts_with("//")) {
+            for code in codes(line) {
+                assert!(headings.contains(&code), "{name}: docs/security.md promises no {code}");
+            }
+        }
+    }
+    for promise in promises.split("\n### ").skip(1) {
+        let promise = promise.split("\n## ").next().unwrap_or_default();
+        let (_, proofs) = promise.split_once("\nProof: ").expect(promise);
+        for proof in proofs.split('`').filter(|part| part.contains("::")) {
+            let (file, test) = proof.split_once("::").unwrap();
+            let folder = if file.contains('/') { root.to_owned() } else { root.join("tests/api") };
+            let text = fs::read_to_string(folder.join(file)).expect(proof);
+            assert!(text.contains(&format!("fn {test}(")), "{proof} does not exist");
+        }
+    }
+}
+
 #[test]
 fn files_are_short_enough_to_read() {
     for (name, text) in sources() {

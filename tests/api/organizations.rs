@@ -219,6 +219,21 @@ async fn of_two_owners_who_leave_at_once_one_stays() {
 async fn a_session_acts_where_its_user_says_and_the_token_tells() {
     let it = Cast::meet().await;
     let plain = claims(&it.admin.access);
+    let names: Vec<_> = plain.as_object().unwrap().keys().map(String::as_str).collect();
+    let about_nobody = [
+        "aud",
+        "client_id",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "permissions",
+        "role",
+        "sid",
+        "sub",
+    ];
+    assert_eq!(names, about_nobody);
     assert!(plain.get("org").is_none() && plain.get("org_role").is_none());
     let began = "{ me { sessions { edges { node { id createdAt } } } } activeOrganization { id } }";
     let before = it.app.query(began, &it.admin.access).await.data();

@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
+use async_graphql::Positioned;
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{BaseType, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    BaseType, InputValueDefinition, TypeKind, TypeSystemDefinition,
+};
 
 use crate::support::{TestApp, call};
 
@@ -81,6 +84,44 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
         }
     }
     assert_eq!(checked, 10);
+}
+
+#[test]
+fn no_mutation_on_another_account_takes_a_password() {
+    let definitions = parse_schema(portcullis::schema::sdl()).unwrap().definitions;
+    let types: Vec<_> = definitions
+        .into_iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(of) => Some(of.node),
+            _ => None,
+        })
+        .collect();
+    let is_secret = |arguments: &[Positioned<InputValueDefinition>]| {
+        arguments.iter().any(|it| it.node.name.node.to_lowercase().contains("password"))
+    };
+    let inputs: HashSet<_> = types
+        .iter()
+        .filter(|of| matches!(&of.kind, TypeKind::InputObject(it) if is_secret(&it.fields)))
+        .map(|of| of.name.node.to_string())
+        .collect();
+    let mut checked = 0;
+    for of in &types {
+        let TypeKind::Object(object) = &of.kind else { continue };
+        for field in object.fields.iter().filter(|_| of.name.node == "Mutation") {
+            let arguments = &field.node.arguments;
+            let takes_input =
+                arguments.iter().any(|it| inputs.contains(&it.node.ty.node.base.to_string()));
+            let takes_id = arguments.iter().any(|it| it.node.name.node == "id");
+            let is_of_admins = field.node.directives.iter().any(|directive| {
+                directive.node.name.node == "auth" && !directive.node.arguments.is_empty()
+            });
+            if takes_id || is_of_admins {
+                checked += 1;
+                assert!(!is_secret(arguments) && !takes_input, "{}", field.node.name.node);
+            }
+        }
+    }
+    assert!(checked >= 10, "{checked}");
 }
 
 /// The cost of a document counts a list of objects as a page, by its `ids`, or as a hundred entries. A list of
