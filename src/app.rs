@@ -181,7 +181,7 @@ impl App {
             tracing::info!(
                 key.id = added.kid,
                 "tokens are signed with {} from {} on",
-                algorithm.as_str(),
+                algorithm.into_str(),
                 added.signs_from.to_rfc3339()
             );
             self.keys.reload().await?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 use secrecy::SecretString;
+use strum::{IntoStaticStr, VariantArray};
 
 pub(crate) use self::file::read_text;
 use self::reader::Reader;
@@ -27,7 +28,8 @@ pub use crate::infra::telemetry::LogFormat;
 pub(crate) const SECRET_LENGTH_MIN: usize = 32;
 
 /// Whom introspection, and the schema in the definition language, tell what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Introspection {
     /// Everybody everything.
     Full,
@@ -37,8 +39,17 @@ pub(crate) enum Introspection {
     Off,
 }
 
+/// A setting that is on or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+enum Switch {
+    On,
+    Off,
+}
+
 /// For which hosts a browser that has seen this server by https insists on that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Hsts {
     Host,
     Subdomains,
@@ -47,7 +58,8 @@ pub(crate) enum Hsts {
 }
 
 /// What an instance is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub(crate) enum Environment {
     Development,
     Production,

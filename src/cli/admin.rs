@@ -227,7 +227,7 @@ async fn list(accounts: &Accounts, args: &ListArgs) -> anyhow::Result<()> {
                 user.id.to_string(),
                 name,
                 email,
-                user.role.as_str().to_owned(),
+                user.role.into_str().to_owned(),
                 status.to_owned(),
                 last_login,
             ]
@@ -243,7 +243,7 @@ fn as_object(user: &User) -> serde_json::Value {
         "email": user.email,
         "emailVerified": user.email_verified,
         "fullName": user.full_name,
-        "role": user.role.as_str(),
+        "role": user.role.into_str(),
         "isActive": user.is_active,
         "createdAt": time(user.created_at),
         "lastLoginAt": user.last_login_at.map(time),

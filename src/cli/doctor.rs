@@ -11,6 +11,7 @@ use std::error::Error;
 
 use clap::Args;
 use serde_json::json;
+use strum::IntoStaticStr;
 
 use super::output::{self, line};
 use crate::config::{Config, Settings};
@@ -27,7 +28,8 @@ pub(super) struct Doctor {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
 enum Level {
     Ok,
     /// Worth knowing.
@@ -46,17 +48,6 @@ struct Finding {
     message: String,
     /// What to do about it.
     advice: Option<String>,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Note => "note",
-            Self::Warning => "warning",
-            Self::Problem => "problem",
-        }
-    }
 }
 
 /// Collects findings.
@@ -114,7 +105,7 @@ pub(super) async fn run(doctor: &Doctor, settings: &Settings) -> anyhow::Result<
 
 fn print(report: &Report) -> anyhow::Result<()> {
     for Finding { level, about, message, advice } in &report.0 {
-        line(format!("{:7}  {about}: {message}", level.as_str()))?;
+        line(format!("{:7}  {about}: {message}", level.into_str()))?;
         if let Some(advice) = advice {
             line(format!("         -> {advice}"))?;
         }
@@ -124,7 +115,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
 
 fn print_json(report: &Report) -> anyhow::Result<()> {
     let findings = report.0.iter().map(|Finding { level, about, message, advice }| {
-        json!({ "level": level.as_str(), "about": about, "message": message, "advice": advice })
+        json!({ "level": level.into_str(), "about": about, "message": message, "advice": advice })
     });
     output::json(&json!({
         "ok": report.worst() < Level::Problem,

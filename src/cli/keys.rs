@@ -56,7 +56,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             if *json {
                 return output::json(&json!({
                     "kid": added.kid,
-                    "algorithm": added.algorithm.as_str(),
+                    "algorithm": added.algorithm.into_str(),
                     "signsFrom": time(added.signs_from),
                     "othersVerifyUntil": time(added.others_verify_until),
                 }));
@@ -64,7 +64,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             line(format!(
                 "added {} ({}): it signs from {} on; the keys before it verify until {}",
                 added.kid,
-                added.algorithm.as_str(),
+                added.algorithm.into_str(),
                 time(added.signs_from),
                 time(added.others_verify_until),
             ))?;
@@ -114,7 +114,7 @@ async fn list(keyring: &Keyring, as_json: bool) -> anyhow::Result<()> {
         .map(|key| {
             let until = key.verifies_until.map_or_else(|| "-".to_owned(), time);
             let (purpose, algorithm) = (key.purpose.clone(), key.algorithm.clone());
-            let state = key.state.as_str().to_owned();
+            let state = key.state.into_str().to_owned();
             [key.kid.clone(), purpose, algorithm, state, time(key.signs_from), until]
         })
         .collect();
@@ -127,7 +127,7 @@ fn as_object(key: &Described) -> serde_json::Value {
         "kid": key.kid,
         "purpose": key.purpose,
         "algorithm": key.algorithm,
-        "state": key.state.as_str(),
+        "state": key.state.into_str(),
         "createdAt": time(key.created_at),
         "signsFrom": time(key.signs_from),
         "verifiesUntil": key.verifies_until.map(time),

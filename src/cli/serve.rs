@@ -27,7 +27,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("SMTP_URL is not set: nobody is told by mail what happens to their account");
     }
     if !config.is_development() {
-        tracing::info!("registration is {}", config.registration.admission.as_str());
+        tracing::info!("registration is {}", config.registration.admission.into_str());
     }
     if config.playground
         && let Some(reason) = http::missing_playground()

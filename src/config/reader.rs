@@ -11,14 +11,13 @@ mod secrets;
 use std::net::SocketAddr;
 
 use chrono::TimeDelta;
+use strum::VariantArray;
 use url::Url;
 
-use super::{Config, Environment, Hsts, Introspection, Settings, Warning};
+use super::{Config, Environment, Introspection, Settings, Switch, Warning};
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
-use crate::infra::keys::Algorithm;
 use crate::infra::passwords::hash::Cost;
-use crate::infra::telemetry::LogFormat;
 
 /// Collects problems while it reads; what it returns for a bad setting is never used.
 #[derive(Default)]
@@ -50,9 +49,8 @@ impl Reader {
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
-        let debug = usize::from(!is_development);
         let playground =
-            self.optional_choice("PLAYGROUND", settings.playground.as_ref(), &["on", "off"]);
+            settings.playground.as_ref().map(|text| self.choice::<Switch>("PLAYGROUND", text));
         let config = Config {
             environment,
             listen,
@@ -62,7 +60,7 @@ impl Reader {
             host,
             allowed_origins: self.allowed_origins(settings, is_development),
             allowed_headers: self.allowed_headers(settings),
-            hsts: self.hsts(settings),
+            hsts: self.choice("HSTS", &settings.hsts),
             trusted_proxies: self.trusted_proxies(settings),
             connections_per_address: self.number(
                 "CONNECTIONS_PER_ADDRESS",
@@ -83,7 +81,8 @@ impl Reader {
             mail,
             registration,
             change_password_url,
-            jwt_algorithm: self.jwt_algorithm(settings),
+            jwt_algorithm: (settings.jwt_algorithm.as_ref())
+                .map(|name| self.choice("JWT_ALGORITHM", name)),
             lifetimes: self.lifetimes(settings),
             hash_cost: self.hash_cost(settings, is_development),
             hash_workers: self.hash_workers(settings),
@@ -93,13 +92,10 @@ impl Reader {
                 8..=128,
             ) as usize,
             introspection: self.introspection(settings, is_development),
-            playground: playground.unwrap_or(debug) == 0,
+            playground: playground.map_or(is_development, |switch| switch == Switch::On),
             metrics_listen: self.metrics_listen(settings, listen, is_development),
             log_filter: settings.rust_log.clone(),
-            log_format: match self.choice("LOG_FORMAT", &settings.log_format, &["text", "json"]) {
-                0 => LogFormat::Text,
-                _ => LogFormat::Json,
-            },
+            log_format: self.choice("LOG_FORMAT", &settings.log_format),
             warnings: Vec::new(),
         };
         self.dangers(settings, &config);
@@ -108,16 +104,11 @@ impl Reader {
     }
 
     fn environment(&mut self, settings: &Settings) -> Environment {
-        let names = ["development", "production"];
-        let chosen = settings.environment.as_ref();
-        match self.optional_choice("PORTCULLIS_ENV", chosen, &names) {
-            Some(0) => Environment::Development,
-            Some(_) => Environment::Production,
-            None => {
-                self.judge_unset_environment(settings);
-                Environment::Development
-            }
+        if let Some(text) = &settings.environment {
+            return self.choice("PORTCULLIS_ENV", text);
         }
+        self.judge_unset_environment(settings);
+        Environment::Development
     }
 
     /// A server that clients reach by https, or through a proxy, is rarely meant for development,
@@ -139,12 +130,10 @@ impl Reader {
     }
 
     fn introspection(&mut self, settings: &Settings, is_development: bool) -> Introspection {
-        let names = ["full", "own", "off"];
-        match self.optional_choice("INTROSPECTION", settings.introspection.as_ref(), &names) {
-            Some(0) => Introspection::Full,
-            Some(1) => Introspection::Own,
+        match &settings.introspection {
+            Some(text) => self.choice("INTROSPECTION", text),
             None if is_development => Introspection::Full,
-            Some(_) | None => Introspection::Off,
+            None => Introspection::Off,
         }
     }
 
@@ -168,11 +157,8 @@ impl Reader {
     }
 
     fn listen(&mut self, settings: &Settings, is_development: bool) -> SocketAddr {
-        let allowed = self.choice(
-            "PORTCULLIS_ALLOW_PUBLIC_DEVELOPMENT",
-            &settings.allow_public_development,
-            &["false", "true"],
-        ) == 1;
+        let allowed =
+            self.flag("PORTCULLIS_ALLOW_PUBLIC_DEVELOPMENT", &settings.allow_public_development);
         let Ok(listen) = settings.listen.parse::<SocketAddr>() else {
             self.refuse("LISTEN must be an IP address and a port, as in 127.0.0.1:8000");
             return SocketAddr::from(([127, 0, 0, 1], 0));
@@ -250,15 +236,6 @@ impl Reader {
         Public { url: format!("{origin}{}", url.path().trim_end_matches('/')), origin, host }
     }
 
-    fn hsts(&mut self, settings: &Settings) -> Hsts {
-        match self.choice("HSTS", &settings.hsts, &["host", "subdomains", "preload", "off"]) {
-            1 => Hsts::Subdomains,
-            2 => Hsts::Preload,
-            3 => Hsts::Off,
-            _ => Hsts::Host,
-        }
-    }
-
     fn jwt(&mut self, settings: &Settings, public_url: &str) -> jwt::Settings {
         jwt::Settings {
             issuer: self.claim("JWT_ISSUER", settings.jwt_issuer.as_ref(), public_url),
@@ -280,12 +257,6 @@ impl Reader {
             ));
         }
         claim.to_owned()
-    }
-
-    fn jwt_algorithm(&mut self, settings: &Settings) -> Option<Algorithm> {
-        let name = settings.jwt_algorithm.as_ref()?;
-        let names = Algorithm::ALL.map(Algorithm::as_str);
-        Some(Algorithm::ALL[self.choice("JWT_ALGORITHM", name, &names)])
     }
 
     fn hash_cost(&mut self, settings: &Settings, is_development: bool) -> Cost {
@@ -326,20 +297,24 @@ impl Reader {
         }
     }
 
-    fn choice(&mut self, name: &str, text: &str, choices: &[&str]) -> usize {
-        choices.iter().position(|choice| *choice == text).unwrap_or_else(|| {
-            self.refuse(format!("{name} must be {}", choices.join(" or ")));
-            0
+    /// One of an enum's variants, by its name.
+    fn choice<T>(&mut self, name: &str, text: &str) -> T
+    where
+        T: VariantArray + Into<&'static str> + Copy,
+    {
+        let chosen = T::VARIANTS.iter().copied().find(|&choice| choice.into() == text);
+        chosen.unwrap_or_else(|| {
+            let names: Vec<&str> = T::VARIANTS.iter().map(|&choice| choice.into()).collect();
+            self.refuse(format!("{name} must be {}", names.join(" or ")));
+            T::VARIANTS[0]
         })
     }
 
-    fn optional_choice(
-        &mut self,
-        name: &str,
-        text: Option<&String>,
-        choices: &[&str],
-    ) -> Option<usize> {
-        text.map(|text| self.choice(name, text, choices))
+    fn flag(&mut self, name: &str, text: &str) -> bool {
+        text.parse().unwrap_or_else(|_| {
+            self.refuse(format!("{name} must be false or true"));
+            false
+        })
     }
 
     fn refuse(&mut self, problem: impl Into<String>) {

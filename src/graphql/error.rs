@@ -108,7 +108,7 @@ impl ApiError {
             Anonymity::TokenExpired => "The access token has expired",
             Anonymity::SessionEnded => "The session is over; please sign in again",
         };
-        Self::new(Code::Unauthenticated, message).with("reason", reason.as_str())
+        Self::new(Code::Unauthenticated, message).with("reason", reason.into_str())
     }
 
     pub(crate) fn forbidden() -> Self {
@@ -159,7 +159,7 @@ impl ApiError {
     /// Every refused field of an input.
     pub(crate) fn invalid(problems: &[Problem]) -> Self {
         let fields = problems.iter().map(|Problem { path, invalid }| {
-            field(path, invalid.reason.as_str(), &invalid.message)
+            field(path, invalid.reason.into_str(), &invalid.message)
         });
         let message = match problems {
             [only] => only.invalid.message.clone(),

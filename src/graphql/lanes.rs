@@ -170,7 +170,8 @@ enum Begun<F: Future> {
 
 impl Crew {
     fn new(lane: Lane) -> Self {
-        let kind = Kind { name: lane.as_str(), count: THREADS, wait_max: WAIT_MAX, prepare: || () };
+        let kind =
+            Kind { name: lane.into_str(), count: THREADS, wait_max: WAIT_MAX, prepare: || () };
         Self { lane, threads: Threads::new(kind) }
     }
 
@@ -222,7 +223,7 @@ fn watch(lane: Lane) -> oneshot::Sender<()> {
     let (ends, mut has_ended) = oneshot::channel();
     tokio::spawn(async move {
         if timeout(STUCK_AFTER, &mut has_ended).await.is_err() {
-            let name = lane.as_str();
+            let name = lane.into_str();
             tracing::error!(
                 lane = name,
                 "an operation takes too long: it holds one of {THREADS} threads"

@@ -35,7 +35,7 @@ pub(super) fn begin(id: Uuid, request: &Request) -> Span {
 pub(super) fn end(span: &Span, response: &Response) {
     let answered = Answered::of(response);
     span.set_attribute("http.response.status_code", i64::from(response.status().as_u16()));
-    span.set_attribute("graphql.operation.type", answered.operation.as_str());
+    span.set_attribute("graphql.operation.type", answered.operation.into_str());
     span.set_attribute("portcullis.code", answered.code());
     if response.status().is_server_error() {
         span.set_status(Status::error(""));

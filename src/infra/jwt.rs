@@ -181,10 +181,10 @@ impl Jwt {
             nbf: now.timestamp(),
             exp: now.timestamp() + i64::from(ttl_seconds),
             client_id: CLIENT_ID.to_owned(),
-            role: subject.role.as_str().to_owned(),
-            permissions: subject.permissions.iter().map(|one| one.as_str().to_owned()).collect(),
+            role: subject.role.into_str().to_owned(),
+            permissions: subject.permissions.iter().map(|one| one.into_str().to_owned()).collect(),
             org: subject.organization.map(|organization| organization.id),
-            org_role: subject.organization.map(|active| active.role.as_str().to_owned()),
+            org_role: subject.organization.map(|active| active.role.into_str().to_owned()),
         };
         let keys = self.keys.current();
         let key = keys.signing(now);

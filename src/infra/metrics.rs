@@ -10,6 +10,7 @@ use metrics::{
     Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use strum::{IntoStaticStr, VariantArray};
 
 const REQUESTS: &str = "portcullis_requests_total";
 const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
@@ -69,24 +70,24 @@ pub(crate) fn install() -> anyhow::Result<Exporter> {
 /// What is rare is there from the start: an alert compares with a value before the first one.
 fn begin_at_zero() {
     for outcome in [Outcome::Success, Outcome::Refused, Outcome::Unavailable] {
-        counter!(LOGINS, "outcome" => outcome.as_str()).absolute(0);
-        counter!(REFRESHES, "outcome" => outcome.as_str()).absolute(0);
+        counter!(LOGINS, "outcome" => outcome.into_str()).absolute(0);
+        counter!(REFRESHES, "outcome" => outcome.into_str()).absolute(0);
     }
-    counter!(REFRESHES, "outcome" => Outcome::Reused.as_str()).absolute(0);
-    for outcome in MailOutcome::ALL {
-        counter!(MAILS, "outcome" => outcome.as_str()).absolute(0);
+    counter!(REFRESHES, "outcome" => Outcome::Reused.into_str()).absolute(0);
+    for outcome in MailOutcome::VARIANTS {
+        counter!(MAILS, "outcome" => outcome.into_str()).absolute(0);
     }
-    for cut in Cut::ALL {
-        counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).absolute(0);
+    for cut in Cut::VARIANTS {
+        counter!(CONNECTIONS_CUT, "reason" => cut.into_str()).absolute(0);
     }
     counter!(HASHES_REFUSED).absolute(0);
     counter!(TRIED_AGAIN, "transaction" => "refresh").absolute(0);
     for lane in [Lane::Body, Lane::New, Lane::Shared, Lane::Costly] {
-        counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).absolute(0);
+        counter!(OPERATIONS_REFUSED, "lane" => lane.into_str()).absolute(0);
     }
     for lane in [Lane::New, Lane::Costly] {
-        counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).absolute(0);
-        gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()).set(0);
+        counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.into_str()).absolute(0);
+        gauge!(OPERATIONS_STUCK, "lane" => lane.into_str()).set(0);
     }
     outbox(0, 0, 0);
     redis_is_away(false);
@@ -124,7 +125,8 @@ fn describe() {
 }
 
 /// What kind of operation a request ran.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum Operation {
     Query,
     Mutation,
@@ -132,25 +134,16 @@ pub(crate) enum Operation {
     None,
 }
 
-impl Operation {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Mutation => "mutation",
-            Self::None => "none",
-        }
-    }
-}
-
 /// A request is over: answered with `code`, or given up by its client.
 pub(crate) fn request(operation: Operation, code: &'static str, took: Duration) {
-    let operation = operation.as_str();
+    let operation = operation.into_str();
     counter!(REQUESTS, "operation" => operation, "code" => code).increment(1);
     histogram!(REQUEST_SECONDS, "operation" => operation).record(took);
 }
 
 /// What became of a sign-in or a refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum Outcome {
     Success,
     /// For the caller's fault, or a limit.
@@ -161,25 +154,14 @@ pub(crate) enum Outcome {
     Unavailable,
 }
 
-impl Outcome {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Success => "success",
-            Self::Refused => "refused",
-            Self::Reused => "reused",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
 /// Somebody tried to sign in with a password.
 pub(crate) fn login(outcome: Outcome) {
-    counter!(LOGINS, "outcome" => outcome.as_str()).increment(1);
+    counter!(LOGINS, "outcome" => outcome.into_str()).increment(1);
 }
 
 /// Somebody presented a refresh token.
 pub(crate) fn refresh(outcome: Outcome) {
-    counter!(REFRESHES, "outcome" => outcome.as_str()).increment(1);
+    counter!(REFRESHES, "outcome" => outcome.into_str()).increment(1);
 }
 
 /// A transaction has lost a race and is tried again.
@@ -193,7 +175,8 @@ pub(crate) fn limited(limit: &'static str) {
 }
 
 /// What became of an attempt to send a mail.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum MailOutcome {
     Sent,
     /// It is tried again.
@@ -201,19 +184,6 @@ pub(crate) enum MailOutcome {
     GivenUp,
     /// It was not sent, since its link no longer works.
     Expired,
-}
-
-impl MailOutcome {
-    const ALL: [Self; 4] = [Self::Sent, Self::Postponed, Self::GivenUp, Self::Expired];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Postponed => "postponed",
-            Self::GivenUp => "given_up",
-            Self::Expired => "expired",
-        }
-    }
 }
 
 /// So many mails in the outbox have not been tried in vain, have been, and are given up.
@@ -226,7 +196,7 @@ pub(crate) fn outbox(new: u64, failing: u64, given_up: u64) {
 
 /// Somebody tried to send a mail.
 pub(crate) fn mail(outcome: MailOutcome) {
-    counter!(MAILS, "outcome" => outcome.as_str()).increment(1);
+    counter!(MAILS, "outcome" => outcome.into_str()).increment(1);
 }
 
 /// Redis went away, or came back.
@@ -258,7 +228,8 @@ pub(crate) fn connection() -> Present {
 }
 
 /// Why a connection was ended that its client had not done with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum Cut {
     /// The headers of a request took too long.
     SlowHead,
@@ -276,33 +247,9 @@ pub(crate) enum Cut {
     AddressBusy,
 }
 
-impl Cut {
-    const ALL: [Self; 7] = [
-        Self::SlowHead,
-        Self::SlowBody,
-        Self::SlowReader,
-        Self::Relieved,
-        Self::Crowded,
-        Self::AddressFull,
-        Self::AddressBusy,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::SlowHead => "slow_head",
-            Self::SlowBody => "slow_body",
-            Self::SlowReader => "slow_reader",
-            Self::Relieved => "relieved",
-            Self::Crowded => "crowded",
-            Self::AddressFull => "address_full",
-            Self::AddressBusy => "address_busy",
-        }
-    }
-}
-
 /// A connection was ended that its client had not done with.
 pub(crate) fn connection_was_cut(cut: Cut) {
-    counter!(CONNECTIONS_CUT, "reason" => cut.as_str()).increment(1);
+    counter!(CONNECTIONS_CUT, "reason" => cut.into_str()).increment(1);
 }
 
 /// A password waits for a worker for as long as this lives.
@@ -326,7 +273,8 @@ pub(crate) fn hash_took(time: Duration) {
 }
 
 /// Where an operation waits and runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum Lane {
     /// Before it has come in, since it is long.
     Body,
@@ -340,27 +288,15 @@ pub(crate) enum Lane {
     Writer,
 }
 
-impl Lane {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Body => "body",
-            Self::New => "new",
-            Self::Writer => "writer",
-            Self::Shared => "shared",
-            Self::Costly => "costly",
-        }
-    }
-}
-
 /// An operation holds a thread for too long, for as long as this lives.
 pub(crate) fn operation_is_stuck(lane: Lane) -> Present {
-    counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.as_str()).increment(1);
-    Present::new(gauge!(OPERATIONS_STUCK, "lane" => lane.as_str()))
+    counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.into_str()).increment(1);
+    Present::new(gauge!(OPERATIONS_STUCK, "lane" => lane.into_str()))
 }
 
 /// There was no thread or no room for an operation in time.
 pub(crate) fn operation_was_refused(lane: Lane) {
-    counter!(OPERATIONS_REFUSED, "lane" => lane.as_str()).increment(1);
+    counter!(OPERATIONS_REFUSED, "lane" => lane.into_str()).increment(1);
 }
 
 /// How many connections of a pool there are.

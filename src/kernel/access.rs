@@ -7,72 +7,84 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::prelude::StringLen;
-use sea_orm::{DeriveActiveEnum, EnumIter, Iterable};
+use sea_orm::{DeriveActiveEnum, Iterable};
 use serde::{Deserialize, Serialize};
+use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 pub(crate) use self::permission::{Grant, Grants, Permission};
 use super::columns::{Columns, FromColumns};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
-/// What a user may do, in rising order: each role holds all that the ones before it hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+/// What a user may do, in rising order: each role holds all that the ones before it hold. The schema, the
+/// database and the `role` claim spell it alike.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumIter,
+    DeriveActiveEnum,
+    IntoStaticStr,
+    EnumString,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Role {
     /// An ordinary account.
-    #[sea_orm(string_value = "USER")]
     User,
     /// May manage accounts.
-    #[sea_orm(string_value = "ADMIN")]
     Admin,
-}
-
-impl Role {
-    /// The role as the schema, the database and the `role` claim spell it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::User => "USER",
-            Self::Admin => "ADMIN",
-        }
-    }
 }
 
 impl FromColumns for Role {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
-        columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
+        columns.parse(|text| text.parse().ok())
     }
 }
 
 /// What a member may do in an organization, in rising order: each role holds all that the ones before
-/// it hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+/// it hold. The `org_role` claim spells it likewise.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    EnumIter,
+    DeriveActiveEnum,
+    IntoStaticStr,
+    EnumString,
+)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum OrganizationRole {
     /// Belongs to it.
-    #[sea_orm(string_value = "MEMBER")]
     Member,
     /// May manage its members.
-    #[sea_orm(string_value = "ADMIN")]
     Admin,
     /// May delete it, and make others owners.
-    #[sea_orm(string_value = "OWNER")]
     Owner,
-}
-
-impl OrganizationRole {
-    /// The role as the schema, the database and the `org_role` claim spell it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Member => "MEMBER",
-            Self::Admin => "ADMIN",
-            Self::Owner => "OWNER",
-        }
-    }
 }
 
 impl FromColumns for OrganizationRole {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
-        columns.parse(|text| Self::iter().find(|role| role.as_str() == text))
+        columns.parse(|text| text.parse().ok())
     }
 }
 
@@ -154,8 +166,9 @@ impl Viewer {
     }
 }
 
-/// Why a request has no viewer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a request has no viewer: the value of `extensions.reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Anonymity {
     /// No bearer token was sent.
     MissingToken,
@@ -167,27 +180,17 @@ pub(crate) enum Anonymity {
     SessionEnded,
 }
 
-impl Anonymity {
-    /// The value of `extensions.reason`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingToken => "MISSING_TOKEN",
-            Self::InvalidToken => "INVALID_TOKEN",
-            Self::TokenExpired => "TOKEN_EXPIRED",
-            Self::SessionEnded => "SESSION_ENDED",
-        }
-    }
-}
-
 /// Where a caller keeps its refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
 pub(crate) enum TokenMode {
     /// Wherever it likes: the token is in the response's body.
-    #[sea_orm(string_value = "BODY")]
     Body,
     /// In a cookie that no script can read.
-    #[sea_orm(string_value = "COOKIE")]
     Cookie,
 }
 
@@ -215,18 +218,31 @@ impl Client {
     };
 }
 
-/// A language that mails are written in.
+/// A language that mails are written in, by its tag (RFC 5646).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, DeriveActiveEnum, Deserialize, Serialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumIter,
+    DeriveActiveEnum,
+    Deserialize,
+    Serialize,
+    IntoStaticStr,
 )]
+#[strum(const_into_str)]
 #[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
 pub(crate) enum Language {
     #[default]
     #[sea_orm(string_value = "en")]
     #[serde(rename = "en")]
+    #[strum(serialize = "en")]
     English,
     #[sea_orm(string_value = "de")]
     #[serde(rename = "de")]
+    #[strum(serialize = "de")]
     German,
 }
 
@@ -237,18 +253,10 @@ impl FromColumns for Language {
 }
 
 impl Language {
-    /// Its tag (RFC 5646).
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::German => "de",
-        }
-    }
-
     /// The language of a tag, whatever its region.
     pub(crate) fn named(tag: &str) -> Option<Self> {
         let language = tag.split('-').next()?;
-        Self::iter().find(|known| known.as_str().eq_ignore_ascii_case(language))
+        Self::iter().find(|known| known.into_str().eq_ignore_ascii_case(language))
     }
 
     /// The one an `Accept-Language` header likes best (RFC 9110, section 12.5.4), or the default.

@@ -7,8 +7,11 @@
 
 use std::borrow::Cow;
 
-/// The rule that a field broke, as clients switch on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use strum::IntoStaticStr;
+
+/// The rule that a field broke, as clients switch on it: the names are part of the API and never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Reason {
     /// Nothing, where the field needs something.
     Required,
@@ -26,22 +29,6 @@ pub(crate) enum Reason {
     TooCommon,
     /// A password that repeats what is publicly known of the account or of this service.
     ContainsIdentity,
-}
-
-impl Reason {
-    /// The name that clients see; part of the API, so it never changes.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "REQUIRED",
-            Self::Expired => "EXPIRED",
-            Self::TooShort => "TOO_SHORT",
-            Self::TooLong => "TOO_LONG",
-            Self::InvalidFormat => "INVALID_FORMAT",
-            Self::Reserved => "RESERVED",
-            Self::TooCommon => "TOO_COMMON",
-            Self::ContainsIdentity => "CONTAINS_IDENTITY",
-        }
-    }
 }
 
 /// A value that was refused, and what to tell the person who typed it.

@@ -312,13 +312,13 @@ fn signing(report: &mut Report, config: &Config, found: &[Described]) {
     }
     let newest = signing.next_back().unwrap_or(active);
     if let Some(set) = config.jwt_algorithm
-        && set.as_str() != newest.algorithm
+        && set.into_str() != newest.algorithm
     {
-        let message = format!("JWT_ALGORITHM is {}, and no key is of it", set.as_str());
+        let message = format!("JWT_ALGORITHM is {}, and no key is of it", set.into_str());
         let advice = "nothing: the next start of a server begins the change";
         report.add(Level::Note, ABOUT, message, advice);
     }
-    if newest.algorithm == Algorithm::Hs256.as_str() {
+    if newest.algorithm == Algorithm::Hs256.into_str() {
         let message = "with HS256 no other service can verify access tokens";
         let advice = "set JWT_ALGORITHM=EdDSA, unless nobody else needs to";
         report.add(Level::Warning, ABOUT, message, advice);

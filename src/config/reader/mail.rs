@@ -36,14 +36,9 @@ impl Reader {
 
     /// Who may register, and whether their address is proven first: both may need mail.
     pub(super) fn registration(&mut self, settings: &Settings, sends_mail: bool) -> Registration {
-        let modes = [Admission::Open, Admission::Invite, Admission::Closed];
-        let names = modes.map(Admission::as_str);
-        let admission = modes[self.choice("REGISTRATION", &settings.registration, &names)];
-        let requires_verification = self.choice(
-            "REQUIRE_EMAIL_VERIFICATION",
-            &settings.require_email_verification,
-            &["false", "true"],
-        ) == 1;
+        let admission = self.choice("REGISTRATION", &settings.registration);
+        let requires_verification =
+            self.flag("REQUIRE_EMAIL_VERIFICATION", &settings.require_email_verification);
         if requires_verification && !sends_mail {
             self.refuse("REQUIRE_EMAIL_VERIFICATION needs a mail server: set SMTP_URL");
         }

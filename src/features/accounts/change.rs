@@ -50,9 +50,9 @@ impl Change<'_> {
     /// What is given or taken, for the audit log.
     pub(super) fn subject(self) -> Option<String> {
         match self {
-            Self::Role(role) => Some(role.as_str().to_owned()),
+            Self::Role(role) => Some(role.into_str().to_owned()),
             Self::Grant(grant) => Some(grant.to_string()),
-            Self::Revoke(permission) => Some(permission.as_str().to_owned()),
+            Self::Revoke(permission) => Some(permission.into_str().to_owned()),
             Self::Deactivate
             | Self::Reactivate
             | Self::Delete

@@ -183,7 +183,7 @@ impl Export {
             json!({
                 "id": event.place.id,
                 "createdAt": text(event.place.created_at),
-                "type": event.kind.map(Kind::as_str),
+                "type": event.kind.map(|kind| kind.into_str()),
                 "ip": event.ip.filter(|_| is_own),
                 "userAgent": event.user_agent.as_ref().filter(|_| is_own),
             })
@@ -245,7 +245,7 @@ fn session(session: &OwnSession) -> Value {
 fn account(user: &User, now: DateTime<Utc>) -> Value {
     let grant = |grant: Grant| {
         json!({
-            "permission": grant.permission.as_str(),
+            "permission": grant.permission.into_str(),
             "expiresAt": grant.expires_at.map(text),
         })
     };
@@ -255,8 +255,8 @@ fn account(user: &User, now: DateTime<Utc>) -> Value {
         "email": user.email,
         "emailVerified": user.email_verified,
         "fullName": user.full_name,
-        "locale": user.locale.as_str(),
-        "role": user.role.as_str(),
+        "locale": user.locale.into_str(),
+        "role": user.role.into_str(),
         "permissionGrants": user.grants.at(now).map(grant).collect::<Vec<_>>(),
         "createdAt": text(user.created_at),
         "updatedAt": text(user.updated_at),

@@ -89,7 +89,7 @@ impl Accounts {
                 other_address: None,
             };
             tx.write(letter).await?;
-            tx.note(Record::of(Kind::UserInvited).in_detail(Detail::of(role.as_str())));
+            tx.note(Record::of(Kind::UserInvited).in_detail(Detail::of(role.into_str())));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("invite a user", acting, invite).await
@@ -155,7 +155,7 @@ impl Accounts {
         }
         let standing = Standing { role, email_verified: true };
         let user = Self::insert(&tx, accepted, hash, standing).await?;
-        let given = |kind| Record::of(kind).about(user.id).in_detail(Detail::of(role.as_str()));
+        let given = |kind| Record::of(kind).about(user.id).in_detail(Detail::of(role.into_str()));
         tx.note(given(Kind::InvitationAccepted).by(user.id));
         if role == Role::Admin {
             // Who gave it is told, and not only who took it; and the one was not where the other is.

@@ -3,6 +3,7 @@
 //! [`invitations`](super::invitations).
 
 use sea_orm::DbErr;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Username};
@@ -37,8 +38,9 @@ pub(crate) struct Registration {
     pub(crate) requires_verification: bool,
 }
 
-/// Who may get an account without the operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Who may get an account without the operator, as the setting REGISTRATION spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "lowercase")]
 pub(crate) enum Admission {
     /// Everybody.
     Open,
@@ -46,17 +48,6 @@ pub(crate) enum Admission {
     Invite,
     /// Nobody.
     Closed,
-}
-
-impl Admission {
-    /// As the setting spells it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Invite => "invite",
-            Self::Closed => "closed",
-        }
-    }
 }
 
 /// What a registration led to.

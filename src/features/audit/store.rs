@@ -46,7 +46,7 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
     audit_event::ActiveModel {
         id: Set(AuditEventId::new(now)),
         created_at: Set(now),
-        kind: Set(event.kind.as_str().to_owned()),
+        kind: Set(event.kind.into_str().to_owned()),
         outcome: Set(event.kind.outcome().to_owned()),
         actor_kind: Set(event.actor.as_str().to_owned()),
         actor_id: Set(event.actor.id()),
@@ -195,7 +195,7 @@ fn matching(filter: &Filter) -> Select<audit_event::Entity> {
     let kinds = filter
         .kinds
         .as_ref()
-        .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(|kind| kind.as_str())));
+        .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(Kind::into_str)));
     let about = filter.about.map(|UserId(id)| {
         Condition::any().add(column.actor_id.eq(id)).add(column.target_id.eq(id))
     });
@@ -244,7 +244,7 @@ impl From<audit_event::Model> for Recorded {
     fn from(row: audit_event::Model) -> Self {
         Self {
             place: Place { created_at: row.created_at, id: row.id },
-            kind: Kind::parse(&row.kind),
+            kind: row.kind.parse().ok(),
             is_done: row.outcome == "DONE",
             actor_kind: row.actor_kind,
             actor: row.actor_id.map(UserId),

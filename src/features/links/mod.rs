@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use strum::{EnumString, IntoStaticStr};
 
 use crate::features::change::{Fault, with_fault};
 use crate::infra::db::Db;
@@ -31,7 +32,8 @@ const PURGE_BATCH: u64 = 200;
 pub(crate) static FAILURES: Limit<Ip> = Limit::failures("oneTimeToken.ip", 30, 60);
 
 /// What a token is for. One for one thing does nothing else (RS-05).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Purpose {
     /// Becomes an account; what was typed to get it is in the details.
     Registration,
@@ -52,34 +54,6 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Registration => "REGISTRATION",
-            Self::Verification => "VERIFICATION",
-            Self::EmailChange => "EMAIL_CHANGE",
-            Self::EmailChangeUndo => "EMAIL_CHANGE_UNDO",
-            Self::PasswordReset => "PASSWORD_RESET",
-            Self::Invitation => "INVITATION",
-            Self::OrganizationInvitation => "ORGANIZATION_INVITATION",
-            Self::Nothing => "NOTHING",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [
-            Self::Registration,
-            Self::Verification,
-            Self::EmailChange,
-            Self::EmailChangeUndo,
-            Self::PasswordReset,
-            Self::Invitation,
-            Self::OrganizationInvitation,
-            Self::Nothing,
-        ]
-        .into_iter()
-        .find(|purpose| purpose.as_str() == text)
-    }
-
     /// How long a token lives: never more than a day (NIST SP 800-63B-4, section 4.2.1.2), and what
     /// changes an account that somebody uses at most an hour (RS-01), but for what takes such a change
     /// back.

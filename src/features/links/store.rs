@@ -21,7 +21,7 @@ pub(super) async fn insert(
 ) -> Result<(), DbErr> {
     let row = token::ActiveModel {
         id: Set(LinkTokenId::new(now)),
-        purpose: Set(new.purpose.as_str().to_owned()),
+        purpose: Set(new.purpose.into_str().to_owned()),
         hash: Set(hash.to_vec()),
         user_id: Set(new.user),
         email_key: Set(new.email_key.to_owned()),
@@ -49,7 +49,7 @@ pub(super) async fn delete_like(txn: &impl ConnectionTrait, new: &New<'_>) -> Re
     token::Entity::delete_many()
         .filter(alike)
         .filter(unused())
-        .filter(token::COLUMN.purpose.eq(new.purpose.as_str()))
+        .filter(token::COLUMN.purpose.eq(new.purpose.into_str()))
         .exec(txn)
         .await?;
     Ok(())
@@ -76,7 +76,7 @@ pub(super) async fn find_registration(
 ) -> Result<Option<Found>, DbErr> {
     let row = token::Entity::find()
         .filter(token::COLUMN.email_key.eq(email_key))
-        .filter(token::COLUMN.purpose.eq(Purpose::Registration.as_str()))
+        .filter(token::COLUMN.purpose.eq(Purpose::Registration.into_str()))
         .filter(unused())
         .filter(token::COLUMN.expires_at.gt(now))
         .order_by_desc(token::Column::CreatedAt)
@@ -89,7 +89,7 @@ pub(super) async fn find_registration(
 fn found(row: token::Model) -> Option<Found> {
     Some(Found {
         id: row.id,
-        purpose: Purpose::parse(&row.purpose)?,
+        purpose: row.purpose.parse().ok()?,
         user: row.user_id,
         email_key: row.email_key,
         details: row.details,
@@ -109,7 +109,7 @@ pub(super) async fn lock_registrations(
         .select_only()
         .column(token::Column::Id)
         .filter(token::COLUMN.email_key.eq(email_key))
-        .filter(token::COLUMN.purpose.eq(Purpose::Registration.as_str()))
+        .filter(token::COLUMN.purpose.eq(Purpose::Registration.into_str()))
         .filter(unused())
         .order_by_asc(token::Column::Id)
         .lock_exclusive()
@@ -148,7 +148,7 @@ pub(super) async fn delete_of(
 ) -> Result<(), DbErr> {
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
-        .filter(token::Column::Purpose.is_not_in(kept.iter().map(|kept| kept.as_str())))
+        .filter(token::Column::Purpose.is_not_in(kept.iter().map(Purpose::into_str)))
         .filter(unused())
         .exec(txn)
         .await?;
@@ -162,7 +162,7 @@ pub(super) async fn delete_undoing(
 ) -> Result<(), DbErr> {
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
-        .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.as_str()))
+        .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.into_str()))
         .filter(unused())
         .filter(token::COLUMN.created_at.gte(since))
         .exec(txn)
@@ -171,7 +171,7 @@ pub(super) async fn delete_undoing(
 }
 
 pub(super) async fn delete_changes(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
-    let purposes = [Purpose::EmailChange, Purpose::Nothing].map(Purpose::as_str);
+    let purposes = [Purpose::EmailChange, Purpose::Nothing].map(|it| it.into_str());
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
         .filter(token::Column::Purpose.is_in(purposes))
@@ -192,7 +192,7 @@ pub(super) async fn is_undoable(
         .select_only()
         .column(token::Column::UserId)
         .filter(token::COLUMN.email_key.eq(email_key))
-        .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.as_str()))
+        .filter(token::COLUMN.purpose.eq(Purpose::EmailChangeUndo.into_str()))
         .filter(token::COLUMN.expires_at.gt(now))
         .filter(unused())
         .into_tuple()
@@ -205,7 +205,7 @@ pub(super) async fn delete_registrations(
     txn: &impl ConnectionTrait,
     email_key: &str,
 ) -> Result<(), DbErr> {
-    let purposes = [Purpose::Registration, Purpose::Nothing].map(Purpose::as_str);
+    let purposes = [Purpose::Registration, Purpose::Nothing].map(|it| it.into_str());
     token::Entity::delete_many()
         .filter(token::COLUMN.email_key.eq(email_key))
         .filter(token::COLUMN.user_id.is_null())

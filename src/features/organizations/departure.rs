@@ -25,7 +25,7 @@ async fn export(db: &Db, user: UserId) -> Result<Entries, DbErr> {
     let memberships = store::list_with_times(db.reader(), user).await?;
     let membership = |(id, name, role, since): (_, _, OrganizationRole, _)| {
         let (id, name): (OrganizationId, String) = (id, name);
-        json!({ "id": id, "name": name, "role": role.as_str(), "memberSince": rfc3339::text(since) })
+        json!({ "id": id, "name": name, "role": role.into_str(), "memberSince": rfc3339::text(since) })
     };
     Ok(Entries { entries: memberships.into_iter().map(membership).collect(), next: None })
 }

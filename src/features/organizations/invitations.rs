@@ -128,7 +128,7 @@ impl Organizations {
             };
             store::insert(&tx, &invitation).await?;
             self.mail(&tx, &invitation).await?;
-            let detail = Detail::of(role.as_str());
+            let detail = Detail::of(role.into_str());
             tx.note(Record::of(Kind::MemberInvited).about(id).in_detail(detail));
             Ok(tx.commit(invitation).await?)
         };
@@ -255,7 +255,7 @@ impl Organizations {
                 return Err(OrganizationError::TooMany.into());
             }
             super::store::insert_member(&tx, own.id, caller.id, invitation.role, now).await?;
-            let detail = Detail::of(invitation.role.as_str());
+            let detail = Detail::of(invitation.role.into_str());
             tx.note(Record::of(Kind::OrganizationJoined).about(own.id).in_detail(detail));
             Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
         };

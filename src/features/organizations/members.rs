@@ -50,7 +50,7 @@ impl Organizations {
             }
             keep_an_owner(&tx, id, &member).await?;
             store::set_role(&tx, (member.id, user), role).await?;
-            let detail = Detail::of(role.as_str()).within(id);
+            let detail = Detail::of(role.into_str()).within(id);
             tx.note(Record::of(Kind::MemberRoleChanged).about(user).in_detail(detail));
             member.role = role;
             if user == caller {
@@ -76,7 +76,7 @@ impl Organizations {
                 return Err(OrganizationError::Forbidden);
             }
             self.take_out(&tx, id, &member).await?;
-            let detail = Detail::of(member.role.as_str()).within(id);
+            let detail = Detail::of(member.role.into_str()).within(id);
             tx.note(Record::of(Kind::MemberRemoved).about(user).in_detail(detail));
             Ok(tx.commit(()).await?)
         };
@@ -117,7 +117,7 @@ impl Organizations {
             let owner = owner.ok_or(OrganizationError::NotFound)?;
             store::set_role(&tx, (heir.id, user), OrganizationRole::Owner).await?;
             store::set_role(&tx, (owner.id, caller), OrganizationRole::Admin).await?;
-            let detail = Detail::of(OrganizationRole::Owner.as_str()).within(id);
+            let detail = Detail::of(OrganizationRole::Owner.into_str()).within(id);
             tx.note(Record::of(Kind::OwnershipTransferred).about(user).in_detail(detail));
             Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
         };

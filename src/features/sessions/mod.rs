@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
+use strum::IntoStaticStr;
 
 use self::device_token::DeviceToken;
 use self::facts::Facts;
@@ -76,7 +77,8 @@ pub(crate) struct Tokens {
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum EndReason {
     SignedOut,
     Reuse,
@@ -90,21 +92,6 @@ pub(crate) enum EndReason {
     TooManyFailures,
     /// The user, an admin or the operator ended it.
     Revoked,
-}
-
-impl EndReason {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedOut => "SIGNED_OUT",
-            Self::Reuse => "REUSE",
-            Self::UserDeactivated => "USER_DEACTIVATED",
-            Self::PasswordChanged => "PASSWORD_CHANGED",
-            Self::EmailChangeUndone => "EMAIL_CHANGE_UNDONE",
-            Self::Replaced => "REPLACED",
-            Self::TooManyFailures => "TOO_MANY_FAILURES",
-            Self::Revoked => "REVOKED",
-        }
-    }
 }
 
 /// The one place that begins, refreshes, recognises and ends sessions.

@@ -379,7 +379,7 @@ pub(super) async fn end_all(
 fn ending(reason: EndReason, now: DateTime<Utc>) -> sea_orm::UpdateMany<session::Entity> {
     let mut update = session::Entity::update_many()
         .col_expr(session::Column::EndedAt, Expr::value(now))
-        .col_expr(session::Column::EndReason, Expr::value(reason.as_str()));
+        .col_expr(session::Column::EndReason, Expr::value(reason.into_str()));
     if !matches!(reason, EndReason::SignedOut | EndReason::Replaced) {
         update = update.col_expr(session::Column::FailedProofs, Expr::value(FAILURES_MAX));
     }

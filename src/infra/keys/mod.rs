@@ -18,6 +18,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
+use strum::IntoStaticStr;
 use zeroize::Zeroizing;
 
 pub(crate) use self::master::{Master, Sealed};
@@ -32,21 +33,13 @@ use crate::kernel::secret::{self, CryptoError};
 const STALE_AFTER: Duration = Duration::from_secs(10);
 
 /// What a sealed key is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
 pub(crate) enum Purpose {
     /// Signs access tokens.
     Signing,
     /// Derives the successors of refresh tokens.
     Refresh,
-}
-
-impl Purpose {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Signing => "signing",
-            Self::Refresh => "refresh",
-        }
-    }
 }
 
 /// Why the key set could not be read or made.
@@ -150,10 +143,11 @@ impl KeySet {
     /// Opens every row; one that does not open, or holds no good key, fails the whole set.
     fn open(rows: &[store::Row], master: &Master) -> Result<Self, KeyError> {
         let missing = |purpose: Purpose| KeyError::Unusable {
-            kid: purpose.as_str().to_owned(),
+            kid: purpose.into_str().to_owned(),
             problem: "the database holds none",
         };
-        let of = |purpose: Purpose| rows.iter().filter(move |row| row.purpose == purpose.as_str());
+        let of =
+            |purpose: Purpose| rows.iter().filter(move |row| row.purpose == purpose.into_str());
         let mut signing = of(Purpose::Signing)
             .map(|row| Ok(Arc::new(TokenKey::load(&store::open(row, master)?)?)))
             .collect::<Result<Vec<_>, KeyError>>()?;
@@ -195,7 +189,7 @@ impl KeySet {
     pub(crate) fn algorithms(&self, now: DateTime<Utc>) -> Vec<&'static str> {
         let usable = self.usable(now).map(|key| key.algorithm);
         let public = usable.filter(|algorithm| algorithm.has_public_keys());
-        let mut names: Vec<_> = public.map(Algorithm::as_str).collect();
+        let mut names: Vec<_> = public.map(Algorithm::into).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -227,5 +221,5 @@ struct Material {
 /// Fresh material for the key that derives refresh tokens.
 fn generate_refresh() -> Result<Material, CryptoError> {
     let secret = Zeroizing::new(secret::random::<32>()?.to_vec());
-    Ok(Material { algorithm: Algorithm::Hs256.as_str(), public: None, secret })
+    Ok(Material { algorithm: Algorithm::Hs256.into_str(), public: None, secret })
 }

@@ -8,6 +8,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
+use strum::IntoStaticStr;
 
 use super::signing::{self, Algorithm};
 use super::{KeyError, Master, Purpose, Sealed, generate_refresh, store};
@@ -102,7 +103,8 @@ pub(crate) struct Described {
 }
 
 /// Where a key stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
 pub(crate) enum State {
     /// Published, and not signing yet.
     Pending,
@@ -112,17 +114,6 @@ pub(crate) enum State {
     Verifying,
     /// All it has signed has expired. It still lets late callers sign out.
     Ended,
-}
-
-impl State {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Active => "active",
-            Self::Verifying => "verifying",
-            Self::Ended => "ended",
-        }
-    }
 }
 
 /// Whether the database has keys, of whatever purpose.
@@ -146,7 +137,7 @@ pub(crate) async fn make_first(
     for row in &rows {
         store::open(row, master)?;
     }
-    if rows.iter().any(|row| row.purpose == purpose.as_str()) {
+    if rows.iter().any(|row| row.purpose == purpose.into_str()) {
         return Ok(None);
     }
     let material = match purpose {
@@ -175,7 +166,7 @@ pub(crate) async fn rotate(
         let kid = newest.id.clone();
         return Err(RotationError::UnderWay { kid, signs_from: begins(newest) });
     }
-    let current = newest.and_then(|row| Algorithm::parse(&row.algorithm));
+    let current = newest.and_then(|row| row.algorithm.parse().ok());
     let algorithm = algorithm.or(current).unwrap_or_default();
     add(txn, master, rows, algorithm, lead, now).await
 }
@@ -233,7 +224,7 @@ pub(crate) async fn follow(
     now: DateTime<Utc>,
 ) -> Result<Option<Added>, RotationError> {
     let rows = signing_rows(txn).await?;
-    if rows.last().is_some_and(|newest| newest.algorithm == algorithm.as_str()) {
+    if rows.last().is_some_and(|newest| newest.algorithm == algorithm.into_str()) {
         return Ok(None);
     }
     add(txn, master, rows, algorithm, Lead::Published, now).await.map(Some)
@@ -251,7 +242,7 @@ pub(crate) async fn retire(
     let rows = store::lock(txn).await?;
     let not_found = || RotationError::NotFound { kid: kid.to_owned() };
     let target = rows.iter().find(|row| row.id == kid).ok_or_else(not_found)?;
-    if target.purpose != Purpose::Signing.as_str() {
+    if target.purpose != Purpose::Signing.into_str() {
         return Err(RotationError::NotForSigning { kid: kid.to_owned() });
     }
     let is_living = |row: &&store::Row| row.verifies_until.is_none_or(|until| until > now);
@@ -299,7 +290,7 @@ pub(crate) async fn list(
     let active: Vec<_> = [Purpose::Signing, Purpose::Refresh]
         .into_iter()
         .filter_map(|purpose| {
-            let mut of_purpose = rows.iter().rev().filter(|row| row.purpose == purpose.as_str());
+            let mut of_purpose = rows.iter().rev().filter(|row| row.purpose == purpose.into_str());
             of_purpose.find(|row| begins(row) <= now).map(|row| row.id.clone())
         })
         .collect();
@@ -336,7 +327,7 @@ pub(crate) async fn purge(db: &Db, before: DateTime<Utc>) -> Result<(), DbErr> {
 
 async fn signing_rows(txn: &impl ConnectionTrait) -> Result<Vec<store::Row>, DbErr> {
     let mut rows = store::lock(txn).await?;
-    rows.retain(|row| row.purpose == Purpose::Signing.as_str());
+    rows.retain(|row| row.purpose == Purpose::Signing.into_str());
     Ok(rows)
 }
 

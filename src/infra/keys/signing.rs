@@ -9,6 +9,7 @@ use aws_lc_rs::signature::{
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{DecodingKey, EncodingKey};
 use serde_json::json;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use zeroize::Zeroizing;
 
 use super::{KeyError, Material, OpenedKey};
@@ -23,11 +24,14 @@ const HMAC_LENGTH_MIN: usize = 32;
 const PKCS8_RSA: [u8; 18] =
     [2, 1, 0, 0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0];
 
-/// How access tokens are signed (RFC 7518, RFC 8037).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How access tokens are signed (RFC 7518, RFC 8037), as the `alg` header, the row of a key and `JWT_ALGORITHM`
+/// name it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "UPPERCASE")]
 pub(crate) enum Algorithm {
     /// Ed25519.
     #[default]
+    #[strum(serialize = "EdDSA")]
     EdDsa,
     /// ECDSA over P-256 with SHA-256.
     Es256,
@@ -38,22 +42,6 @@ pub(crate) enum Algorithm {
 }
 
 impl Algorithm {
-    pub(crate) const ALL: [Self; 4] = [Self::EdDsa, Self::Es256, Self::Rs256, Self::Hs256];
-
-    /// The name in the `alg` header, in the key's row and in `JWT_ALGORITHM`.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::EdDsa => "EdDSA",
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-            Self::Hs256 => "HS256",
-        }
-    }
-
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name)
-    }
-
     /// Whether other services can verify what it signs.
     pub(crate) fn has_public_keys(self) -> bool {
         self != Self::Hs256
@@ -91,8 +79,10 @@ struct Halves {
 impl TokenKey {
     /// Checks a stored key and makes it usable (KY-04).
     pub(super) fn load(key: &OpenedKey) -> Result<Self, KeyError> {
-        let algorithm = Algorithm::parse(&key.algorithm)
-            .ok_or_else(|| unusable(key, "its algorithm is unknown to this version"))?;
+        let algorithm = key
+            .algorithm
+            .parse::<Algorithm>()
+            .map_err(|_| unusable(key, "its algorithm is unknown to this version"))?;
         let halves = match algorithm {
             Algorithm::EdDsa => ed25519(key),
             Algorithm::Es256 => p256(key),
@@ -136,7 +126,7 @@ impl TokenKey {
     pub(super) fn jwk(&self) -> Option<serde_json::Value> {
         let mut jwk = self.public.clone()?;
         jwk["kid"] = json!(self.kid);
-        jwk["alg"] = json!(self.algorithm.as_str());
+        jwk["alg"] = json!(self.algorithm.into_str());
         jwk["use"] = json!("sig");
         Some(jwk)
     }
@@ -227,7 +217,7 @@ pub(super) fn generate(algorithm: Algorithm) -> Result<Material, CryptoError> {
         Algorithm::Hs256 => (None, secret::random::<32>()?.to_vec()),
     };
     let secret = Zeroizing::new(secret);
-    Ok(Material { algorithm: algorithm.as_str(), public, secret })
+    Ok(Material { algorithm: algorithm.into_str(), public, secret })
 }
 
 fn unusable(key: &OpenedKey, problem: &'static str) -> KeyError {
@@ -258,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_fresh_key_of_every_algorithm_loads_and_shows_public_members_only() {
-        for algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::VARIANTS {
             let made = generate(algorithm).unwrap();
             let key = opened(made.algorithm, made.public, &made.secret);
             let key = TokenKey::load(&key).unwrap();

@@ -67,10 +67,10 @@ pub(super) async fn insert(
 ) -> Result<String, KeyError> {
     let kid = uuid_v7(new.created_at).to_string();
     let Material { algorithm, public: public_key, secret } = new.material;
-    let sealed_key = master.seal(&context(&kid, new.purpose.as_str(), algorithm), &secret)?;
+    let sealed_key = master.seal(&context(&kid, new.purpose.into_str(), algorithm), &secret)?;
     let row = key::ActiveModel {
         id: Set(kid.clone()),
-        purpose: Set(new.purpose.as_str().to_owned()),
+        purpose: Set(new.purpose.into_str().to_owned()),
         serial: Set(new.serial),
         algorithm: Set(algorithm.to_owned()),
         public_key: Set(public_key),

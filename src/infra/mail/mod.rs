@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub(crate) use self::link::{PLACE, Page, Pages};
 pub(crate) use self::template::TemplateError;
@@ -34,50 +35,36 @@ use crate::kernel::device::Device;
 use crate::kernel::id::{MailId, UserId};
 use crate::kernel::secret::{CryptoError, base64url};
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
-        /// What a mail tells.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Kind { $($(#[$doc])* $name,)* }
-
-        impl Kind {
-            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The name of its templates.
-            pub(crate) fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-        }
-    };
-}
-
-kinds! {
+/// What a mail tells; by its name the templates are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "kebab-case")]
+pub(crate) enum Kind {
     /// The account is no more.
-    AccountDeleted = "account-deleted";
+    AccountDeleted,
     /// Too many attempts in a row have failed: the password opens the account only on known devices.
-    AccountLocked = "account-locked";
+    AccountLocked,
     /// Somebody wanted an account with this address, which has one.
-    AlreadyRegistered = "already-registered";
+    AlreadyRegistered,
     /// Asks the owner of an account's new address to confirm it.
-    ConfirmEmailChange = "confirm-email-change";
+    ConfirmEmailChange,
     /// Tells the new address that it is the account's now.
-    EmailChanged = "email-changed";
+    EmailChanged,
     /// Tells the old address that it no longer is, and how to take that back.
-    EmailChangeUndo = "email-change-undo";
+    EmailChangeUndo,
     /// Somebody may make an account.
-    Invitation = "invitation";
+    Invitation,
     /// A sign-in from a kind of device that was not used before.
-    NewSignIn = "new-sign-in";
+    NewSignIn,
     /// Somebody may join an organization. Its name is a stranger's text, so the mail leaves it out.
-    OrganizationInvitation = "organization-invitation";
+    OrganizationInvitation,
     /// The password was changed, and sessions ended.
-    PasswordChanged = "password-changed";
+    PasswordChanged,
     /// Lets whoever reads it choose another password.
-    PasswordReset = "password-reset";
+    PasswordReset,
     /// A consumed refresh token was presented again, and its session ended.
-    RefreshTokenReused = "refresh-token-reused";
+    RefreshTokenReused,
     /// Asks the owner of an address to show that it is theirs.
-    VerifyEmail = "verify-email";
+    VerifyEmail,
 }
 
 /// Who gets a mail.

@@ -22,10 +22,10 @@ pub(super) async fn insert(
 ) -> Result<(), DbErr> {
     let row = outbox::ActiveModel {
         id: Set(id),
-        kind: Set(letter.kind.as_str().to_owned()),
+        kind: Set(letter.kind.into_str().to_owned()),
         user_id: Set(letter.about),
         recipient: Set(letter.to.address.to_owned()),
-        language: Set(letter.to.language.as_str().to_owned()),
+        language: Set(letter.to.language.into_str().to_owned()),
         details: Set(details),
         created_at: Set(now),
         due_at: Set(now),
@@ -48,7 +48,7 @@ pub(super) async fn delete_like(
     };
     let mut delete = outbox::Entity::delete_many()
         .filter(outbox::COLUMN.recipient.eq(letter.to.address))
-        .filter(outbox::COLUMN.kind.eq(letter.kind.as_str()))
+        .filter(outbox::COLUMN.kind.eq(letter.kind.into_str()))
         .filter(about);
     if letter.stands_beside_others() {
         delete = delete.filter(outbox::COLUMN.given_up_at.is_not_null());

@@ -11,6 +11,7 @@ use chrono::DateTime;
 use minijinja::{Environment, UndefinedBehavior, value::Serde};
 use sea_orm::Iterable as _;
 use serde::Serialize;
+use strum::VariantArray;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Details, Kind, Pending};
@@ -136,7 +137,7 @@ impl Templates {
             environment.add_template_owned(name, source).map_err(|error| wrong(name, &error))?;
         }
         let templates = Self { environment, site: site.to_owned() };
-        for kind in Kind::ALL {
+        for kind in Kind::VARIANTS {
             for language in Language::iter() {
                 let link = kind.page().map(|_| "https://example.com/link#token");
                 templates.render(&sample(*kind, language), &sample_details(), link)?;
@@ -152,7 +153,7 @@ impl Templates {
         details: &Details,
         link: Option<&str>,
     ) -> Result<Text, TemplateError> {
-        let language = Language::named(&mail.language).unwrap_or_default().as_str();
+        let language = Language::named(&mail.language).unwrap_or_default().into_str();
         let name = format!("{language}/{}.txt", mail.kind);
         let date = if language == "de" { "%d.%m.%Y" } else { "%Y-%m-%d" };
         let occasion = Occasion {
@@ -206,9 +207,9 @@ fn sample(kind: Kind, language: Language) -> Pending {
     let now = DateTime::UNIX_EPOCH;
     Pending {
         id: MailId::new(now),
-        kind: kind.as_str().to_owned(),
+        kind: kind.into_str().to_owned(),
         recipient: "alice@example.com".to_owned(),
-        language: language.as_str().to_owned(),
+        language: language.into_str().to_owned(),
         details: String::new(),
         created_at: now,
         due_at: now,
@@ -279,7 +280,7 @@ mod tests {
             let (username, other_address) = (name.to_owned(), Some(name.to_owned()));
             let details = Details { greeted_by, username, other_address, ..sample_details() };
             for (kind, language) in
-                Kind::ALL.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
+                Kind::VARIANTS.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
             {
                 let recipient = name.to_owned();
                 let mail = Pending { recipient, ..sample(*kind, language) };

@@ -115,8 +115,8 @@ impl Outbox {
         let never = |reason: &str| Unwritten::Never(reason.to_owned());
         let details: Details = serde_json::from_str(&mail.details)
             .map_err(|_| never("another version of this program has written it"))?;
-        let kind = Kind::ALL.iter().find(|kind| kind.as_str() == mail.kind);
-        let link = match (kind.and_then(|kind| kind.page()), &details.sealed_token) {
+        let kind = mail.kind.parse::<Kind>().ok();
+        let link = match (kind.and_then(Kind::page), &details.sealed_token) {
             (Some(page), Some(sealed)) => {
                 let token = from_base64url(sealed)
                     .and_then(|sealed| self.master.open(&context(mail.id), &sealed))
