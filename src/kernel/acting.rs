@@ -1,12 +1,20 @@
 //! In whose name something is done, and from where.
 
+use strum::{EnumDiscriminants, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use super::access::{Client, Viewer};
 use super::id::{SessionId, UserId};
 
 /// Who did something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumDiscriminants)]
+#[strum_discriminants(
+    name(ActorType),
+    vis(pub(crate)),
+    doc = "What kind of actor did something, as the audit log keeps it.",
+    derive(EnumString, IntoStaticStr),
+    strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")
+)]
 pub(crate) enum Actor {
     /// A user, in their own name.
     User(UserId),
@@ -25,15 +33,6 @@ impl From<&Viewer> for Actor {
 }
 
 impl Actor {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::User(_) => "USER",
-            Self::Cli => "CLI",
-            Self::System => "SYSTEM",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-
     /// Whose id is recorded.
     pub(crate) fn id(self) -> Option<Uuid> {
         match self {

@@ -9,6 +9,7 @@ use sea_orm::DbErr;
 use uuid::Uuid;
 
 pub(crate) use self::event_type::AuditEventType;
+use super::Outcome;
 use super::listing::{Filter, Listing, Log, Place, Recorded, Side};
 use crate::features::accounts::graphql::{User, UserLoader};
 use crate::graphql::connection::{Connection, Edge, Source};
@@ -20,6 +21,7 @@ use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, Cursor, Window};
 use crate::graphql::row::enums;
 use crate::kernel::access::{self, Permission, Viewer};
+use crate::kernel::acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
 
@@ -30,6 +32,7 @@ const TYPES_MAX: usize = 64;
 
 /// How it ended.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Outcome")]
 pub(crate) enum AuditEventOutcome {
     /// It was done.
     Done,
@@ -37,7 +40,21 @@ pub(crate) enum AuditEventOutcome {
     Refused,
 }
 
-enums!(AuditEventOutcome, AuditEventType);
+enums!(ActorType, AuditEventOutcome, AuditEventType);
+
+/// What kind of actor did something.
+#[derive(Enum, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "acting::ActorType")]
+pub(crate) enum ActorType {
+    /// A user, in their own name.
+    User,
+    /// The operator, at the command line.
+    Cli,
+    /// The server itself.
+    System,
+    /// Somebody who was not recognised, or presented a token that was not theirs to use.
+    Unknown,
+}
 
 /// Something that matters to security.
 #[derive(SimpleObject, Row, Clone)]
@@ -51,8 +68,8 @@ pub(crate) struct AuditEvent {
     r#type: Option<AuditEventType>,
     /// How it ended.
     outcome: AuditEventOutcome,
-    /// USER, CLI for the operator, SYSTEM for the server, or UNKNOWN.
-    actor_type: String,
+    /// What kind of actor did it; null for a kind that only a newer version of the server knows.
+    actor_type: Option<ActorType>,
     /// The user, the key, the organization or the mail it happened to.
     target: Option<Id>,
     /// The organization it happened in, where that is not the target.
@@ -97,11 +114,8 @@ impl From<Recorded> for AuditEvent {
             id: Id::of(event.place.id),
             created_at: event.place.created_at.into(),
             r#type: event.kind.map(Into::into),
-            outcome: match event.is_done {
-                true => AuditEventOutcome::Done,
-                false => AuditEventOutcome::Refused,
-            },
-            actor_type: event.actor_kind,
+            outcome: event.outcome.into(),
+            actor_type: event.actor_type.map(Into::into),
             target: event.target.map(Id),
             organization: event.organization.map(Id::of),
             detail: event.detail,

@@ -129,18 +129,26 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether it was done or refused.
-    pub(super) fn outcome(self) -> &'static str {
+    /// How it ended.
+    pub(super) fn outcome(self) -> Outcome {
         match self {
             Self::SignInRefused
             | Self::RefreshRefused
             | Self::RefreshReused
             | Self::LinkRefused
             | Self::AccessDenied
-            | Self::RateLimited => "REFUSED",
-            _ => "DONE",
+            | Self::RateLimited => Outcome::Refused,
+            _ => Outcome::Done,
         }
     }
+}
+
+/// How what happened ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Outcome {
+    Done,
+    Refused,
 }
 
 impl From<Refused> for Kind {

@@ -6,8 +6,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{Kind, store};
+use super::{Kind, Outcome, store};
 use crate::infra::db::Db;
+use crate::kernel::acting::ActorType;
 use crate::kernel::id::{AuditEventId, OrganizationId, UserId};
 use crate::kernel::page::{Page, Part};
 
@@ -58,8 +59,9 @@ pub(crate) struct Recorded {
     pub(crate) place: Place,
     /// `None` for one that a newer program has written.
     pub(crate) kind: Option<Kind>,
-    pub(crate) is_done: bool,
-    pub(crate) actor_kind: String,
+    pub(crate) outcome: Outcome,
+    /// `None` likewise.
+    pub(crate) actor_type: Option<ActorType>,
     pub(crate) actor: Option<UserId>,
     pub(crate) target: Option<Uuid>,
     pub(crate) organization: Option<OrganizationId>,

@@ -15,7 +15,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
-pub(crate) use self::kind::Kind;
+pub(crate) use self::kind::{Kind, Outcome};
 #[cfg(test)]
 pub(crate) use self::listing::Recorded;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};

@@ -9,8 +9,9 @@ use sea_orm::{
 };
 
 use super::listing::{Filter, Listing, Place, Recorded, Side};
-use super::{Detail, Event, Kind, refusals};
+use super::{Detail, Event, Kind, Outcome, refusals};
 use crate::entity::audit_event;
+use crate::kernel::acting::ActorType;
 use crate::kernel::id::{AuditEventId, UserId};
 use crate::kernel::secret::sha256;
 
@@ -47,8 +48,8 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
         id: Set(AuditEventId::new(now)),
         created_at: Set(now),
         kind: Set(event.kind.into_str().to_owned()),
-        outcome: Set(event.kind.outcome().to_owned()),
-        actor_kind: Set(event.actor.as_str().to_owned()),
+        outcome: Set(event.kind.outcome().into_str().to_owned()),
+        actor_kind: Set(ActorType::from(event.actor).into_str().to_owned()),
         actor_id: Set(event.actor.id()),
         target_id: Set(event.target),
         organization_id: Set(None),
@@ -245,8 +246,8 @@ impl From<audit_event::Model> for Recorded {
         Self {
             place: Place { created_at: row.created_at, id: row.id },
             kind: row.kind.parse().ok(),
-            is_done: row.outcome == "DONE",
-            actor_kind: row.actor_kind,
+            outcome: row.outcome.parse().unwrap_or(Outcome::Refused),
+            actor_type: row.actor_kind.parse().ok(),
             actor: row.actor_id.map(UserId),
             target: row.target_id,
             organization: row.organization_id,
