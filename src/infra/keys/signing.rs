@@ -8,6 +8,7 @@ use aws_lc_rs::signature::{
 };
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{DecodingKey, EncodingKey};
+use pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use serde_json::json;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 use zeroize::Zeroizing;
@@ -19,10 +20,8 @@ use crate::kernel::secret::{self, CryptoError, base64url};
 const RSA_MODULUS_LENGTH_MIN: usize = 384;
 /// The shortest HMAC key that signs, in bytes: that of the digest (RFC 7518, section 3.2).
 const HMAC_LENGTH_MIN: usize = 32;
-/// What stands between the length of a PKCS#8 document and the RSA key in it (RFC 5208): version
-/// 0 and the algorithm rsaEncryption.
-const PKCS8_RSA: [u8; 18] =
-    [2, 1, 0, 0x30, 13, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 1, 5, 0];
+/// rsaEncryption (RFC 8017).
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
 /// How access tokens are signed (RFC 7518, RFC 8037), as the `alg` header, the row of a key and `JWT_ALGORITHM`
 /// name it.
@@ -161,9 +160,11 @@ fn p256(key: &OpenedKey) -> Result<Halves, KeyError> {
 
 fn rsa3072(key: &OpenedKey) -> Result<Halves, KeyError> {
     let not_rsa = || unusable(key, "its private half is not an RSA key");
-    // The library wants the bare RSA key (RFC 8017) that the document wraps.
-    let is_wrapped = key.secret.get(4..22) == Some(&PKCS8_RSA);
-    let bare = key.secret.get(26..).filter(|_| is_wrapped).ok_or_else(not_rsa)?;
+    let document =
+        PrivateKeyInfoRef::try_from(key.secret.as_slice()).map_err(|_malformed| not_rsa())?;
+    document.algorithm.assert_algorithm_oid(RSA).map_err(|_another| not_rsa())?;
+    // jsonwebtoken wants the RSA key (RFC 8017) without the document around it.
+    let bare = document.private_key.as_bytes();
     let pair = RsaKeyPair::from_der(bare).map_err(|_rejected| not_rsa())?;
     if pair.public_modulus_len() < RSA_MODULUS_LENGTH_MIN {
         return Err(unusable(key, "it has less than 3072 bits"));
