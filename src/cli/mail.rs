@@ -9,19 +9,19 @@ use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
 use crate::features::undelivered;
-use crate::infra::mail::Stuck;
+use crate::infra::mail::Undelivered;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::MailId;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Show the newest 1,000 mails that could not be sent, and why
+    /// Show the newest 1,000 undelivered mails, and why they are
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
-    /// Have a mail sent again by the servers, or with `--all` each that could not be sent
+    /// Have a mail sent again by the servers, or with `--all` each undelivered one
     Retry {
         /// The mail's id, as `list` shows it
         #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -41,38 +41,38 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
 
 async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
     match verb {
-        Verb::List { json } => list(&app.outbox.list_stuck().await?, *json),
+        Verb::List { json } => list(&app.outbox.list_undelivered().await?, *json),
         Verb::Retry { id, .. } => {
             if !app.outbox.is_on() {
                 bail!("this server sends no mail: set SMTP_URL");
             }
             let id = id.map(MailId);
             let count = undelivered::retry(&app.accounts.changes, id).await?;
-            ensure!(count > 0 || id.is_none(), "no mail that could not be sent has this id");
+            ensure!(count > 0 || id.is_none(), "no undelivered mail has this id");
             Ok(line(format!("{count} mails are sent again by the servers that run"))?)
         }
     }
 }
 
-fn list(stuck: &[Stuck], as_json: bool) -> anyhow::Result<()> {
+fn list(mails: &[Undelivered], as_json: bool) -> anyhow::Result<()> {
     if as_json {
-        return output::json(&stuck.iter().map(as_object).collect::<Vec<_>>());
+        return output::json(&mails.iter().map(as_object).collect::<Vec<_>>());
     }
-    let row = |mail: &Stuck| {
+    let row = |mail: &Undelivered| {
         let (state, until) = (state(mail).to_owned(), time(mail.due_at));
         let kind = mail.kind.clone();
         let (to, failure) = (mail.recipient.clone(), mail.failure.clone());
         [mail.id.0.to_string(), kind, to, time(mail.created_at), state, until, failure]
     };
     let heading = ["ID", "KIND", "TO", "WRITTEN", "STATE", "NEXT OR KEPT UNTIL", "WHY"];
-    Ok(output::table(heading, &stuck.iter().map(row).collect::<Vec<_>>())?)
+    Ok(output::table(heading, &mails.iter().map(row).collect::<Vec<_>>())?)
 }
 
-fn state(mail: &Stuck) -> &'static str {
-    if mail.given_up_at.is_some() { "given up" } else { "failing" }
+fn state(mail: &Undelivered) -> &'static str {
+    if mail.given_up_at.is_some() { "given up" } else { "postponed" }
 }
 
-fn as_object(mail: &Stuck) -> serde_json::Value {
+fn as_object(mail: &Undelivered) -> serde_json::Value {
     json!({
         "id": mail.id.0,
         "kind": mail.kind,

@@ -53,7 +53,7 @@ enum Verb {
     /// Manage the keys that sign access tokens, and what seals them
     #[command(subcommand)]
     Keys(keys::Verb),
-    /// Show the mail that could not be sent, and have it sent again
+    /// Show undelivered mail, and have it sent again
     #[command(subcommand)]
     Mail(mail::Verb),
     /// Verify the audit log, or remove what is old

@@ -103,7 +103,7 @@ fn describe() {
     describe_counter!(TRIED_AGAIN, "Transactions tried again after a lost race, by what they do");
     describe_counter!(LIMITED, "Attempts refused by a limit");
     describe_counter!(MAILS, "Attempts to send a mail, by what became of them");
-    describe_gauge!(OUTBOX, "Mails that were not sent yet: new, failing or given up");
+    describe_gauge!(OUTBOX, "Mails that were not sent yet: new, postponed or given up");
     describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
     describe_counter!(REDIS_OUTAGES, "How often Redis was found away");
     describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
@@ -186,10 +186,10 @@ pub(crate) enum MailOutcome {
     Expired,
 }
 
-/// So many mails in the outbox have not been tried in vain, have been, and are given up.
+/// So many mails in the outbox are new, postponed and given up.
 #[expect(clippy::cast_precision_loss, reason = "nobody has so much mail")]
-pub(crate) fn outbox(new: u64, failing: u64, given_up: u64) {
-    for (state, mails) in [("new", new), ("failing", failing), ("given_up", given_up)] {
+pub(crate) fn outbox(new: u64, postponed: u64, given_up: u64) {
+    for (state, mails) in [("new", new), ("postponed", postponed), ("given_up", given_up)] {
         gauge!(OUTBOX, "state" => state).set(mails as f64);
     }
 }

@@ -393,7 +393,7 @@ async fn only_a_recipient_that_is_refused_for_good_ends_a_mail() {
 }
 
 #[tokio::test]
-async fn the_operator_sees_why_a_mail_is_stuck_and_has_it_sent_again() {
+async fn the_operator_sees_why_a_mail_is_undelivered_and_has_it_sent_again() {
     let (port, _) = refusing("RCPT", "550 5.1.1 <alice@example.com>: no such user").await;
     let app = attempted(port).await;
     let listed = app.cli(&["mail", "list", "--json"]).await.json();
@@ -405,13 +405,13 @@ async fn the_operator_sees_why_a_mail_is_stuck_and_has_it_sent_again() {
     let table = app.cli(&["mail", "list"]).await;
     assert!(table.printed().contains(why) && table.printed().contains("alice@example.com"));
     let doctor = app.cli(&["doctor"]).await;
-    assert!(doctor.stdout.contains("0 mails could not be sent yet, and 1 were given up"));
+    assert!(doctor.stdout.contains("0 mails are postponed, and 1 are given up"));
 
     let (good, told) = refusing("nothing", "").await;
     let flag = format!("--smtp-url=smtp://127.0.0.1:{good}");
     let unknown = "019f0000-0000-7000-8000-000000000000";
     let refused = app.cli(&["mail", "retry", unknown, &flag]).await;
-    assert!(refused.complaint().contains("no mail that could not be sent has this id"));
+    assert!(refused.complaint().contains("no undelivered mail has this id"));
     let events = "audit_events WHERE kind = 'MAIL_RETRIED' AND actor_kind = 'CLI'";
     assert_eq!(app.count(events).await, 0);
     app.cli(&["mail", "retry", mail["id"].as_str().unwrap(), &flag]).await.printed();

@@ -54,7 +54,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
                 clock(report, &db).await;
                 sharing(report, config, &db).await;
                 seal(report, &db).await;
-                mail::stuck(report, &db).await;
+                mail::undelivered(report, &db).await;
             }
             // Nothing was written, so nothing can be lost by an unclean end.
             let _closed = db.close().await;

@@ -25,14 +25,13 @@ pub(super) async fn server(report: &mut Report, config: &Config) {
 }
 
 /// Whether mail waits that a mail server did not take.
-pub(super) async fn stuck(report: &mut Report, db: &Db) {
+pub(super) async fn undelivered(report: &mut Report, db: &Db) {
     match mail::count(db).await {
-        Ok(mail::Counts { failing: 0, given_up: 0, .. }) => {
-            report.ok(ABOUT, "none is stuck");
+        Ok(mail::Counts { postponed: 0, given_up: 0, .. }) => {
+            report.ok(ABOUT, "no mail is undelivered");
         }
-        Ok(mail::Counts { failing, given_up, .. }) => {
-            let message =
-                format!("{failing} mails could not be sent yet, and {given_up} were given up");
+        Ok(mail::Counts { postponed, given_up, .. }) => {
+            let message = format!("{postponed} mails are postponed, and {given_up} are given up");
             let advice = "`portcullis mail list` shows why; then `portcullis mail retry`";
             report.add(Level::Warning, ABOUT, message, advice);
         }

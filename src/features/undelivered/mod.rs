@@ -1,4 +1,4 @@
-//! Mail that could not be sent: what the operator does about it, with its audit event.
+//! Undelivered mail: what the operator does about it, with its audit event.
 
 use sea_orm::DbErr;
 
@@ -7,7 +7,7 @@ use crate::features::change::{Changes, Record, Tx};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::MailId;
 
-/// Schedules one failed mail, or all of them, to be sent again; returns how many.
+/// Schedules one undelivered mail, or all of them, to be sent again; returns how many.
 pub(crate) async fn retry(changes: &Changes, id: Option<MailId>) -> Result<u64, DbErr> {
     let retry = async |tx: Tx<'_>| {
         let count = changes.outbox.retry(&tx, tx.now(), id).await?;

@@ -166,7 +166,7 @@ struct Pending {
 
 /// A mail of which an attempt has failed, as the operator sees it: without what its link carries.
 #[derive(Clone, Debug)]
-pub(crate) struct Stuck {
+pub(crate) struct Undelivered {
     pub(crate) id: MailId,
     pub(crate) kind: String,
     pub(crate) recipient: String,
@@ -184,7 +184,9 @@ pub(crate) struct Stuck {
 pub(crate) struct Counts {
     /// No attempt has failed.
     pub(crate) new: u64,
-    pub(crate) failing: u64,
+    /// An attempt has failed, and another one is due.
+    pub(crate) postponed: u64,
+    /// An attempt has failed, and there is no other one.
     pub(crate) given_up: u64,
 }
 

@@ -8,7 +8,7 @@ use sea_orm::{
     QueryOrder, QuerySelect,
 };
 
-use super::{Counts, Letter, Pending, Stuck};
+use super::{Counts, Letter, Pending, Undelivered};
 use crate::entity::outbox;
 use crate::infra::db::Db;
 use crate::kernel::id::{MailId, UserId};
@@ -138,14 +138,14 @@ pub(super) async fn give_up(
 }
 
 /// At most `limit` mails of which an attempt has failed, the newest first.
-pub(super) async fn list_stuck(db: &Db, limit: u64) -> Result<Vec<Stuck>, DbErr> {
+pub(super) async fn list_undelivered(db: &Db, limit: u64) -> Result<Vec<Undelivered>, DbErr> {
     let rows = outbox::Entity::find()
         .filter(outbox::COLUMN.failure.is_not_null())
         .order_by_desc(outbox::Column::Id)
         .limit(limit)
         .all(db.reader())
         .await?;
-    let stuck = |row: outbox::Model| Stuck {
+    let undelivered = |row: outbox::Model| Undelivered {
         id: row.id,
         kind: row.kind,
         recipient: row.recipient,
@@ -155,7 +155,7 @@ pub(super) async fn list_stuck(db: &Db, limit: u64) -> Result<Vec<Stuck>, DbErr>
         due_at: row.due_at,
         given_up_at: row.given_up_at,
     };
-    Ok(rows.into_iter().map(stuck).collect())
+    Ok(rows.into_iter().map(undelivered).collect())
 }
 
 /// How many mails wait, wait after a failed attempt, and are given up.
@@ -169,7 +169,7 @@ pub(super) async fn count(db: &Db) -> Result<Counts, DbErr> {
     let new = outbox::Entity::find().filter(outbox::COLUMN.failure.is_null());
     Ok(Counts {
         new: new.count(db.reader()).await?,
-        failing: failed(false).await?,
+        postponed: failed(false).await?,
         given_up: failed(true).await?,
     })
 }

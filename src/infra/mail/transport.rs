@@ -29,7 +29,7 @@ use crate::kernel::host::is_this_machine;
 
 /// Why a mail was not sent. What is in there is for the log: no address, no password.
 #[derive(Debug)]
-pub(super) enum Undelivered {
+pub(super) enum Failure {
     /// It may be tried again.
     Yet(String),
     /// It will not be taken, whoever tries.
@@ -70,7 +70,7 @@ impl Transport {
         }
     }
 
-    pub(super) async fn send(&self, mail: &Pending, text: Text) -> Result<(), Undelivered> {
+    pub(super) async fn send(&self, mail: &Pending, text: Text) -> Result<(), Failure> {
         let plain = text.plain.clone();
         let message = self.message(mail, text)?;
         let needs_utf8 =
@@ -84,17 +84,15 @@ impl Transport {
                         && error.is_client()
                         && error.to_string().contains("SMTPUTF8") =>
                 {
-                    Err(Undelivered::Never(
+                    Err(Failure::Never(
                         "the mail server takes no addresses beyond ASCII (SMTPUTF8)".to_owned(),
                     ))
                 }
-                Ok(Err(error)) => Err(undelivered(&error)),
-                Err(_elapsed) => {
-                    Err(Undelivered::Yet("the mail server does not answer".to_owned()))
-                }
+                Ok(Err(error)) => Err(failure(&error)),
+                Err(_elapsed) => Err(Failure::Yet("the mail server does not answer".to_owned())),
             },
             Way::Folder(folder) => {
-                let unwritten = |error: io::Error| Undelivered::Yet(error.kind().to_string());
+                let unwritten = |error: io::Error| Failure::Yet(error.kind().to_string());
                 let name = format!("{}-{}.eml", mail.id, mail.kind);
                 write(folder, &name, &message.formatted()).map_err(unwritten)?;
                 tracing::info!(mail.id = %mail.id, "mail:\n{plain}");
@@ -108,8 +106,8 @@ impl Transport {
             Way::Smtp(smtp) => match timeout(SEND_MAX, smtp.test_connection()).await {
                 Ok(Ok(true)) => Ok("the mail server answers".to_owned()),
                 Ok(Ok(false)) => Err("the mail server says no".to_owned()),
-                Ok(Err(error)) => Err(match undelivered(&error) {
-                    Undelivered::Yet(told) | Undelivered::Never(told) => told,
+                Ok(Err(error)) => Err(match failure(&error) {
+                    Failure::Yet(told) | Failure::Never(told) => told,
                 }),
                 Err(_elapsed) => Err("the mail server does not answer".to_owned()),
             },
@@ -117,7 +115,7 @@ impl Transport {
         }
     }
 
-    fn message(&self, mail: &Pending, text: Text) -> Result<Message, Undelivered> {
+    fn message(&self, mail: &Pending, text: Text) -> Result<Message, Failure> {
         let to = address(&mail.recipient)?;
         let id = format!("<{}@{}>", mail.id, self.from.email.domain());
         // So that nobody's absence is announced to a machine (RFC 3834).
@@ -146,22 +144,22 @@ fn write(folder: &Path, name: &str, message: &[u8]) -> io::Result<()> {
 
 /// An address as every mail server takes it: its domain in ASCII (RFC 5890). What stands before the @
 /// may need one that knows more (RFC 6531).
-fn address(typed: &str) -> Result<Address, Undelivered> {
-    let incomplete = || Undelivered::Never("the address is not complete".to_owned());
+fn address(typed: &str) -> Result<Address, Failure> {
+    let incomplete = || Failure::Never("the address is not complete".to_owned());
     let (local, domain) = typed.rsplit_once('@').ok_or_else(incomplete)?;
     let domain = idna::domain_to_ascii(domain).map_err(never)?;
     Address::new(local, domain).map_err(never)
 }
 
-fn never(error: impl std::fmt::Display) -> Undelivered {
-    Undelivered::Never(error.to_string())
+fn never(error: impl std::fmt::Display) -> Failure {
+    Failure::Never(error.to_string())
 }
 
 /// What the failure means. Only an answer about the mailbox itself ends a mail: a refused relay, sender or
 /// greeting is the operator's to mend, and loses no mail until then. Which command was refused is not
 /// known, and many answer 550 to each; so the enhanced status code decides (RFC 3463), and without one the
 /// mail is tried again.
-fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
+fn failure(error: &lettre::transport::smtp::Error) -> Failure {
     let Some(code) = error.status() else {
         let reason = if error.is_timeout() {
             "the mail server does not answer"
@@ -170,16 +168,14 @@ fn undelivered(error: &lettre::transport::smtp::Error) -> Undelivered {
         } else {
             "the mail server cannot be reached"
         };
-        return Undelivered::Yet(format!("{reason}: {}", causes(error)));
+        return Failure::Yet(format!("{reason}: {}", causes(error)));
     };
     let text = error.source().map(ToString::to_string).unwrap_or_default();
     let told = format!("the mail server answers {code}: {}", kept(&text));
     let is_permanent = code.severity == Severity::PermanentNegativeCompletion;
     match text.split_whitespace().next() {
-        Some(status) if is_permanent && NO_SUCH_MAILBOX.contains(&status) => {
-            Undelivered::Never(told)
-        }
-        _ => Undelivered::Yet(told),
+        Some(status) if is_permanent && NO_SUCH_MAILBOX.contains(&status) => Failure::Never(told),
+        _ => Failure::Yet(told),
     }
 }
 

@@ -10,8 +10,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use tokio::task::JoinSet;
 
 use super::template::Text;
-use super::transport::Undelivered;
-use super::{Counts, Details, Kind, Outbox, Page, Pending, Post, Stuck, context, store};
+use super::transport::Failure;
+use super::{Counts, Details, Kind, Outbox, Page, Pending, Post, Undelivered, context, store};
 use crate::infra::db::Db;
 use crate::infra::metrics;
 use crate::kernel::id::MailId;
@@ -77,15 +77,15 @@ impl Outbox {
                 return store::delete(self.db.writer(), id).await;
             }
             Err(Unwritten::Db(error)) => return Err(error),
-            Err(Unwritten::Never(reason)) => Err(Undelivered::Never(reason)),
+            Err(Unwritten::Never(reason)) => Err(Failure::Never(reason)),
         };
         let sent = match text {
             Ok(text) => post.transport.send(&mail, text).await,
             Err(error) => Err(error),
         };
         let sent = match sent {
-            Err(Undelivered::Yet(error)) if mail.attempts + 1 >= ATTEMPTS_MAX => {
-                Err(Undelivered::Never(error))
+            Err(Failure::Yet(error)) if mail.attempts + 1 >= ATTEMPTS_MAX => {
+                Err(Failure::Never(error))
             }
             sent => sent,
         };
@@ -95,13 +95,13 @@ impl Outbox {
                 metrics::mail(metrics::MailOutcome::Sent);
                 store::delete(self.db.writer(), id).await
             }
-            Err(Undelivered::Never(error)) => {
+            Err(Failure::Never(error)) => {
                 tracing::error!(error, mail.id = %id, mail.kind = kind, "a mail is given up");
                 metrics::mail(metrics::MailOutcome::GivenUp);
                 let now = self.clock.now();
                 store::give_up(&self.db, id, now, now + KEPT, &error).await
             }
-            Err(Undelivered::Yet(error)) => {
+            Err(Failure::Yet(error)) => {
                 tracing::warn!(error, mail.id = %id, mail.kind = kind, "a mail cannot be sent yet");
                 metrics::mail(metrics::MailOutcome::Postponed);
                 let until = self.clock.now() + wait(mail.attempts);
@@ -137,8 +137,8 @@ impl Outbox {
     }
 
     /// The mails of which an attempt has failed, the newest first; at most a thousand.
-    pub(crate) async fn list_stuck(&self) -> Result<Vec<Stuck>, DbErr> {
-        store::list_stuck(&self.db, LISTED_MAX).await
+    pub(crate) async fn list_undelivered(&self) -> Result<Vec<Undelivered>, DbErr> {
+        store::list_undelivered(&self.db, LISTED_MAX).await
     }
 
     /// Has a mail sent again of which an attempt has failed, or all of them, once the caller's transaction
@@ -155,8 +155,8 @@ impl Outbox {
     /// Deletes what was given up and has been kept for its time, and tells the metrics how much waits.
     pub(crate) async fn purge(&self) -> Result<(), DbErr> {
         while store::delete_given_up(&self.db, self.clock.now(), PURGE_BATCH).await? > 0 {}
-        let Counts { new, failing, given_up } = store::count(&self.db).await?;
-        metrics::outbox(new, failing, given_up);
+        let Counts { new, postponed, given_up } = store::count(&self.db).await?;
+        metrics::outbox(new, postponed, given_up);
         Ok(())
     }
 }

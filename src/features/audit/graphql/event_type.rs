@@ -120,7 +120,7 @@ pub(crate) enum AuditEventType {
     KeyRetired,
     /// All keys were sealed under another secret.
     KeysResealed,
-    /// The operator had mail sent again that could not be sent.
+    /// The operator had undelivered mail sent again.
     MailRetried,
     /// The operator removed old events.
     AuditPruned,
