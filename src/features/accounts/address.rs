@@ -15,7 +15,6 @@ use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Client, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
-use crate::kernel::id::UserId;
 use crate::kernel::invalid::Problem;
 use crate::kernel::secret::{self, CryptoError, base64url};
 
@@ -143,58 +142,50 @@ impl Accounts {
         let after: After = found.details()?;
         let email = Email::parse(&after.email).map_err(|_| LinkError::Invalid)?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        let complete = |tx| self.complete_change(tx, found, (id, session), &email);
+        let complete = async |tx: Tx<'_>| -> Result<(), AddressError> {
+            let now = tx.now();
+            let before = store::lock(&tx, id).await?.filter(|user| user.is_active);
+            let before = before.ok_or(LinkError::Invalid)?;
+            // It may have ended since the request began.
+            if let Some(viewer) = session
+                && !self.sessions.is_alive(&tx, viewer).await?
+            {
+                return Err(Gone.into());
+            }
+            links::take(&tx, found, now).await?;
+            let user = User {
+                email: email.as_typed().to_owned(),
+                email_verified: true,
+                updated_at: now,
+                ..before.clone()
+            };
+            store::update_email(&tx, &user, &email).await?;
+            if links::is_reserved(&tx, email.key(), Some(id), now).await? {
+                return Err(LinkError::Invalid.into());
+            }
+            links::void(&tx, id).await?;
+            tx.write(Letter::to(&user, mail::Kind::EmailChanged, client)).await?;
+            let told = Letter::to(&before, mail::Kind::EmailChangeUndo, client);
+            if before.email_verified {
+                let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
+                let purpose = Purpose::EmailChangeUndo;
+                let new = links::New { purpose, user: Some(id), email_key: old.key() };
+                let details = Before { email: before.email.clone() };
+                let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
+                let told = Letter { other_address: Some(&user.email), ..told.with(token.expose()) };
+                tx.write(told).await?;
+            } else {
+                tx.write(told).await?;
+            }
+            tx.record(Kind::EmailChanged, id);
+            Ok(tx.commit(()).await?)
+        };
         let acting = Acting::user(id, client);
         self.changes.run("change an address", acting, complete).await.map_err(|error| match error {
             // Somebody was faster: the address is theirs.
             AddressError::Taken => LinkError::Invalid.into(),
             error => error,
         })
-    }
-
-    async fn complete_change(
-        &self,
-        tx: Tx<'_>,
-        found: &Found,
-        (id, session): (UserId, Option<&Viewer>),
-        email: &Email,
-    ) -> Result<(), AddressError> {
-        let (now, client) = (tx.now(), tx.acting().origin);
-        let before = store::lock(&tx, id).await?.filter(|user| user.is_active);
-        let before = before.ok_or(LinkError::Invalid)?;
-        // It may have ended since the request began.
-        if let Some(viewer) = session
-            && !self.sessions.is_alive(&tx, viewer).await?
-        {
-            return Err(Gone.into());
-        }
-        links::take(&tx, found, now).await?;
-        let user = User {
-            email: email.as_typed().to_owned(),
-            email_verified: true,
-            updated_at: now,
-            ..before.clone()
-        };
-        store::update_email(&tx, &user, email).await?;
-        if links::is_reserved(&tx, email.key(), Some(id), now).await? {
-            return Err(LinkError::Invalid.into());
-        }
-        links::void(&tx, id).await?;
-        tx.write(Letter::to(&user, mail::Kind::EmailChanged, client)).await?;
-        let told = Letter::to(&before, mail::Kind::EmailChangeUndo, client);
-        if before.email_verified {
-            let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
-            let purpose = Purpose::EmailChangeUndo;
-            let new = links::New { purpose, user: Some(id), email_key: old.key() };
-            let details = Before { email: before.email.clone() };
-            let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
-            let told = Letter { other_address: Some(&user.email), ..told.with(token.expose()) };
-            tx.write(told).await?;
-        } else {
-            tx.write(told).await?;
-        }
-        tx.record(Kind::EmailChanged, id);
-        Ok(tx.commit(()).await?)
     }
 
     /// Gives an account back the address that it had before a change: it was not its owner who changed

@@ -132,65 +132,57 @@ impl Accounts {
         id: UserId,
         change: Change<'_>,
     ) -> Result<User, AdminError> {
-        let attempt = |tx| self.change_once(tx, by, id, change);
-        self.changes.run(change.name(), acting, attempt).await
-    }
-
-    async fn change_once(
-        &self,
-        tx: Tx<'_>,
-        by: By,
-        id: UserId,
-        change: Change<'_>,
-    ) -> Result<User, AdminError> {
-        let Meeting { locked, actor } = self.meet(&tx, by, id).await?;
-        let actor = actor.as_ref();
-        let now = tx.now();
-        let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
-        if !by.may(actor, target, now, |actor| change.is_open_to(actor, now)) {
-            return Err(AdminError::Forbidden);
-        }
-        if change.is_done_for(target, now) {
-            return match by.sees(actor, target, now) {
-                true => Ok(target.clone()),
-                false => Err(AdminError::Unchanged),
-            };
-        }
-        let is_shut_by_holder = by == By::Owner && matches!(change, Change::Deactivate);
-        if is_shut_by_holder && !target.email_verified && self.changes.outbox.is_on() {
-            return Err(AdminError::Unverified);
-        }
-        let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
-        let removes_an_admin = is_admin(target) && change.removes_an_admin();
-        if others == 0 && removes_an_admin {
-            return Err(AdminError::LastAdmin);
-        }
-        if matches!(change, Change::Delete) {
-            let departure = Departure { tx: &tx, sessions: &self.sessions, by, user: id };
-            for leave in self.extensions.iter().filter_map(|extension| extension.leave) {
-                leave(&departure).await?;
+        let attempt = async |tx: Tx<'_>| -> Result<User, AdminError> {
+            let Meeting { locked, actor } = self.meet(&tx, by, id).await?;
+            let actor = actor.as_ref();
+            let now = tx.now();
+            let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
+            if !by.may(actor, target, now, |actor| change.is_open_to(actor, now)) {
+                return Err(AdminError::Forbidden);
             }
-        }
-        let changed = self.apply(&tx, target, change).await?;
-        let detail = Detail { organization: None, subject: change.subject() };
-        tx.note(Record::of(change.kind()).about(id).in_detail(detail));
-        let told = match change {
-            Change::Password(_) => Some(mail::Kind::PasswordChanged),
-            Change::Delete => Some(mail::Kind::AccountDeleted),
-            Change::Role(_)
-            | Change::Grant(_)
-            | Change::Revoke(_)
-            | Change::Deactivate
-            | Change::Reactivate
-            | Change::Unlock => None,
+            if change.is_done_for(target, now) {
+                return match by.sees(actor, target, now) {
+                    true => Ok(target.clone()),
+                    false => Err(AdminError::Unchanged),
+                };
+            }
+            let is_shut_by_holder = by == By::Owner && matches!(change, Change::Deactivate);
+            if is_shut_by_holder && !target.email_verified && self.changes.outbox.is_on() {
+                return Err(AdminError::Unverified);
+            }
+            let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
+            let removes_an_admin = is_admin(target) && change.removes_an_admin();
+            if others == 0 && removes_an_admin {
+                return Err(AdminError::LastAdmin);
+            }
+            if matches!(change, Change::Delete) {
+                let departure = Departure { tx: &tx, sessions: &self.sessions, by, user: id };
+                for leave in self.extensions.iter().filter_map(|extension| extension.leave) {
+                    leave(&departure).await?;
+                }
+            }
+            let changed = self.apply(&tx, target, change).await?;
+            let detail = Detail { organization: None, subject: change.subject() };
+            tx.note(Record::of(change.kind()).about(id).in_detail(detail));
+            let told = match change {
+                Change::Password(_) => Some(mail::Kind::PasswordChanged),
+                Change::Delete => Some(mail::Kind::AccountDeleted),
+                Change::Role(_)
+                | Change::Grant(_)
+                | Change::Revoke(_)
+                | Change::Deactivate
+                | Change::Reactivate
+                | Change::Unlock => None,
+            };
+            if let Some(kind) = told {
+                tx.write(Letter::to(&changed, kind, tx.acting().origin)).await?;
+            }
+            if matches!(change, Change::Delete) {
+                tx.forget_origins_of(id);
+            }
+            Ok(tx.commit(changed).await?)
         };
-        if let Some(kind) = told {
-            tx.write(Letter::to(&changed, kind, tx.acting().origin)).await?;
-        }
-        if matches!(change, Change::Delete) {
-            tx.forget_origins_of(id);
-        }
-        Ok(tx.commit(changed).await?)
+        self.changes.run(change.name(), acting, attempt).await
     }
 
     /// Deletes a user's row and whatever names them. Sessions, tokens and links go with the row, by

@@ -5,15 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::create_error::CreateError;
 use super::identity::{Email, Identifier};
-use super::registration::{Accepted, Admission, Naming, NewAccount, Standing};
+use super::registration::{Admission, Naming, NewAccount, Standing};
 use super::{Accounts, store};
 use crate::features::audit::{Detail, Kind};
 use crate::features::change::{Record, Tx};
-use crate::features::links::{self, Found, LinkToken, Purpose};
+use crate::features::links::{self, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{self, Letter, Recipient};
-use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::{Client, Language, Permission, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
@@ -128,41 +127,36 @@ impl Accounts {
         };
         let accepted = self.accept(&new, Naming::Public)?;
         let hash = self.hash_unless_taken(&accepted).await?;
-        let accept = |tx| self.accept_once(tx, &found, &promised, (&accepted, &hash));
+        let accept = async |tx: Tx<'_>| -> Result<_, CreateError> {
+            let now = tx.now();
+            // Who may not invite any more has invited nobody.
+            let role = if promised.is_admin { Role::Admin } else { Role::User };
+            let inviter = store::lock(&tx, promised.by).await?.filter(|inviter| {
+                inviter.is_active
+                    && inviter.role >= role
+                    && inviter.may(Permission::UsersWrite, now)
+            });
+            if inviter.is_none() {
+                return Err(CreateError::InvalidToken);
+            }
+            links::take(&tx, &found, now).await?;
+            if links::is_reserved(&tx, accepted.email.key(), None, now).await? {
+                return Err(CreateError::Taken("email"));
+            }
+            let standing = Standing { role, email_verified: true };
+            let user = Self::insert(&tx, &accepted, &hash, standing).await?;
+            let given =
+                |kind| Record::of(kind).about(user.id).in_detail(Detail::of(role.into_str()));
+            tx.note(given(Kind::InvitationAccepted).by(user.id));
+            if role == Role::Admin {
+                // Who gave it is told, and not only who took it; and the one was not where the other is.
+                tx.note(given(Kind::RoleChanged).by(promised.by).elsewhere());
+            }
+            links::void_registrations(&tx, accepted.email.key()).await?;
+            let signed_in = self.sign_in_at_once(&tx, user).await?;
+            Ok(tx.commit(signed_in).await?)
+        };
         let acting = Acting::unknown(client);
         self.changes.run("accept an invitation", acting, accept).await
-    }
-
-    async fn accept_once(
-        &self,
-        tx: Tx<'_>,
-        found: &Found,
-        promised: &Invited,
-        (accepted, hash): (&Accepted, &PasswordHash),
-    ) -> Result<(User, Tokens), CreateError> {
-        let now = tx.now();
-        // Who may not invite any more has invited nobody.
-        let role = if promised.is_admin { Role::Admin } else { Role::User };
-        let inviter = store::lock(&tx, promised.by).await?.filter(|inviter| {
-            inviter.is_active && inviter.role >= role && inviter.may(Permission::UsersWrite, now)
-        });
-        if inviter.is_none() {
-            return Err(CreateError::InvalidToken);
-        }
-        links::take(&tx, found, now).await?;
-        if links::is_reserved(&tx, accepted.email.key(), None, now).await? {
-            return Err(CreateError::Taken("email"));
-        }
-        let standing = Standing { role, email_verified: true };
-        let user = Self::insert(&tx, accepted, hash, standing).await?;
-        let given = |kind| Record::of(kind).about(user.id).in_detail(Detail::of(role.into_str()));
-        tx.note(given(Kind::InvitationAccepted).by(user.id));
-        if role == Role::Admin {
-            // Who gave it is told, and not only who took it; and the one was not where the other is.
-            tx.note(given(Kind::RoleChanged).by(promised.by).elsewhere());
-        }
-        links::void_registrations(&tx, accepted.email.key()).await?;
-        let signed_in = self.sign_in_at_once(&tx, user).await?;
-        Ok(tx.commit(signed_in).await?)
     }
 }

@@ -3,9 +3,7 @@
 //! Whoever holds a session is no stranger: what strangers guess does not hold them up, and too many wrong
 //! passwords end the session, so that a stolen access token guesses ten times (PW-10, BF-11).
 
-use super::{
-    Attempt, CHECKS_MAX, Guesser, IN_SESSION, Login, LoginError, OF_USER, Verified, store,
-};
+use super::{Attempt, CHECKS_MAX, Guesser, IN_SESSION, Login, LoginError, OF_USER, store};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::Kind;
 use crate::features::change::{Fault, Tx, with_fault};
@@ -13,7 +11,7 @@ use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
 use crate::infra::limits::{Admission, Judged, Limited};
 use crate::infra::mail::{self, Letter};
-use crate::infra::passwords::hash::{HashError, PasswordHash};
+use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Client, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
@@ -122,36 +120,27 @@ impl Login {
             let found = store::find(&self.db, &identifier).await?;
             let verified = self.verify(&attempt, found).await?;
             account = Some(verified.user.id);
-            let change = |tx| self.change_once(tx, viewer, &verified, &hash);
+            let change = async |tx: Tx<'_>| -> Result<bool, ChangeError> {
+                let user = &verified.user;
+                if !store::update_password(&tx, user.id, &verified.hash, &hash).await? {
+                    return Ok(false);
+                }
+                if !self.sessions.is_alive(&tx, viewer).await? {
+                    return Err(Gone.into());
+                }
+                let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
+                self.sessions.end_others(&tx, user.id, kept, reason).await?;
+                links::void_by_holder(&tx, user).await?;
+                tx.record(Kind::PasswordChanged, user.id);
+                tx.write(Letter::to(user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
+                Ok(tx.commit(true).await?)
+            };
+            // Another sign-in may have rewritten an outdated hash meanwhile: then the password is checked again.
             if self.changes.run("change a password", attempt.acting(), change).await? {
                 return Ok(());
             }
         }
         Err(LoginError::InvalidCredentials { account }.into())
-    }
-
-    /// Writes the new password, if the account is still what was verified: says whether it is. Another
-    /// sign-in may have rewritten an outdated hash meanwhile, so the password is then checked again.
-    async fn change_once(
-        &self,
-        tx: Tx<'_>,
-        viewer: &Viewer,
-        verified: &Verified,
-        hash: &PasswordHash,
-    ) -> Result<bool, ChangeError> {
-        let user = &verified.user;
-        if !store::update_password(&tx, user.id, &verified.hash, hash).await? {
-            return Ok(false);
-        }
-        if !self.sessions.is_alive(&tx, viewer).await? {
-            return Err(Gone.into());
-        }
-        let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
-        self.sessions.end_others(&tx, user.id, kept, reason).await?;
-        links::void_by_holder(&tx, user).await?;
-        tx.record(Kind::PasswordChanged, user.id);
-        tx.write(Letter::to(user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
-        Ok(tx.commit(true).await?)
     }
 }
 

@@ -131,7 +131,7 @@ impl Recovery {
                 let proof = self.check_claim(&found, id, claim).await?;
                 match (proof, claim.new_password) {
                     (Some(proof), _) => {
-                        let verify = |tx| self.verify_once(tx, &found, id, proof);
+                        let verify = |tx| self.verify_address(tx, &found, id, proof);
                         let acting = Acting::user(id, client);
                         self.accounts.changes.run("verify an address", acting, verify).await
                     }
@@ -200,7 +200,7 @@ impl Recovery {
         }
     }
 
-    async fn verify_once(
+    async fn verify_address(
         &self,
         tx: Tx<'_>,
         found: &Found,

@@ -77,7 +77,7 @@ impl Sessions {
             Some(presented) => {
                 let _turn = self.rotations.take(presented.hash(), 1).await;
                 let acting = Acting::unknown(client);
-                let rotate = |tx| self.rotate_once(tx, presented);
+                let rotate = |tx| self.rotate_presented(tx, presented);
                 self.changes.run("refresh", acting, rotate).await
             }
             None => Err(RefreshError::Unknown),
@@ -104,7 +104,7 @@ impl Sessions {
         store::is_of_a_living_session(self.db.reader(), hash, client.token_mode, now).await
     }
 
-    async fn rotate_once(
+    async fn rotate_presented(
         &self,
         tx: Tx<'_>,
         presented: &RefreshToken,
