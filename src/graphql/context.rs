@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::cookie::{self, Cookie};
 use super::error::ApiError;
-use crate::kernel::access::{Authentication, Client, TokenMode, Viewer};
+use crate::kernel::access::{Authentication, Origin, TokenMode, Viewer};
 use crate::kernel::acting::Acting;
 
 const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
@@ -15,7 +15,7 @@ const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
 /// The caller of a request, resolved once before anything runs.
 pub(crate) struct Caller {
     pub(crate) authentication: Authentication,
-    pub(crate) client: Client,
+    pub(crate) client: Origin,
     /// As presented, for `logout`, which accepts it late.
     pub(crate) bearer: Option<SecretString>,
     /// The refresh token in its cookie, as presented. Only in cookie mode.
@@ -29,7 +29,7 @@ pub(crate) trait ContextExt {
     /// A service. Each is put into the schema where the program is wired.
     fn service<T: Send + Sync + 'static>(&self) -> &T;
     fn caller(&self) -> &Caller;
-    fn client(&self) -> &Client;
+    fn client(&self) -> &Origin;
     /// The signed-in caller, or the error that says why there is none.
     fn viewer(&self) -> Result<&Viewer, ApiError>;
     /// The signed-in caller, as who does something from where they call.
@@ -53,7 +53,7 @@ impl ContextExt for Context<'_> {
         self.data_unchecked::<Caller>()
     }
 
-    fn client(&self) -> &Client {
+    fn client(&self) -> &Origin {
         &self.caller().client
     }
 

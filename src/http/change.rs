@@ -10,12 +10,12 @@ use crate::graphql::lanes::{Turn, Writer};
 use crate::graphql::policy::Policy;
 use crate::infra::metrics::Operation;
 use crate::infra::threads::NoThread;
-use crate::kernel::access::{self, Authentication, Client, Refused};
+use crate::kernel::access::{self, Authentication, Origin, Refused};
 
 /// Has a mutation counted under what its caller may change, and waits for its turn. Anything else passes.
 pub(super) async fn admit<'a>(
     app: &'a App,
-    client: &Client,
+    origin: &Origin,
     authentication: &Authentication,
     scanned: &Scanned,
 ) -> Result<Result<Option<Turn<'a>>, ApiError>, NoThread> {
@@ -43,7 +43,7 @@ pub(super) async fn admit<'a>(
     let budget = [BUDGET.of(viewer.user.id)];
     if let Err(limited) = app.accounts.limits.take_times(budget, count).await {
         let refusal = access::Refusal { refused: Refused::Rate, target: None };
-        app.refusals.tell(refusal, Some(viewer), client);
+        app.refusals.tell(refusal, Some(viewer), origin);
         return Ok(Err(limited.into()));
     }
     app.lanes.writers.turn(Writer::Account(viewer.user.id)).await.map(|turn| Ok(Some(turn)))

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::features::accounts::{Export, NoExport};
 use crate::graphql::error::ApiError;
 use crate::infra::causes::causes;
-use crate::kernel::access::{Anonymity, Client};
+use crate::kernel::access::{Anonymity, Origin};
 
 /// When to ask again while another export is under way.
 const RETRY_AFTER_SECONDS: u32 = 10;
@@ -30,15 +30,15 @@ const HEADERS: [(HeaderName, &str); 2] = [
 
 pub(super) async fn download(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    Extension(origin): Extension<Origin>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let failed = |error| graphql::refused(&app, error, &client);
+    let failed = |error| graphql::refused(&app, error, &origin);
     let ticket = request::bearer(&headers)?;
     let reason = if ticket.is_none() { Anonymity::MissingToken } else { Anonymity::InvalidToken };
     let unknown = || failed(ApiError::unauthenticated(reason));
     let ticket = ticket.ok_or_else(unknown)?;
-    let opening = app.accounts.open_export(&client, ticket.expose_secret());
+    let opening = app.accounts.open_export(&origin, ticket.expose_secret());
     let opened = timeout(graphql::ANSWER_MAX, opening).await;
     let opened = opened.map_err(|_elapsed| failed(ApiError::overdue()))?;
     let mut export = opened.map_err(|none| match none {
@@ -56,7 +56,7 @@ pub(super) async fn download(
     let first = first
         .map_err(|_elapsed| failed(ApiError::overdue()))?
         .map_err(|fault| failed(fault.into()))?
-        .ok_or_else(|| failure(request::id_of(&client)))?;
+        .ok_or_else(|| failure(request::id_of(&origin)))?;
     Ok((HEADERS, send(first, export)).into_response())
 }
 

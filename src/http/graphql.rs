@@ -29,7 +29,7 @@ use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
-use crate::kernel::access::{self, Anonymity, Authentication, Client, Refused, network};
+use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, network};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -42,7 +42,7 @@ pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 pub(super) async fn execute(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    Extension(origin): Extension<Origin>,
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -50,7 +50,7 @@ pub(super) async fn execute(
         let message = "Only JSON is served here: see the Accept header";
         return refusal(StatusCode::NOT_ACCEPTABLE, message);
     };
-    answer(&app, client, &parts.headers, body, media).await.unwrap_or_else(|mut refused| {
+    answer(&app, origin, &parts.headers, body, media).await.unwrap_or_else(|mut refused| {
         refused.headers_mut().insert(CONTENT_TYPE, media.header());
         refused
     })
@@ -60,7 +60,7 @@ pub(super) async fn execute(
 /// known by its hash.
 pub(super) async fn get(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    Extension(origin): Extension<Origin>,
     request: extract::Request,
 ) -> Response {
     let has = |name: &str, is: fn(&str) -> bool| {
@@ -71,7 +71,7 @@ pub(super) async fn get(
     if !has_document && has("extensions", |value| value.contains("persistedQuery")) {
         let media = MediaType::negotiate(request.headers()).unwrap_or(MediaType::Json);
         let worked = Worked::failed(ApiError::persisted_query());
-        return finish(&app, worked, media, request::id_of(&client));
+        return finish(&app, worked, media, request::id_of(&origin));
     }
     if app.config.playground && playground::is_meant(request.headers()) {
         return playground::redirect();
@@ -88,7 +88,7 @@ pub(super) fn only_post() -> Response {
 
 async fn answer(
     app: &App,
-    client: Client,
+    origin: Origin,
     headers: &HeaderMap,
     body: Body,
     media: MediaType,
@@ -98,16 +98,16 @@ async fn answer(
     let token_mode = origin::token_mode(&app.config, headers).inspect_err(|refused| {
         if refused.status() == StatusCode::FORBIDDEN {
             let refusal = access::Refusal { refused: Refused::Access, target: None };
-            app.refusals.tell(refusal, None, &client);
+            app.refusals.tell(refusal, None, &origin);
         }
     })?;
-    let client = Client { token_mode, ..client };
-    let refresh_cookie = request::cookie(&client, Cookie::RefreshToken, headers)?;
-    let device_cookie = request::cookie(&client, Cookie::DeviceToken, headers)?;
+    let origin = Origin { token_mode, ..origin };
+    let refresh_cookie = request::cookie(&origin, Cookie::RefreshToken, headers)?;
+    let device_cookie = request::cookie(&origin, Cookie::DeviceToken, headers)?;
     let (body, _place) = body::read(&app.lanes.bodies, body).await?;
     let parsed = call::parse(&body);
     drop(body);
-    let request_id = request::id_of(&client);
+    let request_id = request::id_of(&origin);
     let call = match parsed {
         Ok(call) => call,
         Err(no_call) => {
@@ -119,7 +119,7 @@ async fn answer(
     if !app.keys.are_fresh() {
         return Ok(finish(app, Worked::failed(ApiError::overdue()), media, request_id));
     }
-    let identity = Identity { client, bearer, refresh_cookie, device_cookie };
+    let identity = Identity { origin, bearer, refresh_cookie, device_cookie };
     let begun = begin(app.clone(), call, identity, media);
     let overdue = || finish(app, Worked::failed(ApiError::overdue()), media, request_id);
     match tokio::time::timeout(ANSWER_MAX, begun).await {
@@ -135,7 +135,7 @@ async fn answer(
 
 /// Who sent a request, before it is known whether that is true.
 struct Identity {
-    client: Client,
+    origin: Origin,
     bearer: Option<SecretString>,
     refresh_cookie: Option<SecretString>,
     device_cookie: Option<SecretString>,
@@ -181,10 +181,10 @@ async fn begin(
     identity: Identity,
     media: MediaType,
 ) -> Result<Response, NoThread> {
-    let request_id = request::id_of(&identity.client);
+    let request_id = request::id_of(&identity.origin);
     let lookup = app.documents.look_up(&call.query);
     let is_new = matches!(lookup, Lookup::New(_));
-    let stranger = identity.client.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)));
+    let stranger = identity.origin.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)));
     let scanned = match lookup {
         Lookup::Known(proven) => choose(&app.documents, &proven, call),
         new @ Lookup::New(_) => {
@@ -212,7 +212,7 @@ async fn begin(
         Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
         Authentication::Anonymous(_) => stranger,
     };
-    let _turn = match change::admit(&app, &identity.client, &authentication, &scanned).await? {
+    let _turn = match change::admit(&app, &identity.origin, &authentication, &scanned).await? {
         Ok(turn) => turn,
         Err(limited) => {
             let failed = Worked { party, operation, ..Worked::failed(limited) };
@@ -244,14 +244,14 @@ async fn work(
     media: MediaType,
 ) -> Response {
     let Scanned { document, variables, operation, cost: _ } = scanned;
-    let Identity { client, bearer, refresh_cookie, device_cookie } = identity;
+    let Identity { origin, bearer, refresh_cookie, device_cookie } = identity;
     let challenge = challenge(&authentication);
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),
         Authentication::Anonymous(_) => None,
     };
     let caller =
-        Caller { authentication, client: client.clone(), bearer, refresh_cookie, device_cookie };
+        Caller { authentication, client: origin.clone(), bearer, refresh_cookie, device_cookie };
     // The text itself is needed no more.
     let mut request =
         Request::new(String::new()).variables(variables).data(caller).data(Loaders::default());
@@ -260,10 +260,10 @@ async fn work(
     let response = executing.instrument(span!(STEP, "execute")).await;
     let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
     for refusal in unseen.filter_map(|unseen| unseen.refusal) {
-        app.refusals.tell(refusal, viewer.as_ref(), &client);
+        app.refusals.tell(refusal, viewer.as_ref(), &origin);
     }
     let worked = Worked { response, party, operation, challenge };
-    finish(&app, worked, media, request::id_of(&client))
+    finish(&app, worked, media, request::id_of(&origin))
 }
 
 /// What is answered where there is nothing to execute.
@@ -300,8 +300,8 @@ fn failed(error: ApiError) -> GraphqlResponse {
 }
 
 /// An error, elsewhere than at the endpoint, as the endpoint tells it.
-pub(super) fn refused(app: &App, error: ApiError, client: &Client) -> Response {
-    let request_id = request::id_of(client);
+pub(super) fn refused(app: &App, error: ApiError, origin: &Origin) -> Response {
+    let request_id = request::id_of(origin);
     finish(app, Worked::failed(error), MediaType::GraphqlResponse, request_id)
 }
 

@@ -13,7 +13,7 @@ use super::{failure, request};
 use crate::app::App;
 use crate::infra::causes::causes;
 use crate::infra::mail::Page;
-use crate::kernel::access::Client;
+use crate::kernel::access::Origin;
 use crate::kernel::secret;
 
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
@@ -33,12 +33,12 @@ pub(super) fn routes(mut router: Router<App>) -> Router<App> {
 }
 
 /// One page for all of them; it knows by its own path what it is for.
-async fn page(Extension(client): Extension<Client>) -> Response {
+async fn page(Extension(origin): Extension<Origin>) -> Response {
     let nonce = match secret::random::<16>() {
         Ok(bytes) => secret::base64url(bytes),
         Err(error) => {
             tracing::error!(error = %causes(&error), "a page cannot be shown");
-            return failure(request::id_of(&client));
+            return failure(request::id_of(&origin));
         }
     };
     let page = include_str!("link.html").replace("NONCE", &nonce);

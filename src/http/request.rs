@@ -1,4 +1,4 @@
-//! What is known of a request before it is read: its id, its client, its bearer token.
+//! What is known of a request before it is read: its id, its origin, its bearer token.
 
 use std::net::SocketAddr;
 
@@ -20,7 +20,7 @@ use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
 use crate::config::{Config, Hsts};
 use crate::graphql::cookie::{self, Cookie};
-use crate::kernel::access::{Client, Language, TokenMode};
+use crate::kernel::access::{Language, Origin, TokenMode};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::uuid_v7;
 
@@ -47,9 +47,9 @@ pub(super) async fn identify(
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
     let language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = language.map(Language::accepted).unwrap_or_default();
-    let client =
-        Client { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body, language };
-    request.extensions_mut().insert(client);
+    let origin =
+        Origin { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body, language };
+    request.extensions_mut().insert(origin);
     #[cfg(not(feature = "otel"))]
     let span = tracing::info_span!("request", request.id = %id);
     #[cfg(feature = "otel")]
@@ -169,11 +169,11 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Respon
 
 /// What a cookie of ours in a request holds, which without cookie mode counts for nothing.
 pub(super) fn cookie(
-    client: &Client,
+    origin: &Origin,
     cookie: Cookie,
     headers: &HeaderMap,
 ) -> Result<Option<SecretString>, Response> {
-    match client.token_mode {
+    match origin.token_mode {
         TokenMode::Body => Ok(None),
         TokenMode::Cookie => cookie::read(cookie, headers).map_err(|cookie::Repeated| {
             refusal(StatusCode::BAD_REQUEST, "The same cookie of this server was sent twice")
@@ -182,6 +182,6 @@ pub(super) fn cookie(
 }
 
 /// The id of a request, for an error that names it.
-pub(super) fn id_of(client: &Client) -> Uuid {
-    client.request_id.unwrap_or_default()
+pub(super) fn id_of(origin: &Origin) -> Uuid {
+    origin.request_id.unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::graphql::error::ApiError;
 use crate::graphql::rule::Rule;
 use crate::infra::keys::rotation::CACHED_SECONDS;
-use crate::kernel::access::Client;
+use crate::kernel::access::Origin;
 
 /// Where the public keys are.
 pub(super) const JWKS: &str = "/.well-known/jwks.json";
@@ -64,10 +64,10 @@ const SDL: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/graphql; chars
 /// The same as far as the caller may use it: what introspection lists for the same bearer token.
 pub(super) async fn own_schema(
     State(app): State<App>,
-    Extension(client): Extension<Client>,
+    Extension(origin): Extension<Origin>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let failed = |error| graphql::refused(&app, error, &client);
+    let failed = |error| graphql::refused(&app, error, &origin);
     let bearer = request::bearer(&headers)?;
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {

@@ -196,7 +196,7 @@ pub(crate) enum TokenMode {
 
 /// From where a request came, as far as the server can vouch for it, and how it keeps its tokens.
 #[derive(Clone, Debug)]
-pub(crate) struct Client {
+pub(crate) struct Origin {
     pub(crate) ip: Option<IpAddr>,
     /// At most 256 characters, without control characters.
     pub(crate) user_agent: Option<String>,
@@ -207,7 +207,7 @@ pub(crate) struct Client {
     pub(crate) language: Language,
 }
 
-impl Client {
+impl Origin {
     /// The command line: no address and no request.
     pub(crate) const CLI: Self = Self {
         ip: None,

@@ -3,7 +3,7 @@
 use strum::{EnumDiscriminants, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
-use super::access::{Client, Viewer};
+use super::access::{Origin, Viewer};
 use super::id::{SessionId, UserId};
 
 /// Who did something.
@@ -47,7 +47,7 @@ impl Actor {
 pub(crate) struct Acting<'a> {
     pub(crate) actor: Actor,
     pub(crate) session: Option<SessionId>,
-    pub(crate) origin: &'a Client,
+    pub(crate) origin: &'a Origin,
     viewer: Option<&'a Viewer>,
 }
 
@@ -58,24 +58,24 @@ pub(crate) struct Gone;
 
 impl<'a> Acting<'a> {
     /// A signed-in caller.
-    pub(crate) fn viewer(viewer: &'a Viewer, origin: &'a Client) -> Self {
+    pub(crate) fn viewer(viewer: &'a Viewer, origin: &'a Origin) -> Self {
         let (actor, session) = (Actor::User(viewer.user.id), Some(viewer.session_id));
         Self { actor, session, origin, viewer: Some(viewer) }
     }
 
     /// Somebody who is known by something else than a session.
-    pub(crate) fn user(user: UserId, origin: &'a Client) -> Self {
+    pub(crate) fn user(user: UserId, origin: &'a Origin) -> Self {
         Self { actor: Actor::User(user), session: None, origin, viewer: None }
     }
 
     /// Anybody.
-    pub(crate) fn unknown(origin: &'a Client) -> Self {
+    pub(crate) fn unknown(origin: &'a Origin) -> Self {
         Self { actor: Actor::Unknown, session: None, origin, viewer: None }
     }
 
     /// The operator, at the command line.
     pub(crate) fn operator() -> Self {
-        Self { actor: Actor::Cli, session: None, origin: &Client::CLI, viewer: None }
+        Self { actor: Actor::Cli, session: None, origin: &Origin::CLI, viewer: None }
     }
 
     /// The server itself.

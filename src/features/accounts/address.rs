@@ -13,7 +13,7 @@ use crate::infra::limits::{self, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::invalid::Problem;
 use crate::kernel::secret::{self, CryptoError, base64url};
@@ -101,7 +101,7 @@ impl Accounts {
             Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
         self.limits.take([ADDRESS_CHANGES.of(acting.caller()?.user.id)]).await?;
         let request = async |tx: Tx<'_>| {
-            let (now, client) = (tx.now(), tx.acting().origin);
+            let (now, origin) = (tx.now(), tx.acting().origin);
             let user = self.sessions.caller(&tx).await?.user;
             links::void_change(&tx, user.id).await?;
             let identifier = Identifier::Email(email.key().to_owned());
@@ -113,10 +113,10 @@ impl Accounts {
             let details = After { email: email.as_typed().to_owned() };
             let token = links::issue(&tx, now, new, Some(&details)).await?;
             let letter = match &owner {
-                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
+                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, origin),
                 None => Letter {
                     to: Recipient::address(email.as_typed(), user.locale),
-                    ..Letter::to(&user, mail::Kind::ConfirmEmailChange, client).with(token.expose())
+                    ..Letter::to(&user, mail::Kind::ConfirmEmailChange, origin).with(token.expose())
                 },
             };
             match owner.is_none() && is_reserved {
@@ -135,7 +135,7 @@ impl Accounts {
     /// only that it is the account's no more.
     pub(crate) async fn complete_email_change(
         &self,
-        client: &Client,
+        origin: &Origin,
         found: &Found,
         session: Option<&Viewer>,
     ) -> Result<(), AddressError> {
@@ -164,8 +164,8 @@ impl Accounts {
                 return Err(LinkError::Invalid.into());
             }
             links::void(&tx, id).await?;
-            tx.write(Letter::to(&user, mail::Kind::EmailChanged, client)).await?;
-            let told = Letter::to(&before, mail::Kind::EmailChangeUndo, client);
+            tx.write(Letter::to(&user, mail::Kind::EmailChanged, origin)).await?;
+            let told = Letter::to(&before, mail::Kind::EmailChangeUndo, origin);
             if before.email_verified {
                 let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
                 let purpose = Purpose::EmailChangeUndo;
@@ -180,7 +180,7 @@ impl Accounts {
             tx.record(Kind::EmailChanged, id);
             Ok(tx.commit(()).await?)
         };
-        let acting = Acting::user(id, client);
+        let acting = Acting::user(id, origin);
         self.changes.run("change an address", acting, complete).await.map_err(|error| match error {
             // Somebody was faster: the address is theirs.
             AddressError::Taken => LinkError::Invalid.into(),
@@ -193,15 +193,15 @@ impl Accounts {
     /// another by mail: whoever changed the address knows the old one.
     pub(crate) async fn undo_email_change(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
     ) -> Result<(), AddressError> {
-        self.link_gate().admit(client, token, self.undo_admitted(client, token)).await
+        self.link_gate().admit(origin, token, self.undo_admitted(origin, token)).await
     }
 
     async fn undo_admitted(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
     ) -> Result<(), AddressError> {
         let now = self.clock.now();
@@ -223,7 +223,7 @@ impl Accounts {
             tx.record(Kind::EmailChangeUndone, id);
             Ok(tx.commit(()).await?)
         };
-        let acting = Acting::user(id, client);
+        let acting = Acting::user(id, origin);
         self.changes.run("undo a change of address", acting, undo).await
     }
 }

@@ -19,7 +19,7 @@ use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::sessions::OwnSession;
 use crate::infra::keys::SealedToken;
 use crate::infra::limits::{self, Limit, Limited};
-use crate::kernel::access::{Client, Grant, User};
+use crate::kernel::access::{Grant, Origin, User};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::page;
@@ -110,7 +110,7 @@ impl Accounts {
     /// The export that a ticket is for.
     pub(crate) async fn open_export(
         &self,
-        client: &Client,
+        origin: &Origin,
         ticket: &str,
     ) -> Result<Export, NoExport> {
         let (user, session, ends) = self.read_ticket(ticket).ok_or(NoExport::Unknown)?;
@@ -119,7 +119,7 @@ impl Accounts {
             return Err(NoExport::Unknown);
         }
         let place = self.exports.enter(user)?;
-        let acting = Acting::user(user, client).within(session);
+        let acting = Acting::user(user, origin).within(session);
         let record = async |tx: Tx<'_>| {
             tx.record(Kind::DataExported, user);
             tx.commit(()).await

@@ -13,7 +13,7 @@ use crate::features::links::{self, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{self, Letter, Recipient};
-use crate::kernel::access::{Client, Language, Permission, Role, User};
+use crate::kernel::access::{Language, Origin, Permission, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
@@ -55,7 +55,7 @@ impl Accounts {
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
         self.limits.take([INVITATIONS.of(acting.caller()?.user.id)]).await?;
         let invite = async |tx: Tx<'_>| {
-            let (now, client) = (tx.now(), tx.acting().origin);
+            let (now, origin) = (tx.now(), tx.acting().origin);
             let inviter = self.sessions.caller(&tx).await?.user;
             // Nobody invites somebody who could do more than they.
             if inviter.role < role || !inviter.may(Permission::UsersWrite, now) {
@@ -81,9 +81,9 @@ impl Accounts {
             let letter = Letter {
                 kind: mail::Kind::Invitation,
                 about: Some(inviter.id),
-                to: Recipient::address(email.as_typed(), client.language),
+                to: Recipient::address(email.as_typed(), origin.language),
                 username: inviter.known_as(),
-                client,
+                origin,
                 token: Some(token.expose()),
                 other_address: None,
             };
@@ -98,17 +98,17 @@ impl Accounts {
     /// reached them by mail, so the address is proven.
     pub(crate) async fn accept_invitation(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
     ) -> Result<(User, Tokens), CreateError> {
-        let accept = self.accept_admitted(client, token, invitee);
-        self.link_gate().admit(client, token, accept).await
+        let accept = self.accept_admitted(origin, token, invitee);
+        self.link_gate().admit(origin, token, accept).await
     }
 
     async fn accept_admitted(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
     ) -> Result<(User, Tokens), CreateError> {
@@ -156,7 +156,7 @@ impl Accounts {
             let signed_in = self.sign_in_at_once(&tx, user).await?;
             Ok(tx.commit(signed_in).await?)
         };
-        let acting = Acting::unknown(client);
+        let acting = Acting::unknown(origin);
         self.changes.run("accept an invitation", acting, accept).await
     }
 }

@@ -20,7 +20,7 @@ use crate::features::links::{self, Found, Purpose};
 use crate::infra::mail::{self, Letter, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
-use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::access::{Language, Origin, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
@@ -66,7 +66,7 @@ struct Parts {
 impl Accounts {
     pub(super) async fn register_pending(
         &self,
-        client: &Client,
+        origin: &Origin,
         accepted: &Accepted,
     ) -> Result<Registered, CreateError> {
         let (username, email) = (accepted.username.key(), accepted.email.key());
@@ -76,7 +76,7 @@ impl Accounts {
         self.limits.take([REGISTRATIONS_OF_ADDRESS.of(email)]).await?;
         let hash = self.hasher.hash(&accepted.password).await?;
         let insert = async |tx: Tx<'_>| {
-            let (now, client) = (tx.now(), tx.acting().origin);
+            let (now, origin) = (tx.now(), tx.acting().origin);
             let identifier = Identifier::Email(accepted.email.key().to_owned());
             let owner = store::find(&tx, &identifier).await?;
             let is_reserved = links::is_reserved(&tx, accepted.email.key(), None, now).await?;
@@ -92,8 +92,8 @@ impl Accounts {
             let new = links::New { purpose, user: None, email_key: accepted.email.key() };
             let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
             let letter = match &owner {
-                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, client),
-                None => verification(&details, client, token.expose()),
+                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, origin),
+                None => verification(&details, origin, token.expose()),
             };
             match owner.is_none() && is_reserved {
                 true => tx.pretend(letter).await?,
@@ -102,7 +102,7 @@ impl Accounts {
             tx.note(Record::of(Kind::RegistrationRequested));
             Ok(tx.commit(Registered::VerificationRequired).await?)
         };
-        let acting = Acting::unknown(client);
+        let acting = Acting::unknown(origin);
         self.changes.run("ask for an account", acting, insert).await
     }
 
@@ -110,7 +110,7 @@ impl Accounts {
     /// when somebody else has it meanwhile, another may be given.
     pub(crate) async fn complete_registration(
         &self,
-        client: &Client,
+        origin: &Origin,
         found: &Found,
         pending: PendingAccount,
         choice: Choice<'_>,
@@ -121,7 +121,7 @@ impl Accounts {
         let parts = match choice {
             Choice::AsTyped { username } => self.as_typed(pending, username)?,
             Choice::Anew { username, password } => {
-                self.anew(client, &pending, username, password).await?
+                self.anew(origin, &pending, username, password).await?
             }
         };
         let complete = async |tx: Tx<'_>| {
@@ -149,14 +149,14 @@ impl Accounts {
             tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
             Ok(tx.commit(user).await?)
         };
-        let acting = Acting::unknown(client);
+        let acting = Acting::unknown(origin);
         self.changes.run("complete a registration", acting, complete).await
     }
 
     /// What the reader of the mail chooses. Nothing that was typed is left but the address.
     async fn anew(
         &self,
-        client: &Client,
+        origin: &Origin,
         pending: &PendingAccount,
         username: Option<&str>,
         password: &str,
@@ -181,7 +181,7 @@ impl Accounts {
             email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,
             full_name: None,
             password_hash: self.hasher.hash(&password).await?,
-            locale: client.language,
+            locale: origin.language,
         })
     }
 
@@ -213,7 +213,7 @@ impl Accounts {
 /// The mail that a registration waits for.
 pub(crate) fn verification<'a>(
     pending: &'a PendingAccount,
-    client: &'a Client,
+    origin: &'a Origin,
     token: &'a str,
 ) -> Letter<'a> {
     Letter {
@@ -221,7 +221,7 @@ pub(crate) fn verification<'a>(
         about: None,
         to: Recipient::address(&pending.email, pending.locale),
         username: &pending.username,
-        client,
+        origin,
         token: Some(token),
         other_address: None,
     }

@@ -18,7 +18,7 @@ use crate::infra::limits::{Identifier, Ip, Limit};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
-use crate::kernel::access::{Client, Language, Role, User};
+use crate::kernel::access::{Language, Origin, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
@@ -81,7 +81,7 @@ impl Accounts {
     /// is theirs.
     pub(crate) async fn register(
         &self,
-        client: &Client,
+        origin: &Origin,
         new: &NewAccount<'_>,
     ) -> Result<Registered, CreateError> {
         if self.registration.admission != Admission::Open {
@@ -89,10 +89,10 @@ impl Accounts {
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let admission = self.limits.attempt([REGISTRATIONS_BY_IP.of(client.ip)]).await?;
+        let admission = self.limits.attempt([REGISTRATIONS_BY_IP.of(origin.ip)]).await?;
         let outcome = match self.registration.requires_verification {
-            true => self.register_pending(client, &accepted).await,
-            false => self.register_at_once(client, &accepted).await,
+            true => self.register_pending(origin, &accepted).await,
+            false => self.register_at_once(origin, &accepted).await,
         };
         admission.settle(&outcome).await;
         outcome
@@ -100,7 +100,7 @@ impl Accounts {
 
     async fn register_at_once(
         &self,
-        client: &Client,
+        origin: &Origin,
         accepted: &Accepted,
     ) -> Result<Registered, CreateError> {
         let hash = self.hash_unless_taken(accepted).await?;
@@ -123,7 +123,7 @@ impl Accounts {
             let signed_in = self.sign_in_at_once(&tx, user).await?;
             Ok(tx.commit(signed_in).await?)
         };
-        let (user, tokens) = self.changes.run("register", Acting::unknown(client), insert).await?;
+        let (user, tokens) = self.changes.run("register", Acting::unknown(origin), insert).await?;
         Ok(Registered::SignedIn(user, tokens))
     }
 

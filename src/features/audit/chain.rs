@@ -35,7 +35,7 @@ use super::{Actor, Detail, Event, Kind};
 use crate::infra::causes::causes;
 use crate::infra::db::Db;
 use crate::infra::keys::{Master, Sealed};
-use crate::kernel::access::Client;
+use crate::kernel::access::Origin;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, uuid_v7};
 use crate::kernel::secret::sha256;
@@ -121,8 +121,8 @@ impl Chain {
         detail: Detail,
         occurrences: u32,
     ) -> Result<Head, DbErr> {
-        let (actor, client, now) = (Actor::Cli, &Client::CLI, self.clock.now());
-        let event = Event { kind, actor, target: None, session: None, client };
+        let (actor, origin, now) = (Actor::Cli, &Origin::CLI, self.clock.now());
+        let event = Event { kind, actor, target: None, session: None, origin };
         let id = super::store::insert(txn, now, event, detail, occurrences).await?;
         let event = store::event(txn, id).await?;
         let end = store::end(txn, start).await?;

@@ -21,7 +21,7 @@ pub(crate) use self::listing::Recorded;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};
 pub(crate) use self::refusals::Refusals;
 use crate::infra::db::Db;
-use crate::kernel::access::Client;
+use crate::kernel::access::Origin;
 pub(crate) use crate::kernel::acting::Actor;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
@@ -33,7 +33,7 @@ pub(crate) struct Event<'a> {
     pub(crate) target: Option<Uuid>,
     /// The session it happened in, when there is one.
     pub(crate) session: Option<SessionId>,
-    pub(crate) client: &'a Client,
+    pub(crate) origin: &'a Origin,
 }
 
 /// What an event tells beside who and whom. Nothing about a person, which would have to be erased.
@@ -69,8 +69,8 @@ pub(crate) async fn record(
 
 /// Writes that an instance has started or stopped; nothing else changes with it.
 pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Result<(), DbErr> {
-    let (actor, client) = (Actor::System, &Client::CLI);
-    let event = Event { kind, actor, target: None, session: None, client };
+    let (actor, origin) = (Actor::System, &Origin::CLI);
+    let event = Event { kind, actor, target: None, session: None, origin };
     store::insert(db.writer(), now, event, Detail::default(), 1).await.map(|_id| ())
 }
 

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::{Actor, Event, Kind, store};
 use crate::infra::db::Db;
-use crate::kernel::access::{Client, Refusal, Viewer, network};
+use crate::kernel::access::{Origin, Refusal, Viewer, network};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::SessionId;
 
@@ -63,14 +63,14 @@ pub(super) struct Due {
     key: Key,
     pub(super) first_at: DateTime<Utc>,
     session: Option<SessionId>,
-    client: Client,
+    origin: Origin,
     pub(super) occurrences: u32,
 }
 
 impl Due {
     pub(super) fn event(&self) -> Event<'_> {
         let Key { kind, actor, target, .. } = self.key;
-        Event { kind, actor, target, session: self.session, client: &self.client }
+        Event { kind, actor, target, session: self.session, origin: &self.origin }
     }
 }
 
@@ -80,24 +80,24 @@ impl Refusals {
     }
 
     /// Notes a refusal, which is written before long; waits for nothing.
-    pub(crate) fn tell(&self, refusal: Refusal, viewer: Option<&Viewer>, client: &Client) {
+    pub(crate) fn tell(&self, refusal: Refusal, viewer: Option<&Viewer>, origin: &Origin) {
         let mut key = Key {
             kind: refusal.refused.into(),
             actor: viewer.map_or(Actor::Unknown, Actor::from),
             target: refusal.target,
-            network: client.ip.map(network),
+            network: origin.ip.map(network),
         };
         let mut due = Due {
             key,
             first_at: self.clock.now(),
             session: viewer.map(|viewer| viewer.session_id),
-            client: client.clone(),
+            origin: origin.clone(),
             occurrences: 0,
         };
         let mut windows = self.windows();
         if windows.len() >= KEYS_MAX && !windows.contains_key(&key) {
             key = Key { actor: Actor::Unknown, target: None, network: None, ..key };
-            due = Due { key, session: None, client: Client::CLI, ..due };
+            due = Due { key, session: None, origin: Origin::CLI, ..due };
         }
         let window =
             windows.entry(key).or_insert_with(|| Window { due: due.clone(), written_at: None });

@@ -55,9 +55,9 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
         organization_id: Set(None),
         detail: Set(None),
         session_hash: Set(event.session.map(|id| sha256(id.0.as_bytes()).to_vec())),
-        ip: Set(event.client.ip.map(|ip| ip.to_string())),
-        user_agent: Set(event.client.user_agent.clone()),
-        request_id: Set(event.client.request_id.map(|id| id.to_string())),
+        ip: Set(event.origin.ip.map(|ip| ip.to_string())),
+        user_agent: Set(event.origin.user_agent.clone()),
+        request_id: Set(event.origin.request_id.map(|id| id.to_string())),
         occurrences: Set(i64::from(occurrences)),
         sealed_at: Set(None),
     }

@@ -11,7 +11,7 @@ use super::{Changes, Fault, Record};
 use crate::features::audit::{self, Event, Kind};
 use crate::infra::db::Transaction;
 use crate::infra::mail::Letter;
-use crate::kernel::access::Client;
+use crate::kernel::access::Origin;
 use crate::kernel::acting::Acting;
 use crate::kernel::epochs::Epochs;
 use crate::kernel::id::UserId;
@@ -122,14 +122,14 @@ impl<'a> Tx<'a> {
         for record in records {
             let (actor, session) = record.whose(&acting);
             let elsewhere;
-            let client = if record.is_from_elsewhere {
-                elsewhere = Client { ip: None, user_agent: None, ..acting.origin.clone() };
+            let origin = if record.is_from_elsewhere {
+                elsewhere = Origin { ip: None, user_agent: None, ..acting.origin.clone() };
                 &elsewhere
             } else {
                 acting.origin
             };
             let Record { kind, target, detail, .. } = record;
-            let event = Event { kind, actor, target, session, client };
+            let event = Event { kind, actor, target, session, origin };
             audit::record(&txn, now, event, detail).await?;
         }
         for user in erased {

@@ -18,7 +18,7 @@ use crate::features::change::{Fault, with_fault};
 use crate::infra::db::Db;
 use crate::infra::limits::{Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail;
-use crate::kernel::access::{Client, User};
+use crate::kernel::access::{Origin, User};
 use crate::kernel::id::{LinkTokenId, UserId};
 use crate::kernel::secret::OpaqueToken;
 
@@ -310,13 +310,13 @@ impl Gate<'_> {
     /// Whoever presents a living one is not held up by those who share their address.
     pub(crate) async fn admit<T, E: Judged + From<Limited> + From<DbErr>>(
         self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         use_token: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         // What uses a token is long, and would be copied from hand to hand.
         let use_token = Box::pin(use_token);
-        let admission = match self.limits.attempt([FAILURES.of(client.ip)]).await {
+        let admission = match self.limits.attempt([FAILURES.of(origin.ip)]).await {
             Ok(admission) => admission,
             Err(limited) => {
                 let Some(token) = token else { return Err(limited.into()) };

@@ -14,7 +14,7 @@ use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::infra::causes::causes;
 use crate::infra::limits::{self, Admission, Distinct, Ip, Limit, Limited};
 use crate::infra::mail::{self, Letter};
-use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::secret::sha256;
@@ -75,7 +75,7 @@ impl Login {
     /// is used up is known no more, under those of strangers.
     pub(super) async fn admit(
         &self,
-        client: &Client,
+        origin: &Origin,
         identifier: &Identifier,
         device: Option<&str>,
     ) -> Result<(Guesser<'static>, Admission), LoginError> {
@@ -85,7 +85,7 @@ impl Login {
                 return Ok((Guesser::Device(session), admission));
             }
         }
-        let (ip, name) = (client.ip, identifier.key());
+        let (ip, name) = (origin.ip, identifier.key());
         let stranger = [BY_IP.of(ip), BY_NAME.of(name), OF_NAMES.of((ip, name))];
         Ok((Guesser::Stranger, self.limits.attempt(stranger).await?))
     }
@@ -122,11 +122,11 @@ impl Login {
         attempt: &Attempt<'_>,
         user: User,
     ) -> Result<(), Fault> {
-        let (login, client) = (self.clone(), attempt.client.clone());
+        let (login, origin) = (self.clone(), attempt.origin.clone());
         let session = match attempt.guesser {
             Guesser::Session(viewer) => {
                 let session = viewer.session_id;
-                return Ok(self.sessions.count_failed_proof(&client, session, user.id).await?);
+                return Ok(self.sessions.count_failed_proof(&origin, session, user.id).await?);
             }
             Guesser::Device(session) => Some(session),
             Guesser::Stranger => None,
@@ -134,10 +134,10 @@ impl Login {
         tokio::spawn(async move {
             let outcome = match session {
                 Some(session) => {
-                    let counted = login.sessions.count_failed_proof(&client, session, user.id);
+                    let counted = login.sessions.count_failed_proof(&origin, session, user.id);
                     counted.await.map_err(Fault::from)
                 }
-                None => login.count_one_failure(&client, &user).await,
+                None => login.count_one_failure(&origin, &user).await,
             };
             if let Err(error) = outcome {
                 tracing::error!(error = %causes(&error), user.id = %user.id, "a failed sign-in was not counted");
@@ -146,16 +146,16 @@ impl Login {
         Ok(())
     }
 
-    async fn count_one_failure(&self, client: &Client, user: &User) -> Result<(), Fault> {
+    async fn count_one_failure(&self, origin: &Origin, user: &User) -> Result<(), Fault> {
         let count = async |tx: Tx<'_>| {
             if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
                 tx.record(Kind::AccountLocked, user.id);
-                tx.write(Letter::to(user, mail::Kind::AccountLocked, client)).await?;
+                tx.write(Letter::to(user, mail::Kind::AccountLocked, origin)).await?;
                 tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
             }
             Ok(tx.commit(()).await?)
         };
-        self.changes.run("count a wrong password", Acting::unknown(client), count).await
+        self.changes.run("count a wrong password", Acting::unknown(origin), count).await
     }
 }
 

@@ -29,7 +29,7 @@ use crate::infra::limits::{Judged, Limited, Limits};
 use crate::infra::metrics::{self, Outcome};
 use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -72,13 +72,13 @@ impl Login {
     /// shows anything, decides how a failure is counted.
     pub(crate) async fn login(
         &self,
-        client: &Client,
+        origin: &Origin,
         identifier: &Identifier,
         password: &Password,
         device: Option<&str>,
     ) -> Result<(User, Tokens), LoginError> {
-        let (guesser, admission) = self.admit(client, identifier, device).await?;
-        let outcome = self.sign_in(client, identifier, password, guesser).await;
+        let (guesser, admission) = self.admit(origin, identifier, device).await?;
+        let outcome = self.sign_in(origin, identifier, password, guesser).await;
         metrics::login(match &outcome {
             Ok(_) => Outcome::Success,
             Err(error) if error.is_ours() => Outcome::Unavailable,
@@ -91,7 +91,7 @@ impl Login {
     /// Begins a session, in the place of the one it is asked from, if there is one.
     async fn sign_in(
         &self,
-        client: &Client,
+        origin: &Origin,
         identifier: &Identifier,
         password: &Password,
         guesser: Guesser<'_>,
@@ -106,7 +106,7 @@ impl Login {
             Some(Err(_)) => (None, true),
             None => (None, false),
         };
-        let attempt = Attempt { client, identifier, password, guesser, is_paused };
+        let attempt = Attempt { origin, identifier, password, guesser, is_paused };
         let outcome = self.sign_in_as(&attempt, found).await;
         if let Some(account) = account {
             account.settle(&outcome).await;
@@ -209,7 +209,7 @@ impl Judged for LoginError {
 
 /// One password that is to open an account.
 struct Attempt<'a> {
-    client: &'a Client,
+    origin: &'a Origin,
     identifier: &'a Identifier,
     password: &'a Password,
     guesser: Guesser<'a>,
@@ -221,8 +221,8 @@ impl<'a> Attempt<'a> {
     /// Who makes it: whoever has a session, and else somebody who is not recognised yet.
     fn acting(&self) -> Acting<'a> {
         match self.guesser {
-            Guesser::Session(viewer) => Acting::viewer(viewer, self.client),
-            Guesser::Stranger | Guesser::Device(_) => Acting::unknown(self.client),
+            Guesser::Session(viewer) => Acting::viewer(viewer, self.origin),
+            Guesser::Stranger | Guesser::Device(_) => Acting::unknown(self.origin),
         }
     }
 }

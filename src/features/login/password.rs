@@ -13,7 +13,7 @@ use crate::infra::limits::{Admission, Judged, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Client, User, Viewer};
+use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::invalid::Problem;
 
@@ -67,10 +67,10 @@ impl Login {
         acting: Acting<'_>,
         password: &Password,
     ) -> Result<(User, Tokens), LoginError> {
-        let (viewer, client) = (acting.caller()?, acting.origin);
+        let (viewer, origin) = (acting.caller()?, acting.origin);
         let admission = self.admit_holder(viewer).await?;
         let guesser = Guesser::Session(viewer);
-        let outcome = self.sign_in(client, &identifier_of(viewer), password, guesser).await;
+        let outcome = self.sign_in(origin, &identifier_of(viewer), password, guesser).await;
         admission.settle(&outcome).await;
         outcome
     }
@@ -88,20 +88,20 @@ impl Login {
         current: &Password,
         new: &str,
     ) -> Result<(), ChangeError> {
-        let (viewer, client) = (acting.caller()?, acting.origin);
+        let (viewer, origin) = (acting.caller()?, acting.origin);
         let new = self
             .accounts
             .new_password(&viewer.user, new)
             .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
         let admission = self.admit_holder(viewer).await.map_err(LoginError::from)?;
-        let outcome = self.change_admitted(client, viewer, current, &new).await;
+        let outcome = self.change_admitted(origin, viewer, current, &new).await;
         admission.settle(&outcome).await;
         outcome
     }
 
     async fn change_admitted(
         &self,
-        client: &Client,
+        origin: &Origin,
         viewer: &Viewer,
         current: &Password,
         new: &Password,
@@ -110,7 +110,7 @@ impl Login {
         let mut account = None;
         let identifier = identifier_of(viewer);
         let attempt = Attempt {
-            client,
+            origin,
             identifier: &identifier,
             password: current,
             guesser: Guesser::Session(viewer),

@@ -52,7 +52,7 @@ impl Fixture {
     /// Has it go on.
     async fn begin(&self, held: &Verified) -> Option<(User, Tokens)> {
         let begin = |tx| self.login.begin(tx, held, Guesser::Stranger);
-        let acting = Acting::unknown(&Client::CLI);
+        let acting = Acting::unknown(&Origin::CLI);
         self.login.changes.run("sign in", acting, begin).await.unwrap()
     }
 }
@@ -64,7 +64,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let alice = it.create("alice", Role::User).await;
     let (_, tokens) = it
         .login
-        .login(&Client::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap(), None)
+        .login(&Origin::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap(), None)
         .await
         .unwrap();
     let authenticated = it.app.sessions.authenticate(Some(&tokens.access.text)).await.unwrap();
@@ -72,13 +72,13 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     assert_eq!(viewer.user.id, boss.id);
     let held = it.held_at_the_hash("alice").await;
 
-    let acting = Acting::viewer(&viewer, &Client::CLI);
+    let acting = Acting::viewer(&viewer, &Origin::CLI);
     it.app.accounts.deactivate(acting, By::Staff, alice.id).await.unwrap();
 
     let begun = it.begin(&held).await;
     assert!(begun.is_none(), "no session for an account that was open once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
-    let again = it.login.login(&Client::CLI, &alice, &right, None).await;
+    let again = it.login.login(&Origin::CLI, &alice, &right, None).await;
     assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }
 
@@ -97,6 +97,6 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     let changed = it.begin(&held).await;
     assert!(changed.is_none(), "no session for a password that was right once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
-    let again = it.login.login(&Client::CLI, &alice, &right, None).await;
+    let again = it.login.login(&Origin::CLI, &alice, &right, None).await;
     assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }

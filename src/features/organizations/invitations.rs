@@ -161,7 +161,7 @@ impl Organizations {
 
     /// Writes the mail of an invitation, with its token.
     async fn mail(&self, tx: &Tx<'_>, invitation: &Invitation) -> Result<(), Fault> {
-        let client = tx.acting().origin;
+        let origin = tx.acting().origin;
         let inviter = &tx.acting().caller()?.user;
         let new = links::New {
             purpose: Purpose::OrganizationInvitation,
@@ -172,13 +172,13 @@ impl Organizations {
         let token = links::issue_beside(tx, invitation.created_at, new, Some(&details)).await?;
         let guest = Identifier::Email(invitation.email_key.clone());
         let guest = Accounts::identified(tx, &guest).await?;
-        let language = guest.map_or(client.language, |guest| guest.locale);
+        let language = guest.map_or(origin.language, |guest| guest.locale);
         let letter = Letter {
             kind: mail::Kind::OrganizationInvitation,
             about: Some(inviter.id),
             to: Recipient::address(&invitation.email, language),
             username: inviter.known_as(),
-            client,
+            origin,
             token: Some(token.expose()),
             other_address: None,
         };

@@ -26,7 +26,7 @@ use crate::features::sessions::EndReason;
 use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::HashError;
-use crate::kernel::access::{Client, User};
+use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Problem;
@@ -50,10 +50,10 @@ impl Requests {
     }
 
     /// A request of a client for a mail to whom an identifier means.
-    fn of(&self, client: &Client, identifier: &str) -> [Counted; 3] {
+    fn of(&self, origin: &Origin, identifier: &str) -> [Counted; 3] {
         [
-            self.ip.of(client.ip),
-            self.ip_and_identifier.of((client.ip, identifier)),
+            self.ip.of(origin.ip),
+            self.ip_and_identifier.of((origin.ip, identifier)),
             self.identifier.of(identifier),
         ]
     }
@@ -143,14 +143,14 @@ impl Recovery {
     /// Mails whom an identifier names, if anybody, a link to choose another password.
     pub(crate) async fn request_reset(
         &self,
-        client: &Client,
+        origin: &Origin,
         identifier: &Identifier,
     ) -> Result<(), RecoveryError> {
-        self.accounts.limits.take(RESETS.of(client, identifier.key())).await?;
+        self.accounts.limits.take(RESETS.of(origin, identifier.key())).await?;
         let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
         let write = async |tx: Tx<'_>| {
-            let (now, client) = (tx.now(), tx.acting().origin);
+            let (now, origin) = (tx.now(), tx.acting().origin);
             // Locked, or looked for where there is nobody, so that both take as long. And no two requests
             // for nobody wait for each other, as those for somebody else do not.
             let id = user.as_ref().map_or_else(|| UserId::new(now), |user| user.id);
@@ -165,13 +165,13 @@ impl Recovery {
             let token = links::issue(&tx, now, new, None::<&()>).await?;
             let (kind, token) = (mail::Kind::PasswordReset, token.expose());
             match &locked {
-                Some(user) => tx.write(Letter::to(user, kind, client).with(token)).await?,
-                None => tx.pretend(Letter::to_nobody(kind, client, token)).await?,
+                Some(user) => tx.write(Letter::to(user, kind, origin).with(token)).await?,
+                None => tx.pretend(Letter::to_nobody(kind, origin, token)).await?,
             }
             tx.note(asked(Kind::PasswordResetRequested, locked.map(|user| user.id)));
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("ask for a reset", Acting::unknown(client), write).await
+        self.accounts.changes.run("ask for a reset", Acting::unknown(origin), write).await
     }
 
     /// Gives the account of a link another password, ends all its sessions, and opens it to that
@@ -179,17 +179,17 @@ impl Recovery {
     /// else began with it is void (RS-03, RS-09).
     pub(crate) async fn reset_password(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         password: &str,
     ) -> Result<(), RecoveryError> {
-        let reset = self.reset_admitted(client, token, password);
-        self.accounts.link_gate().admit(client, token, reset).await
+        let reset = self.reset_admitted(origin, token, password);
+        self.accounts.link_gate().admit(origin, token, reset).await
     }
 
     async fn reset_admitted(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         password: &str,
     ) -> Result<(), RecoveryError> {
@@ -197,13 +197,13 @@ impl Recovery {
         let found =
             links::find(self.accounts.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        self.give_password(client, &found, id, password).await
+        self.give_password(origin, &found, id, password).await
     }
 
     /// Gives an account the password that the reader of its mail chooses; all else that opened it is void.
     async fn give_password(
         &self,
-        client: &Client,
+        origin: &Origin,
         found: &Found,
         id: UserId,
         password: &str,
@@ -236,7 +236,7 @@ impl Recovery {
             });
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("reset a password", Acting::user(id, client), reset).await
+        self.accounts.changes.run("reset a password", Acting::user(id, origin), reset).await
     }
 
     /// Has a password counted that is tried, or chosen, with a link.

@@ -10,7 +10,7 @@ use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::infra::mail::{self, Letter};
 use crate::infra::passwords::hash::{PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Client, Viewer};
+use crate::kernel::access::{Origin, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
@@ -54,14 +54,14 @@ impl Recovery {
     /// Mails an address whose account, or registration, waits for its proof another link.
     pub(crate) async fn request_verification(
         &self,
-        client: &Client,
+        origin: &Origin,
         email: &str,
     ) -> Result<(), RecoveryError> {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
-        self.accounts.limits.take(VERIFICATIONS.of(client, email.key())).await?;
+        self.accounts.limits.take(VERIFICATIONS.of(origin, email.key())).await?;
         let write = async |tx: Tx<'_>| {
-            let (now, client) = (tx.now(), tx.acting().origin);
+            let (now, origin) = (tx.now(), tx.acting().origin);
             let owner =
                 Accounts::identified(&tx, &Identifier::Email(email.key().to_owned())).await?;
             let id = owner.map_or_else(|| UserId::new(now), |owner| owner.id);
@@ -79,19 +79,19 @@ impl Recovery {
                 None => links::issue(&tx, now, new, None::<&()>).await?,
             };
             if let Some(user) = waiting {
-                let letter = Letter::to(user, mail::Kind::VerifyEmail, client);
+                let letter = Letter::to(user, mail::Kind::VerifyEmail, origin);
                 tx.write(letter.with(token.expose())).await?;
             } else if let Some(registration) = registration {
                 let pending: PendingAccount = registration.details()?;
-                tx.write(verification(&pending, client, token.expose())).await?;
+                tx.write(verification(&pending, origin, token.expose())).await?;
             } else {
-                let letter = Letter::to_nobody(mail::Kind::VerifyEmail, client, token.expose());
+                let letter = Letter::to_nobody(mail::Kind::VerifyEmail, origin, token.expose());
                 tx.pretend(letter).await?;
             }
             tx.note(asked(Kind::VerificationRequested, waiting.map(|user| user.id)));
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("ask for a verification", Acting::unknown(client), write).await
+        self.accounts.changes.run("ask for a verification", Acting::unknown(origin), write).await
     }
 
     /// Does what a link to verify an address is for: makes the account that was waiting for it, or marks
@@ -99,17 +99,17 @@ impl Recovery {
     /// claim says.
     pub(crate) async fn verify(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
-        let verify = self.verify_admitted(client, token, claim);
-        self.accounts.link_gate().admit(client, token, verify).await
+        let verify = self.verify_admitted(origin, token, claim);
+        self.accounts.link_gate().admit(origin, token, verify).await
     }
 
     async fn verify_admitted(
         &self,
-        client: &Client,
+        origin: &Origin,
         token: Option<&LinkToken>,
         claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
@@ -117,7 +117,7 @@ impl Recovery {
         let now = self.accounts.clock.now();
         let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
         match (found.purpose, found.user) {
-            (Purpose::Registration, _) => self.verify_registration(client, &found, claim).await,
+            (Purpose::Registration, _) => self.verify_registration(origin, &found, claim).await,
             (Purpose::EmailChange, Some(id)) => {
                 let proof = self.check_claim(&found, id, claim).await?;
                 let proof = proof.ok_or_else(|| {
@@ -125,14 +125,14 @@ impl Recovery {
                     let required = Invalid::new(Reason::Required, message);
                     RecoveryError::Invalid(required.at("password"))
                 })?;
-                Ok(self.accounts.complete_email_change(client, &found, proof.session()).await?)
+                Ok(self.accounts.complete_email_change(origin, &found, proof.session()).await?)
             }
             (_, Some(id)) => {
                 let proof = self.check_claim(&found, id, claim).await?;
                 match (proof, claim.new_password) {
                     (Some(proof), _) => {
                         let verify = |tx| self.verify_address(tx, &found, id, proof);
-                        let acting = Acting::user(id, client);
+                        let acting = Acting::user(id, origin);
                         self.accounts.changes.run("verify an address", acting, verify).await
                     }
                     (None, Some(_)) if now - found.created_at >= CHOICE_MAX => {
@@ -140,7 +140,7 @@ impl Recovery {
                         let expired = Invalid::new(Reason::Expired, message);
                         Err(RecoveryError::Invalid(expired.at("newPassword")))
                     }
-                    (None, Some(new)) => self.give_password(client, &found, id, new).await,
+                    (None, Some(new)) => self.give_password(origin, &found, id, new).await,
                     (None, None) => Err(password_required()),
                 }
             }
@@ -150,7 +150,7 @@ impl Recovery {
 
     async fn verify_registration(
         &self,
-        client: &Client,
+        origin: &Origin,
         found: &Found,
         claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
@@ -167,7 +167,7 @@ impl Recovery {
             }
             (None, None) => return Err(password_required()),
         };
-        self.accounts.complete_registration(client, found, pending, choice).await?;
+        self.accounts.complete_registration(origin, found, pending, choice).await?;
         Ok(())
     }
 

@@ -43,7 +43,7 @@ use crate::infra::jwt::{AccessToken, Jwt, Subject, TokenError};
 use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
 use crate::infra::mail::{self, Letter};
-use crate::kernel::access::{Anonymity, Authentication, Client, User, Viewer};
+use crate::kernel::access::{Anonymity, Authentication, Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::clock::Clock;
 use crate::kernel::device::Device;
@@ -142,25 +142,25 @@ impl Sessions {
         user: &User,
         kind: Kind,
     ) -> Result<Tokens, Fault> {
-        let (client, now) = (tx.acting().origin, tx.now());
+        let (origin, now) = (tx.acting().origin, tx.now());
         let session = store::Begun {
             id: SessionId::new(now),
             user_id: user.id,
             created_at: now,
             expires_at: now + self.lifetimes.absolute,
-            device: client.user_agent.as_deref().and_then(|text| Device::of(text).name()),
+            device: origin.user_agent.as_deref().and_then(|text| Device::of(text).name()),
         };
         let refresh = RefreshToken::generate()?;
         let devices = store::list_devices(tx, user.id).await?;
         let is_known = devices.iter().any(|known| known.device == session.device);
         if !is_known && user.created_at < now {
-            tx.write(Letter::to(user, mail::Kind::NewSignIn, client)).await?;
+            tx.write(Letter::to(user, mail::Kind::NewSignIn, origin)).await?;
         }
         let live: u64 = devices.iter().map(|known| known.live).sum();
         if live >= SESSIONS_MAX {
             store::evict(tx, user.id, SESSIONS_MAX - 1).await?;
         }
-        store::insert(tx, &session, client).await?;
+        store::insert(tx, &session, origin).await?;
         let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
         let token = store::NewToken {
             session_id: session.id,
@@ -213,7 +213,7 @@ impl Sessions {
     /// session; whether that session was still alive makes no difference.
     pub(crate) async fn end_named(
         &self,
-        client: &Client,
+        origin: &Origin,
         bearer: Option<&str>,
         refresh: Option<&RefreshToken>,
     ) -> Result<bool, Fault> {
@@ -224,7 +224,7 @@ impl Sessions {
         let named = match (by_bearer, refresh) {
             (Some(named), _) => Some(named),
             (None, Some(token)) => {
-                store::find_owner(self.db.reader(), token.hash(), client.token_mode).await?
+                store::find_owner(self.db.reader(), token.hash(), origin.token_mode).await?
             }
             (None, None) => None,
         };
@@ -233,7 +233,7 @@ impl Sessions {
         if !self.lives(self.db.reader(), session, user).await? {
             return Ok(true);
         }
-        let acting = Acting::user(user, client).within(session);
+        let acting = Acting::user(user, origin).within(session);
         let sign_out = async |tx: Tx<'_>| {
             lock_user(&tx, user).await?;
             if self.end(&tx, session, user, EndReason::SignedOut).await? {

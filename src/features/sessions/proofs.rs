@@ -12,7 +12,7 @@ use super::store::lock_user;
 use super::{EndReason, Sessions};
 use crate::features::audit::Kind;
 use crate::features::change::Tx;
-use crate::kernel::access::Client;
+use crate::kernel::access::Origin;
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
 
@@ -35,11 +35,11 @@ impl Sessions {
     /// Counts a wrong password, and ends the session with the last one it had.
     pub(crate) async fn count_failed_proof(
         &self,
-        client: &Client,
+        origin: &Origin,
         session: SessionId,
         user: UserId,
     ) -> Result<(), DbErr> {
-        let acting = Acting::unknown(client).within(session);
+        let acting = Acting::unknown(origin).within(session);
         let count = async |tx: Tx<'_>| {
             lock_user(&tx, user).await?;
             let is_last = store::count_failed_proof(&tx, session, FAILURES_MAX).await?;

@@ -17,7 +17,7 @@ use crate::infra::jwt;
 use crate::infra::limits::{Ip, Judged, Limit, Limited};
 use crate::infra::mail::{self, Letter};
 use crate::infra::metrics::{self, Outcome};
-use crate::kernel::access::{Client, User};
+use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::secret;
 
@@ -63,12 +63,12 @@ impl Sessions {
     /// as `None`, and counts like any other that is unknown.
     pub(crate) async fn rotate(
         &self,
-        client: &Client,
+        origin: &Origin,
         presented: Option<&RefreshToken>,
     ) -> Result<(User, Tokens), RefreshError> {
-        let admission = match self.limits.attempt([REFRESH_FAILURES.of(client.ip)]).await {
+        let admission = match self.limits.attempt([REFRESH_FAILURES.of(origin.ip)]).await {
             Ok(admission) => Some(admission),
-            Err(limited) if !self.is_of_a_living_session(client, presented).await? => {
+            Err(limited) if !self.is_of_a_living_session(origin, presented).await? => {
                 return Err(limited.into());
             }
             Err(_) => None,
@@ -76,7 +76,7 @@ impl Sessions {
         let outcome = match presented {
             Some(presented) => {
                 let _turn = self.rotations.take(presented.hash(), 1).await;
-                let acting = Acting::unknown(client);
+                let acting = Acting::unknown(origin);
                 let rotate = |tx| self.rotate_presented(tx, presented);
                 self.changes.run("refresh", acting, rotate).await
             }
@@ -96,12 +96,12 @@ impl Sessions {
 
     async fn is_of_a_living_session(
         &self,
-        client: &Client,
+        origin: &Origin,
         presented: Option<&RefreshToken>,
     ) -> Result<bool, DbErr> {
         let Some(presented) = presented else { return Ok(false) };
         let (hash, now) = (presented.hash(), self.clock.now());
-        store::is_of_a_living_session(self.db.reader(), hash, client.token_mode, now).await
+        store::is_of_a_living_session(self.db.reader(), hash, origin.token_mode, now).await
     }
 
     async fn rotate_presented(

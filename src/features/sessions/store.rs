@@ -15,7 +15,7 @@ use super::proofs::FAILURES_MAX;
 use crate::entity::{membership, refresh_token, session, user};
 use crate::infra::db::Db;
 use crate::kernel::access::{
-    ActiveOrganization, Client, OrganizationRole, TokenMode, User, Viewer,
+    ActiveOrganization, OrganizationRole, Origin, TokenMode, User, Viewer,
 };
 use crate::kernel::columns::read_by_fields;
 use crate::kernel::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
@@ -132,7 +132,7 @@ read_by_fields!(ViewerRow { id, created_at, expires_at, organization_id, organiz
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
     begun: &Begun,
-    client: &Client,
+    origin: &Origin,
 ) -> Result<(), DbErr> {
     let row = session::ActiveModel {
         id: Set(begun.id),
@@ -141,10 +141,10 @@ pub(super) async fn insert(
         expires_at: Set(begun.expires_at),
         ended_at: Set(None),
         end_reason: Set(None),
-        ip: Set(client.ip.map(|ip| ip.to_string())),
-        user_agent: Set(client.user_agent.clone()),
+        ip: Set(origin.ip.map(|ip| ip.to_string())),
+        user_agent: Set(origin.user_agent.clone()),
         device: Set(begun.device.clone()),
-        token_mode: Set(client.token_mode),
+        token_mode: Set(origin.token_mode),
         organization_id: Set(None),
         failed_proofs: Set(0),
     };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::graphql::context::Caller;
 use crate::kernel::access::{
-    Anonymity, Authentication, Client, Grants, Language, Role, User, Viewer,
+    Anonymity, Authentication, Grants, Language, Origin, Role, User, Viewer,
 };
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{SessionId, UserId};
@@ -87,7 +87,7 @@ fn viewer() -> Authentication {
 async fn listed(authentication: Authentication) -> Vec<String> {
     let caller = Caller {
         authentication,
-        client: Client::CLI,
+        client: Origin::CLI,
         bearer: None,
         refresh_cookie: None,
         device_cookie: None,

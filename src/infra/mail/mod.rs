@@ -29,7 +29,7 @@ use self::transport::Transport;
 pub(crate) use self::worker::count;
 use crate::infra::db::Db;
 use crate::infra::keys::Master;
-use crate::kernel::access::{Client, Language, User};
+use crate::kernel::access::{Language, Origin, User};
 use crate::kernel::clock::Clock;
 use crate::kernel::device::Device;
 use crate::kernel::id::{MailId, UserId};
@@ -101,7 +101,7 @@ pub(crate) struct Letter<'a> {
     /// The username of the account it is about; of an invitation, what the inviter is known as.
     pub(crate) username: &'a str,
     /// Whose request it tells of.
-    pub(crate) client: &'a Client,
+    pub(crate) origin: &'a Origin,
     /// What its link carries. Sealed until the mail is sent: the database alone opens no account.
     pub(crate) token: Option<&'a str>,
     /// The other address that a change of address is about.
@@ -117,17 +117,17 @@ impl<'a> Letter<'a> {
     }
 
     /// A mail to a user that carries no link.
-    pub(crate) fn to(user: &'a User, kind: Kind, client: &'a Client) -> Self {
+    pub(crate) fn to(user: &'a User, kind: Kind, origin: &'a Origin) -> Self {
         let (about, username) = (Some(user.id), user.username.as_str());
         let to = Recipient::owner(user);
-        Self { kind, about, to, username, client, token: None, other_address: None }
+        Self { kind, about, to, username, origin, token: None, other_address: None }
     }
 
     /// One that nobody gets, with a link to nowhere.
-    pub(crate) fn to_nobody(kind: Kind, client: &'a Client, token: &'a str) -> Self {
+    pub(crate) fn to_nobody(kind: Kind, origin: &'a Origin, token: &'a str) -> Self {
         let (token, other_address) = (Some(token), None);
-        let to = Recipient::address("", client.language);
-        Self { kind, about: None, to, username: "", client, token, other_address }
+        let to = Recipient::address("", origin.language);
+        Self { kind, about: None, to, username: "", origin, token, other_address }
     }
 
     /// The same with a link.
@@ -354,9 +354,9 @@ impl Outbox {
         let details = Details {
             greeted_by: letter.to.username.map(str::to_owned),
             username: letter.username.to_owned(),
-            ip: letter.client.ip.map(|ip| ip.to_canonical().to_string()),
+            ip: letter.origin.ip.map(|ip| ip.to_canonical().to_string()),
             // Fixed words: what a client calls itself may be anything, and this goes to strangers.
-            device: letter.client.user_agent.as_deref().and_then(|text| Device::of(text).name()),
+            device: letter.origin.user_agent.as_deref().and_then(|text| Device::of(text).name()),
             other_address: letter.other_address.map(str::to_owned),
             sealed_token,
         };

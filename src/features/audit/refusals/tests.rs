@@ -27,8 +27,8 @@ async fn fixture() -> Fixture {
 impl Fixture {
     fn refuse(&self, target: u128, ip: &str) {
         let refusal = Refusal { refused: Refused::SignIn, target: Some(Uuid::from_u128(target)) };
-        let client = Client { ip: Some(ip.parse().unwrap()), ..Client::CLI };
-        self.refusals.tell(refusal, None, &client);
+        let origin = Origin { ip: Some(ip.parse().unwrap()), ..Origin::CLI };
+        self.refusals.tell(refusal, None, &origin);
     }
 
     /// How many events there are, and how many refusals they stand for.

@@ -34,7 +34,7 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
     user::Entity::insert(account).exec_without_returning(db.writer()).await.unwrap();
     let device = None;
     let begun = Begun { id: session, user_id: user, created_at: now, expires_at: now, device };
-    insert(db.writer(), &begun, &Client::CLI).await.unwrap();
+    insert(db.writer(), &begun, &Origin::CLI).await.unwrap();
     let made = organization::ActiveModel {
         id: Set(organization),
         name: Set("Acme".to_owned()),
