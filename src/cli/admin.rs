@@ -13,8 +13,8 @@ use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{
-    Accounts, By, CreateError, Filter, Listing, NewAccount, Order, OrderField, SetPasswordError,
-    search_key,
+    Accounts, Capacity, CreateError, Filter, Listing, NewAccount, Order, OrderField,
+    SetPasswordError, search_key,
 };
 use crate::kernel::access::{Language, Role, User};
 use crate::kernel::acting::Acting;
@@ -127,12 +127,12 @@ async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
         Verb::Demote(named) => set_role(accounts, named, Role::User).await,
         Verb::Deactivate(named) => {
             let user = find(accounts, named).await?;
-            accounts.deactivate(Acting::operator(), By::Operator, user.id).await?;
+            accounts.deactivate(Acting::operator(), Capacity::Operator, user.id).await?;
             done(&user, "is deactivated, and all their sessions have ended")
         }
         Verb::Reactivate(named) => {
             let user = find(accounts, named).await?;
-            accounts.reactivate(Acting::operator(), By::Operator, user.id).await?;
+            accounts.reactivate(Acting::operator(), Capacity::Operator, user.id).await?;
             done(&user, "may sign in")
         }
         Verb::SetPassword { named, password_file } => {
@@ -154,7 +154,8 @@ async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
         }
         Verb::EndSessions(named) => {
             let user = find(accounts, named).await?;
-            let ended = accounts.end_sessions(Acting::operator(), By::Operator, user.id).await?;
+            let ended =
+                accounts.end_sessions(Acting::operator(), Capacity::Operator, user.id).await?;
             done(&user, &format!("has no sessions any more ({ended} ended)"))
         }
         Verb::List(args) => list(accounts, args).await,
@@ -178,7 +179,7 @@ async fn create(accounts: &Accounts, new: &NewAccount<'_>, as_json: bool) -> any
 
 async fn set_role(accounts: &Accounts, named: &Named, role: Role) -> anyhow::Result<()> {
     let user = find(accounts, named).await?;
-    accounts.set_role(Acting::operator(), By::Operator, user.id, role).await?;
+    accounts.set_role(Acting::operator(), Capacity::Operator, user.id, role).await?;
     match role {
         Role::Admin => done(&user, "is an admin"),
         Role::User => done(&user, "is an ordinary user"),

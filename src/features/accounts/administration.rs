@@ -52,7 +52,7 @@ with_fault!(AdminError);
 
 /// In what capacity an account is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum By {
+pub(crate) enum Capacity {
     /// As somebody who may change accounts; that is looked at again in the transaction.
     Staff,
     /// As its owner.
@@ -66,11 +66,11 @@ impl Accounts {
     pub(crate) async fn set_role(
         &self,
         acting: Acting<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
         role: Role,
     ) -> Result<User, AdminError> {
-        self.change(acting, by, id, Change::Role(role)).await
+        self.change(acting, capacity, id, Change::Role(role)).await
     }
 
     /// Gives a user a permission that the caller holds for at least as long. A grant of the same
@@ -81,7 +81,7 @@ impl Accounts {
         id: UserId,
         grant: Grant,
     ) -> Result<User, AdminError> {
-        self.change(acting, By::Staff, id, Change::Grant(grant)).await
+        self.change(acting, Capacity::Staff, id, Change::Grant(grant)).await
     }
 
     /// Takes a permission back that the caller holds. What the user's role implies stays.
@@ -91,27 +91,27 @@ impl Accounts {
         id: UserId,
         permission: Permission,
     ) -> Result<User, AdminError> {
-        self.change(acting, By::Staff, id, Change::Revoke(permission)).await
+        self.change(acting, Capacity::Staff, id, Change::Revoke(permission)).await
     }
 
     /// Shuts a user out and ends all their sessions.
     pub(crate) async fn deactivate(
         &self,
         acting: Acting<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(acting, by, id, Change::Deactivate).await
+        self.change(acting, capacity, id, Change::Deactivate).await
     }
 
     /// Lets a user sign in again. Sessions that were ended stay ended.
     pub(crate) async fn reactivate(
         &self,
         acting: Acting<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(acting, by, id, Change::Reactivate).await
+        self.change(acting, capacity, id, Change::Reactivate).await
     }
 
     /// Deletes a user with all that is theirs; the audit log keeps the bare id, and no longer from
@@ -119,34 +119,35 @@ impl Accounts {
     pub(crate) async fn delete(
         &self,
         acting: Acting<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(acting, by, id, Change::Delete).await
+        self.change(acting, capacity, id, Change::Delete).await
     }
 
     pub(super) async fn change(
         &self,
         acting: Acting<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
         change: Change<'_>,
     ) -> Result<User, AdminError> {
         let attempt = async |tx: Tx<'_>| -> Result<User, AdminError> {
-            let Meeting { locked, actor } = self.meet(&tx, by, id).await?;
+            let Meeting { locked, actor } = self.meet(&tx, capacity, id).await?;
             let actor = actor.as_ref();
             let now = tx.now();
             let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
-            if !by.may(actor, target, now, |actor| change.is_open_to(actor, now)) {
+            if !capacity.may(actor, target, now, |actor| change.is_open_to(actor, now)) {
                 return Err(AdminError::Forbidden);
             }
             if change.is_done_for(target, now) {
-                return match by.sees(actor, target, now) {
+                return match capacity.sees(actor, target, now) {
                     true => Ok(target.clone()),
                     false => Err(AdminError::Unchanged),
                 };
             }
-            let is_shut_by_holder = by == By::Owner && matches!(change, Change::Deactivate);
+            let is_shut_by_holder =
+                capacity == Capacity::Owner && matches!(change, Change::Deactivate);
             if is_shut_by_holder && !target.email_verified && self.changes.outbox.is_on() {
                 return Err(AdminError::Unverified);
             }
@@ -156,7 +157,7 @@ impl Accounts {
                 return Err(AdminError::LastAdmin);
             }
             if matches!(change, Change::Delete) {
-                let departure = Departure { tx: &tx, sessions: &self.sessions, by, user: id };
+                let departure = Departure { tx: &tx, sessions: &self.sessions, capacity, user: id };
                 for leave in self.extensions.iter().filter_map(|extension| extension.leave) {
                     leave(&departure).await?;
                 }
@@ -201,12 +202,12 @@ impl Accounts {
     pub(super) async fn meet(
         &self,
         tx: &Tx<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
     ) -> Result<Meeting, AdminError> {
-        let caller = match by {
-            By::Staff | By::Owner => Some(tx.acting().caller()?),
-            By::Operator => None,
+        let caller = match capacity {
+            Capacity::Staff | Capacity::Owner => Some(tx.acting().caller()?),
+            Capacity::Operator => None,
         };
         let ids = [id, caller.map_or(id, |caller| caller.user.id)];
         let locked = store::lock_with_admins(tx, ids).await?;
@@ -279,7 +280,7 @@ fn is_admin(user: &User) -> bool {
     user.is_active && user.role == Role::Admin
 }
 
-impl By {
+impl Capacity {
     /// Whether this change of `target` is for whoever makes it.
     pub(super) fn may(
         self,

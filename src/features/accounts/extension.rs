@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::administration::{AdminError, By};
+use super::administration::{AdminError, Capacity};
 use super::export::Entries;
 use crate::features::change::Tx;
 use crate::features::sessions::Sessions;
@@ -41,6 +41,6 @@ pub(crate) type Pending<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + 
 pub(crate) struct Departure<'a> {
     pub(crate) tx: &'a Tx<'a>,
     pub(crate) sessions: &'a Sessions,
-    pub(crate) by: By,
+    pub(crate) capacity: Capacity,
     pub(crate) user: UserId,
 }

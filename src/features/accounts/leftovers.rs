@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
-use super::administration::{AdminError, By};
+use super::administration::{AdminError, Capacity};
 use super::extension::Departure;
 use super::{Accounts, store};
 use crate::features::audit::Kind;
@@ -71,8 +71,12 @@ impl Accounts {
             let kind = match decision {
                 Decision::Keep => Kind::LeftoversKept,
                 Decision::Drop => {
-                    let departure =
-                        Departure { tx: &tx, sessions: &self.sessions, by: By::Owner, user };
+                    let departure = Departure {
+                        tx: &tx,
+                        sessions: &self.sessions,
+                        capacity: Capacity::Owner,
+                        user,
+                    };
                     for extension in self.extensions {
                         (extension.drop)(&departure, taken_back_at).await?;
                     }

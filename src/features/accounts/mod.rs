@@ -29,7 +29,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, DbErr};
 
 pub(crate) use self::address::{ADDRESS_CHANGES, AddressError};
-pub(crate) use self::administration::{AdminError, By};
+pub(crate) use self::administration::{AdminError, Capacity};
 pub(crate) use self::create_error::CreateError;
 pub(crate) use self::export::{
     EXPORTS, Entries, Export, ExportError, Exports, NoExport, PAGE_SIZE as EXPORT_PAGE_SIZE,

@@ -5,7 +5,7 @@
 
 use sea_orm::DbErr;
 
-use super::administration::{AdminError, By, Meeting};
+use super::administration::{AdminError, Capacity, Meeting};
 use super::change::Change;
 use super::identity::Identifier;
 use super::{Accounts, store};
@@ -48,27 +48,29 @@ impl Accounts {
     ) -> Result<User, SetPasswordError> {
         let password = self.new_password(user, password).map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(&password).await?;
-        Ok(self.change(Acting::operator(), By::Operator, user.id, Change::Password(&hash)).await?)
+        Ok(self
+            .change(Acting::operator(), Capacity::Operator, user.id, Change::Password(&hash))
+            .await?)
     }
 
     /// Lets a user's password open their account again after too many failed sign-ins.
     pub(crate) async fn unlock(&self, id: UserId) -> Result<User, AdminError> {
-        self.change(Acting::operator(), By::Operator, id, Change::Unlock).await
+        self.change(Acting::operator(), Capacity::Operator, id, Change::Unlock).await
     }
 
     /// Ends every session of a user, and returns how many there were.
     pub(crate) async fn end_sessions(
         &self,
         acting: Acting<'_>,
-        by: By,
+        capacity: Capacity,
         id: UserId,
     ) -> Result<u64, AdminError> {
         let end = async |tx: Tx<'_>| {
-            let Meeting { locked, actor } = self.meet(&tx, by, id).await?;
+            let Meeting { locked, actor } = self.meet(&tx, capacity, id).await?;
             let now = tx.now();
             let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
             let may = |actor: &User| actor.may(Permission::UsersWrite, now);
-            if !by.may(actor.as_ref(), target, now, may) {
+            if !capacity.may(actor.as_ref(), target, now, may) {
                 return Err(AdminError::Forbidden);
             }
             let ended = self.sessions.end_all(&tx, id, EndReason::Revoked).await?;

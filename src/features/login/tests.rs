@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::app::App;
 use crate::config::Config;
-use crate::features::accounts::{By, NewAccount};
+use crate::features::accounts::{Capacity, NewAccount};
 use crate::kernel::access::{Authentication, Language, Role};
 use crate::kernel::acting::Acting;
 
@@ -73,7 +73,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let held = it.held_at_the_hash("alice").await;
 
     let acting = Acting::viewer(&viewer, &Origin::CLI);
-    it.app.accounts.deactivate(acting, By::Staff, alice.id).await.unwrap();
+    it.app.accounts.deactivate(acting, Capacity::Staff, alice.id).await.unwrap();
 
     let begun = it.begin(&held).await;
     assert!(begun.is_none(), "no session for an account that was open once");

@@ -6,7 +6,7 @@ use sea_orm::DbErr;
 use serde_json::json;
 
 use super::{invitations, store};
-use crate::features::accounts::{AdminError, By, Departure, Entries, Extension};
+use crate::features::accounts::{AdminError, Capacity, Departure, Entries, Extension};
 use crate::features::audit::Kind;
 use crate::infra::db::Db;
 use crate::kernel::access::OrganizationRole;
@@ -126,10 +126,10 @@ async fn leave(departure: &Departure<'_>) -> Result<(), AdminError> {
     let mut ids: Vec<_> = store::list_of(tx, user).await?.into_iter().map(|own| own.id).collect();
     // In which all rows are locked that are locked together.
     ids.sort();
-    let (deleter, is_own) = match departure.by {
-        By::Staff => (tx.acting().caller()?.user.id, false),
-        By::Owner => (user, true),
-        By::Operator => (user, false),
+    let (deleter, is_own) = match departure.capacity {
+        Capacity::Staff => (tx.acting().caller()?.user.id, false),
+        Capacity::Owner => (user, true),
+        Capacity::Operator => (user, false),
     };
     for id in ids {
         match fate(departure, id, deleter).await? {

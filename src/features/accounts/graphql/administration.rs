@@ -4,7 +4,7 @@ use async_graphql::{Context, ID, Object};
 use portcullis_macros::rules;
 
 use super::{PermissionGrant, User};
-use crate::features::accounts::{Accounts, AdminError, By};
+use crate::features::accounts::{Accounts, AdminError, Capacity};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
@@ -29,7 +29,8 @@ impl AdministrationMutation {
         #[graphql(desc = "The role to give.")] role: directive::Role,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.set_role(ctx.acting()?, By::Staff, target(&id)?, role.into()).await?;
+        let user =
+            accounts.set_role(ctx.acting()?, Capacity::Staff, target(&id)?, role.into()).await?;
         Ok(User::from(&user))
     }
 
@@ -84,7 +85,7 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.deactivate(ctx.acting()?, By::Staff, target(&id)?).await?;
+        let user = accounts.deactivate(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
@@ -97,7 +98,7 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.reactivate(ctx.acting()?, By::Staff, target(&id)?).await?;
+        let user = accounts.reactivate(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
         Ok(User::from(&user))
     }
 
@@ -110,7 +111,7 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<ID> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.delete(ctx.acting()?, By::Staff, target(&id)?).await?;
+        let user = accounts.delete(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
         Ok(user.id.to_string().into())
     }
 
@@ -124,7 +125,7 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<u64> {
         let accounts = ctx.service::<Accounts>();
-        Ok(accounts.end_sessions(ctx.acting()?, By::Staff, target(&id)?).await?)
+        Ok(accounts.end_sessions(ctx.acting()?, Capacity::Staff, target(&id)?).await?)
     }
 }
 

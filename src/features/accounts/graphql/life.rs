@@ -5,7 +5,7 @@ use portcullis_macros::rules;
 
 use super::User;
 use crate::features::accounts::{
-    ADDRESS_CHANGES, Accounts, AddressError, By, EXPORTS, ExportError, INVITATIONS, Invitee,
+    ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
     ProfileChange, ProfileError, TICKET_TTL_SECONDS,
 };
 use crate::features::links::{self, LinkError, LinkToken};
@@ -117,7 +117,7 @@ impl OwnAccountMutation {
     #[defence]
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let own = ctx.viewer()?.user.id;
-        ctx.service::<Accounts>().deactivate(ctx.acting()?, By::Owner, own).await?;
+        ctx.service::<Accounts>().deactivate(ctx.acting()?, Capacity::Owner, own).await?;
         ctx.forget_refresh_token();
         ctx.forget_cached_answers();
         Ok(true)
@@ -129,7 +129,7 @@ impl OwnAccountMutation {
     #[defence]
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let own = ctx.viewer()?.user.id;
-        ctx.service::<Accounts>().delete(ctx.acting()?, By::Owner, own).await?;
+        ctx.service::<Accounts>().delete(ctx.acting()?, Capacity::Owner, own).await?;
         ctx.forget_refresh_token();
         ctx.forget_cached_answers();
         Ok(true)
