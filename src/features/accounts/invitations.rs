@@ -131,12 +131,10 @@ impl Accounts {
             let now = tx.now();
             // Who may not invite any more has invited nobody.
             let role = if promised.is_admin { Role::Admin } else { Role::User };
-            let inviter = store::lock(&tx, promised.by).await?.filter(|inviter| {
-                inviter.is_active
-                    && inviter.role >= role
-                    && inviter.may(Permission::UsersWrite, now)
+            let sender = store::lock(&tx, promised.by).await?.filter(|sender| {
+                sender.is_active && sender.role >= role && sender.may(Permission::UsersWrite, now)
             });
-            if inviter.is_none() {
+            if sender.is_none() {
                 return Err(CreateError::InvalidToken);
             }
             links::take(&tx, &found, now).await?;
