@@ -244,8 +244,8 @@ fn every_promise_is_kept_where_it_is_said_and_proven_by_a_test() {
         for proof in proofs.split('`').filter(|part| part.contains("::")) {
             let (file, test) = proof.split_once("::").unwrap();
             let folder = if file.contains('/') { root.to_owned() } else { root.join("tests/api") };
-            let text = fs::read_to_string(folder.join(file)).expect(proof);
-            assert!(text.contains(&format!("fn {test}(")), "{proof} does not exist");
+            let source = fs::read_to_string(folder.join(file)).expect(proof);
+            assert!(source.contains(&format!("fn {test}(")), "{proof} does not exist");
         }
     }
 }
