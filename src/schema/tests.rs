@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::node::Node;
 use crate::features::accounts::graphql::User;
 use crate::features::audit::graphql::AuditEvent;
-use crate::features::audit::{EventPlace, Kind, Recorded};
+use crate::features::audit::{EventPlace, Kind, Outcome, Recorded};
 use crate::features::organizations::graphql::{
     Invitation, Membership, Organization, PublicProfile,
 };
@@ -40,6 +40,7 @@ use crate::graphql::row::{Fill, Row};
 use crate::graphql::whole::Whole;
 use crate::infra::limits::Rates;
 use crate::kernel::access::{self, Grants, Language, OrganizationRole, Role};
+use crate::kernel::acting::ActorType;
 use crate::kernel::id::{
     AuditEventId, InvitationId, MembershipId, OrganizationId, SessionId, TaskId, UserId,
 };
@@ -174,8 +175,8 @@ fn event(number: usize) -> Recorded {
     Recorded {
         place: EventPlace { created_at: at(number), id: AuditEventId(id(number)) },
         kind: (number == 1).then_some(Kind::Registered),
-        is_done: number == 1,
-        actor_kind: "USER".to_owned(),
+        outcome: if number == 1 { Outcome::Done } else { Outcome::Refused },
+        actor_type: (number > 0).then_some(ActorType::User),
         actor: None,
         target: (number == 1).then(|| id(number)),
         organization: (number == 1).then(|| OrganizationId(id(number))),
