@@ -3,7 +3,6 @@
 use anyhow::{bail, ensure};
 use clap::Subcommand;
 use serde_json::json;
-use uuid::Uuid;
 
 use super::output::{self, line, time};
 use crate::app::App;
@@ -25,7 +24,8 @@ pub(super) enum Verb {
     Retry {
         /// The mail's id, as `list` shows it
         #[arg(required_unless_present = "all", conflicts_with = "all")]
-        id: Option<Uuid>,
+        #[arg(value_parser = id)]
+        id: Option<MailId>,
         /// All of them
         #[arg(long)]
         all: bool,
@@ -46,8 +46,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             if !app.outbox.is_on() {
                 bail!("this server sends no mail: set SMTP_URL");
             }
-            let id = id.map(MailId);
-            let count = undelivered::retry(&app.accounts.changes, id).await?;
+            let count = undelivered::retry(&app.accounts.changes, *id).await?;
             ensure!(count > 0 || id.is_none(), "no undelivered mail has this id");
             Ok(line(format!("{count} mails are sent again by the servers that run"))?)
         }
@@ -62,7 +61,7 @@ fn list(mails: &[Undelivered], as_json: bool) -> anyhow::Result<()> {
         let (state, until) = (state(mail).to_owned(), time(mail.due_at));
         let kind = mail.kind.clone();
         let (to, failure) = (mail.recipient.clone(), mail.failure.clone());
-        [mail.id.0.to_string(), kind, to, time(mail.created_at), state, until, failure]
+        [mail.id.to_string(), kind, to, time(mail.created_at), state, until, failure]
     };
     let heading = ["ID", "KIND", "TO", "WRITTEN", "STATE", "NEXT OR KEPT UNTIL", "WHY"];
     Ok(output::table(heading, &mails.iter().map(row).collect::<Vec<_>>())?)
@@ -74,7 +73,7 @@ fn state(mail: &Undelivered) -> &'static str {
 
 fn as_object(mail: &Undelivered) -> serde_json::Value {
     json!({
-        "id": mail.id.0,
+        "id": mail.id,
         "kind": mail.kind,
         "to": mail.recipient,
         "createdAt": time(mail.created_at),
@@ -84,4 +83,8 @@ fn as_object(mail: &Undelivered) -> serde_json::Value {
         "givenUpAt": mail.given_up_at.map(time),
         "until": time(mail.due_at),
     })
+}
+
+fn id(text: &str) -> Result<MailId, &'static str> {
+    MailId::parse(text).ok_or("this is no id of a mail")
 }

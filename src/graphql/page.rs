@@ -6,7 +6,7 @@ use std::fmt;
 
 use async_graphql::{Positioned, SimpleObject};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::error::{ApiError, Result};
@@ -150,6 +150,12 @@ impl<K: Key> fmt::Display for Cursor<K> {
 }
 
 texts!([K: Key] Cursor<K> as String);
+
+impl<K: Key> Serialize for Cursor<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
 
 impl<K: Key> Slot for Cursor<K> {
     fn writer(

@@ -20,15 +20,6 @@ macro_rules! texts {
                 Ok(::async_graphql::Value::String(self.to_string()))
             }
         }
-
-        impl<$($bounds)*> ::serde::Serialize for $type {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-    };
-    ($type:ty as $scalar:ty) => {
-        $crate::graphql::text::texts!([] $type as $scalar);
     };
 }
 pub(crate) use texts;

@@ -1,7 +1,7 @@
 //! Any object by its id, as Relay asks for them again: `node` and `nodes`.
 //!
-//! An id does not say of what type it is. So each type is asked for all of a request's ids at once, by
-//! the same rules as on every other way to it: what a caller may not see does not exist.
+//! An id carries its type, so one table is asked for it, and once for all ids of a request of that type, by the same
+//! rules as on every other way to it: an object that a caller may not see does not exist.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use async_graphql::dataloader::Loader;
 use async_graphql::{Context, ID, Interface, Object};
 use portcullis_macros::rules;
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 use crate::features::audit::Log;
 use crate::features::organizations::Organizations;
@@ -23,7 +22,6 @@ use crate::graphql::loader::{RequestLoader, load_many};
 use crate::infra::db::Db;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
-use crate::kernel::id;
 
 /// The most ids that one field takes.
 const IDS_MAX: usize = 100;
@@ -63,45 +61,47 @@ impl RequestLoader for NodeLoader {
     }
 }
 
-impl Loader<Uuid> for NodeLoader {
+impl Loader<Id> for NodeLoader {
     type Value = Node;
     type Error = Arc<DbErr>;
 
-    async fn load(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Node>, Arc<DbErr>> {
+    async fn load(&self, ids: &[Id]) -> Result<HashMap<Id, Node>, Arc<DbErr>> {
         let (viewer, now) = (&self.viewer, self.clock.now());
         let log = Log { db: self.db.clone() };
-        let (users, events, sessions, theirs, tasks) = tokio::try_join!(
+        let mut found = HashMap::new();
+        let (users, events, sessions, tasks) = tokio::try_join!(
             accounts::graphql::visible(&self.db, viewer, ids, now),
             audit::graphql::visible(&log, viewer, ids, now),
             sessions::graphql::visible(&self.sessions, viewer, ids),
-            organizations::graphql::visible(&self.organizations, viewer, ids),
             tasks::graphql::visible(&self.db, viewer, ids, now),
         )
         .map_err(Arc::new)?;
-        let mut found = HashMap::new();
-        // Who is seen as a user is not seen as a profile only.
         keep(&mut found, users, |one| &one.id);
         keep(&mut found, events, |one| &one.id);
         keep(&mut found, sessions, |one| &one.id);
+        keep(&mut found, tasks, |one| &one.id);
+        // A user who is not seen as one may be seen as a profile.
+        let rest: Vec<_> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
+        let theirs = organizations::graphql::visible(&self.organizations, viewer, &rest);
+        let theirs = theirs.await.map_err(Arc::new)?;
         keep(&mut found, theirs.organizations, |one| &one.id);
         keep(&mut found, theirs.memberships, |one| &one.id);
         keep(&mut found, theirs.invitations, |one| &one.id);
         keep(&mut found, theirs.profiles, |one| &one.id);
-        keep(&mut found, tasks, |one| &one.id);
         Ok(found)
     }
 }
 
-/// Adds objects by their ids, where there is none yet.
-fn keep<T: Into<Node>>(found: &mut HashMap<Uuid, Node>, objects: Vec<T>, id: fn(&T) -> &Id) {
+/// Adds objects by their ids.
+fn keep<T: Into<Node>>(found: &mut HashMap<Id, Node>, objects: Vec<T>, id: fn(&T) -> &Id) {
     for object in objects {
-        found.entry(id(&object).0).or_insert_with(|| object.into());
+        found.insert(*id(&object), object.into());
     }
 }
 
 /// The nodes of these ids, as far as the caller sees them.
-async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<HashMap<Uuid, Node>> {
-    load_many::<NodeLoader, _>(ctx, ids.iter().filter_map(|id| id::parse(id))).await
+async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<HashMap<Id, Node>> {
+    load_many::<NodeLoader, _>(ctx, ids.iter().filter_map(|id| Id::parse(id))).await
 }
 
 #[derive(Default)]
@@ -131,6 +131,6 @@ impl NodeQuery {
             return Err(ApiError::argument("ids", "TOO_LONG", "At most 100 ids at once"));
         }
         let found = load(ctx, &ids).await?;
-        Ok(ids.iter().map(|id| found.get(&id::parse(id)?).cloned()).collect())
+        Ok(ids.iter().map(|id| found.get(&Id::parse(id)?).cloned()).collect())
     }
 }

@@ -118,7 +118,7 @@ async fn two_admins_who_demote_each_other_leave_one() {
 async fn ids_that_name_nobody_are_not_found_or_null() {
     let app = TestApp::start().await;
     let boss = app.admin("boss").await;
-    let unknown = "01890000-0000-7000-8000-000000000000";
+    let unknown = "user_01890000-0000-7000-8000-000000000000";
     for id in [unknown, "", "1", "nonsense", &boss.id.to_uppercase(), &boss.id.replace('-', "")] {
         let user = app.query(&format!("{{ user(id: \"{id}\") {{ id }} }}"), &boss.access).await;
         assert_eq!(user.data()["user"], json!(null), "{id}");

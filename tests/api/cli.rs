@@ -190,7 +190,7 @@ async fn what_is_wrong_with_a_call_is_said() {
     let app = TestApp::start_now(&[]).await;
     app.register("alice").await;
     let file = password_file(&app, OTHER_PASSWORD);
-    let unknown = "00000000-0000-7000-8000-000000000000";
+    let unknown = "user_00000000-0000-7000-8000-000000000000";
     for verb in ["promote", "demote", "deactivate", "reactivate", "end-sessions"] {
         for nobody in ["nobody", "nobody@example.com", "not@an@address", "", unknown] {
             let told = app.cli(&["admin", verb, nobody]).await;

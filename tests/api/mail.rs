@@ -409,7 +409,7 @@ async fn the_operator_sees_why_a_mail_is_undelivered_and_has_it_sent_again() {
 
     let (good, told) = refusing("nothing", "").await;
     let flag = format!("--smtp-url=smtp://127.0.0.1:{good}");
-    let unknown = "019f0000-0000-7000-8000-000000000000";
+    let unknown = "mail_019f0000-0000-7000-8000-000000000000";
     let refused = app.cli(&["mail", "retry", unknown, &flag]).await;
     assert!(refused.complaint().contains("no undelivered mail has this id"));
     let events = "audit_events WHERE kind = 'MAIL_RETRIED' AND actor_kind = 'CLI'";

@@ -12,7 +12,7 @@ use crate::support::organizations::{
 };
 use crate::support::{PASSWORD, SignedIn, TestApp, call};
 
-const NOBODY: &str = "01890000-0000-7000-8000-000000000000";
+const NOBODY: &str = "organization_01890000-0000-7000-8000-000000000000";
 
 /// What an access token says.
 fn claims(access: &str) -> Value {

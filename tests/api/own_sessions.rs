@@ -93,7 +93,7 @@ async fn the_other_sessions_or_all_of_them_end_at_once() {
     let ended = app.mutate(&boss, &end).await.data();
     assert_eq!(ended, json!({ "endUserSessions": 1 }));
     assert_eq!(app.query(ME, &alice.access).await.code(), "UNAUTHENTICATED");
-    let nobody = "endUserSessions(id: \"01930000-0000-7000-8000-000000000000\")";
+    let nobody = "endUserSessions(id: \"user_01930000-0000-7000-8000-000000000000\")";
     assert_eq!(app.mutate(&boss, nobody).await.code(), "NOT_FOUND");
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::organizations::{act_in, found_organization, join_organization};
 use crate::support::{SignedIn, TestApp};
 
-const UNKNOWN: &str = "01890000-0000-7000-8000-000000000000";
+const UNKNOWN: &str = "task_01890000-0000-7000-8000-000000000000";
 
 /// A valid call of a field of this entity.
 pub(crate) fn sample(field: &str, id: &str) -> Option<String> {

@@ -15,7 +15,6 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
 use chrono::Utc;
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 pub(crate) use self::administration::AdministrationMutation;
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
@@ -86,7 +85,7 @@ impl From<&access::User> for User {
 impl From<access::User> for User {
     fn from(user: access::User) -> Self {
         Self {
-            id: Id::of(user.id),
+            id: Id::from(user.id),
             username: user.username,
             email: user.email,
             email_verified: user.email_verified,
@@ -147,15 +146,12 @@ pub(crate) struct VerificationRequired {
 pub(crate) async fn visible(
     db: &Db,
     viewer: &Viewer,
-    ids: &[Uuid],
+    ids: &[Id],
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<User>, DbErr> {
     let sees_all = viewer.user.may(Permission::UsersRead, now);
-    let ids = ids.iter().copied().map(UserId).filter(|id| sees_all || *id == viewer.user.id);
-    let ids: Vec<_> = ids.collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
+    let mut ids = Id::all::<UserId>(ids);
+    ids.retain(|id| sees_all || *id == viewer.user.id);
     Ok(Accounts::find_all(db, &ids).await?.into_iter().map(User::from).collect())
 }
 

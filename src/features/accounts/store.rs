@@ -126,6 +126,9 @@ pub(super) async fn find_taken(
 }
 
 pub(super) async fn find_all(db: &Db, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let select = user::Entity::find().filter(user::COLUMN.id.is_in(ids.iter().copied()));
     let rows: Vec<user::Account> = db.read(select).await?;
     Ok(rows.into_iter().map(User::from).collect())

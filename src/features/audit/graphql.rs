@@ -6,7 +6,6 @@ use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, Simpl
 use chrono::Utc;
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 pub(crate) use self::event_type::AuditEventType;
 use super::Outcome;
@@ -111,13 +110,13 @@ fn sees_actor(ctx: &Context<'_>, caller: &access::User, id: UserId) -> bool {
 impl From<Recorded> for AuditEvent {
     fn from(event: Recorded) -> Self {
         Self {
-            id: Id::of(event.place.id),
+            id: Id::from(event.place.id),
             created_at: event.place.created_at.into(),
             r#type: event.kind.map(Into::into),
             outcome: event.outcome.into(),
             actor_type: event.actor_type.map(Into::into),
-            target: event.target.map(Id),
-            organization: event.organization.map(Id::of),
+            target: event.target_id(),
+            organization: event.organization.map(Id::from),
             detail: event.detail,
             ip: event.ip.map(|ip| ip.to_string()),
             user_agent: event.user_agent,
@@ -145,10 +144,10 @@ impl AuditEvent {
 pub(crate) async fn visible(
     log: &Log,
     viewer: &Viewer,
-    ids: &[Uuid],
+    ids: &[Id],
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<AuditEvent>, DbErr> {
-    let ids: Vec<_> = ids.iter().copied().map(AuditEventId).collect();
+    let ids = Id::all::<AuditEventId>(ids);
     if viewer.user.may(Permission::AuditRead, now) {
         let events = log.find_all(&ids, None).await?;
         return Ok(events.into_iter().map(AuditEvent::from).collect());
@@ -236,7 +235,7 @@ impl AuditQuery {
     ) -> Result<AuditEventConnection> {
         let filter = parse_filter(filter.unwrap_or_default())?;
         let viewer = &ctx.viewer()?.user;
-        if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, UserId(id))) {
+        if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, id)) {
             return Err(ApiError::forbidden());
         }
         AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
@@ -248,18 +247,15 @@ fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
         let message = "A filter has at most 64 types";
         return Err(ApiError::argument("filter.types", "TOO_LONG", message));
     }
-    let id = |path, id: Option<ID>| id.map(|id| parse_id(path, &id)).transpose();
+    let refused = |path| ApiError::argument(path, "INVALID_FORMAT", "This is not an id");
+    let actor = filter.actor.map(|id| UserId::parse(&id).ok_or_else(|| refused("filter.actor")));
+    let target = filter.target.map(|id| Id::parse(&id).ok_or_else(|| refused("filter.target")));
     Ok(Filter {
         kinds: filter.types.map(|types| types.into_iter().map(Into::into).collect()),
-        actor: id("filter.actor", filter.actor)?,
-        target: id("filter.target", filter.target)?,
+        actor: actor.transpose()?,
+        target: target.transpose()?.map(|id| id.uuid),
         about: None,
         from: filter.from.map(Into::into),
         until: filter.until.map(Into::into),
     })
-}
-
-fn parse_id(path: &'static str, id: &ID) -> Result<Uuid> {
-    let refused = |_| ApiError::argument(path, "INVALID_FORMAT", "This is not an id");
-    Uuid::try_parse(id).map_err(refused)
 }

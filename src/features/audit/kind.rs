@@ -1,8 +1,10 @@
 //! What can happen, as it is stored.
 
 use strum::{EnumString, IntoStaticStr};
+use uuid::Uuid;
 
 use crate::kernel::access::Refused;
+use crate::kernel::id::{Id, MailId, OrganizationId, TaskId, UserId};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
@@ -129,6 +131,29 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// The type of what it happens to, as ids carry it. A key is called by its UUID alone, as in the JWKS.
+    fn target(self) -> &'static str {
+        match self {
+            Self::TaskCreated | Self::TaskUpdated | Self::TaskDeleted => TaskId::OF,
+            Self::OrganizationCreated
+            | Self::OrganizationUpdated
+            | Self::OrganizationDeleted
+            | Self::OrganizationJoined
+            | Self::OrganizationLeft
+            | Self::OrganizationSwitched
+            | Self::MemberInvited
+            | Self::MemberInvitationRevoked => OrganizationId::OF,
+            Self::KeyAdded | Self::KeyRetired | Self::KeysResealed => "",
+            Self::MailRetried => MailId::OF,
+            _ => UserId::OF,
+        }
+    }
+
+    /// The id of what it has happened to.
+    pub(super) fn target_id(self, uuid: Uuid) -> Id {
+        Id { of: self.target(), uuid }
+    }
+
     /// How it ended.
     pub(super) fn outcome(self) -> Outcome {
         match self {

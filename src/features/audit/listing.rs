@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Kind, Outcome, store};
 use crate::infra::db::Db;
 use crate::kernel::acting::ActorType;
-use crate::kernel::id::{AuditEventId, OrganizationId, UserId};
+use crate::kernel::id::{AuditEventId, Id, OrganizationId, UserId};
 use crate::kernel::page::{Page, Part};
 
 /// Reads the audit log.
@@ -23,7 +23,7 @@ pub(crate) struct Log {
 pub(crate) struct Filter {
     /// All kinds, or these.
     pub(crate) kinds: Option<Vec<Kind>>,
-    pub(crate) actor: Option<Uuid>,
+    pub(crate) actor: Option<UserId>,
     pub(crate) target: Option<Uuid>,
     /// What was done by this user or to them.
     pub(crate) about: Option<UserId>,
@@ -70,6 +70,13 @@ pub(crate) struct Recorded {
     pub(crate) user_agent: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) occurrences: i64,
+}
+
+impl Recorded {
+    /// To what it has happened, if this program knows events of this kind.
+    pub(crate) fn target_id(&self) -> Option<Id> {
+        Some(self.kind?.target_id(self.target?))
+    }
 }
 
 impl Log {

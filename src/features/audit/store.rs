@@ -170,6 +170,9 @@ pub(super) async fn find_all(
     ids: &[AuditEventId],
     filter: &Filter,
 ) -> Result<Vec<Recorded>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let select = matching(filter).filter(audit_event::COLUMN.id.is_in(ids.iter().copied()));
     Ok(select.all(db).await?.into_iter().map(Recorded::from).collect())
 }

@@ -7,7 +7,6 @@ mod membership;
 use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObject};
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 pub(crate) use self::invitation::{Invitation, InvitationConnection, MemberInvitationMutation};
 pub(crate) use self::loader::OrganizationLoader;
@@ -51,7 +50,7 @@ pub(crate) struct Organization {
 impl From<OwnOrganization> for Organization {
     fn from(own: OwnOrganization) -> Self {
         Self {
-            id: Id::of(own.id),
+            id: Id::from(own.id),
             name: own.name.clone(),
             created_at: own.created_at.into(),
             updated_at: own.updated_at.into(),
@@ -107,7 +106,7 @@ pub(crate) struct Visible {
 pub(crate) async fn visible(
     organizations: &Organizations,
     viewer: &Viewer,
-    ids: &[Uuid],
+    ids: &[Id],
 ) -> Result<Visible, DbErr> {
     let seen = organizations.find_seen(viewer.user.id, ids).await?;
     let membership = |(own, member): (OwnOrganization, Member)| Membership::of(own.into(), member);

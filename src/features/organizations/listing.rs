@@ -6,11 +6,10 @@
 use std::collections::HashMap;
 
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 use super::{Invitation, Member, Organizations, OwnOrganization, Profile, invitations, store};
 use crate::kernel::access::OrganizationRole;
-use crate::kernel::id::{InvitationId, MembershipId, OrganizationId, UserId};
+use crate::kernel::id::{Id, InvitationId, MembershipId, OrganizationId, UserId};
 use crate::kernel::page::{Page, Part};
 
 /// What a user sees of some ids, by their organizations.
@@ -26,8 +25,14 @@ pub(crate) struct Seen {
 
 impl Organizations {
     /// What a user sees of these ids, each table asked once.
-    pub(crate) async fn find_seen(&self, user: UserId, ids: &[Uuid]) -> Result<Seen, DbErr> {
-        let db = self.accounts.db.reader();
+    pub(crate) async fn find_seen(&self, user: UserId, ids: &[Id]) -> Result<Seen, DbErr> {
+        let (members, users) = (Id::all::<MembershipId>(ids), Id::all::<UserId>(ids));
+        let (invited, organizations) =
+            (Id::all::<InvitationId>(ids), Id::all::<OrganizationId>(ids));
+        if members.len() + users.len() + invited.len() + organizations.len() == 0 {
+            return Ok(Seen::default());
+        }
+        let (db, now) = (self.accounts.db.reader(), self.accounts.clock.now());
         let own = store::list_of(db, user).await?;
         if own.is_empty() {
             return Ok(Seen::default());
@@ -35,20 +40,23 @@ impl Organizations {
         let all: Vec<_> = own.iter().map(|own| own.id).collect();
         let led = own.iter().filter(|own| own.role >= OrganizationRole::Admin);
         let led: Vec<_> = led.map(|own| own.id).collect();
-        let members = store::find_members(db, &all, ids.iter().copied().map(MembershipId)).await?;
+        let members = match members.is_empty() {
+            true => Vec::new(),
+            false => store::find_members(db, &all, &members).await?,
+        };
+        let profiles = match users.is_empty() {
+            true => Vec::new(),
+            false => store::find_profiles(db, &all, &users).await?,
+        };
         let in_own = |(id, member)| {
             Some((own.iter().find(|organization| organization.id == id)?.clone(), member))
         };
-        let (invited, now) = (ids.iter().copied().map(InvitationId), self.accounts.clock.now());
-        let invitations = match led.is_empty() {
-            true => Vec::new(),
-            false => invitations::store::find_pending(db, &led, invited, now).await?,
-        };
+        let invitations = invitations::store::find_pending(db, &led, &invited, now).await?;
         Ok(Seen {
             members: members.into_iter().filter_map(in_own).collect(),
             invitations,
-            profiles: store::find_profiles(db, &all, ids.iter().copied().map(UserId)).await?,
-            organizations: own.into_iter().filter(|own| ids.contains(&own.id.0)).collect(),
+            profiles,
+            organizations: own.into_iter().filter(|own| organizations.contains(&own.id)).collect(),
         })
     }
 

@@ -230,12 +230,12 @@ pub(super) async fn find_member(
 pub(super) async fn find_members(
     db: &impl ConnectionTrait,
     organizations: &[OrganizationId],
-    ids: impl Iterator<Item = MembershipId>,
+    ids: &[MembershipId],
 ) -> Result<Vec<(OrganizationId, Member)>, DbErr> {
     let rows = membership::Entity::find()
         .join(JoinType::InnerJoin, membership::Relation::User.def())
         .filter(membership::Column::OrganizationId.is_in(organizations.iter().copied()))
-        .filter(membership::Column::Id.is_in(ids))
+        .filter(membership::Column::Id.is_in(ids.iter().copied()))
         .into_partial_model::<MemberRow>()
         .all(db)
         .await?;
@@ -246,7 +246,7 @@ pub(super) async fn find_members(
 pub(super) async fn find_profiles(
     db: &impl ConnectionTrait,
     organizations: &[OrganizationId],
-    ids: impl Iterator<Item = UserId>,
+    ids: &[UserId],
 ) -> Result<Vec<Profile>, DbErr> {
     let belonging = Query::select()
         .column(membership::Column::UserId)
@@ -254,7 +254,7 @@ pub(super) async fn find_profiles(
         .and_where(membership::Column::OrganizationId.is_in(organizations.iter().copied()))
         .to_owned();
     let rows = user::Entity::find()
-        .filter(user::Column::Id.is_in(ids))
+        .filter(user::Column::Id.is_in(ids.iter().copied()))
         .filter(user::Column::Id.in_subquery(belonging))
         .into_partial_model::<ProfileRow>()
         .all(db)

@@ -3,7 +3,6 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 use super::{OwnSession, RevokeError, Sessions};
 use crate::graphql::connection::Connection;
@@ -54,7 +53,7 @@ impl Session {
     pub(crate) fn seen_from(current: SessionId, session: OwnSession) -> Self {
         let device = session.user_agent.as_deref().map(Device::of);
         Self {
-            id: Id::of(session.id),
+            id: Id::from(session.id),
             created_at: session.created_at.into(),
             last_used_at: session.last_used_at.into(),
             device: device.and_then(Device::name),
@@ -70,11 +69,15 @@ impl Session {
 pub(crate) async fn visible(
     sessions: &Sessions,
     viewer: &Viewer,
-    ids: &[Uuid],
+    ids: &[Id],
 ) -> Result<Vec<Session>, DbErr> {
+    let ids = Id::all::<SessionId>(ids);
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     // A user has at most a hundred.
     let own = sessions.list(viewer.user.id).await?;
-    let asked = own.into_iter().filter(|session| ids.contains(&session.id.0));
+    let asked = own.into_iter().filter(|session| ids.contains(&session.id));
     Ok(asked.map(|session| Session::seen_from(viewer.session_id, session)).collect())
 }
 

@@ -10,7 +10,6 @@ use async_graphql::{ComplexObject, Context, ID, InputObject, Object, SimpleObjec
 use chrono::Utc;
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
-use uuid::Uuid;
 
 use super::{Of, Scope, TaskChange, TaskError, Tasks};
 use crate::features::accounts::graphql::UserLoader;
@@ -73,7 +72,7 @@ impl Task {
 impl From<tasks::Task> for Task {
     fn from(task: tasks::Task) -> Self {
         Self {
-            id: Id::of(task.id),
+            id: Id::from(task.id),
             title: task.title,
             is_done: task.is_done,
             created_at: task.created_at.into(),
@@ -104,11 +103,10 @@ pub(crate) struct UpdateTaskInput {
 pub(crate) async fn visible(
     db: &Db,
     viewer: &Viewer,
-    ids: &[Uuid],
+    ids: &[Id],
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<Task>, DbErr> {
-    let ids: Vec<_> = ids.iter().copied().map(TaskId).collect();
-    let tasks = Tasks::find_all(db, Scope::seen_by(viewer, now), &ids).await?;
+    let tasks = Tasks::find_all(db, Scope::seen_by(viewer, now), &Id::all::<TaskId>(ids)).await?;
     Ok(tasks.into_iter().map(Task::from).collect())
 }
 

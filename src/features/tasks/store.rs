@@ -34,6 +34,9 @@ pub(super) async fn find_all(
     scope: Scope,
     ids: &[TaskId],
 ) -> Result<Vec<Task>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let select = within(scope).filter(task::COLUMN.id.is_in(ids.iter().copied()));
     Ok(select.all(db).await?.into_iter().map(Task::from).collect())
 }

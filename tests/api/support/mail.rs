@@ -14,8 +14,8 @@ impl Mail {
         let name = file.file_stem().unwrap().to_str().unwrap();
         let text = std::fs::read_to_string(file).unwrap().replace("=\r\n", "");
         let to = text.lines().find_map(|line| line.strip_prefix("To: ")).unwrap();
-        // An id is 36 characters.
-        Self { kind: name[37..].to_owned(), to: to.to_owned(), text }
+        // An id is 41 characters.
+        Self { kind: name[42..].to_owned(), to: to.to_owned(), text }
     }
 
     /// What its link carries.

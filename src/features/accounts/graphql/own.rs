@@ -23,7 +23,7 @@ impl User {
     /// The caller, if this is their own account.
     fn owner<'a>(&self, ctx: &'a Context<'_>) -> Result<&'a Viewer> {
         let viewer = ctx.viewer()?;
-        match self.id == Id::of(viewer.user.id) {
+        match self.id == Id::from(viewer.user.id) {
             true => Ok(viewer),
             false => Err(ApiError::forbidden()),
         }
@@ -60,7 +60,7 @@ impl User {
     /// What the user made, as far as the caller sees it, in pages, the newest first.
     #[auth]
     async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
-        TaskConnection::of_user(ctx, UserId(self.id.0), window).await
+        TaskConnection::of_user(ctx, UserId(self.id.uuid), window).await
     }
 
     /// What is in the caller's account from before it was taken back, by choosing another password for an

@@ -38,10 +38,10 @@ pub(crate) struct Invitation {
 impl From<domain::Invitation> for Invitation {
     fn from(invitation: domain::Invitation) -> Self {
         Self {
-            id: Id::of(invitation.id),
+            id: Id::from(invitation.id),
             email: invitation.email,
             role: invitation.role.into(),
-            invited_by: invitation.invited_by.map(Id::of),
+            invited_by: invitation.invited_by.map(Id::from),
             created_at: invitation.created_at.into(),
             expires_at: invitation.expires_at.into(),
         }

@@ -34,7 +34,7 @@ pub(crate) struct PublicProfile {
 
 impl From<Profile> for PublicProfile {
     fn from(Profile { id, username, full_name }: Profile) -> Self {
-        Self { id: Id::of(id), username, full_name }
+        Self { id: Id::from(id), username, full_name }
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Membership {
 impl Membership {
     pub(crate) fn of(organization: Organization, member: Member) -> Self {
         Self {
-            id: Id::of(member.id),
+            id: Id::from(member.id),
             role: member.role.into(),
             created_at: member.created_at.into(),
             user: member.user.into(),

@@ -69,12 +69,15 @@ pub(super) async fn list_pending(
 pub(in crate::features::organizations) async fn find_pending(
     db: &impl ConnectionTrait,
     organizations: &[OrganizationId],
-    ids: impl Iterator<Item = InvitationId>,
+    ids: &[InvitationId],
     now: DateTime<Utc>,
 ) -> Result<Vec<Invitation>, DbErr> {
+    if ids.is_empty() || organizations.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = invitation::Entity::find()
         .filter(invitation::Column::OrganizationId.is_in(organizations.iter().copied()))
-        .filter(invitation::Column::Id.is_in(ids))
+        .filter(invitation::Column::Id.is_in(ids.iter().copied()))
         .filter(invitation::COLUMN.expires_at.gt(now))
         .all(db)
         .await?;
@@ -170,6 +173,7 @@ pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> R
     if ids.is_empty() {
         return Ok(0);
     }
-    let delete = invitation::Entity::delete_many().filter(invitation::COLUMN.id.is_in(ids));
+    let delete =
+        invitation::Entity::delete_many().filter(invitation::COLUMN.id.is_in(ids.iter().copied()));
     Ok(delete.exec(db.writer()).await?.rows_affected)
 }
