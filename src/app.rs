@@ -17,7 +17,6 @@ pub use self::housekeeping::Purged;
 use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
-use crate::features::accounts::graphql::PublicUrl;
 use crate::features::accounts::{Accounts, Exports, Extension};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::change::Changes;
@@ -43,6 +42,7 @@ use crate::infra::private;
 use crate::infra::tls;
 use crate::kernel::clock::Clock;
 use crate::kernel::secret::{base64url, sha256};
+use crate::schema::user::PublicUrl;
 use crate::schema::{self, Schema, ServedSdl};
 
 /// How long a database may take to answer a question that every instance asks all the time. One

@@ -1,8 +1,17 @@
 //! The schema, put together from the slices. Building it needs no database.
 
+pub(crate) mod audit_event;
+mod fault;
 pub(crate) mod node;
+pub(crate) mod organization;
+pub(crate) mod recovery;
+pub(crate) mod session;
+pub(crate) mod sign_in;
+pub(crate) mod task;
 #[cfg(test)]
 mod tests;
+pub(crate) mod user;
+mod viewer;
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, OnceLock};
@@ -12,7 +21,6 @@ use axum::body::Bytes;
 use moka::sync::Cache;
 
 use self::node::NodeQuery;
-use crate::features::{accounts, audit, login, organizations, recovery, sessions, tasks};
 use crate::graphql::document::SharedTypes;
 use crate::graphql::policy::{Listing, Policy};
 use crate::graphql::rule::Rule;
@@ -21,29 +29,29 @@ use crate::infra::limits::Rates;
 /// What can be read.
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(
-    accounts::graphql::AccountQuery,
-    accounts::graphql::ViewerQuery,
-    audit::graphql::AuditQuery,
-    organizations::graphql::OrganizationQuery,
-    tasks::graphql::TaskQuery,
+    user::AccountQuery,
+    viewer::ViewerQuery,
+    audit_event::AuditQuery,
+    organization::OrganizationQuery,
+    task::TaskQuery,
     NodeQuery,
 );
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
-    accounts::graphql::AccountMutation,
-    accounts::graphql::AdministrationMutation,
-    accounts::graphql::InvitationMutation,
-    accounts::graphql::LeftoverMutation,
-    accounts::graphql::OwnAccountMutation,
-    sessions::graphql::SessionMutation,
-    login::graphql::LoginMutation,
-    recovery::graphql::RecoveryMutation,
-    organizations::graphql::OrganizationMutation,
-    organizations::graphql::MembershipMutation,
-    organizations::graphql::MemberInvitationMutation,
-    tasks::graphql::TaskMutation,
+    user::AccountMutation,
+    user::AdministrationMutation,
+    user::InvitationMutation,
+    user::LeftoverMutation,
+    user::OwnAccountMutation,
+    session::SessionMutation,
+    sign_in::LoginMutation,
+    recovery::RecoveryMutation,
+    organization::OrganizationMutation,
+    organization::MembershipMutation,
+    organization::MemberInvitationMutation,
+    task::TaskMutation,
 );
 
 /// The executable schema.

@@ -14,7 +14,6 @@ use sea_orm::DbErr;
 use crate::features::audit::Log;
 use crate::features::organizations::Organizations;
 use crate::features::sessions::Sessions;
-use crate::features::{accounts, audit, organizations, sessions, tasks};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
@@ -30,14 +29,14 @@ const IDS_MAX: usize = 100;
 #[derive(Interface, Clone)]
 #[graphql(field(name = "id", ty = "&Id", desc = "Unique over all types; opaque."))]
 pub(crate) enum Node {
-    User(accounts::graphql::User),
-    AuditEvent(audit::graphql::AuditEvent),
-    Session(sessions::graphql::Session),
-    Organization(organizations::graphql::Organization),
-    Membership(organizations::graphql::Membership),
-    Invitation(organizations::graphql::Invitation),
-    PublicProfile(organizations::graphql::PublicProfile),
-    Task(tasks::graphql::Task),
+    User(super::user::User),
+    AuditEvent(super::audit_event::AuditEvent),
+    Session(super::session::Session),
+    Organization(super::organization::Organization),
+    Membership(super::organization::Membership),
+    Invitation(super::organization::Invitation),
+    PublicProfile(super::organization::PublicProfile),
+    Task(super::task::Task),
 }
 
 /// Asks each type for the ids of a request.
@@ -70,10 +69,10 @@ impl Loader<Id> for NodeLoader {
         let log = Log { db: self.db.clone() };
         let mut found = HashMap::new();
         let (users, events, sessions, tasks) = tokio::try_join!(
-            accounts::graphql::visible(&self.db, viewer, ids, now),
-            audit::graphql::visible(&log, viewer, ids, now),
-            sessions::graphql::visible(&self.sessions, viewer, ids),
-            tasks::graphql::visible(&self.db, viewer, ids, now),
+            super::user::visible(&self.db, viewer, ids, now),
+            super::audit_event::visible(&log, viewer, ids, now),
+            super::session::visible(&self.sessions, viewer, ids),
+            super::task::visible(&self.db, viewer, ids, now),
         )
         .map_err(Arc::new)?;
         keep(&mut found, users, |one| &one.id);
@@ -82,7 +81,7 @@ impl Loader<Id> for NodeLoader {
         keep(&mut found, tasks, |one| &one.id);
         // A user who is not seen as one may be seen as a profile.
         let rest: Vec<_> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
-        let theirs = organizations::graphql::visible(&self.organizations, viewer, &rest);
+        let theirs = super::organization::visible(&self.organizations, viewer, &rest);
         let theirs = theirs.await.map_err(Arc::new)?;
         keep(&mut found, theirs.organizations, |one| &one.id);
         keep(&mut found, theirs.memberships, |one| &one.id);

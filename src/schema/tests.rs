@@ -20,16 +20,10 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::node::Node;
-use crate::features::accounts::graphql::User;
-use crate::features::audit::graphql::AuditEvent;
 use crate::features::audit::{EventPlace, Kind, Outcome, Recorded};
-use crate::features::organizations::graphql::{
-    Invitation, Membership, Organization, PublicProfile,
-};
 use crate::features::organizations::{self, Member, OwnOrganization, Profile};
 use crate::features::sessions::OwnSession;
-use crate::features::sessions::graphql::Session;
-use crate::features::tasks::{self, graphql::Task};
+use crate::features::tasks;
 use crate::graphql::connection::{Connection, Edge};
 use crate::graphql::document::{Asked, Documents, Refusal, SharedTypes};
 use crate::graphql::error::{ApiError, Result};
@@ -44,6 +38,11 @@ use crate::kernel::acting::ActorType;
 use crate::kernel::id::{
     AuditEventId, InvitationId, MembershipId, OrganizationId, SessionId, TaskId, UserId,
 };
+use crate::schema::audit_event::AuditEvent;
+use crate::schema::organization::{Invitation, Membership, Organization, PublicProfile};
+use crate::schema::session::Session;
+use crate::schema::task::Task;
+use crate::schema::user::User;
 
 const ORDER: ByAge = ByAge::OldestFirst;
 const ALL: Window = Window { first: Some(100), after: None, last: None, before: None };

@@ -4,7 +4,7 @@ use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::kernel::access::Refused;
-use crate::kernel::id::{Id, MailId, OrganizationId, TaskId, UserId};
+use crate::kernel::id::{self, Id};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
@@ -134,7 +134,7 @@ impl Kind {
     /// The type of what it happens to, as ids carry it. A key is called by its UUID alone, as in the JWKS.
     fn target(self) -> &'static str {
         match self {
-            Self::TaskCreated | Self::TaskUpdated | Self::TaskDeleted => TaskId::OF,
+            Self::TaskCreated | Self::TaskUpdated | Self::TaskDeleted => id::TaskId::OF,
             Self::OrganizationCreated
             | Self::OrganizationUpdated
             | Self::OrganizationDeleted
@@ -142,10 +142,10 @@ impl Kind {
             | Self::OrganizationLeft
             | Self::OrganizationSwitched
             | Self::MemberInvited
-            | Self::MemberInvitationRevoked => OrganizationId::OF,
+            | Self::MemberInvitationRevoked => id::OrganizationId::OF,
             Self::KeyAdded | Self::KeyRetired | Self::KeysResealed => "",
-            Self::MailRetried => MailId::OF,
-            _ => UserId::OF,
+            Self::MailRetried => id::MailId::OF,
+            _ => id::UserId::OF,
         }
     }
 

@@ -4,7 +4,6 @@
 //! call has no change to join; [`Refusals`] counts those and writes them beside.
 
 mod chain;
-pub(crate) mod graphql;
 mod kind;
 mod listing;
 mod refusals;
@@ -16,9 +15,7 @@ use uuid::Uuid;
 
 pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
 pub(crate) use self::kind::{Kind, Outcome};
-#[cfg(test)]
-pub(crate) use self::listing::Recorded;
-pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace};
+pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace, Recorded, Side};
 pub(crate) use self::refusals::Refusals;
 use crate::infra::db::Db;
 use crate::kernel::access::Origin;

@@ -7,7 +7,6 @@
 //! request (RT-20). A transaction that lost a race runs again.
 
 mod fault;
-mod graphql;
 mod record;
 mod tx;
 

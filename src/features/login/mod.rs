@@ -9,7 +9,6 @@
 //! operator, or another password, takes back. Whoever holds a session of the account, or a device token
 //! that one of its sessions left behind, is no stranger: their failures are counted for that session (BF-11).
 
-pub(crate) mod graphql;
 mod guesses;
 mod password;
 mod store;

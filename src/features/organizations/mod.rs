@@ -13,7 +13,6 @@
 
 mod departure;
 mod error;
-pub(crate) mod graphql;
 mod invitations;
 mod listing;
 mod members;

@@ -9,7 +9,6 @@
 //! None of it signs anybody in. Whether there is an account at all, only mail to its owner tells: a
 //! request for such a mail has the same answer, and writes the same rows, either way (EN-04).
 
-pub(crate) mod graphql;
 mod store;
 mod verification;
 

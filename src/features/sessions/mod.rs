@@ -14,7 +14,6 @@
 
 mod device_token;
 mod facts;
-pub(crate) mod graphql;
 mod own;
 mod proofs;
 mod purge;

@@ -4,7 +4,6 @@
 //! is a [`Scope`], which is part of the WHERE of every statement: what lies outside does not exist for
 //! them. In an organization its members see all of its tasks, and change their own.
 
-pub(crate) mod graphql;
 mod store;
 
 use chrono::{DateTime, Utc};

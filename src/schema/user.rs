@@ -3,9 +3,8 @@
 mod administration;
 mod connection;
 mod leftovers;
-mod life;
-mod own;
-mod viewer;
+mod own_account;
+mod private_fields;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,13 +18,11 @@ use sea_orm::DbErr;
 pub(crate) use self::administration::AdministrationMutation;
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
-pub(crate) use self::life::{InvitationMutation, OwnAccountMutation, PublicUrl};
-pub(crate) use self::viewer::ViewerQuery;
-use super::{
+pub(crate) use self::own_account::{InvitationMutation, OwnAccountMutation, PublicUrl};
+use crate::features::accounts::{
     Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS, Registered,
 };
 use crate::features::links::LinkError;
-use crate::features::login::graphql::AuthPayload;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
@@ -36,6 +33,7 @@ use crate::graphql::page::Window;
 use crate::infra::db::Db;
 use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer};
 use crate::kernel::id::UserId;
+use crate::schema::sign_in::AuthPayload;
 
 /// An account.
 #[derive(SimpleObject, Row, Clone)]

@@ -5,7 +5,6 @@ use portcullis_macros::{Row, rules};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
 use super::{Organization, organization};
-use crate::features::accounts::graphql::User;
 use crate::features::organizations::{Member, OrganizationError, Organizations, Profile};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
@@ -17,6 +16,7 @@ use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, ByAge, Window};
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
+use crate::schema::user::User;
 
 /// How members are listed: in the order in which they joined.
 const ORDER: ByAge = ByAge::OldestFirst;

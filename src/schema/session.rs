@@ -1,10 +1,13 @@
-//! One's own sessions in the schema.
+//! One's own sessions in the schema: how they go on and end.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
+use secrecy::ExposeSecret;
 
-use super::{OwnSession, RevokeError, Sessions};
+use crate::features::sessions::{
+    OwnSession, REFRESH_FAILURES, RefreshError, RefreshToken, RevokeError, Sessions,
+};
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -12,9 +15,10 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
-use crate::kernel::access::Viewer;
+use crate::kernel::access::{Refusal, Refused, Viewer};
 use crate::kernel::device::Device;
 use crate::kernel::id::SessionId;
+use crate::schema::sign_in::{AuthPayload, presented};
 
 /// A place where the user is signed in.
 #[derive(SimpleObject, Row, Clone)]
@@ -122,6 +126,47 @@ impl SessionMutation {
         ctx.forget_cached_answers();
         Ok(ended)
     }
+
+    /// Exchanges a refresh token for a new pair; using one twice ends its session.
+    #[public]
+    #[limit(REFRESH_FAILURES)]
+    async fn refresh_token(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token of the last pair; none in cookie mode.")]
+        refresh_token: Option<String>,
+    ) -> Result<AuthPayload> {
+        let presented = presented_refresh(ctx, refresh_token)?;
+        let rotated = ctx.service::<Sessions>().rotate(ctx.client(), presented.as_ref()).await;
+        if let Err(RefreshError::Unknown | RefreshError::Reused) = rotated {
+            ctx.forget_refresh_token();
+        }
+        Ok(AuthPayload::hand_over(ctx, rotated?))
+    }
+
+    /// Ends the session of the bearer token, or else that of the refresh token, and says whether either named
+    /// one. Never fails for a stale token.
+    #[public]
+    async fn logout(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token, for callers without a bearer; none in cookie mode.")]
+        refresh_token: Option<String>,
+    ) -> Result<bool> {
+        let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);
+        let refresh = presented_refresh(ctx, refresh_token)?;
+        let sessions = ctx.service::<Sessions>();
+        let is_over = sessions.end_named(ctx.client(), bearer, refresh.as_ref()).await?;
+        ctx.forget_refresh_token();
+        ctx.forget_cached_answers();
+        Ok(is_over)
+    }
+}
+
+/// The refresh token of a call; `None` also for what cannot be one.
+fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
+    let text = presented(ctx, ctx.caller().refresh_cookie.as_ref(), "refreshToken", argument)?;
+    Ok(text.and_then(|text| RefreshToken::parse(text.expose_secret())))
 }
 
 impl From<RevokeError> for ApiError {
@@ -129,6 +174,21 @@ impl From<RevokeError> for ApiError {
         match error {
             RevokeError::NotFound => Self::new(Code::NotFound, "There is no such session"),
             RevokeError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for ApiError {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            // One answer for both: a thief must not learn that the theft was noticed.
+            RefreshError::Unknown => Self::new(Code::InvalidToken, "Please sign in again")
+                .auditing(Refusal { refused: Refused::Refresh, target: None }),
+            // Its event is in the transaction that has ended the session.
+            RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
+            RefreshError::Limited(limited) => limited.into(),
+            RefreshError::Unsettled => Self::unavailable(1),
+            RefreshError::Fault(fault) => fault.into(),
         }
     }
 }

@@ -1,20 +1,20 @@
-//! Signing in, staying signed in and signing out, in the schema.
+//! Signing in, in the schema.
 
 use async_graphql::{Context, InputObject, Object, SimpleObject, Union};
 use portcullis_macros::rules;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
+use crate::features::accounts::identity::Identifier;
+use crate::features::login::{
     BY_IP, BY_NAME, ChangeError, IN_SESSION, Login, LoginError, OF_NAMES, OF_USER, ON_DEVICE,
 };
-use crate::features::accounts::graphql::User;
-use crate::features::accounts::identity::Identifier;
-use crate::features::sessions::{REFRESH_FAILURES, RefreshError, RefreshToken, Sessions, Tokens};
+use crate::features::sessions::Tokens;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::infra::jwt::AccessToken;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Refusal, Refused, TokenMode};
+use crate::schema::user::User;
 
 /// A signed-in user and what keeps them signed in.
 #[derive(SimpleObject)]
@@ -153,55 +153,14 @@ impl LoginMutation {
         login.change_password(ctx.acting()?, &current, &new_password).await?;
         Ok(true)
     }
-
-    /// Exchanges a refresh token for a new pair; using one twice ends its session.
-    #[public]
-    #[limit(REFRESH_FAILURES)]
-    async fn refresh_token(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token of the last pair; none in cookie mode.")]
-        refresh_token: Option<String>,
-    ) -> Result<AuthPayload> {
-        let presented = presented_refresh(ctx, refresh_token)?;
-        let rotated = ctx.service::<Sessions>().rotate(ctx.client(), presented.as_ref()).await;
-        if let Err(RefreshError::Unknown | RefreshError::Reused) = rotated {
-            ctx.forget_refresh_token();
-        }
-        Ok(AuthPayload::hand_over(ctx, rotated?))
-    }
-
-    /// Ends the session of the bearer token, or else that of the refresh token, and says whether either named
-    /// one. Never fails for a stale token.
-    #[public]
-    async fn logout(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token, for callers without a bearer; none in cookie mode.")]
-        refresh_token: Option<String>,
-    ) -> Result<bool> {
-        let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);
-        let refresh = presented_refresh(ctx, refresh_token)?;
-        let sessions = ctx.service::<Sessions>();
-        let is_over = sessions.end_named(ctx.client(), bearer, refresh.as_ref()).await?;
-        ctx.forget_refresh_token();
-        ctx.forget_cached_answers();
-        Ok(is_over)
-    }
 }
 
 fn parse(path: &'static str, password: &str) -> Result<Password> {
     Password::parse(password).map_err(|invalid| ApiError::invalid(&[invalid.at(path)]))
 }
 
-/// The refresh token of a call; `None` also for what cannot be one.
-fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
-    let text = presented(ctx, ctx.caller().refresh_cookie.as_ref(), "refreshToken", argument)?;
-    Ok(text.and_then(|text| RefreshToken::parse(text.expose_secret())))
-}
-
 /// A token of a call: the argument, or in cookie mode what its cookie holds.
-fn presented(
+pub(super) fn presented(
     ctx: &Context<'_>,
     cookie: Option<&SecretString>,
     path: &'static str,
@@ -238,21 +197,6 @@ impl From<ChangeError> for ApiError {
             ChangeError::Invalid(problem) => Self::invalid(&[problem]),
             ChangeError::Login(error) => error.into(),
             ChangeError::Fault(fault) => fault.into(),
-        }
-    }
-}
-
-impl From<RefreshError> for ApiError {
-    fn from(error: RefreshError) -> Self {
-        match error {
-            // One answer for both: a thief must not learn that the theft was noticed.
-            RefreshError::Unknown => Self::new(Code::InvalidToken, "Please sign in again")
-                .auditing(Refusal { refused: Refused::Refresh, target: None }),
-            // Its event is in the transaction that has ended the session.
-            RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
-            RefreshError::Limited(limited) => limited.into(),
-            RefreshError::Unsettled => Self::unavailable(1),
-            RefreshError::Fault(fault) => fault.into(),
         }
     }
 }

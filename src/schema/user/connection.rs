@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use async_graphql::{Context, Enum, InputObject};
 
 use super::User;
-use crate::features::accounts::listing::{Key, Place};
 use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, search_key};
+use crate::features::accounts::{Key, Place};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;

@@ -8,9 +8,8 @@ use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 
 pub(crate) use self::event_type::AuditEventType;
-use super::Outcome;
-use super::listing::{Filter, Listing, Log, Place, Recorded, Side};
-use crate::features::accounts::graphql::{User, UserLoader};
+use crate::features::audit::Outcome;
+use crate::features::audit::{EventPlace as Place, Filter, Listing, Log, Recorded, Side};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -23,6 +22,7 @@ use crate::kernel::access::{self, Permission, Viewer};
 use crate::kernel::acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
+use crate::schema::user::{User, UserLoader};
 
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";

@@ -11,10 +11,8 @@ use chrono::Utc;
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 
-use super::{Of, Scope, TaskChange, TaskError, Tasks};
-use crate::features::accounts::graphql::UserLoader;
-use crate::features::organizations::graphql::{Organization, PublicProfile};
 use crate::features::tasks;
+use crate::features::tasks::{Of, Scope, TaskChange, TaskError, Tasks};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -27,6 +25,8 @@ use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, TaskId, UserId};
 use crate::kernel::page::{Page, Part};
+use crate::schema::organization::{Organization, PublicProfile};
+use crate::schema::user::UserLoader;
 
 /// How lists of tasks are ordered.
 const ORDER: ByAge = ByAge::NewestFirst;

@@ -6,10 +6,7 @@ use portcullis_macros::rules;
 use super::{Leftovers, PermissionGrant, User};
 use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
-use crate::features::audit::graphql::AuditEventConnection;
 use crate::features::sessions::Sessions;
-use crate::features::sessions::graphql::SessionConnection;
-use crate::features::tasks::graphql::TaskConnection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
@@ -18,6 +15,9 @@ use crate::graphql::page::Window;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
+use crate::schema::audit_event::AuditEventConnection;
+use crate::schema::session::SessionConnection;
+use crate::schema::task::TaskConnection;
 
 impl User {
     /// The caller, if this is their own account.

@@ -14,9 +14,7 @@ use self::loader::{InvitationsOf, Own};
 pub(crate) use self::membership::{
     Membership, MembershipConnection, MembershipMutation, PublicProfile,
 };
-use super::{Member, OrganizationError, Organizations, OwnOrganization};
-use crate::features::login::graphql::AuthPayload;
-use crate::features::tasks::graphql::TaskConnection;
+use crate::features::organizations::{Member, OrganizationError, Organizations, OwnOrganization};
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -28,6 +26,8 @@ use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, Viewer};
 use crate::kernel::id::OrganizationId;
+use crate::schema::sign_in::AuthPayload;
+use crate::schema::task::TaskConnection;
 
 /// People who belong together. It exists for its members only.
 #[derive(SimpleObject, Row, Clone)]
@@ -180,7 +180,7 @@ async fn invitations(
         let found = load_one::<OrganizationLoader, _>(ctx, InvitationsOf(id)).await?;
         Ok(found.unwrap_or_default())
     };
-    let id = |invitation: &super::Invitation| invitation.id.0;
+    let id = |invitation: &crate::features::organizations::Invitation| invitation.id.0;
     Whole::load(window, ByAge::OldestFirst, load, id, Invitation::from).await
 }
 

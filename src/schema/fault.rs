@@ -1,6 +1,6 @@
 //! What clients are told of a fault.
 
-use super::Fault;
+use crate::features::change::Fault;
 use crate::graphql::error::ApiError;
 use crate::kernel::access::Anonymity;
 

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Object, SimpleObject};
 use portcullis_macros::rules;
 
-use super::User;
+use super::user::User;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};

@@ -3,10 +3,12 @@
 use async_graphql::{Context, Enum, Object};
 use portcullis_macros::rules;
 
-use super::{Claim, PASSWORDS_OF_LINKS, RESETS, Recovery, RecoveryError, VERIFICATIONS};
 use crate::features::accounts::identity::Identifier;
 use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken};
+use crate::features::recovery::{
+    Claim, PASSWORDS_OF_LINKS, RESETS, Recovery, RecoveryError, VERIFICATIONS,
+};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::infra::passwords::policy::Password;

@@ -9,11 +9,11 @@ use crate::features::accounts::{
     ProfileChange, ProfileError, TICKET_TTL_SECONDS,
 };
 use crate::features::links::{self, LinkError, LinkToken};
-use crate::features::login::graphql::AuthPayload;
-use crate::features::recovery::graphql::LinkOutcome;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::schema::recovery::LinkOutcome;
+use crate::schema::sign_in::AuthPayload;
 
 /// What of a profile is to change; what is not given stays.
 #[derive(InputObject)]
