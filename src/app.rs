@@ -17,14 +17,14 @@ pub use self::housekeeping::Purged;
 use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
-use crate::features::accounts::{Accounts, Exports, Extension};
+use crate::features::accounts::{Accounts, Extension, Setup};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::change::Changes;
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
-use crate::features::sessions::{Issuing, Sessions};
+use crate::features::sessions::{Issuing, Sessions, Tools};
 use crate::features::tasks::Tasks;
 use crate::features::{links, organizations, tasks};
 use crate::graphql::document::{Documents, SharedTypes};
@@ -43,7 +43,7 @@ use crate::infra::tls;
 use crate::kernel::clock::Clock;
 use crate::kernel::secret::{base64url, sha256};
 use crate::schema::user::PublicUrl;
-use crate::schema::{self, Schema, ServedSdl};
+use crate::schema::{self, Builder, Schema, ServedSdl};
 
 /// How long a database may take to answer a question that every instance asks all the time. One
 /// that has gone silent must not keep this instance from asking again over another connection.
@@ -63,9 +63,10 @@ pub struct Parts {
     pub(crate) clock: Clock,
     pub(crate) keys: Keys,
     pub(crate) keyring: Keyring,
+    pub(crate) limits: Limits,
+    pub(crate) changes: Changes,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
-    pub(crate) login: Login,
     pub(crate) organizations: Organizations,
     pub(crate) outbox: Outbox,
     pub(crate) refusals: Refusals,
@@ -112,39 +113,40 @@ impl App {
         let outbox =
             Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), settings, links::works)?;
         let changes = Changes::new(db.clone(), clock.clone(), outbox.clone());
-        let keyring = Keyring { changes: changes.clone(), master: Arc::clone(&master) };
+        let keyring = Keyring::new(db.clone(), clock.clone(), changes.clone(), Arc::clone(&master));
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
-        let jwt = Jwt::new(config.jwt.clone(), keys.clone(), clock.clone());
         let limits = limits(&config, &clock)?;
-        let issuing = Issuing { jwt, master: Arc::clone(&master), lifetimes: config.lifetimes };
-        let sessions = Sessions::new(changes.clone(), keys.clone(), issuing, limits.clone());
-        let hasher = Hasher::new(config.hash_cost, config.hash_workers)?;
-        let accounts = Accounts {
+        let sessions = Sessions::new(
+            db.clone(),
+            clock.clone(),
+            changes.clone(),
+            limits.clone(),
+            issuing(&config, &clock, &keys, &master),
+        );
+        let tools = Tools {
             db: db.clone(),
             clock: clock.clone(),
-            hasher: hasher.clone(),
-            policy: Policy { length_min: config.password_length_min },
+            hasher: Hasher::new(config.hash_cost, config.hash_workers)?,
             limits: limits.clone(),
-            sessions: sessions.clone(),
-            master: Arc::clone(&master),
-            exports: Exports::default(),
+            outbox: outbox.clone(),
+            link_gate: links::Gate::new(db.clone(), clock.clone(), limits.clone()),
             changes: changes.clone(),
-            registration: config.registration,
-            extensions: EXTENSIONS,
-            host: config.host.clone(),
-        };
-        let login = Login {
-            db: db.clone(),
-            clock: clock.clone(),
-            hasher,
-            limits,
             sessions: sessions.clone(),
-            accounts: accounts.clone(),
-            changes,
         };
-        let organizations = Organizations { accounts: accounts.clone() };
-        let schema = schema(&config, &login, &organizations);
+        let accounts = Accounts::new(tools.clone(), setup(&config, &master));
+        let organizations = Organizations::new(tools.clone(), config.host.clone());
+        let schema = schema_builder(&config)
+            .data(Log::new(db.clone()))
+            .data(db.clone())
+            .data(clock.clone())
+            .data(sessions.clone())
+            .data(accounts.clone())
+            .data(Login::new(tools.clone(), accounts.clone()))
+            .data(organizations.clone())
+            .data(Tasks::new(tools.clone()))
+            .data(Recovery::new(tools, accounts.clone()))
+            .finish();
         let types = schema.data::<SharedTypes>().cloned().unwrap_or_default();
         let documents = Documents::new(types, config.introspection != Introspection::Off);
         let refusals = Refusals::new(db.clone(), clock.clone());
@@ -157,9 +159,10 @@ impl App {
             clock,
             keys,
             keyring,
+            limits,
+            changes,
             sessions,
             accounts,
-            login,
             organizations,
             outbox,
             refusals,
@@ -297,28 +300,38 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
     Limits::in_redis(clock.clone(), rates, url, &namespace).context("REDIS_URL")
 }
 
-/// The schema with its services.
-fn schema(config: &Config, login: &Login, organizations: &Organizations) -> Schema {
+/// How tokens are made.
+fn issuing(config: &Config, clock: &Clock, keys: &Keys, master: &Arc<Master>) -> Issuing {
+    Issuing {
+        jwt: Jwt::new(config.jwt.clone(), keys.clone(), clock.clone()),
+        keys: keys.clone(),
+        master: Arc::clone(master),
+        lifetimes: config.lifetimes,
+    }
+}
+
+/// What accounts are subject to here.
+fn setup(config: &Config, master: &Arc<Master>) -> Setup {
+    Setup {
+        policy: Policy { length_min: config.password_length_min },
+        registration: config.registration,
+        master: Arc::clone(master),
+        extensions: EXTENSIONS,
+        host: config.host.clone(),
+    }
+}
+
+/// The schema as it is shown, before it has its services.
+fn schema_builder(config: &Config) -> Builder {
     // "Did you mean …" would name what introspection is not to show.
     let listing = match config.introspection {
         Introspection::Own => Listing::OwnOfEach,
         Introspection::Full | Introspection::Off => Listing::All,
     };
-    let builder = schema::builder(listing, &config.rates.clone().unwrap_or_default());
-    let builder = match config.introspection {
+    let builder = schema::builder(listing, &config.rates.clone().unwrap_or_default())
+        .data(PublicUrl(config.public_url.clone()));
+    match config.introspection {
         Introspection::Full => builder,
         Introspection::Own | Introspection::Off => builder.disable_suggestions(),
-    };
-    let accounts = login.accounts.clone();
-    builder
-        .data(Log { db: accounts.db.clone() })
-        .data(accounts.clock.clone())
-        .data(accounts.sessions.clone())
-        .data(Tasks { accounts: accounts.clone() })
-        .data(Recovery { accounts: accounts.clone() })
-        .data(organizations.clone())
-        .data(PublicUrl(config.public_url.clone()))
-        .data(accounts)
-        .data(login.clone())
-        .finish()
+    }
 }

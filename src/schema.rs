@@ -57,14 +57,14 @@ pub(crate) struct Mutation(
 /// The executable schema.
 pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
 
+/// A schema that lacks its services yet.
+pub(crate) type Builder = SchemaBuilder<Query, Mutation, EmptySubscription>;
+
 /// The schema without its services: what it lists, and with which rates its limits are written.
 ///
 /// The document's own limits are proven before it gets here; the library's stay on as a second
 /// net. No extension is registered: with one, every field of every row is looked up.
-pub(crate) fn builder(
-    listing: Listing,
-    rates: &Rates,
-) -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+pub(crate) fn builder(listing: Listing, rates: &Rates) -> Builder {
     let (policy, types) = (Policy::default(), SharedTypes::default());
     Schema::build(Query::default(), Mutation::default(), EmptySubscription)
         .directive(policy.reader(types.clone(), listing, rates.clone()))

@@ -48,7 +48,7 @@ impl App {
 
     async fn keep_up(self) {
         let mut every = tokio::time::interval(LOOK_EVERY);
-        let mut unlocks = Unlocks::new(self.login.clone());
+        let mut unlocks = self.unlocks();
         loop {
             every.tick().await;
             match timeout(PROBE_MAX, self.keys.reload()).await {
@@ -160,7 +160,11 @@ impl App {
     /// Forgets what was counted against those who have been unlocked, as the housekeeping does
     /// every two seconds.
     pub async fn follow_unlocks(&self) -> anyhow::Result<()> {
-        Ok(Unlocks::new(self.login.clone()).follow().await?)
+        Ok(self.unlocks().follow().await?)
+    }
+
+    fn unlocks(&self) -> Unlocks {
+        Unlocks::new(self.db.clone(), self.clock.clone(), self.limits.clone())
     }
 
     /// Reads the key set, as the housekeeping does every two seconds.

@@ -74,7 +74,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             Ok(())
         }
         Verb::Retire { kid } => {
-            retire(keyring, kid).await?;
+            retire(app, kid).await?;
             Ok(line(format!(
                 "dropped {kid}: every instance refuses its tokens within {KNOWN_HERE_SECONDS} s; \
                  other services may accept them until they read the keys again"
@@ -90,11 +90,11 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
 }
 
 /// Drops a key as soon as every instance knows the one that follows.
-async fn retire(keyring: &Keyring, kid: &str) -> Result<(), RotationError> {
+async fn retire(app: &App, kid: &str) -> Result<(), RotationError> {
     loop {
-        match keyring.retire(kid).await {
+        match app.keyring.retire(kid).await {
             Err(RotationError::TooSoon { until }) => {
-                let wait = (until - keyring.changes.clock.now()).to_std().unwrap_or_default();
+                let wait = (until - app.clock.now()).to_std().unwrap_or_default();
                 eprintln!("waiting until every instance knows the key that follows");
                 tokio::time::sleep(wait).await;
             }

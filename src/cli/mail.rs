@@ -46,7 +46,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             if !app.outbox.is_on() {
                 bail!("this server sends no mail: set SMTP_URL");
             }
-            let count = undelivered::retry(&app.accounts.changes, *id).await?;
+            let count = undelivered::retry(&app.changes, &app.outbox, *id).await?;
             ensure!(count > 0 || id.is_none(), "no undelivered mail has this id");
             Ok(line(format!("{count} mails are sent again by the servers that run"))?)
         }

@@ -51,7 +51,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     app.require_writing().await?;
     app.follow_algorithm().await?;
     app.record_start().await?;
-    app.login.limits.look_for_redis().await;
+    app.limits.look_for_redis().await;
     app.spawn_housekeeping();
     let address = listener.local_addr()?;
     if is_first_start {

@@ -41,7 +41,7 @@ pub(super) async fn admit<'a>(
             .map(|turn| Ok(Some(turn)));
     }
     let budget = [BUDGET.of(viewer.user.id)];
-    if let Err(limited) = app.accounts.limits.take_times(budget, count).await {
+    if let Err(limited) = app.limits.take_times(budget, count).await {
         let refusal = access::Refusal { refused: Refused::Rate, target: None };
         app.refusals.tell(refusal, Some(viewer), origin);
         return Ok(Err(limited.into()));

@@ -52,7 +52,7 @@ impl RequestLoader for NodeLoader {
     fn of(ctx: &Context<'_>) -> Result<Self> {
         Ok(Self {
             viewer: ctx.viewer()?.clone(),
-            db: ctx.service::<Log>().db.clone(),
+            db: ctx.service::<Db>().clone(),
             clock: ctx.service::<Clock>().clone(),
             sessions: ctx.service::<Sessions>().clone(),
             organizations: ctx.service::<Organizations>().clone(),
@@ -66,7 +66,7 @@ impl Loader<Id> for NodeLoader {
 
     async fn load(&self, ids: &[Id]) -> Result<HashMap<Id, Node>, Arc<DbErr>> {
         let (viewer, now) = (&self.viewer, self.clock.now());
-        let log = Log { db: self.db.clone() };
+        let log = Log::new(self.db.clone());
         let mut found = HashMap::new();
         let (users, events, sessions, tasks) = tokio::try_join!(
             super::user::visible(&self.db, viewer, ids, now),

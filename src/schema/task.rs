@@ -115,7 +115,7 @@ pub(crate) struct TaskLoader(Db);
 
 impl RequestLoader for TaskLoader {
     fn of(ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self(ctx.service::<Tasks>().accounts.db.clone()))
+        Ok(Self(ctx.service::<Db>().clone()))
     }
 }
 
@@ -245,7 +245,7 @@ impl TaskQuery {
     ) -> Result<Option<Task>> {
         let Some(id) = TaskId::parse(&id) else { return Ok(None) };
         let scope = Scope::seen_by(ctx.viewer()?, ctx.service::<Clock>().now());
-        let found = Tasks::find_all(&ctx.service::<Tasks>().accounts.db, scope, &[id]).await;
+        let found = Tasks::find_all(ctx.service::<Db>(), scope, &[id]).await;
         Ok(found.map_err(ApiError::database)?.pop().map(Task::from))
     }
 

@@ -158,7 +158,7 @@ pub(crate) struct UserLoader(Db);
 
 impl RequestLoader for UserLoader {
     fn of(ctx: &Context<'_>) -> Result<Self> {
-        Ok(Self(ctx.service::<Accounts>().db.clone()))
+        Ok(Self(ctx.service::<Db>().clone()))
     }
 }
 

@@ -179,6 +179,49 @@ fn errors_are_logged_with_their_causes() {
     }
 }
 
+/// What a service works with is its own: whoever else needs a database, a clock or limits is given them.
+#[test]
+fn nobody_reaches_through_a_service_into_its_fields() {
+    const SERVICES: &[(&str, &str, &str)] = &[
+        ("accounts", "accounts", "Accounts"),
+        ("audit", "log", "Log"),
+        ("change", "changes", "Changes"),
+        ("keyring", "keyring", "Keyring"),
+        ("links", "link_gate", "Gate"),
+        ("login", "login", "Login"),
+        ("organizations", "organizations", "Organizations"),
+        ("recovery", "recovery", "Recovery"),
+        ("sessions", "sessions", "Sessions"),
+        ("tasks", "tasks", "Tasks"),
+    ];
+    for (name, text) in sources() {
+        let code: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .flat_map(str::split_whitespace)
+            .collect();
+        for (feature, field, service) in SERVICES {
+            if name.starts_with(&format!("features/{feature}/")) {
+                continue;
+            }
+            let by_name = ["self", "app"].map(|of| format!("{of}.{field}."));
+            for owner in by_name.into_iter().chain([format!("::<{service}>().")]) {
+                let read = code.split(&owner).skip(1).find(|after| reads_field(after));
+                let after = read.and_then(|after| after.get(..20));
+                assert_eq!(after, None, "{name} must not read a field of {service}");
+            }
+        }
+    }
+}
+
+/// Whether code that goes on like this behind a dot reads a field, and neither calls nor waits.
+fn reads_field(code: &str) -> bool {
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    let rest = code.trim_start_matches(is_name);
+    let is_call = rest.starts_with('(') || rest.starts_with("::<");
+    !is_call && !code.starts_with("await")
+}
+
 #[test]
 fn every_feature_has_its_place() {
     for (name, _) in sources() {

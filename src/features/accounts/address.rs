@@ -94,7 +94,7 @@ impl Accounts {
         acting: Acting<'_>,
         email: &str,
     ) -> Result<(), AddressError> {
-        if !self.changes.outbox.is_on() {
+        if !self.outbox.is_on() {
             return Err(AddressError::NoMail);
         }
         let email =
@@ -196,7 +196,7 @@ impl Accounts {
         origin: &Origin,
         token: Option<&LinkToken>,
     ) -> Result<(), AddressError> {
-        self.link_gate().admit(origin, token, self.undo_admitted(origin, token)).await
+        self.link_gate.admit(origin, token, self.undo_admitted(origin, token)).await
     }
 
     async fn undo_admitted(

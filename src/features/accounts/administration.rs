@@ -148,7 +148,7 @@ impl Accounts {
             }
             let is_shut_by_holder =
                 capacity == Capacity::Owner && matches!(change, Change::Deactivate);
-            if is_shut_by_holder && !target.email_verified && self.changes.outbox.is_on() {
+            if is_shut_by_holder && !target.email_verified && self.outbox.is_on() {
                 return Err(AdminError::Unverified);
             }
             let others = locked.iter().filter(|user| is_admin(user) && user.id != id).count();
@@ -158,7 +158,7 @@ impl Accounts {
             }
             if matches!(change, Change::Delete) {
                 let departure = Departure { tx: &tx, sessions: &self.sessions, capacity, user: id };
-                for leave in self.extensions.iter().filter_map(|extension| extension.leave) {
+                for leave in self.setup.extensions.iter().filter_map(|extension| extension.leave) {
                     leave(&departure).await?;
                 }
             }
@@ -190,7 +190,7 @@ impl Accounts {
     /// their foreign keys.
     async fn erase(&self, tx: &Tx<'_>, user: &User) -> Result<(), DbErr> {
         store::delete(tx, user.id).await?;
-        self.changes.outbox.erase(tx, user.id).await?;
+        self.outbox.erase(tx, user.id).await?;
         match Email::parse(&user.email) {
             Ok(email) => links::erase(tx, email.key()).await,
             // Nobody has an address that is none.

@@ -13,14 +13,16 @@ use uuid::Uuid;
 
 pub(crate) use self::under_way::Exports;
 use self::under_way::Place;
-use super::{Accounts, store};
+use super::{Accounts, Extension, store};
 use crate::features::audit::{EventPlace, Filter, Kind, Listing, Log};
 use crate::features::change::{Fault, Tx, with_fault};
-use crate::features::sessions::OwnSession;
+use crate::features::sessions::{OwnSession, Sessions};
+use crate::infra::db::Db;
 use crate::infra::keys::SealedToken;
 use crate::infra::limits::{self, Limit, Limited};
 use crate::kernel::access::{Grant, Origin, User};
 use crate::kernel::acting::{Acting, Gone};
+use crate::kernel::clock::Clock;
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::page;
 use crate::kernel::rfc3339::text;
@@ -69,7 +71,10 @@ pub(crate) struct Entries {
 
 /// An export under way.
 pub(crate) struct Export {
-    accounts: Accounts,
+    db: Db,
+    clock: Clock,
+    sessions: Sessions,
+    extensions: &'static [Extension],
     place: Place,
     session: SessionId,
     part: Part,
@@ -104,7 +109,7 @@ impl Accounts {
             viewer.session_id.0.as_bytes(),
             &ends.timestamp().to_be_bytes(),
         ];
-        Ok(TICKET.seal(&self.master, &plain.concat())?)
+        Ok(TICKET.seal(&self.setup.master, &plain.concat())?)
     }
 
     /// The export that a ticket is for.
@@ -125,11 +130,19 @@ impl Accounts {
             tx.commit(()).await
         };
         self.changes.run("export", acting, record).await?;
-        Ok(Export { accounts: self.clone(), place, session, part: Part::Beginning })
+        Ok(Export {
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            sessions: self.sessions.clone(),
+            extensions: self.setup.extensions,
+            place,
+            session,
+            part: Part::Beginning,
+        })
     }
 
     fn read_ticket(&self, ticket: &str) -> Option<(UserId, SessionId, i64)> {
-        let plain = TICKET.open(&self.master, ticket)?;
+        let plain = TICKET.open(&self.setup.master, ticket)?;
         let (user, rest) = plain.split_first_chunk::<16>()?;
         let (session, rest) = rest.split_first_chunk::<16>()?;
         let ends = i64::from_be_bytes(rest.try_into().ok()?);
@@ -143,8 +156,7 @@ impl Export {
     ///
     /// It goes no further when the session ends that it was asked from.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, Fault> {
-        let (sessions, db) = (&self.accounts.sessions, self.accounts.db.reader());
-        if !sessions.lives(db, self.session, self.place.user).await? {
+        if !self.sessions.lives(self.db.reader(), self.session, self.place.user).await? {
             return Err(Gone.into());
         }
         let piece = match self.part {
@@ -157,10 +169,10 @@ impl Export {
     }
 
     async fn begin(&mut self) -> Result<String, DbErr> {
-        let (accounts, now) = (&self.accounts, self.accounts.clock.now());
-        let user = store::find_all(&accounts.db, &[self.place.user]).await?.pop();
+        let now = self.clock.now();
+        let user = store::find_all(&self.db, &[self.place.user]).await?.pop();
         let account = json!(user.as_ref().map(|user| account(user, now)));
-        let sessions = accounts.sessions.list_kept(self.place.user).await?;
+        let sessions = self.sessions.list_kept(self.place.user).await?;
         let sessions: Value = sessions.iter().map(session).collect();
         self.part = Part::Events { after: None };
         let exported_at = json!(text(now));
@@ -172,7 +184,7 @@ impl Export {
 
     async fn events(&mut self, after: Option<EventPlace>) -> Result<String, DbErr> {
         let owner = self.place.user;
-        let log = Log { db: self.accounts.db.clone() };
+        let log = Log::new(self.db.clone());
         let filter = Filter { about: Some(owner), ..Filter::default() };
         let part = page::Part { after, before: None, size: PAGE_SIZE, from_end: false };
         let listing = Listing { filter, part };
@@ -198,8 +210,8 @@ impl Export {
     }
 
     async fn extension(&mut self, index: usize, after: Option<Uuid>) -> Result<String, DbErr> {
-        let export = self.accounts.extensions[index].export;
-        let Entries { entries, next } = export(&self.accounts.db, self.place.user, after).await?;
+        let export = self.extensions[index].export;
+        let Entries { entries, next } = export(&self.db, self.place.user, after).await?;
         let mut piece = list(after.is_none(), entries);
         match next {
             Some(_) => self.part = Part::Extension { index, after: next },
@@ -210,7 +222,7 @@ impl Export {
 
     /// Ends a list, and begins that of the extension with this index, if there is one.
     fn enter(&mut self, index: usize) -> String {
-        let Some(extension) = self.accounts.extensions.get(index) else {
+        let Some(extension) = self.extensions.get(index) else {
             self.part = Part::Nothing;
             return "]}".to_owned();
         };

@@ -45,10 +45,10 @@ impl Accounts {
         email: &str,
         role: Role,
     ) -> Result<(), CreateError> {
-        if self.registration.admission == Admission::Closed {
+        if self.setup.registration.admission == Admission::Closed {
             return Err(CreateError::Closed);
         }
-        if !self.changes.outbox.is_on() {
+        if !self.outbox.is_on() {
             return Err(CreateError::NoMail);
         }
         let email = Email::parse(email)
@@ -103,7 +103,7 @@ impl Accounts {
         invitee: &Invitee<'_>,
     ) -> Result<(User, Tokens), CreateError> {
         let accept = self.accept_admitted(origin, token, invitee);
-        self.link_gate().admit(origin, token, accept).await
+        self.link_gate.admit(origin, token, accept).await
     }
 
     async fn accept_admitted(
@@ -112,7 +112,7 @@ impl Accounts {
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
     ) -> Result<(User, Tokens), CreateError> {
-        if self.registration.admission == Admission::Closed {
+        if self.setup.registration.admission == Admission::Closed {
             return Err(CreateError::Closed);
         }
         let now = self.clock.now();

@@ -49,7 +49,7 @@ impl Accounts {
         let taken_back_at = store::find_taken_back(self.db.reader(), user).await?;
         let Some(taken_back_at) = taken_back_at else { return Ok(None) };
         let mut kinds = Vec::new();
-        for extension in self.extensions {
+        for extension in self.setup.extensions {
             let names = (extension.leftovers)(&self.db, user, taken_back_at).await?;
             kinds.push(Leftover { kind: extension.name, names });
         }
@@ -77,7 +77,7 @@ impl Accounts {
                         capacity: Capacity::Owner,
                         user,
                     };
-                    for extension in self.extensions {
+                    for extension in self.setup.extensions {
                         (extension.drop)(&departure, taken_back_at).await?;
                     }
                     Kind::LeftoversDropped

@@ -47,10 +47,11 @@ pub(crate) use self::registration::{
 };
 use crate::features::change::Changes;
 use crate::features::links;
-use crate::features::sessions::Sessions;
+use crate::features::sessions::{Sessions, Tools};
 use crate::infra::db::Db;
 use crate::infra::keys::Master;
 use crate::infra::limits::Limits;
+use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
 use crate::infra::passwords::policy::{Identity, Password, Policy};
 use crate::kernel::access::User;
@@ -61,16 +62,24 @@ use crate::kernel::invalid::Invalid;
 /// The one place that makes, reads and changes accounts.
 #[derive(Clone)]
 pub(crate) struct Accounts {
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
-    pub(crate) hasher: Hasher,
+    db: Db,
+    clock: Clock,
+    hasher: Hasher,
+    limits: Limits,
+    outbox: Outbox,
+    link_gate: links::Gate,
+    changes: Changes,
+    sessions: Sessions,
+    setup: Setup,
+    exports: Exports,
+}
+
+/// What differs between servers, and what is above this feature.
+#[derive(Clone)]
+pub(crate) struct Setup {
     pub(crate) policy: Policy,
-    pub(crate) limits: Limits,
-    pub(crate) sessions: Sessions,
-    pub(crate) master: Arc<Master>,
-    pub(crate) exports: Exports,
-    pub(crate) changes: Changes,
     pub(crate) registration: Registration,
+    pub(crate) master: Arc<Master>,
     /// What features above this one have of a person.
     pub(crate) extensions: &'static [Extension],
     /// The server's own host name, which is nobody's password.
@@ -78,6 +87,12 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
+    pub(crate) fn new(tools: Tools, setup: Setup) -> Self {
+        let Tools { db, clock, hasher, limits, outbox, link_gate, changes, sessions } = tools;
+        let exports = Exports::default();
+        Self { db, clock, hasher, limits, outbox, link_gate, changes, sessions, setup, exports }
+    }
+
     /// The users among `ids` that exist, in no particular order.
     pub(crate) async fn find_all(db: &Db, ids: &[UserId]) -> Result<Vec<User>, DbErr> {
         store::find_all(db, ids).await
@@ -99,16 +114,12 @@ impl Accounts {
         store::lock(txn, id).await
     }
 
-    /// What the use of a link passes.
-    pub(crate) fn link_gate(&self) -> links::Gate<'_> {
-        links::Gate { db: &self.db, limits: &self.limits, now: self.clock.now() }
-    }
-
     /// Reads a password that a user is to have from now on, if it is good enough for them.
     pub(crate) fn new_password(&self, user: &User, password: &str) -> Result<Password, Invalid> {
         let password = Password::parse(password)?;
-        let identity = Identity { username: &user.username, email: &user.email, host: &self.host };
-        self.policy.check(&password, &identity)?;
+        let identity =
+            Identity { username: &user.username, email: &user.email, host: &self.setup.host };
+        self.setup.policy.check(&password, &identity)?;
         Ok(password)
     }
 }

@@ -115,7 +115,7 @@ impl Accounts {
         pending: PendingAccount,
         choice: Choice<'_>,
     ) -> Result<User, CreateError> {
-        if self.registration.admission == Admission::Closed {
+        if self.setup.registration.admission == Admission::Closed {
             return Err(CreateError::Closed);
         }
         let parts = match choice {
@@ -164,10 +164,10 @@ impl Accounts {
         let required = Invalid::new(Reason::Required, "Choose a username");
         let username_typed = username.unwrap_or_default();
         let identity =
-            Identity { username: username_typed, email: &pending.email, host: &self.host };
+            Identity { username: username_typed, email: &pending.email, host: &self.setup.host };
         let username = username.ok_or(required).and_then(|name| self.public_username(name));
         let password = Password::parse(password)
-            .and_then(|password| self.policy.check(&password, &identity).map(|()| password));
+            .and_then(|password| self.setup.policy.check(&password, &identity).map(|()| password));
         let (username, password) = match (username, password) {
             (Ok(username), Ok(password)) => (username, password),
             (username, password) => {
@@ -206,7 +206,7 @@ impl Accounts {
     }
 
     fn public_username(&self, text: &str) -> Result<Username, Invalid> {
-        Username::parse(text).and_then(|username| Naming::Public.allow(username, &self.host))
+        Username::parse(text).and_then(|username| Naming::Public.allow(username, &self.setup.host))
     }
 }
 

@@ -84,13 +84,13 @@ impl Accounts {
         origin: &Origin,
         new: &NewAccount<'_>,
     ) -> Result<Registered, CreateError> {
-        if self.registration.admission != Admission::Open {
+        if self.setup.registration.admission != Admission::Open {
             return Err(CreateError::Closed);
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
         let admission = self.limits.attempt([REGISTRATIONS_BY_IP.of(origin.ip)]).await?;
-        let outcome = match self.registration.requires_verification {
+        let outcome = match self.setup.registration.requires_verification {
             true => self.register_pending(origin, &accepted).await,
             false => self.register_at_once(origin, &accepted).await,
         };
@@ -110,7 +110,7 @@ impl Accounts {
             }
             let user = Self::insert(&tx, accepted, &hash, Standing::default()).await?;
             tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
-            if self.changes.outbox.is_on() {
+            if self.outbox.is_on() {
                 let new = links::New {
                     purpose: Purpose::Verification,
                     user: Some(user.id),
@@ -208,14 +208,15 @@ impl Accounts {
         naming: Naming,
     ) -> Result<Accepted, CreateError> {
         let username = Username::parse(new.username)
-            .and_then(|username| naming.allow(username, &self.host))
+            .and_then(|username| naming.allow(username, &self.setup.host))
             .map_err(|invalid| invalid.at("input.username"));
         let email = Email::parse(new.email).map_err(|invalid| invalid.at("input.email"));
         let full_name = FullName::parse(new.full_name.unwrap_or_default())
             .map_err(|invalid| invalid.at("input.fullName"));
-        let identity = Identity { username: new.username, email: new.email, host: &self.host };
+        let identity =
+            Identity { username: new.username, email: new.email, host: &self.setup.host };
         let password = Password::parse(new.password)
-            .and_then(|password| self.policy.check(&password, &identity).map(|()| password))
+            .and_then(|password| self.setup.policy.check(&password, &identity).map(|()| password))
             .map_err(|invalid| invalid.at("input.password"));
         match (username, email, full_name, password) {
             (Ok(username), Ok(email), Ok(full_name), Ok(password)) => {

@@ -15,7 +15,7 @@ use crate::kernel::page::{Page, Part};
 /// Reads the audit log.
 #[derive(Clone)]
 pub(crate) struct Log {
-    pub(crate) db: Db,
+    db: Db,
 }
 
 /// Which events are meant.
@@ -80,6 +80,10 @@ impl Recorded {
 }
 
 impl Log {
+    pub(crate) fn new(db: Db) -> Self {
+        Self { db }
+    }
+
     /// Reads one page, in one statement.
     pub(crate) async fn list(&self, listing: &Listing) -> Result<Page<Recorded>, DbErr> {
         let events = store::list(self.db.reader(), listing, listing.part.size + 1).await?;

@@ -27,16 +27,21 @@ use crate::kernel::epochs::Epochs;
 /// Makes changes. Clones share everything.
 #[derive(Clone)]
 pub(crate) struct Changes {
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
-    pub(crate) outbox: Outbox,
+    db: Db,
+    clock: Clock,
+    outbox: Outbox,
     /// A change ends the epoch of each user that it touches.
-    pub(crate) epochs: Epochs,
+    epochs: Epochs,
 }
 
 impl Changes {
     pub(crate) fn new(db: Db, clock: Clock, outbox: Outbox) -> Self {
         Self { db, clock, outbox, epochs: Epochs::default() }
+    }
+
+    /// Whoever remembers something of a user forgets it when the user's epoch ends.
+    pub(crate) fn epochs(&self) -> Epochs {
+        self.epochs.clone()
     }
 
     /// Makes a change by one attempt, a whole transaction that ends with [`Tx::commit`]; or, where that returns

@@ -9,19 +9,26 @@ use uuid::Uuid;
 
 use crate::features::audit::{self, Kind};
 use crate::features::change::{Changes, Record, Tx};
-use crate::infra::db::violates;
+use crate::infra::db::{Db, violates};
 use crate::infra::keys::rotation::{self, Added, Described, Lead, RotationError};
 use crate::infra::keys::{Algorithm, KeyError, Master, Purpose};
 use crate::kernel::acting::Acting;
+use crate::kernel::clock::Clock;
 
 /// The one place that adds, drops and reseals keys.
 #[derive(Clone)]
 pub(crate) struct Keyring {
-    pub(crate) changes: Changes,
-    pub(crate) master: Arc<Master>,
+    db: Db,
+    clock: Clock,
+    changes: Changes,
+    master: Arc<Master>,
 }
 
 impl Keyring {
+    pub(crate) fn new(db: Db, clock: Clock, changes: Changes, master: Arc<Master>) -> Self {
+        Self { db, clock, changes, master }
+    }
+
     /// Makes the first keys of a new database.
     pub(crate) async fn make_first(&self, algorithm: Algorithm) -> Result<(), KeyError> {
         for purpose in [Purpose::Signing, Purpose::Refresh] {
@@ -98,8 +105,7 @@ impl Keyring {
 
     /// Every key, as the operator sees it.
     pub(crate) async fn list(&self) -> Result<Vec<Described>, DbErr> {
-        let Changes { db, clock, .. } = &self.changes;
-        rotation::list(db.reader(), &self.master, clock.now()).await
+        rotation::list(self.db.reader(), &self.master, self.clock.now()).await
     }
 }
 

@@ -19,6 +19,7 @@ use crate::infra::db::Db;
 use crate::infra::limits::{Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail;
 use crate::kernel::access::{Origin, User};
+use crate::kernel::clock::Clock;
 use crate::kernel::id::{LinkTokenId, UserId};
 use crate::kernel::secret::OpaqueToken;
 
@@ -298,18 +299,23 @@ impl Judged for LinkError {
     }
 }
 
-/// Uses of tokens, as they are admitted.
-pub(crate) struct Gate<'a> {
-    pub(crate) db: &'a Db,
-    pub(crate) limits: &'a Limits,
-    pub(crate) now: DateTime<Utc>,
+/// What the use of a token passes.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    db: Db,
+    clock: Clock,
+    limits: Limits,
 }
 
-impl Gate<'_> {
+impl Gate {
+    pub(crate) fn new(db: Db, clock: Clock, limits: Limits) -> Self {
+        Self { db, clock, limits }
+    }
+
     /// Has the use of a token counted under [`FAILURES`]: as a failure if it is none, whatever else is wrong.
     /// Whoever presents a living one is not held up by those who share their address.
     pub(crate) async fn admit<T, E: Judged + From<Limited> + From<DbErr>>(
-        self,
+        &self,
         origin: &Origin,
         token: Option<&LinkToken>,
         use_token: impl Future<Output = Result<T, E>>,
@@ -320,8 +326,8 @@ impl Gate<'_> {
             Ok(admission) => admission,
             Err(limited) => {
                 let Some(token) = token else { return Err(limited.into()) };
-                let found = store::find(self.db.reader(), token.0.hash(), self.now).await?;
-                return match found {
+                let (db, now) = (self.db.reader(), self.clock.now());
+                return match store::find(db, token.0.hash(), now).await? {
                     Some(_) => use_token.await,
                     None => Err(limited.into()),
                 };

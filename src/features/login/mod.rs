@@ -22,7 +22,7 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Tx, with_fault};
-use crate::features::sessions::{EndReason, Sessions, Tokens};
+use crate::features::sessions::{EndReason, Sessions, Tokens, Tools};
 use crate::infra::db::Db;
 use crate::infra::limits::{Judged, Limited, Limits};
 use crate::infra::metrics::{self, Outcome};
@@ -30,7 +30,6 @@ use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::Acting;
-use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
@@ -57,16 +56,20 @@ with_fault!(LoginError);
 /// Signs people in.
 #[derive(Clone)]
 pub(crate) struct Login {
-    pub(crate) db: Db,
-    pub(crate) clock: Clock,
-    pub(crate) hasher: Hasher,
-    pub(crate) limits: Limits,
-    pub(crate) sessions: Sessions,
-    pub(crate) accounts: Accounts,
-    pub(crate) changes: Changes,
+    db: Db,
+    hasher: Hasher,
+    limits: Limits,
+    changes: Changes,
+    sessions: Sessions,
+    accounts: Accounts,
 }
 
 impl Login {
+    pub(crate) fn new(tools: Tools, accounts: Accounts) -> Self {
+        let Tools { db, hasher, limits, changes, sessions, .. } = tools;
+        Self { db, hasher, limits, changes, sessions, accounts }
+    }
+
     /// Exchanges a username or e-mail address and a password for a session. What `device` shows, if it
     /// shows anything, decides how a failure is counted.
     pub(crate) async fn login(

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::features::accounts::{Capacity, NewAccount};
 use crate::kernel::access::{Authentication, Language, Role};
 use crate::kernel::acting::Acting;
+use crate::kernel::clock::Clock;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -28,7 +29,7 @@ async fn fixture() -> Fixture {
     let database = format!("sqlite://{}/test.db", folder.path().display());
     config.database_url = SecretString::from(database);
     let app = App::build(config, Clock::system()).await.unwrap();
-    let login = app.login.clone();
+    let login = app.schema.data::<Login>().unwrap().clone();
     Fixture { app, login, _folder: folder }
 }
 

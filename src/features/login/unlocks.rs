@@ -4,8 +4,10 @@
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 
-use super::{BY_NAME, Login, OF_ACCOUNT, store};
+use super::{BY_NAME, OF_ACCOUNT, store};
+use crate::infra::db::Db;
 use crate::infra::limits::Limits;
+use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
 /// How far back is looked: more than the clocks of two machines may differ, and than it takes a
@@ -20,24 +22,26 @@ pub(crate) async fn forget_failures(limits: &Limits, names: [&str; 2], id: UserI
 
 /// Forgets the failures counted for those who have been unlocked, once each.
 pub(crate) struct Unlocks {
-    login: Login,
+    db: Db,
+    clock: Clock,
+    limits: Limits,
     /// Those seen at the last look.
     known: Vec<store::Unlocked>,
 }
 
 impl Unlocks {
-    pub(crate) fn new(login: Login) -> Self {
-        Self { login, known: Vec::new() }
+    pub(crate) fn new(db: Db, clock: Clock, limits: Limits) -> Self {
+        Self { db, clock, limits, known: Vec::new() }
     }
 
     /// Looks once. A server does every two seconds.
     pub(crate) async fn follow(&mut self) -> Result<(), DbErr> {
-        let since = self.login.clock.now() - LOOKED_BACK;
-        let found = store::list_unlocked(self.login.db.reader(), since).await?;
+        let since = self.clock.now() - LOOKED_BACK;
+        let found = store::list_unlocked(self.db.reader(), since).await?;
         for unlocked in &found {
             if !self.known.contains(unlocked) {
                 let names = [unlocked.username_key.as_str(), unlocked.email_key.as_str()];
-                forget_failures(&self.login.limits, names, unlocked.id).await;
+                forget_failures(&self.limits, names, unlocked.id).await;
             }
         }
         self.known = found;

@@ -69,9 +69,9 @@ impl Organizations {
         &self,
         ids: &[OrganizationId],
     ) -> Result<HashMap<OrganizationId, Vec<Invitation>>, DbErr> {
-        let now = self.accounts.clock.now();
+        let now = self.clock.now();
         let mut lists: HashMap<_, Vec<_>> = ids.iter().map(|id| (*id, Vec::new())).collect();
-        for invitation in store::list_pending(self.accounts.db.reader(), ids, now).await? {
+        for invitation in store::list_pending(self.db.reader(), ids, now).await? {
             lists.entry(invitation.organization).or_default().push(invitation);
         }
         Ok(lists)
@@ -79,8 +79,8 @@ impl Organizations {
 
     /// Deletes invitations that have expired.
     pub(crate) async fn purge(&self) -> Result<(), DbErr> {
-        let now = self.accounts.clock.now();
-        while store::delete_expired(&self.accounts.db, now, PURGE_BATCH).await? > 0 {}
+        let now = self.clock.now();
+        while store::delete_expired(&self.db, now, PURGE_BATCH).await? > 0 {}
         Ok(())
     }
 
@@ -92,20 +92,20 @@ impl Organizations {
         email: &str,
         role: OrganizationRole,
     ) -> Result<Invitation, InvitationError> {
-        if !self.accounts.changes.outbox.is_on() {
+        if !self.outbox.is_on() {
             return Err(InvitationError::NoMail);
         }
         let email =
             Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
         let viewer = acting.caller()?;
         let inviter = viewer.user.id;
-        self.accounts.limits.take([INVITED_BY_USER.of(inviter)]).await?;
+        self.limits.take([INVITED_BY_USER.of(inviter)]).await?;
         self.look_who_invites(viewer, id, role).await?;
         let recipient = [
             INVITED_BY_USER_TO_ADDRESS.of((inviter, email.key())),
             INVITED_TO_ADDRESS.of(email.key()),
         ];
-        let admission = self.accounts.limits.attempt(recipient).await?;
+        let admission = self.limits.attempt(recipient).await?;
         let invite = async |tx: Tx<'_>| {
             let (inviter, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
             if own.role < role {
@@ -132,7 +132,7 @@ impl Organizations {
             tx.note(Record::of(Kind::MemberInvited).about(id).in_detail(detail));
             Ok(tx.commit(invitation).await?)
         };
-        let outcome = self.accounts.changes.run("invite a member", acting, invite).await;
+        let outcome = self.changes.run("invite a member", acting, invite).await;
         match &outcome {
             Ok(_) => admission.succeeded().await,
             // Nobody was written to.
@@ -149,7 +149,7 @@ impl Organizations {
         id: OrganizationId,
         role: OrganizationRole,
     ) -> Result<(), OrganizationError> {
-        let db = self.accounts.db.reader();
+        let db = self.db.reader();
         match super::store::find_role(db, id, viewer.user.id).await? {
             None => Err(OrganizationError::NotFound),
             Some(own) if own < role.max(OrganizationRole::Admin) => {
@@ -205,7 +205,7 @@ impl Organizations {
             tx.record(Kind::MemberInvitationRevoked, organization);
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("revoke an invitation", acting, revoke).await
+        self.changes.run("revoke an invitation", acting, revoke).await
     }
 
     /// Makes the caller a member of the organization that an invitation names, if it was sent to their
@@ -216,7 +216,7 @@ impl Organizations {
         token: Option<&LinkToken>,
     ) -> Result<OwnOrganization, InvitationError> {
         let accept = self.accept_admitted(acting, token);
-        self.accounts.link_gate().admit(acting.origin, token, accept).await
+        self.link_gate.admit(acting.origin, token, accept).await
     }
 
     async fn accept_admitted(
@@ -224,12 +224,12 @@ impl Organizations {
         acting: Acting<'_>,
         token: Option<&LinkToken>,
     ) -> Result<OwnOrganization, InvitationError> {
-        let now = self.accounts.clock.now();
+        let now = self.clock.now();
         let purposes = [Purpose::OrganizationInvitation];
-        let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
+        let found = links::find(self.db.reader(), now, token, &purposes).await?;
         let invited: Invited = found.details()?;
         let accept = async |tx: Tx<'_>| {
-            let caller = self.accounts.sessions.caller(&tx).await?.user;
+            let caller = self.sessions.caller(&tx).await?.user;
             let address = Email::parse(&caller.email).map_err(|_| LinkError::Invalid)?;
             let invitation =
                 store::find(&tx, invited.invitation).await?.ok_or(LinkError::Invalid)?;
@@ -259,6 +259,6 @@ impl Organizations {
             tx.note(Record::of(Kind::OrganizationJoined).about(own.id).in_detail(detail));
             Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
         };
-        self.accounts.changes.run("join an organization", acting, accept).await
+        self.changes.run("join an organization", acting, accept).await
     }
 }

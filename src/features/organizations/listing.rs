@@ -32,7 +32,7 @@ impl Organizations {
         if members.len() + users.len() + invited.len() + organizations.len() == 0 {
             return Ok(Seen::default());
         }
-        let (db, now) = (self.accounts.db.reader(), self.accounts.clock.now());
+        let (db, now) = (self.db.reader(), self.clock.now());
         let own = store::list_of(db, user).await?;
         if own.is_empty() {
             return Ok(Seen::default());
@@ -62,7 +62,7 @@ impl Organizations {
 
     /// The organizations that a user belongs to, in no particular order: at most a hundred.
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<OwnOrganization>, DbErr> {
-        store::list_of(self.accounts.db.reader(), user).await
+        store::list_of(self.db.reader(), user).await
     }
 
     /// Those of `ids` that a user belongs to.
@@ -71,7 +71,7 @@ impl Organizations {
         user: UserId,
         ids: &[OrganizationId],
     ) -> Result<Vec<OwnOrganization>, DbErr> {
-        store::find_all(self.accounts.db.reader(), user, ids).await
+        store::find_all(self.db.reader(), user, ids).await
     }
 
     /// The same page of the members of each organization; who joined first comes first.
@@ -80,7 +80,7 @@ impl Organizations {
         ids: &[OrganizationId],
         part: Part,
     ) -> Result<HashMap<OrganizationId, Page<Member>>, DbErr> {
-        let rows = store::list_members(self.accounts.db.reader(), ids, part).await?;
+        let rows = store::list_members(self.db.reader(), ids, part).await?;
         let mut lists: HashMap<OrganizationId, Vec<Member>> = HashMap::new();
         for (organization, member) in rows {
             lists.entry(organization).or_default().push(member);
@@ -93,6 +93,6 @@ impl Organizations {
         &self,
         ids: &[OrganizationId],
     ) -> Result<HashMap<OrganizationId, u64>, DbErr> {
-        store::count_members(self.accounts.db.reader(), ids).await
+        store::count_members(self.db.reader(), ids).await
     }
 }

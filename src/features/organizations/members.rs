@@ -58,7 +58,7 @@ impl Organizations {
             }
             Ok(tx.commit((own, member)).await?)
         };
-        self.accounts.changes.run("set a member's role", acting, set).await
+        self.changes.run("set a member's role", acting, set).await
     }
 
     /// Takes a member out of an organization. It counts on their next request.
@@ -80,7 +80,7 @@ impl Organizations {
             tx.note(Record::of(Kind::MemberRemoved).about(user).in_detail(detail));
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("remove a member", acting, remove).await
+        self.changes.run("remove a member", acting, remove).await
     }
 
     /// Takes the caller out of an organization.
@@ -96,7 +96,7 @@ impl Organizations {
             tx.record(Kind::OrganizationLeft, id);
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("leave an organization", acting, leave).await
+        self.changes.run("leave an organization", acting, leave).await
     }
 
     /// Makes another member an owner in the caller's place, who is an admin from then on.
@@ -121,7 +121,7 @@ impl Organizations {
             tx.note(Record::of(Kind::OwnershipTransferred).about(user).in_detail(detail));
             Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
         };
-        self.accounts.changes.run("transfer an organization", acting, transfer).await
+        self.changes.run("transfer an organization", acting, transfer).await
     }
 
     /// Ends a membership of an organization whose row is locked.
@@ -135,7 +135,7 @@ impl Organizations {
         store::delete_member(tx, member).await?;
         // An invitation that is still on its way would bring them back.
         invitations::store::delete_to_user(tx, id, member.user.id).await?;
-        Ok(self.accounts.sessions.withdraw(tx, member.user.id, id).await?)
+        Ok(self.sessions.withdraw(tx, member.user.id, id).await?)
     }
 }
 

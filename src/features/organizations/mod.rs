@@ -27,13 +27,18 @@ pub(crate) use self::invitations::{
     INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS, Invitation,
 };
 pub(crate) use self::members::{Member, Profile};
-use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::FullName;
 use crate::features::accounts::reserved::{RESERVED, is_reserved};
 use crate::features::audit::Kind;
-use crate::features::change::Tx;
+use crate::features::change::{Changes, Tx};
+use crate::features::links;
+use crate::features::sessions::{Sessions, Tools};
+use crate::infra::db::Db;
+use crate::infra::limits::Limits;
+use crate::infra::mail::Outbox;
 use crate::kernel::access::{ActiveOrganization, OrganizationRole};
 use crate::kernel::acting::Acting;
+use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, UserId};
 use crate::kernel::invalid::{Invalid, Reason};
 
@@ -62,10 +67,23 @@ impl From<&OwnOrganization> for ActiveOrganization {
 /// The one place that makes, reads and changes organizations.
 #[derive(Clone)]
 pub(crate) struct Organizations {
-    pub(crate) accounts: Accounts,
+    db: Db,
+    clock: Clock,
+    limits: Limits,
+    outbox: Outbox,
+    link_gate: links::Gate,
+    changes: Changes,
+    sessions: Sessions,
+    /// The server's own host name, which is no organization's.
+    host: String,
 }
 
 impl Organizations {
+    pub(crate) fn new(tools: Tools, host: String) -> Self {
+        let Tools { db, clock, limits, outbox, link_gate, changes, sessions, .. } = tools;
+        Self { db, clock, limits, outbox, link_gate, changes, sessions, host }
+    }
+
     /// Makes an organization, whose owner the caller is.
     pub(crate) async fn create(
         &self,
@@ -74,7 +92,7 @@ impl Organizations {
     ) -> Result<OwnOrganization, OrganizationError> {
         let name = self.parse_name(name)?;
         let create = async |tx: Tx<'_>| {
-            let owner = self.accounts.sessions.caller(&tx).await?.user.id;
+            let owner = self.sessions.caller(&tx).await?.user.id;
             if store::count_memberships(&tx, owner).await? >= MEMBERSHIPS_MAX {
                 return Err(OrganizationError::TooMany);
             }
@@ -91,7 +109,7 @@ impl Organizations {
             tx.record(Kind::OrganizationCreated, own.id);
             Ok(tx.commit(own).await?)
         };
-        self.accounts.changes.run("create an organization", acting, create).await
+        self.changes.run("create an organization", acting, create).await
     }
 
     /// Gives an organization another name.
@@ -113,7 +131,7 @@ impl Organizations {
             tx.record(Kind::OrganizationUpdated, id);
             Ok(tx.commit(own).await?)
         };
-        self.accounts.changes.run("rename an organization", acting, rename).await
+        self.changes.run("rename an organization", acting, rename).await
     }
 
     /// Deletes an organization with its memberships and invitations. Sessions that act in it go on
@@ -125,18 +143,18 @@ impl Organizations {
     ) -> Result<(), OrganizationError> {
         let delete = async |tx: Tx<'_>| {
             self.enter(&tx, id, OrganizationRole::Owner).await?;
-            self.accounts.sessions.touch_acting_in(&tx, id).await?;
+            self.sessions.touch_acting_in(&tx, id).await?;
             store::delete(&tx, id).await?;
             tx.record(Kind::OrganizationDeleted, id);
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("delete an organization", acting, delete).await
+        self.changes.run("delete an organization", acting, delete).await
     }
 
     /// No name is one that looks like the service's: mail and invitations would speak in it.
     fn parse_name(&self, text: &str) -> Result<FullName, OrganizationError> {
         let name = FullName::parse(text).and_then(|name| name.ok_or(NAME_TOO_SHORT));
-        let name = name.and_then(|name| match is_reserved(name.as_str(), &self.accounts.host) {
+        let name = name.and_then(|name| match is_reserved(name.as_str(), &self.host) {
             true => Err(RESERVED),
             false => Ok(name),
         });
@@ -150,7 +168,7 @@ impl Organizations {
         id: OrganizationId,
         least: OrganizationRole,
     ) -> Result<(UserId, OwnOrganization), OrganizationError> {
-        let caller = self.accounts.sessions.caller(tx).await?.user.id;
+        let caller = self.sessions.caller(tx).await?.user.id;
         let own = store::lock(tx, id, caller).await?;
         let own = own.ok_or(OrganizationError::NotFound)?;
         if own.role < least {

@@ -16,7 +16,7 @@ impl Organizations {
         acting: Acting<'_>,
         id: Option<OrganizationId>,
     ) -> Result<(User, AccessToken), OrganizationError> {
-        let sessions = &self.accounts.sessions;
+        let sessions = &self.sessions;
         let viewer = acting.caller()?;
         let switch = async |tx: Tx<'_>| {
             let user = User::clone(&sessions.caller(&tx).await?.user);
@@ -38,6 +38,6 @@ impl Organizations {
             let access = sessions.access(viewer, &user, organization)?;
             Ok(tx.commit((user, access)).await?)
         };
-        self.accounts.changes.run("switch", acting, switch).await
+        self.changes.run("switch", acting, switch).await
     }
 }

@@ -18,15 +18,17 @@ pub(crate) use self::verification::Claim;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, AddressError, CreateError};
 use crate::features::audit::Kind;
-use crate::features::change::{Fault, Record, Tx, with_fault};
+use crate::features::change::{Changes, Fault, Record, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::login::unlocks::forget_failures;
-use crate::features::sessions::EndReason;
-use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited};
+use crate::features::sessions::{EndReason, Sessions, Tools};
+use crate::infra::db::Db;
+use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail::{self, Letter};
-use crate::infra::passwords::hash::HashError;
+use crate::infra::passwords::hash::{HashError, Hasher};
 use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
+use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Problem;
 use crate::kernel::secret::{hex, sha256};
@@ -135,18 +137,30 @@ impl Judged for RecoveryError {
 /// Sends links, and does what they are for.
 #[derive(Clone)]
 pub(crate) struct Recovery {
-    pub(crate) accounts: Accounts,
+    db: Db,
+    clock: Clock,
+    hasher: Hasher,
+    limits: Limits,
+    link_gate: links::Gate,
+    changes: Changes,
+    sessions: Sessions,
+    accounts: Accounts,
 }
 
 impl Recovery {
+    pub(crate) fn new(tools: Tools, accounts: Accounts) -> Self {
+        let Tools { db, clock, hasher, limits, link_gate, changes, sessions, .. } = tools;
+        Self { db, clock, hasher, limits, link_gate, changes, sessions, accounts }
+    }
+
     /// Mails whom an identifier names, if anybody, a link to choose another password.
     pub(crate) async fn request_reset(
         &self,
         origin: &Origin,
         identifier: &Identifier,
     ) -> Result<(), RecoveryError> {
-        self.accounts.limits.take(RESETS.of(origin, identifier.key())).await?;
-        let user = Accounts::identified(self.accounts.db.reader(), identifier).await?;
+        self.limits.take(RESETS.of(origin, identifier.key())).await?;
+        let user = Accounts::identified(self.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
         let write = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);
@@ -170,7 +184,7 @@ impl Recovery {
             tx.note(asked(Kind::PasswordResetRequested, locked.map(|user| user.id)));
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("ask for a reset", Acting::unknown(origin), write).await
+        self.changes.run("ask for a reset", Acting::unknown(origin), write).await
     }
 
     /// Gives the account of a link another password, ends all its sessions, and opens it to that
@@ -183,7 +197,7 @@ impl Recovery {
         password: &str,
     ) -> Result<(), RecoveryError> {
         let reset = self.reset_admitted(origin, token, password);
-        self.accounts.link_gate().admit(origin, token, reset).await
+        self.link_gate.admit(origin, token, reset).await
     }
 
     async fn reset_admitted(
@@ -192,9 +206,8 @@ impl Recovery {
         token: Option<&LinkToken>,
         password: &str,
     ) -> Result<(), RecoveryError> {
-        let now = self.accounts.clock.now();
-        let found =
-            links::find(self.accounts.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
+        let now = self.clock.now();
+        let found = links::find(self.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
         let id = found.user.ok_or(LinkError::Invalid)?;
         self.give_password(origin, &found, id, password).await
     }
@@ -207,15 +220,14 @@ impl Recovery {
         id: UserId,
         password: &str,
     ) -> Result<(), RecoveryError> {
-        let user =
-            Accounts::find_all(&self.accounts.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
+        let user = Accounts::find_all(&self.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
         // Before the token is used: who is told to choose a better one still has it.
         let password = self
             .accounts
             .new_password(&user, password)
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
         self.admit_password(found).await?;
-        let hash = self.accounts.hasher.hash(&password).await?;
+        let hash = self.hasher.hash(&password).await?;
         let reset = async |tx: Tx<'_>| {
             let user = lock_addressee(&tx, found, id).await?;
             links::take(&tx, found, tx.now()).await?;
@@ -223,24 +235,24 @@ impl Recovery {
             if !user.email_verified {
                 store::take_back(&tx, id).await?;
             }
-            self.accounts.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
+            self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;
             tx.record(Kind::PasswordReset, id);
             tx.write(Letter::to(&user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
             // The other instances learn it from the database.
-            let limits = self.accounts.limits.clone();
+            let limits = self.limits.clone();
             tx.then(async move {
                 let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
                 forget_failures(&limits, [names[0].key(), names[1].key()], id).await;
             });
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("reset a password", Acting::user(id, origin), reset).await
+        self.changes.run("reset a password", Acting::user(id, origin), reset).await
     }
 
     /// Has a password counted that is tried, or chosen, with a link.
     async fn admit_password(&self, found: &Found) -> Result<(), Limited> {
-        self.accounts.limits.take([PASSWORDS_OF_LINKS.of(&found.email_key)]).await
+        self.limits.take([PASSWORDS_OF_LINKS.of(&found.email_key)]).await
     }
 }
 

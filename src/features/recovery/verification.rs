@@ -59,7 +59,7 @@ impl Recovery {
     ) -> Result<(), RecoveryError> {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
-        self.accounts.limits.take(VERIFICATIONS.of(origin, email.key())).await?;
+        self.limits.take(VERIFICATIONS.of(origin, email.key())).await?;
         let write = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);
             let owner =
@@ -91,7 +91,7 @@ impl Recovery {
             tx.note(asked(Kind::VerificationRequested, waiting.map(|user| user.id)));
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("ask for a verification", Acting::unknown(origin), write).await
+        self.changes.run("ask for a verification", Acting::unknown(origin), write).await
     }
 
     /// Does what a link to verify an address is for: makes the account that was waiting for it, or marks
@@ -104,7 +104,7 @@ impl Recovery {
         claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
         let verify = self.verify_admitted(origin, token, claim);
-        self.accounts.link_gate().admit(origin, token, verify).await
+        self.link_gate.admit(origin, token, verify).await
     }
 
     async fn verify_admitted(
@@ -114,8 +114,8 @@ impl Recovery {
         claim: Claim<'_>,
     ) -> Result<(), RecoveryError> {
         let purposes = [Purpose::Registration, Purpose::Verification, Purpose::EmailChange];
-        let now = self.accounts.clock.now();
-        let found = links::find(self.accounts.db.reader(), now, token, &purposes).await?;
+        let now = self.clock.now();
+        let found = links::find(self.db.reader(), now, token, &purposes).await?;
         match (found.purpose, found.user) {
             (Purpose::Registration, _) => self.verify_registration(origin, &found, claim).await,
             (Purpose::EmailChange, Some(id)) => {
@@ -133,7 +133,7 @@ impl Recovery {
                     (Some(proof), _) => {
                         let verify = |tx| self.verify_address(tx, &found, id, proof);
                         let acting = Acting::user(id, origin);
-                        self.accounts.changes.run("verify an address", acting, verify).await
+                        self.changes.run("verify an address", acting, verify).await
                     }
                     (None, Some(_)) if now - found.created_at >= CHOICE_MAX => {
                         let message = "This link is too old for another password: ask for a mail to choose one";
@@ -184,7 +184,7 @@ impl Recovery {
         }
         let Some(password) = claim.password else { return Ok(None) };
         self.admit_password(found).await?;
-        let hash = store::find_password(self.accounts.db.reader(), id).await?;
+        let hash = store::find_password(self.db.reader(), id).await?;
         self.check_password(password, hash.ok_or(LinkError::Invalid)?).await?;
         Ok(Some(Proof::Password))
     }
@@ -194,7 +194,7 @@ impl Recovery {
         password: &Password,
         hash: PasswordHash,
     ) -> Result<(), RecoveryError> {
-        match self.accounts.hasher.verify(password, Some(&hash)).await? {
+        match self.hasher.verify(password, Some(&hash)).await? {
             Verdict::Right | Verdict::RightButOutdated => Ok(()),
             Verdict::Wrong => Err(RecoveryError::WrongPassword),
         }
@@ -210,7 +210,7 @@ impl Recovery {
         lock_addressee(&tx, found, id).await?;
         // It may have ended since the request began.
         if let Some(viewer) = proof.session()
-            && !self.accounts.sessions.is_alive(&tx, viewer).await?
+            && !self.sessions.is_alive(&tx, viewer).await?
         {
             return Err(password_required());
         }

@@ -37,11 +37,13 @@ use self::store::lock_user;
 pub(crate) use self::token::RefreshToken;
 use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Record, Tx};
+use crate::features::links;
 use crate::infra::db::Db;
 use crate::infra::jwt::{AccessToken, Jwt, Subject, TokenError};
 use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{self, Letter, Outbox};
+use crate::infra::passwords::hash::Hasher;
 use crate::kernel::access::{Anonymity, Authentication, Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::clock::Clock;
@@ -109,22 +111,36 @@ pub(crate) struct Sessions {
     rotations: Arc<Shares<[u8; 32]>>,
 }
 
+/// What the features above this one work with. Each takes what it needs of it.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) db: Db,
+    pub(crate) clock: Clock,
+    pub(crate) hasher: Hasher,
+    pub(crate) limits: Limits,
+    pub(crate) outbox: Outbox,
+    pub(crate) link_gate: links::Gate,
+    pub(crate) changes: Changes,
+    pub(crate) sessions: Sessions,
+}
+
 /// How tokens are made, and how long they live.
 pub(crate) struct Issuing {
     pub(crate) jwt: Jwt,
+    pub(crate) keys: Keys,
     pub(crate) master: Arc<Master>,
     pub(crate) lifetimes: Lifetimes,
 }
 
 impl Sessions {
     pub(crate) fn new(
+        db: Db,
+        clock: Clock,
         changes: Changes,
-        keys: Keys,
-        Issuing { jwt, master, lifetimes }: Issuing,
         limits: Limits,
+        Issuing { jwt, keys, master, lifetimes }: Issuing,
     ) -> Self {
-        let (db, clock) = (changes.db.clone(), changes.clock.clone());
-        let facts = Facts::new(clock.clone(), changes.epochs.clone());
+        let facts = Facts::new(clock.clone(), changes.epochs());
         let rotations = Arc::new(Shares::new(1));
         Self { db, clock, keys, master, jwt, limits, lifetimes, changes, facts, rotations }
     }

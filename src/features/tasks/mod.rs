@@ -11,11 +11,10 @@ use sea_orm::DbErr;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::features::accounts::{
-    Accounts, AdminError, Departure, EXPORT_PAGE_SIZE, Entries, Extension,
-};
+use crate::features::accounts::{AdminError, Departure, EXPORT_PAGE_SIZE, Entries, Extension};
 use crate::features::audit::Kind;
-use crate::features::change::{Fault, Tx, with_fault};
+use crate::features::change::{Changes, Fault, Tx, with_fault};
+use crate::features::sessions::{Sessions, Tools};
 use crate::infra::db::Db;
 use crate::kernel::access::{Permission, Viewer};
 use crate::kernel::acting::Acting;
@@ -131,16 +130,21 @@ with_fault!(TaskError);
 /// The one place that makes, reads and changes tasks.
 #[derive(Clone)]
 pub(crate) struct Tasks {
-    pub(crate) accounts: Accounts,
+    changes: Changes,
+    sessions: Sessions,
 }
 
 impl Tasks {
+    pub(crate) fn new(Tools { changes, sessions, .. }: Tools) -> Self {
+        Self { changes, sessions }
+    }
+
     /// Makes a task for the caller, in the organization they act in, if any.
     pub(crate) async fn create(&self, acting: Acting<'_>, title: &str) -> Result<Task, TaskError> {
         let title = parse_title(title)?;
         // One whole transaction, which may be run again: so nothing outside the database happens in it.
         let create = async |tx: Tx<'_>| {
-            let caller = self.accounts.sessions.caller(&tx).await?;
+            let caller = self.sessions.caller(&tx).await?;
             let now = tx.now();
             let task = Task {
                 id: TaskId::new(now),
@@ -155,7 +159,7 @@ impl Tasks {
             tx.record(Kind::TaskCreated, task.id);
             Ok(tx.commit(task).await?)
         };
-        self.accounts.changes.run("create a task", acting, create).await
+        self.changes.run("create a task", acting, create).await
     }
 
     /// Changes a task that the caller may change.
@@ -168,7 +172,7 @@ impl Tasks {
         let title = change.title.map(parse_title).transpose()?;
         let update = async |tx: Tx<'_>| {
             // As they are now: in a transaction nothing is decided by what the guard saw.
-            let caller = self.accounts.sessions.caller(&tx).await?;
+            let caller = self.sessions.caller(&tx).await?;
             let scope = Scope::changed_by(&caller, tx.now());
             let before = store::lock(&tx, scope, id).await?.ok_or(TaskError::NotFound)?;
             let title = title.clone().unwrap_or_else(|| before.title.clone());
@@ -186,20 +190,20 @@ impl Tasks {
             tx.record(Kind::TaskUpdated, id);
             Ok(tx.commit(task).await?)
         };
-        self.accounts.changes.run("update a task", acting, update).await
+        self.changes.run("update a task", acting, update).await
     }
 
     /// Deletes a task that the caller may change.
     pub(crate) async fn delete(&self, acting: Acting<'_>, id: TaskId) -> Result<(), TaskError> {
         let delete = async |tx: Tx<'_>| {
-            let caller = self.accounts.sessions.caller(&tx).await?;
+            let caller = self.sessions.caller(&tx).await?;
             if !store::delete(&tx, Scope::changed_by(&caller, tx.now()), id).await? {
                 return Err(TaskError::NotFound);
             }
             tx.record(Kind::TaskDeleted, id);
             Ok(tx.commit(()).await?)
         };
-        self.accounts.changes.run("delete a task", acting, delete).await
+        self.changes.run("delete a task", acting, delete).await
     }
 
     /// Those of the tasks that lie in the scope, in no particular order. Like the other reads it takes

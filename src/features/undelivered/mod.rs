@@ -4,13 +4,18 @@ use sea_orm::DbErr;
 
 use crate::features::audit::{Detail, Kind};
 use crate::features::change::{Changes, Record, Tx};
+use crate::infra::mail::Outbox;
 use crate::kernel::acting::Acting;
 use crate::kernel::id::MailId;
 
 /// Schedules one undelivered mail, or all of them, to be sent again; returns how many.
-pub(crate) async fn retry(changes: &Changes, id: Option<MailId>) -> Result<u64, DbErr> {
+pub(crate) async fn retry(
+    changes: &Changes,
+    outbox: &Outbox,
+    id: Option<MailId>,
+) -> Result<u64, DbErr> {
     let retry = async |tx: Tx<'_>| {
-        let count = changes.outbox.retry(&tx, tx.now(), id).await?;
+        let count = outbox.retry(&tx, tx.now(), id).await?;
         if count > 0 {
             let retried = Record::of(Kind::MailRetried);
             tx.note(match id {
