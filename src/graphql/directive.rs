@@ -11,7 +11,7 @@ use async_graphql::{Enum, TypeDirective, Value};
 
 use super::guard::Guard;
 use super::rule::Rule;
-use crate::infra::limits::{self, By, ByWhat, Counts, Limit, Rates};
+use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
 use crate::kernel::access;
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
@@ -216,7 +216,7 @@ pub(crate) fn rate_limit(
 pub(crate) struct limit;
 
 impl limit {
-    pub(crate) fn apply<K: By>(of: &Limit<K>) -> MetaDirectiveInvocation {
+    pub(crate) fn apply<K: CountedBy>(of: &Limit<K>) -> MetaDirectiveInvocation {
         let by = K::parts().into_iter().map(RateLimitKey::from).collect();
         let failed = (!matches!(of.counts, Counts::Attempts { .. })).then_some(true);
         let distinct = K::distinct().map(RateLimitKey::from);

@@ -35,7 +35,7 @@ pub(crate) static OF_NAMES: Limit<Distinct<Ip, limits::Identifier>> =
 pub(super) static OF_ACCOUNT: Limit<limits::User> = in_a_row();
 
 /// How many wrong passwords in a row are let pass, by whatever an account is meant.
-const fn in_a_row<K: limits::By>() -> Limit<K> {
+const fn in_a_row<K: limits::CountedBy>() -> Limit<K> {
     Limit::failures_in_a_row("login.identifier", 5, 15 * 60)
 }
 

@@ -7,7 +7,7 @@ use crate::kernel::access::network;
 use crate::kernel::id::{SessionId, UserId};
 
 /// What attempts are counted by.
-pub(crate) trait By {
+pub(crate) trait CountedBy {
     /// By whom an attempt is, or at whom.
     type Of<'a>: Copy;
 
@@ -59,7 +59,7 @@ pub(crate) struct Distinct<A, B>(PhantomData<(A, B)>);
 
 macro_rules! keys {
     ($($key:ident: $of:ty, $text:expr;)*) => {$(
-        impl By for $key {
+        impl CountedBy for $key {
             type Of<'a> = $of;
 
             fn parts() -> Vec<ByWhat> {
@@ -82,7 +82,7 @@ keys! {
     Device: SessionId, |id| id.to_string();
 }
 
-impl<A: By, B: By> By for (A, B) {
+impl<A: CountedBy, B: CountedBy> CountedBy for (A, B) {
     type Of<'a> = (A::Of<'a>, B::Of<'a>);
 
     fn parts() -> Vec<ByWhat> {
@@ -95,7 +95,7 @@ impl<A: By, B: By> By for (A, B) {
     }
 }
 
-impl<A: By, B: By> By for Distinct<A, B> {
+impl<A: CountedBy, B: CountedBy> CountedBy for Distinct<A, B> {
     type Of<'a> = (A::Of<'a>, B::Of<'a>);
 
     fn parts() -> Vec<ByWhat> {

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-pub(crate) use self::key::{By, ByWhat, Device, Distinct, Identifier, Ip, Session, User};
+pub(crate) use self::key::{ByWhat, CountedBy, Device, Distinct, Identifier, Ip, Session, User};
 use self::memory::Memory;
 pub(crate) use self::rates::{DISTINCT_MAX, LOOSE_PER_HOUR, MAX, Rate, Rates};
 use self::redis::Redis;
@@ -56,7 +56,7 @@ pub(crate) struct Limit<K> {
     by: PhantomData<fn() -> K>,
 }
 
-impl<K: By> Limit<K> {
+impl<K: CountedBy> Limit<K> {
     /// So many attempts, which may come at once.
     pub(crate) const fn quota(name: &'static str, max: u32, window_seconds: u32) -> Self {
         Self::new(name, max, window_seconds, Counts::Attempts { at_once: max })
@@ -100,7 +100,7 @@ impl<K: By> Limit<K> {
     }
 }
 
-impl<A: By, B: By> Limit<Distinct<A, B>> {
+impl<A: CountedBy, B: CountedBy> Limit<Distinct<A, B>> {
     /// So many different values of `B` with an attempt that fails. Those that have one already may be tried again.
     pub(crate) const fn distinct(name: &'static str, max: u32, window_seconds: u32) -> Self {
         Self::new(name, max, window_seconds, Counts::Distinct)
