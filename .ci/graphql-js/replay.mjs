@@ -139,9 +139,9 @@ class Replay {
 }
 
 /** The first place where two answers differ, if there is one; `types` says what may be null. */
-export function difference(ours, theirs, { errors, types }, path = []) {
+export function difference(ours, theirs, types, path = []) {
   if (ours === null || theirs === null || typeof ours !== 'object' || typeof theirs !== 'object') {
-    if (ours === theirs || isKnown(ours, theirs, path, { errors, types })) {
+    if (ours === theirs) {
       return undefined;
     }
     return `${keyOf(path)}: ours ${JSON.stringify(ours)}, theirs ${JSON.stringify(theirs)}`;
@@ -156,14 +156,11 @@ export function difference(ours, theirs, { errors, types }, path = []) {
   }
   const [keys, others] = [Object.keys(ours), Object.keys(theirs)];
   if (Array.isArray(ours) !== Array.isArray(theirs) || keyOf(keys) !== keyOf(others)) {
-    if (isKnown(ours, theirs, path, { errors, types })) {
-      return undefined;
-    }
     return `${keyOf(path)}: ours has ${keys}, theirs ${others}`;
   }
   for (const key of keys) {
     const step = Array.isArray(ours) ? Number(key) : key;
-    const found = difference(ours[key], theirs[key], { errors, types }, [...path, step]);
+    const found = difference(ours[key], theirs[key], types, [...path, step]);
     if (found) {
       return found;
     }
@@ -175,29 +172,4 @@ function isLeaf(path, types) {
   const type = types.get(keyOf(path));
   return type !== undefined && !isListType(getNullableType(type)) && isLeafType(getNamedType(type))
     && !isAbstractType(getNamedType(type));
-}
-
-const NULLS_ITS_PARENT = 'an error of a field that may be null nulls its parent (6.4.4)';
-/** Where async-graphql is known to deviate in its answers, and how often it did. */
-export const DEVIATIONS = new Map([[NULLS_ITS_PARENT, 0]]);
-
-function isKnown(ours, theirs, path, { errors, types }) {
-  const isOne = ours === null && isNulledByANullableField(path, theirs, errors, types);
-  DEVIATIONS.set(NULLS_ITS_PARENT, DEVIATIONS.get(NULLS_ITS_PARENT) + Number(isOne));
-  return isOne;
-}
-
-function isNulledByANullableField(path, theirs, errors, types) {
-  return errors.some(({ path: failed }) => {
-    if (!isBelow(failed, path) || typeof failed.at(-1) !== 'string' || isNonNullType(types.get(keyOf(failed)))) {
-      return false;
-    }
-    // From the parent up to here nothing else may be null.
-    for (let length = failed.length - 1; length > path.length; length -= 1) {
-      if (!isNonNullType(types.get(keyOf(failed.slice(0, length))))) {
-        return false;
-      }
-    }
-    return failed.slice(path.length).reduce((value, step) => value?.[step], theirs) === null;
-  });
 }
