@@ -200,6 +200,27 @@ fn reads_field(code: &str) -> bool {
     !is_call && !code.starts_with("await")
 }
 
+/// Below it, a root field without a rule does not compile.
+#[test]
+fn the_attribute_rules_stands_above_every_part_of_a_root() {
+    let mut parts = 0;
+    for (name, text) in sources().into_iter().filter(|(name, _)| name.starts_with("schema/")) {
+        let lines: Vec<_> = text.lines().collect();
+        for window in lines.windows(3) {
+            let [above, _, of] = window else { continue };
+            for (root, rules) in
+                [("Query {", "#[rules(query)]"), ("Mutation {", "#[rules(mutation)]")]
+            {
+                if of.starts_with("impl ") && of.ends_with(root) {
+                    assert_eq!(*above, rules, "{name}: {of}");
+                    parts += 1;
+                }
+            }
+        }
+    }
+    assert!(parts >= 16, "{parts}");
+}
+
 #[test]
 fn every_feature_has_its_place() {
     for (name, _) in sources() {
