@@ -4,6 +4,7 @@ mod housekeeping;
 mod readiness;
 mod secret;
 
+use std::iter;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,17 +18,17 @@ pub use self::housekeeping::Purged;
 use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
-use crate::features::accounts::{Accounts, Extension, Setup};
+use crate::features::accounts::{Accounts, Setup};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::change::Changes;
+use crate::features::entities::Entities;
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions, Tools};
-use crate::features::tasks::Tasks;
-use crate::features::{links, organizations, tasks};
-use crate::graphql::document::{Documents, SharedTypes};
+use crate::features::{links, organizations};
+use crate::graphql::document::Documents;
 use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Listing;
 use crate::infra::db::{Db, Unwritable};
@@ -43,14 +44,11 @@ use crate::infra::tls;
 use crate::kernel::clock::Clock;
 use crate::kernel::secret::{base64url, sha256};
 use crate::schema::user::PublicUrl;
-use crate::schema::{self, Builder, Schema, ServedSdl};
+use crate::schema::{Making, Schema, ServedSdl, Services};
 
 /// How long a database may take to answer a question that every instance asks all the time. One
 /// that has gone silent must not keep this instance from asking again over another connection.
 const PROBE_MAX: Duration = Duration::from_secs(4);
-
-/// What features have of a person, beside their account.
-const EXTENSIONS: &[Extension] = &[organizations::EXTENSION, tasks::EXTENSION];
 
 /// A running server, but for its socket. Clones share everything.
 #[derive(Clone)]
@@ -67,6 +65,8 @@ pub struct Parts {
     pub(crate) changes: Changes,
     pub(crate) sessions: Sessions,
     pub(crate) accounts: Accounts,
+    #[cfg(test)]
+    pub(crate) login: Login,
     pub(crate) organizations: Organizations,
     pub(crate) outbox: Outbox,
     pub(crate) refusals: Refusals,
@@ -136,24 +136,17 @@ impl App {
         };
         let accounts = Accounts::new(tools.clone(), setup(&config, &master));
         let organizations = Organizations::new(tools.clone(), config.host.clone());
-        let schema = schema_builder(&config)
-            .data(Log::new(db.clone()))
-            .data(db.clone())
-            .data(clock.clone())
-            .data(sessions.clone())
-            .data(accounts.clone())
-            .data(Login::new(tools.clone(), accounts.clone()))
-            .data(organizations.clone())
-            .data(Tasks::new(tools.clone()))
-            .data(Recovery::new(tools, accounts.clone()))
-            .finish();
-        let types = schema.data::<SharedTypes>().cloned().unwrap_or_default();
-        let documents = Documents::new(types, config.introspection != Introspection::Off);
+        let services = services(&config, tools, &accounts, &organizations);
+        #[cfg(test)]
+        let login = services.login.clone();
+        let schema = make_schema(&config, services);
+        let documents =
+            Documents::new(schema.types.clone(), config.introspection != Introspection::Off);
         let refusals = Refusals::new(db.clone(), clock.clone());
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
-            sdl: ServedSdl::new(config.rates.clone().unwrap_or_default()),
+            sdl: ServedSdl::new(&config),
             config,
             db,
             clock,
@@ -163,6 +156,8 @@ impl App {
             changes,
             sessions,
             accounts,
+            #[cfg(test)]
+            login,
             organizations,
             outbox,
             refusals,
@@ -195,6 +190,12 @@ impl App {
     /// From now on the instance is not ready, so that no new work is sent to it.
     pub(crate) fn begin_stopping(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// The schema of this server in the definition language.
+    #[must_use]
+    pub fn sdl(&self) -> String {
+        String::from_utf8_lossy(&self.0.sdl.whole()).into_owned()
     }
 
     /// Closes the connections to the database.
@@ -237,12 +238,12 @@ async fn explained(error: anyhow::Error, db: &Db) -> anyhow::Error {
 /// Brings the schema up to date in development, and sees that it is.
 async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
     if config.is_development() {
-        if migration::status(db.reader()).await?.applied.is_empty() {
+        if config.extended.migrations.status(db.reader()).await?.applied.is_empty() {
             tracing::info!("the database is empty: its tables and keys are made now");
         }
         migrate_up(config, db).await?;
     }
-    let status = migration::status(db.reader()).await?;
+    let status = config.extended.migrations.status(db.reader()).await?;
     if !status.unknown.is_empty() {
         return Err(migration::Error::Newer { unknown: status.unknown }.into());
     }
@@ -272,8 +273,9 @@ async fn first_secret(
 /// Applies the migrations that are pending. Signs the chain of the audit log when it gets a place for
 /// that: see the migration.
 pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
-    let lacks_signature = migration::status(db.reader()).await?.lacks_signature();
-    db.migrate_up().await?;
+    let migrations = config.extended.migrations;
+    let lacks_signature = migrations.status(db.reader()).await?.lacks_signature();
+    db.migrate_up(migrations).await?;
     // Where there are no keys yet, whoever makes them signs.
     if !lacks_signature || !rotation::has_keys(db).await? {
         return Ok(());
@@ -316,22 +318,41 @@ fn setup(config: &Config, master: &Arc<Master>) -> Setup {
         policy: Policy { length_min: config.password_length_min },
         registration: config.registration,
         master: Arc::clone(master),
-        extensions: EXTENSIONS,
+        holdings: iter::once(organizations::HOLDING)
+            .chain(config.extended.holdings.iter().copied())
+            .collect(),
         host: config.host.clone(),
     }
 }
 
-/// The schema as it is shown, before it has its services.
-fn schema_builder(config: &Config) -> Builder {
-    // "Did you mean …" would name what introspection is not to show.
-    let listing = match config.introspection {
-        Introspection::Own => Listing::OwnOfEach,
-        Introspection::Full | Introspection::Off => Listing::All,
-    };
-    let builder = schema::builder(listing, &config.rates.clone().unwrap_or_default())
-        .data(PublicUrl(config.public_url.clone()));
-    match config.introspection {
-        Introspection::Full => builder,
-        Introspection::Own | Introspection::Off => builder.disable_suggestions(),
+/// What resolvers get.
+fn services(
+    config: &Config,
+    tools: Tools,
+    accounts: &Accounts,
+    organizations: &Organizations,
+) -> Services {
+    Services {
+        log: Log::new(tools.db.clone()),
+        accounts: accounts.clone(),
+        login: Login::new(tools.clone(), accounts.clone()),
+        organizations: organizations.clone(),
+        recovery: Recovery::new(tools.clone(), accounts.clone()),
+        entities: Entities::new(tools.clone()),
+        public_url: PublicUrl(config.public_url.clone()),
+        tools,
     }
+}
+
+/// The schema of this server.
+fn make_schema(config: &Config, services: Services) -> Schema {
+    config.extended.roots.make(Making {
+        listing: match config.introspection {
+            Introspection::Own => Listing::OwnOfEach,
+            Introspection::Full | Introspection::Off => Listing::All,
+        },
+        rates: &config.rates.clone().unwrap_or_default(),
+        is_suggesting: config.introspection == Introspection::Full,
+        services: Some(services),
+    })
 }

@@ -15,6 +15,7 @@ use strum::{IntoStaticStr, VariantArray};
 pub(crate) use self::file::read_text;
 use self::reader::Reader;
 pub use self::settings::Settings;
+use crate::extension::Extended;
 use crate::features::accounts::Registration;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
@@ -68,6 +69,8 @@ pub(crate) enum Environment {
 /// The settings, understood.
 #[derive(Clone, Debug)]
 pub struct Config {
+    /// What the program was built with beside this crate.
+    pub(crate) extended: Extended,
     pub(crate) environment: Environment,
     pub(crate) listen: SocketAddr,
     /// Where clients reach this server, without a slash at its end. A path is one that a proxy takes

@@ -1,45 +1,63 @@
 //! The schema, put together from the slices. Building it needs no database.
 
 pub(crate) mod audit_event;
+pub(crate) mod entity;
 mod fault;
 pub(crate) mod node;
 pub(crate) mod organization;
 pub(crate) mod recovery;
 pub(crate) mod session;
 pub(crate) mod sign_in;
-pub(crate) mod task;
 #[cfg(test)]
 mod tests;
 pub(crate) mod user;
 mod viewer;
 
-use std::collections::BTreeMap;
-use std::sync::{LazyLock, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-use async_graphql::{EmptySubscription, MergedObject, SDLExportOptions, SchemaBuilder};
+use async_graphql::futures_util::future::BoxFuture;
+use async_graphql::futures_util::stream::{self, BoxStream};
+use async_graphql::indexmap::IndexMap;
+use async_graphql::registry::{MetaType, Registry};
+use async_graphql::{
+    Data, EmptyMutation, EmptySubscription, Executor, MergedObject, ObjectType, Request, Response,
+    SDLExportOptions,
+};
 use axum::body::Bytes;
 use moka::sync::Cache;
 
-use self::node::NodeQuery;
+use self::node::{NodeQuery, NodeType, NodeTypes};
+use self::user::PublicUrl;
+use crate::config::Config;
+use crate::features::accounts::Accounts;
+use crate::features::audit::Log;
+use crate::features::entities::Entities;
+use crate::features::login::Login;
+use crate::features::organizations::Organizations;
+use crate::features::recovery::Recovery;
+use crate::features::sessions::Tools;
 use crate::graphql::document::SharedTypes;
-use crate::graphql::policy::{Listing, Policy};
+use crate::graphql::policy::{Listing, Policy, has_rule};
 use crate::graphql::rule::Rule;
 use crate::infra::limits::Rates;
 
 /// What can be read.
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(
+#[graphql(name = "Query")]
+pub(crate) struct Query<E: ObjectType>(
     user::AccountQuery,
     viewer::ViewerQuery,
     audit_event::AuditQuery,
     organization::OrganizationQuery,
-    task::TaskQuery,
     NodeQuery,
+    E,
 );
 
 /// What can be changed.
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(
+#[graphql(name = "Mutation")]
+pub(crate) struct Mutation<E: ObjectType>(
     user::AccountMutation,
     user::AdministrationMutation,
     user::InvitationMutation,
@@ -51,57 +69,214 @@ pub(crate) struct Mutation(
     organization::OrganizationMutation,
     organization::MembershipMutation,
     organization::MemberInvitationMutation,
-    task::TaskMutation,
+    E,
 );
 
-/// The executable schema.
-pub(crate) type Schema = async_graphql::Schema<Query, Mutation, EmptySubscription>;
-
-/// A schema that lacks its services yet.
-pub(crate) type Builder = SchemaBuilder<Query, Mutation, EmptySubscription>;
-
-/// The schema without its services: what it lists, and with which rates its limits are written.
-///
-/// The document's own limits are proven before it gets here; the library's stay on as a second
-/// net. No extension is registered: with one, every field of every row is looked up.
-pub(crate) fn builder(listing: Listing, rates: &Rates) -> Builder {
-    let (policy, types) = (Policy::default(), SharedTypes::default());
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
-        .directive(policy.reader(types.clone(), listing, rates.clone()))
-        .data(policy)
-        .data(types)
-        .limit_directives(5)
-        .with_sorted_fields()
-        .with_sorted_enums()
+/// What resolvers have from the program. A schema that is only shown has none of it.
+pub(crate) struct Services {
+    pub(crate) tools: Tools,
+    pub(crate) log: Log,
+    pub(crate) accounts: Accounts,
+    pub(crate) login: Login,
+    pub(crate) organizations: Organizations,
+    pub(crate) recovery: Recovery,
+    pub(crate) entities: Entities,
+    pub(crate) public_url: PublicUrl,
 }
 
-/// The schema in the definition language, sorted, with the access policy as directives.
+/// How a schema is made.
+pub(crate) struct Making<'a> {
+    pub(crate) listing: Listing,
+    /// The rates that are set: limits are written with them.
+    pub(crate) rates: &'a Rates,
+    /// Whether an error says "did you mean …", which names what introspection may not show.
+    pub(crate) is_suggesting: bool,
+    pub(crate) services: Option<Services>,
+}
+
+impl<'a> Making<'a> {
+    /// One that is only shown.
+    fn shown(listing: Listing, rates: &'a Rates) -> Self {
+        Self { listing, rates, is_suggesting: true, services: None }
+    }
+}
+
+/// The roots of the schema of one program, and the types that its extension adds to the nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Roots {
+    make: fn(NodeTypes, Making<'_>) -> Schema,
+    nodes: NodeTypes,
+}
+
+impl Default for Roots {
+    /// Without an extension.
+    fn default() -> Self {
+        Self { make: make::<EmptyMutation, EmptyMutation>, nodes: NodeTypes::default() }
+    }
+}
+
+/// Why an extension's roots do not fit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Misfit {
+    #[error("the schema has a field {0} already")]
+    Taken(String),
+    #[error(
+        "nothing says who may use {0}: its impl needs `#[rules(query)]` or `#[rules(mutation)]`"
+    )]
+    Unruled(String),
+}
+
+impl Roots {
+    /// With the fields of an extension.
+    pub(crate) fn with<Q, M>(nodes: Vec<NodeType>) -> Result<Self, Misfit>
+    where
+        Q: ObjectType + Default + 'static,
+        M: ObjectType + Default + 'static,
+    {
+        let own = fields::<Query<EmptyMutation>>().chain(fields::<Mutation<EmptyMutation>>());
+        let own: BTreeSet<String> = own.map(|(name, _)| name).collect();
+        for (name, is_ruled) in fields::<Q>().chain(fields::<M>()) {
+            if own.contains(&name) {
+                return Err(Misfit::Taken(name));
+            }
+            if !is_ruled {
+                return Err(Misfit::Unruled(name));
+            }
+        }
+        Ok(Self { make: make::<Q, M>, nodes: NodeTypes(nodes.into()) })
+    }
+
+    pub(crate) fn make(&self, making: Making<'_>) -> Schema {
+        (self.make)(self.nodes.clone(), making)
+    }
+
+    /// The schema in the definition language, sorted, of what `listing` says, with the rates that are set.
+    pub(crate) fn export(&self, listing: Listing, rates: &Rates) -> String {
+        let options = SDLExportOptions::new()
+            .sorted_fields()
+            .sorted_arguments()
+            .sorted_enum_items()
+            .include_specified_by();
+        self.make(Making::shown(listing, rates)).executable.export(options)
+    }
+}
+
+/// The fields of a root, and whether a rule stands at each.
+fn fields<T: ObjectType>() -> impl Iterator<Item = (String, bool)> {
+    let mut registry = Registry::default();
+    T::create_type_info(&mut registry);
+    let fields = match registry.types.remove(&*T::type_name()) {
+        Some(MetaType::Object { fields, .. }) => fields,
+        _ => IndexMap::default(),
+    };
+    fields.into_values().map(|field| {
+        let is_ruled = has_rule(&field.directive_invocations);
+        (field.name, is_ruled)
+    })
+}
+
+/// The executable schema, whatever its roots are. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Schema {
+    executable: Arc<dyn Executable>,
+    pub(crate) policy: Policy,
+    pub(crate) types: SharedTypes,
+}
+
+trait Executable: Send + Sync {
+    fn run(&self, request: Request) -> BoxFuture<'_, Response>;
+
+    fn export(&self, options: SDLExportOptions) -> String;
+}
+
+impl<Q, M> Executable for async_graphql::Schema<Q, M, EmptySubscription>
+where
+    Q: ObjectType + 'static,
+    M: ObjectType + 'static,
+{
+    fn run(&self, request: Request) -> BoxFuture<'_, Response> {
+        Box::pin(self.execute(request))
+    }
+
+    fn export(&self, options: SDLExportOptions) -> String {
+        self.sdl_with_options(options)
+    }
+}
+
+impl Executor for Schema {
+    async fn execute(&self, request: Request) -> Response {
+        self.executable.run(request).await
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        _: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        let executable = Arc::clone(&self.executable);
+        Box::pin(stream::once(async move { executable.run(request).await }))
+    }
+}
+
+/// The document's own limits are proven before it gets here; the library's stay on as a second
+/// net. No extension of the library is registered: with one, every field of every row is looked up.
+fn make<Q, M>(nodes: NodeTypes, making: Making<'_>) -> Schema
+where
+    Q: ObjectType + Default + 'static,
+    M: ObjectType + Default + 'static,
+{
+    let (policy, types) = (Policy::default(), SharedTypes::default());
+    let Making { listing, rates, is_suggesting, services } = making;
+    let joining = nodes.clone();
+    let join = move |registry: &mut Registry| joining.0.iter().for_each(|node| node.join(registry));
+    let mut builder = async_graphql::Schema::build(
+        Query::<Q>::default(),
+        Mutation::<M>::default(),
+        EmptySubscription,
+    )
+    .directive(policy.reader(Box::new(join), types.clone(), listing, rates.clone()))
+    .data(policy.clone())
+    .data(nodes)
+    .limit_directives(5)
+    .with_sorted_fields()
+    .with_sorted_enums();
+    if !is_suggesting {
+        builder = builder.disable_suggestions();
+    }
+    if let Some(services) = services {
+        builder = builder
+            .data(services.tools.db)
+            .data(services.tools.clock)
+            .data(services.log)
+            .data(services.tools.sessions)
+            .data(services.accounts)
+            .data(services.login)
+            .data(services.organizations)
+            .data(services.recovery)
+            .data(services.entities)
+            .data(services.public_url);
+    }
+    Schema { executable: Arc::new(builder.finish()), policy, types }
+}
+
+/// The schema of a server without an extension, in the definition language, sorted, with the access policy as
+/// directives.
 #[must_use]
 pub fn sdl() -> String {
-    export(Listing::All, &Rates::default())
-}
-
-/// The same, of what `listing` says, with the rates that are set.
-pub(crate) fn export(listing: Listing, rates: &Rates) -> String {
-    let options = SDLExportOptions::new()
-        .sorted_fields()
-        .sorted_arguments()
-        .sorted_enum_items()
-        .include_specified_by();
-    builder(listing, rates).finish().sdl_with_options(options)
+    Roots::default().export(Listing::All, &Rates::default())
 }
 
 /// The limits whose rates may be set, and to how many attempts at most.
 pub(crate) fn settable_limits() -> &'static BTreeMap<String, u32> {
     static LIMITS: LazyLock<BTreeMap<String, u32>> = LazyLock::new(|| {
-        let schema = builder(Listing::All, &Rates::default()).finish();
-        schema.data::<Policy>().map(Policy::limits).unwrap_or_default()
+        Roots::default().make(Making::shown(Listing::All, &Rates::default())).policy.limits()
     });
     &LIMITS
 }
 
 /// The schema in the definition language as this server has it.
 pub(crate) struct ServedSdl {
+    roots: Roots,
     rates: Rates,
     whole: OnceLock<Bytes>,
     own: Cache<Vec<Rule>, Bytes>,
@@ -111,18 +286,20 @@ pub(crate) struct ServedSdl {
 const KINDS_MAX: u64 = 32;
 
 impl ServedSdl {
-    pub(crate) fn new(rates: Rates) -> Self {
-        Self { rates, whole: OnceLock::new(), own: Cache::new(KINDS_MAX) }
+    pub(crate) fn new(config: &Config) -> Self {
+        let roots = config.extended.roots.clone();
+        let rates = config.rates.clone().unwrap_or_default();
+        Self { roots, rates, whole: OnceLock::new(), own: Cache::new(KINDS_MAX) }
     }
 
     /// All of it, made once.
     pub(crate) fn whole(&self) -> Bytes {
-        self.whole.get_or_init(|| export(Listing::All, &self.rates).into()).clone()
+        self.whole.get_or_init(|| self.roots.export(Listing::All, &self.rates).into()).clone()
     }
 
     /// What callers see who meet these rules and no other, made once for all of them.
     pub(crate) fn own(&self, rules: &[Rule]) -> Bytes {
-        let export = || export(Listing::Only(rules.to_vec()), &self.rates).into();
+        let export = || self.roots.export(Listing::Only(rules.to_vec()), &self.rates).into();
         self.own.get_with_by_ref(rules, export)
     }
 }

@@ -50,8 +50,8 @@ const CLIENTS = {
     viewer { ...Viewer_viewer } }
     fragment Viewer_viewer on Viewer { permissions user { id username
       sessions(first: 1) @include(if: $withSessions) { edges { node { id device current } cursor } totalCount }
-      ...Tasks_user @include(if: $withTasks) } }
-    fragment Tasks_user on User { tasks(first: 1) { edges { node { id title __typename } cursor }
+      ...Sessions_user @include(if: $withTasks) } }
+    fragment Sessions_user on User { sessions(first: 1) { edges { node { id browser __typename } cursor }
       pageInfo { endCursor hasNextPage } } }`,
   'Relay, an abstract type refined': `query NodesQuery($ids: [ID!]!) { nodes(ids: $ids) { __typename
     __isNode: __typename ... on User { username } ... on Task { title owner { id } } id } }`,
@@ -65,7 +65,7 @@ const CLIENTS = {
     b: can(field: $b) { allowed code } } }`,
   'a field asked for twice, each time for something else': `{ me { id } me { username } viewer { user { id } } viewer { user { role } permissions } }`,
   'a fragment spread twice': `{ me { ...F username ...F } } fragment F on User { role id }`,
-  'an object asked for twice, of which one part fails': `{ viewer { user { id } user { tasks(first: -1) { totalCount } } } }`,
+  'an object asked for twice, of which one part fails': `{ viewer { user { id } user { sessions(first: -1) { totalCount } } } }`,
   'what is skipped is as if it were not there': `query ($no: Boolean = false) { me @include(if: $no) { id } viewer { user @skip(if: true) { id } } }`,
   'nothing is left of the root': `{ me @skip(if: true) { id } }`,
   'a fragment on an interface, in an object': `{ me { ... on Node { id ... on User { username } } } }`,

@@ -8,6 +8,7 @@ use syn::{
 };
 
 use crate::rule::{Of, Rules};
+use crate::shape::of_library;
 
 /// Puts each rule into its resolver's body and beside it.
 pub(crate) fn expand(of: TokenStream, resolvers: TokenStream) -> Result<TokenStream> {
@@ -21,6 +22,7 @@ pub(crate) fn expand(of: TokenStream, resolvers: TokenStream) -> Result<TokenStr
         }
     };
     let mut resolvers: ItemImpl = parse2(resolvers)?;
+    of_library(&mut resolvers);
     for item in &mut resolvers.items {
         if let ImplItem::Fn(resolver) = item {
             rule(of, resolver)?;
@@ -62,7 +64,8 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<()> {
         let answered: #answer = async move #body.await;
         ::core::option::Option::Some(#answered)
     });
-    resolver.sig.output = parse_quote!(-> ::core::option::Option<::async_graphql::Result<#value>>);
+    resolver.sig.output =
+        parse_quote!(-> ::core::option::Option<::portcullis::async_graphql::Result<#value>>);
     Ok(())
 }
 
@@ -117,7 +120,10 @@ fn context(resolver: &mut ImplItemFn) -> Ident {
     });
     named.unwrap_or_else(|| {
         let ctx = Ident::new("ctx", Span::mixed_site());
-        resolver.sig.inputs.insert(1, parse_quote!(#ctx: &::async_graphql::Context<'_>));
+        resolver
+            .sig
+            .inputs
+            .insert(1, parse_quote!(#ctx: &::portcullis::async_graphql::Context<'_>));
         ctx
     })
 }

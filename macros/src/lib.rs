@@ -1,9 +1,10 @@
 //! What the schema would say twice: [`macro@rules`], the rule of a field, and [`macro@Row`], which fields of an object
-//! stand in its rows.
+//! stand in its rows; and the types of an extension, [`macro@object`] and [`macro@input`].
 
 mod expand;
 mod row;
 mod rule;
+mod shape;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -15,7 +16,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// #[Object]
 /// impl NoteMutation {
 ///     /// Deletes a note.
-///     #[auth(permission = NotesWrite)]
+///     #[auth(permission = NOTES_WRITE)]
 ///     #[fresh]
 ///     async fn delete_note(&self, ctx: &Context<'_>, id: ID) -> Result<ID> { … }
 /// }
@@ -26,7 +27,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[public]` | anybody |
 /// | `#[auth]` | signed-in callers |
 /// | `#[auth(role = Admin)]` | callers who have at least this role |
-/// | `#[auth(permission = UsersRead)]` | callers who have this permission |
+/// | `#[auth(permission = USERS_READ)]` | callers who have this permission, a constant in scope |
 /// | `#[auth(organization_role = Admin)]` | callers who have at least this role in the organization that they act in |
 /// | `#[fresh]` | of those, callers who proved lately who they are |
 ///
@@ -44,6 +45,21 @@ pub fn rules(of: TokenStream, resolvers: TokenStream) -> TokenStream {
     expand::expand(of.into(), resolvers.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
+}
+
+/// Makes an object of the schema of a struct: each field is one, with its doc comment as its description.
+///
+/// It derives `SimpleObject`, [`macro@Row`] and `Clone`. A struct with a `ComplexObject` beside it takes
+/// `#[graphql(complex)]`; a field with `#[graphql(skip)]` is none of the schema.
+#[proc_macro_attribute]
+pub fn object(_: TokenStream, of: TokenStream) -> TokenStream {
+    shape::object(of.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes an input of the schema of a struct: each field is one, with its doc comment as its description.
+#[proc_macro_attribute]
+pub fn input(_: TokenStream, of: TokenStream) -> TokenStream {
+    shape::input(of.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Derives `Row` for an object, so that lists of it are written by a plan. It stands beside `SimpleObject`.

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Result};
 
 /// What may stand in `#[graphql(…)]` above the struct. Anything else, a guard for one, would not be heeded.
-const HARMLESS: [&str; 2] = ["complex", "name_type"];
+const HARMLESS: [&str; 3] = ["complex", "crate", "name_type"];
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
@@ -18,7 +18,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     for attribute in input.attrs.iter().filter(|attribute| is_graphql(attribute)) {
         attribute.parse_nested_meta(|meta| {
             match HARMLESS.iter().any(|one| meta.path.is_ident(one)) {
-                true => Ok(()),
+                true => meta.input.parse::<TokenStream>().map(drop),
                 false => Err(meta.error("a row does not heed this")),
             }
         })?;
@@ -26,17 +26,17 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let plain = fields.named.iter().filter(|field| !field.attrs.iter().any(is_graphql));
     let arms = plain.filter_map(|field| field.ident.as_ref()).map(|ident| {
         let name = camel_case(ident);
-        quote!(#name => ::portcullis::graphql::row::Fill::of(field, |row: &Self| &row.#ident))
+        quote!(#name => ::portcullis::expansion::row::Fill::of(field, |row: &Self| &row.#ident))
     });
     let (ident, (generics, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
     Ok(quote! {
-        impl #generics ::portcullis::graphql::row::Row for #ident #arguments #bounds {
+        impl #generics ::portcullis::expansion::row::Row for #ident #arguments #bounds {
             fn fill(
-                field: &::async_graphql::Positioned<::async_graphql::parser::types::Field>,
-            ) -> ::std::option::Option<::portcullis::graphql::row::Fill<'_, Self>> {
+                field: &::portcullis::async_graphql::Positioned<::portcullis::async_graphql::parser::types::Field>,
+            ) -> ::std::option::Option<::portcullis::expansion::row::Fill<'_, Self>> {
                 match field.node.name.node.as_str() {
                     #(#arms,)*
-                    _ => ::std::option::Option::Some(::portcullis::graphql::row::Fill::Late(field)),
+                    _ => ::std::option::Option::Some(::portcullis::expansion::row::Fill::Late(field)),
                 }
             }
         }

@@ -101,7 +101,7 @@ impl Rules {
     /// What must hold before the resolver's body runs, as expressions that give a `Result` each.
     pub(crate) fn checks(&self, ctx: &impl ToTokens) -> Vec<TokenStream> {
         let Some(Who::Guarded(guard)) = &self.who else { return Vec::new() };
-        let guards = quote!(::portcullis::graphql::guard);
+        let guards = quote!(::portcullis::expansion::guard);
         let mut checks = vec![quote!(#guards::Guard::check(&#guard, #ctx))];
         if self.is_fresh {
             let fresh = quote!(#guards::Fresh { max_age_seconds: #guards::FRESH_SECONDS });
@@ -112,7 +112,7 @@ impl Rules {
 
     /// The directives that say the same in the schema.
     pub(crate) fn directives(&self, of: Of, is_nullable: bool) -> Vec<TokenStream> {
-        let directive = quote!(::portcullis::graphql::directive);
+        let directive = quote!(::portcullis::expansion::directive);
         let mut directives = Vec::new();
         match &self.who {
             None => return directives,
@@ -121,14 +121,14 @@ impl Rules {
         }
         if self.is_fresh {
             directives.push(
-                quote!(#directive::fresh::apply(::portcullis::graphql::guard::FRESH_SECONDS)),
+                quote!(#directive::fresh::apply(::portcullis::expansion::guard::FRESH_SECONDS)),
             );
         }
         directives
             .extend(self.limits.iter().map(|limit| quote!(#directive::limit::apply(&#limit))));
         if of == Of::Mutation && matches!(self.who, Some(Who::Guarded(_))) && !self.is_defence {
             directives
-                .push(quote!(#directive::limit::apply(&::portcullis::graphql::budget::BUDGET)));
+                .push(quote!(#directive::limit::apply(&::portcullis::expansion::budget::BUDGET)));
         }
         if !is_nullable {
             directives.push(quote!(#directive::semantic_non_null::apply()));
@@ -139,7 +139,7 @@ impl Rules {
 
 /// The guard that `#[auth]` names.
 fn guard(attribute: &Attribute) -> Result<TokenStream> {
-    let guards = quote!(::portcullis::graphql::guard);
+    let guards = quote!(::portcullis::expansion::guard);
     if attribute.meta.require_path_only().is_ok() {
         return Ok(quote!(#guards::SignedIn));
     }
@@ -154,19 +154,20 @@ fn guard(attribute: &Attribute) -> Result<TokenStream> {
         ));
     };
     let kinds = [
-        ("role", quote!(RoleGuard), quote!(Role)),
-        ("permission", quote!(PermissionGuard), quote!(Permission)),
-        ("organization_role", quote!(OrganizationRoleGuard), quote!(OrganizationRole)),
+        ("role", quote!(RoleGuard), Some(quote!(Role))),
+        // A constant, since an extension has permissions of its own.
+        ("permission", quote!(PermissionGuard), None),
+        ("organization_role", quote!(OrganizationRoleGuard), Some(quote!(OrganizationRole))),
     ];
     let Some((_, guard, of)) = kinds.into_iter().find(|(name, ..)| path.is_ident(name)) else {
         return Err(Error::new_spanned(path, "Expected role, permission or organization_role"));
     };
-    let value = match &value {
+    let value = match (&value, of) {
         // A variant by its bare name.
-        Expr::Path(name) if name.path.get_ident().is_some() => {
-            quote!(::portcullis::kernel::access::#of::#name)
+        (Expr::Path(name), Some(of)) if name.path.get_ident().is_some() => {
+            quote!(::portcullis::expansion::#of::#name)
         }
-        value => value.to_token_stream(),
+        (value, _) => value.to_token_stream(),
     };
     Ok(quote!(#guards::#guard(#value)))
 }

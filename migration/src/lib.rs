@@ -32,9 +32,14 @@ mod m20261128_000023_add_user_locale;
 mod m20261128_000024_sign_audit_chain;
 mod m20261128_000025_count_failed_proofs;
 mod m20261128_000026_keep_used_links;
+mod m20261128_000027_drop_tasks;
+mod owned;
 
 use std::collections::BTreeSet;
 
+pub use self::owned::OwnedTable;
+pub use sea_orm_migration::MigrationTrait;
+use sea_orm_migration::migrator::MigratorTraitSelf;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbBackend, IsolationLevel, SqliteTransactionMode,
@@ -45,44 +50,70 @@ use sea_orm_migration::sea_orm::{
 const LOCK_WAIT_SECONDS: u32 = 60;
 const RECORDS: &str = "seaql_migrations";
 
-/// The migrations, oldest first.
-#[derive(Debug)]
-struct Migrator;
+/// The records of an extension's migrations, whose names are its own affair.
+const EXTENSION_RECORDS: &str = "portcullis_extension_migrations";
 
-impl MigratorTrait for Migrator {
+/// Migrations of one author, oldest first, and the table that records which were applied.
+#[derive(Clone, Copy, Debug)]
+struct Migrator {
+    all: fn() -> Vec<Box<dyn MigrationTrait>>,
+    records: &'static str,
+}
+
+impl MigratorTraitSelf for Migrator {
     /// In the order of their names, wherever a line was added.
-    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        let mut all: Vec<Box<dyn MigrationTrait>> = vec![
-            Box::new(m20261123_000001_create_users::Migration),
-            Box::new(m20261123_000002_create_sessions::Migration),
-            Box::new(m20261123_000003_create_refresh_tokens::Migration),
-            Box::new(m20261123_000004_create_keys::Migration),
-            Box::new(m20261123_000005_create_audit_events::Migration),
-            Box::new(m20261125_000006_add_key_times::Migration),
-            Box::new(m20261125_000007_add_token_mode::Migration),
-            Box::new(m20261125_000008_count_attempts::Migration),
-            Box::new(m20261125_000009_count_audit_events::Migration),
-            Box::new(m20261125_000010_create_audit_chain::Migration),
-            Box::new(m20261125_000011_index_filtered_users::Migration),
-            Box::new(m20261125_000012_create_outbox::Migration),
-            Box::new(m20261125_000013_create_one_time_tokens::Migration),
-            Box::new(m20261125_000014_add_device::Migration),
-            Box::new(m20261125_000015_index_newest_tokens::Migration),
-            Box::new(m20261125_000016_add_outbox_user::Migration),
-            Box::new(m20261126_000017_add_user_grants::Migration),
-            Box::new(m20261126_000018_create_organizations::Migration),
-            Box::new(m20261126_000019_add_session_organization::Migration),
-            Box::new(m20261126_000020_create_tasks::Migration),
-            Box::new(m20261126_000021_add_audit_details::Migration),
-            Box::new(m20261128_000022_keep_given_up_mail::Migration),
-            Box::new(m20261128_000023_add_user_locale::Migration),
-            Box::new(m20261128_000024_sign_audit_chain::Migration),
-            Box::new(m20261128_000025_count_failed_proofs::Migration),
-            Box::new(m20261128_000026_keep_used_links::Migration),
-        ];
+    fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
+        let mut all = (self.all)();
         all.sort_by_key(|migration| migration.name().to_owned());
         all
     }
+
+    fn migration_table_name(&self) -> DynIden {
+        self.records.into_iden()
+    }
+}
+
+/// Those of the server.
+const OWN: Migrator = Migrator { all: own, records: RECORDS };
+
+fn own() -> Vec<Box<dyn MigrationTrait>> {
+    vec![
+        Box::new(m20261123_000001_create_users::Migration),
+        Box::new(m20261123_000002_create_sessions::Migration),
+        Box::new(m20261123_000003_create_refresh_tokens::Migration),
+        Box::new(m20261123_000004_create_keys::Migration),
+        Box::new(m20261123_000005_create_audit_events::Migration),
+        Box::new(m20261125_000006_add_key_times::Migration),
+        Box::new(m20261125_000007_add_token_mode::Migration),
+        Box::new(m20261125_000008_count_attempts::Migration),
+        Box::new(m20261125_000009_count_audit_events::Migration),
+        Box::new(m20261125_000010_create_audit_chain::Migration),
+        Box::new(m20261125_000011_index_filtered_users::Migration),
+        Box::new(m20261125_000012_create_outbox::Migration),
+        Box::new(m20261125_000013_create_one_time_tokens::Migration),
+        Box::new(m20261125_000014_add_device::Migration),
+        Box::new(m20261125_000015_index_newest_tokens::Migration),
+        Box::new(m20261125_000016_add_outbox_user::Migration),
+        Box::new(m20261126_000017_add_user_grants::Migration),
+        Box::new(m20261126_000018_create_organizations::Migration),
+        Box::new(m20261126_000019_add_session_organization::Migration),
+        Box::new(m20261126_000020_create_tasks::Migration),
+        Box::new(m20261126_000021_add_audit_details::Migration),
+        Box::new(m20261128_000022_keep_given_up_mail::Migration),
+        Box::new(m20261128_000023_add_user_locale::Migration),
+        Box::new(m20261128_000024_sign_audit_chain::Migration),
+        Box::new(m20261128_000025_count_failed_proofs::Migration),
+        Box::new(m20261128_000026_keep_used_links::Migration),
+        Box::new(m20261128_000027_drop_tasks::Migration),
+    ]
+}
+
+/// The migrations of a program: the server's, and after them those of its extension.
+///
+/// Without an extension nothing is said of one that the database may have: the server's own program can be run beside.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Migrations {
+    extension: Option<Migrator>,
 }
 
 /// Why the schema could not be changed.
@@ -93,6 +124,12 @@ pub enum Error {
     Newer {
         /// The migrations this program does not know.
         unknown: Vec<String>,
+    },
+    /// What an extension made stands on the schema, and this program does not know it.
+    #[error("an extension has changed this database: take {} back with its program first", applied.join(", "))]
+    Extended {
+        /// Its migrations.
+        applied: Vec<String>,
     },
     /// Another process kept the lock for too long.
     #[error("another process has been migrating this database for {LOCK_WAIT_SECONDS} s")]
@@ -129,59 +166,120 @@ impl Status {
     }
 }
 
-/// Applies what is pending, all of it or `steps` migrations, under a lock: however many instances
-/// start together, each migration runs once.
-///
-/// # Errors
-///
-/// [`Error::Newer`] when the schema is ahead of this program.
-pub async fn up(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), Error> {
-    // A start with nothing to do neither waits for the lock nor writes.
-    if status(db).await?.is_current() {
-        return Ok(());
+impl Migrations {
+    /// With an extension's. Their names decide the order.
+    #[must_use]
+    pub fn with(extension: fn() -> Vec<Box<dyn MigrationTrait>>) -> Self {
+        Self { extension: Some(Migrator { all: extension, records: EXTENSION_RECORDS }) }
     }
-    let txn = lock(db).await?;
-    let outcome = match refuse_newer(&txn).await {
-        Ok(()) => Migrator::up(&txn, steps).await.map_err(Error::from),
-        Err(error) => Err(error),
-    };
-    unlock(txn, outcome).await
+
+    /// Applies what is pending, all of it or `steps` migrations, under a lock: however many instances
+    /// start together, each migration runs once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Newer`] when the schema is ahead of this program.
+    pub async fn up(self, db: &DatabaseConnection, steps: Option<u32>) -> Result<(), Error> {
+        // A start with nothing to do neither waits for the lock nor writes.
+        if self.status(db).await?.is_current() {
+            return Ok(());
+        }
+        let txn = lock(db).await?;
+        let outcome = self.apply(&txn, steps).await;
+        unlock(txn, outcome).await
+    }
+
+    async fn apply(self, txn: &DatabaseTransaction, steps: Option<u32>) -> Result<(), Error> {
+        self.refuse_newer(txn).await?;
+        let mut left = steps;
+        for migrator in self.in_order() {
+            let (_, pending, _) = migrator.status(txn).await?;
+            // A table of records that nothing will stand in is not made.
+            if !pending.is_empty() {
+                migrator.up(txn, left).await?;
+            }
+            let applied = count(&pending);
+            left = left.map(|left| left.saturating_sub(applied));
+        }
+        Ok(())
+    }
+
+    /// Takes back the last `steps` migrations, with the data in what they made, under the same lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Newer`] when the schema is ahead of this program, [`Error::Extended`] when an extension stands on it.
+    pub async fn down(self, db: &DatabaseConnection, steps: u32) -> Result<(), Error> {
+        let txn = lock(db).await?;
+        let outcome = self.take_back(&txn, steps).await;
+        unlock(txn, outcome).await
+    }
+
+    async fn take_back(self, txn: &DatabaseTransaction, steps: u32) -> Result<(), Error> {
+        self.refuse_newer(txn).await?;
+        if self.extension.is_none() {
+            let applied: Vec<_> = recorded(txn, EXTENSION_RECORDS).await?.into_iter().collect();
+            if !applied.is_empty() {
+                return Err(Error::Extended { applied });
+            }
+        }
+        let mut left = steps;
+        for migrator in self.in_order().rev() {
+            let (applied, _, _) = migrator.status(txn).await?;
+            if !applied.is_empty() {
+                migrator.down(txn, Some(left)).await?;
+            }
+            left = left.saturating_sub(count(&applied));
+        }
+        Ok(())
+    }
+
+    /// Reads where the schema stands; writes nothing, not even the table of records.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn status(self, db: &impl ConnectionTrait) -> Result<Status, DbErr> {
+        let mut status = Status { applied: Vec::new(), pending: Vec::new(), unknown: Vec::new() };
+        for migrator in self.in_order() {
+            let (applied, pending, unknown) = migrator.status(db).await?;
+            status.applied.extend(applied);
+            status.pending.extend(pending);
+            status.unknown.extend(unknown);
+        }
+        Ok(status)
+    }
+
+    fn in_order(self) -> impl DoubleEndedIterator<Item = Migrator> {
+        [OWN].into_iter().chain(self.extension)
+    }
+
+    async fn refuse_newer(self, txn: &DatabaseTransaction) -> Result<(), Error> {
+        let unknown = self.status(txn).await?.unknown;
+        if unknown.is_empty() { Ok(()) } else { Err(Error::Newer { unknown }) }
+    }
 }
 
-/// Takes back the last `steps` migrations, with the data in what they made, under the same lock.
-///
-/// # Errors
-///
-/// [`Error::Newer`] when the schema is ahead of this program.
-pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<(), Error> {
-    let txn = lock(db).await?;
-    let outcome = match refuse_newer(&txn).await {
-        Ok(()) => Migrator::down(&txn, Some(steps)).await.map_err(Error::from),
-        Err(error) => Err(error),
-    };
-    unlock(txn, outcome).await
+impl Migrator {
+    /// What is applied, what is pending, and what somebody else has applied.
+    async fn status(
+        self,
+        db: &impl ConnectionTrait,
+    ) -> Result<(Vec<String>, Vec<String>, Vec<String>), DbErr> {
+        let recorded = recorded(db, self.records).await?;
+        let known: Vec<String> =
+            self.migrations().iter().map(|migration| migration.name().to_owned()).collect();
+        let unknown = recorded.iter().filter(|name| !known.contains(name)).cloned().collect();
+        let (applied, pending) = known.into_iter().partition(|name| recorded.contains(name));
+        Ok((applied, pending, unknown))
+    }
 }
 
-/// Reads where the schema stands; writes nothing, not even the table of records.
-///
-/// # Errors
-///
-/// Those of the database.
-pub async fn status(db: &impl ConnectionTrait) -> Result<Status, DbErr> {
-    let recorded = recorded(db).await?;
-    let known: Vec<String> =
-        Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-    let unknown = recorded.iter().filter(|name| !known.contains(name)).cloned().collect();
-    let (applied, pending) = known.into_iter().partition(|name| recorded.contains(name));
-    Ok(Status { applied, pending, unknown })
+fn count(names: &[String]) -> u32 {
+    <u32 as TryFrom<usize>>::try_from(names.len()).unwrap_or(u32::MAX)
 }
 
-async fn refuse_newer(txn: &DatabaseTransaction) -> Result<(), Error> {
-    let unknown = status(txn).await?.unknown;
-    if unknown.is_empty() { Ok(()) } else { Err(Error::Newer { unknown }) }
-}
-
-async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeSet<String>, DbErr> {
+async fn recorded(db: &impl ConnectionTrait, records: &str) -> Result<BTreeSet<String>, DbErr> {
     let schema = match db.get_database_backend() {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ",
         DbBackend::Postgres => {
@@ -193,11 +291,11 @@ async fn recorded(db: &impl ConnectionTrait) -> Result<BTreeSet<String>, DbErr> 
              WHERE table_schema = database() AND table_name = "
         }
     };
-    let exists = db.query_one_raw(sql(db, format!("{schema}'{RECORDS}'"))).await?.is_some();
+    let exists = db.query_one_raw(sql(db, format!("{schema}'{records}'"))).await?.is_some();
     if !exists {
         return Ok(BTreeSet::new());
     }
-    let rows = db.query_all_raw(sql(db, format!("SELECT version FROM {RECORDS}"))).await?;
+    let rows = db.query_all_raw(sql(db, format!("SELECT version FROM {records}"))).await?;
     rows.iter().map(|row| row.try_get("", "version")).collect()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
-use crate::features::audit::{self, Kind};
+use crate::features::audit::{self, kind};
 use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
 use crate::infra::causes::causes;
@@ -220,7 +220,7 @@ impl App {
 
     /// Writes into the audit log that this instance begins to serve.
     pub(crate) async fn record_start(&self) -> anyhow::Result<()> {
-        Ok(audit::record_server(&self.db, self.clock.now(), Kind::ServerStarted).await?)
+        Ok(audit::record_server(&self.db, self.clock.now(), kind::SERVER_STARTED).await?)
     }
 
     /// Writes into the audit log what is still to be written, last that this instance has stopped.
@@ -228,7 +228,7 @@ impl App {
     pub(crate) async fn record_stop(&self) {
         let record = async {
             self.write_refusals().await?;
-            audit::record_server(&self.db, self.clock.now(), Kind::ServerStopped).await?;
+            audit::record_server(&self.db, self.clock.now(), kind::SERVER_STOPPED).await?;
             anyhow::Ok(())
         };
         match timeout(PROBE_MAX, record).await {

@@ -126,7 +126,13 @@ impl App {
 
     async fn is_database_ready(&self) -> Result<(), Unready> {
         self.db.ping().await.map_err(Unready::Database)?;
-        let status = migration::status(self.db.reader()).await.map_err(Unready::Database)?;
+        let status = self
+            .config
+            .extended
+            .migrations
+            .status(self.db.reader())
+            .await
+            .map_err(Unready::Database)?;
         if !status.is_current() {
             return Err(Unready::Schema);
         }

@@ -14,8 +14,9 @@ use serde_json::json;
 use strum::IntoStaticStr;
 
 use super::output::{self, line};
-use crate::config::{Config, Settings};
+use crate::config::Settings;
 use crate::infra::causes::causes;
+use crate::server::Server;
 
 #[derive(Args)]
 pub(super) struct Doctor {
@@ -82,9 +83,13 @@ impl Report {
 }
 
 /// Prints the findings; fails when one is a problem.
-pub(super) async fn run(doctor: &Doctor, settings: &Settings) -> anyhow::Result<()> {
+pub(super) async fn run(
+    doctor: &Doctor,
+    server: &Server,
+    settings: &Settings,
+) -> anyhow::Result<()> {
     let mut report = Report::default();
-    match Config::new(settings) {
+    match server.config(settings) {
         Ok(config) if doctor.live => live::check(&mut report, config.listen).await,
         Ok(config) => checks::all(&mut report, &config).await,
         Err(problems) => {

@@ -40,12 +40,13 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
 }
 
 async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<migration::Status> {
+    let migrations = config.extended.migrations;
     match verb {
         Verb::Up => app::migrate_up(config, db).await?,
-        Verb::Down { steps } => db.migrate_down(*steps).await?,
+        Verb::Down { steps } => db.migrate_down(migrations, *steps).await?,
         Verb::Status { .. } => {}
     }
-    Ok(migration::status(db.reader()).await?)
+    Ok(migrations.status(db.reader()).await?)
 }
 
 fn print(status: &migration::Status, as_json: bool) -> anyhow::Result<()> {

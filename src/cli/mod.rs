@@ -8,6 +8,7 @@ mod hash_bench;
 mod keys;
 mod mail;
 mod migrate;
+mod new;
 mod output;
 mod purge;
 mod serve;
@@ -26,7 +27,7 @@ use crate::config::{Config, Settings};
 use crate::graphql::policy::Listing;
 use crate::infra::causes::causes;
 use crate::infra::{telemetry, tls};
-use crate::schema;
+use crate::server::Server;
 
 /// A self-hosted GraphQL auth server: the schema is the access policy.
 #[derive(Parser)]
@@ -65,6 +66,9 @@ enum Verb {
     Doctor(doctor::Doctor),
     /// Measure password hashing on this machine, and find parameters for it
     HashBench(hash_bench::HashBench),
+    /// Write the starting point of an extension; needs no database
+    #[command(subcommand)]
+    New(new::Verb),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -72,9 +76,8 @@ enum Verb {
     },
 }
 
-/// Runs the command line of this process.
-#[must_use]
-pub fn run() -> ExitCode {
+/// Runs the command line of this process, over what the program serves.
+pub(crate) fn run(server: &Server) -> ExitCode {
     tls::choose_cryptography();
     let environment = match environment::load(&Cli::command()) {
         Ok(environment) => environment,
@@ -93,16 +96,20 @@ pub fn run() -> ExitCode {
         .filter(|(id, _)| matches.value_source(id) == Some(ValueSource::CommandLine))
         .map(|(_, name)| name)
         .collect();
+    let extended = match server.extended() {
+        Ok(extended) => extended,
+        Err(problems) => return refuse(&problems),
+    };
     let done = match cli.verb {
         Some(Verb::Schema) => match Config::rates(&cli.settings) {
-            Ok(rates) => output::text(&schema::export(Listing::All, &rates)),
+            Ok(rates) => output::text(&extended.roots.export(Listing::All, &rates)),
             Err(problems) => return refuse(&problems),
         },
+        Some(Verb::New(verb)) => new::run(&verb),
         Some(Verb::Completions { shell }) => completions(shell),
-        Some(Verb::Doctor(doctor)) => {
-            runtime().and_then(|runtime| runtime.block_on(doctor::run(&doctor, &cli.settings)))
-        }
-        verb => match Config::new(&cli.settings) {
+        Some(Verb::Doctor(doctor)) => runtime()
+            .and_then(|runtime| runtime.block_on(doctor::run(&doctor, server, &cli.settings))),
+        verb => match server.config(&cli.settings) {
             Ok(config) => start(verb, config),
             Err(problems) => return refuse(&problems),
         },
@@ -134,7 +141,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Audit(verb) => audit::run(&verb, config).await,
             Verb::Purge => purge::run(config).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),
-            Verb::Schema | Verb::Doctor(_) | Verb::Completions { .. } => Ok(()),
+            Verb::Schema | Verb::Doctor(_) | Verb::New(_) | Verb::Completions { .. } => Ok(()),
         }
     })
 }

@@ -72,7 +72,7 @@ async fn listen_for_scrapers(address: SocketAddr) -> anyhow::Result<(TcpListener
 
 async fn is_empty(config: &Config) -> anyhow::Result<bool> {
     let db = app::connect(config).await?;
-    let status = migration::status(db.reader()).await?;
+    let status = config.extended.migrations.status(db.reader()).await?;
     db.close().await?;
     Ok(status.applied.is_empty())
 }

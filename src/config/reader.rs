@@ -15,6 +15,7 @@ use strum::VariantArray;
 use url::Url;
 
 use super::{Config, Environment, Introspection, Settings, Switch, Warning};
+use crate::extension::Extended;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
 use crate::infra::passwords::hash::Cost;
@@ -52,6 +53,7 @@ impl Reader {
         let playground =
             settings.playground.as_ref().map(|text| self.choice::<Switch>("PLAYGROUND", text));
         let config = Config {
+            extended: Extended::default(),
             environment,
             listen,
             jwt: self.jwt(settings, &public_url),

@@ -3,11 +3,11 @@
 pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod change;
+pub(crate) mod entities;
 pub(crate) mod keyring;
 pub(crate) mod links;
 pub(crate) mod login;
 pub(crate) mod organizations;
 pub(crate) mod recovery;
 pub(crate) mod sessions;
-pub(crate) mod tasks;
 pub(crate) mod undelivered;

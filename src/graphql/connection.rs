@@ -17,7 +17,8 @@ use super::row::{Row, resolve_rows};
 use crate::kernel::page::{Page, Part};
 
 /// Where the pages of a list come from.
-pub(crate) trait Source: Send + Sync + 'static {
+pub trait Source: Send + Sync + 'static {
+    /// What its entries are.
     type Node: Row;
     /// What the list's order compares before the id.
     type Key: Key;
@@ -60,7 +61,7 @@ impl<S: Source> TypeName for Edge<S> {
 }
 
 /// A page of a list.
-pub(crate) struct Connection<S: Source> {
+pub struct Connection<S: Source> {
     source: S,
     part: Part<Cursor<S::Key>>,
     edges: Vec<Edge<S>>,

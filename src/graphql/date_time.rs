@@ -8,7 +8,7 @@ use crate::kernel::rfc3339;
 
 /// A point in time, as clients give and get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct DateTime(chrono::DateTime<Utc>);
+pub struct DateTime(chrono::DateTime<Utc>);
 
 /// A point in time, in RFC 3339. The server sends UTC with six digits of a fraction, as in
 /// 2026-11-28T09:30:00.000000Z. It accepts any offset, the years 0001 to 9999 in UTC, and no leap

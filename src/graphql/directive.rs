@@ -7,12 +7,12 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::location_traits::Directive_At_FIELD_DEFINITION;
 use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::resolver_utils::parse_enum;
-use async_graphql::{Enum, TypeDirective, Value};
+use async_graphql::{Enum, InputType, TypeDirective, Value};
 
 use super::guard::Guard;
 use super::rule::Rule;
 use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
-use crate::kernel::access;
+use crate::kernel::access::{self, Permission};
 
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,25 +36,6 @@ pub(crate) enum Locale {
     German,
 }
 
-/// Something that not every account may do. Roles imply some; others are granted one by one. ADMIN
-/// holds all.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
-#[graphql(remote = "access::Permission")]
-pub(crate) enum Permission {
-    /// See all users.
-    UsersRead,
-    /// Change users who may do no more than oneself, see those one changes, and invite people.
-    UsersWrite,
-    /// See all security events.
-    AuditRead,
-    /// Grant what one holds, and revoke it.
-    PermissionsGrant,
-    /// See all tasks.
-    TasksReadAll,
-    /// Change all tasks.
-    TasksWriteAll,
-}
-
 /// What a member may do in an organization, in rising order: each role holds all that the ones before
 /// it hold.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +51,7 @@ pub(crate) enum OrganizationRole {
 
 /// Anybody may call this.
 #[TypeDirective(location = "FieldDefinition")]
-pub(crate) fn public() {}
+pub fn public() {}
 
 /// Signed-in callers only; with role, at least that role; with permission, callers who hold it; with
 /// orgRole, at least that role in the organization that the caller's session acts in.
@@ -82,12 +63,13 @@ pub(crate) fn auth_directive(
 ) {
 }
 
-/// [`auth_directive`], from the guard that enforces it.
+/// `@auth`, from the guard that enforces it.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
-pub(crate) struct auth;
+pub struct auth;
 
 impl auth {
-    pub(crate) fn apply(enforced: &impl Guard) -> MetaDirectiveInvocation {
+    /// As the schema carries it.
+    pub fn apply(enforced: &impl Guard) -> MetaDirectiveInvocation {
         Self::of(enforced.rule())
     }
 
@@ -95,9 +77,7 @@ impl auth {
         match enforced {
             Rule::SignedIn => auth_directive::apply(None, None, None),
             Rule::Role(role) => auth_directive::apply(Some(role.into()), None, None),
-            Rule::Permission(permission) => {
-                auth_directive::apply(None, Some(permission.into()), None)
-            }
+            Rule::Permission(permission) => auth_directive::apply(None, Some(permission), None),
             Rule::OrganizationRole(role) => auth_directive::apply(None, None, Some(role.into())),
         }
     }
@@ -108,7 +88,9 @@ impl auth {
         let Some((name, value)) = arguments.next() else { return Some(Rule::SignedIn) };
         let rule = match name.as_str() {
             "role" => Rule::Role(parse_enum::<Role>(value.clone()).ok()?.into()),
-            "permission" => Rule::Permission(parse_enum::<Permission>(value.clone()).ok()?.into()),
+            "permission" => {
+                Rule::Permission(<Permission as InputType>::parse(Some(value.clone())).ok()?)
+            }
             "orgRole" => {
                 Rule::OrganizationRole(parse_enum::<OrganizationRole>(value.clone()).ok()?.into())
             }
@@ -133,7 +115,7 @@ impl TypeDirective for auth {
 /// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing
 /// does not count.
 #[TypeDirective(location = "FieldDefinition")]
-pub(crate) fn fresh(max_age_seconds: u32) {}
+pub fn fresh(max_age_seconds: u32) {}
 
 impl fresh {
     /// The age that this carries, in seconds.
@@ -147,12 +129,14 @@ impl fresh {
 #[TypeDirective(location = "FieldDefinition", name = "semanticNonNull")]
 pub(crate) fn semantic_non_null_directive(#[graphql(default_with = "vec![0]")] levels: Vec<i32>) {}
 
-/// [`semantic_non_null_directive`] with its default.
+/// `@semanticNonNull` with its default.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
-pub(crate) struct semantic_non_null;
+pub struct semantic_non_null;
 
 impl semantic_non_null {
-    pub(crate) fn apply() -> MetaDirectiveInvocation {
+    /// As the schema carries it.
+    #[must_use]
+    pub fn apply() -> MetaDirectiveInvocation {
         let name = Self.name().into_owned();
         MetaDirectiveInvocation { name, args: IndexMap::default() }
     }
@@ -211,12 +195,13 @@ pub(crate) fn rate_limit(
 ) {
 }
 
-/// [`rate_limit`], from the definition that enforces it.
+/// `@rateLimit`, from the definition that enforces it.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
-pub(crate) struct limit;
+pub struct limit;
 
 impl limit {
-    pub(crate) fn apply<K: CountedBy>(of: &Limit<K>) -> MetaDirectiveInvocation {
+    /// As the schema carries it.
+    pub fn apply<K: CountedBy>(of: &Limit<K>) -> MetaDirectiveInvocation {
         let by = K::parts().into_iter().map(RateLimitKey::from).collect();
         let failed = (!matches!(of.counts, Counts::Attempts { .. })).then_some(true);
         let distinct = K::distinct().map(RateLimitKey::from);

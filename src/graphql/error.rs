@@ -8,14 +8,14 @@ use async_graphql::{ErrorExtensionValues, Name, Value, indexmap::IndexMap};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
-use crate::infra::db;
+use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
 use crate::kernel::access::{Anonymity, Refusal, Refused};
 use crate::kernel::invalid::Problem;
 
 /// What resolvers return.
-pub(crate) type Result<T, E = ApiError> = std::result::Result<T, E>;
+pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 
 /// After this long a client may try again what there was no time or no room for.
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
@@ -80,7 +80,7 @@ codes! {
 /// Deliberately not `Display`: async-graphql turns every `Display` type into a client-visible
 /// message on `?`, and so a `DbErr` in a resolver does not compile instead of leaking.
 #[derive(Debug)]
-pub(crate) struct ApiError {
+pub struct ApiError {
     code: Code,
     message: Cow<'static, str>,
     detail: Option<(&'static str, Value)>,
@@ -212,11 +212,29 @@ impl ApiError {
     }
 }
 
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::invalid(&[problem])
+    }
+}
+
 impl From<Limited> for ApiError {
     fn from(limited: Limited) -> Self {
         // Which limit it was would say whether others have tried the same name.
         Self::limited("Too many attempts; please wait", limited.retry_after_seconds)
             .auditing(Refusal { refused: Refused::Rate, target: None })
+    }
+}
+
+impl From<DbErr> for ApiError {
+    fn from(cause: DbErr) -> Self {
+        Self::database(cause)
+    }
+}
+
+impl DbFailure for ApiError {
+    fn db(&self) -> Option<&DbErr> {
+        self.unseen.cause.as_ref()?.downcast_ref()
     }
 }
 

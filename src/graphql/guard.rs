@@ -10,7 +10,7 @@ use crate::kernel::access::{OrganizationRole, Permission, Role};
 use crate::kernel::clock::Clock;
 
 /// Lets callers through who meet a rule.
-pub(crate) trait Guard {
+pub trait Guard {
     /// The rule that the guard enforces.
     fn rule(&self) -> Rule;
 
@@ -21,7 +21,7 @@ pub(crate) trait Guard {
 }
 
 /// Lets signed-in callers through.
-pub(crate) struct SignedIn;
+pub struct SignedIn;
 
 impl Guard for SignedIn {
     fn rule(&self) -> Rule {
@@ -30,7 +30,7 @@ impl Guard for SignedIn {
 }
 
 /// Lets signed-in callers through who hold at least the role.
-pub(crate) struct RoleGuard(pub(crate) Role);
+pub struct RoleGuard(pub Role);
 
 impl Guard for RoleGuard {
     fn rule(&self) -> Rule {
@@ -39,7 +39,7 @@ impl Guard for RoleGuard {
 }
 
 /// Lets signed-in callers through who hold the permission.
-pub(crate) struct PermissionGuard(pub(crate) Permission);
+pub struct PermissionGuard(pub Permission);
 
 impl Guard for PermissionGuard {
     fn rule(&self) -> Rule {
@@ -48,7 +48,7 @@ impl Guard for PermissionGuard {
 }
 
 /// Lets signed-in callers through whose session acts in an organization where they hold at least the role.
-pub(crate) struct OrganizationRoleGuard(pub(crate) OrganizationRole);
+pub struct OrganizationRoleGuard(pub OrganizationRole);
 
 impl Guard for OrganizationRoleGuard {
     fn rule(&self) -> Rule {
@@ -57,17 +57,18 @@ impl Guard for OrganizationRoleGuard {
 }
 
 /// For this long after a sign-in, a caller may take an account over or end it without a further proof (MF-10).
-pub(crate) const FRESH_SECONDS: u32 = 300;
+pub const FRESH_SECONDS: u32 = 300;
 
 /// Lets callers through who proved lately who they are: a stolen access token, or a device that was left alone, is
 /// not enough.
-pub(crate) struct Fresh {
-    pub(crate) max_age_seconds: u32,
+pub struct Fresh {
+    /// How long ago that may be.
+    pub max_age_seconds: u32,
 }
 
 impl Fresh {
     /// Lets the caller of this request through, or has them prove again who they are.
-    pub(crate) fn check(&self, ctx: &Context<'_>) -> Result<()> {
+    pub fn check(&self, ctx: &Context<'_>) -> Result<()> {
         let (seconds, now) = (self.max_age_seconds, ctx.service::<Clock>().now());
         let is_fresh = ctx.viewer()?.signed_in_within(seconds, now);
         is_fresh.then_some(()).ok_or_else(|| ApiError::step_up(seconds))

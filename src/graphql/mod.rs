@@ -1,21 +1,23 @@
 //! The kit for resolvers. It knows no feature and no table.
 
-pub(crate) mod budget;
+pub mod budget;
 pub(crate) mod connection;
 pub(crate) mod context;
 pub(crate) mod cookie;
+pub(crate) mod date;
 pub(crate) mod date_time;
-pub(crate) mod directive;
+pub mod directive;
 pub(crate) mod document;
 pub(crate) mod error;
-pub(crate) mod guard;
+pub mod guard;
 pub(crate) mod id;
 pub(crate) mod json;
 pub(crate) mod lanes;
 pub(crate) mod loader;
+pub(crate) mod named;
 pub(crate) mod page;
 pub(crate) mod policy;
-pub(crate) mod row;
+pub mod row;
 pub(crate) mod rule;
 pub(crate) mod text;
 pub(crate) mod whole;

@@ -36,11 +36,15 @@ pub(crate) struct PageInfo {
 }
 
 /// The arguments of a page, as they came.
-pub(crate) struct Window {
-    pub(crate) first: Option<i32>,
-    pub(crate) after: Option<String>,
-    pub(crate) last: Option<i32>,
-    pub(crate) before: Option<String>,
+pub struct Window {
+    /// At most so many from the beginning.
+    pub first: Option<i32>,
+    /// Only what follows this cursor.
+    pub after: Option<String>,
+    /// At most so many from the end.
+    pub last: Option<i32>,
+    /// Only what precedes this cursor.
+    pub before: Option<String>,
 }
 
 impl Window {
@@ -76,7 +80,7 @@ fn size(first: Option<i32>, last: Option<i32>) -> Result<(u64, bool)> {
 }
 
 /// What an order compares before the id, which breaks ties.
-pub(crate) trait Key: Clone + Send + Sync + 'static {
+pub trait Key: Clone + Send + Sync + 'static {
     /// As cursors have it.
     fn text(&self) -> Cow<'_, str>;
 
@@ -167,7 +171,7 @@ impl<K: Key> Slot for Cursor<K> {
 
 /// What lies on one side of a place.
 #[derive(Clone, Copy)]
-pub(crate) struct Beyond<'a, K> {
+pub struct Beyond<'a, K> {
     pub(crate) place: &'a Cursor<K>,
     /// Before it, or else after it.
     pub(crate) is_before: bool,

@@ -61,14 +61,15 @@ pub(crate) struct Unmet {
 impl Policy {
     /// What reads the policy of the schema that it is registered with, and has the schema list what it is to.
     /// It must be the last to be registered.
-    /// `types` is filled in along with it, and limits have the rates that are set.
+    /// `join` completes the registry before, `types` is filled in along with it, and limits have the rates that are set.
     pub(crate) fn reader(
         &self,
+        join: Box<dyn Fn(&mut Registry) + Send + Sync>,
         types: SharedTypes,
         listing: Listing,
         rates: Rates,
     ) -> impl CustomDirectiveFactory + use<> {
-        Reader { policy: self.clone(), types, listing, rates }
+        Reader { policy: self.clone(), join, types, listing, rates }
     }
 
     /// Whether the caller may resolve a field, written as `Type.field`; `None` when there is none of
@@ -124,6 +125,12 @@ fn set_rates(registry: &mut Registry, rates: &Rates) -> BTreeMap<String, u32> {
         }
     }
     limits
+}
+
+/// Whether directives say who may resolve a field.
+pub(crate) fn has_rule(invocations: &[MetaDirectiveInvocation]) -> bool {
+    let terms = Terms::read(invocations);
+    terms.is_public || terms.rule.is_some()
 }
 
 /// What a field asks of its caller, in the order in which its resolver asks.
@@ -207,6 +214,7 @@ fn read(registry: &Registry) -> Graph {
 /// definition of it is registered, so a document that uses it is not valid.
 struct Reader {
     policy: Policy,
+    join: Box<dyn Fn(&mut Registry) + Send + Sync>,
     types: SharedTypes,
     listing: Listing,
     rates: Rates,
@@ -218,6 +226,7 @@ impl CustomDirectiveFactory for Reader {
     }
 
     fn register(&self, registry: &mut Registry) {
+        (self.join)(registry);
         describe(registry);
         let limits = set_rates(registry, &self.rates);
         let read = || Read { graph: read(registry), budgeted: budgeted(registry), limits };

@@ -2,7 +2,7 @@
 //!
 //! async-graphql resolves every field of every row by a future of its own and makes a tree of values, which is written
 //! afterwards. Most fields have nothing to wait for: the value is in the row. So the selection set of a list is read
-//! once, into a [`Plan`], and the plan writes every row as JSON. Fields that take more than the row (those with
+//! once, into a `Plan`, and the plan writes every row as JSON. Fields that take more than the row (those with
 //! arguments or a rule, those of another table) are resolved by the library, for all rows at once, before the list is
 //! written; their siblings cost no future.
 //!
@@ -17,18 +17,19 @@ use async_graphql::resolver_utils::{ContainerType, EnumType};
 use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
 use serde::Serialize;
 
+use super::date::Date;
 use super::date_time::DateTime;
 use super::directive;
 use super::json::{self, Json};
 
 /// An object that lists consist of.
-pub(crate) trait Row: ContainerType + Sized + 'static {
+pub trait Row: ContainerType + Sized + 'static {
     /// How to fill in a field, or `None` if there is more below it than fields.
     fn fill(field: &Positioned<Field>) -> Option<Fill<'_, Self>>;
 }
 
 /// How a field of a row is filled in.
-pub(crate) enum Fill<'a, T> {
+pub enum Fill<'a, T> {
     /// With the same text in each row.
     Same(Json),
     /// By what stands in the row.
@@ -39,7 +40,7 @@ pub(crate) enum Fill<'a, T> {
 
 impl<'a, T: Row> Fill<'a, T> {
     /// Fills a field in with a slot of its row.
-    pub(crate) fn of<S: Slot>(field: &'a Positioned<Field>, slot: fn(&T) -> &S) -> Option<Self> {
+    pub fn of<S: Slot>(field: &'a Positioned<Field>, slot: fn(&T) -> &S) -> Option<Self> {
         Some(Self::Now(Box::new(In { slot, writer: S::writer(field)? })))
     }
 
@@ -56,7 +57,7 @@ impl<'a, T: Row> Fill<'a, T> {
 }
 
 /// Writes something that stands in a row.
-pub(crate) trait Write<T>: Send + Sync {
+pub trait Write<T>: Send + Sync {
     /// Writes it. What the library resolved is taken from `late`.
     fn write(&self, of: &T, late: &mut Late, json: &mut Json);
 
@@ -68,11 +69,12 @@ pub(crate) trait Write<T>: Send + Sync {
 }
 
 /// What the library resolved, in the order in which it is written.
-pub(crate) type Late = vec::IntoIter<Value>;
-pub(crate) type Waiting<'a> = BoxFuture<'a, ServerResult<Vec<Value>>>;
+pub type Late = vec::IntoIter<Value>;
+/// What the library is resolving.
+pub type Waiting<'a> = BoxFuture<'a, ServerResult<Vec<Value>>>;
 
 /// What can stand in a row.
-pub(crate) trait Slot: Send + Sync + Sized + 'static {
+pub trait Slot: Send + Sync + Sized + 'static {
     /// What writes it, or `None` if there is more below the field than fields.
     fn writer(field: &Positioned<Field>) -> Option<Box<dyn Write<Self> + '_>>;
 }
@@ -142,7 +144,9 @@ macro_rules! enums {
 }
 pub(crate) use enums;
 
-leaves!(String, Option<String>, bool, i32, DateTime, Option<DateTime>);
+leaves!(String, bool, i32, i64, f64, Date, DateTime);
+leaves!(Option<String>, Option<bool>, Option<i32>, Option<i64>, Option<f64>);
+leaves!(Option<Date>, Option<DateTime>);
 enums!(directive::Role, directive::Locale, directive::OrganizationRole);
 
 /// What a value of an enum is called in the schema.

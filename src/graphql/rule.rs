@@ -1,10 +1,11 @@
 //! Who may resolve a field, as a value: guards enforce it, and the directive `@auth` carries it.
 
-use std::fmt;
+use std::{fmt, iter};
 
 use async_graphql::Context;
 use async_graphql::resolver_utils::enum_value;
 use chrono::{DateTime, Utc};
+use strum::IntoEnumIterator;
 
 use super::context::ContextExt;
 use super::directive;
@@ -14,7 +15,7 @@ use crate::kernel::clock::Clock;
 
 /// Who may resolve a field that is not public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Rule {
+pub enum Rule {
     /// Whoever is signed in.
     SignedIn,
     /// Who holds at least this role.
@@ -35,7 +36,7 @@ impl Rule {
     /// All rules that a caller meets.
     pub(crate) fn met_by(authentication: &Authentication, now: DateTime<Utc>) -> Vec<Self> {
         let Authentication::Viewer(viewer) = authentication else { return Vec::new() };
-        Self::ALL.iter().copied().filter(|rule| rule.is_met_by(viewer, now)).collect()
+        Self::all().filter(|rule| rule.is_met_by(viewer, now)).collect()
     }
 
     /// Whether a signed-in caller may resolve what has this rule.
@@ -56,7 +57,7 @@ impl fmt::Display for Rule {
             Self::SignedIn => f.write_str("a signed-in caller"),
             Self::Role(role) => write!(f, "the role {}", enum_value(directive::Role::from(*role))),
             Self::Permission(permission) => {
-                write!(f, "the permission {}", enum_value(directive::Permission::from(*permission)))
+                write!(f, "the permission {}", permission.into_str())
             }
             Self::OrganizationRole(role) => {
                 let role = enum_value(directive::OrganizationRole::from(*role));
@@ -66,34 +67,57 @@ impl fmt::Display for Rule {
     }
 }
 
-/// Lists every rule there can be. One that is missing does not compile.
-macro_rules! rules {
-    ($($rule:ident $(($of:path))?,)*) => {
-        impl Rule {
-            pub(crate) const ALL: &[Self] = &[$(Self::$rule $(($of))?,)*];
+/// How many permissions there may be: introspection decides by one function for each.
+pub(crate) const PERMISSIONS_MAX: usize = 64;
 
-            /// The rule as what the library takes to decide what introspection lists: a function
-            /// that can hold nothing, so each rule has its own.
-            pub(crate) fn lister(self) -> fn(&Context<'_>) -> bool {
-                match self {
-                    $(Self::$rule $(($of))? => |ctx| Self::$rule $(($of))?.admit(ctx).is_ok(),)*
-                }
+impl Rule {
+    /// All that there can be.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let permissions = Permission::all().iter().copied().map(Self::Permission);
+        iter::once(Self::SignedIn)
+            .chain(Role::iter().map(Self::Role))
+            .chain(permissions)
+            .chain(OrganizationRole::iter().map(Self::OrganizationRole))
+    }
+
+    /// The rule as what the library takes to decide what introspection lists: a function that can hold nothing, so
+    /// each rule has its own.
+    pub(crate) fn lister(self) -> fn(&Context<'_>) -> bool {
+        match self {
+            Self::SignedIn => |ctx| Self::SignedIn.admit(ctx).is_ok(),
+            Self::Role(Role::User) => |ctx| Self::Role(Role::User).admit(ctx).is_ok(),
+            Self::Role(Role::Admin) => |ctx| Self::Role(Role::Admin).admit(ctx).is_ok(),
+            Self::Permission(permission) => {
+                let place = Permission::all().iter().position(|one| *one == permission);
+                // No server is built with more, or with a rule that names another.
+                place.and_then(|place| LISTERS.get(place)).map_or(|_| false, |lister| *lister)
+            }
+            Self::OrganizationRole(OrganizationRole::Member) => {
+                |ctx| Self::OrganizationRole(OrganizationRole::Member).admit(ctx).is_ok()
+            }
+            Self::OrganizationRole(OrganizationRole::Admin) => {
+                |ctx| Self::OrganizationRole(OrganizationRole::Admin).admit(ctx).is_ok()
+            }
+            Self::OrganizationRole(OrganizationRole::Owner) => {
+                |ctx| Self::OrganizationRole(OrganizationRole::Owner).admit(ctx).is_ok()
             }
         }
+    }
+}
+
+/// Whether the caller holds the permission at a place among all.
+fn holds<const PLACE: usize>(ctx: &Context<'_>) -> bool {
+    let permission = Permission::all().get(PLACE);
+    permission.is_some_and(|one| Rule::Permission(*one).admit(ctx).is_ok())
+}
+
+macro_rules! listers {
+    ($($tens:literal)*) => {
+        [$(
+            holds::<{ $tens }>, holds::<{ $tens + 1 }>, holds::<{ $tens + 2 }>, holds::<{ $tens + 3 }>,
+            holds::<{ $tens + 4 }>, holds::<{ $tens + 5 }>, holds::<{ $tens + 6 }>, holds::<{ $tens + 7 }>,
+        )*]
     };
 }
 
-rules! {
-    SignedIn,
-    Role(Role::User),
-    Role(Role::Admin),
-    Permission(Permission::UsersRead),
-    Permission(Permission::UsersWrite),
-    Permission(Permission::AuditRead),
-    Permission(Permission::PermissionsGrant),
-    Permission(Permission::TasksReadAll),
-    Permission(Permission::TasksWriteAll),
-    OrganizationRole(OrganizationRole::Member),
-    OrganizationRole(OrganizationRole::Admin),
-    OrganizationRole(OrganizationRole::Owner),
-}
+static LISTERS: [fn(&Context<'_>) -> bool; PERMISSIONS_MAX] = listers!(0 8 16 24 32 40 48 56);

@@ -7,7 +7,6 @@ use crate::graphql::budget::BUDGET;
 use crate::graphql::document::Scanned;
 use crate::graphql::error::ApiError;
 use crate::graphql::lanes::{Turn, Writer};
-use crate::graphql::policy::Policy;
 use crate::infra::metrics::Operation;
 use crate::infra::threads::NoThread;
 use crate::kernel::access::{self, Authentication, Origin, Refused};
@@ -30,8 +29,7 @@ pub(super) async fn admit<'a>(
             Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
         })
     });
-    let policy = app.schema.data::<Policy>();
-    let count = policy.map_or(0, |policy| policy.count_budgeted(fields));
+    let count = app.schema.policy.count_budgeted(fields);
     if count == 0 {
         return app
             .lanes

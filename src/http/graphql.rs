@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use async_graphql::{PathSegment, Request, Response as GraphqlResponse, ServerError, Value};
+use async_graphql::{
+    Executor, PathSegment, Request, Response as GraphqlResponse, ServerError, Value,
+};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{self, State};

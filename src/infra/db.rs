@@ -29,6 +29,8 @@ use self::quick::Quick;
 use self::typed::Typed;
 pub(crate) use self::typed::{Connection, Transaction};
 pub(crate) use self::writing::Unwritable;
+use migration::Migrations;
+
 use crate::infra::metrics;
 use crate::kernel::columns::FromColumns;
 use crate::kernel::secret;
@@ -146,13 +148,17 @@ impl Db {
     }
 
     /// Applies the migrations that are pending.
-    pub(crate) async fn migrate_up(&self) -> Result<(), migration::Error> {
-        self.explain_migration(migration::up(&self.0.writer.0.pool, None).await).await
+    pub(crate) async fn migrate_up(&self, all: Migrations) -> Result<(), migration::Error> {
+        self.explain_migration(all.up(&self.0.writer.0.pool, None).await).await
     }
 
     /// Takes back the last migrations.
-    pub(crate) async fn migrate_down(&self, steps: u32) -> Result<(), migration::Error> {
-        self.explain_migration(migration::down(&self.0.writer.0.pool, steps).await).await
+    pub(crate) async fn migrate_down(
+        &self,
+        all: Migrations,
+        steps: u32,
+    ) -> Result<(), migration::Error> {
+        self.explain_migration(all.down(&self.0.writer.0.pool, steps).await).await
     }
 
     async fn explain_migration(

@@ -1,6 +1,6 @@
 //! Who calls, and what they may do.
 
-mod permission;
+pub mod permission;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use strum::{EnumIter, EnumString, IntoStaticStr};
 use uuid::Uuid;
 
-pub(crate) use self::permission::{Grant, Grants, Permission};
+pub use self::permission::Permission;
+pub(crate) use self::permission::{Grant, Grants};
 use super::columns::{Columns, FromColumns};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
@@ -37,12 +38,18 @@ use crate::kernel::id::{OrganizationId, SessionId, UserId};
     db_type = "String(StringLen::N(16))",
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Role {
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
     /// An ordinary account.
     User,
     /// May manage accounts.
     Admin,
+}
+
+impl Role {
+    pub(crate) fn into_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl FromColumns for Role {
@@ -72,14 +79,20 @@ impl FromColumns for Role {
     db_type = "String(StringLen::N(16))",
     rename_all = "SCREAMING_SNAKE_CASE"
 )]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum OrganizationRole {
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum OrganizationRole {
     /// Belongs to it.
     Member,
     /// May manage its members.
     Admin,
     /// May delete it, and make others owners.
     Owner,
+}
+
+impl OrganizationRole {
+    pub(crate) fn into_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl FromColumns for OrganizationRole {

@@ -54,7 +54,7 @@ pub(crate) struct Acting<'a> {
 /// Nobody is signed in, or their account or session is no more.
 #[derive(Debug, thiserror::Error)]
 #[error("the session is over")]
-pub(crate) struct Gone;
+pub struct Gone;
 
 impl<'a> Acting<'a> {
     /// A signed-in caller.

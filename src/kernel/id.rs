@@ -4,25 +4,55 @@ use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::{NoContext, Timestamp, Uuid};
 
 use super::columns::{Columns, FromColumns};
+use super::registered::Registered;
+
+/// The id of objects of one type, as Rust tells it from others. [`id!`](crate::id) declares one.
+pub trait TypedId: Copy + From<Uuid> + Into<Uuid> + Send + Sync + 'static {
+    /// How ids of this type begin outside, before an underscore; empty where a UUID stands for itself.
+    const OF: &'static str;
+}
+
+impl TypedId for Uuid {
+    const OF: &'static str = "";
+}
 
 /// The id of an object of some type, as it is told outside: the type's name, an underscore and a UUID. The database
 /// keeps the UUID alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Id {
+pub struct Id {
     /// The type's name, as in `user_`; empty where a UUID stands for itself.
     pub(crate) of: &'static str,
     pub(crate) uuid: Uuid,
 }
 
 impl Id {
+    /// As it is told outside.
+    #[must_use]
+    pub fn of<T: TypedId>(id: T) -> Self {
+        Self { of: T::OF, uuid: id.into() }
+    }
+
+    /// Reads the canonical text of an id of any type; any other spelling names nothing.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (of, uuid) = text.rsplit_once('_').unwrap_or(("", text));
+        let id = Self { of: TYPES.find(of)?, uuid: Uuid::try_parse(uuid).ok()? };
+        (id.to_string() == text).then_some(id)
+    }
+
+    /// The same, where it is of one type.
+    #[must_use]
+    pub fn typed<T: TypedId>(self) -> Option<T> {
+        (self.of == T::OF).then(|| self.uuid.into())
+    }
+
     /// Those of some ids that are of one type.
-    pub(crate) fn all<T: TryFrom<Self>>(ids: &[Self]) -> Vec<T> {
-        ids.iter().filter_map(|id| T::try_from(*id).ok()).collect()
+    pub(crate) fn all<T: TypedId>(ids: &[Self]) -> Vec<T> {
+        ids.iter().filter_map(|id| id.typed()).collect()
     }
 }
 
@@ -41,61 +71,74 @@ impl Serialize for Id {
     }
 }
 
-macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident = $of:literal;)*) => {
-        impl Id {
-            /// Reads the canonical text of an id of any type; any other spelling names nothing.
-            pub(crate) fn parse(text: &str) -> Option<Self> {
-                let (of, uuid) = text.rsplit_once('_').unwrap_or(("", text));
-                let of = ["", $($of,)*].into_iter().find(|known| *known == of)?;
-                let id = Self { of, uuid: Uuid::try_parse(uuid).ok()? };
-                (id.to_string() == text).then_some(id)
+/// Declares the id of a type: a UUIDv7 in the database, and outside the name of the type, an underscore and that UUID.
+///
+/// `sea_orm` must be in scope, as it is with [`prelude`](crate::prelude).
+#[macro_export]
+macro_rules! id {
+    ($(#[$doc:meta])* $vis:vis $name:ident = $of:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, $crate::sea_orm::DeriveValueType)]
+        #[sea_orm(column_type = "Uuid", array_type = "Uuid")]
+        $vis struct $name($vis $crate::uuid::Uuid);
+
+        impl $crate::TypedId for $name {
+            const OF: &'static str = $of;
+        }
+
+        /// SeaORM asks every primary key whether it can be an auto-incremented one. Ours cannot.
+        impl $crate::sea_orm::TryFromU64 for $name {
+            fn try_from_u64(_: u64) -> Result<Self, $crate::sea_orm::DbErr> {
+                Err($crate::sea_orm::DbErr::ConvertFromU64(stringify!($name)))
             }
         }
+
+        impl From<$crate::uuid::Uuid> for $name {
+            fn from(uuid: $crate::uuid::Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl From<$name> for $crate::uuid::Uuid {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl From<$name> for $crate::Id {
+            fn from(id: $name) -> Self {
+                Self::of(id)
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                ::std::fmt::Display::fmt(&$crate::Id::of(*self), f)
+            }
+        }
+    };
+}
+
+/// The types that ids carry.
+pub(crate) static TYPES: Registered<&'static str> = Registered::new(OWN_TYPES);
+
+/// What this crate knows of its own ids beside.
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $of:literal;)*) => {
+        const OWN_TYPES: &[&str] = &["", $($of),*];
     $(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, DeriveValueType)]
-        pub(crate) struct $name(pub(crate) Uuid);
+        id! { $(#[$doc])* pub $name = $of }
 
         impl $name {
-            /// How ids of this type begin outside.
-            pub(crate) const OF: &str = $of;
-
             /// A fresh id; its random part comes from the operating system's generator (EN-06).
             pub(crate) fn new(now: DateTime<Utc>) -> Self {
                 Self(uuid_v7(now))
             }
 
             /// Reads the canonical text; any other spelling, and an id of another type, names nothing.
-            pub(crate) fn parse(text: &str) -> Option<Self> {
-                Id::parse(text)?.try_into().ok()
-            }
-        }
-
-        impl TryFrom<Id> for $name {
-            type Error = ();
-
-            fn try_from(id: Id) -> Result<Self, ()> {
-                if id.of == Self::OF { Ok(Self(id.uuid)) } else { Err(()) }
-            }
-        }
-
-        /// SeaORM asks every primary key whether it can be an auto-incremented one. Ours cannot.
-        impl TryFromU64 for $name {
-            fn try_from_u64(_: u64) -> Result<Self, DbErr> {
-                Err(DbErr::ConvertFromU64(stringify!($name)))
-            }
-        }
-
-        impl From<$name> for Uuid {
-            fn from(id: $name) -> Self {
-                id.0
-            }
-        }
-
-        impl From<$name> for Id {
-            fn from(id: $name) -> Self {
-                Self { of: $name::OF, uuid: id.0 }
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Id::parse(text)?.typed()
             }
         }
 
@@ -105,15 +148,9 @@ macro_rules! ids {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                Id::from(*self).fmt(f)
-            }
-        }
-
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Id::from(*self).serialize(serializer)
+                Id::of(*self).serialize(serializer)
             }
         }
 
@@ -143,8 +180,6 @@ ids! {
     OrganizationId = "organization";
     /// That a user belongs to an organization.
     MembershipId = "membership";
-    /// A task.
-    TaskId = "task";
     /// That somebody is asked to join an organization.
     InvitationId = "invitation";
 }
@@ -153,4 +188,10 @@ ids! {
 pub(crate) fn uuid_v7(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
+}
+
+/// The greatest UUIDv7 that was made no later than in the millisecond of `time`.
+pub(crate) fn last_uuid_of(time: DateTime<Utc>) -> Uuid {
+    let millis = u128::try_from(time.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u128(millis << 80 | (u128::MAX >> 48))
 }

@@ -11,8 +11,8 @@ use strum::IntoStaticStr;
 
 /// The rule that a field broke, as clients switch on it: the names are part of the API and never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Reason {
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Reason {
     /// Nothing, where the field needs something.
     Required,
     /// Right, and too late.
@@ -31,30 +31,38 @@ pub(crate) enum Reason {
     ContainsIdentity,
 }
 
+impl Reason {
+    pub(crate) fn into_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// A value that was refused, and what to tell the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Invalid {
+pub struct Invalid {
     /// The rule that was broken.
-    pub(crate) reason: Reason,
+    pub reason: Reason,
     /// A sentence for people. It never repeats the value, which may be a secret.
-    pub(crate) message: Cow<'static, str>,
+    pub message: Cow<'static, str>,
 }
 
 impl Invalid {
     /// A refusal whose message is known when the program is built.
-    pub(crate) const fn new(reason: Reason, message: &'static str) -> Self {
+    #[must_use]
+    pub const fn new(reason: Reason, message: &'static str) -> Self {
         Self { reason, message: Cow::Borrowed(message) }
     }
 
     /// Says which field was refused.
-    pub(crate) const fn at(self, path: &'static str) -> Problem {
+    #[must_use]
+    pub const fn at(self, path: &'static str) -> Problem {
         Problem { path, invalid: self }
     }
 }
 
 /// One refused field of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The field's path from its argument, as in `input.username`.
     pub(crate) path: &'static str,
     /// Why it was refused.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 /// The cryptographic library refused to work. Nothing a caller did, and nothing to retry.
 #[derive(Debug, thiserror::Error)]
 #[error("the cryptographic library failed to {0}")]
-pub(crate) struct CryptoError(pub(crate) &'static str);
+pub struct CryptoError(pub(crate) &'static str);
 
 /// `N` bytes from the operating system's generator.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], CryptoError> {

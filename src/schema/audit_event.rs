@@ -1,24 +1,24 @@
 //! The audit log in the schema: all of it for who may see it, one's own for everybody.
 
-mod event_type;
-
 use async_graphql::{ComplexObject, Context, Enum, ID, InputObject, Object, SimpleObject};
 use chrono::Utc;
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
 
-pub(crate) use self::event_type::AuditEventType;
-use crate::features::audit::Outcome;
-use crate::features::audit::{EventPlace as Place, Filter, Listing, Log, Recorded, Side};
+use crate::features::audit::{
+    EventPlace as Place, Filter, Kind, Listing, Log, Outcome, Recorded, Side,
+};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
+use crate::graphql::named::named;
 use crate::graphql::page::{Beyond, Cursor, Window};
-use crate::graphql::row::enums;
-use crate::kernel::access::{self, Permission, Viewer};
+use crate::graphql::row::{enums, leaves};
+use crate::kernel::access::permission::AUDIT_READ;
+use crate::kernel::access::{self, Viewer, permission};
 use crate::kernel::acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
@@ -26,9 +26,6 @@ use crate::schema::user::{User, UserLoader};
 
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";
-/// More kinds than there are say nothing.
-const TYPES_MAX: usize = 64;
-
 /// How it ended.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "Outcome")]
@@ -39,7 +36,9 @@ pub(crate) enum AuditEventOutcome {
     Refused,
 }
 
-enums!(ActorType, AuditEventOutcome, AuditEventType);
+enums!(ActorType, AuditEventOutcome);
+named!(Kind as "AuditEventType", "What happened.", Kind::parse);
+leaves!(Kind, Option<Kind>);
 
 /// What kind of actor did something.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +63,7 @@ pub(crate) struct AuditEvent {
     /// When it happened; of several refusals the first.
     created_at: DateTime,
     /// What happened; null for what only a newer version of the server knows.
-    r#type: Option<AuditEventType>,
+    r#type: Option<Kind>,
     /// How it ended.
     outcome: AuditEventOutcome,
     /// What kind of actor did it; null for a kind that only a newer version of the server knows.
@@ -104,7 +103,7 @@ impl AuditEvent {
 
 /// Whether a caller may see that this user did something.
 fn sees_actor(ctx: &Context<'_>, caller: &access::User, id: UserId) -> bool {
-    caller.id == id || caller.may(Permission::UsersRead, ctx.service::<Clock>().now())
+    caller.id == id || caller.may(permission::USERS_READ, ctx.service::<Clock>().now())
 }
 
 impl From<Recorded> for AuditEvent {
@@ -112,7 +111,7 @@ impl From<Recorded> for AuditEvent {
         Self {
             id: Id::from(event.place.id),
             created_at: event.place.created_at.into(),
-            r#type: event.kind.map(Into::into),
+            r#type: event.kind,
             outcome: event.outcome.into(),
             actor_type: event.actor_type.map(Into::into),
             target: event.target_id(),
@@ -148,7 +147,7 @@ pub(crate) async fn visible(
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<AuditEvent>, DbErr> {
     let ids = Id::all::<AuditEventId>(ids);
-    if viewer.user.may(Permission::AuditRead, now) {
+    if viewer.user.may(permission::AUDIT_READ, now) {
         let events = log.find_all(&ids, None).await?;
         return Ok(events.into_iter().map(AuditEvent::from).collect());
     }
@@ -161,7 +160,7 @@ pub(crate) async fn visible(
 #[derive(InputObject, Default)]
 pub(crate) struct AuditEventFilter {
     /// Only events of these types.
-    types: Option<Vec<AuditEventType>>,
+    types: Option<Vec<Kind>>,
     /// Only what this user did. For another than the caller it takes permission USERS_READ, as to see the
     /// actor of an event does.
     actor: Option<ID>,
@@ -223,7 +222,7 @@ pub(crate) struct AuditQuery;
 #[Object]
 impl AuditQuery {
     /// What happened that matters to security, in pages, the newest first.
-    #[auth(permission = AuditRead)]
+    #[auth(permission = AUDIT_READ)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn audit_events(
         &self,
@@ -243,15 +242,15 @@ impl AuditQuery {
 }
 
 fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
-    if filter.types.as_ref().is_some_and(|types| types.len() > TYPES_MAX) {
-        let message = "A filter has at most 64 types";
+    if filter.types.as_ref().is_some_and(|types| types.len() > Kind::all().len()) {
+        let message = "A filter has at most as many types as there are";
         return Err(ApiError::argument("filter.types", "TOO_LONG", message));
     }
     let refused = |path| ApiError::argument(path, "INVALID_FORMAT", "This is not an id");
     let actor = filter.actor.map(|id| UserId::parse(&id).ok_or_else(|| refused("filter.actor")));
     let target = filter.target.map(|id| Id::parse(&id).ok_or_else(|| refused("filter.target")));
     Ok(Filter {
-        kinds: filter.types.map(|types| types.into_iter().map(Into::into).collect()),
+        kinds: filter.types,
         actor: actor.transpose()?,
         target: target.transpose()?.map(|id| id.uuid),
         about: None,

@@ -1,17 +1,29 @@
 //! Any object by its id, as Relay asks for them again: `node` and `nodes`.
 //!
 //! An id carries its type, so one table is asked for it, and once for all ids of a request of that type, by the same
-//! rules as on every other way to it: an object that a caller may not see does not exist.
+//! rules as on every other way to it: an object that a caller may not see does not exist. The entities of an extension
+//! stand among the others.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
-use async_graphql::{Context, ID, Interface, Object};
+use async_graphql::futures_util::future::{BoxFuture, try_join_all};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::{MetaField, MetaType, MetaTypeId, Registry};
+use async_graphql::resolver_utils::{ContainerType, Fields, resolve_container};
+use async_graphql::{
+    Context, ContextSelectionSet, ID, InterfaceType, Object, ObjectType, OutputType, Positioned,
+    ServerResult, Value,
+};
 use portcullis_macros::rules;
 use sea_orm::DbErr;
 
+use super::entity::Shown;
+use super::{audit_event, organization, session, user};
 use crate::features::audit::Log;
+use crate::features::entities::Scope;
 use crate::features::organizations::Organizations;
 use crate::features::sessions::Sessions;
 use crate::graphql::context::ContextExt;
@@ -24,20 +36,152 @@ use crate::kernel::clock::Clock;
 
 /// The most ids that one field takes.
 const IDS_MAX: usize = 100;
+const NAME: &str = "Node";
 
 /// Anything with an id that is unique over all types.
-#[derive(Interface, Clone)]
-#[graphql(field(name = "id", ty = "&Id", desc = "Unique over all types; opaque."))]
-pub(crate) enum Node {
-    User(super::user::User),
-    AuditEvent(super::audit_event::AuditEvent),
-    Session(super::session::Session),
-    Organization(super::organization::Organization),
-    Membership(super::organization::Membership),
-    Invitation(super::organization::Invitation),
-    PublicProfile(super::organization::PublicProfile),
-    Task(super::task::Task),
+#[derive(Clone)]
+pub(crate) struct Node(Arc<dyn Resolve>);
+
+/// An object, whatever its type.
+trait Resolve: Send + Sync {
+    fn name(&self) -> Cow<'static, str>;
+
+    fn field<'a>(&'a self, ctx: &'a Context<'_>) -> BoxFuture<'a, ServerResult<Option<Value>>>;
+
+    fn collect<'a>(
+        &'a self,
+        ctx: &ContextSelectionSet<'a>,
+        fields: &mut Fields<'a>,
+    ) -> ServerResult<()>;
 }
+
+impl<T: ObjectType> Resolve for T {
+    fn name(&self) -> Cow<'static, str> {
+        T::type_name()
+    }
+
+    fn field<'a>(&'a self, ctx: &'a Context<'_>) -> BoxFuture<'a, ServerResult<Option<Value>>> {
+        Box::pin(self.resolve_field(ctx))
+    }
+
+    fn collect<'a>(
+        &'a self,
+        ctx: &ContextSelectionSet<'a>,
+        fields: &mut Fields<'a>,
+    ) -> ServerResult<()> {
+        self.collect_all_fields(ctx, fields)
+    }
+}
+
+impl Node {
+    pub(crate) fn new(object: impl ObjectType + 'static) -> Self {
+        Self(Arc::new(object))
+    }
+}
+
+impl InterfaceType for Node {}
+
+impl ContainerType for Node {
+    async fn resolve_field(&self, ctx: &Context<'_>) -> ServerResult<Option<Value>> {
+        self.0.field(ctx).await
+    }
+
+    fn collect_all_fields<'a>(
+        &'a self,
+        ctx: &ContextSelectionSet<'a>,
+        fields: &mut Fields<'a>,
+    ) -> ServerResult<()> {
+        self.0.collect(ctx, fields)
+    }
+}
+
+impl OutputType for Node {
+    fn type_name() -> Cow<'static, str> {
+        NAME.into()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.0.name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(MetaTypeId::Interface, |registry| {
+            let mut id = MetaField::new("id", Id::create_type_info(registry));
+            id.description = Some("Unique over all types; opaque.".to_owned());
+            MetaType::Interface {
+                name: NAME.to_owned(),
+                description: Some("Anything with an id that is unique over all types.".to_owned()),
+                fields: [(id.name.clone(), id)].into_iter().collect(),
+                possible_types: OWN.iter().map(|implement| implement(registry)).collect(),
+                extends: false,
+                keys: None,
+                visible: None,
+                inaccessible: false,
+                tags: Vec::new(),
+                rust_typename: Some(std::any::type_name::<Self>()),
+                directive_invocations: Vec::new(),
+                requires_scopes: Vec::new(),
+            }
+        })
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        _: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        resolve_container(ctx, self).await
+    }
+}
+
+/// The types that are nodes in any server.
+const OWN: &[fn(&mut Registry) -> String] = &[
+    implement::<user::User>,
+    implement::<audit_event::AuditEvent>,
+    implement::<session::Session>,
+    implement::<organization::Organization>,
+    implement::<organization::Membership>,
+    implement::<organization::Invitation>,
+    implement::<organization::PublicProfile>,
+];
+
+/// Has an object implement the interface, and says what it is called.
+fn implement<T: ObjectType>(registry: &mut Registry) -> String {
+    T::create_type_info(registry);
+    registry.add_implements(&T::type_name(), NAME);
+    T::type_name().into_owned()
+}
+
+type Finding<'a> = BoxFuture<'a, Result<Vec<(Id, Node)>, DbErr>>;
+
+/// An extension's type among the nodes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NodeType {
+    implement: fn(&mut Registry) -> String,
+    /// Those of some ids that are of the type, as far as the caller sees them.
+    find: for<'a> fn(&'a Scope<'a>, &'a [Id]) -> Finding<'a>,
+}
+
+impl NodeType {
+    pub(crate) fn of<T: Shown>() -> Self {
+        Self {
+            implement: implement::<T>,
+            find: |scope, ids| Box::pin(super::entity::visible::<T>(scope, ids)),
+        }
+    }
+
+    /// Adds the type to the interface of a schema that has been put together otherwise.
+    pub(crate) fn join(self, registry: &mut Registry) {
+        let name = (self.implement)(registry);
+        if let Some(MetaType::Interface { possible_types, .. }) = registry.types.get_mut(NAME) {
+            possible_types.insert(name);
+        }
+    }
+}
+
+/// The types of the extension.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NodeTypes(pub(crate) Arc<[NodeType]>);
 
 /// Asks each type for the ids of a request.
 pub(crate) struct NodeLoader {
@@ -46,6 +190,7 @@ pub(crate) struct NodeLoader {
     clock: Clock,
     sessions: Sessions,
     organizations: Organizations,
+    types: NodeTypes,
 }
 
 impl RequestLoader for NodeLoader {
@@ -56,6 +201,7 @@ impl RequestLoader for NodeLoader {
             clock: ctx.service::<Clock>().clone(),
             sessions: ctx.service::<Sessions>().clone(),
             organizations: ctx.service::<Organizations>().clone(),
+            types: ctx.service::<NodeTypes>().clone(),
         })
     }
 }
@@ -66,36 +212,34 @@ impl Loader<Id> for NodeLoader {
 
     async fn load(&self, ids: &[Id]) -> Result<HashMap<Id, Node>, Arc<DbErr>> {
         let (viewer, now) = (&self.viewer, self.clock.now());
-        let log = Log::new(self.db.clone());
+        let (log, scope) = (Log::new(self.db.clone()), Scope::new(&self.db, viewer, now));
         let mut found = HashMap::new();
-        let (users, events, sessions, tasks) = tokio::try_join!(
-            super::user::visible(&self.db, viewer, ids, now),
-            super::audit_event::visible(&log, viewer, ids, now),
-            super::session::visible(&self.sessions, viewer, ids),
-            super::task::visible(&self.db, viewer, ids, now),
+        let (users, events, sessions, others) = tokio::try_join!(
+            user::visible(&self.db, viewer, ids, now),
+            audit_event::visible(&log, viewer, ids, now),
+            session::visible(&self.sessions, viewer, ids),
+            try_join_all(self.types.0.iter().map(|of| (of.find)(&scope, ids))),
         )
         .map_err(Arc::new)?;
-        keep(&mut found, users, |one| &one.id);
-        keep(&mut found, events, |one| &one.id);
-        keep(&mut found, sessions, |one| &one.id);
-        keep(&mut found, tasks, |one| &one.id);
+        keep(&mut found, users, |one| one.id);
+        keep(&mut found, events, |one| one.id);
+        keep(&mut found, sessions, |one| one.id);
+        found.extend(others.into_iter().flatten());
         // A user who is not seen as one may be seen as a profile.
         let rest: Vec<_> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
-        let theirs = super::organization::visible(&self.organizations, viewer, &rest);
+        let theirs = organization::visible(&self.organizations, viewer, &rest);
         let theirs = theirs.await.map_err(Arc::new)?;
-        keep(&mut found, theirs.organizations, |one| &one.id);
-        keep(&mut found, theirs.memberships, |one| &one.id);
-        keep(&mut found, theirs.invitations, |one| &one.id);
-        keep(&mut found, theirs.profiles, |one| &one.id);
+        keep(&mut found, theirs.organizations, |one| one.id);
+        keep(&mut found, theirs.memberships, |one| one.id);
+        keep(&mut found, theirs.invitations, |one| one.id);
+        keep(&mut found, theirs.profiles, |one| one.id);
         Ok(found)
     }
 }
 
 /// Adds objects by their ids.
-fn keep<T: Into<Node>>(found: &mut HashMap<Id, Node>, objects: Vec<T>, id: fn(&T) -> &Id) {
-    for object in objects {
-        found.insert(*id(&object), object.into());
-    }
+fn keep<T: ObjectType + 'static>(found: &mut HashMap<Id, Node>, objects: Vec<T>, id: fn(&T) -> Id) {
+    found.extend(objects.into_iter().map(|object| (id(&object), Node::new(object))));
 }
 
 /// The nodes of these ids, as far as the caller sees them.

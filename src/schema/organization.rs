@@ -11,9 +11,8 @@ use sea_orm::DbErr;
 pub(crate) use self::invitation::{Invitation, InvitationConnection, MemberInvitationMutation};
 pub(crate) use self::loader::OrganizationLoader;
 use self::loader::{InvitationsOf, Own};
-pub(crate) use self::membership::{
-    Membership, MembershipConnection, MembershipMutation, PublicProfile,
-};
+pub use self::membership::PublicProfile;
+pub(crate) use self::membership::{Membership, MembershipConnection, MembershipMutation};
 use crate::features::organizations::{Member, OrganizationError, Organizations, OwnOrganization};
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
@@ -27,12 +26,11 @@ use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, Viewer};
 use crate::kernel::id::OrganizationId;
 use crate::schema::sign_in::AuthPayload;
-use crate::schema::task::TaskConnection;
 
 /// People who belong together. It exists for its members only.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
-pub(crate) struct Organization {
+pub struct Organization {
     /// Unique over all types; opaque.
     pub(crate) id: Id,
     /// What it is called.
@@ -62,7 +60,7 @@ impl From<OwnOrganization> for Organization {
 
 impl Organization {
     /// An organization as the caller sees it, if they belong to it.
-    pub(crate) async fn load(ctx: &Context<'_>, id: OrganizationId) -> Result<Option<Self>> {
+    pub async fn load(ctx: &Context<'_>, id: OrganizationId) -> Result<Option<Self>> {
         let user = ctx.viewer()?.user.id;
         Ok(load_one::<OrganizationLoader, _>(ctx, Own { user, id }).await?.map(Self::from))
     }
@@ -71,12 +69,6 @@ impl Organization {
 #[rules]
 #[ComplexObject]
 impl Organization {
-    /// What was made in it, as far as the caller sees it, in pages, the newest first.
-    #[auth]
-    async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
-        TaskConnection::of_organization(ctx, self.own.id, window).await
-    }
-
     /// Who belongs to it, in pages, in the order in which they joined.
     #[auth]
     async fn members(&self, ctx: &Context<'_>, window: Window) -> Result<MembershipConnection> {

@@ -31,7 +31,8 @@ use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
 use crate::infra::db::Db;
-use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer};
+use crate::kernel::access::permission::USERS_READ;
+use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer, permission};
 use crate::kernel::id::UserId;
 use crate::schema::sign_in::AuthPayload;
 
@@ -69,7 +70,7 @@ pub(crate) struct User {
 #[derive(SimpleObject)]
 pub(crate) struct PermissionGrant {
     /// The permission.
-    permission: directive::Permission,
+    permission: Permission,
     /// Until when it counts; null: until it is revoked.
     expires_at: Option<DateTime>,
 }
@@ -102,7 +103,7 @@ impl From<access::User> for User {
 impl PermissionGrant {
     fn all_of(grants: &Grants, now: chrono::DateTime<Utc>) -> Vec<Self> {
         let shown = |grant: Grant| Self {
-            permission: grant.permission.into(),
+            permission: grant.permission,
             expires_at: grant.expires_at.map(Into::into),
         };
         grants.at(now).map(shown).collect()
@@ -147,7 +148,7 @@ pub(crate) async fn visible(
     ids: &[Id],
     now: chrono::DateTime<Utc>,
 ) -> Result<Vec<User>, DbErr> {
-    let sees_all = viewer.user.may(Permission::UsersRead, now);
+    let sees_all = viewer.user.may(permission::USERS_READ, now);
     let mut ids = Id::all::<UserId>(ids);
     ids.retain(|id| sees_all || *id == viewer.user.id);
     Ok(Accounts::find_all(db, &ids).await?.into_iter().map(User::from).collect())
@@ -185,7 +186,7 @@ impl AccountQuery {
     }
 
     /// A user by id; null for an id that names none.
-    #[auth(permission = UsersRead)]
+    #[auth(permission = USERS_READ)]
     async fn user(
         &self,
         ctx: &Context<'_>,
@@ -196,7 +197,7 @@ impl AccountQuery {
     }
 
     /// All users, in pages.
-    #[auth(permission = UsersRead)]
+    #[auth(permission = USERS_READ)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn users(
         &self,

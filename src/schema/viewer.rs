@@ -5,9 +5,9 @@ use portcullis_macros::rules;
 
 use super::user::User;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::policy::{Policy, Unmet};
+use crate::kernel::access::Permission;
 use crate::kernel::clock::Clock;
 
 /// Whoever calls, signed in or not.
@@ -51,10 +51,9 @@ impl Asking {
     }
 
     /// All that the caller may do: what their role implies, and what was granted to them.
-    async fn permissions(&self, ctx: &Context<'_>) -> Vec<directive::Permission> {
+    async fn permissions(&self, ctx: &Context<'_>) -> Vec<Permission> {
         let Ok(viewer) = ctx.viewer() else { return Vec::new() };
-        let permissions = viewer.user.permissions(ctx.service::<Clock>().now());
-        permissions.into_iter().map(Into::into).collect()
+        viewer.user.permissions(ctx.service::<Clock>().now())
     }
 
     /// Whether the caller may use a field, by the rules that a call of it would be judged by. A field

@@ -1,5 +1,5 @@
 //! Random documents through the real router. That each answer is what the specification has a server
-//! say is checked where it is sent (`support/conformance`), as for every other answer of the suite.
+//! say is checked where it is sent (`testing/src/conformance`), as for every other answer of the suite.
 
 use std::cell::Cell;
 
@@ -11,10 +11,10 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::support::conformance::schema::exported;
 use crate::support::documents::{Document, World, document};
 use crate::support::organizations::{act_in, found_organization, invite_member, join_organization};
-use crate::support::{Reply, TestApp, send};
+use crate::support::{Reply, TestApp, sdl, send};
+use portcullis_testing::conformance::schema::Schema;
 
 /// Numbers that a document is made of, at most.
 const CHOICES: usize = 400;
@@ -86,7 +86,7 @@ fn random_documents_are_answered_in_the_form_that_they_ask_for() {
         prop_oneof![4 => Just(0_usize), 4 => Just(1), 1 => Just(2)],
     );
     let outcome = TestRunner::new(config).run(&choices, |(choices, caller)| {
-        let document = document(exported(), &scene.world, &choices);
+        let document = document(Schema::cached(sdl()), &scene.world, &choices);
         let reply = runtime.block_on(scene.ask(&document, scene.callers[caller].as_deref()));
         let answer = reply.json();
         prop_assert!(
@@ -106,4 +106,24 @@ fn random_documents_are_answered_in_the_form_that_they_ask_for() {
     // Of a few it may be that none is.
     let is_some_partial = partial > 0 || documents() < 1_000;
     assert!(whole > documents() / 5 && is_some_partial, "{whole} answered, {partial} in part");
+}
+#[tokio::test]
+async fn a_request_for_many_objects_costs_what_they_can_hold() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let below = "{ ... on User { securityEvents(first: 100) { edges { node { id } } } } }";
+    let query = format!("query($ids: [ID!]!) {{ nodes(ids: $ids) {below} }}");
+    let nodes = async |count: usize| {
+        let ids = vec![alice.id.as_str(); count];
+        app.call(&query, json!({ "ids": ids }), Some(&alice.access)).await
+    };
+    assert_eq!(nodes(5).await.code(), "NONE");
+    let refused = nodes(100).await;
+    assert_eq!(
+        (refused.code().as_str(), refused.extension("limit")),
+        ("DOCUMENT_LIMIT", json!("cost"))
+    );
+    let written =
+        format!("{{ nodes(ids: [{}]) {below} }}", format!("\"{}\" ", alice.id).repeat(100));
+    assert_eq!(app.query(&written, &alice.access).await.code(), "DOCUMENT_LIMIT");
 }

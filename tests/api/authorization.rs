@@ -1,22 +1,11 @@
 //! The access policy, proven: every root field of the schema as every kind of caller.
 
-use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{FieldDefinition, TypeKind, TypeSystemDefinition};
+use portcullis_testing::policy::{
+    self, Caller, Field, Sample, assert_every_root_field_keeps_its_rule,
+};
 use serde_json::json;
 
-use crate::support::{PASSWORD, SignedIn, TestApp, organizations};
-use crate::tasks;
-
-/// What a directive says.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Rule {
-    Public,
-    SignedIn,
-    Admin,
-    Permission(String),
-    /// An admin of the organization that the session acts in.
-    OrganizationAdmin,
-}
+use crate::support::{PASSWORD, SignedIn, TestApp, organizations, sdl, tasks};
 
 /// Sample calls that stand beside the tests of their entity.
 const SAMPLES: &[fn(field: &str, id: &str) -> Option<String>] = &[tasks::sample];
@@ -24,54 +13,8 @@ const SAMPLES: &[fn(field: &str, id: &str) -> Option<String>] = &[tasks::sample]
 /// Mutations of what somebody made with the `create…` of the same name.
 const OWN: &[&str] = &["updateTask", "deleteTask"];
 
-/// A root field, as the SDL has it.
-pub(crate) struct Field {
-    pub(crate) operation: &'static str,
-    pub(crate) name: String,
-    pub(crate) rules: Vec<Rule>,
-    /// Whether it carries `@fresh`.
-    is_fresh: bool,
-}
-
-fn rule(field: &FieldDefinition) -> Vec<Rule> {
-    let mut rules = Vec::new();
-    for directive in &field.directives {
-        // How often, how long after a sign-in and what null means, not by whom.
-        if ["rateLimit", "fresh", "semanticNonNull"].contains(&directive.node.name.node.as_str()) {
-            continue;
-        }
-        let argument = directive.node.arguments.first();
-        let argument = argument.map(|(name, value)| (name.node.as_str(), value.node.to_string()));
-        rules.push(match (directive.node.name.node.as_str(), argument) {
-            ("public", None) => Rule::Public,
-            ("auth", None) => Rule::SignedIn,
-            ("auth", Some(("role", role))) if role == "ADMIN" => Rule::Admin,
-            ("auth", Some(("orgRole", role))) if role == "ADMIN" => Rule::OrganizationAdmin,
-            ("auth", Some(("permission", permission))) => Rule::Permission(permission),
-            other => panic!("{}: no test knows {other:?}", field.name.node),
-        });
-    }
-    rules
-}
-
 pub(crate) fn root_fields() -> Vec<Field> {
-    let mut fields = Vec::new();
-    for definition in parse_schema(portcullis::schema::sdl()).unwrap().definitions {
-        let TypeSystemDefinition::Type(definition) = definition else { continue };
-        let operation = match definition.node.name.node.as_str() {
-            "Query" => "query",
-            "Mutation" => "mutation",
-            _ => continue,
-        };
-        let TypeKind::Object(object) = definition.node.kind else { continue };
-        fields.extend(object.fields.into_iter().map(|field| Field {
-            operation,
-            name: field.node.name.node.to_string(),
-            rules: rule(&field.node),
-            is_fresh: field.node.directives.iter().any(|used| used.node.name.node == "fresh"),
-        }));
-    }
-    fields
+    policy::root_fields(sdl())
 }
 
 /// A valid call of a field about `target`. A field without one fails the test.
@@ -235,13 +178,13 @@ async fn a_refused_field_leaves_its_siblings_their_answers() {
     let alice = app.register("alice").await;
     let reply = app
         .query(
-            "{ me { username tasks(first: 101) { totalCount } } users { totalCount } }",
+            "{ me { username sessions(first: 101) { totalCount } } users { totalCount } }",
             &alice.access,
         )
         .await;
     assert_eq!(
         reply.json()["data"],
-        json!({ "me": { "username": "alice", "tasks": null }, "users": null })
+        json!({ "me": { "username": "alice", "sessions": null }, "users": null })
     );
     let paths = reply.json()["errors"]
         .as_array()
@@ -249,7 +192,7 @@ async fn a_refused_field_leaves_its_siblings_their_answers() {
         .clone()
         .into_iter()
         .map(|error| error["path"].clone());
-    assert_eq!(paths.collect::<Vec<_>>(), [json!(["me", "tasks"]), json!(["users"])]);
+    assert_eq!(paths.collect::<Vec<_>>(), [json!(["me", "sessions"]), json!(["users"])]);
 
     let calls = format!(
         "made: createTask(input: {{ title: \"Once\" }}) {{ title }} refused: deleteUser(id: \"{}\")",
@@ -262,119 +205,38 @@ async fn a_refused_field_leaves_its_siblings_their_answers() {
 
 #[tokio::test]
 async fn every_root_field_keeps_its_rule_for_every_kind_of_caller() {
-    for caller in [
-        "anonymous",
-        "forged",
-        "expired",
-        "user",
-        "deactivated",
-        "demoted",
-        "stale",
-        "support",
-        "member",
-        "organization admin",
-        "admin",
-        "stale admin",
-    ] {
-        let mut scene = None;
-        for field in root_fields() {
-            let (app, target, bearer) = if let Some(unchanged) = scene.take() {
-                unchanged
-            } else {
-                let app = TestApp::start().await;
-                let target = app.register("target").await;
-                let bearer = bearer(&app, caller).await;
-                (app, target, bearer)
-            };
-            let query = format!("{} {{ {} }}", field.operation, sample(&field.name, &target));
-            // Its own session must not be what a signed-out caller presents.
-            let reply = app.call(&query, json!({}), bearer.as_deref()).await;
-            let expected = expected(&field, caller);
-            assert_eq!(reply.code(), expected, "{} as {caller}: {}", field.name, reply.text);
-            // What a mutation did must not decide about the next field.
-            if field.operation == "query" || expected != "NONE" {
-                scene = Some((app, target, bearer));
+    let sample = |field: &Field, caller: &Caller, target: &SignedIn| {
+        let call = sample(&field.name, target);
+        let call = match caller {
+            // They may only pass on what they hold.
+            Caller::Holder(held) => {
+                call.replace("permission: USERS_READ", &format!("permission: {held}"))
             }
-        }
-    }
+            _ => call,
+        };
+        Some(Sample { call, code: allowed(field, caller) })
+    };
+    assert_every_root_field_keeps_its_rule(&root_fields(), &task_manager::server(), sample).await;
 }
 
-async fn bearer(app: &TestApp, caller: &str) -> Option<String> {
-    match caller {
-        "anonymous" => None,
-        "forged" => Some("e30.e30.AAAA".to_owned()),
-        "expired" => {
-            let user = app.admin("caller").await;
-            app.clock.advance(std::time::Duration::from_secs(906));
-            Some(user.access)
-        }
-        "user" => Some(app.register("caller").await.access),
-        "admin" => Some(app.admin("caller").await.access),
-        "member" => {
-            let (owner, user) = (app.register("founder").await, app.register("caller").await);
-            let organization = organizations::found_organization(app, &owner).await;
-            organizations::join_organization(app, &owner, &organization, &user, "MEMBER").await;
-            Some(organizations::act_in(app, &user, &organization).await)
-        }
-        "organization admin" => {
-            let (owner, user) = (app.register("founder").await, app.register("caller").await);
-            let organization = organizations::found_organization(app, &owner).await;
-            organizations::join_organization(app, &owner, &organization, &user, "ADMIN").await;
-            Some(organizations::act_in(app, &user, &organization).await)
-        }
-        "support" => Some(app.granted("caller", "USERS_READ").await.access),
-        "stale" | "stale admin" => {
-            let user = match caller {
-                "stale" => app.register("caller").await,
-                _ => app.admin("caller").await,
-            };
-            app.clock.advance(std::time::Duration::from_secs(301));
-            // Refreshing is no sign-in.
-            let refreshed = app.refresh(&user.refresh).await.data();
-            Some(refreshed["refreshToken"]["accessToken"].as_str().unwrap().to_owned())
-        }
-        "deactivated" | "demoted" => {
-            let user = app.admin("caller").await;
-            let boss = app.admin("boss").await;
-            app.query("{ me { id } }", &user.access).await.data();
-            let change = if caller == "demoted" {
-                format!("mutation {{ setUserRole(id: \"{}\", role: USER) {{ id }} }}", user.id)
-            } else {
-                format!("mutation {{ deactivateUser(id: \"{}\") {{ id }} }}", user.id)
-            };
-            app.query(&change, &boss.access).await.data();
-            Some(user.access)
-        }
-        other => panic!("{other}"),
-    }
-}
-
-fn expected(field: &Field, caller: &str) -> &'static str {
-    let rule = &field.rules[0];
-    match (rule, caller) {
-        (Rule::Public, _) | (Rule::Permission(_) | Rule::Admin, "admin" | "stale admin") => {}
-        (_, "anonymous" | "forged" | "expired" | "deactivated") => return "UNAUTHENTICATED",
-        (Rule::SignedIn, _) | (Rule::OrganizationAdmin, "organization admin") => {}
-        (Rule::Permission(permission), "support") if permission == "USERS_READ" => {}
-        (Rule::Permission(_) | Rule::Admin | Rule::OrganizationAdmin, _) => return "FORBIDDEN",
-    }
-    match (rule, caller) {
-        (_, "stale" | "stale admin") if field.is_fresh => "STEP_UP_REQUIRED",
-        // There is nothing that the sample names, which only those are told who may call.
-        _ => match field.name.as_str() {
-            "revokeSession" | "updateOrganization" | "deleteOrganization" | "leaveOrganization"
-            | "revokeInvitation" | "inviteMember" | "setMemberRole" | "removeMember"
-            | "transferOwnership" => "NOT_FOUND",
-            name if OWN.contains(&name) => "NOT_FOUND",
-            "acceptInvitation"
-            | "verifyEmail"
-            | "undoEmailChange"
-            | "resetPassword"
-            | "acceptUserInvitation" => "INVALID_TOKEN",
-            // None of them has verified an address; and the last admin must stay.
-            "deactivateAccount" => "CONFLICT",
-            "deleteAccount" if ["admin", "stale admin"].contains(&caller) => "CONFLICT",
-            _ => "NONE",
-        },
+/// What the sample call of a field is answered to a caller who may make it.
+fn allowed(field: &Field, caller: &Caller) -> &'static str {
+    // There is nothing that the sample names, which only those are told who may call.
+    match field.name.as_str() {
+        "revokeSession" | "updateOrganization" | "deleteOrganization" | "leaveOrganization"
+        | "revokeInvitation" | "inviteMember" | "setMemberRole" | "removeMember"
+        | "transferOwnership" => "NOT_FOUND",
+        name if OWN.contains(&name) => "NOT_FOUND",
+        "acceptInvitation"
+        | "verifyEmail"
+        | "undoEmailChange"
+        | "resetPassword"
+        | "acceptUserInvitation" => "INVALID_TOKEN",
+        // None of them has verified an address; and the last admin must stay.
+        "deactivateAccount" => "CONFLICT",
+        "deleteAccount" if [Caller::Admin, Caller::StaleAdmin].contains(caller) => "CONFLICT",
+        // To see that it is so already takes USERS_READ.
+        "revokePermission" | "reactivateUser" if matches!(caller, Caller::Holder(_)) => "CONFLICT",
+        _ => "NONE",
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::authorization::sample;
 use crate::limits::{limited, login_from};
+use crate::support::sdl;
 use crate::support::{PASSWORD, SignedIn, TestApp};
 
 const BUDGET: &str = "@rateLimit(name: \"changes.user\", max: 300, windowSeconds: 60, by: [USER])";
@@ -54,7 +55,7 @@ async fn nothing_holds_up_who_defends_themselves() {
     let boss = app.admin("boss").await;
     let alice = app.register("alice").await;
     use_up(&app, &boss).await;
-    let sdl = portcullis::schema::sdl();
+    let sdl = sdl();
     let mutations = sdl.split("type Mutation {").nth(1).unwrap().split("\n}").next().unwrap();
     let mut free = Vec::new();
     for field in mutations.split("\n\t\"\"\"\n").filter(|part| part.contains("@auth")) {

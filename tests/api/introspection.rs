@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
 
+use crate::support::sdl;
 use crate::support::{Reply, SignedIn, TestApp, send};
 
 const OWN: &[&str] = &["--introspection=own"];
@@ -63,7 +64,7 @@ fn expected(caller: &str) -> Types {
     let mut objects = BTreeMap::new();
     // Of unions and of interfaces.
     let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for definition in parse_schema(portcullis::schema::sdl()).unwrap().definitions {
+    for definition in parse_schema(sdl()).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let name = definition.node.name.node.to_string();
         match definition.node.kind {
@@ -305,7 +306,7 @@ async fn without_its_database_a_server_takes_nobody_for_anonymous() {
 #[tokio::test]
 async fn in_full_everybody_is_listed_everything() {
     let app = TestApp::start().await;
-    let all = defined(&portcullis::schema::sdl());
+    let all = defined(sdl());
     assert_eq!(listed(&app.call(LISTED, json!({}), None).await), all);
-    assert_eq!(schema_of(&app, None).await.text, portcullis::schema::sdl());
+    assert_eq!(schema_of(&app, None).await.text, sdl());
 }

@@ -8,6 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::json;
 
+use crate::support::sdl;
 use crate::support::{LOGIN, PASSWORD, REGISTER, Reply, TestApp, send};
 
 const WRONG: &str = "not the password";
@@ -226,7 +227,7 @@ const LIMITED: [(&str, &str, u32); 19] = [
 
 #[tokio::test]
 async fn every_credential_mutation_is_limited_as_the_schema_says() {
-    let sdl = portcullis::schema::sdl();
+    let sdl = sdl();
     // What everybody may change is tried in `budgets.rs`.
     let own = |line: &&str| {
         let limits = line.split("@rateLimit(name: \"").skip(1);

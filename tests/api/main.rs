@@ -61,7 +61,6 @@ mod sessions;
 #[cfg(target_os = "linux")]
 mod shared_limits;
 mod support;
-mod tasks;
 mod tenancy;
 mod viewer;
 #[cfg(target_os = "linux")]

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use migration::Migrations;
 use portcullis::app::App;
 use portcullis::config::Config;
 use portcullis::{Clock, cli};
@@ -14,15 +15,15 @@ async fn the_schema_goes_up_and_down_and_up_again() {
         std::fs::File::create(database.folder.path().join("test.db")).unwrap();
     }
     let db = database.connection().await;
-    assert_eq!(migration::status(&db).await.unwrap().applied.len(), 0);
+    assert_eq!(Migrations::default().status(&db).await.unwrap().applied.len(), 0);
     for _ in 0..2 {
-        migration::up(&db, None).await.unwrap();
-        assert!(migration::status(&db).await.unwrap().is_current());
-        migration::down(&db, 99).await.unwrap();
-        assert_eq!(migration::status(&db).await.unwrap().applied.len(), 0);
+        Migrations::default().up(&db, None).await.unwrap();
+        assert!(Migrations::default().status(&db).await.unwrap().is_current());
+        Migrations::default().down(&db, 99).await.unwrap();
+        assert_eq!(Migrations::default().status(&db).await.unwrap().applied.len(), 0);
     }
-    migration::up(&db, Some(2)).await.unwrap();
-    assert_eq!(migration::status(&db).await.unwrap().applied.len(), 2);
+    Migrations::default().up(&db, Some(2)).await.unwrap();
+    assert_eq!(Migrations::default().status(&db).await.unwrap().applied.len(), 2);
 }
 
 /// MySQL and MariaDB commit each change of the schema at once, so a migration that is cut off there
@@ -35,8 +36,8 @@ async fn a_migration_that_was_cut_off_runs_again() {
         return;
     }
     let db = database.connection().await;
-    migration::up(&db, None).await.unwrap();
-    let newest = migration::status(&db).await.unwrap().applied.len();
+    Migrations::default().up(&db, None).await.unwrap();
+    let newest = Migrations::default().status(&db).await.unwrap().applied.len();
     for kept in 0..newest {
         // All of the schema is there, and the records of its last migrations are not.
         let forget = format!(
@@ -44,10 +45,10 @@ async fn a_migration_that_was_cut_off_runs_again() {
              (SELECT version FROM (SELECT version FROM seaql_migrations ORDER BY version LIMIT {kept}) t)"
         );
         db.execute_unprepared(&forget).await.unwrap();
-        migration::up(&db, None).await.unwrap();
-        assert!(migration::status(&db).await.unwrap().is_current(), "from {kept}");
+        Migrations::default().up(&db, None).await.unwrap();
+        assert!(Migrations::default().status(&db).await.unwrap().is_current(), "from {kept}");
     }
-    migration::down(&db, 99).await.unwrap();
+    Migrations::default().down(&db, 99).await.unwrap();
 }
 
 #[tokio::test]
@@ -56,8 +57,14 @@ async fn an_older_program_refuses_a_newer_schema() {
     app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
     let db = app.database.connection().await;
 
-    assert!(matches!(migration::up(&db, None).await, Err(migration::Error::Newer { .. })));
-    assert!(matches!(migration::down(&db, 1).await, Err(migration::Error::Newer { .. })));
+    assert!(matches!(
+        Migrations::default().up(&db, None).await,
+        Err(migration::Error::Newer { .. })
+    ));
+    assert!(matches!(
+        Migrations::default().down(&db, 1).await,
+        Err(migration::Error::Newer { .. })
+    ));
     assert!(build(&app.database).await.is_err_and(|error| error.to_string().contains("newer")));
 }
 

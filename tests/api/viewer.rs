@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::authorization::sample;
 use crate::introspection::{CALLERS, bearer, defined};
 use crate::support::TestApp;
+use crate::support::sdl;
 
 /// What a guard says.
 const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "STEP_UP_REQUIRED"];
@@ -23,7 +24,7 @@ async fn what_a_caller_is_told_is_what_a_call_is_answered_with() {
         let app = TestApp::start().await;
         let bearer = bearer(&app, caller).await;
         let mut asked = Vec::new();
-        for (of, fields) in &defined(&portcullis::schema::sdl()) {
+        for (of, fields) in &defined(sdl()) {
             for field in fields.iter().filter(|_| ["Query", "Mutation"].contains(&of.as_str())) {
                 let access = can(&app, &format!("{of}.{field}"), bearer.as_deref()).await;
                 asked.push((of.to_lowercase(), field.clone(), access));
@@ -68,7 +69,7 @@ async fn the_rule_that_is_missing_is_told_as_it_stands_in_the_schema() {
         delete,
         json!({ "allowed": false, "code": "FORBIDDEN", "reason": null, "rule": missing })
     );
-    assert!(portcullis::schema::sdl().contains(missing));
+    assert!(sdl().contains(missing));
     let me = can(&app, "Query.me", None).await;
     let missing = json!({ "allowed": false, "code": "UNAUTHENTICATED", "reason": "MISSING_TOKEN", "rule": "@auth" });
     assert_eq!(me, missing);

@@ -209,7 +209,7 @@ async fn a_sqlite_file_or_folder_that_cannot_be_written_is_told_with_what_to_do(
         eprintln!("skipped: this database is no file");
         return;
     }
-    let TestApp { app, database, .. } = app;
+    let portcullis_testing::TestApp { app, database, .. } = app.0;
     app.close().await.unwrap();
     let folder = database.folder.path();
     let file = folder.join("test.db");

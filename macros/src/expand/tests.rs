@@ -55,7 +55,7 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
     let expanded = expand(
         quote!(mutation),
         quote!(impl M {
-            #[auth(permission = UsersWrite)]
+            #[auth(permission = USERS_WRITE)]
             #[fresh]
             #[limit(links::FAILURES)]
             async fn delete_user(&self, id: ID) -> Result<ID> { id_of(id) }
@@ -63,14 +63,11 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
     );
     let expanded = expanded.unwrap().to_string().replace(' ', "");
     let at = |part: &str| expanded.find(part).unwrap_or_else(|| panic!("{part} in {expanded}"));
-    assert!(
-        at("PermissionGuard(::portcullis::kernel::access::Permission::UsersWrite),ctx)")
-            < at("id_of(id)")
-    );
+    assert!(at("PermissionGuard(USERS_WRITE),ctx)") < at("id_of(id)"));
     assert!(at("FRESH_SECONDS},ctx)") < at("id_of(id)"));
-    at("->::core::option::Option<::async_graphql::Result<ID>>");
+    at("->::core::option::Option<::portcullis::async_graphql::Result<ID>>");
     at("limit::apply(&links::FAILURES)");
-    at("limit::apply(&::portcullis::graphql::budget::BUDGET)");
+    at("limit::apply(&::portcullis::expansion::budget::BUDGET)");
     at("semantic_non_null::apply()");
 }
 

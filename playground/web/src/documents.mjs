@@ -1,10 +1,13 @@
 // An example for every operation of the schema, made from the schema and a few sample values. Plain
 // JavaScript: the tests run each of them.
 
-import { buildASTSchema, getNamedType, isInterfaceType, isLeafType, isNonNullType, isObjectType, isUnionType, parse } from "graphql";
+import {
+  buildASTSchema, getNamedType, isEnumType, isInputObjectType, isInterfaceType, isLeafType, isListType, isNonNullType,
+  isObjectType, isUnionType, parse,
+} from "graphql";
 import { rules } from "./rules.mjs";
 
-/** Where each operation belongs; a test fails for one that belongs nowhere. */
+/** Where each operation of the server itself belongs. Those of an extension belong to the object that they name. */
 export const GROUPS = {
   "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
   "Registration": ["register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
@@ -13,7 +16,6 @@ export const GROUPS = {
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
   "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
   "Members": ["inviteMember", "invitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
-  "Tasks": ["createTask", "myTasks", "task", "updateTask", "deleteTask", "tasks"],
   "Users": ["users", "user", "inviteUser", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
   "Any object": ["node", "nodes"],
@@ -31,8 +33,6 @@ const SAMPLES = {
   "acceptUserInvitation.input": { username: "visitor", password: PASSWORD, fullName: null },
   "updateProfile.input": { fullName: "Alice Liddell" },
   "setUserRole.role": "ADMIN",
-  "createTask.input": { title: "Water the plants" },
-  "updateTask.input": { title: "Water all plants", isDone: true },
   "grantPermission.permission": "USERS_READ",
   "grantPermission.expiresAt": null,
   "revokePermission.permission": "USERS_READ",
@@ -68,10 +68,33 @@ const SAMPLES = {
 const LEFT_OUT = ["after", "before", "last"];
 const DEPTH_MAX = 4;
 
-/** @param {string} field @param {string} argument */
+/** Sample values by type, for what an extension asks. */
+const OF_TYPE = { ID: SAMPLES.id, String: "Something", Int: 1, Float: 1.5, Boolean: true, DateTime: "2026-11-28T09:30:00Z", Date: "2026-11-28" };
+
+/** A sample value of an argument; undefined for one that is left out. */
 function sample(field, argument) {
-  const own = `${field}.${argument}`;
-  return own in SAMPLES ? SAMPLES[own] : SAMPLES[argument];
+  const own = `${field.name}.${argument.name}`;
+  if (own in SAMPLES) return SAMPLES[own];
+  if (argument.name in SAMPLES) return SAMPLES[argument.name];
+  return isNonNullType(argument.type) ? ofType(argument.type) : undefined;
+}
+
+/** A sample value of a type. */
+function ofType(type) {
+  if (isNonNullType(type)) return ofType(type.ofType);
+  if (isListType(type)) return [ofType(type.ofType)];
+  if (isEnumType(type)) return type.getValues()[0].name;
+  if (!isInputObjectType(type)) return OF_TYPE[type.name];
+  return Object.fromEntries(Object.values(type.getFields()).map((field) => [field.name, ofType(field.type)]));
+}
+
+/** The group of an operation: of an extension's the longest name of an object with an id that its own name holds. */
+function groupOf(field, schema) {
+  const own = Object.keys(GROUPS).find((group) => GROUPS[group].includes(field.name));
+  if (own) return own;
+  const nodes = schema.getPossibleTypes(schema.getType("Node")).map(({ name }) => name);
+  const named = nodes.filter((name) => field.name.toLowerCase().includes(name.toLowerCase()));
+  return named.sort((one, other) => other.length - one.length)[0] ?? "Other";
 }
 
 /** The fields of a type that an example asks for. @returns {string} */
@@ -103,12 +126,12 @@ function selection(type, schema, indent, depth = 0) {
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 
 function example(operation, field, schema) {
-  const given = field.args.filter((argument) => !LEFT_OUT.includes(argument.name) && sample(field.name, argument.name) !== undefined);
+  const given = field.args.filter((argument) => !LEFT_OUT.includes(argument.name) && sample(field, argument) !== undefined);
   const missing = field.args.filter((argument) => isNonNullType(argument.type) && !given.includes(argument));
   if (missing.length > 0) throw new Error(`no sample for ${field.name}(${missing[0].name})`);
   const declared = given.map((argument) => `$${argument.name}: ${argument.type}`).join(", ");
   const passed = given.map((argument) => `${argument.name}: $${argument.name}`).join(", ");
-  const variables = Object.fromEntries(given.map((argument) => [argument.name, sample(field.name, argument.name)]));
+  const variables = Object.fromEntries(given.map((argument) => [argument.name, sample(field, argument)]));
   const query = `${operation} ${capital(field.name)}${declared && `(${declared})`} {\n  ${field.name}${passed && `(${passed})`}${selection(field.type, schema, "  ")}\n}\n`;
   return { query, variables };
 }
@@ -145,7 +168,7 @@ export function examples(sdl) {
   const made = [];
   for (const [operation, type] of roots) {
     for (const field of Object.values(type?.getFields() ?? {})) {
-      const group = Object.keys(GROUPS).find((group) => GROUPS[group].includes(field.name)) ?? "Other";
+      const group = groupOf(field, schema);
       const rule = policy.find((rule) => rule.type === type.name && rule.name === field.name);
       made.push({ group, name: field.name, operation, rule, ...example(operation, field, schema) });
     }
@@ -154,7 +177,11 @@ export function examples(sdl) {
     const rule = policy.find((rule) => rule.type === type && rule.name === name);
     if (rule) made.push({ variables: {}, ...more, operation: "query", rule });
   }
-  const place = ({ group, name }) => [Object.keys(GROUPS).indexOf(group), GROUPS[group]?.indexOf(name) ?? 0];
-  const rank = (one) => place(one)[0] * 100 + (place(one)[1] < 0 ? 99 : place(one)[1]);
+  // Those of an extension come last, each object's together.
+  const groups = [...new Set([...Object.keys(GROUPS), ...made.map(({ group }) => group)])];
+  const rank = ({ group, name }) => {
+    const place = GROUPS[group]?.indexOf(name) ?? 0;
+    return groups.indexOf(group) * 100 + (place < 0 ? 99 : place);
+  };
   return made.sort((one, other) => rank(one) - rank(other));
 }

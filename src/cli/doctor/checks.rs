@@ -9,6 +9,8 @@ use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
 use super::{Level, Report, log, mail, redis, writing};
+use migration::Migrations;
+
 use crate::app;
 use crate::cli::output::time;
 use crate::config::{Config, Introspection, Warning};
@@ -47,7 +49,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     match Db::connect_to_look(url).await {
         Ok(db) => {
             database(report, &db).await;
-            let is_current = schema(report, &db).await;
+            let is_current = schema(report, &db, config.extended.migrations).await;
             writing::check(report, config, &db, is_current).await;
             if is_current {
                 keys(report, config, &db).await;
@@ -219,9 +221,9 @@ async fn database(report: &mut Report, db: &Db) {
 }
 
 /// Whether the tables are there to look into.
-async fn schema(report: &mut Report, db: &Db) -> bool {
+async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
     const ABOUT: &str = "schema";
-    let status = match migration::status(db.reader()).await {
+    let status = match migrations.status(db.reader()).await {
         Ok(status) => status,
         Err(error) => {
             let advice = "let the database's user read and change its schema";

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Accounts;
 use super::identity::{Email, Identifier};
 use super::store::{self, WriteError};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
@@ -123,7 +123,7 @@ impl Accounts {
                 true => tx.pretend(letter).await?,
                 false => tx.write(letter).await?,
             }
-            tx.record(Kind::EmailChangeRequested, user.id);
+            tx.record(kind::EMAIL_CHANGE_REQUESTED, user.id);
             Ok(tx.commit(()).await?)
         };
         self.changes.run("ask for another address", acting, request).await
@@ -177,7 +177,7 @@ impl Accounts {
             } else {
                 tx.write(told).await?;
             }
-            tx.record(Kind::EmailChanged, id);
+            tx.record(kind::EMAIL_CHANGED, id);
             Ok(tx.commit(()).await?)
         };
         let acting = Acting::user(id, origin);
@@ -220,7 +220,7 @@ impl Accounts {
             store::update_password(&tx, id, &hash).await?;
             self.sessions.end_all(&tx, id, EndReason::EmailChangeUndone).await?;
             links::void_since(&tx, id, found.created_at).await?;
-            tx.record(Kind::EmailChangeUndone, id);
+            tx.record(kind::EMAIL_CHANGE_UNDONE, id);
             Ok(tx.commit(()).await?)
         };
         let acting = Acting::user(id, origin);

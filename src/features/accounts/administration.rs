@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::change::Change;
-use super::extension::Departure;
+use super::holding::Departure;
 use super::identity::Email;
 use super::{Accounts, store};
 use crate::features::audit::Detail;
@@ -19,7 +19,7 @@ use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::infra::mail::{self, Letter};
-use crate::kernel::access::{Grant, Grants, Permission, Role, User};
+use crate::kernel::access::{Grant, Grants, Permission, Role, User, permission};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::UserId;
 
@@ -158,7 +158,7 @@ impl Accounts {
             }
             if matches!(change, Change::Delete) {
                 let departure = Departure { tx: &tx, sessions: &self.sessions, capacity, user: id };
-                for leave in self.setup.extensions.iter().filter_map(|extension| extension.leave) {
+                for leave in self.setup.holdings.iter().filter_map(|holding| holding.leave) {
                     leave(&departure).await?;
                 }
             }
@@ -303,7 +303,7 @@ impl Capacity {
     fn sees(self, actor: Option<&User>, target: &User, now: DateTime<Utc>) -> bool {
         match self {
             Self::Staff => actor.is_some_and(|actor| {
-                actor.id == target.id || actor.may(Permission::UsersRead, now)
+                actor.id == target.id || actor.may(permission::USERS_READ, now)
             }),
             Self::Owner | Self::Operator => true,
         }

@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::features::audit::Kind;
+use crate::features::audit::{Kind, kind};
 use crate::infra::passwords::hash::PasswordHash;
-use crate::kernel::access::{Grant, Permission, Role, User};
+use crate::kernel::access::{Grant, Permission, Role, User, permission};
 
 /// A change to one account.
 #[derive(Clone, Copy)]
@@ -25,9 +25,9 @@ impl Change<'_> {
         let may = |permission| actor.may(permission, now);
         match self {
             Self::Role(_) => actor.role == Role::Admin,
-            Self::Grant(grant) => may(Permission::PermissionsGrant) && actor.may_grant(grant, now),
-            Self::Revoke(permission) => may(Permission::PermissionsGrant) && may(permission),
-            Self::Deactivate | Self::Reactivate | Self::Delete => may(Permission::UsersWrite),
+            Self::Grant(grant) => may(permission::PERMISSIONS_GRANT) && actor.may_grant(grant, now),
+            Self::Revoke(permission) => may(permission::PERMISSIONS_GRANT) && may(permission),
+            Self::Deactivate | Self::Reactivate | Self::Delete => may(permission::USERS_WRITE),
             // The operator's alone.
             Self::Password(_) | Self::Unlock => false,
         }
@@ -91,14 +91,14 @@ impl Change<'_> {
     /// What the audit log calls it.
     pub(super) fn kind(self) -> Kind {
         match self {
-            Self::Role(_) => Kind::RoleChanged,
-            Self::Grant(_) => Kind::PermissionGranted,
-            Self::Revoke(_) => Kind::PermissionRevoked,
-            Self::Deactivate => Kind::UserDeactivated,
-            Self::Reactivate => Kind::UserReactivated,
-            Self::Delete => Kind::UserDeleted,
-            Self::Password(_) => Kind::PasswordSet,
-            Self::Unlock => Kind::UserUnlocked,
+            Self::Role(_) => kind::ROLE_CHANGED,
+            Self::Grant(_) => kind::PERMISSION_GRANTED,
+            Self::Revoke(_) => kind::PERMISSION_REVOKED,
+            Self::Deactivate => kind::USER_DEACTIVATED,
+            Self::Reactivate => kind::USER_REACTIVATED,
+            Self::Delete => kind::USER_DELETED,
+            Self::Password(_) => kind::PASSWORD_SET,
+            Self::Unlock => kind::USER_UNLOCKED,
         }
     }
 }

@@ -6,6 +6,8 @@
 
 mod under_way;
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 use serde_json::{Value, json};
@@ -13,8 +15,8 @@ use uuid::Uuid;
 
 pub(crate) use self::under_way::Exports;
 use self::under_way::Place;
-use super::{Accounts, Extension, store};
-use crate::features::audit::{EventPlace, Filter, Kind, Listing, Log};
+use super::{Accounts, Holding, store};
+use crate::features::audit::{EventPlace, Filter, Kind, Listing, Log, kind};
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::sessions::{OwnSession, Sessions};
 use crate::infra::db::Db;
@@ -74,7 +76,7 @@ pub(crate) struct Export {
     db: Db,
     clock: Clock,
     sessions: Sessions,
-    extensions: &'static [Extension],
+    holdings: Arc<[Holding]>,
     place: Place,
     session: SessionId,
     part: Part,
@@ -86,8 +88,8 @@ enum Part {
     Events {
         after: Option<EventPlace>,
     },
-    /// Of the extension with this index.
-    Extension {
+    /// Of the holding with this index.
+    Holding {
         index: usize,
         after: Option<Uuid>,
     },
@@ -126,7 +128,7 @@ impl Accounts {
         let place = self.exports.enter(user)?;
         let acting = Acting::user(user, origin).within(session);
         let record = async |tx: Tx<'_>| {
-            tx.record(Kind::DataExported, user);
+            tx.record(kind::DATA_EXPORTED, user);
             tx.commit(()).await
         };
         self.changes.run("export", acting, record).await?;
@@ -134,7 +136,7 @@ impl Accounts {
             db: self.db.clone(),
             clock: self.clock.clone(),
             sessions: self.sessions.clone(),
-            extensions: self.setup.extensions,
+            holdings: Arc::clone(&self.setup.holdings),
             place,
             session,
             part: Part::Beginning,
@@ -162,7 +164,7 @@ impl Export {
         let piece = match self.part {
             Part::Beginning => self.begin().await?,
             Part::Events { after } => self.events(after).await?,
-            Part::Extension { index, after } => self.extension(index, after).await?,
+            Part::Holding { index, after } => self.holding(index, after).await?,
             Part::Nothing => return Ok(None),
         };
         Ok(Some(piece))
@@ -195,7 +197,7 @@ impl Export {
             json!({
                 "id": event.place.id,
                 "createdAt": text(event.place.created_at),
-                "type": event.kind.map(|kind| kind.into_str()),
+                "type": event.kind.map(Kind::into_str),
                 "ip": event.ip.filter(|_| is_own),
                 "userAgent": event.user_agent.as_ref().filter(|_| is_own),
             })
@@ -209,25 +211,25 @@ impl Export {
         Ok(piece)
     }
 
-    async fn extension(&mut self, index: usize, after: Option<Uuid>) -> Result<String, DbErr> {
-        let export = self.extensions[index].export;
+    async fn holding(&mut self, index: usize, after: Option<Uuid>) -> Result<String, DbErr> {
+        let export = self.holdings[index].export;
         let Entries { entries, next } = export(&self.db, self.place.user, after).await?;
         let mut piece = list(after.is_none(), entries);
         match next {
-            Some(_) => self.part = Part::Extension { index, after: next },
+            Some(_) => self.part = Part::Holding { index, after: next },
             None => piece += &self.enter(index + 1),
         }
         Ok(piece)
     }
 
-    /// Ends a list, and begins that of the extension with this index, if there is one.
+    /// Ends a list, and begins that of the holding with this index, if there is one.
     fn enter(&mut self, index: usize) -> String {
-        let Some(extension) = self.extensions.get(index) else {
+        let Some(holding) = self.holdings.get(index) else {
             self.part = Part::Nothing;
             return "]}".to_owned();
         };
-        self.part = Part::Extension { index, after: None };
-        format!("],{}:[", json!(extension.name))
+        self.part = Part::Holding { index, after: None };
+        format!("],{}:[", json!(holding.name))
     }
 }
 

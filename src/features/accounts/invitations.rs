@@ -7,13 +7,13 @@ use super::create_error::CreateError;
 use super::identity::{Email, Identifier};
 use super::registration::{Admission, Naming, NewAccount, Standing};
 use super::{Accounts, store};
-use crate::features::audit::{Detail, Kind};
+use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
 use crate::features::links::{self, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{self, Letter, Recipient};
-use crate::kernel::access::{Language, Origin, Permission, Role, User};
+use crate::kernel::access::{Language, Origin, Role, User, permission};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
@@ -58,7 +58,7 @@ impl Accounts {
             let (now, origin) = (tx.now(), tx.acting().origin);
             let inviter = self.sessions.caller(&tx).await?.user;
             // Nobody invites somebody who could do more than they.
-            if inviter.role < role || !inviter.may(Permission::UsersWrite, now) {
+            if inviter.role < role || !inviter.may(permission::USERS_WRITE, now) {
                 return Err(CreateError::Forbidden);
             }
             let identifier = Identifier::Email(email.key().to_owned());
@@ -88,7 +88,7 @@ impl Accounts {
                 other_address: None,
             };
             tx.write(letter).await?;
-            tx.note(Record::of(Kind::UserInvited).in_detail(Detail::of(role.into_str())));
+            tx.note(Record::of(kind::USER_INVITED).in_detail(Detail::of(role.into_str())));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("invite a user", acting, invite).await
@@ -132,7 +132,7 @@ impl Accounts {
             // Who may not invite any more has invited nobody.
             let role = if promised.is_admin { Role::Admin } else { Role::User };
             let sender = store::lock(&tx, promised.by).await?.filter(|sender| {
-                sender.is_active && sender.role >= role && sender.may(Permission::UsersWrite, now)
+                sender.is_active && sender.role >= role && sender.may(permission::USERS_WRITE, now)
             });
             if sender.is_none() {
                 return Err(CreateError::InvalidToken);
@@ -145,10 +145,10 @@ impl Accounts {
             let user = Self::insert(&tx, &accepted, &hash, standing).await?;
             let given =
                 |kind| Record::of(kind).about(user.id).in_detail(Detail::of(role.into_str()));
-            tx.note(given(Kind::InvitationAccepted).by(user.id));
+            tx.note(given(kind::INVITATION_ACCEPTED).by(user.id));
             if role == Role::Admin {
                 // Who gave it is told, and not only who took it; and the one was not where the other is.
-                tx.note(given(Kind::RoleChanged).by(promised.by).elsewhere());
+                tx.note(given(kind::ROLE_CHANGED).by(promised.by).elsewhere());
             }
             links::void_registrations(&tx, accepted.email.key()).await?;
             let signed_in = self.sign_in_at_once(&tx, user).await?;

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::administration::{AdminError, Capacity};
-use super::extension::Departure;
+use super::holding::Departure;
 use super::{Accounts, store};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::Tx;
 use crate::kernel::access::Viewer;
 use crate::kernel::acting::Acting;
@@ -49,9 +49,9 @@ impl Accounts {
         let taken_back_at = store::find_taken_back(self.db.reader(), user).await?;
         let Some(taken_back_at) = taken_back_at else { return Ok(None) };
         let mut kinds = Vec::new();
-        for extension in self.setup.extensions {
-            let names = (extension.leftovers)(&self.db, user, taken_back_at).await?;
-            kinds.push(Leftover { kind: extension.name, names });
+        for holding in self.setup.holdings.iter() {
+            let names = (holding.leftovers)(&self.db, user, taken_back_at).await?;
+            kinds.push(Leftover { kind: holding.name, names });
         }
         Ok(Some(Leftovers { taken_back_at, kinds }))
     }
@@ -69,7 +69,7 @@ impl Accounts {
                 return Ok(false);
             };
             let kind = match decision {
-                Decision::Keep => Kind::LeftoversKept,
+                Decision::Keep => kind::LEFTOVERS_KEPT,
                 Decision::Drop => {
                     let departure = Departure {
                         tx: &tx,
@@ -77,10 +77,10 @@ impl Accounts {
                         capacity: Capacity::Owner,
                         user,
                     };
-                    for extension in self.setup.extensions {
-                        (extension.drop)(&departure, taken_back_at).await?;
+                    for holding in self.setup.holdings.iter() {
+                        (holding.drop)(&departure, taken_back_at).await?;
                     }
-                    Kind::LeftoversDropped
+                    kind::LEFTOVERS_DROPPED
                 }
             };
             store::settle_taken_back(&tx, user).await?;

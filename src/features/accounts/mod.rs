@@ -4,14 +4,14 @@
 //! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
 //! them is [`export`]; how admins change one is [`administration`], by a
 //! [`change`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what other
-//! features add is [`extension`], and what of that is another's is [`leftovers`].
+//! features add is [`holding`], and what of that is another's is [`leftovers`].
 
 mod address;
 mod administration;
 mod change;
 mod create_error;
 mod export;
-mod extension;
+mod holding;
 pub(crate) mod identity;
 mod invitations;
 pub(crate) mod leftovers;
@@ -34,7 +34,7 @@ pub(crate) use self::export::{
     EXPORTS, Entries, Export, ExportError, Exports, NoExport, PAGE_SIZE as EXPORT_PAGE_SIZE,
     TICKET_TTL_SECONDS,
 };
-pub(crate) use self::extension::{Departure, Extension};
+pub(crate) use self::holding::{Departure, Holding};
 use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATIONS, Invitee};
 pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
@@ -81,7 +81,7 @@ pub(crate) struct Setup {
     pub(crate) registration: Registration,
     pub(crate) master: Arc<Master>,
     /// What features above this one have of a person.
-    pub(crate) extensions: &'static [Extension],
+    pub(crate) holdings: Arc<[Holding]>,
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,
 }

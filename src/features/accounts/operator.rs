@@ -9,12 +9,12 @@ use super::administration::{AdminError, Capacity, Meeting};
 use super::change::Change;
 use super::identity::Identifier;
 use super::{Accounts, store};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::Tx;
 use crate::features::links;
 use crate::features::sessions::EndReason;
 use crate::infra::passwords::hash::HashError;
-use crate::kernel::access::{Permission, User};
+use crate::kernel::access::{User, permission};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
@@ -69,14 +69,14 @@ impl Accounts {
             let Meeting { locked, actor } = self.meet(&tx, capacity, id).await?;
             let now = tx.now();
             let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
-            let may = |actor: &User| actor.may(Permission::UsersWrite, now);
+            let may = |actor: &User| actor.may(permission::USERS_WRITE, now);
             if !capacity.may(actor.as_ref(), target, now, may) {
                 return Err(AdminError::Forbidden);
             }
             let ended = self.sessions.end_all(&tx, id, EndReason::Revoked).await?;
             links::void(&tx, id).await?;
             if ended > 0 {
-                tx.record(Kind::SessionsEnded, id);
+                tx.record(kind::SESSIONS_ENDED, id);
             }
             Ok(tx.commit(ended).await?)
         };

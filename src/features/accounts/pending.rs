@@ -14,7 +14,7 @@ use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
 use super::registration::{Accepted, Admission, Naming, REGISTRATIONS_OF_ADDRESS, Registered};
 use super::store::{self, WriteError};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Record, Tx};
 use crate::features::links::{self, Found, Purpose};
 use crate::infra::mail::{self, Letter, Recipient};
@@ -99,7 +99,7 @@ impl Accounts {
                 true => tx.pretend(letter).await?,
                 false => tx.write(letter).await?,
             }
-            tx.note(Record::of(Kind::RegistrationRequested));
+            tx.note(Record::of(kind::REGISTRATION_REQUESTED));
             Ok(tx.commit(Registered::VerificationRequired).await?)
         };
         let acting = Acting::unknown(origin);
@@ -146,7 +146,7 @@ impl Accounts {
                 WriteError::Email => CreateError::InvalidToken,
                 error => error.into(),
             })?;
-            tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
+            tx.note(Record::of(kind::REGISTERED).about(user.id).by(user.id));
             Ok(tx.commit(user).await?)
         };
         let acting = Acting::unknown(origin);

@@ -2,7 +2,7 @@
 
 use super::identity::FullName;
 use super::{Accounts, store};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::kernel::access::{Language, User};
 use crate::kernel::acting::Acting;
@@ -52,7 +52,7 @@ impl Accounts {
             }
             let user = User { updated_at: tx.now(), ..changed };
             store::update_profile(&tx, &user).await?;
-            tx.record(Kind::ProfileUpdated, user.id);
+            tx.record(kind::PROFILE_UPDATED, user.id);
             Ok(tx.commit(user).await?)
         };
         self.changes.run("update a profile", acting, update).await

@@ -10,7 +10,7 @@ use super::identity::{Email, FullName, Username};
 use super::reserved::{HOST_LIKE, RESERVED, is_host_like, is_reserved};
 use super::store::{Taken, WriteError};
 use super::{Accounts, store};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
@@ -109,7 +109,7 @@ impl Accounts {
                 return Err(CreateError::Taken("email"));
             }
             let user = Self::insert(&tx, accepted, &hash, Standing::default()).await?;
-            tx.note(Record::of(Kind::Registered).about(user.id).by(user.id));
+            tx.note(Record::of(kind::REGISTERED).about(user.id).by(user.id));
             if self.outbox.is_on() {
                 let new = links::New {
                     purpose: Purpose::Verification,
@@ -139,7 +139,7 @@ impl Accounts {
         let insert = async |tx: Tx<'_>| {
             let standing = Standing { role, email_verified: false };
             let user = Self::insert(&tx, &accepted, &hash, standing).await?;
-            tx.record(Kind::UserCreated, user.id);
+            tx.record(kind::USER_CREATED, user.id);
             Ok(tx.commit(user).await?)
         };
         self.changes.run("create an account", Acting::operator(), insert).await
@@ -154,7 +154,7 @@ impl Accounts {
         let now = tx.now();
         store::touch_login(tx, user.id, now).await?;
         user.last_login_at = Some(now);
-        let tokens = self.sessions.begin(tx, &user, Kind::SignedIn).await?;
+        let tokens = self.sessions.begin(tx, &user, kind::SIGNED_IN).await?;
         Ok((user, tokens))
     }
 

@@ -9,13 +9,13 @@ use sea_orm::{
 };
 
 use super::identity::{Email, FullName, Identifier, Username};
-use crate::entity::user;
 use crate::features::change::Tx;
 use crate::infra::db::Db;
 use crate::infra::db::violates;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::{Grants, Language, Role, User};
 use crate::kernel::id::UserId;
+use crate::tables::user;
 
 /// A user to be inserted.
 pub(super) struct NewUser<'a> {

@@ -31,7 +31,7 @@ pub(crate) use self::seal::sign_again;
 use self::seal::{Bounds, Seal, Standing};
 use self::store::{Link, Sealable};
 pub(crate) use self::verification::{Noted, VerifyError};
-use super::{Actor, Detail, Event, Kind};
+use super::{Actor, Detail, Event, Kind, kind};
 use crate::infra::causes::causes;
 use crate::infra::db::Db;
 use crate::infra::keys::{Master, Sealed};
@@ -102,7 +102,7 @@ impl Chain {
                 let seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
                 let before = store::end(&txn, &seal.start).await?;
                 let detail = Detail::of(&format!("{} to {before}", seal.start.seq + 1));
-                let head = self.append(&txn, &seal.start, Kind::AuditSigned, detail, 1).await?;
+                let head = self.append(&txn, &seal.start, kind::AUDIT_SIGNED, detail, 1).await?;
                 let bounds = Bounds { pruned: seal.start, head: head.clone() };
                 let signed = bounds.sign(&self.master, Sealed::Current);
                 store::sign(&txn, &signed.ok_or(VerifyError::Unsigned)?).await?;

@@ -1,175 +1,226 @@
 //! What can happen, as it is stored.
 
+use serde::{Serialize, Serializer};
 use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::kernel::access::Refused;
-use crate::kernel::id::{self, Id};
+use crate::kernel::id::{Id, MailId, OrganizationId, TypedId, UserId};
+use crate::kernel::registered::{Named, Registered};
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Kind {
-    /// Somebody made an account for themselves.
-    Registered,
-    /// The operator made an account.
-    UserCreated,
-    /// A session began.
-    SignedIn,
-    /// A session began, and the account's last attempts had failed.
-    SignedInAfterFailures,
-    /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
-    SignInRefused,
-    /// After too many wrong passwords no password opens the account.
-    AccountLocked,
-    /// The operator opened it again.
-    UserUnlocked,
-    /// A session was ended by whoever held it.
-    SignedOut,
-    /// A refresh token was presented that gives nothing.
-    RefreshRefused,
-    /// A refresh token was presented again after its grace, and its session ended.
-    RefreshReused,
-    /// What a link in a mail carries was presented, and gives nothing.
-    LinkRefused,
-    /// A caller asked for what their role or permissions, or a sign-in too long ago, do not let them have.
-    AccessDenied,
-    /// A caller asked too often.
-    RateLimited,
-    RoleChanged,
-    /// A user was given a permission.
-    PermissionGranted,
-    /// A permission was taken back from a user.
-    PermissionRevoked,
-    UserDeactivated,
-    UserReactivated,
-    UserDeleted,
-    /// The operator gave a user another password.
-    PasswordSet,
-    /// All sessions of a user were ended, or all but one: by themselves, an admin or the operator.
-    SessionsEnded,
-    /// Somebody asked for an account, with an address that is still to be proven.
-    RegistrationRequested,
-    /// An admin invited somebody to make an account.
-    UserInvited,
-    /// An invited person made their account.
-    InvitationAccepted,
-    /// A mail was asked for that shows whose an address is.
-    VerificationRequested,
-    /// An account's address was shown to be its owner's.
-    EmailVerified,
-    /// Another address was asked for, and is still to be confirmed.
-    EmailChangeRequested,
-    /// An account got another address.
-    EmailChanged,
-    /// The owner of the address before took a change back, and all sessions ended.
-    EmailChangeUndone,
-    /// A mail was asked for that lets its reader choose another password.
-    PasswordResetRequested,
-    /// Another password was chosen with what such a mail carries, and all sessions ended.
-    PasswordReset,
-    /// A user changed their password, and their other sessions ended.
-    PasswordChanged,
-    /// A signed-in user proved their password again, and their session was replaced.
-    Reauthenticated,
-    /// A user changed what is shown of them.
-    ProfileUpdated,
-    /// A user ended one of their sessions.
-    SessionRevoked,
-    /// Too many wrong passwords came from whoever held a session, and it ended.
-    SessionEndedByFailures,
-    /// The owner of an account that was taken back has kept what was in it.
-    LeftoversKept,
-    /// The owner of an account that was taken back has dropped what was in it.
-    LeftoversDropped,
-    /// A user fetched all that is kept of them.
-    DataExported,
-    /// A user made a task.
-    TaskCreated,
-    /// A task was changed.
-    TaskUpdated,
-    /// A task was deleted.
-    TaskDeleted,
-    /// A user made an organization.
-    OrganizationCreated,
-    /// An organization got another name.
-    OrganizationUpdated,
-    /// An organization was deleted, by an owner or with its only member.
-    OrganizationDeleted,
-    /// Somebody was invited to join an organization.
-    MemberInvited,
-    /// Such an invitation was taken back.
-    MemberInvitationRevoked,
-    /// A user accepted such an invitation.
-    OrganizationJoined,
-    /// A member got another role in an organization.
-    MemberRoleChanged,
-    /// A member was removed from an organization.
-    MemberRemoved,
-    /// A member left an organization.
-    OrganizationLeft,
-    /// An owner made another member one, and is none any more.
-    OwnershipTransferred,
-    /// A session acts in another organization, or in none.
-    OrganizationSwitched,
-    /// A key was made: the first one, or by a rotation.
-    KeyAdded,
-    /// A signing key was dropped at once.
-    KeyRetired,
-    /// All keys were sealed under another secret.
-    KeysResealed,
-    /// The operator had undelivered mail sent again.
-    MailRetried,
-    /// The operator removed old events.
-    AuditPruned,
-    /// The operator had the log signed as it stands.
-    AuditSigned,
-    /// An instance began to serve, with its settings read.
-    ServerStarted,
-    /// An instance was told to stop and did. One that was killed leaves no such event.
-    ServerStopped,
+/// The longest name that the log's column holds.
+const NAME_LENGTH_MAX: usize = 32;
+
+/// What happened. The schema and the log spell it alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kind {
+    name: &'static str,
+    about: &'static str,
+    /// The type of what it happens to, as ids carry it. A key is called by its UUID alone, as in the JWKS.
+    target: &'static str,
+    outcome: Outcome,
 }
 
 impl Kind {
-    /// The type of what it happens to, as ids carry it. A key is called by its UUID alone, as in the JWKS.
-    fn target(self) -> &'static str {
-        match self {
-            Self::TaskCreated | Self::TaskUpdated | Self::TaskDeleted => id::TaskId::OF,
-            Self::OrganizationCreated
-            | Self::OrganizationUpdated
-            | Self::OrganizationDeleted
-            | Self::OrganizationJoined
-            | Self::OrganizationLeft
-            | Self::OrganizationSwitched
-            | Self::MemberInvited
-            | Self::MemberInvitationRevoked => id::OrganizationId::OF,
-            Self::KeyAdded | Self::KeyRetired | Self::KeysResealed => "",
-            Self::MailRetried => id::MailId::OF,
-            _ => id::UserId::OF,
-        }
+    /// One that happens to what ids of a type name.
+    ///
+    /// # Panics
+    ///
+    /// Where a constant is made of it, it does not compile: for a name that is too long for the log.
+    #[must_use]
+    pub const fn of<T: TypedId>(name: &'static str, about: &'static str) -> Self {
+        assert!(name.len() <= NAME_LENGTH_MAX, "the name of an event has at most 32 letters");
+        Self { name, about: about.trim_ascii(), target: T::OF, outcome: Outcome::Done }
+    }
+
+    /// That somebody was refused it.
+    const fn refused(self) -> Self {
+        Self { outcome: Outcome::Refused, ..self }
+    }
+
+    /// All that can happen here.
+    pub(crate) fn all() -> &'static [Self] {
+        KNOWN.all()
+    }
+
+    /// Reads it back. What only another version of the program knows is none.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        KNOWN.find(name)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn into_str(self) -> &'static str {
+        self.name
+    }
+
+    /// What it says in the schema.
+    pub(crate) fn about(self) -> &'static str {
+        self.about
     }
 
     /// The id of what it has happened to.
     pub(super) fn target_id(self, uuid: Uuid) -> Id {
-        Id { of: self.target(), uuid }
+        Id { of: self.target, uuid }
     }
 
     /// How it ended.
     pub(super) fn outcome(self) -> Outcome {
-        match self {
-            Self::SignInRefused
-            | Self::RefreshRefused
-            | Self::RefreshReused
-            | Self::LinkRefused
-            | Self::AccessDenied
-            | Self::RateLimited => Outcome::Refused,
-            _ => Outcome::Done,
-        }
+        self.outcome
     }
 }
 
+impl Named for Kind {
+    fn into_str(self) -> &'static str {
+        self.name
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+/// Declares what can happen: each with what it says in the schema, and the id of what it happens to. They are
+/// registered as `AUDIT_KINDS`.
+#[macro_export]
+macro_rules! audit_kinds {
+    ($($(#[doc = $about:literal])+ $vis:vis $name:ident: $target:ty $(, $outcome:ident)?;)*) => {
+        $(
+            $(#[doc = $about])+
+            $vis const $name: $crate::Kind =
+                $crate::Kind::of::<$target>(stringify!($name), concat!($($about),+))$(.$outcome())?;
+        )*
+
+        /// All of these.
+        pub(crate) const AUDIT_KINDS: &[$crate::Kind] = &[$($name),*];
+    };
+}
+
+pub(crate) static KNOWN: Registered<Kind> = Registered::new(AUDIT_KINDS);
+
+audit_kinds! {
+    /// Somebody made an account for themselves.
+    pub(crate) REGISTERED: UserId;
+    /// The operator made an account.
+    pub(crate) USER_CREATED: UserId;
+    /// A session began.
+    pub(crate) SIGNED_IN: UserId;
+    /// A session began, and the account's last attempts had failed.
+    pub(crate) SIGNED_IN_AFTER_FAILURES: UserId;
+    /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
+    pub(crate) SIGN_IN_REFUSED: UserId, refused;
+    /// After too many wrong passwords no password opens the account.
+    pub(crate) ACCOUNT_LOCKED: UserId;
+    /// The operator opened it again.
+    pub(crate) USER_UNLOCKED: UserId;
+    /// A session was ended by whoever held it.
+    pub(crate) SIGNED_OUT: UserId;
+    /// A refresh token was presented that gives nothing.
+    pub(crate) REFRESH_REFUSED: UserId, refused;
+    /// A refresh token was presented again after its grace, and its session ended.
+    pub(crate) REFRESH_REUSED: UserId, refused;
+    /// What a link in a mail carries was presented, and gives nothing.
+    pub(crate) LINK_REFUSED: UserId, refused;
+    /// A caller asked for what their role or permissions, or a sign-in too long ago, do not let them have.
+    pub(crate) ACCESS_DENIED: UserId, refused;
+    /// A caller asked too often.
+    pub(crate) RATE_LIMITED: UserId, refused;
+    /// An account got another role.
+    pub(crate) ROLE_CHANGED: UserId;
+    /// A user was given a permission.
+    pub(crate) PERMISSION_GRANTED: UserId;
+    /// A permission was taken back from a user.
+    pub(crate) PERMISSION_REVOKED: UserId;
+    /// An account was shut, and its sessions ended.
+    pub(crate) USER_DEACTIVATED: UserId;
+    /// A shut account was opened again.
+    pub(crate) USER_REACTIVATED: UserId;
+    /// An account was deleted.
+    pub(crate) USER_DELETED: UserId;
+    /// The operator gave a user another password.
+    pub(crate) PASSWORD_SET: UserId;
+    /// All sessions of a user were ended, or all but one: by themselves, an admin or the operator.
+    pub(crate) SESSIONS_ENDED: UserId;
+    /// Somebody asked for an account, with an address that is still to be proven.
+    pub(crate) REGISTRATION_REQUESTED: UserId;
+    /// An admin invited somebody to make an account.
+    pub(crate) USER_INVITED: UserId;
+    /// An invited person made their account.
+    pub(crate) INVITATION_ACCEPTED: UserId;
+    /// A mail was asked for that shows whose an address is.
+    pub(crate) VERIFICATION_REQUESTED: UserId;
+    /// An account's address was shown to be its owner's.
+    pub(crate) EMAIL_VERIFIED: UserId;
+    /// Another address was asked for, and is still to be confirmed.
+    pub(crate) EMAIL_CHANGE_REQUESTED: UserId;
+    /// An account got another address.
+    pub(crate) EMAIL_CHANGED: UserId;
+    /// The owner of the address before took a change back, and all sessions ended.
+    pub(crate) EMAIL_CHANGE_UNDONE: UserId;
+    /// A mail was asked for that lets its reader choose another password.
+    pub(crate) PASSWORD_RESET_REQUESTED: UserId;
+    /// Another password was chosen with what such a mail carries, and all sessions ended.
+    pub(crate) PASSWORD_RESET: UserId;
+    /// A user changed their password, and their other sessions ended.
+    pub(crate) PASSWORD_CHANGED: UserId;
+    /// A signed-in user proved their password again, and their session was replaced.
+    pub(crate) REAUTHENTICATED: UserId;
+    /// A user changed what is shown of them.
+    pub(crate) PROFILE_UPDATED: UserId;
+    /// A user ended one of their sessions.
+    pub(crate) SESSION_REVOKED: UserId;
+    /// Too many wrong passwords came from whoever held a session, and it ended.
+    pub(crate) SESSION_ENDED_BY_FAILURES: UserId;
+    /// The owner of an account that was taken back has kept what was in it.
+    pub(crate) LEFTOVERS_KEPT: UserId;
+    /// The owner of an account that was taken back has dropped what was in it.
+    pub(crate) LEFTOVERS_DROPPED: UserId;
+    /// A user fetched all that is kept of them.
+    pub(crate) DATA_EXPORTED: UserId;
+    /// A user made an organization.
+    pub(crate) ORGANIZATION_CREATED: OrganizationId;
+    /// An organization got another name.
+    pub(crate) ORGANIZATION_UPDATED: OrganizationId;
+    /// An organization was deleted, by an owner or with its only member.
+    pub(crate) ORGANIZATION_DELETED: OrganizationId;
+    /// Somebody was invited to join an organization.
+    pub(crate) MEMBER_INVITED: OrganizationId;
+    /// Such an invitation was taken back.
+    pub(crate) MEMBER_INVITATION_REVOKED: OrganizationId;
+    /// A user accepted such an invitation.
+    pub(crate) ORGANIZATION_JOINED: OrganizationId;
+    /// A member got another role in an organization.
+    pub(crate) MEMBER_ROLE_CHANGED: UserId;
+    /// A member was removed from an organization.
+    pub(crate) MEMBER_REMOVED: UserId;
+    /// A member left an organization.
+    pub(crate) ORGANIZATION_LEFT: OrganizationId;
+    /// An owner made another member one, and is none any more.
+    pub(crate) OWNERSHIP_TRANSFERRED: UserId;
+    /// A session acts in another organization, or in none.
+    pub(crate) ORGANIZATION_SWITCHED: OrganizationId;
+    /// A key was made: the first one, or by a rotation.
+    pub(crate) KEY_ADDED: Uuid;
+    /// A signing key was dropped at once.
+    pub(crate) KEY_RETIRED: Uuid;
+    /// All keys were sealed under another secret.
+    pub(crate) KEYS_RESEALED: Uuid;
+    /// The operator had undelivered mail sent again.
+    pub(crate) MAIL_RETRIED: MailId;
+    /// The operator removed old events.
+    pub(crate) AUDIT_PRUNED: UserId;
+    /// The operator had the log signed as it stands.
+    pub(crate) AUDIT_SIGNED: UserId;
+    /// An instance began to serve, with its settings read.
+    pub(crate) SERVER_STARTED: UserId;
+    /// An instance was told to stop and did. One that was killed leaves no such event.
+    pub(crate) SERVER_STOPPED: UserId;
+}
+
 /// How what happened ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Outcome {
     Done,
@@ -179,11 +230,11 @@ pub(crate) enum Outcome {
 impl From<Refused> for Kind {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::SignIn => Self::SignInRefused,
-            Refused::Refresh => Self::RefreshRefused,
-            Refused::Link => Self::LinkRefused,
-            Refused::Access => Self::AccessDenied,
-            Refused::Rate => Self::RateLimited,
+            Refused::SignIn => SIGN_IN_REFUSED,
+            Refused::Refresh => REFRESH_REFUSED,
+            Refused::Link => LINK_REFUSED,
+            Refused::Access => ACCESS_DENIED,
+            Refused::Rate => RATE_LIMITED,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! call has no change to join; [`Refusals`] counts those and writes them beside.
 
 mod chain;
-mod kind;
+pub(crate) mod kind;
 mod listing;
 mod refusals;
 mod store;
@@ -14,7 +14,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
 pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
-pub(crate) use self::kind::{Kind, Outcome};
+pub use self::kind::Kind;
+pub(crate) use self::kind::Outcome;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace, Recorded, Side};
 pub(crate) use self::refusals::Refusals;
 use crate::infra::db::Db;

@@ -10,10 +10,10 @@ use sea_orm::{
 
 use super::listing::{Filter, Listing, Place, Recorded, Side};
 use super::{Detail, Event, Kind, Outcome, refusals};
-use crate::entity::audit_event;
 use crate::kernel::acting::ActorType;
 use crate::kernel::id::{AuditEventId, UserId};
 use crate::kernel::secret::sha256;
+use crate::tables::audit_event;
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
@@ -199,7 +199,7 @@ fn matching(filter: &Filter) -> Select<audit_event::Entity> {
     let kinds = filter
         .kinds
         .as_ref()
-        .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(Kind::into_str)));
+        .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(|kind| kind.into_str())));
     let about = filter.about.map(|UserId(id)| {
         Condition::any().add(column.actor_id.eq(id)).add(column.target_id.eq(id))
     });
@@ -248,7 +248,7 @@ impl From<audit_event::Model> for Recorded {
     fn from(row: audit_event::Model) -> Self {
         Self {
             place: Place { created_at: row.created_at, id: row.id },
-            kind: row.kind.parse().ok(),
+            kind: Kind::parse(&row.kind),
             outcome: row.outcome.parse().unwrap_or(Outcome::Refused),
             actor_type: row.actor_kind.parse().ok(),
             actor: row.actor_id.map(UserId),

@@ -10,15 +10,17 @@ use crate::kernel::secret::CryptoError;
 /// Why a change was not made, or nothing read, whatever it was about. A feature's own error holds its own cases
 /// beside this one.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The caller's account is no more, or shut, or their session over: since the guard looked.
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// Something could not be sealed, opened or drawn.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
     /// What was to be kept has no JSON form, or another than this program writes.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// The database failed.
     #[error(transparent)]
     Db(#[from] DbErr),
 }

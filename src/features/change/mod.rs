@@ -14,7 +14,8 @@ use std::pin::Pin;
 
 use sea_orm::DbErr;
 
-pub(crate) use self::fault::{Fault, with_fault};
+pub use self::fault::Fault;
+pub(crate) use self::fault::with_fault;
 pub(crate) use self::record::Record;
 use self::tx::Touched;
 pub(crate) use self::tx::Tx;

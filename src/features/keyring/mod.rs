@@ -7,7 +7,7 @@ use std::sync::Arc;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
-use crate::features::audit::{self, Kind};
+use crate::features::audit::{self, Kind, kind};
 use crate::features::change::{Changes, Record, Tx};
 use crate::infra::db::{Db, violates};
 use crate::infra::keys::rotation::{self, Added, Described, Lead, RotationError};
@@ -46,7 +46,7 @@ impl Keyring {
             let now = tx.now();
             let made = rotation::make_first(&tx, &self.master, purpose, algorithm, now).await?;
             let Some(kid) = made else { return Ok(()) };
-            tx.note(about_key(Kind::KeyAdded, &kid));
+            tx.note(about_key(kind::KEY_ADDED, &kid));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("make the first keys", Acting::server(), make).await
@@ -60,7 +60,7 @@ impl Keyring {
         let follow = async |tx: Tx<'_>| {
             let added = rotation::follow(&tx, &self.master, algorithm, tx.now()).await?;
             if let Some(added) = &added {
-                tx.note(about_key(Kind::KeyAdded, &added.kid));
+                tx.note(about_key(kind::KEY_ADDED, &added.kid));
             }
             Ok(tx.commit(added).await?)
         };
@@ -75,7 +75,7 @@ impl Keyring {
     ) -> Result<Added, RotationError> {
         let rotate = async |tx: Tx<'_>| {
             let added = rotation::rotate(&tx, &self.master, algorithm, lead, tx.now()).await?;
-            tx.note(about_key(Kind::KeyAdded, &added.kid));
+            tx.note(about_key(kind::KEY_ADDED, &added.kid));
             Ok(tx.commit(added).await?)
         };
         self.changes.run("rotate keys", Acting::operator(), rotate).await
@@ -85,7 +85,7 @@ impl Keyring {
     pub(crate) async fn retire(&self, kid: &str) -> Result<(), RotationError> {
         let retire = async |tx: Tx<'_>| {
             rotation::retire(&tx, kid, tx.now()).await?;
-            tx.note(about_key(Kind::KeyRetired, kid));
+            tx.note(about_key(kind::KEY_RETIRED, kid));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("retire a key", Acting::operator(), retire).await
@@ -97,7 +97,7 @@ impl Keyring {
         let reseal = async |tx: Tx<'_>| {
             let count = rotation::reseal(&tx, &self.master).await?;
             audit::sign_again(&tx, &self.master).await?;
-            tx.note(Record::of(Kind::KeysResealed));
+            tx.note(Record::of(kind::KEYS_RESEALED));
             Ok(tx.commit(count).await?)
         };
         self.changes.run("reseal keys", Acting::operator(), reseal).await

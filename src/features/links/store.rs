@@ -8,9 +8,9 @@ use sea_orm::{
 };
 
 use super::{Found, New, Purpose};
-use crate::entity::one_time_token as token;
 use crate::infra::db::Db;
 use crate::kernel::id::{LinkTokenId, UserId};
+use crate::tables::one_time_token as token;
 
 pub(super) async fn insert(
     txn: &impl ConnectionTrait,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Attempt, Login, LoginError, store};
 use crate::features::accounts::identity::Identifier;
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx};
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::infra::causes::causes;
@@ -149,7 +149,7 @@ impl Login {
     async fn count_one_failure(&self, origin: &Origin, user: &User) -> Result<(), Fault> {
         let count = async |tx: Tx<'_>| {
             if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
-                tx.record(Kind::AccountLocked, user.id);
+                tx.record(kind::ACCOUNT_LOCKED, user.id);
                 tx.write(Letter::to(user, mail::Kind::AccountLocked, origin)).await?;
                 tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
             }

@@ -20,7 +20,7 @@ pub(crate) use self::password::ChangeError;
 use self::store::Found;
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Changes, Fault, Tx, with_fault};
 use crate::features::sessions::{EndReason, Sessions, Tokens, Tools};
 use crate::infra::db::Db;
@@ -188,9 +188,9 @@ impl Login {
             return Ok(None);
         }
         let kind = match (replaced, verified.failed_logins) {
-            (Some(_), _) => Kind::Reauthenticated,
-            (None, 0) => Kind::SignedIn,
-            (None, _) => Kind::SignedInAfterFailures,
+            (Some(_), _) => kind::REAUTHENTICATED,
+            (None, 0) => kind::SIGNED_IN,
+            (None, _) => kind::SIGNED_IN_AFTER_FAILURES,
         };
         if let Some(Viewer { session_id, .. }) = replaced
             && !self.sessions.end(&tx, *session_id, user.id, EndReason::Replaced).await?

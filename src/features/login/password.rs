@@ -5,7 +5,7 @@
 
 use super::{Attempt, CHECKS_MAX, Guesser, IN_SESSION, Login, LoginError, OF_USER, store};
 use crate::features::accounts::identity::Identifier;
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
@@ -131,7 +131,7 @@ impl Login {
                 let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
                 self.sessions.end_others(&tx, user.id, kept, reason).await?;
                 links::void_by_holder(&tx, user).await?;
-                tx.record(Kind::PasswordChanged, user.id);
+                tx.record(kind::PASSWORD_CHANGED, user.id);
                 tx.write(Letter::to(user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
                 Ok(tx.commit(true).await?)
             };

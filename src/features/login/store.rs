@@ -7,7 +7,6 @@ use sea_orm::{
 };
 
 use super::Verified;
-use crate::entity::user;
 use crate::features::accounts::identity::Identifier;
 use crate::features::change::Tx;
 use crate::infra::db::Db;
@@ -15,6 +14,7 @@ use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::User;
 use crate::kernel::columns::read_by_fields;
 use crate::kernel::id::UserId;
+use crate::tables::user;
 
 /// An account with what a sign-in is checked against.
 pub(super) struct Found {

@@ -29,7 +29,7 @@ async fn fixture() -> Fixture {
     let database = format!("sqlite://{}/test.db", folder.path().display());
     config.database_url = SecretString::from(database);
     let app = App::build(config, Clock::system()).await.unwrap();
-    let login = app.schema.data::<Login>().unwrap().clone();
+    let login = app.login.clone();
     Fixture { app, login, _folder: folder }
 }
 

@@ -6,14 +6,14 @@ use sea_orm::DbErr;
 use serde_json::json;
 
 use super::{invitations, store};
-use crate::features::accounts::{AdminError, Capacity, Departure, Entries, Extension};
-use crate::features::audit::Kind;
+use crate::features::accounts::{AdminError, Capacity, Departure, Entries, Holding};
+use crate::features::audit::kind;
 use crate::infra::db::Db;
 use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 use crate::kernel::rfc3339;
 
-pub(crate) const EXTENSION: Extension = Extension {
+pub(crate) const HOLDING: Holding = Holding {
     name: "organizations",
     export: |db, user, _after| Box::pin(export(db, user)),
     leave: Some(|departure| Box::pin(leave(departure))),
@@ -57,7 +57,7 @@ async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Resu
         }
         if let Some(member) = store::find_member(tx, id, user).await? {
             store::delete_member(tx, &member).await?;
-            tx.record(Kind::OrganizationLeft, id);
+            tx.record(kind::ORGANIZATION_LEFT, id);
         }
         invitations::store::delete_by(tx, id, user).await?;
         departure.sessions.withdraw(tx, user, id).await?;
@@ -103,14 +103,14 @@ async fn hand_over(
     heir: (MembershipId, UserId),
 ) -> Result<(), DbErr> {
     store::set_role(departure.tx, heir, OrganizationRole::Owner).await?;
-    departure.tx.record(Kind::OwnershipTransferred, id);
+    departure.tx.record(kind::OWNERSHIP_TRANSFERRED, id);
     Ok(())
 }
 
 async fn end(departure: &Departure<'_>, id: OrganizationId) -> Result<(), DbErr> {
     departure.sessions.touch_acting_in(departure.tx, id).await?;
     store::delete(departure.tx, id).await?;
-    departure.tx.record(Kind::OrganizationDeleted, id);
+    departure.tx.record(kind::ORGANIZATION_DELETED, id);
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::{Email, Identifier};
-use crate::features::audit::{Detail, Kind};
+use crate::features::audit::{Detail, kind};
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::infra::limits::{self, Limit};
@@ -129,7 +129,7 @@ impl Organizations {
             store::insert(&tx, &invitation).await?;
             self.mail(&tx, &invitation).await?;
             let detail = Detail::of(role.into_str());
-            tx.note(Record::of(Kind::MemberInvited).about(id).in_detail(detail));
+            tx.note(Record::of(kind::MEMBER_INVITED).about(id).in_detail(detail));
             Ok(tx.commit(invitation).await?)
         };
         let outcome = self.changes.run("invite a member", acting, invite).await;
@@ -202,7 +202,7 @@ impl Organizations {
             if !store::delete(&tx, id).await? {
                 return Err(InvitationError::NotFound);
             }
-            tx.record(Kind::MemberInvitationRevoked, organization);
+            tx.record(kind::MEMBER_INVITATION_REVOKED, organization);
             Ok(tx.commit(()).await?)
         };
         self.changes.run("revoke an invitation", acting, revoke).await
@@ -256,7 +256,7 @@ impl Organizations {
             }
             super::store::insert_member(&tx, own.id, caller.id, invitation.role, now).await?;
             let detail = Detail::of(invitation.role.into_str());
-            tx.note(Record::of(Kind::OrganizationJoined).about(own.id).in_detail(detail));
+            tx.note(Record::of(kind::ORGANIZATION_JOINED).about(own.id).in_detail(detail));
             Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
         };
         self.changes.run("join an organization", acting, accept).await

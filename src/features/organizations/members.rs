@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{OrganizationError, Organizations, OwnOrganization, invitations, store};
-use crate::features::audit::{Detail, Kind};
+use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
 use crate::kernel::access::OrganizationRole;
 use crate::kernel::acting::Acting;
@@ -51,7 +51,7 @@ impl Organizations {
             keep_an_owner(&tx, id, &member).await?;
             store::set_role(&tx, (member.id, user), role).await?;
             let detail = Detail::of(role.into_str()).within(id);
-            tx.note(Record::of(Kind::MemberRoleChanged).about(user).in_detail(detail));
+            tx.note(Record::of(kind::MEMBER_ROLE_CHANGED).about(user).in_detail(detail));
             member.role = role;
             if user == caller {
                 own.role = role;
@@ -77,7 +77,7 @@ impl Organizations {
             }
             self.take_out(&tx, id, &member).await?;
             let detail = Detail::of(member.role.into_str()).within(id);
-            tx.note(Record::of(Kind::MemberRemoved).about(user).in_detail(detail));
+            tx.note(Record::of(kind::MEMBER_REMOVED).about(user).in_detail(detail));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("remove a member", acting, remove).await
@@ -93,7 +93,7 @@ impl Organizations {
             let (caller, _) = self.enter(&tx, id, OrganizationRole::Member).await?;
             let member = store::find_member(&tx, id, caller).await?;
             self.take_out(&tx, id, &member.ok_or(OrganizationError::NotFound)?).await?;
-            tx.record(Kind::OrganizationLeft, id);
+            tx.record(kind::ORGANIZATION_LEFT, id);
             Ok(tx.commit(()).await?)
         };
         self.changes.run("leave an organization", acting, leave).await
@@ -118,7 +118,7 @@ impl Organizations {
             store::set_role(&tx, (heir.id, user), OrganizationRole::Owner).await?;
             store::set_role(&tx, (owner.id, caller), OrganizationRole::Admin).await?;
             let detail = Detail::of(OrganizationRole::Owner.into_str()).within(id);
-            tx.note(Record::of(Kind::OwnershipTransferred).about(user).in_detail(detail));
+            tx.note(Record::of(kind::OWNERSHIP_TRANSFERRED).about(user).in_detail(detail));
             Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
         };
         self.changes.run("transfer an organization", acting, transfer).await

@@ -21,7 +21,7 @@ mod switching;
 
 use chrono::{DateTime, Utc};
 
-pub(crate) use self::departure::EXTENSION;
+pub(crate) use self::departure::HOLDING;
 pub(crate) use self::error::{InvitationError, OrganizationError};
 pub(crate) use self::invitations::{
     INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS, Invitation,
@@ -29,7 +29,7 @@ pub(crate) use self::invitations::{
 pub(crate) use self::members::{Member, Profile};
 use crate::features::accounts::identity::FullName;
 use crate::features::accounts::reserved::{RESERVED, is_reserved};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Changes, Tx};
 use crate::features::links;
 use crate::features::sessions::{Sessions, Tools};
@@ -106,7 +106,7 @@ impl Organizations {
             };
             store::insert(&tx, &own).await?;
             store::insert_member(&tx, own.id, owner, own.role, now).await?;
-            tx.record(Kind::OrganizationCreated, own.id);
+            tx.record(kind::ORGANIZATION_CREATED, own.id);
             Ok(tx.commit(own).await?)
         };
         self.changes.run("create an organization", acting, create).await
@@ -128,7 +128,7 @@ impl Organizations {
             let name = name.as_str().to_owned();
             let own = OwnOrganization { name, updated_at: tx.now(), ..own };
             store::update(&tx, &own).await?;
-            tx.record(Kind::OrganizationUpdated, id);
+            tx.record(kind::ORGANIZATION_UPDATED, id);
             Ok(tx.commit(own).await?)
         };
         self.changes.run("rename an organization", acting, rename).await
@@ -145,7 +145,7 @@ impl Organizations {
             self.enter(&tx, id, OrganizationRole::Owner).await?;
             self.sessions.touch_acting_in(&tx, id).await?;
             store::delete(&tx, id).await?;
-            tx.record(Kind::OrganizationDeleted, id);
+            tx.record(kind::ORGANIZATION_DELETED, id);
             Ok(tx.commit(()).await?)
         };
         self.changes.run("delete an organization", acting, delete).await

@@ -11,11 +11,11 @@ use sea_orm::{
 };
 
 use super::{Member, OwnOrganization, Profile};
-use crate::entity::{membership, organization, user};
 use crate::features::change::Tx;
 use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 use crate::kernel::page::Part;
+use crate::tables::{membership, organization, user};
 
 /// A membership with its organization.
 #[derive(DerivePartialModel)]

@@ -1,7 +1,7 @@
 //! Where a session acts.
 
 use super::{OrganizationError, Organizations, store};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Record, Tx};
 use crate::infra::jwt::AccessToken;
 use crate::kernel::access::{ActiveOrganization, User};
@@ -29,7 +29,7 @@ impl Organizations {
             };
             let organization = own.as_ref().map(ActiveOrganization::from);
             if sessions.act_in(&tx, viewer, id).await? {
-                let switched = Record::of(Kind::OrganizationSwitched);
+                let switched = Record::of(kind::ORGANIZATION_SWITCHED);
                 tx.note(match id {
                     Some(id) => switched.about(id),
                     None => switched,

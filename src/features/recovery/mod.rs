@@ -17,7 +17,7 @@ use sea_orm::ConnectionTrait;
 pub(crate) use self::verification::Claim;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, AddressError, CreateError};
-use crate::features::audit::Kind;
+use crate::features::audit::{Kind, kind};
 use crate::features::change::{Changes, Fault, Record, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::login::unlocks::forget_failures;
@@ -181,7 +181,7 @@ impl Recovery {
                 Some(user) => tx.write(Letter::to(user, kind, origin).with(token)).await?,
                 None => tx.pretend(Letter::to_nobody(kind, origin, token)).await?,
             }
-            tx.note(asked(Kind::PasswordResetRequested, locked.map(|user| user.id)));
+            tx.note(asked(kind::PASSWORD_RESET_REQUESTED, locked.map(|user| user.id)));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("ask for a reset", Acting::unknown(origin), write).await
@@ -237,7 +237,7 @@ impl Recovery {
             }
             self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;
-            tx.record(Kind::PasswordReset, id);
+            tx.record(kind::PASSWORD_RESET, id);
             tx.write(Letter::to(&user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
             // The other instances learn it from the database.
             let limits = self.limits.clone();

@@ -3,10 +3,10 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::entity::user;
 use crate::features::change::Tx;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::id::UserId;
+use crate::tables::user;
 
 /// Gives a user the password they chose, takes back that too many failed sign-ins have shut the
 /// account, and knows the address as theirs.

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::Tx;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::infra::mail::{self, Letter};
@@ -88,7 +88,7 @@ impl Recovery {
                 let letter = Letter::to_nobody(mail::Kind::VerifyEmail, origin, token.expose());
                 tx.pretend(letter).await?;
             }
-            tx.note(asked(Kind::VerificationRequested, waiting.map(|user| user.id)));
+            tx.note(asked(kind::VERIFICATION_REQUESTED, waiting.map(|user| user.id)));
             Ok(tx.commit(()).await?)
         };
         self.changes.run("ask for a verification", Acting::unknown(origin), write).await
@@ -216,7 +216,7 @@ impl Recovery {
         }
         links::take(&tx, found, tx.now()).await?;
         store::verify_email(&tx, id).await?;
-        tx.record(Kind::EmailVerified, id);
+        tx.record(kind::EMAIL_VERIFIED, id);
         Ok(tx.commit(()).await?)
     }
 }

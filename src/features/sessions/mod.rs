@@ -35,7 +35,7 @@ pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
 pub(crate) use self::rotation::{REFRESH_FAILURES, RefreshError};
 use self::store::lock_user;
 pub(crate) use self::token::RefreshToken;
-use crate::features::audit::Kind;
+use crate::features::audit::{Kind, kind};
 use crate::features::change::{Changes, Fault, Record, Tx};
 use crate::features::links;
 use crate::infra::db::Db;
@@ -252,7 +252,7 @@ impl Sessions {
         let sign_out = async |tx: Tx<'_>| {
             lock_user(&tx, user).await?;
             if self.end(&tx, session, user, EndReason::SignedOut).await? {
-                tx.record(Kind::SignedOut, user);
+                tx.record(kind::SIGNED_OUT, user);
             }
             tx.commit(true).await
         };

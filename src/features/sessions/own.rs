@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::store::read_viewer;
 use super::{EndReason, Sessions};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
 use crate::kernel::access::Viewer;
@@ -87,7 +87,7 @@ impl Sessions {
             }
             links::void_change(&tx, user).await?;
             self.end(&tx, id, user, EndReason::Revoked).await?;
-            tx.record(Kind::SessionRevoked, user);
+            tx.record(kind::SESSION_REVOKED, user);
             Ok(tx.commit(()).await?)
         };
         self.changes.run("revoke a session", acting, revoke).await
@@ -101,7 +101,7 @@ impl Sessions {
             links::void_change(&tx, user.id).await?;
             let ended = self.end_others(&tx, user.id, kept, EndReason::Revoked).await?;
             if ended > 0 {
-                tx.record(Kind::SessionsEnded, user.id);
+                tx.record(kind::SESSIONS_ENDED, user.id);
             }
             Ok(tx.commit(ended).await?)
         };
@@ -115,7 +115,7 @@ impl Sessions {
             let user = self.caller(&tx).await?.user;
             links::void_by_holder(&tx, &user).await?;
             let ended = self.end_all(&tx, user.id, EndReason::Revoked).await?;
-            tx.record(Kind::SessionsEnded, user.id);
+            tx.record(kind::SESSIONS_ENDED, user.id);
             Ok(tx.commit(ended).await?)
         };
         self.changes.run("revoke all sessions", acting, revoke).await

@@ -10,7 +10,7 @@ use sea_orm::DbErr;
 use super::device_token::DeviceToken;
 use super::store::lock_user;
 use super::{EndReason, Sessions};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::Tx;
 use crate::kernel::access::Origin;
 use crate::kernel::acting::Acting;
@@ -44,7 +44,7 @@ impl Sessions {
             lock_user(&tx, user).await?;
             let is_last = store::count_failed_proof(&tx, session, FAILURES_MAX).await?;
             if is_last && self.end(&tx, session, user, EndReason::TooManyFailures).await? {
-                tx.record(Kind::SessionEndedByFailures, user);
+                tx.record(kind::SESSION_ENDED_BY_FAILURES, user);
                 tracing::warn!(session.id = %session, user.id = %user, "too many wrong passwords: the session has ended");
             }
             tx.commit(()).await

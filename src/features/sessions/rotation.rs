@@ -10,7 +10,7 @@ use sea_orm::DbErr;
 use super::store::{self, FoundToken, Presented};
 use super::token::RefreshToken;
 use super::{EndReason, Sessions, Tokens};
-use crate::features::audit::Kind;
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::infra::db::violates;
 use crate::infra::jwt;
@@ -214,7 +214,7 @@ impl Sessions {
     ) -> Result<(User, Tokens), RefreshError> {
         let id = session.id;
         self.end(&tx, id, user.id, EndReason::Reuse).await?;
-        tx.note(Record::of(Kind::RefreshReused).about(user.id).within(id));
+        tx.note(Record::of(kind::REFRESH_REUSED).about(user.id).within(id));
         let letter = Letter::to(&user, mail::Kind::RefreshTokenReused, tx.acting().origin);
         tx.write(letter).await?;
         // Commit before failing: a rollback would undo the very revocation this is for.

@@ -12,13 +12,13 @@ use sea_orm::{
 
 use super::EndReason;
 use super::proofs::FAILURES_MAX;
-use crate::entity::{membership, refresh_token, session, user};
 use crate::infra::db::Db;
 use crate::kernel::access::{
     ActiveOrganization, OrganizationRole, Origin, TokenMode, User, Viewer,
 };
 use crate::kernel::columns::read_by_fields;
 use crate::kernel::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
+use crate::tables::{membership, refresh_token, session, user};
 
 /// A session to be inserted.
 pub(super) struct Begun {

@@ -2,7 +2,7 @@
 
 use sea_orm::DbErr;
 
-use crate::features::audit::{Detail, Kind};
+use crate::features::audit::{Detail, kind};
 use crate::features::change::{Changes, Record, Tx};
 use crate::infra::mail::Outbox;
 use crate::kernel::acting::Acting;
@@ -17,7 +17,7 @@ pub(crate) async fn retry(
     let retry = async |tx: Tx<'_>| {
         let count = outbox.retry(&tx, tx.now(), id).await?;
         if count > 0 {
-            let retried = Record::of(Kind::MailRetried);
+            let retried = Record::of(kind::MAIL_RETRIED);
             tx.note(match id {
                 Some(id) => retried.about(id),
                 None => retried.in_detail(Detail::of(&count.to_string())),

@@ -6,7 +6,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter};
 use uuid::Uuid;
 
-use crate::entity::instance;
+use crate::tables::instance;
 
 /// Writes when an instance was seen. Nobody else writes its row.
 pub(super) async fn show(

@@ -32,7 +32,7 @@ async fn fixture_of(algorithm: Algorithm) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 1).await.unwrap();
-    db.migrate_up().await.unwrap();
+    db.migrate_up(migration::Migrations::default()).await.unwrap();
     let clock = Clock::manual(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
     let master = Arc::new(Master::new(&[7; 32], None).unwrap());
     for purpose in [Purpose::Signing, Purpose::Refresh] {

@@ -6,8 +6,8 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{KeyError, Master, Material, OpenedKey, Purpose, Sealed};
-use crate::entity::key;
 use crate::kernel::id::uuid_v7;
+use crate::tables::key;
 
 /// A key as it is stored: sealed.
 pub(super) type Row = key::Model;

@@ -7,7 +7,7 @@ use crate::kernel::access::network;
 use crate::kernel::id::{SessionId, UserId};
 
 /// What attempts are counted by.
-pub(crate) trait CountedBy {
+pub trait CountedBy {
     /// By whom an attempt is, or at whom.
     type Of<'a>: Copy;
 
@@ -30,7 +30,7 @@ pub(crate) trait CountedBy {
 
 /// A part of what attempts are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ByWhat {
+pub enum ByWhat {
     Ip,
     Identifier,
     User,
@@ -46,7 +46,7 @@ pub(crate) struct Ip;
 pub(crate) struct Identifier;
 /// A user, or what stands for one.
 #[derive(Debug)]
-pub(crate) struct User;
+pub struct User;
 /// The session that the caller calls from.
 #[derive(Debug)]
 pub(crate) struct Session;

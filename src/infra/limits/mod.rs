@@ -46,7 +46,7 @@ const SUBJECTS_MAX: usize = 50_000;
 
 /// One limit, as it stands in the schema and as it is enforced. `K` is what attempts are counted by.
 #[derive(Debug)]
-pub(crate) struct Limit<K> {
+pub struct Limit<K> {
     /// How the schema, the settings and the metrics call it, and part of what is counted under. Limits of one name
     /// are set together.
     pub(crate) name: &'static str,

@@ -9,9 +9,9 @@ use sea_orm::{
 };
 
 use super::{Counts, Letter, Pending, Undelivered};
-use crate::entity::outbox;
 use crate::infra::db::Db;
 use crate::kernel::id::{MailId, UserId};
+use crate::tables::outbox;
 
 pub(super) async fn insert(
     txn: &impl ConnectionTrait,

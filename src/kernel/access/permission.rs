@@ -1,46 +1,97 @@
 //! What a caller may do beyond what every account may.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Value, json};
-use strum::{EnumString, IntoStaticStr, VariantArray};
 
 use super::{Role, User};
+use crate::kernel::registered::{Named, Registered};
 
 /// Something that not every account may do. Roles imply some; others are granted one by one. The schema and the
 /// `permissions` claim spell it alike.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    EnumString,
-    IntoStaticStr,
-    VariantArray,
-)]
-#[serde(into = "&'static str", try_from = "&str")]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Permission {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Permission {
+    name: &'static str,
+    about: &'static str,
+}
+
+impl Permission {
+    /// One of this name; `about` is what it says in the schema. [`permissions!`](crate::permissions) makes it.
+    #[must_use]
+    pub const fn new(name: &'static str, about: &'static str) -> Self {
+        Self { name, about: about.trim_ascii() }
+    }
+
+    /// Reads it back. What only another version of the program knows is none.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        KNOWN.find(name)
+    }
+
+    /// All that there are here.
+    pub(crate) fn all() -> &'static [Self] {
+        KNOWN.all()
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn into_str(self) -> &'static str {
+        self.name
+    }
+
+    /// What it says in the schema.
+    pub(crate) fn about(self) -> &'static str {
+        self.about
+    }
+}
+
+impl Named for Permission {
+    fn into_str(self) -> &'static str {
+        self.name
+    }
+}
+
+impl Serialize for Permission {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Permission {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = Cow::<str>::deserialize(deserializer)?;
+        Self::parse(&name).ok_or_else(|| de::Error::custom("not a permission"))
+    }
+}
+
+/// Declares permissions, each with what it says in the schema. They are registered as `PERMISSIONS`.
+#[macro_export]
+macro_rules! permissions {
+    ($($(#[doc = $about:literal])+ $vis:vis $name:ident;)*) => {
+        $(
+            $(#[doc = $about])+
+            $vis const $name: $crate::Permission =
+                $crate::Permission::new(stringify!($name), concat!($($about),+));
+        )*
+
+        /// All of these.
+        pub(crate) const PERMISSIONS: &[$crate::Permission] = &[$($name),*];
+    };
+}
+
+pub(crate) static KNOWN: Registered<Permission> = Registered::new(PERMISSIONS);
+
+permissions! {
     /// See all users.
-    UsersRead,
+    pub USERS_READ;
     /// Change users who may do no more than oneself, see those one changes, and invite people.
-    UsersWrite,
+    pub USERS_WRITE;
     /// See all security events.
-    AuditRead,
+    pub AUDIT_READ;
     /// Grant what one holds, and revoke it.
-    PermissionsGrant,
-    /// See all tasks.
-    TasksReadAll,
-    /// Change all tasks.
-    TasksWriteAll,
+    pub PERMISSIONS_GRANT;
 }
 
 impl Role {
@@ -48,7 +99,7 @@ impl Role {
     pub(crate) fn permissions(self) -> &'static [Permission] {
         match self {
             Self::User => &[],
-            Self::Admin => Permission::VARIANTS,
+            Self::Admin => Permission::all(),
         }
     }
 }
@@ -117,7 +168,7 @@ impl Grants {
 
     /// All that they and a role allow.
     pub(crate) fn and_role(&self, role: Role, now: DateTime<Utc>) -> Vec<Permission> {
-        Permission::VARIANTS.iter().copied().filter(|&one| self.allow(role, one, now)).collect()
+        Permission::all().iter().copied().filter(|&one| self.allow(role, one, now)).collect()
     }
 
     /// The same with one more, or one for another time. What has expired is no longer among them.
@@ -177,15 +228,15 @@ mod tests {
     fn grants_survive_being_stored_and_count_until_they_expire() {
         let now = DateTime::UNIX_EPOCH;
         let later = now + TimeDelta::microseconds(1);
-        let lasting = Grant { permission: Permission::UsersRead, expires_at: None };
-        let short = Grant { permission: Permission::AuditRead, expires_at: Some(later) };
+        let lasting = Grant { permission: USERS_READ, expires_at: None };
+        let short = Grant { permission: AUDIT_READ, expires_at: Some(later) };
         let grants = Grants::default().with(short, now).with(lasting, now);
 
         let stored = grants.stored();
         assert_eq!(Grants::parse(stored.as_deref()), grants);
-        assert_eq!(grants.at(now).collect::<Vec<_>>(), [lasting, short]);
+        assert_eq!(grants.at(now).collect::<Vec<_>>(), [short, lasting]);
         assert_eq!(grants.at(later).collect::<Vec<_>>(), [lasting]);
-        assert_eq!(grants.without(Permission::UsersRead, later).stored(), None);
+        assert_eq!(grants.without(USERS_READ, later).stored(), None);
     }
 
     #[test]
@@ -204,9 +255,9 @@ mod tests {
         let grants = Grants::parse(Some(&beside));
         assert_eq!(grants.at(now).count(), 1);
 
-        let without = grants.without(Permission::UsersRead, now);
+        let without = grants.without(USERS_READ, now);
         assert_eq!(without.stored(), Some(format!("[{newer}]")));
-        let lasting = Grant { permission: Permission::AuditRead, expires_at: None };
+        let lasting = Grant { permission: AUDIT_READ, expires_at: None };
         let with = without.with(lasting, now).stored().unwrap();
         assert!(with.contains(newer) && with.contains("AUDIT_READ"), "{with}");
     }

@@ -16,20 +16,27 @@ use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, ByAge, Window};
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
-use crate::schema::user::User;
+use crate::schema::user::{User, UserLoader};
 
 /// How members are listed: in the order in which they joined.
 const ORDER: ByAge = ByAge::OldestFirst;
 
 /// What other members see of a user.
 #[derive(SimpleObject, Row, Clone)]
-pub(crate) struct PublicProfile {
+pub struct PublicProfile {
     /// Unique over all types; opaque.
     pub(crate) id: Id,
     /// As typed at registration.
     username: String,
     /// What the user wants to be called.
     full_name: Option<String>,
+}
+
+impl PublicProfile {
+    /// That of a user, whoever asks: call it for who is told already that there is such a user.
+    pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Option<Self>> {
+        Ok(load_one::<UserLoader, _>(ctx, id).await?.map(Self::from))
+    }
 }
 
 impl From<Profile> for PublicProfile {

@@ -9,7 +9,8 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::kernel::access::Grant;
+use crate::kernel::access::permission::{PERMISSIONS_GRANT, USERS_WRITE};
+use crate::kernel::access::{Grant, Permission};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
@@ -36,13 +37,13 @@ impl AdministrationMutation {
 
     /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
     /// request. Answers all that was granted to them.
-    #[auth(permission = PermissionsGrant)]
+    #[auth(permission = PERMISSIONS_GRANT)]
     #[fresh]
     async fn grant_permission(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The permission to give.")] permission: directive::Permission,
+        #[graphql(desc = "The permission to give.")] permission: Permission,
         #[graphql(desc = "Until when it counts; until it is revoked by default.")]
         expires_at: Option<DateTime>,
     ) -> Result<Vec<PermissionGrant>> {
@@ -53,30 +54,29 @@ impl AdministrationMutation {
             return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));
         }
         let accounts = ctx.service::<Accounts>();
-        let grant = Grant { permission: permission.into(), expires_at };
+        let grant = Grant { permission, expires_at };
         let user = accounts.grant(ctx.acting()?, target(&id)?, grant).await?;
         Ok(PermissionGrant::all_of(&user.grants, now))
     }
 
     /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on their
     /// next request. What their role implies stays. Answers what was granted to them else.
-    #[auth(permission = PermissionsGrant)]
+    #[auth(permission = PERMISSIONS_GRANT)]
     #[fresh]
     #[defence]
     async fn revoke_permission(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The permission to take back.")] permission: directive::Permission,
+        #[graphql(desc = "The permission to take back.")] permission: Permission,
     ) -> Result<Vec<PermissionGrant>> {
         let accounts = ctx.service::<Accounts>();
-        let permission = permission.into();
         let user = accounts.revoke(ctx.acting()?, target(&id)?, permission).await?;
         Ok(PermissionGrant::all_of(&user.grants, ctx.service::<Clock>().now()))
     }
 
     /// Shuts a user out and ends all their sessions.
-    #[auth(permission = UsersWrite)]
+    #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[defence]
     async fn deactivate_user(
@@ -90,7 +90,7 @@ impl AdministrationMutation {
     }
 
     /// Lets a deactivated user sign in again.
-    #[auth(permission = UsersWrite)]
+    #[auth(permission = USERS_WRITE)]
     #[fresh]
     async fn reactivate_user(
         &self,
@@ -103,7 +103,7 @@ impl AdministrationMutation {
     }
 
     /// Deletes a user with all that is theirs, and answers the id.
-    #[auth(permission = UsersWrite)]
+    #[auth(permission = USERS_WRITE)]
     #[fresh]
     async fn delete_user(
         &self,
@@ -116,7 +116,7 @@ impl AdministrationMutation {
     }
 
     /// Ends all sessions of a user, and says how many there were.
-    #[auth(permission = UsersWrite)]
+    #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[defence]
     async fn end_user_sessions(

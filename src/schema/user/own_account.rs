@@ -12,6 +12,7 @@ use crate::features::links::{self, LinkError, LinkToken};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::kernel::access::permission::USERS_WRITE;
 use crate::schema::recovery::LinkOutcome;
 use crate::schema::sign_in::AuthPayload;
 
@@ -155,7 +156,7 @@ pub(crate) struct InvitationMutation;
 #[Object]
 impl InvitationMutation {
     /// Mails somebody an invitation to make an account, good for a day.
-    #[auth(permission = UsersWrite)]
+    #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[limit(INVITATIONS)]
     async fn invite_user(

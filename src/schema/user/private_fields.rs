@@ -8,16 +8,13 @@ use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
 use crate::features::sessions::Sessions;
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
 use crate::graphql::page::Window;
-use crate::kernel::access::Viewer;
+use crate::kernel::access::{Permission, Viewer};
 use crate::kernel::clock::Clock;
-use crate::kernel::id::UserId;
 use crate::schema::audit_event::AuditEventConnection;
 use crate::schema::session::SessionConnection;
-use crate::schema::task::TaskConnection;
 
 impl User {
     /// The caller, if this is their own account.
@@ -34,10 +31,10 @@ impl User {
 #[ComplexObject]
 impl User {
     /// All that the user may do: what their role implies, and what was granted to them.
-    async fn permissions(&self, ctx: &Context<'_>) -> Vec<directive::Permission> {
+    async fn permissions(&self, ctx: &Context<'_>) -> Vec<Permission> {
         let (role, grants) = &self.standing;
         let now = ctx.service::<Clock>().now();
-        grants.and_role(*role, now).into_iter().map(Into::into).collect()
+        grants.and_role(*role, now)
     }
 
     /// What was granted to the user beside what their role implies.
@@ -55,12 +52,6 @@ impl User {
         // Admins have auditEvents for the others.
         let owner = self.owner(ctx)?.user.id;
         AuditEventConnection::about(ctx.service::<Log>(), window, owner).await
-    }
-
-    /// What the user made, as far as the caller sees it, in pages, the newest first.
-    #[auth]
-    async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<TaskConnection> {
-        TaskConnection::of_user(ctx, UserId(self.id.uuid), window).await
     }
 
     /// What is in the caller's account from before it was taken back, by choosing another password for an

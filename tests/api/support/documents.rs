@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_graphql::parser::types::Type;
 use serde_json::{Value, json};
 
-use super::conformance::schema::{Kind, Schema, innermost};
+use portcullis_testing::conformance::schema::{Kind, Schema, innermost};
 
 const DEPTH_MAX: usize = 6;
 /// Selections in one set.

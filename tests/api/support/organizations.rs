@@ -1,51 +1,10 @@
-//! Organizations for tests, and samples of what is done to them.
+//! Samples of what is done to organizations.
+
+pub(crate) use portcullis_testing::organizations::{
+    act_in, found_organization, invite_member, join_organization,
+};
 
 use super::{SECOND, SignedIn, TestApp};
-
-/// Makes an organization of a user, and returns its id.
-pub(crate) async fn found_organization(app: &TestApp, owner: &SignedIn) -> String {
-    let reply = app.mutate(owner, "createOrganization(input: { name: \"Acme\" }) { id }").await;
-    reply.data()["createOrganization"]["id"].as_str().unwrap().to_owned()
-}
-
-/// Has a user's session act in an organization, and returns the access token that says so.
-pub(crate) async fn act_in(app: &TestApp, user: &SignedIn, organization: &str) -> String {
-    let call = format!("switchOrganization(id: \"{organization}\") {{ accessToken }}");
-    let reply = app.mutate(user, &call).await.data();
-    reply["switchOrganization"]["accessToken"].as_str().unwrap().to_owned()
-}
-
-/// Invites a user to an organization, and returns the invitation's id.
-pub(crate) async fn invite_member(
-    app: &TestApp,
-    inviter: &SignedIn,
-    organization: &str,
-    guest: &SignedIn,
-    role: &str,
-) -> String {
-    let call = format!(
-        "inviteMember(organizationId: \"{organization}\", email: \"{}@example.com\", \
-         role: {role}) {{ id }}",
-        guest.username
-    );
-    let reply = app.mutate(inviter, &call).await;
-    reply.data()["inviteMember"]["id"].as_str().unwrap().to_owned()
-}
-
-/// Invites a user to an organization, who joins it.
-pub(crate) async fn join_organization(
-    app: &TestApp,
-    inviter: &SignedIn,
-    organization: &str,
-    guest: &SignedIn,
-    role: &str,
-) {
-    invite_member(app, inviter, organization, guest, role).await;
-    let address = format!("{}@example.com", guest.username);
-    let token = app.mail("organization-invitation", &address).await.token();
-    let accept = format!("acceptInvitation(token: \"{token}\") {{ id }}");
-    app.mutate(guest, &accept).await.data();
-}
 
 /// A valid call of a field about `id`. A field without one fails the test.
 pub(crate) fn sample(field: &str, id: &str) -> String {

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::answered::assert_answered;
 use super::load::Pair;
-use super::{PASSWORD, REGISTER, TestDatabase, over};
+use super::{PASSWORD, REGISTER, TestDatabase, over, sdl};
+use portcullis_testing::assert_answered;
 
 /// What it says when it is there, before the port.
 const LISTENING: &str = "listening on http://127.0.0.1:";
@@ -227,7 +227,7 @@ pub(crate) async fn exchange(port: u16, request: &str) -> Option<String> {
         Some(answer)
     };
     let answer = tokio::time::timeout(START_MAX, exchange).await.unwrap();
-    assert_answered(request, answer.as_deref());
+    assert_answered(sdl(), request, answer.as_deref());
     answer
 }
 

@@ -8,9 +8,9 @@ use sea_orm::{
 };
 
 use super::{Filter, Key, Listing, OrderField, Place};
-use crate::entity::user;
 use crate::infra::db::Db;
 use crate::kernel::access::User;
+use crate::tables::user;
 
 /// At most `limit` users of a listing, beginning at the end it is counted from.
 ///

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::store::Link;
 use super::verification::Walk;
 use super::{BATCH, Bounds, Chain, Head, Seal, VerifyError, store};
-use crate::features::audit::{Detail, Kind};
+use crate::features::audit::{Detail, kind};
 
 impl Chain {
     /// Removes the events before `before` from the beginning of the chain, up to the first that is
@@ -59,7 +59,7 @@ impl Chain {
         }
         let count = u32::try_from(last.seq - pruned.seq).unwrap_or(u32::MAX);
         let detail = Detail::of(&format!("{} to {last}", pruned.seq + 1));
-        let head = self.append(&txn, &seal.start, Kind::AuditPruned, detail, count).await?;
+        let head = self.append(&txn, &seal.start, kind::AUDIT_PRUNED, detail, count).await?;
         let bounds = Bounds { pruned: last.clone(), head };
         let signed = bounds.sign(&self.master, standing.under).ok_or(VerifyError::Forged)?;
         store::sign(&txn, &signed).await?;

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::Head;
 use super::seal::{Bounds, Seal, Signed};
-use crate::entity::{audit_chain, audit_event, audit_seal};
 use crate::kernel::id::{AuditEventId, OrganizationId};
+use crate::tables::{audit_chain, audit_event, audit_seal};
 
 /// The key of the one row of `audit_seal`.
 const ID: i32 = 1;

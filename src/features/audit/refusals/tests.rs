@@ -18,7 +18,7 @@ async fn fixture() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 2).await.unwrap();
-    db.migrate_up().await.unwrap();
+    db.migrate_up(migration::Migrations::default()).await.unwrap();
     let clock = Clock::manual("2026-01-01T00:00:00Z".parse().unwrap());
     let refusals = Refusals::new(db.clone(), clock.clone());
     Fixture { db, clock, refusals, _folder: folder }

@@ -9,9 +9,9 @@ use sea_orm::{
 };
 
 use super::Invitation;
-use crate::entity::{invitation, user};
 use crate::infra::db::Db;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
+use crate::tables::{invitation, user};
 
 impl From<invitation::Model> for Invitation {
     fn from(row: invitation::Model) -> Self {

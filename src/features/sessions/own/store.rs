@@ -8,8 +8,8 @@ use sea_orm::{
 };
 
 use super::OwnSession;
-use crate::entity::{refresh_token, session};
 use crate::kernel::id::{SessionId, UserId};
+use crate::tables::{refresh_token, session};
 
 /// The living sessions of a user, the newest first.
 pub(super) async fn list_living(

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::entity::session;
 use crate::kernel::id::{SessionId, UserId};
+use crate::tables::session;
 
 /// Counts a wrong password for a session, up to `max`; says whether this was the one that reached it.
 pub(super) async fn count_failed_proof(

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 
-use crate::entity::{refresh_token, session};
 use crate::infra::db::Db;
 use crate::kernel::id::{RefreshTokenId, SessionId};
+use crate::tables::{refresh_token, session};
 
 /// Erases the salts of at most `batch` tokens made before `before`; returns how many.
 pub(super) async fn erase_salts(db: &Db, before: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
@@ -93,7 +93,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/test.db", folder.path().display());
         let db = Db::connect(&url, 2).await.unwrap();
-        db.migrate_up().await.unwrap();
+        db.migrate_up(migration::Migrations::default()).await.unwrap();
         let now = DateTime::UNIX_EPOCH;
         for (index, mut statement) in [
             ("refresh_tokens_salt (salt>", with_old_salt(now).build(DbBackend::Sqlite)),

@@ -3,8 +3,8 @@
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
-use crate::entity::session;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::tables::session;
 
 /// Says whether the session was elsewhere before.
 pub(super) async fn set_organization(

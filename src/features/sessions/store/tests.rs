@@ -3,9 +3,9 @@
 use chrono::DateTime;
 
 use super::*;
-use crate::entity::organization;
 use crate::kernel::access::{Language, Role};
 use crate::kernel::id::MembershipId;
+use crate::tables::organization;
 
 /// A user with a session, and an organization that they belong to.
 async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, OrganizationId) {
@@ -58,7 +58,7 @@ async fn a_viewer_read_quickly_is_the_viewer_read_in_the_ordinary_way() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 2).await.unwrap();
-    db.migrate_up().await.unwrap();
+    db.migrate_up(migration::Migrations::default()).await.unwrap();
     let now = DateTime::from_timestamp_micros(1_790_000_000_000_001).unwrap();
     let (user, session, organization) = filled(&db, now).await;
     let ordinary = db.without_quick();

@@ -22,7 +22,12 @@ pub(super) fn build(resolved: &Resolved) -> (TestSchema, SharedTypes) {
     let types = SharedTypes::default();
     let schema = Schema::build(Query, Mutation, EmptySubscription)
         .extension(resolved.clone())
-        .directive(Policy::default().reader(types.clone(), Listing::All, Rates::default()))
+        .directive(Policy::default().reader(
+            Box::new(|_| ()),
+            types.clone(),
+            Listing::All,
+            Rates::default(),
+        ))
         .finish();
     (schema, types)
 }

@@ -16,7 +16,7 @@ async fn filled() -> (tempfile::TempDir, Db) {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 2).await.unwrap();
-    db.migrate_up().await.unwrap();
+    db.migrate_up(migration::Migrations::default()).await.unwrap();
     let hash = PasswordHash::from("$argon2id$".to_owned());
     // Whole seconds, milliseconds and microseconds are stored with as many digits.
     for (number, micros) in [0, 1_000, 1_001, 2_000_000].into_iter().enumerate() {

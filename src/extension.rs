@@ -1,0 +1,168 @@
+//! What a team adds to the server in a crate of its own.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_graphql::ObjectType;
+
+use crate::features::accounts::Holding;
+use crate::features::audit::{Kind, kind};
+use crate::features::entities::{Owned, holding};
+use crate::graphql::rule::PERMISSIONS_MAX;
+use crate::kernel::access::{Permission, permission};
+use crate::kernel::id::{self, TypedId};
+use crate::kernel::registered::Clash;
+use crate::schema::entity::Shown;
+use crate::schema::node::NodeType;
+use crate::schema::{Misfit, Roots};
+
+/// The lists that the export of any server has.
+const OWN_LISTS: [&str; 5] =
+    ["exportedAt", "account", "sessions", "securityEvents", "organizations"];
+
+/// Entities of a team's own, with their part of the schema. A server has one extension; of several parts, one merges
+/// the roots and the additions.
+pub trait Extension: 'static {
+    /// What can be read of it. Its `impl` stands under `#[rules(query)]`.
+    type Query: ObjectType + Default + 'static;
+    /// What can be changed of it. Its `impl` stands under `#[rules(mutation)]`.
+    type Mutation: ObjectType + Default + 'static;
+
+    /// What else it adds.
+    fn additions() -> Additions;
+}
+
+/// What an extension adds beside its roots.
+#[derive(Clone, Debug, Default)]
+pub struct Additions {
+    permissions: Vec<Permission>,
+    kinds: Vec<Kind>,
+    ids: Vec<&'static str>,
+    nodes: Vec<NodeType>,
+    holdings: Vec<Holding>,
+    migrations: migration::Migrations,
+}
+
+impl Additions {
+    /// Permissions, which [`permissions!`](crate::permissions) declares.
+    #[must_use]
+    pub fn permissions(mut self, permissions: &[Permission]) -> Self {
+        self.permissions.extend(permissions);
+        self
+    }
+
+    /// Kinds of audit events, which [`audit_kinds!`](crate::audit_kinds) declares.
+    #[must_use]
+    pub fn audit_kinds(mut self, kinds: &[Kind]) -> Self {
+        self.kinds.extend(kinds);
+        self
+    }
+
+    /// An entity, by the object that shows it: its rows are nodes, and part of what is exported of their owner.
+    #[must_use]
+    pub fn entity<T: Shown>(mut self) -> Self {
+        self.ids.push(<T::Entity as Owned>::Id::OF);
+        self.nodes.push(NodeType::of::<T>());
+        self.holdings.push(holding::<T::Entity>());
+        self
+    }
+
+    /// The migrations that make its tables, oldest first. They have a table of records of their own, and run after
+    /// those of the server.
+    #[must_use]
+    pub fn migrations(mut self, all: fn() -> Vec<Box<dyn migration::MigrationTrait>>) -> Self {
+        self.migrations = migration::Migrations::with(all);
+        self
+    }
+}
+
+/// An extension, registered.
+#[derive(Clone, Debug)]
+pub(crate) struct Extended {
+    pub(crate) roots: Roots,
+    pub(crate) holdings: Arc<[Holding]>,
+    pub(crate) migrations: migration::Migrations,
+}
+
+impl Default for Extended {
+    /// None.
+    fn default() -> Self {
+        let migrations = migration::Migrations::default();
+        Self { roots: Roots::default(), holdings: Arc::default(), migrations }
+    }
+}
+
+/// Why a server is not built with an extension.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unfit {
+    #[error(transparent)]
+    Name(#[from] Clash),
+    #[error(transparent)]
+    Field(#[from] Misfit),
+    #[error("{0} and all else make more than {max} permissions", max = PERMISSIONS_MAX)]
+    Permissions(usize),
+    #[error("the list {0} of an export is declared twice")]
+    Holding(&'static str),
+}
+
+impl Extended {
+    /// Registers the names of an extension, for good, and sees that its parts fit.
+    pub(crate) fn of<E: Extension>() -> Result<Self, Unfit> {
+        let Additions { permissions, kinds, ids, nodes, holdings, migrations } = E::additions();
+        permission::KNOWN.add(&permissions)?;
+        if Permission::all().len() > PERMISSIONS_MAX {
+            return Err(Unfit::Permissions(permissions.len()));
+        }
+        kind::KNOWN.add(&kinds)?;
+        id::TYPES.add(&ids)?;
+        let mut names = BTreeSet::from(OWN_LISTS);
+        for holding in &holdings {
+            if !names.insert(holding.name) {
+                return Err(Unfit::Holding(holding.name));
+            }
+        }
+        let roots = Roots::with::<E::Query, E::Mutation>(nodes)?;
+        Ok(Self { roots, holdings: holdings.into(), migrations })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{EmptyMutation, Object};
+    use portcullis_macros::rules;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Taking;
+
+    #[rules(query)]
+    #[Object]
+    impl Taking {
+        #[public]
+        async fn users(&self) -> i32 {
+            1
+        }
+    }
+
+    #[derive(Default)]
+    struct Unruled;
+
+    #[Object]
+    impl Unruled {
+        async fn invoice(&self) -> i32 {
+            1
+        }
+    }
+
+    #[test]
+    fn roots_take_no_field_that_there_is_and_none_without_a_rule() {
+        let misfit = |roots: Result<Roots, Misfit>| roots.unwrap_err().to_string();
+        let taken = misfit(Roots::with::<Taking, EmptyMutation>(Vec::new()));
+        assert_eq!(taken, "the schema has a field users already");
+        // Also where the other root has it.
+        assert_eq!(misfit(Roots::with::<EmptyMutation, Taking>(Vec::new())), taken);
+        let unruled = misfit(Roots::with::<Unruled, EmptyMutation>(Vec::new()));
+        assert!(unruled.starts_with("nothing says who may use invoice: "), "{unruled}");
+    }
+}

@@ -1,0 +1,100 @@
+//! Sets of names that are closed once the program runs: what this crate knows, and what an extension adds.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// What is known by a name.
+pub(crate) trait Named: Copy + PartialEq + 'static {
+    /// As the schema, the database and tokens spell it.
+    fn into_str(self) -> &'static str;
+}
+
+impl Named for &'static str {
+    fn into_str(self) -> &'static str {
+        self
+    }
+}
+
+/// Why a set does not take what an extension adds.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Clash {
+    /// Names are what rows and tokens keep, so each means one thing.
+    #[error("the name {0} is declared twice")]
+    Twice(&'static str),
+    /// Whoever asked before would go on with a smaller set.
+    #[error("another extension is registered, or the server was used before this one was")]
+    Late,
+}
+
+/// A set of named things. It is closed when it is first read.
+pub(crate) struct Registered<T: 'static> {
+    own: &'static [T],
+    closed: OnceLock<Closed<T>>,
+}
+
+struct Closed<T> {
+    all: Vec<T>,
+    by_name: HashMap<&'static str, T>,
+}
+
+impl<T: Named> Registered<T> {
+    pub(crate) const fn new(own: &'static [T]) -> Self {
+        Self { own, closed: OnceLock::new() }
+    }
+
+    /// Adds what an extension declares. The same may be added again.
+    pub(crate) fn add(&self, more: &[T]) -> Result<(), Clash> {
+        let all = [self.own, more].concat();
+        let closed = Closed::of(all.clone())?;
+        if self.closed.get_or_init(|| closed).all == all { Ok(()) } else { Err(Clash::Late) }
+    }
+
+    /// All of them, in the order in which they are declared.
+    pub(crate) fn all(&self) -> &[T] {
+        &self.closed().all
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<T> {
+        self.closed().by_name.get(name).copied()
+    }
+
+    fn closed(&self) -> &Closed<T> {
+        let own = || Closed { all: self.own.to_vec(), by_name: by_name(self.own) };
+        self.closed.get_or_init(own)
+    }
+}
+
+impl<T: Named> Closed<T> {
+    fn of(all: Vec<T>) -> Result<Self, Clash> {
+        let by_name = by_name(&all);
+        if by_name.len() == all.len() {
+            return Ok(Self { all, by_name });
+        }
+        let twice = all.iter().enumerate().find(|(index, one)| {
+            all[..*index].iter().any(|earlier| earlier.into_str() == one.into_str())
+        });
+        Err(Clash::Twice(twice.map_or("", |(_, one)| one.into_str())))
+    }
+}
+
+fn by_name<T: Named>(all: &[T]) -> HashMap<&'static str, T> {
+    all.iter().map(|one| (one.into_str(), *one)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_takes_one_extension_until_it_is_read() {
+        let set = Registered::new(&["a"]);
+        assert_eq!(set.add(&["b", "a"]), Err(Clash::Twice("a")));
+        assert_eq!(set.add(&["b"]), Ok(()));
+        assert_eq!((set.all(), set.find("b"), set.find("c")), (&["a", "b"][..], Some("b"), None));
+        assert_eq!((set.add(&["b"]), set.add(&["c"])), (Ok(()), Err(Clash::Late)));
+
+        let read = Registered::new(&["a"]);
+        assert_eq!(read.find("a"), Some("a"));
+        assert_eq!(read.add(&["b"]), Err(Clash::Late));
+    }
+}

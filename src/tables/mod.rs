@@ -1,0 +1,15 @@
+//! SeaORM entities: the tables as they are. Only files named `store.rs` look at them.
+
+pub(crate) mod audit_chain;
+pub(crate) mod audit_event;
+pub(crate) mod audit_seal;
+pub(crate) mod instance;
+pub(crate) mod invitation;
+pub(crate) mod key;
+pub(crate) mod membership;
+pub(crate) mod one_time_token;
+pub(crate) mod organization;
+pub(crate) mod outbox;
+pub(crate) mod refresh_token;
+pub(crate) mod session;
+pub(crate) mod user;

@@ -1,0 +1,69 @@
+//! Calls that are made of the schema: valid ones, about nothing that there is.
+
+use std::collections::BTreeMap;
+
+use async_graphql::Positioned;
+use async_graphql::parser::parse_schema;
+use async_graphql::parser::types::{
+    BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition,
+};
+
+/// An id that names nothing, whatever it should be the id of.
+const NOTHING: &str = "\"user_01890000-0000-7000-8000-000000000000\"";
+
+/// The types of a schema, by their names.
+pub(crate) struct Types(BTreeMap<String, TypeKind>);
+
+impl Types {
+    pub(crate) fn of(sdl: &str) -> Self {
+        let definitions = parse_schema(sdl).unwrap().definitions.into_iter();
+        let types = definitions.filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(it) => Some((it.node.name.node.to_string(), it.node.kind)),
+            TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
+        });
+        Self(types.collect())
+    }
+
+    /// The same about an object with this id.
+    pub(crate) fn call_about(&self, field: &FieldDefinition, id: &str) -> String {
+        self.call(field).replace(&format!("id: {NOTHING}"), &format!("id: \"{id}\""))
+    }
+
+    /// A call with the arguments that must be given.
+    pub(super) fn call(&self, field: &FieldDefinition) -> String {
+        let arguments = self.given(&field.arguments);
+        let arguments = match arguments.as_str() {
+            "" => String::new(),
+            some => format!("({some})"),
+        };
+        let of = self.0.get(crate::conformance::schema::innermost(&field.ty.node));
+        let is_composite =
+            matches!(of, Some(TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_)));
+        let selection = if is_composite { " { __typename }" } else { "" };
+        format!("{}{arguments}{selection}", field.name.node)
+    }
+
+    fn given(&self, arguments: &[Positioned<InputValueDefinition>]) -> String {
+        let must = arguments.iter().map(|argument| &argument.node);
+        let must = must.filter(|it| !it.ty.node.nullable && it.default_value.is_none());
+        let given = must.map(|it| format!("{}: {}", it.name.node, self.value(&it.ty.node)));
+        given.collect::<Vec<_>>().join(", ")
+    }
+
+    fn value(&self, ty: &Type) -> String {
+        let name = match &ty.base {
+            BaseType::List(of) => return format!("[{}]", self.value(of)),
+            BaseType::Named(name) => name.as_str(),
+        };
+        match (name, self.0.get(name)) {
+            ("ID", _) => NOTHING.to_owned(),
+            ("String", _) => "\"x\"".to_owned(),
+            ("Int" | "Float", _) => "1".to_owned(),
+            ("Boolean", _) => "true".to_owned(),
+            ("DateTime", _) => "\"2026-01-01T00:00:00Z\"".to_owned(),
+            (_, Some(TypeKind::Enum(it))) => it.values[0].node.value.to_string(),
+            (_, Some(TypeKind::InputObject(it))) => format!("{{ {} }}", self.given(&it.fields)),
+            _ => panic!("no value of {name} is known: give a sample call"),
+        }
+    }
+}
