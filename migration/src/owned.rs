@@ -33,12 +33,14 @@ impl OwnedTable {
         self
     }
 
-    /// Makes the table, with indexes by which lists are read.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn create(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    /// The migration of this name that makes the table, with indexes by which lists are read, and drops it when it is
+    /// taken back.
+    #[must_use]
+    pub fn created_by(self, migration: &'static str) -> Box<dyn MigrationTrait> {
+        Box::new(Creation { migration, table: self })
+    }
+
+    async fn create(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let columns = Columns::of(manager).await?;
         let mut table = Table::create();
         table
@@ -62,15 +64,6 @@ impl OwnedTable {
         create(manager, table, indexes).await
     }
 
-    /// Drops the table, with what is in it.
-    ///
-    /// # Errors
-    ///
-    /// Those of the database.
-    pub async fn drop(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-        manager.drop_table(Table::drop().table(self.name).if_exists().to_owned()).await
-    }
-
     fn goes_with(&self, column: &'static str, table: &'static str) -> ForeignKeyCreateStatement {
         ForeignKey::create()
             .from(self.name, column)
@@ -82,5 +75,29 @@ impl OwnedTable {
     fn index(&self, column: &'static str) -> IndexCreateStatement {
         let name = format!("{}_{column}_id", self.name);
         column::index(&name, self.name, [column, "id"])
+    }
+}
+
+/// That a table is made.
+struct Creation {
+    migration: &'static str,
+    table: OwnedTable,
+}
+
+impl MigrationName for Creation {
+    fn name(&self) -> &str {
+        self.migration
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Creation {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.table.clone().create(manager).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let drop = Table::drop().table(self.table.name).if_exists().to_owned();
+        manager.drop_table(drop).await
     }
 }

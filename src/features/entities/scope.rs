@@ -64,7 +64,7 @@ impl<E: Owned> Find<E> {
     /// Of these only those that meet a condition.
     #[must_use]
     pub fn filter(self, condition: impl IntoCondition) -> Self {
-        let condition = Condition::all().add(self.condition).add(condition.into_condition());
+        let condition = narrowed(self.condition, condition.into_condition());
         Self { condition, ..self }
     }
 
@@ -104,3 +104,11 @@ impl<E: Owned> Find<E> {
         E::find().filter(self.condition.clone())
     }
 }
+
+/// The scope with a condition beside.
+fn narrowed(scope: Condition, condition: Condition) -> Condition {
+    Condition::all().add(scope).add(condition)
+}
+
+#[cfg(test)]
+mod tests;
