@@ -41,6 +41,15 @@ pub struct Additions {
     nodes: Vec<NodeType>,
     holdings: Vec<Holding>,
     migrations: migration::Migrations,
+    /// What its entities speak of.
+    spoken: Vec<Spoken>,
+}
+
+/// What an entity's declaration names, which must be registered.
+#[derive(Clone, Debug)]
+enum Spoken {
+    Permission(Permission),
+    Kind(Kind),
 }
 
 impl Additions {
@@ -62,6 +71,10 @@ impl Additions {
     #[must_use]
     pub fn entity<T: Shown>(mut self) -> Self {
         self.ids.push(<T::Entity as Owned>::Id::OF);
+        let permissions = [T::Entity::READ_ALL, T::Entity::WRITE_ALL].into_iter().flatten();
+        let kinds = [T::Entity::CREATED, T::Entity::UPDATED, T::Entity::DELETED];
+        self.spoken.extend(permissions.map(Spoken::Permission));
+        self.spoken.extend(kinds.map(Spoken::Kind));
         self.nodes.push(NodeType::of::<T>());
         self.holdings.push(holding::<T::Entity>());
         self
@@ -73,6 +86,21 @@ impl Additions {
     pub fn migrations(mut self, all: fn() -> Vec<Box<dyn migration::MigrationTrait>>) -> Self {
         self.migrations = migration::Migrations::with(all);
         self
+    }
+
+    /// A name that an entity speaks of and that nobody has registered.
+    fn unregistered(&self) -> Option<&'static str> {
+        self.spoken.iter().find_map(|spoken| match spoken {
+            Spoken::Permission(one) => {
+                let is_known =
+                    self.permissions.contains(one) || permission::PERMISSIONS.contains(one);
+                (!is_known).then(|| one.into_str())
+            }
+            Spoken::Kind(one) => {
+                let is_known = self.kinds.contains(one) || kind::AUDIT_KINDS.contains(one);
+                (!is_known).then(|| one.into_str())
+            }
+        })
     }
 }
 
@@ -103,12 +131,20 @@ pub(crate) enum Unfit {
     Permissions(usize),
     #[error("the list {0} of an export is declared twice")]
     Holding(&'static str),
+    #[error(
+        "an entity names {0}, which is not among the permissions and audit kinds that are added"
+    )]
+    Unregistered(&'static str),
 }
 
 impl Extended {
     /// Registers the names of an extension, for good, and sees that its parts fit.
     pub(crate) fn of<E: Extension>() -> Result<Self, Unfit> {
-        let Additions { permissions, kinds, ids, nodes, holdings, migrations } = E::additions();
+        let additions = E::additions();
+        if let Some(name) = additions.unregistered() {
+            return Err(Unfit::Unregistered(name));
+        }
+        let Additions { permissions, kinds, ids, nodes, holdings, migrations, .. } = additions;
         permission::KNOWN.add(&permissions)?;
         if Permission::all().len() > PERMISSIONS_MAX {
             return Err(Unfit::Permissions(permissions.len()));
@@ -153,6 +189,19 @@ mod tests {
         async fn invoice(&self) -> i32 {
             1
         }
+    }
+
+    #[test]
+    fn what_an_entity_speaks_of_must_be_added() {
+        const OWN: Permission = Permission::new("INVOICES_READ_ALL", "See all invoices.");
+        let spoken =
+            |permission| vec![Spoken::Permission(permission), Spoken::Kind(kind::SIGNED_IN)];
+        let lacking = Additions { spoken: spoken(OWN), ..Additions::default() };
+        assert_eq!(lacking.unregistered(), Some("INVOICES_READ_ALL"));
+        assert_eq!(lacking.permissions(&[OWN]).unregistered(), None);
+        let of_the_server =
+            Additions { spoken: spoken(permission::USERS_READ), ..Additions::default() };
+        assert_eq!(of_the_server.unregistered(), None);
     }
 
     #[test]
