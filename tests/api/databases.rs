@@ -74,7 +74,7 @@ async fn on_mysql_times_have_microseconds_and_keys_a_binary_collation() {
     }
     let columns = "SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME, ' ', COLUMN_TYPE, ' ', \
                    COALESCE(COLLATION_NAME, '')) AS told FROM information_schema.COLUMNS \
-                   WHERE TABLE_SCHEMA = database() AND TABLE_NAME <> 'seaql_migrations'";
+                   WHERE TABLE_SCHEMA = database() AND TABLE_NAME NOT LIKE '%_migrations'";
     let rows = db.query_all_raw(Statement::from_string(DbBackend::MySql, columns)).await.unwrap();
     let told: Vec<String> = rows.iter().map(|row| row.try_get("", "told").unwrap()).collect();
 
