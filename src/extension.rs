@@ -81,7 +81,7 @@ impl Additions {
     }
 
     /// The migrations that make its tables, oldest first. They have a table of records of their own, and run after
-    /// those of the server.
+    /// those of the server. Called again, it replaces them.
     #[must_use]
     pub fn migrations(mut self, all: fn() -> Vec<Box<dyn migration::MigrationTrait>>) -> Self {
         self.migrations = migration::Migrations::with(all);

@@ -50,7 +50,7 @@ pub fn rules(of: TokenStream, resolvers: TokenStream) -> TokenStream {
 /// Makes an object of the schema of a struct: each field is one, with its doc comment as its description.
 ///
 /// It derives `SimpleObject`, [`macro@Row`] and `Clone`. A struct with a `ComplexObject` beside it takes
-/// `#[graphql(complex)]`; a field with `#[graphql(skip)]` is none of the schema.
+/// `#[graphql(complex)]`; `#[graphql(skip)]` leaves a field out of the schema.
 #[proc_macro_attribute]
 pub fn object(_: TokenStream, of: TokenStream) -> TokenStream {
     shape::object(of.into()).unwrap_or_else(syn::Error::into_compile_error).into()

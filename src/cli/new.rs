@@ -10,7 +10,7 @@ use super::output;
 use crate::kernel::clock::Clock;
 use crate::kernel::id;
 
-/// With what is added to it, a name stands in columns of 32 letters.
+/// With what is added to it, a name stands in columns of 64 letters.
 const NAME_LENGTH_MAX: usize = 20;
 
 /// The files of `examples/task-manager`, and where they stand in a new crate.

@@ -21,7 +21,7 @@ pub(crate) enum Clash {
     /// Names are what rows and tokens keep, so each means one thing.
     #[error("the name {0} is declared twice")]
     Twice(&'static str),
-    /// Whoever asked before would go on with a smaller set.
+    /// The set was read already, and its readers would not learn of the addition.
     #[error("another extension is registered, or the server was used before this one was")]
     Late,
 }

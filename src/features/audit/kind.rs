@@ -9,7 +9,7 @@ use crate::kernel::id::{Id, MailId, OrganizationId, TypedId, UserId};
 use crate::kernel::registered::{Named, Registered};
 
 /// The longest name that the log's column holds.
-const NAME_LENGTH_MAX: usize = 32;
+const NAME_LENGTH_MAX: usize = 64;
 
 /// What happened. The schema and the log spell it alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ impl Kind {
     /// Where a constant is made of it, it does not compile: for a name that is too long for the log.
     #[must_use]
     pub const fn of<T: TypedId>(name: &'static str, about: &'static str) -> Self {
-        assert!(name.len() <= NAME_LENGTH_MAX, "the name of an event has at most 32 letters");
+        assert!(name.len() <= NAME_LENGTH_MAX, "the name of an event has at most 64 letters");
         Self { name, about: about.trim_ascii(), target: T::OF, outcome: Outcome::Done }
     }
 
@@ -43,7 +43,7 @@ impl Kind {
         KNOWN.all()
     }
 
-    /// Reads it back. What only another version of the program knows is none.
+    /// Finds it by its name; `None` for one that only another version of the program knows.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         KNOWN.find(name)
     }

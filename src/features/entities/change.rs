@@ -26,7 +26,7 @@ pub(crate) struct Entities {
 /// Why a row was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
-    /// Or one that the caller may not change: of the type that ids call so.
+    /// There is no such row, or the caller may not change it. Holds the name of the type, as ids carry it.
     #[error("there is no such {0}")]
     NotFound(&'static str),
     /// There is nothing to change, and the caller may not see what there is.
@@ -73,7 +73,7 @@ pub struct Change<'a> {
     caller: Viewer,
 }
 
-/// That a change was committed.
+/// Proof that a change was committed.
 pub struct Committed<T>(T);
 
 impl Change<'_> {
@@ -186,7 +186,7 @@ fn named<E: Owned>(id: &str) -> Result<Uuid, ChangeError> {
     id.map(Into::into).ok_or(ChangeError::NotFound(E::Id::OF))
 }
 
-/// Whether it is not for whoever edits a row to say what stands in a column.
+/// Whether the server sets a column, and no edit of a row does.
 fn is_given<E: Owned>(column: E::Column) -> bool {
     let given = [E::OWNER, E::CREATED_AT, E::UPDATED_AT];
     let given = given.into_iter().chain(key::<E>()).chain(E::ORGANIZATION);

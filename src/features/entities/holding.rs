@@ -39,9 +39,10 @@ async fn export<E: Owned>(db: &Db, user: UserId, after: Option<Uuid>) -> Result<
 
 /// A row as its owner gets it: each column by its name in camelCase.
 fn entry<E: Owned>(row: &E::Model) -> Value {
+    let row = row.clone().into_active_model();
     let others = E::Column::iter().filter(|column| !same(*column, E::OWNER));
     let member = |column: E::Column| {
-        let value = match get::<E>(row, column) {
+        let value = match row.get(column).into_value().unwrap_or(Column::Bool(None)) {
             Column::Uuid(Some(id)) if key::<E>().is_some_and(|key| same(key, column)) => {
                 json!(Id { of: E::Id::OF, uuid: id })
             }
@@ -53,10 +54,6 @@ fn entry<E: Owned>(row: &E::Model) -> Value {
         (camel_case(column.as_str()), value)
     };
     Value::Object(others.map(member).collect::<Map<_, _>>())
-}
-
-fn get<E: Owned>(row: &E::Model, column: E::Column) -> Column {
-    row.clone().into_active_model().get(column).into_value().unwrap_or(Column::Bool(None))
 }
 
 fn camel_case(name: &str) -> String {

@@ -25,7 +25,7 @@ impl Permission {
         Self { name, about: about.trim_ascii() }
     }
 
-    /// Reads it back. What only another version of the program knows is none.
+    /// Finds it by its name; `None` for one that only another version of the program knows.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         KNOWN.find(name)
     }

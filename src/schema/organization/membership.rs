@@ -33,7 +33,7 @@ pub struct PublicProfile {
 }
 
 impl PublicProfile {
-    /// That of a user, whoever asks: call it for who is told already that there is such a user.
+    /// The profile of a user. It asks no rule: call it only where the caller may know that the user exists.
     pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Option<Self>> {
         Ok(load_one::<UserLoader, _>(ctx, id).await?.map(Self::from))
     }

@@ -55,7 +55,7 @@ pub struct Sample {
 /// What a guard says.
 const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "STEP_UP_REQUIRED"];
 
-/// What a generated call must not be answered, whoever makes it.
+/// Codes that no caller gets for a generated call.
 const MISTAKES: [&str; 3] = ["BAD_REQUEST", "GRAPHQL_VALIDATION_FAILED", "INTERNAL_SERVER_ERROR"];
 
 /// The root fields of a schema.
