@@ -12,6 +12,8 @@
 // The macros of this workspace name the crate as others do.
 extern crate self as portcullis;
 
+use portcullis_kernel as kernel;
+
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -20,7 +22,6 @@ mod features;
 mod graphql;
 pub mod http;
 mod infra;
-mod kernel;
 mod library;
 pub mod schema;
 mod server;
@@ -44,4 +45,5 @@ pub use crate::kernel::id::{Id, OrganizationId, TypedId, UserId};
 pub use crate::kernel::invalid;
 pub use crate::schema::entity::{List, Page, Scoped, Shown};
 pub use crate::schema::organization::{Organization, PublicProfile};
+pub use portcullis_kernel::{declare_id as id, permissions};
 pub use {async_graphql, sea_orm, uuid};

@@ -2,7 +2,9 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{Datelike, NaiveDate};
-use serde::{Serialize, Serializer};
+
+use super::json;
+use super::row::leaves;
 
 /// A day, as clients give and get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +39,7 @@ impl ScalarType for Date {
     }
 }
 
-impl Serialize for Date {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
-    }
-}
+leaves!(Date => |day: &Date, json: &mut _| json::put_plain(&day.0.to_string(), json));
 
 impl From<NaiveDate> for Date {
     fn from(day: NaiveDate) -> Self {

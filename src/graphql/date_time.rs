@@ -2,8 +2,9 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::Utc;
-use serde::{Serialize, Serializer};
 
+use super::json;
+use super::row::leaves;
 use crate::kernel::rfc3339;
 
 /// A point in time, as clients give and get it.
@@ -35,11 +36,7 @@ impl ScalarType for DateTime {
     }
 }
 
-impl Serialize for DateTime {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&rfc3339::text(self.0))
-    }
-}
+leaves!(DateTime => |time: &DateTime, json: &mut _| json::put_plain(&rfc3339::text(time.0), json));
 
 impl From<chrono::DateTime<Utc>> for DateTime {
     fn from(time: chrono::DateTime<Utc>) -> Self {

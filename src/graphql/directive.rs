@@ -12,42 +12,7 @@ use async_graphql::{Enum, InputType, TypeDirective, Value};
 use super::guard::Guard;
 use super::rule::Rule;
 use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
-use crate::kernel::access::{self, Permission};
-
-/// What a user may do, in rising order: each role holds all that the ones before it hold.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
-#[graphql(remote = "access::Role")]
-pub(crate) enum Role {
-    /// An ordinary account.
-    User,
-    /// May manage accounts.
-    Admin,
-}
-
-/// A language that mails are written in.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
-#[graphql(remote = "access::Language")]
-pub(crate) enum Locale {
-    /// English.
-    #[graphql(name = "EN")]
-    English,
-    /// German.
-    #[graphql(name = "DE")]
-    German,
-}
-
-/// What a member may do in an organization, in rising order: each role holds all that the ones before
-/// it hold.
-#[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
-#[graphql(remote = "access::OrganizationRole")]
-pub(crate) enum OrganizationRole {
-    /// Belongs to it.
-    Member,
-    /// May manage its members.
-    Admin,
-    /// May delete it, and make others owners.
-    Owner,
-}
+use crate::kernel::access::{OrganizationRole, Permission, Role};
 
 /// Anybody may call this.
 #[TypeDirective(location = "FieldDefinition")]
@@ -76,9 +41,9 @@ impl auth {
     pub(crate) fn of(enforced: Rule) -> MetaDirectiveInvocation {
         match enforced {
             Rule::SignedIn => auth_directive::apply(None, None, None),
-            Rule::Role(role) => auth_directive::apply(Some(role.into()), None, None),
+            Rule::Role(role) => auth_directive::apply(Some(role), None, None),
             Rule::Permission(permission) => auth_directive::apply(None, Some(permission), None),
-            Rule::OrganizationRole(role) => auth_directive::apply(None, None, Some(role.into())),
+            Rule::OrganizationRole(role) => auth_directive::apply(None, None, Some(role)),
         }
     }
 
@@ -87,12 +52,12 @@ impl auth {
         let mut arguments = invocation.args.iter();
         let Some((name, value)) = arguments.next() else { return Some(Rule::SignedIn) };
         let rule = match name.as_str() {
-            "role" => Rule::Role(parse_enum::<Role>(value.clone()).ok()?.into()),
+            "role" => Rule::Role(parse_enum::<Role>(value.clone()).ok()?),
             "permission" => {
                 Rule::Permission(<Permission as InputType>::parse(Some(value.clone())).ok()?)
             }
             "orgRole" => {
-                Rule::OrganizationRole(parse_enum::<OrganizationRole>(value.clone()).ok()?.into())
+                Rule::OrganizationRole(parse_enum::<OrganizationRole>(value.clone()).ok()?)
             }
             _ => return None,
         };

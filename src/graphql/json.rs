@@ -58,6 +58,13 @@ pub(crate) fn separate(index: usize, json: &mut Json) {
     }
 }
 
+/// Writes a text in which nothing needs to be escaped.
+pub(crate) fn put_plain(text: &str, json: &mut Json) {
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+}
+
 /// Writes what has no values of answers inside.
 pub(crate) fn put<T: Serialize + ?Sized>(value: &T, json: &mut Json) {
     // Nothing that is written here fails to serialize, and memory takes all of it.

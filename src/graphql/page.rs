@@ -6,15 +6,16 @@ use std::fmt;
 
 use async_graphql::{Positioned, SimpleObject};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{ApiError, Result};
-use super::row::{Leaf, Slot, Write};
-use super::text::texts;
+use super::json::{self, Json};
+use super::row::{Leaf, Slot, Write, WriteLeaf};
 use crate::kernel::page::Part;
 use crate::kernel::rfc3339;
 use crate::kernel::secret::{base64url, from_base64url};
+use crate::kernel::texts;
 
 /// What a list gives when neither `first` nor `last` is asked for.
 pub(crate) const SIZE_DEFAULT: i32 = 20;
@@ -155,9 +156,9 @@ impl<K: Key> fmt::Display for Cursor<K> {
 
 texts!([K: Key] Cursor<K> as String);
 
-impl<K: Key> Serialize for Cursor<K> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl<K: Key> Leaf for Cursor<K> {
+    fn put(&self, json: &mut Json) {
+        json::put_plain(&self.to_string(), json);
     }
 }
 
@@ -165,7 +166,7 @@ impl<K: Key> Slot for Cursor<K> {
     fn writer(
         _: &Positioned<async_graphql::parser::types::Field>,
     ) -> Option<Box<dyn Write<Self> + '_>> {
-        Some(Box::new(Leaf))
+        Some(Box::new(WriteLeaf))
     }
 }
 

@@ -15,12 +15,9 @@ use async_graphql::futures_util::future::{BoxFuture, try_join_all};
 use async_graphql::parser::types::{Field, Selection, SelectionSet};
 use async_graphql::resolver_utils::{ContainerType, EnumType};
 use async_graphql::{Context, ContextSelectionSet, OutputType, Positioned, ServerResult, Value};
-use serde::Serialize;
 
-use super::date::Date;
-use super::date_time::DateTime;
-use super::directive;
 use super::json::{self, Json};
+use crate::kernel::access::{Language, OrganizationRole, Role};
 
 /// An object that lists consist of.
 pub trait Row: ContainerType + Sized + 'static {
@@ -99,12 +96,27 @@ impl<T, S: Send + Sync> Write<T> for In<'_, T, S> {
     }
 }
 
-/// Writes what has no fields.
-pub(crate) struct Leaf;
+/// A value that has no fields.
+pub trait Leaf {
+    /// Writes it as JSON.
+    fn put(&self, json: &mut Json);
+}
 
-impl<T: Serialize> Write<T> for Leaf {
+impl<T: Leaf> Leaf for Option<T> {
+    fn put(&self, json: &mut Json) {
+        match self {
+            Some(leaf) => leaf.put(json),
+            None => json.extend_from_slice(b"null"),
+        }
+    }
+}
+
+/// Writes a leaf.
+pub(crate) struct WriteLeaf;
+
+impl<T: Leaf> Write<T> for WriteLeaf {
     fn write(&self, leaf: &T, _: &mut Late, json: &mut Json) {
-        json::put(leaf, json);
+        leaf.put(json);
     }
 
     fn late<'a>(&'a self, _: &'a T, _: &'a ContextSelectionSet<'a>) -> Option<Waiting<'a>> {
@@ -116,42 +128,37 @@ impl<T: Serialize> Write<T> for Leaf {
     }
 }
 
-/// Lists types that have no fields.
+/// Says how leaves are written: each by one function, with and without null.
 macro_rules! leaves {
-    ($($type:ty),*) => {$(
+    ($($type:ty),* => $put:expr) => {$(
+        impl $crate::graphql::row::Leaf for $type {
+            fn put(&self, json: &mut $crate::graphql::json::Json) {
+                $put(self, json);
+            }
+        }
+
+        $crate::graphql::row::leaves!(in $type);
+        $crate::graphql::row::leaves!(in Option<$type>);
+    )*};
+    (in $type:ty) => {
         impl $crate::graphql::row::Slot for $type {
             fn writer(
                 _: &::async_graphql::Positioned<::async_graphql::parser::types::Field>,
             ) -> Option<Box<dyn $crate::graphql::row::Write<Self> + '_>> {
-                Some(Box::new($crate::graphql::row::Leaf))
+                Some(Box::new($crate::graphql::row::WriteLeaf))
             }
         }
-    )*};
+    };
 }
 pub(crate) use leaves;
 
-/// Lists enums of the schema.
-macro_rules! enums {
-    ($($type:ty),*) => {$(
-        impl ::serde::Serialize for $type {
-            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str($crate::graphql::row::name(*self))
-            }
-        }
+leaves!(String, bool, i32, i64, f64 => json::put);
+leaves!(Role, Language, OrganizationRole => put_enum);
 
-        $crate::graphql::row::leaves!($type, Option<$type>);
-    )*};
-}
-pub(crate) use enums;
-
-leaves!(String, bool, i32, i64, f64, Date, DateTime);
-leaves!(Option<String>, Option<bool>, Option<i32>, Option<i64>, Option<f64>);
-leaves!(Option<Date>, Option<DateTime>);
-enums!(directive::Role, directive::Locale, directive::OrganizationRole);
-
-/// What a value of an enum is called in the schema.
-pub(crate) fn name<E: EnumType>(value: E) -> &'static str {
-    E::items().iter().find(|item| item.value == value).map_or("", |item| item.name)
+/// Writes a value of an enum by its name in the schema.
+pub(crate) fn put_enum<E: EnumType>(value: &E, json: &mut Json) {
+    let item = E::items().iter().find(|item| item.value == *value);
+    json::put_plain(item.map_or("", |item| item.name), json);
 }
 
 /// The selection set of a row, read once.

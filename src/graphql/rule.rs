@@ -3,12 +3,10 @@
 use std::{fmt, iter};
 
 use async_graphql::Context;
-use async_graphql::resolver_utils::enum_value;
 use chrono::{DateTime, Utc};
 use strum::IntoEnumIterator;
 
 use super::context::ContextExt;
-use super::directive;
 use super::error::{ApiError, Result};
 use crate::kernel::access::{Authentication, OrganizationRole, Permission, Role, Viewer};
 use crate::kernel::clock::Clock;
@@ -55,12 +53,12 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SignedIn => f.write_str("a signed-in caller"),
-            Self::Role(role) => write!(f, "the role {}", enum_value(directive::Role::from(*role))),
+            Self::Role(role) => write!(f, "the role {}", role.into_str()),
             Self::Permission(permission) => {
                 write!(f, "the permission {}", permission.into_str())
             }
             Self::OrganizationRole(role) => {
-                let role = enum_value(directive::OrganizationRole::from(*role));
+                let role = role.into_str();
                 write!(f, "the role {role} in the active organization")
             }
         }

@@ -13,19 +13,21 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
+use crate::graphql::json::put_plain;
 use crate::graphql::loader::load_one;
-use crate::graphql::named::named;
 use crate::graphql::page::{Beyond, Cursor, Window};
-use crate::graphql::row::{enums, leaves};
+use crate::graphql::row::{leaves, put_enum};
 use crate::kernel::access::permission::AUDIT_READ;
 use crate::kernel::access::{self, Viewer, permission};
 use crate::kernel::acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
+use crate::kernel::named;
 use crate::schema::user::{User, UserLoader};
 
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";
+
 /// How it ended.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "Outcome")]
@@ -36,9 +38,9 @@ pub(crate) enum AuditEventOutcome {
     Refused,
 }
 
-enums!(ActorType, AuditEventOutcome);
+leaves!(ActorType, AuditEventOutcome => put_enum);
 named!(Kind as "AuditEventType", "What happened.", Kind::parse);
-leaves!(Kind, Option<Kind>);
+leaves!(Kind => |kind: &Kind, json: &mut _| put_plain(kind.into_str(), json));
 
 /// What kind of actor did something.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]

@@ -17,13 +17,12 @@ use crate::features::organizations::{Member, OrganizationError, Organizations, O
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
-use crate::kernel::access::{self, Viewer};
+use crate::kernel::access::{self, OrganizationRole, Viewer};
 use crate::kernel::id::OrganizationId;
 use crate::schema::sign_in::AuthPayload;
 
@@ -40,7 +39,7 @@ pub struct Organization {
     /// When it last got another name.
     updated_at: DateTime,
     /// What the caller may do there; null for whoever is no member.
-    my_role: Option<directive::OrganizationRole>,
+    my_role: Option<OrganizationRole>,
     #[graphql(skip)]
     own: OwnOrganization,
 }
@@ -52,7 +51,7 @@ impl From<OwnOrganization> for Organization {
             name: own.name.clone(),
             created_at: own.created_at.into(),
             updated_at: own.updated_at.into(),
-            my_role: Some(own.role.into()),
+            my_role: Some(own.role),
             own,
         }
     }

@@ -25,14 +25,13 @@ use crate::features::accounts::{
 use crate::features::links::LinkError;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
 use crate::infra::db::Db;
 use crate::kernel::access::permission::USERS_READ;
-use crate::kernel::access::{self, Grant, Grants, Permission, Role, Viewer, permission};
+use crate::kernel::access::{self, Grant, Grants, Language, Permission, Role, Viewer, permission};
 use crate::kernel::id::UserId;
 use crate::schema::sign_in::AuthPayload;
 
@@ -51,9 +50,9 @@ pub(crate) struct User {
     /// What the owner wants to be called.
     pub(crate) full_name: Option<String>,
     /// The language of mails to the user.
-    locale: directive::Locale,
+    locale: Language,
     /// What the user may do.
-    role: directive::Role,
+    role: Role,
     /// Whether the user may sign in.
     is_active: bool,
     /// When the account was made.
@@ -89,8 +88,8 @@ impl From<access::User> for User {
             email: user.email,
             email_verified: user.email_verified,
             full_name: user.full_name,
-            locale: user.locale.into(),
-            role: user.role.into(),
+            locale: user.locale,
+            role: user.role,
             is_active: user.is_active,
             created_at: user.created_at.into(),
             updated_at: user.updated_at.into(),
@@ -123,7 +122,7 @@ pub(crate) struct RegisterInput {
     /// At most 100 characters.
     full_name: Option<String>,
     /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
-    locale: Option<directive::Locale>,
+    locale: Option<Language>,
 }
 
 /// What registration leads to.
@@ -231,7 +230,7 @@ impl AccountMutation {
             email: &input.email,
             password: &input.password,
             full_name: input.full_name.as_deref(),
-            locale: input.locale.map_or(ctx.client().language, Into::into),
+            locale: input.locale.unwrap_or(ctx.client().language),
         };
         Ok(match ctx.service::<Accounts>().register(ctx.client(), &new).await? {
             Registered::SignedIn(user, tokens) => {

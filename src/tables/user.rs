@@ -3,8 +3,8 @@
 use sea_orm::entity::prelude::*;
 
 use crate::kernel::access::{self, Grants, Language, Role};
-use crate::kernel::columns::read_by_fields;
 use crate::kernel::id::UserId;
+use crate::kernel::read_by_fields;
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

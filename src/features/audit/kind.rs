@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::kernel::access::Refused;
 use crate::kernel::id::{Id, MailId, OrganizationId, TypedId, UserId};
-use crate::kernel::registered::{Named, Registered};
+use crate::kernel::registered::Registered;
 
 /// The longest name that the log's column holds.
 const NAME_LENGTH_MAX: usize = 64;
@@ -70,9 +70,9 @@ impl Kind {
     }
 }
 
-impl Named for Kind {
-    fn into_str(self) -> &'static str {
-        self.name
+impl From<Kind> for &'static str {
+    fn from(kind: Kind) -> Self {
+        kind.name
     }
 }
 

@@ -12,8 +12,8 @@ use crate::features::change::Tx;
 use crate::infra::db::Db;
 use crate::infra::passwords::hash::PasswordHash;
 use crate::kernel::access::User;
-use crate::kernel::columns::read_by_fields;
 use crate::kernel::id::UserId;
+use crate::kernel::read_by_fields;
 use crate::tables::user;
 
 /// An account with what a sign-in is checked against.

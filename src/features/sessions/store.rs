@@ -16,8 +16,8 @@ use crate::infra::db::Db;
 use crate::kernel::access::{
     ActiveOrganization, OrganizationRole, Origin, TokenMode, User, Viewer,
 };
-use crate::kernel::columns::read_by_fields;
 use crate::kernel::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
+use crate::kernel::read_by_fields;
 use crate::tables::{membership, refresh_token, session, user};
 
 /// A session to be inserted.

@@ -12,10 +12,10 @@ use crate::features::organizations::{
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::whole::Whole;
+use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::InvitationId;
 
 /// That somebody is asked to join an organization.
@@ -26,7 +26,7 @@ pub(crate) struct Invitation {
     /// The address it was sent to, as typed.
     email: String,
     /// What they are to be in the organization.
-    role: directive::OrganizationRole,
+    role: OrganizationRole,
     /// The user id of whoever invited them, if that account still exists.
     invited_by: Option<Id>,
     /// When it was sent.
@@ -40,7 +40,7 @@ impl From<domain::Invitation> for Invitation {
         Self {
             id: Id::from(invitation.id),
             email: invitation.email,
-            role: invitation.role.into(),
+            role: invitation.role,
             invited_by: invitation.invited_by.map(Id::from),
             created_at: invitation.created_at.into(),
             expires_at: invitation.expires_at.into(),
@@ -66,11 +66,11 @@ impl MemberInvitationMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "An address that mail reaches.")] email: String,
-        #[graphql(desc = "The role that they will have.")] role: directive::OrganizationRole,
+        #[graphql(desc = "The role that they will have.")] role: OrganizationRole,
     ) -> Result<Invitation> {
         let organizations = ctx.service::<Organizations>();
         let id = organization(&organization_id)?;
-        let invite = organizations.invite(ctx.acting()?, id, &email, role.into());
+        let invite = organizations.invite(ctx.acting()?, id, &email, role);
         Ok(invite.await?.into())
     }
 

@@ -9,11 +9,11 @@ use crate::features::organizations::{Member, OrganizationError, Organizations, P
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive;
 use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, ByAge, Window};
+use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
 use crate::schema::user::{User, UserLoader};
@@ -57,7 +57,7 @@ pub(crate) struct Membership {
     /// Unique over all types; opaque.
     pub(crate) id: Id,
     /// What the user may do in the organization.
-    role: directive::OrganizationRole,
+    role: OrganizationRole,
     /// When the user joined.
     created_at: DateTime,
     /// Who belongs to it.
@@ -70,7 +70,7 @@ impl Membership {
     pub(crate) fn of(organization: Organization, member: Member) -> Self {
         Self {
             id: Id::from(member.id),
-            role: member.role.into(),
+            role: member.role,
             created_at: member.created_at.into(),
             user: member.user.into(),
             organization,
@@ -133,11 +133,11 @@ impl MembershipMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "The member's user id.")] user_id: ID,
-        #[graphql(desc = "The role to give.")] role: directive::OrganizationRole,
+        #[graphql(desc = "The role to give.")] role: OrganizationRole,
     ) -> Result<Membership> {
         let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        let set = organizations.set_role(ctx.acting()?, id, user, role.into()).await?;
+        let set = organizations.set_role(ctx.acting()?, id, user, role).await?;
         Ok(Membership::of(set.0.into(), set.1))
     }
 

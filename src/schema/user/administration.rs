@@ -7,10 +7,9 @@ use super::{PermissionGrant, User};
 use crate::features::accounts::{Accounts, AdminError, Capacity};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::kernel::access::permission::{PERMISSIONS_GRANT, USERS_WRITE};
-use crate::kernel::access::{Grant, Permission};
+use crate::kernel::access::{Grant, Permission, Role};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
@@ -27,11 +26,10 @@ impl AdministrationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The role to give.")] role: directive::Role,
+        #[graphql(desc = "The role to give.")] role: Role,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user =
-            accounts.set_role(ctx.acting()?, Capacity::Staff, target(&id)?, role.into()).await?;
+        let user = accounts.set_role(ctx.acting()?, Capacity::Staff, target(&id)?, role).await?;
         Ok(User::from(&user))
     }
 

@@ -9,9 +9,9 @@ use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, se
 use crate::features::accounts::{Key, Place};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::page::{self, Beyond, Cursor, Window};
+use crate::kernel::access::Role;
 use crate::kernel::id::UserId;
 use crate::kernel::rfc3339;
 
@@ -21,7 +21,7 @@ pub(crate) struct UserFilter {
     /// 2 to 64 characters that the username or the e-mail address begins with, whatever the case.
     search: Option<String>,
     /// Only users with exactly this role.
-    role: Option<directive::Role>,
+    role: Option<Role>,
     /// Only users who may, or may not, sign in.
     is_active: Option<bool>,
 }
@@ -153,5 +153,5 @@ fn parse_filter(filter: UserFilter) -> Result<Filter> {
             return Err(refused("INVALID_FORMAT", "A search has no control characters"));
         }
     }
-    Ok(Filter { search, role: filter.role.map(Into::into), is_active: filter.is_active })
+    Ok(Filter { search, role: filter.role, is_active: filter.is_active })
 }

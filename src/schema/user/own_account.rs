@@ -10,9 +10,9 @@ use crate::features::accounts::{
 };
 use crate::features::links::{self, LinkError, LinkToken};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::kernel::access::permission::USERS_WRITE;
+use crate::kernel::access::{Language, Role};
 use crate::schema::recovery::LinkOutcome;
 use crate::schema::sign_in::AuthPayload;
 
@@ -22,7 +22,7 @@ pub(crate) struct UpdateProfileInput {
     /// At most 100 characters; null or empty for none.
     full_name: MaybeUndefined<String>,
     /// The language of mails to the account; null leaves it as it is.
-    locale: Option<directive::Locale>,
+    locale: Option<Language>,
 }
 
 /// What it takes to accept an invitation.
@@ -36,7 +36,7 @@ pub(crate) struct AcceptInvitationInput {
     /// At most 100 characters.
     full_name: Option<String>,
     /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
-    locale: Option<directive::Locale>,
+    locale: Option<Language>,
 }
 
 /// Where the caller's data is fetched.
@@ -71,7 +71,7 @@ impl OwnAccountMutation {
             MaybeUndefined::Null => Some(""),
             MaybeUndefined::Value(full_name) => Some(full_name.as_str()),
         };
-        let change = ProfileChange { full_name, locale: input.locale.map(Into::into) };
+        let change = ProfileChange { full_name, locale: input.locale };
         let accounts = ctx.service::<Accounts>();
         let user = accounts.update_profile(ctx.acting()?, change).await?;
         Ok(User::from(&user))
@@ -163,10 +163,10 @@ impl InvitationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "An address that mail reaches.")] email: String,
-        #[graphql(desc = "The role that the account will have.")] role: directive::Role,
+        #[graphql(desc = "The role that the account will have.")] role: Role,
     ) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
-        accounts.invite(ctx.acting()?, &email, role.into()).await?;
+        accounts.invite(ctx.acting()?, &email, role).await?;
         Ok(true)
     }
 
@@ -184,7 +184,7 @@ impl InvitationMutation {
             username: &input.username,
             password: &input.password,
             full_name: input.full_name.as_deref(),
-            locale: input.locale.map_or(ctx.client().language, Into::into),
+            locale: input.locale.unwrap_or(ctx.client().language),
         };
         let accounts = ctx.service::<Accounts>();
         let signed_in = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee).await?;

@@ -32,7 +32,9 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub(crate) fn into_str(self) -> &'static str {
+    /// Its name in the schema.
+    #[must_use]
+    pub fn into_str(self) -> &'static str {
         self.into()
     }
 }
@@ -64,7 +66,7 @@ impl Invalid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The field's path from its argument, as in `input.username`.
-    pub(crate) path: &'static str,
+    pub path: &'static str,
     /// Why it was refused.
-    pub(crate) invalid: Invalid,
+    pub invalid: Invalid,
 }

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::{NoContext, Timestamp, Uuid};
 
+#[cfg(feature = "database")]
 use super::columns::{Columns, FromColumns};
 use super::registered::Registered;
 
-/// The id of objects of one type, as Rust tells it from others. [`id!`](crate::id) declares one.
+/// The id of objects of one type, as Rust tells it from others. [`declare_id!`](crate::declare_id) declares one.
 pub trait TypedId: Copy + From<Uuid> + Into<Uuid> + Send + Sync + 'static {
     /// How ids of this type begin outside, before an underscore; empty where a UUID stands for itself.
     const OF: &'static str;
@@ -25,8 +26,9 @@ impl TypedId for Uuid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Id {
     /// The type's name, as in `user_`; empty where a UUID stands for itself.
-    pub(crate) of: &'static str,
-    pub(crate) uuid: Uuid,
+    pub of: &'static str,
+    /// What the database keeps.
+    pub uuid: Uuid,
 }
 
 impl Id {
@@ -51,7 +53,8 @@ impl Id {
     }
 
     /// Those of some ids that are of one type.
-    pub(crate) fn all<T: TypedId>(ids: &[Self]) -> Vec<T> {
+    #[must_use]
+    pub fn all<T: TypedId>(ids: &[Self]) -> Vec<T> {
         ids.iter().filter_map(|id| id.typed()).collect()
     }
 }
@@ -73,24 +76,47 @@ impl Serialize for Id {
 
 /// Declares the id of a type: a UUIDv7 in the database, and outside the name of the type, an underscore and that UUID.
 ///
-/// `sea_orm` must be in scope, as it is with [`prelude`](crate::prelude).
+/// `sea_orm` must be in scope, as it is with the prelude of `portcullis`.
+#[cfg(feature = "database")]
 #[macro_export]
-macro_rules! id {
+macro_rules! declare_id {
     ($(#[$doc:meta])* $vis:vis $name:ident = $of:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, $crate::sea_orm::DeriveValueType)]
         #[sea_orm(column_type = "Uuid", array_type = "Uuid")]
         $vis struct $name($vis $crate::uuid::Uuid);
 
-        impl $crate::TypedId for $name {
-            const OF: &'static str = $of;
-        }
-
         /// SeaORM asks every primary key whether it can be an auto-incremented one. Ours cannot.
         impl $crate::sea_orm::TryFromU64 for $name {
             fn try_from_u64(_: u64) -> Result<Self, $crate::sea_orm::DbErr> {
                 Err($crate::sea_orm::DbErr::ConvertFromU64(stringify!($name)))
             }
+        }
+
+        $crate::typed_id!($name = $of);
+    };
+}
+
+/// Declares the id of a type, without a database that keeps it.
+#[cfg(not(feature = "database"))]
+#[macro_export]
+macro_rules! declare_id {
+    ($(#[$doc:meta])* $vis:vis $name:ident = $of:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $vis struct $name($vis $crate::uuid::Uuid);
+
+        $crate::typed_id!($name = $of);
+    };
+}
+
+/// What an id is, whether a database keeps it or not.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! typed_id {
+    ($name:ident = $of:literal) => {
+        impl $crate::id::TypedId for $name {
+            const OF: &'static str = $of;
         }
 
         impl From<$crate::uuid::Uuid> for $name {
@@ -105,7 +131,7 @@ macro_rules! id {
             }
         }
 
-        impl From<$name> for $crate::Id {
+        impl From<$name> for $crate::id::Id {
             fn from(id: $name) -> Self {
                 Self::of(id)
             }
@@ -113,25 +139,25 @@ macro_rules! id {
 
         impl ::std::fmt::Display for $name {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                ::std::fmt::Display::fmt(&$crate::Id::of(*self), f)
+                ::std::fmt::Display::fmt(&$crate::id::Id::of(*self), f)
             }
         }
     };
 }
 
 /// The types that ids carry.
-pub(crate) static TYPES: Registered<&'static str> = Registered::new(OWN_TYPES);
+pub static TYPES: Registered<&'static str> = Registered::new(OWN_TYPES);
 
 /// What this crate knows of its own ids beside.
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $of:literal;)*) => {
         const OWN_TYPES: &[&str] = &["", $($of),*];
     $(
-        id! { $(#[$doc])* pub $name = $of }
+        declare_id! { $(#[$doc])* pub $name = $of }
 
         impl $name {
             /// A fresh id; its random part comes from the operating system's generator (EN-06).
-            pub(crate) fn new(now: DateTime<Utc>) -> Self {
+            pub fn new(now: DateTime<Utc>) -> Self {
                 Self(uuid_v7(now))
             }
 
@@ -142,6 +168,7 @@ macro_rules! ids {
             }
         }
 
+        #[cfg(feature = "database")]
         impl FromColumns for $name {
             fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
                 Uuid::read(columns).map(Self)
@@ -185,13 +212,15 @@ ids! {
 }
 
 /// A UUIDv7 that carries `now` in milliseconds and 74 random bits.
-pub(crate) fn uuid_v7(now: DateTime<Utc>) -> Uuid {
+#[must_use]
+pub fn uuid_v7(now: DateTime<Utc>) -> Uuid {
     let seconds = u64::try_from(now.timestamp()).unwrap_or(0);
     Uuid::new_v7(Timestamp::from_unix(NoContext, seconds, now.timestamp_subsec_nanos()))
 }
 
 /// The greatest UUIDv7 that was made no later than in the millisecond of `time`.
-pub(crate) fn last_uuid_of(time: DateTime<Utc>) -> Uuid {
+#[must_use]
+pub fn last_uuid_of(time: DateTime<Utc>) -> Uuid {
     let millis = u128::try_from(time.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(millis << 80 | (u128::MAX >> 48))
 }

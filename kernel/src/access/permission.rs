@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Value, json};
 
 use super::{Role, User};
-use crate::kernel::registered::{Named, Registered};
+use crate::registered::Registered;
 
 /// Something that not every account may do. Roles imply some; others are granted one by one. The schema and the
 /// `permissions` claim spell it alike.
@@ -26,12 +26,12 @@ impl Permission {
     }
 
     /// Finds it by its name; `None` for one that only another version of the program knows.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         KNOWN.find(name)
     }
 
     /// All that there are here.
-    pub(crate) fn all() -> &'static [Self] {
+    pub fn all() -> &'static [Self] {
         KNOWN.all()
     }
 
@@ -42,14 +42,15 @@ impl Permission {
     }
 
     /// What it says in the schema.
-    pub(crate) fn about(self) -> &'static str {
+    #[must_use]
+    pub fn about(self) -> &'static str {
         self.about
     }
 }
 
-impl Named for Permission {
-    fn into_str(self) -> &'static str {
-        self.name
+impl From<Permission> for &'static str {
+    fn from(permission: Permission) -> Self {
+        permission.name
     }
 }
 
@@ -72,16 +73,17 @@ macro_rules! permissions {
     ($($(#[doc = $about:literal])+ $vis:vis $name:ident;)*) => {
         $(
             $(#[doc = $about])+
-            $vis const $name: $crate::Permission =
-                $crate::Permission::new(stringify!($name), concat!($($about),+));
+            $vis const $name: $crate::access::Permission =
+                $crate::access::Permission::new(stringify!($name), concat!($($about),+));
         )*
 
         /// All of these.
-        pub(crate) const PERMISSIONS: &[$crate::Permission] = &[$($name),*];
+        pub const PERMISSIONS: &[$crate::access::Permission] = &[$($name),*];
     };
 }
 
-pub(crate) static KNOWN: Registered<Permission> = Registered::new(PERMISSIONS);
+/// All permissions: those of the server and those that an extension adds.
+pub static KNOWN: Registered<Permission> = Registered::new(PERMISSIONS);
 
 permissions! {
     /// See all users.
@@ -96,7 +98,8 @@ permissions! {
 
 impl Role {
     /// What a role implies.
-    pub(crate) fn permissions(self) -> &'static [Permission] {
+    #[must_use]
+    pub fn permissions(self) -> &'static [Permission] {
         match self {
             Self::User => &[],
             Self::Admin => Permission::all(),
@@ -106,10 +109,11 @@ impl Role {
 
 /// A permission that a user was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Grant {
-    pub(crate) permission: Permission,
+pub struct Grant {
+    /// What the user may do by it.
+    pub permission: Permission,
     /// `None`: until it is revoked.
-    pub(crate) expires_at: Option<DateTime<Utc>>,
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 impl fmt::Display for Grant {
@@ -124,7 +128,7 @@ impl fmt::Display for Grant {
 
 /// The permissions that a user was given, as their row keeps them: at most one grant of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Grants {
+pub struct Grants {
     known: Vec<Grant>,
     /// As they were read: grants of what only a newer version of the server knows, which may run beside
     /// this one. Here they allow nothing.
@@ -133,7 +137,7 @@ pub(crate) struct Grants {
 
 impl Grants {
     /// Reads what a row holds.
-    pub(crate) fn parse(stored: Option<&str>) -> Self {
+    pub fn parse(stored: Option<&str>) -> Self {
         let mut grants = Self::default();
         let stored = stored.map(serde_json::from_str::<Vec<Value>>);
         for one in stored.and_then(Result::ok).unwrap_or_default() {
@@ -146,14 +150,15 @@ impl Grants {
     }
 
     /// What a row is to hold: nothing, where there are none.
-    pub(crate) fn stored(&self) -> Option<String> {
+    #[must_use]
+    pub fn stored(&self) -> Option<String> {
         let all: Vec<_> =
             self.known.iter().map(|grant| json!(grant)).chain(self.unknown.clone()).collect();
         (!all.is_empty()).then(|| Value::from(all).to_string())
     }
 
     /// Those that count at this time.
-    pub(crate) fn at(&self, now: DateTime<Utc>) -> impl Iterator<Item = Grant> {
+    pub fn at(&self, now: DateTime<Utc>) -> impl Iterator<Item = Grant> {
         self.known
             .iter()
             .copied()
@@ -167,12 +172,14 @@ impl Grants {
     }
 
     /// All that they and a role allow.
-    pub(crate) fn and_role(&self, role: Role, now: DateTime<Utc>) -> Vec<Permission> {
+    #[must_use]
+    pub fn and_role(&self, role: Role, now: DateTime<Utc>) -> Vec<Permission> {
         Permission::all().iter().copied().filter(|&one| self.allow(role, one, now)).collect()
     }
 
     /// The same with one more, or one for another time. What has expired is no longer among them.
-    pub(crate) fn with(&self, grant: Grant, now: DateTime<Utc>) -> Self {
+    #[must_use]
+    pub fn with(&self, grant: Grant, now: DateTime<Utc>) -> Self {
         let mut grants = self.without(grant.permission, now);
         grants.known.push(grant);
         grants.known.sort_by_key(|grant| grant.permission);
@@ -180,7 +187,8 @@ impl Grants {
     }
 
     /// The same with one less.
-    pub(crate) fn without(&self, permission: Permission, now: DateTime<Utc>) -> Self {
+    #[must_use]
+    pub fn without(&self, permission: Permission, now: DateTime<Utc>) -> Self {
         let known = self.at(now).filter(|grant| grant.permission != permission).collect();
         Self { known, unknown: self.unknown.clone() }
     }
@@ -188,12 +196,14 @@ impl Grants {
 
 impl User {
     /// Whether a user may do something, by their role or because it was granted to them.
-    pub(crate) fn may(&self, permission: Permission, now: DateTime<Utc>) -> bool {
+    #[must_use]
+    pub fn may(&self, permission: Permission, now: DateTime<Utc>) -> bool {
         self.grants.allow(self.role, permission, now)
     }
 
     /// Whether a user may do something for as long as a grant of it would.
-    pub(crate) fn may_grant(&self, grant: Grant, now: DateTime<Utc>) -> bool {
+    #[must_use]
+    pub fn may_grant(&self, grant: Grant, now: DateTime<Utc>) -> bool {
         self.role.permissions().contains(&grant.permission)
             || self.grants.at(now).filter(|own| own.permission == grant.permission).any(
                 |own| match (own.expires_at, grant.expires_at) {
@@ -205,13 +215,15 @@ impl User {
     }
 
     /// All that a user may do.
-    pub(crate) fn permissions(&self, now: DateTime<Utc>) -> Vec<Permission> {
+    #[must_use]
+    pub fn permissions(&self, now: DateTime<Utc>) -> Vec<Permission> {
         self.grants.and_role(self.role, now)
     }
 
     /// Whether a user may do all that another one may, for as long: nobody changes an account that may
     /// do more. What this version does not know, only an admin may.
-    pub(crate) fn may_all_of(&self, other: &Self, now: DateTime<Utc>) -> bool {
+    #[must_use]
+    pub fn may_all_of(&self, other: &Self, now: DateTime<Utc>) -> bool {
         self.role >= other.role
             && (self.role == Role::Admin || other.grants.unknown.is_empty())
             && other.grants.at(now).all(|grant| self.may_grant(grant, now))

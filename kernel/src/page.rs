@@ -4,20 +4,20 @@ use uuid::Uuid;
 
 /// Which part of a list is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Part<P = Uuid> {
+pub struct Part<P = Uuid> {
     /// Only what follows this place.
-    pub(crate) after: Option<P>,
+    pub after: Option<P>,
     /// Only what precedes this place.
-    pub(crate) before: Option<P>,
+    pub before: Option<P>,
     /// At most so many.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Counted from the end, as `last` does.
-    pub(crate) from_end: bool,
+    pub from_end: bool,
 }
 
 impl<P> Part<P> {
     /// The same part by what `place` makes of its places.
-    pub(crate) fn map<Q>(self, place: impl Fn(P) -> Q) -> Part<Q> {
+    pub fn map<Q>(self, place: impl Fn(P) -> Q) -> Part<Q> {
         let Self { after, before, size, from_end } = self;
         Part { after: after.map(&place), before: before.map(&place), size, from_end }
     }
@@ -25,9 +25,11 @@ impl<P> Part<P> {
 
 /// What a part of a list holds, in order, and whether there is more of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Page<T> {
-    pub(crate) rows: Vec<T>,
-    pub(crate) has_more: bool,
+pub struct Page<T> {
+    /// In the order of the list.
+    pub rows: Vec<T>,
+    /// Whether the list goes on in the direction of reading.
+    pub has_more: bool,
 }
 
 impl<T> Default for Page<T> {
@@ -39,7 +41,7 @@ impl<T> Default for Page<T> {
 impl<T> Page<T> {
     /// From rows as they were read: from the end that is counted from, and one more than asked for, if
     /// there is one.
-    pub(crate) fn of<P>(mut rows: Vec<T>, part: &Part<P>) -> Self {
+    pub fn of<P>(mut rows: Vec<T>, part: &Part<P>) -> Self {
         let has_more = rows.len() as u64 > part.size;
         if has_more {
             rows.pop();

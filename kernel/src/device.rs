@@ -37,13 +37,17 @@ const SYSTEMS: [(&str, &str); 8] = [
 
 /// A browser and the system it runs on, as far as a user agent names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Device {
-    pub(crate) browser: Option<&'static str>,
-    pub(crate) system: Option<&'static str>,
+pub struct Device {
+    /// The browser, if it is a known one.
+    pub browser: Option<&'static str>,
+    /// The operating system, if it is a known one.
+    pub system: Option<&'static str>,
 }
 
 impl Device {
-    pub(crate) fn of(user_agent: &str) -> Self {
+    /// What a `User-Agent` header says of it.
+    #[must_use]
+    pub fn of(user_agent: &str) -> Self {
         let named = |names: &[(&str, &'static str)]| {
             names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
         };
@@ -51,7 +55,8 @@ impl Device {
     }
 
     /// As one compares and shows it; `None` for one that is not recognised.
-    pub(crate) fn name(self) -> Option<String> {
+    #[must_use]
+    pub fn name(self) -> Option<String> {
         match (self.browser, self.system) {
             (Some(browser), Some(system)) => Some(format!("{browser} on {system}")),
             (Some(name), None) | (None, Some(name)) => Some(name.to_owned()),

@@ -10,12 +10,12 @@ use super::id::{SessionId, UserId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumDiscriminants)]
 #[strum_discriminants(
     name(ActorType),
-    vis(pub(crate)),
+    vis(pub),
     doc = "What kind of actor did something, as the audit log keeps it.",
     derive(EnumString, IntoStaticStr),
-    strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")
+    strum(serialize_all = "SCREAMING_SNAKE_CASE")
 )]
-pub(crate) enum Actor {
+pub enum Actor {
     /// A user, in their own name.
     User(UserId),
     /// The operator, at the command line.
@@ -26,6 +26,14 @@ pub(crate) enum Actor {
     Unknown,
 }
 
+impl ActorType {
+    /// Its name in the audit log.
+    #[must_use]
+    pub fn into_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 impl From<&Viewer> for Actor {
     fn from(viewer: &Viewer) -> Self {
         Self::User(viewer.user.id)
@@ -34,7 +42,8 @@ impl From<&Viewer> for Actor {
 
 impl Actor {
     /// Whose id is recorded.
-    pub(crate) fn id(self) -> Option<Uuid> {
+    #[must_use]
+    pub fn id(self) -> Option<Uuid> {
         match self {
             Self::User(id) => Some(id.0),
             Self::Cli | Self::System | Self::Unknown => None,
@@ -44,10 +53,13 @@ impl Actor {
 
 /// Who does something, in which session if in any, and from where.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Acting<'a> {
-    pub(crate) actor: Actor,
-    pub(crate) session: Option<SessionId>,
-    pub(crate) origin: &'a Origin,
+pub struct Acting<'a> {
+    /// Who does it.
+    pub actor: Actor,
+    /// In which session, if in one.
+    pub session: Option<SessionId>,
+    /// From where.
+    pub origin: &'a Origin,
     viewer: Option<&'a Viewer>,
 }
 
@@ -58,38 +70,44 @@ pub struct Gone;
 
 impl<'a> Acting<'a> {
     /// A signed-in caller.
-    pub(crate) fn viewer(viewer: &'a Viewer, origin: &'a Origin) -> Self {
+    #[must_use]
+    pub fn viewer(viewer: &'a Viewer, origin: &'a Origin) -> Self {
         let (actor, session) = (Actor::User(viewer.user.id), Some(viewer.session_id));
         Self { actor, session, origin, viewer: Some(viewer) }
     }
 
     /// Somebody who is known by something else than a session.
-    pub(crate) fn user(user: UserId, origin: &'a Origin) -> Self {
+    #[must_use]
+    pub fn user(user: UserId, origin: &'a Origin) -> Self {
         Self { actor: Actor::User(user), session: None, origin, viewer: None }
     }
 
     /// Anybody.
-    pub(crate) fn unknown(origin: &'a Origin) -> Self {
+    #[must_use]
+    pub fn unknown(origin: &'a Origin) -> Self {
         Self { actor: Actor::Unknown, session: None, origin, viewer: None }
     }
 
     /// The operator, at the command line.
-    pub(crate) fn operator() -> Self {
+    #[must_use]
+    pub fn operator() -> Self {
         Self { actor: Actor::Cli, session: None, origin: &Origin::CLI, viewer: None }
     }
 
     /// The server itself.
-    pub(crate) fn server() -> Self {
+    #[must_use]
+    pub fn server() -> Self {
         Self { actor: Actor::System, ..Self::operator() }
     }
 
     /// The same in a session that is named otherwise than by signing in.
-    pub(crate) fn within(self, session: SessionId) -> Self {
+    #[must_use]
+    pub fn within(self, session: SessionId) -> Self {
         Self { session: Some(session), ..self }
     }
 
     /// The signed-in caller, as the request found them.
-    pub(crate) fn caller(&self) -> Result<&'a Viewer, Gone> {
+    pub fn caller(&self) -> Result<&'a Viewer, Gone> {
         self.viewer.ok_or(Gone)
     }
 }

@@ -62,7 +62,8 @@ impl Clock {
     }
 
     /// How far this clock is ahead of the machine's, because that was set back.
-    pub(crate) fn ahead(&self) -> TimeDelta {
+    #[must_use]
+    pub fn ahead(&self) -> TimeDelta {
         match &self.0 {
             Source::System { .. } => {
                 TimeDelta::microseconds(self.now().timestamp_micros() - wall_micros())
@@ -72,7 +73,8 @@ impl Clock {
     }
 
     /// Time since the clock was made, which nobody can set: what cached facts age by.
-    pub(crate) fn uptime(&self) -> Duration {
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
         match &self.0 {
             Source::System { started, .. } => started.elapsed(),
             Source::Manual { elapsed_micros, .. } => Duration::from_micros(

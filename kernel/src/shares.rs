@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) struct Shares<K: Copy + Eq + Hash> {
+/// What is shared out, and to whom.
+pub struct Shares<K: Copy + Eq + Hash> {
     /// What one key has.
     size: usize,
     /// Of those who have any, or wait for it.
@@ -14,7 +15,7 @@ pub(crate) struct Shares<K: Copy + Eq + Hash> {
 }
 
 /// A part of what a key has.
-pub(crate) struct Share<'a, K: Copy + Eq + Hash> {
+pub struct Share<'a, K: Copy + Eq + Hash> {
     of: &'a Shares<K>,
     key: K,
     /// Until it is dropped.
@@ -23,12 +24,14 @@ pub(crate) struct Share<'a, K: Copy + Eq + Hash> {
 }
 
 impl<K: Copy + Eq + Hash> Shares<K> {
-    pub(crate) fn new(size: usize) -> Self {
+    /// So much for each key.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
         Self { size, keys: Mutex::default() }
     }
 
     /// Waits, in turn, for so much of what the key has.
-    pub(crate) async fn take(&self, key: K, much: u32) -> Share<'_, K> {
+    pub async fn take(&self, key: K, much: u32) -> Share<'_, K> {
         let own = Arc::clone(
             self.lock().entry(key).or_insert_with(|| Arc::new(Semaphore::new(self.size))),
         );
@@ -38,9 +41,8 @@ impl<K: Copy + Eq + Hash> Shares<K> {
         share
     }
 
-    /// How many have any, or wait for it.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> usize {
+    /// How many keys have any, or wait for it.
+    pub fn count(&self) -> usize {
         self.lock().len()
     }
 

@@ -3,21 +3,14 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// What is known by a name.
-pub(crate) trait Named: Copy + PartialEq + 'static {
-    /// As the schema, the database and tokens spell it.
-    fn into_str(self) -> &'static str;
-}
+/// What is known by a name, which is what the schema, the database and tokens spell.
+pub trait Registrable: Copy + PartialEq + Into<&'static str> + 'static {}
 
-impl Named for &'static str {
-    fn into_str(self) -> &'static str {
-        self
-    }
-}
+impl<T: Copy + PartialEq + Into<&'static str> + 'static> Registrable for T {}
 
 /// Why a set does not take what an extension adds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Clash {
+pub enum Clash {
     /// Names are what rows and tokens keep, so each means one thing.
     #[error("the name {0} is declared twice")]
     Twice(&'static str),
@@ -27,7 +20,7 @@ pub(crate) enum Clash {
 }
 
 /// A set of named things. It is closed when it is first read.
-pub(crate) struct Registered<T: 'static> {
+pub struct Registered<T: 'static> {
     own: &'static [T],
     closed: OnceLock<Closed<T>>,
 }
@@ -37,24 +30,26 @@ struct Closed<T> {
     by_name: HashMap<&'static str, T>,
 }
 
-impl<T: Named> Registered<T> {
-    pub(crate) const fn new(own: &'static [T]) -> Self {
+impl<T: Registrable> Registered<T> {
+    /// Those that this program knows without an extension.
+    pub const fn new(own: &'static [T]) -> Self {
         Self { own, closed: OnceLock::new() }
     }
 
     /// Adds what an extension declares. The same may be added again.
-    pub(crate) fn add(&self, more: &[T]) -> Result<(), Clash> {
+    pub fn add(&self, more: &[T]) -> Result<(), Clash> {
         let all = [self.own, more].concat();
         let closed = Closed::of(all.clone())?;
         if self.closed.get_or_init(|| closed).all == all { Ok(()) } else { Err(Clash::Late) }
     }
 
     /// All of them, in the order in which they are declared.
-    pub(crate) fn all(&self) -> &[T] {
+    pub fn all(&self) -> &[T] {
         &self.closed().all
     }
 
-    pub(crate) fn find(&self, name: &str) -> Option<T> {
+    /// The one of a name.
+    pub fn find(&self, name: &str) -> Option<T> {
         self.closed().by_name.get(name).copied()
     }
 
@@ -64,21 +59,21 @@ impl<T: Named> Registered<T> {
     }
 }
 
-impl<T: Named> Closed<T> {
+impl<T: Registrable> Closed<T> {
     fn of(all: Vec<T>) -> Result<Self, Clash> {
         let by_name = by_name(&all);
         if by_name.len() == all.len() {
             return Ok(Self { all, by_name });
         }
         let twice = all.iter().enumerate().find(|(index, one)| {
-            all[..*index].iter().any(|earlier| earlier.into_str() == one.into_str())
+            all[..*index].iter().any(|&earlier| earlier.into() == (**one).into())
         });
-        Err(Clash::Twice(twice.map_or("", |(_, one)| one.into_str())))
+        Err(Clash::Twice(twice.map_or("", |(_, one)| (*one).into())))
     }
 }
 
-fn by_name<T: Named>(all: &[T]) -> HashMap<&'static str, T> {
-    all.iter().map(|one| (one.into_str(), *one)).collect()
+fn by_name<T: Registrable>(all: &[T]) -> HashMap<&'static str, T> {
+    all.iter().map(|one| ((*one).into(), *one)).collect()
 }
 
 #[cfg(test)]

@@ -14,7 +14,8 @@ const LAST_SECOND: i64 = 253_402_300_799;
 ///
 /// `None` for what RFC 3339 does not allow, for leap seconds, and for times outside of the years 1 to 9999
 /// in UTC.
-pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
+#[must_use]
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     // chrono also takes a space for the T, the minus sign of mathematics for the hyphen, and leap seconds.
     let (bytes, second) = (text.as_bytes(), text.get(17..19)?);
     if !text.is_ascii() || bytes[10] == b' ' || second == "60" {
@@ -27,7 +28,8 @@ pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
 
 /// The one way in which clients see a time: UTC with six digits of a fraction, as in
 /// `2026-11-28T09:30:00.000000Z`. Its order as text is the order in time, and [`parse`] reads it.
-pub(crate) fn text(time: DateTime<Utc>) -> String {
+#[must_use]
+pub fn text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
 }
 

@@ -10,7 +10,7 @@ const EPOCHS: usize = 4096;
 
 /// An epoch for each user, which each change to them ends. Clones share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Epochs(Arc<[AtomicU64]>);
+pub struct Epochs(Arc<[AtomicU64]>);
 
 impl Default for Epochs {
     fn default() -> Self {
@@ -20,12 +20,13 @@ impl Default for Epochs {
 
 impl Epochs {
     /// The epoch that a user is in.
-    pub(crate) fn current(&self, user: UserId) -> u64 {
+    #[must_use]
+    pub fn current(&self, user: UserId) -> u64 {
         self.of(user).load(Ordering::SeqCst)
     }
 
     /// Ends the epoch of a user: what was loaded in it is not used again.
-    pub(crate) fn end(&self, user: UserId) {
+    pub fn end(&self, user: UserId) {
         self.of(user).fetch_add(1, Ordering::SeqCst);
     }
 

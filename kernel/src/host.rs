@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use url::{Host, Url};
 
 /// Whether a URL leads to this machine: by its name, by a loopback address, or by a socket file.
-pub(crate) fn is_this_machine(url: &Url) -> bool {
+#[must_use]
+pub fn is_this_machine(url: &Url) -> bool {
     let socket = url.query_pairs().any(|(name, value)| name == "host" && value.starts_with('/'));
     socket
         || match url.host() {

@@ -6,39 +6,34 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+#[cfg(feature = "database")]
 use sea_orm::prelude::StringLen;
-use sea_orm::{DeriveActiveEnum, Iterable};
 use serde::{Deserialize, Serialize};
-use strum::{EnumIter, EnumString, IntoStaticStr};
+use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 use uuid::Uuid;
 
 pub use self::permission::Permission;
-pub(crate) use self::permission::{Grant, Grants};
+pub use self::permission::{Grant, Grants};
+#[cfg(feature = "database")]
 use super::columns::{Columns, FromColumns};
-use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::id::{OrganizationId, SessionId, UserId};
 
-/// What a user may do, in rising order: each role holds all that the ones before it hold. The schema, the
-/// database and the `role` claim spell it alike.
+// The schema, the database and the `role` claim spell it alike.
+/// What a user may do, in rising order: each role holds all that the ones before it hold.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    EnumIter,
-    DeriveActiveEnum,
-    IntoStaticStr,
-    EnumString,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr, EnumString,
 )]
-#[sea_orm(
-    rs_type = "String",
-    db_type = "String(StringLen::N(16))",
-    rename_all = "SCREAMING_SNAKE_CASE"
+#[cfg_attr(
+    feature = "database",
+    derive(sea_orm::DeriveActiveEnum),
+    sea_orm(
+        rs_type = "String",
+        db_type = "String(StringLen::N(16))",
+        rename_all = "SCREAMING_SNAKE_CASE"
+    )
 )]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[cfg_attr(feature = "graphql", derive(async_graphql::Enum))]
 pub enum Role {
     /// An ordinary account.
     User,
@@ -47,39 +42,37 @@ pub enum Role {
 }
 
 impl Role {
-    pub(crate) fn into_str(self) -> &'static str {
+    /// Its name.
+    #[must_use]
+    pub fn into_str(self) -> &'static str {
         self.into()
     }
 }
 
+#[cfg(feature = "database")]
 impl FromColumns for Role {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         columns.parse(|text| text.parse().ok())
     }
 }
 
+// The schema, the database and the `org_role` claim spell it alike.
 /// What a member may do in an organization, in rising order: each role holds all that the ones before
-/// it hold. The `org_role` claim spells it likewise.
+/// it hold.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    EnumIter,
-    DeriveActiveEnum,
-    IntoStaticStr,
-    EnumString,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr, EnumString,
 )]
-#[sea_orm(
-    rs_type = "String",
-    db_type = "String(StringLen::N(16))",
-    rename_all = "SCREAMING_SNAKE_CASE"
+#[cfg_attr(
+    feature = "database",
+    derive(sea_orm::DeriveActiveEnum),
+    sea_orm(
+        rs_type = "String",
+        db_type = "String(StringLen::N(16))",
+        rename_all = "SCREAMING_SNAKE_CASE"
+    )
 )]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[cfg_attr(feature = "graphql", derive(async_graphql::Enum))]
 pub enum OrganizationRole {
     /// Belongs to it.
     Member,
@@ -90,11 +83,14 @@ pub enum OrganizationRole {
 }
 
 impl OrganizationRole {
-    pub(crate) fn into_str(self) -> &'static str {
+    /// Its name.
+    #[must_use]
+    pub fn into_str(self) -> &'static str {
         self.into()
     }
 }
 
+#[cfg(feature = "database")]
 impl FromColumns for OrganizationRole {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         columns.parse(|text| text.parse().ok())
@@ -103,41 +99,55 @@ impl FromColumns for OrganizationRole {
 
 /// The organization that a session acts in, and what its user may do there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ActiveOrganization {
-    pub(crate) id: OrganizationId,
-    pub(crate) role: OrganizationRole,
+pub struct ActiveOrganization {
+    /// The organization.
+    pub id: OrganizationId,
+    /// The role of the session's user there.
+    pub role: OrganizationRole,
 }
 
 impl ActiveOrganization {
     /// What a session names, if its user is a member there.
-    pub(crate) fn of(id: Option<OrganizationId>, role: Option<OrganizationRole>) -> Option<Self> {
+    #[must_use]
+    pub fn of(id: Option<OrganizationId>, role: Option<OrganizationRole>) -> Option<Self> {
         Some(Self { id: id?, role: role? })
     }
 }
 
 /// An account as the program passes it around: without the password's hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct User {
-    pub(crate) id: UserId,
-    pub(crate) username: String,
-    pub(crate) email: String,
-    pub(crate) email_verified: bool,
-    pub(crate) full_name: Option<String>,
-    pub(crate) role: Role,
-    pub(crate) is_active: bool,
-    pub(crate) created_at: DateTime<Utc>,
-    pub(crate) updated_at: DateTime<Utc>,
-    pub(crate) last_login_at: Option<DateTime<Utc>>,
+pub struct User {
+    /// `sub` in access tokens.
+    pub id: UserId,
+    /// Unique, without regard to case.
+    pub username: String,
+    /// Unique, without regard to case.
+    pub email: String,
+    /// Whether the user has proven that the address is theirs.
+    pub email_verified: bool,
+    /// What the user is called, in their own words.
+    pub full_name: Option<String>,
+    /// What the user may do without a grant.
+    pub role: Role,
+    /// Whether the user may sign in.
+    pub is_active: bool,
+    /// When the account was made.
+    pub created_at: DateTime<Utc>,
+    /// When the account was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When the user last signed in.
+    pub last_login_at: Option<DateTime<Utc>>,
     /// In which mails to the user are written.
-    pub(crate) locale: Language,
+    pub locale: Language,
     /// What the user was given beside what their role implies.
-    pub(crate) grants: Grants,
+    pub grants: Grants,
 }
 
 impl User {
     /// What strangers are told that a user is called. Until an address is proven it is all that is
     /// known of its owner, and the username may have been chosen to have it read (RS-12).
-    pub(crate) fn known_as(&self) -> &str {
+    #[must_use]
+    pub fn known_as(&self) -> &str {
         if self.email_verified { &self.username } else { &self.email }
     }
 }
@@ -146,34 +156,39 @@ impl User {
 ///
 /// Everything here is current data, not what the token says: a demoted admin is a user.
 #[derive(Clone, Debug)]
-pub(crate) struct Viewer {
-    pub(crate) user: Arc<User>,
-    pub(crate) session_id: SessionId,
+pub struct Viewer {
+    /// The caller's account.
+    pub user: Arc<User>,
+    /// The session that the token belongs to.
+    pub session_id: SessionId,
     /// When the caller proved who they are: a session begins with that, and refreshing it does not
     /// change it.
-    pub(crate) session_created_at: DateTime<Utc>,
+    pub session_created_at: DateTime<Utc>,
     /// The session's absolute end.
-    pub(crate) session_expires_at: DateTime<Utc>,
+    pub session_expires_at: DateTime<Utc>,
     /// When the access token of this request ends. A viewer that no token stands behind has none left.
-    pub(crate) access_expires_at: DateTime<Utc>,
+    pub access_expires_at: DateTime<Utc>,
     /// `None` also when the caller is no member any more.
-    pub(crate) organization: Option<ActiveOrganization>,
+    pub organization: Option<ActiveOrganization>,
 }
 
 impl Viewer {
     /// Whether the caller holds at least `role`.
-    pub(crate) fn holds(&self, role: Role) -> bool {
+    #[must_use]
+    pub fn holds(&self, role: Role) -> bool {
         self.user.role >= role
     }
 
     /// Whether the caller acts in an organization and holds at least `role` there.
-    pub(crate) fn holds_in_organization(&self, role: OrganizationRole) -> bool {
+    #[must_use]
+    pub fn holds_in_organization(&self, role: OrganizationRole) -> bool {
         self.organization.is_some_and(|organization| organization.role >= role)
     }
 
     /// Whether the caller proved who they are at most so many seconds ago. A sign-in yet to come, by
     /// a clock that was set back, is none.
-    pub(crate) fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
+    #[must_use]
+    pub fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
         let age = now - self.session_created_at;
         age.abs() <= TimeDelta::seconds(seconds.into())
     }
@@ -181,8 +196,8 @@ impl Viewer {
 
 /// Why a request has no viewer: the value of `extensions.reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Anonymity {
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Anonymity {
     /// No bearer token was sent.
     MissingToken,
     /// The token is malformed, forged, or meant for somebody else.
@@ -193,14 +208,26 @@ pub(crate) enum Anonymity {
     SessionEnded,
 }
 
+impl Anonymity {
+    /// Its name in answers.
+    #[must_use]
+    pub fn into_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// Where a caller keeps its refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, DeriveActiveEnum)]
-#[sea_orm(
-    rs_type = "String",
-    db_type = "String(StringLen::N(16))",
-    rename_all = "SCREAMING_SNAKE_CASE"
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter)]
+#[cfg_attr(
+    feature = "database",
+    derive(sea_orm::DeriveActiveEnum),
+    sea_orm(
+        rs_type = "String",
+        db_type = "String(StringLen::N(16))",
+        rename_all = "SCREAMING_SNAKE_CASE"
+    )
 )]
-pub(crate) enum TokenMode {
+pub enum TokenMode {
     /// Wherever it likes: the token is in the response's body.
     Body,
     /// In a cookie that no script can read.
@@ -209,20 +236,22 @@ pub(crate) enum TokenMode {
 
 /// From where a request came, as far as the server can vouch for it, and how it keeps its tokens.
 #[derive(Clone, Debug)]
-pub(crate) struct Origin {
-    pub(crate) ip: Option<IpAddr>,
+pub struct Origin {
+    /// The address of the client; `None` for the command line.
+    pub ip: Option<IpAddr>,
     /// At most 256 characters, without control characters.
-    pub(crate) user_agent: Option<String>,
+    pub user_agent: Option<String>,
     /// `None` for the command line.
-    pub(crate) request_id: Option<Uuid>,
-    pub(crate) token_mode: TokenMode,
+    pub request_id: Option<Uuid>,
+    /// Where the caller keeps its refresh token.
+    pub token_mode: TokenMode,
     /// In which whoever called is written to, unless they have an account, which has a language.
-    pub(crate) language: Language,
+    pub language: Language,
 }
 
 impl Origin {
     /// The command line: no address and no request.
-    pub(crate) const CLI: Self = Self {
+    pub const CLI: Self = Self {
         ip: None,
         user_agent: None,
         request_id: None,
@@ -231,34 +260,33 @@ impl Origin {
     };
 }
 
-/// A language that mails are written in, by its tag (RFC 5646).
+/// A language that mails are written in.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    EnumIter,
-    DeriveActiveEnum,
-    Deserialize,
-    Serialize,
-    IntoStaticStr,
+    Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, Deserialize, Serialize, IntoStaticStr,
 )]
-#[strum(const_into_str)]
-#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")]
-pub(crate) enum Language {
+#[cfg_attr(
+    feature = "database",
+    derive(sea_orm::DeriveActiveEnum),
+    sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))")
+)]
+#[cfg_attr(feature = "graphql", derive(async_graphql::Enum), graphql(name = "Locale"))]
+pub enum Language {
+    /// English.
     #[default]
-    #[sea_orm(string_value = "en")]
+    #[cfg_attr(feature = "database", sea_orm(string_value = "en"))]
+    #[cfg_attr(feature = "graphql", graphql(name = "EN"))]
     #[serde(rename = "en")]
     #[strum(serialize = "en")]
     English,
-    #[sea_orm(string_value = "de")]
+    /// German.
+    #[cfg_attr(feature = "database", sea_orm(string_value = "de"))]
+    #[cfg_attr(feature = "graphql", graphql(name = "DE"))]
     #[serde(rename = "de")]
     #[strum(serialize = "de")]
     German,
 }
 
+#[cfg(feature = "database")]
 impl FromColumns for Language {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         columns.parse(Self::named)
@@ -266,14 +294,22 @@ impl FromColumns for Language {
 }
 
 impl Language {
+    /// Its tag (RFC 5646).
+    #[must_use]
+    pub fn into_str(self) -> &'static str {
+        self.into()
+    }
+
     /// The language of a tag, whatever its region.
-    pub(crate) fn named(tag: &str) -> Option<Self> {
+    #[must_use]
+    pub fn named(tag: &str) -> Option<Self> {
         let language = tag.split('-').next()?;
         Self::iter().find(|known| known.into_str().eq_ignore_ascii_case(language))
     }
 
     /// The one an `Accept-Language` header likes best (RFC 9110, section 12.5.4), or the default.
-    pub(crate) fn accepted(header: &str) -> Self {
+    #[must_use]
+    pub fn accepted(header: &str) -> Self {
         let ranges = header.split(',').filter_map(|range| {
             let (tag, weight) = range.split_once(';').unwrap_or((range, "q=1"));
             let weight: f32 = weight.trim().strip_prefix("q=")?.parse().ok()?;
@@ -285,7 +321,8 @@ impl Language {
 }
 
 /// What counts as one address: of IPv6 the first half, since one subscriber has at least a /64.
-pub(crate) fn network(ip: IpAddr) -> IpAddr {
+#[must_use]
+pub fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64)).into(),
         v4 @ IpAddr::V4(_) => v4,
@@ -297,15 +334,16 @@ pub(crate) fn network(ip: IpAddr) -> IpAddr {
 /// A missing or stale token is not among it: every visitor and every idle tab is told so, it
 /// names nobody, and nothing was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) refused: Refused,
+pub struct Refusal {
+    /// What was refused.
+    pub refused: Refused,
     /// The account it was about, when there is one. What a caller typed is never kept.
-    pub(crate) target: Option<Uuid>,
+    pub target: Option<Uuid>,
 }
 
 /// What was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub enum Refused {
     /// A sign-in.
     SignIn,
     /// A new pair of tokens.
@@ -320,8 +358,10 @@ pub(crate) enum Refused {
 
 /// Who a request's bearer token speaks for.
 #[derive(Clone, Debug)]
-pub(crate) enum Authentication {
+pub enum Authentication {
+    /// A user, in a session that is not over.
     Viewer(Viewer),
+    /// Nobody, and why.
     Anonymous(Anonymity),
 }
 

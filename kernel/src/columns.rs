@@ -8,14 +8,15 @@ use uuid::Uuid;
 use super::rfc3339;
 
 /// A row, read column by column in the order of its projection's fields.
-pub(crate) struct Columns<'a> {
+pub struct Columns<'a> {
     row: &'a Row<'a>,
     next: usize,
 }
 
 impl<'a> Columns<'a> {
     /// From the first one on.
-    pub(crate) fn of(row: &'a Row<'a>) -> Self {
+    #[must_use]
+    pub fn of(row: &'a Row<'a>) -> Self {
         Self { row, next: 0 }
     }
 
@@ -26,7 +27,7 @@ impl<'a> Columns<'a> {
     }
 
     /// The next column, by what its text says.
-    pub(crate) fn parse<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    pub fn parse<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
         let text = self.row.get_ref(self.next)?.as_str()?;
         let unreadable = || {
             let cause = Box::new(FromSqlError::InvalidType);
@@ -39,14 +40,16 @@ impl<'a> Columns<'a> {
 }
 
 /// What can be read from one or more columns.
-pub(crate) trait FromColumns: Sized {
+pub trait FromColumns: Sized {
+    /// Reads as many columns as it consists of.
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self>;
 }
 
 macro_rules! plain {
     ($($type:ty),*) => {$(
         impl FromColumns for $type {
-            fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+            /// Reads as many columns as it consists of.
+    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
                 columns.take()
             }
         }
@@ -56,6 +59,7 @@ macro_rules! plain {
 plain!(bool, i32, i64, String, Uuid);
 
 impl FromColumns for DateTime<Utc> {
+    /// Reads as many columns as it consists of.
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         columns.parse(rfc3339::parse)
     }
@@ -63,6 +67,7 @@ impl FromColumns for DateTime<Utc> {
 
 /// Of a single column.
 impl<T: FromColumns> FromColumns for Option<T> {
+    /// Reads as many columns as it consists of.
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         if columns.row.get_ref(columns.next)? == ValueRef::Null {
             columns.next += 1;
@@ -74,14 +79,14 @@ impl<T: FromColumns> FromColumns for Option<T> {
 
 /// Reads a projection by its fields, which stand here in the order they are declared in: that is the
 /// order of its columns.
+#[macro_export]
 macro_rules! read_by_fields {
     ($type:ident { $($field:ident),* $(,)? }) => {
-        impl $crate::kernel::columns::FromColumns for $type {
-            fn read(columns: &mut $crate::kernel::columns::Columns<'_>) -> ::rusqlite::Result<Self> {
-                Ok(Self { $($field: $crate::kernel::columns::FromColumns::read(columns)?),* })
+        impl $crate::columns::FromColumns for $type {
+            /// Reads as many columns as it consists of.
+    fn read(columns: &mut $crate::columns::Columns<'_>) -> ::rusqlite::Result<Self> {
+                Ok(Self { $($field: $crate::columns::FromColumns::read(columns)?),* })
             }
         }
     };
 }
-
-pub(crate) use read_by_fields;

@@ -1,0 +1,26 @@
+//! What every rule is made of: ids, clocks, pages, roles and permissions, secrets. It knows no database, no HTTP and no
+//! GraphQL, but for traits of theirs that its types implement: the features `database` and `graphql` add those.
+
+pub mod access;
+pub mod acting;
+pub mod clock;
+#[cfg(feature = "database")]
+pub mod columns;
+pub mod device;
+pub mod epochs;
+#[cfg(feature = "graphql")]
+pub mod graphql;
+pub mod host;
+pub mod id;
+pub mod invalid;
+pub mod page;
+pub mod registered;
+pub mod rfc3339;
+pub mod secret;
+pub mod shares;
+
+#[doc(hidden)]
+#[cfg(feature = "database")]
+pub use sea_orm;
+#[doc(hidden)]
+pub use uuid;
