@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::SecondsFormat;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ToSqlOutput;
 use rusqlite::{Connection, OpenFlags, params_from_iter};
 use sea_orm::{Statement, Value};
@@ -114,6 +115,8 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        // Otherwise SQLite plans a statement again for every value of LIMIT.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // Whoever is not answered at once asks sqlx, which waits.
         connection.busy_timeout(Duration::ZERO)?;
         let deadline = Arc::new(Deadline { opened: Instant::now(), at: AtomicU64::new(0) });
@@ -166,6 +169,7 @@ fn bound(value: &Value) -> Option<ToSqlOutput<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::StatementStatus;
     use sea_orm::DbBackend;
 
     use super::*;
@@ -190,6 +194,19 @@ mod tests {
         assert_eq!(notes, Some(vec![None, Some("a note".to_owned())]));
         let one = all::<i64>(&quick, "SELECT id FROM notes WHERE id > ?", vec![1.into()]);
         assert_eq!(one, Some(vec![2]));
+    }
+
+    #[test]
+    fn a_statement_is_prepared_once_whatever_it_is_given() {
+        let (_folder, quick) = file();
+        let sql = "SELECT id FROM notes WHERE id > ? LIMIT ?";
+        for limit in [1_i64, 2, 1] {
+            all::<i64>(&quick, sql, vec![0.into(), limit.into()]).unwrap();
+        }
+        let reader = quick.take().unwrap();
+        let prepared = reader.connection.prepare_cached(sql).unwrap();
+        assert_eq!(prepared.get_status(StatementStatus::Run), 3);
+        assert_eq!(prepared.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]
