@@ -40,7 +40,7 @@ pub struct Additions {
     ids: Vec<&'static str>,
     nodes: Vec<NodeType>,
     holdings: Vec<Holding>,
-    migrations: migration::Migrations,
+    migrations: Vec<Migrator>,
     /// What its entities speak of.
     spoken: Vec<Spoken>,
 }
@@ -81,10 +81,10 @@ impl Additions {
     }
 
     /// The migrations that make its tables, oldest first. They have a table of records of their own, and run after
-    /// those of the server. Called again, it replaces them.
+    /// those of the server.
     #[must_use]
-    pub fn migrations(mut self, all: fn() -> Vec<Box<dyn migration::MigrationTrait>>) -> Self {
-        self.migrations = migration::Migrations::with(all);
+    pub fn migrations(mut self, all: Migrator) -> Self {
+        self.migrations.push(all);
         self
     }
 
@@ -103,6 +103,9 @@ impl Additions {
         })
     }
 }
+
+/// Makes the migrations of an extension.
+type Migrator = fn() -> Vec<Box<dyn migration::MigrationTrait>>;
 
 /// An extension, registered.
 #[derive(Clone, Debug)]
@@ -135,6 +138,10 @@ pub(crate) enum Unfit {
         "an entity names {0}, which is not among the permissions and audit kinds that are added"
     )]
     Unregistered(&'static str),
+    #[error("its entities need migrations that make their tables")]
+    NoMigrations,
+    #[error("its migrations are added twice: add one list of them")]
+    Migrations,
 }
 
 impl Extended {
@@ -145,6 +152,7 @@ impl Extended {
             return Err(Unfit::Unregistered(name));
         }
         let Additions { permissions, kinds, ids, nodes, holdings, migrations, .. } = additions;
+        let migrations = only(&migrations, !holdings.is_empty())?;
         permission::KNOWN.add(&permissions)?;
         if Permission::all().len() > PERMISSIONS_MAX {
             return Err(Unfit::Permissions(permissions.len()));
@@ -159,6 +167,16 @@ impl Extended {
         }
         let roots = Roots::with::<E::Query, E::Mutation>(nodes)?;
         Ok(Self { roots, holdings: holdings.into(), migrations })
+    }
+}
+
+/// The migrations that were added, where there may or must be some.
+fn only(added: &[Migrator], has_tables: bool) -> Result<migration::Migrations, Unfit> {
+    match added {
+        [] if has_tables => Err(Unfit::NoMigrations),
+        [] => Ok(migration::Migrations::default()),
+        [all] => Ok(migration::Migrations::with(*all)),
+        _ => Err(Unfit::Migrations),
     }
 }
 
@@ -202,6 +220,14 @@ mod tests {
         let of_the_server =
             Additions { spoken: spoken(permission::USERS_READ), ..Additions::default() };
         assert_eq!(of_the_server.unregistered(), None);
+    }
+
+    #[test]
+    fn entities_need_migrations_and_one_list_of_them() {
+        let all: Migrator = Vec::new;
+        assert_eq!(only(&[], true).unwrap_err(), Unfit::NoMigrations);
+        assert_eq!(only(&[all, all], true).unwrap_err(), Unfit::Migrations);
+        assert!(only(&[], false).is_ok() && only(&[all], true).is_ok());
     }
 
     #[test]

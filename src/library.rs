@@ -8,6 +8,7 @@ pub mod prelude {
     pub use sea_orm::{self, ColumnTrait};
 
     pub use crate::graphql::error::Result;
+    pub use crate::kernel::invalid::{Invalid, Reason, one_line};
     pub use crate::{
         Change, Connection, Date, DateTime, Error, Id, Organization, OrganizationId, Page,
         PublicProfile, Scoped, Shown, UserId, Window,
@@ -20,6 +21,8 @@ pub mod entity {
     pub mod prelude {
         pub use sea_orm;
         pub use sea_orm::entity::prelude::*;
+
+        pub use portcullis_macros::owned;
 
         pub use crate::{Kind, OrganizationId, Owned, Permission, UserId};
     }

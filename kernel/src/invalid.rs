@@ -6,6 +6,7 @@
 //! carry neither the path nor a code.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 
 use strum::IntoStaticStr;
 
@@ -69,4 +70,53 @@ pub struct Problem {
     pub path: &'static str,
     /// Why it was refused.
     pub invalid: Invalid,
+}
+
+/// Reads a text of one line: without the space around it, of so many characters, none of them a control character.
+///
+/// # Errors
+///
+/// [`Reason::TooShort`], [`Reason::TooLong`] or [`Reason::InvalidFormat`], for the field of this path.
+pub fn one_line(
+    path: &'static str,
+    text: &str,
+    length: RangeInclusive<usize>,
+) -> Result<String, Problem> {
+    let text = text.trim();
+    let count = text.chars().count();
+    let (reason, message) = if count < *length.start() {
+        let message = match length.start() {
+            1 => "This must not be empty".into(),
+            least => format!("This must have at least {least} characters").into(),
+        };
+        (Reason::TooShort, message)
+    } else if count > *length.end() {
+        let message = format!("This must have at most {} characters", length.end());
+        (Reason::TooLong, message.into())
+    } else if text.chars().any(char::is_control) {
+        let message = Cow::Borrowed("This must be one line, without control characters");
+        (Reason::InvalidFormat, message)
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(Invalid { reason, message }.at(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_trimmed_and_measured_in_characters() {
+        assert_eq!(one_line("input.title", "  Äpfel ", 1..=5).unwrap(), "Äpfel");
+        for (text, reason) in [
+            (" \n ", Reason::TooShort),
+            ("123456", Reason::TooLong),
+            ("1\n2", Reason::InvalidFormat),
+            ("1\u{7f}2", Reason::InvalidFormat),
+        ] {
+            let problem = one_line("input.title", text, 1..=5).unwrap_err();
+            assert_eq!((problem.path, problem.invalid.reason), ("input.title", reason), "{text}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //! stand in its rows; and the types of an extension, [`macro@object`] and [`macro@input`].
 
 mod expand;
+mod owned;
 mod row;
 mod rule;
 mod shape;
@@ -51,9 +52,48 @@ pub fn rules(of: TokenStream, resolvers: TokenStream) -> TokenStream {
 ///
 /// It derives `SimpleObject`, [`macro@Row`] and `Clone`. A struct with a `ComplexObject` beside it takes
 /// `#[graphql(complex)]`; `#[graphql(skip)]` leaves a field out of the schema.
+///
+/// `#[object(entity::Model)]` also says which entity it shows (`Shown`), and makes it of a row: each field of the column
+/// of the same name, by `Into`. An object that is made in another way has its own `impl` of `From` and `Shown`.
 #[proc_macro_attribute]
-pub fn object(_: TokenStream, of: TokenStream) -> TokenStream {
-    shape::object(of.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+pub fn object(model: TokenStream, of: TokenStream) -> TokenStream {
+    shape::object(model.into(), of.into()).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Declares a table whose rows have an owner, as SeaORM and Portcullis know it. It stands above a struct `Model` with the
+/// columns that are the entity's own; `portcullis::entity::prelude` must be in scope.
+///
+/// ```text
+/// #[owned(
+///     table = "notes",
+///     id = NoteId,
+///     label = title,
+///     organizations,
+///     read_all = NOTES_READ_ALL,
+///     write_all = NOTES_WRITE_ALL,
+///     events(NOTE_CREATED, NOTE_UPDATED, NOTE_DELETED)
+/// )]
+/// pub struct Model {
+///     pub title: String,
+/// }
+/// ```
+///
+/// | told | what it means |
+/// |---|---|
+/// | `table` | the name of the table; in camelCase, also the list of an export that holds its rows |
+/// | `id` | the type of ids, which `portcullis::id!` declares |
+/// | `label` | the column by which its owner tells a row from others |
+/// | `organizations` | a row belongs to the organization that it was made in; without it, to its owner alone |
+/// | `read_all`, `write_all` | the permissions to see and to change the rows of everybody; without them nobody may |
+/// | `events` | the kinds of audit events of a row that is made, changed and deleted |
+///
+/// It adds the columns `id`, `owner_id`, `created_at`, `updated_at`, and with `organizations` also `organization_id`:
+/// those that `OwnedTable` makes.
+#[proc_macro_attribute]
+pub fn owned(declared: TokenStream, model: TokenStream) -> TokenStream {
+    owned::owned(declared.into(), model.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
 }
 
 /// Makes an input of the schema of a struct: each field is one, with its doc comment as its description.

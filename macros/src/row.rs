@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
-use syn::{Attribute, Data, DeriveInput, Error, Fields, Ident, Result};
+use syn::{Attribute, Data, DeriveInput, Error, Fields, Result};
 
 /// What may stand in `#[graphql(…)]` above the struct. Anything else, a guard for one, would not be heeded.
 const HARMLESS: [&str; 3] = ["complex", "crate", "name_type"];
@@ -25,7 +25,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     }
     let plain = fields.named.iter().filter(|field| !field.attrs.iter().any(is_graphql));
     let arms = plain.filter_map(|field| field.ident.as_ref()).map(|ident| {
-        let name = camel_case(ident);
+        let name = camel_case(&ident.unraw().to_string());
         quote!(#name => ::portcullis::expansion::row::Fill::of(field, |row: &Self| &row.#ident))
     });
     let (ident, (generics, arguments, bounds)) = (&input.ident, input.generics.split_for_impl());
@@ -48,8 +48,7 @@ fn is_graphql(attribute: &Attribute) -> bool {
 }
 
 /// A field's name as the library makes it.
-fn camel_case(ident: &Ident) -> String {
-    let snake_case = ident.unraw().to_string();
+pub(crate) fn camel_case(snake_case: &str) -> String {
     let mut words = snake_case.split('_');
     let first = words.next().unwrap_or_default().to_owned();
     words.fold(first, |name, word| {

@@ -2,21 +2,53 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, ItemImpl, ItemStruct, Meta, Result, parse_quote, parse2};
+use syn::{Attribute, ItemImpl, ItemStruct, Meta, Path, Result, Type, parse_quote, parse2};
 
 /// Where the derived code finds the library.
 fn library() -> TokenStream {
     quote!(crate = "::portcullis::async_graphql")
 }
 
-/// An object whose fields stand in its rows.
-pub(crate) fn object(of: TokenStream) -> Result<TokenStream> {
+/// An object whose fields stand in its rows, and what it is made of, where it is told.
+pub(crate) fn object(model: TokenStream, of: TokenStream) -> Result<TokenStream> {
     let derive = quote!(
         ::portcullis::async_graphql::SimpleObject,
         ::portcullis::prelude::Row,
         ::core::clone::Clone
     );
-    shape(of, &derive)
+    let shown = if model.is_empty() { None } else { Some(shown(&parse2(model)?, &of)?) };
+    let object = shape(of, &derive)?;
+    Ok(quote!(#object #shown))
+}
+
+/// Makes the object of a row of its entity: each field of the column that is called like it.
+fn shown(model: &Path, of: &TokenStream) -> Result<TokenStream> {
+    let shape: ItemStruct = parse2(of.clone())?;
+    let (object, fields) = (&shape.ident, shape.fields.iter());
+    let fields = fields.filter_map(|field| {
+        let name = field.ident.as_ref()?;
+        Some(if is_option(&field.ty) {
+            quote!(#name: row.#name.map(::core::convert::Into::into))
+        } else {
+            quote!(#name: ::core::convert::Into::into(row.#name))
+        })
+    });
+    Ok(quote! {
+        impl ::core::convert::From<#model> for #object {
+            fn from(row: #model) -> Self {
+                Self { #(#fields),* }
+            }
+        }
+
+        impl ::portcullis::Shown for #object {
+            type Entity = <#model as ::portcullis::sea_orm::ModelTrait>::Entity;
+        }
+    })
+}
+
+fn is_option(of: &Type) -> bool {
+    let Type::Path(of) = of else { return false };
+    of.path.segments.last().is_some_and(|last| last.ident == "Option")
 }
 
 /// What a mutation takes.

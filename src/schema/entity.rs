@@ -1,6 +1,6 @@
 //! Entities of an extension in the schema: lists of them in pages, and how their resolvers reach the database.
 
-use async_graphql::{Context, ObjectType};
+use async_graphql::{Context, ID, ObjectType};
 use sea_orm::{DbErr, EntityTrait};
 
 use super::node::Node;
@@ -46,6 +46,11 @@ impl<T: Shown> Source for List<T> {
 }
 
 impl<E: Owned> Find<E> {
+    /// The object that shows the row of an id, as a client gives it, if it is among them.
+    pub async fn one<T: Shown<Entity = E>>(&self, id: &str) -> Result<Option<T>> {
+        Ok(self.row(id).await?.map(T::from))
+    }
+
     /// A page of the rows, the newest first.
     pub async fn page<T: Shown<Entity = E>>(self, window: Window) -> Result<Page<T>> {
         let part = window.part(ORDER.name())?;
@@ -86,7 +91,25 @@ pub trait Scoped {
     where
         F: Future<Output = Result<Committed<T>>> + Send,
         T: Send;
+
+    /// Makes a row: a change of this alone. See [`Change::insert`].
+    fn insert<T: Shown>(&self, row: ActiveModel<T>) -> impl Future<Output = Result<T>> + Send;
+
+    /// Changes the row of an id: a change of this alone. See [`Change::update`].
+    fn update<T: Shown>(
+        &self,
+        id: &ID,
+        edit: impl Fn(&mut Model<T>) + Send + Sync,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// Deletes the row of an id, and answers the id: a change of this alone. See [`Change::delete`].
+    fn delete<T: Shown>(&self, id: ID) -> impl Future<Output = Result<ID>> + Send;
 }
+
+/// A row of the entity that an object shows.
+type Model<T> = <<T as Shown>::Entity as EntityTrait>::Model;
+/// The same, to be written.
+type ActiveModel<T> = <<T as Shown>::Entity as EntityTrait>::ActiveModel;
 
 impl Scoped for Context<'_> {
     fn scope(&self) -> Result<Scope<'_>> {
@@ -104,6 +127,38 @@ impl Scoped for Context<'_> {
         T: Send,
     {
         self.service::<Entities>().change(name, self.acting()?, attempt).await
+    }
+
+    async fn insert<T: Shown>(&self, row: ActiveModel<T>) -> Result<T> {
+        let row = &row;
+        let insert = async |change: Change<'_>| {
+            let made = change.insert::<T::Entity>(row.clone()).await?;
+            Ok(change.commit(made).await?)
+        };
+        Ok(self.change(T::Entity::CREATED.into_str(), insert).await?.into())
+    }
+
+    async fn update<T: Shown>(
+        &self,
+        id: &ID,
+        edit: impl Fn(&mut Model<T>) + Send + Sync,
+    ) -> Result<T> {
+        let edit = &edit;
+        let update = async |change: Change<'_>| {
+            let changed = change.update::<T::Entity>(id, edit).await?;
+            Ok(change.commit(changed).await?)
+        };
+        Ok(self.change(T::Entity::UPDATED.into_str(), update).await?.into())
+    }
+
+    async fn delete<T: Shown>(&self, id: ID) -> Result<ID> {
+        let named = &id;
+        let delete = async |change: Change<'_>| {
+            change.delete::<T::Entity>(named).await?;
+            Ok(change.commit(()).await?)
+        };
+        self.change(T::Entity::DELETED.into_str(), delete).await?;
+        Ok(id)
     }
 }
 

@@ -58,8 +58,12 @@ impl From<OwnOrganization> for Organization {
 }
 
 impl Organization {
-    /// An organization as the caller sees it, if they belong to it.
-    pub async fn load(ctx: &Context<'_>, id: OrganizationId) -> Result<Option<Self>> {
+    /// An organization as the caller sees it, if there is one and they belong to it.
+    pub async fn load(
+        ctx: &Context<'_>,
+        id: impl Into<Option<OrganizationId>>,
+    ) -> Result<Option<Self>> {
+        let Some(id) = id.into() else { return Ok(None) };
         let user = ctx.viewer()?.user.id;
         Ok(load_one::<OrganizationLoader, _>(ctx, Own { user, id }).await?.map(Self::from))
     }
@@ -124,10 +128,7 @@ impl OrganizationQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] id: ID,
     ) -> Result<Option<Organization>> {
-        match OrganizationId::parse(&id) {
-            Some(id) => Organization::load(ctx, id).await,
-            None => Ok(None),
-        }
+        Organization::load(ctx, OrganizationId::parse(&id)).await
     }
 
     /// The organizations that the caller belongs to, in pages, in the order in which they were made.
@@ -147,10 +148,8 @@ impl OrganizationQuery {
     /// The organization that the caller's session acts in, if any: see switchOrganization.
     #[auth]
     async fn active_organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
-        match ctx.viewer()?.organization {
-            Some(active) => Organization::load(ctx, active.id).await,
-            None => Ok(None),
-        }
+        let active = ctx.viewer()?.organization.map(|active| active.id);
+        Organization::load(ctx, active).await
     }
 
     /// Who is asked to join the active organization and has not yet, in pages, the oldest first.

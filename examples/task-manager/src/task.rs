@@ -2,20 +2,13 @@
 
 mod entity;
 
-use portcullis::invalid::{Invalid, Reason};
 use portcullis::prelude::*;
 
 pub use self::entity::{Entity, TaskId};
 use crate::TASKS_READ_ALL;
 
-const TITLE_LENGTH_MAX: usize = 200;
-const TITLE_EMPTY: Invalid = Invalid::new(Reason::TooShort, "A task needs a title");
-const TITLE_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "A title has at most 200 characters");
-const TITLE_MALFORMED: Invalid =
-    Invalid::new(Reason::InvalidFormat, "A title is one line, without control characters");
-
 /// Something to be done.
-#[object]
+#[object(entity::Model)]
 #[graphql(complex)]
 pub struct Task {
     /// Unique over all types; opaque.
@@ -29,9 +22,9 @@ pub struct Task {
     /// When the task was last changed.
     updated_at: DateTime,
     #[graphql(skip)]
-    made_by: UserId,
+    owner_id: UserId,
     #[graphql(skip)]
-    made_in: Option<OrganizationId>,
+    organization_id: Option<OrganizationId>,
 }
 
 #[rules]
@@ -39,33 +32,12 @@ pub struct Task {
 impl Task {
     /// Who made it; null where their account is deleted by now.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<PublicProfile>> {
-        PublicProfile::load(ctx, self.made_by).await
+        PublicProfile::load(ctx, self.owner_id).await
     }
 
     /// The organization that it was made in, if the caller belongs to it.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
-        match self.made_in {
-            Some(id) => Organization::load(ctx, id).await,
-            None => Ok(None),
-        }
-    }
-}
-
-impl Shown for Task {
-    type Entity = Entity;
-}
-
-impl From<entity::Model> for Task {
-    fn from(row: entity::Model) -> Self {
-        Self {
-            id: row.id.into(),
-            title: row.title,
-            is_done: row.is_done,
-            created_at: row.created_at.into(),
-            updated_at: row.updated_at.into(),
-            made_by: row.owner_id,
-            made_in: row.organization_id,
-        }
+        Organization::load(ctx, self.organization_id).await
     }
 }
 
@@ -99,7 +71,7 @@ impl TaskQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The task's id.")] id: ID,
     ) -> Result<Option<Task>> {
-        Ok(ctx.scope()?.find::<Entity>().one(&id).await?.map(Task::from))
+        ctx.scope()?.find::<Entity>().one(&id).await
     }
 
     /// What the caller made where they act now, be that an organization or none, in pages, the newest first.
@@ -135,17 +107,10 @@ impl TaskMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The task to be.")] input: CreateTaskInput,
     ) -> Result<Task> {
-        let title = &parse_title(&input.title)?;
-        let create = async |change: Change<'_>| {
-            let row = entity::ActiveModel {
-                title: Set(title.clone()),
-                is_done: Set(false),
-                ..Default::default()
-            };
-            let made = change.insert::<Entity>(row).await?;
-            Ok(change.commit(made).await?)
-        };
-        Ok(ctx.change("create a task", create).await?.into())
+        let title = parse_title(&input.title)?;
+        let task =
+            entity::ActiveModel { title: Set(title), is_done: Set(false), ..Default::default() };
+        ctx.insert(task).await
     }
 
     /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
@@ -156,17 +121,14 @@ impl TaskMutation {
         #[graphql(desc = "The task's id.")] id: ID,
         #[graphql(desc = "What is to change.")] input: UpdateTaskInput,
     ) -> Result<Task> {
-        let title = &input.title.as_deref().map(parse_title).transpose()?;
-        let (id, input) = (&id, &input);
-        let update = async |change: Change<'_>| {
-            let edit = |task: &mut entity::Model| {
-                task.title.clone_from(title.as_ref().unwrap_or(&task.title.clone()));
-                task.is_done = input.is_done.unwrap_or(task.is_done);
-            };
-            let changed = change.update::<Entity>(id, edit).await?;
-            Ok(change.commit(changed).await?)
+        let title = input.title.as_deref().map(parse_title).transpose()?;
+        let edit = |task: &mut entity::Model| {
+            if let Some(title) = &title {
+                task.title.clone_from(title);
+            }
+            task.is_done = input.is_done.unwrap_or(task.is_done);
         };
-        Ok(ctx.change("update a task", update).await?.into())
+        ctx.update(&id, edit).await
     }
 
     /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any, and answers the id.
@@ -176,23 +138,10 @@ impl TaskMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The task's id.")] id: ID,
     ) -> Result<ID> {
-        let named = &id;
-        let delete = async |change: Change<'_>| {
-            change.delete::<Entity>(named).await?;
-            Ok(change.commit(()).await?)
-        };
-        ctx.change("delete a task", delete).await?;
-        Ok(id)
+        ctx.delete::<Task>(id).await
     }
 }
 
 fn parse_title(text: &str) -> Result<String> {
-    let title = text.trim();
-    let refused = |invalid: Invalid| Err(invalid.at("input.title").into());
-    match title.chars().count() {
-        0 => refused(TITLE_EMPTY),
-        1..=TITLE_LENGTH_MAX if title.chars().any(char::is_control) => refused(TITLE_MALFORMED),
-        1..=TITLE_LENGTH_MAX => Ok(title.to_owned()),
-        _ => refused(TITLE_TOO_LONG),
-    }
+    Ok(one_line("input.title", text, 1..=200)?)
 }

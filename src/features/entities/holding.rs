@@ -108,7 +108,7 @@ async fn leftovers<E: Owned>(
     if let Some(key) = key::<E>() {
         select = select.order_by_asc(key);
     }
-    Ok(select.all(db.reader()).await?.iter().map(E::called).collect())
+    Ok(select.all(db.reader()).await?.iter().map(E::label).collect())
 }
 
 async fn drop_leftovers<E: Owned>(

@@ -28,7 +28,7 @@ use crate::kernel::id::TypedId;
 pub trait Owned:
     EntityTrait<
         Model: IntoActiveModel<Self::ActiveModel> + Clone + Send + Sync,
-        ActiveModel: TryIntoModel<Self::Model> + Send,
+        ActiveModel: TryIntoModel<Self::Model> + Send + Sync,
     >
 {
     /// What its rows are called by.
@@ -65,6 +65,6 @@ pub trait Owned:
     /// What the log says when a row is deleted.
     const DELETED: Kind;
 
-    /// What a row is called to its owner, where it is one among others: its title, say.
-    fn called(row: &Self::Model) -> String;
+    /// By what its owner tells a row from others: its title, say.
+    fn label(row: &Self::Model) -> String;
 }

@@ -69,7 +69,7 @@ impl<E: Owned> Find<E> {
     }
 
     /// The row of an id, as a client gives it, if it is among them.
-    pub async fn one(&self, id: &str) -> Result<Option<E::Model>, Fault> {
+    pub async fn row(&self, id: &str) -> Result<Option<E::Model>, Fault> {
         let Some(id) = Id::parse(id).and_then(Id::typed::<E::Id>) else { return Ok(None) };
         Ok(self.select().filter(among::<E>([id.into()])).one(self.db.reader()).await?)
     }

@@ -1,0 +1,221 @@
+//! The attribute `owned`: a table whose rows have an owner, declared once.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Error, Fields, Ident, ItemStruct, LitStr, Path, Result, Token, parse_quote, parse2};
+
+use super::row::camel_case;
+
+/// The columns that every row has, made here and by `OwnedTable`.
+const MADE: [&str; 5] = ["id", "owner_id", "organization_id", "created_at", "updated_at"];
+
+/// What the attribute was told.
+struct Declared {
+    table: LitStr,
+    id: Path,
+    label: Ident,
+    in_organizations: bool,
+    read_all: Option<Path>,
+    write_all: Option<Path>,
+    created: Path,
+    updated: Path,
+    deleted: Path,
+}
+
+pub(crate) fn owned(told: TokenStream, of: TokenStream) -> Result<TokenStream> {
+    let mut model: ItemStruct = parse2(of)?;
+    let declared = Declared::parse(told)?;
+    let own = columns(&model)?;
+    let Some(label) = own.iter().find(|own| **own == declared.label) else {
+        return Err(Error::new(declared.label.span(), "the struct has no such field"));
+    };
+    let trait_of = declared.owned(label);
+    complete(&mut model, &declared);
+    Ok(quote! {
+        #model
+
+        impl ::portcullis::sea_orm::ActiveModelBehavior for ActiveModel {}
+
+        #trait_of
+    })
+}
+
+/// The columns that the struct declares.
+fn columns(model: &ItemStruct) -> Result<Vec<Ident>> {
+    if model.ident != "Model" {
+        return Err(Error::new(model.ident.span(), "SeaORM wants the struct to be called Model"));
+    }
+    let Fields::Named(fields) = &model.fields else {
+        return Err(Error::new(model.ident.span(), "the columns of a table have names"));
+    };
+    let own: Vec<Ident> = fields.named.iter().filter_map(|field| field.ident.clone()).collect();
+    match own.iter().find(|own| MADE.iter().any(|made| *own == made)) {
+        Some(made) => Err(Error::new(made.span(), "`#[owned]` makes this column itself")),
+        None => Ok(own),
+    }
+}
+
+/// Makes the model that SeaORM knows.
+fn complete(model: &mut ItemStruct, declared: &Declared) {
+    let Declared { table, id, .. } = declared;
+    model.attrs.extend([
+        parse_quote!(#[sea_orm::model]),
+        parse_quote!(#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]),
+        parse_quote!(#[sea_orm(table_name = #table)]),
+    ]);
+    let organization = declared.in_organizations.then(|| {
+        quote! {
+            /// The organization that it was made in, if it was made in one.
+            pub organization_id: ::std::option::Option<::portcullis::OrganizationId>,
+        }
+    });
+    let Fields::Named(fields) = &mut model.fields else { return };
+    let own = std::mem::take(&mut fields.named);
+    let own = own.iter();
+    *fields = parse_quote!({
+        /// The id.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: #id,
+        /// Whose it is.
+        pub owner_id: ::portcullis::UserId,
+        #organization
+        #(#own,)*
+        /// When it was made.
+        pub created_at: ::portcullis::sea_orm::prelude::DateTimeUtc,
+        /// When it was last changed.
+        pub updated_at: ::portcullis::sea_orm::prelude::DateTimeUtc,
+    });
+}
+
+impl Declared {
+    fn parse(told: TokenStream) -> Result<Self> {
+        let whole = told.span();
+        let (mut table, mut id, mut label, mut events) = (None, None, None, None);
+        let (mut read_all, mut write_all, mut in_organizations) = (None, None, false);
+        let parser = syn::meta::parser(|meta| {
+            let Some(name) = meta.path.get_ident().map(ToString::to_string) else {
+                return Err(meta.error("unknown"));
+            };
+            match name.as_str() {
+                "table" => table = Some(meta.value()?.parse()?),
+                "id" => id = Some(meta.value()?.parse()?),
+                "label" => label = Some(meta.value()?.parse()?),
+                "organizations" => in_organizations = true,
+                "read_all" => read_all = Some(meta.value()?.parse()?),
+                "write_all" => write_all = Some(meta.value()?.parse()?),
+                "events" => {
+                    let kinds;
+                    syn::parenthesized!(kinds in meta.input);
+                    let kinds = Punctuated::<Path, Token![,]>::parse_terminated(&kinds)?;
+                    events = Some(kinds.into_iter().collect::<Vec<_>>());
+                }
+                _ => return Err(meta.error("unknown")),
+            }
+            Ok(())
+        });
+        syn::parse::Parser::parse2(parser, told)?;
+        let missing = |what: &str| Error::new(whole, format!("`{what}` is missing"));
+        let events = events.ok_or_else(|| missing("events"))?;
+        let [created, updated, deleted] = <[Path; 3]>::try_from(events)
+            .map_err(|_| Error::new(whole, "`events` names what creates, updates and deletes"))?;
+        Ok(Self {
+            table: table.ok_or_else(|| missing("table"))?,
+            id: id.ok_or_else(|| missing("id"))?,
+            label: label.ok_or_else(|| missing("label"))?,
+            in_organizations,
+            read_all,
+            write_all,
+            created,
+            updated,
+            deleted,
+        })
+    }
+
+    /// What Portcullis knows of the entity.
+    fn owned(&self, label: &Ident) -> TokenStream {
+        let Self { id, created, updated, deleted, .. } = self;
+        let plural = camel_case(&self.table.value());
+        let organization = if self.in_organizations {
+            quote!(::std::option::Option::Some(Column::OrganizationId))
+        } else {
+            quote!(::std::option::Option::None)
+        };
+        let [read_all, write_all] = [&self.read_all, &self.write_all].map(|permission| {
+            let none = quote!(::std::option::Option::None);
+            permission.as_ref().map_or(none, |path| {
+                let path = path.to_token_stream();
+                quote!(::std::option::Option::Some(#path))
+            })
+        });
+        quote! {
+            impl ::portcullis::Owned for Entity {
+                type Id = #id;
+                const PLURAL: &'static str = #plural;
+                const OWNER: Column = Column::OwnerId;
+                const ORGANIZATION: ::std::option::Option<Column> = #organization;
+                const CREATED_AT: Column = Column::CreatedAt;
+                const UPDATED_AT: Column = Column::UpdatedAt;
+                const READ_ALL: ::std::option::Option<::portcullis::Permission> = #read_all;
+                const WRITE_ALL: ::std::option::Option<::portcullis::Permission> = #write_all;
+                const CREATED: ::portcullis::Kind = #created;
+                const UPDATED: ::portcullis::Kind = #updated;
+                const DELETED: ::portcullis::Kind = #deleted;
+
+                fn label(row: &Model) -> ::std::string::String {
+                    ::std::string::ToString::to_string(&row.#label)
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expand(told: &TokenStream, fields: &TokenStream) -> std::result::Result<String, String> {
+        let expanded = owned(told.clone(), quote!(pub struct Model { #fields }));
+        expanded.map(|code| code.to_string()).map_err(|error| error.to_string())
+    }
+
+    fn told() -> TokenStream {
+        quote!(table = "annual_reports", id = ReportId, label = title, events(A, B, C))
+    }
+
+    #[test]
+    fn the_columns_that_the_server_sets_are_made_and_not_declared() {
+        let alone = expand(&told(), &quote!(pub title: String)).unwrap();
+        let told = told();
+        let shared = expand(&quote!(#told, organizations), &quote!(pub title: String)).unwrap();
+        for code in [&alone, &shared] {
+            for made in ["pub id : ReportId", "owner_id", "created_at", "\"annualReports\""] {
+                assert!(code.contains(made), "{made}: {code}");
+            }
+        }
+        assert!(!alone.contains("organization_id") && !alone.contains("OrganizationId"), "{alone}");
+        assert!(shared.contains("organization_id") && shared.contains("Column :: OrganizationId"));
+        for made in ["id", "owner_id", "organization_id", "created_at", "updated_at"] {
+            let made = Ident::new(made, proc_macro2::Span::call_site());
+            let refused = expand(&told, &quote!(pub title: String, pub #made: i32)).unwrap_err();
+            assert!(refused.contains("makes this column itself"), "{made}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_declaration_that_lacks_something_does_not_compile() {
+        for (told, problem) in [
+            (quote!(id = A, label = title, events(A, B, C)), "`table` is missing"),
+            (quote!(table = "a", label = title, events(A, B, C)), "`id` is missing"),
+            (quote!(table = "a", id = A, events(A, B, C)), "`label` is missing"),
+            (quote!(table = "a", id = A, label = title), "`events` is missing"),
+            (quote!(table = "a", id = A, label = title, events(A, B)), "creates, updates and"),
+            (quote!(table = "a", id = A, label = name, events(A, B, C)), "no such field"),
+            (quote!(table = "a", read_only = A), "unknown"),
+        ] {
+            let refused = expand(&told, &quote!(pub title: String)).unwrap_err();
+            assert!(refused.contains(problem), "{told}: {refused}");
+        }
+    }
+}
