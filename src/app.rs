@@ -30,7 +30,7 @@ use crate::features::sessions::{Issuing, Sessions, Tools};
 use crate::features::{links, organizations};
 use crate::graphql::document::Documents;
 use crate::graphql::lanes::Lanes;
-use crate::graphql::policy::Listing;
+use crate::graphql::policy::Visible;
 use crate::infra::db::{Db, Unwritable};
 use crate::infra::instances::Instance;
 use crate::infra::jwt::Jwt;
@@ -38,7 +38,7 @@ use crate::infra::keys::{Keys, Master, Sealed, rotation};
 use crate::infra::limits::Limits;
 use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
-use crate::infra::passwords::policy::Policy;
+use crate::infra::passwords::policy::PasswordPolicy;
 use crate::infra::private;
 use crate::infra::tls;
 use crate::kernel::clock::Clock;
@@ -315,7 +315,7 @@ fn issuing(config: &Config, clock: &Clock, keys: &Keys, master: &Arc<Master>) ->
 /// What accounts are subject to here.
 fn setup(config: &Config, master: &Arc<Master>) -> Setup {
     Setup {
-        policy: Policy { length_min: config.password_length_min },
+        policy: PasswordPolicy { length_min: config.password_length_min },
         registration: config.registration,
         master: Arc::clone(master),
         holdings: iter::once(organizations::HOLDING)
@@ -347,9 +347,9 @@ fn services(
 /// The schema of this server.
 fn make_schema(config: &Config, services: Services) -> Schema {
     config.extended.roots.make(Making {
-        listing: match config.introspection {
-            Introspection::Own => Listing::OwnOfEach,
-            Introspection::Full | Introspection::Off => Listing::All,
+        visible: match config.introspection {
+            Introspection::Own => Visible::OwnOfEach,
+            Introspection::Full | Introspection::Off => Visible::All,
         },
         rates: &config.rates.clone().unwrap_or_default(),
         is_suggesting: config.introspection == Introspection::Full,

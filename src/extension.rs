@@ -14,7 +14,7 @@ use crate::kernel::id::{self, TypedId};
 use crate::kernel::registered::Clash;
 use crate::schema::entity::Shown;
 use crate::schema::node::NodeType;
-use crate::schema::{Misfit, Roots};
+use crate::schema::{RootError, Roots};
 
 /// The lists that the export of any server has.
 const OWN_LISTS: [&str; 5] =
@@ -42,12 +42,12 @@ pub struct Additions {
     holdings: Vec<Holding>,
     migrations: Vec<Migrator>,
     /// What its entities speak of.
-    spoken: Vec<Spoken>,
+    references: Vec<Reference>,
 }
 
 /// What an entity's declaration names, which must be registered.
 #[derive(Clone, Debug)]
-enum Spoken {
+enum Reference {
     Permission(Permission),
     Kind(Kind),
 }
@@ -73,8 +73,8 @@ impl Additions {
         self.ids.push(<T::Entity as Owned>::Id::OF);
         let permissions = [T::Entity::READ_ALL, T::Entity::WRITE_ALL].into_iter().flatten();
         let kinds = [T::Entity::CREATED, T::Entity::UPDATED, T::Entity::DELETED];
-        self.spoken.extend(permissions.map(Spoken::Permission));
-        self.spoken.extend(kinds.map(Spoken::Kind));
+        self.references.extend(permissions.map(Reference::Permission));
+        self.references.extend(kinds.map(Reference::Kind));
         self.nodes.push(NodeType::of::<T>());
         self.holdings.push(holding::<T::Entity>());
         self
@@ -90,13 +90,13 @@ impl Additions {
 
     /// A name that an entity speaks of and that nobody has registered.
     fn unregistered(&self) -> Option<&'static str> {
-        self.spoken.iter().find_map(|spoken| match spoken {
-            Spoken::Permission(one) => {
+        self.references.iter().find_map(|reference| match reference {
+            Reference::Permission(one) => {
                 let is_known =
                     self.permissions.contains(one) || permission::PERMISSIONS.contains(one);
                 (!is_known).then(|| one.into_str())
             }
-            Spoken::Kind(one) => {
+            Reference::Kind(one) => {
                 let is_known = self.kinds.contains(one) || kind::AUDIT_KINDS.contains(one);
                 (!is_known).then(|| one.into_str())
             }
@@ -125,11 +125,11 @@ impl Default for Extended {
 
 /// Why a server is not built with an extension.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unfit {
+pub(crate) enum ExtensionError {
     #[error(transparent)]
     Name(#[from] Clash),
     #[error(transparent)]
-    Field(#[from] Misfit),
+    Field(#[from] RootError),
     #[error("{0} and all else make more than {max} permissions", max = PERMISSIONS_MAX)]
     Permissions(usize),
     #[error("the list {0} of an export is declared twice")]
@@ -146,23 +146,23 @@ pub(crate) enum Unfit {
 
 impl Extended {
     /// Registers the names of an extension, for good, and sees that its parts fit.
-    pub(crate) fn of<E: Extension>() -> Result<Self, Unfit> {
+    pub(crate) fn of<E: Extension>() -> Result<Self, ExtensionError> {
         let additions = E::additions();
         if let Some(name) = additions.unregistered() {
-            return Err(Unfit::Unregistered(name));
+            return Err(ExtensionError::Unregistered(name));
         }
         let Additions { permissions, kinds, ids, nodes, holdings, migrations, .. } = additions;
         let migrations = only(&migrations, !holdings.is_empty())?;
         permission::KNOWN.add(&permissions)?;
         if Permission::all().len() > PERMISSIONS_MAX {
-            return Err(Unfit::Permissions(permissions.len()));
+            return Err(ExtensionError::Permissions(permissions.len()));
         }
         kind::KNOWN.add(&kinds)?;
         id::TYPES.add(&ids)?;
         let mut names = BTreeSet::from(OWN_LISTS);
         for holding in &holdings {
             if !names.insert(holding.name) {
-                return Err(Unfit::Holding(holding.name));
+                return Err(ExtensionError::Holding(holding.name));
             }
         }
         let roots = Roots::with::<E::Query, E::Mutation>(nodes)?;
@@ -171,12 +171,12 @@ impl Extended {
 }
 
 /// The migrations that were added, where there may or must be some.
-fn only(added: &[Migrator], has_tables: bool) -> Result<migration::Migrations, Unfit> {
+fn only(added: &[Migrator], has_tables: bool) -> Result<migration::Migrations, ExtensionError> {
     match added {
-        [] if has_tables => Err(Unfit::NoMigrations),
+        [] if has_tables => Err(ExtensionError::NoMigrations),
         [] => Ok(migration::Migrations::default()),
         [all] => Ok(migration::Migrations::with(*all)),
-        _ => Err(Unfit::Migrations),
+        _ => Err(ExtensionError::Migrations),
     }
 }
 
@@ -212,32 +212,32 @@ mod tests {
     #[test]
     fn what_an_entity_speaks_of_must_be_added() {
         const OWN: Permission = Permission::new("INVOICES_READ_ALL", "See all invoices.");
-        let spoken =
-            |permission| vec![Spoken::Permission(permission), Spoken::Kind(kind::SIGNED_IN)];
-        let lacking = Additions { spoken: spoken(OWN), ..Additions::default() };
+        let references =
+            |permission| vec![Reference::Permission(permission), Reference::Kind(kind::SIGNED_IN)];
+        let lacking = Additions { references: references(OWN), ..Additions::default() };
         assert_eq!(lacking.unregistered(), Some("INVOICES_READ_ALL"));
         assert_eq!(lacking.permissions(&[OWN]).unregistered(), None);
         let of_the_server =
-            Additions { spoken: spoken(permission::USERS_READ), ..Additions::default() };
+            Additions { references: references(permission::USERS_READ), ..Additions::default() };
         assert_eq!(of_the_server.unregistered(), None);
     }
 
     #[test]
     fn entities_need_migrations_and_one_list_of_them() {
         let all: Migrator = Vec::new;
-        assert_eq!(only(&[], true).unwrap_err(), Unfit::NoMigrations);
-        assert_eq!(only(&[all, all], true).unwrap_err(), Unfit::Migrations);
+        assert_eq!(only(&[], true).unwrap_err(), ExtensionError::NoMigrations);
+        assert_eq!(only(&[all, all], true).unwrap_err(), ExtensionError::Migrations);
         assert!(only(&[], false).is_ok() && only(&[all], true).is_ok());
     }
 
     #[test]
     fn roots_take_no_field_that_there_is_and_none_without_a_rule() {
-        let misfit = |roots: Result<Roots, Misfit>| roots.unwrap_err().to_string();
-        let taken = misfit(Roots::with::<Taking, EmptyMutation>(Vec::new()));
+        let refused = |roots: Result<Roots, RootError>| roots.unwrap_err().to_string();
+        let taken = refused(Roots::with::<Taking, EmptyMutation>(Vec::new()));
         assert_eq!(taken, "the schema has a field users already");
         // Also where the other root has it.
-        assert_eq!(misfit(Roots::with::<EmptyMutation, Taking>(Vec::new())), taken);
-        let unruled = misfit(Roots::with::<Unruled, EmptyMutation>(Vec::new()));
+        assert_eq!(refused(Roots::with::<EmptyMutation, Taking>(Vec::new())), taken);
+        let unruled = refused(Roots::with::<Unruled, EmptyMutation>(Vec::new()));
         assert!(unruled.starts_with("nothing says who may use invoice: "), "{unruled}");
     }
 }

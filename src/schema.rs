@@ -38,7 +38,7 @@ use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::Tools;
 use crate::graphql::document::SharedTypes;
-use crate::graphql::policy::{Listing, Policy, has_rule};
+use crate::graphql::policy::{Policy, Visible, has_rule};
 use crate::graphql::rule::Rule;
 use crate::infra::limits::Rates;
 
@@ -86,7 +86,7 @@ pub(crate) struct Services {
 
 /// How a schema is made.
 pub(crate) struct Making<'a> {
-    pub(crate) listing: Listing,
+    pub(crate) visible: Visible,
     /// The rates that are set: limits are written with them.
     pub(crate) rates: &'a Rates,
     /// Whether an error says "did you mean …", which names what introspection may not show.
@@ -96,8 +96,8 @@ pub(crate) struct Making<'a> {
 
 impl<'a> Making<'a> {
     /// One that is only shown.
-    fn shown(listing: Listing, rates: &'a Rates) -> Self {
-        Self { listing, rates, is_suggesting: true, services: None }
+    fn shown(visible: Visible, rates: &'a Rates) -> Self {
+        Self { visible, rates, is_suggesting: true, services: None }
     }
 }
 
@@ -117,7 +117,7 @@ impl Default for Roots {
 
 /// Why an extension's roots do not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Misfit {
+pub(crate) enum RootError {
     #[error("the schema has a field {0} already")]
     Taken(String),
     #[error(
@@ -128,7 +128,7 @@ pub(crate) enum Misfit {
 
 impl Roots {
     /// With the fields of an extension.
-    pub(crate) fn with<Q, M>(nodes: Vec<NodeType>) -> Result<Self, Misfit>
+    pub(crate) fn with<Q, M>(nodes: Vec<NodeType>) -> Result<Self, RootError>
     where
         Q: ObjectType + Default + 'static,
         M: ObjectType + Default + 'static,
@@ -137,10 +137,10 @@ impl Roots {
         let own: BTreeSet<String> = own.map(|(name, _)| name).collect();
         for (name, is_ruled) in fields::<Q>().chain(fields::<M>()) {
             if own.contains(&name) {
-                return Err(Misfit::Taken(name));
+                return Err(RootError::Taken(name));
             }
             if !is_ruled {
-                return Err(Misfit::Unruled(name));
+                return Err(RootError::Unruled(name));
             }
         }
         Ok(Self { make: make::<Q, M>, nodes: NodeTypes(nodes.into()) })
@@ -151,13 +151,13 @@ impl Roots {
     }
 
     /// The schema in the definition language, sorted, of what `listing` says, with the rates that are set.
-    pub(crate) fn export(&self, listing: Listing, rates: &Rates) -> String {
+    pub(crate) fn export(&self, visible: Visible, rates: &Rates) -> String {
         let options = SDLExportOptions::new()
             .sorted_fields()
             .sorted_arguments()
             .sorted_enum_items()
             .include_specified_by();
-        self.make(Making::shown(listing, rates)).executable.export(options)
+        self.make(Making::shown(visible, rates)).executable.export(options)
     }
 }
 
@@ -226,7 +226,7 @@ where
     M: ObjectType + Default + 'static,
 {
     let (policy, types) = (Policy::default(), SharedTypes::default());
-    let Making { listing, rates, is_suggesting, services } = making;
+    let Making { visible, rates, is_suggesting, services } = making;
     let joining = nodes.clone();
     let join = move |registry: &mut Registry| joining.0.iter().for_each(|node| node.join(registry));
     let mut builder = async_graphql::Schema::build(
@@ -234,7 +234,7 @@ where
         Mutation::<M>::default(),
         EmptySubscription,
     )
-    .directive(policy.reader(Box::new(join), types.clone(), listing, rates.clone()))
+    .directive(policy.reader(Box::new(join), types.clone(), visible, rates.clone()))
     .data(policy.clone())
     .data(nodes)
     .limit_directives(5)
@@ -263,13 +263,13 @@ where
 /// directives.
 #[must_use]
 pub fn sdl() -> String {
-    Roots::default().export(Listing::All, &Rates::default())
+    Roots::default().export(Visible::All, &Rates::default())
 }
 
 /// The limits whose rates may be set, and to how many attempts at most.
 pub(crate) fn settable_limits() -> &'static BTreeMap<String, u32> {
     static LIMITS: LazyLock<BTreeMap<String, u32>> = LazyLock::new(|| {
-        Roots::default().make(Making::shown(Listing::All, &Rates::default())).policy.limits()
+        Roots::default().make(Making::shown(Visible::All, &Rates::default())).policy.limits()
     });
     &LIMITS
 }
@@ -294,12 +294,12 @@ impl ServedSdl {
 
     /// All of it, made once.
     pub(crate) fn whole(&self) -> Bytes {
-        self.whole.get_or_init(|| self.roots.export(Listing::All, &self.rates).into()).clone()
+        self.whole.get_or_init(|| self.roots.export(Visible::All, &self.rates).into()).clone()
     }
 
     /// What callers see who meet these rules and no other, made once for all of them.
     pub(crate) fn own(&self, rules: &[Rule]) -> Bytes {
-        let export = || self.roots.export(Listing::Only(rules.to_vec()), &self.rates).into();
+        let export = || self.roots.export(Visible::Only(rules.to_vec()), &self.rates).into();
         self.own.get_with_by_ref(rules, export)
     }
 }

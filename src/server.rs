@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::cli;
 use crate::config::{Config, Problems, Settings};
-use crate::extension::{Extended, Extension, Unfit};
-use crate::graphql::policy::Listing;
+use crate::extension::{Extended, Extension, ExtensionError};
+use crate::graphql::policy::Visible;
 use crate::infra::limits::Rates;
 
 /// What a program serves: Portcullis alone, or with an extension.
@@ -16,7 +16,7 @@ use crate::infra::limits::Rates;
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Server(Result<Extended, Unfit>);
+pub struct Server(Result<Extended, ExtensionError>);
 
 impl Default for Server {
     fn default() -> Self {
@@ -60,7 +60,7 @@ impl Server {
     ///
     /// An extension that does not fit.
     pub fn sdl(&self) -> Result<String, Problems> {
-        Ok(self.extended()?.roots.export(Listing::All, &Rates::default()))
+        Ok(self.extended()?.roots.export(Visible::All, &Rates::default()))
     }
 
     pub(crate) fn extended(&self) -> Result<Extended, Problems> {

@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
-use crate::graphql::policy::Listing;
+use crate::graphql::policy::Visible;
 use crate::infra::causes::causes;
 use crate::infra::{telemetry, tls};
 use crate::server::Server;
@@ -102,7 +102,7 @@ pub(crate) fn run(server: &Server) -> ExitCode {
     };
     let done = match cli.verb {
         Some(Verb::Schema) => match Config::rates(&cli.settings) {
-            Ok(rates) => output::text(&extended.roots.export(Listing::All, &rates)),
+            Ok(rates) => output::text(&extended.roots.export(Visible::All, &rates)),
             Err(problems) => return refuse(&problems),
         },
         Some(Verb::New(verb)) => new::run(&verb),

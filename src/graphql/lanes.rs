@@ -33,7 +33,7 @@ pub(crate) use self::bodies::Bodies;
 use self::shared::{Room, Shared};
 pub(crate) use self::writers::{Turn, Writer, Writers};
 use crate::infra::metrics::{self, Lane};
-use crate::infra::threads::{Kind, NoThread, Party, Threads};
+use crate::infra::threads::{NoThread, Party, Purpose, Threads};
 
 /// An operation that costs no more runs whatever else does: at most some 60 KB of an answer.
 const SMALL_MAX: u32 = 100;
@@ -171,7 +171,7 @@ enum Begun<F: Future> {
 impl Crew {
     fn new(lane: Lane) -> Self {
         let kind =
-            Kind { name: lane.into_str(), count: THREADS, wait_max: WAIT_MAX, prepare: || () };
+            Purpose { name: lane.into_str(), count: THREADS, wait_max: WAIT_MAX, prepare: || () };
         Self { lane, threads: Threads::new(kind) }
     }
 

@@ -27,7 +27,7 @@ use crate::infra::limits::Rates;
 
 /// What introspection, or an export, shows of a schema.
 #[derive(Clone, Debug)]
-pub(crate) enum Listing {
+pub(crate) enum Visible {
     All,
     /// To each caller the fields whose rule they meet, and what can be reached from those.
     OwnOfEach,
@@ -66,10 +66,10 @@ impl Policy {
         &self,
         join: Box<dyn Fn(&mut Registry) + Send + Sync>,
         types: SharedTypes,
-        listing: Listing,
+        visible: Visible,
         rates: Rates,
     ) -> impl CustomDirectiveFactory + use<> {
-        Reader { policy: self.clone(), join, types, listing, rates }
+        Reader { policy: self.clone(), join, types, visible, rates }
     }
 
     /// Whether the caller may resolve a field, written as `Type.field`; `None` when there is none of
@@ -216,7 +216,7 @@ struct Reader {
     policy: Policy,
     join: Box<dyn Fn(&mut Registry) + Send + Sync>,
     types: SharedTypes,
-    listing: Listing,
+    visible: Visible,
     rates: Rates,
 }
 
@@ -232,10 +232,10 @@ impl CustomDirectiveFactory for Reader {
         let read = || Read { graph: read(registry), budgeted: budgeted(registry), limits };
         self.policy.0.get_or_init(read);
         self.types.read(registry);
-        match &self.listing {
-            Listing::All => {}
-            Listing::OwnOfEach => list_to_each(registry),
-            Listing::Only(rules) => leave_only(registry, rules),
+        match &self.visible {
+            Visible::All => {}
+            Visible::OwnOfEach => list_to_each(registry),
+            Visible::Only(rules) => leave_only(registry, rules),
         }
     }
 

@@ -12,7 +12,7 @@ use axum::{Extension, Router};
 use super::{failure, request};
 use crate::app::App;
 use crate::infra::causes::causes;
-use crate::infra::mail::Page;
+use crate::infra::mail::LinkPage;
 use crate::kernel::access::Origin;
 use crate::kernel::secret;
 
@@ -21,11 +21,11 @@ const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
 
 pub(super) fn routes(mut router: Router<App>) -> Router<App> {
     for page in [
-        Page::VerifyEmail,
-        Page::ResetPassword,
-        Page::UndoEmailChange,
-        Page::AcceptInvitation,
-        Page::AcceptOrganizationInvitation,
+        LinkPage::VerifyEmail,
+        LinkPage::ResetPassword,
+        LinkPage::UndoEmailChange,
+        LinkPage::AcceptInvitation,
+        LinkPage::AcceptOrganizationInvitation,
     ] {
         router = router.route(page.path(), get(self::page));
     }

@@ -25,19 +25,19 @@ const NICE: i32 = 10;
 
 /// The threads of one kind of job, shared by all clones. Each has a `W` to work with.
 pub(crate) struct Threads<W> {
-    kind: Kind,
+    purpose: Purpose,
     state: Arc<Mutex<State<W>>>,
 }
 
 impl<W> Clone for Threads<W> {
     fn clone(&self) -> Self {
-        Self { kind: self.kind, state: Arc::clone(&self.state) }
+        Self { purpose: self.purpose, state: Arc::clone(&self.state) }
     }
 }
 
 /// What threads are there for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Kind {
+pub(crate) struct Purpose {
     /// The threads' name.
     pub(crate) name: &'static str,
     /// The most threads at once.
@@ -137,7 +137,7 @@ pub(crate) enum NoThread {
 }
 
 impl<W: Default + Send + 'static> Threads<W> {
-    pub(crate) fn new(kind: Kind) -> Self {
+    pub(crate) fn new(purpose: Purpose) -> Self {
         let state = State {
             queue: HashMap::new(),
             turns: VecDeque::new(),
@@ -146,7 +146,7 @@ impl<W: Default + Send + 'static> Threads<W> {
             running: 0,
             idle: Vec::new(),
         };
-        Self { kind, state: Arc::new(Mutex::new(state)) }
+        Self { purpose, state: Arc::new(Mutex::new(state)) }
     }
 
     /// Does `work` off the async threads, as soon as a thread is free.
@@ -165,7 +165,7 @@ impl<W: Default + Send + 'static> Threads<W> {
             let _unheard = reply.send(outcome);
         });
         let place = self.enqueue(party, job);
-        let answered = match timeout(self.kind.wait_max, &mut answer).await {
+        let answered = match timeout(self.purpose.wait_max, &mut answer).await {
             Ok(answered) => answered,
             Err(_elapsed) => {
                 if place.give_up() {
@@ -181,7 +181,8 @@ impl<W: Default + Send + 'static> Threads<W> {
     fn enqueue(&self, party: Party, job: Job<W>) -> Place<'_, W> {
         let mut state = self.lock();
         let number = state.enqueue(party, job);
-        let may_start = state.running < self.kind.count && state.may_begin(party, self.kind.count);
+        let may_start =
+            state.running < self.purpose.count && state.may_begin(party, self.purpose.count);
         if may_start {
             state.running += 1;
         }
@@ -189,14 +190,14 @@ impl<W: Default + Send + 'static> Threads<W> {
         if may_start && let Err(error) = self.start() {
             // A running thread takes the job in its turn. Without one, the client waits in vain and is told.
             self.lock().running -= 1;
-            tracing::error!(error = %causes(&error), thread = self.kind.name, "no thread can be started");
+            tracing::error!(error = %causes(&error), thread = self.purpose.name, "no thread can be started");
         }
         Place { threads: self, party, number }
     }
 
     fn start(&self) -> io::Result<()> {
         let (threads, runtime) = (self.clone(), Handle::current());
-        let name = self.kind.name.to_owned();
+        let name = self.purpose.name.to_owned();
         thread::Builder::new().name(name).spawn(move || {
             // Also what is dropped unheard may need the runtime, as a connection of a database does.
             let _entered = runtime.enter();
@@ -207,7 +208,7 @@ impl<W: Default + Send + 'static> Threads<W> {
 
     /// Works until the queue is empty.
     fn empty_queue(&self) {
-        (self.kind.prepare)();
+        (self.purpose.prepare)();
         let idle = self.lock().idle.pop();
         let mut with = idle.unwrap_or_default();
         let mut begun = None;
@@ -216,7 +217,7 @@ impl<W: Default + Send + 'static> Threads<W> {
             if let Some(party) = begun.take() {
                 state.end(party);
             }
-            let Some((party, job)) = state.next(self.kind.count) else {
+            let Some((party, job)) = state.next(self.purpose.count) else {
                 state.running -= 1;
                 state.idle.push(with);
                 return;
@@ -286,7 +287,7 @@ mod tests {
     type Workers = Threads<usize>;
 
     fn workers(count: usize) -> Workers {
-        Threads::new(Kind { name: "test", count, wait_max: WAIT_MAX, prepare: || () })
+        Threads::new(Purpose { name: "test", count, wait_max: WAIT_MAX, prepare: || () })
     }
 
     /// Keeps a worker busy until the sender is dropped; returns once it is.

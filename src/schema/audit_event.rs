@@ -189,7 +189,7 @@ impl AuditEventConnection {
     async fn load(log: &Log, window: Window, filter: Filter) -> Result<Self> {
         let (part, about) = (window.part(ORDER)?, filter.about);
         let listing = Listing { filter, part: part.map(place) };
-        let page = log.list(&listing).await.map_err(ApiError::database)?;
+        let page = log.list(&listing).await?;
         Ok(Self::new(Events(listing), part, page, |event| {
             let Place { created_at, id } = event.place;
             let node = match about {
@@ -209,7 +209,7 @@ impl Source for Events {
     async fn reaches(&self, ctx: &Context<'_>, beyond: Beyond<'_, Self::Key>) -> Result<bool> {
         let Beyond { is_before, inclusive, .. } = beyond;
         let (log, side) = (ctx.service::<Log>(), Side { is_before, inclusive });
-        log.exists_beyond(&self.0, place(*beyond.place), side).await.map_err(ApiError::database)
+        Ok(log.exists_beyond(&self.0, place(*beyond.place), side).await?)
     }
 }
 

@@ -37,7 +37,7 @@ impl<T: Shown> Source for List<T> {
 
     async fn reaches(&self, _: &Context<'_>, beyond: Beyond<'_, ()>) -> Result<bool> {
         let part = self.0.part(ORDER.part_beyond(beyond)).await;
-        Ok(part.map_err(ApiError::database)?.has_more)
+        Ok(part?.has_more)
     }
 
     async fn count(&self, _: &Context<'_>) -> Result<u64> {
@@ -54,7 +54,7 @@ impl<E: Owned> Find<E> {
     /// A page of the rows, the newest first.
     pub async fn page<T: Shown<Entity = E>>(self, window: Window) -> Result<Page<T>> {
         let part = window.part(ORDER.name())?;
-        let page = self.part(part.map(|cursor| cursor.id)).await.map_err(ApiError::database)?;
+        let page = self.part(part.map(|cursor| cursor.id)).await?;
         Ok(Connection::new(List(self), part, page, |row| {
             let cursor = ORDER.cursor(key_of::<E>(&row));
             Edge::new(row.into(), cursor)
@@ -67,7 +67,7 @@ pub(super) async fn visible<T: Shown>(
     scope: &Scope<'_>,
     ids: &[Id],
 ) -> Result<Vec<(Id, Node)>, DbErr> {
-    let rows = scope.find::<T::Entity>().some(&Id::all(ids)).await?;
+    let rows = scope.find::<T::Entity>().by_ids(&Id::all(ids)).await?;
     let node = |row: <T::Entity as EntityTrait>::Model| {
         let id: <T::Entity as Owned>::Id = key_of::<T::Entity>(&row).into();
         (Id::of(id), Node::new(T::from(row)))

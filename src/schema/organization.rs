@@ -140,7 +140,7 @@ impl OrganizationQuery {
     ) -> Result<OrganizationConnection> {
         let organizations = ctx.service::<Organizations>();
         let caller = ctx.viewer()?.user.id;
-        let load = async || organizations.list(caller).await.map_err(ApiError::database);
+        let load = async || Ok(organizations.list(caller).await?);
         let node = Organization::from;
         Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0, node).await
     }

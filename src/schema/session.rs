@@ -46,7 +46,7 @@ pub(crate) type SessionConnection = Connection<Whole<Session>>;
 impl SessionConnection {
     /// The caller's own.
     pub(crate) async fn load(sessions: &Sessions, window: Window, viewer: &Viewer) -> Result<Self> {
-        let load = async || sessions.list(viewer.user.id).await.map_err(ApiError::database);
+        let load = async || Ok(sessions.list(viewer.user.id).await?);
         let id = |session: &OwnSession| session.id.0;
         let node = |session| Session::seen_from(viewer.session_id, session);
         Whole::load(window, ByAge::NewestFirst, load, id, node).await

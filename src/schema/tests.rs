@@ -28,7 +28,7 @@ use crate::graphql::document::{Asked, Documents, Refusal, SharedTypes};
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::json;
 use crate::graphql::page::{ByAge, Window};
-use crate::graphql::policy::{Listing, Policy};
+use crate::graphql::policy::{Policy, Visible};
 use crate::graphql::row::{Fill, Row};
 use crate::graphql::whole::Whole;
 use crate::infra::limits::Rates;
@@ -335,7 +335,7 @@ impl<T: Row + Clone> Server<T> {
         let reader = Policy::default().reader(
             Box::new(|_| ()),
             types.clone(),
-            Listing::All,
+            Visible::All,
             Rates::default(),
         );
         let planned = builder::<T, _>(Planned(rows.to_vec())).directive(reader).finish();

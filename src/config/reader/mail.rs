@@ -6,7 +6,7 @@ use url::Url;
 use super::super::Settings;
 use super::Reader;
 use crate::features::accounts::{Admission, Registration};
-use crate::infra::mail::{self, Delivery, PLACE, Page, Pages};
+use crate::infra::mail::{self, Delivery, LinkPage, LinkPages, PLACE};
 
 impl Reader {
     /// `None` in production without SMTP_URL: then no mail is sent.
@@ -49,8 +49,8 @@ impl Reader {
     }
 
     /// Where links lead: to a front end's own page, or to one of this server's.
-    fn pages(&mut self, settings: &Settings, public_url: &str, is_development: bool) -> Pages {
-        let mut url = |name, given: &Option<String>, page: Page| {
+    fn pages(&mut self, settings: &Settings, public_url: &str, is_development: bool) -> LinkPages {
+        let mut url = |name, given: &Option<String>, page: LinkPage| {
             let Some(given) = given.as_ref().filter(|given| !given.is_empty()) else {
                 // After the #, so that it stays in the browser.
                 return format!("{public_url}{}#{PLACE}", page.path());
@@ -64,27 +64,31 @@ impl Reader {
             }
             given.clone()
         };
-        Pages {
-            verify_email: url("VERIFY_EMAIL_URL", &settings.verify_email_url, Page::VerifyEmail),
+        LinkPages {
+            verify_email: url(
+                "VERIFY_EMAIL_URL",
+                &settings.verify_email_url,
+                LinkPage::VerifyEmail,
+            ),
             reset_password: url(
                 "RESET_PASSWORD_URL",
                 &settings.reset_password_url,
-                Page::ResetPassword,
+                LinkPage::ResetPassword,
             ),
             undo_email_change: url(
                 "UNDO_EMAIL_CHANGE_URL",
                 &settings.undo_email_change_url,
-                Page::UndoEmailChange,
+                LinkPage::UndoEmailChange,
             ),
             accept_invitation: url(
                 "ACCEPT_INVITATION_URL",
                 &settings.accept_invitation_url,
-                Page::AcceptInvitation,
+                LinkPage::AcceptInvitation,
             ),
             accept_organization_invitation: url(
                 "ACCEPT_ORGANIZATION_INVITATION_URL",
                 &settings.accept_organization_invitation_url,
-                Page::AcceptOrganizationInvitation,
+                LinkPage::AcceptOrganizationInvitation,
             ),
         }
     }
@@ -108,7 +112,7 @@ impl Reader {
         }
         let reset = settings.reset_password_url.as_deref().and_then(without_token);
         let reset = reset.and_then(|page| page_url(page, is_development));
-        let own = || format!("{public_url}{}", Page::ResetPassword.path());
+        let own = || format!("{public_url}{}", LinkPage::ResetPassword.path());
         reset.map_or_else(own, String::from)
     }
 

@@ -113,10 +113,11 @@ impl Accounts {
             let details = After { email: email.as_typed().to_owned() };
             let token = links::issue(&tx, now, new, Some(&details)).await?;
             let letter = match &owner {
-                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, origin),
+                Some(owner) => Letter::to(owner, mail::MailKind::AlreadyRegistered, origin),
                 None => Letter {
                     to: Recipient::address(email.as_typed(), user.locale),
-                    ..Letter::to(&user, mail::Kind::ConfirmEmailChange, origin).with(token.expose())
+                    ..Letter::to(&user, mail::MailKind::ConfirmEmailChange, origin)
+                        .with(token.expose())
                 },
             };
             match owner.is_none() && is_reserved {
@@ -164,8 +165,8 @@ impl Accounts {
                 return Err(LinkError::Invalid.into());
             }
             links::void(&tx, id).await?;
-            tx.write(Letter::to(&user, mail::Kind::EmailChanged, origin)).await?;
-            let told = Letter::to(&before, mail::Kind::EmailChangeUndo, origin);
+            tx.write(Letter::to(&user, mail::MailKind::EmailChanged, origin)).await?;
+            let told = Letter::to(&before, mail::MailKind::EmailChangeUndo, origin);
             if before.email_verified {
                 let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
                 let purpose = Purpose::EmailChangeUndo;

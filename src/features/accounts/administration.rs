@@ -10,7 +10,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
-use super::change::Change;
+use super::change::AccountChange;
 use super::holding::Departure;
 use super::identity::Email;
 use super::{Accounts, store};
@@ -70,7 +70,7 @@ impl Accounts {
         id: UserId,
         role: Role,
     ) -> Result<User, AdminError> {
-        self.change(acting, capacity, id, Change::Role(role)).await
+        self.change(acting, capacity, id, AccountChange::Role(role)).await
     }
 
     /// Gives a user a permission that the caller holds for at least as long. A grant of the same
@@ -81,7 +81,7 @@ impl Accounts {
         id: UserId,
         grant: Grant,
     ) -> Result<User, AdminError> {
-        self.change(acting, Capacity::Staff, id, Change::Grant(grant)).await
+        self.change(acting, Capacity::Staff, id, AccountChange::Grant(grant)).await
     }
 
     /// Takes a permission back that the caller holds. What the user's role implies stays.
@@ -91,7 +91,7 @@ impl Accounts {
         id: UserId,
         permission: Permission,
     ) -> Result<User, AdminError> {
-        self.change(acting, Capacity::Staff, id, Change::Revoke(permission)).await
+        self.change(acting, Capacity::Staff, id, AccountChange::Revoke(permission)).await
     }
 
     /// Shuts a user out and ends all their sessions.
@@ -101,7 +101,7 @@ impl Accounts {
         capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(acting, capacity, id, Change::Deactivate).await
+        self.change(acting, capacity, id, AccountChange::Deactivate).await
     }
 
     /// Lets a user sign in again. Sessions that were ended stay ended.
@@ -111,7 +111,7 @@ impl Accounts {
         capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(acting, capacity, id, Change::Reactivate).await
+        self.change(acting, capacity, id, AccountChange::Reactivate).await
     }
 
     /// Deletes a user with all that is theirs; the audit log keeps the bare id, and no longer from
@@ -122,7 +122,7 @@ impl Accounts {
         capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        self.change(acting, capacity, id, Change::Delete).await
+        self.change(acting, capacity, id, AccountChange::Delete).await
     }
 
     pub(super) async fn change(
@@ -130,7 +130,7 @@ impl Accounts {
         acting: Acting<'_>,
         capacity: Capacity,
         id: UserId,
-        change: Change<'_>,
+        change: AccountChange<'_>,
     ) -> Result<User, AdminError> {
         let attempt = async |tx: Tx<'_>| -> Result<User, AdminError> {
             let Meeting { locked, actor } = self.meet(&tx, capacity, id).await?;
@@ -147,7 +147,7 @@ impl Accounts {
                 };
             }
             let is_shut_by_holder =
-                capacity == Capacity::Owner && matches!(change, Change::Deactivate);
+                capacity == Capacity::Owner && matches!(change, AccountChange::Deactivate);
             if is_shut_by_holder && !target.email_verified && self.outbox.is_on() {
                 return Err(AdminError::Unverified);
             }
@@ -156,7 +156,7 @@ impl Accounts {
             if others == 0 && removes_an_admin {
                 return Err(AdminError::LastAdmin);
             }
-            if matches!(change, Change::Delete) {
+            if matches!(change, AccountChange::Delete) {
                 let departure = Departure { tx: &tx, sessions: &self.sessions, capacity, user: id };
                 for leave in self.setup.holdings.iter().filter_map(|holding| holding.leave) {
                     leave(&departure).await?;
@@ -166,19 +166,19 @@ impl Accounts {
             let detail = Detail { organization: None, subject: change.subject() };
             tx.note(Record::of(change.kind()).about(id).in_detail(detail));
             let told = match change {
-                Change::Password(_) => Some(mail::Kind::PasswordChanged),
-                Change::Delete => Some(mail::Kind::AccountDeleted),
-                Change::Role(_)
-                | Change::Grant(_)
-                | Change::Revoke(_)
-                | Change::Deactivate
-                | Change::Reactivate
-                | Change::Unlock => None,
+                AccountChange::Password(_) => Some(mail::MailKind::PasswordChanged),
+                AccountChange::Delete => Some(mail::MailKind::AccountDeleted),
+                AccountChange::Role(_)
+                | AccountChange::Grant(_)
+                | AccountChange::Revoke(_)
+                | AccountChange::Deactivate
+                | AccountChange::Reactivate
+                | AccountChange::Unlock => None,
             };
             if let Some(kind) = told {
                 tx.write(Letter::to(&changed, kind, tx.acting().origin)).await?;
             }
-            if matches!(change, Change::Delete) {
+            if matches!(change, AccountChange::Delete) {
                 tx.forget_origins_of(id);
             }
             Ok(tx.commit(changed).await?)
@@ -220,11 +220,16 @@ impl Accounts {
         }
     }
 
-    async fn apply(&self, tx: &Tx<'_>, target: &User, change: Change<'_>) -> Result<User, DbErr> {
+    async fn apply(
+        &self,
+        tx: &Tx<'_>,
+        target: &User,
+        change: AccountChange<'_>,
+    ) -> Result<User, DbErr> {
         let now = tx.now();
         let mut user = User { updated_at: now, ..target.clone() };
         match change {
-            Change::Role(role) => {
+            AccountChange::Role(role) => {
                 // A lower role leaves nothing behind that the higher one may have been used to get.
                 if role < user.role {
                     store::update_grants(tx, user.id, &Grants::default()).await?;
@@ -232,32 +237,32 @@ impl Accounts {
                 }
                 user.role = role;
             }
-            Change::Grant(grant) => {
+            AccountChange::Grant(grant) => {
                 user.grants = user.grants.with(grant, now);
                 store::update_grants(tx, user.id, &user.grants).await?;
             }
-            Change::Revoke(permission) => {
+            AccountChange::Revoke(permission) => {
                 user.grants = user.grants.without(permission, now);
                 store::update_grants(tx, user.id, &user.grants).await?;
             }
-            Change::Deactivate => {
+            AccountChange::Deactivate => {
                 user.is_active = false;
                 links::void(tx, user.id).await?;
                 self.sessions.end_all(tx, user.id, EndReason::UserDeactivated).await?;
             }
-            Change::Reactivate => user.is_active = true,
+            AccountChange::Reactivate => user.is_active = true,
             // Whoever knew the old one may be signed in with it.
-            Change::Password(hash) => {
+            AccountChange::Password(hash) => {
                 store::update_password(tx, user.id, hash).await?;
                 store::unlock(tx, user.id, now).await?;
                 links::void(tx, user.id).await?;
                 self.sessions.end_all(tx, user.id, EndReason::PasswordChanged).await?;
             }
-            Change::Unlock => {
+            AccountChange::Unlock => {
                 store::unlock(tx, user.id, now).await?;
                 return Ok(target.clone());
             }
-            Change::Delete => {
+            AccountChange::Delete => {
                 self.erase(tx, &user).await?;
                 return Ok(user);
             }

@@ -8,7 +8,7 @@ use crate::kernel::access::{Grant, Permission, Role, User, permission};
 
 /// A change to one account.
 #[derive(Clone, Copy)]
-pub(super) enum Change<'a> {
+pub(super) enum AccountChange<'a> {
     Role(Role),
     Grant(Grant),
     Revoke(Permission),
@@ -19,7 +19,7 @@ pub(super) enum Change<'a> {
     Unlock,
 }
 
-impl Change<'_> {
+impl AccountChange<'_> {
     /// Whether somebody may make this change of an account that may do no more than theirs.
     pub(super) fn is_open_to(self, actor: &User, now: DateTime<Utc>) -> bool {
         let may = |permission| actor.may(permission, now);

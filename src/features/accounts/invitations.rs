@@ -79,7 +79,7 @@ impl Accounts {
             };
             let token = links::issue(&tx, now, new, Some(&details)).await?;
             let letter = Letter {
-                kind: mail::Kind::Invitation,
+                kind: mail::MailKind::Invitation,
                 about: Some(inviter.id),
                 to: Recipient::address(email.as_typed(), origin.language),
                 username: inviter.known_as(),

@@ -53,7 +53,7 @@ use crate::infra::keys::Master;
 use crate::infra::limits::Limits;
 use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
-use crate::infra::passwords::policy::{Identity, Password, Policy};
+use crate::infra::passwords::policy::{Identity, Password, PasswordPolicy};
 use crate::kernel::access::User;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -77,7 +77,7 @@ pub(crate) struct Accounts {
 /// What differs between servers, and what is above this feature.
 #[derive(Clone)]
 pub(crate) struct Setup {
-    pub(crate) policy: Policy,
+    pub(crate) policy: PasswordPolicy,
     pub(crate) registration: Registration,
     pub(crate) master: Arc<Master>,
     /// What features above this one have of a person.

@@ -6,7 +6,7 @@
 use sea_orm::DbErr;
 
 use super::administration::{AdminError, Capacity, Meeting};
-use super::change::Change;
+use super::change::AccountChange;
 use super::identity::Identifier;
 use super::{Accounts, store};
 use crate::features::audit::kind;
@@ -49,13 +49,13 @@ impl Accounts {
         let password = self.new_password(user, password).map_err(SetPasswordError::Invalid)?;
         let hash = self.hasher.hash(&password).await?;
         Ok(self
-            .change(Acting::operator(), Capacity::Operator, user.id, Change::Password(&hash))
+            .change(Acting::operator(), Capacity::Operator, user.id, AccountChange::Password(&hash))
             .await?)
     }
 
     /// Lets a user's password open their account again after too many failed sign-ins.
     pub(crate) async fn unlock(&self, id: UserId) -> Result<User, AdminError> {
-        self.change(Acting::operator(), Capacity::Operator, id, Change::Unlock).await
+        self.change(Acting::operator(), Capacity::Operator, id, AccountChange::Unlock).await
     }
 
     /// Ends every session of a user, and returns how many there were.

@@ -92,7 +92,7 @@ impl Accounts {
             let new = links::New { purpose, user: None, email_key: accepted.email.key() };
             let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
             let letter = match &owner {
-                Some(owner) => Letter::to(owner, mail::Kind::AlreadyRegistered, origin),
+                Some(owner) => Letter::to(owner, mail::MailKind::AlreadyRegistered, origin),
                 None => verification(&details, origin, token.expose()),
             };
             match owner.is_none() && is_reserved {
@@ -217,7 +217,7 @@ pub(crate) fn verification<'a>(
     token: &'a str,
 ) -> Letter<'a> {
     Letter {
-        kind: mail::Kind::VerifyEmail,
+        kind: mail::MailKind::VerifyEmail,
         about: None,
         to: Recipient::address(&pending.email, pending.locale),
         username: &pending.username,

@@ -117,7 +117,7 @@ impl Accounts {
                     email_key: accepted.email.key(),
                 };
                 let token = links::issue(&tx, tx.now(), new, None::<&()>).await?;
-                let letter = Letter::to(&user, mail::Kind::VerifyEmail, tx.acting().origin);
+                let letter = Letter::to(&user, mail::MailKind::VerifyEmail, tx.acting().origin);
                 tx.write(letter.with(token.expose())).await?;
             }
             let signed_in = self.sign_in_at_once(&tx, user).await?;

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::reach::{among, key, same};
+use super::reach::{has_id, is_same, key};
 use super::{Owned, Reach};
 use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Tx, with_fault};
@@ -124,13 +124,13 @@ impl Change<'_> {
     ) -> Result<E::Model, ChangeError> {
         let id = named::<E>(id)?;
         let reach = Reach::changed::<E>(&self.caller, self.now()).condition::<E>();
-        let select = E::find().filter(reach.clone()).filter(among::<E>([id]));
+        let select = E::find().filter(reach.clone()).filter(has_id::<E>([id]));
         let before =
             select.lock_exclusive().one(&self.tx).await?.ok_or(ChangeError::NotFound(E::Id::OF))?;
         let mut after = before.clone();
         edit(&mut after);
         let (mut row, after) = (before.clone().into_active_model(), after.into_active_model());
-        for column in E::Column::iter().filter(|column| !is_given::<E>(*column)) {
+        for column in E::Column::iter().filter(|column| !is_set_here::<E>(*column)) {
             let (old, new) = (row.get(column).into_value(), after.get(column).into_value());
             if let Some(new) = new.filter(|new| Some(new) != old.as_ref()) {
                 row.try_set(column, new)?;
@@ -145,7 +145,7 @@ impl Change<'_> {
         }
         row.try_set(E::UPDATED_AT, self.now().into())?;
         let changed = row.clone().try_into_model()?;
-        let update = E::update_many().set(row).filter(reach).filter(among::<E>([id]));
+        let update = E::update_many().set(row).filter(reach).filter(has_id::<E>([id]));
         update.exec(&self.tx).await?;
         self.record(E::UPDATED, id);
         Ok(changed)
@@ -153,7 +153,7 @@ impl Change<'_> {
 
     async fn sees<E: Owned>(&self, id: Uuid) -> Result<bool, DbErr> {
         let reach = Reach::seen::<E>(&self.caller, self.now()).condition::<E>();
-        let select = E::find().filter(reach).filter(among::<E>([id]));
+        let select = E::find().filter(reach).filter(has_id::<E>([id]));
         Ok(select.one(&self.tx).await?.is_some())
     }
 
@@ -161,7 +161,7 @@ impl Change<'_> {
     pub async fn delete<E: Owned>(&self, id: &str) -> Result<(), ChangeError> {
         let id = named::<E>(id)?;
         let reach = Reach::changed::<E>(&self.caller, self.now()).condition::<E>();
-        let delete = E::delete_many().filter(reach).filter(among::<E>([id]));
+        let delete = E::delete_many().filter(reach).filter(has_id::<E>([id]));
         if delete.exec(&self.tx).await?.rows_affected != 1 {
             return Err(ChangeError::NotFound(E::Id::OF));
         }
@@ -187,8 +187,8 @@ fn named<E: Owned>(id: &str) -> Result<Uuid, ChangeError> {
 }
 
 /// Whether the server sets a column, and no edit of a row does.
-fn is_given<E: Owned>(column: E::Column) -> bool {
+fn is_set_here<E: Owned>(column: E::Column) -> bool {
     let given = [E::OWNER, E::CREATED_AT, E::UPDATED_AT];
     let given = given.into_iter().chain(key::<E>()).chain(E::ORGANIZATION);
-    given.into_iter().any(|given| same(given, column))
+    given.into_iter().any(|given| is_same(given, column))
 }

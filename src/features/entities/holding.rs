@@ -8,7 +8,7 @@ use sea_orm::{
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::reach::{key, key_of, same};
+use super::reach::{is_same, key, key_of};
 use super::scope::Find;
 use super::{Owned, Reach};
 use crate::features::accounts::{
@@ -40,13 +40,13 @@ async fn export<E: Owned>(db: &Db, user: UserId, after: Option<Uuid>) -> Result<
 /// A row as its owner gets it: each column by its name in camelCase.
 fn entry<E: Owned>(row: &E::Model) -> Value {
     let row = row.clone().into_active_model();
-    let others = E::Column::iter().filter(|column| !same(*column, E::OWNER));
+    let others = E::Column::iter().filter(|column| !is_same(*column, E::OWNER));
     let member = |column: E::Column| {
         let value = match row.get(column).into_value().unwrap_or(Column::Bool(None)) {
-            Column::Uuid(Some(id)) if key::<E>().is_some_and(|key| same(key, column)) => {
+            Column::Uuid(Some(id)) if key::<E>().is_some_and(|key| is_same(key, column)) => {
                 json!(Id { of: E::Id::OF, uuid: id })
             }
-            Column::Uuid(Some(id)) if E::ORGANIZATION.is_some_and(|own| same(own, column)) => {
+            Column::Uuid(Some(id)) if E::ORGANIZATION.is_some_and(|own| is_same(own, column)) => {
                 json!(Id::of(OrganizationId(id)))
             }
             value => plain(value),

@@ -94,10 +94,10 @@ pub(crate) fn key_of<E: Owned>(row: &E::Model) -> Uuid {
 }
 
 /// That a row is one of these.
-pub(super) fn among<E: EntityTrait>(ids: impl IntoIterator<Item = Uuid>) -> Condition {
+pub(super) fn has_id<E: EntityTrait>(ids: impl IntoIterator<Item = Uuid>) -> Condition {
     Condition::all().add_option(key::<E>().map(|key| key.is_in(ids)))
 }
 
-pub(super) fn same<C: IdenStatic>(one: C, other: C) -> bool {
+pub(super) fn is_same<C: IdenStatic>(one: C, other: C) -> bool {
     one.as_str() == other.as_str()
 }

@@ -9,7 +9,7 @@ use sea_orm::{
     Select,
 };
 
-use super::reach::{among, key};
+use super::reach::{has_id, key};
 use super::{Owned, Reach};
 use crate::features::change::Fault;
 use crate::infra::db::Db;
@@ -71,15 +71,15 @@ impl<E: Owned> Find<E> {
     /// The row of an id, as a client gives it, if it is among them.
     pub async fn row(&self, id: &str) -> Result<Option<E::Model>, Fault> {
         let Some(id) = Id::parse(id).and_then(Id::typed::<E::Id>) else { return Ok(None) };
-        Ok(self.select().filter(among::<E>([id.into()])).one(self.db.reader()).await?)
+        Ok(self.select().filter(has_id::<E>([id.into()])).one(self.db.reader()).await?)
     }
 
     /// Those that have one of these ids, in no particular order.
-    pub(crate) async fn some(&self, ids: &[E::Id]) -> Result<Vec<E::Model>, DbErr> {
+    pub(crate) async fn by_ids(&self, ids: &[E::Id]) -> Result<Vec<E::Model>, DbErr> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let some = among::<E>(ids.iter().map(|id| (*id).into()));
+        let some = has_id::<E>(ids.iter().map(|id| (*id).into()));
         self.select().filter(some).all(self.db.reader()).await
     }
 

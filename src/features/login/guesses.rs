@@ -150,7 +150,7 @@ impl Login {
         let count = async |tx: Tx<'_>| {
             if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
                 tx.record(kind::ACCOUNT_LOCKED, user.id);
-                tx.write(Letter::to(user, mail::Kind::AccountLocked, origin)).await?;
+                tx.write(Letter::to(user, mail::MailKind::AccountLocked, origin)).await?;
                 tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
             }
             Ok(tx.commit(()).await?)

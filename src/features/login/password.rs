@@ -132,7 +132,8 @@ impl Login {
                 self.sessions.end_others(&tx, user.id, kept, reason).await?;
                 links::void_by_holder(&tx, user).await?;
                 tx.record(kind::PASSWORD_CHANGED, user.id);
-                tx.write(Letter::to(user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
+                tx.write(Letter::to(user, mail::MailKind::PasswordChanged, tx.acting().origin))
+                    .await?;
                 Ok(tx.commit(true).await?)
             };
             // Another sign-in may have rewritten an outdated hash meanwhile: then the password is checked again.

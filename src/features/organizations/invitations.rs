@@ -174,7 +174,7 @@ impl Organizations {
         let guest = Accounts::identified(tx, &guest).await?;
         let language = guest.map_or(origin.language, |guest| guest.locale);
         let letter = Letter {
-            kind: mail::Kind::OrganizationInvitation,
+            kind: mail::MailKind::OrganizationInvitation,
             about: Some(inviter.id),
             to: Recipient::address(&invitation.email, language),
             username: inviter.known_as(),

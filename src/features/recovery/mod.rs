@@ -176,7 +176,7 @@ impl Recovery {
                 email_key: address.as_ref().map_or(&nobody, |address| address.key()),
             };
             let token = links::issue(&tx, now, new, None::<&()>).await?;
-            let (kind, token) = (mail::Kind::PasswordReset, token.expose());
+            let (kind, token) = (mail::MailKind::PasswordReset, token.expose());
             match &locked {
                 Some(user) => tx.write(Letter::to(user, kind, origin).with(token)).await?,
                 None => tx.pretend(Letter::to_nobody(kind, origin, token)).await?,
@@ -238,7 +238,8 @@ impl Recovery {
             self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;
             tx.record(kind::PASSWORD_RESET, id);
-            tx.write(Letter::to(&user, mail::Kind::PasswordChanged, tx.acting().origin)).await?;
+            tx.write(Letter::to(&user, mail::MailKind::PasswordChanged, tx.acting().origin))
+                .await?;
             // The other instances learn it from the database.
             let limits = self.limits.clone();
             tx.then(async move {

@@ -79,13 +79,13 @@ impl Recovery {
                 None => links::issue(&tx, now, new, None::<&()>).await?,
             };
             if let Some(user) = waiting {
-                let letter = Letter::to(user, mail::Kind::VerifyEmail, origin);
+                let letter = Letter::to(user, mail::MailKind::VerifyEmail, origin);
                 tx.write(letter.with(token.expose())).await?;
             } else if let Some(registration) = registration {
                 let pending: PendingAccount = registration.details()?;
                 tx.write(verification(&pending, origin, token.expose())).await?;
             } else {
-                let letter = Letter::to_nobody(mail::Kind::VerifyEmail, origin, token.expose());
+                let letter = Letter::to_nobody(mail::MailKind::VerifyEmail, origin, token.expose());
                 tx.pretend(letter).await?;
             }
             tx.note(asked(kind::VERIFICATION_REQUESTED, waiting.map(|user| user.id)));

@@ -169,7 +169,7 @@ impl Sessions {
         let devices = store::list_devices(tx, user.id).await?;
         let is_known = devices.iter().any(|known| known.device == session.device);
         if !is_known && user.created_at < now {
-            tx.write(Letter::to(user, mail::Kind::NewSignIn, origin)).await?;
+            tx.write(Letter::to(user, mail::MailKind::NewSignIn, origin)).await?;
         }
         let live: u64 = devices.iter().map(|known| known.live).sum();
         if live >= SESSIONS_MAX {

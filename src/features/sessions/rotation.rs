@@ -215,7 +215,7 @@ impl Sessions {
         let id = session.id;
         self.end(&tx, id, user.id, EndReason::Reuse).await?;
         tx.note(Record::of(kind::REFRESH_REUSED).about(user.id).within(id));
-        let letter = Letter::to(&user, mail::Kind::RefreshTokenReused, tx.acting().origin);
+        let letter = Letter::to(&user, mail::MailKind::RefreshTokenReused, tx.acting().origin);
         tx.write(letter).await?;
         // Commit before failing: a rollback would undo the very revocation this is for.
         tx.commit(()).await?;

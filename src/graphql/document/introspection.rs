@@ -3,7 +3,7 @@
 
 use async_graphql::parser::types::{BaseType, Field, OperationType, Selection, SelectionSet, Type};
 
-use super::types::{Argument, FieldOf, Kind, Types};
+use super::types::{Argument, FieldOf, TypeKind, Types};
 use super::{COST_MAX, Refusal, at_most};
 
 /// What a field costs: the library resolves these more slowly than others.
@@ -98,17 +98,17 @@ impl<'a> Introspection<'a> {
     fn of_named(&mut self, of: &'a str, name: &str, set: &SelectionSet) -> Result<(), Refusal> {
         let types = self.types;
         match (types.kind(of), name) {
-            (Some(Kind::Object(of) | Kind::Abstract(of)), "fields") => {
+            (Some(TypeKind::Object(of) | TypeKind::Abstract(of)), "fields") => {
                 of.fields.values().try_for_each(|field| self.set(set, Node::Field(field)))
             }
-            (Some(Kind::Object(of)), "interfaces")
-            | (Some(Kind::Abstract(of)), "possibleTypes") => {
+            (Some(TypeKind::Object(of)), "interfaces")
+            | (Some(TypeKind::Abstract(of)), "possibleTypes") => {
                 of.related.iter().try_for_each(|name| self.set(set, Node::Named(name)))
             }
-            (Some(Kind::Enum(values)), "enumValues") => {
+            (Some(TypeKind::Enum(values)), "enumValues") => {
                 values.iter().try_for_each(|_| self.set(set, Node::EnumValue))
             }
-            (Some(Kind::Input(fields)), "inputFields") => self.arguments(set, fields.values()),
+            (Some(TypeKind::Input(fields)), "inputFields") => self.arguments(set, fields.values()),
             _ => Ok(()),
         }
     }

@@ -11,7 +11,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Pos, Positioned, ServerError};
 use async_graphql_value::Value;
 
-use super::types::{FieldOf, Kind, Types, named};
+use super::types::{FieldOf, TypeKind, Types, named};
 use super::{Refusal, invalid_at, operations};
 
 /// Fields that a document may ask for and their types do not have, before it is refused for that alone.
@@ -125,16 +125,16 @@ impl Literals<'_> {
 
     fn named(&self, name: &str, value: &Value, pos: Pos) -> Result<(), Refusal> {
         let is_right = match (self.types.kind(name), value) {
-            (Some(Kind::Input(fields)), Value::Object(values)) => {
+            (Some(TypeKind::Input(fields)), Value::Object(values)) => {
                 return values.iter().try_for_each(|(key, value)| {
                     let field = fields.get(key.as_str());
                     field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
                 });
             }
             (_, Value::Null | Value::Variable(_)) => true,
-            (Some(Kind::Input(_)), _) | (Some(Kind::Scalar(_)), Value::Enum(_)) => false,
-            (Some(Kind::Enum(_)), value) => matches!(value, Value::Enum(_)),
-            (Some(Kind::Scalar(_)), value) => match name {
+            (Some(TypeKind::Input(_)), _) | (Some(TypeKind::Scalar(_)), Value::Enum(_)) => false,
+            (Some(TypeKind::Enum(_)), value) => matches!(value, Value::Enum(_)),
+            (Some(TypeKind::Scalar(_)), value) => match name {
                 "Int" => matches!(value, Value::Number(number)
                     if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())),
                 "Float" => matches!(value, Value::Number(_)),

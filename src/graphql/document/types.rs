@@ -26,14 +26,14 @@ impl SharedTypes {
 
 #[derive(Default)]
 pub(super) struct Types {
-    kinds: HashMap<String, Kind>,
+    kinds: HashMap<String, TypeKind>,
     pub(super) directives: Vec<Vec<Type>>,
     query: String,
     mutation: Option<String>,
 }
 
 /// What a type consists of.
-pub(super) enum Kind {
+pub(super) enum TypeKind {
     /// With what says whether a value is one.
     Scalar(Option<ScalarValidatorFn>),
     Enum(HashSet<Name>),
@@ -70,17 +70,17 @@ impl Argument {
 impl Types {
     fn read(registry: &Registry) -> Self {
         let mut kinds: HashMap<_, _> =
-            registry.types.iter().map(|(name, of)| (name.clone(), Kind::read(of))).collect();
+            registry.types.iter().map(|(name, of)| (name.clone(), TypeKind::read(of))).collect();
         let mut belongs: HashMap<String, HashSet<String>> = HashMap::new();
         for (name, kind) in &kinds {
-            if let Kind::Abstract(composite) = kind {
+            if let TypeKind::Abstract(composite) = kind {
                 for object in &composite.related {
                     belongs.entry(object.clone()).or_default().insert(name.clone());
                 }
             }
         }
         for (object, related) in belongs {
-            if let Some(Kind::Object(composite)) = kinds.get_mut(&object) {
+            if let Some(TypeKind::Object(composite)) = kinds.get_mut(&object) {
                 composite.related = related;
             }
         }
@@ -95,7 +95,7 @@ impl Types {
         }
     }
 
-    pub(super) fn kind(&self, name: &str) -> Option<&Kind> {
+    pub(super) fn kind(&self, name: &str) -> Option<&TypeKind> {
         self.kinds.get(name)
     }
 
@@ -104,16 +104,17 @@ impl Types {
     }
 
     /// What values of a type consist of; `None` if it is not for values that clients send.
-    pub(super) fn input(&self, ty: &Type) -> Option<&Kind> {
-        self.kind(named(ty))
-            .filter(|kind| matches!(kind, Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_)))
+    pub(super) fn input(&self, ty: &Type) -> Option<&TypeKind> {
+        self.kind(named(ty)).filter(|kind| {
+            matches!(kind, TypeKind::Scalar(_) | TypeKind::Enum(_) | TypeKind::Input(_))
+        })
     }
 
     /// An object, interface or union.
     pub(super) fn composite(&self, name: &str) -> Option<&Composite> {
         match self.kind(name)? {
-            Kind::Object(composite) | Kind::Abstract(composite) => Some(composite),
-            Kind::Scalar(_) | Kind::Enum(_) | Kind::Input(_) => None,
+            TypeKind::Object(composite) | TypeKind::Abstract(composite) => Some(composite),
+            TypeKind::Scalar(_) | TypeKind::Enum(_) | TypeKind::Input(_) => None,
         }
     }
 
@@ -138,15 +139,15 @@ impl Types {
     /// Whether a fragment on `condition` always applies to what has the type `of`.
     pub(super) fn always_applies(&self, condition: &str, of: &str) -> bool {
         condition == of
-            || matches!(self.kind(of), Some(Kind::Object(object)) if object.related.contains(condition))
+            || matches!(self.kind(of), Some(TypeKind::Object(object)) if object.related.contains(condition))
     }
 
     pub(super) fn is_object(&self, name: &str) -> bool {
-        matches!(self.kind(name), Some(Kind::Object(_)))
+        matches!(self.kind(name), Some(TypeKind::Object(_)))
     }
 }
 
-impl Kind {
+impl TypeKind {
     fn read(of: &MetaType) -> Self {
         match of {
             MetaType::Scalar { is_valid, .. } => Self::Scalar(is_valid.clone()),

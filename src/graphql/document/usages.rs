@@ -10,7 +10,7 @@ use async_graphql::parser::types::{
 use async_graphql::{Name, Pos, Positioned, Value as Constant};
 use async_graphql_value::Value;
 
-use super::types::{Argument, Kind, Types, named};
+use super::types::{Argument, TypeKind, Types, named};
 use super::{Fragments, Refusal, invalid_at, operations};
 
 /// Refuses a variable that stands where its type does not fit.
@@ -125,7 +125,7 @@ impl Usage<'_> {
             }
             (value, BaseType::List(inner)) => self.check(Location::bare(inner), value),
             (Value::Object(values), BaseType::Named(name)) => {
-                let Some(Kind::Input(fields)) = self.types.kind(name) else { return Ok(()) };
+                let Some(TypeKind::Input(fields)) = self.types.kind(name) else { return Ok(()) };
                 values.iter().try_for_each(|(key, value)| match fields.get(key.as_str()) {
                     Some(field) => self.check(field.into(), value),
                     None => Ok(()),

@@ -8,7 +8,7 @@ use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
 use async_graphql::{Name, Number, Value as Constant, Variables};
 use serde_json::{Map, Value as Json};
 
-use super::types::{Argument, Kind, Types};
+use super::types::{Argument, TypeKind, Types};
 use super::{Refusal, at_most, invalid_at};
 
 const VARIABLES_MAX: usize = 100;
@@ -134,13 +134,13 @@ fn coerce_named(
     at: &Place<'_>,
 ) -> Result<Constant, Fault> {
     let coerced = match (types.kind(name), value) {
-        (Some(Kind::Input(fields)), Json::Object(given)) => {
+        (Some(TypeKind::Input(fields)), Json::Object(given)) => {
             return coerce_input(types, (name, fields), given, at);
         }
-        (Some(Kind::Enum(values)), Json::String(value)) => {
+        (Some(TypeKind::Enum(values)), Json::String(value)) => {
             values.get(value.as_str()).cloned().map(Constant::Enum)
         }
-        (Some(Kind::Scalar(is_valid)), value) => coerce_scalar(name, value)
+        (Some(TypeKind::Scalar(is_valid)), value) => coerce_scalar(name, value)
             .filter(|value| is_valid.as_ref().is_none_or(|is_valid| is_valid(value))),
         _ => None,
     };

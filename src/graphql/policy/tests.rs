@@ -49,13 +49,13 @@ impl Query {
     }
 }
 
-fn schema(listing: Listing) -> Schema<Query, EmptyMutation, EmptySubscription> {
+fn schema(visible: Visible) -> Schema<Query, EmptyMutation, EmptySubscription> {
     let policy = Policy::default();
     Schema::build(Query, EmptyMutation, EmptySubscription)
         .directive(policy.reader(
             Box::new(|_| ()),
             SharedTypes::default(),
-            listing,
+            visible,
             Rates::default(),
         ))
         .data(policy)
@@ -98,7 +98,7 @@ async fn listed(authentication: Authentication) -> Vec<String> {
         device_cookie: None,
     };
     let request = Request::new("{ __schema { types { name } } }").data(caller);
-    let answer = schema(Listing::OwnOfEach).execute(request).await.data.into_json().unwrap();
+    let answer = schema(Visible::OwnOfEach).execute(request).await.data.into_json().unwrap();
     let types = answer["__schema"]["types"].as_array().unwrap();
     let names = types.iter().map(|of| of["name"].as_str().unwrap().to_owned());
     names.filter(|name| ["Kept", "Shown", "Thing"].contains(&name.as_str())).collect()
@@ -118,16 +118,16 @@ async fn an_interface_is_listed_to_whom_a_field_gives_it_and_with_it_its_types()
     assert_eq!(listed(Authentication::Anonymous(Anonymity::MissingToken)).await, ["Shown"]);
     assert_eq!(listed(viewer()).await, ["Kept", "Shown", "Thing"]);
 
-    let nobodys = schema(Listing::Only(Vec::new())).sdl();
+    let nobodys = schema(Visible::Only(Vec::new())).sdl();
     assert!(nobodys.contains("type Shown {"), "{nobodys}");
     assert!(!nobodys.contains("Thing") && !nobodys.contains("Kept"), "{nobodys}");
-    let own = schema(Listing::Only(vec![Rule::SignedIn])).sdl();
+    let own = schema(Visible::Only(vec![Rule::SignedIn])).sdl();
     assert!(own.contains("type Shown implements Thing {") && own.contains("type Kept"), "{own}");
 }
 
 #[test]
 fn a_rule_ends_the_description_of_its_field() {
-    let sdl = schema(Listing::All).sdl();
+    let sdl = schema(Visible::All).sdl();
     assert!(sdl.contains("A shown thing.\n\tAnybody may call this."), "{sdl}");
     let thing = "A thing.\n\tRequires a signed-in caller, and a sign-in or `reauthenticate` within the last 5 minutes.";
     assert!(sdl.contains(thing), "{sdl}");

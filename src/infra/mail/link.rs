@@ -2,14 +2,14 @@
 //!
 //! They are made of settings alone; nothing that a request says has any part in them (RS-04).
 
-use super::Kind;
+use super::MailKind;
 
 /// What stands for the token in the URL of a page.
 pub(crate) const PLACE: &str = "{token}";
 
 /// What a page is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Page {
+pub(crate) enum LinkPage {
     VerifyEmail,
     ResetPassword,
     UndoEmailChange,
@@ -17,7 +17,7 @@ pub(crate) enum Page {
     AcceptOrganizationInvitation,
 }
 
-impl Page {
+impl LinkPage {
     /// The path of the server's own page.
     pub(crate) fn path(self) -> &'static str {
         match self {
@@ -30,15 +30,15 @@ impl Page {
     }
 }
 
-impl Kind {
+impl MailKind {
     /// Where the link of a mail of this kind leads, if it has one.
-    pub(super) fn page(self) -> Option<Page> {
+    pub(super) fn page(self) -> Option<LinkPage> {
         match self {
-            Self::VerifyEmail | Self::ConfirmEmailChange => Some(Page::VerifyEmail),
-            Self::PasswordReset => Some(Page::ResetPassword),
-            Self::EmailChangeUndo => Some(Page::UndoEmailChange),
-            Self::Invitation => Some(Page::AcceptInvitation),
-            Self::OrganizationInvitation => Some(Page::AcceptOrganizationInvitation),
+            Self::VerifyEmail | Self::ConfirmEmailChange => Some(LinkPage::VerifyEmail),
+            Self::PasswordReset => Some(LinkPage::ResetPassword),
+            Self::EmailChangeUndo => Some(LinkPage::UndoEmailChange),
+            Self::Invitation => Some(LinkPage::AcceptInvitation),
+            Self::OrganizationInvitation => Some(LinkPage::AcceptOrganizationInvitation),
             Self::AccountDeleted
             | Self::AccountLocked
             | Self::AlreadyRegistered
@@ -52,7 +52,7 @@ impl Kind {
 
 /// The URL of each page, with [`PLACE`] where its token belongs.
 #[derive(Clone, Debug)]
-pub(crate) struct Pages {
+pub(crate) struct LinkPages {
     pub(crate) verify_email: String,
     pub(crate) reset_password: String,
     pub(crate) undo_email_change: String,
@@ -60,14 +60,14 @@ pub(crate) struct Pages {
     pub(crate) accept_organization_invitation: String,
 }
 
-impl Pages {
-    pub(super) fn url(&self, page: Page, token: &str) -> String {
+impl LinkPages {
+    pub(super) fn url(&self, page: LinkPage, token: &str) -> String {
         let url = match page {
-            Page::VerifyEmail => &self.verify_email,
-            Page::ResetPassword => &self.reset_password,
-            Page::UndoEmailChange => &self.undo_email_change,
-            Page::AcceptInvitation => &self.accept_invitation,
-            Page::AcceptOrganizationInvitation => &self.accept_organization_invitation,
+            LinkPage::VerifyEmail => &self.verify_email,
+            LinkPage::ResetPassword => &self.reset_password,
+            LinkPage::UndoEmailChange => &self.undo_email_change,
+            LinkPage::AcceptInvitation => &self.accept_invitation,
+            LinkPage::AcceptOrganizationInvitation => &self.accept_organization_invitation,
         };
         url.replace(PLACE, token)
     }

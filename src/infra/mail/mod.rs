@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
-pub(crate) use self::link::{PLACE, Page, Pages};
+pub(crate) use self::link::{LinkPage, LinkPages, PLACE};
 pub(crate) use self::template::TemplateError;
 use self::template::Templates;
 use self::transport::Transport;
@@ -38,7 +38,7 @@ use crate::kernel::secret::{CryptoError, base64url};
 /// What a mail tells; by its name the templates are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
 #[strum(const_into_str, serialize_all = "kebab-case")]
-pub(crate) enum Kind {
+pub(crate) enum MailKind {
     /// The account is no more.
     AccountDeleted,
     /// Too many attempts in a row have failed: the password opens the account only on known devices.
@@ -94,7 +94,7 @@ impl<'a> Recipient<'a> {
 /// A mail to be written.
 #[derive(Clone, Copy)]
 pub(crate) struct Letter<'a> {
-    pub(crate) kind: Kind,
+    pub(crate) kind: MailKind,
     /// Whose account it is about, where there is one.
     pub(crate) about: Option<UserId>,
     pub(crate) to: Recipient<'a>,
@@ -112,19 +112,19 @@ impl<'a> Letter<'a> {
     /// Whether others of its kind to the same address are not older copies of it: each invitation may be to
     /// another organization, and each registration another person's (RS-11).
     fn stands_beside_others(&self) -> bool {
-        let is_registration = self.kind == Kind::VerifyEmail && self.about.is_none();
-        is_registration || self.kind == Kind::OrganizationInvitation
+        let is_registration = self.kind == MailKind::VerifyEmail && self.about.is_none();
+        is_registration || self.kind == MailKind::OrganizationInvitation
     }
 
     /// A mail to a user that carries no link.
-    pub(crate) fn to(user: &'a User, kind: Kind, origin: &'a Origin) -> Self {
+    pub(crate) fn to(user: &'a User, kind: MailKind, origin: &'a Origin) -> Self {
         let (about, username) = (Some(user.id), user.username.as_str());
         let to = Recipient::owner(user);
         Self { kind, about, to, username, origin, token: None, other_address: None }
     }
 
     /// One that nobody gets, with a link to nowhere.
-    pub(crate) fn to_nobody(kind: Kind, origin: &'a Origin, token: &'a str) -> Self {
+    pub(crate) fn to_nobody(kind: MailKind, origin: &'a Origin, token: &'a str) -> Self {
         let (token, other_address) = (Some(token), None);
         let to = Recipient::address("", origin.language);
         Self { kind, about: None, to, username: "", origin, token, other_address }
@@ -217,7 +217,7 @@ pub(crate) struct Settings {
     pub(crate) templates: Option<PathBuf>,
     /// What recipients know this server as: its host name.
     pub(crate) site: String,
-    pub(crate) pages: Pages,
+    pub(crate) pages: LinkPages,
 }
 
 /// The settings say nothing that mail can be sent with.
@@ -263,7 +263,7 @@ pub(crate) struct Outbox {
 struct Post {
     templates: Templates,
     transport: Transport,
-    pages: Pages,
+    pages: LinkPages,
 }
 
 impl Settings {

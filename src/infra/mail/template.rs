@@ -14,7 +14,7 @@ use serde::Serialize;
 use strum::VariantArray;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Details, Kind, Pending};
+use super::{Details, MailKind, Pending};
 use crate::kernel::access::Language;
 use crate::kernel::id::MailId;
 
@@ -95,7 +95,7 @@ struct Body<'a> {
 }
 
 #[derive(Serialize)]
-struct Page<'a> {
+struct Layout<'a> {
     language: &'a str,
     subject: &'a str,
     paragraphs: Vec<&'a str>,
@@ -137,7 +137,7 @@ impl Templates {
             environment.add_template_owned(name, source).map_err(|error| wrong(name, &error))?;
         }
         let templates = Self { environment, site: site.to_owned() };
-        for kind in Kind::VARIANTS {
+        for kind in MailKind::VARIANTS {
             for language in Language::iter() {
                 let link = kind.page().map(|_| "https://example.com/link#token");
                 templates.render(&sample(*kind, language), &sample_details(), link)?;
@@ -181,7 +181,7 @@ impl Templates {
         let plain = plain.trim().to_owned();
         let paragraphs = plain.split("\n\n").map(str::trim).collect();
         let link = link.unwrap_or_default();
-        let html = self.fill(LAYOUT, &Page { language, subject: &subject, paragraphs, link })?;
+        let html = self.fill(LAYOUT, &Layout { language, subject: &subject, paragraphs, link })?;
         Ok(Text { subject, plain, html })
     }
 
@@ -203,7 +203,7 @@ fn wrong(name: &str, error: &minijinja::Error) -> TemplateError {
     TemplateError::Wrong { name: name.to_owned(), reason: error.to_string() }
 }
 
-fn sample(kind: Kind, language: Language) -> Pending {
+fn sample(kind: MailKind, language: Language) -> Pending {
     let now = DateTime::UNIX_EPOCH;
     Pending {
         id: MailId::new(now),
@@ -232,15 +232,15 @@ fn sample_details() -> Details {
 mod tests {
     use super::*;
 
-    fn render(templates: &Templates, kind: Kind, language: Language) -> Text {
+    fn render(templates: &Templates, kind: MailKind, language: Language) -> Text {
         templates.render(&sample(kind, language), &sample_details(), None).unwrap()
     }
 
     #[test]
     fn a_mail_says_in_its_language_what_happened_when_and_from_where() {
         let templates = Templates::load(None, "auth.example.com").unwrap();
-        let english = render(&templates, Kind::AccountLocked, Language::English);
-        let german = render(&templates, Kind::AccountLocked, Language::German);
+        let english = render(&templates, MailKind::AccountLocked, Language::English);
+        let german = render(&templates, MailKind::AccountLocked, Language::German);
 
         assert_eq!(english.subject, "No new device can sign in to your account for now");
         let occasion = "on 1970-01-01 at 00:00 UTC from 192.0.2.7 (Browser).";
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn what_a_client_sent_is_text_in_html() {
         let templates = Templates::load(None, "auth.example.com").unwrap();
-        let mail = sample(Kind::RefreshTokenReused, Language::English);
+        let mail = sample(MailKind::RefreshTokenReused, Language::English);
         let device = Some("<b>&\n\n</b>".to_owned());
         let text = templates.render(&mail, &Details { device, ..sample_details() }, None).unwrap();
         assert!(
@@ -280,7 +280,7 @@ mod tests {
             let (username, other_address) = (name.to_owned(), Some(name.to_owned()));
             let details = Details { greeted_by, username, other_address, ..sample_details() };
             for (kind, language) in
-                Kind::VARIANTS.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
+                MailKind::VARIANTS.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
             {
                 let recipient = name.to_owned();
                 let mail = Pending { recipient, ..sample(*kind, language) };
@@ -311,8 +311,8 @@ mod tests {
         let templates = Templates::load(None, "auth.example.com").unwrap();
         let details = Details { greeted_by: None, ..sample_details() };
         for (kind, greeting) in [
-            (Kind::VerifyEmail, "Hello alice@\u{200c}example.\u{200c}com,"),
-            (Kind::PasswordChanged, "Hello alice@\u{200c}example.\u{200c}com,"),
+            (MailKind::VerifyEmail, "Hello alice@\u{200c}example.\u{200c}com,"),
+            (MailKind::PasswordChanged, "Hello alice@\u{200c}example.\u{200c}com,"),
         ] {
             let mail = sample(kind, Language::English);
             let text = templates.render(&mail, &details, None).unwrap();
@@ -328,7 +328,7 @@ mod tests {
         let own = folder.path().join("en/account-locked.txt");
         fs::write(&own, "Subject: Locked\n\n{{ username }} at {{ site }}").unwrap();
         let templates = Templates::load(Some(folder.path()), "example.com").unwrap();
-        let text = render(&templates, Kind::AccountLocked, Language::English);
+        let text = render(&templates, MailKind::AccountLocked, Language::English);
         assert_eq!(
             (text.subject.as_str(), text.plain.as_str()),
             ("Locked", "alice at example.com")

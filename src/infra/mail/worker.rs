@@ -11,7 +11,9 @@ use tokio::task::JoinSet;
 
 use super::template::Text;
 use super::transport::Failure;
-use super::{Counts, Details, Kind, Outbox, Page, Pending, Post, Undelivered, context, store};
+use super::{
+    Counts, Details, LinkPage, MailKind, Outbox, Pending, Post, Undelivered, context, store,
+};
 use crate::infra::db::Db;
 use crate::infra::metrics;
 use crate::kernel::id::MailId;
@@ -115,8 +117,8 @@ impl Outbox {
         let never = |reason: &str| Unwritten::Never(reason.to_owned());
         let details: Details = serde_json::from_str(&mail.details)
             .map_err(|_| never("another version of this program has written it"))?;
-        let kind = mail.kind.parse::<Kind>().ok();
-        let link = match (kind.and_then(Kind::page), &details.sealed_token) {
+        let kind = mail.kind.parse::<MailKind>().ok();
+        let link = match (kind.and_then(MailKind::page), &details.sealed_token) {
             (Some(page), Some(sealed)) => {
                 let token = from_base64url(sealed)
                     .and_then(|sealed| self.master.open(&context(mail.id), &sealed))
@@ -126,7 +128,7 @@ impl Outbox {
                 match works.map_err(Unwritten::Db)? {
                     true => Some(post.pages.url(page, &token)),
                     // It also tells of something that has happened.
-                    false if page == Page::UndoEmailChange => None,
+                    false if page == LinkPage::UndoEmailChange => None,
                     false => return Ok(None),
                 }
             }

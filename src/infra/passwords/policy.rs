@@ -40,7 +40,7 @@ pub(crate) struct Password(Zeroizing<String>);
 impl Password {
     /// Normalises a password, and refuses one that nobody can have.
     ///
-    /// Login uses this alone: a password that an earlier [`Policy`] accepted must still open its
+    /// Login uses this alone: a password that an earlier [`PasswordPolicy`] accepted must still open its
     /// account.
     pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
         if text.len() > BYTES_MAX {
@@ -94,12 +94,12 @@ impl Identity<'_> {
 
 /// The rules for a new password; an old one is never held against them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Policy {
+pub(crate) struct PasswordPolicy {
     /// The fewest code points a password may have. The configuration refuses less than 8.
     pub(crate) length_min: usize,
 }
 
-impl Policy {
+impl PasswordPolicy {
     /// Refuses a password that is short, common, or known to whoever knows the account.
     pub(crate) fn check(self, password: &Password, identity: &Identity<'_>) -> Result<(), Invalid> {
         if password.length() < self.length_min {
@@ -176,7 +176,7 @@ mod tests {
     /// Why a policy of at least `length_min` characters refuses `text`.
     fn refusal_above(length_min: usize, text: &str) -> Option<Reason> {
         let checked = Password::parse(text)
-            .and_then(|password| Policy { length_min }.check(&password, &IDENTITY));
+            .and_then(|password| PasswordPolicy { length_min }.check(&password, &IDENTITY));
         checked.err().map(|invalid| invalid.reason)
     }
 
@@ -202,7 +202,7 @@ mod tests {
     fn a_higher_minimum_is_kept_and_told() {
         assert_eq!(refusal_above(15, &letters(14)), Some(Reason::TooShort));
         assert_eq!(refusal_above(15, &letters(15)), None);
-        let checked = Policy { length_min: 15 }.check(&password("short"), &IDENTITY);
+        let checked = PasswordPolicy { length_min: 15 }.check(&password("short"), &IDENTITY);
         assert_eq!(
             checked.err().map(|invalid| invalid.message),
             Some("Use at least 15 characters.".into())

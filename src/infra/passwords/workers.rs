@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::argon2id::Worker;
 use crate::infra::metrics;
 use crate::infra::telemetry;
-use crate::infra::threads::{Kind, NoThread, Party, Threads, yield_to_others};
+use crate::infra::threads::{NoThread, Party, Purpose, Threads, yield_to_others};
 
 /// More than any machine has cores for.
 pub(super) const COUNT_MAX: usize = 512;
@@ -24,14 +24,14 @@ pub(super) struct Workers(Threads<Worker>);
 impl Workers {
     /// 1 to [`COUNT_MAX`] workers.
     pub(super) fn new(count: usize) -> Option<Self> {
-        let kind = Kind {
+        let purpose = Purpose {
             name: "hash",
             count,
             wait_max: Duration::from_secs(WAIT_SECONDS_MAX.into()),
             prepare: yield_to_others,
         };
         let is_possible = (1..=COUNT_MAX).contains(&count);
-        is_possible.then(|| Self(Threads::new(kind)))
+        is_possible.then(|| Self(Threads::new(purpose)))
     }
 
     /// Does `work` as soon as a worker is free. A client that leaves before then takes its password

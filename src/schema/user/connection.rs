@@ -81,7 +81,7 @@ impl UserConnection {
             part: part.clone().map(place),
             includes_places: false,
         };
-        let page = accounts.list(&listing).await.map_err(ApiError::database)?;
+        let page = accounts.list(&listing).await?;
         Ok(Self::new(Users(listing), part, page, |user| {
             let Place { key, id } = order.place(&user);
             Edge::new(user.into(), Cursor { order: name(order), key, id: id.into() })
@@ -97,11 +97,11 @@ impl Source for Users {
         let (accounts, place) = (ctx.service::<Accounts>(), place(beyond.place.clone()));
         let found =
             accounts.exists_beyond(&self.0, place, beyond.is_before, beyond.inclusive).await;
-        found.map_err(ApiError::database)
+        Ok(found?)
     }
 
     async fn count(&self, ctx: &Context<'_>) -> Result<u64> {
-        ctx.service::<Accounts>().count(&self.0.filter).await.map_err(ApiError::database)
+        Ok(ctx.service::<Accounts>().count(&self.0.filter).await?)
     }
 }
 

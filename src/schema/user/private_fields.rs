@@ -61,7 +61,7 @@ impl User {
     async fn leftovers(&self, ctx: &Context<'_>) -> Result<Option<Leftovers>> {
         let viewer = self.owner(ctx)?;
         let found = ctx.service::<Accounts>().leftovers(viewer).await;
-        Ok(found.map_err(ApiError::database)?.map(Leftovers::from))
+        Ok(found?.map(Leftovers::from))
     }
 
     /// Where the caller is signed in, in pages, the newest first. Of nobody else.

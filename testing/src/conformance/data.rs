@@ -4,7 +4,7 @@ use async_graphql::parser::types::{BaseType, SelectionSet, Type};
 use chrono::DateTime;
 
 use super::json::{Json, Step, shown};
-use super::schema::Kind;
+use super::schema::NamedType;
 use super::selection::{Operation, Selected};
 
 impl Operation<'_> {
@@ -96,18 +96,20 @@ impl<'a> Data<'a, '_> {
         path: &[Step],
     ) -> Vec<String> {
         let is_well = match self.operation.schema.kind(name) {
-            Some(Kind::Scalar) => is_scalar(name, value),
-            Some(Kind::Enum(values)) => {
+            Some(NamedType::Scalar) => is_scalar(name, value),
+            Some(NamedType::Enum(values)) => {
                 value.text().is_some_and(|text| values.iter().any(|known| known == text))
             }
-            Some(Kind::Object { .. } | Kind::Interface { .. } | Kind::Union { .. }) => {
+            Some(
+                NamedType::Object { .. } | NamedType::Interface { .. } | NamedType::Union { .. },
+            ) => {
                 // Which object it is only `__typename` says, so it is the one that fits best.
                 let objects = self.operation.schema.possible(name).into_iter();
                 let faults =
                     objects.map(|object| self.object(object, &selected.below(), value, path));
                 return faults.min_by_key(Vec::len).unwrap_or_default();
             }
-            Some(Kind::Input) | None => false,
+            Some(NamedType::Input) | None => false,
         };
         match is_well {
             true => Vec::new(),

@@ -43,13 +43,13 @@ scalar Int scalar Float scalar String scalar Boolean scalar ID
 
 /// The types of a schema, by their names.
 pub struct Schema {
-    types: BTreeMap<String, Kind>,
+    types: BTreeMap<String, NamedType>,
     /// The arguments of the fields of every type.
     arguments: BTreeMap<(String, String), Vec<(String, Type)>>,
 }
 
 /// What a type is.
-pub enum Kind {
+pub enum NamedType {
     /// A leaf.
     Scalar,
     /// Its values.
@@ -99,7 +99,7 @@ impl Schema {
             }
         }
         let mut query = |name: &str, ty: &str, arguments: Vec<(String, Type)>| {
-            if let Some(Kind::Object { fields, .. }) = schema.types.get_mut("Query") {
+            if let Some(NamedType::Object { fields, .. }) = schema.types.get_mut("Query") {
                 fields.insert(name.to_owned(), Type::new(ty).unwrap());
             }
             schema.arguments.insert(("Query".to_owned(), name.to_owned()), arguments);
@@ -124,32 +124,33 @@ impl Schema {
             types
         };
         let kind = match kind {
-            TypeKind::Scalar => Kind::Scalar,
-            TypeKind::Enum(it) => {
-                Kind::Enum(it.values.iter().map(|value| value.node.value.to_string()).collect())
-            }
-            TypeKind::Object(it) => Kind::Object {
+            TypeKind::Scalar => NamedType::Scalar,
+            TypeKind::Enum(it) => NamedType::Enum(
+                it.values.iter().map(|value| value.node.value.to_string()).collect(),
+            ),
+            TypeKind::Object(it) => NamedType::Object {
                 fields: all(it.fields),
                 implements: it.implements.iter().map(ToString::to_string).collect(),
             },
-            TypeKind::Interface(it) => Kind::Interface { fields: all(it.fields) },
+            TypeKind::Interface(it) => NamedType::Interface { fields: all(it.fields) },
             TypeKind::Union(it) => {
-                Kind::Union { members: it.members.iter().map(ToString::to_string).collect() }
+                NamedType::Union { members: it.members.iter().map(ToString::to_string).collect() }
             }
-            TypeKind::InputObject(_) => Kind::Input,
+            TypeKind::InputObject(_) => NamedType::Input,
         };
         self.types.insert(name, kind);
     }
 
     /// What a type is.
-    pub fn kind(&self, name: &str) -> Option<&Kind> {
+    pub fn kind(&self, name: &str) -> Option<&NamedType> {
         self.types.get(name)
     }
 
     /// The names of all types that a fragment can be about.
     pub fn composites(&self) -> impl Iterator<Item = &str> {
-        let is_composite =
-            |kind: &Kind| !matches!(kind, Kind::Scalar | Kind::Enum(_) | Kind::Input);
+        let is_composite = |kind: &NamedType| {
+            !matches!(kind, NamedType::Scalar | NamedType::Enum(_) | NamedType::Input)
+        };
         self.types.iter().filter(move |(_, kind)| is_composite(kind)).map(|(name, _)| name.as_str())
     }
 
@@ -165,8 +166,10 @@ impl Schema {
     /// The fields of an object or an interface.
     pub fn fields(&self, of: &str) -> Option<&BTreeMap<String, Type>> {
         match self.kind(of)? {
-            Kind::Object { fields, .. } | Kind::Interface { fields } => Some(fields),
-            Kind::Scalar | Kind::Enum(_) | Kind::Union { .. } | Kind::Input => None,
+            NamedType::Object { fields, .. } | NamedType::Interface { fields } => Some(fields),
+            NamedType::Scalar | NamedType::Enum(_) | NamedType::Union { .. } | NamedType::Input => {
+                None
+            }
         }
     }
 
@@ -186,16 +189,18 @@ impl Schema {
     /// The objects that a value of this type can be.
     pub fn possible(&self, name: &str) -> Vec<&str> {
         match self.types.get_key_value(name) {
-            Some((name, Kind::Object { .. })) => vec![name.as_str()],
-            Some((_, Kind::Union { members })) => members.iter().map(String::as_str).collect(),
-            Some((_, Kind::Interface { .. })) => self.implementing(name),
-            Some((_, Kind::Scalar | Kind::Enum(_) | Kind::Input)) | None => Vec::new(),
+            Some((name, NamedType::Object { .. })) => vec![name.as_str()],
+            Some((_, NamedType::Union { members })) => members.iter().map(String::as_str).collect(),
+            Some((_, NamedType::Interface { .. })) => self.implementing(name),
+            Some((_, NamedType::Scalar | NamedType::Enum(_) | NamedType::Input)) | None => {
+                Vec::new()
+            }
         }
     }
 
     fn implementing(&self, interface: &str) -> Vec<&str> {
-        let does = |kind: &Kind| match kind {
-            Kind::Object { implements, .. } => implements.iter().any(|name| name == interface),
+        let does = |kind: &NamedType| match kind {
+            NamedType::Object { implements, .. } => implements.iter().any(|name| name == interface),
             _ => false,
         };
         self.types.iter().filter(|(_, kind)| does(kind)).map(|(name, _)| name.as_str()).collect()

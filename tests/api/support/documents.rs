@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_graphql::parser::types::Type;
 use serde_json::{Value, json};
 
-use portcullis_testing::conformance::schema::{Kind, Schema, innermost};
+use portcullis_testing::conformance::schema::{NamedType, Schema, innermost};
 
 const DEPTH_MAX: usize = 6;
 /// Selections in one set.
@@ -140,7 +140,7 @@ impl Writer<'_> {
     }
 
     fn selection(&mut self, place: Place<'_>) -> String {
-        let is_abstract = !matches!(self.schema.kind(place.of), Some(Kind::Object { .. }));
+        let is_abstract = !matches!(self.schema.kind(place.of), Some(NamedType::Object { .. }));
         let place = Place { is_shared: place.is_shared || is_abstract, ..place };
         if self.choices.chance(if is_abstract { 60 } else { 18 }) {
             return self.fragment(place);

@@ -13,7 +13,7 @@ use async_graphql::{
 };
 
 use super::super::types::SharedTypes;
-use crate::graphql::policy::{Listing, Policy};
+use crate::graphql::policy::{Policy, Visible};
 use crate::infra::limits::Rates;
 
 pub(super) type TestSchema = Schema<Query, Mutation, EmptySubscription>;
@@ -25,7 +25,7 @@ pub(super) fn build(resolved: &Resolved) -> (TestSchema, SharedTypes) {
         .directive(Policy::default().reader(
             Box::new(|_| ()),
             types.clone(),
-            Listing::All,
+            Visible::All,
             Rates::default(),
         ))
         .finish();
