@@ -137,7 +137,7 @@ pub struct User {
     pub updated_at: DateTime<Utc>,
     /// When the user last signed in.
     pub last_login_at: Option<DateTime<Utc>>,
-    /// In which mails to the user are written.
+    /// The language of mails to the user.
     pub locale: Language,
     /// What the user was given beside what their role implies.
     pub grants: Grants,
@@ -185,8 +185,8 @@ impl Viewer {
         self.organization.is_some_and(|organization| organization.role >= role)
     }
 
-    /// Whether the caller proved who they are at most so many seconds ago. A sign-in yet to come, by
-    /// a clock that was set back, is none.
+    /// Whether the caller proved who they are at most so many seconds ago. A sign-in that lies
+    /// in the future, because the clock was set back, does not count.
     #[must_use]
     pub fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
         let age = now - self.session_created_at;
@@ -245,7 +245,7 @@ pub struct Origin {
     pub request_id: Option<Uuid>,
     /// Where the caller keeps its refresh token.
     pub token_mode: TokenMode,
-    /// In which whoever called is written to, unless they have an account, which has a language.
+    /// The language of mails to a caller without an account.
     pub language: Language,
 }
 
@@ -329,9 +329,9 @@ pub fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// What a caller was refused that belongs into the audit log.
+/// A refusal that the audit log records.
 ///
-/// A missing or stale token is not among it: every visitor and every idle tab is told so, it
+/// A missing or stale token is not among them: every visitor and every idle tab is told so, it
 /// names nobody, and nothing was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -63,7 +63,7 @@ pub struct Acting<'a> {
     viewer: Option<&'a Viewer>,
 }
 
-/// Nobody is signed in, or their account or session is no more.
+/// Nobody is signed in, or their account or session has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("the session is over")]
 pub struct Gone;

@@ -48,8 +48,7 @@ pub trait FromColumns: Sized {
 macro_rules! plain {
     ($($type:ty),*) => {$(
         impl FromColumns for $type {
-            /// Reads as many columns as it consists of.
-    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+            fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
                 columns.take()
             }
         }
@@ -59,7 +58,6 @@ macro_rules! plain {
 plain!(bool, i32, i64, String, Uuid);
 
 impl FromColumns for DateTime<Utc> {
-    /// Reads as many columns as it consists of.
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         columns.parse(rfc3339::parse)
     }
@@ -67,7 +65,6 @@ impl FromColumns for DateTime<Utc> {
 
 /// Of a single column.
 impl<T: FromColumns> FromColumns for Option<T> {
-    /// Reads as many columns as it consists of.
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
         if columns.row.get_ref(columns.next)? == ValueRef::Null {
             columns.next += 1;
@@ -83,8 +80,7 @@ impl<T: FromColumns> FromColumns for Option<T> {
 macro_rules! read_by_fields {
     ($type:ident { $($field:ident),* $(,)? }) => {
         impl $crate::columns::FromColumns for $type {
-            /// Reads as many columns as it consists of.
-    fn read(columns: &mut $crate::columns::Columns<'_>) -> ::rusqlite::Result<Self> {
+            fn read(columns: &mut $crate::columns::Columns<'_>) -> $crate::rusqlite::Result<Self> {
                 Ok(Self { $($field: $crate::columns::FromColumns::read(columns)?),* })
             }
         }

@@ -74,6 +74,19 @@ impl Serialize for Id {
     }
 }
 
+/// Whether ids can begin with this, before an underscore.
+#[must_use]
+pub const fn is_type_name(name: &str) -> bool {
+    let (bytes, mut index) = (name.as_bytes(), 0);
+    while index < bytes.len() {
+        if !matches!(bytes[index], b'a'..=b'z' | b'0'..=b'9' | b'_') {
+            return false;
+        }
+        index += 1;
+    }
+    !bytes.is_empty()
+}
+
 /// Declares the id of a type: a UUIDv7 in the database, and outside the name of the type, an underscore and that UUID.
 ///
 /// `sea_orm` must be in scope, as it is with the prelude of `portcullis`.
@@ -115,6 +128,11 @@ macro_rules! declare_id {
 #[macro_export]
 macro_rules! typed_id {
     ($name:ident = $of:literal) => {
+        const _: () = assert!(
+            $crate::id::is_type_name($of),
+            "the type of an id is lowercase letters, digits and underscores"
+        );
+
         impl $crate::id::TypedId for $name {
             const OF: &'static str = $of;
         }
@@ -148,7 +166,7 @@ macro_rules! typed_id {
 /// The types that ids carry.
 pub static TYPES: Registered<&'static str> = Registered::new(OWN_TYPES);
 
-/// What this crate knows of its own ids beside.
+/// Declares the kernel's own ids, which can also be made, parsed and serialized.
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident = $of:literal;)*) => {
         const OWN_TYPES: &[&str] = &["", $($of),*];

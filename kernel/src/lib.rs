@@ -20,7 +20,7 @@ pub mod secret;
 pub mod shares;
 
 #[doc(hidden)]
-#[cfg(feature = "database")]
-pub use sea_orm;
-#[doc(hidden)]
 pub use uuid;
+#[doc(hidden)]
+#[cfg(feature = "database")]
+pub use {rusqlite, sea_orm};

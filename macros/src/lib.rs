@@ -68,7 +68,7 @@ pub fn object(model: TokenStream, of: TokenStream) -> TokenStream {
 ///     table = "notes",
 ///     id = NoteId,
 ///     label = title,
-///     organizations,
+///     in_organizations,
 ///     read_all = NOTES_READ_ALL,
 ///     write_all = NOTES_WRITE_ALL,
 ///     events(NOTE_CREATED, NOTE_UPDATED, NOTE_DELETED)
@@ -78,16 +78,16 @@ pub fn object(model: TokenStream, of: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// | told | what it means |
+/// | argument | what it means |
 /// |---|---|
 /// | `table` | the name of the table; in camelCase, also the list of an export that holds its rows |
 /// | `id` | the type of ids, which `portcullis::id!` declares |
-/// | `label` | the column by which its owner tells a row from others |
-/// | `organizations` | a row belongs to the organization that it was made in; without it, to its owner alone |
+/// | `label` | the column by which its owner recognizes a row, which is never null |
+/// | `in_organizations` | a row belongs to the organization that it was made in; without it, to its owner alone |
 /// | `read_all`, `write_all` | the permissions to see and to change the rows of everybody; without them nobody may |
 /// | `events` | the kinds of audit events of a row that is made, changed and deleted |
 ///
-/// It adds the columns `id`, `owner_id`, `created_at`, `updated_at`, and with `organizations` also `organization_id`:
+/// It adds the columns `id`, `owner_id`, `created_at`, `updated_at`, and with `in_organizations` also `organization_id`:
 /// those that `OwnedTable` makes.
 #[proc_macro_attribute]
 pub fn owned(declared: TokenStream, model: TokenStream) -> TokenStream {

@@ -1,15 +1,23 @@
 //! The attribute `owned`: a table whose rows have an owner, declared once.
 
+use std::collections::BTreeSet;
+
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Error, Fields, Ident, ItemStruct, LitStr, Path, Result, Token, parse_quote, parse2};
+use syn::{
+    Attribute, Error, Fields, Ident, ItemStruct, LitStr, Path, Result, Token, Type, parse_quote,
+    parse2,
+};
 
 use super::row::camel_case;
+use super::shape::is_option;
 
 /// The columns that every row has, made here and by `OwnedTable`.
 const MADE: [&str; 5] = ["id", "owner_id", "organization_id", "created_at", "updated_at"];
+
+const KEYS: &str = "`#[owned]` takes `table`, `id`, `label`, `in_organizations`, `read_all`, `write_all` and `events`, each once";
 
 /// What the attribute was told.
 struct Declared {
@@ -28,10 +36,14 @@ pub(crate) fn owned(told: TokenStream, of: TokenStream) -> Result<TokenStream> {
     let mut model: ItemStruct = parse2(of)?;
     let declared = Declared::parse(told)?;
     let own = columns(&model)?;
-    let Some(label) = own.iter().find(|own| **own == declared.label) else {
-        return Err(Error::new(declared.label.span(), "the struct has no such field"));
-    };
-    let trait_of = declared.owned(label);
+    match own.iter().find(|(name, _)| *name == declared.label) {
+        None => return Err(Error::new(declared.label.span(), "the struct has no such field")),
+        Some((_, of)) if is_option(of) => {
+            return Err(Error::new(declared.label.span(), "the label is never null"));
+        }
+        Some(_) => {}
+    }
+    let trait_of = declared.owned();
     complete(&mut model, &declared);
     Ok(quote! {
         #model
@@ -43,16 +55,18 @@ pub(crate) fn owned(told: TokenStream, of: TokenStream) -> Result<TokenStream> {
 }
 
 /// The columns that the struct declares.
-fn columns(model: &ItemStruct) -> Result<Vec<Ident>> {
+fn columns(model: &ItemStruct) -> Result<Vec<(Ident, Type)>> {
     if model.ident != "Model" {
         return Err(Error::new(model.ident.span(), "SeaORM wants the struct to be called Model"));
     }
     let Fields::Named(fields) = &model.fields else {
         return Err(Error::new(model.ident.span(), "the columns of a table have names"));
     };
-    let own: Vec<Ident> = fields.named.iter().filter_map(|field| field.ident.clone()).collect();
-    match own.iter().find(|own| MADE.iter().any(|made| *own == made)) {
-        Some(made) => Err(Error::new(made.span(), "`#[owned]` makes this column itself")),
+    let own =
+        fields.named.iter().filter_map(|field| Some((field.ident.clone()?, field.ty.clone())));
+    let own: Vec<_> = own.collect();
+    match own.iter().find(|(own, _)| MADE.iter().any(|made| own == made)) {
+        Some((made, _)) => Err(Error::new(made.span(), "`#[owned]` makes this column itself")),
         None => Ok(own),
     }
 }
@@ -60,11 +74,13 @@ fn columns(model: &ItemStruct) -> Result<Vec<Ident>> {
 /// Makes the model that SeaORM knows.
 fn complete(model: &mut ItemStruct, declared: &Declared) {
     let Declared { table, id, .. } = declared;
-    model.attrs.extend([
+    // Above what stands there already, which `model` and the derived code are to see.
+    let attributes: [Attribute; 3] = [
         parse_quote!(#[sea_orm::model]),
         parse_quote!(#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]),
         parse_quote!(#[sea_orm(table_name = #table)]),
-    ]);
+    ];
+    model.attrs.splice(..0, attributes);
     let organization = declared.in_organizations.then(|| {
         quote! {
             /// The organization that it was made in, if it was made in one.
@@ -94,15 +110,19 @@ impl Declared {
         let whole = told.span();
         let (mut table, mut id, mut label, mut events) = (None, None, None, None);
         let (mut read_all, mut write_all, mut in_organizations) = (None, None, false);
+        let mut seen = BTreeSet::new();
         let parser = syn::meta::parser(|meta| {
             let Some(name) = meta.path.get_ident().map(ToString::to_string) else {
-                return Err(meta.error("unknown"));
+                return Err(meta.error(KEYS));
             };
+            if !seen.insert(name.clone()) {
+                return Err(meta.error(KEYS));
+            }
             match name.as_str() {
                 "table" => table = Some(meta.value()?.parse()?),
                 "id" => id = Some(meta.value()?.parse()?),
                 "label" => label = Some(meta.value()?.parse()?),
-                "organizations" => in_organizations = true,
+                "in_organizations" => in_organizations = true,
                 "read_all" => read_all = Some(meta.value()?.parse()?),
                 "write_all" => write_all = Some(meta.value()?.parse()?),
                 "events" => {
@@ -111,7 +131,7 @@ impl Declared {
                     let kinds = Punctuated::<Path, Token![,]>::parse_terminated(&kinds)?;
                     events = Some(kinds.into_iter().collect::<Vec<_>>());
                 }
-                _ => return Err(meta.error("unknown")),
+                _ => return Err(meta.error(KEYS)),
             }
             Ok(())
         });
@@ -120,8 +140,13 @@ impl Declared {
         let events = events.ok_or_else(|| missing("events"))?;
         let [created, updated, deleted] = <[Path; 3]>::try_from(events)
             .map_err(|_| Error::new(whole, "`events` names what creates, updates and deletes"))?;
+        let table: LitStr = table.ok_or_else(|| missing("table"))?;
+        let is_plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
+        if !table.value().chars().all(is_plain) {
+            return Err(Error::new(table.span(), "the name of a table is in snake_case"));
+        }
         Ok(Self {
-            table: table.ok_or_else(|| missing("table"))?,
+            table,
             id: id.ok_or_else(|| missing("id"))?,
             label: label.ok_or_else(|| missing("label"))?,
             in_organizations,
@@ -134,8 +159,8 @@ impl Declared {
     }
 
     /// What Portcullis knows of the entity.
-    fn owned(&self, label: &Ident) -> TokenStream {
-        let Self { id, created, updated, deleted, .. } = self;
+    fn owned(&self) -> TokenStream {
+        let Self { id, label, created, updated, deleted, .. } = self;
         let plural = camel_case(&self.table.value());
         let organization = if self.in_organizations {
             quote!(::std::option::Option::Some(Column::OrganizationId))
@@ -188,7 +213,7 @@ mod tests {
     fn the_columns_that_the_server_sets_are_made_and_not_declared() {
         let alone = expand(&told(), &quote!(pub title: String)).unwrap();
         let told = told();
-        let shared = expand(&quote!(#told, organizations), &quote!(pub title: String)).unwrap();
+        let shared = expand(&quote!(#told, in_organizations), &quote!(pub title: String)).unwrap();
         for code in [&alone, &shared] {
             for made in ["pub id : ReportId", "owner_id", "created_at", "\"annualReports\""] {
                 assert!(code.contains(made), "{made}: {code}");
@@ -212,9 +237,13 @@ mod tests {
             (quote!(table = "a", id = A, label = title), "`events` is missing"),
             (quote!(table = "a", id = A, label = title, events(A, B)), "creates, updates and"),
             (quote!(table = "a", id = A, label = name, events(A, B, C)), "no such field"),
-            (quote!(table = "a", read_only = A), "unknown"),
+            (quote!(table = "a", id = A, label = note, events(A, B, C)), "never null"),
+            (quote!(table = "a", table = "b"), "each once"),
+            (quote!(table = "A b", id = A, label = title, events(A, B, C)), "snake_case"),
+            (quote!(table = "a", read_only = A), "`#[owned]` takes"),
         ] {
-            let refused = expand(&told, &quote!(pub title: String)).unwrap_err();
+            let fields = quote!(pub title: String, pub note: Option<String>);
+            let refused = expand(&told, &fields).unwrap_err();
             assert!(refused.contains(problem), "{told}: {refused}");
         }
     }

@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{Attribute, ItemImpl, ItemStruct, Meta, Path, Result, Type, parse_quote, parse2};
+use syn::{Attribute, Error, ItemImpl, ItemStruct, Meta, Path, Result, Type, parse_quote, parse2};
 
 /// Where the derived code finds the library.
 fn library() -> TokenStream {
@@ -21,9 +21,12 @@ pub(crate) fn object(model: TokenStream, of: TokenStream) -> Result<TokenStream>
     Ok(quote!(#object #shown))
 }
 
-/// Makes the object of a row of its entity: each field of the column that is called like it.
+/// Makes the object of a row of its entity: each field from the column of the same name.
 fn shown(model: &Path, of: &TokenStream) -> Result<TokenStream> {
     let shape: ItemStruct = parse2(of.clone())?;
+    if !shape.generics.params.is_empty() {
+        return Err(Error::new_spanned(&shape.generics, "what shows rows has no generics"));
+    }
     let (object, fields) = (&shape.ident, shape.fields.iter());
     let fields = fields.filter_map(|field| {
         let name = field.ident.as_ref()?;
@@ -46,8 +49,13 @@ fn shown(model: &Path, of: &TokenStream) -> Result<TokenStream> {
     })
 }
 
-fn is_option(of: &Type) -> bool {
-    let Type::Path(of) = of else { return false };
+pub(crate) fn is_option(of: &Type) -> bool {
+    let of = match of {
+        Type::Path(of) => of,
+        Type::Group(of) => return is_option(&of.elem),
+        Type::Paren(of) => return is_option(&of.elem),
+        _ => return false,
+    };
     of.path.segments.last().is_some_and(|last| last.ident == "Option")
 }
 

@@ -23,6 +23,9 @@ const FILES: &[(&str, &str)] = &[
     ("tests/policy.rs", include_str!("../../examples/task-manager/tests/api/policy.rs")),
 ];
 
+/// How C libraries are built, which Cargo reads from the folder that it is called in.
+const BUILD: (&str, &str) = (".cargo/config.toml", include_str!("../../.cargo/config.toml"));
+
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Write a crate with an entity of your own, which runs as it is
@@ -61,7 +64,10 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
         Path::new("..").join(portcullis)
     };
     let names = Names::of(name, &plural);
-    let mut files = vec![("Cargo.toml".to_owned(), manifest(&plural, &source))];
+    let mut files = vec![
+        ("Cargo.toml".to_owned(), manifest(&plural, &source)),
+        (BUILD.0.to_owned(), BUILD.1.to_owned()),
+    ];
     files.extend(FILES.iter().map(|(path, text)| (names.code(path), names.file(text))));
     for (path, text) in files {
         let path = folder.join(path);

@@ -77,7 +77,7 @@ pub(super) async fn visible<T: Shown>(
 
 /// How the resolvers of an extension reach the database: nothing else leads there.
 pub trait Scoped {
-    /// What the caller may see. Fails for who is not signed in.
+    /// What the caller may see. Fails if the caller is not signed in.
     fn scope(&self) -> Result<Scope<'_>>;
 
     /// Makes a change by one attempt, a transaction that ends with [`Change::commit`]. An attempt that lost a race

@@ -8,7 +8,7 @@ use portcullis::{Additions, Extension, Server};
 portcullis::permissions! {
     /// See all tasks.
     pub TASKS_READ_ALL;
-    /// Change all tasks.
+    /// Change all tasks, and see those one changes.
     pub TASKS_WRITE_ALL;
 }
 

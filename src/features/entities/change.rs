@@ -115,8 +115,10 @@ impl Change<'_> {
         Ok(made)
     }
 
-    /// Changes the row of an id, as a client gives it, if the caller may change it; its id, its owner, its organization and its times stay out of `edit`.
-    /// Where nothing is changed nothing happens, and only who may see the row is told what there is.
+    /// Changes the row of an id, as a client gives it, if the caller may change it. `edit` cannot change the id, the
+    /// owner, the organization or the times: the server sets them. Where nothing is changed nothing happens, and only
+    /// a caller who may see the row is told what it holds: who may change all rows sees one by changing it, which the
+    /// audit log records.
     pub async fn update<E: Owned>(
         &self,
         id: &str,

@@ -37,7 +37,7 @@ pub trait Owned:
     /// What its rows are called together: the list of an export that holds them. One word in camelCase.
     const PLURAL: &'static str;
 
-    /// The column with whose a row is.
+    /// The column that names the owner.
     const OWNER: Self::Column;
 
     /// The column, which can be null, with the organization that a row was made in; `None` where its owner has it
@@ -65,6 +65,6 @@ pub trait Owned:
     /// What the log says when a row is deleted.
     const DELETED: Kind;
 
-    /// By what its owner tells a row from others: its title, say.
+    /// How its owner recognizes a row: its title, say.
     fn label(row: &Self::Model) -> String;
 }

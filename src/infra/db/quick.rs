@@ -117,7 +117,7 @@ impl Reader {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         // Otherwise SQLite plans a statement again for every value of LIMIT.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-        // Whoever is not answered at once asks sqlx, which waits.
+        // If the file is busy, sqlx reads instead: it waits.
         connection.busy_timeout(Duration::ZERO)?;
         let deadline = Arc::new(Deadline { opened: Instant::now(), at: AtomicU64::new(0) });
         let watched = Arc::clone(&deadline);

@@ -14,7 +14,7 @@ portcullis::id! {
     table = "tasks",
     id = TaskId,
     label = title,
-    organizations,
+    in_organizations,
     read_all = TASKS_READ_ALL,
     write_all = TASKS_WRITE_ALL,
     events(TASK_CREATED, TASK_UPDATED, TASK_DELETED)
