@@ -42,6 +42,7 @@ use crate::infra::passwords::policy::PasswordPolicy;
 use crate::infra::private;
 use crate::infra::tls;
 use crate::kernel::clock::Clock;
+use crate::kernel::id::UserId;
 use crate::kernel::secret::{base64url, sha256};
 use crate::schema::user::PublicUrl;
 use crate::schema::{Making, Schema, ServedSdl, Services};
@@ -249,6 +250,18 @@ async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
     }
     if !status.pending.is_empty() {
         bail!("the database's schema is not current: run `portcullis migrate up`");
+    }
+    extension_tables(config, db).await
+}
+
+/// Sees that the database has the tables of an extension's entities, with the columns that those declare: by the export
+/// of nobody's rows, which reads all of them.
+async fn extension_tables(config: &Config, db: &Db) -> anyhow::Result<()> {
+    for holding in config.extended.holdings.iter() {
+        let nobody = (holding.export)(db, UserId(uuid::Uuid::nil()), None).await;
+        nobody.with_context(|| {
+            format!("the table of {} is not as its entity declares it", holding.name)
+        })?;
     }
     Ok(())
 }

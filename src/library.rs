@@ -5,7 +5,7 @@ pub mod prelude {
     pub use async_graphql::{self, ComplexObject, Context, ID, Object};
     pub use portcullis_macros::{Row, input, object, rules};
     pub use sea_orm::ActiveValue::Set;
-    pub use sea_orm::{self, ColumnTrait};
+    pub use sea_orm::{self, ColumnTrait, Condition};
 
     pub use crate::graphql::error::Result;
     pub use crate::kernel::invalid::{Invalid, Reason, one_line};

@@ -109,6 +109,7 @@ impl Declared {
     fn parse(told: TokenStream) -> Result<Self> {
         let whole = told.span();
         let (mut table, mut id, mut label, mut events) = (None, None, None, None);
+        let mut named = whole;
         let (mut read_all, mut write_all, mut in_organizations) = (None, None, false);
         let mut seen = BTreeSet::new();
         let parser = syn::meta::parser(|meta| {
@@ -126,6 +127,7 @@ impl Declared {
                 "read_all" => read_all = Some(meta.value()?.parse()?),
                 "write_all" => write_all = Some(meta.value()?.parse()?),
                 "events" => {
+                    named = meta.path.span();
                     let kinds;
                     syn::parenthesized!(kinds in meta.input);
                     let kinds = Punctuated::<Path, Token![,]>::parse_terminated(&kinds)?;
@@ -139,7 +141,7 @@ impl Declared {
         let missing = |what: &str| Error::new(whole, format!("`{what}` is missing"));
         let events = events.ok_or_else(|| missing("events"))?;
         let [created, updated, deleted] = <[Path; 3]>::try_from(events)
-            .map_err(|_| Error::new(whole, "`events` names what creates, updates and deletes"))?;
+            .map_err(|_| Error::new(named, "`events` names what creates, updates and deletes"))?;
         let table: LitStr = table.ok_or_else(|| missing("table"))?;
         let is_plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
         if !table.value().chars().all(is_plain) {

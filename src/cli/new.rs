@@ -7,6 +7,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Subcommand;
 
 use super::output;
+use crate::Server;
 use crate::kernel::clock::Clock;
 use crate::kernel::id;
 
@@ -45,10 +46,14 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
     let Verb::Entity { name, plural, portcullis } = verb;
     let plural = plural.clone().unwrap_or_else(|| format!("{name}s"));
     for word in [name, &plural] {
+        ensure!(is_free(word), "{word} is a word of Rust, which no module can be called");
         ensure!(is_name(word), "{word} is no name as in `invoice` or `purchase_order`");
     }
-    ensure!(*name != plural, "one and several need different names");
-    ensure!(id::TYPES.find(name).is_none(), "Portcullis has a {name} of its own");
+    ensure!(*name != plural, "one and several need different names: see --plural");
+    ensure!(id::TYPES.find(name).is_none(), "the server has ids that begin with {name} already");
+    if let Some(taken) = taken(&Server::new().sdl()?, name, &plural) {
+        bail!("the schema of the server has a type {taken} already");
+    }
     ensure!(
         portcullis.join("schema.graphql").is_file(),
         "{} does not hold the source of Portcullis: name its folder with --portcullis",
@@ -69,13 +74,16 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
         (BUILD.0.to_owned(), BUILD.1.to_owned()),
     ];
     files.extend(FILES.iter().map(|(path, text)| (names.code(path), names.file(text))));
-    for (path, text) in files {
+    for (path, text) in &files {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(&folder);
         fs::create_dir_all(parent)
             .with_context(|| format!("{} cannot be made", parent.display()))?;
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
-        output::line(path.display().to_string())?;
+    }
+    // Only now: a reader who leaves early leaves a whole crate.
+    for (path, _) in &files {
+        output::line(folder.join(path).display().to_string())?;
     }
     output::line(format!("\nNow `cd {plural}` and `cargo run`; docs/extending.md goes on."))?;
     Ok(())
@@ -89,7 +97,6 @@ fn is_name(word: &str) -> bool {
         && word.chars().all(is_letter)
         && !word.ends_with('_')
         && !word.contains("__")
-        && is_free(word)
 }
 
 /// Whether Rust lets a module have this name.
@@ -98,6 +105,25 @@ fn is_free(word: &str) -> bool {
                             if impl in let loop macro match mod move mut override priv pub ref return self static \
                             struct super trait true try type typeof unsafe unsized use virtual where while yield ";
     !KEYWORDS.contains(&format!(" {word} "))
+}
+
+/// A type of the schema that has a name which the new crate would give to one of its own.
+fn taken(sdl: &str, name: &str, plural: &str) -> Option<String> {
+    const KEYWORDS: [&str; 6] = ["type", "enum", "input", "interface", "scalar", "union"];
+    let declared = |line: &str| {
+        let (keyword, rest) = line.split_once(' ')?;
+        KEYWORDS.contains(&keyword).then(|| rest.split(' ').next().unwrap_or(rest).to_owned())
+    };
+    let (name, plural) = (pascal(name), pascal(plural));
+    let new = [
+        format!("{name}Connection"),
+        format!("{name}Edge"),
+        format!("Create{name}Input"),
+        format!("Update{name}Input"),
+        name,
+        plural,
+    ];
+    sdl.lines().filter_map(declared).find(|declared| new.contains(declared))
 }
 
 fn manifest(plural: &str, source: &Path) -> String {
@@ -216,12 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_no_word_of_rust_and_no_type_of_the_schema() {
+        let sdl = Server::new().sdl().unwrap();
+        for (name, of) in [
+            ("query", Some("Query")),
+            ("audit_event", Some("AuditEvent")),
+            ("page_info", Some("PageInfo")),
+            ("date_time", Some("DateTime")),
+            ("invoice", None),
+        ] {
+            assert_eq!(taken(&sdl, name, &format!("{name}s")).as_deref(), of, "{name}");
+        }
+        assert!(is_free("invoice") && !is_free("type") && !is_free("box"));
+    }
+
+    #[test]
     fn a_name_can_be_a_module_and_a_column() {
         for (name, is) in [
             ("invoice", true),
             ("purchase_order", true),
             ("Invoice", false),
-            ("type", false),
             ("_x", false),
             ("x_", false),
             ("a__b", false),

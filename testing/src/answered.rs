@@ -65,7 +65,7 @@ impl HttpBody for Kept {
     }
 }
 
-/// Has an answer checked that went over a socket as it stands here. An answer that broke off is none.
+/// Checks an answer that came over a socket, from its bytes. An answer that broke off is not checked.
 pub fn assert_answered(sdl: &str, request: &str, answer: Option<&str>) {
     let Some((head, sent)) = request.split_once("\r\n\r\n") else { return };
     let Some((answered, body)) = answer.and_then(|it| it.split_once("\r\n\r\n")) else { return };

@@ -149,7 +149,7 @@ impl Grants {
         grants
     }
 
-    /// What a row is to hold: nothing, where there are none.
+    /// The column of a row: null when there are no grants.
     #[must_use]
     pub fn stored(&self) -> Option<String> {
         let all: Vec<_> =

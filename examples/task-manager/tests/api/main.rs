@@ -7,6 +7,7 @@ mod policy;
 use serde_json::{Value, json};
 
 use std::path::Path;
+use std::time::Duration;
 
 use portcullis_testing::organizations::{act_in, found_organization, join_organization};
 use portcullis_testing::{SECOND, SignedIn, TestApp};
@@ -251,4 +252,16 @@ async fn migrations_of_the_crate_run_after_those_of_the_server_and_are_taken_bac
 
     let alice = app.register("alice").await;
     create(&app, &alice, "Something").await;
+}
+
+#[tokio::test]
+async fn a_table_without_a_column_of_its_entity_stops_the_start() {
+    let app = start().await;
+    app.sql("ALTER TABLE tasks RENAME COLUMN is_done TO was_done").await;
+    let program = Path::new(env!("CARGO_BIN_EXE_task-manager"));
+    let start = app.run(program, &["--listen=127.0.0.1:0"]);
+    let outcome = tokio::time::timeout(Duration::from_mins(1), start).await.unwrap();
+    assert_ne!(outcome.status, 0);
+    let told = "the table of tasks is not as its entity declares it";
+    assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
 }
