@@ -17,7 +17,6 @@ mod graphql {
     }
 }
 
-#[path = "../../src/infra"]
 mod infra {
     pub(crate) mod metrics {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +28,6 @@ mod infra {
     }
 }
 
-#[path = "../../src/kernel"]
 mod kernel {
     pub(crate) mod secret {
         /// Remembers nothing from one document to the next, so any digest does.
