@@ -90,8 +90,8 @@ pub fn object(model: TokenStream, of: TokenStream) -> TokenStream {
 /// It adds the columns `id`, `owner_id`, `created_at`, `updated_at`, and with `in_organizations` also `organization_id`:
 /// those that `OwnedTable` makes.
 #[proc_macro_attribute]
-pub fn owned(declared: TokenStream, model: TokenStream) -> TokenStream {
-    owned::owned(declared.into(), model.into())
+pub fn owned(arguments: TokenStream, model: TokenStream) -> TokenStream {
+    owned::owned(arguments.into(), model.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

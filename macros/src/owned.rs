@@ -17,9 +17,10 @@ use super::shape::is_option;
 /// The columns that every row has, made here and by `OwnedTable`.
 const MADE: [&str; 5] = ["id", "owner_id", "organization_id", "created_at", "updated_at"];
 
+/// What is said of an argument that is not one of these, or is given again.
 const KEYS: &str = "`#[owned]` takes `table`, `id`, `label`, `in_organizations`, `read_all`, `write_all` and `events`, each once";
 
-/// What the attribute was told.
+/// The arguments of the attribute.
 struct Declared {
     table: LitStr,
     id: Path,
@@ -32,9 +33,9 @@ struct Declared {
     deleted: Path,
 }
 
-pub(crate) fn owned(told: TokenStream, of: TokenStream) -> Result<TokenStream> {
+pub(crate) fn owned(arguments: TokenStream, of: TokenStream) -> Result<TokenStream> {
     let mut model: ItemStruct = parse2(of)?;
-    let declared = Declared::parse(told)?;
+    let declared = Declared::parse(arguments)?;
     let own = columns(&model)?;
     match own.iter().find(|(name, _)| *name == declared.label) {
         None => return Err(Error::new(declared.label.span(), "the struct has no such field")),
@@ -43,14 +44,14 @@ pub(crate) fn owned(told: TokenStream, of: TokenStream) -> Result<TokenStream> {
         }
         Some(_) => {}
     }
-    let trait_of = declared.owned();
+    let implementation = declared.owned();
     complete(&mut model, &declared);
     Ok(quote! {
         #model
 
         impl ::portcullis::sea_orm::ActiveModelBehavior for ActiveModel {}
 
-        #trait_of
+        #implementation
     })
 }
 
@@ -106,8 +107,8 @@ fn complete(model: &mut ItemStruct, declared: &Declared) {
 }
 
 impl Declared {
-    fn parse(told: TokenStream) -> Result<Self> {
-        let whole = told.span();
+    fn parse(arguments: TokenStream) -> Result<Self> {
+        let whole = arguments.span();
         let (mut table, mut id, mut label, mut events) = (None, None, None, None);
         let mut named = whole;
         let (mut read_all, mut write_all, mut in_organizations) = (None, None, false);
@@ -137,7 +138,7 @@ impl Declared {
             }
             Ok(())
         });
-        syn::parse::Parser::parse2(parser, told)?;
+        syn::parse::Parser::parse2(parser, arguments)?;
         let missing = |what: &str| Error::new(whole, format!("`{what}` is missing"));
         let events = events.ok_or_else(|| missing("events"))?;
         let [created, updated, deleted] = <[Path; 3]>::try_from(events)
@@ -202,20 +203,24 @@ impl Declared {
 mod tests {
     use super::*;
 
-    fn expand(told: &TokenStream, fields: &TokenStream) -> std::result::Result<String, String> {
-        let expanded = owned(told.clone(), quote!(pub struct Model { #fields }));
+    fn expand(
+        arguments: &TokenStream,
+        fields: &TokenStream,
+    ) -> std::result::Result<String, String> {
+        let expanded = owned(arguments.clone(), quote!(pub struct Model { #fields }));
         expanded.map(|code| code.to_string()).map_err(|error| error.to_string())
     }
 
-    fn told() -> TokenStream {
+    fn arguments() -> TokenStream {
         quote!(table = "annual_reports", id = ReportId, label = title, events(A, B, C))
     }
 
     #[test]
     fn the_columns_that_the_server_sets_are_made_and_not_declared() {
-        let alone = expand(&told(), &quote!(pub title: String)).unwrap();
-        let told = told();
-        let shared = expand(&quote!(#told, in_organizations), &quote!(pub title: String)).unwrap();
+        let alone = expand(&arguments(), &quote!(pub title: String)).unwrap();
+        let arguments = arguments();
+        let shared =
+            expand(&quote!(#arguments, in_organizations), &quote!(pub title: String)).unwrap();
         for code in [&alone, &shared] {
             for made in ["pub id : ReportId", "owner_id", "created_at", "\"annualReports\""] {
                 assert!(code.contains(made), "{made}: {code}");
@@ -225,14 +230,15 @@ mod tests {
         assert!(shared.contains("organization_id") && shared.contains("Column :: OrganizationId"));
         for made in ["id", "owner_id", "organization_id", "created_at", "updated_at"] {
             let made = Ident::new(made, proc_macro2::Span::call_site());
-            let refused = expand(&told, &quote!(pub title: String, pub #made: i32)).unwrap_err();
+            let refused =
+                expand(&arguments, &quote!(pub title: String, pub #made: i32)).unwrap_err();
             assert!(refused.contains("makes this column itself"), "{made}: {refused}");
         }
     }
 
     #[test]
     fn a_declaration_that_lacks_something_does_not_compile() {
-        for (told, problem) in [
+        for (arguments, problem) in [
             (quote!(id = A, label = title, events(A, B, C)), "`table` is missing"),
             (quote!(table = "a", label = title, events(A, B, C)), "`id` is missing"),
             (quote!(table = "a", id = A, events(A, B, C)), "`label` is missing"),
@@ -245,8 +251,8 @@ mod tests {
             (quote!(table = "a", read_only = A), "`#[owned]` takes"),
         ] {
             let fields = quote!(pub title: String, pub note: Option<String>);
-            let refused = expand(&told, &fields).unwrap_err();
-            assert!(refused.contains(problem), "{told}: {refused}");
+            let refused = expand(&arguments, &fields).unwrap_err();
+            assert!(refused.contains(problem), "{arguments}: {refused}");
         }
     }
 }
