@@ -254,13 +254,13 @@ async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
     extension_tables(config, db).await
 }
 
-/// Sees that the database has the tables of an extension's entities, with the columns that those declare: by the export
-/// of nobody's rows, which reads all of them.
+/// Sees that the database has the tables of an extension's entities, with the columns that those declare: exports the
+/// rows of nobody, which names all columns.
 async fn extension_tables(config: &Config, db: &Db) -> anyhow::Result<()> {
     for holding in config.extended.holdings.iter() {
         let nobody = (holding.export)(db, UserId(uuid::Uuid::nil()), None).await;
         nobody.with_context(|| {
-            format!("the table of {} is not as its entity declares it", holding.name)
+            format!("the table of {} cannot be read as its entity declares it", holding.name)
         })?;
     }
     Ok(())

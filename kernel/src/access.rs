@@ -18,6 +18,8 @@ pub use self::permission::{Grant, Grants};
 use super::columns::{Columns, FromColumns};
 use crate::id::{OrganizationId, SessionId, UserId};
 
+names!(Role, OrganizationRole, Anonymity, Language);
+
 // The schema, the database and the `role` claim spell it alike.
 /// What a user may do, in rising order: each role holds all that the ones before it hold.
 #[derive(
@@ -39,21 +41,6 @@ pub enum Role {
     User,
     /// May manage accounts.
     Admin,
-}
-
-impl Role {
-    /// Its name.
-    #[must_use]
-    pub fn into_str(self) -> &'static str {
-        self.into()
-    }
-}
-
-#[cfg(feature = "database")]
-impl FromColumns for Role {
-    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
-        columns.parse(|text| text.parse().ok())
-    }
 }
 
 // The schema, the database and the `org_role` claim spell it alike.
@@ -80,21 +67,6 @@ pub enum OrganizationRole {
     Admin,
     /// May delete it, and make others owners.
     Owner,
-}
-
-impl OrganizationRole {
-    /// Its name.
-    #[must_use]
-    pub fn into_str(self) -> &'static str {
-        self.into()
-    }
-}
-
-#[cfg(feature = "database")]
-impl FromColumns for OrganizationRole {
-    fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
-        columns.parse(|text| text.parse().ok())
-    }
 }
 
 /// The organization that a session acts in, and what its user may do there.
@@ -208,14 +180,6 @@ pub enum Anonymity {
     SessionEnded,
 }
 
-impl Anonymity {
-    /// Its name in answers.
-    #[must_use]
-    pub fn into_str(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// Where a caller keeps its refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter)]
 #[cfg_attr(
@@ -294,12 +258,6 @@ impl FromColumns for Language {
 }
 
 impl Language {
-    /// Its tag (RFC 5646).
-    #[must_use]
-    pub fn into_str(self) -> &'static str {
-        self.into()
-    }
-
     /// The language of a tag, whatever its region.
     #[must_use]
     pub fn named(tag: &str) -> Option<Self> {

@@ -26,13 +26,7 @@ pub enum Actor {
     Unknown,
 }
 
-impl ActorType {
-    /// Its name in the audit log.
-    #[must_use]
-    pub fn into_str(self) -> &'static str {
-        self.into()
-    }
-}
+names!(ActorType);
 
 impl From<&Viewer> for Actor {
     fn from(viewer: &Viewer) -> Self {

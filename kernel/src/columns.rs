@@ -5,6 +5,7 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, Type, ValueRef};
 use uuid::Uuid;
 
+use super::access::{OrganizationRole, Role};
 use super::rfc3339;
 
 /// A row, read column by column in the order of its projection's fields.
@@ -56,6 +57,18 @@ macro_rules! plain {
 }
 
 plain!(bool, i32, i64, String, Uuid);
+
+macro_rules! named {
+    ($($type:ty),*) => {$(
+        impl FromColumns for $type {
+            fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {
+                columns.parse(|name| name.parse().ok())
+            }
+        }
+    )*};
+}
+
+named!(Role, OrganizationRole);
 
 impl FromColumns for DateTime<Utc> {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {

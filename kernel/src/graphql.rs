@@ -41,7 +41,7 @@ pub fn read<T: async_graphql::InputType>(
     find(name).ok_or_else(|| InputValueError::expected_type(value.clone()))
 }
 
-/// Has a type whose values are registered stand for an enum of the schema.
+/// Makes a type whose values are registered an enum of the schema.
 #[macro_export]
 macro_rules! named {
     ($type:ty as $name:literal, $about:literal, $find:expr) => {
@@ -112,7 +112,7 @@ named!(
     Permission::parse
 );
 
-/// Has types stand for scalars of the library that are texts.
+/// Makes a type an output of the schema: a scalar of the library, written as the text of the value.
 #[macro_export]
 macro_rules! texts {
     ([$($bounds:tt)*] $type:ty as $scalar:ty) => {

@@ -32,13 +32,7 @@ pub enum Reason {
     ContainsIdentity,
 }
 
-impl Reason {
-    /// Its name in the schema.
-    #[must_use]
-    pub fn into_str(self) -> &'static str {
-        self.into()
-    }
-}
+names!(Reason);
 
 /// A value that was refused, and what to tell the person who typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,19 @@
 //! What every rule is made of: ids, clocks, pages, roles and permissions, secrets. It knows no database, no HTTP and no
 //! GraphQL, but for traits of theirs that its types implement: the features `database` and `graphql` add those.
 
+/// Has enums tell their names, which strum derives, without a conversion that names the type.
+macro_rules! names {
+    ($($type:ty),*) => {$(
+        impl $type {
+            /// Its name, as clients, tokens and the database spell it.
+            #[must_use]
+            pub fn into_str(self) -> &'static str {
+                self.into()
+            }
+        }
+    )*};
+}
+
 pub mod access;
 pub mod acting;
 pub mod clock;

@@ -10,7 +10,7 @@ use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::infra::limits::{self, Judged, Limit, Limited};
-use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, User, Viewer};
@@ -113,11 +113,10 @@ impl Accounts {
             let details = After { email: email.as_typed().to_owned() };
             let token = links::issue(&tx, now, new, Some(&details)).await?;
             let letter = match &owner {
-                Some(owner) => Letter::to(owner, mail::MailKind::AlreadyRegistered, origin),
+                Some(owner) => Letter::to(owner, MailKind::AlreadyRegistered, origin),
                 None => Letter {
                     to: Recipient::address(email.as_typed(), user.locale),
-                    ..Letter::to(&user, mail::MailKind::ConfirmEmailChange, origin)
-                        .with(token.expose())
+                    ..Letter::to(&user, MailKind::ConfirmEmailChange, origin).with(token.expose())
                 },
             };
             match owner.is_none() && is_reserved {
@@ -165,8 +164,8 @@ impl Accounts {
                 return Err(LinkError::Invalid.into());
             }
             links::void(&tx, id).await?;
-            tx.write(Letter::to(&user, mail::MailKind::EmailChanged, origin)).await?;
-            let told = Letter::to(&before, mail::MailKind::EmailChangeUndo, origin);
+            tx.write(Letter::to(&user, MailKind::EmailChanged, origin)).await?;
+            let told = Letter::to(&before, MailKind::EmailChangeUndo, origin);
             if before.email_verified {
                 let old = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
                 let purpose = Purpose::EmailChangeUndo;

@@ -18,7 +18,7 @@ use crate::features::audit::Detail;
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::links;
 use crate::features::sessions::EndReason;
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::kernel::access::{Grant, Grants, Permission, Role, User, permission};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::UserId;
@@ -166,8 +166,8 @@ impl Accounts {
             let detail = Detail { organization: None, subject: change.subject() };
             tx.note(Record::of(change.kind()).about(id).in_detail(detail));
             let told = match change {
-                AccountChange::Password(_) => Some(mail::MailKind::PasswordChanged),
-                AccountChange::Delete => Some(mail::MailKind::AccountDeleted),
+                AccountChange::Password(_) => Some(MailKind::PasswordChanged),
+                AccountChange::Delete => Some(MailKind::AccountDeleted),
                 AccountChange::Role(_)
                 | AccountChange::Grant(_)
                 | AccountChange::Revoke(_)

@@ -12,7 +12,7 @@ use crate::features::change::{Record, Tx};
 use crate::features::links::{self, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
-use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::access::{Language, Origin, Role, User, permission};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
@@ -79,7 +79,7 @@ impl Accounts {
             };
             let token = links::issue(&tx, now, new, Some(&details)).await?;
             let letter = Letter {
-                kind: mail::MailKind::Invitation,
+                kind: MailKind::Invitation,
                 about: Some(inviter.id),
                 to: Recipient::address(email.as_typed(), origin.language),
                 username: inviter.known_as(),

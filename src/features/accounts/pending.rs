@@ -17,7 +17,7 @@ use super::store::{self, WriteError};
 use crate::features::audit::kind;
 use crate::features::change::{Record, Tx};
 use crate::features::links::{self, Found, Purpose};
-use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
 use crate::kernel::access::{Language, Origin, Role, User};
@@ -92,7 +92,7 @@ impl Accounts {
             let new = links::New { purpose, user: None, email_key: accepted.email.key() };
             let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
             let letter = match &owner {
-                Some(owner) => Letter::to(owner, mail::MailKind::AlreadyRegistered, origin),
+                Some(owner) => Letter::to(owner, MailKind::AlreadyRegistered, origin),
                 None => verification(&details, origin, token.expose()),
             };
             match owner.is_none() && is_reserved {
@@ -217,7 +217,7 @@ pub(crate) fn verification<'a>(
     token: &'a str,
 ) -> Letter<'a> {
     Letter {
-        kind: mail::MailKind::VerifyEmail,
+        kind: MailKind::VerifyEmail,
         about: None,
         to: Recipient::address(&pending.email, pending.locale),
         username: &pending.username,

@@ -15,7 +15,7 @@ use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{Identifier, Ip, Limit};
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
 use crate::kernel::access::{Language, Origin, Role, User};
@@ -117,7 +117,7 @@ impl Accounts {
                     email_key: accepted.email.key(),
                 };
                 let token = links::issue(&tx, tx.now(), new, None::<&()>).await?;
-                let letter = Letter::to(&user, mail::MailKind::VerifyEmail, tx.acting().origin);
+                let letter = Letter::to(&user, MailKind::VerifyEmail, tx.acting().origin);
                 tx.write(letter.with(token.expose())).await?;
             }
             let signed_in = self.sign_in_at_once(&tx, user).await?;

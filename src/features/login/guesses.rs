@@ -13,7 +13,7 @@ use crate::features::change::{Fault, Tx};
 use crate::features::sessions::FAILURES_OF_SESSION_MAX;
 use crate::infra::causes::causes;
 use crate::infra::limits::{self, Admission, Distinct, Ip, Limit, Limited};
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
@@ -150,7 +150,7 @@ impl Login {
         let count = async |tx: Tx<'_>| {
             if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
                 tx.record(kind::ACCOUNT_LOCKED, user.id);
-                tx.write(Letter::to(user, mail::MailKind::AccountLocked, origin)).await?;
+                tx.write(Letter::to(user, MailKind::AccountLocked, origin)).await?;
                 tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
             }
             Ok(tx.commit(()).await?)

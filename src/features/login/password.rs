@@ -10,7 +10,7 @@ use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
 use crate::infra::limits::{Admission, Judged, Limited};
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::HashError;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, User, Viewer};
@@ -132,8 +132,7 @@ impl Login {
                 self.sessions.end_others(&tx, user.id, kept, reason).await?;
                 links::void_by_holder(&tx, user).await?;
                 tx.record(kind::PASSWORD_CHANGED, user.id);
-                tx.write(Letter::to(user, mail::MailKind::PasswordChanged, tx.acting().origin))
-                    .await?;
+                tx.write(Letter::to(user, MailKind::PasswordChanged, tx.acting().origin)).await?;
                 Ok(tx.commit(true).await?)
             };
             // Another sign-in may have rewritten an outdated hash meanwhile: then the password is checked again.

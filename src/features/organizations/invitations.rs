@@ -19,7 +19,7 @@ use crate::features::audit::{Detail, kind};
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::infra::limits::{self, Limit};
-use crate::infra::mail::{self, Letter, Recipient};
+use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::access::{OrganizationRole, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
@@ -174,7 +174,7 @@ impl Organizations {
         let guest = Accounts::identified(tx, &guest).await?;
         let language = guest.map_or(origin.language, |guest| guest.locale);
         let letter = Letter {
-            kind: mail::MailKind::OrganizationInvitation,
+            kind: MailKind::OrganizationInvitation,
             about: Some(inviter.id),
             to: Recipient::address(&invitation.email, language),
             username: inviter.known_as(),

@@ -24,7 +24,7 @@ use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::{EndReason, Sessions, Tools};
 use crate::infra::db::Db;
 use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited, Limits};
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{HashError, Hasher};
 use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
@@ -176,7 +176,7 @@ impl Recovery {
                 email_key: address.as_ref().map_or(&nobody, |address| address.key()),
             };
             let token = links::issue(&tx, now, new, None::<&()>).await?;
-            let (kind, token) = (mail::MailKind::PasswordReset, token.expose());
+            let (kind, token) = (MailKind::PasswordReset, token.expose());
             match &locked {
                 Some(user) => tx.write(Letter::to(user, kind, origin).with(token)).await?,
                 None => tx.pretend(Letter::to_nobody(kind, origin, token)).await?,
@@ -238,8 +238,7 @@ impl Recovery {
             self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;
             tx.record(kind::PASSWORD_RESET, id);
-            tx.write(Letter::to(&user, mail::MailKind::PasswordChanged, tx.acting().origin))
-                .await?;
+            tx.write(Letter::to(&user, MailKind::PasswordChanged, tx.acting().origin)).await?;
             // The other instances learn it from the database.
             let limits = self.limits.clone();
             tx.then(async move {

@@ -7,7 +7,7 @@ use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
 use crate::features::audit::kind;
 use crate::features::change::Tx;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, Viewer};
@@ -79,13 +79,13 @@ impl Recovery {
                 None => links::issue(&tx, now, new, None::<&()>).await?,
             };
             if let Some(user) = waiting {
-                let letter = Letter::to(user, mail::MailKind::VerifyEmail, origin);
+                let letter = Letter::to(user, MailKind::VerifyEmail, origin);
                 tx.write(letter.with(token.expose())).await?;
             } else if let Some(registration) = registration {
                 let pending: PendingAccount = registration.details()?;
                 tx.write(verification(&pending, origin, token.expose())).await?;
             } else {
-                let letter = Letter::to_nobody(mail::MailKind::VerifyEmail, origin, token.expose());
+                let letter = Letter::to_nobody(MailKind::VerifyEmail, origin, token.expose());
                 tx.pretend(letter).await?;
             }
             tx.note(asked(kind::VERIFICATION_REQUESTED, waiting.map(|user| user.id)));

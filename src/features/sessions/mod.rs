@@ -42,7 +42,7 @@ use crate::infra::db::Db;
 use crate::infra::jwt::{AccessToken, Jwt, Subject, TokenError};
 use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
-use crate::infra::mail::{self, Letter, Outbox};
+use crate::infra::mail::{Letter, MailKind, Outbox};
 use crate::infra::passwords::hash::Hasher;
 use crate::kernel::access::{Anonymity, Authentication, Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
@@ -169,7 +169,7 @@ impl Sessions {
         let devices = store::list_devices(tx, user.id).await?;
         let is_known = devices.iter().any(|known| known.device == session.device);
         if !is_known && user.created_at < now {
-            tx.write(Letter::to(user, mail::MailKind::NewSignIn, origin)).await?;
+            tx.write(Letter::to(user, MailKind::NewSignIn, origin)).await?;
         }
         let live: u64 = devices.iter().map(|known| known.live).sum();
         if live >= SESSIONS_MAX {

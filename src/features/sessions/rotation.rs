@@ -15,7 +15,7 @@ use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::infra::db::violates;
 use crate::infra::jwt;
 use crate::infra::limits::{Ip, Judged, Limit, Limited};
-use crate::infra::mail::{self, Letter};
+use crate::infra::mail::{Letter, MailKind};
 use crate::infra::metrics::{self, Outcome};
 use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
@@ -215,7 +215,7 @@ impl Sessions {
         let id = session.id;
         self.end(&tx, id, user.id, EndReason::Reuse).await?;
         tx.note(Record::of(kind::REFRESH_REUSED).about(user.id).within(id));
-        let letter = Letter::to(&user, mail::MailKind::RefreshTokenReused, tx.acting().origin);
+        let letter = Letter::to(&user, MailKind::RefreshTokenReused, tx.acting().origin);
         tx.write(letter).await?;
         // Commit before failing: a rollback would undo the very revocation this is for.
         tx.commit(()).await?;

@@ -262,6 +262,6 @@ async fn a_table_without_a_column_of_its_entity_stops_the_start() {
     let start = app.run(program, &["--listen=127.0.0.1:0"]);
     let outcome = tokio::time::timeout(Duration::from_mins(1), start).await.unwrap();
     assert_ne!(outcome.status, 0);
-    let told = "the table of tasks is not as its entity declares it";
+    let told = "the table of tasks cannot be read as its entity declares it";
     assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
 }
