@@ -49,6 +49,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<()> {
     merge_attributes(resolver)?;
     let ctx = context(resolver);
     let checks = rules.checks(&ctx);
+    let limits = rules.limits(&resolver.block)?;
     let body = &resolver.block;
     let answered = if of_result.is_some() {
         quote!(answered.map_err(::core::convert::Into::into))
@@ -61,7 +62,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<()> {
                 ::core::convert::Into::into(refused),
             ));
         })*
-        let answered: #answer = async move #body.await;
+        let answered: #answer = async move { #limits #body }.await;
         ::core::option::Option::Some(#answered)
     });
     resolver.sig.output =

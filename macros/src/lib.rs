@@ -32,7 +32,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[auth(organization_role = Admin)]` | callers who have at least this role in the organization that they act in |
 /// | `#[fresh]` | of those, callers who proved lately who they are |
 ///
-/// `#[limit(A, B)]` names the limits that the resolver's feature counts under. With `#[rules(query)]` and
+/// `#[limit(A, B)]` names the limits that the resolver's feature counts under, and has the body hand them to it: there they
+/// are `limits`, a reference to each. With `#[rules(query)]` and
 /// `#[rules(mutation)]` the type is a root, whose fields all need a rule. A mutation of signed-in callers counts in
 /// their budget of changes, unless `#[defence]` says that people need it to defend themselves.
 ///

@@ -1,9 +1,10 @@
 //! The attributes of one resolver, parsed.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Error, Expr, MetaNameValue, Result, Token};
+use syn::spanned::Spanned;
+use syn::{Attribute, Block, Error, Expr, Ident, MetaNameValue, Result, Token};
 
 /// Where the resolvers stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -94,6 +95,24 @@ impl Rules {
         Err(Error::new_spanned(field, problem))
     }
 
+    /// The limits by the name by which the resolver's body hands them to its feature, which counts under what it is
+    /// given: a limit that the schema shows and nobody counts under does not compile.
+    pub(crate) fn limits(&self, body: &Block) -> Result<Option<TokenStream>> {
+        let [first, more @ ..] = &self.limits[..] else { return Ok(None) };
+        let name = Ident::new("limits", first.span());
+        if !mentions(body.to_token_stream(), &name) {
+            return Err(Error::new_spanned(
+                first,
+                "#[limit] shows what the resolver's feature counts under: hand it `limits`",
+            ));
+        }
+        Ok(Some(if more.is_empty() {
+            quote!(let #name = &#first;)
+        } else {
+            quote!(let #name = (&#first, #(&#more),*);)
+        }))
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.who.is_none()
     }
@@ -135,6 +154,14 @@ impl Rules {
         }
         directives
     }
+}
+
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
 }
 
 /// The guard that `#[auth]` names.

@@ -37,7 +37,7 @@ impl RecoveryMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The address.")] email: String,
     ) -> Result<bool> {
-        ctx.service::<Recovery>().request_verification(ctx.client(), &email).await?;
+        ctx.service::<Recovery>().request_verification(ctx.client(), &email, limits).await?;
         Ok(true)
     }
 
@@ -77,7 +77,7 @@ impl RecoveryMutation {
             username: username.as_deref(),
         };
         let recovery = ctx.service::<Recovery>();
-        match recovery.verify(ctx.client(), token.as_ref(), claim).await {
+        match recovery.verify(ctx.client(), token.as_ref(), claim, limits).await {
             Ok(()) => Ok(LinkOutcome::Done),
             Err(
                 RecoveryError::Link(LinkError::Used)
@@ -98,7 +98,7 @@ impl RecoveryMutation {
         #[graphql(desc = "The username or the e-mail address.")] identifier: String,
     ) -> Result<bool> {
         let identifier = Identifier::parse(&identifier);
-        ctx.service::<Recovery>().request_reset(ctx.client(), &identifier).await?;
+        ctx.service::<Recovery>().request_reset(ctx.client(), &identifier, limits).await?;
         Ok(true)
     }
 
@@ -113,7 +113,7 @@ impl RecoveryMutation {
     ) -> Result<bool> {
         let token = LinkToken::parse(&token);
         let recovery = ctx.service::<Recovery>();
-        recovery.reset_password(ctx.client(), token.as_ref(), &new_password).await?;
+        recovery.reset_password(ctx.client(), token.as_ref(), &new_password, limits).await?;
         Ok(true)
     }
 }

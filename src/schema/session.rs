@@ -137,7 +137,8 @@ impl SessionMutation {
         refresh_token: Option<String>,
     ) -> Result<AuthPayload> {
         let presented = presented_refresh(ctx, refresh_token)?;
-        let rotated = ctx.service::<Sessions>().rotate(ctx.client(), presented.as_ref()).await;
+        let sessions = ctx.service::<Sessions>();
+        let rotated = sessions.rotate(ctx.client(), presented.as_ref(), limits).await;
         if let Err(RefreshError::Unknown | RefreshError::Reused) = rotated {
             ctx.forget_refresh_token();
         }

@@ -118,7 +118,7 @@ impl LoginMutation {
             input.device_token,
         )?;
         let device = device.as_ref().map(ExposeSecret::expose_secret);
-        let signed_in = login.login(ctx.client(), &identifier, &password, device).await?;
+        let signed_in = login.login(ctx.client(), &identifier, &password, device, limits).await?;
         Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
     }
 
@@ -134,7 +134,7 @@ impl LoginMutation {
     ) -> Result<AuthPayload> {
         let password = parse("password", &password)?;
         let login = ctx.service::<Login>();
-        let signed_in = login.reauthenticate(ctx.acting()?, &password).await?;
+        let signed_in = login.reauthenticate(ctx.acting()?, &password, limits).await?;
         Ok(AuthPayload::hand_over(ctx, signed_in))
     }
 
@@ -150,7 +150,7 @@ impl LoginMutation {
     ) -> Result<bool> {
         let current = parse("currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
-        login.change_password(ctx.acting()?, &current, &new_password).await?;
+        login.change_password(ctx.acting()?, &current, &new_password, limits).await?;
         Ok(true)
     }
 }

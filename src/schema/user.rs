@@ -232,7 +232,7 @@ impl AccountMutation {
             full_name: input.full_name.as_deref(),
             locale: input.locale.unwrap_or(ctx.client().language),
         };
-        Ok(match ctx.service::<Accounts>().register(ctx.client(), &new).await? {
+        Ok(match ctx.service::<Accounts>().register(ctx.client(), &new, limits).await? {
             Registered::SignedIn(user, tokens) => {
                 RegisterResult::AuthPayload(AuthPayload::hand_over(ctx, (user, tokens)))
             }

@@ -51,6 +51,19 @@ fn a_rule_that_would_do_nothing_does_not_compile() {
 }
 
 #[test]
+fn a_limit_that_no_feature_is_handed_does_not_compile() {
+    let refused = refusal(
+        quote!(mutation),
+        quote!(impl M {
+            #[public]
+            #[limit(REGISTRATIONS)]
+            async fn register(&self) -> Result<User> { users.register("limits").await }
+        }),
+    );
+    assert!(refused.starts_with("#[limit] shows"), "{refused}");
+}
+
+#[test]
 fn the_check_runs_before_the_body_and_stands_in_the_schema() {
     let expanded = expand(
         quote!(mutation),
@@ -58,7 +71,7 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
             #[auth(permission = USERS_WRITE)]
             #[fresh]
             #[limit(links::FAILURES)]
-            async fn delete_user(&self, id: ID) -> Result<ID> { id_of(id) }
+            async fn delete_user(&self, id: ID) -> Result<ID> { users.delete(id_of(id), limits) }
         }),
     );
     let expanded = expanded.unwrap().to_string().replace(' ', "");
@@ -66,6 +79,7 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
     assert!(at("PermissionGuard(USERS_WRITE),ctx)") < at("id_of(id)"));
     assert!(at("FRESH_SECONDS},ctx)") < at("id_of(id)"));
     at("->::core::option::Option<::portcullis::async_graphql::Result<ID>>");
+    assert!(at("letlimits=&links::FAILURES;") < at("id_of(id)"));
     at("limit::apply(&links::FAILURES)");
     at("limit::apply(&::portcullis::expansion::budget::BUDGET)");
     at("semantic_non_null::apply()");

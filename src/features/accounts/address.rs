@@ -93,13 +93,14 @@ impl Accounts {
         &self,
         acting: Acting<'_>,
         email: &str,
+        changes: &Limit<limits::User>,
     ) -> Result<(), AddressError> {
         if !self.outbox.is_on() {
             return Err(AddressError::NoMail);
         }
         let email =
             Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
-        self.limits.take([ADDRESS_CHANGES.of(acting.caller()?.user.id)]).await?;
+        self.limits.take([changes.of(acting.caller()?.user.id)]).await?;
         let request = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);
             let user = self.sessions.caller(&tx).await?.user;
@@ -195,8 +196,9 @@ impl Accounts {
         &self,
         origin: &Origin,
         token: Option<&LinkToken>,
+        failures: &Limit<limits::Ip>,
     ) -> Result<(), AddressError> {
-        self.link_gate.admit(origin, token, self.undo_admitted(origin, token)).await
+        self.link_gate.admit(origin, token, failures, self.undo_admitted(origin, token)).await
     }
 
     async fn undo_admitted(

@@ -98,9 +98,13 @@ enum Part {
 
 impl Accounts {
     /// A ticket by which the caller may fetch all that is kept of them, from now on for a minute.
-    pub(crate) async fn issue_export(&self, acting: Acting<'_>) -> Result<String, ExportError> {
+    pub(crate) async fn issue_export(
+        &self,
+        acting: Acting<'_>,
+        exports: &Limit<limits::User>,
+    ) -> Result<String, ExportError> {
         let viewer = acting.caller()?;
-        self.limits.take([EXPORTS.of(viewer.user.id)]).await?;
+        self.limits.take([exports.of(viewer.user.id)]).await?;
         if !self.sessions.is_alive(self.db.reader(), viewer).await? {
             return Err(Gone.into());
         }

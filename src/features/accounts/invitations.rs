@@ -44,6 +44,7 @@ impl Accounts {
         acting: Acting<'_>,
         email: &str,
         role: Role,
+        invitations: &Limit<limits::User>,
     ) -> Result<(), CreateError> {
         if self.setup.registration.admission == Admission::Closed {
             return Err(CreateError::Closed);
@@ -53,7 +54,7 @@ impl Accounts {
         }
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
-        self.limits.take([INVITATIONS.of(acting.caller()?.user.id)]).await?;
+        self.limits.take([invitations.of(acting.caller()?.user.id)]).await?;
         let invite = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);
             let inviter = self.sessions.caller(&tx).await?.user;
@@ -101,9 +102,10 @@ impl Accounts {
         origin: &Origin,
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
+        failures: &Limit<limits::Ip>,
     ) -> Result<(User, Tokens), CreateError> {
         let accept = self.accept_admitted(origin, token, invitee);
-        self.link_gate.admit(origin, token, accept).await
+        self.link_gate.admit(origin, token, failures, accept).await
     }
 
     async fn accept_admitted(

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use super::Accounts;
 use super::create_error::CreateError;
 use super::identity::{Email, FullName, Identifier, Username};
-use super::registration::{Accepted, Admission, Naming, REGISTRATIONS_OF_ADDRESS, Registered};
+use super::registration::{Accepted, Admission, Naming, Registered};
 use super::store::{self, WriteError};
 use crate::features::audit::kind;
 use crate::features::change::{Record, Tx};
 use crate::features::links::{self, Found, Purpose};
+use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
@@ -68,12 +69,13 @@ impl Accounts {
         &self,
         origin: &Origin,
         accepted: &Accepted,
+        of_address: &Limit<limits::Identifier>,
     ) -> Result<Registered, CreateError> {
         let (username, email) = (accepted.username.key(), accepted.email.key());
         if store::find_taken(self.db.reader(), username, email).await?.username {
             return Err(CreateError::Taken("username"));
         }
-        self.limits.take([REGISTRATIONS_OF_ADDRESS.of(email)]).await?;
+        self.limits.take([of_address.of(email)]).await?;
         let hash = self.hasher.hash(&accepted.password).await?;
         let insert = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);

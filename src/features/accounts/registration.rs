@@ -83,15 +83,16 @@ impl Accounts {
         &self,
         origin: &Origin,
         new: &NewAccount<'_>,
+        (by_ip, of_address): (&Limit<Ip>, &Limit<Identifier>),
     ) -> Result<Registered, CreateError> {
         if self.setup.registration.admission != Admission::Open {
             return Err(CreateError::Closed);
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
-        let admission = self.limits.attempt([REGISTRATIONS_BY_IP.of(origin.ip)]).await?;
+        let admission = self.limits.attempt([by_ip.of(origin.ip)]).await?;
         let outcome = match self.setup.registration.requires_verification {
-            true => self.register_pending(origin, &accepted).await,
+            true => self.register_pending(origin, &accepted, of_address).await,
             false => self.register_at_once(origin, &accepted).await,
         };
         admission.settle(&outcome).await;

@@ -312,17 +312,18 @@ impl Gate {
         Self { db, clock, limits }
     }
 
-    /// Has the use of a token counted under [`FAILURES`]: as a failure if it is none, whatever else is wrong.
+    /// Has the use of a token counted: as a failure if it is none, whatever else is wrong.
     /// Whoever presents a living one is not held up by those who share their address.
     pub(crate) async fn admit<T, E: Judged + From<Limited> + From<DbErr>>(
         &self,
         origin: &Origin,
         token: Option<&LinkToken>,
+        failures: &Limit<Ip>,
         use_token: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         // What uses a token is long, and would be copied from hand to hand.
         let use_token = Box::pin(use_token);
-        let admission = match self.limits.attempt([FAILURES.of(origin.ip)]).await {
+        let admission = match self.limits.attempt([failures.of(origin.ip)]).await {
             Ok(admission) => admission,
             Err(limited) => {
                 let Some(token) = token else { return Err(limited.into()) };

@@ -53,6 +53,18 @@ pub(crate) static ON_DEVICE: Limit<limits::Device> =
 pub(crate) static IN_SESSION: Limit<limits::Session> =
     Limit::failures("password.session", FAILURES_OF_SESSION_MAX.unsigned_abs(), 60 * 60);
 
+/// What `login` counts under: [`BY_IP`], [`BY_NAME`], [`OF_NAMES`], [`OF_USER`] and [`ON_DEVICE`].
+pub(crate) type LoginLimits<'a> = (
+    &'a Limit<Ip>,
+    &'a Limit<limits::Identifier>,
+    &'a Limit<Distinct<Ip, limits::Identifier>>,
+    &'a Limit<limits::User>,
+    &'a Limit<limits::Device>,
+);
+
+/// What a session holder's password counts under: [`OF_USER`] and [`IN_SESSION`].
+pub(crate) type HolderLimits<'a> = (&'a Limit<limits::User>, &'a Limit<limits::Session>);
+
 /// Who gives a password, by which its failure is counted.
 #[derive(Clone, Copy)]
 pub(super) enum Guesser<'a> {
@@ -78,15 +90,16 @@ impl Login {
         origin: &Origin,
         identifier: &Identifier,
         device: Option<&str>,
+        (by_ip, by_name, of_names, of_user, on_device): LoginLimits<'_>,
     ) -> Result<(Guesser<'static>, Admission), LoginError> {
         if let Some((session, user)) = self.known_device(identifier, device).await? {
-            let holder = [OF_USER.of(user), ON_DEVICE.of(session)];
+            let holder = [of_user.of(user), on_device.of(session)];
             if let Ok(admission) = self.limits.attempt(holder).await {
                 return Ok((Guesser::Device(session), admission));
             }
         }
         let (ip, name) = (origin.ip, identifier.key());
-        let stranger = [BY_IP.of(ip), BY_NAME.of(name), OF_NAMES.of((ip, name))];
+        let stranger = [by_ip.of(ip), by_name.of(name), of_names.of((ip, name))];
         Ok((Guesser::Stranger, self.limits.attempt(stranger).await?))
     }
 

@@ -15,7 +15,7 @@ mod store;
 pub(crate) mod unlocks;
 
 pub(crate) use self::guesses::{BY_IP, BY_NAME, IN_SESSION, OF_NAMES, OF_USER, ON_DEVICE};
-use self::guesses::{FAILURES_MAX, Guesser, OF_ACCOUNT};
+use self::guesses::{FAILURES_MAX, Guesser, LoginLimits, OF_ACCOUNT};
 pub(crate) use self::password::ChangeError;
 use self::store::Found;
 use crate::features::accounts::Accounts;
@@ -78,8 +78,9 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
         device: Option<&str>,
+        limits: LoginLimits<'_>,
     ) -> Result<(User, Tokens), LoginError> {
-        let (guesser, admission) = self.admit(origin, identifier, device).await?;
+        let (guesser, admission) = self.admit(origin, identifier, device, limits).await?;
         let outcome = self.sign_in(origin, identifier, password, guesser).await;
         metrics::login(match &outcome {
             Ok(_) => Outcome::Success,

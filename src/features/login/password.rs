@@ -3,7 +3,8 @@
 //! Whoever holds a session is no stranger: what strangers guess does not hold them up, and too many wrong
 //! passwords end the session, so that a stolen access token guesses ten times (PW-10, BF-11).
 
-use super::{Attempt, CHECKS_MAX, Guesser, IN_SESSION, Login, LoginError, OF_USER, store};
+use super::guesses::HolderLimits;
+use super::{Attempt, CHECKS_MAX, Guesser, Login, LoginError, store};
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
@@ -66,17 +67,22 @@ impl Login {
         &self,
         acting: Acting<'_>,
         password: &Password,
+        limits: HolderLimits<'_>,
     ) -> Result<(User, Tokens), LoginError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
-        let admission = self.admit_holder(viewer).await?;
+        let admission = self.admit_holder(viewer, limits).await?;
         let guesser = Guesser::Session(viewer);
         let outcome = self.sign_in(origin, &identifier_of(viewer), password, guesser).await;
         admission.settle(&outcome).await;
         outcome
     }
 
-    async fn admit_holder(&self, viewer: &Viewer) -> Result<Admission, Limited> {
-        let holder = [OF_USER.of(viewer.user.id), IN_SESSION.of(viewer.session_id)];
+    async fn admit_holder(
+        &self,
+        viewer: &Viewer,
+        (of_user, in_session): HolderLimits<'_>,
+    ) -> Result<Admission, Limited> {
+        let holder = [of_user.of(viewer.user.id), in_session.of(viewer.session_id)];
         self.limits.attempt(holder).await
     }
 
@@ -87,13 +93,14 @@ impl Login {
         acting: Acting<'_>,
         current: &Password,
         new: &str,
+        limits: HolderLimits<'_>,
     ) -> Result<(), ChangeError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
         let new = self
             .accounts
             .new_password(&viewer.user, new)
             .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
-        let admission = self.admit_holder(viewer).await.map_err(LoginError::from)?;
+        let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(origin, viewer, current, &new).await;
         admission.settle(&outcome).await;
         outcome

@@ -11,6 +11,7 @@ use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 
 const PASSWORD: &str = "correct horse battery";
+const LIMITS: LoginLimits<'static> = (&BY_IP, &BY_NAME, &OF_NAMES, &OF_USER, &ON_DEVICE);
 
 struct Fixture {
     app: App,
@@ -65,7 +66,13 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let alice = it.create("alice", Role::User).await;
     let (_, tokens) = it
         .login
-        .login(&Origin::CLI, &Identifier::parse("boss"), &Password::parse(PASSWORD).unwrap(), None)
+        .login(
+            &Origin::CLI,
+            &Identifier::parse("boss"),
+            &Password::parse(PASSWORD).unwrap(),
+            None,
+            LIMITS,
+        )
         .await
         .unwrap();
     let authenticated = it.app.sessions.authenticate(Some(&tokens.access.text)).await.unwrap();
@@ -79,7 +86,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let begun = it.begin(&held).await;
     assert!(begun.is_none(), "no session for an account that was open once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
-    let again = it.login.login(&Origin::CLI, &alice, &right, None).await;
+    let again = it.login.login(&Origin::CLI, &alice, &right, None, LIMITS).await;
     assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }
 
@@ -98,6 +105,6 @@ async fn a_login_held_at_the_hash_ends_when_the_password_changes() {
     let changed = it.begin(&held).await;
     assert!(changed.is_none(), "no session for a password that was right once");
     let (alice, right) = (Identifier::parse("alice"), Password::parse(PASSWORD).unwrap());
-    let again = it.login.login(&Origin::CLI, &alice, &right, None).await;
+    let again = it.login.login(&Origin::CLI, &alice, &right, None, LIMITS).await;
     assert!(matches!(again, Err(LoginError::InvalidCredentials { .. })));
 }

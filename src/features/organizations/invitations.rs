@@ -37,6 +37,13 @@ pub(crate) static INVITED_BY_USER_TO_ADDRESS: Limit<(limits::User, limits::Ident
 pub(crate) static INVITED_TO_ADDRESS: Limit<limits::Identifier> =
     Limit::quota("inviteMember.identifier", 20, 60 * 60);
 
+/// What an invitation counts under: [`INVITED_BY_USER`], [`INVITED_BY_USER_TO_ADDRESS`] and [`INVITED_TO_ADDRESS`].
+pub(crate) type InviteLimits<'a> = (
+    &'a Limit<limits::User>,
+    &'a Limit<(limits::User, limits::Identifier)>,
+    &'a Limit<limits::Identifier>,
+);
+
 /// Invitations deleted by one statement, which holds the writer of SQLite.
 const PURGE_BATCH: u64 = 200;
 /// Invitations of one organization that are pending at most.
@@ -91,6 +98,7 @@ impl Organizations {
         id: OrganizationId,
         email: &str,
         role: OrganizationRole,
+        (by_user, by_user_to_address, to_address): InviteLimits<'_>,
     ) -> Result<Invitation, InvitationError> {
         if !self.outbox.is_on() {
             return Err(InvitationError::NoMail);
@@ -99,12 +107,9 @@ impl Organizations {
             Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
         let viewer = acting.caller()?;
         let inviter = viewer.user.id;
-        self.limits.take([INVITED_BY_USER.of(inviter)]).await?;
+        self.limits.take([by_user.of(inviter)]).await?;
         self.look_who_invites(viewer, id, role).await?;
-        let recipient = [
-            INVITED_BY_USER_TO_ADDRESS.of((inviter, email.key())),
-            INVITED_TO_ADDRESS.of(email.key()),
-        ];
+        let recipient = [by_user_to_address.of((inviter, email.key())), to_address.of(email.key())];
         let admission = self.limits.attempt(recipient).await?;
         let invite = async |tx: Tx<'_>| {
             let (inviter, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
@@ -214,9 +219,10 @@ impl Organizations {
         &self,
         acting: Acting<'_>,
         token: Option<&LinkToken>,
+        failures: &Limit<limits::Ip>,
     ) -> Result<OwnOrganization, InvitationError> {
         let accept = self.accept_admitted(acting, token);
-        self.link_gate.admit(acting.origin, token, accept).await
+        self.link_gate.admit(acting.origin, token, failures, accept).await
     }
 
     async fn accept_admitted(

@@ -49,16 +49,23 @@ impl Requests {
             identifier: Limit::quota(identifier, 20, 60 * 60),
         }
     }
-
-    /// A request of a client for a mail to whom an identifier means.
-    fn of(&self, origin: &Origin, identifier: &str) -> [Counted; 3] {
-        [
-            self.ip.of(origin.ip),
-            self.ip_and_identifier.of((origin.ip, identifier)),
-            self.identifier.of(identifier),
-        ]
-    }
 }
+
+/// What one request for a mail counts under, as [`Requests`] has it.
+pub(crate) type RequestLimits<'a> =
+    (&'a Limit<Ip>, &'a Limit<(Ip, limits::Identifier)>, &'a Limit<limits::Identifier>);
+
+/// A request of a client for a mail to whom an identifier means.
+fn requested(
+    (by_ip, by_ip_for, of_identifier): RequestLimits<'_>,
+    origin: &Origin,
+    identifier: &str,
+) -> [Counted; 3] {
+    [by_ip.of(origin.ip), by_ip_for.of((origin.ip, identifier)), of_identifier.of(identifier)]
+}
+
+/// What the use of a link with a password counts under: [`links::FAILURES`] and [`PASSWORDS_OF_LINKS`].
+pub(crate) type LinkLimits<'a> = (&'a Limit<Ip>, &'a Limit<limits::Identifier>);
 
 /// How many passwords may be tried, or chosen, with the links to one address: each costs a hash, and whoever reads
 /// somebody's mail need not know their password (BF-09). By the address, since another link to it is to be had.
@@ -158,8 +165,9 @@ impl Recovery {
         &self,
         origin: &Origin,
         identifier: &Identifier,
+        limits: RequestLimits<'_>,
     ) -> Result<(), RecoveryError> {
-        self.limits.take(RESETS.of(origin, identifier.key())).await?;
+        self.limits.take(requested(limits, origin, identifier.key())).await?;
         let user = Accounts::identified(self.db.reader(), identifier).await?;
         let user = user.filter(|user| user.is_active);
         let write = async |tx: Tx<'_>| {
@@ -195,9 +203,10 @@ impl Recovery {
         origin: &Origin,
         token: Option<&LinkToken>,
         password: &str,
+        (failures, passwords): LinkLimits<'_>,
     ) -> Result<(), RecoveryError> {
-        let reset = self.reset_admitted(origin, token, password);
-        self.link_gate.admit(origin, token, reset).await
+        let reset = self.reset_admitted(origin, token, password, passwords);
+        self.link_gate.admit(origin, token, failures, reset).await
     }
 
     async fn reset_admitted(
@@ -205,11 +214,12 @@ impl Recovery {
         origin: &Origin,
         token: Option<&LinkToken>,
         password: &str,
+        passwords: &Limit<limits::Identifier>,
     ) -> Result<(), RecoveryError> {
         let now = self.clock.now();
         let found = links::find(self.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        self.give_password(origin, &found, id, password).await
+        self.give_password(origin, &found, id, password, passwords).await
     }
 
     /// Gives an account the password that the reader of its mail chooses; all else that opened it is void.
@@ -219,6 +229,7 @@ impl Recovery {
         found: &Found,
         id: UserId,
         password: &str,
+        passwords: &Limit<limits::Identifier>,
     ) -> Result<(), RecoveryError> {
         let user = Accounts::find_all(&self.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
         // Before the token is used: who is told to choose a better one still has it.
@@ -226,7 +237,7 @@ impl Recovery {
             .accounts
             .new_password(&user, password)
             .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
-        self.admit_password(found).await?;
+        self.limits.take([passwords.of(&found.email_key)]).await?;
         let hash = self.hasher.hash(&password).await?;
         let reset = async |tx: Tx<'_>| {
             let user = lock_addressee(&tx, found, id).await?;
@@ -248,11 +259,6 @@ impl Recovery {
             Ok(tx.commit(()).await?)
         };
         self.changes.run("reset a password", Acting::user(id, origin), reset).await
-    }
-
-    /// Has a password counted that is tried, or chosen, with a link.
-    async fn admit_password(&self, found: &Found) -> Result<(), Limited> {
-        self.limits.take([PASSWORDS_OF_LINKS.of(&found.email_key)]).await
     }
 }
 

@@ -7,6 +7,7 @@ use crate::features::accounts::{Accounts, Choice, PendingAccount, verification};
 use crate::features::audit::kind;
 use crate::features::change::Tx;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
+use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
@@ -15,7 +16,9 @@ use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 
-use super::{Recovery, RecoveryError, VERIFICATIONS, asked, lock_addressee, store};
+use super::{
+    LinkLimits, Recovery, RecoveryError, RequestLimits, asked, lock_addressee, requested, store,
+};
 
 /// What shows whose an account is, beside the link.
 #[derive(Clone, Copy)]
@@ -56,10 +59,11 @@ impl Recovery {
         &self,
         origin: &Origin,
         email: &str,
+        limits: RequestLimits<'_>,
     ) -> Result<(), RecoveryError> {
         let email =
             Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
-        self.limits.take(VERIFICATIONS.of(origin, email.key())).await?;
+        self.limits.take(requested(limits, origin, email.key())).await?;
         let write = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);
             let owner =
@@ -102,9 +106,10 @@ impl Recovery {
         origin: &Origin,
         token: Option<&LinkToken>,
         claim: Claim<'_>,
+        (failures, passwords): LinkLimits<'_>,
     ) -> Result<(), RecoveryError> {
-        let verify = self.verify_admitted(origin, token, claim);
-        self.link_gate.admit(origin, token, verify).await
+        let verify = self.verify_admitted(origin, token, claim, passwords);
+        self.link_gate.admit(origin, token, failures, verify).await
     }
 
     async fn verify_admitted(
@@ -112,14 +117,17 @@ impl Recovery {
         origin: &Origin,
         token: Option<&LinkToken>,
         claim: Claim<'_>,
+        passwords: &Limit<limits::Identifier>,
     ) -> Result<(), RecoveryError> {
         let purposes = [Purpose::Registration, Purpose::Verification, Purpose::EmailChange];
         let now = self.clock.now();
         let found = links::find(self.db.reader(), now, token, &purposes).await?;
         match (found.purpose, found.user) {
-            (Purpose::Registration, _) => self.verify_registration(origin, &found, claim).await,
+            (Purpose::Registration, _) => {
+                self.verify_registration(origin, &found, claim, passwords).await
+            }
             (Purpose::EmailChange, Some(id)) => {
-                let proof = self.check_claim(&found, id, claim).await?;
+                let proof = self.check_claim(&found, id, claim, passwords).await?;
                 let proof = proof.ok_or_else(|| {
                     let message = "Enter the password of this account, or sign in to it first";
                     let required = Invalid::new(Reason::Required, message);
@@ -128,7 +136,7 @@ impl Recovery {
                 Ok(self.accounts.complete_email_change(origin, &found, proof.session()).await?)
             }
             (_, Some(id)) => {
-                let proof = self.check_claim(&found, id, claim).await?;
+                let proof = self.check_claim(&found, id, claim, passwords).await?;
                 match (proof, claim.new_password) {
                     (Some(proof), _) => {
                         let verify = |tx| self.verify_address(tx, &found, id, proof);
@@ -140,7 +148,9 @@ impl Recovery {
                         let expired = Invalid::new(Reason::Expired, message);
                         Err(RecoveryError::Invalid(expired.at("newPassword")))
                     }
-                    (None, Some(new)) => self.give_password(origin, &found, id, new).await,
+                    (None, Some(new)) => {
+                        self.give_password(origin, &found, id, new, passwords).await
+                    }
                     (None, None) => Err(password_required()),
                 }
             }
@@ -153,16 +163,17 @@ impl Recovery {
         origin: &Origin,
         found: &Found,
         claim: Claim<'_>,
+        passwords: &Limit<limits::Identifier>,
     ) -> Result<(), RecoveryError> {
         let pending: PendingAccount = found.details()?;
         let choice = match (claim.password, claim.new_password) {
             (Some(password), _) => {
-                self.admit_password(found).await?;
+                self.limits.take([passwords.of(&found.email_key)]).await?;
                 self.check_password(password, pending.password_hash()).await?;
                 Choice::AsTyped { username: claim.username }
             }
             (None, Some(password)) => {
-                self.admit_password(found).await?;
+                self.limits.take([passwords.of(&found.email_key)]).await?;
                 Choice::Anew { username: claim.username, password }
             }
             (None, None) => return Err(password_required()),
@@ -178,12 +189,13 @@ impl Recovery {
         found: &Found,
         id: UserId,
         claim: Claim<'a>,
+        passwords: &Limit<limits::Identifier>,
     ) -> Result<Option<Proof<'a>>, RecoveryError> {
         if let Some(viewer) = claim.viewer.filter(|viewer| viewer.user.id == id) {
             return Ok(Some(Proof::Session(viewer)));
         }
         let Some(password) = claim.password else { return Ok(None) };
-        self.admit_password(found).await?;
+        self.limits.take([passwords.of(&found.email_key)]).await?;
         let hash = store::find_password(self.db.reader(), id).await?;
         self.check_password(password, hash.ok_or(LinkError::Invalid)?).await?;
         Ok(Some(Proof::Password))

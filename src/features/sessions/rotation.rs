@@ -65,8 +65,9 @@ impl Sessions {
         &self,
         origin: &Origin,
         presented: Option<&RefreshToken>,
+        failures: &Limit<Ip>,
     ) -> Result<(User, Tokens), RefreshError> {
-        let admission = match self.limits.attempt([REFRESH_FAILURES.of(origin.ip)]).await {
+        let admission = match self.limits.attempt([failures.of(origin.ip)]).await {
             Ok(admission) => Some(admission),
             Err(limited) if !self.is_of_a_living_session(origin, presented).await? => {
                 return Err(limited.into());

@@ -70,7 +70,7 @@ impl MemberInvitationMutation {
     ) -> Result<Invitation> {
         let organizations = ctx.service::<Organizations>();
         let id = organization(&organization_id)?;
-        let invite = organizations.invite(ctx.acting()?, id, &email, role);
+        let invite = organizations.invite(ctx.acting()?, id, &email, role, limits);
         Ok(invite.await?.into())
     }
 
@@ -98,7 +98,7 @@ impl MemberInvitationMutation {
         #[graphql(desc = "What the link in the mail carries.")] token: String,
     ) -> Result<Organization> {
         let (organizations, token) = (ctx.service::<Organizations>(), LinkToken::parse(&token));
-        let accept = organizations.accept_invitation(ctx.acting()?, token.as_ref());
+        let accept = organizations.accept_invitation(ctx.acting()?, token.as_ref(), limits);
         Ok(accept.await?.into())
     }
 }

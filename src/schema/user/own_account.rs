@@ -88,7 +88,7 @@ impl OwnAccountMutation {
         #[graphql(desc = "An address that mail reaches.")] new_email: String,
     ) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
-        accounts.change_email(ctx.acting()?, &new_email).await?;
+        accounts.change_email(ctx.acting()?, &new_email, limits).await?;
         Ok(true)
     }
 
@@ -104,7 +104,7 @@ impl OwnAccountMutation {
     ) -> Result<LinkOutcome> {
         let token = LinkToken::parse(&token);
         let accounts = ctx.service::<Accounts>();
-        match accounts.undo_email_change(ctx.client(), token.as_ref()).await {
+        match accounts.undo_email_change(ctx.client(), token.as_ref(), limits).await {
             Ok(()) => Ok(LinkOutcome::Done),
             Err(AddressError::Link(LinkError::Used)) => Ok(LinkOutcome::DoneBefore),
             Err(error) => Err(error.into()),
@@ -143,7 +143,7 @@ impl OwnAccountMutation {
     #[limit(EXPORTS)]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
-        let ticket = accounts.issue_export(ctx.acting()?).await?;
+        let ticket = accounts.issue_export(ctx.acting()?, limits).await?;
         let url = format!("{}/export", ctx.service::<PublicUrl>().0);
         Ok(DataExport { url, ticket, expires_in: TICKET_TTL_SECONDS })
     }
@@ -166,7 +166,7 @@ impl InvitationMutation {
         #[graphql(desc = "The role that the account will have.")] role: Role,
     ) -> Result<bool> {
         let accounts = ctx.service::<Accounts>();
-        accounts.invite(ctx.acting()?, &email, role).await?;
+        accounts.invite(ctx.acting()?, &email, role, limits).await?;
         Ok(true)
     }
 
@@ -187,8 +187,8 @@ impl InvitationMutation {
             locale: input.locale.unwrap_or(ctx.client().language),
         };
         let accounts = ctx.service::<Accounts>();
-        let signed_in = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee).await?;
-        Ok(AuthPayload::hand_over(ctx, signed_in))
+        let accept = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee, limits);
+        Ok(AuthPayload::hand_over(ctx, accept.await?))
     }
 }
 
