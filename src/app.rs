@@ -28,6 +28,7 @@ use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions, Tools};
 use crate::features::{links, organizations};
+use crate::graphql::cookie::Cookies;
 use crate::graphql::document::Documents;
 use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Visible;
@@ -76,6 +77,7 @@ pub struct Parts {
     pub(crate) lanes: Lanes,
     pub(crate) schema: Schema,
     pub(crate) sdl: ServedSdl,
+    pub(crate) cookies: Cookies,
     instance: Instance,
     is_stopping: AtomicBool,
     writing: Writing,
@@ -148,6 +150,7 @@ impl App {
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             sdl: ServedSdl::new(&config),
+            cookies: cookies(&config),
             config,
             db,
             clock,
@@ -353,8 +356,14 @@ fn services(
         recovery: Recovery::new(tools.clone(), accounts.clone()),
         entities: Entities::new(tools.clone()),
         public_url: PublicUrl(config.public_url.clone()),
+        cookies: cookies(config),
         tools,
     }
+}
+
+/// How the cookies of this server are called.
+fn cookies(config: &Config) -> Cookies {
+    Cookies { domain: config.cookie_domain.clone() }
 }
 
 /// The schema of this server.

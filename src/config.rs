@@ -81,6 +81,8 @@ pub struct Config {
     pub(crate) host: String,
     /// Origins whose pages may call from a browser, with cookies.
     pub(crate) allowed_origins: Vec<String>,
+    /// Whose hosts share the cookie of a session; `None`: only this one has it.
+    pub(crate) cookie_domain: Option<String>,
     /// Request headers that those pages may send beside the usual ones, with commas between.
     pub(crate) allowed_headers: String,
     pub(crate) hsts: Hsts,

@@ -37,6 +37,7 @@ use crate::features::login::Login;
 use crate::features::organizations::Organizations;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::Tools;
+use crate::graphql::cookie::Cookies;
 use crate::graphql::document::SharedTypes;
 use crate::graphql::policy::{Policy, Visible, has_rule};
 use crate::graphql::rule::Rule;
@@ -82,6 +83,7 @@ pub(crate) struct Services {
     pub(crate) recovery: Recovery,
     pub(crate) entities: Entities,
     pub(crate) public_url: PublicUrl,
+    pub(crate) cookies: Cookies,
 }
 
 /// How a schema is made.
@@ -249,6 +251,7 @@ where
             .data(services.tools.clock)
             .data(services.log)
             .data(services.tools.sessions)
+            .data(services.cookies)
             .data(services.accounts)
             .data(services.login)
             .data(services.organizations)

@@ -32,9 +32,9 @@ struct Options {
     /// Users in the database [default: 10,000, or a million for `scale`]
     #[arg(long)]
     users: Option<u32>,
-    /// Refresh tokens in the database, for `scale`
-    #[arg(long, default_value_t = 5_000_000)]
-    tokens: u32,
+    /// Sessions in the database, for `scale`
+    #[arg(long, default_value_t = 10_000_000)]
+    sessions: u32,
     /// An empty database on a server, as in postgres://user@localhost/bench [default: a SQLite file]
     #[arg(long)]
     database_url: Option<String>,
@@ -47,7 +47,7 @@ struct Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Role {
-    /// Measure what a million users and five million refresh tokens change
+    /// Measure what a million users and ten million sessions change
     Scale,
     /// Be the bare server
     #[value(hide = true)]

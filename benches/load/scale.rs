@@ -1,4 +1,4 @@
-//! What a million users and five million refresh tokens change.
+//! What a million users and ten million sessions change.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::{Client, request};
 use super::process::Server;
 use super::scenario::{self, CONNECTIONS, Measured, Scenario};
-use super::seed::{TOKENS_A_SESSION, World};
+use super::seed::World;
 use super::{Options, header, row};
 
 const PAGE: &str = "query($after: String, $last: Int, $first: Int, $filter: UserFilter, \
@@ -36,10 +36,10 @@ pub(super) async fn run(options: &Options) -> Result<()> {
     let before = Scenario::Refresh.measure(&server, &mut world, time).await?;
     row(&before);
 
-    let server = world.restart_with_tokens(server, options.tokens).await?;
-    println!("\nWith {} refresh tokens more, a tenth of them expired:\n", options.tokens);
+    let server = world.restart_with_sessions(server, options.sessions).await?;
+    println!("\nWith {} sessions more, a tenth of them expired:\n", options.sessions);
     header();
-    let (began, living) = (Instant::now(), i64::from(options.tokens / TOKENS_A_SESSION / 10 * 9));
+    let (began, living) = (Instant::now(), i64::from(options.sessions / 10 * 9));
     let during = Scenario::Refresh.measure(&server, &mut world, time).await?;
     row(&Measured { name: "refreshToken, while what has expired is removed", ..during });
     // Those who have signed in here are a few dozen.

@@ -37,11 +37,16 @@ const COLUMNS: [&str; 13] = [
     "failed_logins",
 ];
 
-const SESSION_COLUMNS: [&str; 4] = ["id", "user_id", "created_at", "expires_at"];
-const TOKEN_COLUMNS: [&str; 7] =
-    ["id", "session_id", "parent_id", "hash", "created_at", "expires_at", "consumed_at"];
-/// Refresh tokens of a session.
-pub(super) const TOKENS_A_SESSION: u32 = 5;
+const SESSION_COLUMNS: [&str; 8] = [
+    "id",
+    "user_id",
+    "created_at",
+    "expires_at",
+    "secret_digest",
+    "generation",
+    "generation_at",
+    "last_used_at",
+];
 
 /// A database and who is in it.
 pub(super) struct World {
@@ -98,12 +103,11 @@ impl World {
         format!("user{}", self.next)
     }
 
-    /// Adds sessions with five refresh tokens each, and of every ten one that has expired; starts
-    /// the server again.
-    pub(super) async fn restart_with_tokens(&self, server: Server, count: u32) -> Result<Server> {
+    /// Adds sessions, and of every ten one that has expired; starts the server again.
+    pub(super) async fn restart_with_sessions(&self, server: Server, count: u32) -> Result<Server> {
         drop(server);
         let db = connect(&self.url).await?;
-        fill_sessions(&db, self.users, count / TOKENS_A_SESSION).await?;
+        fill_sessions(&db, self.users, count).await?;
         analyze(&db).await?;
         db.close().await?;
         Server::portcullis(&self.url, self.folder.path())
@@ -152,7 +156,7 @@ async fn connect(url: &str) -> Result<DatabaseConnection> {
 }
 
 /// Has PostgreSQL count what there is, as its autovacuum does where that is on: without, it reads all
-/// five million tokens to find those of a few sessions. The others need no telling.
+/// sessions to find those of a few users. The others need no telling.
 async fn analyze(db: &DatabaseConnection) -> Result<()> {
     if db.get_database_backend() == DbBackend::Postgres {
         db.execute_unprepared("ANALYZE").await?;
@@ -202,7 +206,7 @@ fn is_active(number: u32) -> bool {
     number % 50 != 49
 }
 
-/// Sessions of all users in turn, each with the refresh tokens of so many rotations.
+/// Sessions of all users in turn.
 async fn fill_sessions(db: &DatabaseConnection, users: u32, sessions: u32) -> Result<()> {
     let now = portcullis::Clock::system().now();
     let ids = Query::select().column("id").from("users").order_by("id", Order::Asc).to_owned();
@@ -215,9 +219,8 @@ async fn fill_sessions(db: &DatabaseConnection, users: u32, sessions: u32) -> Re
     ensure!(ids.len() > users as usize, "users are missing");
     let txn = db.begin().await?;
     for first in (0..sessions).step_by(BATCH as usize) {
-        let (mut insert, mut tokens) = (Query::insert(), Query::insert());
+        let mut insert = Query::insert();
         insert.into_table("sessions").columns(SESSION_COLUMNS.map(Alias::new));
-        tokens.into_table("refresh_tokens").columns(TOKEN_COLUMNS.map(Alias::new));
         for number in first..Ord::min(sessions, first + BATCH) {
             let age = TimeDelta::seconds((sessions - number).into());
             // Those that have expired are the oldest, as they are in life.
@@ -231,25 +234,13 @@ async fn fill_sessions(db: &DatabaseConnection, users: u32, sessions: u32) -> Re
                 user.into(),
                 at.into(),
                 (at + TimeDelta::days(30)).into(),
+                digest(&SHA256, session.as_bytes()).as_ref().to_vec().into(),
+                5.into(),
+                at.into(),
+                at.into(),
             ])?;
-            let mut parent = None;
-            for rotation in 0..TOKENS_A_SESSION {
-                let (token, is_last) = (id(at), rotation + 1 == TOKENS_A_SESSION);
-                let hash = digest(&SHA256, token.as_bytes()).as_ref().to_vec();
-                tokens.values([
-                    token.into(),
-                    session.into(),
-                    parent.into(),
-                    hash.into(),
-                    at.into(),
-                    (at + TimeDelta::days(7)).into(),
-                    (!is_last).then_some(at).into(),
-                ])?;
-                parent = Some(token);
-            }
         }
         txn.execute(&insert).await?;
-        txn.execute(&tokens).await?;
     }
     txn.commit().await?;
     Ok(())

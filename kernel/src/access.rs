@@ -124,23 +124,24 @@ impl User {
     }
 }
 
-/// The caller of a request whose bearer token names a live session of an active user.
+/// The caller of a request whose access token or cookie names a live session of an active user.
 ///
 /// Everything here is current data, not what the token says: a demoted admin is a user.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     /// The caller's account.
     pub user: Arc<User>,
-    /// The session that the token belongs to.
+    /// The session that the credential belongs to.
     pub session_id: SessionId,
-    /// When the caller proved who they are: a session begins with that, and refreshing it does not
-    /// change it.
-    pub session_created_at: DateTime<Utc>,
+    /// Where the session keeps its credential.
+    pub session_mode: TokenMode,
+    /// What the caller has shown of it.
+    pub credential: Credential,
+    /// When whoever got that credential proved who they are. What is made from it keeps that.
+    pub authenticated_at: DateTime<Utc>,
     /// The session's absolute end.
     pub session_expires_at: DateTime<Utc>,
-    /// When the access token of this request ends. A viewer that no token stands behind has none left.
-    pub access_expires_at: DateTime<Utc>,
-    /// `None` also when the caller is no member any more.
+    /// The one that the call names.
     pub organization: Option<ActiveOrganization>,
 }
 
@@ -161,27 +162,48 @@ impl Viewer {
     /// in the future, because the clock was set back, does not count.
     #[must_use]
     pub fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
-        let age = now - self.session_created_at;
-        age.abs() <= TimeDelta::seconds(seconds.into())
+        let age = now - self.authenticated_at;
+        !self.is_elsewhere() && age.abs() <= TimeDelta::seconds(seconds.into())
     }
+
+    /// Whether the caller has an access token that a cookie was exchanged for: it is for other services. Here it proves
+    /// nothing anew, and nothing is issued for it.
+    #[must_use]
+    pub fn is_elsewhere(&self) -> bool {
+        self.session_mode == TokenMode::Cookie && self.credential != Credential::Cookie
+    }
+}
+
+/// What a caller shows of their session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// An access token.
+    AccessToken {
+        /// When it ends.
+        expires_at: DateTime<Utc>,
+    },
+    /// The cookie.
+    Cookie,
 }
 
 /// Why a request has no viewer: the value of `extensions.reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Anonymity {
-    /// No bearer token was sent.
+    /// Neither an access token nor a cookie was sent.
     MissingToken,
-    /// The token is malformed, forged, or meant for somebody else.
+    /// What was sent is malformed, forged, or meant for somebody else.
     InvalidToken,
     /// The token was good until it expired: time to refresh.
     TokenExpired,
     /// The token is good but its session is over: time to sign in.
     SessionEnded,
+    /// The call is to act in an organization that the caller does not belong to.
+    NotAMember,
 }
 
-/// Where a caller keeps its refresh token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter)]
+/// Where a caller keeps what its session is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, EnumString)]
 #[cfg_attr(
     feature = "database",
     derive(sea_orm::DeriveActiveEnum),
@@ -191,10 +213,11 @@ pub enum Anonymity {
         rename_all = "SCREAMING_SNAKE_CASE"
     )
 )]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum TokenMode {
-    /// Wherever it likes: the token is in the response's body.
+    /// Wherever it likes: tokens are in the response's body.
     Body,
-    /// In a cookie that no script can read.
+    /// In a cookie that no script can read, and that is the session.
     Cookie,
 }
 
@@ -207,8 +230,10 @@ pub struct Origin {
     pub user_agent: Option<String>,
     /// `None` for the command line.
     pub request_id: Option<Uuid>,
-    /// Where the caller keeps its refresh token.
+    /// Where the caller keeps what its session is known by.
     pub token_mode: TokenMode,
+    /// The session of the cookie that the request came with, and its user: a sign-in takes its place.
+    pub cookie_session: Option<(SessionId, UserId)>,
     /// The language of mails to a caller without an account.
     pub language: Language,
 }
@@ -220,6 +245,7 @@ impl Origin {
         user_agent: None,
         request_id: None,
         token_mode: TokenMode::Body,
+        cookie_session: None,
         language: Language::English,
     };
 }
@@ -314,7 +340,7 @@ pub enum Refused {
     Rate,
 }
 
-/// Who a request's bearer token speaks for.
+/// Who a request's access token or cookie speaks for.
 #[derive(Clone, Debug)]
 pub enum Authentication {
     /// A user, in a session that is not over.

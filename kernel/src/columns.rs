@@ -5,7 +5,7 @@ use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, Type, ValueRef};
 use uuid::Uuid;
 
-use super::access::{OrganizationRole, Role};
+use super::access::{OrganizationRole, Role, TokenMode};
 use super::rfc3339;
 
 /// A row, read column by column in the order of its projection's fields.
@@ -56,7 +56,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(bool, i32, i64, String, Uuid);
+plain!(bool, i32, i64, String, Uuid, Vec<u8>);
 
 macro_rules! named {
     ($($type:ty),*) => {$(
@@ -68,7 +68,7 @@ macro_rules! named {
     )*};
 }
 
-named!(Role, OrganizationRole);
+named!(Role, OrganizationRole, TokenMode);
 
 impl FromColumns for DateTime<Utc> {
     fn read(columns: &mut Columns<'_>) -> rusqlite::Result<Self> {

@@ -214,7 +214,6 @@ ids! {
     /// A session: `sid` in access tokens.
     SessionId = "session";
     /// A refresh token's row. The token itself is a secret and never an id.
-    RefreshTokenId = "refresh";
     /// A mail; its receivers tell by it that they have it already.
     MailId = "mail";
     /// A one-time token's row. The token itself is a secret and never an id.

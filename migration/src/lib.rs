@@ -33,6 +33,8 @@ mod m20261128_000024_sign_audit_chain;
 mod m20261128_000025_count_failed_proofs;
 mod m20261128_000026_keep_used_links;
 mod m20261128_000027_drop_tasks;
+mod m20261129_000028_count_generations;
+mod m20261129_000029_drop_session_organization;
 mod owned;
 
 use std::collections::BTreeSet;
@@ -105,6 +107,8 @@ fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261128_000025_count_failed_proofs::Migration),
         Box::new(m20261128_000026_keep_used_links::Migration),
         Box::new(m20261128_000027_drop_tasks::Migration),
+        Box::new(m20261129_000028_count_generations::Migration),
+        Box::new(m20261129_000029_drop_session_organization::Migration),
     ]
 }
 

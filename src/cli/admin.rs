@@ -69,9 +69,21 @@ pub(super) enum Verb {
     /// Let a user sign in again at once after too many failed attempts
     Unlock(Named),
     /// End all sessions of a user
-    EndSessions(Named),
+    EndSessions(WhoseSessions),
     /// List the admins, or all accounts, the oldest first
     List(ListArgs),
+}
+
+/// One account, or all.
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("whose").required(true))]
+pub(super) struct WhoseSessions {
+    /// A username, an e-mail address or an id
+    #[arg(group = "whose")]
+    user: Option<String>,
+    /// Everybody's, as after a restored backup
+    #[arg(long, group = "whose")]
+    all: bool,
 }
 
 /// One account.
@@ -109,12 +121,13 @@ fn language(tag: &str) -> Result<Language, &'static str> {
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
     let app = App::build(config, Clock::system()).await?;
-    let outcome = act(verb, &app.accounts).await;
+    let outcome = act(verb, &app).await;
     app.close().await?;
     outcome
 }
 
-async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
+async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
+    let accounts = &app.accounts;
     match verb {
         Verb::Create { username, email, full_name, locale, password_file, json } => {
             let password = read_password(password_file.as_ref())?;
@@ -152,8 +165,12 @@ async fn act(verb: &Verb, accounts: &Accounts) -> anyhow::Result<()> {
             accounts.unlock(user.id).await?;
             done(&user, "may sign in; running servers know within a few seconds")
         }
-        Verb::EndSessions(named) => {
-            let user = find(accounts, named).await?;
+        Verb::EndSessions(WhoseSessions { user: None, .. }) => {
+            let ended = app.sessions.end_everybody(Acting::operator()).await?;
+            Ok(line(format!("nobody has sessions any more ({ended} ended)"))?)
+        }
+        Verb::EndSessions(WhoseSessions { user: Some(user), .. }) => {
+            let user = find(accounts, &Named { user: user.clone() }).await?;
             let ended =
                 accounts.end_sessions(Acting::operator(), Capacity::Operator, user.id).await?;
             done(&user, &format!("has no sessions any more ({ended} ended)"))

@@ -25,12 +25,16 @@ pub(super) enum Verb {
         /// the new key
         #[arg(long)]
         now: bool,
+        /// Add a refresh key instead, which vouches for refresh tokens from 5 seconds later on. The one before it does so
+        /// for as long as a session may last; until then there is no further one
+        #[arg(long, conflicts_with = "now")]
+        refresh: bool,
         /// Print the new key as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Drop a signing key at once: within 5 seconds no instance accepts its tokens, and clients
-    /// refresh theirs. Nobody is signed out
+    /// Drop a key at once: within 5 seconds no instance accepts its tokens. Of a signing key clients refresh theirs, and
+    /// nobody is signed out; of a refresh key whoever has not refreshed since it was replaced signs in again
     Retire {
         /// The key's id, as `list` shows it
         kid: String,
@@ -50,7 +54,8 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
     let keyring = &app.keyring;
     match verb {
         Verb::List { json } => list(keyring, *json).await,
-        Verb::Rotate { now, json } => {
+        Verb::Rotate { refresh: true, json, now: _ } => rotate_refresh(app, *json).await,
+        Verb::Rotate { refresh: false, now, json } => {
             let lead = if *now { Lead::Now } else { Lead::Published };
             let added = keyring.rotate(app.config.jwt_algorithm, lead).await?;
             if *json {
@@ -87,6 +92,23 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             ))?)
         }
     }
+}
+
+async fn rotate_refresh(app: &App, as_json: bool) -> anyhow::Result<()> {
+    let added = app.keyring.rotate_refresh(app.config.lifetimes.absolute).await?;
+    if as_json {
+        return output::json(&json!({
+            "kid": added.kid,
+            "signsFrom": time(added.signs_from),
+            "beforeVerifiesUntil": time(added.before_verifies_until),
+        }));
+    }
+    Ok(line(format!(
+        "added {}: it vouches for refresh tokens from {} on; the key before it verifies until {}",
+        added.kid,
+        time(added.signs_from),
+        time(added.before_verifies_until),
+    ))?)
 }
 
 /// Drops a key as soon as every instance knows the one that follows.

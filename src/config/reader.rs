@@ -59,6 +59,7 @@ impl Reader {
             jwt: self.jwt(settings, &public_url),
             public_url,
             public_origin,
+            cookie_domain: self.cookie_domain(settings, &host),
             host,
             allowed_origins: self.allowed_origins(settings, is_development),
             allowed_headers: self.allowed_headers(settings),

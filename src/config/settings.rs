@@ -34,6 +34,10 @@ pub struct Settings {
     /// Origins of front ends elsewhere, which browsers then let call this server
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", global = true)]
     pub(super) allowed_origins: String,
+    /// Shares the cookie of a session with every host of this domain, which must all be trusted, as in `example.com`
+    /// [default: only the host of PUBLIC_URL has it]
+    #[arg(long, env = "COOKIE_DOMAIN", global = true)]
+    pub(super) cookie_domain: Option<String>,
     /// Request headers that pages of ALLOWED_ORIGINS may send, beside those that GraphQL clients and
     /// tracing send
     #[arg(long, env = "ALLOWED_HEADERS", default_value = "", global = true)]

@@ -5,7 +5,7 @@ use axum::http::HeaderName;
 use axum::http::header::SET_COOKIE;
 use secrecy::SecretString;
 
-use super::cookie::{self, Cookie};
+use super::cookie::{Cookie, Cookies};
 use super::error::ApiError;
 use crate::kernel::access::{Authentication, Origin, TokenMode, Viewer};
 use crate::kernel::acting::Acting;
@@ -18,8 +18,8 @@ pub(crate) struct Caller {
     pub(crate) client: Origin,
     /// As presented, for `logout`, which accepts it late.
     pub(crate) bearer: Option<SecretString>,
-    /// The refresh token in its cookie, as presented. Only in cookie mode.
-    pub(crate) refresh_cookie: Option<SecretString>,
+    /// The cookie that is the session, as presented. Only in cookie mode.
+    pub(crate) session_cookie: Option<SecretString>,
     /// The device token in its cookie, as presented. Only in cookie mode.
     pub(crate) device_cookie: Option<SecretString>,
 }
@@ -34,14 +34,14 @@ pub(crate) trait ContextExt {
     fn viewer(&self) -> Result<&Viewer, ApiError>;
     /// The signed-in caller, as who does something from where they call.
     fn acting(&self) -> Result<Acting<'_>, ApiError>;
-    /// Has the browser keep a refresh token. The last word of an operation counts.
-    fn keep_refresh_token(&self, token: &str, max_age_seconds: i64);
+    /// Has the browser keep the cookie that is a session. The last word of an operation counts.
+    fn keep_session(&self, text: &str, max_age_seconds: i64);
     /// Has the browser keep a device token beside.
     fn keep_device_token(&self, token: &str, max_age_seconds: i64);
-    /// Has the browser forget its refresh token. Without cookie mode there is nothing to forget.
-    fn forget_refresh_token(&self);
-    /// Has the browser forget the answers it keeps from this server (RT-10), in cookie mode.
-    fn forget_cached_answers(&self);
+    /// Has the browser forget the cookie that was the caller's session, and the answers that it keeps from this server
+    /// (RT-10). Only what this call has ended is forgotten: the browser may have another cookie by now. Without cookie mode
+    /// there is nothing to forget.
+    fn forget_session(&self);
 }
 
 impl ContextExt for Context<'_> {
@@ -68,24 +68,21 @@ impl ContextExt for Context<'_> {
         Ok(Acting::viewer(self.viewer()?, self.client()))
     }
 
-    fn keep_refresh_token(&self, token: &str, max_age_seconds: i64) {
-        let held = cookie::holding(Cookie::RefreshToken, token, max_age_seconds);
+    fn keep_session(&self, text: &str, max_age_seconds: i64) {
+        let held = self.service::<Cookies>().holding(Cookie::Session, text, max_age_seconds);
         self.insert_http_header(SET_COOKIE, held);
     }
 
     fn keep_device_token(&self, token: &str, max_age_seconds: i64) {
-        let held = cookie::holding(Cookie::DeviceToken, token, max_age_seconds);
+        let cookies = self.service::<Cookies>();
+        let held = cookies.holding(Cookie::DeviceToken, token, max_age_seconds);
         self.append_http_header(SET_COOKIE, held);
     }
 
-    fn forget_refresh_token(&self) {
+    fn forget_session(&self) {
         if self.client().token_mode == TokenMode::Cookie {
-            self.insert_http_header(SET_COOKIE, cookie::gone(Cookie::RefreshToken));
-        }
-    }
-
-    fn forget_cached_answers(&self) {
-        if self.client().token_mode == TokenMode::Cookie {
+            let gone = self.service::<Cookies>().gone(Cookie::Session);
+            self.insert_http_header(SET_COOKIE, gone);
             self.insert_http_header(CLEAR_SITE_DATA, "\"cache\"");
         }
     }

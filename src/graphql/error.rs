@@ -104,11 +104,16 @@ impl ApiError {
     pub(crate) fn unauthenticated(reason: Anonymity) -> Self {
         let message = match reason {
             Anonymity::MissingToken => "Please sign in",
-            Anonymity::InvalidToken => "The access token is not valid",
+            Anonymity::InvalidToken => "The access token or the cookie is not valid",
             Anonymity::TokenExpired => "The access token has expired",
             Anonymity::SessionEnded => "The session is over; please sign in again",
+            Anonymity::NotAMember => "You do not belong to the organization that this call names",
         };
-        Self::new(Code::Unauthenticated, message).with("reason", reason.into_str())
+        let code = match reason {
+            Anonymity::NotAMember => Code::Forbidden,
+            _ => Code::Unauthenticated,
+        };
+        Self::new(code, message).with("reason", reason.into_str())
     }
 
     pub(crate) fn forbidden() -> Self {

@@ -11,17 +11,17 @@ use axum::extract::{self, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
-use secrecy::{ExposeSecret, SecretString};
 use tracing::{Instrument, span};
 use uuid::Uuid;
 
 use super::accept::MediaType;
 use super::call::{self, Call, NoCall};
+use super::identity::Identity;
 use super::observe::Answered;
-use super::{body, change, content_type, failure, origin, playground, refusal, request};
+use super::origin::Mode;
+use super::{body, change, content_type, failure, playground, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
-use crate::graphql::cookie::Cookie;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::json;
@@ -31,7 +31,7 @@ use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
-use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, network};
+use crate::kernel::access::{Anonymity, Authentication, Credential, Origin, network};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -96,20 +96,11 @@ async fn answer(
     media: MediaType,
 ) -> Result<Response, Response> {
     content_type::check(headers)?;
-    let bearer = request::bearer(headers)?;
-    let token_mode = origin::token_mode(&app.config, headers).inspect_err(|refused| {
-        if refused.status() == StatusCode::FORBIDDEN {
-            let refusal = access::Refusal { refused: Refused::Access, target: None };
-            app.refusals.tell(refusal, None, &origin);
-        }
-    })?;
-    let origin = Origin { token_mode, ..origin };
-    let refresh_cookie = request::cookie(&origin, Cookie::RefreshToken, headers)?;
-    let device_cookie = request::cookie(&origin, Cookie::DeviceToken, headers)?;
+    let identity = Identity::read(app, origin, headers)?;
     let (body, _place) = body::read(&app.lanes.bodies, body).await?;
     let parsed = call::parse(&body);
     drop(body);
-    let request_id = request::id_of(&origin);
+    let request_id = request::id_of(&identity.origin);
     let call = match parsed {
         Ok(call) => call,
         Err(no_call) => {
@@ -121,7 +112,6 @@ async fn answer(
     if !app.keys.are_fresh() {
         return Ok(finish(app, Worked::failed(ApiError::overdue()), media, request_id));
     }
-    let identity = Identity { origin, bearer, refresh_cookie, device_cookie };
     let begun = begin(app.clone(), call, identity, media);
     let overdue = || finish(app, Worked::failed(ApiError::overdue()), media, request_id);
     match tokio::time::timeout(ANSWER_MAX, begun).await {
@@ -135,18 +125,11 @@ async fn answer(
     }
 }
 
-/// Who sent a request, before it is known whether that is true.
-struct Identity {
-    origin: Origin,
-    bearer: Option<SecretString>,
-    refresh_cookie: Option<SecretString>,
-    device_cookie: Option<SecretString>,
-}
-
 /// What a response says to who presented a bearer token that is not good.
 pub(super) fn challenge(authentication: &Authentication) -> Option<HeaderValue> {
     match authentication {
-        Authentication::Anonymous(Anonymity::MissingToken) | Authentication::Viewer(_) => None,
+        Authentication::Anonymous(Anonymity::MissingToken | Anonymity::NotAMember)
+        | Authentication::Viewer(_) => None,
         Authentication::Anonymous(_reason) => {
             Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
         }
@@ -180,7 +163,7 @@ impl Worked {
 async fn begin(
     app: App,
     call: Call,
-    identity: Identity,
+    mut identity: Identity,
     media: MediaType,
 ) -> Result<Response, NoThread> {
     let request_id = request::id_of(&identity.origin);
@@ -201,15 +184,26 @@ async fn begin(
         }
     };
     let (operation, cost) = (scanned.operation, scanned.cost);
-    let token = identity.bearer.as_ref().map(ExposeSecret::expose_secret);
-    let authenticating = app.sessions.authenticate(token);
+    if operation == Operation::Mutation && identity.mode == (Mode::Cookie { may_change: false }) {
+        let message = "Say by the header Origin which page this mutation is for: a server that renders for a browser forwards the \
+                       Origin that it has checked";
+        let failed =
+            Worked { operation, ..Worked::failed(ApiError::new(Code::Forbidden, message)) };
+        return Ok(finish(&app, failed, media, request_id));
+    }
+    let authenticating = app.sessions.authenticate(identity.shown(), identity.organization);
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
         Err(error) => {
-            let failed = Worked { operation, ..Worked::failed(ApiError::database(error)) };
+            let failed = Worked { operation, ..Worked::failed(error.into()) };
             return Ok(finish(&app, failed, media, request_id));
         }
     };
+    if let Authentication::Viewer(viewer) = &authentication
+        && viewer.credential == Credential::Cookie
+    {
+        identity.origin.cookie_session = Some((viewer.session_id, viewer.user.id));
+    }
     let party = match &authentication {
         Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
         Authentication::Anonymous(_) => stranger,
@@ -246,14 +240,14 @@ async fn work(
     media: MediaType,
 ) -> Response {
     let Scanned { document, variables, operation, cost: _ } = scanned;
-    let Identity { origin, bearer, refresh_cookie, device_cookie } = identity;
-    let challenge = challenge(&authentication);
+    let Identity { origin, bearer, session_cookie, device_cookie, .. } = identity;
+    let challenge = bearer.as_ref().and_then(|_presented| challenge(&authentication));
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),
         Authentication::Anonymous(_) => None,
     };
     let caller =
-        Caller { authentication, client: origin.clone(), bearer, refresh_cookie, device_cookie };
+        Caller { authentication, client: origin.clone(), bearer, session_cookie, device_cookie };
     // The text itself is needed no more.
     let mut request =
         Request::new(String::new()).variables(variables).data(caller).data(Loaders::default());

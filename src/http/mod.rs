@@ -11,6 +11,7 @@ mod export;
 mod framing;
 mod graphql;
 mod health;
+mod identity;
 mod json;
 mod link;
 mod metrics;

@@ -15,7 +15,6 @@ use axum::response::{IntoResponse, Response};
 use super::{refusal, refusal_with, well_known};
 use crate::config::Config;
 use crate::graphql::error::Code;
-use crate::kernel::access::TokenMode;
 
 const TOKEN_MODE: HeaderName = HeaderName::from_static("portcullis-token-mode");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -23,6 +22,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What front ends send: what this server reads, and what GraphQL clients and tracing add (W3C, Sentry,
 /// Zipkin, Jaeger, Datadog, New Relic, Elastic, Application Insights, AWS, Google Cloud).
 const ALLOWED_HEADERS: &str = "Accept, Authorization, Content-Type, Portcullis-Token-Mode, \
+    Portcullis-Organization, \
     Apollo-Require-Preflight, GraphQL-Require-Preflight, X-Apollo-Operation-Name, \
     X-Apollo-Operation-Id, ApolloGraphQL-Client-Name, ApolloGraphQL-Client-Version, \
     X-Requested-With, X-Request-Id, X-Correlation-Id, traceparent, tracestate, baggage, \
@@ -91,31 +91,54 @@ fn preflight(config: &Config, methods: &'static str) -> Response {
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
-/// Where the caller keeps its refresh token, and whether it may say so.
+/// How a caller shows which session is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// By tokens, if at all.
+    Tokens,
+    /// By the cookie.
+    Cookie {
+        /// Whether it is known that the page that calls may, so that mutations are as well.
+        may_change: bool,
+    },
+}
+
+/// How the caller shows which session is theirs, and whether it may do so.
 ///
 /// The cookie is read and set in cookie mode only, which takes a header that no form and no link can
 /// send, and an origin that may: so neither another site's page nor its form can use a visitor's
-/// session (CK-04) or sign a visitor in (CK-05).
-pub(super) fn token_mode(config: &Config, headers: &HeaderMap) -> Result<TokenMode, Response> {
+/// session (CK-04) or sign a visitor in (CK-05). A caller that names neither origin nor site is no browser with a page, but
+/// may be a server that renders one with the cookie of its visitor: that may read.
+pub(super) fn mode(config: &Config, headers: &HeaderMap) -> Result<Mode, Response> {
     if !headers.contains_key(TOKEN_MODE) {
-        return Ok(TokenMode::Body);
+        return Ok(Mode::Tokens);
     }
     if single(headers, &TOKEN_MODE) != Some("cookie") {
         let message = "The only Portcullis-Token-Mode to ask for is cookie";
         return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
-    if may_use_cookie(config, headers) {
-        return Ok(TokenMode::Cookie);
+    let forbidden = |message| Err(refusal_with(Code::Forbidden, StatusCode::FORBIDDEN, message));
+    let site = headers.contains_key(SEC_FETCH_SITE).then(|| single(headers, &SEC_FETCH_SITE));
+    let may_change = match (headers.contains_key(ORIGIN), site) {
+        (_, Some(Some("cross-site"))) => {
+            return forbidden(
+                "Pages of other sites cannot use cookie mode, since browsers keep no cookie of this server for them: \
+                 serve both below one domain, or use tokens",
+            );
+        }
+        (true, _) => {
+            single(headers, &ORIGIN).is_some_and(|origin| is_allowed(config, headers, origin))
+        }
+        (false, Some(site)) => site == Some("same-origin"),
+        (false, None) => return Ok(Mode::Cookie { may_change: false }),
+    };
+    match may_change {
+        true => Ok(Mode::Cookie { may_change }),
+        false => forbidden("Pages of this origin may not use cookie mode: see ALLOWED_ORIGINS"),
     }
-    let message = "Pages of this origin may not use cookie mode: see ALLOWED_ORIGINS";
-    Err(refusal_with(Code::Forbidden, StatusCode::FORBIDDEN, message))
 }
 
-fn may_use_cookie(config: &Config, headers: &HeaderMap) -> bool {
-    if !headers.contains_key(ORIGIN) {
-        return single(headers, &SEC_FETCH_SITE) == Some("same-origin");
-    }
-    let Some(origin) = single(headers, &ORIGIN) else { return false };
+fn is_allowed(config: &Config, headers: &HeaderMap, origin: &str) -> bool {
     origin == config.public_origin
         || config.allowed_origins.iter().any(|allowed| allowed == origin)
         || (config.is_development() && is_own_loopback(headers, origin))
@@ -145,14 +168,14 @@ mod tests {
     const OWN: [(&str, &str); 2] =
         [("origin", "http://localhost:8000"), ("host", "localhost:8000")];
 
-    fn mode(flags: &[&str], headers: &[(&str, &str)]) -> Result<TokenMode, StatusCode> {
+    fn asked(flags: &[&str], headers: &[(&str, &str)]) -> Result<Mode, StatusCode> {
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let config = Config::new(&crate::cli::settings(&flags).unwrap()).unwrap();
         let asked = [("portcullis-token-mode", "cookie")];
         let headers = asked.iter().chain(headers).map(|(name, value)| {
             (HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap())
         });
-        token_mode(&config, &headers.collect()).map_err(|refused| refused.status())
+        mode(&config, &headers.collect()).map_err(|refused| refused.status())
     }
 
     #[test]
@@ -161,9 +184,9 @@ mod tests {
         let secret = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
         let production = ["--env=production", elsewhere, secret];
         let development = ["--env=development", elsewhere];
-        assert_eq!(mode(&development, &OWN), Ok(TokenMode::Cookie));
-        assert_eq!(mode(&production, &OWN), Err(StatusCode::FORBIDDEN));
+        assert_eq!(asked(&development, &OWN), Ok(Mode::Cookie { may_change: true }));
+        assert_eq!(asked(&production, &OWN), Err(StatusCode::FORBIDDEN));
         let own = [("origin", "https://auth.example.com")];
-        assert_eq!(mode(&production, &own), Ok(TokenMode::Cookie));
+        assert_eq!(asked(&production, &own), Ok(Mode::Cookie { may_change: true }));
     }
 }

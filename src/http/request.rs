@@ -19,11 +19,13 @@ use super::client_ip::client_ip;
 use super::framing::Ambiguous;
 use super::{Panicked, failure, refusal};
 use crate::config::{Config, Hsts};
-use crate::graphql::cookie::{self, Cookie};
+use crate::graphql::cookie::{Cookie, Cookies, Repeated};
 use crate::kernel::access::{Language, Origin, TokenMode};
 use crate::kernel::clock::Clock;
-use crate::kernel::id::uuid_v7;
+use crate::kernel::id::{OrganizationId, uuid_v7};
 
+/// Where a call in cookie mode acts.
+pub(super) const ORGANIZATION: HeaderName = HeaderName::from_static("portcullis-organization");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What browsers may load and do for a response that is no page: nothing (HT-08).
 const NO_CONTENT: &str =
@@ -47,8 +49,14 @@ pub(super) async fn identify(
     let user_agent = request.headers().get(USER_AGENT).and_then(printable);
     let language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = language.map(Language::accepted).unwrap_or_default();
-    let origin =
-        Origin { ip, user_agent, request_id: Some(id), token_mode: TokenMode::Body, language };
+    let origin = Origin {
+        ip,
+        user_agent,
+        request_id: Some(id),
+        token_mode: TokenMode::Body,
+        cookie_session: None,
+        language,
+    };
     request.extensions_mut().insert(origin);
     #[cfg(not(feature = "otel"))]
     let span = tracing::info_span!("request", request.id = %id);
@@ -167,18 +175,28 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Respon
     }
 }
 
-/// What a cookie of ours in a request holds, which without cookie mode counts for nothing.
+/// What a cookie of ours in a request holds.
 pub(super) fn cookie(
-    origin: &Origin,
+    cookies: &Cookies,
     cookie: Cookie,
     headers: &HeaderMap,
 ) -> Result<Option<SecretString>, Response> {
-    match origin.token_mode {
-        TokenMode::Body => Ok(None),
-        TokenMode::Cookie => cookie::read(cookie, headers).map_err(|cookie::Repeated| {
-            refusal(StatusCode::BAD_REQUEST, "The same cookie of this server was sent twice")
-        }),
-    }
+    cookies.read(cookie, headers).map_err(|Repeated| {
+        refusal(StatusCode::BAD_REQUEST, "The same cookie of this server was sent twice")
+    })
+}
+
+/// The organization that a call in cookie mode is to act in (RT-19).
+pub(super) fn organization(headers: &HeaderMap) -> Result<Option<OrganizationId>, Response> {
+    let mut values = headers.get_all(ORGANIZATION).iter();
+    let named = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().ok().and_then(OrganizationId::parse),
+        (Some(_), Some(_)) => None,
+    };
+    let message =
+        "Portcullis-Organization must be the id of one organization, as in organization_…";
+    named.map(Some).ok_or_else(|| refusal(StatusCode::BAD_REQUEST, message))
 }
 
 /// The id of a request, for an error that names it.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::{graphql, request};
 use crate::app::App;
+use crate::features::sessions::Shown;
 use crate::graphql::error::ApiError;
 use crate::graphql::rule::Rule;
 use crate::infra::keys::rotation::CACHED_SECONDS;
@@ -73,11 +74,15 @@ pub(super) async fn own_schema(
     if !app.keys.are_fresh() {
         return Err(failed(ApiError::overdue()));
     }
-    let token = bearer.as_ref().map(ExposeSecret::expose_secret);
-    let authenticating = timeout(graphql::ANSWER_MAX, app.sessions.authenticate(token)).await;
+    let shown = match &bearer {
+        Some(token) => Shown::AccessToken(token.expose_secret()),
+        None => Shown::Nothing,
+    };
+    let authenticating = app.sessions.authenticate(shown, None);
+    let authenticating = timeout(graphql::ANSWER_MAX, authenticating).await;
     let authentication = authenticating
         .map_err(|_elapsed| failed(ApiError::overdue()))?
-        .map_err(|error| failed(ApiError::database(error)))?;
+        .map_err(|error| failed(error.into()))?;
     let rules = Rule::met_by(&authentication, app.clock.now());
     let mut response = (SDL, app.sdl.own(&rules)).into_response();
     let headers = response.headers_mut();

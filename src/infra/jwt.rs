@@ -46,15 +46,17 @@ pub(crate) struct Claims {
     iat: i64,
     nbf: i64,
     pub(crate) exp: i64,
+    /// When the user proved who they are.
+    pub(crate) auth_time: i64,
     client_id: String,
-    /// For other services. Here the role is read from current data, and so is the organization.
+    /// For other services. Here the role is read from current data, and so is what the user is in the organization.
     role: String,
     /// The same.
     #[serde(default)]
     permissions: Vec<String>,
-    /// The organization that the session acts in. Left out where there is none.
+    /// The organization that calls with it act in. Left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    org: Option<OrganizationId>,
+    pub(crate) org: Option<OrganizationId>,
     /// What the user may do there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     org_role: Option<String>,
@@ -68,6 +70,8 @@ pub(crate) struct Subject {
     pub(crate) role: Role,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) organization: Option<ActiveOrganization>,
+    /// When they proved who they are.
+    pub(crate) authenticated_at: DateTime<Utc>,
 }
 
 impl Subject {
@@ -75,10 +79,18 @@ impl Subject {
         user: &User,
         session: SessionId,
         organization: Option<ActiveOrganization>,
+        authenticated_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Self {
         let permissions = user.permissions(now);
-        Self { user: user.id, session, role: user.role, permissions, organization }
+        Self {
+            user: user.id,
+            session,
+            role: user.role,
+            permissions,
+            organization,
+            authenticated_at,
+        }
     }
 }
 
@@ -180,6 +192,7 @@ impl Jwt {
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: now.timestamp() + i64::from(ttl_seconds),
+            auth_time: subject.authenticated_at.timestamp(),
             client_id: CLIENT_ID.to_owned(),
             role: subject.role.into_str().to_owned(),
             permissions: subject.permissions.iter().map(|one| one.into_str().to_owned()).collect(),

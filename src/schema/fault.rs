@@ -8,6 +8,7 @@ impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Gone(_) => Self::unauthenticated(Anonymity::SessionEnded),
+            Fault::NotAMember => Self::unauthenticated(Anonymity::NotAMember),
             Fault::Crypto(cause) => Self::internal(cause),
             Fault::Json(cause) => Self::internal(cause),
             Fault::Db(cause) => Self::database(cause),

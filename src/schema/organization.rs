@@ -24,7 +24,7 @@ use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, OrganizationRole, Viewer};
 use crate::kernel::id::OrganizationId;
-use crate::schema::sign_in::AuthPayload;
+use crate::schema::sign_in::{AuthPayload, recipient};
 
 /// People who belong together. It exists for its members only.
 #[derive(SimpleObject, Row, Clone)]
@@ -145,7 +145,8 @@ impl OrganizationQuery {
         Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0, node).await
     }
 
-    /// The organization that the caller's session acts in, if any: see switchOrganization.
+    /// The organization that the call acts in, if any: the one that the access token names, or in cookie mode the header
+    /// Portcullis-Organization.
     #[auth]
     async fn active_organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         let active = ctx.viewer()?.organization.map(|active| active.id);
@@ -231,19 +232,20 @@ impl OrganizationMutation {
         Ok(id)
     }
 
-    /// Has the caller's session act in one of their organizations, or in none. The session, the time of the
-    /// sign-in and the refresh token stay what they are. The new access token says where the session acts,
-    /// and ends when the one that was presented does: see expiresIn.
+    /// Gives the caller an access token that acts in one of their organizations, or in none. The session, the time of the
+    /// sign-in and the refresh token stay what they are, and other tokens of the session act where they did. It ends when
+    /// the token that was presented does: see expiresIn. With a cookie, calls name the organization by the header
+    /// Portcullis-Organization, and the token is for other services.
     #[auth]
     async fn switch_organization(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id; null for none.")] id: Option<ID>,
     ) -> Result<AuthPayload> {
+        recipient(ctx)?;
         let organizations = ctx.service::<Organizations>();
         let id = id.as_ref().map(organization).transpose()?;
-        let switched = organizations.switch(ctx.acting()?, id).await?;
-        Ok(AuthPayload::renewed(switched))
+        Ok(AuthPayload::hand_over(ctx, organizations.switch(ctx.acting()?, id).await?))
     }
 }
 

@@ -3,10 +3,10 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::features::sessions::{
-    OwnSession, REFRESH_FAILURES, RefreshError, RefreshToken, RevokeError, Sessions,
+    Attempt, Ended, OwnSession, REFRESH_FAILURES, RefreshError, RevokeError, Sessions, Unrecognised,
 };
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
@@ -15,9 +15,9 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
-use crate::kernel::access::{Refusal, Refused, Viewer};
+use crate::kernel::access::{Anonymity, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::device::Device;
-use crate::kernel::id::SessionId;
+use crate::kernel::id::{OrganizationId, SessionId};
 use crate::schema::sign_in::{AuthPayload, presented};
 
 /// A place where the user is signed in.
@@ -101,6 +101,9 @@ impl SessionMutation {
     ) -> Result<bool> {
         let id = SessionId::parse(&id).ok_or(RevokeError::NotFound)?;
         ctx.service::<Sessions>().revoke(ctx.acting()?, id).await?;
+        if ctx.viewer()?.session_id == id {
+            ctx.forget_session();
+        }
         Ok(true)
     }
 
@@ -122,12 +125,14 @@ impl SessionMutation {
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
         let ended = sessions.revoke_all(ctx.acting()?).await?;
-        ctx.forget_refresh_token();
-        ctx.forget_cached_answers();
+        ctx.forget_session();
         Ok(ended)
     }
 
-    /// Exchanges a refresh token for a new pair; using one twice ends its session.
+    /// Exchanges a refresh token for a new pair. Within ten seconds the same token gives the same pair, so that tabs may
+    /// share it; later, using one that was replaced ends its session. With `attempt` a client can ask again when the
+    /// answer is lost. In cookie mode the cookie stays as it is, and is exchanged for an access token for other services:
+    /// here that opens nothing that needs a recent proof.
     #[public]
     #[limit(REFRESH_FAILURES)]
     async fn refresh_token(
@@ -135,18 +140,38 @@ impl SessionMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token of the last pair; none in cookie mode.")]
         refresh_token: Option<String>,
+        #[graphql(
+            desc = "128 random bits in base64url, kept beside the refresh token before it is sent. Who has had no answer \
+                    sends both again, whenever that is: as long as the new refresh token is not used, they give it."
+        )]
+        attempt: Option<String>,
+        #[graphql(
+            desc = "The organization that the access token acts in, of which the caller is a member; null for none."
+        )]
+        organization_id: Option<ID>,
     ) -> Result<AuthPayload> {
-        let presented = presented_refresh(ctx, refresh_token)?;
         let sessions = ctx.service::<Sessions>();
-        let rotated = sessions.rotate(ctx.client(), presented.as_ref(), limits).await;
-        if let Err(RefreshError::Unknown | RefreshError::Reused) = rotated {
-            ctx.forget_refresh_token();
-        }
-        Ok(AuthPayload::hand_over(ctx, rotated?))
+        let organization = organization_id.as_ref().map(organization).transpose()?;
+        let refresh = presented_refresh(ctx, refresh_token)?;
+        let refreshed = match ctx.client().token_mode {
+            TokenMode::Body => {
+                let attempt = attempt.as_deref().map(noted).transpose()?;
+                let refresh = refresh.as_ref().map(ExposeSecret::expose_secret);
+                let (client, attempt) = (ctx.client(), attempt.as_ref());
+                sessions.rotate(client, refresh, attempt, organization, limits).await?
+            }
+            TokenMode::Cookie => {
+                presented(ctx, None, "attempt", attempt)?;
+                let viewer = ctx.viewer()?;
+                let active = viewer.organization.map(|active| active.id);
+                sessions.exchange(viewer, organization.or(active)).await?
+            }
+        };
+        Ok(AuthPayload::hand_over(ctx, refreshed))
     }
 
-    /// Ends the session of the bearer token, or else that of the refresh token, and says whether either named
-    /// one. Never fails for a stale token.
+    /// Ends the session of the cookie or of the bearer token, or else that of the refresh token, and says whether one was
+    /// named. Never fails for a stale token.
     #[public]
     async fn logout(
         &self,
@@ -156,18 +181,30 @@ impl SessionMutation {
     ) -> Result<bool> {
         let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);
         let refresh = presented_refresh(ctx, refresh_token)?;
-        let sessions = ctx.service::<Sessions>();
-        let is_over = sessions.end_named(ctx.client(), bearer, refresh.as_ref()).await?;
-        ctx.forget_refresh_token();
-        ctx.forget_cached_answers();
-        Ok(is_over)
+        let refresh = refresh.as_ref().map(ExposeSecret::expose_secret);
+        let ended = ctx.service::<Sessions>().end_named(ctx.client(), bearer, refresh).await?;
+        if ended == Ended::Now {
+            ctx.forget_session();
+        }
+        Ok(ended != Ended::Unnamed)
     }
 }
 
-/// The refresh token of a call; `None` also for what cannot be one.
-fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<RefreshToken>> {
-    let text = presented(ctx, ctx.caller().refresh_cookie.as_ref(), "refreshToken", argument)?;
-    Ok(text.and_then(|text| RefreshToken::parse(text.expose_secret())))
+/// The refresh token of a call. In cookie mode there is none.
+fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<SecretString>> {
+    presented(ctx, None, "refreshToken", argument)
+}
+
+fn noted(attempt: &str) -> Result<Attempt> {
+    Attempt::parse(attempt).ok_or_else(|| {
+        let message = "Send 16 random bytes in base64url, without padding";
+        ApiError::argument("attempt", "INVALID_FORMAT", message)
+    })
+}
+
+/// A malformed id names none that the caller belongs to, as an unknown one does.
+fn organization(id: &ID) -> Result<OrganizationId> {
+    OrganizationId::parse(id).ok_or_else(|| RefreshError::NotAMember.into())
 }
 
 impl From<RevokeError> for ApiError {
@@ -175,6 +212,15 @@ impl From<RevokeError> for ApiError {
         match error {
             RevokeError::NotFound => Self::new(Code::NotFound, "There is no such session"),
             RevokeError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<Unrecognised> for ApiError {
+    fn from(error: Unrecognised) -> Self {
+        match error {
+            Unrecognised::Db(cause) => Self::database(cause),
+            Unrecognised::KeyOnItsWay => Self::unavailable(1),
         }
     }
 }
@@ -187,6 +233,7 @@ impl From<RefreshError> for ApiError {
                 .auditing(Refusal { refused: Refused::Refresh, target: None }),
             // Its event is in the transaction that has ended the session.
             RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
+            RefreshError::NotAMember => Self::unauthenticated(Anonymity::NotAMember),
             RefreshError::Limited(limited) => limited.into(),
             RefreshError::Unsettled => Self::unavailable(1),
             RefreshError::Fault(fault) => fault.into(),

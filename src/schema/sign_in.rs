@@ -8,26 +8,25 @@ use crate::features::accounts::identity::Identifier;
 use crate::features::login::{
     BY_IP, BY_NAME, ChangeError, IN_SESSION, Login, LoginError, OF_NAMES, OF_USER, ON_DEVICE,
 };
-use crate::features::sessions::Tokens;
+use crate::features::sessions::{Issued, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::infra::jwt::AccessToken;
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{self, Refusal, Refused, TokenMode};
+use crate::kernel::access::{self, Refusal, Refused, TokenMode, Viewer};
 use crate::schema::user::User;
 
 /// A signed-in user and what keeps them signed in.
 #[derive(SimpleObject)]
 pub(crate) struct AuthPayload {
-    /// To be sent as `Authorization: Bearer …` with every request.
-    access_token: String,
-    /// To be exchanged for the next pair, once. Keep it where scripts of others cannot read it. Null
-    /// in cookie mode: the browser has it; and of switchOrganization: the one you have goes on.
+    /// To be sent as `Authorization: Bearer …` with every request. Null where the browser has a cookie that is the session.
+    access_token: Option<String>,
+    /// To be exchanged for the next pair. Keep it where scripts of others cannot read it. Null in cookie mode, and of
+    /// switchOrganization: the one you have goes on.
     refresh_token: Option<String>,
     /// Always "Bearer".
     token_type: &'static str,
-    /// Seconds until the access token expires.
-    expires_in: u32,
+    /// Seconds until the access token expires; null where there is none.
+    expires_in: Option<u32>,
     /// Shows at a later login that somebody has signed in here before: see LoginInput.deviceToken. Keep it
     /// when the session ends. Null in cookie mode, where the browser keeps it, and when no session begins.
     device_token: Option<String>,
@@ -36,42 +35,43 @@ pub(crate) struct AuthPayload {
 }
 
 impl AuthPayload {
-    /// What a caller is given, who in cookie mode gets the refresh token in the cookie only.
+    /// What a caller is given, who in cookie mode gets the session in a cookie only.
     pub(crate) fn hand_over(ctx: &Context<'_>, (user, tokens): (access::User, Tokens)) -> Self {
+        let Tokens { access, credential, device } = tokens;
         let (refresh_token, device_token) = match ctx.client().token_mode {
             TokenMode::Body => (
-                Some(tokens.refresh.expose().to_owned()),
-                tokens.device.map(|(device, _)| device.expose().to_owned()),
+                credential.map(|issued| issued.text.expose().to_owned()),
+                device.map(|(device, _)| device.expose().to_owned()),
             ),
             TokenMode::Cookie => {
-                ctx.keep_refresh_token(tokens.refresh.expose(), tokens.refresh_ttl_seconds);
-                if let Some((device, ttl_seconds)) = &tokens.device {
+                if let Some(Issued { text, ttl_seconds }) = &credential {
+                    ctx.keep_session(text.expose(), *ttl_seconds);
+                }
+                if let Some((device, ttl_seconds)) = &device {
                     ctx.keep_device_token(device.expose(), *ttl_seconds);
                 }
                 (None, None)
             }
         };
         Self {
-            access_token: tokens.access.text,
+            expires_in: access.as_ref().map(|access| access.ttl_seconds),
+            access_token: access.map(|access| access.text),
             refresh_token,
             token_type: "Bearer",
-            expires_in: tokens.access.ttl_seconds,
             device_token,
             user: User::from(&user),
         }
     }
+}
 
-    /// What a caller is given whose session, and refresh token, go on.
-    pub(crate) fn renewed((user, access): (access::User, AccessToken)) -> Self {
-        Self {
-            access_token: access.text,
-            refresh_token: None,
-            token_type: "Bearer",
-            expires_in: access.ttl_seconds,
-            device_token: None,
-            user: User::from(&user),
-        }
+/// The caller, to whom something is to be issued. What a cookie was exchanged for is for other services.
+pub(super) fn recipient<'c>(ctx: &'c Context<'_>) -> Result<&'c Viewer> {
+    let viewer = ctx.viewer()?;
+    if viewer.is_elsewhere() {
+        let message = "This access token is for other services: call with the cookie that it was exchanged for";
+        return Err(ApiError::new(Code::Forbidden, message));
     }
+    Ok(viewer)
 }
 
 /// What it takes to sign in.
@@ -123,7 +123,8 @@ impl LoginMutation {
     }
 
     /// Proves the caller's password again: another session takes the place of the one they call from, and
-    /// counts as a recent sign-in. Ten wrong passwords end the session.
+    /// counts as a recent sign-in. In cookie mode the session stays, and another cookie takes the place of the one that the
+    /// browser has, which lingers for a minute. Ten wrong passwords end the session.
     #[auth]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
@@ -134,7 +135,10 @@ impl LoginMutation {
     ) -> Result<AuthPayload> {
         let password = parse("password", &password)?;
         let login = ctx.service::<Login>();
-        let signed_in = login.reauthenticate(ctx.acting()?, &password, limits).await?;
+        recipient(ctx)?;
+        let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
+        let acting = ctx.acting()?;
+        let signed_in = login.reauthenticate(acting, cookie, &password, limits).await?;
         Ok(AuthPayload::hand_over(ctx, signed_in))
     }
 
@@ -168,7 +172,7 @@ pub(super) fn presented(
 ) -> Result<Option<SecretString>> {
     match (ctx.client().token_mode, argument) {
         (TokenMode::Cookie, Some(_)) => {
-            let message = "In cookie mode the cookie holds this token";
+            let message = "Leave this out in cookie mode: the cookie says it";
             Err(ApiError::argument(path, "INVALID_FORMAT", message))
         }
         (TokenMode::Cookie, None) => Ok(cookie.cloned()),

@@ -7,7 +7,7 @@ use super::user::User;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::policy::{Policy, Unmet};
-use crate::kernel::access::Permission;
+use crate::kernel::access::{Authentication, Permission};
 use crate::kernel::clock::Clock;
 
 /// Whoever calls, signed in or not.
@@ -48,6 +48,14 @@ impl Asking {
     /// The caller's own account; null for who is not signed in.
     async fn user(&self, ctx: &Context<'_>) -> Option<User> {
         ctx.viewer().ok().map(|viewer| User::from(&*viewer.user))
+    }
+
+    /// Why the caller counts as nobody, as in `extensions.reason`; null for who is signed in.
+    async fn reason(&self, ctx: &Context<'_>) -> Option<&'static str> {
+        match &ctx.caller().authentication {
+            Authentication::Viewer(_) => None,
+            Authentication::Anonymous(reason) => Some((*reason).into()),
+        }
     }
 
     /// All that the caller may do: what their role implies, and what was granted to them.

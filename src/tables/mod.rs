@@ -10,6 +10,5 @@ pub(crate) mod membership;
 pub(crate) mod one_time_token;
 pub(crate) mod organization;
 pub(crate) mod outbox;
-pub(crate) mod refresh_token;
 pub(crate) mod session;
 pub(crate) mod user;

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::kernel::access::TokenMode;
-use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::id::{SessionId, UserId};
 
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -23,14 +23,19 @@ pub(crate) struct Model {
     pub(crate) device: Option<String>,
     /// Fixed at sign-in.
     pub(crate) token_mode: TokenMode,
-    /// In which organization it acts.
-    pub(crate) organization_id: Option<OrganizationId>,
     /// Wrong passwords given by whoever held it, or the device token that was issued with it.
     pub(crate) failed_proofs: i32,
+    /// SHA-256 of the random bits of its credential.
+    pub(crate) secret_digest: Vec<u8>,
+    /// How often its credential has been replaced by the next, from 1.
+    pub(crate) generation: i32,
+    /// Since when it has this generation.
+    pub(crate) generation_at: DateTimeUtc,
+    /// SHA-256 of what its client had noted of the last replacement before it asked for it.
+    pub(crate) attempt_digest: Option<Vec<u8>>,
+    pub(crate) last_used_at: DateTimeUtc,
     #[sea_orm(belongs_to, from = "user_id", to = "id")]
     pub(crate) user: BelongsTo<super::user::Entity>,
-    #[sea_orm(has_many)]
-    pub(crate) refresh_tokens: HasMany<super::refresh_token::Entity>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

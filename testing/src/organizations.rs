@@ -8,11 +8,12 @@ pub async fn found_organization(app: &TestApp, owner: &SignedIn) -> String {
     reply.data()["createOrganization"]["id"].as_str().unwrap().to_owned()
 }
 
-/// Has a user's session act in an organization, and returns the access token that says so.
-pub async fn act_in(app: &TestApp, user: &SignedIn, organization: &str) -> String {
+/// A user with an access token that acts in an organization.
+pub async fn act_in(app: &TestApp, user: &SignedIn, organization: &str) -> SignedIn {
     let call = format!("switchOrganization(id: \"{organization}\") {{ accessToken }}");
     let reply = app.mutate(user, &call).await.data();
-    reply["switchOrganization"]["accessToken"].as_str().unwrap().to_owned()
+    let access = reply["switchOrganization"]["accessToken"].as_str().unwrap().to_owned();
+    SignedIn { access, ..user.clone() }
 }
 
 /// Invites a user to an organization, and returns the invitation's id.

@@ -36,7 +36,7 @@ impl Scene {
         let organization = found_organization(&app, &alice).await;
         join_organization(&app, &alice, &organization, &bob, "MEMBER").await;
         let invitation = invite_member(&app, &alice, &organization, &carol, "ADMIN").await;
-        let member = act_in(&app, &alice, &organization).await;
+        let member = act_in(&app, &alice, &organization).await.access;
         for bearer in [&alice.access, &member, &member, &bob.access, &boss.access] {
             let made = app.query("mutation { createTask(input: { title: \"A\" }) { id } }", bearer);
             made.await.data();

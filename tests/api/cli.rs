@@ -139,6 +139,14 @@ async fn all_sessions_of_a_user_end_and_those_of_others_do_not() {
     assert_eq!(app.query(ME, &bob.access).await.code(), "NONE");
     assert!(app.cli(&["admin", "end-sessions", "alice"]).await.printed().contains("0 ended"));
     assert_eq!(events_of_the_cli(&app, "SESSIONS_ENDED").await, 1);
+
+    app.again("alice").await;
+    for count in ["(2 ended)", "(0 ended)"] {
+        let told = app.cli(&["admin", "end-sessions", "--all"]).await;
+        assert_eq!(told.printed(), format!("nobody has sessions any more {count}\n"));
+    }
+    assert_eq!(reason(&app, &bob).await, "SESSION_ENDED");
+    assert_eq!(app.cli(&["admin", "end-sessions", "alice", "--all"]).await.status, 2);
 }
 
 #[tokio::test]
@@ -151,7 +159,7 @@ async fn what_has_expired_is_removed_by_hand_too() {
     let told = app.cli(&["purge"]).await;
     let expected = "removed 1 sessions, and 1 links, registrations and invitations that expired\n";
     assert_eq!(told.printed(), expected);
-    assert_eq!(app.count("refresh_tokens").await + app.count("one_time_tokens").await, 0);
+    assert_eq!(app.count("sessions").await + app.count("one_time_tokens").await, 0);
     app.login("alice", PASSWORD).await.signed_in("login");
 }
 

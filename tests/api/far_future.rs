@@ -71,7 +71,7 @@ async fn sign_in(app: &TestApp) -> SignedIn {
     let browser = send(&app.app, request).await;
     browser.data();
     let cookie = browser.headers["set-cookie"].to_str().unwrap();
-    assert!(cookie.ends_with("; Max-Age=604800"), "{cookie}");
+    assert!(cookie.ends_with("; Max-Age=2592000"), "{cookie}");
 
     let alice = app.again("alice").await;
     assert_eq!(me(app, &alice, "lastLoginAt").await["lastLoginAt"], json!(now(app)));

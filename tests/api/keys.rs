@@ -12,7 +12,7 @@ use tokio::process::Command;
 
 use crate::support::load::{Load, Pair, REFRESH};
 use crate::support::process::Server;
-use crate::support::{SignedIn, TestApp, TestDatabase, call, refresh, send};
+use crate::support::{GRACE, SECOND, SignedIn, TestApp, TestDatabase, call, refresh, send};
 
 const ME: &str = "{ me { id } }";
 const MINUTE: Duration = Duration::from_mins(1);
@@ -289,6 +289,46 @@ async fn a_key_signs_no_longer_than_it_verifies_whatever_is_called_off() {
     assert_eq!(header(&user.access)["alg"], "RS256");
 }
 
+/// Which refresh key has sealed a token.
+fn serial(token: &str) -> u8 {
+    URL_SAFE_NO_PAD.decode(token.trim_start_matches("pcr_")).unwrap()[1]
+}
+
+#[tokio::test]
+async fn a_refresh_key_is_replaced_without_signing_anybody_out() {
+    let app = TestApp::start_now(&[]).await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    let added = app.cli(&["keys", "rotate", "--refresh", "--json"]).await.json();
+    assert_eq!(serial(&app.register("carol").await.refresh), 1, "not every instance has it yet");
+    app.clock.advance(GRACE + SECOND);
+    let next = app.refresh(&alice.refresh).await.signed_in("refreshToken");
+    assert_eq!([serial(&alice.refresh), serial(&next.refresh)], [1, 2]);
+    let late = app.refresh(&alice.refresh).await.signed_in("refreshToken");
+    assert_eq!(late.refresh, next.refresh);
+
+    let third = app.cli(&["keys", "rotate", "--refresh"]).await;
+    assert!(third.complaint().contains("only two generations"), "{}", third.stderr);
+    let keys = app.cli(&["keys", "list", "--json"]).await.json();
+    let keys = keys.as_array().unwrap().iter().filter(|key| key["purpose"] == "refresh");
+    let [old, new] = &keys.collect::<Vec<_>>()[..] else { panic!("two keys") };
+    assert_eq!(new["kid"], added["kid"]);
+    assert_eq!(old["verifiesUntil"], added["beforeVerifiesUntil"]);
+
+    // In an emergency what the old one has sealed is worth nothing any more.
+    tokio::time::sleep(SECOND * 5).await;
+    assert!(
+        app.cli(&["keys", "retire", new["kid"].as_str().unwrap()])
+            .await
+            .complaint()
+            .contains("first")
+    );
+    app.cli(&["keys", "retire", old["kid"].as_str().unwrap()]).await.printed();
+    assert_eq!(app.refresh(&bob.refresh).await.code(), "INVALID_TOKEN");
+    app.clock.advance(GRACE + SECOND);
+    assert_eq!(app.refresh(&next.refresh).await.code(), "NONE");
+    assert_eq!(app.audit_events().await.iter().filter(|kind| *kind == "KEY_RETIRED").count(), 1);
+}
+
 #[tokio::test]
 async fn keys_verbs_say_what_is_wrong_with_their_input() {
     let app = TestApp::start_now(&[]).await;
@@ -297,7 +337,9 @@ async fn keys_verbs_say_what_is_wrong_with_their_input() {
     let refresh = refresh["kid"].as_str().unwrap();
 
     assert!(app.cli(&["keys", "retire", "nonsense"]).await.complaint().contains("no key nonsense"));
-    assert!(app.cli(&["keys", "retire", refresh]).await.complaint().contains("cannot be retired"));
+    let told = app.cli(&["keys", "retire", refresh]).await;
+    assert!(told.complaint().contains("run `portcullis keys rotate --refresh` first"));
+    assert_eq!(app.cli(&["keys", "rotate", "--refresh", "--now"]).await.status, 2);
     assert_eq!(app.cli(&["keys", "retire"]).await.status, 2);
     assert_eq!(app.cli(&["keys", "nonsense"]).await.status, 2);
     assert_eq!(app.cli(&["keys", "rotate", "--jwt-algorithm=none"]).await.status, 2);

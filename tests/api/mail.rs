@@ -39,8 +39,9 @@ fn read_all(folder: &Path) -> Vec<String> {
 async fn reuse(app: &TestApp, language: &str, username: &str) {
     let input = json!({ "identifier": username, "password": PASSWORD });
     let alice = app.call(LOGIN, json!({ "input": input }), None).await.signed_in("login");
-    app.refresh(&alice.refresh).await.data();
     app.clock.advance(GRACE + SECOND);
+    app.refresh(&alice.refresh).await.data();
+    app.clock.advance(GRACE + SECOND * 6);
     let query =
         format!("mutation {{ refreshToken(refreshToken: \"{}\") {{ expiresIn }} }}", alice.refresh);
     let request = Request::post("/graphql")

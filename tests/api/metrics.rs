@@ -44,6 +44,8 @@ async fn what_happens_is_counted_under_its_name() {
     assert_eq!(code(&login(&server, PASSWORD).await), "NONE");
     assert_eq!(code(&login(&server, "nonsense").await), "INVALID_CREDENTIALS");
     assert_eq!(code(&refresh(&server, token).await), "NONE");
+    // By less the clocks of two instances may stand apart.
+    tokio::time::sleep(Duration::from_millis(5_100)).await;
     assert_eq!(code(&refresh(&server, token).await), "INVALID_TOKEN");
     assert_eq!(code(&refresh(&server, &json!("nonsense")).await), "INVALID_TOKEN");
     let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
@@ -94,7 +96,7 @@ async fn statements(server: &Server, calls: u32, mut call: impl AsyncFnMut()) ->
 #[tokio::test]
 async fn each_call_costs_as_many_statements_as_it_should() {
     let database = TestDatabase::create().await;
-    let server = watched(&database, &[]);
+    let server = watched(&database, &["--refresh-grace-seconds=0"]);
     let alice = server.register("alice").await;
     let promote = "UPDATE users SET role = 'ADMIN'";
     database.connection().await.execute_unprepared(promote).await.unwrap();
@@ -111,14 +113,14 @@ async fn each_call_costs_as_many_statements_as_it_should() {
     assert_eq!(statements(&server, 50, async || query(counted).await).await, 2);
 
     let logins = async || assert_eq!(code(&login(&server, PASSWORD).await), "NONE");
-    assert!(statements(&server, 30, logins).await <= 6);
+    assert!(statements(&server, 30, logins).await <= 5);
     let mut token = alice["data"]["register"]["refreshToken"].clone();
     let refreshes = async || {
         let answer = refresh(&server, &token).await;
         token = answer["data"]["refreshToken"]["refreshToken"].clone();
         assert!(token.is_string(), "{answer}");
     };
-    assert_eq!(statements(&server, 50, refreshes).await, 3);
+    assert_eq!(statements(&server, 50, refreshes).await, 2);
 }
 
 /// Lists inside lists cost one statement a level, however long they are.

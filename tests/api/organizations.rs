@@ -8,9 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::support::organizations::{
-    Cast, found_organization, invite, invite_member, join_organization, remove, set_role,
+    Cast, act_in, found_organization, invite, invite_member, join_organization, remove, set_role,
 };
-use crate::support::{PASSWORD, SignedIn, TestApp, call};
+use crate::support::{GRACE, PASSWORD, Reply, SECOND, SignedIn, TestApp, call};
 
 const NOBODY: &str = "organization_01890000-0000-7000-8000-000000000000";
 
@@ -222,6 +222,7 @@ async fn a_session_acts_where_its_user_says_and_the_token_tells() {
     let names: Vec<_> = plain.as_object().unwrap().keys().map(String::as_str).collect();
     let about_nobody = [
         "aud",
+        "auth_time",
         "client_id",
         "exp",
         "iat",
@@ -252,12 +253,17 @@ async fn a_session_acts_where_its_user_says_and_the_token_tells() {
     let after = it.app.query(began, access).await.data();
     assert_eq!(after["me"], before["me"], "the same session");
     assert_eq!(after["activeOrganization"]["id"], it.organization.as_str());
-    // The same for what was issued before: what counts is the session.
+    // What was issued before acts where it did: what counts is the call.
     let pending = "{ invitations { totalCount } }";
-    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "NONE");
+    assert_eq!(it.app.query(pending, access).await.code(), "NONE");
+    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "FORBIDDEN");
+    let before = it.app.query(began, &it.admin.access).await.data();
+    assert_eq!(before["activeOrganization"], json!(null));
 
-    let refreshed = it.app.refresh(&it.admin.refresh).await.data()["refreshToken"].clone();
-    assert_eq!(says(refreshed["accessToken"].as_str().unwrap()), expected);
+    let refreshed = refreshed_for(&it.app, &it.admin, &it.organization).await;
+    assert_eq!(says(&refreshed.access), expected);
+    let plain_again = it.app.refresh(&refreshed.refresh).await.data()["refreshToken"].clone();
+    assert!(claims(plain_again["accessToken"].as_str().unwrap()).get("org").is_none());
     it.app.clock.advance(Duration::from_mins(4));
     let stale = format!("deleteOrganization(id: \"{}\")", it.organization);
     let renewed = SignedIn { access: access.to_owned(), ..it.admin.clone() };
@@ -269,42 +275,87 @@ async fn a_session_acts_where_its_user_says_and_the_token_tells() {
     assert_eq!(it.app.query(pending, access).await.code(), "FORBIDDEN");
 }
 
+/// The next pair, whose access token acts in an organization.
+async fn refreshed_for(app: &TestApp, user: &SignedIn, organization: &str) -> SignedIn {
+    let reply = refresh_for(app, user, organization).await;
+    reply.signed_in("refreshToken")
+}
+
+async fn refresh_for(app: &TestApp, user: &SignedIn, organization: &str) -> Reply {
+    let query = "mutation($token: String, $id: ID) { refreshToken(refreshToken: $token, \
+                 organizationId: $id) { accessToken refreshToken user { id username } } }";
+    app.call(query, json!({ "token": user.refresh, "id": organization }), None).await
+}
+
 #[tokio::test]
 async fn a_lower_role_and_a_removal_count_on_the_next_request() {
     let it = Cast::meet().await;
     let id = it.organization.as_str();
     let pending = "{ invitations { totalCount } }";
-    it.app.mutate(&it.admin, &switch_to(id)).await.data();
-    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "NONE");
+    let there = act_in(&it.app, &it.admin, id).await;
+    assert_eq!(it.app.query(pending, &there.access).await.code(), "NONE");
     it.app.mutate(&it.owner, &set_role(id, &it.admin, "MEMBER")).await.data();
-    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "FORBIDDEN");
+    assert_eq!(it.app.query(pending, &there.access).await.code(), "FORBIDDEN");
     it.app.mutate(&it.owner, &set_role(id, &it.admin, "ADMIN")).await.data();
-    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "NONE");
+    assert_eq!(it.app.query(pending, &there.access).await.code(), "NONE");
 
     it.app.mutate(&it.owner, &remove(id, &it.admin)).await.data();
-    assert_eq!(it.app.query(pending, &it.admin.access).await.code(), "FORBIDDEN");
-    let refreshed = it.app.refresh(&it.admin.refresh).await.data()["refreshToken"].clone();
-    assert!(claims(refreshed["accessToken"].as_str().unwrap()).get("org").is_none());
-    // Whoever comes back does not find their sessions there.
+    // Never as if no organization were named: a task would be made elsewhere.
+    for call in
+        [pending, "{ me { id } }", "mutation { createTask(input: { title: \"T\" }) { id } }"]
+    {
+        let refused = it.app.query(call, &there.access).await;
+        assert_eq!(
+            (refused.code(), refused.extension("reason")),
+            ("FORBIDDEN".into(), "NOT_A_MEMBER".into())
+        );
+    }
+    assert_eq!(it.app.query("{ me { id } }", &it.admin.access).await.code(), "NONE");
+    it.app.clock.advance(GRACE + SECOND);
+    for unknown in [id, NOBODY, "nonsense"] {
+        let refused = refresh_for(&it.app, &it.admin, unknown).await;
+        assert_eq!(
+            (refused.code(), refused.extension("reason")),
+            ("FORBIDDEN".into(), "NOT_A_MEMBER".into())
+        );
+    }
+    assert_eq!(
+        it.app.count("sessions WHERE generation > 1").await,
+        0,
+        "what is refused replaces nothing"
+    );
+    // A replay is one wherever it is to act.
+    let thief = it.app.again(&it.stranger.username).await;
+    it.app.clock.advance(GRACE + SECOND);
+    it.app.refresh(&thief.refresh).await.data();
+    it.app.clock.advance(GRACE + SECOND * 6);
+    assert_eq!(refresh_for(&it.app, &thief, id).await.code(), "INVALID_TOKEN");
+    assert!(it.app.audit_events().await.contains(&"REFRESH_REUSED".to_owned()));
     join_organization(&it.app, &it.owner, id, &it.admin, "ADMIN").await;
-    let active = it.app.query("{ activeOrganization { id } }", &it.admin.access).await.data();
-    assert_eq!(active["activeOrganization"], json!(null));
+    let back = refreshed_for(&it.app, &it.admin, id).await;
+    assert_eq!(it.app.query(pending, &back.access).await.code(), "NONE");
 }
 
 #[tokio::test]
-async fn an_invitation_leaves_sessions_where_they_are() {
+async fn two_tabs_of_one_session_act_where_each_says() {
     let it = Cast::meet().await;
-    let own = found_organization(&it.app, &it.stranger).await;
-    it.app.mutate(&it.stranger, &switch_to(&own)).await.data();
-    join_organization(&it.app, &it.owner, &it.organization, &it.stranger, "ADMIN").await;
-    let active = it.app.query("{ activeOrganization { id } }", &it.stranger.access).await.data();
-    assert_eq!(active["activeOrganization"]["id"], own.as_str());
-    let refreshed = it.app.refresh(&it.stranger.refresh).await.data()["refreshToken"].clone();
-    assert_eq!(claims(refreshed["accessToken"].as_str().unwrap())["org"], own.as_str());
+    let own = found_organization(&it.app, &it.admin).await;
+    let first = act_in(&it.app, &it.admin, &it.organization).await;
+    let second = act_in(&it.app, &it.admin, &own).await;
+    let create = "createTask(input: { title: \"T\" }) { organization { id } }";
+    for (tab, organization) in
+        [(&first, &it.organization), (&second, &own), (&first, &it.organization)]
+    {
+        let made = it.app.mutate(tab, create).await.data();
+        assert_eq!(made["createTask"]["organization"]["id"], json!(organization));
+    }
     // What is deleted is nowhere to be any more.
-    it.app.mutate(&it.stranger, &format!("deleteOrganization(id: \"{own}\")")).await.data();
-    let active = it.app.query("{ activeOrganization { id } }", &it.stranger.access).await.data();
-    assert_eq!(active["activeOrganization"], json!(null));
+    it.app.mutate(&it.admin, &format!("deleteOrganization(id: \"{own}\")")).await.data();
+    let gone = it.app.query("{ activeOrganization { id } }", &second.access).await;
+    assert_eq!(
+        (gone.code(), gone.extension("reason")),
+        ("FORBIDDEN".into(), "NOT_A_MEMBER".into())
+    );
 }
 
 #[tokio::test]

@@ -111,11 +111,11 @@ async fn bearers(
     let bearers = [
         ("expired", early.access),
         ("deactivated", shut.access),
-        ("self", act_in(app, &target, organization).await),
+        ("self", act_in(app, &target, organization).await.access),
         ("other user", app.register("other").await.access),
-        ("member", act_in(app, &member, organization).await),
-        ("organization admin", act_in(app, &admin, organization).await),
-        ("member of another", act_in(app, &other, &another).await),
+        ("member", act_in(app, &member, organization).await.access),
+        ("organization admin", act_in(app, &admin, organization).await.access),
+        ("member of another", act_in(app, &other, &another).await.access),
         ("support", app.granted("caller", "USERS_READ").await.access),
         ("admin", boss.access),
     ];
@@ -144,7 +144,10 @@ fn plans() -> impl Strategy<Value = Plan> {
 
 /// A world as it should be, without a database.
 struct World {
+    /// Each with the access token that acts where they do.
     users: Vec<SignedIn>,
+    /// The access token of each that acts in no organization.
+    plain: Vec<String>,
     organizations: Vec<String>,
     /// By user and organization.
     roles: BTreeMap<(usize, usize), &'static str>,
@@ -184,6 +187,7 @@ impl World {
             organizations.push(organization);
         }
         let mut world = Self {
+            plain: users.iter().map(|user| user.access.clone()).collect(),
             users,
             organizations,
             roles,
@@ -221,6 +225,7 @@ impl World {
                 app.mutate(&self.users[place], &call).await.data();
                 if self.acting[person + 2] == Some(place) {
                     self.acting[person + 2] = None;
+                    self.users[person + 2].access.clone_from(&self.plain[person + 2]);
                 }
             }
             let members = format!(
@@ -238,11 +243,13 @@ impl World {
     async fn go(&mut self, app: &TestApp, user: usize, place: Option<usize>) -> bool {
         let id =
             place.map_or("null".to_owned(), |place| format!("\"{}\"", self.organizations[place]));
-        let call = format!("switchOrganization(id: {id}) {{ expiresIn }}");
+        let call = format!("mutation {{ switchOrganization(id: {id}) {{ accessToken }} }}");
         let may = place.is_none_or(|place| self.roles.contains_key(&(user, place)));
-        let code = app.mutate(&self.users[user], &call).await.code();
-        assert_eq!(code, if may { "NONE" } else { "NOT_FOUND" });
+        let reply = app.query(&call, &self.plain[user]).await;
+        assert_eq!(reply.code(), if may { "NONE" } else { "NOT_FOUND" });
         if may {
+            let access = reply.data()["switchOrganization"]["accessToken"].clone();
+            access.as_str().unwrap().clone_into(&mut self.users[user].access);
             self.acting[user] = place;
         }
         may

@@ -1,5 +1,7 @@
 //! The settings that say which pages of other origins may call.
 
+use std::net::IpAddr;
+
 use axum::http::HeaderName;
 use url::Url;
 
@@ -25,6 +27,28 @@ impl Reader {
             self.refuse("ALLOWED_ORIGINS must be https in production");
         }
         origins
+    }
+
+    pub(super) fn cookie_domain(&mut self, settings: &Settings, host: &str) -> Option<String> {
+        let domain = settings.cookie_domain.as_deref().filter(|domain| !domain.is_empty())?;
+        let is_of = |domain: &str| {
+            let above = host.strip_suffix(domain);
+            above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        };
+        let is_name = domain.contains('.')
+            && domain.parse::<IpAddr>().is_err()
+            && !domain.starts_with('.')
+            && domain.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte)
+            });
+        if !is_name || !is_of(domain) {
+            self.refuse(
+                "COOKIE_DOMAIN must be a domain, in lower case and without a dot before it, that the host of PUBLIC_URL \
+                 is of, as in example.com for https://auth.example.com",
+            );
+            return None;
+        }
+        Some(domain.to_owned())
     }
 
     pub(super) fn allowed_headers(&mut self, settings: &Settings) -> String {

@@ -157,7 +157,7 @@ impl Accounts {
                 return Err(AdminError::LastAdmin);
             }
             if matches!(change, AccountChange::Delete) {
-                let departure = Departure { tx: &tx, sessions: &self.sessions, capacity, user: id };
+                let departure = Departure { tx: &tx, capacity, user: id };
                 for leave in self.setup.holdings.iter().filter_map(|holding| holding.leave) {
                     leave(&departure).await?;
                 }

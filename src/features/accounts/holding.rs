@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::administration::{AdminError, Capacity};
 use super::export::Entries;
 use crate::features::change::Tx;
-use crate::features::sessions::Sessions;
 use crate::infra::db::Db;
 use crate::kernel::id::UserId;
 
@@ -41,7 +40,6 @@ pub(crate) type Pending<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + 
 /// An account that is about to be deleted, or emptied of what another had in it; its row is locked.
 pub(crate) struct Departure<'a> {
     pub(crate) tx: &'a Tx<'a>,
-    pub(crate) sessions: &'a Sessions,
     pub(crate) capacity: Capacity,
     pub(crate) user: UserId,
 }

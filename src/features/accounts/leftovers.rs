@@ -71,12 +71,7 @@ impl Accounts {
             let kind = match decision {
                 Decision::Keep => kind::LEFTOVERS_KEPT,
                 Decision::Drop => {
-                    let departure = Departure {
-                        tx: &tx,
-                        sessions: &self.sessions,
-                        capacity: Capacity::Owner,
-                        user,
-                    };
+                    let departure = Departure { tx: &tx, capacity: Capacity::Owner, user };
                     for holding in self.setup.holdings.iter() {
                         (holding.drop)(&departure, taken_back_at).await?;
                     }

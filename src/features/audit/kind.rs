@@ -121,6 +121,11 @@ audit_kinds! {
     pub(crate) REFRESH_REFUSED: UserId, refused;
     /// A refresh token was presented again after its grace, and its session ended.
     pub(crate) REFRESH_REUSED: UserId, refused;
+    /// A refresh token was newer than what the database knows of its session, as after a backup was restored; the session
+    /// ended.
+    pub(crate) REFRESH_AHEAD: UserId, refused;
+    /// A refresh token had the seal of this server and not the secret of its session: somebody may have the refresh key.
+    pub(crate) REFRESH_FORGED: UserId, refused;
     /// What a link in a mail carries was presented, and gives nothing.
     pub(crate) LINK_REFUSED: UserId, refused;
     /// A caller asked for what their role or permissions, or a sign-in too long ago, do not let them have.

@@ -14,6 +14,9 @@ pub enum Fault {
     /// The caller's account is no more, or shut, or their session over: since the guard looked.
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// The caller belongs to the organization no more that the call names: since the guard looked.
+    #[error("the caller does not belong to the organization")]
+    NotAMember,
     /// Something could not be sealed, opened or drawn.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -40,7 +43,7 @@ impl Fault {
     pub(crate) fn is_ours(&self) -> bool {
         match self {
             Self::Db(_) | Self::Crypto(_) | Self::Json(_) => true,
-            Self::Gone(_) => false,
+            Self::Gone(_) | Self::NotAMember => false,
         }
     }
 }
@@ -49,7 +52,7 @@ impl DbFailure for Fault {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Gone(_) | Self::Crypto(_) | Self::Json(_) => None,
+            Self::Gone(_) | Self::NotAMember | Self::Crypto(_) | Self::Json(_) => None,
         }
     }
 }

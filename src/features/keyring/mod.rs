@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use sea_orm::DbErr;
 use uuid::Uuid;
 
 use crate::features::audit::{self, Kind, kind};
 use crate::features::change::{Changes, Record, Tx};
 use crate::infra::db::{Db, violates};
-use crate::infra::keys::rotation::{self, Added, Described, Lead, RotationError};
+use crate::infra::keys::rotation::{self, Added, AddedRefresh, Described, Lead, RotationError};
 use crate::infra::keys::{Algorithm, KeyError, Master, Purpose};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
@@ -81,7 +82,21 @@ impl Keyring {
         self.changes.run("rotate keys", Acting::operator(), rotate).await
     }
 
-    /// Drops a signing key and all it has signed.
+    /// Adds a refresh key; the one before it verifies for as long as a session may last.
+    pub(crate) async fn rotate_refresh(
+        &self,
+        session_lifetime: TimeDelta,
+    ) -> Result<AddedRefresh, RotationError> {
+        let rotate = async |tx: Tx<'_>| {
+            let added =
+                rotation::rotate_refresh(&tx, &self.master, session_lifetime, tx.now()).await?;
+            tx.note(about_key(kind::KEY_ADDED, &added.kid));
+            Ok(tx.commit(added).await?)
+        };
+        self.changes.run("rotate the refresh key", Acting::operator(), rotate).await
+    }
+
+    /// Drops a key and all it has signed.
     pub(crate) async fn retire(&self, kid: &str) -> Result<(), RotationError> {
         let retire = async |tx: Tx<'_>| {
             rotation::retire(&tx, kid, tx.now()).await?;

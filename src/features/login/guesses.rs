@@ -72,8 +72,8 @@ pub(super) enum Guesser<'a> {
     Stranger,
     /// Whoever has the device token that was issued with this session of the account.
     Device(SessionId),
-    /// Whoever holds this session.
-    Session(&'a Viewer),
+    /// Whoever holds this session, with the cookie that is it, if that is how.
+    Session(&'a Viewer, Option<&'a str>),
 }
 
 impl Guesser<'_> {
@@ -137,7 +137,7 @@ impl Login {
     ) -> Result<(), Fault> {
         let (login, origin) = (self.clone(), attempt.origin.clone());
         let session = match attempt.guesser {
-            Guesser::Session(viewer) => {
+            Guesser::Session(viewer, _) => {
                 let session = viewer.session_id;
                 return Ok(self.sessions.count_failed_proof(&origin, session, user.id).await?);
             }

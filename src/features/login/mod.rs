@@ -102,7 +102,7 @@ impl Login {
         let found = store::find(&self.db, identifier).await?;
         let paused = match guesser {
             Guesser::Stranger => Some(self.admit_to_account(identifier, found.as_ref()).await),
-            Guesser::Device(_) | Guesser::Session(_) => None,
+            Guesser::Device(_) | Guesser::Session(..) => None,
         };
         let (account, is_paused) = match paused {
             Some(Ok(admission)) => (Some(admission), false),
@@ -180,7 +180,7 @@ impl Login {
         guesser: Guesser<'_>,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
         let replaced = match guesser {
-            Guesser::Session(viewer) => Some(viewer),
+            Guesser::Session(viewer, _) => Some(viewer),
             Guesser::Stranger | Guesser::Device(_) => None,
         };
         let user = User { last_login_at: Some(tx.now()), ..verified.user.clone() };
@@ -193,6 +193,11 @@ impl Login {
             (None, 0) => kind::SIGNED_IN,
             (None, _) => kind::SIGNED_IN_AFTER_FAILURES,
         };
+        if let Guesser::Session(viewer, Some(cookie)) = guesser {
+            let raised = self.sessions.raise(&tx, viewer, cookie).await?;
+            tx.record(kind, user.id);
+            return Ok(tx.commit(Some((user, raised))).await?);
+        }
         if let Some(Viewer { session_id, .. }) = replaced
             && !self.sessions.end(&tx, *session_id, user.id, EndReason::Replaced).await?
         {
@@ -224,7 +229,7 @@ impl<'a> Attempt<'a> {
     /// Who makes it: whoever has a session, and else somebody who is not recognised yet.
     fn acting(&self) -> Acting<'a> {
         match self.guesser {
-            Guesser::Session(viewer) => Acting::viewer(viewer, self.origin),
+            Guesser::Session(viewer, _) => Acting::viewer(viewer, self.origin),
             Guesser::Stranger | Guesser::Device(_) => Acting::unknown(self.origin),
         }
     }

@@ -62,16 +62,18 @@ impl Judged for ChangeError {
 
 impl Login {
     /// Exchanges the caller's password, and the session they call from, for another session: what
-    /// was known of the old one is worth nothing afterwards (RT-13).
+    /// was known of the old one is worth nothing afterwards (RT-13). Where a cookie is the session, another cookie takes its
+    /// place.
     pub(crate) async fn reauthenticate(
         &self,
         acting: Acting<'_>,
+        cookie: Option<&str>,
         password: &Password,
         limits: HolderLimits<'_>,
     ) -> Result<(User, Tokens), LoginError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
         let admission = self.admit_holder(viewer, limits).await?;
-        let guesser = Guesser::Session(viewer);
+        let guesser = Guesser::Session(viewer, cookie);
         let outcome = self.sign_in(origin, &identifier_of(viewer), password, guesser).await;
         admission.settle(&outcome).await;
         outcome
@@ -120,7 +122,7 @@ impl Login {
             origin,
             identifier: &identifier,
             password: current,
-            guesser: Guesser::Session(viewer),
+            guesser: Guesser::Session(viewer, None),
             is_paused: false,
         };
         for _ in 0..CHECKS_MAX {

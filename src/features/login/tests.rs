@@ -6,6 +6,7 @@ use super::*;
 use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{Capacity, NewAccount};
+use crate::features::sessions::Shown;
 use crate::kernel::access::{Authentication, Language, Role};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
@@ -75,7 +76,9 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
         )
         .await
         .unwrap();
-    let authenticated = it.app.sessions.authenticate(Some(&tokens.access.text)).await.unwrap();
+    let token = tokens.access.unwrap();
+    let authenticated =
+        it.app.sessions.authenticate(Shown::AccessToken(&token.text), None).await.unwrap();
     let Authentication::Viewer(viewer) = authenticated else { panic!("{authenticated:?}") };
     assert_eq!(viewer.user.id, boss.id);
     let held = it.held_at_the_hash("alice").await;

@@ -60,7 +60,7 @@ async fn drop_leftovers(departure: &Departure<'_>, until: DateTime<Utc>) -> Resu
             tx.record(kind::ORGANIZATION_LEFT, id);
         }
         invitations::store::delete_by(tx, id, user).await?;
-        departure.sessions.withdraw(tx, user, id).await?;
+        tx.touch(user);
     }
     Ok(())
 }
@@ -108,7 +108,6 @@ async fn hand_over(
 }
 
 async fn end(departure: &Departure<'_>, id: OrganizationId) -> Result<(), DbErr> {
-    departure.sessions.touch_acting_in(departure.tx, id).await?;
     store::delete(departure.tx, id).await?;
     departure.tx.record(kind::ORGANIZATION_DELETED, id);
     Ok(())

@@ -250,7 +250,7 @@ impl Organizations {
             let now = tx.now();
             links::take(&tx, &found, now).await?;
             if !store::delete(&tx, invited.invitation).await?
-                || !super::store::is_active(&tx, host).await?
+                || !store::is_active(&tx, host).await?
             {
                 return Err(LinkError::Invalid.into());
             }

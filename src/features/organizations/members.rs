@@ -135,7 +135,8 @@ impl Organizations {
         store::delete_member(tx, member).await?;
         // An invitation that is still on its way would bring them back.
         invitations::store::delete_to_user(tx, id, member.user.id).await?;
-        Ok(self.sessions.withdraw(tx, member.user.id, id).await?)
+        tx.touch(member.user.id);
+        Ok(())
     }
 }
 

@@ -134,8 +134,7 @@ impl Organizations {
         self.changes.run("rename an organization", acting, rename).await
     }
 
-    /// Deletes an organization with its memberships and invitations. Sessions that act in it go on
-    /// without one.
+    /// Deletes an organization with its memberships and invitations. Nothing acts in it any more.
     pub(crate) async fn delete(
         &self,
         acting: Acting<'_>,
@@ -143,7 +142,6 @@ impl Organizations {
     ) -> Result<(), OrganizationError> {
         let delete = async |tx: Tx<'_>| {
             self.enter(&tx, id, OrganizationRole::Owner).await?;
-            self.sessions.touch_acting_in(&tx, id).await?;
             store::delete(&tx, id).await?;
             tx.record(kind::ORGANIZATION_DELETED, id);
             Ok(tx.commit(()).await?)

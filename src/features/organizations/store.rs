@@ -122,8 +122,14 @@ pub(super) async fn update(
 }
 
 /// Deletes an organization; memberships and invitations go with it.
-pub(super) async fn delete(txn: &impl ConnectionTrait, id: OrganizationId) -> Result<(), DbErr> {
-    organization::Entity::delete_by_id(id).exec(txn).await?;
+pub(super) async fn delete(tx: &Tx<'_>, id: OrganizationId) -> Result<(), DbErr> {
+    let members = membership::Entity::find().select_only().column(membership::Column::UserId);
+    let members = members.filter(membership::COLUMN.organization_id.eq(id));
+    let members: Vec<UserId> = members.into_tuple().all(tx).await?;
+    for user in members {
+        tx.touch(user);
+    }
+    organization::Entity::delete_by_id(id).exec(tx).await?;
     Ok(())
 }
 
@@ -324,12 +330,6 @@ pub(super) async fn has_other_owner(
 /// How many organizations a user belongs to.
 pub(super) async fn count_memberships(tx: &Tx<'_>, user: UserId) -> Result<u64, DbErr> {
     membership::Entity::find().filter(membership::COLUMN.user_id.eq(user)).count(tx).await
-}
-
-/// Whether a user may sign in.
-pub(super) async fn is_active(txn: &impl ConnectionTrait, id: UserId) -> Result<bool, DbErr> {
-    let active = user::Entity::find_by_id(id).filter(user::COLUMN.is_active.eq(true));
-    Ok(active.count(txn).await? == 1)
 }
 
 /// One more member of each organization than the page has, in the direction it is read.

@@ -1,25 +1,24 @@
-//! Where a session acts.
+//! Where calls act.
 
 use super::{OrganizationError, Organizations, store};
 use crate::features::audit::kind;
 use crate::features::change::{Record, Tx};
-use crate::infra::jwt::AccessToken;
+use crate::features::sessions::Tokens;
 use crate::kernel::access::{ActiveOrganization, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::OrganizationId;
 
 impl Organizations {
-    /// Has the caller's session act in one of their organizations, or in none. The session goes on, with
-    /// the time at which it began and with its refresh token; what is handed out is an access token.
+    /// An access token for one of the caller's organizations, or for none. The session goes on as it is, with other tokens
+    /// that act elsewhere.
     pub(crate) async fn switch(
         &self,
         acting: Acting<'_>,
         id: Option<OrganizationId>,
-    ) -> Result<(User, AccessToken), OrganizationError> {
-        let sessions = &self.sessions;
+    ) -> Result<(User, Tokens), OrganizationError> {
         let viewer = acting.caller()?;
         let switch = async |tx: Tx<'_>| {
-            let user = User::clone(&sessions.caller(&tx).await?.user);
+            let user = User::clone(&self.sessions.caller(&tx).await?.user);
             let own = match id {
                 Some(id) => {
                     let own = store::lock(&tx, id, user.id).await?;
@@ -28,15 +27,15 @@ impl Organizations {
                 None => None,
             };
             let organization = own.as_ref().map(ActiveOrganization::from);
-            if sessions.act_in(&tx, viewer, id).await? {
+            if viewer.organization.map(|active| active.id) != id {
                 let switched = Record::of(kind::ORGANIZATION_SWITCHED);
                 tx.note(match id {
                     Some(id) => switched.about(id),
                     None => switched,
                 });
             }
-            let access = sessions.access(viewer, &user, organization)?;
-            Ok(tx.commit((user, access)).await?)
+            let tokens = self.sessions.access(viewer, &user, organization)?;
+            Ok(tx.commit((user, tokens)).await?)
         };
         self.changes.run("switch", acting, switch).await
     }

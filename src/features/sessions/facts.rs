@@ -1,6 +1,6 @@
 //! What is known of live sessions without asking the database each time.
 //!
-//! A bounded cache from session to viewer. An entry is used for at most [`FRESH_FOR`] after its
+//! A bounded cache from session, and the organization that a call names, to viewer. An entry is used for at most [`FRESH_FOR`] after its
 //! loading *began*, and never after this process has changed its user: that is what makes a
 //! revocation take effect on the next request here, and within that time everywhere else (JW-14).
 
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use super::recognition::store::Known;
 use crate::infra::metrics;
-use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
 use crate::kernel::epochs::Epochs;
-use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
 /// How long another instance may go on trusting what this one has revoked, less a second for the
 /// loading itself: the promise is 5 s.
@@ -23,15 +23,18 @@ const SESSIONS_MAX: u64 = 20_000;
 /// The cache; clones share it.
 #[derive(Clone)]
 pub(super) struct Facts {
-    entries: Cache<SessionId, Entry>,
+    entries: Cache<Place, Entry>,
     epochs: Epochs,
     clock: Clock,
 }
 
+/// A session, and where a call of it acts.
+type Place = (SessionId, Option<OrganizationId>);
+
 #[derive(Clone)]
 struct Entry {
     /// `None`: the session is over, and will never live again.
-    viewer: Option<Viewer>,
+    known: Option<Known>,
     epoch: u64,
     load_began: Duration,
 }
@@ -41,30 +44,35 @@ impl Facts {
         Self { entries: Cache::new(SESSIONS_MAX), epochs, clock }
     }
 
-    /// The viewer of `session`, from memory or by `load`.
+    /// What is known of a session, from memory or by `load`. What does not tell of the `generation` that the caller has
+    /// shown is too old.
     ///
     /// The epoch is read before the loading starts. If a change ends it meanwhile, what was
     /// loaded is filed under an epoch that is already over, and no later request will use it.
-    pub(super) async fn viewer<E>(
+    pub(super) async fn of<E>(
         &self,
         user: UserId,
-        session: SessionId,
-        load: impl Future<Output = Result<Option<Viewer>, E>>,
-    ) -> Result<Option<Viewer>, E> {
+        place: Place,
+        generation: u32,
+        load: impl Future<Output = Result<Option<Known>, E>>,
+    ) -> Result<Option<Known>, E> {
         let epoch = self.epochs.current(user);
         let now = self.clock.uptime();
-        if let Some(entry) = self.entries.get(&session)
+        if let Some(entry) = self.entries.get(&place)
             && entry.epoch == epoch
             && now.saturating_sub(entry.load_began) < FRESH_FOR
+            && entry.known.as_ref().is_none_or(|known| known.generation >= generation)
         {
             metrics::session_looked_up(true);
-            return Ok(entry.viewer);
+            return Ok(entry.known);
         }
         metrics::session_looked_up(false);
-        let viewer = load.await?;
-        let entry = Entry { viewer: viewer.clone(), epoch, load_began: now };
-        self.entries.insert(session, entry);
-        Ok(viewer)
+        let known = load.await?;
+        // Whoever names organizations of others fills no memory.
+        if known.as_ref().is_none_or(|known| known.is_member_of(place.1)) {
+            self.entries.insert(place, Entry { known: known.clone(), epoch, load_began: now });
+        }
+        Ok(known)
     }
 }
 
@@ -77,9 +85,9 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::kernel::access::{Grants, Language, Role, User};
+    use crate::kernel::access::{Credential, Grants, Language, Role, TokenMode, User, Viewer};
 
-    fn viewer(user: UserId, session: SessionId, role: Role) -> Viewer {
+    fn known(user: UserId, session: SessionId, role: Role) -> Known {
         let now = DateTime::UNIX_EPOCH;
         let user = User {
             id: user,
@@ -95,19 +103,28 @@ mod tests {
             locale: Language::English,
             grants: Grants::default(),
         };
-        Viewer {
+        let viewer = Viewer {
             user: Arc::new(user),
             session_id: session,
-            session_created_at: now,
+            session_mode: TokenMode::Body,
+            credential: Credential::Cookie,
+            authenticated_at: now,
             session_expires_at: now,
-            access_expires_at: now,
             organization: None,
+        };
+        Known {
+            viewer,
+            generation: 1,
+            generation_at: now,
+            last_used_at: now,
+            secret_digest: Vec::new(),
         }
     }
 
     async fn role_seen(facts: &Facts, user: UserId, session: SessionId, stored: Role) -> Role {
-        let load = async { Ok::<_, Infallible>(Some(viewer(user, session, stored))) };
-        facts.viewer(user, session, load).await.unwrap().unwrap().user.role
+        let load = async { Ok::<_, Infallible>(Some(known(user, session, stored))) };
+        let known = facts.of(user, (session, None), 1, load).await.unwrap();
+        known.unwrap().viewer.user.role
     }
 
     fn ids() -> (UserId, SessionId) {
@@ -147,11 +164,11 @@ mod tests {
             let facts = facts.clone();
             async move {
                 let load = async {
-                    let read = viewer(user, session, Role::Admin); // Read before the demotion …
+                    let read = known(user, session, Role::Admin); // Read before the demotion …
                     paused.await.unwrap();
                     Ok::<_, Infallible>(Some(read)) // … and answered after it.
                 };
-                facts.viewer(user, session, load).await.unwrap()
+                facts.of(user, (session, None), 1, load).await.unwrap()
             }
         });
         tokio::task::yield_now().await;
@@ -161,5 +178,34 @@ mod tests {
         slow.await.unwrap();
 
         assert_eq!(role_seen(&facts, user, session, Role::User).await, Role::User);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_tell_of_a_generation_is_loaded_again() {
+        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH), Epochs::default());
+        let (user, session) = ids();
+        role_seen(&facts, user, session, Role::Admin).await;
+        let load = async {
+            Ok::<_, Infallible>(Some(Known { generation: 2, ..known(user, session, Role::User) }))
+        };
+        let seen = facts.of(user, (session, None), 2, load).await.unwrap().unwrap();
+        assert_eq!(seen.viewer.user.role, Role::User);
+        assert_eq!(role_seen(&facts, user, session, Role::Admin).await, Role::User);
+    }
+
+    #[tokio::test]
+    async fn an_organization_of_others_is_not_remembered() {
+        let facts = Facts::new(Clock::manual(DateTime::UNIX_EPOCH), Epochs::default());
+        let (user, session) = ids();
+        let place = (session, Some(OrganizationId::new(DateTime::UNIX_EPOCH)));
+        for _ in 0..2 {
+            let (read, was_read) = oneshot::channel::<()>();
+            let load = async {
+                read.send(()).unwrap();
+                Ok::<_, Infallible>(Some(known(user, session, Role::User)))
+            };
+            facts.of(user, place, 1, load).await.unwrap();
+            was_read.await.unwrap();
+        }
     }
 }

@@ -1,57 +1,60 @@
 //! Sessions: who is signed in, from where, until when. How refresh works is [`rotation`]; what people
-//! see and end of their own is [`own`], in which organization one acts is [`scope`], and what wrong passwords
-//! of session holders lead to is [`proofs`].
+//! see and end of their own is [`own`], how a request is recognised is [`recognition`], and what wrong passwords of
+//! session holders lead to is [`proofs`].
 //!
-//! A session owns a chain of refresh tokens of which exactly one is live. Rotation consumes it and
-//! adds the next; a consumed token shown again after its grace proves two holders, so the session
-//! ends. Access tokens carry the session's id; [`Sessions::authenticate`] turns one into a
+//! A session has one live credential at a time; what it is, and what somebody gets who has one, or the database, or a
+//! key, says [`credential`]. Access tokens carry the session's id; [`Sessions::authenticate`] turns one into a
 //! [`Viewer`] of current data, so ending a session ends them too.
 //!
-//! Where its refresh token lives, in a body or in a cookie, is fixed when a session begins; presented
-//! the other way, a token names nothing (RT-09).
+//! Where its credential lives, in a body or in a cookie, is fixed when a session begins; presented the other way it
+//! names nothing (RT-09). In which organization a call acts, the call says: a session acts in none by itself.
 //!
 //! Invariant: this slice reads users and never writes them.
 
+mod credential;
 mod device_token;
+mod ending;
 mod facts;
 mod own;
 mod proofs;
 mod purge;
+mod recognition;
 mod rotation;
-mod scope;
 mod store;
-mod token;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::DbErr;
-use strum::IntoStaticStr;
+use moka::sync::Cache;
 
+use self::credential::{Credential, Kind as CredentialKind, Presentable};
 use self::device_token::DeviceToken;
+pub(crate) use self::ending::{EndReason, Ended};
 use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
-pub(crate) use self::rotation::{REFRESH_FAILURES, RefreshError};
+pub(crate) use self::recognition::{Shown, Unrecognised};
+pub(crate) use self::rotation::{Attempt, REFRESH_FAILURES, RefreshError};
 use self::store::lock_user;
-pub(crate) use self::token::RefreshToken;
-use crate::features::audit::{Kind, kind};
+use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Record, Tx};
 use crate::features::links;
 use crate::infra::db::Db;
-use crate::infra::jwt::{AccessToken, Jwt, Subject, TokenError};
+use crate::infra::jwt::{AccessToken, Jwt, Subject};
 use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
 use crate::infra::mail::{Letter, MailKind, Outbox};
 use crate::infra::passwords::hash::Hasher;
-use crate::kernel::access::{Anonymity, Authentication, Origin, User, Viewer};
-use crate::kernel::acting::{Acting, Gone};
+use crate::kernel::access::{self, ActiveOrganization, TokenMode, User, Viewer};
+use crate::kernel::acting::Gone;
 use crate::kernel::clock::Clock;
 use crate::kernel::device::Device;
-use crate::kernel::id::{SessionId, UserId};
+use crate::kernel::id::{OrganizationId, SessionId};
 use crate::kernel::secret::CryptoError;
 use crate::kernel::shares::Shares;
 
+/// Sessions whose use is remembered to be noted.
+const NOTED_MAX: u64 = 20_000;
 /// Sessions a user has at most; the oldest make room (RT-14).
 pub(crate) const SESSIONS_MAX: u64 = 100;
 
@@ -62,37 +65,27 @@ pub(crate) struct Lifetimes {
     pub(crate) idle: TimeDelta,
     /// A session ends this long after sign-in, whatever happens.
     pub(crate) absolute: TimeDelta,
-    /// For this long after its rotation a refresh token still leads to the live one.
+    /// For this long a refresh token that was replaced still leads to the live one, which is not replaced meanwhile.
     pub(crate) grace: TimeDelta,
 }
 
-/// What a client needs to stay signed in.
+/// What a client is given.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    pub(crate) access: AccessToken,
-    pub(crate) refresh: RefreshToken,
-    pub(crate) refresh_ttl_seconds: i64,
+    /// None where the cookie does.
+    pub(crate) access: Option<AccessToken>,
+    /// The refresh token or the cookie; none where the one that the client has goes on.
+    pub(crate) credential: Option<Issued>,
     /// What shows from now on that somebody has signed in here, with the seconds it is good for; only of a
     /// session that begins.
     pub(crate) device: Option<(DeviceToken, i64)>,
 }
 
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum EndReason {
-    SignedOut,
-    Reuse,
-    UserDeactivated,
-    PasswordChanged,
-    /// The address before a change was given back to its owner.
-    EmailChangeUndone,
-    /// The user proved their password again, and another session took its place.
-    Replaced,
-    /// Too many wrong passwords came from whoever held it.
-    TooManyFailures,
-    /// The user, an admin or the operator ended it.
-    Revoked,
+/// A refresh token or a cookie, with the seconds that it is good for if it is not used.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) text: Presentable,
+    pub(crate) ttl_seconds: i64,
 }
 
 /// The one place that begins, refreshes, recognises and ends sessions.
@@ -107,8 +100,10 @@ pub(crate) struct Sessions {
     lifetimes: Lifetimes,
     changes: Changes,
     facts: Facts,
-    /// Rotations of one token wait for each other's locks: they take turns before they have a connection.
-    rotations: Arc<Shares<[u8; 32]>>,
+    /// Rotations of one session wait for each other's locks: they take turns before they have a connection.
+    rotations: Arc<Shares<SessionId>>,
+    /// Whose use was noted lately, and when.
+    noted: Cache<SessionId, DateTime<Utc>>,
 }
 
 /// What the features above this one work with. Each takes what it needs of it.
@@ -142,12 +137,13 @@ impl Sessions {
     ) -> Self {
         let facts = Facts::new(clock.clone(), changes.epochs());
         let rotations = Arc::new(Shares::new(1));
-        Self { db, clock, keys, master, jwt, limits, lifetimes, changes, facts, rotations }
+        let noted = Cache::new(NOTED_MAX);
+        Self { db, clock, keys, master, jwt, limits, lifetimes, changes, facts, rotations, noted }
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
     /// that it is of this `kind`. One from a kind of device that is new to the account is told by
-    /// mail; of too many sessions the oldest end.
+    /// mail; of too many sessions the oldest end, and so does that of the cookie that the request came with.
     ///
     /// The caller holds the lock on the user's row and has checked there that the user is active:
     /// that is what keeps a deactivation and a sign-in from missing each other.
@@ -158,14 +154,23 @@ impl Sessions {
         kind: Kind,
     ) -> Result<Tokens, Fault> {
         let (origin, now) = (tx.acting().origin, tx.now());
+        if let Some((session, user)) = origin.cookie_session {
+            self.end(tx, session, user, EndReason::Replaced).await?;
+        }
+        let id = SessionId::new(now);
+        let credential_kind = match origin.token_mode {
+            TokenMode::Body => CredentialKind::RefreshToken,
+            TokenMode::Cookie => CredentialKind::Cookie,
+        };
+        let credential = Credential::first(credential_kind, id, user.id, now)?;
         let session = store::Begun {
-            id: SessionId::new(now),
+            id,
             user_id: user.id,
             created_at: now,
             expires_at: now + self.lifetimes.absolute,
             device: origin.user_agent.as_deref().and_then(|text| Device::of(text).name()),
+            secret_digest: credential.digest(),
         };
-        let refresh = RefreshToken::generate()?;
         let devices = store::list_devices(tx, user.id).await?;
         let is_known = devices.iter().any(|known| known.device == session.device);
         if !is_known && user.created_at < now {
@@ -176,87 +181,21 @@ impl Sessions {
             store::evict(tx, user.id, SESSIONS_MAX - 1).await?;
         }
         store::insert(tx, &session, origin).await?;
-        let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
-        let token = store::NewToken {
-            session_id: session.id,
-            hash: refresh.hash(),
-            derived: None,
-            created_at: now,
-            expires_at: now + ttl,
-        };
-        store::insert_token(tx, token).await?;
         tx.note(Record::of(kind).about(user.id).by(user.id).within(session.id));
-        let subject = Subject::of(user, session.id, None, now);
         let device = DeviceToken::issue(&self.master, session.id)?;
-        let device_ttl_seconds = self.lifetimes.absolute.num_seconds();
-        let tokens = self.tokens(&subject, refresh, ttl, now)?;
-        Ok(Tokens { device: Some((device, device_ttl_seconds)), ..tokens })
-    }
-
-    /// Recognises the caller of a request by its bearer token.
-    ///
-    /// No bearer, or a bad one, is an answer; a database that cannot be asked is an error, so
-    /// that an outage never turns a signed-in caller into an anonymous one.
-    pub(crate) async fn authenticate(&self, bearer: Option<&str>) -> Result<Authentication, DbErr> {
-        let Some(bearer) = bearer else {
-            return Ok(Authentication::Anonymous(Anonymity::MissingToken));
-        };
-        let claims = match self.jwt.verify(bearer) {
-            Ok(claims) => claims,
-            Err(TokenError::Invalid) => {
-                return Ok(Authentication::Anonymous(Anonymity::InvalidToken));
+        let device = Some((device, self.lifetimes.absolute.num_seconds()));
+        let text = self.present(&credential, now);
+        Ok(match credential_kind {
+            CredentialKind::RefreshToken => {
+                let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
+                let subject = Subject::of(user, session.id, None, credential.authenticated_at, now);
+                Tokens { device, ..self.pair(&subject, text, ttl, now)? }
             }
-            Err(TokenError::Expired(_)) => {
-                return Ok(Authentication::Anonymous(Anonymity::TokenExpired));
+            CredentialKind::Cookie => {
+                let ttl_seconds = self.lifetimes.absolute.num_seconds();
+                Tokens { access: None, credential: Some(Issued { text, ttl_seconds }), device }
             }
-        };
-        let load = store::find_viewer(&self.db, claims.sid, claims.sub);
-        let viewer = self.facts.viewer(claims.sub, claims.sid, load).await?;
-        Ok(match viewer.filter(|viewer| self.clock.now() < viewer.session_expires_at) {
-            Some(viewer) => {
-                let access_expires_at = DateTime::from_timestamp(claims.exp, 0).unwrap_or_default();
-                Authentication::Viewer(Viewer { access_expires_at, ..viewer })
-            }
-            None => Authentication::Anonymous(Anonymity::SessionEnded),
         })
-    }
-
-    /// Ends the session that the bearer names, or else the one that the refresh token names.
-    ///
-    /// An expired bearer names its session too, here and nowhere else, and so does a consumed
-    /// refresh token: signing out must not fail for being late. Returns whether anything named a
-    /// session; whether that session was still alive makes no difference.
-    pub(crate) async fn end_named(
-        &self,
-        origin: &Origin,
-        bearer: Option<&str>,
-        refresh: Option<&RefreshToken>,
-    ) -> Result<bool, Fault> {
-        let by_bearer = bearer.and_then(|bearer| match self.jwt.verify(bearer) {
-            Ok(claims) | Err(TokenError::Expired(claims)) => Some((claims.sid, claims.sub)),
-            Err(TokenError::Invalid) => None,
-        });
-        let named = match (by_bearer, refresh) {
-            (Some(named), _) => Some(named),
-            (None, Some(token)) => {
-                store::find_owner(self.db.reader(), token.hash(), origin.token_mode).await?
-            }
-            (None, None) => None,
-        };
-        let Some((session, user)) = named else { return Ok(false) };
-        // What is over takes no lock, however often it is presented.
-        if !self.lives(self.db.reader(), session, user).await? {
-            return Ok(true);
-        }
-        let acting = Acting::user(user, origin).within(session);
-        let sign_out = async |tx: Tx<'_>| {
-            lock_user(&tx, user).await?;
-            if self.end(&tx, session, user, EndReason::SignedOut).await? {
-                tx.record(kind::SIGNED_OUT, user);
-            }
-            tx.commit(true).await
-        };
-        Ok(self.changes.run("sign out", acting, sign_out).await?)
     }
 
     /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they
@@ -264,61 +203,68 @@ impl Sessions {
     pub(crate) async fn caller(&self, tx: &Tx<'_>) -> Result<Viewer, Fault> {
         let viewer = tx.acting().caller()?;
         lock_user(tx, viewer.user.id).await?;
-        let found = store::read_viewer(tx, viewer.session_id, viewer.user.id).await?;
-        Ok(found.ok_or(Gone)?)
+        let organization = viewer.organization.map(|active| active.id);
+        let found =
+            recognition::store::read_known(tx, viewer.session_id, viewer.user.id, organization)
+                .await?;
+        let found = found.ok_or(Gone)?;
+        if !found.is_member_of(organization) {
+            return Err(Fault::NotAMember);
+        }
+        let Viewer { credential, authenticated_at, .. } = *viewer;
+        Ok(Viewer { credential, authenticated_at, ..found.viewer })
     }
 
-    /// Ends every session of a user whose row is locked, and has none of their devices known any more. Returns how
-    /// many sessions there were.
-    pub(crate) async fn end_all(
+    /// An access token for the caller's session that acts in one of the user's organizations, or in none. It ends when
+    /// what the caller came with does, and is as fresh as that.
+    pub(crate) fn access(
         &self,
-        tx: &Tx<'_>,
-        user: UserId,
-        reason: EndReason,
-    ) -> Result<u64, DbErr> {
-        tx.touch(user);
-        proofs::store::forget_devices(tx, user, None, FAILURES_OF_SESSION_MAX).await?;
-        store::end_all(tx, user, None, reason, tx.now()).await
+        viewer: &Viewer,
+        user: &User,
+        organization: Option<ActiveOrganization>,
+    ) -> Result<Tokens, CryptoError> {
+        let now = self.clock.now();
+        let until = match viewer.credential {
+            access::Credential::AccessToken { expires_at } => expires_at,
+            // An idle session authenticates nobody.
+            access::Credential::Cookie => viewer.session_expires_at.min(now + self.lifetimes.idle),
+        };
+        let (session, authenticated_at) = (viewer.session_id, viewer.authenticated_at);
+        let subject = Subject::of(user, session, organization, authenticated_at, now);
+        let access = Some(self.jwt.issue(&subject, until)?);
+        Ok(Tokens { access, credential: None, device: None })
     }
 
-    /// The same but for one session and the device that it was begun on.
-    pub(crate) async fn end_others(
+    /// What a caller of the session that a cookie is exchanges it for: an access token for other services. The cookie
+    /// stays as it is.
+    pub(crate) async fn exchange(
         &self,
-        tx: &Tx<'_>,
-        user: UserId,
-        kept: SessionId,
-        reason: EndReason,
-    ) -> Result<u64, DbErr> {
-        tx.touch(user);
-        proofs::store::forget_devices(tx, user, Some(kept), FAILURES_OF_SESSION_MAX).await?;
-        store::end_all(tx, user, Some(kept), reason, tx.now()).await
-    }
-
-    /// Ends one session of a user whose row is locked; says whether it lived.
-    pub(crate) async fn end(
-        &self,
-        tx: &Tx<'_>,
-        session: SessionId,
-        user: UserId,
-        reason: EndReason,
-    ) -> Result<bool, DbErr> {
-        tx.touch(user);
-        store::end(tx, session, reason, tx.now()).await
+        viewer: &Viewer,
+        organization: Option<OrganizationId>,
+    ) -> Result<(User, Tokens), RefreshError> {
+        let (session, user) = (viewer.session_id, viewer.user.id);
+        let known = recognition::store::find_known(&self.db, session, user, organization).await?;
+        let known = known.ok_or(RefreshError::Unknown)?;
+        if !known.is_member_of(organization) {
+            return Err(RefreshError::NotAMember);
+        }
+        let user = User::clone(&known.viewer.user);
+        let tokens = self.access(viewer, &user, known.viewer.organization)?;
+        Ok((user, tokens))
     }
 
     /// What a caller gets who may refresh for `refresh_ttl` from now on. The access token does not outlive
     /// that, so a session that was idle for too long authenticates nobody.
-    fn tokens(
+    fn pair(
         &self,
         subject: &Subject,
-        refresh: RefreshToken,
+        text: Presentable,
         refresh_ttl: TimeDelta,
         now: DateTime<Utc>,
     ) -> Result<Tokens, CryptoError> {
         Ok(Tokens {
-            access: self.jwt.issue(subject, now + refresh_ttl)?,
-            refresh,
-            refresh_ttl_seconds: refresh_ttl.num_seconds(),
+            access: Some(self.jwt.issue(subject, now + refresh_ttl)?),
+            credential: Some(Issued { text, ttl_seconds: refresh_ttl.num_seconds() }),
             device: None,
         })
     }

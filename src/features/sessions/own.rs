@@ -5,7 +5,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::store::read_viewer;
+use super::recognition::store::read_known;
 use super::{EndReason, Sessions};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
@@ -43,7 +43,8 @@ with_fault!(RevokeError);
 impl Sessions {
     /// The living sessions of a user, the newest first: at most a hundred.
     pub(crate) async fn list(&self, user: UserId) -> Result<Vec<OwnSession>, DbErr> {
-        store::list_living(self.db.reader(), user, self.clock.now()).await
+        let (now, idle) = (self.clock.now(), self.lifetimes.idle);
+        store::list_living(self.db.reader(), user, now, idle).await
     }
 
     /// All sessions of a user that are kept, also those that have ended.
@@ -69,8 +70,8 @@ impl Sessions {
         user: UserId,
     ) -> Result<bool, DbErr> {
         let now = self.clock.now();
-        let viewer = read_viewer(db, session, user).await?;
-        Ok(viewer.is_some_and(|viewer| now < viewer.session_expires_at))
+        let known = read_known(db, session, user, None).await?;
+        Ok(known.is_some_and(|known| now < known.viewer.session_expires_at))
     }
 
     /// Ends one of the caller's sessions, with a change of address that is still to be confirmed

@@ -1,31 +1,33 @@
-//! How refresh works: every use of a refresh token consumes it and gives its successor.
+//! How refresh works: a refresh token gives its successor, and the session's row counts.
 //!
-//! Several tabs, and clients that lose a response, present the same token more than once. Within
-//! the grace all of them converge on the session's one live token; after it a second use proves
-//! that two parties hold the token, and the session ends (RFC 9700, section 4.14.2).
+//! No row is made, and none but the session's is written: one conditional statement raises its generation. Several tabs,
+//! and clients that lose an answer, present the same token more than once. Within the grace all of them converge on the
+//! session's one live token, which whoever holds the one before it can be told, since it is the same secret under a new
+//! seal. There is one rotation a grace at most, so that what is one behind is always led to the live one. After the
+//! grace a token that was replaced proves that two parties hold the session, and it ends (RFC 9700, section 4.14.2).
+
+mod standing;
 
 use chrono::{DateTime, Utc};
-use sea_orm::DbErr;
 
-use super::store::{self, FoundToken, Presented};
-use super::token::RefreshToken;
+pub(crate) use self::standing::Attempt;
+pub(super) use self::standing::CLOCKS_APART;
+use self::standing::Standing;
+use super::credential::{Credential, Kind, Presentable, Unopened};
+use super::store::{self, Presented};
 use super::{EndReason, Sessions, Tokens};
-use crate::features::audit::kind;
+use crate::features::audit::{self, kind};
 use crate::features::change::{Fault, Record, Tx, with_fault};
-use crate::infra::db::violates;
-use crate::infra::jwt;
+use crate::infra::jwt::Subject;
 use crate::infra::limits::{Ip, Judged, Limit, Limited};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::metrics::{self, Outcome};
 use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
-use crate::kernel::secret;
+use crate::kernel::id::OrganizationId;
 
-/// How many rotations a late caller is led past. More than this within one grace is no client.
-const HOPS_MAX: usize = 8;
-
-/// What slows down whoever presents tokens that are none. Whoever presents one of a living session is not
-/// held up by those who share their address.
+/// What slows down whoever presents tokens that give nothing. Whoever presents one of a living session is not held up by
+/// those who share their address.
 pub(crate) static REFRESH_FAILURES: Limit<Ip> = Limit::failures("refreshToken.ip", 60, 60);
 
 /// Why a refresh token gives nothing.
@@ -35,9 +37,11 @@ pub(crate) enum RefreshError {
     Unknown,
     #[error("refresh token was presented twice; its session has been ended")]
     Reused,
-    /// Never taken for a reuse: the fault is ours, or the race has not settled yet.
-    #[error("the live token cannot be derived now")]
+    /// Never taken for a reuse: a race has not settled yet, or a key has not arrived.
+    #[error("whether the token is good cannot be told now")]
     Unsettled,
+    #[error("the user does not belong to the organization")]
+    NotAMember,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
@@ -46,12 +50,6 @@ pub(crate) enum RefreshError {
 
 with_fault!(RefreshError);
 
-/// The one token of a session that may be used next.
-struct Live {
-    token: RefreshToken,
-    expires_at: DateTime<Utc>,
-}
-
 impl Judged for RefreshError {
     fn is_ours(&self) -> bool {
         matches!(self, Self::Unsettled | Self::Fault(_))
@@ -59,33 +57,26 @@ impl Judged for RefreshError {
 }
 
 impl Sessions {
-    /// Exchanges a refresh token for a new pair. What is not even the shape of one is presented
-    /// as `None`, and counts like any other that is unknown.
+    /// Exchanges a refresh token for a new pair. `attempt` is what the client has noted of the exchange before it asked:
+    /// with it a token that was replaced is answered again, as long as its successor is not used. The access token acts in
+    /// the `organization`, if one is named.
     pub(crate) async fn rotate(
         &self,
         origin: &Origin,
-        presented: Option<&RefreshToken>,
+        presented: Option<&str>,
+        attempt: Option<&Attempt>,
+        organization: Option<OrganizationId>,
         failures: &Limit<Ip>,
     ) -> Result<(User, Tokens), RefreshError> {
-        let admission = match self.limits.attempt([failures.of(origin.ip)]).await {
-            Ok(admission) => Some(admission),
-            Err(limited) if !self.is_of_a_living_session(origin, presented).await? => {
-                return Err(limited.into());
-            }
-            Err(_) => None,
+        let outcome = self.rotate_unlimited(origin, presented, attempt, organization).await;
+        let outcome = match outcome {
+            // Nobody holds it up before: whether a token is good costs one HMAC, and its session one statement.
+            Err(RefreshError::Unknown) => match self.limits.take([failures.of(origin.ip)]).await {
+                Ok(()) => Err(RefreshError::Unknown),
+                Err(limited) => Err(limited.into()),
+            },
+            outcome => outcome,
         };
-        let outcome = match presented {
-            Some(presented) => {
-                let _turn = self.rotations.take(presented.hash(), 1).await;
-                let acting = Acting::unknown(origin);
-                let rotate = |tx| self.rotate_presented(tx, presented);
-                self.changes.run("refresh", acting, rotate).await
-            }
-            None => Err(RefreshError::Unknown),
-        };
-        if let Some(admission) = admission {
-            admission.settle(&outcome).await;
-        }
         metrics::refresh(match &outcome {
             Ok(_) => Outcome::Success,
             Err(RefreshError::Reused) => Outcome::Reused,
@@ -95,148 +86,113 @@ impl Sessions {
         outcome
     }
 
-    async fn is_of_a_living_session(
+    async fn rotate_unlimited(
         &self,
         origin: &Origin,
-        presented: Option<&RefreshToken>,
-    ) -> Result<bool, DbErr> {
-        let Some(presented) = presented else { return Ok(false) };
-        let (hash, now) = (presented.hash(), self.clock.now());
-        store::is_of_a_living_session(self.db.reader(), hash, origin.token_mode, now).await
+        presented: Option<&str>,
+        attempt: Option<&Attempt>,
+        organization: Option<OrganizationId>,
+    ) -> Result<(User, Tokens), RefreshError> {
+        let presented = presented.ok_or(RefreshError::Unknown)?;
+        let (keys, now) = (self.keys.current(), self.clock.now());
+        let presented = match Credential::open(Kind::RefreshToken, presented, &keys, now) {
+            Ok(presented) => presented,
+            Err(Unopened::NotYet) => return Err(RefreshError::Unsettled),
+            Err(Unopened::Forged) => return Err(RefreshError::Unknown),
+        };
+        let _turn = self.rotations.take(presented.session, 1).await;
+        let rotate = |tx| self.rotate_presented(tx, &presented, attempt, organization);
+        self.changes.run("refresh", Acting::unknown(origin), rotate).await
     }
 
     async fn rotate_presented(
         &self,
         tx: Tx<'_>,
-        presented: &RefreshToken,
+        presented: &Credential,
+        attempt: Option<&Attempt>,
+        organization: Option<OrganizationId>,
     ) -> Result<(User, Tokens), RefreshError> {
-        // Consumed tokens are found too: that is how a replay is told from a guess. The user's
-        // row is locked, so a deactivation either sees this rotation or is seen by it (RT-08).
-        let found = store::lock_presented(&tx, presented.hash()).await?;
-        // Read after the lock, so that waiting for it cannot make a token look fresh.
-        let now = self.clock.now();
-        // Before anything is decided: a token out of place is neither used nor reused.
-        let Some(Presented { token, session, user }) = found
-            .filter(|found| found.is_usable_by_anyone(now))
-            .filter(|found| found.session.token_mode == tx.acting().origin.token_mode)
-        else {
-            return Err(RefreshError::Unknown);
-        };
-        let subject = jwt::Subject::of(&user, session.id, session.organization(), now);
-        if let Some(consumed_at) = token.consumed_at {
-            if !self.is_within_grace(consumed_at, now) {
-                return self.end_for_reuse(tx, &session, user).await;
+        let (mode, now) = (tx.acting().origin.token_mode, tx.now());
+        let is_next = store::rotate(&tx, presented, mode, attempt, &self.lifetimes, now).await?;
+        // Read after the statement, which may have waited for another.
+        let now = tx.now();
+        let found = store::find_presented(&tx, presented.session, organization).await?;
+        let found = found.filter(|found| found.user.is_active && found.token_mode == mode);
+        let Some(found) = found else { return Err(RefreshError::Unknown) };
+        if is_next {
+            // Before the commit: what is refused replaces nothing.
+            let next = presented.at(found.generation);
+            return Ok(tx.commit(self.handed(found, &next, organization, now)?).await?);
+        }
+        match found.standing_of(presented, attempt, &self.lifetimes, now) {
+            Standing::Live => {
+                let live = presented.at(found.generation);
+                self.handed(found.clone(), &live, organization, now)
             }
-            let live = self.live_token(&tx, presented, &token, now).await?;
-            let live = tx.commit(live).await?;
-            let tokens = self.tokens(&subject, live.token, live.expires_at - now, now)?;
-            return Ok((user, tokens));
+            Standing::Unsettled => Err(RefreshError::Unsettled),
+            Standing::Over | Standing::Late => Err(RefreshError::Unknown),
+            Standing::Forged => {
+                let record = Record::of(kind::REFRESH_FORGED).about(found.user.id);
+                tx.note(record.within(presented.session));
+                tx.commit(()).await?;
+                tracing::error!(session.id = %presented.session, "a refresh token has the seal of a key of this server and \
+                    not the secret of its session: somebody may have the refresh key");
+                Err(RefreshError::Unknown)
+            }
+            Standing::Replaced => {
+                self.end_for(tx, &found, EndReason::Reuse, kind::REFRESH_REUSED).await
+            }
+            Standing::Ahead => {
+                self.end_for(tx, &found, EndReason::Restored, kind::REFRESH_AHEAD).await
+            }
         }
-        if token.expires_at <= now {
-            return Err(RefreshError::Unknown);
-        }
-        let live = self.consume(&tx, presented, &token, session.expires_at, now).await?;
-        let tokens = self.tokens(&subject, live.token, live.expires_at - now, now)?;
-        Ok(tx.commit((user, tokens)).await?)
     }
 
-    /// Consumes `token` and adds its successor.
-    ///
-    /// The conditional update picks one winner, and the unique parent of the successor settles it
-    /// a second time: no token has two successors, whatever the isolation (RT-04).
-    async fn consume(
+    /// What a caller gets whose live token this is.
+    fn handed(
         &self,
-        tx: &Tx<'_>,
-        presented: &RefreshToken,
-        token: &FoundToken,
-        session_expires_at: DateTime<Utc>,
+        found: Presented,
+        live: &Credential,
+        named: Option<OrganizationId>,
         now: DateTime<Utc>,
-    ) -> Result<Live, RefreshError> {
-        // The salt that made this token is of use only while its parent's grace lasts.
-        let keep_salt = self.is_within_grace(token.created_at, now);
-        if !store::consume(tx, token.id, keep_salt, now).await? {
-            return Err(RefreshError::Unsettled);
+    ) -> Result<(User, Tokens), RefreshError> {
+        if named.is_some() && found.organization.is_none() {
+            return Err(RefreshError::NotAMember);
         }
-        let salt = secret::random::<32>()?;
-        let successor = presented.successor(&self.keys.current(), &salt);
-        let expires_at = (now + self.lifetimes.idle).min(session_expires_at);
-        let child = store::NewToken {
-            session_id: token.session_id,
-            hash: successor.hash(),
-            derived: Some(store::Derived { parent: token.id, salt }),
-            created_at: now,
-            expires_at,
-        };
-        match store::insert_token(tx, child).await {
-            Err(error) if violates(&error, "refresh_tokens_parent_id") => {
-                Err(RefreshError::Unsettled)
-            }
-            outcome => {
-                outcome?;
-                Ok(Live { token: successor, expires_at })
-            }
-        }
+        let ends = (found.last_used_at + self.lifetimes.idle).min(found.expires_at);
+        let Presented { user, organization, .. } = found;
+        let subject = Subject::of(&user, live.session, organization, live.authenticated_at, now);
+        Ok((user, self.pair(&subject, self.present(live, now), ends - now, now)?))
     }
 
-    /// Follows the salts from a consumed token to the session's live one.
-    async fn live_token(
-        &self,
-        tx: &Tx<'_>,
-        presented: &RefreshToken,
-        token: &FoundToken,
-        now: DateTime<Utc>,
-    ) -> Result<Live, RefreshError> {
-        let keys = self.keys.current();
-        let (mut text, mut id) = (presented.clone(), token.id);
-        for _ in 0..HOPS_MAX {
-            let child = store::find_child(tx, id).await?.ok_or(RefreshError::Unsettled)?;
-            let salt = child.salt.as_deref().ok_or(RefreshError::Unsettled)?;
-            text = text.successor(&keys, salt);
-            // Another instance may hold another refresh key for a moment. What it stored is then
-            // not what was derived here, and a wrong token must not be handed out.
-            if text.hash() != *child.hash {
-                return Err(RefreshError::Unsettled);
-            }
-            if child.consumed_at.is_none() {
-                let is_alive = now < child.expires_at;
-                let live = Live { token: text, expires_at: child.expires_at };
-                return is_alive.then_some(live).ok_or(RefreshError::Unknown);
-            }
-            id = child.id;
-        }
-        Err(RefreshError::Unsettled)
+    /// A credential as its holder gets it.
+    pub(super) fn present(&self, credential: &Credential, now: DateTime<Utc>) -> Presentable {
+        credential.seal(self.keys.current().refresh(now))
     }
 
-    async fn end_for_reuse(
+    /// Ends the session of a token that shows that not only its owner holds it, or that the database has forgotten.
+    async fn end_for<T>(
         &self,
         tx: Tx<'_>,
-        session: &store::FoundSession,
-        user: User,
-    ) -> Result<(User, Tokens), RefreshError> {
-        let id = session.id;
-        self.end(&tx, id, user.id, EndReason::Reuse).await?;
-        tx.note(Record::of(kind::REFRESH_REUSED).about(user.id).within(id));
-        let letter = Letter::to(&user, MailKind::RefreshTokenReused, tx.acting().origin);
-        tx.write(letter).await?;
+        found: &Presented,
+        reason: EndReason,
+        kind: audit::Kind,
+    ) -> Result<T, RefreshError> {
+        let (id, user) = (found.id, &found.user);
+        store::lock_user(&tx, user.id).await?;
+        if self.end(&tx, id, user.id, reason).await? {
+            tx.note(Record::of(kind).about(user.id).within(id));
+            if reason == EndReason::Reuse {
+                let letter = Letter::to(user, MailKind::RefreshTokenReused, tx.acting().origin);
+                tx.write(letter).await?;
+            }
+        }
         // Commit before failing: a rollback would undo the very revocation this is for.
         tx.commit(()).await?;
-        tracing::warn!(session.id = %id, user.id = %user.id, "refresh token reused; session ended");
-        Err(RefreshError::Reused)
-    }
-
-    /// Whether something that happened at `then` is at most one grace ago. A grace of 0 is off.
-    ///
-    /// By the clock of another instance it may be yet to come, but by no more than that: to a clock
-    /// that was set back, everything would have happened a moment ago (RE-08).
-    fn is_within_grace(&self, then: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-        let grace = self.lifetimes.grace;
-        !grace.is_zero() && (now - then).abs() <= grace
-    }
-}
-
-impl Presented {
-    /// Whether the session is alive and its user active: otherwise no token of it says anything.
-    fn is_usable_by_anyone(&self, now: DateTime<Utc>) -> bool {
-        self.session.ended_at.is_none() && now < self.session.expires_at && self.user.is_active
+        tracing::warn!(session.id = %id, user.id = %user.id, reason = reason.into_str(), "a session was ended by its refresh token");
+        Err(match reason {
+            EndReason::Reuse => RefreshError::Reused,
+            _ => RefreshError::Unknown,
+        })
     }
 }

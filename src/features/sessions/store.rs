@@ -1,24 +1,21 @@
-//! The tables `sessions` and `refresh_tokens`, and the user's row as far as it is read here.
-
-use std::sync::Arc;
+//! The table `sessions`, and the user's row as far as it is read here.
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
+    QueryOrder, QuerySelect, RelationDef, RelationTrait,
 };
+use uuid::Uuid;
 
-use super::EndReason;
+use super::credential::Credential;
 use super::proofs::FAILURES_MAX;
-use crate::infra::db::Db;
-use crate::kernel::access::{
-    ActiveOrganization, OrganizationRole, Origin, TokenMode, User, Viewer,
-};
-use crate::kernel::id::{OrganizationId, RefreshTokenId, SessionId, UserId};
-use crate::kernel::read_by_fields;
-use crate::tables::{membership, refresh_token, session, user};
+use super::rotation::{Attempt, CLOCKS_APART};
+use super::{EndReason, Lifetimes};
+use crate::kernel::access::{ActiveOrganization, OrganizationRole, Origin, TokenMode, User};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::tables::{membership, session, user};
 
 /// A session to be inserted.
 pub(super) struct Begun {
@@ -28,6 +25,8 @@ pub(super) struct Begun {
     pub(super) expires_at: DateTime<Utc>,
     /// The kind of device, if it is recognised.
     pub(super) device: Option<String>,
+    /// Of the random bits of its credential.
+    pub(super) secret_digest: [u8; 32],
 }
 
 /// A kind of device that a user has signed in from, and with how many living sessions.
@@ -36,98 +35,80 @@ pub(super) struct KnownDevice {
     pub(super) live: u64,
 }
 
-/// A refresh token to be inserted.
-pub(super) struct NewToken {
-    pub(super) session_id: SessionId,
-    pub(super) hash: [u8; 32],
-    /// `None` for the first token of a session.
-    pub(super) derived: Option<Derived>,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) expires_at: DateTime<Utc>,
+/// What the user of a session is in the organization that a call names, if anything.
+pub(super) fn acting_in(organization: Option<OrganizationId>) -> RelationDef {
+    let membership: RelationDef = session::Entity::belongs_to(membership::Entity)
+        .from(session::Column::UserId)
+        .to(membership::Column::UserId)
+        .into();
+    let named = organization.map_or(Uuid::nil(), |organization| organization.0);
+    membership.on_condition(move |_session, membership| {
+        let id = Expr::col((membership, membership::Column::OrganizationId));
+        id.eq(named).into_condition()
+    })
 }
 
-/// From what a successor was made.
-pub(super) struct Derived {
-    pub(super) parent: RefreshTokenId,
-    pub(super) salt: [u8; 32],
+pub(super) fn role() -> Expr {
+    Expr::col((membership::Entity, membership::Column::Role))
 }
 
-/// A refresh token's row, without its hash.
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "refresh_token::Entity")]
-pub(super) struct FoundToken {
-    pub(super) id: RefreshTokenId,
-    pub(super) session_id: SessionId,
-    pub(super) created_at: DateTime<Utc>,
-    pub(super) expires_at: DateTime<Utc>,
-    pub(super) consumed_at: Option<DateTime<Utc>>,
+pub(super) fn organization() -> Expr {
+    Expr::col((membership::Entity, membership::Column::OrganizationId))
 }
 
-/// A session's row, as far as a rotation looks at it.
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "session::Entity")]
-pub(super) struct FoundSession {
+/// The session that a credential names, with its user.
+#[derive(Clone)]
+pub(super) struct Presented {
     pub(super) id: SessionId,
     pub(super) expires_at: DateTime<Utc>,
     pub(super) ended_at: Option<DateTime<Utc>>,
     pub(super) token_mode: TokenMode,
-    organization_id: Option<OrganizationId>,
-    #[sea_orm(from_expr = "organization_role()")]
-    organization_role: Option<OrganizationRole>,
-}
-
-impl FoundSession {
-    /// The organization it acts in.
-    pub(super) fn organization(&self) -> Option<ActiveOrganization> {
-        ActiveOrganization::of(self.organization_id, self.organization_role)
-    }
-}
-
-/// What the user of a session may do in its organization; null for one that is no member there. No
-/// join, since PostgreSQL locks no row that may be missing.
-fn organization_role() -> SimpleExpr {
-    let user = (session::Entity, session::Column::UserId);
-    let organization = (session::Entity, session::Column::OrganizationId);
-    let role = membership::Entity::find()
-        .select_only()
-        .column(membership::Column::Role)
-        .filter(membership::Column::UserId.into_expr().eq(Expr::col(user)))
-        .filter(membership::Column::OrganizationId.into_expr().eq(Expr::col(organization)));
-    role.into_query().into()
-}
-
-/// A presented token with its session and its user.
-pub(super) struct Presented {
-    pub(super) token: FoundToken,
-    pub(super) session: FoundSession,
+    pub(super) generation: u32,
+    pub(super) generation_at: DateTime<Utc>,
+    pub(super) last_used_at: DateTime<Utc>,
+    pub(super) secret_digest: Vec<u8>,
+    pub(super) attempt_digest: Option<Vec<u8>>,
+    pub(super) organization: Option<ActiveOrganization>,
     pub(super) user: User,
 }
 
 #[derive(DerivePartialModel)]
-#[sea_orm(entity = "user::Entity")]
-struct PresentedRow {
-    #[sea_orm(nested)]
-    user: user::Account,
-    #[sea_orm(nested)]
-    session: FoundSession,
-    #[sea_orm(nested)]
-    token: FoundToken,
-}
-
-#[derive(DerivePartialModel)]
 #[sea_orm(entity = "session::Entity")]
-struct ViewerRow {
+struct PresentedRow {
     id: SessionId,
-    created_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    ended_at: Option<DateTime<Utc>>,
+    token_mode: TokenMode,
+    generation: i32,
+    generation_at: DateTime<Utc>,
+    last_used_at: DateTime<Utc>,
+    secret_digest: Vec<u8>,
+    attempt_digest: Option<Vec<u8>>,
+    #[sea_orm(from_expr = "organization()")]
     organization_id: Option<OrganizationId>,
-    #[sea_orm(from_expr = "organization_role()")]
+    #[sea_orm(from_expr = "role()")]
     organization_role: Option<OrganizationRole>,
     #[sea_orm(nested)]
     user: user::Account,
 }
 
-read_by_fields!(ViewerRow { id, created_at, expires_at, organization_id, organization_role, user });
+impl From<PresentedRow> for Presented {
+    fn from(row: PresentedRow) -> Self {
+        Self {
+            id: row.id,
+            expires_at: row.expires_at,
+            ended_at: row.ended_at,
+            token_mode: row.token_mode,
+            generation: row.generation.unsigned_abs(),
+            generation_at: row.generation_at,
+            last_used_at: row.last_used_at,
+            secret_digest: row.secret_digest,
+            attempt_digest: row.attempt_digest,
+            organization: ActiveOrganization::of(row.organization_id, row.organization_role),
+            user: row.user.into(),
+        }
+    }
+}
 
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
@@ -145,8 +126,12 @@ pub(super) async fn insert(
         user_agent: Set(origin.user_agent.clone()),
         device: Set(begun.device.clone()),
         token_mode: Set(origin.token_mode),
-        organization_id: Set(None),
         failed_proofs: Set(0),
+        secret_digest: Set(begun.secret_digest.to_vec()),
+        generation: Set(1),
+        generation_at: Set(begun.created_at),
+        attempt_digest: Set(None),
+        last_used_at: Set(begun.created_at),
     };
     session::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())
@@ -196,128 +181,53 @@ pub(super) async fn evict(
     Ok(())
 }
 
-pub(super) async fn insert_token(db: &impl ConnectionTrait, new: NewToken) -> Result<(), DbErr> {
-    let (parent_id, salt) =
-        new.derived.map(|derived| (derived.parent, derived.salt.to_vec())).unzip();
-    let row = refresh_token::ActiveModel {
-        id: Set(RefreshTokenId::new(new.created_at)),
-        session_id: Set(new.session_id),
-        parent_id: Set(parent_id),
-        hash: Set(new.hash.to_vec()),
-        salt: Set(salt),
-        created_at: Set(new.created_at),
-        expires_at: Set(new.expires_at),
-        consumed_at: Set(None),
-    };
-    refresh_token::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
-}
-
-/// The viewer of a session that has not ended, whose user is `user` and active.
-pub(super) async fn find_viewer(
-    db: &Db,
-    session: SessionId,
-    user: UserId,
-) -> Result<Option<Viewer>, DbErr> {
-    let row = db.read::<_, ViewerRow>(viewer_of(session, user)).await?.pop();
-    Ok(row.map(Viewer::from))
-}
-
-/// The same inside a transaction.
-pub(super) async fn read_viewer(
+/// Raises the generation of a session, if the credential is its live one, which may be replaced now; says whether it
+/// was. What ends the session is settled by the lock of the same row (RT-04, RT-08).
+pub(super) async fn rotate(
     txn: &impl ConnectionTrait,
-    session: SessionId,
-    user: UserId,
-) -> Result<Option<Viewer>, DbErr> {
-    let select = viewer_of(session, user).into_partial_model::<ViewerRow>();
-    Ok(select.one(txn).await?.map(Viewer::from))
-}
-
-fn viewer_of(session: SessionId, user: UserId) -> Select<session::Entity> {
-    session::Entity::find()
-        .join(JoinType::InnerJoin, session::Relation::User.def())
-        .filter(session::COLUMN.id.eq(session))
-        .filter(session::COLUMN.user_id.eq(user))
-        .filter(session::COLUMN.ended_at.is_null())
-        .filter(user::COLUMN.is_active.eq(true))
-}
-
-impl From<ViewerRow> for Viewer {
-    fn from(row: ViewerRow) -> Self {
-        Self {
-            user: Arc::new(row.user.into()),
-            session_id: row.id,
-            session_created_at: row.created_at,
-            session_expires_at: row.expires_at,
-            access_expires_at: DateTime::UNIX_EPOCH,
-            organization: ActiveOrganization::of(row.organization_id, row.organization_role),
-        }
-    }
-}
-
-/// A token by its hash, with its session and its user; all three rows are locked.
-///
-/// The user comes first in the join, as everything that ends sessions locks the user first.
-pub(super) async fn lock_presented(
-    txn: &impl ConnectionTrait,
-    hash: [u8; 32],
-) -> Result<Option<Presented>, DbErr> {
-    let row = user::Entity::find()
-        .join(JoinType::InnerJoin, user::Relation::Session.def())
-        .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
-        .filter(refresh_token::COLUMN.hash.eq(hash.to_vec()))
-        .lock_exclusive()
-        .into_partial_model::<PresentedRow>()
-        .one(txn)
-        .await?;
-    Ok(row.map(|row| Presented { token: row.token, session: row.session, user: row.user.into() }))
-}
-
-/// The successor of a token.
-pub(super) async fn find_child(
-    db: &impl ConnectionTrait,
-    parent: RefreshTokenId,
-) -> Result<Option<refresh_token::Model>, DbErr> {
-    refresh_token::Entity::find().filter(refresh_token::COLUMN.parent_id.eq(parent)).one(db).await
-}
-
-/// The session and the user a refresh token belongs to, consumed or not, if it lives where the session
-/// keeps its tokens.
-pub(super) async fn find_owner(
-    db: &impl ConnectionTrait,
-    hash: [u8; 32],
+    credential: &Credential,
     mode: TokenMode,
-) -> Result<Option<(SessionId, UserId)>, DbErr> {
-    session::Entity::find()
-        .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
-        .filter(refresh_token::COLUMN.hash.eq(hash.to_vec()))
-        .filter(session::COLUMN.token_mode.eq(mode))
-        .select_only()
-        .columns([session::Column::Id, session::Column::UserId])
-        .into_tuple()
-        .one(db)
-        .await
-}
-
-/// Whether a refresh token, consumed or not, belongs to a session that lives and keeps its tokens there.
-pub(super) async fn is_of_a_living_session(
-    db: &impl ConnectionTrait,
-    hash: [u8; 32],
-    mode: TokenMode,
+    attempt: Option<&Attempt>,
+    lifetimes: &Lifetimes,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    let found: Option<SessionId> = session::Entity::find()
-        .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
-        .filter(refresh_token::COLUMN.hash.eq(hash.to_vec()))
+    let Ok(generation) = i32::try_from(credential.generation) else { return Ok(false) };
+    let generation_at = session::COLUMN.generation_at;
+    let outcome = session::Entity::update_many()
+        .col_expr(session::Column::Generation, Expr::value(generation.saturating_add(1)))
+        .col_expr(session::Column::GenerationAt, Expr::value(now))
+        .col_expr(session::Column::LastUsedAt, Expr::value(now))
+        .col_expr(
+            session::Column::AttemptDigest,
+            Expr::value(attempt.map(|attempt| attempt.digest().to_vec())),
+        )
+        .filter(session::COLUMN.id.eq(credential.session))
+        .filter(session::COLUMN.generation.eq(generation))
+        .filter(session::COLUMN.secret_digest.eq(credential.digest().to_vec()))
         .filter(session::COLUMN.token_mode.eq(mode))
         .filter(session::COLUMN.ended_at.is_null())
         .filter(session::COLUMN.expires_at.gt(now))
-        .select_only()
-        .column(session::Column::Id)
-        .into_tuple()
+        .filter(session::COLUMN.last_used_at.gt(now - lifetimes.idle))
+        // One rotation a grace, unless a clock was set back.
+        .filter(generation_at.lt(now - lifetimes.grace).or(generation_at.gt(now + CLOCKS_APART)))
+        .exec(txn)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// The session of a credential, with its user. Nothing is locked.
+pub(super) async fn find_presented(
+    db: &impl ConnectionTrait,
+    id: SessionId,
+    organization: Option<OrganizationId>,
+) -> Result<Option<Presented>, DbErr> {
+    let row = session::Entity::find_by_id(id)
+        .join(JoinType::InnerJoin, session::Relation::User.def())
+        .join(JoinType::LeftJoin, acting_in(organization))
+        .into_partial_model::<PresentedRow>()
         .one(db)
         .await?;
-    Ok(found.is_some())
+    Ok(row.map(Presented::from))
 }
 
 /// Locks the user's row, if it still exists.
@@ -332,23 +242,6 @@ pub(super) async fn lock_user(txn: &impl ConnectionTrait, id: UserId) -> Result<
     Ok(())
 }
 
-/// Marks a token as used, unless it already is; says whether this call did it.
-pub(super) async fn consume(
-    txn: &impl ConnectionTrait,
-    id: RefreshTokenId,
-    keep_salt: bool,
-    now: DateTime<Utc>,
-) -> Result<bool, DbErr> {
-    let mut update = refresh_token::Entity::update_many()
-        .col_expr(refresh_token::Column::ConsumedAt, Expr::value(now))
-        .filter(refresh_token::COLUMN.id.eq(id))
-        .filter(refresh_token::COLUMN.consumed_at.is_null());
-    if !keep_salt {
-        update = update.col_expr(refresh_token::Column::Salt, Expr::value(None::<Vec<u8>>));
-    }
-    Ok(update.exec(txn).await?.rows_affected == 1)
-}
-
 /// Ends a session, unless it is over; says whether this call did it.
 pub(super) async fn end(
     txn: &impl ConnectionTrait,
@@ -358,6 +251,32 @@ pub(super) async fn end(
 ) -> Result<bool, DbErr> {
     let outcome = ending(reason, now).filter(session::COLUMN.id.eq(id)).exec(txn).await?;
     Ok(outcome.rows_affected == 1)
+}
+
+/// At most so many sessions that have not ended, with their users.
+pub(super) async fn list_living(
+    txn: &impl ConnectionTrait,
+    max: u64,
+) -> Result<Vec<(SessionId, UserId)>, DbErr> {
+    session::Entity::find()
+        .select_only()
+        .columns([session::Column::Id, session::Column::UserId])
+        .filter(session::COLUMN.ended_at.is_null())
+        .limit(max)
+        .into_tuple()
+        .all(txn)
+        .await
+}
+
+/// Ends these sessions, as far as they are not over, and returns how many it ended.
+pub(super) async fn end_each(
+    txn: &impl ConnectionTrait,
+    ids: Vec<SessionId>,
+    reason: EndReason,
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
+    let outcome = ending(reason, now).filter(session::COLUMN.id.is_in(ids)).exec(txn).await?;
+    Ok(outcome.rows_affected)
 }
 
 /// Ends every session of a user, but for one that may be named, and returns how many it ended.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::graphql::context::Caller;
 use crate::kernel::access::{
-    Anonymity, Authentication, Grants, Language, Origin, Role, User, Viewer,
+    Anonymity, Authentication, Credential, Grants, Language, Origin, Role, TokenMode, User, Viewer,
 };
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{SessionId, UserId};
@@ -82,9 +82,10 @@ fn viewer() -> Authentication {
     Authentication::Viewer(Viewer {
         user: Arc::new(user),
         session_id: SessionId(Uuid::nil()),
-        session_created_at: now,
+        session_mode: TokenMode::Cookie,
+        credential: Credential::Cookie,
+        authenticated_at: now,
         session_expires_at: now,
-        access_expires_at: now,
         organization: None,
     })
 }
@@ -94,7 +95,7 @@ async fn listed(authentication: Authentication) -> Vec<String> {
         authentication,
         client: Origin::CLI,
         bearer: None,
-        refresh_cookie: None,
+        session_cookie: None,
         device_cookie: None,
     };
     let request = Request::new("{ __schema { types { name } } }").data(caller);

@@ -61,7 +61,14 @@ impl Fixture {
     fn issue(&self, role: Role) -> Result<String, CryptoError> {
         let (user, session) = (self.user, self.session);
         let permissions = role.permissions().to_vec();
-        let subject = Subject { user, session, role, permissions, organization: None };
+        let subject = Subject {
+            user,
+            session,
+            role,
+            permissions,
+            organization: None,
+            authenticated_at: DateTime::UNIX_EPOCH,
+        };
         self.jwt.issue(&subject, DateTime::<Utc>::MAX_UTC).map(|token| token.text)
     }
 
@@ -75,7 +82,7 @@ impl Fixture {
         let now = self.clock.now().timestamp();
         json!({
             "iss": "https://issuer.example", "aud": "https://api.example", "sub": self.user,
-            "sid": self.session, "jti": "1", "iat": now, "nbf": now, "exp": now + 900,
+            "sid": self.session, "jti": "1", "iat": now, "nbf": now, "exp": now + 900, "auth_time": now,
             "client_id": "portcullis", "role": "USER",
         })
     }
@@ -172,7 +179,14 @@ async fn a_token_ends_no_later_than_what_it_is_issued_for() {
     let it = fixture().await;
     let permissions = Vec::new();
     let (user, session) = (it.user, it.session);
-    let subject = Subject { user, session, role: Role::User, permissions, organization: None };
+    let subject = Subject {
+        user,
+        session,
+        role: Role::User,
+        permissions,
+        organization: None,
+        authenticated_at: DateTime::UNIX_EPOCH,
+    };
     for (left_seconds, ttl_seconds) in
         [(3600, 900), (900, 900), (899, 899), (1, 1), (0, 0), (-60, 0)]
     {
@@ -294,7 +308,9 @@ async fn a_key_that_a_token_brings_along_is_never_used() {
 async fn claims_that_are_missing_foreign_or_of_another_type_are_refused() {
     let it = fixture().await;
     let now = it.clock.now().timestamp();
-    for name in ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "client_id", "role"] {
+    for name in
+        ["iss", "aud", "sub", "sid", "jti", "iat", "nbf", "exp", "auth_time", "client_id", "role"]
+    {
         assert!(it.refuses(&it.without_claim(name)), "{name}");
         assert!(it.refuses(&it.with_claim(name, json!(null))), "{name}");
         assert!(it.refuses(&it.with_claim(name, json!({}))), "{name}");

@@ -6,6 +6,7 @@
 //! derived from a constant (KY-05).
 
 mod master;
+mod refresh;
 pub(crate) mod rotation;
 mod sealed_token;
 mod signing;
@@ -15,18 +16,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aws_lc_rs::hmac;
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use strum::IntoStaticStr;
 use zeroize::Zeroizing;
 
 pub(crate) use self::master::{Master, Sealed};
+pub(crate) use self::refresh::{Named, RefreshKey};
 pub(crate) use self::sealed_token::SealedToken;
 pub(crate) use self::signing::{Algorithm, TokenKey};
 use crate::infra::db::{Db, DbFailure};
 use crate::kernel::clock::Clock;
-use crate::kernel::secret::{self, CryptoError};
+use crate::kernel::secret::CryptoError;
 
 /// After this long without a successful reading of the key set the instance is not ready: it
 /// might honour a key that the others have dropped.
@@ -38,7 +39,7 @@ const STALE_AFTER: Duration = Duration::from_secs(10);
 pub(crate) enum Purpose {
     /// Signs access tokens.
     Signing,
-    /// Derives the successors of refresh tokens.
+    /// Vouches for refresh tokens.
     Refresh,
 }
 
@@ -98,7 +99,8 @@ pub(crate) struct KeySet {
     /// By serial, the newest first.
     signing: Vec<Arc<TokenKey>>,
     by_kid: HashMap<String, Arc<TokenKey>>,
-    refresh: hmac::Key,
+    /// By serial, the newest first.
+    refresh: Vec<RefreshKey>,
 }
 
 impl Keys {
@@ -155,12 +157,17 @@ impl KeySet {
         if signing.is_empty() {
             return Err(missing(Purpose::Signing));
         }
-        let refresh = of(Purpose::Refresh).next_back().ok_or_else(|| missing(Purpose::Refresh))?;
-        let refresh = store::open(refresh, master)?;
+        let mut refresh = of(Purpose::Refresh)
+            .map(|row| RefreshKey::load(row.serial, &store::open(row, master)?))
+            .collect::<Result<Vec<_>, KeyError>>()?;
+        refresh.reverse();
+        if refresh.is_empty() {
+            return Err(missing(Purpose::Refresh));
+        }
         Ok(Self {
             by_kid: signing.iter().map(|key| (key.kid.clone(), Arc::clone(key))).collect(),
             signing,
-            refresh: hmac::Key::new(hmac::HMAC_SHA256, &refresh.secret),
+            refresh,
         })
     }
 
@@ -199,15 +206,21 @@ impl KeySet {
         self.signing.iter().map(Arc::as_ref).filter(move |key| !key.has_ended(now))
     }
 
-    /// HMAC-SHA256 under the refresh key.
-    pub(crate) fn refresh_mac(&self, parts: [&[u8]; 2]) -> [u8; 32] {
-        let mut mac = hmac::Context::with_key(&self.refresh);
-        for part in parts {
-            mac.update(part);
+    /// The refresh key that signs now: the newest whose time has come, which is when every instance has it.
+    pub(crate) fn refresh(&self, now: DateTime<Utc>) -> &RefreshKey {
+        let begun = self.refresh.iter().find(|key| key.signs_from <= now);
+        // None has begun when this clock is behind: then the oldest signs. The set is never empty.
+        begun.or_else(|| self.refresh.last()).unwrap_or(&self.refresh[0])
+    }
+
+    /// The refresh key of a serial, as long as it verifies.
+    pub(crate) fn refresh_of(&self, serial: u16, now: DateTime<Utc>) -> Named<'_> {
+        if serial == self.refresh[0].serial.saturating_add(1) {
+            return Named::NotYet;
         }
-        let mut out = [0; 32];
-        out.copy_from_slice(mac.sign().as_ref());
-        out
+        let named = self.refresh.iter().find(|key| key.serial == serial);
+        let is_over = |key: &&RefreshKey| key.verifies_until.is_some_and(|end| end <= now);
+        named.filter(|key| !is_over(key)).map_or(Named::Gone, Named::Known)
     }
 }
 
@@ -218,8 +231,25 @@ struct Material {
     secret: Zeroizing<Vec<u8>>,
 }
 
-/// Fresh material for the key that derives refresh tokens.
-fn generate_refresh() -> Result<Material, CryptoError> {
-    let secret = Zeroizing::new(secret::random::<32>()?.to_vec());
-    Ok(Material { algorithm: Algorithm::Hs256.into_str(), public: None, secret })
+#[cfg(test)]
+impl KeySet {
+    /// Refresh keys alone, each with its serial, when it signs from and until when it verifies.
+    pub(crate) fn of_refresh<const N: usize>(
+        keys: [(i32, DateTime<Utc>, Option<DateTime<Utc>>); N],
+    ) -> Self {
+        let mut refresh = keys.map(|(serial, signs_from, verifies_until)| {
+            let Material { algorithm, secret, .. } = refresh::generate().unwrap();
+            let opened = OpenedKey {
+                kid: serial.to_string(),
+                algorithm: algorithm.to_owned(),
+                signs_from,
+                verifies_until,
+                public: None,
+                secret,
+            };
+            RefreshKey::load(serial, &opened).unwrap()
+        });
+        refresh.reverse();
+        Self { signing: Vec::new(), by_kid: HashMap::new(), refresh: refresh.into() }
+    }
 }

@@ -6,12 +6,16 @@
 //! being told. A row is deleted only to drop its key in an emergency (KY-03), or long after its
 //! end.
 
+mod refresh;
+
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use strum::IntoStaticStr;
 
+use self::refresh::retire_refresh;
+pub(crate) use self::refresh::{AddedRefresh, rotate_refresh};
 use super::signing::{self, Algorithm};
-use super::{KeyError, Master, Purpose, Sealed, generate_refresh, store};
+use super::{KeyError, Master, Purpose, Sealed, store};
 use crate::infra::db::{Db, DbFailure};
 use crate::infra::jwt::{LEEWAY_SECONDS, LIFETIME_MAX_SECONDS};
 use crate::kernel::secret::CryptoError;
@@ -53,13 +57,18 @@ pub(crate) enum RotationError {
          does not wait", signs_from.to_rfc3339_opts(SecondsFormat::Secs, true)
     )]
     UnderWay { kid: String, signs_from: DateTime<Utc> },
+    #[error(
+        "the refresh key before the last still vouches for sessions, until {}: only two generations \
+         are valid at a time", until.to_rfc3339_opts(SecondsFormat::Secs, true)
+    )]
+    TooManyGenerations { until: DateTime<Utc> },
     #[error("there is no key {kid}: see `portcullis keys list`")]
     NotFound { kid: String },
     #[error(
-        "the key {kid} derives refresh tokens, and without it nobody could stay signed in: it \
-         cannot be retired"
+        "the key {kid} vouches for the refresh tokens that are handed out now: run `portcullis keys \
+         rotate --refresh` first"
     )]
-    NotForSigning { kid: String },
+    AtWork { kid: String },
     #[error(
         "no other key can sign: run `portcullis keys rotate --now` first, then retire this one"
     )]
@@ -81,7 +90,8 @@ impl DbFailure for RotationError {
             Self::Key(error) => error.db(),
             Self::UnderWay { .. }
             | Self::NotFound { .. }
-            | Self::NotForSigning { .. }
+            | Self::TooManyGenerations { .. }
+            | Self::AtWork { .. }
             | Self::LastSigner
             | Self::TooSoon { .. }
             | Self::Crypto(_) => None,
@@ -142,7 +152,7 @@ pub(crate) async fn make_first(
     }
     let material = match purpose {
         Purpose::Signing => signing::generate(algorithm)?,
-        Purpose::Refresh => generate_refresh()?,
+        Purpose::Refresh => super::refresh::generate()?,
     };
     let new = store::NewKey { purpose, serial: 1, material, created_at: now, signs_from: now };
     store::insert(txn, master, new).await.map(Some)
@@ -242,8 +252,8 @@ pub(crate) async fn retire(
     let rows = store::lock(txn).await?;
     let not_found = || RotationError::NotFound { kid: kid.to_owned() };
     let target = rows.iter().find(|row| row.id == kid).ok_or_else(not_found)?;
-    if target.purpose != Purpose::Signing.into_str() {
-        return Err(RotationError::NotForSigning { kid: kid.to_owned() });
+    if target.purpose == Purpose::Refresh.into_str() {
+        return retire_refresh(txn, &rows, target, now).await;
     }
     let is_living = |row: &&store::Row| row.verifies_until.is_none_or(|until| until > now);
     let others = rows.iter().filter(|row| row.purpose == target.purpose && row.id != kid);

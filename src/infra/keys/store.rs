@@ -26,8 +26,8 @@ pub(super) async fn list(db: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
     in_order().all(db).await
 }
 
-/// The same, locked, so that two changes of the keys follow one another: both wait for the refresh
-/// key's row, which is the first in this order and is never deleted.
+/// The same, locked, so that two changes of the keys follow one another: both wait for the newest refresh key's row,
+/// which is never deleted.
 pub(super) async fn lock(txn: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
     in_order().lock_exclusive().all(txn).await?;
     // Read again: whoever waited for the lock has not seen what was inserted meanwhile.

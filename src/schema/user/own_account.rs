@@ -119,8 +119,7 @@ impl OwnAccountMutation {
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let own = ctx.viewer()?.user.id;
         ctx.service::<Accounts>().deactivate(ctx.acting()?, Capacity::Owner, own).await?;
-        ctx.forget_refresh_token();
-        ctx.forget_cached_answers();
+        ctx.forget_session();
         Ok(true)
     }
 
@@ -131,8 +130,7 @@ impl OwnAccountMutation {
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
         let own = ctx.viewer()?.user.id;
         ctx.service::<Accounts>().delete(ctx.acting()?, Capacity::Owner, own).await?;
-        ctx.forget_refresh_token();
-        ctx.forget_cached_answers();
+        ctx.forget_session();
         Ok(true)
     }
 

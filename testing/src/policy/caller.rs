@@ -112,7 +112,7 @@ async fn acting(app: &TestApp, role: &str) -> String {
     let (owner, user) = (app.register("founder").await, app.register("caller").await);
     let organization = found_organization(app, &owner).await;
     join_organization(app, &owner, &organization, &user, role).await;
-    act_in(app, &user, &organization).await
+    act_in(app, &user, &organization).await.access
 }
 
 async fn long_ago(app: &TestApp, user: SignedIn) -> String {

@@ -53,16 +53,6 @@ pub(crate) async fn prepared(
             let organization = found_organization(app, boss).await;
             call().replace(&target.id, &organization)
         }
-        "activeOrganization" | "invitations" => {
-            let organization = found_organization(app, boss).await;
-            app.mutate(
-                boss,
-                &format!("switchOrganization(id: \"{organization}\") {{ expiresIn }}"),
-            )
-            .await
-            .data();
-            call()
-        }
         "switchOrganization" => {
             let organization = found_organization(app, boss).await;
             call().replace("null", &format!("\"{organization}\""))

@@ -207,14 +207,19 @@ async fn nothing_is_decided_by_what_was_so_before_the_operation_changed_it() {
     let (olga, alice) = (app.register("olga").await, app.register("alice").await);
     let organization = found_organization(&app, &olga).await;
     join_organization(&app, &olga, &organization, &alice, "MEMBER").await;
-    act_in(&app, &alice, &organization).await;
+    let alice = act_in(&app, &alice, &organization).await;
     let create = "createTask(input: { title: \"Mine\" }) { organization { id } }";
     let inside = app.mutate(&alice, create).await.data();
     assert_eq!(inside["createTask"]["organization"]["id"], organization.as_str());
 
     let leave = format!("leaveOrganization(id: \"{organization}\") {create}");
-    app.mutate(&alice, &leave).await.data();
-    act_in(&app, &olga, &organization).await;
+    let late = app.mutate(&alice, &leave).await;
+    assert_eq!(
+        (late.code(), late.extension("reason")),
+        ("FORBIDDEN".into(), "NOT_A_MEMBER".into())
+    );
+    assert_eq!(late.json()["data"]["leaveOrganization"], true);
+    let olga = act_in(&app, &olga, &organization).await;
     let seen = app.query("{ visibleTasks { totalCount } }", &olga.access).await.data();
     assert_eq!(seen["visibleTasks"]["totalCount"], 1, "the one from before");
 }
@@ -245,9 +250,9 @@ async fn migrations_of_the_crate_run_after_those_of_the_server_and_are_taken_bac
 
     let down = run(&["migrate", "down"]).await;
     let pending = newest.replace("applied", "pending");
-    assert!(down.ends_with(&pending) && !down.contains("pending  m20261128_000027"), "{down}");
+    assert!(down.ends_with(&pending) && !down.contains("pending  m20261129_000029"), "{down}");
     let more = run(&["migrate", "down"]).await;
-    assert!(more.contains("pending  m20261128_000027_drop_tasks"), "{more}");
+    assert!(more.contains("pending  m20261129_000029_drop_session_organization"), "{more}");
     assert_eq!(run(&["migrate", "up"]).await, status);
 
     let alice = app.register("alice").await;

@@ -177,3 +177,9 @@ pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> R
         invitation::Entity::delete_many().filter(invitation::COLUMN.id.is_in(ids.iter().copied()));
     Ok(delete.exec(db.writer()).await?.rows_affected)
 }
+
+/// Whether a user may sign in.
+pub(super) async fn is_active(txn: &impl ConnectionTrait, id: UserId) -> Result<bool, DbErr> {
+    let active = user::Entity::find_by_id(id).filter(user::COLUMN.is_active.eq(true));
+    Ok(active.count(txn).await? == 1)
+}

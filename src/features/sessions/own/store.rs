@@ -1,7 +1,6 @@
 //! The `sessions` table, as its owner sees it.
 
-use chrono::{DateTime, Utc};
-use sea_orm::sea_query::{Expr, Query, SimpleExpr};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
     QueryOrder, QuerySelect, Select,
@@ -9,15 +8,20 @@ use sea_orm::{
 
 use super::OwnSession;
 use crate::kernel::id::{SessionId, UserId};
-use crate::tables::{refresh_token, session};
+use crate::tables::session;
 
-/// The living sessions of a user, the newest first.
+/// The sessions of a user that somebody can still use, the newest first.
 pub(super) async fn list_living(
     db: &impl ConnectionTrait,
     user: UserId,
     now: DateTime<Utc>,
+    idle: TimeDelta,
 ) -> Result<Vec<OwnSession>, DbErr> {
-    let living = session::COLUMN.ended_at.is_null().and(session::COLUMN.expires_at.gt(now));
+    let living = session::COLUMN
+        .ended_at
+        .is_null()
+        .and(session::COLUMN.expires_at.gt(now))
+        .and(session::COLUMN.last_used_at.gt(now - idle));
     read(db, of(user).filter(living)).await
 }
 
@@ -30,14 +34,6 @@ pub(super) async fn list(
 }
 
 fn of(user: UserId) -> Select<session::Entity> {
-    let newest_token = Query::select()
-        .expr(Expr::col((refresh_token::Entity, refresh_token::Column::CreatedAt)).max())
-        .from(refresh_token::Entity)
-        .and_where(
-            Expr::col((refresh_token::Entity, refresh_token::Column::SessionId))
-                .equals((session::Entity, session::Column::Id)),
-        )
-        .to_owned();
     session::Entity::find()
         .select_only()
         .columns([
@@ -46,8 +42,8 @@ fn of(user: UserId) -> Select<session::Entity> {
             session::Column::EndedAt,
             session::Column::Ip,
             session::Column::UserAgent,
+            session::Column::LastUsedAt,
         ])
-        .expr_as(SimpleExpr::SubQuery(None, Box::new(newest_token.into())), "last_used_at")
         .filter(session::COLUMN.user_id.eq(user))
         // Which carries the time.
         .order_by_desc(session::Column::Id)
@@ -61,7 +57,7 @@ async fn read(
     let own = |row: OwnRow| OwnSession {
         id: row.id,
         created_at: row.created_at,
-        last_used_at: row.last_used_at.unwrap_or(row.created_at),
+        last_used_at: row.last_used_at,
         ended_at: row.ended_at,
         ip: row.ip,
         user_agent: row.user_agent,
@@ -76,7 +72,7 @@ struct OwnRow {
     ended_at: Option<DateTime<Utc>>,
     ip: Option<String>,
     user_agent: Option<String>,
-    last_used_at: Option<DateTime<Utc>>,
+    last_used_at: DateTime<Utc>,
 }
 
 /// Whether a session is a user's, and lives.

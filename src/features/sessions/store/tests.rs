@@ -3,6 +3,8 @@
 use chrono::DateTime;
 
 use super::*;
+use crate::features::sessions::recognition::store::find_known;
+use crate::infra::db::Db;
 use crate::kernel::access::{Language, Role};
 use crate::kernel::id::MembershipId;
 use crate::tables::organization;
@@ -33,7 +35,14 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
     };
     user::Entity::insert(account).exec_without_returning(db.writer()).await.unwrap();
     let device = None;
-    let begun = Begun { id: session, user_id: user, created_at: now, expires_at: now, device };
+    let begun = Begun {
+        id: session,
+        user_id: user,
+        created_at: now,
+        expires_at: now,
+        device,
+        secret_digest: [0; 32],
+    };
     insert(db.writer(), &begun, &Origin::CLI).await.unwrap();
     let made = organization::ActiveModel {
         id: Set(organization),
@@ -67,18 +76,18 @@ async fn a_viewer_read_quickly_is_the_viewer_read_in_the_ordinary_way() {
     for (chosen, is_member, expected) in
         [(None, true, None), (Some(organization), true, active), (Some(organization), false, None)]
     {
-        session::Entity::update_many()
-            .col_expr(session::Column::OrganizationId, Expr::value(chosen))
-            .exec(db.writer())
-            .await
-            .unwrap();
         if !is_member {
             membership::Entity::delete_many().exec(db.writer()).await.unwrap();
         }
         for db in [&db, &ordinary] {
-            let viewer = find_viewer(db, session, user).await.unwrap().unwrap();
-            assert_eq!((viewer.user.id, viewer.session_created_at), (user, now));
-            assert_eq!(viewer.organization, expected);
+            let known = find_known(db, session, user, chosen).await.unwrap().unwrap();
+            assert_eq!((known.viewer.user.id, known.viewer.session_id), (user, session));
+            assert_eq!((known.generation, known.generation_at, known.last_used_at), (1, now, now));
+            assert_eq!(
+                (known.viewer.session_mode, known.secret_digest),
+                (TokenMode::Body, vec![0; 32])
+            );
+            assert_eq!(known.viewer.organization, expected);
         }
     }
     assert!(db.was_quick(), "it was not the ordinary way both times");

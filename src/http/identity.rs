@@ -1,0 +1,65 @@
+//! Who sends a request, as far as it says so itself.
+
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::origin::{self, Mode};
+use super::{refusal, request};
+use crate::app::App;
+use crate::features::sessions::Shown;
+use crate::graphql::cookie::Cookie;
+use crate::kernel::access::{self, Origin, Refused, TokenMode};
+use crate::kernel::id::OrganizationId;
+
+/// Who sent a request, before it is known whether that is true.
+pub(super) struct Identity {
+    pub(super) origin: Origin,
+    pub(super) mode: Mode,
+    pub(super) bearer: Option<SecretString>,
+    pub(super) session_cookie: Option<SecretString>,
+    pub(super) device_cookie: Option<SecretString>,
+    pub(super) organization: Option<OrganizationId>,
+}
+
+impl Identity {
+    /// What it shows of its session.
+    pub(super) fn shown(&self) -> Shown<'_> {
+        match (&self.bearer, &self.session_cookie) {
+            (Some(token), _) => Shown::AccessToken(token.expose_secret()),
+            (None, Some(cookie)) => Shown::Cookie(cookie.expose_secret()),
+            (None, None) => Shown::Nothing,
+        }
+    }
+
+    /// Reads who sends a request. A call has one way to say who it is for and where it acts.
+    pub(super) fn read(app: &App, origin: Origin, headers: &HeaderMap) -> Result<Self, Response> {
+        let bearer = request::bearer(headers)?;
+        let mode = origin::mode(&app.config, headers).inspect_err(|refused| {
+            if refused.status() == StatusCode::FORBIDDEN {
+                let refusal = access::Refusal { refused: Refused::Access, target: None };
+                app.refusals.tell(refusal, None, &origin);
+            }
+        })?;
+        if mode == Mode::Tokens {
+            if headers.contains_key(request::ORGANIZATION) {
+                let message = "Portcullis-Organization is for cookie mode: an access token says itself where it acts";
+                return Err(refusal(StatusCode::BAD_REQUEST, message));
+            }
+            let (session_cookie, device_cookie, organization) = (None, None, None);
+            return Ok(Self { origin, mode, bearer, session_cookie, device_cookie, organization });
+        }
+        if bearer.is_some() {
+            let message = "Send an access token or Portcullis-Token-Mode: cookie, not both";
+            return Err(refusal(StatusCode::BAD_REQUEST, message));
+        }
+        Ok(Self {
+            origin: Origin { token_mode: TokenMode::Cookie, ..origin },
+            mode,
+            bearer,
+            session_cookie: request::cookie(&app.cookies, Cookie::Session, headers)?,
+            device_cookie: request::cookie(&app.cookies, Cookie::DeviceToken, headers)?,
+            organization: request::organization(headers)?,
+        })
+    }
+}
