@@ -41,6 +41,13 @@ impl Permission {
         self.name
     }
 
+    /// Its name as an OAuth scope, as in `users:read` for `USERS_READ` and `tasks:read_all` for `TASKS_READ_ALL`. Two
+    /// permissions have two scopes.
+    #[must_use]
+    pub fn scope(self) -> String {
+        self.name.to_ascii_lowercase().replacen('_', ":", 1)
+    }
+
     /// What it says in the schema.
     #[must_use]
     pub fn about(self) -> &'static str {
@@ -235,6 +242,18 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+
+    #[test]
+    fn a_scope_is_the_name_with_a_colon_for_its_first_underscore_in_lower_case() {
+        for (name, scope) in [
+            ("USERS_READ", "users:read"),
+            ("TASKS_READ_ALL", "tasks:read_all"),
+            ("V2_READ", "v2:read"),
+            ("DEPLOY", "deploy"),
+        ] {
+            assert_eq!(Permission::new(name, "").scope(), scope);
+        }
+    }
 
     #[test]
     fn grants_survive_being_stored_and_count_until_they_expire() {
