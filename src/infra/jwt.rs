@@ -54,6 +54,10 @@ pub(crate) struct Claims {
     /// The same.
     #[serde(default)]
     permissions: Vec<String>,
+    /// The permissions as gateways read them (RFC 9068, section 2.2.3). Left out where there are none: a scope is never
+    /// empty (RFC 6749, section 3.3), and gateways take an empty one for one scope without a name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
     /// The organization that calls with it act in. Left out where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) org: Option<OrganizationId>,
@@ -196,6 +200,7 @@ impl Jwt {
             client_id: CLIENT_ID.to_owned(),
             role: subject.role.into_str().to_owned(),
             permissions: subject.permissions.iter().map(|one| one.into_str().to_owned()).collect(),
+            scope: scope_of(&subject.permissions),
             org: subject.organization.map(|organization| organization.id),
             org_role: subject.organization.map(|active| active.role.into_str().to_owned()),
         };
@@ -274,6 +279,12 @@ impl Jwt {
             && (0..=i64::from(LIFETIME_MAX_SECONDS)).contains(&lifetime);
         is_ours.then(|| (Arc::new(claims), key))
     }
+}
+
+/// The scopes of some permissions, with spaces between.
+fn scope_of(permissions: &[Permission]) -> Option<String> {
+    let scopes: Vec<String> = permissions.iter().map(|permission| permission.scope()).collect();
+    (!scopes.is_empty()).then(|| scopes.join(" "))
 }
 
 #[cfg(test)]

@@ -83,14 +83,19 @@ async fn tokens_carry_what_their_user_may_do_for_other_services() {
     let boss = app.admin("boss").await;
     let all = claims(&boss.access)["permissions"].clone();
     assert!(all.as_array().unwrap().contains(&json!("USERS_WRITE")), "{all}");
+    let scope = claims(&boss.access)["scope"].as_str().unwrap().to_owned();
+    assert!(scope.split(' ').any(|scope| scope == "tasks:read_all"), "an extension's too: {scope}");
+    assert_eq!(scope.split(' ').count(), all.as_array().unwrap().len());
 
     let alice = app.register("alice").await;
     assert_eq!(claims(&alice.access)["permissions"], json!([]));
+    assert_eq!(claims(&alice.access).get("scope"), None, "a scope is never empty");
     app.mutate(&boss, &grant(&alice, "AUDIT_READ")).await.data();
     app.mutate(&boss, &grant_until(&alice, "USERS_READ", &in_minutes(&app, 1))).await.data();
     let refreshed = app.refresh(&alice.refresh).await.signed_in("refreshToken");
     let expected = json!(["USERS_READ", "AUDIT_READ"]);
     assert_eq!(claims(&refreshed.access)["permissions"], expected);
+    assert_eq!(claims(&refreshed.access)["scope"], "users:read audit:read");
 
     app.clock.advance(Duration::from_mins(1));
     let alice = app.login("alice", PASSWORD).await.signed_in("login");

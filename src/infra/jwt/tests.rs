@@ -1,5 +1,7 @@
 //! Tokens that were not issued here, or not for here, or not for now.
 
+mod claims;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta};
