@@ -14,6 +14,10 @@ class Refused(Exception):
     """The token is not to be accepted: answer 401. Any other error means no keys: answer 503."""
 
 
+class Forbidden(Exception):
+    """The token is good and not enough: answer 403."""
+
+
 class Verifier:
     """Verifies tokens of one issuer for one audience.
 
@@ -48,18 +52,31 @@ class Verifier:
             raise Refused(str(error)) from error
 
 
+def has_scope(claims: dict, scope: str) -> bool:
+    """Whether verified claims have a scope, as in `has_scope(claims, "users:read")`.
+
+    A token without permissions has no `scope` at all. Only whole scopes count, never a part of one.
+    """
+    scopes = claims.get("scope")
+    return isinstance(scopes, str) and scope in scopes.split()
+
+
 def main() -> None:
     """The command line, to try it with."""
     issuer = os.environ.get("ISSUER")
-    if not issuer or len(sys.argv) != 2:
-        raise ValueError("usage: ISSUER=… python verify.py TOKEN")
+    if not issuer or len(sys.argv) not in (2, 3):
+        raise ValueError("usage: ISSUER=… python verify.py TOKEN [SCOPE]")
     verifier = Verifier(
         issuer=issuer,
         audience=os.environ.get("AUDIENCE", issuer),
         algorithms=os.environ.get("ALGORITHMS", "EdDSA").split(","),
         jwks_url=os.environ.get("JWKS_URL", f"{issuer}/.well-known/jwks.json"),
     )
-    print(json.dumps(verifier.verify(sys.argv[1])))
+    claims = verifier.verify(sys.argv[1])
+    for scope in sys.argv[2:]:
+        if not has_scope(claims, scope):
+            raise Forbidden(f"it lacks the scope {scope}")
+    print(json.dumps(claims))
 
 
 if __name__ == "__main__":
@@ -68,6 +85,9 @@ if __name__ == "__main__":
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         sys.exit(1)
+    except Forbidden as error:
+        print(f"forbidden: {error}", file=sys.stderr)
+        sys.exit(3)
     except Exception as error:
         print(f"cannot verify: {error}", file=sys.stderr)
         sys.exit(2)

@@ -19,7 +19,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How far the two clocks may stand apart.
 const LEEWAY_SECONDS: u64 = 10;
 
-/// What a verified token says. Every claim but the role has to be there.
+/// What a verified token says. Every claim but the last two has to be there.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Claims {
     /// Who issued it.
@@ -43,6 +43,19 @@ pub struct Claims {
     /// The user's role when it was issued.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+    /// What the user could do when it was issued, with spaces between. A user without permissions has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+}
+
+impl Claims {
+    /// Whether they have a scope, as in `users:read`; answer 403 if not. Only whole scopes count, never a part of one.
+    #[must_use]
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scope
+            .as_deref()
+            .is_some_and(|scopes| scopes.split_whitespace().any(|one| one == scope))
+    }
 }
 
 /// Why there are no claims.
