@@ -1,5 +1,6 @@
 //! From settings as given to settings understood.
 
+mod claims;
 mod dangers;
 mod files;
 mod limits;
@@ -47,6 +48,7 @@ impl Reader {
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
         self.judge_secret_files(settings, is_development);
+        self.judge_claims_file(settings, is_development);
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
@@ -248,6 +250,7 @@ impl Reader {
                 &settings.access_token_ttl_seconds,
                 1..=jwt::LIFETIME_MAX_SECONDS,
             ),
+            custom_claims: self.custom_claims(settings),
         }
     }
 

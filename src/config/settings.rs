@@ -89,6 +89,10 @@ pub struct Settings {
     /// Life of an access token, 1 to 900
     #[arg(long, env = "ACCESS_TOKEN_TTL_SECONDS", default_value = "900", global = true)]
     pub(super) access_token_ttl_seconds: String,
+    /// A JSON file of claims that access tokens have beside the server's own, for other services: see
+    /// docs/claims.md [default: none]
+    #[arg(long, env = "CLAIMS_FILE", global = true)]
+    pub(super) claims_file: Option<PathBuf>,
     /// A session ends when it is not refreshed for this long
     #[arg(long, env = "REFRESH_TOKEN_IDLE_SECONDS", default_value = "604800", global = true)]
     pub(super) refresh_token_idle_seconds: String,

@@ -3,6 +3,8 @@
 //! Issued and verified here and nowhere else. The library checks the signature; every rule about
 //! header and claims that it leaves open or lenient is stated below.
 
+mod custom_claims;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -11,7 +13,9 @@ use jsonwebtoken::{Header, Validation};
 use moka::sync::Cache;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
+pub(crate) use self::custom_claims::CustomClaims;
 use crate::infra::keys::{KeySet, Keys, TokenKey};
 use crate::kernel::access::{ActiveOrganization, Permission, Role, User};
 use crate::kernel::clock::Clock;
@@ -64,6 +68,15 @@ pub(crate) struct Claims {
     /// What the user may do there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     org_role: Option<String>,
+}
+
+/// All that a token is signed with: beside our claims those of the operator, which have other names.
+#[derive(Serialize)]
+struct Signed<'c> {
+    #[serde(flatten)]
+    claims: &'c Claims,
+    #[serde(flatten)]
+    custom: Map<String, Value>,
 }
 
 /// Whom a token is issued to, and what it says they may do.
@@ -166,6 +179,7 @@ pub(crate) struct Settings {
     pub(crate) audience: String,
     /// At most [`LIFETIME_MAX_SECONDS`].
     pub(crate) ttl_seconds: u32,
+    pub(crate) custom_claims: CustomClaims,
 }
 
 impl Jwt {
@@ -204,12 +218,14 @@ impl Jwt {
             org: subject.organization.map(|organization| organization.id),
             org_role: subject.organization.map(|active| active.role.into_str().to_owned()),
         };
+        let custom = self.settings.custom_claims.fill(&claims);
+        let signed = Signed { claims: &claims, custom };
         let keys = self.keys.current();
         let key = keys.signing(now);
         let mut header = Header::new(key.algorithm());
         header.typ = Some(TYP.to_owned());
         header.kid = Some(key.kid().to_owned());
-        let text = jsonwebtoken::encode(&header, &claims, key.encoding())
+        let text = jsonwebtoken::encode(&header, &signed, key.encoding())
             .map_err(|_opaque| CryptoError("sign an access token"))?;
         Ok(AccessToken { text, ttl_seconds })
     }

@@ -95,6 +95,7 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         ("--secret-key=zanzibar", "SECRET_KEY"),
         ("--secret-key=zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "SECRET_KEY"),
         ("--secret-key-file=/nowhere/zanzibar", "SECRET_KEY_FILE"),
+        ("--claims-file=/nowhere/zanzibar", "CLAIMS_FILE"),
         ("--access-token-ttl-seconds=901", "ACCESS_TOKEN_TTL_SECONDS"),
         ("--refresh-token-idle-seconds=0", "REFRESH_TOKEN_IDLE_SECONDS"),
         ("--refresh-token-absolute-seconds=2592001", "REFRESH_TOKEN_ABSOLUTE_SECONDS"),

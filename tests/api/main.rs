@@ -16,6 +16,7 @@ mod authorization;
 mod budgets;
 #[cfg(target_os = "linux")]
 mod causes;
+mod claims;
 mod cli;
 mod client_ip;
 mod clock;

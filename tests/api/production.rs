@@ -305,6 +305,24 @@ fn a_secret_that_others_can_read_or_change_is_refused() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_of_claims_that_others_can_change_is_refused() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let file = folder.path().join("claims.json");
+    fs::write(&file, "{}").unwrap();
+    for (mode, is_refused) in [(0o644, false), (0o444, false), (0o664, true), (0o646, true)] {
+        fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        let output = boot(folder.path(), &[("CLAIMS_FILE", file.to_str().unwrap())]);
+        let told = complaint(&output);
+        assert_eq!(told.contains("CLAIMS_FILE can be changed"), is_refused, "{mode:o}: {told}");
+    }
+}
+
 #[test]
 fn no_secret_that_stands_in_our_documents_is_accepted() {
     let mut shown = Vec::new();

@@ -120,6 +120,9 @@ fn configuration(report: &mut Report, config: &Config) {
         let advice = "services that look keys up by issuer (RFC 8414) need the two to be the same";
         report.add(Level::Note, ABOUT, message, advice);
     }
+    for (name, template) in config.jwt.custom_claims.templates() {
+        report.ok("claims", format!("CLAIMS_FILE adds {name:?}: {template}"));
+    }
     if config.takes_a_proxy_for_everybody() {
         let message = "all clients behind a proxy count as one address, and share its limits";
         let advice = "set TRUSTED_PROXIES to the address of the proxy that speaks TLS";

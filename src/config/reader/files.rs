@@ -30,6 +30,16 @@ impl Reader {
         }
     }
 
+    /// Refuses a file of claims that another user of the machine can change: with it they would choose what other services
+    /// believe of every user. It holds no secret, so others may read it. Development is warned.
+    pub(super) fn judge_claims_file(&mut self, settings: &Settings, is_development: bool) {
+        let others = settings.claims_file.as_deref().and_then(others);
+        if others.is_some_and(|others| others.may_change || others.group_may_change) {
+            let message = "CLAIMS_FILE can be changed by other users".to_owned();
+            self.judge(is_development, message, "take their right away (chmod go-w)".to_owned());
+        }
+    }
+
     /// Refuses data that every user of the machine could replace. A group that may is warned of:
     /// Kubernetes gives volumes to one.
     pub(super) fn judge_data(&mut self, config: &Config) {

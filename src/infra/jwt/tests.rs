@@ -31,6 +31,10 @@ async fn fixture() -> Fixture {
 }
 
 async fn fixture_of(algorithm: Algorithm) -> Fixture {
+    fixture_with(algorithm, CustomClaims::default()).await
+}
+
+async fn fixture_with(algorithm: Algorithm, custom_claims: CustomClaims) -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/test.db", folder.path().display());
     let db = Db::connect(&url, 1).await.unwrap();
@@ -46,6 +50,7 @@ async fn fixture_of(algorithm: Algorithm) -> Fixture {
         issuer: "https://issuer.example".to_owned(),
         audience: "https://api.example".to_owned(),
         ttl_seconds: 900,
+        custom_claims,
     };
     Fixture {
         db,
