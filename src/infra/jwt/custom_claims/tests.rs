@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::{CLIENT_ID, scope_of};
+use super::placeholder::Placeholder;
 use super::*;
 use crate::kernel::access::{OrganizationRole, Permission, Role};
 use crate::kernel::clock::Clock;
@@ -269,5 +270,26 @@ fn no_token_grows_beyond_what_was_counted() {
             let length = Value::from(custom.fill(&claims)).to_string().len();
             assert!(length <= counted, "{length} of {counted}");
         }
+    }
+}
+
+#[test]
+fn the_page_about_the_file_is_right() {
+    let page = include_str!("../../../../docs/claims.md");
+    let blocks: Vec<_> =
+        page.split("```json").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        assert_eq!(refused(block), "accepted", "{block}");
+    }
+    for placeholder in Placeholder::list().split(", ") {
+        assert!(page.contains(&format!("| `{placeholder}` |")), "{placeholder}");
+    }
+    for limit in [
+        format!("{COUNT_MAX} claims"),
+        format!("1 to {NAME_LENGTH_MAX} ASCII"),
+        "2,048 bytes".to_owned(),
+    ] {
+        assert!(page.contains(&limit), "{limit}");
     }
 }
