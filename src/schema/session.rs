@@ -6,7 +6,8 @@ use sea_orm::DbErr;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::features::sessions::{
-    Attempt, Ended, OwnSession, REFRESH_FAILURES, RefreshError, RevokeError, Sessions, Unrecognised,
+    Attempt, Ended, OwnSession, REFRESH_FAILURES, REFRESHES_OF_SESSION, RefreshError, RevokeError,
+    Sessions, Unrecognised,
 };
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
@@ -134,7 +135,7 @@ impl SessionMutation {
     /// answer is lost. In cookie mode the cookie stays as it is, and is exchanged for an access token for other services:
     /// here that opens nothing that needs a recent proof.
     #[public]
-    #[limit(REFRESH_FAILURES)]
+    #[limit(REFRESH_FAILURES, REFRESHES_OF_SESSION)]
     async fn refresh_token(
         &self,
         ctx: &Context<'_>,
@@ -164,7 +165,7 @@ impl SessionMutation {
                 presented(ctx, None, "attempt", attempt)?;
                 let viewer = ctx.viewer()?;
                 let active = viewer.organization.map(|active| active.id);
-                sessions.exchange(viewer, organization.or(active)).await?
+                sessions.exchange(viewer, organization.or(active), limits).await?
             }
         };
         Ok(AuthPayload::hand_over(ctx, refreshed))

@@ -184,6 +184,27 @@ async fn the_server_learns_from_the_database_who_was_unlocked() {
     login_from(&app, "192.0.2.2", "alice", PASSWORD).await.signed_in("login");
 }
 
+#[tokio::test]
+async fn a_session_refreshes_so_often_whether_that_gives_anything_or_not() {
+    let app = limited().await;
+    let (alive, over) = (app.register("alice").await, app.register("bob").await);
+    app.mutate(&over, "logout").await.data();
+    // What gives nothing counts for the address as well.
+    for (user, code, max) in [(&alive, "NONE", 100), (&over, "INVALID_TOKEN", 60)] {
+        let mut calls = 0;
+        while calls < 200 {
+            let reply = app.refresh(&user.refresh).await;
+            if reply.code() == "RATE_LIMITED" {
+                break;
+            }
+            assert_eq!(reply.code(), code);
+            calls += 1;
+        }
+        assert_eq!(calls, max);
+    }
+    assert_eq!(app.again("alice").await.username, "alice", "another session is another");
+}
+
 /// A call of each limited field, and how often one address may make it; USER is another one each time.
 const LIMITED: [(&str, &str, u32); 19] = [
     (

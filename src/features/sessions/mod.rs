@@ -34,7 +34,9 @@ use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
 pub(crate) use self::recognition::{Shown, Unrecognised};
-pub(crate) use self::rotation::{Attempt, REFRESH_FAILURES, RefreshError};
+pub(crate) use self::rotation::{
+    Attempt, REFRESH_FAILURES, REFRESHES_OF_SESSION, RefreshError, RefreshLimits,
+};
 use self::store::lock_user;
 use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Record, Tx};
@@ -241,7 +243,9 @@ impl Sessions {
         &self,
         viewer: &Viewer,
         organization: Option<OrganizationId>,
+        (_failures, of_session): RefreshLimits<'_>,
     ) -> Result<(User, Tokens), RefreshError> {
+        self.limits.take([of_session.of(viewer.session_id)]).await?;
         let (session, user) = (viewer.session_id, viewer.user.id);
         let known = recognition::store::find_known(&self.db, session, user, organization).await?;
         let known = known.ok_or(RefreshError::Unknown)?;

@@ -19,7 +19,7 @@ use super::{EndReason, Sessions, Tokens};
 use crate::features::audit::{self, kind};
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::infra::jwt::Subject;
-use crate::infra::limits::{Ip, Judged, Limit, Limited};
+use crate::infra::limits::{self, Ip, Judged, Limit, Limited};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::metrics::{self, Outcome};
 use crate::kernel::access::{Origin, User};
@@ -29,6 +29,14 @@ use crate::kernel::id::OrganizationId;
 /// What slows down whoever presents tokens that give nothing. Whoever presents one of a living session is not held up by
 /// those who share their address.
 pub(crate) static REFRESH_FAILURES: Limit<Ip> = Limit::failures("refreshToken.ip", 60, 60);
+
+/// What one session can make the server do, whether its tokens are good or not: far more than as many tabs as people have,
+/// which all refresh at once.
+pub(crate) static REFRESHES_OF_SESSION: Limit<limits::Session> =
+    Limit::stream("refreshToken.session", 120, 60, 100);
+
+/// What a refresh counts under: [`REFRESH_FAILURES`] and [`REFRESHES_OF_SESSION`].
+pub(crate) type RefreshLimits<'a> = (&'a Limit<Ip>, &'a Limit<limits::Session>);
 
 /// Why a refresh token gives nothing.
 #[derive(Debug, thiserror::Error)]
@@ -66,11 +74,12 @@ impl Sessions {
         presented: Option<&str>,
         attempt: Option<&Attempt>,
         organization: Option<OrganizationId>,
-        failures: &Limit<Ip>,
+        (failures, of_session): RefreshLimits<'_>,
     ) -> Result<(User, Tokens), RefreshError> {
-        let outcome = self.rotate_unlimited(origin, presented, attempt, organization).await;
+        let outcome =
+            self.rotate_counted(origin, presented, attempt, organization, of_session).await;
         let outcome = match outcome {
-            // Nobody holds it up before: whether a token is good costs one HMAC, and its session one statement.
+            // Not before: whether a token is sealed costs one HMAC, and what is sealed counts for its session.
             Err(RefreshError::Unknown) => match self.limits.take([failures.of(origin.ip)]).await {
                 Ok(()) => Err(RefreshError::Unknown),
                 Err(limited) => Err(limited.into()),
@@ -86,12 +95,13 @@ impl Sessions {
         outcome
     }
 
-    async fn rotate_unlimited(
+    async fn rotate_counted(
         &self,
         origin: &Origin,
         presented: Option<&str>,
         attempt: Option<&Attempt>,
         organization: Option<OrganizationId>,
+        of_session: &Limit<limits::Session>,
     ) -> Result<(User, Tokens), RefreshError> {
         let presented = presented.ok_or(RefreshError::Unknown)?;
         let (keys, now) = (self.keys.current(), self.clock.now());
@@ -100,6 +110,7 @@ impl Sessions {
             Err(Unopened::NotYet) => return Err(RefreshError::Unsettled),
             Err(Unopened::Forged) => return Err(RefreshError::Unknown),
         };
+        self.limits.take([of_session.of(presented.session)]).await?;
         let _turn = self.rotations.take(presented.session, 1).await;
         let rotate = |tx| self.rotate_presented(tx, &presented, attempt, organization);
         self.changes.run("refresh", Acting::unknown(origin), rotate).await
