@@ -1,21 +1,8 @@
-// The Account panel: who the page acts for.
+// The Account panel: who is signed in, and where this tab acts.
 
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { call, type Answer, type Failure } from "./api";
 import * as session from "./session";
-
-type Pair = Parameters<typeof session.adopt>[0];
-type Outcome = Answer<Record<string, ({ __typename?: string; email?: string } & Partial<Pair>) | null>>;
-
-/** Ticks once a second. */
-function useNow() {
-  const [now, setNow] = useState(() => performance.now());
-  useEffect(() => {
-    const timer = setInterval(() => setNow(performance.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return now;
-}
 
 function Input({ label, name, failure, ...rest }: {
   label: string; name: string; failure?: string; type?: string; autoComplete: string; required?: boolean;
@@ -35,26 +22,26 @@ function Input({ label, name, failure, ...rest }: {
 function Form({ title, button, send, children }: {
   title: string;
   button: string;
-  send: (values: Record<string, string>) => Promise<Outcome | null>;
+  send: (values: Record<string, string>) => Promise<Answer<unknown>>;
   children: (failureOf: (field: string) => string | undefined) => ReactNode;
 }) {
   const [failure, setFailure] = useState<Failure | null>(null);
   const [isBusy, setBusy] = useState(false);
-  const [waitUntil, setWaitUntil] = useState(0);
+  const [wait, setWait] = useState(0);
   const form = useRef<HTMLFormElement>(null);
-  const wait = Math.max(0, Math.ceil((waitUntil - useNow()) / 1000));
+  useEffect(() => {
+    const timer = setTimeout(() => setWait(Math.max(0, wait - 1)), 1000);
+    return () => clearTimeout(timer);
+  }, [wait]);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
     const values = Object.fromEntries(new FormData(form.current!)) as Record<string, string>;
-    const answer = await send(values);
-    const failed = answer?.errors?.[0] ?? null;
+    const failed = (await send(values)).errors?.[0] ?? null;
     setFailure(failed);
     setBusy(false);
-    if (failed?.extensions?.retryAfter) {
-      setWaitUntil(performance.now() + failed.extensions.retryAfter * 1000);
-    }
+    setWait(failed?.extensions?.retryAfter ?? 0);
     const wrong = failed?.extensions?.fields?.[0]?.path.split(".").pop() ?? failed?.extensions?.field;
     if (wrong) form.current?.querySelector<HTMLInputElement>(`[name=${wrong}]`)?.focus();
   };
@@ -74,18 +61,17 @@ function Form({ title, button, send, children }: {
   );
 }
 
-/** Acts for whom an operation has signed in. */
-async function adoptOf(answer: Outcome, field: string) {
-  const pair = answer.data?.[field];
-  if (pair?.accessToken) await session.adopt(pair as Pair);
+/** Sends what may sign somebody in, and shows who that is. */
+async function signIn<T>(query: string, variables: object) {
+  const answer = await call<T>(query, variables);
+  if (!answer.errors) await session.ask();
   return answer;
 }
 
 function SignIn() {
-  const query = `mutation($input: LoginInput!) { login(input: $input) { __typename ... on AuthPayload { ${session.PAIR} } } }`;
+  const query = "mutation($input: LoginInput!) { login(input: $input) { __typename } }";
   return (
-    <Form title="Sign in" button="Sign in"
-      send={async (input) => adoptOf(await call(query, { input }), "login")}>
+    <Form title="Sign in" button="Sign in" send={(input) => signIn(query, { input })}>
       {(failureOf) => <>
         <Input label="Username or e-mail" name="identifier" autoComplete="username" required failure={failureOf("identifier")} />
         <Input label="Password" name="password" type="password" autoComplete="current-password" required failure={failureOf("password")} />
@@ -96,14 +82,12 @@ function SignIn() {
 
 function Register() {
   const [mailedTo, setMailedTo] = useState<string | null>(null);
-  const query = `mutation($input: RegisterInput!) { register(input: $input) { __typename
-    ... on AuthPayload { ${session.PAIR} } ... on VerificationRequired { email } } }`;
+  const query = "mutation($input: RegisterInput!) { register(input: $input) { ... on VerificationRequired { email } } }";
   const send = async ({ fullName, ...rest }: Record<string, string>) => {
     const input = { ...rest, fullName: fullName || null };
-    const answer: Outcome = await call(query, { input });
-    const required = answer.data?.register;
-    if (required?.__typename === "VerificationRequired") setMailedTo(required.email ?? null);
-    return adoptOf(answer, "register");
+    const answer = await signIn<{ register: { email?: string } | null }>(query, { input });
+    setMailedTo(answer.data?.register?.email ?? null);
+    return answer;
   };
   if (mailedTo) return <p role="status">A mail is on its way to {mailedTo}. Its link makes the account.</p>;
   return (
@@ -119,10 +103,12 @@ function Register() {
 }
 
 function Guest() {
+  const { isOver } = session.useSession();
   const [isNew, setNew] = useState(false);
   return (
     <>
-      <p>You are a guest. Sign in, and the editor acts for you; you never handle a token.</p>
+      {isOver && <p className="pc-failure" role="alert">Your session is over. Sign in again to go on.</p>}
+      <p>You are a guest. Sign in, and the editor acts for you.</p>
       <div className="pc-tabs" role="group" aria-label="What to do">
         <button className="pc-button" aria-pressed={!isNew} onClick={() => setNew(false)}>Sign in</button>
         <button className="pc-button" aria-pressed={isNew} onClick={() => setNew(true)}>Create an account</button>
@@ -132,99 +118,122 @@ function Guest() {
   );
 }
 
+function Where() {
+  const { organizations, organization } = session.useSession();
+  const id = useId();
+  return (
+    <div className="pc-field">
+      <label htmlFor={id}>Organization in which this tab acts</label>
+      <select id={id} value={organization ?? ""} onChange={(event) => session.actIn(event.target.value || null)}>
+        <option value="">None</option>
+        {organizations.map(({ id, name }) => <option key={id} value={id}>{name}</option>)}
+      </select>
+    </div>
+  );
+}
+
+/** Shows an access token for other services. It is nowhere else, and gone with the panel. */
 function Token() {
-  const { token, expiresAt, renews, sends } = session.useSession();
+  const [pair, setPair] = useState<{ accessToken: string; expiresIn: number } | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
   const [copied, setCopied] = useState("Copy");
-  const left = Math.max(0, Math.round((expiresAt - useNow()) / 1000));
-  const clock = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+  const show = async () => {
+    const answer = await session.exchange();
+    session.learnFrom(answer);
+    setPair(answer.data?.refreshToken ?? null);
+    setFailure(answer.errors?.[0]?.message ?? null);
+    setCopied("Copy");
+  };
   const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(token!);
-      setCopied("Copied");
-    } catch {
-      // On plain http beyond this machine, or forbidden.
-      setCopied("Not allowed here");
-    }
-    setTimeout(() => setCopied("Copy"), 1500);
+    // Not on plain http beyond this machine, nor where it is forbidden.
+    const copying = navigator.clipboard?.writeText(pair!.accessToken) ?? Promise.reject();
+    await copying.then(() => setCopied("Copied"), () => setCopied("Not allowed here"));
   };
   return (
     <section aria-label="Access token">
       <h3>Access token</h3>
-      <p>{left > 0 ? <>Valid for <span className="pc-clock" data-left={left}>{clock}</span></> : <span className="pc-failure">Expired</span>}</p>
-      <label className="pc-check"><input type="checkbox" checked={renews} onChange={(event) => session.setRenews(event.target.checked)} /> Renew by itself</label>
-      <label className="pc-check"><input type="checkbox" checked={sends} onChange={(event) => session.setSends(event.target.checked)} /> Send it with requests</label>
+      <p>Your other services take it. This page needs none.</p>
+      {pair && <>
+        <code className="pc-claims pc-token">{pair.accessToken}</code>
+        <p>Valid for {pair.expiresIn} seconds from when it was shown.</p>
+        <details>
+          <summary>What it says</summary>
+          <pre className="pc-claims">{claims(pair.accessToken)}</pre>
+        </details>
+      </>}
       <div className="pc-row">
-        <button className="pc-button" onClick={() => void session.renew()}>Renew now</button>
-        <button className="pc-button" onClick={copy}>{copied}</button>
+        <button className="pc-button" onClick={() => void show()}>{pair ? "Show another" : "Show an access token"}</button>
+        {pair && <button className="pc-button" onClick={() => void copy()}>{copied}</button>}
       </div>
-      <details>
-        <summary>What it says</summary>
-        <pre className="pc-claims">{JSON.stringify(session.decode(token!), null, 2)}</pre>
-      </details>
+      {failure && <p className="pc-failure" role="alert">{failure}</p>}
     </section>
   );
 }
 
+/** The claims of a token, unverified. */
+function claims(token: string) {
+  const bytes = Uint8Array.from(atob(token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+  return JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2);
+}
+
 /** Asks for the password again, where the last sign-in is too long ago. */
-function StepUp({ then }: { then: () => void }) {
+function StepUp() {
   return (
-    <Form title="Your password again" button="Go on"
-      send={async ({ password }) => {
-        const answer = await session.reauthenticate(password ?? "");
-        if (!answer.errors) then();
-        return answer as Outcome;
-      }}>
+    <Form title="Your password again" button="Go on" send={({ password }) => session.prove(password ?? "")}>
       {(failureOf) => (
-        <Input label="Your password again" name="password" type="password" autoComplete="current-password" required failure={failureOf("password")} />
+        <Input label="Your password again: you signed in too long ago for this" name="password" type="password" autoComplete="current-password" required failure={failureOf("password")} />
       )}
     </Form>
   );
 }
 
-function SignedIn() {
-  const { user } = session.useSession();
-  const [needsProof, setNeedsProof] = useState(false);
-  const [failure, setFailure] = useState<string | null>(null);
-  const end = async (signOut: () => Promise<Failure | null>) => {
-    const refused = await signOut();
-    const needsProof = refused?.extensions?.code === "STEP_UP_REQUIRED";
-    setNeedsProof(needsProof);
-    setFailure(needsProof ? null : refused?.message ?? null);
+function SignedIn({ user }: { user: session.User }) {
+  const { organization, sends, afterProof } = session.useSession();
+  const [failure, setFailure] = useState<Failure | null>(null);
+  const end = async (signOut: typeof session.signOut) => {
+    const answer = await signOut();
+    session.learnFrom(answer, () => void end(signOut));
+    setFailure(answer.errors?.[0] ?? null);
   };
-  const everywhere = () => void end(session.signOutEverywhere);
   return (
     <>
       <div className="pc-card" role="group" aria-label="Signed in as">
-        <strong>{user?.fullName ?? user?.username ?? "…"}</strong>
-        {user && <span className={`pc-badge pc-${user.role.toLowerCase()}`}>{user.role}</span>}
-        <div>{user?.username} · {user?.email}</div>
+        <strong>{user.fullName ?? user.username}</strong>
+        <span className={`pc-badge pc-${user.role.toLowerCase()}`}>{user.role}</span>
+        <div>{user.username} · {user.email}</div>
       </div>
-      <Token />
+      {afterProof && <StepUp />}
+      <label className="pc-check"><input type="checkbox" checked={sends} onChange={(event) => session.setSends(event.target.checked)} /> The editor acts for you</label>
+      <Where />
+      <Token key={`${user.id} ${organization}`} />
       <div className="pc-row">
         <button className="pc-button pc-main" onClick={() => void end(session.signOut)}>Sign out</button>
-        <button className="pc-button" onClick={everywhere}>Sign out everywhere</button>
+        <button className="pc-button" onClick={() => void end(session.signOutEverywhere)}>Sign out everywhere</button>
       </div>
-      {needsProof && <StepUp then={everywhere} />}
-      {failure && <p className="pc-failure" role="alert">{failure}</p>}
+      {failure && !afterProof && <p className="pc-failure" role="alert">{failure.message}</p>}
     </>
   );
 }
 
 function Content() {
-  const { token, isStarting } = session.useSession();
+  const { user, failure } = session.useSession();
   return (
     <section className="pc-panel" aria-label="Account">
       <h2>Account</h2>
-      {isStarting ? <p role="status">…</p> : token ? <SignedIn /> : <Guest />}
+      {failure && <div className="pc-row">
+        <p className="pc-failure" role="alert">{failure}</p>
+        <button className="pc-button" onClick={() => void session.ask()}>Try again</button>
+      </div>}
+      {user ? <SignedIn user={user} /> : <Guest />}
     </section>
   );
 }
 
 function Icon() {
-  const { token } = session.useSession();
+  const { user } = session.useSession();
   return (
     <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="1.6" aria-hidden="true">
-      <circle cx="12" cy="8" r="4" fill={token ? "currentColor" : "none"} />
+      <circle cx="12" cy="8" r="4" fill={user ? "currentColor" : "none"} />
       <path d="M4 21c0-4.5 3.5-7 8-7s8 2.5 8 7" />
     </svg>
   );

@@ -1,4 +1,4 @@
-// Calls of the API, in cookie mode: the refresh token is where no script can read it.
+// Calls of the API in cookie mode: the session is a cookie, which no script can read.
 
 // From /playground/, also when a proxy takes away a path that stands before both.
 export const ENDPOINT = "../graphql";
@@ -11,14 +11,13 @@ export type Failure = {
 };
 export type Answer<T> = { data?: T | null; errors?: Failure[] };
 
-export async function call<T>(query: string, variables: object = {}, bearer?: string | null): Promise<Answer<T>> {
-  const headers: Record<string, string> = { "content-type": "application/json", ...MODE };
-  if (bearer) headers.authorization = `Bearer ${bearer}`;
+export async function call<T>(query: string, variables: object = {}): Promise<Answer<T>> {
+  const headers = { "content-type": "application/json", ...MODE };
   try {
     const body = JSON.stringify({ query, variables });
-    // A call that never ends would keep all tabs from renewing.
+    // A form waits for its call, which has to end.
     const signal = AbortSignal.timeout(15_000);
-    const response = await fetch(ENDPOINT, { method: "POST", headers, body, credentials: "same-origin", signal });
+    const response = await fetch(ENDPOINT, { method: "POST", headers, body, signal });
     return await response.json();
   } catch {
     return { errors: [{ message: "The server cannot be reached" }] };

@@ -29,6 +29,7 @@ const SAMPLES = {
   "register.input": { username: "alice", email: "alice@example.com", password: PASSWORD, fullName: "Alice Liddell" },
   "login.input": { identifier: "alice", password: PASSWORD },
   "refreshToken.refreshToken": null,
+  "refreshToken.organizationId": null,
   "logout.refreshToken": null,
   "acceptUserInvitation.input": { username: "visitor", password: PASSWORD, fullName: null },
   "updateProfile.input": { fullName: "Alice Liddell" },

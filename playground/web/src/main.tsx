@@ -13,7 +13,7 @@ import { ACCOUNT } from "./account";
 import { EXAMPLES } from "./examples";
 import { newFetcher } from "./fetcher";
 import { POLICY } from "./policy";
-import { start, useCaller } from "./session";
+import { ask, useCaller } from "./session";
 import { storage } from "./storage";
 
 // A new array would close the open panel.
@@ -45,5 +45,5 @@ function Page() {
   );
 }
 
-start();
-createRoot(document.getElementById("root")!).render(<Page />);
+// So that the schema is read once, for who is signed in.
+void ask().then(() => createRoot(document.getElementById("root")!).render(<Page />));
