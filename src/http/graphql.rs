@@ -31,7 +31,7 @@ use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
-use crate::kernel::access::{Anonymity, Authentication, Credential, Origin, network};
+use crate::kernel::access::{Authentication, Credential, Origin, network};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -121,17 +121,6 @@ async fn answer(
         Err(_elapsed) => {
             tracing::error!("a request took too long and was given up");
             Ok(overdue())
-        }
-    }
-}
-
-/// What a response says to who presented a bearer token that is not good.
-pub(super) fn challenge(authentication: &Authentication) -> Option<HeaderValue> {
-    match authentication {
-        Authentication::Anonymous(Anonymity::MissingToken | Anonymity::NotAMember)
-        | Authentication::Viewer(_) => None,
-        Authentication::Anonymous(_reason) => {
-            Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
         }
     }
 }
@@ -240,8 +229,8 @@ async fn work(
     media: MediaType,
 ) -> Response {
     let Scanned { document, variables, operation, cost: _ } = scanned;
+    let challenge = identity.challenge(&authentication);
     let Identity { origin, bearer, session_cookie, device_cookie, .. } = identity;
-    let challenge = bearer.as_ref().and_then(|_presented| challenge(&authentication));
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),
         Authentication::Anonymous(_) => None,

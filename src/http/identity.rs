@@ -1,6 +1,6 @@
 //! Who sends a request, as far as it says so itself.
 
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
 
@@ -9,7 +9,7 @@ use super::{refusal, request};
 use crate::app::App;
 use crate::features::sessions::Shown;
 use crate::graphql::cookie::Cookie;
-use crate::kernel::access::{self, Origin, Refused, TokenMode};
+use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, TokenMode};
 use crate::kernel::id::OrganizationId;
 
 /// Who sent a request, before it is known whether that is true.
@@ -29,6 +29,18 @@ impl Identity {
             (Some(token), _) => Shown::AccessToken(token.expose_secret()),
             (None, Some(cookie)) => Shown::Cookie(cookie.expose_secret()),
             (None, None) => Shown::Nothing,
+        }
+    }
+
+    /// What the response says if a bearer token was presented that is not good.
+    pub(super) fn challenge(&self, authentication: &Authentication) -> Option<HeaderValue> {
+        self.bearer.as_ref()?;
+        match authentication {
+            Authentication::Anonymous(Anonymity::MissingToken | Anonymity::NotAMember)
+            | Authentication::Viewer(_) => None,
+            Authentication::Anonymous(_reason) => {
+                Some(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+            }
         }
     }
 

@@ -5,13 +5,12 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, VARY, WWW_AUTHEN
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use secrecy::ExposeSecret;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{graphql, request};
+use super::graphql;
+use super::identity::Identity;
 use crate::app::App;
-use crate::features::sessions::Shown;
 use crate::graphql::error::ApiError;
 use crate::graphql::rule::Rule;
 use crate::infra::keys::rotation::CACHED_SECONDS;
@@ -62,23 +61,19 @@ pub(super) async fn schema(State(app): State<App>) -> impl IntoResponse {
 
 const SDL: [(HeaderName, &str); 1] = [(CONTENT_TYPE, "application/graphql; charset=utf-8")];
 
-/// The same as far as the caller may use it: what introspection lists for the same bearer token.
+/// The same as far as the caller may use it: what introspection lists to the same caller.
 pub(super) async fn own_schema(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let failed = |error| graphql::refused(&app, error, &origin);
-    let bearer = request::bearer(&headers)?;
+    let identity = Identity::read(&app, origin, &headers)?;
+    let failed = |error| graphql::refused(&app, error, &identity.origin);
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
         return Err(failed(ApiError::overdue()));
     }
-    let shown = match &bearer {
-        Some(token) => Shown::AccessToken(token.expose_secret()),
-        None => Shown::Nothing,
-    };
-    let authenticating = app.sessions.authenticate(shown, None);
+    let authenticating = app.sessions.authenticate(identity.shown(), identity.organization);
     let authenticating = timeout(graphql::ANSWER_MAX, authenticating).await;
     let authentication = authenticating
         .map_err(|_elapsed| failed(ApiError::overdue()))?
@@ -87,9 +82,11 @@ pub(super) async fn own_schema(
     let mut response = (SDL, app.sdl.own(&rules)).into_response();
     let headers = response.headers_mut();
     // What is not to be stored is not to be mixed up either, by whatever stores it all the same.
-    headers.insert(VARY, HeaderValue::from_static("Authorization"));
+    for name in ["Authorization", "Cookie", "Portcullis-Organization", "Portcullis-Token-Mode"] {
+        headers.append(VARY, HeaderValue::from_static(name));
+    }
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    if let Some(challenge) = graphql::challenge(&authentication) {
+    if let Some(challenge) = identity.challenge(&authentication) {
         headers.insert(WWW_AUTHENTICATE, challenge);
     }
     Ok(response)

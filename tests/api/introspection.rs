@@ -9,7 +9,7 @@ use axum::http::Request;
 use serde_json::{Value, json};
 
 use crate::support::sdl;
-use crate::support::{Reply, SignedIn, TestApp, send};
+use crate::support::{LOGIN, PASSWORD, Reply, SignedIn, TestApp, send};
 
 const OWN: &[&str] = &["--introspection=own"];
 pub(crate) const CALLERS: [&str; 6] =
@@ -280,6 +280,33 @@ async fn who_may_less_is_listed_less_at_once_and_nobody_is_answered_for_another(
         format!("revokePermission(id: \"{}\", permission: USERS_READ) {{ permission }}", other.id);
     app.mutate(&boss, &revoke).await.data();
     assert!(!lists(Some(&other), "users").await);
+}
+
+#[tokio::test]
+async fn a_browser_is_listed_what_its_cookie_may_use_where_it_asks_by_it() {
+    let app = TestApp::start_with(OWN).await;
+    app.register("alice").await;
+    let mode = ("portcullis-token-mode", "cookie");
+    let body = json!({ "query": LOGIN, "variables": { "input": { "identifier": "alice", "password": PASSWORD } } });
+    let request = Request::post("/graphql").header("content-type", "application/json");
+    let request = request.header(mode.0, mode.1).header("origin", "http://localhost:8000");
+    let signed_in = send(&app.app, request.body(Body::from(body.to_string())).unwrap()).await;
+    let mut set = signed_in.headers.get_all("set-cookie").iter().map(|set| set.to_str().unwrap());
+    let set = set.find(|set| set.starts_with("__Host-portcullis_session=")).unwrap();
+    let cookie = set.split(';').next().unwrap();
+
+    let ask = || Request::get("/schema.graphql").header("cookie", cookie);
+    let lists_me = |reply: &Reply| defined(&reply.text)["Query"].contains("me");
+    let same_origin = ask().header(mode.0, mode.1).header("sec-fetch-site", "same-origin");
+    let reply = send(&app.app, same_origin.body(Body::empty()).unwrap()).await;
+    assert!(lists_me(&reply), "{}", reply.text);
+    let vary: Vec<_> = reply.headers.get_all("vary").iter().collect();
+    assert!(vary.contains(&&"Cookie".parse().unwrap()), "{vary:?}");
+    let reply = send(&app.app, ask().body(Body::empty()).unwrap()).await;
+    assert!(!lists_me(&reply));
+    let other_site = ask().header(mode.0, mode.1).header("sec-fetch-site", "cross-site");
+    let reply = send(&app.app, other_site.body(Body::empty()).unwrap()).await;
+    assert_eq!((reply.status.as_u16(), reply.code().as_str()), (403, "FORBIDDEN"));
 }
 
 #[tokio::test]
