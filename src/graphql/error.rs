@@ -271,3 +271,24 @@ pub(crate) fn field(path: &str, reason: &str, message: &str) -> Value {
         entries.map(|(name, text)| (Name::new(name), Value::from(text))),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_that_found_no_worker_is_asked_for_again_and_one_that_failed_says_nothing() {
+        let told = |error: HashError| {
+            let error = async_graphql::Error::from(ApiError::from(error));
+            let extensions = error.extensions.unwrap();
+            (extensions.get("code").cloned(), extensions.get("retryAfter").cloned(), error.message)
+        };
+        let (code, retry_after, _) = told(HashError::Busy { retry_after_seconds: 2 });
+        assert_eq!((code, retry_after), (Some("SERVICE_UNAVAILABLE".into()), Some(2.into())));
+        for error in [HashError::Malformed, HashError::Failed("no memory".to_owned())] {
+            let (code, _, message) = told(error);
+            assert_eq!(code, Some("INTERNAL_SERVER_ERROR".into()));
+            assert_eq!(message, "Something went wrong on our side");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::process::{Server, code};
-use crate::support::{LOGIN, PASSWORD, TestDatabase};
+use crate::support::{LOGIN, PASSWORD, TestDatabase, named_server};
 
 fn watched(database: &TestDatabase, flags: &[&str]) -> Server {
     let flags = [&["--metrics-listen=127.0.0.1:0"], flags].concat();
@@ -76,6 +76,27 @@ async fn what_happens_is_counted_under_its_name() {
     }
     // The scraper's own.
     until(&server, "portcullis_connections", 1.0).await;
+}
+
+/// Nobody may write meanwhile, so there is no answer before the client leaves.
+#[tokio::test]
+async fn a_client_that_leaves_is_counted_as_one_that_abandoned_its_request() {
+    if named_server().is_some() {
+        eprintln!("skipped: this database is no file");
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    let held = database.connection().await;
+    held.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
+    tokio::select! {
+        answer = server.register("alice") => panic!("{answer}"),
+        () = until(&server, "portcullis_password_hash_seconds_count", 1.0) => {}
+    }
+    until(&server, "portcullis_requests_total{operation=\"none\",code=\"ABANDONED\"}", 1.0).await;
+    let metrics = server.metrics().await;
+    let counted = metrics.keys().filter(|name| name.starts_with("portcullis_requests_total{"));
+    assert_eq!(counted.count(), 1, "{metrics:#?}");
 }
 
 /// The statements of so many calls, a call: the least of three times. What runs beside them is

@@ -24,18 +24,12 @@ pub(super) struct Workers(Threads<Worker>);
 impl Workers {
     /// 1 to [`COUNT_MAX`] workers.
     pub(super) fn new(count: usize) -> Option<Self> {
-        let purpose = Purpose {
-            name: "hash",
-            count,
-            wait_max: Duration::from_secs(WAIT_SECONDS_MAX.into()),
-            prepare: yield_to_others,
-        };
         let is_possible = (1..=COUNT_MAX).contains(&count);
-        is_possible.then(|| Self(Threads::new(purpose)))
+        is_possible.then(|| Self(Threads::new(purpose(count))))
     }
 
-    /// Does `work` as soon as a worker is free. A client that leaves before then takes its password
-    /// along.
+    /// Does `work` as soon as a worker is free. A client that leaves before then, or is told to come
+    /// back, takes its password along at once.
     #[tracing::instrument(level = telemetry::STEP, name = "hash a password", skip_all)]
     pub(super) async fn run<T: Send + 'static>(
         &self,
@@ -59,13 +53,118 @@ impl Workers {
     }
 }
 
+fn purpose(count: usize) -> Purpose {
+    Purpose {
+        name: "hash",
+        count,
+        wait_max: Duration::from_secs(WAIT_SECONDS_MAX.into()),
+        prepare: yield_to_others,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::sync::{Arc, mpsc};
+    use std::task::{Context, Waker};
+
+    use ::metrics::{LocalRecorderGuard, set_default_local_recorder};
+    use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+    use tokio::sync::oneshot;
+    use tokio::time::timeout;
+
+    use super::super::hash::HashError;
     use super::*;
+
+    fn recorder() -> PrometheusRecorder {
+        PrometheusBuilder::new().build_recorder()
+    }
+
+    /// Counts what this thread does.
+    fn counting(recorder: &PrometheusRecorder) -> LocalRecorderGuard<'_> {
+        set_default_local_recorder(recorder)
+    }
+
+    fn counted(recorder: &PrometheusRecorder, line: &str) -> bool {
+        recorder.handle().render().lines().any(|counted| counted == line)
+    }
+
+    /// A client that has begun to wait.
+    fn waiting<F: Future>(hash: F) -> Pin<Box<F>> {
+        let mut hash = Box::pin(hash);
+        assert!(hash.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        hash
+    }
+
+    /// Keeps a worker busy until the sender is dropped.
+    async fn occupy(workers: &Workers) -> mpsc::Sender<()> {
+        let (release, released) = mpsc::channel::<()>();
+        let (begins, has_begun) = oneshot::channel();
+        let _client = waiting(workers.run(move |_| {
+            begins.send(()).unwrap();
+            released.recv().unwrap_err()
+        }));
+        has_begun.await.unwrap();
+        release
+    }
 
     #[test]
     fn there_is_at_least_one_worker_and_not_any_number() {
         let is_possible = |count| Workers::new(count).is_some();
         assert_eq!([0, 1, 512, 513].map(is_possible), [false, true, true, false]);
+    }
+
+    #[tokio::test]
+    async fn hashes_have_threads_of_their_own() {
+        let name = |_: &mut Worker| std::thread::current().name().map(str::to_owned);
+        let workers = Workers::new(1).unwrap();
+        assert_eq!(workers.run(name).await.unwrap().as_deref(), Some("hash"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_leaves_takes_its_password_along_while_all_workers_are_busy() {
+        let recorder = recorder();
+        let _counting = counting(&recorder);
+        let (workers, password) = (Workers::new(1).unwrap(), Arc::new(()));
+        let _busy = occupy(&workers).await;
+        let copy = Arc::clone(&password);
+        let client = waiting(workers.run(move |_| drop(copy)));
+        assert_eq!(Arc::strong_count(&password), 2);
+        assert!(counted(&recorder, "portcullis_password_hashes_waiting 1"));
+        drop(client);
+        assert_eq!(Arc::strong_count(&password), 1);
+        assert!(counted(&recorder, "portcullis_password_hashes_waiting 0"));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waited_long_enough_is_refused_without_its_password_and_counted() {
+        let recorder = recorder();
+        let _counting = counting(&recorder);
+        let (workers, password) = (Workers::new(1).unwrap(), Arc::new(()));
+        let _busy = occupy(&workers).await;
+        tokio::time::pause();
+        let copy = Arc::clone(&password);
+        let client = workers.run(move |_| drop(copy));
+        let wait_max = Duration::from_secs(WAIT_SECONDS_MAX.into());
+        let answer = timeout(2 * wait_max, client).await.expect("it is told to come back");
+        let error = HashError::from(answer.unwrap_err());
+        assert!(matches!(error, HashError::Busy { retry_after_seconds: WAIT_SECONDS_MAX }));
+        assert_eq!(Arc::strong_count(&password), 1);
+        assert!(counted(&recorder, "portcullis_password_hashes_waiting 0"));
+        assert!(counted(&recorder, "portcullis_password_hashes_refused_total 1"));
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_panics_fails_and_its_worker_does_the_next() {
+        // The next one waits for however long a busy machine makes it wait.
+        let purpose = Purpose { wait_max: Duration::from_mins(1), ..purpose(1) };
+        let workers = Workers(Threads::new(purpose));
+        let busy = occupy(&workers).await;
+        let panics = waiting(workers.run::<()>(|_| panic!("on purpose")));
+        let next = waiting(workers.run(|_| 5));
+        drop(busy);
+        let error = HashError::from(panics.await.unwrap_err());
+        assert!(matches!(error, HashError::Failed(_)), "{error:?}");
+        assert_eq!(next.await, Ok(5));
     }
 }
