@@ -69,7 +69,7 @@ pub enum OrganizationRole {
     Owner,
 }
 
-/// The organization that a session acts in, and what its user may do there.
+/// The organization that a call acts in, and what its user may do there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActiveOrganization {
     /// The organization.

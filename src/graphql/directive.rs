@@ -19,7 +19,7 @@ use crate::kernel::access::{OrganizationRole, Permission, Role};
 pub fn public() {}
 
 /// Signed-in callers only; with role, at least that role; with permission, callers who hold it; with
-/// orgRole, at least that role in the organization that the caller's session acts in.
+/// orgRole, at least that role in the organization that the call acts in.
 #[TypeDirective(location = "FieldDefinition", name = "auth")]
 pub(crate) fn auth_directive(
     role: Option<Role>,

@@ -47,7 +47,7 @@ impl Guard for PermissionGuard {
     }
 }
 
-/// Lets signed-in callers through whose session acts in an organization where they hold at least the role.
+/// Lets signed-in callers through whose call acts in an organization where they hold at least the role.
 pub struct OrganizationRoleGuard(pub OrganizationRole);
 
 impl Guard for OrganizationRoleGuard {

@@ -20,7 +20,7 @@ pub enum Rule {
     Role(Role),
     /// Who holds this permission, by their role or because it was granted to them.
     Permission(Permission),
-    /// Who holds at least this role in the organization that their session acts in.
+    /// Who holds at least this role in the organization that the call acts in.
     OrganizationRole(OrganizationRole),
 }
 

@@ -204,7 +204,7 @@ audit_kinds! {
     pub(crate) ORGANIZATION_LEFT: OrganizationId;
     /// An owner made another member one, and is none any more.
     pub(crate) OWNERSHIP_TRANSFERRED: UserId;
-    /// A session acts in another organization, or in none.
+    /// A user took an access token that acts in another organization, or in none.
     pub(crate) ORGANIZATION_SWITCHED: OrganizationId;
     /// A key was made: the first one, or by a rotation.
     pub(crate) KEY_ADDED: Uuid;

@@ -214,7 +214,7 @@ impl Organizations {
     }
 
     /// Makes the caller a member of the organization that an invitation names, if it was sent to their
-    /// own address. Where their sessions act stays as it is.
+    /// own address.
     pub(crate) async fn accept_invitation(
         &self,
         acting: Acting<'_>,

@@ -2,7 +2,7 @@
 //!
 //! How one begins and ends is here; what happens to members is [`members`], how they are invited is
 //! [`invitations`], how all of it is read is [`listing`],
-//! where a session acts is [`switching`], and what becomes of it when a member's account is deleted is
+//! how a token gets to act elsewhere is [`switching`], and what becomes of it when a member's account is deleted is
 //! [`departure`].
 //!
 //! Every change is one transaction that locks the caller's row and then the organization's, and looks

@@ -7,7 +7,7 @@
 //! [`Viewer`] of current data, so ending a session ends them too.
 //!
 //! Where its credential lives, in a body or in a cookie, is fixed when a session begins; presented the other way it
-//! names nothing (RT-09). In which organization a call acts, the call says: a session acts in none by itself.
+//! names nothing (RT-09). In which organization a call acts, the call says; a session is in none.
 //!
 //! Invariant: this slice reads users and never writes them.
 

@@ -89,7 +89,7 @@ impl MemberInvitationMutation {
     }
 
     /// Makes the caller a member of the organization that an invitation names, which was mailed to the
-    /// address of their account. It does not change where their sessions act.
+    /// address of their account.
     #[auth]
     #[limit(links::FAILURES)]
     async fn accept_invitation(
