@@ -130,26 +130,29 @@ impl Sessions {
 
     /// Ends everybody's sessions, a few at a time. Returns how many there were.
     pub(crate) async fn end_everybody(&self, acting: Acting<'_>) -> Result<u64, Fault> {
-        let mut ended = 0;
-        let end = async |tx: Tx<'_>, is_first: bool| -> Result<u64, Fault> {
-            let living = store::list_living(&tx, ENDED_AT_ONCE).await?;
+        let (mut last, mut ended) = (None, 0);
+        let end = async |tx: Tx<'_>, after: Option<SessionId>| -> Result<_, Fault> {
+            let living = store::list_living(&tx, after, ENDED_AT_ONCE).await?;
             for (_, user) in &living {
                 tx.touch(*user);
             }
-            let ids = living.iter().map(|(session, _)| *session).collect();
+            let ids: Vec<_> = living.into_iter().map(|(session, _)| session).collect();
+            let last = ids.last().copied();
             let batch = store::end_each(&tx, ids, EndReason::Revoked, tx.now()).await?;
-            if is_first {
+            if after.is_none() {
                 tx.note(Record::of(kind::SESSIONS_ENDED));
             }
-            Ok(tx.commit(batch).await?)
+            Ok(tx.commit((last, batch)).await?)
         };
         loop {
-            let is_first = ended == 0;
-            let batch = self.changes.run("end all sessions", acting, |tx| end(tx, is_first));
-            match batch.await? {
-                0 => return Ok(ended),
-                batch => ended += batch,
+            let after = last;
+            let batch = self.changes.run("end all sessions", acting, |tx| end(tx, after));
+            let (next, batch) = batch.await?;
+            ended += batch;
+            if next.is_none() {
+                return Ok(ended);
             }
+            last = next;
         }
     }
 

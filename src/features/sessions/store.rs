@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, RelationDef, RelationTrait,
+    QueryOrder, QuerySelect, QueryTrait, RelationDef, RelationTrait,
 };
 use uuid::Uuid;
 
@@ -253,15 +253,18 @@ pub(super) async fn end(
     Ok(outcome.rows_affected == 1)
 }
 
-/// At most so many sessions that have not ended, with their users.
+/// At most so many sessions that have not ended, with their users, by id, from that of another on.
 pub(super) async fn list_living(
     txn: &impl ConnectionTrait,
+    after: Option<SessionId>,
     max: u64,
 ) -> Result<Vec<(SessionId, UserId)>, DbErr> {
     session::Entity::find()
         .select_only()
         .columns([session::Column::Id, session::Column::UserId])
         .filter(session::COLUMN.ended_at.is_null())
+        .apply_if(after, |select, after| select.filter(session::COLUMN.id.gt(after)))
+        .order_by_asc(session::Column::Id)
         .limit(max)
         .into_tuple()
         .all(txn)
