@@ -34,7 +34,9 @@ impl Server {
     pub(super) fn portcullis(database_url: &str, folder: &Path) -> Result<Self> {
         let mut command = Command::new(BINARY);
         command
-            .args(["--listen=127.0.0.1:0", "--rate-limits=off", "--database-url", database_url])
+            // Without a grace every refresh replaces its token.
+            .args(["--listen=127.0.0.1:0", "--rate-limits=off", "--refresh-grace-seconds=0"])
+            .args(["--database-url", database_url])
             .arg("--data-dir")
             .arg(folder)
             .current_dir(folder)
