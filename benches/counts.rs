@@ -70,6 +70,8 @@ fn main() -> Result<()> {
         format!("--data-dir={}", folder.path().display()),
         format!("--database-url={url}"),
         "--rate-limits=off".to_owned(),
+        // So that every refresh replaces its token.
+        "--refresh-grace-seconds=0".to_owned(),
     ];
     // With tasks, which documents of the most that is accepted ask for too.
     let config = task_manager::server().config(&cli::settings(&flags)?)?;
