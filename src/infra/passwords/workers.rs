@@ -68,7 +68,7 @@ mod tests {
     use std::sync::{Arc, mpsc};
     use std::task::{Context, Waker};
 
-    use ::metrics::{LocalRecorderGuard, set_default_local_recorder};
+    use ::metrics::set_default_local_recorder;
     use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
     use tokio::sync::oneshot;
     use tokio::time::timeout;
@@ -80,13 +80,13 @@ mod tests {
         PrometheusBuilder::new().build_recorder()
     }
 
-    /// Counts what this thread does.
-    fn counting(recorder: &PrometheusRecorder) -> LocalRecorderGuard<'_> {
-        set_default_local_recorder(recorder)
-    }
-
     fn counted(recorder: &PrometheusRecorder, line: &str) -> bool {
         recorder.handle().render().lines().any(|counted| counted == line)
+    }
+
+    /// One worker, for which clients wait for as long as a busy machine makes them.
+    fn patient() -> Workers {
+        Workers(Threads::new(Purpose { wait_max: Duration::from_mins(1), ..purpose(1) }))
     }
 
     /// A client that has begun to wait.
@@ -117,14 +117,13 @@ mod tests {
     #[tokio::test]
     async fn hashes_have_threads_of_their_own() {
         let name = |_: &mut Worker| std::thread::current().name().map(str::to_owned);
-        let workers = Workers::new(1).unwrap();
-        assert_eq!(workers.run(name).await.unwrap().as_deref(), Some("hash"));
+        assert_eq!(patient().run(name).await.unwrap().as_deref(), Some("hash"));
     }
 
     #[tokio::test]
     async fn a_client_that_leaves_takes_its_password_along_while_all_workers_are_busy() {
         let recorder = recorder();
-        let _counting = counting(&recorder);
+        let _counting = set_default_local_recorder(&recorder);
         let (workers, password) = (Workers::new(1).unwrap(), Arc::new(()));
         let _busy = occupy(&workers).await;
         let copy = Arc::clone(&password);
@@ -139,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_waited_long_enough_is_refused_without_its_password_and_counted() {
         let recorder = recorder();
-        let _counting = counting(&recorder);
+        let _counting = set_default_local_recorder(&recorder);
         let (workers, password) = (Workers::new(1).unwrap(), Arc::new(()));
         let _busy = occupy(&workers).await;
         tokio::time::pause();
@@ -156,9 +155,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_that_panics_fails_and_its_worker_does_the_next() {
-        // The next one waits for however long a busy machine makes it wait.
-        let purpose = Purpose { wait_max: Duration::from_mins(1), ..purpose(1) };
-        let workers = Workers(Threads::new(purpose));
+        let workers = patient();
         let busy = occupy(&workers).await;
         let panics = waiting(workers.run::<()>(|_| panic!("on purpose")));
         let next = waiting(workers.run(|_| 5));
