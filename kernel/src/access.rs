@@ -170,7 +170,8 @@ impl Viewer {
     /// nothing anew, and nothing is issued for it.
     #[must_use]
     pub fn is_elsewhere(&self) -> bool {
-        self.session_mode == TokenMode::Cookie && self.credential != Credential::Cookie
+        self.session_mode == TokenMode::Cookie
+            && matches!(self.credential, Credential::AccessToken { .. })
     }
 }
 
@@ -183,7 +184,10 @@ pub enum Credential {
         expires_at: DateTime<Utc>,
     },
     /// The cookie.
-    Cookie,
+    Cookie {
+        /// When it ends at the latest: with its session, or soon, where another has taken its place.
+        expires_at: DateTime<Utc>,
+    },
 }
 
 /// Why a request has no viewer: the value of `extensions.reason`.

@@ -31,7 +31,7 @@ use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
-use crate::kernel::access::{Authentication, Credential, Origin, network};
+use crate::kernel::access::{Authentication, Origin, network};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -188,11 +188,13 @@ async fn begin(
             return Ok(finish(&app, failed, media, request_id));
         }
     };
-    if let Authentication::Viewer(viewer) = &authentication
-        && viewer.credential == Credential::Cookie
-    {
-        identity.origin.cookie_session = Some((viewer.session_id, viewer.user.id));
-    }
+    identity.origin.cookie_session = match identity.cookie_session(&app, &authentication).await {
+        Ok(session) => session,
+        Err(error) => {
+            let failed = Worked { operation, ..Worked::failed(error.into()) };
+            return Ok(finish(&app, failed, media, request_id));
+        }
+    };
     let party = match &authentication {
         Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
         Authentication::Anonymous(_) => stranger,

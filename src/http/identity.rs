@@ -7,10 +7,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::origin::{self, Mode};
 use super::{refusal, request};
 use crate::app::App;
-use crate::features::sessions::Shown;
+use crate::features::sessions::{Shown, Unrecognised};
 use crate::graphql::cookie::Cookie;
-use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, TokenMode};
-use crate::kernel::id::OrganizationId;
+use crate::kernel::access::{
+    self, Anonymity, Authentication, Credential, Origin, Refused, TokenMode,
+};
+use crate::kernel::id::{OrganizationId, SessionId, UserId};
 
 /// Who sent a request, before it is known whether that is true.
 pub(super) struct Identity {
@@ -72,6 +74,31 @@ impl Identity {
             session_cookie: request::cookie(&app.cookies, Cookie::Session, headers)?,
             device_cookie: request::cookie(&app.cookies, Cookie::DeviceToken, headers)?,
             organization: request::organization(headers)?,
+        })
+    }
+
+    /// The session of the cookie that a request came with. It is that also where the call names an organization of others: its
+    /// holder can sign out all the same.
+    pub(super) async fn cookie_session(
+        &self,
+        app: &App,
+        authentication: &Authentication,
+    ) -> Result<Option<(SessionId, UserId)>, Unrecognised> {
+        let elsewhere;
+        let authentication = match authentication {
+            Authentication::Anonymous(Anonymity::NotAMember) => {
+                elsewhere = app.sessions.authenticate(self.shown(), None).await?;
+                &elsewhere
+            }
+            known => known,
+        };
+        Ok(match authentication {
+            Authentication::Viewer(viewer)
+                if matches!(viewer.credential, Credential::Cookie { .. }) =>
+            {
+                Some((viewer.session_id, viewer.user.id))
+            }
+            Authentication::Viewer(_) | Authentication::Anonymous(_) => None,
         })
     }
 }

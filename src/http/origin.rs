@@ -126,6 +126,8 @@ pub(super) fn mode(config: &Config, headers: &HeaderMap) -> Result<Mode, Respons
                  serve both below one domain, or use tokens",
             );
         }
+        // Browsers say one of these, once.
+        (true, Some(site)) if !matches!(site, Some("same-origin" | "same-site")) => false,
         (true, _) => {
             single(headers, &ORIGIN).is_some_and(|origin| is_allowed(config, headers, origin))
         }

@@ -219,7 +219,7 @@ impl OrganizationMutation {
         Ok(organizations.rename(ctx.acting()?, id, &input.name).await?.into())
     }
 
-    /// Deletes an organization, for good; sessions that act in it go on without one. For its owners.
+    /// Deletes an organization, for good; nothing acts in it any more. For its owners.
     #[auth]
     #[fresh]
     async fn delete_organization(

@@ -28,7 +28,7 @@ pub(crate) struct Session {
     pub(crate) id: Id,
     /// When the user signed in.
     created_at: DateTime,
-    /// When it was last refreshed, which an application in use does every few minutes.
+    /// When it was last used: refreshed, or with a cookie within a minute of that.
     last_used_at: DateTime,
     /// The address it was begun from.
     ip: Option<String>,

@@ -142,7 +142,8 @@ impl LoginMutation {
         Ok(AuthPayload::hand_over(ctx, signed_in))
     }
 
-    /// Changes the caller's password, and ends their other sessions. Ten wrong passwords end the session.
+    /// Changes the caller's password, and ends their other sessions. In cookie mode another cookie takes the place of the one
+    /// that the browser has, which lingers for a minute. Ten wrong passwords end the session.
     #[auth]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
@@ -154,7 +155,12 @@ impl LoginMutation {
     ) -> Result<bool> {
         let current = parse("currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
-        login.change_password(ctx.acting()?, &current, &new_password, limits).await?;
+        let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
+        let acting = ctx.acting()?;
+        let changed = login.change_password(acting, cookie, &current, &new_password, limits);
+        if let (user, Some(raised)) = changed.await? {
+            AuthPayload::hand_over(ctx, (user, raised));
+        }
         Ok(true)
     }
 }

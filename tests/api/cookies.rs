@@ -162,6 +162,18 @@ async fn a_cookie_is_over_when_it_idles_and_at_the_absolute_end() {
 }
 
 #[tokio::test]
+async fn a_session_in_use_goes_on_however_short_the_idle_time_is() {
+    let app = TestApp::start_with(&["--refresh-token-idle-seconds=30"]).await;
+    let cookie = sign_in(&app).await;
+    for _ in 0..20 {
+        app.clock.advance(SECOND * 5);
+        assert_eq!(reason(&app.app, &cookie).await, Value::Null);
+    }
+    app.clock.advance(SECOND * 30);
+    assert_eq!(reason(&app.app, &cookie).await, "SESSION_ENDED");
+}
+
+#[tokio::test]
 async fn a_dead_cookie_is_left_alone_and_a_new_sign_in_of_another_tab_with_it() {
     let app = TestApp::start().await;
     let cookie = sign_in(&app).await;
@@ -249,6 +261,8 @@ async fn a_proof_replaces_the_cookie_which_lingers_for_a_minute_at_its_old_level
     let exchanged = browse(&app.app, &cookie, EXCHANGE, json!({})).await.data();
     let access = exchanged["refreshToken"]["accessToken"].as_str().unwrap().to_owned();
     assert_eq!(app.query(delete, &access).await.code(), "STEP_UP_REQUIRED");
+    let left = &exchanged["refreshToken"]["expiresIn"];
+    assert_eq!(left, &json!(60), "it ends when that does");
 
     let (converged, _) = prove(&cookie).await;
     assert_eq!(app.count("sessions WHERE generation = 2").await, 1);
@@ -262,6 +276,21 @@ async fn a_proof_replaces_the_cookie_which_lingers_for_a_minute_at_its_old_level
     for cookie in [&proven, &converged] {
         assert_eq!(reason(&app.app, cookie).await, Value::Null);
     }
+}
+
+#[tokio::test]
+async fn a_changed_password_replaces_the_cookie() {
+    let app = TestApp::start().await;
+    let cookie = sign_in(&app).await;
+    let change = format!(
+        "mutation {{ changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"another horse battery\") }}"
+    );
+    let changed = browse(&app.app, &cookie, &change, json!({})).await;
+    changed.data();
+    let next = kept(&changed).0;
+    app.clock.advance(SECOND * 61);
+    assert_eq!(reason(&app.app, &cookie).await, "SESSION_ENDED", "whoever copied it");
+    assert_eq!(reason(&app.app, &next).await, Value::Null);
 }
 
 #[tokio::test]
@@ -372,6 +401,9 @@ async fn a_call_acts_in_the_organization_that_it_names() {
         let out = within(organization, "{ viewer { user { id } reason } }").await.data();
         assert_eq!(out["viewer"], json!({ "user": null, "reason": "NOT_A_MEMBER" }));
     }
+    let out = within(&foreign, "mutation { logout }").await;
+    assert_eq!(out.data()["logout"], true, "who cannot act there can sign out");
+    assert_eq!(set_cookie(&out.headers).as_deref(), Some(GONE));
     for bad in ["", "alpha", &alice.id, &format!("{alpha}, {beta}")] {
         assert_eq!(within(bad, active).await.status.as_u16(), 400, "{bad}");
     }
@@ -557,6 +589,12 @@ fn cases() -> Vec<(Vec<(&'static str, &'static str)>, May)> {
         (vec![("origin", "http://localhost:8001"), ("host", "localhost:8000")], Nothing),
         (vec![("origin", "http://evil.com:8000"), ("host", "evil.com:8000")], Nothing),
         (vec![("origin", "http://localhost.evil.com"), ("host", "localhost.evil.com")], Nothing),
+        (vec![("origin", OWN), ("sec-fetch-site", "Cross-Site")], Nothing),
+        (vec![("origin", OWN), ("sec-fetch-site", "cross-site, cross-site")], Nothing),
+        (
+            vec![("origin", OWN), ("sec-fetch-site", "x"), ("sec-fetch-site", "same-origin")],
+            Nothing,
+        ),
         (vec![("sec-fetch-site", "same-site")], Nothing),
         (vec![("sec-fetch-site", "cross-site")], Nothing),
         (vec![("sec-fetch-site", "none")], Nothing),

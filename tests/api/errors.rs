@@ -1,14 +1,14 @@
 //! The error catalogue: every code is emitted by something, and README lists no other.
 
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestApp, send};
+use crate::support::{PASSWORD, TestApp, send, send_as_it_is};
 
 #[tokio::test]
 async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
@@ -72,7 +72,12 @@ async fn unsettled(app: &TestApp, token: &str) -> crate::support::Reply {
     let mut bytes = BASE64_URL_SAFE_NO_PAD.decode(token.trim_start_matches("pcr_")).unwrap();
     bytes[1] += 1;
     let unread = format!("pcr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
-    let reply = app.refresh(&unread).await;
+    // The keys were read so long ago that the next one may have been made since.
+    app.clock.advance(std::time::Duration::from_secs(6));
+    let query = format!("mutation {{ refreshToken(refreshToken: \"{unread}\") {{ expiresIn }} }}");
+    let request = Request::post("/graphql").header("content-type", "application/json");
+    let body = Body::from(json!({ "query": query }).to_string());
+    let reply = send_as_it_is(&app.app, request.body(body).unwrap()).await;
     assert_eq!(reply.extension("retryAfter"), json!(1));
     assert_eq!(reply.headers["retry-after"], "1");
     reply

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use crate::support::{GRACE, PASSWORD, Reply, SECOND, SignedIn, TestApp, call, refresh};
@@ -271,8 +273,13 @@ async fn an_idle_session_authenticates_nobody() {
 async fn what_is_no_refresh_token_is_an_invalid_one() {
     let app = TestApp::start().await;
     let unknown = format!("pcr_{}", "A".repeat(104));
+    let mut next = BASE64_URL_SAFE_NO_PAD
+        .decode(app.register("bob").await.refresh.trim_start_matches("pcr_"))
+        .unwrap();
+    next[1] += 1; // The serial of its key, which nobody has made.
+    let next = format!("pcr_{}", BASE64_URL_SAFE_NO_PAD.encode(next));
     let padded = format!("{}=", app.register("alice").await.refresh);
-    for token in ["", "pcr_", "nonsense", &unknown, &padded, &"x".repeat(5000)] {
+    for token in ["", "pcr_", "nonsense", &unknown, &padded, &next, &"x".repeat(5000)] {
         assert_eq!(app.refresh(token).await.code(), "INVALID_TOKEN", "{token}");
     }
     let missing = app.call("mutation { refreshToken { tokenType } }", json!({}), None).await;

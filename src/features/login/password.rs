@@ -89,21 +89,22 @@ impl Login {
     }
 
     /// Gives the caller the password they choose, and ends their other sessions: whoever knew the old
-    /// one may be signed in with it.
+    /// one may be signed in with it. A cookie is replaced, since somebody may have copied it.
     pub(crate) async fn change_password(
         &self,
         acting: Acting<'_>,
+        cookie: Option<&str>,
         current: &Password,
         new: &str,
         limits: HolderLimits<'_>,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<(User, Option<Tokens>), ChangeError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
         let new = self
             .accounts
             .new_password(&viewer.user, new)
             .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
         let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
-        let outcome = self.change_admitted(origin, viewer, current, &new).await;
+        let outcome = self.change_admitted(origin, (viewer, cookie), current, &new).await;
         admission.settle(&outcome).await;
         outcome
     }
@@ -111,10 +112,10 @@ impl Login {
     async fn change_admitted(
         &self,
         origin: &Origin,
-        viewer: &Viewer,
+        (viewer, cookie): (&Viewer, Option<&str>),
         current: &Password,
         new: &Password,
-    ) -> Result<(), ChangeError> {
+    ) -> Result<(User, Option<Tokens>), ChangeError> {
         let hash = self.hasher.hash(new).await?;
         let mut account = None;
         let identifier = identifier_of(viewer);
@@ -129,10 +130,10 @@ impl Login {
             let found = store::find(&self.db, &identifier).await?;
             let verified = self.verify(&attempt, found).await?;
             account = Some(verified.user.id);
-            let change = async |tx: Tx<'_>| -> Result<bool, ChangeError> {
+            let change = async |tx: Tx<'_>| -> Result<Option<Option<Tokens>>, ChangeError> {
                 let user = &verified.user;
                 if !store::update_password(&tx, user.id, &verified.hash, &hash).await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 if !self.sessions.is_alive(&tx, viewer).await? {
                     return Err(Gone.into());
@@ -142,11 +143,16 @@ impl Login {
                 links::void_by_holder(&tx, user).await?;
                 tx.record(kind::PASSWORD_CHANGED, user.id);
                 tx.write(Letter::to(user, MailKind::PasswordChanged, tx.acting().origin)).await?;
-                Ok(tx.commit(true).await?)
+                let raised = match cookie {
+                    Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie).await?),
+                    None => None,
+                };
+                Ok(tx.commit(Some(raised)).await?)
             };
             // Another sign-in may have rewritten an outdated hash meanwhile: then the password is checked again.
-            if self.changes.run("change a password", attempt.acting(), change).await? {
-                return Ok(());
+            let changed = self.changes.run("change a password", attempt.acting(), change).await?;
+            if let Some(raised) = changed {
+                return Ok((verified.user, raised));
             }
         }
         Err(LoginError::InvalidCredentials { account }.into())

@@ -107,7 +107,7 @@ mod tests {
             user: Arc::new(user),
             session_id: session,
             session_mode: TokenMode::Body,
-            credential: Credential::Cookie,
+            credential: Credential::Cookie { expires_at: now },
             authenticated_at: now,
             session_expires_at: now,
             organization: None,

@@ -229,7 +229,7 @@ impl Sessions {
         let until = match viewer.credential {
             access::Credential::AccessToken { expires_at } => expires_at,
             // An idle session authenticates nobody.
-            access::Credential::Cookie => viewer.session_expires_at.min(now + self.lifetimes.idle),
+            access::Credential::Cookie { expires_at } => expires_at.min(now + self.lifetimes.idle),
         };
         let (session, authenticated_at) = (viewer.session_id, viewer.authenticated_at);
         let subject = Subject::of(user, session, organization, authenticated_at, now);

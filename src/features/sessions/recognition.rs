@@ -6,7 +6,7 @@
 
 pub(super) mod store;
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
 use self::store::Known;
@@ -22,7 +22,7 @@ use crate::kernel::id::OrganizationId;
 
 /// For this long after a proof the cookie before it goes on.
 const LINGERS: TimeDelta = TimeDelta::seconds(60);
-/// How often it is noted that a session is in use.
+/// How often it is noted that a session is in use, at most.
 const NOTED_EVERY: TimeDelta = TimeDelta::seconds(60);
 
 /// What a request shows of who calls.
@@ -95,8 +95,10 @@ impl Sessions {
         let (keys, now) = (self.keys.current(), self.clock.now());
         let cookie = match Credential::open(Kind::Cookie, cookie, &keys, now) {
             Ok(cookie) => cookie,
-            Err(Unopened::Forged) => return Ok(Err(Anonymity::InvalidToken)),
-            Err(Unopened::NotYet) => return Err(Unrecognised::KeyOnItsWay),
+            Err(Unopened::NotYet) if !self.keys.are_current() => {
+                return Err(Unrecognised::KeyOnItsWay);
+            }
+            Err(Unopened::NotYet | Unopened::Forged) => return Ok(Err(Anonymity::InvalidToken)),
         };
         let (session, user) = (cookie.session, cookie.user);
         let load = store::find_known(&self.db, session, user, organization);
@@ -108,7 +110,12 @@ impl Sessions {
             return Ok(Err(Anonymity::NotAMember));
         }
         self.note_use(&known);
-        let (credential, authenticated_at) = (access::Credential::Cookie, cookie.authenticated_at);
+        let expires_at = match cookie.generation == known.generation {
+            true => known.viewer.session_expires_at,
+            false => known.viewer.session_expires_at.min(known.generation_at + LINGERS),
+        };
+        let credential = access::Credential::Cookie { expires_at };
+        let authenticated_at = cookie.authenticated_at;
         Ok(Ok(Viewer { credential, authenticated_at, ..known.viewer }))
     }
 
@@ -125,15 +132,20 @@ impl Sessions {
             && known.viewer.session_mode == TokenMode::Cookie
             && known.secret_digest == cookie.digest()
             && now < known.viewer.session_expires_at
-            && now - known.last_used_at < self.lifetimes.idle
+            && now - self.last_use_of(known) < self.lifetimes.idle
+    }
+
+    /// When a session was last used, also if what is remembered of it does not tell yet.
+    fn last_use_of(&self, known: &Known) -> DateTime<Utc> {
+        let noted = self.noted.get(&known.viewer.session_id);
+        noted.map_or(known.last_used_at, |noted| noted.max(known.last_used_at))
     }
 
     /// Notes beside the answer that a session is in use, if that was noted long ago.
     fn note_use(&self, known: &Known) {
         let (now, id) = (self.clock.now(), known.viewer.session_id);
-        let before = now - NOTED_EVERY;
-        // What is remembered of the session stays as it is for a moment: one of the requests meanwhile is enough.
-        if known.last_used_at >= before || self.noted.get(&id).is_some_and(|at| at >= before) {
+        let before = now - NOTED_EVERY.min(self.lifetimes.idle / 4);
+        if self.last_use_of(known) >= before {
             return;
         }
         self.noted.insert(id, now);

@@ -107,8 +107,10 @@ impl Sessions {
         let (keys, now) = (self.keys.current(), self.clock.now());
         let presented = match Credential::open(Kind::RefreshToken, presented, &keys, now) {
             Ok(presented) => presented,
-            Err(Unopened::NotYet) => return Err(RefreshError::Unsettled),
-            Err(Unopened::Forged) => return Err(RefreshError::Unknown),
+            Err(Unopened::NotYet) if !self.keys.are_current() => {
+                return Err(RefreshError::Unsettled);
+            }
+            Err(Unopened::NotYet | Unopened::Forged) => return Err(RefreshError::Unknown),
         };
         self.limits.take([of_session.of(presented.session)]).await?;
         let _turn = self.rotations.take(presented.session, 1).await;

@@ -83,7 +83,7 @@ fn viewer() -> Authentication {
         user: Arc::new(user),
         session_id: SessionId(Uuid::nil()),
         session_mode: TokenMode::Cookie,
-        credential: Credential::Cookie,
+        credential: Credential::Cookie { expires_at: now },
         authenticated_at: now,
         session_expires_at: now,
         organization: None,

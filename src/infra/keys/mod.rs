@@ -134,10 +134,19 @@ impl Keys {
         Ok(())
     }
 
+    /// Whether every key that signs by now has been read: a new one signs this much later than it is made.
+    pub(crate) fn are_current(&self) -> bool {
+        self.age() <= Duration::from_secs(rotation::KNOWN_HERE_SECONDS.into())
+    }
+
     /// Whether the last successful reading is recent enough to decide by.
     pub(crate) fn are_fresh(&self) -> bool {
+        self.age() <= STALE_AFTER
+    }
+
+    fn age(&self) -> Duration {
         let read_at = self.current.read().unwrap_or_else(PoisonError::into_inner).read_at;
-        self.clock.uptime().saturating_sub(read_at) <= STALE_AFTER
+        self.clock.uptime().saturating_sub(read_at)
     }
 }
 

@@ -112,7 +112,7 @@ impl From<KnownRow> for Known {
             user: Arc::new(row.user.into()),
             session_id: row.id,
             session_mode: row.token_mode,
-            credential: Credential::Cookie,
+            credential: Credential::Cookie { expires_at: row.expires_at },
             authenticated_at: row.created_at,
             session_expires_at: row.expires_at,
             organization: ActiveOrganization::of(row.organization_id, row.organization_role),
