@@ -34,7 +34,7 @@ pub(super) enum Verb {
         json: bool,
     },
     /// Drop a key at once: within 5 seconds no instance accepts its tokens. Of a signing key clients refresh theirs, and
-    /// nobody is signed out; of a refresh key whoever has not refreshed since it was replaced signs in again, and so does every browser that signed in before
+    /// nobody is signed out; of a refresh key everybody signs in again who has not refreshed since it was replaced, or whose browser signed in before that
     Retire {
         /// The key's id, as `list` shows it
         kid: String,

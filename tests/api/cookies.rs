@@ -401,6 +401,18 @@ async fn a_call_acts_in_the_organization_that_it_names() {
         let out = within(organization, "{ viewer { user { id } reason } }").await.data();
         assert_eq!(out["viewer"], json!({ "user": null, "reason": "NOT_A_MEMBER" }));
     }
+    let sign_in_again = format!(
+        "mutation {{ login(input: {{ identifier: \"alice\", password: \"{PASSWORD}\" }}) {{ __typename }} }}"
+    );
+    let replaced = kept(&browse(&app.app, "", LOGIN, credentials()).await).0;
+    let headers = [
+        ("portcullis-token-mode", "cookie"),
+        ("origin", OWN),
+        ("cookie", replaced.as_str()),
+        ("portcullis-organization", foreign.as_str()),
+    ];
+    kept(&call(&app.app, &headers, &sign_in_again, json!({})).await);
+    assert_eq!(reason(&app.app, &replaced).await, "SESSION_ENDED");
     let out = within(&foreign, "mutation { logout }").await;
     assert_eq!(out.data()["logout"], true, "who cannot act there can sign out");
     assert_eq!(set_cookie(&out.headers).as_deref(), Some(GONE));

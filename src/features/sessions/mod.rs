@@ -63,7 +63,7 @@ pub(crate) const SESSIONS_MAX: u64 = 100;
 /// How long sessions and tokens live.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetimes {
-    /// A session ends when it is not refreshed for this long.
+    /// A session ends when it is not used for this long: not refreshed, or in a browser not called with.
     pub(crate) idle: TimeDelta,
     /// A session ends this long after sign-in, whatever happens.
     pub(crate) absolute: TimeDelta,
@@ -237,8 +237,7 @@ impl Sessions {
         Ok(Tokens { access, credential: None, device: None })
     }
 
-    /// What a caller of the session that a cookie is exchanges it for: an access token for other services. The cookie
-    /// stays as it is.
+    /// Exchanges the caller's cookie for an access token for other services. The cookie stays as it is.
     pub(crate) async fn exchange(
         &self,
         viewer: &Viewer,

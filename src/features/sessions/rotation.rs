@@ -140,7 +140,7 @@ impl Sessions {
         match found.standing_of(presented, attempt, &self.lifetimes, now) {
             Standing::Live => {
                 let live = presented.at(found.generation);
-                self.handed(found.clone(), &live, organization, now)
+                self.handed(found, &live, organization, now)
             }
             Standing::Unsettled => Err(RefreshError::Unsettled),
             Standing::Over | Standing::Late => Err(RefreshError::Unknown),
