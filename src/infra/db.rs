@@ -7,6 +7,8 @@ mod failure;
 mod inspect;
 mod pooled;
 mod quick;
+mod transaction;
+mod turns;
 mod typed;
 mod writing;
 
@@ -16,16 +18,16 @@ use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IsolationLevel,
-    PartialModelTrait, QuerySelect, QueryTrait, Select, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait, metric,
+    PartialModelTrait, QuerySelect, QueryTrait, Select, TransactionOptions, metric,
 };
 
 use self::connect::Renewed;
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{DbFailure, WRAPPINGS, is_unavailable, told_by_database, violates};
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
-use self::pooled::{Holds, Pooled};
+use self::pooled::Pooled;
 use self::quick::Quick;
+pub(crate) use self::turns::Seen;
 use self::typed::Typed;
 pub(crate) use self::typed::{Connection, Transaction};
 pub(crate) use self::writing::Unwritable;
@@ -94,8 +96,7 @@ impl Db {
             writer.set_metric_callback(measured);
             let file =
                 sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
-            let pools = (Pooled::new(reader, Holds::Many), Pooled::new(writer, Holds::Writer));
-            return Ok(Self::new(pools.0, pools.1, file));
+            return Ok(Self::new(Pooled::new(reader), Pooled::writer(writer), file));
         }
         let opened = if url.starts_with("postgres") {
             connect::postgres(url, connections_max).await
@@ -107,7 +108,7 @@ impl Db {
             Err(error) => return Err(Box::pin(pooled::reason_at_start(url, error)).await),
         };
         pool.set_metric_callback(measured);
-        let pool = Pooled::new(pool, Holds::Many);
+        let pool = Pooled::new(pool);
         Ok(Self::new(pool.clone(), pool, None))
     }
 
@@ -117,7 +118,7 @@ impl Db {
         if !url.starts_with("sqlite:") {
             return Self::connect(url, CONNECTIONS_MAX).await;
         }
-        let reader = Pooled::new(connect::sqlite_to_look(url).await?, Holds::Many);
+        let reader = Pooled::new(connect::sqlite_to_look(url).await?);
         Ok(Self::new(reader.clone(), reader, None))
     }
 
@@ -177,10 +178,7 @@ impl Db {
     /// that the lock is taken before the first read and never has to be upgraded.
     pub(crate) async fn begin(&self) -> Result<Transaction, DbErr> {
         let options = match self.0.writer.get_database_backend() {
-            DbBackend::Sqlite => TransactionOptions {
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-                ..TransactionOptions::default()
-            },
+            DbBackend::Sqlite => pooled::immediate(),
             // There it is the level of the whole connection, which spares a statement each time.
             DbBackend::MySql => TransactionOptions::default(),
             _ => TransactionOptions {
@@ -188,8 +186,7 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        let writer = &self.0.writer.0;
-        writer.explained(writer.pool.begin_with_options(options)).await.map(Typed)
+        self.0.writer.0.begin(options).await.map(Typed)
     }
 
     /// Begins a transaction that only reads, and to which nothing changes meanwhile.
@@ -203,8 +200,7 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        let reader = &self.0.reader.0;
-        reader.explained(reader.pool.begin_with_options(options)).await.map(Typed)
+        self.0.reader.0.begin(options).await.map(Typed)
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of

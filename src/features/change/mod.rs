@@ -61,9 +61,13 @@ impl Changes {
         let attempt = &attempt;
         let once = move || async move {
             let tx = self.begin(acting).await?;
+            let seen = tx.seen();
             // Without the box, the type of each caller's future would hold that of the whole change.
             let attempt: Pin<Box<dyn Future<Output = Result<T, E>> + Send>> = Box::pin(attempt(tx));
-            attempt.await
+            let outcome = attempt.await;
+            // What is answered without a commit may be true only once others have committed.
+            seen.settled().await?;
+            outcome
         };
         self.db.retry(name, once).await
     }
@@ -71,5 +75,48 @@ impl Changes {
     async fn begin<'a>(&'a self, acting: Acting<'a>) -> Result<Tx<'a>, DbErr> {
         let touched = Touched::new(self.epochs.clone());
         Ok(Tx::new(self.db.begin().await?, self, acting, touched))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+    use super::*;
+    use crate::infra::keys::Master;
+    use crate::kernel::access::Origin;
+
+    async fn count(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+        let count = Statement::from_string(DbBackend::Sqlite, "SELECT COUNT(*) FROM notes");
+        let row = db.query_one_raw(count).await?.unwrap();
+        row.try_get_by_index(0)
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_commit_waits_for_the_changes_it_was_made_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let db = Db::connect(&url, 2).await.unwrap();
+        db.writer().execute_unprepared("CREATE TABLE notes (note INTEGER)").await.unwrap();
+        let (clock, master) = (Clock::system(), Arc::new(Master::new(&[1; 32], None).unwrap()));
+        let no_links = |_: &_, _, _: &_| unreachable!("no mail is written");
+        let outbox = Outbox::new(db.clone(), clock.clone(), master, None, no_links).unwrap();
+        let changes = Changes::new(db.clone(), clock, outbox);
+
+        let before = db.begin().await.unwrap();
+        before.execute_unprepared("INSERT INTO notes VALUES (1)").await.unwrap();
+        let look = tokio::spawn(async move {
+            let look = |tx| async move { count(&tx).await };
+            changes.run("look", Acting::unknown(&Origin::CLI), look).await
+        });
+        // Now it waits for its turn.
+        tokio::task::yield_now().await;
+        let before = tokio::spawn(before.commit());
+
+        assert_eq!(look.await.unwrap(), Ok(1));
+        assert_eq!(count(db.reader()).await, Ok(1), "committed by then");
+        before.await.unwrap().unwrap();
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Changes, Fault, Record};
 use crate::features::audit::{self, Event, Kind};
-use crate::infra::db::Transaction;
+use crate::infra::db::{Seen, Transaction};
 use crate::infra::mail::Letter;
 use crate::kernel::access::Origin;
 use crate::kernel::acting::Acting;
@@ -74,6 +74,11 @@ impl<'a> Tx<'a> {
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.changes.clock.now()
+    }
+
+    /// What others have written that this may find, and that is not committed yet.
+    pub(super) fn seen(&self) -> Seen {
+        self.txn.seen()
     }
 
     /// Notes that what is remembered of a user will be out of date.

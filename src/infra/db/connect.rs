@@ -22,7 +22,7 @@ use super::inspect::sqlite_options;
 use crate::infra::private;
 
 /// How long a caller waits for a connection before it is told to come back (RE-05).
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long SQLite waits for another process that is writing.
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is asked whether it is still there, before a new one is opened for

@@ -12,12 +12,14 @@ use std::time::{Duration, Instant};
 use sea_orm::sqlx::{self, Connection as _, MySqlConnection, PgConnection};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr,
-    Statement,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::Mutex;
 
 use super::connect::set_up_mysql;
 use super::failure::is_pool_timeout;
+use super::transaction::Begun;
+use super::turns::Turns;
 
 /// How long a server has to say it to somebody who has waited for the pool: those who ask whether the
 /// database is there at all give up 4 s after they began, and the pool has had 3 s of them.
@@ -27,20 +29,12 @@ const ASKED_AT_START_MAX: Duration = Duration::from_secs(3);
 /// How long what was learned is told to others.
 const LEARNED_FOR: Duration = Duration::from_secs(3);
 
-/// Which connections a pool has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
-    /// As many as `DATABASE_CONNECTIONS` says.
-    Many,
-    /// The one that writes to a SQLite file.
-    Writer,
-}
-
 /// What SeaORM runs statements on, whose errors say more.
 #[derive(Clone, Debug)]
 pub(crate) struct Pooled {
     pub(super) pool: DatabaseConnection,
-    holds: Holds,
+    /// Where it is the one connection that writes to a SQLite file.
+    pub(super) turns: Option<Turns>,
     learned: Arc<Mutex<Option<Learned>>>,
 }
 
@@ -50,11 +44,45 @@ struct Learned {
     reason: RuntimeErr,
 }
 
+/// How a transaction begins that will write to a SQLite file: the lock is taken before the first read, and never has to
+/// be upgraded.
+pub(super) fn immediate() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
+}
+
 type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>>;
 
 impl Pooled {
-    pub(super) fn new(pool: DatabaseConnection, holds: Holds) -> Self {
-        Self { pool, holds, learned: Arc::default() }
+    /// As many connections as `DATABASE_CONNECTIONS` says.
+    pub(super) fn new(pool: DatabaseConnection) -> Self {
+        Self { pool, turns: None, learned: Arc::default() }
+    }
+
+    /// The connection that writes to a SQLite file.
+    pub(super) fn writer(pool: DatabaseConnection) -> Self {
+        Self { turns: Some(Turns::default()), ..Self::new(pool) }
+    }
+
+    /// A transaction for a single statement, where that takes its turn too.
+    async fn turn(&self) -> Result<Option<Begun>, DbErr> {
+        match self.turns {
+            Some(_) => self.begin(immediate()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Begins a transaction: on SQLite, if it is to write, when its turn has come.
+    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Begun, DbErr> {
+        self.explained(async {
+            match &self.turns {
+                Some(turns) => turns.begin(&self.pool, options).await.map(Begun::Shared),
+                None => self.pool.begin_with_options(options).await.map(Begun::Own),
+            }
+        })
+        .await
     }
 
     /// What `work` has come to, with the reason if it was given no connection.
@@ -107,18 +135,16 @@ impl Pooled {
                 (refusal(open, ASKED_MAX).await, pool.size(), pool.options().get_max_connections())
             }
         };
-        match (refused, self.holds) {
+        match (refused, &self.turns) {
             (Some(refused), _) => refused,
-            (None, Holds::Writer) => internal(
+            (None, Some(_)) => internal(
                 "the connection that writes is in use: a transaction takes long, here or in another \
                  process that has the file open",
             ),
-            (None, Holds::Many) if open >= open_max => {
+            (None, None) if open >= open_max => {
                 internal(format!("all {open_max} connections of DATABASE_CONNECTIONS are in use"))
             }
-            (None, Holds::Many) => {
-                internal("the database gave no connection in time, and does now")
-            }
+            (None, None) => internal("the database gave no connection in time, and does now"),
         }
     }
 }
@@ -133,7 +159,15 @@ impl ConnectionTrait for Pooled {
         'a: 'f,
         Self: 'f,
     {
-        Box::pin(self.explained(self.pool.execute_raw(statement)))
+        Box::pin(async move {
+            match self.turn().await? {
+                Some(turn) => {
+                    let outcome = turn.execute_raw(statement).await;
+                    turn.committed(outcome).await
+                }
+                None => self.explained(self.pool.execute_raw(statement)).await,
+            }
+        })
     }
 
     fn execute_unprepared<'a, 's, 'f>(&'a self, sql: &'s str) -> Outcome<'f, ExecResult>
@@ -142,7 +176,15 @@ impl ConnectionTrait for Pooled {
         's: 'f,
         Self: 'f,
     {
-        Box::pin(self.explained(self.pool.execute_unprepared(sql)))
+        Box::pin(async move {
+            match self.turn().await? {
+                Some(turn) => {
+                    let outcome = turn.execute_unprepared(sql).await;
+                    turn.committed(outcome).await
+                }
+                None => self.explained(self.pool.execute_unprepared(sql)).await,
+            }
+        })
     }
 
     fn query_one_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, Option<QueryResult>>
@@ -150,7 +192,15 @@ impl ConnectionTrait for Pooled {
         'a: 'f,
         Self: 'f,
     {
-        Box::pin(self.explained(self.pool.query_one_raw(statement)))
+        Box::pin(async move {
+            match self.turn().await? {
+                Some(turn) => {
+                    let outcome = turn.query_one_raw(statement).await;
+                    turn.committed(outcome).await
+                }
+                None => self.explained(self.pool.query_one_raw(statement)).await,
+            }
+        })
     }
 
     fn query_all_raw<'a, 'f>(&'a self, statement: Statement) -> Outcome<'f, Vec<QueryResult>>
@@ -158,7 +208,15 @@ impl ConnectionTrait for Pooled {
         'a: 'f,
         Self: 'f,
     {
-        Box::pin(self.explained(self.pool.query_all_raw(statement)))
+        Box::pin(async move {
+            match self.turn().await? {
+                Some(turn) => {
+                    let outcome = turn.query_all_raw(statement).await;
+                    turn.committed(outcome).await
+                }
+                None => self.explained(self.pool.query_all_raw(statement)).await,
+            }
+        })
     }
 }
 
@@ -233,7 +291,7 @@ mod tests {
         let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
         let pool = PgPoolOptions::new().connect_lazy_with(options.username("app").ssl_mode(mode));
         let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-        (Pooled::new(pool, Holds::Many), came)
+        (Pooled::new(pool), came)
     }
 
     fn timed_out() -> DbErr {

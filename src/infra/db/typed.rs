@@ -1,22 +1,22 @@
-//! Connections that bind times as what their columns are.
+//! Connections that bind values as the databases want them. [`Db`](super::Db) hands out nothing else, so no statement can
+//! bind them in another way. They hand on the futures as they are: it costs nothing.
 //!
 //! sqlx sends a `DateTime<Utc>` to MySQL and MariaDB as a `TIMESTAMP`, which ends in 2038 and begins in 1970,
-//! although the columns are `DATETIME(6)`. [`Db`](super::Db) hands out nothing else than these connections, so no
-//! statement can bind a time in the other way. They hand on the futures as they are: it costs nothing.
+//! although the columns are `DATETIME(6)`. And SQLite plans a statement again whenever a bound `LIMIT` was set, even to
+//! the same number, since the plan may depend on it: so that stands in the text.
 
 use std::pin::Pin;
 
-use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    Value,
-};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
 use super::pooled::Pooled;
+use super::transaction::Begun;
+use super::turns::Seen;
 
 /// A pool of connections.
 pub(crate) type Connection = Typed<Pooled>;
 /// A transaction.
-pub(crate) type Transaction = Typed<DatabaseTransaction>;
+pub(crate) type Transaction = Typed<Begun>;
 
 /// What SeaORM runs statements on.
 #[derive(Clone, Debug)]
@@ -66,18 +66,36 @@ impl<C: ConnectionTrait> ConnectionTrait for Typed<C> {
 
 impl<C: ConnectionTrait> Typed<C> {
     fn typed(&self, mut statement: Statement) -> Statement {
-        if self.get_database_backend() == DbBackend::MySql {
-            for value in statement.values.iter_mut().flat_map(|values| &mut values.0) {
-                if let Value::ChronoDateTimeUtc(time) = value {
-                    *value = Value::ChronoDateTime(time.take().map(|time| time.naive_utc()));
+        let values = statement.values.as_mut().map(|values| &mut values.0);
+        match (self.get_database_backend(), values) {
+            (DbBackend::MySql, Some(values)) => {
+                for value in values {
+                    if let Value::ChronoDateTimeUtc(time) = value {
+                        *value = Value::ChronoDateTime(time.take().map(|time| time.naive_utc()));
+                    }
                 }
             }
+            (DbBackend::Sqlite, Some(values)) => {
+                if let Some(rows) = statement.sql.strip_suffix("LIMIT ?")
+                    && let Some(Value::BigUnsigned(Some(limit))) = values.last()
+                {
+                    statement.sql = format!("{rows}LIMIT {limit}");
+                    values.pop();
+                }
+            }
+            _ => {}
         }
         statement
     }
 }
 
 impl Transaction {
+    /// What others have written that it may have found, and that is not committed yet: what is answered by it without
+    /// a commit waits until that is settled.
+    pub(crate) fn seen(&self) -> Seen {
+        self.0.seen()
+    }
+
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         self.0.commit().await
     }
