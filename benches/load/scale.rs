@@ -32,29 +32,50 @@ pub(super) async fn run(options: &Options) -> Result<()> {
     header();
     let admin = world.admin.clone();
     Bench { server: &server, admin: &admin, time }.pages(users).await?;
-    row(&Scenario::Login.measure(&server, &mut world, time).await?);
     let before = Scenario::Refresh.measure(&server, &mut world, time).await?;
     row(&before);
+    let of_login = bytes_of_login(&server, &mut world, time).await?;
 
+    let sessions = i64::from(options.sessions);
+    let bytes = world.bytes(&["sessions"]).await?;
     let server = world.restart_with_sessions(server, options.sessions).await?;
-    println!("\nWith {} sessions more, a tenth of them expired:\n", options.sessions);
+    let of_session = (world.bytes(&["sessions"]).await? - bytes) / sessions;
+    println!("\nWith {sessions} sessions more, a tenth of them expired:\n");
     header();
-    let (began, living) = (Instant::now(), i64::from(options.sessions / 10 * 9));
+    let (began, living) = (Instant::now(), sessions / 10 * 9);
     let during = Scenario::Refresh.measure(&server, &mut world, time).await?;
     row(&Measured { name: "refreshToken, while what has expired is removed", ..during });
-    // Those who have signed in here are a few dozen.
-    while world.count("sessions").await? > living + 1_000 {
+    // Those who have signed in here are a few thousand.
+    while world.count("sessions").await? > living + sessions / 100 {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let took = began.elapsed().as_secs();
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let after = Scenario::Refresh.measure(&server, &mut world, time).await?;
     row(&after);
+    let p99 = |measured: &Measured| measured.p99.as_secs_f64();
     println!(
         "\n- `refreshToken`: {:.2} × the CPU without them",
         after.cpu_micros / before.cpu_micros
     );
+    println!("- its p99 while they are removed: {:.2} × the one after", p99(&during) / p99(&after));
     println!("- what had expired was removed in {took} s");
+    println!(
+        "- {} bytes a user, {of_session} a session, {of_login} an audited login with its session",
+        world.bytes_of_user
+    );
     world.end(server).await
+}
+
+/// What stays of a login: its session, its event, and the link that seals it.
+async fn bytes_of_login(server: &Server, world: &mut World, time: Duration) -> Result<i64> {
+    let tables = ["sessions", "audit_events", "audit_chain"];
+    let (events, bytes) = (world.count("audit_events").await?, world.bytes(&tables).await?);
+    row(&Scenario::Login.measure(server, world, time).await?);
+    // Events are sealed every second.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let logins = world.count("audit_events").await? - events;
+    Ok((world.bytes(&tables).await? - bytes) / logins.max(1))
 }
 
 impl Bench<'_> {

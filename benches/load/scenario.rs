@@ -67,7 +67,7 @@ impl Scenario {
     pub(super) const ALL: [Self; 6] =
         [Self::Static, Self::Me, Self::Users, Self::Login, Self::Refresh, Self::Mix];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Static => "static field",
             Self::Me => "me",

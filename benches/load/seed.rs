@@ -5,7 +5,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::sea_query::{Alias, Expr, Order, Query};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, ExprTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, ExprTrait, Statement,
     TransactionTrait,
 };
 use serde_json::{Value, json};
@@ -56,6 +56,8 @@ pub(super) struct World {
     /// The admin's access token.
     pub(super) admin: String,
     next: u32,
+    /// What a user takes.
+    pub(super) bytes_of_user: i64,
 }
 
 impl World {
@@ -63,7 +65,7 @@ impl World {
         let folder = tempfile::tempdir()?;
         let file = || format!("sqlite://{}/bench.db", folder.path().display());
         let url = url.map_or_else(file, str::to_owned);
-        Ok(Self { folder, url, users, admin: String::new(), next: 0 })
+        Ok(Self { folder, url, users, admin: String::new(), next: 0, bytes_of_user: 0 })
     }
 
     pub(super) fn description(&self) -> String {
@@ -82,9 +84,11 @@ impl World {
         drop(server);
         let db = connect(&self.url).await?;
         db.execute_unprepared("UPDATE users SET role = 'ADMIN'").await?;
+        let empty = self.bytes(&["users"]).await?;
         fill(&db, self.users).await?;
         analyze(&db).await?;
         db.close().await?;
+        self.bytes_of_user = (self.bytes(&["users"]).await? - empty) / i64::from(self.users);
 
         let server = Server::portcullis(&self.url, self.folder.path())?;
         tokio::time::sleep(std::time::Duration::from_secs(2)).await;
@@ -119,6 +123,26 @@ impl World {
         let found = count(&db, table).await?;
         db.close().await?;
         Ok(found)
+    }
+
+    /// What these tables take with their indexes, in bytes; on SQLite the whole file, of which nothing else grows.
+    pub(super) async fn bytes(&self, tables: &[&str]) -> Result<i64> {
+        let db = connect(&self.url).await?;
+        let asked = match db.get_database_backend() {
+            DbBackend::Sqlite => "SELECT (page_count - freelist_count) * page_size \
+                FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+                .to_owned(),
+            _ => format!(
+                "SELECT CAST(SUM(pg_total_relation_size(relid)) AS BIGINT) FROM pg_stat_user_tables \
+                 WHERE relname IN ('{}')",
+                tables.join("', '")
+            ),
+        };
+        let row =
+            db.query_one_raw(Statement::from_string(db.get_database_backend(), asked)).await?;
+        let bytes = row.context("a size")?.try_get_by_index(0)?;
+        db.close().await?;
+        Ok(bytes)
     }
 
     pub(super) async fn end(self, server: Server) -> Result<()> {
