@@ -65,7 +65,7 @@ impl Changes {
             // Without the box, the type of each caller's future would hold that of the whole change.
             let attempt: Pin<Box<dyn Future<Output = Result<T, E>> + Send>> = Box::pin(attempt(tx));
             let outcome = attempt.await;
-            // What is answered without a commit may be true only once others have committed.
+            // An answer without a commit may rest on changes that are not committed yet.
             seen.settled().await?;
             outcome
         };

@@ -76,7 +76,7 @@ impl<'a> Tx<'a> {
         self.changes.clock.now()
     }
 
-    /// What others have written that this may find, and that is not committed yet.
+    /// The changes that this one can read before they are committed.
     pub(super) fn seen(&self) -> Seen {
         self.txn.seen()
     }

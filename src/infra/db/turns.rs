@@ -1,12 +1,12 @@
 //! Turns at the one connection that writes to a SQLite file.
 //!
-//! What a transaction does takes a few hundred microseconds, and then its commit waits for the disk. So whoever is done
-//! while others wait hands them the transaction as it stands, and the last of them commits it for all: each has a
-//! savepoint of its own and is undone alone, and nobody is told that a change is made before the disk has it. Whoever
-//! finds nobody waiting commits at once, as if there were no turns.
+//! A transaction works for some hundred microseconds, and then its commit waits for the disk. A transaction that is done
+//! while others wait hands them the open one of SQLite, and the last of them commits it for all. Each has a savepoint of its
+//! own and can be undone alone. Each returns only after the shared commit, so a crash loses nothing that was acknowledged.
+//! A transaction for which no other waits commits at once.
 //!
-//! Who comes later sees what those before have written, and answers by it: so whoever is undone, and answers
-//! nevertheless, waits for them too ([`Seen`]).
+//! A later transaction reads what the earlier ones have written, and its caller may be answered without a commit of its
+//! own. [`Seen`] lets that answer wait until they are committed.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -23,15 +23,15 @@ use tokio::sync::{oneshot, watch};
 
 use super::connect::ACQUIRE_TIMEOUT;
 
-/// How many changes are committed together.
+/// How many transactions are committed together.
 const TOGETHER_MAX: u32 = 64;
-/// For how long those who are done first let others join.
+/// How long others may join the first one.
 const JOINED_FOR: Duration = Duration::from_millis(5);
 
 const SAVEPOINT: &str = "SAVEPOINT turn";
 const UNDO: &str = "ROLLBACK TO turn";
 
-/// The connection's one turn, and who waits for it. Clones share it.
+/// The connection's one turn, and the transactions that wait for it. Clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Turns {
     line: Arc<Mutex<Line>>,
@@ -41,25 +41,25 @@ pub(super) struct Turns {
 #[derive(Debug, Default)]
 struct Line {
     is_taken: bool,
-    /// In the order they came.
+    /// In the order in which they came.
     waiting: VecDeque<oneshot::Sender<Turn>>,
 }
 
-/// The right to use the connection. Whoever drops it gives it to the next, with what is open.
+/// The right to use the connection. Dropped, it goes to the next, together with the open transaction.
 #[derive(Debug)]
 struct Turn {
-    /// Until it is given away.
+    /// `None` once it is given away.
     turns: Option<Turns>,
     open: Option<Open>,
 }
 
-/// A transaction that several share.
+/// The transaction of SQLite that several share.
 struct Open {
     txn: DatabaseTransaction,
-    /// How many are done and wait for the commit.
+    /// How many members are done and wait for the commit.
     done: u32,
     began: Instant,
-    /// What separates the next from those before. It can be said again to whoever was cut off while saying it.
+    /// Separates the next member from those before. It can run twice: a caller may go away while it runs.
     before_next: &'static str,
     outcome: watch::Sender<Option<Outcome>>,
 }
@@ -75,12 +75,12 @@ impl fmt::Debug for Open {
 /// A transaction that is committed together with those before and after it. Dropped, it changes nothing.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    /// Until it is done.
+    /// `None` once it is done.
     turn: Option<Turn>,
     has_failed: AtomicBool,
 }
 
-/// What a transaction has found that others have written, and that may not be committed yet.
+/// The transactions before, whose changes one can read and whose commit may still fail.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen(Option<watch::Receiver<Option<Outcome>>>);
 
@@ -91,7 +91,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Begins a transaction when those who came before are done.
+    /// Begins a transaction when its turn comes.
     pub(super) async fn begin(
         &self,
         pool: &DatabaseConnection,
@@ -108,7 +108,7 @@ impl Turns {
         turn.begin(pool, options).await
     }
 
-    /// The turn if nobody has it, or where it will arrive.
+    /// The turn if it is free, or where it will arrive.
     fn take_free(&self) -> Result<Turn, oneshot::Receiver<Turn>> {
         let mut line = self.line();
         if line.is_taken {
@@ -120,7 +120,8 @@ impl Turns {
         Ok(Turn { turns: Some(self.clone()), open: None })
     }
 
-    /// Gives the turn to the first who still waits. If nobody does, what is open comes back, and with it the turn.
+    /// Gives the turn to the first that still waits. If none does, returns the open transaction, and keeps the turn for its
+    /// commit.
     fn give(&self, mut open: Option<Open>) -> Option<Open> {
         loop {
             let mut line = self.line();
@@ -131,7 +132,7 @@ impl Turns {
             drop(line);
             match next.send(Turn { turns: Some(self.clone()), open }) {
                 Ok(()) => return None,
-                // Who waited there has gone.
+                // Its caller has gone away.
                 Err(mut turn) => {
                     turn.turns = None;
                     open = turn.open.take();
@@ -178,7 +179,7 @@ impl Drop for Turn {
             open.commit().await;
             drop(turn);
         };
-        // Where the program ends, nobody is left to be told.
+        // Without a runtime the program is ending, and no caller is left to be told.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(commit);
         }
@@ -212,8 +213,8 @@ impl Shared {
         Self { turn: Some(turn), has_failed: AtomicBool::new(false) }
     }
 
-    /// Runs a statement. After one that failed nothing is committed, as on PostgreSQL: SQLite may have ended the whole
-    /// transaction, and whatever comes then stands outside.
+    /// Runs a statement. After a failed one the transaction cannot be committed, as on PostgreSQL: SQLite may have ended it,
+    /// and later statements would run outside of it.
     pub(super) async fn run<'a, T, F>(
         &'a self,
         statement: impl FnOnce(&'a DatabaseTransaction) -> F,
@@ -229,13 +230,13 @@ impl Shared {
         outcome
     }
 
-    /// What those have written who came before.
+    /// The transactions before it.
     pub(super) fn seen(&self) -> Seen {
         let open = self.turn.as_ref().and_then(|turn| turn.open.as_ref());
         Seen(open.filter(|open| open.done > 0).map(|open| open.outcome.subscribe()))
     }
 
-    /// Returns when it is committed, with those who came after.
+    /// Returns when it is committed, together with those that came after it.
     pub(super) async fn commit(mut self) -> Result<(), DbErr> {
         if self.has_failed.load(Ordering::Relaxed) {
             return Err(DbErr::Custom("a statement of the transaction has failed".to_owned()));
@@ -261,7 +262,7 @@ impl Drop for Shared {
 }
 
 impl Seen {
-    /// Returns when the disk has it, or fails because the disk never will.
+    /// Returns when they are committed, and fails if they never will be.
     pub(crate) async fn settled(self) -> Result<(), DbErr> {
         let Some(mut outcome) = self.0 else { return Ok(()) };
         let outcome = outcome.wait_for(Option::is_some).await;
@@ -269,7 +270,7 @@ impl Seen {
     }
 }
 
-/// Of a transaction that nothing more comes of: the program ends.
+/// The error of a transaction that ends with the program.
 fn over() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
 }

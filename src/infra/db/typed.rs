@@ -90,8 +90,8 @@ impl<C: ConnectionTrait> Typed<C> {
 }
 
 impl Transaction {
-    /// What others have written that it may have found, and that is not committed yet: what is answered by it without
-    /// a commit waits until that is settled.
+    /// The transactions whose changes it can read before they are committed. An answer that is given without a commit
+    /// waits until these are settled.
     pub(crate) fn seen(&self) -> Seen {
         self.0.seen()
     }
