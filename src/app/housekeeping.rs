@@ -17,6 +17,8 @@ const SILENT: &str = "the database does not answer in time";
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often what has expired is removed.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
+/// How often an instance shows that it is there.
+const SHOW_EVERY: Duration = Duration::from_mins(1);
 /// How often counted refusals are looked at.
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 /// How often mail that is due is looked for.
@@ -30,7 +32,7 @@ const HEAD_EVERY: Duration = Duration::from_hours(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purged {
     /// Sessions past their absolute end, with all their refresh tokens.
-    pub sessions: usize,
+    pub sessions: u64,
     /// Links in mails that nobody used in time, and with them registrations and invitations.
     pub links: u64,
 }
@@ -40,6 +42,7 @@ impl App {
     pub(crate) fn spawn_housekeeping(&self) {
         tokio::spawn(self.clone().keep_up());
         tokio::spawn(self.clone().clean_up());
+        tokio::spawn(self.clone().stay_shown());
         tokio::spawn(self.clone().watch_readiness());
         self.spawn_refusals();
         self.spawn_sealer();
@@ -67,7 +70,7 @@ impl App {
 
     async fn clean_up(self) {
         let mut every = tokio::time::interval(PURGE_EVERY);
-        let (mut others, mut erased_until) = (0, None);
+        let mut erased_until = None;
         loop {
             every.tick().await;
             if let Err(error) = self.purge().await {
@@ -79,6 +82,14 @@ impl App {
                     tracing::error!(error = %causes(&error), "old addresses cannot be erased");
                 }
             }
+        }
+    }
+
+    /// Shows this instance to the others.
+    async fn stay_shown(self) {
+        let (mut every, mut others) = (tokio::time::interval(SHOW_EVERY), 0);
+        loop {
+            every.tick().await;
             match self.instance.show().await {
                 Ok(count) => {
                     if others == 0 && count > 0 {

@@ -2,6 +2,7 @@
 //!
 //! How each kind is opened is [`connect`]; what its failures mean is [`failure`].
 
+mod batches;
 mod connect;
 mod failure;
 mod inspect;
@@ -21,6 +22,7 @@ use sea_orm::{
     PartialModelTrait, QuerySelect, QueryTrait, Select, TransactionOptions, metric,
 };
 
+pub(crate) use self::batches::in_batches;
 use self::connect::Renewed;
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{DbFailure, WRAPPINGS, is_unavailable, told_by_database, violates};

@@ -18,7 +18,7 @@ pub use self::kind::Kind;
 pub(crate) use self::kind::Outcome;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace, Recorded, Side};
 pub(crate) use self::refusals::Refusals;
-use crate::infra::db::Db;
+use crate::infra::db::{Db, in_batches};
 use crate::kernel::access::Origin;
 pub(crate) use crate::kernel::acting::Actor;
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
@@ -74,8 +74,6 @@ pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Re
 
 /// After this long an event no longer tells from where it came (DP-02).
 const ORIGINS_KEPT: TimeDelta = TimeDelta::days(90);
-/// Events whose origin is erased in one statement, so that the writer is never held for long.
-const ERASE_BATCH: u64 = 500;
 
 /// Erases address and user agent of old events; no digest covers them. Looks at what has grown old
 /// since `erased_until`, and returns until when all is erased.
@@ -85,13 +83,15 @@ pub(crate) async fn erase_origins(
     now: DateTime<Utc>,
 ) -> Result<DateTime<Utc>, DbErr> {
     let before = now - ORIGINS_KEPT;
-    loop {
-        let ids = store::with_origin(db.reader(), erased_until, before, ERASE_BATCH).await?;
-        if ids.is_empty() {
-            return Ok(before);
+    in_batches(|batch| async move {
+        let ids = store::with_origin(db.reader(), erased_until, before, batch).await?;
+        if !ids.is_empty() {
+            store::erase_origins(db.writer(), &ids).await?;
         }
-        store::erase_origins(db.writer(), &ids).await?;
-    }
+        Ok::<_, DbErr>(ids.len() as u64)
+    })
+    .await?;
+    Ok(before)
 }
 
 /// Erases from where the events came that a user caused, or that nobody known caused to them: what is

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use strum::{EnumString, IntoStaticStr};
 
 use crate::features::change::{Fault, with_fault};
-use crate::infra::db::Db;
+use crate::infra::db::{Db, in_batches};
 use crate::infra::limits::{Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail;
 use crate::kernel::access::{Origin, User};
@@ -25,9 +25,6 @@ use crate::kernel::secret::OpaqueToken;
 
 /// Lets people and secret scanners tell what they have found. Never change it.
 const PREFIX: &str = "pco_";
-
-/// Rows deleted by one statement of the housekeeping.
-const PURGE_BATCH: u64 = 200;
 
 /// What slows down whoever presents tokens that are none (BF-09).
 pub(crate) static FAILURES: Limit<Ip> = Limit::failures("oneTimeToken.ip", 30, 60);
@@ -342,11 +339,5 @@ impl Gate {
 
 /// Deletes tokens, and with them registrations, that have expired.
 pub(crate) async fn purge(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
-    let mut purged = 0;
-    loop {
-        match store::delete_expired(db, now, PURGE_BATCH).await? {
-            0 => return Ok(purged),
-            batch => purged += batch,
-        }
-    }
+    in_batches(|batch| store::delete_expired(db, now, batch)).await
 }

@@ -18,6 +18,7 @@ use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, LinkError, LinkToken, Purpose};
+use crate::infra::db::in_batches;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::access::{OrganizationRole, Viewer};
@@ -44,8 +45,6 @@ pub(crate) type InviteLimits<'a> = (
     &'a Limit<limits::Identifier>,
 );
 
-/// Invitations deleted by one statement, which holds the writer of SQLite.
-const PURGE_BATCH: u64 = 200;
 /// Invitations of one organization that are pending at most.
 const PENDING_MAX: u64 = 100;
 
@@ -87,8 +86,7 @@ impl Organizations {
     /// Deletes invitations that have expired.
     pub(crate) async fn purge(&self) -> Result<(), DbErr> {
         let now = self.clock.now();
-        while store::delete_expired(&self.db, now, PURGE_BATCH).await? > 0 {}
-        Ok(())
+        in_batches(|batch| store::delete_expired(&self.db, now, batch)).await.map(|_count| ())
     }
 
     /// Mails an invitation. One of the same organization to the same address before it is void.

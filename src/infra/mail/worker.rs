@@ -14,7 +14,7 @@ use super::transport::Failure;
 use super::{
     Counts, Details, LinkPage, MailKind, Outbox, Pending, Post, Undelivered, context, store,
 };
-use crate::infra::db::Db;
+use crate::infra::db::{Db, in_batches};
 use crate::infra::metrics;
 use crate::kernel::id::MailId;
 use crate::kernel::secret::from_base64url;
@@ -31,8 +31,6 @@ const AGAIN_AFTER_MAX: TimeDelta = TimeDelta::hours(1);
 const ATTEMPTS_MAX: i32 = 30;
 /// How long a mail is kept that was given up.
 const KEPT: TimeDelta = TimeDelta::days(7);
-/// Rows deleted by one statement of the housekeeping.
-const PURGE_BATCH: u64 = 200;
 /// Mails that the operator is shown at once.
 const LISTED_MAX: u64 = 1000;
 /// Mails that one instance sends at once.
@@ -156,7 +154,8 @@ impl Outbox {
 
     /// Deletes what was given up and has been kept for its time, and tells the metrics how much waits.
     pub(crate) async fn purge(&self) -> Result<(), DbErr> {
-        while store::delete_given_up(&self.db, self.clock.now(), PURGE_BATCH).await? > 0 {}
+        let now = self.clock.now();
+        in_batches(|batch| store::delete_given_up(&self.db, now, batch)).await?;
         let Counts { new, postponed, given_up } = store::count(&self.db).await?;
         metrics::outbox(new, postponed, given_up);
         Ok(())

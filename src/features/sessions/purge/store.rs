@@ -7,13 +7,14 @@ use crate::infra::db::Db;
 use crate::kernel::id::SessionId;
 use crate::tables::session;
 
-/// At most `batch` sessions past their absolute end.
-pub(super) async fn list_expired(
-    db: &Db,
-    now: DateTime<Utc>,
-    batch: u64,
-) -> Result<Vec<SessionId>, DbErr> {
-    expired(now).limit(batch).into_tuple().all(db.reader()).await
+/// Deletes at most `batch` sessions past their absolute end; returns how many.
+pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
+    let ids: Vec<SessionId> = expired(now).limit(batch).into_tuple().all(db.reader()).await?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let delete = session::Entity::delete_many().filter(session::COLUMN.id.is_in(ids));
+    Ok(delete.exec(db.writer()).await?.rows_affected)
 }
 
 fn expired(now: DateTime<Utc>) -> Select<session::Entity> {
@@ -22,13 +23,6 @@ fn expired(now: DateTime<Utc>) -> Select<session::Entity> {
         .column(session::Column::Id)
         .filter(session::COLUMN.expires_at.lte(now))
         .order_by_asc(session::Column::ExpiresAt)
-}
-
-/// Deletes sessions.
-pub(super) async fn delete(db: &Db, sessions: Vec<SessionId>) -> Result<(), DbErr> {
-    let named = session::COLUMN.id.is_in(sessions);
-    session::Entity::delete_many().filter(named).exec(db.writer()).await?;
-    Ok(())
 }
 
 #[cfg(test)]
