@@ -10,12 +10,17 @@ use crate::graphql::policy::{Policy, Unmet};
 use crate::kernel::access::{Authentication, Permission};
 use crate::kernel::clock::Clock;
 
+/// How many fields can be asked about at once.
+const FIELDS_MAX: usize = 100;
+
 /// Whoever calls, signed in or not.
 pub(crate) struct Asking;
 
 /// Whether the caller may use a field.
 #[derive(SimpleObject)]
 pub(crate) struct Access {
+    /// The field, as it was named.
+    field: String,
     /// Whether the field would be resolved, as far as its rules go. Whose data an argument names, and how
     /// often one may call, is not known before the call.
     allowed: bool,
@@ -28,17 +33,22 @@ pub(crate) struct Access {
     rule: Option<String>,
 }
 
-impl From<Result<(), Unmet>> for Access {
-    fn from(asked: Result<(), Unmet>) -> Self {
-        match asked {
-            Ok(()) => Self { allowed: true, code: None, reason: None, rule: None },
+impl Access {
+    /// To the field that stands at `path` of the arguments.
+    fn of(ctx: &Context<'_>, field: String, path: &str) -> Result<Self> {
+        let asked = ctx.service::<Policy>().ask(ctx, &field).ok_or_else(|| {
+            ApiError::argument(path, "INVALID_FORMAT", "The schema has no field of this name")
+        })?;
+        Ok(match asked {
+            Ok(()) => Self { field, allowed: true, code: None, reason: None, rule: None },
             Err(Unmet { error, rule }) => Self {
+                field,
                 allowed: false,
                 code: Some(error.code().as_str()),
                 reason: error.reason().map(str::to_owned),
                 rule: Some(rule),
             },
-        }
+        })
     }
 }
 
@@ -71,10 +81,21 @@ impl Asking {
         ctx: &Context<'_>,
         #[graphql(desc = "A type and its field, as in `Mutation.deleteUser`.")] field: String,
     ) -> Result<Access> {
-        let asked = ctx.service::<Policy>().ask(ctx, &field);
-        asked.map(Access::from).ok_or_else(|| {
-            ApiError::argument("field", "INVALID_FORMAT", "The schema has no field of this name")
-        })
+        Access::of(ctx, field, "field")
+    }
+
+    /// What `can` says of each of these fields, in the order in which they are named.
+    async fn access(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Types and their fields, as in `Mutation.deleteUser`; at most 100.")]
+        fields: Vec<String>,
+    ) -> Result<Vec<Access>> {
+        if fields.len() > FIELDS_MAX {
+            return Err(ApiError::argument("fields", "TOO_LONG", "At most 100 fields at once"));
+        }
+        let place = |(place, field)| Access::of(ctx, field, &format!("fields.{place}"));
+        fields.into_iter().enumerate().map(place).collect()
     }
 }
 

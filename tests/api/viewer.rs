@@ -102,6 +102,45 @@ async fn a_field_that_is_not_there_is_a_mistake_of_the_caller() {
     }
 }
 
+/// A front end asks once for a whole page of buttons.
+#[tokio::test]
+async fn many_fields_are_asked_about_at_once() {
+    let app = TestApp::start().await;
+    let user = app.register("alice").await;
+    let query = "query($fields: [String!]!) { viewer { access(fields: $fields) { \
+                 field allowed code reason rule } } }";
+    let ask = async |fields: &[String]| {
+        app.call(query, json!({ "fields": fields }), Some(&user.access)).await
+    };
+
+    let fields = defined(sdl());
+    let names =
+        |of: &str| fields[of].iter().map(|field| format!("{of}.{field}")).collect::<Vec<_>>();
+    // In the order they are named, also if one is named again.
+    let all = [names("Mutation"), names("Query"), vec!["Query.me".to_owned()]].concat();
+    assert!(all.len() > 60, "{}", all.len());
+    let reply = ask(&all).await;
+    let access = reply.data()["viewer"]["access"].as_array().unwrap().clone();
+    assert_eq!(access.len(), all.len());
+    for (field, mut access) in all.iter().zip(access) {
+        assert_eq!(access.as_object_mut().unwrap().remove("field"), Some(json!(field)));
+        assert_eq!(access, can(&app, field, Some(&user.access)).await, "{field}");
+    }
+    assert_eq!(ask(&[]).await.data()["viewer"]["access"], json!([]));
+
+    let mut fields = vec!["Query.me".to_owned(); 100];
+    assert_eq!(ask(&fields).await.code(), "NONE");
+    fields[42] = "Query.mee".to_owned();
+    let reply = ask(&fields).await;
+    assert_eq!(reply.code(), "BAD_USER_INPUT");
+    assert_eq!(reply.extension("fields")[0]["path"], "fields.42");
+    assert_eq!(reply.extension("fields")[0]["code"], "INVALID_FORMAT");
+    fields.push("Query.me".to_owned());
+    let reply = ask(&fields).await;
+    assert_eq!(reply.extension("fields")[0]["path"], "fields");
+    assert_eq!(reply.extension("fields")[0]["code"], "TOO_LONG");
+}
+
 #[tokio::test]
 async fn asking_is_no_attempt() {
     let app = TestApp::start().await;

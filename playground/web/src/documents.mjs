@@ -140,8 +140,8 @@ function example(operation, field, schema) {
 /** What is read of one's own account beside its fields, and asked before one acts. */
 const MORE = [
   {
-    group: "Your account", name: "viewer { can }", of: ["Query", "viewer"],
-    query: "query MayI {\n  viewer {\n    seeUsers: can(field: \"Query.users\") { allowed code rule }\n    deleteUsers: can(field: \"Mutation.deleteUser\") { allowed code rule }\n  }\n}\n",
+    group: "Your account", name: "viewer { access }", of: ["Query", "viewer"],
+    query: "query MayI {\n  viewer {\n    access(fields: [\"Query.users\", \"Mutation.deleteUser\"]) { field allowed code rule }\n  }\n}\n",
   },
   {
     group: "Your sessions", name: "me { sessions }", of: ["User", "sessions"],

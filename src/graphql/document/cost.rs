@@ -23,8 +23,8 @@ const STATEMENT: u64 = 50;
 const ROW: u64 = 5;
 /// The scalar of answers that may be of any size. Each costs more than half of what a request may.
 const ANY_SIZE: &str = "JSON";
-/// The list argument of fields that give one object for each of its entries.
-const IDS: &str = "ids";
+/// The list arguments of fields that give one object for each of their entries.
+const LISTED: [&str; 2] = ["ids", "fields"];
 /// The entries of a list of objects that is neither a page nor as long as a list of ids.
 const ENTRIES_MAX: u64 = 100;
 
@@ -153,8 +153,9 @@ impl Weighing<'_> {
 
     /// How many objects a field gives that gives one for each id.
     fn list_length(&self, field: &Field, of: &FieldOf) -> Option<u64> {
-        of.arguments.get(IDS).filter(|argument| is_list(&argument.ty))?;
-        let length = match &field.get_argument(IDS)?.node {
+        let is_listed = |name: &&str| of.arguments.get(*name).is_some_and(|of| is_list(&of.ty));
+        let listed = LISTED.into_iter().find(is_listed)?;
+        let length = match &field.get_argument(listed)?.node {
             Value::List(values) => values.len(),
             Value::Variable(name) => match self.variable(name) {
                 Some(Constant::List(values)) => values.len(),
