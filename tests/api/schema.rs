@@ -153,10 +153,12 @@ fn every_list_of_objects_has_a_length_that_the_cost_knows() {
         for field in object.fields.iter().map(|field| &field.node) {
             let BaseType::List(inner) = &field.ty.node.base else { continue };
             let BaseType::Named(inner) = &inner.base else { continue };
-            let has_ids = field.arguments.iter().any(|argument| argument.node.name.node == "ids");
+            let is_listed = |name: &str| ["ids", "fields"].contains(&name);
+            let mut arguments = field.arguments.iter();
+            let is_as_long = arguments.any(|argument| is_listed(&argument.node.name.node));
             let is_page = of.name.node.ends_with("Connection")
                 && ["edges", "nodes"].contains(&field.name.node.as_str());
-            if composites.contains(inner.as_str()) && !has_ids && !is_page {
+            if composites.contains(inner.as_str()) && !is_as_long && !is_page {
                 lists.push(format!("{}.{}", of.name.node, field.name.node));
             }
         }

@@ -319,6 +319,12 @@ impl Writer<'_> {
                 json!(ids[1]),
             ]),
             "field" => texts(&[], &["Mutation.deleteUser", "Query.me", "Query.nothing"]),
+            "fields" => same(vec![
+                json!(["Mutation.deleteUser", "Query.me", "Query.me"]),
+                json!([]),
+                json!("Viewer.id"),
+                json!(["Query.me", "Query.nothing"]),
+            ]),
             "filter" => same(vec![json!({}), Value::Null]),
             "input" if innermost(ty) == "CreateTaskInput" => {
                 vec![literal("{ title: \"A\" }", json!({ "title": "A" }))]
