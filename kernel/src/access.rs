@@ -190,9 +190,14 @@ pub enum Credential {
     },
 }
 
-/// Why a request has no viewer: the value of `extensions.reason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+/// Why a caller counts as nobody, as `extensions.reason` of an error says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[cfg_attr(
+    feature = "graphql",
+    derive(async_graphql::Enum),
+    graphql(name = "UnauthenticatedReason")
+)]
 pub enum Anonymity {
     /// Neither an access token nor a cookie was sent.
     MissingToken,

@@ -213,7 +213,6 @@ ids! {
     UserId = "user";
     /// A session: `sid` in access tokens.
     SessionId = "session";
-    /// A refresh token's row. The token itself is a secret and never an id.
     /// A mail; its receivers tell by it that they have it already.
     MailId = "mail";
     /// A one-time token's row. The token itself is a secret and never an id.

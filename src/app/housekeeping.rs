@@ -31,7 +31,7 @@ const HEAD_EVERY: Duration = Duration::from_hours(1);
 /// How much was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purged {
-    /// Sessions past their absolute end, with all their refresh tokens.
+    /// Sessions past their absolute end.
     pub sessions: u64,
     /// Links in mails that nobody used in time, and with them registrations and invitations.
     pub links: u64,

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::{ErrorExtensionValues, Name, Value, indexmap::IndexMap};
+use async_graphql::{Enum, ErrorExtensionValues, Name, Value, indexmap::IndexMap};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
@@ -22,9 +22,10 @@ pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident;)*) => {
-        /// Every value `extensions.code` can have.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(crate) enum Code { $($(#[$doc])* $name,)* }
+        /// Every value that `extensions.code` of an error can have.
+        #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+        #[graphql(name = "ErrorCode")]
+        pub(crate) enum Code { $($(#[$doc])* #[graphql(name = $text)] $name,)* }
 
         impl Code {
             /// The code as clients see it.
@@ -46,32 +47,38 @@ macro_rules! codes {
 }
 
 codes! {
-    /// Not a GraphQL request at all.
+    /// The request is not one of GraphQL over HTTP.
     BadRequest = "BAD_REQUEST", BAD_REQUEST;
+    /// The document does not follow the grammar of GraphQL.
     GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", BAD_REQUEST;
+    /// The document or its variables do not fit the schema.
     GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST;
-    /// The document asks for more than any one may; carries `limit` and `max`.
+    /// The document asks for more than one may. `extensions` carries `limit` and `max`.
     DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST;
-    /// By its hash no document is known here. Clients send the whole one then; some of them do not
-    /// look at the body when the status tells of an error.
+    /// The server knows no document by its hash: send the whole document. The status is 200, since some clients do not
+    /// read the body of another.
     PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED", OK;
-    /// Carries `fields`.
+    /// Arguments are not acceptable. `extensions.fields` says which, and why.
     BadUserInput = "BAD_USER_INPUT", BAD_REQUEST;
-    /// Carries `reason`.
+    /// The caller is not signed in. `extensions.reason` says why not.
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
+    /// The name, the address or the password is wrong.
     InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED;
+    /// The token is malformed, unknown, used or expired.
     InvalidToken = "INVALID_TOKEN", UNAUTHORIZED;
+    /// The caller lacks a role or a permission, or the server's settings do not allow it to anybody.
     Forbidden = "FORBIDDEN", FORBIDDEN;
-    /// Carries `maxAgeSeconds`: how long ago the caller may have signed in.
+    /// The caller must prove again who they are. `extensions.maxAgeSeconds` says how long ago the last proof may be.
     StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN;
+    /// Nothing that the caller may see has this id.
     NotFound = "NOT_FOUND", NOT_FOUND;
-    /// Carries `field` when one is to blame.
+    /// The change contradicts what is there. `extensions.field` names the argument, if one is to blame.
     Conflict = "CONFLICT", CONFLICT;
-    /// Carries `retryAfter`, in seconds.
+    /// Too many attempts. `extensions.retryAfter` says after how many seconds the next one may succeed.
     RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS;
-    /// Carries `retryAfter`, in seconds.
+    /// The server or its database is overloaded or away. `extensions.retryAfter` is in seconds.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE;
-    /// Carries `requestId`, and nothing about the cause.
+    /// The server failed. `extensions.requestId` finds the cause in its log.
     InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR;
 }
 

@@ -1,13 +1,13 @@
 //! What callers ask before they act: who they are here, and what they may do.
 
-use async_graphql::{Context, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use portcullis_macros::rules;
 
 use super::user::User;
 use crate::graphql::context::ContextExt;
-use crate::graphql::error::{ApiError, Result};
+use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::policy::{Policy, Unmet};
-use crate::kernel::access::{Authentication, Permission};
+use crate::kernel::access::{Anonymity, Authentication, Permission};
 use crate::kernel::clock::Clock;
 
 /// How many fields can be asked about at once.
@@ -25,10 +25,10 @@ pub(crate) struct Access {
     /// often one may call, is not known before the call.
     allowed: bool,
     /// The code that a call would be answered with, as in `extensions.code`; null if it is allowed.
-    code: Option<&'static str>,
+    code: Option<Code>,
     /// Why the caller counts as nobody, as in `extensions.reason`; null unless the code is
     /// UNAUTHENTICATED.
-    reason: Option<String>,
+    reason: Option<Anonymity>,
     /// The rule that is not met, as it stands in the schema; null if it is allowed.
     rule: Option<String>,
 }
@@ -44,8 +44,8 @@ impl Access {
             Err(Unmet { error, rule }) => Self {
                 field,
                 allowed: false,
-                code: Some(error.code().as_str()),
-                reason: error.reason().map(str::to_owned),
+                code: Some(error.code()),
+                reason: error.reason().and_then(|reason| reason.parse().ok()),
                 rule: Some(rule),
             },
         })
@@ -55,16 +55,23 @@ impl Access {
 /// Whoever calls, signed in or not.
 #[Object(name = "Viewer")]
 impl Asking {
+    /// The same for all answers to one caller, so that caches of clients keep what they have read of the viewer. It is the
+    /// id of no node.
+    async fn id(&self, ctx: &Context<'_>) -> ID {
+        let viewer = ctx.viewer().ok();
+        viewer.map_or_else(|| "viewer".into(), |viewer| format!("viewer_{}", viewer.user.id).into())
+    }
+
     /// The caller's own account; null for who is not signed in.
     async fn user(&self, ctx: &Context<'_>) -> Option<User> {
         ctx.viewer().ok().map(|viewer| User::from(&*viewer.user))
     }
 
     /// Why the caller counts as nobody, as in `extensions.reason`; null for who is signed in.
-    async fn reason(&self, ctx: &Context<'_>) -> Option<&'static str> {
+    async fn reason(&self, ctx: &Context<'_>) -> Option<Anonymity> {
         match &ctx.caller().authentication {
             Authentication::Viewer(_) => None,
-            Authentication::Anonymous(reason) => Some((*reason).into()),
+            Authentication::Anonymous(reason) => Some(*reason),
         }
     }
 
