@@ -29,7 +29,7 @@ pub(crate) use self::failure::{DbFailure, WRAPPINGS, is_unavailable, told_by_dat
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
 use self::pooled::Pooled;
 use self::quick::Quick;
-pub(crate) use self::turns::Seen;
+pub(crate) use self::turns::Earlier;
 use self::typed::Typed;
 pub(crate) use self::typed::{Connection, Transaction};
 pub(crate) use self::writing::Unwritable;

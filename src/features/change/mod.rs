@@ -61,13 +61,17 @@ impl Changes {
         let attempt = &attempt;
         let once = move || async move {
             let tx = self.begin(acting).await?;
-            let seen = tx.seen();
+            let earlier = tx.earlier();
             // Without the box, the type of each caller's future would hold that of the whole change.
             let attempt: Pin<Box<dyn Future<Output = Result<T, E>> + Send>> = Box::pin(attempt(tx));
             let outcome = attempt.await;
-            // An answer without a commit may rest on changes that are not committed yet.
-            seen.settled().await?;
-            outcome
+            // An answer without a commit may rest on changes that are not committed yet. A database that failed says
+            // itself why.
+            let has_failed = |error: &E| error.db().is_some_and(|error| error.sql_err().is_none());
+            match earlier.settled().await {
+                Err(error) if !outcome.as_ref().is_err_and(has_failed) => Err(error.into()),
+                _ => outcome,
+            }
         };
         self.db.retry(name, once).await
     }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Changes, Fault, Record};
 use crate::features::audit::{self, Event, Kind};
-use crate::infra::db::{Seen, Transaction};
+use crate::infra::db::{Earlier, Transaction};
 use crate::infra::mail::Letter;
 use crate::kernel::access::Origin;
 use crate::kernel::acting::Acting;
@@ -77,8 +77,8 @@ impl<'a> Tx<'a> {
     }
 
     /// The changes that this one can read before they are committed.
-    pub(super) fn seen(&self) -> Seen {
-        self.txn.seen()
+    pub(super) fn earlier(&self) -> Earlier {
+        self.txn.earlier()
     }
 
     /// Notes that what is remembered of a user will be out of date.

@@ -76,6 +76,8 @@ pub(super) async fn sqlite(
         .synchronous(sqlite::SqliteSynchronous::Full)
         // What is deleted is overwritten: a person's data is gone from the file (DP-01).
         .pragma("secure_delete", "ON")
+        // Pages are copied aside for each savepoint. In files these would lie elsewhere, on a disk that may be full.
+        .pragma("temp_store", "MEMORY")
         .busy_timeout(SQLITE_BUSY_TIMEOUT);
     create_private(file.get_filename())?;
     let pool = || {

@@ -18,7 +18,7 @@ use tokio::sync::Mutex;
 
 use super::connect::set_up_mysql;
 use super::failure::is_pool_timeout;
-use super::transaction::Begun;
+use super::transaction::AnyTransaction;
 use super::turns::Turns;
 
 /// How long a server has to say it to somebody who has waited for the pool: those who ask whether the
@@ -66,8 +66,8 @@ impl Pooled {
         Self { turns: Some(Turns::default()), ..Self::new(pool) }
     }
 
-    /// A transaction for a single statement, where that takes its turn too.
-    async fn turn(&self) -> Result<Option<Begun>, DbErr> {
+    /// The transaction of a single statement on the writer of a SQLite file, which takes its turn like all others.
+    async fn for_statement(&self) -> Result<Option<AnyTransaction>, DbErr> {
         match self.turns {
             Some(_) => self.begin(immediate()).await.map(Some),
             None => Ok(None),
@@ -75,11 +75,11 @@ impl Pooled {
     }
 
     /// Begins a transaction: on SQLite, if it is to write, when its turn has come.
-    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<Begun, DbErr> {
+    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<AnyTransaction, DbErr> {
         self.explained(async {
             match &self.turns {
-                Some(turns) => turns.begin(&self.pool, options).await.map(Begun::Shared),
-                None => self.pool.begin_with_options(options).await.map(Begun::Own),
+                Some(turns) => turns.begin(&self.pool, options).await.map(AnyTransaction::Member),
+                None => self.pool.begin_with_options(options).await.map(AnyTransaction::Own),
             }
         })
         .await
@@ -160,10 +160,10 @@ impl ConnectionTrait for Pooled {
         Self: 'f,
     {
         Box::pin(async move {
-            match self.turn().await? {
-                Some(turn) => {
-                    let outcome = turn.execute_raw(statement).await;
-                    turn.committed(outcome).await
+            match self.for_statement().await? {
+                Some(txn) => {
+                    let outcome = txn.execute_raw(statement).await;
+                    txn.committed(outcome).await
                 }
                 None => self.explained(self.pool.execute_raw(statement)).await,
             }
@@ -177,10 +177,10 @@ impl ConnectionTrait for Pooled {
         Self: 'f,
     {
         Box::pin(async move {
-            match self.turn().await? {
-                Some(turn) => {
-                    let outcome = turn.execute_unprepared(sql).await;
-                    turn.committed(outcome).await
+            match self.for_statement().await? {
+                Some(txn) => {
+                    let outcome = txn.execute_unprepared(sql).await;
+                    txn.committed(outcome).await
                 }
                 None => self.explained(self.pool.execute_unprepared(sql)).await,
             }
@@ -193,10 +193,10 @@ impl ConnectionTrait for Pooled {
         Self: 'f,
     {
         Box::pin(async move {
-            match self.turn().await? {
-                Some(turn) => {
-                    let outcome = turn.query_one_raw(statement).await;
-                    turn.committed(outcome).await
+            match self.for_statement().await? {
+                Some(txn) => {
+                    let outcome = txn.query_one_raw(statement).await;
+                    txn.committed(outcome).await
                 }
                 None => self.explained(self.pool.query_one_raw(statement)).await,
             }
@@ -209,10 +209,10 @@ impl ConnectionTrait for Pooled {
         Self: 'f,
     {
         Box::pin(async move {
-            match self.turn().await? {
-                Some(turn) => {
-                    let outcome = turn.query_all_raw(statement).await;
-                    turn.committed(outcome).await
+            match self.for_statement().await? {
+                Some(txn) => {
+                    let outcome = txn.query_all_raw(statement).await;
+                    txn.committed(outcome).await
                 }
                 None => self.explained(self.pool.query_all_raw(statement)).await,
             }

@@ -6,46 +6,48 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
-use super::turns::{Seen, Shared};
+use super::turns::{Earlier, Member};
 
 /// What statements of a transaction run on. Dropped, it changes nothing.
 #[derive(Debug)]
-pub(crate) enum Begun {
+pub(crate) enum AnyTransaction {
     /// With a connection of its own.
     Own(DatabaseTransaction),
     /// On the one connection that writes to a SQLite file.
-    Shared(Shared),
+    Member(Member),
 }
 
-impl Begun {
-    pub(super) fn seen(&self) -> Seen {
+impl AnyTransaction {
+    pub(super) fn earlier(&self) -> Earlier {
         match self {
-            Self::Own(_) => Seen::default(),
-            Self::Shared(shared) => shared.seen(),
+            Self::Own(_) => Earlier::default(),
+            Self::Member(member) => member.earlier(),
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         match self {
             Self::Own(txn) => txn.commit().await,
-            Self::Shared(shared) => shared.commit().await,
+            Self::Member(member) => member.commit().await,
         }
     }
 
-    /// Commits if the last statement has succeeded.
+    /// Commits if its statement has succeeded.
     pub(super) async fn committed<T>(self, outcome: Result<T, DbErr>) -> Result<T, DbErr> {
-        let value = outcome?;
-        self.commit().await?;
-        Ok(value)
+        match outcome {
+            Ok(_) => self.commit().await?,
+            Err(_) => self.rollback().await?,
+        }
+        outcome
     }
 
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
         match self {
             Self::Own(txn) => txn.rollback().await,
-            Self::Shared(shared) => {
-                let seen = shared.seen();
-                drop(shared);
-                seen.settled().await
+            Self::Member(member) => {
+                let earlier = member.earlier();
+                drop(member);
+                earlier.settled().await
             }
         }
     }
@@ -53,11 +55,11 @@ impl Begun {
 
 type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>>;
 
-impl ConnectionTrait for Begun {
+impl ConnectionTrait for AnyTransaction {
     fn get_database_backend(&self) -> DbBackend {
         match self {
             Self::Own(txn) => txn.get_database_backend(),
-            Self::Shared(_) => DbBackend::Sqlite,
+            Self::Member(_) => DbBackend::Sqlite,
         }
     }
 
@@ -68,7 +70,7 @@ impl ConnectionTrait for Begun {
     {
         match self {
             Self::Own(txn) => txn.execute_raw(statement),
-            Self::Shared(shared) => Box::pin(shared.run(|txn| txn.execute_raw(statement))),
+            Self::Member(member) => Box::pin(member.run(|txn| txn.execute_raw(statement))),
         }
     }
 
@@ -80,7 +82,7 @@ impl ConnectionTrait for Begun {
     {
         match self {
             Self::Own(txn) => txn.execute_unprepared(sql),
-            Self::Shared(shared) => Box::pin(shared.run(|txn| txn.execute_unprepared(sql))),
+            Self::Member(member) => Box::pin(member.run(|txn| txn.execute_unprepared(sql))),
         }
     }
 
@@ -91,7 +93,7 @@ impl ConnectionTrait for Begun {
     {
         match self {
             Self::Own(txn) => txn.query_one_raw(statement),
-            Self::Shared(shared) => Box::pin(shared.run(|txn| txn.query_one_raw(statement))),
+            Self::Member(member) => Box::pin(member.run(|txn| txn.query_one_raw(statement))),
         }
     }
 
@@ -102,7 +104,7 @@ impl ConnectionTrait for Begun {
     {
         match self {
             Self::Own(txn) => txn.query_all_raw(statement),
-            Self::Shared(shared) => Box::pin(shared.run(|txn| txn.query_all_raw(statement))),
+            Self::Member(member) => Box::pin(member.run(|txn| txn.query_all_raw(statement))),
         }
     }
 }

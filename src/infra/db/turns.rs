@@ -6,12 +6,13 @@
 //! A transaction for which no other waits commits at once.
 //!
 //! A later transaction reads what the earlier ones have written, and its caller may be answered without a commit of its
-//! own. [`Seen`] lets that answer wait until they are committed.
+//! own. [`Earlier`] lets that answer wait until they are committed. While a transaction is open, a caller waits for nothing
+//! but the database: what it waits for could itself wait for the shared commit.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::{
@@ -59,8 +60,11 @@ struct Open {
     /// How many members are done and wait for the commit.
     done: u32,
     began: Instant,
-    /// Separates the next member from those before. It can run twice: a caller may go away while it runs.
+    /// Separates the next member from those before: makes its savepoint, or undoes what was done since the last one, which
+    /// fails if the transaction is no longer there.
     before_next: &'static str,
+    /// Why a statement of the last member failed, if one did. SQLite may have ended the transaction then.
+    failure: Option<DbErr>,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
@@ -74,15 +78,18 @@ impl fmt::Debug for Open {
 
 /// A transaction that is committed together with those before and after it. Dropped, it changes nothing.
 #[derive(Debug)]
-pub(crate) struct Shared {
+pub(crate) struct Member {
     /// `None` once it is done.
     turn: Option<Turn>,
-    has_failed: AtomicBool,
+    /// Why its first failed statement failed.
+    failure: OnceLock<DbErr>,
+    /// Whether a statement was sent whose outcome is not known.
+    is_unsure: AtomicBool,
 }
 
-/// The transactions before, whose changes one can read and whose commit may still fail.
+/// The earlier members of a transaction's group. It can read their changes, and their commit may still fail.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(Option<watch::Receiver<Option<Outcome>>>);
+pub(crate) struct Earlier(Option<watch::Receiver<Option<Outcome>>>);
 
 impl Default for Turns {
     fn default() -> Self {
@@ -96,7 +103,7 @@ impl Turns {
         &self,
         pool: &DatabaseConnection,
         options: TransactionOptions,
-    ) -> Result<Shared, DbErr> {
+    ) -> Result<Member, DbErr> {
         let turn = match self.take_free() {
             Ok(turn) => turn,
             Err(mine) => match tokio::time::timeout(ACQUIRE_TIMEOUT, mine).await {
@@ -152,17 +159,26 @@ impl Turn {
         mut self,
         pool: &DatabaseConnection,
         options: TransactionOptions,
-    ) -> Result<Shared, DbErr> {
-        if let Some(open) = &self.open {
-            match open.txn.execute_unprepared(open.before_next).await {
-                Ok(_) => return Ok(Shared::with(self)),
-                // SQLite has ended the transaction by itself, as when the disk is full: nothing of it is left.
-                Err(error) => drop(open.outcome.send_replace(Some(Err(error)))),
-            }
+    ) -> Result<Member, DbErr> {
+        if self.open.is_some() {
+            // In a task of its own, which knows the outcome also if the caller goes away.
+            self = tokio::spawn(self.separated()).await.map_err(|_lost| ended())?;
+        }
+        if self.open.is_none() {
+            self.open = Some(Open::new(pool.begin_with_options(options).await?));
+        }
+        Ok(Member { turn: Some(self), failure: OnceLock::new(), is_unsure: AtomicBool::new(false) })
+    }
+
+    /// Separates the next member from those before, if these are still there.
+    async fn separated(mut self) -> Self {
+        if let Some(open) = &mut self.open
+            && let Err(error) = open.separate().await
+        {
+            open.outcome.send_replace(Some(Err(error)));
             self.open = None;
         }
-        self.open = Some(Open::new(pool.begin_with_options(options).await?));
-        Ok(Shared::with(self))
+        self
     }
 }
 
@@ -179,7 +195,7 @@ impl Drop for Turn {
             open.commit().await;
             drop(turn);
         };
-        // Without a runtime the program is ending, and no caller is left to be told.
+        // Without a runtime nothing can be committed: the transaction is rolled back, and its members get an error.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(commit);
         }
@@ -189,32 +205,40 @@ impl Drop for Turn {
 impl Open {
     fn new(txn: DatabaseTransaction) -> Self {
         let outcome = watch::Sender::new(None);
-        Self { txn, done: 0, began: Instant::now(), before_next: SAVEPOINT, outcome }
+        let began = Instant::now();
+        Self { txn, done: 0, began, before_next: SAVEPOINT, failure: None, outcome }
     }
 
     fn may_be_joined(&self, joined_for: Duration) -> bool {
         self.done < TOGETHER_MAX && self.began.elapsed() < joined_for
     }
 
-    async fn commit(self) {
-        let Self { txn, before_next, outcome, .. } = self;
-        let committed = async {
-            if before_next == UNDO {
-                txn.execute_unprepared(UNDO).await?;
-            }
-            txn.commit().await
+    /// Fails if SQLite has ended the transaction by itself, as when the disk is full: with what the disk said.
+    async fn separate(&mut self) -> Result<(), DbErr> {
+        let separated = self.txn.execute_unprepared(self.before_next).await;
+        // The next one keeps this savepoint, and undoes whatever this one leaves.
+        self.before_next = UNDO;
+        let failure = self.failure.take().filter(|failure| failure.sql_err().is_none());
+        separated.map(|_| ()).map_err(|error| failure.unwrap_or(error))
+    }
+
+    async fn commit(mut self) {
+        let separated = match self.before_next {
+            UNDO => self.separate().await,
+            _ => Ok(()),
         };
-        outcome.send_replace(Some(committed.await));
+        let Self { txn, outcome, .. } = self;
+        let committed = match separated {
+            Ok(()) => txn.commit().await,
+            Err(error) => Err(error),
+        };
+        outcome.send_replace(Some(committed));
     }
 }
 
-impl Shared {
-    fn with(turn: Turn) -> Self {
-        Self { turn: Some(turn), has_failed: AtomicBool::new(false) }
-    }
-
-    /// Runs a statement. After a failed one the transaction cannot be committed, as on PostgreSQL: SQLite may have ended it,
-    /// and later statements would run outside of it.
+impl Member {
+    /// Runs a statement. After a failed one no other runs, and the transaction cannot be committed, as on PostgreSQL:
+    /// SQLite may have ended it, and a later statement would run outside of it.
     pub(super) async fn run<'a, T, F>(
         &'a self,
         statement: impl FnOnce(&'a DatabaseTransaction) -> F,
@@ -222,56 +246,68 @@ impl Shared {
     where
         F: Future<Output = Result<T, DbErr>>,
     {
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
+        }
         let open = self.turn.as_ref().and_then(|turn| turn.open.as_ref());
-        let outcome = statement(&open.ok_or_else(over)?.txn).await;
-        if outcome.is_err() {
-            self.has_failed.store(true, Ordering::Relaxed);
+        let txn = &open.ok_or_else(ended)?.txn;
+        self.is_unsure.store(true, Ordering::Relaxed);
+        let outcome = statement(txn).await;
+        self.is_unsure.store(false, Ordering::Relaxed);
+        if let Err(error) = &outcome {
+            self.failure.get_or_init(|| error.clone());
         }
         outcome
     }
 
-    /// The transactions before it.
-    pub(super) fn seen(&self) -> Seen {
+    /// The earlier members of its group.
+    pub(super) fn earlier(&self) -> Earlier {
         let open = self.turn.as_ref().and_then(|turn| turn.open.as_ref());
-        Seen(open.filter(|open| open.done > 0).map(|open| open.outcome.subscribe()))
+        Earlier(open.filter(|open| open.done > 0).map(|open| open.outcome.subscribe()))
     }
 
-    /// Returns when it is committed, together with those that came after it.
+    /// Returns when it is committed, together with those that came after it. Fails if a statement failed, or if nobody
+    /// waited for its end.
     pub(super) async fn commit(mut self) -> Result<(), DbErr> {
-        if self.has_failed.load(Ordering::Relaxed) {
-            return Err(DbErr::Custom("a statement of the transaction has failed".to_owned()));
+        if let Some(failure) = self.failure.get() {
+            return Err(failure.clone());
         }
-        let mut turn = self.turn.take().ok_or_else(over)?;
-        let open = turn.open.as_mut().ok_or_else(over)?;
+        if self.is_unsure.load(Ordering::Relaxed) {
+            return Err(DbErr::Custom(
+                "nobody waited for a statement of the transaction".to_owned(),
+            ));
+        }
+        let mut turn = self.turn.take().ok_or_else(ended)?;
+        let open = turn.open.as_mut().ok_or_else(ended)?;
         open.done += 1;
         open.before_next = SAVEPOINT;
-        let seen = Seen(Some(open.outcome.subscribe()));
+        let group = Earlier(Some(open.outcome.subscribe()));
         drop(turn);
-        seen.settled().await
+        group.settled().await
     }
 }
 
-impl Drop for Shared {
+impl Drop for Member {
     fn drop(&mut self) {
         let Some(turn) = &mut self.turn else { return };
         match &mut turn.open {
-            Some(open) if open.done > 0 => open.before_next = UNDO,
+            Some(open) if open.done > 0 => open.failure = self.failure.take(),
             _ => turn.open = None,
         }
     }
 }
 
-impl Seen {
+impl Earlier {
     /// Returns when they are committed, and fails if they never will be.
     pub(crate) async fn settled(self) -> Result<(), DbErr> {
         let Some(mut outcome) = self.0 else { return Ok(()) };
         let outcome = outcome.wait_for(Option::is_some).await;
-        outcome.map_or_else(|_untold| Err(over()), |outcome| outcome.clone().unwrap_or(Ok(())))
+        outcome.map_or_else(|_untold| Err(ended()), |outcome| outcome.clone().unwrap_or(Ok(())))
     }
 }
 
-/// The error of a transaction that ends with the program.
-fn over() -> DbErr {
+/// The error of a transaction that was ended from outside, as when the program stops.
+fn ended() -> DbErr {
     DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)
 }
 

@@ -1,5 +1,5 @@
 //! Connections that bind values as the databases want them. [`Db`](super::Db) hands out nothing else, so no statement can
-//! bind them in another way. They hand on the futures as they are: it costs nothing.
+//! bind them in another way. They hand on the futures as they are.
 //!
 //! sqlx sends a `DateTime<Utc>` to MySQL and MariaDB as a `TIMESTAMP`, which ends in 2038 and begins in 1970,
 //! although the columns are `DATETIME(6)`. And SQLite plans a statement again whenever a bound `LIMIT` was set, even to
@@ -10,13 +10,13 @@ use std::pin::Pin;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Value};
 
 use super::pooled::Pooled;
-use super::transaction::Begun;
-use super::turns::Seen;
+use super::transaction::AnyTransaction;
+use super::turns::Earlier;
 
 /// A pool of connections.
 pub(crate) type Connection = Typed<Pooled>;
 /// A transaction.
-pub(crate) type Transaction = Typed<Begun>;
+pub(crate) type Transaction = Typed<AnyTransaction>;
 
 /// What SeaORM runs statements on.
 #[derive(Clone, Debug)]
@@ -90,10 +90,10 @@ impl<C: ConnectionTrait> Typed<C> {
 }
 
 impl Transaction {
-    /// The transactions whose changes it can read before they are committed. An answer that is given without a commit
-    /// waits until these are settled.
-    pub(crate) fn seen(&self) -> Seen {
-        self.0.seen()
+    /// The transactions whose changes it can read before they are committed. An answer without a commit waits until
+    /// these are settled.
+    pub(crate) fn earlier(&self) -> Earlier {
+        self.0.earlier()
     }
 
     pub(crate) async fn commit(self) -> Result<(), DbErr> {

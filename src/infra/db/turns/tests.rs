@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use tempfile::TempDir;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 
+use super::super::failure::{Refusal, refusal};
 use super::super::{Db, Transaction, is_unavailable};
 use super::*;
 
@@ -128,13 +129,17 @@ async fn nothing_is_acknowledged_of_what_sqlite_itself_has_ended() {
         txn.execute_unprepared("PRAGMA max_page_count = 1").await.unwrap();
         let blob = "INSERT INTO notes VALUES (1, zeroblob(100000))";
         assert!(is_unavailable(&txn.execute_unprepared(blob).await.unwrap_err()));
+        // It would stand outside of the transaction that SQLite has ended.
+        assert!(is_unavailable(&insert(&txn, 3).await.unwrap_err()));
     });
     while world.queue() == 0 {
         yield_now().await;
     }
     let first = tokio::spawn(first.commit());
     too_much.await.unwrap();
-    first.await.unwrap().unwrap_err();
+    // Told why: nobody can do anything about a savepoint that is gone.
+    let error = first.await.unwrap().unwrap_err();
+    assert!(matches!(refusal(&error), Some(Refusal::Full)), "{error}");
     assert_eq!(world.notes().await, [0; 0]);
 
     let next = world.begin().await;
@@ -160,9 +165,9 @@ async fn an_answer_without_a_commit_waits_for_what_it_was_made_of() {
     assert_eq!(world.notes().await, [0; 0]);
     assert!(!first.is_finished());
 
-    let seen = later.seen();
+    let earlier = later.earlier();
     drop(later);
-    seen.settled().await.unwrap();
+    earlier.settled().await.unwrap();
     assert_eq!(world.notes().await, [0]);
     first.await.unwrap().unwrap();
 }
@@ -209,4 +214,45 @@ async fn what_is_acknowledged_is_there_whoever_else_goes_away() {
     assert!(told.iter().all(|note| kept.contains(note)), "{told:?} and not {kept:?}");
     assert!(kept.iter().all(|note| note % 4 != 0), "{kept:?}");
     assert!(told.len() >= 240, "{}", told.len());
+}
+
+#[tokio::test]
+async fn what_savepoints_copy_aside_goes_into_no_file() {
+    let world = World::new().await;
+    let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA temp_store");
+    let row = world.db.writer().query_one_raw(asked).await.unwrap().unwrap();
+    // In memory.
+    assert_eq!(row.try_get_by_index::<i64>(0), Ok(2));
+}
+
+#[tokio::test]
+async fn the_last_one_is_undone_before_the_others_are_committed() {
+    let world = World::new().await;
+    let first = world.begin().await;
+    insert(&first, 0).await.unwrap();
+    let db = world.db.clone();
+    let last = tokio::spawn(async move {
+        let txn = db.begin().await.unwrap();
+        insert(&txn, 1).await.unwrap();
+        txn.rollback().await
+    });
+    while world.queue() == 0 {
+        yield_now().await;
+    }
+    first.commit().await.unwrap();
+    last.await.unwrap().unwrap();
+    assert_eq!(world.notes().await, [0]);
+}
+
+/// SQLite may have ended the transaction meanwhile, and nobody would know.
+#[tokio::test]
+async fn a_transaction_with_a_statement_that_nobody_waited_for_is_not_committed() {
+    let world = World::new().await;
+    let txn = world.begin().await;
+    let long = "INSERT INTO notes WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                WHERE i < 300000) SELECT i, x'00' FROM n";
+    let sent = txn.execute_unprepared(long);
+    tokio::time::timeout(Duration::from_millis(1), sent).await.unwrap_err();
+    txn.commit().await.unwrap_err();
+    assert_eq!(world.notes().await, [0; 0]);
 }
