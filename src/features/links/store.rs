@@ -226,7 +226,7 @@ pub(super) async fn delete_to(txn: &impl ConnectionTrait, email_key: &str) -> Re
     Ok(())
 }
 
-/// Deletes at most `batch` tokens that have expired; returns how many.
+/// Deletes at most `batch` tokens that have expired; returns how many it found.
 pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
     let ids: Vec<LinkTokenId> = token::Entity::find()
         .select_only()
@@ -237,9 +237,11 @@ pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> R
         .into_tuple()
         .all(db.reader())
         .await?;
+    let found = ids.len() as u64;
     if ids.is_empty() {
         return Ok(0);
     }
     let delete = token::Entity::delete_many().filter(token::COLUMN.id.is_in(ids));
-    Ok(delete.exec(db.writer()).await?.rows_affected)
+    delete.exec(db.writer()).await?;
+    Ok(found)
 }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 /// How many rows one statement removes or changes, so that it holds the writer for a few milliseconds.
-const BATCH: u64 = 200;
-/// How much longer the pause after a batch is than the batch.
-const PAUSES: u32 = 2;
-/// A pause is never longer, however slow the database is.
+const BATCH_ROWS: u64 = 200;
+/// A pause lasts this many times as long as the batch before it.
+const PAUSE_FACTOR: u32 = 2;
+/// The longest pause, however slow the database is.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Calls `batch` with the number of rows that it may take, until it takes fewer. Returns how many it took in all. Two
-/// thirds of the time it pauses, so that requests wait for one batch at most.
+/// Calls `batch` with the number of rows that it may take, until it finds fewer. Returns how many it found in all. The
+/// pauses between them leave the database to the requests, which wait for one batch at most.
 pub(crate) async fn in_batches<E, F>(batch: impl Fn(u64) -> F) -> Result<u64, E>
 where
     F: Future<Output = Result<u64, E>>,
@@ -18,12 +18,12 @@ where
     let mut taken = 0;
     loop {
         let began = Instant::now();
-        let count = batch(BATCH).await?;
+        let count = batch(BATCH_ROWS).await?;
         taken += count;
-        if count < BATCH {
+        if count < BATCH_ROWS {
             return Ok(taken);
         }
-        tokio::time::sleep((began.elapsed() * PAUSES).min(PAUSE_MAX)).await;
+        tokio::time::sleep((began.elapsed() * PAUSE_FACTOR).min(PAUSE_MAX)).await;
     }
 }
 
@@ -35,13 +35,13 @@ mod tests {
 
     #[tokio::test]
     async fn batches_go_on_until_one_is_not_full() {
-        let left = Cell::new(2 * BATCH + 50);
+        let left = Cell::new(2 * BATCH_ROWS + 50);
         let take = |batch| {
             let taken = left.get().min(batch);
             left.set(left.get() - taken);
             std::future::ready(Ok::<_, ()>(taken))
         };
-        assert_eq!(in_batches(take).await, Ok(2 * BATCH + 50));
+        assert_eq!(in_batches(take).await, Ok(2 * BATCH_ROWS + 50));
         assert_eq!((left.get(), in_batches(take).await), (0, Ok(0)));
     }
 }

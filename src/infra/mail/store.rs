@@ -202,6 +202,7 @@ pub(super) async fn delete_given_up(db: &Db, now: DateTime<Utc>, limit: u64) -> 
         .into_iter()
         .map(|row| row.id)
         .collect();
+    let found = ids.len() as u64;
     if ids.is_empty() {
         return Ok(0);
     }
@@ -209,7 +210,8 @@ pub(super) async fn delete_given_up(db: &Db, now: DateTime<Utc>, limit: u64) -> 
         .filter(outbox::COLUMN.id.is_in(ids))
         // Not one that the operator has just made due.
         .filter(outbox::COLUMN.given_up_at.is_not_null());
-    Ok(delete.exec(db.writer()).await?.rows_affected)
+    delete.exec(db.writer()).await?;
+    Ok(found)
 }
 
 pub(super) async fn delete(db: &impl ConnectionTrait, id: MailId) -> Result<(), DbErr> {

@@ -170,12 +170,14 @@ pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> R
         .into_tuple()
         .all(db.reader())
         .await?;
+    let found = ids.len() as u64;
     if ids.is_empty() {
         return Ok(0);
     }
     let delete =
         invitation::Entity::delete_many().filter(invitation::COLUMN.id.is_in(ids.iter().copied()));
-    Ok(delete.exec(db.writer()).await?.rows_affected)
+    delete.exec(db.writer()).await?;
+    Ok(found)
 }
 
 /// Whether a user may sign in.

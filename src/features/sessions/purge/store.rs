@@ -7,14 +7,16 @@ use crate::infra::db::Db;
 use crate::kernel::id::SessionId;
 use crate::tables::session;
 
-/// Deletes at most `batch` sessions past their absolute end; returns how many.
+/// Deletes at most `batch` sessions past their absolute end; returns how many it found.
 pub(super) async fn delete_expired(db: &Db, now: DateTime<Utc>, batch: u64) -> Result<u64, DbErr> {
     let ids: Vec<SessionId> = expired(now).limit(batch).into_tuple().all(db.reader()).await?;
+    let found = ids.len() as u64;
     if ids.is_empty() {
         return Ok(0);
     }
     let delete = session::Entity::delete_many().filter(session::COLUMN.id.is_in(ids));
-    Ok(delete.exec(db.writer()).await?.rows_affected)
+    delete.exec(db.writer()).await?;
+    Ok(found)
 }
 
 fn expired(now: DateTime<Utc>) -> Select<session::Entity> {
