@@ -1,6 +1,7 @@
 //! The schema, put together from the slices. Building it needs no database.
 
 pub(crate) mod audit_event;
+mod config;
 pub(crate) mod entity;
 mod fault;
 pub(crate) mod node;
@@ -49,6 +50,7 @@ use crate::infra::limits::Rates;
 pub(crate) struct Query<E: ObjectType>(
     user::AccountQuery,
     viewer::ViewerQuery,
+    config::ConfigQuery,
     audit_event::AuditQuery,
     organization::OrganizationQuery,
     NodeQuery,

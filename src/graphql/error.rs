@@ -163,7 +163,7 @@ impl ApiError {
     }
 
     /// One refused argument.
-    pub(crate) fn argument(path: &str, reason: &str, message: &str) -> Self {
+    pub(crate) fn argument(path: &'static str, reason: &str, message: &str) -> Self {
         Self::new(Code::BadUserInput, message.to_owned())
             .with("fields", Value::List(vec![field(path, reason, message)]))
     }

@@ -29,17 +29,13 @@ pub(crate) struct Access {
     /// Why the caller counts as nobody, as in `extensions.reason`; null unless the code is
     /// UNAUTHENTICATED.
     reason: Option<Anonymity>,
-    /// The rule that is not met, as it stands in the schema; null if it is allowed.
+    /// The rule that is not met, as it stands in the schema; null if it is allowed, or if there is no such field.
     rule: Option<String>,
 }
 
 impl Access {
-    /// To the field that stands at `path` of the arguments.
-    fn of(ctx: &Context<'_>, field: String, path: &str) -> Result<Self> {
-        let asked = ctx.service::<Policy>().ask(ctx, &field).ok_or_else(|| {
-            ApiError::argument(path, "INVALID_FORMAT", "The schema has no field of this name")
-        })?;
-        Ok(match asked {
+    fn of(field: String, asked: Result<(), Unmet>) -> Self {
+        match asked {
             Ok(()) => Self { field, allowed: true, code: None, reason: None, rule: None },
             Err(Unmet { error, rule }) => Self {
                 field,
@@ -48,15 +44,20 @@ impl Access {
                 reason: error.reason().and_then(|reason| reason.parse().ok()),
                 rule: Some(rule),
             },
-        })
+        }
+    }
+
+    /// The access to a field that the schema does not have.
+    fn unknown(field: String) -> Self {
+        let code = Some(Code::GraphqlValidationFailed);
+        Self { field, allowed: false, code, reason: None, rule: None }
     }
 }
 
 /// Whoever calls, signed in or not.
 #[Object(name = "Viewer")]
 impl Asking {
-    /// The same for all answers to one caller, so that caches of clients keep what they have read of the viewer. It is the
-    /// id of no node.
+    /// Stays the same for one user, so that client caches can merge answers. `node` does not accept it.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let viewer = ctx.viewer().ok();
         viewer.map_or_else(|| "viewer".into(), |viewer| format!("viewer_{}", viewer.user.id).into())
@@ -88,10 +89,14 @@ impl Asking {
         ctx: &Context<'_>,
         #[graphql(desc = "A type and its field, as in `Mutation.deleteUser`.")] field: String,
     ) -> Result<Access> {
-        Access::of(ctx, field, "field")
+        let asked = ctx.service::<Policy>().ask(ctx, &field).ok_or_else(|| {
+            ApiError::argument("field", "INVALID_FORMAT", "The schema has no field of this name")
+        })?;
+        Ok(Access::of(field, asked))
     }
 
-    /// What `can` says of each of these fields, in the order in which they are named.
+    /// Whether the caller may use each of these fields, as `can` decides it, in the order in which they are named. A field
+    /// that this schema does not have is not allowed, with the code GRAPHQL_VALIDATION_FAILED.
     async fn access(
         &self,
         ctx: &Context<'_>,
@@ -99,10 +104,15 @@ impl Asking {
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
         if fields.len() > FIELDS_MAX {
-            return Err(ApiError::argument("fields", "TOO_LONG", "At most 100 fields at once"));
+            let message = format!("At most {FIELDS_MAX} fields at once");
+            return Err(ApiError::argument("fields", "TOO_LONG", &message));
         }
-        let place = |(place, field)| Access::of(ctx, field, &format!("fields.{place}"));
-        fields.into_iter().enumerate().map(place).collect()
+        let policy = ctx.service::<Policy>();
+        let access = |field: String| match policy.ask(ctx, &field) {
+            Some(asked) => Access::of(field, asked),
+            None => Access::unknown(field),
+        };
+        Ok(fields.into_iter().map(access).collect())
     }
 }
 

@@ -235,3 +235,32 @@ async fn a_closed_server_invites_nobody() {
     assert_eq!(invite(&app, &boss.access, "guest@example.com", "USER").await.code(), "FORBIDDEN");
     assert_eq!(app.try_register("a-b", "a@example.com", PASSWORD).await.code(), "FORBIDDEN");
 }
+
+/// A page shows the form that the server takes.
+#[tokio::test]
+async fn anybody_is_told_who_may_register_and_how() {
+    let query = "{ config { registration verificationRequired sendsMail version \
+                 password { lengthMin lengthMax } } }";
+    for (mode, named) in [("open", "OPEN"), ("invite", "INVITE"), ("closed", "CLOSED")] {
+        let setting = format!("--registration={mode}");
+        let app = TestApp::start_with(&[&setting, "--password-min-length=12"]).await;
+        let config = app.call(query, json!({}), None).await.data()["config"].clone();
+        assert_eq!(config["registration"], named);
+        assert_eq!(config["password"], json!({ "lengthMin": 12, "lengthMax": 128 }));
+        assert_eq!(config["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(
+            (&config["sendsMail"], &config["verificationRequired"]),
+            (&json!(true), &json!(false))
+        );
+
+        let (eleven, twelve) = ("four_words_", "four_words__");
+        for (password, code) in [(eleven, "BAD_USER_INPUT"), (twelve, "NONE")] {
+            let input =
+                json!({ "username": "alice", "email": "alice@example.com", "password": password });
+            let reply = app.call(REGISTER, json!({ "input": input }), None).await;
+            assert_eq!(reply.code(), if named == "OPEN" { code } else { "FORBIDDEN" }, "{mode}");
+        }
+    }
+    let config = proving().await.call(query, json!({}), None).await.data()["config"].clone();
+    assert_eq!(config["verificationRequired"], true);
+}

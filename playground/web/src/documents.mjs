@@ -10,7 +10,7 @@ import { rules } from "./rules.mjs";
 /** Where each operation of the server itself belongs. Those of an extension belong to the object that they name. */
 export const GROUPS = {
   "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
-  "Registration": ["register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
+  "Registration": ["config", "register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
   "A forgotten password": ["requestPasswordReset", "resetPassword"],
   "Your account": ["me", "viewer", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount", "keepLeftovers", "dropLeftovers"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],

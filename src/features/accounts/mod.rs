@@ -114,6 +114,21 @@ impl Accounts {
         store::lock(txn, id).await
     }
 
+    /// Who may get an account, and when they have it.
+    pub(crate) fn registration(&self) -> Registration {
+        self.setup.registration
+    }
+
+    /// The rules for a new password.
+    pub(crate) fn password_policy(&self) -> PasswordPolicy {
+        self.setup.policy
+    }
+
+    /// Whether accounts are told anything by mail.
+    pub(crate) fn sends_mail(&self) -> bool {
+        self.outbox.is_on()
+    }
+
     /// Reads a password that a user is to have from now on, if it is good enough for them.
     pub(crate) fn new_password(&self, user: &User, password: &str) -> Result<Password, Invalid> {
         let password = Password::parse(password)?;

@@ -25,7 +25,7 @@ const ROW: u64 = 5;
 const ANY_SIZE: &str = "JSON";
 /// The list arguments of fields that give one object for each of their entries.
 const LISTED: [&str; 2] = ["ids", "fields"];
-/// The entries of a list of objects that is neither a page nor as long as a list of ids.
+/// The entries of a list of objects that is neither a page nor as long as one of these arguments.
 const ENTRIES_MAX: u64 = 100;
 
 /// What an operation costs.
