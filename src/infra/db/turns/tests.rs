@@ -53,6 +53,12 @@ impl World {
         change
     }
 
+    async fn until_somebody_waits(&self) {
+        while self.queue() == 0 {
+            yield_now().await;
+        }
+    }
+
     fn queue(&self) -> usize {
         let turns = self.db.0.writer.0.turns.as_ref().unwrap();
         turns.line().waiting.len()
@@ -88,7 +94,7 @@ async fn those_who_wait_are_committed_together() {
 }
 
 #[tokio::test]
-async fn whoever_is_undone_is_undone_alone() {
+async fn an_undone_transaction_leaves_the_others_alone() {
     let world = World::new().await;
     let first = world.begin().await;
     insert(&first, 0).await.unwrap();
@@ -107,9 +113,7 @@ async fn whoever_is_undone_is_undone_alone() {
         insert(&txn, 3).await.unwrap();
         txn.rollback().await.unwrap();
     });
-    while world.queue() == 0 {
-        yield_now().await;
-    }
+    world.until_somebody_waits().await;
     let last = world.waiting(4).await;
     first.commit().await.unwrap();
     undone.await.unwrap();
@@ -132,9 +136,7 @@ async fn nothing_is_acknowledged_of_what_sqlite_itself_has_ended() {
         // It would stand outside of the transaction that SQLite has ended.
         assert!(is_unavailable(&insert(&txn, 3).await.unwrap_err()));
     });
-    while world.queue() == 0 {
-        yield_now().await;
-    }
+    world.until_somebody_waits().await;
     let first = tokio::spawn(first.commit());
     too_much.await.unwrap();
     // Told why: nobody can do anything about a savepoint that is gone.
@@ -155,9 +157,7 @@ async fn an_answer_without_a_commit_waits_for_what_it_was_made_of() {
     insert(&first, 0).await.unwrap();
     let db = world.db.clone();
     let later = tokio::spawn(async move { db.begin().await.unwrap() });
-    while world.queue() == 0 {
-        yield_now().await;
-    }
+    world.until_somebody_waits().await;
     let first = tokio::spawn(first.commit());
     let later = later.await.unwrap();
     // It finds what is not committed yet.
@@ -173,7 +173,7 @@ async fn an_answer_without_a_commit_waits_for_what_it_was_made_of() {
 }
 
 #[tokio::test]
-async fn whoever_goes_away_while_waiting_holds_nobody_up() {
+async fn a_caller_that_leaves_the_line_holds_up_nobody() {
     let world = World::new().await;
     let first = world.begin().await;
     insert(&first, 0).await.unwrap();
@@ -185,7 +185,7 @@ async fn whoever_goes_away_while_waiting_holds_nobody_up() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_is_acknowledged_is_there_whoever_else_goes_away() {
+async fn acknowledged_changes_survive_callers_that_leave() {
     let world = World::new().await;
     let (mut changes, told) = (JoinSet::new(), Arc::new(Mutex::new(Vec::new())));
     for note in 0..400_i64 {
@@ -236,9 +236,7 @@ async fn the_last_one_is_undone_before_the_others_are_committed() {
         insert(&txn, 1).await.unwrap();
         txn.rollback().await
     });
-    while world.queue() == 0 {
-        yield_now().await;
-    }
+    world.until_somebody_waits().await;
     first.commit().await.unwrap();
     last.await.unwrap().unwrap();
     assert_eq!(world.notes().await, [0]);
