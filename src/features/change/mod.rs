@@ -76,6 +76,18 @@ impl Changes {
         self.db.retry(name, once).await
     }
 
+    /// Makes a change that is one statement, which touches no user and records nothing: it needs no transaction.
+    pub(crate) async fn by_statement<T, F>(
+        &self,
+        name: &'static str,
+        statement: impl Fn() -> F,
+    ) -> Result<T, DbErr>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        self.db.retry(name, statement).await
+    }
+
     async fn begin<'a>(&'a self, acting: Acting<'a>) -> Result<Tx<'a>, DbErr> {
         let touched = Touched::new(self.epochs.clone());
         Ok(Tx::new(self.db.begin().await?, self, acting, touched))

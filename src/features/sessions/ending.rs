@@ -96,7 +96,7 @@ impl Sessions {
         let Ok(token) = Credential::open(Kind::RefreshToken, token, &keys, self.clock.now()) else {
             return Ok(None);
         };
-        let found = store::find_presented(self.db.reader(), token.session, None).await?;
+        let found = store::find_presented(&self.db, token.session, None).await?;
         let is_of =
             |found: &Presented| found.token_mode == mode && found.secret_digest == token.digest();
         Ok(found.filter(is_of).map(|found| (found.id, found.user.id)))

@@ -1,6 +1,9 @@
 //! How refresh works: a refresh token gives its successor, and the session's row counts.
 //!
-//! No row is made, and none but the session's is written: one conditional statement raises its generation. Several tabs,
+//! No row is made, and none but the session's is written. One statement reads session, user and organization, and says what
+//! the token is; one conditional statement raises the generation, if nothing of what makes the token the live one has
+//! changed. That needs no transaction: whatever shuts a user out ends the sessions in its own, so the second statement
+//! settles which came first, and the claims are those of `iat`, before the first. Several tabs,
 //! and clients that lose an answer, present the same token more than once. Within the grace all of them converge on the
 //! session's one live token, which whoever holds the one before it can be told, since it is the same secret under a new
 //! seal. There is one rotation a grace at most, so that what is one behind is always led to the live one. After the
@@ -16,7 +19,7 @@ use self::standing::Standing;
 use super::credential::{Credential, Kind, Presentable, Unopened};
 use super::store::{self, Presented};
 use super::{EndReason, Sessions, Tokens};
-use crate::features::audit::{self, kind};
+use crate::features::audit::kind;
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::infra::jwt::Subject;
 use crate::infra::limits::{self, Ip, Judged, Limit, Limited};
@@ -34,6 +37,9 @@ pub(crate) static REFRESH_FAILURES: Limit<Ip> = Limit::failures("refreshToken.ip
 /// which all refresh at once.
 pub(crate) static REFRESHES_OF_SESSION: Limit<limits::Session> =
     Limit::stream("refreshToken.session", 120, 60, 100);
+
+/// How often the row may change under one refresh, which takes another instance each time.
+const LOOKS_MAX: usize = 3;
 
 /// What a refresh counts under: [`REFRESH_FAILURES`] and [`REFRESHES_OF_SESSION`].
 pub(crate) type RefreshLimits<'a> = (&'a Limit<Ip>, &'a Limit<limits::Session>);
@@ -114,50 +120,48 @@ impl Sessions {
         };
         self.limits.take([of_session.of(presented.session)]).await?;
         let _turn = self.rotations.take(presented.session, 1).await;
-        let rotate = |tx| self.rotate_presented(tx, &presented, attempt, organization);
-        self.changes.run("refresh", Acting::unknown(origin), rotate).await
+        for _ in 0..LOOKS_MAX {
+            let look = self.rotate_presented(origin, &presented, attempt, organization);
+            if let Some(answer) = look.await? {
+                return Ok(answer);
+            }
+        }
+        Err(RefreshError::Unsettled)
     }
 
+    /// One look at the session's row, and what follows from it; nothing, if the row has changed meanwhile.
     async fn rotate_presented(
         &self,
-        tx: Tx<'_>,
+        origin: &Origin,
         presented: &Credential,
         attempt: Option<&Attempt>,
         organization: Option<OrganizationId>,
-    ) -> Result<(User, Tokens), RefreshError> {
-        let (mode, now) = (tx.acting().origin.token_mode, tx.now());
-        let is_next = store::rotate(&tx, presented, mode, attempt, &self.lifetimes, now).await?;
-        // Read after the statement, which may have waited for another.
-        let now = tx.now();
-        let found = store::find_presented(&tx, presented.session, organization).await?;
+    ) -> Result<Option<(User, Tokens)>, RefreshError> {
+        // The claims are of this time, however long what follows waits.
+        let now = self.clock.now();
+        let mode = origin.token_mode;
+        let found = store::find_presented(&self.db, presented.session, organization).await?;
         let found = found.filter(|found| found.user.is_active && found.token_mode == mode);
-        let Some(found) = found else { return Err(RefreshError::Unknown) };
-        if is_next {
-            // Before the commit: what is refused replaces nothing.
-            let next = presented.at(found.generation);
-            return Ok(tx.commit(self.handed(found, &next, organization, now)?).await?);
-        }
+        let Some(mut found) = found else { return Err(RefreshError::Unknown) };
         match found.standing_of(presented, attempt, &self.lifetimes, now) {
+            Standing::Next => {
+                let next = presented.at(presented.generation.saturating_add(1));
+                found.last_used_at = now;
+                // Made before the row is written: what is refused replaces nothing.
+                let answer = self.handed(found, &next, organization, now)?;
+                let rotate = || {
+                    store::rotate(self.db.writer(), presented, mode, attempt, &self.lifetimes, now)
+                };
+                Ok(self.changes.by_statement("refresh", rotate).await?.then_some(answer))
+            }
             Standing::Live => {
                 let live = presented.at(found.generation);
-                self.handed(found, &live, organization, now)
+                self.handed(found, &live, organization, now).map(Some)
             }
-            Standing::Unsettled => Err(RefreshError::Unsettled),
             Standing::Over | Standing::Late => Err(RefreshError::Unknown),
-            Standing::Forged => {
-                let record = Record::of(kind::REFRESH_FORGED).about(found.user.id);
-                tx.note(record.within(presented.session));
-                tx.commit(()).await?;
-                tracing::error!(session.id = %presented.session, "a refresh token has the seal of a key of this server and \
-                    not the secret of its session: somebody may have the refresh key");
-                Err(RefreshError::Unknown)
-            }
-            Standing::Replaced => {
-                self.end_for(tx, &found, EndReason::Reuse, kind::REFRESH_REUSED).await
-            }
-            Standing::Ahead => {
-                self.end_for(tx, &found, EndReason::Restored, kind::REFRESH_AHEAD).await
-            }
+            Standing::Forged => Err(self.note_forged(origin, &found).await?),
+            Standing::Replaced => Err(self.end_for(origin, &found, EndReason::Reuse).await?),
+            Standing::Ahead => Err(self.end_for(origin, &found, EndReason::Restored).await?),
         }
     }
 
@@ -183,29 +187,43 @@ impl Sessions {
         credential.seal(self.keys.current().refresh(now))
     }
 
+    async fn note_forged(&self, origin: &Origin, found: &Presented) -> Result<RefreshError, Fault> {
+        let note = async |tx: Tx<'_>| {
+            tx.note(Record::of(kind::REFRESH_FORGED).about(found.user.id).within(found.id));
+            tx.commit(()).await
+        };
+        self.changes.run("note a forged token", Acting::unknown(origin), note).await?;
+        tracing::error!(session.id = %found.id, "a refresh token has the seal of a key of this server and not the secret of \
+            its session: somebody may have the refresh key");
+        Ok(RefreshError::Unknown)
+    }
+
     /// Ends the session of a token that shows that not only its owner holds it, or that the database has forgotten.
-    async fn end_for<T>(
+    /// Returns what its holder is told.
+    async fn end_for(
         &self,
-        tx: Tx<'_>,
+        origin: &Origin,
         found: &Presented,
         reason: EndReason,
-        kind: audit::Kind,
-    ) -> Result<T, RefreshError> {
+    ) -> Result<RefreshError, Fault> {
         let (id, user) = (found.id, &found.user);
-        store::lock_user(&tx, user.id).await?;
-        if self.end(&tx, id, user.id, reason).await? {
-            tx.note(Record::of(kind).about(user.id).within(id));
-            if reason == EndReason::Reuse {
-                let letter = Letter::to(user, MailKind::RefreshTokenReused, tx.acting().origin);
-                tx.write(letter).await?;
+        let (kind, told) = match reason {
+            EndReason::Reuse => (kind::REFRESH_REUSED, RefreshError::Reused),
+            _ => (kind::REFRESH_AHEAD, RefreshError::Unknown),
+        };
+        let end = async |tx: Tx<'_>| {
+            store::lock_user(&tx, user.id).await?;
+            if self.end(&tx, id, user.id, reason).await? {
+                tx.note(Record::of(kind).about(user.id).within(id));
+                if reason == EndReason::Reuse {
+                    let letter = Letter::to(user, MailKind::RefreshTokenReused, origin);
+                    tx.write(letter).await?;
+                }
             }
-        }
-        // Commit before failing: a rollback would undo the very revocation this is for.
-        tx.commit(()).await?;
+            Ok::<_, Fault>(tx.commit(()).await?)
+        };
+        self.changes.run("end a session by its token", Acting::unknown(origin), end).await?;
         tracing::warn!(session.id = %id, user.id = %user.id, reason = reason.into_str(), "a session was ended by its refresh token");
-        Err(match reason {
-            EndReason::Reuse => RefreshError::Reused,
-            _ => RefreshError::Unknown,
-        })
+        Ok(told)
     }
 }

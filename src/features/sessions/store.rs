@@ -13,8 +13,10 @@ use super::credential::Credential;
 use super::proofs::FAILURES_MAX;
 use super::rotation::{Attempt, CLOCKS_APART};
 use super::{EndReason, Lifetimes};
+use crate::infra::db::Db;
 use crate::kernel::access::{ActiveOrganization, OrganizationRole, Origin, TokenMode, User};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::read_by_fields;
 use crate::tables::{membership, session, user};
 
 /// A session to be inserted.
@@ -91,6 +93,21 @@ struct PresentedRow {
     #[sea_orm(nested)]
     user: user::Account,
 }
+
+read_by_fields!(PresentedRow {
+    id,
+    expires_at,
+    ended_at,
+    token_mode,
+    generation,
+    generation_at,
+    last_used_at,
+    secret_digest,
+    attempt_digest,
+    organization_id,
+    organization_role,
+    user
+});
 
 impl From<PresentedRow> for Presented {
     fn from(row: PresentedRow) -> Self {
@@ -184,7 +201,7 @@ pub(super) async fn evict(
 /// Raises the generation of a session, if the credential is its live one, which may be replaced now; says whether it
 /// was. What ends the session is settled by the lock of the same row (RT-04, RT-08).
 pub(super) async fn rotate(
-    txn: &impl ConnectionTrait,
+    db: &impl ConnectionTrait,
     credential: &Credential,
     mode: TokenMode,
     attempt: Option<&Attempt>,
@@ -210,24 +227,21 @@ pub(super) async fn rotate(
         .filter(session::COLUMN.last_used_at.gt(now - lifetimes.idle))
         // One rotation a grace, unless a clock was set back.
         .filter(generation_at.lt(now - lifetimes.grace).or(generation_at.gt(now + CLOCKS_APART)))
-        .exec(txn)
+        .exec(db)
         .await?;
     Ok(outcome.rows_affected == 1)
 }
 
 /// The session of a credential, with its user. Nothing is locked.
 pub(super) async fn find_presented(
-    db: &impl ConnectionTrait,
+    db: &Db,
     id: SessionId,
     organization: Option<OrganizationId>,
 ) -> Result<Option<Presented>, DbErr> {
-    let row = session::Entity::find_by_id(id)
+    let select = session::Entity::find_by_id(id)
         .join(JoinType::InnerJoin, session::Relation::User.def())
-        .join(JoinType::LeftJoin, acting_in(organization))
-        .into_partial_model::<PresentedRow>()
-        .one(db)
-        .await?;
-    Ok(row.map(Presented::from))
+        .join(JoinType::LeftJoin, acting_in(organization));
+    Ok(db.read::<_, PresentedRow>(select).await?.pop().map(Presented::from))
 }
 
 /// Locks the user's row, if it still exists.

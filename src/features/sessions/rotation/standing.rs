@@ -1,4 +1,4 @@
-//! What a refresh token that could not be used is, beside the row of its session.
+//! What a refresh token is, beside the row of its session.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -26,9 +26,11 @@ impl Attempt {
     }
 }
 
-/// Where a token that did not give the next one stands.
+/// Where a token stands beside the row of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
+    /// It is the live one, and gives the next.
+    Next,
     /// It is the live one, which may not be replaced yet, or leads to it.
     Live,
     /// The session is over.
@@ -41,12 +43,10 @@ pub(super) enum Standing {
     Ahead,
     /// A key of ours has sealed it, and it has not the session's secret.
     Forged,
-    /// It is the live one, and something came between.
-    Unsettled,
 }
 
 impl Presented {
-    /// What `token` is beside this row, which it names and which did not count it.
+    /// What `token` is beside this row, which it names.
     pub(super) fn standing_of(
         &self,
         token: &Credential,
@@ -75,7 +75,7 @@ impl Presented {
             CLOCKS_APART + if behind == 1 { lifetimes.grace } else { TimeDelta::zero() };
         match behind {
             0 if is_in_grace => Standing::Live,
-            0 => Standing::Unsettled,
+            0 => Standing::Next,
             1 if is_in_grace || is_answered_again => Standing::Live,
             _ if age > proves_two => Standing::Replaced,
             _ => Standing::Late,

@@ -52,10 +52,10 @@ fn session() -> (Presented, Credential) {
 
 #[test]
 fn a_token_is_judged_by_how_far_it_is_behind_and_how_long_ago_it_was_replaced() {
-    use Standing::{Ahead, Late, Live, Replaced, Unsettled};
+    use Standing::{Ahead, Late, Live, Next, Replaced};
     let (row, live) = session();
     for (generation, at) in [
-        (3, [(-6, Unsettled), (-5, Live), (0, Live), (10, Live), (11, Unsettled), (16, Unsettled)]),
+        (3, [(-6, Next), (-5, Live), (0, Live), (10, Live), (11, Next), (16, Next)]),
         (2, [(-6, Late), (-5, Live), (0, Live), (10, Live), (15, Late), (16, Replaced)]),
         (1, [(-6, Late), (-5, Late), (0, Late), (5, Late), (6, Replaced), (16, Replaced)]),
         (4, [(-6, Ahead), (-5, Ahead), (0, Ahead), (10, Ahead), (15, Ahead), (16, Ahead)]),
