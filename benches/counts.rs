@@ -26,7 +26,7 @@ const REGISTER: &str = "mutation { register(input: { username: \"boss\", email: 
     password: \"correct horse battery\" }) { ... on AuthPayload { accessToken refreshToken } } }";
 const LOGIN: &str = "mutation { login(input: { identifier: \"boss\", \
     password: \"correct horse battery\" }) { ... on AuthPayload { accessToken } } }";
-const REFRESH: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
+const REFRESH: &str = "mutation($token: String) { refreshToken(input: { refreshToken: $token }) { \
     accessToken refreshToken } }";
 const ROWS: [(&str, &str); 6] = [
     ("static field", "{ __typename }"),
@@ -145,7 +145,7 @@ fn hostile() -> [(&'static str, String); 4] {
 impl Server {
     /// Prints the most that a request may take: memory of the whole process, and time with the database.
     fn measure_hostile(&self, app: &App) -> Result<()> {
-        let create = "mutation { a: createTask(input: { title: \"A task\" }) { id } }";
+        let create = "mutation { a: createTask(input: { title: \"A task\" }) { task { id } } }";
         for _ in 0..100 {
             let made = self.send(create, &Value::Null)?.body;
             ensure!(made.get("errors").is_none(), "{made}");

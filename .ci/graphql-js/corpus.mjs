@@ -32,7 +32,7 @@ const CLIENTS = {
       pageInfo { endCursor hasNextPage __typename } totalCount __typename } }
     fragment TaskFields on Task { id title isDone owner { id username __typename } __typename }`,
   'Apollo Client, a mutation': `mutation Rename($input: UpdateProfileInput!) {
-    updateProfile(input: $input) { id fullName updatedAt __typename } }`,
+    updateProfile(input: $input) { user { id fullName updatedAt __typename } __typename } }`,
   'Apollo Client, a union': `mutation Login($input: LoginInput!) { login(input: $input) {
     ... on AuthPayload { tokenType user { id __typename } __typename } __typename } }`,
   'Apollo Client, several fragments of one object': `query Me { me { ...A ...B __typename } }

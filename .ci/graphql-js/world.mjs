@@ -17,20 +17,18 @@ export async function prepare(post, folder) {
     password: "${PASSWORD}" }) { ${SESSION} } }`)).register;
   const [alice, bob] = [await register('alice'), await register('bob')];
   const { login: boss } = await call(`mutation { login(input: { identifier: "boss", password: "a long passphrase" }) { ${SESSION} } }`);
-  const made = await call('mutation { createOrganization(input: { name: "Acme" }) { id } }', alice.accessToken);
-  const organization = made.createOrganization.id;
-  const { inviteMember } = await call(`mutation { inviteMember(organizationId: "${organization}", email: "bob@example.com",
-    role: MEMBER) { id } }`, alice.accessToken);
-  await call(`mutation { acceptInvitation(token: "${await link(folder)}") { id } }`, bob.accessToken);
-  const { guest } = await call(`mutation { guest: inviteMember(organizationId: "${organization}", email: "eve@example.com",
-    role: MEMBER) { id } }`, alice.accessToken);
+  const made = await call('mutation { createOrganization(input: { name: "Acme" }) { organization { id } } }', alice.accessToken);
+  const organization = made.createOrganization.organization.id;
+  const { inviteMember } = await call(`mutation { inviteMember(input: { organizationId: "${organization}", email: "bob@example.com", role: MEMBER }) { invitation { id } } }`, alice.accessToken);
+  await call(`mutation { acceptInvitation(input: { token: "${await link(folder)}" }) { organization { id } } }`, bob.accessToken);
+  const { guest } = await call(`mutation { guest: inviteMember(input: { organizationId: "${organization}", email: "eve@example.com", role: MEMBER }) { invitation { id } } }`, alice.accessToken);
   const tasks = [];
   const write = async (token) => {
-    const { createTask } = await call('mutation { createTask(input: { title: "Something" }) { id } }', token);
-    tasks.push(createTask.id);
+    const { createTask } = await call('mutation { createTask(input: { title: "Something" }) { task { id } } }', token);
+    tasks.push(createTask.task.id);
   };
   await write(alice.accessToken);
-  const { switchOrganization } = await call(`mutation { switchOrganization(id: "${organization}") { accessToken } }`, alice.accessToken);
+  const { switchOrganization } = await call(`mutation { switchOrganization(input: { id: "${organization}" }) { accessToken } }`, alice.accessToken);
   const member = switchOrganization.accessToken;
   await write(member);
   await write(member);
@@ -39,7 +37,7 @@ export async function prepare(post, folder) {
   const page = await call(`{ me { sessions { edges { cursor node { id } } } securityEvents { edges { cursor node { id } } } }
     myTasks { edges { cursor } } activeOrganization { members { edges { cursor node { id } } } } }`, member);
   const lists = [page.me.sessions, page.me.securityEvents, page.myTasks, page.activeOrganization.members].map((it) => it.edges);
-  const ids = [alice.user.id, organization, ...tasks, bob.user.id, boss.user.id, inviteMember.id, guest.id];
+  const ids = [alice.user.id, organization, ...tasks, bob.user.id, boss.user.id, inviteMember.invitation.id, guest.invitation.id];
   return {
     organization,
     tokens: { nobody: undefined, stranger: 'nonsense', user: member, another: bob.accessToken, admin: boss.accessToken },

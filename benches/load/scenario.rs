@@ -16,7 +16,7 @@ const STATIC: &str = "{ __typename }";
 pub(super) const ME: &str = "{ me { id username email emailVerified role createdAt } }";
 const USERS: &str =
     "{ users(first: 50) { edges { node { id username email emailVerified role createdAt } } } }";
-const REFRESH: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
+const REFRESH: &str = "mutation($token: String) { refreshToken(input: { refreshToken: $token }) { \
     accessToken refreshToken } }";
 pub(super) const CONNECTIONS: usize = 32;
 /// Those who sign in: each waits for a hash.

@@ -1,12 +1,13 @@
 //! The `impl` block with its rules, as the GraphQL library takes it.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::quote;
 use syn::{
     Error, FnArg, GenericArgument, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, PathArguments,
     Result, ReturnType, Type, parse_quote, parse2,
 };
 
+use crate::mutation;
 use crate::rule::{Of, Rules};
 use crate::shape::of_library;
 
@@ -23,20 +24,26 @@ pub(crate) fn expand(of: TokenStream, resolvers: TokenStream) -> Result<TokenStr
     };
     let mut resolvers: ItemImpl = parse2(resolvers)?;
     of_library(&mut resolvers);
+    let mut types = TokenStream::new();
     for item in &mut resolvers.items {
         if let ImplItem::Fn(resolver) = item {
-            rule(of, resolver)?;
+            types.extend(rule(of, resolver)?);
         }
     }
-    Ok(resolvers.into_token_stream())
+    Ok(quote!(#types #resolvers))
 }
 
-fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<()> {
+/// Returns the types that the resolver takes and answers, where those are made of it.
+fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     let rules = Rules::take(&mut resolver.attrs)?;
     rules.prove(of, &resolver.sig.ident)?;
     page(resolver);
+    let types = match of {
+        Of::Mutation => mutation::shape(resolver)?,
+        Of::Query | Of::Object => TokenStream::new(),
+    };
     if rules.is_none() {
-        return Ok(());
+        return Ok(types);
     }
     let ReturnType::Type(_, answer) = resolver.sig.output.clone() else {
         return Err(Error::new_spanned(&resolver.sig, "A field has a value"));
@@ -67,7 +74,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<()> {
     });
     resolver.sig.output =
         parse_quote!(-> ::core::option::Option<::portcullis::async_graphql::Result<#value>>);
-    Ok(())
+    Ok(types)
 }
 
 /// Makes the arguments of a page of a parameter of the type `Window`.
@@ -130,7 +137,7 @@ fn context(resolver: &mut ImplItemFn) -> Ident {
 }
 
 /// The first argument of a generic type of this name.
-fn argument<'a>(of: &'a Type, name: &str) -> Option<&'a Type> {
+pub(crate) fn argument<'a>(of: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = of else { return None };
     let last = path.path.segments.last().filter(|last| last.ident == name)?;
     let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
@@ -140,7 +147,7 @@ fn argument<'a>(of: &'a Type, name: &str) -> Option<&'a Type> {
     })
 }
 
-fn is(of: &Type, name: &str) -> bool {
+pub(crate) fn is(of: &Type, name: &str) -> bool {
     matches!(of, Type::Path(path) if path.path.segments.last().is_some_and(|last| last.ident == name))
 }
 

@@ -2,6 +2,7 @@
 //! stand in its rows; and the types of an extension, [`macro@object`] and [`macro@input`].
 
 mod expand;
+mod mutation;
 mod owned;
 mod row;
 mod rule;
@@ -19,6 +20,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///     /// Deletes a note.
 ///     #[auth(permission = NOTES_WRITE)]
 ///     #[fresh]
+///     #[payload(deleted_note_id = "The note that is gone.")]
 ///     async fn delete_note(&self, ctx: &Context<'_>, id: ID) -> Result<ID> { … }
 /// }
 /// ```
@@ -36,6 +38,10 @@ use syn::{DeriveInput, parse_macro_input};
 /// are `limits`, a reference to each. With `#[rules(query)]` and
 /// `#[rules(mutation)]` the type is a root, whose fields all need a rule. A mutation of signed-in callers counts in
 /// their budget of changes, unless `#[defence]` says that people need it to defend themselves.
+///
+/// A mutation has one argument `input` and a payload of its own: its parameters become the fields of `DeleteNoteInput`, and
+/// `#[payload(…)]` names the fields of `DeleteNotePayload` and says what they are, one for what the resolver returns, or one for each
+/// part of the tuple. A resolver that takes an `input` alone, or returns a type whose name ends in `Payload` or `Result`, keeps it.
 ///
 /// From one statement come the check in front of the resolver's body and the directives of the field, and from those
 /// its description, introspection and `viewer { can }`. A field with a rule is nullable and carries

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{Attribute, Error, ItemImpl, ItemStruct, Meta, Path, Result, Type, parse_quote, parse2};
 
 /// Where the derived code finds the library.
-fn library() -> TokenStream {
+pub(crate) fn library() -> TokenStream {
     quote!(crate = "::portcullis::async_graphql")
 }
 

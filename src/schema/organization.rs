@@ -185,6 +185,8 @@ pub(crate) struct CreateOrganizationInput {
 /// What an organization is to become.
 #[derive(InputObject)]
 pub(crate) struct UpdateOrganizationInput {
+    /// The organization's id.
+    id: ID,
     /// 1 to 100 characters. Names that could be taken for the service or its staff are reserved.
     name: String,
 }
@@ -197,6 +199,7 @@ pub(crate) struct OrganizationMutation;
 impl OrganizationMutation {
     /// Makes an organization, whose owner the caller is.
     #[auth]
+    #[payload(organization = "The new organization.")]
     async fn create_organization(
         &self,
         ctx: &Context<'_>,
@@ -208,20 +211,21 @@ impl OrganizationMutation {
 
     /// Gives an organization another name. For its admins and owners.
     #[auth]
+    #[payload(organization = "The organization, with its new name.")]
     async fn update_organization(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The organization's id.")] id: ID,
         #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
-        let id = organization(&id)?;
+        let id = organization(&input.id)?;
         Ok(organizations.rename(ctx.acting()?, id, &input.name).await?.into())
     }
 
     /// Deletes an organization, for good; nothing acts in it any more. For its owners.
     #[auth]
     #[fresh]
+    #[payload(deleted_organization_id = "The organization that is gone.")]
     async fn delete_organization(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ use portcullis_macros::rules;
 
 use crate::features::accounts::identity::Identifier;
 use crate::features::accounts::{AddressError, CreateError};
-use crate::features::links::{self, LinkError, LinkToken};
+use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::features::recovery::{
     Claim, PASSWORDS_OF_LINKS, RESETS, Recovery, RecoveryError, VERIFICATIONS,
 };
@@ -29,16 +29,17 @@ pub(crate) struct RecoveryMutation;
 #[rules(mutation)]
 #[Object]
 impl RecoveryMutation {
-    /// Mails an address that is still to be proven another link for that. Always true, whatever there is.
+    /// Mails an address that is still to be proven another link for that. The answer is the same, whatever there is.
     #[public]
+    #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(VERIFICATIONS.ip, VERIFICATIONS.ip_and_identifier, VERIFICATIONS.identifier)]
     async fn request_email_verification(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The address.")] email: String,
-    ) -> Result<bool> {
+    ) -> Result<u32> {
         ctx.service::<Recovery>().request_verification(ctx.client(), &email, limits).await?;
-        Ok(true)
+        Ok(Purpose::Verification.ttl_seconds())
     }
 
     /// Shows that an address is the caller's, and so makes the account that waited for it, or gives an
@@ -49,6 +50,7 @@ impl RecoveryMutation {
     /// the links to one address. Signs nobody in.
     #[public]
     #[limit(links::FAILURES, PASSWORDS_OF_LINKS)]
+    #[payload(outcome = "What the link has done.")]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
@@ -66,10 +68,11 @@ impl RecoveryMutation {
         let token = LinkToken::parse(&token);
         if password.is_some() && new_password.is_some() {
             let message = "Send password or newPassword, not both";
-            return Err(ApiError::argument("newPassword", "INVALID_FORMAT", message));
+            return Err(ApiError::argument("input.newPassword", "INVALID_FORMAT", message));
         }
         let password = password.as_deref().map(Password::parse).transpose();
-        let password = password.map_err(|invalid| ApiError::invalid(&[invalid.at("password")]))?;
+        let password =
+            password.map_err(|invalid| ApiError::invalid(&[invalid.at("input.password")]))?;
         let claim = Claim {
             viewer: ctx.viewer().ok(),
             password: password.as_ref(),
@@ -88,33 +91,34 @@ impl RecoveryMutation {
         }
     }
 
-    /// Mails whoever is meant, if there is anybody, a link to choose another password. Always true, whoever
-    /// there is.
+    /// Mails whoever is meant, if there is anybody, a link to choose another password. The answer is the same,
+    /// whoever there is.
     #[public]
+    #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(RESETS.ip, RESETS.ip_and_identifier, RESETS.identifier)]
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The username or the e-mail address.")] identifier: String,
-    ) -> Result<bool> {
+    ) -> Result<u32> {
         let identifier = Identifier::parse(&identifier);
         ctx.service::<Recovery>().request_reset(ctx.client(), &identifier, limits).await?;
-        Ok(true)
+        Ok(Purpose::PasswordReset.ttl_seconds())
     }
 
     /// Chooses another password, and ends all sessions of the account. Signs nobody in.
     #[public]
     #[limit(links::FAILURES, PASSWORDS_OF_LINKS)]
+    #[payload(username = "Whose password it is, to sign in with.")]
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What the link in the mail carries.")] token: String,
         #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
-    ) -> Result<bool> {
+    ) -> Result<String> {
         let token = LinkToken::parse(&token);
         let recovery = ctx.service::<Recovery>();
-        recovery.reset_password(ctx.client(), token.as_ref(), &new_password, limits).await?;
-        Ok(true)
+        Ok(recovery.reset_password(ctx.client(), token.as_ref(), &new_password, limits).await?)
     }
 }
 

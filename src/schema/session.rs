@@ -20,6 +20,7 @@ use crate::kernel::access::{Anonymity, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::device::Device;
 use crate::kernel::id::{OrganizationId, SessionId};
 use crate::schema::sign_in::{AuthPayload, presented};
+use crate::schema::user::User;
 
 /// A place where the user is signed in.
 #[derive(SimpleObject, Row, Clone)]
@@ -95,34 +96,39 @@ impl SessionMutation {
     /// Ends one of the caller's own sessions. A change of address that is not confirmed yet is void.
     #[auth]
     #[defence]
+    #[payload(session = "The session, which is over.")]
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The session's id.")] id: ID,
-    ) -> Result<bool> {
+    ) -> Result<Session> {
         let id = SessionId::parse(&id).ok_or(RevokeError::NotFound)?;
-        ctx.service::<Sessions>().revoke(ctx.acting()?, id).await?;
-        if ctx.viewer()?.session_id == id {
+        let session = ctx.service::<Sessions>().revoke(ctx.acting()?, id).await?;
+        let current = ctx.viewer()?.session_id;
+        if current == id {
             ctx.forget_session();
         }
-        Ok(true)
+        Ok(Session::seen_from(current, session))
     }
 
-    /// Ends the caller's sessions but the one they call from, and says how many there were. A change of
-    /// address that is not confirmed yet is void.
+    /// Ends the caller's sessions but the one they call from. A change of address that is not confirmed yet is void.
     #[auth]
     #[defence]
-    async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
-        let sessions = ctx.service::<Sessions>();
-        Ok(sessions.revoke_others(ctx.acting()?).await?)
+    #[payload(
+        user = "The caller, with the session that goes on.",
+        ended_sessions = "How many sessions were ended."
+    )]
+    async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<(User, u64)> {
+        let ended = ctx.service::<Sessions>().revoke_others(ctx.acting()?).await?;
+        Ok((User::from(&*ctx.viewer()?.user), ended))
     }
 
-    /// Ends all of the caller's sessions, this one too, and returns how many there were. Links that were
-    /// mailed about the account become invalid; while its address is not verified, those to verify it or to
+    /// Ends all of the caller's sessions, this one too. Links that were mailed about the account become invalid; while its address is not verified, those to verify it or to
     /// reset the password stay valid.
     #[auth]
     #[fresh]
     #[defence]
+    #[payload(ended_sessions = "How many sessions were ended.")]
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
         let ended = sessions.revoke_all(ctx.acting()?).await?;
@@ -162,7 +168,7 @@ impl SessionMutation {
                 sessions.rotate(client, refresh, attempt, organization, limits).await?
             }
             TokenMode::Cookie => {
-                presented(ctx, None, "attempt", attempt)?;
+                presented(ctx, None, "input.attempt", attempt)?;
                 let viewer = ctx.viewer()?;
                 let active = viewer.organization.map(|active| active.id);
                 sessions.exchange(viewer, organization.or(active), limits).await?
@@ -171,29 +177,33 @@ impl SessionMutation {
         Ok(AuthPayload::hand_over(ctx, refreshed))
     }
 
-    /// Ends the session of the cookie or of the bearer token, or else that of the refresh token, and says whether one was
-    /// named. Never fails for a stale token.
+    /// Ends the session of the cookie or of the bearer token, or else that of the refresh token. Never fails for a stale
+    /// token.
     #[public]
+    #[payload(session_id = "The session that was named, which is over now; null if none was.")]
     async fn logout(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token, for callers without a bearer; none in cookie mode.")]
         refresh_token: Option<String>,
-    ) -> Result<bool> {
+    ) -> Result<Option<Id>> {
         let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);
         let refresh = presented_refresh(ctx, refresh_token)?;
         let refresh = refresh.as_ref().map(ExposeSecret::expose_secret);
         let ended = ctx.service::<Sessions>().end_named(ctx.client(), bearer, refresh).await?;
-        if ended == Ended::Now {
+        if let Ended::Now(_) = ended {
             ctx.forget_session();
         }
-        Ok(ended != Ended::Unnamed)
+        Ok(match ended {
+            Ended::Now(session) | Ended::Before(session) => Some(Id::from(session)),
+            Ended::Unnamed => None,
+        })
     }
 }
 
 /// The refresh token of a call. In cookie mode there is none.
 fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Option<SecretString>> {
-    presented(ctx, None, "refreshToken", argument)
+    presented(ctx, None, "input.refreshToken", argument)
 }
 
 fn noted(attempt: &str) -> Result<Attempt> {

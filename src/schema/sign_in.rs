@@ -31,7 +31,7 @@ pub(crate) struct AuthPayload {
     /// when the session ends. Null in cookie mode, where the browser keeps it, and when no session begins.
     device_token: Option<String>,
     /// Who is signed in.
-    user: User,
+    pub(crate) user: User,
 }
 
 impl AuthPayload {
@@ -133,7 +133,7 @@ impl LoginMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The caller's password.")] password: String,
     ) -> Result<AuthPayload> {
-        let password = parse("password", &password)?;
+        let password = parse("input.password", &password)?;
         let login = ctx.service::<Login>();
         recipient(ctx)?;
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
@@ -147,21 +147,22 @@ impl LoginMutation {
     #[auth]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
+    #[payload(user = "The caller.")]
     async fn change_password(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The password so far.")] current_password: String,
         #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
-    ) -> Result<bool> {
-        let current = parse("currentPassword", &current_password)?;
+    ) -> Result<User> {
+        let current = parse("input.currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let acting = ctx.acting()?;
         let changed = login.change_password(acting, cookie, &current, &new_password, limits);
-        if let (user, Some(raised)) = changed.await? {
-            AuthPayload::hand_over(ctx, (user, raised));
-        }
-        Ok(true)
+        Ok(match changed.await? {
+            (user, Some(raised)) => AuthPayload::hand_over(ctx, (user, raised)).user,
+            (user, None) => user.into(),
+        })
     }
 }
 

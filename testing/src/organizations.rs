@@ -4,13 +4,15 @@ use crate::{SignedIn, TestApp};
 
 /// Makes an organization of a user, and returns its id.
 pub async fn found_organization(app: &TestApp, owner: &SignedIn) -> String {
-    let reply = app.mutate(owner, "createOrganization(input: { name: \"Acme\" }) { id }").await;
-    reply.data()["createOrganization"]["id"].as_str().unwrap().to_owned()
+    let reply = app
+        .mutate(owner, "createOrganization(input: { name: \"Acme\" }) { organization { id } }")
+        .await;
+    reply.data()["createOrganization"]["organization"]["id"].as_str().unwrap().to_owned()
 }
 
 /// A user with an access token that acts in an organization.
 pub async fn act_in(app: &TestApp, user: &SignedIn, organization: &str) -> SignedIn {
-    let call = format!("switchOrganization(id: \"{organization}\") {{ accessToken }}");
+    let call = format!("switchOrganization(input: {{ id: \"{organization}\" }}) {{ accessToken }}");
     let reply = app.mutate(user, &call).await.data();
     let access = reply["switchOrganization"]["accessToken"].as_str().unwrap().to_owned();
     SignedIn { access, ..user.clone() }
@@ -25,12 +27,12 @@ pub async fn invite_member(
     role: &str,
 ) -> String {
     let call = format!(
-        "inviteMember(organizationId: \"{organization}\", email: \"{}@example.com\", \
-         role: {role}) {{ id }}",
+        "inviteMember(input: {{ organizationId: \"{organization}\", email: \"{}@example.com\", \
+         role: {role} }}) {{ invitation {{ id }} }}",
         guest.username
     );
     let reply = app.mutate(inviter, &call).await;
-    reply.data()["inviteMember"]["id"].as_str().unwrap().to_owned()
+    reply.data()["inviteMember"]["invitation"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Invites a user to an organization, who joins it.
@@ -44,6 +46,7 @@ pub async fn join_organization(
     invite_member(app, inviter, organization, guest, role).await;
     let address = format!("{}@example.com", guest.username);
     let token = app.mail("organization-invitation", &address).await.token();
-    let accept = format!("acceptInvitation(token: \"{token}\") {{ id }}");
+    let accept =
+        format!("acceptInvitation(input: {{ token: \"{token}\" }}) {{ organization {{ id }} }}");
     app.mutate(guest, &accept).await.data();
 }

@@ -180,14 +180,20 @@ impl TestApp {
             "verifyEmail" => format!(", password: \"{PASSWORD}\""),
             _ => String::new(),
         };
-        let query = format!("mutation {{ {field}(token: \"{token}\"{password}) }}");
+        let selection = match field {
+            "verifyEmail" | "undoEmailChange" => "outcome",
+            _ => "__typename",
+        };
+        let query = format!(
+            "mutation {{ {field}(input: {{ token: \"{token}\"{password} }}) {{ {selection} }} }}"
+        );
         self.call(&query, json!({}), None).await
     }
 
     /// All that is kept of a user, as they fetch it.
     pub async fn export(&self, user: &SignedIn) -> Value {
-        let call = "exportMyData { url ticket expiresIn }";
-        let issued = self.mutate(user, call).await.data()["exportMyData"].take();
+        let call = "exportMyData { export { url ticket expiresIn } }";
+        let issued = self.mutate(user, call).await.data()["exportMyData"]["export"].take();
         assert_eq!(
             (issued["expiresIn"].as_u64(), issued["url"].as_str().unwrap().ends_with("/export")),
             (Some(60), true)
@@ -221,7 +227,7 @@ impl TestApp {
         let user = self.register(username).await;
         let boss = self.admin(&format!("granter-of-{username}")).await;
         let grant = format!(
-            "grantPermission(id: \"{}\", permission: {permission}) {{ permission }}",
+            "grantPermission(input: {{ id: \"{}\", permission: {permission} }}) {{ user {{ permissionGrants {{ permission }} }} }}",
             user.id
         );
         self.mutate(&boss, &grant).await.data();
@@ -329,7 +335,7 @@ pub const LOGIN: &str = "mutation($input: LoginInput!) { login(input: $input) { 
 /// Uses a refresh token.
 pub async fn refresh(app: &App, token: &str) -> Reply {
     let query = format!(
-        "mutation($token: String) {{ refreshToken(refreshToken: $token) {{ {SESSION} }} }}"
+        "mutation($token: String) {{ refreshToken(input: {{ refreshToken: $token }}) {{ {SESSION} }} }}"
     );
     call(app, &query, json!({ "token": token }), None).await
 }

@@ -16,7 +16,7 @@ use crate::{SECOND, SignedIn, TestApp, dump};
 pub struct Entity<'a> {
     /// The object that shows its rows, as the schema calls it.
     pub of: &'a str,
-    /// A mutation that makes a row, as in `createTask(input: { title: "x" }) { id }`.
+    /// A mutation that makes a row, as in `createTask(input: { title: "x" }) { task { id } }`.
     pub create: &'a str,
     /// Whether a row belongs to the organization that it was made in.
     pub in_organizations: bool,
@@ -136,15 +136,17 @@ impl World<'_> {
                 let there = go(self.app, user, place.map(|place| &*organizations[place])).await;
                 self.app.clock.advance(SECOND);
                 let made = self.app.mutate(&there, self.entity.create).await.data();
-                let id = made[name]["id"].as_str().unwrap().to_owned();
+                let payload = made[name].as_object().unwrap();
+                let id = payload.values().find_map(|made| made["id"].as_str()).unwrap().to_owned();
                 self.rows.push(Row { id, owner: person, place });
             }
         }
         let (person, place) = REMOVED;
         let owner = ROLES.iter().position(|roles| roles[place] == Some("OWNER")).unwrap();
         let (organization, user) = (&organizations[place], &people[person].id);
-        let remove =
-            format!("removeMember(organizationId: \"{organization}\", userId: \"{user}\")");
+        let remove = format!(
+            "removeMember(input: {{ organizationId: \"{organization}\", userId: \"{user}\" }}) {{ deletedMembershipId }}"
+        );
         self.app.mutate(&people[owner], &remove).await.data();
     }
 
@@ -253,7 +255,6 @@ impl World<'_> {
 
     /// A call about a row, where the field takes an id.
     fn about(&self, field: &FieldDefinition, row: &Row) -> Option<String> {
-        let takes = field.arguments.iter().any(|argument| argument.node.name.node == "id");
-        takes.then(|| self.types.call_about(field, &row.id))
+        self.types.call_about(field, &row.id)
     }
 }

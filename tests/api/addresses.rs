@@ -22,7 +22,9 @@ async fn verified(app: &TestApp, username: &str) -> SignedIn {
 async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_its_owner() {
     let app = TestApp::start().await;
     let alice = verified(&app, "alice").await;
-    app.mutate(&alice, "changeEmail(newEmail: \"New@example.org\")").await.data();
+    app.mutate(&alice, "changeEmail(input: { newEmail: \"New@example.org\" }) { linkExpiresIn }")
+        .await
+        .data();
     let email =
         async || app.query("{ me { email } }", &alice.access).await.data()["me"]["email"].clone();
     assert_eq!(email().await, "alice@example.com");
@@ -30,7 +32,7 @@ async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_i
     let token = app.mail("confirm-email-change", "New@example.org").await.token();
     app.use_link("verifyEmail", &token).await.data();
     let again = app.use_link("verifyEmail", &token).await.data();
-    assert_eq!(again["verifyEmail"], "DONE_BEFORE");
+    assert_eq!(again["verifyEmail"]["outcome"], "DONE_BEFORE");
     assert_eq!(email().await, "New@example.org");
     app.mail("email-changed", "New@example.org").await;
     let told = app.mail("email-change-undo", "alice@example.com").await;
@@ -39,13 +41,15 @@ async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_i
 
     // Whoever has the account changes it once more; the first owner's link still leads back.
     let thief = app.again("alice").await;
-    app.mutate(&thief, "changeEmail(newEmail: \"thief@example.net\")").await.data();
+    app.mutate(&thief, "changeEmail(input: { newEmail: \"thief@example.net\" }) { linkExpiresIn }")
+        .await
+        .data();
     let token = app.mail("confirm-email-change", "thief@example.net").await.token();
     app.use_link("verifyEmail", &token).await.data();
     let second = app.mail("email-change-undo", "New@example.org").await.token();
     for outcome in ["DONE", "DONE_BEFORE"] {
         let undone = app.use_link("undoEmailChange", &told.token()).await.data();
-        assert_eq!(undone["undoEmailChange"], outcome);
+        assert_eq!(undone["undoEmailChange"]["outcome"], outcome);
     }
     assert_eq!(app.query(ME, &thief.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.use_link("undoEmailChange", &second).await.code(), "INVALID_TOKEN");
@@ -54,11 +58,13 @@ async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_i
     // talked into brings the old one back.
     app.sql("UPDATE users SET failed_logins = 0").await;
     assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
-    let call = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    let call =
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }";
     app.call(call, json!({}), None).await.data();
     let token = app.mail("password-reset", "alice@example.com").await.token();
-    let call =
-        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{OTHER}\") }}");
+    let call = format!(
+        "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{OTHER}\" }}) {{ username }} }}"
+    );
     app.call(&call, json!({}), None).await.data();
     app.login("alice", OTHER).await.signed_in("login");
 }
@@ -67,7 +73,9 @@ async fn an_address_changes_when_the_new_one_is_confirmed_and_changes_back_for_i
 async fn an_address_that_can_be_given_back_is_nobody_elses_meanwhile() {
     let app = TestApp::start().await;
     let alice = verified(&app, "alice").await;
-    app.mutate(&alice, "changeEmail(newEmail: \"thief@example.net\")").await.data();
+    app.mutate(&alice, "changeEmail(input: { newEmail: \"thief@example.net\" }) { linkExpiresIn }")
+        .await
+        .data();
     let token = app.mail("confirm-email-change", "thief@example.net").await.token();
     app.use_link("verifyEmail", &token).await.data();
     let undo = app.mail("email-change-undo", "alice@example.com").await.token();
@@ -78,17 +86,24 @@ async fn an_address_that_can_be_given_back_is_nobody_elses_meanwhile() {
         ("CONFLICT".into(), json!("email"))
     );
     let mallory = verified(&app, "mallory").await;
-    app.mutate(&mallory, "changeEmail(newEmail: \"alice@example.com\")").await.data();
+    app.mutate(
+        &mallory,
+        "changeEmail(input: { newEmail: \"alice@example.com\" }) { linkExpiresIn }",
+    )
+    .await
+    .data();
     let mails = app.mails().await;
     let to_alice = mails.iter().filter(|mail| mail.to == "alice@example.com");
     assert_eq!(to_alice.filter(|mail| mail.kind == "confirm-email-change").count(), 0);
     // Whoever is deleted takes nothing of another's along.
-    app.mutate(&mallory, "deleteAccount").await.data();
+    app.mutate(&mallory, "deleteAccount { deletedUserId }").await.data();
     app.use_link("undoEmailChange", &undo).await.data();
 
     // After a day it is free.
     let boss = verified(&app, "boss").await;
-    app.mutate(&boss, "changeEmail(newEmail: \"boss@example.org\")").await.data();
+    app.mutate(&boss, "changeEmail(input: { newEmail: \"boss@example.org\" }) { linkExpiresIn }")
+        .await
+        .data();
     let token = app.mail("confirm-email-change", "boss@example.org").await.token();
     app.use_link("verifyEmail", &token).await.data();
     app.clock.advance(24 * HOUR);
@@ -100,7 +115,9 @@ async fn who_never_had_an_address_is_given_no_way_back_to_it() {
     let app = TestApp::start().await;
     // A slip of the finger: it is a stranger's.
     let alice = app.register("alice").await;
-    app.mutate(&alice, "changeEmail(newEmail: \"alice@example.org\")").await.data();
+    app.mutate(&alice, "changeEmail(input: { newEmail: \"alice@example.org\" }) { linkExpiresIn }")
+        .await
+        .data();
     let token = app.mail("confirm-email-change", "alice@example.org").await.token();
     app.use_link("verifyEmail", &token).await.data();
     app.mail("email-changed", "alice@example.org").await;
@@ -115,7 +132,12 @@ async fn a_change_of_address_waits_an_hour_and_ends_with_a_reset_or_with_all_ses
     app.register("alice").await;
     let asked = async |email: &str| {
         let alice = app.again("alice").await;
-        app.mutate(&alice, &format!("changeEmail(newEmail: \"{email}\")")).await.data();
+        app.mutate(
+            &alice,
+            &format!("changeEmail(input: {{ newEmail: \"{email}\" }}) {{ linkExpiresIn }}"),
+        )
+        .await
+        .data();
         (alice, app.mail("confirm-email-change", email).await.token())
     };
     let (_, late) = asked("late@example.org").await;
@@ -123,11 +145,14 @@ async fn a_change_of_address_waits_an_hour_and_ends_with_a_reset_or_with_all_ses
     assert_eq!(app.use_link("verifyEmail", &late).await.code(), "INVALID_TOKEN");
 
     let (alice, voided) = asked("voided@example.org").await;
-    app.mutate(&alice, "revokeAllSessions").await.data();
+    app.mutate(&alice, "revokeAllSessions { endedSessions }").await.data();
     assert_eq!(app.use_link("verifyEmail", &voided).await.code(), "INVALID_TOKEN");
 
     // When their owner ends one of them, or the others: it may have been asked for there.
-    for call in ["revokeOtherSessions", "revokeSession(id: \"ID\")"] {
+    for call in [
+        "revokeOtherSessions { endedSessions }",
+        "revokeSession(input: { id: \"ID\" }) { session { id } }",
+    ] {
         let (thief, voided) = asked("voided@example.org").await;
         let me = app.query("{ me { sessions { edges { node { id current } } } } }", &thief.access);
         let edges = me.await.data()["me"]["sessions"]["edges"].clone();
@@ -141,7 +166,10 @@ async fn a_change_of_address_waits_an_hour_and_ends_with_a_reset_or_with_all_ses
 
     // When an admin ends them too, or shuts the account.
     let boss = app.admin("boss").await;
-    for end in ["endUserSessions(id: \"ID\")", "deactivateUser(id: \"ID\") { id }"] {
+    for end in [
+        "endUserSessions(input: { id: \"ID\" }) { endedSessions }",
+        "deactivateUser(input: { id: \"ID\" }) { user { id } }",
+    ] {
         let (alice, voided) = asked("voided@example.org").await;
         app.mutate(&boss, &end.replace("ID", &alice.id)).await.data();
         app.sql("UPDATE users SET is_active = TRUE").await;
@@ -149,11 +177,13 @@ async fn a_change_of_address_waits_an_hour_and_ends_with_a_reset_or_with_all_ses
     }
 
     let (_, reset) = asked("reset@example.org").await;
-    let call = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    let call =
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }";
     app.call(call, json!({}), None).await.data();
     let token = app.mail("password-reset", "alice@example.com").await.token();
-    let call =
-        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{PASSWORD}\") }}");
+    let call = format!(
+        "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{PASSWORD}\" }}) {{ username }} }}"
+    );
     app.call(&call, json!({}), None).await.data();
     assert_eq!(app.use_link("verifyEmail", &reset).await.code(), "INVALID_TOKEN");
     assert_eq!(app.count("users WHERE email_key = 'alice@example.com'").await, 1);
@@ -164,8 +194,12 @@ async fn that_an_address_is_anothers_only_mail_to_it_tells() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     app.register("carol").await;
-    let taken = app.mutate(&alice, "changeEmail(newEmail: \"carol@example.com\")").await;
-    let free = app.mutate(&alice, "changeEmail(newEmail: \"free@example.com\")").await;
+    let taken = app
+        .mutate(&alice, "changeEmail(input: { newEmail: \"carol@example.com\" }) { linkExpiresIn }")
+        .await;
+    let free = app
+        .mutate(&alice, "changeEmail(input: { newEmail: \"free@example.com\" }) { linkExpiresIn }")
+        .await;
     assert_eq!((taken.status, &taken.text), (free.status, &free.text));
     let told = app.mail("already-registered", "carol@example.com").await;
     assert!(!told.text.contains("pco_"), "{}", told.text);
@@ -180,7 +214,7 @@ async fn that_an_address_is_anothers_only_mail_to_it_tells() {
 async fn two_accounts_that_ask_for_one_address_do_not_void_each_other() {
     let app = TestApp::start().await;
     let (alice, mallory) = (app.register("alice").await, app.register("mallory").await);
-    let ask = "changeEmail(newEmail: \"new@example.org\")";
+    let ask = "changeEmail(input: { newEmail: \"new@example.org\" }) { linkExpiresIn }";
     app.mutate(&alice, ask).await.data();
     let alices = app.mail("confirm-email-change", "new@example.org").await.token();
     app.mutate(&mallory, ask).await.data();

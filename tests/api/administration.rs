@@ -7,12 +7,15 @@ use crate::support::{PASSWORD, SignedIn, TestApp, call};
 const ME: &str = "{ me { role } }";
 
 fn set_role(user: &SignedIn, role: &str) -> String {
-    format!("mutation {{ setUserRole(id: \"{}\", role: {role}) {{ role }} }}", user.id)
+    format!(
+        "mutation {{ setUserRole(input: {{ id: \"{}\", role: {role} }}) {{ user {{ role }} }} }}",
+        user.id
+    )
 }
 
 fn about(mutation: &str, user: &SignedIn) -> String {
-    let selection = if mutation == "deleteUser" { "" } else { "{ isActive }" };
-    format!("mutation {{ {mutation}(id: \"{}\") {selection} }}", user.id)
+    let selection = if mutation == "deleteUser" { "deletedUserId" } else { "user { isActive }" };
+    format!("mutation {{ {mutation}(input: {{ id: \"{}\" }}) {{ {selection} }} }}", user.id)
 }
 
 #[tokio::test]
@@ -51,7 +54,7 @@ async fn a_deleted_user_is_gone_with_their_sessions_and_their_name_is_free() {
     let (boss, alice) = (app.admin("boss").await, app.register("alice").await);
 
     let deleted = app.query(&about("deleteUser", &alice), &boss.access).await.data();
-    assert_eq!(deleted["deleteUser"], alice.id.as_str());
+    assert_eq!(deleted["deleteUser"]["deletedUserId"], alice.id.as_str());
     let again = app.query(&about("deleteUser", &alice), &boss.access).await;
     assert_eq!(again.code(), "NOT_FOUND");
     assert_eq!(app.query(ME, &alice.access).await.extension("reason"), "SESSION_ENDED");
@@ -122,7 +125,8 @@ async fn ids_that_name_nobody_are_not_found_or_null() {
     for id in [unknown, "", "1", "nonsense", &boss.id.to_uppercase(), &boss.id.replace('-', "")] {
         let user = app.query(&format!("{{ user(id: \"{id}\") {{ id }} }}"), &boss.access).await;
         assert_eq!(user.data()["user"], json!(null), "{id}");
-        let gone = format!("mutation {{ deactivateUser(id: \"{id}\") {{ id }} }}");
+        let gone =
+            format!("mutation {{ deactivateUser(input: {{ id: \"{id}\" }}) {{ user {{ id }} }} }}");
         assert_eq!(app.query(&gone, &boss.access).await.code(), "NOT_FOUND", "{id}");
     }
     let own = format!("{{ user(id: \"{}\") {{ username }} }}", boss.id);

@@ -38,7 +38,8 @@ impl Scene {
         let invitation = invite_member(&app, &alice, &organization, &carol, "ADMIN").await;
         let member = act_in(&app, &alice, &organization).await.access;
         for bearer in [&alice.access, &member, &member, &bob.access, &boss.access] {
-            let made = app.query("mutation { createTask(input: { title: \"A\" }) { id } }", bearer);
+            let made = app
+                .query("mutation { createTask(input: { title: \"A\" }) { task { id } } }", bearer);
             made.await.data();
         }
         let lists = "{ me { sessions { edges { cursor node { id } } }

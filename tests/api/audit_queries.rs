@@ -40,7 +40,10 @@ async fn admins_read_all_events_by_type_actor_target_and_time() {
     let boss = app.admin("boss").await;
     later(&app);
     let since = app.clock.now();
-    let shut = format!("mutation {{ deactivateUser(id: \"{}\") {{ id }} }}", alice.id);
+    let shut = format!(
+        "mutation {{ deactivateUser(input: {{ id: \"{}\" }}) {{ user {{ id }} }} }}",
+        alice.id
+    );
     app.query(&shut, &boss.access).await.data();
     later(&app);
     app.login("alice", PASSWORD).await;
@@ -120,7 +123,10 @@ async fn users_read_their_own_events_and_not_who_or_where_an_admin_was() {
     let app = TestApp::start().await;
     let (alice, boss) = (app.register("alice").await, app.admin("boss").await);
     later(&app);
-    let raise = format!("mutation {{ setUserRole(id: \"{}\", role: ADMIN) {{ id }} }}", alice.id);
+    let raise = format!(
+        "mutation {{ setUserRole(input: {{ id: \"{}\", role: ADMIN }}) {{ user {{ id }} }} }}",
+        alice.id
+    );
     app.query(&raise, &boss.access).await.data();
     later(&app);
 
@@ -145,21 +151,32 @@ async fn an_event_tells_what_was_given_or_taken_and_in_which_organization() {
     let id = &bob.id;
     for call in [
         format!(
-            "grantPermission(id: \"{id}\", permission: USERS_READ, \
-             expiresAt: \"2026-01-01T01:00:00+00:00\") {{ permission }}"
+            "grantPermission(input: {{ id: \"{id}\", permission: USERS_READ, \
+             expiresAt: \"2026-01-01T01:00:00+00:00\" }}) {{ user {{ permissionGrants {{ permission }} }} }}"
         ),
-        format!("revokePermission(id: \"{id}\", permission: USERS_READ) {{ permission }}"),
-        format!("setUserRole(id: \"{id}\", role: ADMIN) {{ id }}"),
+        format!(
+            "revokePermission(input: {{ id: \"{id}\", permission: USERS_READ }}) {{ user {{ permissionGrants {{ permission }} }} }}"
+        ),
+        format!("setUserRole(input: {{ id: \"{id}\", role: ADMIN }}) {{ user {{ id }} }}"),
     ] {
         app.mutate(&boss, &call).await.data();
     }
     let acme = found_organization(&app, &alice).await;
     join_organization(&app, &alice, &acme, &bob, "MEMBER").await;
     let member = format!("organizationId: \"{acme}\", userId: \"{id}\"");
-    let set = format!("setMemberRole({member}, role: ADMIN) {{ role }}");
+    let set =
+        format!("setMemberRole(input: {{ {member}, role: ADMIN }}) {{ membership {{ role }} }}");
     app.mutate(&alice, &set).await.data();
-    app.mutate(&alice, &format!("transferOwnership({member}) {{ id }}")).await.data();
-    let remove = format!("removeMember(organizationId: \"{acme}\", userId: \"{}\")", alice.id);
+    app.mutate(
+        &alice,
+        &format!("transferOwnership(input: {{ {member} }}) {{ organization {{ id }} }}"),
+    )
+    .await
+    .data();
+    let remove = format!(
+        "removeMember(input: {{ organizationId: \"{acme}\", userId: \"{}\" }}) {{ deletedMembershipId }}",
+        alice.id
+    );
     app.mutate(&bob, &remove).await.data();
 
     let query =

@@ -27,71 +27,74 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         "user" => format!("user(id: \"{id}\") {{ id }}"),
         "auditEvents" => "auditEvents(first: 2) { edges { node { id } } }".to_owned(),
         "users" => "users { totalCount }".to_owned(),
-        "register" => format!(
-            "register(input: {{ username: \"fresh\", email: \"fresh@example.com\", password: \
-             \"{PASSWORD}\" }}) {{ __typename }}"
-        ),
-        "login" => format!(
-            "login(input: {{ identifier: \"{}\", password: \"{PASSWORD}\" }}) {{ __typename }}",
-            target.username
-        ),
-        "refreshToken" => {
-            format!("refreshToken(refreshToken: \"{}\") {{ expiresIn }}", target.refresh)
-        }
-        "logout" => format!("logout(refreshToken: \"{}\")", target.refresh),
-        "setUserRole" => format!("setUserRole(id: \"{id}\", role: USER) {{ id }}"),
-        "grantPermission" => {
-            format!("grantPermission(id: \"{id}\", permission: USERS_READ) {{ permission }}")
-        }
-        "revokePermission" => {
-            format!("revokePermission(id: \"{id}\", permission: USERS_READ) {{ permission }}")
-        }
         "node" => format!("node(id: \"{id}\") {{ id }}"),
         "nodes" => format!("nodes(ids: [\"{id}\"]) {{ id }}"),
-        "deactivateUser" => format!("deactivateUser(id: \"{id}\") {{ id }}"),
-        "reactivateUser" => format!("reactivateUser(id: \"{id}\") {{ id }}"),
-        "deleteUser" => format!("deleteUser(id: \"{id}\")"),
-        "endUserSessions" => format!("endUserSessions(id: \"{id}\")"),
-        "inviteUser" => "inviteUser(email: \"guest@example.com\", role: USER)".to_owned(),
-        "updateProfile" => "updateProfile(input: { fullName: \"Some Body\" }) { id }".to_owned(),
-        "changeEmail" => "changeEmail(newEmail: \"other@example.com\")".to_owned(),
-        "deactivateAccount" => "deactivateAccount".to_owned(),
-        "deleteAccount" => "deleteAccount".to_owned(),
-        "exportMyData" => "exportMyData { ticket }".to_owned(),
-        "revokeOtherSessions" => "revokeOtherSessions".to_owned(),
-        "revokeAllSessions" => "revokeAllSessions".to_owned(),
-        "reauthenticate" => format!("reauthenticate(password: \"{PASSWORD}\") {{ expiresIn }}"),
-        "changePassword" => format!(
-            "changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"another horse\")"
-        ),
-        "requestEmailVerification" => {
-            format!("requestEmailVerification(email: \"{}@example.com\")", target.username)
-        }
-        "requestPasswordReset" => {
-            format!("requestPasswordReset(identifier: \"{}\")", target.username)
-        }
-        // What they name is nothing, which is told to whoever may call them at all.
-        "revokeSession" => format!("revokeSession(id: \"{id}\")"),
-        "keepLeftovers" | "dropLeftovers" => field.to_owned(),
-        "verifyEmail" => format!("verifyEmail(token: \"pco_\", password: \"{PASSWORD}\")"),
-        "undoEmailChange" => "undoEmailChange(token: \"pco_\")".to_owned(),
-        "resetPassword" => {
-            "resetPassword(token: \"pco_\", newPassword: \"another horse\")".to_owned()
-        }
-        "acceptUserInvitation" => format!(
-            "acceptUserInvitation(token: \"pco_\", input: {{ username: \"guest\", password: \
-             \"{PASSWORD}\" }}) {{ expiresIn }}"
-        ),
-        other => SAMPLES
-            .iter()
-            .find_map(|sample| sample(other, id))
-            .unwrap_or_else(|| organizations::sample(other, id)),
+        "deactivateAccount"
+        | "deleteAccount"
+        | "exportMyData"
+        | "revokeOtherSessions"
+        | "revokeAllSessions"
+        | "keepLeftovers"
+        | "dropLeftovers" => format!("{field} {{ __typename }}"),
+        other => match given(other, target) {
+            Some(given) => format!("{other}(input: {{ {given} }}) {{ __typename }}"),
+            None => SAMPLES
+                .iter()
+                .find_map(|sample| sample(other, id))
+                .unwrap_or_else(|| organizations::sample(other, id)),
+        },
     }
+}
+
+/// The fields of the input of a mutation.
+fn given(field: &str, target: &SignedIn) -> Option<String> {
+    let SignedIn { id, username, refresh, .. } = target;
+    Some(match field {
+        "register" => {
+            format!("username: \"fresh\", email: \"fresh@example.com\", password: \"{PASSWORD}\"")
+        }
+        "login" => format!("identifier: \"{username}\", password: \"{PASSWORD}\""),
+        "refreshToken" | "logout" => format!("refreshToken: \"{refresh}\""),
+        "setUserRole" => format!("id: \"{id}\", role: USER"),
+        "grantPermission" | "revokePermission" => {
+            format!("id: \"{id}\", permission: USERS_READ")
+        }
+        // What `revokeSession` names is nothing, which is told to whoever may call it at all.
+        "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions"
+        | "revokeSession" => format!("id: \"{id}\""),
+        "inviteUser" => "email: \"guest@example.com\", role: USER".to_owned(),
+        "updateProfile" => "fullName: \"Some Body\"".to_owned(),
+        "changeEmail" => "newEmail: \"other@example.com\"".to_owned(),
+        "reauthenticate" => format!("password: \"{PASSWORD}\""),
+        "changePassword" => {
+            format!("currentPassword: \"{PASSWORD}\", newPassword: \"another horse\"")
+        }
+        "requestEmailVerification" => format!("email: \"{username}@example.com\""),
+        "requestPasswordReset" => format!("identifier: \"{username}\""),
+        "verifyEmail" => format!("token: \"pco_\", password: \"{PASSWORD}\""),
+        "undoEmailChange" => "token: \"pco_\"".to_owned(),
+        "resetPassword" => "token: \"pco_\", newPassword: \"another horse\"".to_owned(),
+        "acceptUserInvitation" => {
+            format!("token: \"pco_\", username: \"guest\", password: \"{PASSWORD}\"")
+        }
+        _ => return None,
+    })
 }
 
 async fn verify_address(app: &TestApp, user: &SignedIn) {
     let link = app.mail("verify-email", &format!("{}@example.com", user.username)).await.token();
-    app.mutate(user, &format!("verifyEmail(token: \"{link}\")")).await.data();
+    app.mutate(user, &format!("verifyEmail(input: {{ token: \"{link}\" }}) {{ outcome }}"))
+        .await
+        .data();
+}
+
+/// The id of a session that somebody begins beside the one they have.
+async fn other_session(app: &TestApp, user: &SignedIn) -> String {
+    let other = app.again(&user.username).await;
+    let query = "{ me { sessions { nodes { id current } } } }";
+    let sessions = app.query(query, &other.access).await.data()["me"]["sessions"]["nodes"].take();
+    let other = sessions.as_array().unwrap().iter().find(|session| session["current"] == true);
+    other.unwrap()["id"].as_str().unwrap().to_owned()
 }
 
 /// A call of a field by `boss`, an admin, about `target`, that does what the field is for, after what
@@ -112,7 +115,7 @@ pub(crate) async fn prepared(
         _ if OWN.contains(&field) => {
             let create = field.replace("update", "create").replace("delete", "create");
             let made = app.mutate(boss, &sample(&create, target)).await.data();
-            let id = made[&create]["id"].as_str().unwrap();
+            let id = made[&create]["task"]["id"].as_str().unwrap();
             sample(field, target).replace(&target.id, id)
         }
         "revokePermission" => {
@@ -130,14 +133,7 @@ pub(crate) async fn prepared(
             sample(field, target)
         }
         "revokeSession" | "revokeOtherSessions" => {
-            let other = app.login(&boss.username, PASSWORD).await.signed_in("login");
-            let me =
-                app.query("{ me { sessions { edges { node { id current } } } } }", &other.access);
-            let edges = me.await.data()["me"]["sessions"]["edges"].clone();
-            let other =
-                edges.as_array().unwrap().iter().find(|edge| edge["node"]["current"] == true);
-            let id = other.unwrap()["node"]["id"].as_str().unwrap();
-            sample(field, target).replace(&target.id, id)
+            sample(field, target).replace(&target.id, &other_session(app, boss).await)
         }
         "keepLeftovers" | "dropLeftovers" => {
             let boss = &boss.username;
@@ -155,14 +151,18 @@ pub(crate) async fn prepared(
         "undoEmailChange" => {
             verify_address(app, boss).await;
             let other = format!("other-{}", address(boss));
-            mutate(format!("changeEmail(newEmail: \"{other}\")")).await;
+            mutate(format!("changeEmail(input: {{ newEmail: \"{other}\" }}) {{ linkExpiresIn }}"))
+                .await;
             let token = app.mail("confirm-email-change", &other).await.token();
-            mutate(format!("verifyEmail(token: \"{token}\")")).await;
+            mutate(format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}")).await;
             with_token(app.mail("email-change-undo", &address(boss)).await.token())
         }
         "acceptUserInvitation" => {
             let guest = format!("guest-{}", address(target));
-            mutate(format!("inviteUser(email: \"{guest}\", role: USER)")).await;
+            mutate(format!(
+                "inviteUser(input: {{ email: \"{guest}\", role: USER }}) {{ linkExpiresIn }}"
+            ))
+            .await;
             let token = app.mail("invitation", &guest).await.token();
             with_token(token).replace("\"guest\"", &format!("\"guest-{}\"", target.username))
         }
@@ -196,12 +196,15 @@ async fn a_refused_field_leaves_its_siblings_their_answers() {
     assert_eq!(paths.collect::<Vec<_>>(), [json!(["me", "sessions"]), json!(["users"])]);
 
     let calls = format!(
-        "made: createTask(input: {{ title: \"Once\" }}) {{ title }} refused: deleteUser(id: \"{}\")",
+        "made: createTask(input: {{ title: \"Once\" }}) {{ task {{ title }} }} refused: deleteUser(input: {{ id: \"{}\" }}) {{ deletedUserId }}",
         alice.id
     );
     let reply = app.mutate(&alice, &calls).await;
     assert_eq!(reply.code(), "FORBIDDEN");
-    assert_eq!(reply.json()["data"], json!({ "made": { "title": "Once" }, "refused": null }));
+    assert_eq!(
+        reply.json()["data"],
+        json!({ "made": { "task": { "title": "Once" } }, "refused": null })
+    );
 }
 
 #[tokio::test]

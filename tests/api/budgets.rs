@@ -11,7 +11,8 @@ use crate::support::{PASSWORD, SignedIn, TestApp};
 const BUDGET: &str = "@rateLimit(name: \"changes.user\", max: 300, windowSeconds: 60, by: [USER])";
 
 async fn rename(app: &TestApp, user: &SignedIn, number: u32) -> String {
-    let call = format!("updateProfile(input: {{ fullName: \"Number {number}\" }}) {{ id }}");
+    let call =
+        format!("updateProfile(input: {{ fullName: \"Number {number}\" }}) {{ user {{ id }} }}");
     app.mutate(user, &call).await.code()
 }
 
@@ -32,7 +33,7 @@ async fn one_account_changes_so_much_a_minute_and_leaves_others_theirs() {
     assert_eq!(use_up(&app, &alice).await, 100);
     let events = app.count("audit_events WHERE kind = 'PROFILE_UPDATED'").await;
     assert_eq!(events, 100);
-    let refused = app.mutate(&again, "createTask(input: { title: \"x\" }) { id }").await;
+    let refused = app.mutate(&again, "createTask(input: { title: \"x\" }) { task { id } }").await;
     assert_eq!(refused.code(), "RATE_LIMITED");
     assert_eq!(refused.extension("retryAfter"), 1);
     assert_eq!(refused.headers["retry-after"], "1");
@@ -41,7 +42,9 @@ async fn one_account_changes_so_much_a_minute_and_leaves_others_theirs() {
 
     // Five a second, however they are written.
     app.clock.advance(Duration::from_secs(2));
-    let one = |alias: u32| format!("a{alias}: createTask(input: {{ title: \"t\" }}) {{ id }} ");
+    let one = |alias: u32| {
+        format!("a{alias}: createTask(input: {{ title: \"t\" }}) {{ task {{ id }} }} ")
+    };
     let five: String = (0..5).map(one).collect();
     assert_eq!(app.mutate(&alice, &five).await.code(), "NONE");
     assert_eq!(app.mutate(&alice, &five).await.code(), "NONE");
@@ -91,48 +94,60 @@ async fn nothing_holds_up_who_defends_themselves() {
     for call in [
         sample("deactivateUser", &alice),
         sample("endUserSessions", &alice),
-        "revokeOtherSessions".to_owned(),
-        format!("reauthenticate(password: \"{PASSWORD}\") {{ expiresIn }}"),
+        "revokeOtherSessions { endedSessions }".to_owned(),
+        format!("reauthenticate(input: {{ password: \"{PASSWORD}\" }}) {{ expiresIn }}"),
     ] {
         app.mutate(&boss, &call).await.data();
     }
     let boss = login_from(&app, "192.0.2.9", "boss", PASSWORD).await.signed_in("login");
-    app.mutate(&boss, "revokeAllSessions").await.data();
+    app.mutate(&boss, "revokeAllSessions { endedSessions }").await.data();
 }
 
 #[tokio::test]
 async fn a_change_that_changes_nothing_writes_nothing() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
-    let made =
-        app.mutate(&alice, "createOrganization(input: { name: \"Acme\" }) { id }").await.data();
-    let id = made["createOrganization"]["id"].as_str().unwrap().to_owned();
-    let task = app.mutate(&alice, "createTask(input: { title: \"x\" }) { id }").await.data();
-    let task = task["createTask"]["id"].as_str().unwrap().to_owned();
-    app.mutate(&alice, "updateProfile(input: { fullName: \"Alice\" }) { id }").await.data();
-    app.mutate(&alice, &format!("switchOrganization(id: \"{id}\") {{ expiresIn }}")).await.data();
+    let made = app
+        .mutate(&alice, "createOrganization(input: { name: \"Acme\" }) { organization { id } }")
+        .await
+        .data();
+    let id = made["createOrganization"]["organization"]["id"].as_str().unwrap().to_owned();
+    let task =
+        app.mutate(&alice, "createTask(input: { title: \"x\" }) { task { id } }").await.data();
+    let task = task["createTask"]["task"]["id"].as_str().unwrap().to_owned();
+    app.mutate(&alice, "updateProfile(input: { fullName: \"Alice\" }) { user { id } }")
+        .await
+        .data();
+    app.mutate(&alice, &format!("switchOrganization(input: {{ id: \"{id}\" }}) {{ expiresIn }}"))
+        .await
+        .data();
     let before = app.count("audit_events").await;
     for call in [
-        "updateProfile(input: { fullName: \"Alice\" }) { id }".to_owned(),
-        "updateProfile(input: {}) { id }".to_owned(),
-        format!("updateOrganization(id: \"{id}\", input: {{ name: \"Acme\" }}) {{ id }}"),
+        "updateProfile(input: { fullName: \"Alice\" }) { user { id } }".to_owned(),
+        "updateProfile(input: {}) { user { id } }".to_owned(),
         format!(
-            "setMemberRole(organizationId: \"{id}\", userId: \"{}\", role: OWNER) {{ id }}",
+            "updateOrganization(input: {{ id: \"{id}\", name: \"Acme\" }}) {{ organization {{ id }} }}"
+        ),
+        format!(
+            "setMemberRole(input: {{ organizationId: \"{id}\", userId: \"{}\", role: OWNER }}) {{ membership {{ id }} }}",
             alice.id
         ),
-        format!("transferOwnership(organizationId: \"{id}\", userId: \"{}\") {{ id }}", alice.id),
-        format!("switchOrganization(id: \"{id}\") {{ expiresIn }}"),
-        format!("updateTask(id: \"{task}\", input: {{ isDone: false }}) {{ id }}"),
-        "revokeOtherSessions".to_owned(),
-        "keepLeftovers".to_owned(),
-        "dropLeftovers".to_owned(),
+        format!(
+            "transferOwnership(input: {{ organizationId: \"{id}\", userId: \"{}\" }}) {{ organization {{ id }} }}",
+            alice.id
+        ),
+        format!("switchOrganization(input: {{ id: \"{id}\" }}) {{ expiresIn }}"),
+        format!("updateTask(input: {{ id: \"{task}\", isDone: false }}) {{ task {{ id }} }}"),
+        "revokeOtherSessions { endedSessions }".to_owned(),
+        "keepLeftovers { hadLeftovers }".to_owned(),
+        "dropLeftovers { hadLeftovers }".to_owned(),
     ] {
         // What is not theirs where they act now does not exist.
         let code = app.mutate(&alice, &call).await.code();
         assert!(["NONE", "NOT_FOUND"].contains(&code.as_str()), "{call}: {code}");
     }
-    app.mutate(&alice, "switchOrganization(id: null) { expiresIn }").await.data();
-    app.mutate(&alice, "switchOrganization(id: null) { expiresIn }").await.data();
+    app.mutate(&alice, "switchOrganization(input: { id: null }) { expiresIn }").await.data();
+    app.mutate(&alice, "switchOrganization(input: { id: null }) { expiresIn }").await.data();
     assert_eq!(app.count("audit_events").await, before + 1);
 }
 

@@ -31,10 +31,11 @@ async fn tokens_carry_the_claims_of_the_file_wherever_they_are_issued() {
     let refreshed = app.refresh(&alice.refresh).await.signed_in("refreshToken");
     assert_eq!(session(&refreshed.access), expected);
 
-    let create = "createOrganization(input: { name: \"Acme\" }) { id }";
+    let create = "createOrganization(input: { name: \"Acme\" }) { organization { id } }";
     let organization =
-        app.mutate(&refreshed, create).await.data()["createOrganization"]["id"].clone();
-    let switch = format!("switchOrganization(id: {organization}) {{ accessToken }}");
+        app.mutate(&refreshed, create).await.data()["createOrganization"]["organization"]["id"]
+            .clone();
+    let switch = format!("switchOrganization(input: {{ id: {organization} }}) {{ accessToken }}");
     let switched = app.mutate(&refreshed, &switch).await.data();
     let access = switched["switchOrganization"]["accessToken"].as_str().unwrap();
     assert_eq!(session(access)["x-hasura-org-id"], organization);

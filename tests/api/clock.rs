@@ -11,7 +11,7 @@ use crate::support::load::{ME, Pair, REFRESH};
 use crate::support::process::{Server, code};
 use crate::support::{SECOND, skip};
 
-const LOGOUT: &str = "mutation { logout }";
+const LOGOUT: &str = "mutation { logout { sessionId } }";
 
 /// A server whose wall clock, and no other, reads what a file says.
 struct Faked {

@@ -13,10 +13,11 @@ use crate::support::{LOGIN, PASSWORD, REGISTER, Reply, SECOND, TestApp, send};
 const OWN: &str = "http://localhost:8000";
 const FRIEND: &str = "--allowed-origins=https://app.example.com";
 const ME: &str = "{ me { username } viewer { reason } }";
-const EXCHANGE: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
+const EXCHANGE: &str = "mutation($token: String) { refreshToken(input: { refreshToken: $token }) { \
                         accessToken refreshToken expiresIn } }";
-const LOGOUT: &str = "mutation($token: String) { logout(refreshToken: $token) }";
-const PROVE: &str = "mutation($password: String!) { reauthenticate(password: $password) { \
+const LOGOUT: &str =
+    "mutation($token: String) { logout(input: { refreshToken: $token }) { sessionId } }";
+const PROVE: &str = "mutation($password: String!) { reauthenticate(input: { password: $password }) { \
                      accessToken refreshToken } }";
 const KEEPS: &str = "Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=";
 const NAME: &str = "__Host-portcullis_session=";
@@ -108,7 +109,7 @@ async fn the_cookie_is_the_session_and_no_token_leaves_the_server() {
             json!({ "me": { "username": "alice" }, "viewer": { "reason": null } })
         );
         assert_eq!(set_cookie(&me.headers), None);
-        let update = "mutation { updateProfile(input: { fullName: \"Alice\" }) { id } }";
+        let update = "mutation { updateProfile(input: { fullName: \"Alice\" }) { user { id } } }";
         browse(&app.app, &cookie, update, json!({})).await.data();
     }
 }
@@ -179,7 +180,8 @@ async fn a_dead_cookie_is_left_alone_and_a_new_sign_in_of_another_tab_with_it() 
     let cookie = sign_in(&app).await;
     app.sql("UPDATE sessions SET ended_at = created_at").await;
     app.clock.advance(SECOND * 5);
-    for query in ["{ me { id } }", EXCHANGE, PROVE, "mutation { deleteAccount }"] {
+    for query in ["{ me { id } }", EXCHANGE, PROVE, "mutation { deleteAccount { deletedUserId } }"]
+    {
         let reply = browse(&app.app, &cookie, query, json!({ "password": PASSWORD })).await;
         assert_eq!(
             (reply.code(), set_cookie(&reply.headers)),
@@ -188,7 +190,10 @@ async fn a_dead_cookie_is_left_alone_and_a_new_sign_in_of_another_tab_with_it() 
         );
     }
     let out = browse(&app.app, &cookie, LOGOUT, json!({})).await;
-    assert_eq!((out.data()["logout"].clone(), set_cookie(&out.headers)), (json!(false), None));
+    assert_eq!(
+        (out.data()["logout"]["sessionId"].clone(), set_cookie(&out.headers)),
+        (json!(null), None)
+    );
     for nonsense in ["nonsense", "pcs_", &format!("pcs_{}", "A".repeat(126))] {
         let cookie = format!("{NAME}{nonsense}");
         assert_eq!(reason(&app.app, &cookie).await, "INVALID_TOKEN");
@@ -201,10 +206,10 @@ async fn only_the_call_that_ends_its_own_session_deletes_the_cookie() {
     let app = TestApp::start().await;
     app.register("alice").await;
     for ends in [
-        "mutation { logout }",
-        "mutation { revokeAllSessions }",
-        "mutation { deactivateAccount }",
-        "mutation { deleteAccount }",
+        "mutation { logout { sessionId } }",
+        "mutation { revokeAllSessions { endedSessions } }",
+        "mutation { deactivateAccount { user { id } } }",
+        "mutation { deleteAccount { deletedUserId } }",
     ] {
         app.sql("UPDATE users SET is_active = TRUE, email_verified = TRUE").await;
         let cookie = kept(&browse(&app.app, "", LOGIN, credentials()).await).0;
@@ -226,12 +231,14 @@ async fn only_the_call_that_ends_its_own_session_deletes_the_cookie() {
     };
     let sessions = "{ me { sessions { edges { node { id current } } } } }";
     let own = id(browse(&app.app, &one, sessions, json!({})).await);
-    let revoke = format!("mutation {{ revokeSession(id: \"{own}\") }}");
+    let revoke =
+        format!("mutation {{ revokeSession(input: {{ id: \"{own}\" }}) {{ session {{ id }} }} }}");
     let elsewhere = browse(&app.app, &other, &revoke, json!({})).await;
     elsewhere.data();
     assert_eq!(set_cookie(&elsewhere.headers), None, "that session was another's");
     let own = id(browse(&app.app, &other, sessions, json!({})).await);
-    let revoke = format!("mutation {{ revokeSession(id: \"{own}\") }}");
+    let revoke =
+        format!("mutation {{ revokeSession(input: {{ id: \"{own}\" }}) {{ session {{ id }} }} }}");
     let here = browse(&app.app, &other, &revoke, json!({})).await;
     assert_eq!(set_cookie(&here.headers).as_deref(), Some(GONE));
 }
@@ -240,7 +247,8 @@ async fn only_the_call_that_ends_its_own_session_deletes_the_cookie() {
 async fn a_proof_replaces_the_cookie_which_lingers_for_a_minute_at_its_old_level() {
     let app = TestApp::start().await;
     let cookie = sign_in(&app).await;
-    let delete = "mutation { changeEmail(newEmail: \"new@example.com\") }";
+    let delete =
+        "mutation { changeEmail(input: { newEmail: \"new@example.com\" }) { linkExpiresIn } }";
     app.clock.advance(SECOND * 301);
     let stale = browse(&app.app, &cookie, delete, json!({})).await;
     assert_eq!(stale.code(), "STEP_UP_REQUIRED");
@@ -272,7 +280,7 @@ async fn a_proof_replaces_the_cookie_which_lingers_for_a_minute_at_its_old_level
     app.clock.advance(SECOND);
     assert_eq!(reason(&app.app, &cookie).await, "SESSION_ENDED");
     let late = browse(&app.app, &cookie, LOGOUT, json!({})).await;
-    assert_eq!(late.data()["logout"], false, "it ends nothing any more");
+    assert_eq!(late.data()["logout"]["sessionId"], json!(null), "it ends nothing any more");
     for cookie in [&proven, &converged] {
         assert_eq!(reason(&app.app, cookie).await, Value::Null);
     }
@@ -283,7 +291,7 @@ async fn a_changed_password_replaces_the_cookie() {
     let app = TestApp::start().await;
     let cookie = sign_in(&app).await;
     let change = format!(
-        "mutation {{ changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"another horse battery\") }}"
+        "mutation {{ changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"another horse battery\" }}) {{ user {{ id }} }} }}"
     );
     let changed = browse(&app.app, &cookie, &change, json!({})).await;
     changed.data();
@@ -336,22 +344,30 @@ async fn what_a_cookie_is_exchanged_for_is_for_other_services() {
     let access = payload["accessToken"].as_str().unwrap();
     assert_eq!(app.query("{ me { id } }", access).await.code(), "NONE");
     for (query, code) in [
-        ("mutation { deleteAccount }".to_owned(), "STEP_UP_REQUIRED"),
+        ("mutation { deleteAccount { deletedUserId } }".to_owned(), "STEP_UP_REQUIRED"),
         (
-            format!("mutation {{ reauthenticate(password: \"{PASSWORD}\") {{ expiresIn }} }}"),
+            format!(
+                "mutation {{ reauthenticate(input: {{ password: \"{PASSWORD}\" }}) {{ expiresIn }} }}"
+            ),
             "FORBIDDEN",
         ),
-        ("mutation { switchOrganization(id: null) { expiresIn } }".to_owned(), "FORBIDDEN"),
+        (
+            "mutation { switchOrganization(input: { id: null }) { expiresIn } }".to_owned(),
+            "FORBIDDEN",
+        ),
         ("mutation { refreshToken { expiresIn } }".to_owned(), "INVALID_TOKEN"),
     ] {
         assert_eq!(app.query(&query, access).await.code(), code, "{query}");
     }
     for argument in ["refreshToken: \"x\"", "attempt: \"x\""] {
-        let query = format!("mutation {{ refreshToken({argument}) {{ expiresIn }} }}");
+        let query = format!("mutation {{ refreshToken(input: {{ {argument} }}) {{ expiresIn }} }}");
         let refused = browse(&app.app, &cookie, &query, json!({})).await;
         assert_eq!(refused.code(), "BAD_USER_INPUT", "{argument}");
     }
-    assert_eq!(app.query("mutation { logout }", access).await.data()["logout"], true);
+    assert_ne!(
+        app.query("mutation { logout { sessionId } }", access).await.data()["logout"]["sessionId"],
+        json!(null)
+    );
     assert_eq!(reason(&app.app, &cookie).await, "SESSION_ENDED");
 }
 
@@ -378,9 +394,10 @@ async fn a_call_acts_in_the_organization_that_it_names() {
         for organization in [&alpha, &beta] {
             let reply = within(organization, active).await;
             assert_eq!(reply.data()["activeOrganization"]["id"], json!(organization));
-            let create = "mutation { createTask(input: { title: \"T\" }) { organization { id } } }";
+            let create =
+                "mutation { createTask(input: { title: \"T\" }) { task { organization { id } } } }";
             let made = within(organization, create).await.data();
-            assert_eq!(made["createTask"]["organization"]["id"], json!(organization));
+            assert_eq!(made["createTask"]["task"]["organization"]["id"], json!(organization));
         }
         let none = browse(&app.app, &cookie, active, json!({})).await;
         assert_eq!(none.data()["activeOrganization"], Value::Null);
@@ -413,8 +430,8 @@ async fn a_call_acts_in_the_organization_that_it_names() {
     ];
     kept(&call(&app.app, &headers, &sign_in_again, json!({})).await);
     assert_eq!(reason(&app.app, &replaced).await, "SESSION_ENDED");
-    let out = within(&foreign, "mutation { logout }").await;
-    assert_eq!(out.data()["logout"], true, "who cannot act there can sign out");
+    let out = within(&foreign, "mutation { logout { sessionId } }").await;
+    assert_ne!(out.data()["logout"]["sessionId"], json!(null), "who cannot act there can sign out");
     assert_eq!(set_cookie(&out.headers).as_deref(), Some(GONE));
     for bad in ["", "alpha", &alice.id, &format!("{alpha}, {beta}")] {
         assert_eq!(within(bad, active).await.status.as_u16(), 400, "{bad}");
@@ -441,7 +458,8 @@ async fn who_leaves_an_organization_acts_there_no_more() {
     assert_eq!(call(&app.app, &headers, active, json!({})).await.code(), "NONE");
     let token = act_in(&app, &alice, &organization).await;
     assert_eq!(app.query(active, &token.access).await.code(), "NONE");
-    let leave = format!("leaveOrganization(id: \"{organization}\")");
+    let leave =
+        format!("leaveOrganization(input: {{ id: \"{organization}\" }}) {{ deletedMembershipId }}");
     app.mutate(&alice, &leave).await.data();
     for reply in
         [call(&app.app, &headers, active, json!({})).await, app.query(active, &token.access).await]
@@ -480,7 +498,7 @@ async fn a_credential_out_of_place_is_worth_nothing_and_loses_nothing() {
     for token in [text(&cookie), &as_token] {
         assert_eq!(app.refresh(token).await.code(), "INVALID_TOKEN");
         let out = app.call(LOGOUT, json!({ "token": token }), None).await;
-        assert_eq!(out.data()["logout"], false);
+        assert_eq!(out.data()["logout"]["sessionId"], json!(null));
         assert_eq!(app.query("{ me { id } }", token).await.code(), "UNAUTHENTICATED");
     }
     for value in [body.refresh.clone(), body.refresh.replace("pcr_", "pcs_"), body.access.clone()] {
@@ -500,7 +518,10 @@ async fn without_the_header_the_cookie_is_as_if_it_were_not_there() {
     let refused = call(&app.app, &headers, EXCHANGE, json!({})).await;
     assert_eq!((refused.code(), set_cookie(&refused.headers)), ("INVALID_TOKEN".into(), None));
     let out = call(&app.app, &headers, LOGOUT, json!({})).await;
-    assert_eq!((out.data(), set_cookie(&out.headers)), (json!({ "logout": false }), None));
+    assert_eq!(
+        (out.data(), set_cookie(&out.headers)),
+        (json!({ "logout": { "sessionId": null } }), None)
+    );
     assert!(!out.headers.contains_key("clear-site-data"));
     let login = call(&app.app, &headers, LOGIN, credentials()).await;
     assert!(login.data()["login"]["refreshToken"].is_string());
@@ -549,7 +570,7 @@ async fn a_cookie_that_is_there_twice_is_refused() {
     let mode = [("portcullis-token-mode", "cookie"), ("origin", OWN)];
     let twice = format!("{cookie}; {NAME}x");
     let lines = [("cookie", cookie.as_str()), ("cookie", cookie.as_str())];
-    for query in ["{ me { id } }", "mutation { logout }"] {
+    for query in ["{ me { id } }", "mutation { logout { sessionId } }"] {
         for headers in [
             [mode[0], mode[1], ("cookie", &twice), ("accept", "*/*")],
             [mode[0], mode[1], lines[0], lines[1]],
@@ -626,7 +647,7 @@ async fn only_pages_that_may_use_the_cookie_can() {
         let read = call(&app.app, &all, "{ me { username } }", json!({})).await;
         let (sessions, named) =
             (app.count("sessions").await, app.count("users WHERE full_name = 'X'").await);
-        let update = "mutation { updateProfile(input: { fullName: \"X\" }) { id } }";
+        let update = "mutation { updateProfile(input: { fullName: \"X\" }) { user { id } } }";
         let updated = call(&app.app, &all, update, json!({})).await;
         // Without the cookie of who is signed in already.
         let strange: Vec<_> = all.iter().copied().filter(|(name, _)| *name != "cookie").collect();
@@ -661,7 +682,7 @@ async fn only_pages_that_may_use_the_cookie_can() {
 async fn no_form_gets_as_far_as_the_cookie() {
     let app = TestApp::start().await;
     let cookie = sign_in(&app).await;
-    for query in ["mutation { logout }", "{ me { id } }"] {
+    for query in ["mutation { logout { sessionId } }", "{ me { id } }"] {
         let body = json!({ "query": query }).to_string();
         for media in [
             "",

@@ -119,7 +119,10 @@ async fn the_victim_of_a_deadlock_tries_again_and_its_caller_does_not_notice() {
     }
 
     let txn = hold(&db, "alice").await;
-    let query = format!("mutation {{ deactivateUser(id: \"{}\") {{ isActive }} }}", alice.id);
+    let query = format!(
+        "mutation {{ deactivateUser(input: {{ id: \"{}\" }}) {{ user {{ isActive }} }} }}",
+        alice.id
+    );
     let bearer = boss.access.clone();
     let server = app.app.clone();
     let change = tokio::spawn(async move {
@@ -139,5 +142,5 @@ async fn the_victim_of_a_deadlock_tries_again_and_its_caller_does_not_notice() {
     lock(&txn, "boss").await; // The circle is closed, and it is the server that gives way.
     txn.rollback().await.unwrap();
 
-    assert_eq!(change.await.unwrap().data()["deactivateUser"]["isActive"], false);
+    assert_eq!(change.await.unwrap().data()["deactivateUser"]["user"]["isActive"], false);
 }

@@ -21,13 +21,13 @@ const WRONG: [&str; 9] = [
     "-262143-01-01T00:00:00Z",
     "9999-12-31T23:59:59-00:01",
 ];
-const TASK: &str = "createTask(input: { title: \"Water the plants\" }) { id }";
+const TASK: &str = "createTask(input: { title: \"Water the plants\" }) { task { id } }";
 
 /// A document whose first field makes a task, and whose second grants a permission until `expires_at`.
 fn document(user: &SignedIn, variables: &str, expires_at: &str) -> String {
     format!(
-        "mutation{variables} {{ {TASK} grantPermission(id: \"{}\", permission: USERS_READ, \
-         expiresAt: {expires_at}) {{ expiresAt }} }}",
+        "mutation{variables} {{ {TASK} grantPermission(input: {{ id: \"{}\", permission: USERS_READ, \
+         expiresAt: {expires_at} }}) {{ user {{ permissionGrants {{ expiresAt }} }} }} }}",
         user.id
     )
 }
@@ -87,7 +87,11 @@ async fn a_time_comes_back_in_one_form_whatever_form_it_came_in() {
     ] {
         let query = document(&alice, "($until: DateTime)", "$until");
         let granted = app.call(&query, json!({ "until": given }), Some(&boss.access)).await.data();
-        assert_eq!(granted["grantPermission"], json!([{ "expiresAt": expected }]), "{given}");
+        assert_eq!(
+            granted["grantPermission"]["user"]["permissionGrants"],
+            json!([{ "expiresAt": expected }]),
+            "{given}"
+        );
         let me = app.query("{ me { permissionGrants { expiresAt } } }", &alice.access).await.data();
         assert_eq!(me["me"]["permissionGrants"], json!([{ "expiresAt": expected }]), "{given}");
     }

@@ -16,7 +16,8 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
     let boss = app.admin("boss").await;
     let alice = app.register("alice").await;
     let get = Request::get("/graphql").body(Body::empty()).unwrap();
-    let conflict = format!("mutation {{ deleteUser(id: \"{}\") }}", boss.id);
+    let conflict =
+        format!("mutation {{ deleteUser(input: {{ id: \"{}\" }}) {{ deletedUserId }} }}", boss.id);
 
     let mut codes = BTreeSet::new();
     for (reply, code) in [
@@ -31,7 +32,14 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
         (app.refresh("nonsense").await, "INVALID_TOKEN"),
         (app.query("{ users { totalCount } }", &alice.access).await, "FORBIDDEN"),
         (Box::pin(stale()).await, "STEP_UP_REQUIRED"),
-        (app.query("mutation { deleteUser(id: \"x\") }", &boss.access).await, "NOT_FOUND"),
+        (
+            app.query(
+                "mutation { deleteUser(input: { id: \"x\" }) { deletedUserId } }",
+                &boss.access,
+            )
+            .await,
+            "NOT_FOUND",
+        ),
         (app.query(&conflict, &boss.access).await, "CONFLICT"),
         (Box::pin(limited()).await, "RATE_LIMITED"),
         (unsettled(&app, &alice.refresh).await, "SERVICE_UNAVAILABLE"),
@@ -55,7 +63,7 @@ async fn stale() -> crate::support::Reply {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     app.clock.advance(std::time::Duration::from_secs(301));
-    app.query("mutation { deleteAccount }", &alice.access).await
+    app.query("mutation { deleteAccount { deletedUserId } }", &alice.access).await
 }
 
 /// One registration too many.
@@ -74,7 +82,9 @@ async fn unsettled(app: &TestApp, token: &str) -> crate::support::Reply {
     let unread = format!("pcr_{}", BASE64_URL_SAFE_NO_PAD.encode(bytes));
     // The keys were read so long ago that the next one may have been made since.
     app.clock.advance(std::time::Duration::from_secs(6));
-    let query = format!("mutation {{ refreshToken(refreshToken: \"{unread}\") {{ expiresIn }} }}");
+    let query = format!(
+        "mutation {{ refreshToken(input: {{ refreshToken: \"{unread}\" }}) {{ expiresIn }} }}"
+    );
     let request = Request::post("/graphql").header("content-type", "application/json");
     let body = Body::from(json!({ "query": query }).to_string());
     let reply = send_as_it_is(&app.app, request.body(body).unwrap()).await;

@@ -81,17 +81,19 @@ async fn sign_in(app: &TestApp) -> SignedIn {
 
 /// Another password, by the current one and by a link in a mail.
 async fn change_password(app: &TestApp, alice: &SignedIn) -> SignedIn {
-    let change =
-        format!("changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"{NEW_PASSWORD}\")");
+    let change = format!(
+        "changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"{NEW_PASSWORD}\" }}) {{ user {{ id }} }}"
+    );
     app.mutate(alice, &change).await.data();
     app.login("alice", NEW_PASSWORD).await.signed_in("login");
-    let ask = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    let ask =
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }";
     for (age, code) in [(29, "NONE"), (31, "INVALID_TOKEN")] {
         app.call(ask, json!({}), None).await.data();
         let token = app.mail("password-reset", "alice@example.com").await.token();
         app.clock.advance(Duration::from_mins(age));
         let reset = format!(
-            "mutation {{ resetPassword(token: \"{token}\", newPassword: \"{PASSWORD} again\") }}"
+            "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{PASSWORD} again\" }}) {{ username }} }}"
         );
         assert_eq!(app.call(&reset, json!({}), None).await.code(), code, "after {age} minutes");
     }
@@ -102,12 +104,15 @@ async fn change_password(app: &TestApp, alice: &SignedIn) -> SignedIn {
 async fn work(app: &TestApp, alice: &SignedIn, boss: &SignedIn) {
     let until = app.clock.now() + TimeDelta::minutes(2);
     let grant = format!(
-        "grantPermission(id: \"{}\", permission: USERS_READ, expiresAt: \"{}\") {{ expiresAt }}",
+        "grantPermission(input: {{ id: \"{}\", permission: USERS_READ, expiresAt: \"{}\" }}) {{ user {{ permissionGrants {{ expiresAt }} }} }}",
         alice.id,
         text(until)
     );
     let granted = app.mutate(boss, &grant).await.data();
-    assert_eq!(granted["grantPermission"][0]["expiresAt"], json!(text(until)));
+    assert_eq!(
+        granted["grantPermission"]["user"]["permissionGrants"][0]["expiresAt"],
+        json!(text(until))
+    );
     let newest = "{ users(first: 1) { edges { cursor node { username } } } }";
     let newest = app.query(newest, &alice.access).await.data()["users"]["edges"][0].clone();
     assert_eq!(newest["node"]["username"], "boss");
@@ -121,9 +126,9 @@ async fn work(app: &TestApp, alice: &SignedIn, boss: &SignedIn) {
 
     let organization = found_organization(app, alice).await;
     join_organization(app, alice, &organization, boss, "MEMBER").await;
-    let task = "createTask(input: { title: \"Water the plants\" }) { createdAt }";
+    let task = "createTask(input: { title: \"Water the plants\" }) { task { createdAt } }";
     let task = app.mutate(alice, task).await.data();
-    assert_eq!(task["createTask"]["createdAt"], json!(now(app)));
+    assert_eq!(task["createTask"]["task"]["createdAt"], json!(now(app)));
 }
 
 /// Events of a time are found, in pages too; all of them are sealed, and verified.

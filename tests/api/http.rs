@@ -230,8 +230,10 @@ async fn a_bad_bearer_is_told_and_public_fields_still_resolve() {
     assert_eq!(reply.extension("reason"), "INVALID_TOKEN");
     assert_eq!(reply.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
 
-    let query =
-        format!("mutation {{ refreshToken(refreshToken: \"{}\") {{ expiresIn }} }}", alice.refresh);
+    let query = format!(
+        "mutation {{ refreshToken(input: {{ refreshToken: \"{}\" }}) {{ expiresIn }} }}",
+        alice.refresh
+    );
     let refreshed = app.query(&query, "not.a.token").await;
     assert_eq!(refreshed.code(), "NONE");
     assert_eq!(refreshed.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
@@ -374,33 +376,38 @@ async fn a_bomb_of_fragments_never_reaches_the_library() {
 async fn nothing_has_happened_when_a_later_value_is_wrong() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
-    let create = "createTask(input: { title: \"First\" }) { id }";
-    let title = "b: createTask(input: { title: $t }) { id }";
+    let create = "createTask(input: { title: \"First\" }) { task { id } }";
+    let title = "b: createTask(input: { title: $t }) { task { id } }";
     for (document, variables) in [
         (format!("mutation($t: String!) {{ {create} {title} }}"), json!({})),
         (format!("mutation($t: String!) {{ {create} {title} }}"), json!({ "t": null })),
         (format!("mutation($t: String!) {{ {create} {title} }}"), json!({ "t": 1 })),
         (
             format!(
-                "mutation($i: CreateTaskInput!) {{ {create} b: createTask(input: $i) {{ id }} }}"
+                "mutation($i: CreateTaskInput!) {{ {create} b: createTask(input: $i) {{ task {{ id }} }} }}"
             ),
             json!({ "i": { "title": "Second", "other": 1 } }),
         ),
         (
-            format!("mutation {{ {create} b: createTask(input: {{ title: RED }}) {{ id }} }}"),
-            json!({}),
-        ),
-        (format!("mutation {{ {create} b: createTask(input: {{}}) {{ id }} }}"), json!({})),
-        (
             format!(
-                "mutation {{ {create} b: createTask(input: {{ title: \"a\" }}) {{ owner {{ sessions(first: 2147483648) {{ totalCount }} }} }} }}"
+                "mutation {{ {create} b: createTask(input: {{ title: RED }}) {{ task {{ id }} }} }}"
             ),
             json!({}),
         ),
-        (format!("mutation {{ {create} b: createTask(input: 5) {{ id }} }}"), json!({})),
+        (
+            format!("mutation {{ {create} b: createTask(input: {{}}) {{ task {{ id }} }} }}"),
+            json!({}),
+        ),
         (
             format!(
-                "mutation($i: CreateTaskInput! = []) {{ {create} b: createTask(input: $i) {{ id }} }}"
+                "mutation {{ {create} b: createTask(input: {{ title: \"a\" }}) {{ task {{ owner {{ sessions(first: 2147483648) {{ totalCount }} }} }} }} }}"
+            ),
+            json!({}),
+        ),
+        (format!("mutation {{ {create} b: createTask(input: 5) {{ task {{ id }} }} }}"), json!({})),
+        (
+            format!(
+                "mutation($i: CreateTaskInput! = []) {{ {create} b: createTask(input: $i) {{ task {{ id }} }} }}"
             ),
             json!({}),
         ),

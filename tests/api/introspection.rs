@@ -263,7 +263,8 @@ async fn who_may_less_is_listed_less_at_once_and_nobody_is_answered_for_another(
     };
     assert!(lists(Some(&other), "users").await);
     assert!(lists(Some(&boss), "users").await);
-    let demote = format!("setUserRole(id: \"{}\", role: USER) {{ id }}", other.id);
+    let demote =
+        format!("setUserRole(input: {{ id: \"{}\", role: USER }}) {{ user {{ id }} }}", other.id);
     app.mutate(&boss, &demote).await.data();
     // The same document, right after who may more has asked it, and before they ask it again.
     assert!(lists(Some(&boss), "users").await);
@@ -271,13 +272,17 @@ async fn who_may_less_is_listed_less_at_once_and_nobody_is_answered_for_another(
     assert!(!lists(None, "me").await);
     assert!(lists(Some(&boss), "users").await);
 
-    let grant =
-        format!("grantPermission(id: \"{}\", permission: USERS_READ) {{ permission }}", other.id);
+    let grant = format!(
+        "grantPermission(input: {{ id: \"{}\", permission: USERS_READ }}) {{ user {{ permissionGrants {{ permission }} }} }}",
+        other.id
+    );
     app.mutate(&boss, &grant).await.data();
     assert!(lists(Some(&other), "users").await);
     assert!(!lists(Some(&other), "auditEvents").await);
-    let revoke =
-        format!("revokePermission(id: \"{}\", permission: USERS_READ) {{ permission }}", other.id);
+    let revoke = format!(
+        "revokePermission(input: {{ id: \"{}\", permission: USERS_READ }}) {{ user {{ permissionGrants {{ permission }} }} }}",
+        other.id
+    );
     app.mutate(&boss, &revoke).await.data();
     assert!(!lists(Some(&other), "users").await);
 }

@@ -12,10 +12,9 @@ const WRONG: &str = "not the password";
 const LOGIN: &str = "mutation($input: LoginInput!) { login(input: $input) { \
                      ... on AuthPayload { accessToken refreshToken deviceToken \
                      user { id username } } } }";
-const PROVE: &str = "reauthenticate(password: \"correct horse battery\") { expiresIn }";
-const FAIL: &str = "reauthenticate(password: \"guess\") { expiresIn }";
-const FAIL_TO_CHANGE: &str =
-    "changePassword(currentPassword: \"guess\", newPassword: \"another horse battery\")";
+const PROVE: &str = "reauthenticate(input: { password: \"correct horse battery\" }) { expiresIn }";
+const FAIL: &str = "reauthenticate(input: { password: \"guess\" }) { expiresIn }";
+const FAIL_TO_CHANGE: &str = "changePassword(input: { currentPassword: \"guess\", newPassword: \"another horse battery\" }) { user { id } }";
 
 async fn login_on(app: &TestApp, device: Option<&str>, name: &str, password: &str) -> Reply {
     let input = json!({ "identifier": name, "password": password, "deviceToken": device });
@@ -83,8 +82,8 @@ async fn a_hundred_failures_by_strangers_shut_out_strangers_alone() {
     assert_ne!(device(&next), known);
     // It took nothing back: that is for another password, or the operator.
     assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
-    let change = "changePassword(currentPassword: \"correct horse battery\", \
-                  newPassword: \"another horse battery\")";
+    let change = "changePassword(input: { currentPassword: \"correct horse battery\", \
+                  newPassword: \"another horse battery\" }) { user { id } }";
     app.mutate(&next.signed_in("login"), change).await.data();
     app.login("alice", "another horse battery").await.signed_in("login");
 }
@@ -149,10 +148,16 @@ async fn a_device_is_unknown_after_another_password_was_chosen_by_mail() {
     let app = TestApp::start().await;
     app.register("alice").await;
     let known = device(&login_on(&app, None, "alice", PASSWORD).await);
-    app.call("mutation { requestPasswordReset(identifier: \"alice\") }", json!({}), None).await;
+    app.call(
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }",
+        json!({}),
+        None,
+    )
+    .await;
     let token = app.mail("password-reset", "alice@example.com").await.token();
-    let reset =
-        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{WRONG}\") }}");
+    let reset = format!(
+        "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{WRONG}\" }}) {{ username }} }}"
+    );
     app.call(&reset, json!({}), None).await.data();
     app.sql("UPDATE users SET failed_logins = 100").await;
     let reply = login_on(&app, Some(&known), "alice", WRONG).await;
@@ -207,7 +212,7 @@ async fn whoever_knows_the_password_does_not_sign_in_without_end_either() {
     }
     let mut alice = app.login("alice", PASSWORD).await.signed_in("login");
     let mut proofs = 0;
-    let prove = "reauthenticate(password: \"correct horse battery\") { accessToken refreshToken user { id username } }";
+    let prove = "reauthenticate(input: { password: \"correct horse battery\" }) { accessToken refreshToken user { id username } }";
     loop {
         let reply = app.mutate(&alice, prove).await;
         if reply.code() == "RATE_LIMITED" {
@@ -228,9 +233,9 @@ async fn a_device_is_unknown_once_its_session_was_ended_against_it() {
     let (kept, lost) = (device(&owners), device(&thiefs));
     let owner = owners.signed_in("login");
     // Signing out ends the session, and the device stays known.
-    app.mutate(&thiefs.signed_in("login"), "logout").await.data();
-    let change = "changePassword(currentPassword: \"correct horse battery\", \
-                  newPassword: \"another horse battery\")";
+    app.mutate(&thiefs.signed_in("login"), "logout { sessionId }").await.data();
+    let change = "changePassword(input: { currentPassword: \"correct horse battery\", \
+                  newPassword: \"another horse battery\" }) { user { id } }";
     app.mutate(&owner, change).await.data();
     app.sql("UPDATE users SET failed_logins = 100").await;
     let refused = login_on(&app, Some(&lost), "alice", "another horse battery").await;

@@ -55,8 +55,8 @@ async fn mails_that_strangers_ask_for_leave_their_owner_something_to_ask_for() {
     let app = limited().await;
     app.register("victim").await;
     for call in [
-        "requestPasswordReset(identifier: \"victim@example.com\")",
-        "requestEmailVerification(email: \"victim@example.com\")",
+        "requestPasswordReset(input: { identifier: \"victim@example.com\" }) { linkExpiresIn }",
+        "requestEmailVerification(input: { email: \"victim@example.com\" }) { linkExpiresIn }",
     ] {
         for stranger in 0..6 {
             let ip = format!("192.0.2.{stranger}");
@@ -98,14 +98,21 @@ async fn tokens_that_are_none_hold_up_nobody_who_has_one() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let gone = app.register("gone").await;
-    app.mutate(&gone, "logout").await.data();
-    app.call("mutation { requestPasswordReset(identifier: \"alice\") }", json!({}), None).await;
+    app.mutate(&gone, "logout { sessionId }").await.data();
+    app.call(
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }",
+        json!({}),
+        None,
+    )
+    .await;
     let link = app.mail("password-reset", "alice@example.com").await.token();
     let app = app.restarted_with(&["--rate-limits=on"]).await;
 
     // As all are behind a proxy that nobody told the server of.
     let ip = "192.0.2.1";
-    let refresh = |token: &str| format!("refreshToken(refreshToken: \"{token}\") {{ expiresIn }}");
+    let refresh = |token: &str| {
+        format!("refreshToken(input: {{ refreshToken: \"{token}\" }}) {{ expiresIn }}")
+    };
     let junk = format!("pcr_{}", "A".repeat(43));
     for _ in 0..60 {
         assert_eq!(mutate_from(&app, ip, &refresh(&junk), None).await, "INVALID_TOKEN");
@@ -122,7 +129,9 @@ async fn tokens_that_are_none_hold_up_nobody_who_has_one() {
     }
 
     let reset = |token: &str| {
-        format!("resetPassword(token: \"{token}\", newPassword: \"another horse battery\")")
+        format!(
+            "resetPassword(input: {{ token: \"{token}\", newPassword: \"another horse battery\" }}) {{ username }}"
+        )
     };
     let junk = format!("pco_{}", "A".repeat(43));
     for _ in 0..30 {
@@ -142,11 +151,12 @@ async fn whoever_chooses_another_password_by_mail_waits_for_no_stranger() {
             login_from(&app, &format!("192.0.2.{number}"), name, "not the password").await;
         }
     }
-    let call = "requestPasswordReset(identifier: \"victim\")";
+    let call = "requestPasswordReset(input: { identifier: \"victim\" }) { linkExpiresIn }";
     assert_eq!(mutate_from(&app, "192.0.2.77", call, None).await, "NONE");
     let token = app.mail("password-reset", "victim@example.com").await.token();
-    let reset =
-        format!("resetPassword(token: \"{token}\", newPassword: \"another horse battery\")");
+    let reset = format!(
+        "resetPassword(input: {{ token: \"{token}\", newPassword: \"another horse battery\" }}) {{ username }}"
+    );
     assert_eq!(mutate_from(&app, "192.0.2.77", &reset, None).await, "NONE");
     for name in ["victim", "victim@example.com"] {
         let reply = login_from(&app, "192.0.2.77", name, "another horse battery").await;
@@ -163,13 +173,16 @@ async fn however_many_links_are_mailed_to_an_address_ten_passwords_are_tried_wit
     let mut tried = Vec::new();
     for round in 0..3 {
         let link = app.mail("verify-email", "victim@example.com").await.token();
-        let call = format!("verifyEmail(token: \"{link}\", password: \"not hers at all\")");
+        let call = format!(
+            "verifyEmail(input: {{ token: \"{link}\", password: \"not hers at all\" }}) {{ outcome }}"
+        );
         for number in 0..6 {
             let ip = format!("192.0.2.{}", 10 * round + number);
             tried.push(mutate_from(&app, &ip, &call, None).await);
         }
         app.clock.advance(Duration::from_secs(1));
-        let again = "requestEmailVerification(email: \"victim@example.com\")";
+        let again =
+            "requestEmailVerification(input: { email: \"victim@example.com\" }) { linkExpiresIn }";
         assert_eq!(mutate_from(&app, "198.51.100.1", again, None).await, "NONE");
     }
     let checked = tried.iter().filter(|code| *code == "INVALID_CREDENTIALS").count();

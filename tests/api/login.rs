@@ -34,7 +34,10 @@ async fn every_failed_login_looks_the_same() {
     app.register("alice").await;
     let shut = app.register("bob").await;
     let admin = app.admin("chief").await;
-    let query = format!("mutation {{ deactivateUser(id: \"{}\") {{ isActive }} }}", shut.id);
+    let query = format!(
+        "mutation {{ deactivateUser(input: {{ id: \"{}\" }}) {{ user {{ isActive }} }} }}",
+        shut.id
+    );
     app.query(&query, &admin.access).await.data();
 
     let wrong = app.login("alice", "wrong password").await;

@@ -42,8 +42,10 @@ async fn reuse(app: &TestApp, language: &str, username: &str) {
     app.clock.advance(GRACE + SECOND);
     app.refresh(&alice.refresh).await.data();
     app.clock.advance(GRACE + SECOND * 6);
-    let query =
-        format!("mutation {{ refreshToken(refreshToken: \"{}\") {{ expiresIn }} }}", alice.refresh);
+    let query = format!(
+        "mutation {{ refreshToken(input: {{ refreshToken: \"{}\" }}) {{ expiresIn }} }}",
+        alice.refresh
+    );
     let request = Request::post("/graphql")
         .header("content-type", "application/json")
         .header("accept-language", language)
@@ -112,12 +114,13 @@ async fn a_mail_is_in_the_language_of_its_recipient() {
     let told = app.mail("refresh-token-reused", "alice@example.com").await;
     assert!(told.text.contains("Hallo alice@=E2=80=8Cexample.=E2=80=8Ccom,"), "{}", told.text);
 
-    let change =
-        |input: &str| format!("mutation {{ updateProfile(input: {input}) {{ locale fullName }} }}");
+    let change = |input: &str| {
+        format!("mutation {{ updateProfile(input: {input}) {{ user {{ locale fullName }} }} }}")
+    };
     let changed = app.query(&change("{ locale: EN }"), &alice.access).await.data();
-    assert_eq!(changed["updateProfile"], json!({ "locale": "EN", "fullName": null }));
+    assert_eq!(changed["updateProfile"]["user"], json!({ "locale": "EN", "fullName": null }));
     let same = app.query(&change("{ locale: null, fullName: \"A\" }"), &alice.access).await.data();
-    assert_eq!(same["updateProfile"], json!({ "locale": "EN", "fullName": "A" }));
+    assert_eq!(same["updateProfile"]["user"], json!({ "locale": "EN", "fullName": "A" }));
     let unknown = app.query(&change("{ locale: FR }"), &alice.access).await;
     assert_eq!(unknown.code(), "GRAPHQL_VALIDATION_FAILED");
     reuse(&app, "de", "alice").await;
@@ -159,8 +162,11 @@ async fn an_invitation_is_in_the_language_of_the_guest_or_else_of_who_invites() 
     let app = TestApp::start().await;
     register_in_german(&app, "berta", "").await.data();
     let host = app.register("host").await;
-    let found = app.mutate(&host, "createOrganization(input: { name: \"Acme\" }) { id }").await;
-    let organization = found.data()["createOrganization"]["id"].as_str().unwrap().to_owned();
+    let found = app
+        .mutate(&host, "createOrganization(input: { name: \"Acme\" }) { organization { id } }")
+        .await;
+    let organization =
+        found.data()["createOrganization"]["organization"]["id"].as_str().unwrap().to_owned();
     for (guest, language, greeting) in
         [("berta", "en", "Hallo,"), ("stranger", "en", "Hello,"), ("nobody", "de", "Hallo,")]
     {
@@ -181,8 +187,11 @@ async fn a_name_is_no_link_and_no_greeting_before_its_address_is_proven() {
         app.try_register(name, "victim@example.org", PASSWORD).await.signed_in("register");
     let mail = app.mail("verify-email", "victim@example.org").await;
     assert!(mail.text.contains("Hello victim@=E2=80=8Cexample.=E2=80=8Corg,"), "{}", mail.text);
-    let found = app.mutate(&mallory, "createOrganization(input: { name: \"Acme\" }) { id }").await;
-    let organization = found.data()["createOrganization"]["id"].as_str().unwrap().to_owned();
+    let found = app
+        .mutate(&mallory, "createOrganization(input: { name: \"Acme\" }) { organization { id } }")
+        .await;
+    let organization =
+        found.data()["createOrganization"]["organization"]["id"].as_str().unwrap().to_owned();
     let guest = |guest: &str| invite(&organization, &format!("{guest}@example.net"), "MEMBER");
     app.mutate(&mallory, &guest("first")).await.data();
     let before = app.mail("organization-invitation", "first@example.net").await;
@@ -196,7 +205,7 @@ async fn a_name_is_no_link_and_no_greeting_before_its_address_is_proven() {
     app.mutate(&mallory, &guest("second")).await.data();
     let after = app.mail("organization-invitation", "second@example.net").await;
     assert!(after.text.contains("evil.=E2=80=8Cexample invites"), "{}", after.text);
-    let query = "mutation { requestPasswordReset(identifier: \"victim@example.org\") }";
+    let query = "mutation { requestPasswordReset(input: { identifier: \"victim@example.org\" }) { linkExpiresIn } }";
     app.call(query, json!({}), None).await.data();
     let greeted = app.mail("password-reset", "victim@example.org").await;
     assert!(greeted.text.contains("Hello evil.=E2=80=8Cexample,"), "{}", greeted.text);
@@ -213,7 +222,12 @@ async fn an_address_in_a_mail_is_no_link() {
     assert!(mail.text.contains("Hello victim+www.=E2=80=8Cevil."), "{}", mail.text);
     app.use_link("verifyEmail", &mail.token()).await.data();
     let other = "alice+www.evil.example/login@example.net";
-    app.mutate(&alice, &format!("changeEmail(newEmail: \"{other}\")")).await.data();
+    app.mutate(
+        &alice,
+        &format!("changeEmail(input: {{ newEmail: \"{other}\" }}) {{ linkExpiresIn }}"),
+    )
+    .await
+    .data();
     let mail = app.mail("confirm-email-change", other).await;
     app.use_link("verifyEmail", &mail.token()).await.data();
     let told = app.mail("email-change-undo", address).await;

@@ -16,7 +16,7 @@ async fn token_of(it: &Cast, guest: &SignedIn) -> String {
 }
 
 fn accept(token: &str) -> String {
-    format!("acceptInvitation(token: \"{token}\") {{ myRole }}")
+    format!("acceptInvitation(input: {{ token: \"{token}\" }}) {{ organization {{ myRole }} }}")
 }
 
 #[tokio::test]
@@ -36,7 +36,8 @@ async fn an_invitation_is_for_one_address_and_for_a_day() {
 
     let revoked = token_of(&it, &other).await;
     let pending = invite_member(&it.app, &it.admin, &it.organization, &other, "MEMBER").await;
-    let revoke = format!("revokeInvitation(id: \"{pending}\")");
+    let revoke =
+        format!("revokeInvitation(input: {{ id: \"{pending}\" }}) {{ deletedInvitationId }}");
     assert_eq!(it.code(&it.member, &revoke).await, "FORBIDDEN");
     it.app.mutate(&it.owner, &revoke).await.data();
     assert_eq!(it.code(&it.owner, &revoke).await, "NOT_FOUND");

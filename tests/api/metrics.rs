@@ -20,7 +20,7 @@ async fn login(server: &Server, password: &str) -> Value {
 }
 
 async fn refresh(server: &Server, token: &Value) -> Value {
-    let query = "mutation($token: String) { refreshToken(refreshToken: $token) { refreshToken } }";
+    let query = "mutation($token: String) { refreshToken(input: { refreshToken: $token }) { refreshToken } }";
     server.call(query, json!({ "token": token }), "").await.unwrap()
 }
 
@@ -156,8 +156,9 @@ async fn organizations_and_their_members_cost_one_statement_a_level() {
         assert_eq!(code(&answer), "NONE", "{answer}");
         answer["data"].clone()
     };
-    let create = "mutation { createOrganization(input: { name: \"Acme\" }) { id } }";
-    let id = query(create).await["createOrganization"]["id"].clone();
+    let create =
+        "mutation { createOrganization(input: { name: \"Acme\" }) { organization { id } } }";
+    let id = query(create).await["createOrganization"]["organization"]["id"].clone();
     let one = format!(
         "{{ organization(id: {id}) {{ myRole members {{ edges {{ node {{ role user {{ username }} }} }} }} }} }}"
     );

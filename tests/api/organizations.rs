@@ -21,12 +21,14 @@ fn claims(access: &str) -> Value {
 }
 
 fn switch_to(organization: &str) -> String {
-    format!("switchOrganization(id: \"{organization}\") {{ accessToken refreshToken }}")
+    format!(
+        "switchOrganization(input: {{ id: \"{organization}\" }}) {{ accessToken refreshToken }}"
+    )
 }
 
 fn transfer(organization: &str, user: &SignedIn) -> String {
     format!(
-        "transferOwnership(organizationId: \"{organization}\", userId: \"{}\") {{ myRole }}",
+        "transferOwnership(input: {{ organizationId: \"{organization}\", userId: \"{}\" }}) {{ organization {{ myRole }} }}",
         user.id
     )
 }
@@ -55,12 +57,12 @@ async fn an_organization_is_made_joined_listed_and_deleted() {
 
     let rename = |name: &str| {
         format!(
-            "updateOrganization(id: \"{}\", input: {{ name: \"{name}\" }}) {{ name }}",
+            "updateOrganization(input: {{ id: \"{}\", name: \"{name}\" }}) {{ organization {{ name }} }}",
             it.organization
         )
     };
     let renamed = it.app.mutate(&it.admin, &rename("  Acme &\u{301} Sons ")).await.data();
-    assert_eq!(renamed["updateOrganization"]["name"], "Acme &\u{301} Sons");
+    assert_eq!(renamed["updateOrganization"]["organization"]["name"], "Acme &\u{301} Sons");
     for wrong in [String::new(), "a\\nb".to_owned(), "x".repeat(101)] {
         let call = rename("NAME").replace("NAME", &wrong);
         let reply = it.app.mutate(&it.admin, &call).await;
@@ -68,7 +70,9 @@ async fn an_organization_is_made_joined_listed_and_deleted() {
         assert_eq!(reply.extension("fields")[0]["path"], "input.name");
     }
     for reserved in ["Acme Support", "Sеcurity", "localhost", "The Admins"] {
-        let create = format!("createOrganization(input: {{ name: \"{reserved}\" }}) {{ id }}");
+        let create = format!(
+            "createOrganization(input: {{ name: \"{reserved}\" }}) {{ organization {{ id }} }}"
+        );
         for call in [create, rename(reserved)] {
             let reply = it.app.mutate(&it.admin, &call).await;
             let field = &reply.extension("fields")[0];
@@ -77,7 +81,13 @@ async fn an_organization_is_made_joined_listed_and_deleted() {
         }
     }
     it.app
-        .mutate(&it.owner, &format!("deleteOrganization(id: \"{}\")", it.organization))
+        .mutate(
+            &it.owner,
+            &format!(
+                "deleteOrganization(input: {{ id: \"{}\" }}) {{ deletedOrganizationId }}",
+                it.organization
+            ),
+        )
         .await
         .data();
     let gone = it.app.query(&query, &it.member.access).await.data();
@@ -92,7 +102,7 @@ async fn an_access_token_cannot_be_exchanged_for_one_that_lives_longer() {
     let mut stolen = it.member.access.clone();
     for _ in 0..3 {
         it.app.clock.advance(Duration::from_mins(4));
-        let call = "mutation { switchOrganization(id: null) { accessToken expiresIn } }";
+        let call = "mutation { switchOrganization(input: { id: null }) { accessToken expiresIn } }";
         let reply = it.app.query(call, &stolen).await.data();
         let switched = &reply["switchOrganization"];
         assert_eq!(switched["expiresIn"], first - it.app.clock.now().timestamp());
@@ -115,11 +125,15 @@ async fn to_a_stranger_an_organization_does_not_exist() {
     for id in [it.organization.as_str(), NOBODY, "nonsense"] {
         let invitation = if id == it.organization { pending.as_str() } else { id };
         for call in [
-            format!("updateOrganization(id: \"{id}\", input: {{ name: \"Other\" }}) {{ id }}"),
-            format!("deleteOrganization(id: \"{id}\")"),
-            format!("leaveOrganization(id: \"{id}\")"),
+            format!(
+                "updateOrganization(input: {{ id: \"{id}\", name: \"Other\" }}) {{ organization {{ id }} }}"
+            ),
+            format!("deleteOrganization(input: {{ id: \"{id}\" }}) {{ deletedOrganizationId }}"),
+            format!("leaveOrganization(input: {{ id: \"{id}\" }}) {{ deletedMembershipId }}"),
             invite(id, "guest@example.com", "MEMBER"),
-            format!("revokeInvitation(id: \"{invitation}\")"),
+            format!(
+                "revokeInvitation(input: {{ id: \"{invitation}\" }}) {{ deletedInvitationId }}"
+            ),
             set_role(id, &it.member, "ADMIN"),
             set_role(id, &it.stranger, "OWNER"),
             remove(id, &it.member),
@@ -143,7 +157,9 @@ async fn what_a_member_may_do_follows_from_their_role() {
     let id = it.organization.as_str();
     let second = it.app.register("second").await;
     join_organization(&it.app, &it.owner, id, &second, "OWNER").await;
-    let update = format!("updateOrganization(id: \"{id}\", input: {{ name: \"Other\" }}) {{ id }}");
+    let update = format!(
+        "updateOrganization(input: {{ id: \"{id}\", name: \"Other\" }}) {{ organization {{ id }} }}"
+    );
     let refused = "FORBIDDEN";
     for (call, member, admin) in [
         (update, refused, "NONE"),
@@ -155,7 +171,11 @@ async fn what_a_member_may_do_follows_from_their_role() {
         (set_role(id, &second, "OWNER"), refused, refused),
         (remove(id, &second), refused, refused),
         (transfer(id, &it.member), refused, refused),
-        (format!("deleteOrganization(id: \"{id}\")"), refused, refused),
+        (
+            format!("deleteOrganization(input: {{ id: \"{id}\" }}) {{ deletedOrganizationId }}"),
+            refused,
+            refused,
+        ),
     ] {
         assert_eq!(it.code(&it.member, &call).await, member, "member: {call}");
         assert_eq!(it.code(&it.admin, &call).await, admin, "admin: {call}");
@@ -176,14 +196,28 @@ async fn what_a_member_may_do_follows_from_their_role() {
     for last in [
         set_role(id, &it.owner, "ADMIN"),
         remove(id, &it.owner),
-        format!("leaveOrganization(id: \"{id}\")"),
+        format!("leaveOrganization(input: {{ id: \"{id}\" }}) {{ deletedMembershipId }}"),
     ] {
         assert_eq!(it.code(&it.owner, &last).await, "CONFLICT", "{last}");
     }
     let moved = it.app.mutate(&it.owner, &transfer(id, &it.member)).await.data();
-    assert_eq!(moved["transferOwnership"]["myRole"], "ADMIN");
-    assert_eq!(it.code(&it.owner, &format!("deleteOrganization(id: \"{id}\")")).await, refused);
-    assert_eq!(it.code(&it.owner, &format!("leaveOrganization(id: \"{id}\")")).await, "NONE");
+    assert_eq!(moved["transferOwnership"]["organization"]["myRole"], "ADMIN");
+    assert_eq!(
+        it.code(
+            &it.owner,
+            &format!("deleteOrganization(input: {{ id: \"{id}\" }}) {{ deletedOrganizationId }}")
+        )
+        .await,
+        refused
+    );
+    assert_eq!(
+        it.code(
+            &it.owner,
+            &format!("leaveOrganization(input: {{ id: \"{id}\" }}) {{ deletedMembershipId }}")
+        )
+        .await,
+        "NONE"
+    );
     assert_eq!(it.code(&it.member, &remove(id, &it.owner)).await, "NOT_FOUND");
     assert_eq!(it.app.count("memberships WHERE role = 'OWNER'").await, 1);
 }
@@ -196,7 +230,9 @@ async fn of_two_owners_who_leave_at_once_one_stays() {
     for _ in 0..10 {
         let id = found_organization(&app, &one).await;
         join_organization(&app, &one, &id, &two, "OWNER").await;
-        let leave = format!("mutation {{ leaveOrganization(id: \"{id}\") }}");
+        let leave = format!(
+            "mutation {{ leaveOrganization(input: {{ id: \"{id}\" }}) {{ deletedMembershipId }} }}"
+        );
         let here = {
             let (app, leave, bearer) = (Arc::clone(&app), leave.clone(), one.access.clone());
             tokio::spawn(async move { app.query(&leave, &bearer).await.code() })
@@ -265,7 +301,10 @@ async fn a_session_acts_where_its_user_says_and_the_token_tells() {
     let plain_again = it.app.refresh(&refreshed.refresh).await.data()["refreshToken"].clone();
     assert!(claims(plain_again["accessToken"].as_str().unwrap()).get("org").is_none());
     it.app.clock.advance(Duration::from_mins(4));
-    let stale = format!("deleteOrganization(id: \"{}\")", it.organization);
+    let stale = format!(
+        "deleteOrganization(input: {{ id: \"{}\" }}) {{ deletedOrganizationId }}",
+        it.organization
+    );
     let renewed = SignedIn { access: access.to_owned(), ..it.admin.clone() };
     assert_eq!(it.code(&renewed, &stale).await, "STEP_UP_REQUIRED", "switching proves nothing");
 
@@ -282,8 +321,8 @@ async fn refreshed_for(app: &TestApp, user: &SignedIn, organization: &str) -> Si
 }
 
 async fn refresh_for(app: &TestApp, user: &SignedIn, organization: &str) -> Reply {
-    let query = "mutation($token: String, $id: ID) { refreshToken(refreshToken: $token, \
-                 organizationId: $id) { accessToken refreshToken user { id username } } }";
+    let query = "mutation($token: String, $id: ID) { refreshToken(input: { refreshToken: $token, \
+                 organizationId: $id }) { accessToken refreshToken user { id username } } }";
     app.call(query, json!({ "token": user.refresh, "id": organization }), None).await
 }
 
@@ -301,9 +340,11 @@ async fn a_lower_role_and_a_removal_count_on_the_next_request() {
 
     it.app.mutate(&it.owner, &remove(id, &it.admin)).await.data();
     // Never as if no organization were named: a task would be made elsewhere.
-    for call in
-        [pending, "{ me { id } }", "mutation { createTask(input: { title: \"T\" }) { id } }"]
-    {
+    for call in [
+        pending,
+        "{ me { id } }",
+        "mutation { createTask(input: { title: \"T\" }) { task { id } } }",
+    ] {
         let refused = it.app.query(call, &there.access).await;
         assert_eq!(
             (refused.code(), refused.extension("reason")),
@@ -342,15 +383,21 @@ async fn two_tabs_of_one_session_act_where_each_says() {
     let own = found_organization(&it.app, &it.admin).await;
     let first = act_in(&it.app, &it.admin, &it.organization).await;
     let second = act_in(&it.app, &it.admin, &own).await;
-    let create = "createTask(input: { title: \"T\" }) { organization { id } }";
+    let create = "createTask(input: { title: \"T\" }) { task { organization { id } } }";
     for (tab, organization) in
         [(&first, &it.organization), (&second, &own), (&first, &it.organization)]
     {
         let made = it.app.mutate(tab, create).await.data();
-        assert_eq!(made["createTask"]["organization"]["id"], json!(organization));
+        assert_eq!(made["createTask"]["task"]["organization"]["id"], json!(organization));
     }
     // What is deleted is nowhere to be any more.
-    it.app.mutate(&it.admin, &format!("deleteOrganization(id: \"{own}\")")).await.data();
+    it.app
+        .mutate(
+            &it.admin,
+            &format!("deleteOrganization(input: {{ id: \"{own}\" }}) {{ deletedOrganizationId }}"),
+        )
+        .await
+        .data();
     let gone = it.app.query("{ activeOrganization { id } }", &second.access).await;
     assert_eq!(
         (gone.code(), gone.extension("reason")),
@@ -363,8 +410,8 @@ async fn a_deleted_account_leaves_no_organization_without_an_owner() {
     let it = Cast::meet().await;
     let own = found_organization(&it.app, &it.owner).await;
     let boss = it.app.admin("boss").await;
-    let delete = format!("deleteUser(id: \"{}\")", it.owner.id);
-    assert_eq!(it.code(&it.owner, "deleteAccount").await, "CONFLICT");
+    let delete = format!("deleteUser(input: {{ id: \"{}\" }}) {{ deletedUserId }}", it.owner.id);
+    assert_eq!(it.code(&it.owner, "deleteAccount { deletedUserId }").await, "CONFLICT");
     assert_eq!(it.app.count("organizations").await, 2);
 
     // Others may delete them: then the admin of the organization is its owner.
@@ -376,9 +423,9 @@ async fn a_deleted_account_leaves_no_organization_without_an_owner() {
     assert_eq!(it.app.count("memberships").await, 2);
     assert_eq!(it.app.count("audit_events WHERE kind = 'ORGANIZATION_DELETED'").await, 1, "{own}");
     // A member may always go, also where nobody is left who may sign in.
-    let shut = format!("deactivateUser(id: \"{}\") {{ id }}", it.admin.id);
+    let shut = format!("deactivateUser(input: {{ id: \"{}\" }}) {{ user {{ id }} }}", it.admin.id);
     it.app.mutate(&boss, &shut).await.data();
-    assert_eq!(it.code(&it.member, "deleteAccount").await, "NONE");
+    assert_eq!(it.code(&it.member, "deleteAccount { deletedUserId }").await, "NONE");
 }
 
 #[tokio::test]
@@ -387,7 +434,9 @@ async fn nobody_inherits_an_organization_by_deleting_its_owner() {
     let promote = "UPDATE users SET role = 'ADMIN' WHERE username_key IN ('adam', 'stranger')";
     it.app.sql(promote).await;
     let adam = it.app.login("adam", PASSWORD).await.signed_in("login");
-    let delete = |user: &SignedIn| format!("deleteUser(id: \"{}\")", user.id);
+    let delete = |user: &SignedIn| {
+        format!("deleteUser(input: {{ id: \"{}\" }}) {{ deletedUserId }}", user.id)
+    };
     it.app.mutate(&adam, &delete(&it.owner)).await.data();
     let query = format!("{{ organization(id: \"{}\") {{ myRole }} }}", it.organization);
     let role = async |user: &SignedIn| {

@@ -19,14 +19,16 @@ async fn proving_the_password_again_replaces_the_session_and_counts_as_a_sign_in
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     app.clock.advance(FRESH + Duration::from_secs(1));
-    let refused = app.mutate(&alice, "exportMyData { ticket }").await;
+    let refused = app.mutate(&alice, "exportMyData { export { ticket } }").await;
     assert_eq!(refused.code(), "STEP_UP_REQUIRED");
     assert_eq!(refused.extension("maxAgeSeconds"), 300);
 
-    let wrong = app.mutate(&alice, "reauthenticate(password: \"wrong horse\") { expiresIn }").await;
+    let wrong = app
+        .mutate(&alice, "reauthenticate(input: { password: \"wrong horse\" }) { expiresIn }")
+        .await;
     assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
     let call = format!(
-        "reauthenticate(password: \"{PASSWORD}\") {{ accessToken refreshToken user {{ id username }} }}"
+        "reauthenticate(input: {{ password: \"{PASSWORD}\" }}) {{ accessToken refreshToken user {{ id username }} }}"
     );
     let fresh = app.mutate(&alice, &call).await.signed_in("reauthenticate");
     assert_eq!(app.query(ME, &alice.access).await.code(), "UNAUTHENTICATED");
@@ -41,7 +43,7 @@ async fn proving_the_password_again_replaces_the_session_and_counts_as_a_sign_in
 async fn an_export_has_all_entries_however_many_there_are() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
-    app.mutate(&alice, "createTask(input: { title: \"A task\" }) { id }").await.data();
+    app.mutate(&alice, "createTask(input: { title: \"A task\" }) { task { id } }").await.data();
     let id = match app.database.connection().await.get_database_backend() {
         DbBackend::Sqlite => "randomblob(16)",
         DbBackend::Postgres => "gen_random_uuid()",
@@ -77,8 +79,8 @@ async fn a_ticket_is_its_owners_for_a_minute_and_ends_with_the_session() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let issue = async |user: &SignedIn| {
-        let issued = app.mutate(user, "exportMyData { ticket }").await.data();
-        issued["exportMyData"]["ticket"].as_str().unwrap().to_owned()
+        let issued = app.mutate(user, "exportMyData { export { ticket } }").await.data();
+        issued["exportMyData"]["export"]["ticket"].as_str().unwrap().to_owned()
     };
     let ticket = issue(&alice).await;
     let fetched = app.fetch_export(&ticket).await;
@@ -104,7 +106,7 @@ async fn a_ticket_is_its_owners_for_a_minute_and_ends_with_the_session() {
     assert_eq!(app.fetch_export(&ticket).await.code(), "UNAUTHENTICATED");
 
     let ticket = issue(&alice).await;
-    app.mutate(&alice, "logout").await.data();
+    app.mutate(&alice, "logout { sessionId }").await.data();
     assert_eq!(app.fetch_export(&ticket).await.code(), "UNAUTHENTICATED");
 }
 
@@ -112,8 +114,8 @@ async fn a_ticket_is_its_owners_for_a_minute_and_ends_with_the_session() {
 async fn one_export_of_a_person_is_under_way_at_a_time() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.register("alice").await, app.register("bob").await);
-    let issued = app.mutate(&alice, "exportMyData { ticket }").await.data();
-    let ticket = issued["exportMyData"]["ticket"].as_str().unwrap().to_owned();
+    let issued = app.mutate(&alice, "exportMyData { export { ticket } }").await.data();
+    let ticket = issued["exportMyData"]["export"]["ticket"].as_str().unwrap().to_owned();
     let request = Request::get("/export")
         .header("host", "localhost")
         .header("authorization", format!("Bearer {ticket}"));
@@ -142,7 +144,9 @@ async fn changing_the_password_takes_the_current_one_and_ends_the_other_sessions
     let alice = app.register("alice").await;
     let phone = app.again("alice").await;
     let change = |current: &str, new: &str| {
-        format!("changePassword(currentPassword: \"{current}\", newPassword: \"{new}\")")
+        format!(
+            "changePassword(input: {{ currentPassword: \"{current}\", newPassword: \"{new}\" }}) {{ user {{ id }} }}"
+        )
     };
     for (current, new, code) in [
         ("not the password", OTHER, "INVALID_CREDENTIALS"),
@@ -168,15 +172,15 @@ async fn a_profile_is_what_its_owner_wants_it_to_be() {
         ("{ }", json!("Alice Liddell")),
         ("{ fullName: null }", Value::Null),
     ] {
-        let call = format!("updateProfile(input: {input}) {{ fullName }}");
+        let call = format!("updateProfile(input: {input}) {{ user {{ fullName }} }}");
         let reply = app.mutate(&alice, &call).await.data();
-        assert_eq!(reply["updateProfile"]["fullName"], full_name, "{input}");
+        assert_eq!(reply["updateProfile"]["user"]["fullName"], full_name, "{input}");
         let me = app.query("{ me { fullName } }", &alice.access).await.data();
         assert_eq!(me["me"]["fullName"], full_name, "{input}");
     }
-    let call = "updateProfile(input: { fullName: \"a\\u202eb\" }) { id }";
+    let call = "updateProfile(input: { fullName: \"a\\u202eb\" }) { user { id } }";
     assert_eq!(app.mutate(&alice, call).await.code(), "BAD_USER_INPUT");
-    let role = "updateProfile(input: { role: ADMIN }) { id }";
+    let role = "updateProfile(input: { role: ADMIN }) { user { id } }";
     assert_eq!(app.mutate(&alice, role).await.code(), "GRAPHQL_VALIDATION_FAILED");
 }
 
@@ -184,18 +188,18 @@ async fn a_profile_is_what_its_owner_wants_it_to_be() {
 async fn an_account_is_deactivated_and_deleted_by_its_owner_but_not_the_last_admins() {
     let app = TestApp::start().await;
     let boss = app.admin("boss").await;
-    for call in ["deactivateAccount", "deleteAccount"] {
+    for call in ["deactivateAccount { user { id } }", "deleteAccount { deletedUserId }"] {
         assert_eq!(app.mutate(&boss, call).await.code(), "CONFLICT", "{call}");
     }
     let (alice, carol) = (app.register("alice").await, app.register("carol").await);
-    let refused = app.mutate(&alice, "deactivateAccount").await;
+    let refused = app.mutate(&alice, "deactivateAccount { user { id } }").await;
     assert_eq!(refused.code(), "CONFLICT", "the address may be somebody else's");
     let link = app.mail("verify-email", "alice@example.com").await.token();
     app.use_link("verifyEmail", &link).await.data();
-    app.mutate(&alice, "deactivateAccount").await.data();
+    app.mutate(&alice, "deactivateAccount { user { id } }").await.data();
     assert_eq!(app.query(ME, &alice.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.login("alice", PASSWORD).await.code(), "INVALID_CREDENTIALS");
-    app.mutate(&carol, "deleteAccount").await.data();
+    app.mutate(&carol, "deleteAccount { deletedUserId }").await.data();
     assert_eq!(app.query(ME, &carol.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.refresh(&carol.refresh).await.code(), "INVALID_TOKEN");
     app.mail("account-deleted", "carol@example.com").await;
@@ -221,11 +225,13 @@ async fn of_a_deleted_account_nothing_is_left_but_its_bare_id() {
          accessToken refreshToken user {{ id username }} }} }} }}"
     );
     let quaint = send(&app.app, from(register, None)).await.signed_in("register");
-    let change = "mutation { changeEmail(newEmail: \"quaint2@example.com\") }".to_owned();
+    let change =
+        "mutation { changeEmail(input: { newEmail: \"quaint2@example.com\" }) { linkExpiresIn } }"
+            .to_owned();
     send(&app.app, from(change, Some(&quaint.access))).await.data();
     app.login("quaintname", "wrong horse battery").await;
     app.app.write_refusals().await.unwrap();
-    let delete = "mutation { deleteAccount }".to_owned();
+    let delete = "mutation { deleteAccount { deletedUserId } }".to_owned();
     send(&app.app, from(delete, Some(&quaint.access))).await.data();
     app.mails().await;
 

@@ -51,8 +51,11 @@ async fn people_see_where_they_are_signed_in_and_end_what_they_choose() {
 
     // Another's does not exist, nor does one that is over.
     let carol = app.register("carol").await;
-    let foreign = format!("revokeSession(id: \"{}\")", seen[0]["id"].as_str().unwrap());
-    for id in [foreign.as_str(), "revokeSession(id: \"nonsense\")"] {
+    let foreign = format!(
+        "revokeSession(input: {{ id: \"{}\" }}) {{ session {{ id }} }}",
+        seen[0]["id"].as_str().unwrap()
+    );
+    for id in [foreign.as_str(), "revokeSession(input: { id: \"nonsense\" }) { session { id } }"] {
         assert_eq!(app.mutate(&carol, id).await.code(), "NOT_FOUND", "{id}");
     }
     app.query(ME, &laptop.access).await.data();
@@ -75,25 +78,25 @@ async fn the_other_sessions_or_all_of_them_end_at_once() {
         signed_in.push(app.again("alice").await);
     }
     let here = &signed_in[0];
-    let ended = app.mutate(here, "revokeOtherSessions").await.data();
-    assert_eq!(ended, json!({ "revokeOtherSessions": 4 }));
+    let ended = app.mutate(here, "revokeOtherSessions { endedSessions }").await.data();
+    assert_eq!(ended, json!({ "revokeOtherSessions": { "endedSessions": 4 } }));
     app.query(ME, &here.access).await.data();
     for other in &signed_in[1..] {
         assert_eq!(app.query(ME, &other.access).await.code(), "UNAUTHENTICATED");
     }
     app.again("alice").await;
-    let ended = app.mutate(here, "revokeAllSessions").await.data();
-    assert_eq!(ended, json!({ "revokeAllSessions": 2 }));
+    let ended = app.mutate(here, "revokeAllSessions { endedSessions }").await.data();
+    assert_eq!(ended, json!({ "revokeAllSessions": { "endedSessions": 2 } }));
     assert_eq!(app.query(ME, &here.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.refresh(&here.refresh).await.code(), "INVALID_TOKEN");
 
     let boss = app.admin("boss").await;
     let alice = app.again("alice").await;
-    let end = format!("endUserSessions(id: \"{}\")", alice.id);
+    let end = format!("endUserSessions(input: {{ id: \"{}\" }}) {{ endedSessions }}", alice.id);
     let ended = app.mutate(&boss, &end).await.data();
-    assert_eq!(ended, json!({ "endUserSessions": 1 }));
+    assert_eq!(ended, json!({ "endUserSessions": { "endedSessions": 1 } }));
     assert_eq!(app.query(ME, &alice.access).await.code(), "UNAUTHENTICATED");
-    let nobody = "endUserSessions(id: \"user_01930000-0000-7000-8000-000000000000\")";
+    let nobody = "endUserSessions(input: { id: \"user_01930000-0000-7000-8000-000000000000\" }) { endedSessions }";
     assert_eq!(app.mutate(&boss, nobody).await.code(), "NOT_FOUND");
 }
 
@@ -181,23 +184,23 @@ async fn a_sign_in_from_a_new_kind_of_device_is_told() {
 async fn a_session_that_ends_within_a_document_does_nothing_after_it() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
-    let query = "mutation { revokeAllSessions changeEmail(newEmail: \"thief@example.net\") }";
+    let query = "mutation { revokeAllSessions { endedSessions } changeEmail(input: { newEmail: \"thief@example.net\" }) { linkExpiresIn } }";
     assert_eq!(app.query(query, &alice.access).await.code(), "UNAUTHENTICATED");
     let boss = app.admin("boss").await;
     let query = format!(
-        "mutation {{ revokeAllSessions setUserRole(id: \"{}\", role: ADMIN) {{ id }} }}",
+        "mutation {{ revokeAllSessions {{ endedSessions }} setUserRole(input: {{ id: \"{}\", role: ADMIN }}) {{ user {{ id }} }} }}",
         alice.id
     );
     assert_eq!(app.query(&query, &boss.access).await.code(), "UNAUTHENTICATED");
     let phone = app.again("alice").await;
     for call in [
-        "updateProfile(input: { fullName: \"Thief\" }) { id }",
-        "revokeOtherSessions",
-        "exportMyData { ticket }",
-        "changePassword(currentPassword: \"correct horse battery\", newPassword: \"another horse\")",
+        "updateProfile(input: { fullName: \"Thief\" }) { user { id } }",
+        "revokeOtherSessions { endedSessions }",
+        "exportMyData { export { ticket } }",
+        "changePassword(input: { currentPassword: \"correct horse battery\", newPassword: \"another horse\" }) { user { id } }",
     ] {
         let alice = app.again("alice").await;
-        let query = format!("mutation {{ logout {call} }}");
+        let query = format!("mutation {{ logout {{ sessionId }} {call} }}");
         let reply = app.query(&query, &alice.access).await;
         assert_eq!(reply.code(), "UNAUTHENTICATED", "{call}: {}", reply.text);
         app.query(ME, &phone.access).await.data();

@@ -11,11 +11,14 @@ use crate::support::{PASSWORD, SignedIn, TestApp};
 const USERS: &str = "{ users { totalCount } }";
 
 fn grant(user: &SignedIn, permission: &str) -> String {
-    format!("grantPermission(id: \"{}\", permission: {permission}) {{ permission }}", user.id)
+    format!(
+        "grantPermission(input: {{ id: \"{}\", permission: {permission} }}) {{ user {{ permissionGrants {{ permission }} }} }}",
+        user.id
+    )
 }
 
 fn grant_until(user: &SignedIn, permission: &str, expires_at: &str) -> String {
-    grant(user, permission).replace(") {", &format!(", expiresAt: \"{expires_at}\") {{"))
+    grant(user, permission).replace(" })", &format!(", expiresAt: \"{expires_at}\" }})"))
 }
 
 fn revoke(user: &SignedIn, permission: &str) -> String {
@@ -23,8 +26,7 @@ fn revoke(user: &SignedIn, permission: &str) -> String {
 }
 
 fn about(mutation: &str, user: &SignedIn) -> String {
-    let selection = if mutation == "deleteUser" { "" } else { "{ id }" };
-    format!("{mutation}(id: \"{}\") {selection}", user.id)
+    format!("{mutation}(input: {{ id: \"{}\" }}) {{ __typename }}", user.id)
 }
 
 /// What an access token says, to whoever reads it.
@@ -73,7 +75,7 @@ async fn a_permission_ends_when_it_was_given_to() {
 
     for past in [in_minutes(&app, 0), in_minutes(&app, -1)] {
         let refused = app.mutate(&boss, &grant_until(&alice, "USERS_READ", &past)).await;
-        assert_eq!(refused.extension("fields")[0]["path"], "expiresAt");
+        assert_eq!(refused.extension("fields")[0]["path"], "input.expiresAt");
     }
 }
 
@@ -140,9 +142,12 @@ async fn a_lower_role_takes_what_was_granted_with_it() {
     for permission in ["USERS_READ", "PERMISSIONS_GRANT"] {
         app.mutate(&boss, &grant(&boss, permission)).await.data();
     }
-    let demote = format!("setUserRole(id: \"{}\", role: USER) {{ permissions }}", boss.id);
+    let demote = format!(
+        "setUserRole(input: {{ id: \"{}\", role: USER }}) {{ user {{ permissions }} }}",
+        boss.id
+    );
     let demoted = app.mutate(&other, &demote).await.data();
-    assert_eq!(demoted["setUserRole"]["permissions"], json!([]));
+    assert_eq!(demoted["setUserRole"]["user"]["permissions"], json!([]));
     assert_eq!(app.query(USERS, &boss.access).await.code(), "FORBIDDEN");
 }
 
@@ -153,18 +158,20 @@ async fn who_may_change_users_changes_nobody_who_may_do_more() {
     let (alice, auditor) =
         (app.register("alice").await, app.granted("auditor", "AUDIT_READ").await);
     for mutation in ["deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"] {
-        let call = |user| match mutation {
-            "endUserSessions" => about("deleteUser", user).replace("deleteUser", mutation),
-            _ => about(mutation, user),
-        };
+        let call = |user| about(mutation, user);
         assert_eq!(app.mutate(&lead, &call(&boss)).await.code(), "FORBIDDEN", "{mutation}");
         assert_eq!(app.mutate(&lead, &call(&auditor)).await.code(), "FORBIDDEN", "{mutation}");
         assert_eq!(app.mutate(&lead, &call(&alice)).await.code(), "NONE", "{mutation}");
     }
     // And raises nobody above themselves.
-    let role = format!("setUserRole(id: \"{}\", role: ADMIN) {{ id }}", lead.id);
+    let role =
+        format!("setUserRole(input: {{ id: \"{}\", role: ADMIN }}) {{ user {{ id }} }}", lead.id);
     assert_eq!(app.mutate(&lead, &role).await.code(), "FORBIDDEN");
-    let invite = |role: &str| format!("inviteUser(email: \"{role}@example.com\", role: {role})");
+    let invite = |role: &str| {
+        format!(
+            "inviteUser(input: {{ email: \"{role}@example.com\", role: {role} }}) {{ linkExpiresIn }}"
+        )
+    };
     assert_eq!(app.mutate(&lead, &invite("ADMIN")).await.code(), "FORBIDDEN");
     assert_eq!(app.mutate(&lead, &invite("USER")).await.code(), "NONE");
 }
@@ -193,15 +200,16 @@ async fn a_change_that_changes_nothing_shows_nothing_either() {
     }
     app.mutate(&boss, &grant(&alice, "TASKS_WRITE_ALL")).await.data();
     app.mutate(&boss, &about("deactivateUser", &bob)).await.data();
-    let task = app.mutate(&alice, "createTask(input: { title: \"Secret\" }) { id }").await.data();
-    let task = task["createTask"]["id"].as_str().unwrap().to_owned();
+    let task =
+        app.mutate(&alice, "createTask(input: { title: \"Secret\" }) { task { id } }").await.data();
+    let task = task["createTask"]["task"]["id"].as_str().unwrap().to_owned();
     let nothing = [
         about("reactivateUser", &alice),
         about("deactivateUser", &bob),
         grant(&alice, "TASKS_WRITE_ALL"),
         revoke(&alice, "USERS_WRITE"),
-        format!("updateTask(id: \"{task}\", input: {{}}) {{ title }}"),
-        format!("updateTask(id: \"{task}\", input: {{ isDone: false }}) {{ title }}"),
+        format!("updateTask(input: {{ id: \"{task}\", }}) {{ task {{ title }} }}"),
+        format!("updateTask(input: {{ id: \"{task}\", isDone: false }}) {{ task {{ title }} }}"),
     ];
     for call in &nothing {
         let reply = app.mutate(&clerk, call).await;
@@ -210,11 +218,12 @@ async fn a_change_that_changes_nothing_shows_nothing_either() {
         // Who may read it has nothing to be kept from.
         app.mutate(&boss, call).await.data();
     }
-    let own = format!("reactivateUser(id: \"{}\") {{ email }}", clerk.id);
+    let own = format!("reactivateUser(input: {{ id: \"{}\" }}) {{ user {{ email }} }}", clerk.id);
     app.mutate(&clerk, &own).await.data();
 
-    let change = format!("updateTask(id: \"{task}\", input: {{ isDone: true }}) {{ title }}");
-    assert_eq!(app.mutate(&clerk, &change).await.data()["updateTask"]["title"], "Secret");
+    let change =
+        format!("updateTask(input: {{ id: \"{task}\", isDone: true }}) {{ task {{ title }} }}");
+    assert_eq!(app.mutate(&clerk, &change).await.data()["updateTask"]["task"]["title"], "Secret");
 }
 
 #[tokio::test]
@@ -240,7 +249,7 @@ async fn shutting_others_out_and_letting_them_in_takes_a_recent_sign_in() {
     let (boss, alice) = (app.admin("boss").await, app.register("alice").await);
     app.clock.advance(Duration::from_secs(301));
     let calls = ["deactivateUser", "reactivateUser"].map(|name| about(name, &alice));
-    let end = format!("endUserSessions(id: \"{}\")", alice.id);
+    let end = format!("endUserSessions(input: {{ id: \"{}\" }}) {{ endedSessions }}", alice.id);
     for call in calls.iter().chain([&end]) {
         assert_eq!(app.mutate(&boss, call).await.code(), "STEP_UP_REQUIRED", "{call}");
     }

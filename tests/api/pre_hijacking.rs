@@ -8,8 +8,8 @@ use crate::support::{PASSWORD, REGISTER, Reply, SECOND, SignedIn, TestApp};
 
 const ALICES: &str = "another horse battery";
 const VERIFY: &str = "mutation($token: String!, $password: String, $newPassword: String, \
-                      $username: String) { verifyEmail(token: $token, password: $password, \
-                      newPassword: $newPassword, username: $username) }";
+                      $username: String) { verifyEmail(input: { token: $token, password: $password, \
+                      newPassword: $newPassword, username: $username }) { outcome } }";
 const ME: &str = "{ me { username email emailVerified fullName } }";
 
 async fn proving() -> TestApp {
@@ -43,7 +43,7 @@ async fn registrations_for_one_address_live_side_by_side() {
     let mallorys = register(&app, "mallory", PASSWORD).await;
     // The newest mail is the stranger's. Without the password that they chose it gives them nothing.
     let bare = click(&app, &mallorys, json!({}), None).await;
-    assert_eq!(refused(&bare), (json!("password"), json!("REQUIRED")));
+    assert_eq!(refused(&bare), (json!("input.password"), json!("REQUIRED")));
     let wrong = click(&app, &mallorys, json!({ "password": ALICES }), None).await;
     assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
     assert_eq!(app.count("users").await, 0);
@@ -55,7 +55,7 @@ async fn registrations_for_one_address_live_side_by_side() {
     assert_eq!((&me["username"], &me["fullName"]), (&json!("alice"), &json!("Somebody")));
     // Then the other has nothing left to do: the address is verified.
     let late = click(&app, &mallorys, json!({ "password": PASSWORD }), None).await;
-    assert_eq!(late.data()["verifyEmail"], "DONE_BEFORE");
+    assert_eq!(late.data()["verifyEmail"]["outcome"], "DONE_BEFORE");
     assert_eq!(app.login("mallory", PASSWORD).await.code(), "INVALID_CREDENTIALS");
 }
 
@@ -66,16 +66,16 @@ async fn a_link_goes_on_working_when_somebody_has_another_mailed() {
     let first = register(&app, "alice", ALICES).await;
     for _ in 0..3 {
         app.clock.advance(std::time::Duration::from_mins(1));
-        let call = "mutation { requestEmailVerification(email: \"alice@example.com\") }";
+        let call = "mutation { requestEmailVerification(input: { email: \"alice@example.com\" }) { linkExpiresIn } }";
         app.call(call, json!({}), None).await.data();
         assert_ne!(app.mail("verify-email", "alice@example.com").await.token(), first);
     }
     let newest = app.mail("verify-email", "alice@example.com").await.token();
     let verified = click(&app, &first, json!({ "password": ALICES }), None).await.data();
-    assert_eq!(verified["verifyEmail"], "DONE");
+    assert_eq!(verified["verifyEmail"]["outcome"], "DONE");
     for link in [&first, &newest] {
         let again = click(&app, link, json!({ "password": ALICES }), None).await.data();
-        assert_eq!(again["verifyEmail"], "DONE_BEFORE");
+        assert_eq!(again["verifyEmail"]["outcome"], "DONE_BEFORE");
     }
     assert_eq!(app.count("users").await, 1);
 }
@@ -90,7 +90,10 @@ async fn two_links_for_one_address_that_are_used_at_once_make_one_account() {
         let links = if round % 2 == 0 { [&alices, &others] } else { [&others, &alices] };
         let [one, other] = links.map(|link| click(&app, link, json!({ "password": ALICES }), None));
         let (one, other) = tokio::join!(one, other);
-        let mut outcomes = [one.data()["verifyEmail"].clone(), other.data()["verifyEmail"].clone()];
+        let mut outcomes = [
+            one.data()["verifyEmail"]["outcome"].clone(),
+            other.data()["verifyEmail"]["outcome"].clone(),
+        ];
         outcomes.sort_by_key(ToString::to_string);
         assert_eq!(outcomes, ["DONE", "DONE_BEFORE"]);
         assert_eq!(app.count("users").await, 1);
@@ -115,17 +118,17 @@ async fn whatever_link_was_mailed_serves_the_owner_of_the_address() {
     let app = proving().await;
     register(&app, "alice", ALICES).await;
     register(&app, "mallory", PASSWORD).await;
-    let call = "mutation { requestEmailVerification(email: \"alice@example.com\") }";
+    let call = "mutation { requestEmailVerification(input: { email: \"alice@example.com\" }) { linkExpiresIn } }";
     app.call(call, json!({}), None).await.data();
     let link = app.mail("verify-email", "alice@example.com").await.token();
 
     let alone = click(&app, &link, json!({ "newPassword": ALICES }), None).await;
-    assert_eq!(refused(&alone), (json!("username"), json!("REQUIRED")));
+    assert_eq!(refused(&alone), (json!("input.username"), json!("REQUIRED")));
     for (given, field) in [
-        (json!({ "newPassword": "short", "username": "alice" }), "newPassword"),
-        (json!({ "newPassword": "alice@example.com", "username": "alice" }), "newPassword"),
-        (json!({ "newPassword": ALICES, "username": "admin" }), "username"),
-        (json!({ "newPassword": ALICES, "password": ALICES }), "newPassword"),
+        (json!({ "newPassword": "short", "username": "alice" }), "input.newPassword"),
+        (json!({ "newPassword": "alice@example.com", "username": "alice" }), "input.newPassword"),
+        (json!({ "newPassword": ALICES, "username": "admin" }), "input.username"),
+        (json!({ "newPassword": ALICES, "password": ALICES }), "input.newPassword"),
     ] {
         let reply = click(&app, &link, given, None).await;
         assert_eq!(reply.extension("fields")[0]["path"], field, "{}", reply.text);
@@ -150,7 +153,7 @@ async fn a_click_keeps_an_account_for_its_session_or_its_password_alone() {
         let link = app.mail("verify-email", "alice@example.com").await.token();
         for (given, bearer) in [(json!({}), None), (json!({}), Some(&bob))] {
             let bare = click(&app, &link, given, bearer).await;
-            assert_eq!(refused(&bare), (json!("password"), json!("REQUIRED")));
+            assert_eq!(refused(&bare), (json!("input.password"), json!("REQUIRED")));
         }
         let wrong = click(&app, &link, json!({ "password": ALICES }), None).await;
         assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
@@ -159,7 +162,7 @@ async fn a_click_keeps_an_account_for_its_session_or_its_password_alone() {
             "session" => click(&app, &link, json!({}), Some(&alice)).await,
             _ => click(&app, &link, json!({ "password": PASSWORD }), None).await,
         };
-        assert_eq!(kept.data()["verifyEmail"], "DONE");
+        assert_eq!(kept.data()["verifyEmail"]["outcome"], "DONE");
         let me = app.query(ME, &alice.access).await.data();
         assert_eq!(me["me"]["emailVerified"], true);
         app.login("alice", PASSWORD).await.signed_in("login");
@@ -172,11 +175,16 @@ async fn a_click_of_anybody_else_voids_what_opened_the_account() {
     let squatter = app.register("alice").await;
     let other = app.login("alice", PASSWORD).await.signed_in("login");
     let link = app.mail("verify-email", "alice@example.com").await.token();
-    app.mutate(&squatter, "changeEmail(newEmail: \"squatter@example.net\")").await.data();
+    app.mutate(
+        &squatter,
+        "changeEmail(input: { newEmail: \"squatter@example.net\" }) { linkExpiresIn }",
+    )
+    .await
+    .data();
     let change = app.mail("confirm-email-change", "squatter@example.net").await.token();
 
     let weak = click(&app, &link, json!({ "newPassword": "short" }), None).await;
-    assert_eq!(refused(&weak), (json!("newPassword"), json!("TOO_SHORT")));
+    assert_eq!(refused(&weak), (json!("input.newPassword"), json!("TOO_SHORT")));
     click(&app, &link, json!({ "newPassword": ALICES }), None).await.data();
     for session in [&squatter, &other] {
         assert_eq!(app.query(ME, &session.access).await.code(), "UNAUTHENTICATED");
@@ -195,17 +203,19 @@ async fn a_click_of_anybody_else_voids_what_opened_the_account() {
 async fn whoever_holds_a_session_does_not_void_what_was_mailed_to_an_address_that_is_not_verified()
 {
     for call in [
-        format!("changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"{ALICES} x\")"),
-        "revokeAllSessions".to_owned(),
+        format!(
+            "changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"{ALICES} x\" }}) {{ user {{ id }} }}"
+        ),
+        "revokeAllSessions { endedSessions }".to_owned(),
     ] {
         let app = TestApp::start().await;
         let squatter = app.register("alice").await;
         let link = app.mail("verify-email", "alice@example.com").await.token();
-        let reset = "mutation { requestPasswordReset(identifier: \"alice@example.com\") }";
+        let reset = "mutation { requestPasswordReset(input: { identifier: \"alice@example.com\" }) { linkExpiresIn } }";
         app.call(reset, json!({}), None).await.data();
         app.mutate(&squatter, &call).await.data();
         let reset = app.mail("password-reset", "alice@example.com").await.token();
-        let query = "mutation($token: String!, $new: String!) { resetPassword(token: $token, newPassword: $new) }";
+        let query = "mutation($token: String!, $new: String!) { resetPassword(input: { token: $token, newPassword: $new }) { username } }";
         app.call(query, json!({ "token": reset, "new": ALICES }), None).await.data();
         let click = click(&app, &link, json!({ "newPassword": ALICES }), None).await;
         assert_eq!(click.code(), "INVALID_TOKEN", "the account is hers since the reset: {call}");
@@ -218,13 +228,18 @@ async fn an_account_does_not_get_an_address_by_a_click_of_its_reader_alone() {
     let app = TestApp::start().await;
     let mallory = app.register("mallory").await;
     let change = async || {
-        app.mutate(&mallory, "changeEmail(newEmail: \"victim@example.org\")").await.data();
+        app.mutate(
+            &mallory,
+            "changeEmail(input: { newEmail: \"victim@example.org\" }) { linkExpiresIn }",
+        )
+        .await
+        .data();
         app.mail("confirm-email-change", "victim@example.org").await.token()
     };
     let link = change().await;
     for given in [json!({}), json!({ "newPassword": ALICES })] {
         let reply = click(&app, &link, given, None).await;
-        assert_eq!(refused(&reply), (json!("password"), json!("REQUIRED")));
+        assert_eq!(refused(&reply), (json!("input.password"), json!("REQUIRED")));
     }
     assert_eq!(app.count("users WHERE email_key = 'victim@example.org'").await, 0);
     click(&app, &link, json!({}), Some(&mallory)).await.data();
@@ -239,7 +254,7 @@ async fn of_ten_clicks_at_once_one_does_the_work_and_all_say_that_it_is_done() {
     let clicks = (0..10).map(|_| {
         let (app, variables) = (app.app.clone(), json!({ "token": link, "password": PASSWORD }));
         tokio::spawn(async move {
-            crate::support::call(&app, VERIFY, variables, None).await.data()["verifyEmail"].clone()
+            crate::support::call(&app, VERIFY, variables, None).await.data()["verifyEmail"]["outcome"].clone()
         })
     });
     let mut outcomes = Vec::new();
@@ -258,7 +273,7 @@ async fn leftovers(app: &TestApp, user: &SignedIn) -> Value {
 }
 
 async fn make_task(app: &TestApp, user: &SignedIn, title: &str) {
-    let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ id }}");
+    let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ task {{ id }} }}");
     app.mutate(user, &call).await.data();
 }
 
@@ -272,11 +287,13 @@ async fn taken_back(app: &TestApp) -> (SignedIn, String) {
     found_organization(app, &squatter).await;
     make_task(app, &squatter, "Theirs").await;
     assert_eq!(leftovers(app, &squatter).await, json!(null));
-    let reset = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    let reset =
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }";
     app.call(reset, json!({}), None).await.data();
     let token = app.mail("password-reset", "alice@example.com").await.token();
-    let reset =
-        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{ALICES}\") }}");
+    let reset = format!(
+        "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{ALICES}\" }}) {{ username }} }}"
+    );
     app.call(&reset, json!({}), None).await.data();
     app.clock.advance(SECOND);
     let alice = app.login("alice", ALICES).await.signed_in("login");
@@ -303,11 +320,20 @@ async fn what_another_built_in_an_account_is_shown_and_dropped() {
     assert_eq!(app.query(&foreign, &bob.access).await.code(), "FORBIDDEN");
 
     app.clock.advance(SECOND * 301);
-    assert_eq!(app.mutate(&alice, "dropLeftovers").await.code(), "STEP_UP_REQUIRED");
+    assert_eq!(
+        app.mutate(&alice, "dropLeftovers { hadLeftovers }").await.code(),
+        "STEP_UP_REQUIRED"
+    );
     let alice = app.login("alice", ALICES).await.signed_in("login");
-    assert_eq!(app.mutate(&alice, "dropLeftovers").await.data()["dropLeftovers"], true);
+    assert_eq!(
+        app.mutate(&alice, "dropLeftovers { hadLeftovers }").await.data()["dropLeftovers"]["hadLeftovers"],
+        true
+    );
     assert_eq!(leftovers(&app, &alice).await, json!(null));
-    assert_eq!(app.mutate(&alice, "dropLeftovers").await.data()["dropLeftovers"], false);
+    assert_eq!(
+        app.mutate(&alice, "dropLeftovers { hadLeftovers }").await.data()["dropLeftovers"]["hadLeftovers"],
+        false
+    );
     let left = "{ myOrganizations { totalCount } myTasks { edges { node { title } } } }";
     let left = app.query(left, &alice.access).await.data();
     assert_eq!(left["myOrganizations"]["totalCount"], 1);
@@ -324,16 +350,21 @@ async fn what_another_built_in_an_account_is_shown_and_dropped() {
 async fn what_another_built_in_an_account_may_be_kept() {
     let app = TestApp::start().await;
     let (alice, _) = taken_back(&app).await;
-    assert_eq!(app.mutate(&alice, "keepLeftovers").await.data()["keepLeftovers"], true);
+    assert_eq!(
+        app.mutate(&alice, "keepLeftovers { hadLeftovers }").await.data()["keepLeftovers"]["hadLeftovers"],
+        true
+    );
     assert_eq!(leftovers(&app, &alice).await, json!(null));
     assert_eq!(app.count("organizations").await, 4);
     assert_eq!(app.count("tasks").await, 2);
     // A reset of an account whose address was verified before takes nothing back.
-    let reset = "mutation { requestPasswordReset(identifier: \"alice\") }";
+    let reset =
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }";
     app.call(reset, json!({}), None).await.data();
     let token = app.mail("password-reset", "alice@example.com").await.token();
-    let reset =
-        format!("mutation {{ resetPassword(token: \"{token}\", newPassword: \"{PASSWORD}\") }}");
+    let reset = format!(
+        "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{PASSWORD}\" }}) {{ username }} }}"
+    );
     app.call(&reset, json!({}), None).await.data();
     let alice = app.login("alice", PASSWORD).await.signed_in("login");
     assert_eq!(leftovers(&app, &alice).await, json!(null));
@@ -363,6 +394,6 @@ async fn a_link_that_verifies_gives_an_account_another_password_for_an_hour() {
     let link = app.mail("verify-email", "alice@example.com").await.token();
     app.clock.advance(SECOND * 3_600);
     let late = click(&app, &link, json!({ "newPassword": ALICES }), None).await;
-    assert_eq!(refused(&late), (json!("newPassword"), json!("EXPIRED")));
+    assert_eq!(refused(&late), (json!("input.newPassword"), json!("EXPIRED")));
     click(&app, &link, json!({ "password": PASSWORD }), None).await.data();
 }

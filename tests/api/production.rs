@@ -368,7 +368,7 @@ async fn the_schema_is_shown_by_no_route() {
         "{ ok: __typename x: __type(name: \"User\") { fields { name } } }",
         "{ ...F } fragment F on Query { __schema { types { name } } }",
         "{ ... on Query { ... { y: __type(name: \"Role\") { name } } } }",
-        "mutation { logout } query Q { __schema { types { name } } }",
+        "mutation { logout { sessionId } } query Q { __schema { types { name } } }",
         "query($name: String!) { __type(name: $name) { name } }",
     ] {
         let variables = json!({ "name": "User" });

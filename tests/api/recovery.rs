@@ -13,12 +13,12 @@ const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
 async fn request_reset(app: &TestApp, identifier: &str) -> Reply {
-    let query = "mutation($identifier: String!) { requestPasswordReset(identifier: $identifier) }";
+    let query = "mutation($identifier: String!) { requestPasswordReset(input: { identifier: $identifier }) { linkExpiresIn } }";
     app.call(query, json!({ "identifier": identifier }), None).await
 }
 
 const RESET: &str = "mutation($token: String!, $password: String!) { \
-                     resetPassword(token: $token, newPassword: $password) }";
+                     resetPassword(input: { token: $token, newPassword: $password }) { username } }";
 
 async fn reset(app: &TestApp, token: &str, password: &str) -> Reply {
     app.call(RESET, json!({ "token": token, "password": password }), None).await
@@ -26,13 +26,13 @@ async fn reset(app: &TestApp, token: &str, password: &str) -> Reply {
 
 async fn verify(app: &TestApp, token: &str, username: Option<&str>) -> Reply {
     let query = "mutation($token: String!, $password: String!, $username: String) { \
-                 verifyEmail(token: $token, password: $password, username: $username) }";
+                 verifyEmail(input: { token: $token, password: $password, username: $username }) { outcome } }";
     app.call(query, json!({ "token": token, "password": PASSWORD, "username": username }), None)
         .await
 }
 
 async fn request_verification(app: &TestApp, email: &str) -> Reply {
-    let query = "mutation($email: String!) { requestEmailVerification(email: $email) }";
+    let query = "mutation($email: String!) { requestEmailVerification(input: { email: $email }) { linkExpiresIn } }";
     app.call(query, json!({ "email": email }), None).await
 }
 
@@ -50,7 +50,7 @@ async fn a_link_lets_its_reader_choose_another_password_once_and_signs_nobody_in
     app.query("{ me { id } }", &alice.access).await.data();
 
     let done = reset(&app, &token, OTHER).await;
-    assert_eq!(done.data(), json!({ "resetPassword": true }));
+    assert_eq!(done.data(), json!({ "resetPassword": { "username": "alice" } }));
     let again = reset(&app, &token, "a third horse battery").await;
     assert_eq!(
         (again.code().as_str(), again.extension("reason")),
@@ -103,7 +103,7 @@ async fn a_link_ends_with_its_time_with_a_newer_one_and_with_another_password() 
     assert_eq!(reset(&app, &older, OTHER).await.code(), "INVALID_TOKEN", "there is a newer one");
     let alice = app.login("alice", PASSWORD).await.signed_in("login");
     let change = format!(
-        "mutation {{ changePassword(currentPassword: \"{PASSWORD}\", newPassword: \"{OTHER}\") }}"
+        "mutation {{ changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"{OTHER}\" }}) {{ user {{ id }} }} }}"
     );
     app.query(&change, &alice.access).await.data();
     assert_eq!(reset(&app, &newer, OTHER).await.code(), "INVALID_TOKEN", "the password changed");
@@ -122,12 +122,14 @@ async fn a_link_is_good_for_one_thing_only() {
     assert_eq!(reset(&app, &to_verify, OTHER).await.code(), "INVALID_TOKEN");
     assert_eq!(verify(&app, &to_reset, None).await.code(), "INVALID_TOKEN");
     for token in [&to_verify, &to_reset] {
-        let undo = format!("mutation {{ undoEmailChange(token: \"{token}\") }}");
+        let undo = format!(
+            "mutation {{ undoEmailChange(input: {{ token: \"{token}\" }}) {{ outcome }} }}"
+        );
         assert_eq!(app.call(&undo, json!({}), None).await.code(), "INVALID_TOKEN");
     }
     verify(&app, &to_verify, None).await.data();
     let again = verify(&app, &to_verify, None).await.data();
-    assert_eq!(again["verifyEmail"], "DONE_BEFORE");
+    assert_eq!(again["verifyEmail"]["outcome"], "DONE_BEFORE");
     reset(&app, &to_reset, OTHER).await.data();
 }
 
@@ -138,7 +140,7 @@ async fn a_password_that_is_refused_uses_no_link_up() {
     let token = reset_token(&app).await;
     for weak in ["short", "password1", "alice@example.com"] {
         let refused = reset(&app, &token, weak).await;
-        assert_eq!(refused.extension("fields")[0]["path"], "newPassword", "{}", refused.text);
+        assert_eq!(refused.extension("fields")[0]["path"], "input.newPassword", "{}", refused.text);
     }
     reset(&app, &token, OTHER).await.data();
 }
@@ -193,7 +195,10 @@ async fn an_address_is_shown_to_be_its_owners_by_the_mail_of_the_registration() 
     let mails = app.mails().await.len();
     for email in ["alice@example.com", "nobody@example.com"] {
         let reply = request_verification(&app, email).await;
-        assert_eq!(reply.data(), json!({ "requestEmailVerification": true }));
+        assert_eq!(
+            reply.data(),
+            json!({ "requestEmailVerification": { "linkExpiresIn": 86_400 } })
+        );
     }
     assert_eq!(app.mails().await.len(), mails);
     assert_eq!(request_verification(&app, "nowhere").await.code(), "BAD_USER_INPUT");
@@ -203,7 +208,7 @@ async fn an_address_is_shown_to_be_its_owners_by_the_mail_of_the_registration() 
 async fn links_lead_to_the_configured_server_whatever_a_request_says() {
     let app = TestApp::start_with(&["--public-url=http://localhost:8000"]).await;
     app.register("alice").await;
-    let body = json!({ "query": "mutation { requestPasswordReset(identifier: \"alice\") }" });
+    let body = json!({ "query": "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }" });
     let request = Request::post("http://evil.example/graphql")
         .header("content-type", "application/json")
         .header("host", "evil.example")

@@ -33,7 +33,7 @@ fn credentials(password: &str) -> Value {
     json!({ "input": { "identifier": "alice", "password": password } })
 }
 
-const REFRESH: &str = "mutation($token: String) { refreshToken(refreshToken: $token) { \
+const REFRESH: &str = "mutation($token: String) { refreshToken(input: { refreshToken: $token }) { \
                        accessToken refreshToken } }";
 
 /// Uses every secret there is in every way: as it should be, and wrong. Returns those that the
@@ -55,7 +55,9 @@ async fn use_every_secret(server: &Server, name: &str) -> Vec<String> {
         format!("mutation {{ login(input: {{ identifier: \"alice\", password: \"{CANARY}\" }}) "),
         format!("mutation {{ login(input: {{ password: \"{CANARY}\" }}) {{ __typename }} }}"),
         format!("mutation {{ login(pass: \"{CANARY}\") {{ __typename }} }}"),
-        format!("mutation {{ logout(refreshToken: \"pcr_{CANARY}\") }}"),
+        format!(
+            "mutation {{ logout(input: {{ refreshToken: \"pcr_{CANARY}\" }}) {{ sessionId }} }}"
+        ),
         format!("{{ {CANARY} }}"),
     ] {
         run(server, "", &document, Value::Null).await;

@@ -18,7 +18,7 @@ async fn rotated(app: &TestApp, user: &SignedIn) -> SignedIn {
 
 async fn refresh_with(app: &TestApp, token: &str, attempt: &str) -> Reply {
     let query = "mutation($token: String, $attempt: String) { \
-                 refreshToken(refreshToken: $token, attempt: $attempt) { \
+                 refreshToken(input: { refreshToken: $token, attempt: $attempt }) { \
                  accessToken refreshToken user { id username } } }";
     app.call(query, json!({ "token": token, "attempt": attempt }), None).await
 }
@@ -183,8 +183,11 @@ async fn a_genuine_seal_without_the_secret_is_told_and_ends_nothing() {
     app.clock.advance(GRACE + SECOND);
     assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
     assert_eq!(app.query(ME, &alice.access).await.code(), "NONE");
-    let out = format!("mutation {{ logout(refreshToken: \"{}\") }}", bob.refresh);
-    assert_eq!(app.call(&out, json!({}), None).await.data()["logout"], false);
+    let out = format!(
+        "mutation {{ logout(input: {{ refreshToken: \"{}\" }}) {{ sessionId }} }}",
+        bob.refresh
+    );
+    assert_eq!(app.call(&out, json!({}), None).await.data()["logout"]["sessionId"], json!(null));
     assert_eq!(app.count("sessions WHERE ended_at IS NULL").await, 2);
     assert_eq!(
         app.audit_events().await,
@@ -291,13 +294,13 @@ async fn signing_out_ends_the_session_at_once_and_may_be_repeated() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let other = app.login("alice", PASSWORD).await.signed_in("login");
-    let out = "mutation { logout }";
+    let out = "mutation { logout { sessionId } }";
 
     assert_eq!(app.query(ME, &alice.access).await.code(), "NONE");
-    assert_eq!(app.query(out, &alice.access).await.data()["logout"], true);
+    assert_ne!(app.query(out, &alice.access).await.data()["logout"]["sessionId"], json!(null));
     assert_eq!(app.query(ME, &alice.access).await.extension("reason"), "SESSION_ENDED");
     assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
-    assert_eq!(app.query(out, &alice.access).await.data()["logout"], true);
+    assert_ne!(app.query(out, &alice.access).await.data()["logout"]["sessionId"], json!(null));
     assert_eq!(app.query(ME, &other.access).await.code(), "NONE");
     assert_eq!(app.audit_events().await.iter().filter(|kind| *kind == "SIGNED_OUT").count(), 1);
 }
@@ -307,25 +310,30 @@ async fn signing_out_works_late_and_by_refresh_token() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
     let bob = app.register("bob").await;
-    let by_token = "mutation($token: String) { logout(refreshToken: $token) }";
+    let by_token =
+        "mutation($token: String) { logout(input: { refreshToken: $token }) { sessionId } }";
     let out = |token: String, bearer: Option<String>| {
         let app = &app;
         async move {
             let variables = json!({ "token": token });
-            app.call(by_token, variables, bearer.as_deref()).await.data()["logout"].clone()
+            app.call(by_token, variables, bearer.as_deref()).await.data()["logout"]["sessionId"]
+                .is_string()
         }
     };
 
     app.clock.advance(Duration::from_hours(1));
     assert_eq!(app.query(ME, &alice.access).await.extension("reason"), "TOKEN_EXPIRED");
-    assert_eq!(app.query("mutation { logout }", &alice.access).await.data()["logout"], true);
+    assert_ne!(
+        app.query("mutation { logout { sessionId } }", &alice.access).await.data()["logout"]["sessionId"],
+        json!(null)
+    );
     assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
 
     let rotated = rotated(&app, &bob).await;
-    assert_eq!(out(bob.refresh.clone(), None).await, true); // Replaced, and still it names its session.
+    assert!(out(bob.refresh.clone(), None).await); // Replaced, and still it names its session.
     assert_eq!(app.refresh(&rotated.refresh).await.code(), "INVALID_TOKEN");
-    assert_eq!(out("nonsense".to_owned(), None).await, false);
-    assert_eq!(out(String::new(), Some("nonsense".to_owned())).await, false);
+    assert!(!out("nonsense".to_owned(), None).await);
+    assert!(!out(String::new(), Some("nonsense".to_owned())).await);
 }
 
 #[tokio::test]
@@ -339,7 +347,7 @@ async fn another_instance_learns_of_a_revocation_within_four_seconds() {
     };
     assert_eq!(me(alice.access.clone()).await, "NONE");
 
-    app.query("mutation { logout }", &alice.access).await.data();
+    app.query("mutation { logout { sessionId } }", &alice.access).await.data();
     app.clock.advance(Duration::from_secs(4));
 
     assert_eq!(me(alice.access.clone()).await, "UNAUTHENTICATED");

@@ -106,7 +106,7 @@ async fn bearers(
     let another = found_organization(app, &founder).await;
     join_organization(app, &founder, &another, &other, "ADMIN").await;
     let (boss, shut) = (app.admin("boss").await, app.register("shut").await);
-    let shutting = format!("deactivateUser(id: \"{}\") {{ id }}", shut.id);
+    let shutting = format!("deactivateUser(input: {{ id: \"{}\" }}) {{ user {{ id }} }}", shut.id);
     app.mutate(&boss, &shutting).await.data();
     let bearers = [
         ("expired", early.access),
@@ -205,9 +205,9 @@ impl World {
         for user in 0..self.users.len() {
             for place in [None, Some(0), Some(1)] {
                 if self.go(app, user, place).await {
-                    let call = "createTask(input: { title: \"Something\" }) { id }";
+                    let call = "createTask(input: { title: \"Something\" }) { task { id } }";
                     let made = app.mutate(&self.users[user], call).await.data();
-                    let id = made["createTask"]["id"].as_str().unwrap().to_owned();
+                    let id = made["createTask"]["task"]["id"].as_str().unwrap().to_owned();
                     self.tasks.push(Task { id, owner: user, organization: place });
                 }
             }
@@ -220,8 +220,9 @@ impl World {
                     continue;
                 }
                 let id = &self.users[person + 2].id;
-                let call =
-                    format!("removeMember(organizationId: \"{organization}\", userId: \"{id}\")");
+                let call = format!(
+                    "removeMember(input: {{ organizationId: \"{organization}\", userId: \"{id}\" }}) {{ deletedMembershipId }}"
+                );
                 app.mutate(&self.users[place], &call).await.data();
                 if self.acting[person + 2] == Some(place) {
                     self.acting[person + 2] = None;
@@ -243,7 +244,8 @@ impl World {
     async fn go(&mut self, app: &TestApp, user: usize, place: Option<usize>) -> bool {
         let id =
             place.map_or("null".to_owned(), |place| format!("\"{}\"", self.organizations[place]));
-        let call = format!("mutation {{ switchOrganization(id: {id}) {{ accessToken }} }}");
+        let call =
+            format!("mutation {{ switchOrganization(input: {{ id: {id} }}) {{ accessToken }} }}");
         let may = place.is_none_or(|place| self.roles.contains_key(&(user, place)));
         let reply = app.query(&call, &self.plain[user]).await;
         assert_eq!(reply.code(), if may { "NONE" } else { "NOT_FOUND" });
@@ -312,7 +314,7 @@ impl World {
             let found = app.query(&query, access).await.data()["task"].clone();
             assert_eq!(!found.is_null(), self.sees_task(caller, task));
             assert!(found.is_null() || found["owner"]["id"] == self.users[task.owner].id.as_str());
-            let call = format!("updateTask(id: \"{}\", input: {{}}) {{ id }}", task.id);
+            let call = format!("updateTask(input: {{ id: \"{}\", }}) {{ task {{ id }} }}", task.id);
             let is_own = task.owner == caller && task.organization == self.acting[caller];
             let code = app.mutate(&self.users[caller], &call).await.code();
             assert_eq!(code, if is_own { "NONE" } else { "NOT_FOUND" });

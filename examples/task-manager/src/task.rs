@@ -51,6 +51,8 @@ pub struct CreateTaskInput {
 /// What of a task is to change; what is not given stays.
 #[input]
 pub struct UpdateTaskInput {
+    /// The task's id.
+    id: ID,
     /// One line of 1 to 200 characters.
     title: Option<String>,
     /// Whether it is done.
@@ -102,6 +104,7 @@ pub struct TaskMutation;
 impl TaskMutation {
     /// Makes a task, in the organization that the caller acts in, if any.
     #[auth]
+    #[payload(task = "The new task.")]
     async fn create_task(
         &self,
         ctx: &Context<'_>,
@@ -115,10 +118,10 @@ impl TaskMutation {
 
     /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
     #[auth]
+    #[payload(task = "The task, as it is now.")]
     async fn update_task(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The task's id.")] id: ID,
         #[graphql(desc = "What is to change.")] input: UpdateTaskInput,
     ) -> Result<Task> {
         let title = input.title.as_deref().map(parse_title).transpose()?;
@@ -128,11 +131,12 @@ impl TaskMutation {
             }
             task.is_done = input.is_done.unwrap_or(task.is_done);
         };
-        ctx.update(&id, edit).await
+        ctx.update(&input.id, edit).await
     }
 
-    /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any, and answers the id.
+    /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
     #[auth]
+    #[payload(deleted_task_id = "The task that is gone.")]
     async fn delete_task(
         &self,
         ctx: &Context<'_>,

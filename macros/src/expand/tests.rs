@@ -57,7 +57,7 @@ fn a_limit_that_no_feature_is_handed_does_not_compile() {
         quote!(impl M {
             #[public]
             #[limit(REGISTRATIONS)]
-            async fn register(&self) -> Result<User> { users.register("limits").await }
+            async fn register(&self) -> Result<RegisterResult> { users.register("limits").await }
         }),
     );
     assert!(refused.starts_with("#[limit] shows"), "{refused}");
@@ -71,18 +71,56 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
             #[auth(permission = USERS_WRITE)]
             #[fresh]
             #[limit(links::FAILURES)]
-            async fn delete_user(&self, id: ID) -> Result<ID> { users.delete(id_of(id), limits) }
+            #[payload(deleted_user_id = "The user that is gone.")]
+            async fn delete_user(
+                &self,
+                #[graphql(desc = "The user's id.")] id: ID,
+            ) -> Result<ID> { users.delete(id_of(id), limits) }
         }),
     );
     let expanded = expanded.unwrap().to_string().replace(' ', "");
     let at = |part: &str| expanded.find(part).unwrap_or_else(|| panic!("{part} in {expanded}"));
     assert!(at("PermissionGuard(USERS_WRITE),ctx)") < at("id_of(id)"));
     assert!(at("FRESH_SECONDS},ctx)") < at("id_of(id)"));
-    at("->::core::option::Option<::portcullis::async_graphql::Result<ID>>");
+    at("->::core::option::Option<::portcullis::async_graphql::Result<DeleteUserPayload>>");
+    at("structDeleteUserInput{#[doc=\"Theuser'sid.\"]id:ID}");
+    at("structDeleteUserPayload{#[doc=\"Theuserthatisgone.\"]deleted_user_id:ID}");
+    assert!(at("letDeleteUserInput{id}=input;") < at("id_of(id)"));
     assert!(at("letlimits=&links::FAILURES;") < at("id_of(id)"));
     at("limit::apply(&links::FAILURES)");
     at("limit::apply(&::portcullis::expansion::budget::BUDGET)");
     at("semantic_non_null::apply()");
+}
+
+#[test]
+fn a_mutation_that_answers_no_payload_does_not_compile() {
+    for (payload, answer, problem) in [
+        (quote!(), quote!(Result<bool>), "A mutation answers a payload"),
+        (
+            quote!(#[payload(user = "Who.", ended = "How many.")]),
+            quote!(Result<User>),
+            "#[payload] names one",
+        ),
+        (quote!(#[payload(user = "Who.")]), quote!(User), "A mutation with #[payload] returns"),
+    ] {
+        let refused = refusal(
+            quote!(mutation),
+            quote!(impl M { #[public] #payload async fn sign_out(&self) -> #answer { todo!() } }),
+        );
+        assert!(refused.starts_with(problem), "{refused}");
+    }
+}
+
+#[test]
+fn an_input_may_be_left_out_where_nothing_must_be_given() {
+    let resolver = quote!(impl M {
+        #[public]
+        async fn refresh(&self, token: Option<String>) -> Result<AuthPayload> { tokens.of(token) }
+    });
+    let expanded = expand(quote!(mutation), resolver).unwrap().to_string().replace(' ', "");
+    for part in ["input:::core::option::Option<RefreshInput>", "=input.unwrap_or_default();"] {
+        assert!(expanded.contains(part), "{part} in {expanded}");
+    }
 }
 
 #[test]

@@ -24,14 +24,15 @@ export const GROUPS = {
 const PASSWORD = "correct horse battery";
 const TOKEN = "pco_…what the link in the mail carries";
 
-/** Sample values by argument, or by field and argument where that is not enough. */
+/** Sample values by argument or field of an input, or by operation and that where it is not enough. */
 const SAMPLES = {
   "register.input": { username: "alice", email: "alice@example.com", password: PASSWORD, fullName: "Alice Liddell" },
   "login.input": { identifier: "alice", password: PASSWORD },
   "refreshToken.refreshToken": null,
   "refreshToken.organizationId": null,
   "logout.refreshToken": null,
-  "acceptUserInvitation.input": { username: "visitor", password: PASSWORD, fullName: null },
+  "acceptUserInvitation.username": "visitor",
+  "acceptUserInvitation.fullName": null,
   "updateProfile.input": { fullName: "Alice Liddell" },
   "setUserRole.role": "ADMIN",
   "grantPermission.permission": "USERS_READ",
@@ -40,7 +41,7 @@ const SAMPLES = {
   "inviteUser.role": "USER",
   "inviteUser.email": "visitor@example.com",
   "createOrganization.input": { name: "Acme" },
-  "updateOrganization.input": { name: "Acme & Sons" },
+  "updateOrganization.name": "Acme & Sons",
   "switchOrganization.id": null,
   "inviteMember.email": "visitor@example.com",
   "inviteMember.role": "MEMBER",
@@ -72,11 +73,16 @@ const DEPTH_MAX = 4;
 /** Sample values by type, for what an extension asks. */
 const OF_TYPE = { ID: SAMPLES.id, String: "Something", Int: 1, Float: 1.5, Boolean: true, DateTime: "2026-11-28T09:30:00Z", Date: "2026-11-28" };
 
-/** A sample value of an argument; undefined for one that is left out. */
+/** A sample value of an argument, or of a field of an input; undefined for one that is left out. */
 function sample(field, argument) {
   const own = `${field.name}.${argument.name}`;
   if (own in SAMPLES) return SAMPLES[own];
   if (argument.name in SAMPLES) return SAMPLES[argument.name];
+  const named = getNamedType(argument.type);
+  if (argument.name === "input" && isInputObjectType(named)) {
+    const given = Object.values(named.getFields()).map((it) => [it.name, sample(field, it)]);
+    return Object.fromEntries(given.filter(([, value]) => value !== undefined));
+  }
   return isNonNullType(argument.type) ? ofType(argument.type) : undefined;
 }
 

@@ -101,10 +101,10 @@ export function learnFrom({ errors = [] }: Answer<unknown>, goOn = () => {}) {
   }
 }
 
-export const signOut = () => end("logout");
+export const signOut = () => end("logout { sessionId }");
 
 /** Ends every session of the user. */
-export const signOutEverywhere = () => end("revokeAllSessions");
+export const signOutEverywhere = () => end("revokeAllSessions { endedSessions }");
 
 async function end(field: string) {
   const answer = await call(`mutation { ${field} }`);
@@ -114,7 +114,7 @@ async function end(field: string) {
 
 /** Shows the server the password again, and continues with what it was needed for. */
 export async function prove(password: string) {
-  const query = "mutation($password: String!) { reauthenticate(password: $password) { tokenType } }";
+  const query = "mutation($password: String!) { reauthenticate(input: { password: $password }) { tokenType } }";
   const answer = await call(query, { password });
   learnFrom(answer);
   if (answer.errors) return answer;
@@ -126,5 +126,5 @@ export async function prove(password: string) {
 
 /** An access token for another service. The page itself has no use for it. */
 export const exchange = () => call<{ refreshToken: { accessToken: string; expiresIn: number } }>(
-  "mutation($organizationId: ID) { refreshToken(organizationId: $organizationId) { accessToken expiresIn } }",
+  "mutation($organizationId: ID) { refreshToken(input: { organizationId: $organizationId }) { accessToken expiresIn } }",
   { organizationId: session.organization });

@@ -172,7 +172,7 @@ async function main() {
     await show("Account");
   });
   await step("a sign-out that fails is told, and is none", async () => {
-    await page.route("**/graphql", (route) => (route.request().postData()?.includes("{ logout }") ? route.abort() : route.continue()));
+    await page.route("**/graphql", (route) => (route.request().postData()?.includes("{ logout {") ? route.abort() : route.continue()));
     await panel.getByRole("button", { name: "Sign out", exact: true }).click();
     await panel.getByRole("alert").getByText("The server cannot be reached").waitFor();
     await page.unroute("**/graphql");
@@ -207,7 +207,7 @@ async function main() {
     // The server wants it five minutes after a sign-in.
     const errors = [{ message: "Please enter your password again", extensions: { code: "STEP_UP_REQUIRED" } }];
     await page.route("**/graphql", (route) => (
-      route.request().postData()?.includes("{ revokeAllSessions }") ? route.fulfill({ json: { data: null, errors } }) : route.continue()));
+      route.request().postData()?.includes("{ revokeAllSessions {") ? route.fulfill({ json: { data: null, errors } }) : route.continue()));
     await panel.getByRole("button", { name: "Sign out everywhere" }).click();
     await panel.getByLabel("Your password again").last().waitFor();
     await fill({ password: "wrong horse battery" });
@@ -232,7 +232,7 @@ async function main() {
     assert.ok(!stored.includes("eyJ"), stored);
   });
   await step("a session that was ended elsewhere is over in every tab", async () => {
-    await post("mutation { revokeAllSessions }", {}, await tokenOf("alice"));
+    await post("mutation { revokeAllSessions { endedSessions } }", {}, await tokenOf("alice"));
     await page.locator(".graphiql-tab").first().locator("button").first().click();
     await wait(700);
     assert.match(await execute(), /"SESSION_ENDED"/);

@@ -98,8 +98,8 @@ impl Accounts {
         if !self.outbox.is_on() {
             return Err(AddressError::NoMail);
         }
-        let email =
-            Email::parse(email).map_err(|invalid| AddressError::Invalid(invalid.at("newEmail")))?;
+        let email = Email::parse(email)
+            .map_err(|invalid| AddressError::Invalid(invalid.at("input.newEmail")))?;
         self.limits.take([changes.of(acting.caller()?.user.id)]).await?;
         let request = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);

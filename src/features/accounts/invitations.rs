@@ -53,7 +53,7 @@ impl Accounts {
             return Err(CreateError::NoMail);
         }
         let email = Email::parse(email)
-            .map_err(|invalid| CreateError::Invalid(vec![invalid.at("email")]))?;
+            .map_err(|invalid| CreateError::Invalid(vec![invalid.at("input.email")]))?;
         self.limits.take([invitations.of(acting.caller()?.user.id)]).await?;
         let invite = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);

@@ -173,8 +173,8 @@ impl Accounts {
         let (username, password) = match (username, password) {
             (Ok(username), Ok(password)) => (username, password),
             (username, password) => {
-                let username = username.err().map(|invalid| invalid.at("username"));
-                let password = password.err().map(|invalid| invalid.at("newPassword"));
+                let username = username.err().map(|invalid| invalid.at("input.username"));
+                let password = password.err().map(|invalid| invalid.at("input.newPassword"));
                 return Err(CreateError::Invalid(username.into_iter().chain(password).collect()));
             }
         };
@@ -196,7 +196,7 @@ impl Accounts {
             Some(username) => self.public_username(username),
             None => Username::parse(&pending.username),
         };
-        let username = username.map_err(|invalid| vec![invalid.at("username")]);
+        let username = username.map_err(|invalid| vec![invalid.at("input.username")]);
         Ok(Parts {
             username: username.map_err(CreateError::Invalid)?,
             email: Email::parse(&pending.email).map_err(|_| CreateError::InvalidToken)?,

@@ -67,6 +67,11 @@ impl Purpose {
             | Self::Nothing => TimeDelta::hours(24),
         }
     }
+
+    /// The same in seconds, as clients are told.
+    pub(crate) fn ttl_seconds(self) -> u32 {
+        u32::try_from(self.ttl().num_seconds()).unwrap_or(u32::MAX)
+    }
 }
 
 /// A token as its holder has it. Never logged, never stored.

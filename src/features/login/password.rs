@@ -102,7 +102,7 @@ impl Login {
         let new = self
             .accounts
             .new_password(&viewer.user, new)
-            .map_err(|invalid| ChangeError::Invalid(invalid.at("newPassword")))?;
+            .map_err(|invalid| ChangeError::Invalid(invalid.at("input.newPassword")))?;
         let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(origin, (viewer, cookie), current, &new).await;
         admission.settle(&outcome).await;

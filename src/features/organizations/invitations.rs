@@ -101,8 +101,8 @@ impl Organizations {
         if !self.outbox.is_on() {
             return Err(InvitationError::NoMail);
         }
-        let email =
-            Email::parse(email).map_err(|invalid| InvitationError::Invalid(invalid.at("email")))?;
+        let email = Email::parse(email)
+            .map_err(|invalid| InvitationError::Invalid(invalid.at("input.email")))?;
         let viewer = acting.caller()?;
         let inviter = viewer.user.id;
         self.limits.take([by_user.of(inviter)]).await?;

@@ -67,7 +67,7 @@ impl Organizations {
         acting: Acting<'_>,
         id: OrganizationId,
         user: UserId,
-    ) -> Result<(), OrganizationError> {
+    ) -> Result<MembershipId, OrganizationError> {
         let remove = async |tx: Tx<'_>| {
             let (_, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
             let member = store::find_member(&tx, id, user).await?;
@@ -78,7 +78,7 @@ impl Organizations {
             self.take_out(&tx, id, &member).await?;
             let detail = Detail::of(member.role.into_str()).within(id);
             tx.note(Record::of(kind::MEMBER_REMOVED).about(user).in_detail(detail));
-            Ok(tx.commit(()).await?)
+            Ok(tx.commit(member.id).await?)
         };
         self.changes.run("remove a member", acting, remove).await
     }
@@ -88,13 +88,14 @@ impl Organizations {
         &self,
         acting: Acting<'_>,
         id: OrganizationId,
-    ) -> Result<(), OrganizationError> {
+    ) -> Result<MembershipId, OrganizationError> {
         let leave = async |tx: Tx<'_>| {
             let (caller, _) = self.enter(&tx, id, OrganizationRole::Member).await?;
             let member = store::find_member(&tx, id, caller).await?;
-            self.take_out(&tx, id, &member.ok_or(OrganizationError::NotFound)?).await?;
+            let member = member.ok_or(OrganizationError::NotFound)?;
+            self.take_out(&tx, id, &member).await?;
             tx.record(kind::ORGANIZATION_LEFT, id);
-            Ok(tx.commit(()).await?)
+            Ok(tx.commit(member.id).await?)
         };
         self.changes.run("leave an organization", acting, leave).await
     }

@@ -197,14 +197,14 @@ impl Recovery {
 
     /// Gives the account of a link another password, ends all its sessions, and opens it to that
     /// password if too many attempts had shut it. Whoever reads its mail owns it, so whatever somebody
-    /// else began with it is void (RS-03, RS-09).
+    /// else began with it is void (RS-03, RS-09). Returns its username.
     pub(crate) async fn reset_password(
         &self,
         origin: &Origin,
         token: Option<&LinkToken>,
         password: &str,
         (failures, passwords): LinkLimits<'_>,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<String, RecoveryError> {
         let reset = self.reset_admitted(origin, token, password, passwords);
         self.link_gate.admit(origin, token, failures, reset).await
     }
@@ -215,14 +215,14 @@ impl Recovery {
         token: Option<&LinkToken>,
         password: &str,
         passwords: &Limit<limits::Identifier>,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<String, RecoveryError> {
         let now = self.clock.now();
         let found = links::find(self.db.reader(), now, token, &[Purpose::PasswordReset]).await?;
         let id = found.user.ok_or(LinkError::Invalid)?;
         self.give_password(origin, &found, id, password, passwords).await
     }
 
-    /// Gives an account the password that the reader of its mail chooses; all else that opened it is void.
+    /// Gives an account the password that the reader of its mail chooses; all else that opened it is void. Returns its username.
     async fn give_password(
         &self,
         origin: &Origin,
@@ -230,13 +230,13 @@ impl Recovery {
         id: UserId,
         password: &str,
         passwords: &Limit<limits::Identifier>,
-    ) -> Result<(), RecoveryError> {
+    ) -> Result<String, RecoveryError> {
         let user = Accounts::find_all(&self.db, &[id]).await?.pop().ok_or(LinkError::Invalid)?;
         // Before the token is used: who is told to choose a better one still has it.
         let password = self
             .accounts
             .new_password(&user, password)
-            .map_err(|invalid| RecoveryError::Invalid(invalid.at("newPassword")))?;
+            .map_err(|invalid| RecoveryError::Invalid(invalid.at("input.newPassword")))?;
         self.limits.take([passwords.of(&found.email_key)]).await?;
         let hash = self.hasher.hash(&password).await?;
         let reset = async |tx: Tx<'_>| {
@@ -252,11 +252,12 @@ impl Recovery {
             tx.write(Letter::to(&user, MailKind::PasswordChanged, tx.acting().origin)).await?;
             // The other instances learn it from the database.
             let limits = self.limits.clone();
+            let username = user.username.clone();
             tx.then(async move {
                 let names = [&user.username, &user.email].map(|name| Identifier::parse(name));
                 forget_failures(&limits, [names[0].key(), names[1].key()], id).await;
             });
-            Ok(tx.commit(()).await?)
+            Ok(tx.commit(username).await?)
         };
         self.changes.run("reset a password", Acting::user(id, origin), reset).await
     }

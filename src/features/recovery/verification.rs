@@ -61,8 +61,8 @@ impl Recovery {
         email: &str,
         limits: RequestLimits<'_>,
     ) -> Result<(), RecoveryError> {
-        let email =
-            Email::parse(email).map_err(|invalid| RecoveryError::Invalid(invalid.at("email")))?;
+        let email = Email::parse(email)
+            .map_err(|invalid| RecoveryError::Invalid(invalid.at("input.email")))?;
         self.limits.take(requested(limits, origin, email.key())).await?;
         let write = async |tx: Tx<'_>| {
             let (now, origin) = (tx.now(), tx.acting().origin);
@@ -131,7 +131,7 @@ impl Recovery {
                 let proof = proof.ok_or_else(|| {
                     let message = "Enter the password of this account, or sign in to it first";
                     let required = Invalid::new(Reason::Required, message);
-                    RecoveryError::Invalid(required.at("password"))
+                    RecoveryError::Invalid(required.at("input.password"))
                 })?;
                 Ok(self.accounts.complete_email_change(origin, &found, proof.session()).await?)
             }
@@ -146,10 +146,10 @@ impl Recovery {
                     (None, Some(_)) if now - found.created_at >= CHOICE_MAX => {
                         let message = "This link is too old for another password: ask for a mail to choose one";
                         let expired = Invalid::new(Reason::Expired, message);
-                        Err(RecoveryError::Invalid(expired.at("newPassword")))
+                        Err(RecoveryError::Invalid(expired.at("input.newPassword")))
                     }
                     (None, Some(new)) => {
-                        self.give_password(origin, &found, id, new, passwords).await
+                        self.give_password(origin, &found, id, new, passwords).await.map(drop)
                     }
                     (None, None) => Err(password_required()),
                 }
@@ -236,5 +236,5 @@ impl Recovery {
 /// Of the reader of a mail is known that the address is theirs, and not yet that the account is.
 fn password_required() -> RecoveryError {
     let message = "Enter the password of this account, or choose another if you did not choose it";
-    RecoveryError::Invalid(Invalid::new(Reason::Required, message).at("password"))
+    RecoveryError::Invalid(Invalid::new(Reason::Required, message).at("input.password"))
 }

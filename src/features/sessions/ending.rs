@@ -41,9 +41,9 @@ pub(crate) enum EndReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// This call has ended it.
-    Now,
+    Now(SessionId),
     /// It was over.
-    Before,
+    Before(SessionId),
     /// None was named.
     Unnamed,
 }
@@ -72,7 +72,7 @@ impl Sessions {
         let Some((session, user)) = named else { return Ok(Ended::Unnamed) };
         // What is over takes no lock, however often it is presented.
         if !self.lives(self.db.reader(), session, user).await? {
-            return Ok(Ended::Before);
+            return Ok(Ended::Before(session));
         }
         let acting = Acting::user(user, origin).within(session);
         let sign_out = async |tx: Tx<'_>| {
@@ -81,7 +81,7 @@ impl Sessions {
             if ended {
                 tx.record(kind::SIGNED_OUT, user);
             }
-            tx.commit(if ended { Ended::Now } else { Ended::Before }).await
+            tx.commit(if ended { Ended::Now(session) } else { Ended::Before(session) }).await
         };
         Ok(self.changes.run("sign out", acting, sign_out).await?)
     }

@@ -59,7 +59,7 @@ impl Sessions {
         txn: &impl ConnectionTrait,
         viewer: &Viewer,
     ) -> Result<bool, DbErr> {
-        store::is_own(txn, viewer.session_id, viewer.user.id).await
+        Ok(store::find_own(txn, viewer.session_id, viewer.user.id).await?.is_some())
     }
 
     /// Whether a session of an active user still lives.
@@ -80,16 +80,14 @@ impl Sessions {
         &self,
         acting: Acting<'_>,
         id: SessionId,
-    ) -> Result<(), RevokeError> {
+    ) -> Result<OwnSession, RevokeError> {
         let revoke = async |tx: Tx<'_>| {
             let user = self.caller(&tx).await?.user.id;
-            if !store::is_own(&tx, id, user).await? {
-                return Err(RevokeError::NotFound);
-            }
+            let session = store::find_own(&tx, id, user).await?.ok_or(RevokeError::NotFound)?;
             links::void_change(&tx, user).await?;
             self.end(&tx, id, user, EndReason::Revoked).await?;
             tx.record(kind::SESSION_REVOKED, user);
-            Ok(tx.commit(()).await?)
+            Ok(tx.commit(session).await?)
         };
         self.changes.run("revoke a session", acting, revoke).await
     }

@@ -61,6 +61,7 @@ impl MemberInvitationMutation {
     #[auth]
     #[fresh]
     #[limit(INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS)]
+    #[payload(invitation = "The invitation, which is on its way.")]
     async fn invite_member(
         &self,
         ctx: &Context<'_>,
@@ -77,21 +78,23 @@ impl MemberInvitationMutation {
     /// Takes an invitation back. For the organization's admins and owners.
     #[auth]
     #[defence]
+    #[payload(deleted_invitation_id = "The invitation that is gone.")]
     async fn revoke_invitation(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The invitation's id.")] id: ID,
-    ) -> Result<bool> {
+    ) -> Result<Id> {
         let organizations = ctx.service::<Organizations>();
         let id = InvitationId::parse(&id).ok_or(InvitationError::NotFound)?;
         organizations.revoke_invitation(ctx.acting()?, id).await?;
-        Ok(true)
+        Ok(Id::from(id))
     }
 
     /// Makes the caller a member of the organization that an invitation names, which was mailed to the
     /// address of their account.
     #[auth]
     #[limit(links::FAILURES)]
+    #[payload(organization = "The organization that the caller belongs to now.")]
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,

@@ -128,6 +128,7 @@ impl MembershipMutation {
     /// as no owner is concerned.
     #[auth]
     #[fresh]
+    #[payload(membership = "The membership, with the role.")]
     async fn set_member_role(
         &self,
         ctx: &Context<'_>,
@@ -145,33 +146,38 @@ impl MembershipMutation {
     /// concerned.
     #[auth]
     #[defence]
+    #[payload(deleted_membership_id = "The membership that is gone.")]
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "The member's user id.")] user_id: ID,
-    ) -> Result<bool> {
+    ) -> Result<Id> {
         let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        organizations.remove(ctx.acting()?, id, user).await?;
-        Ok(true)
+        Ok(Id::from(organizations.remove(ctx.acting()?, id, user).await?))
     }
 
     /// Takes the caller out of an organization. The last owner stays.
     #[auth]
+    #[payload(
+        organization_id = "The organization that the caller has left.",
+        deleted_membership_id = "The membership that is gone."
+    )]
     async fn leave_organization(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] id: ID,
-    ) -> Result<bool> {
-        let organizations = ctx.service::<Organizations>();
-        organizations.leave(ctx.acting()?, organization(&id)?).await?;
-        Ok(true)
+    ) -> Result<(Id, Id)> {
+        let (organizations, id) = (ctx.service::<Organizations>(), organization(&id)?);
+        let membership = organizations.leave(ctx.acting()?, id).await?;
+        Ok((Id::from(id), Id::from(membership)))
     }
 
     /// Makes another member an owner in the caller's place, who is an admin from then on. For owners.
     #[auth]
     #[fresh]
+    #[payload(organization = "The organization, in which the caller is an admin.")]
     async fn transfer_ownership(
         &self,
         ctx: &Context<'_>,

@@ -3,11 +3,12 @@
 use async_graphql::{Context, ID, Object};
 use portcullis_macros::rules;
 
-use super::{PermissionGrant, User};
+use super::User;
 use crate::features::accounts::{Accounts, AdminError, Capacity};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::id::Id;
 use crate::kernel::access::permission::{PERMISSIONS_GRANT, USERS_WRITE};
 use crate::kernel::access::{Grant, Permission, Role};
 use crate::kernel::clock::Clock;
@@ -22,6 +23,7 @@ impl AdministrationMutation {
     /// Gives a user a role; it takes effect on their next request.
     #[auth(role = Admin)]
     #[fresh]
+    #[payload(user = "The user, with the role.")]
     async fn set_user_role(
         &self,
         ctx: &Context<'_>,
@@ -34,9 +36,10 @@ impl AdministrationMutation {
     }
 
     /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
-    /// request. Answers all that was granted to them.
+    /// request.
     #[auth(permission = PERMISSIONS_GRANT)]
     #[fresh]
+    #[payload(user = "The user, with all that was granted to them.")]
     async fn grant_permission(
         &self,
         ctx: &Context<'_>,
@@ -44,39 +47,41 @@ impl AdministrationMutation {
         #[graphql(desc = "The permission to give.")] permission: Permission,
         #[graphql(desc = "Until when it counts; until it is revoked by default.")]
         expires_at: Option<DateTime>,
-    ) -> Result<Vec<PermissionGrant>> {
+    ) -> Result<User> {
         let now = ctx.service::<Clock>().now();
         let expires_at = expires_at.map(Into::into);
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
             let message = "This time is over";
-            return Err(ApiError::argument("expiresAt", "INVALID_FORMAT", message));
+            return Err(ApiError::argument("input.expiresAt", "INVALID_FORMAT", message));
         }
         let accounts = ctx.service::<Accounts>();
         let grant = Grant { permission, expires_at };
         let user = accounts.grant(ctx.acting()?, target(&id)?, grant).await?;
-        Ok(PermissionGrant::all_of(&user.grants, now))
+        Ok(user.into())
     }
 
     /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on their
-    /// next request. What their role implies stays. Answers what was granted to them else.
+    /// next request. What their role implies stays.
     #[auth(permission = PERMISSIONS_GRANT)]
     #[fresh]
     #[defence]
+    #[payload(user = "The user, with what was granted to them else.")]
     async fn revoke_permission(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
         #[graphql(desc = "The permission to take back.")] permission: Permission,
-    ) -> Result<Vec<PermissionGrant>> {
+    ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
         let user = accounts.revoke(ctx.acting()?, target(&id)?, permission).await?;
-        Ok(PermissionGrant::all_of(&user.grants, ctx.service::<Clock>().now()))
+        Ok(user.into())
     }
 
     /// Shuts a user out and ends all their sessions.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[defence]
+    #[payload(user = "The user, who is shut out.")]
     async fn deactivate_user(
         &self,
         ctx: &Context<'_>,
@@ -90,6 +95,7 @@ impl AdministrationMutation {
     /// Lets a deactivated user sign in again.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
+    #[payload(user = "The user, who may sign in.")]
     async fn reactivate_user(
         &self,
         ctx: &Context<'_>,
@@ -100,30 +106,36 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Deletes a user with all that is theirs, and answers the id.
+    /// Deletes a user with all that is theirs.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
+    #[payload(deleted_user_id = "The user that is gone.")]
     async fn delete_user(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-    ) -> Result<ID> {
+    ) -> Result<Id> {
         let accounts = ctx.service::<Accounts>();
         let user = accounts.delete(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
-        Ok(user.id.to_string().into())
+        Ok(Id::from(user.id))
     }
 
-    /// Ends all sessions of a user, and says how many there were.
+    /// Ends all sessions of a user.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[defence]
+    #[payload(
+        user_id = "The user who is signed out.",
+        ended_sessions = "How many sessions were ended."
+    )]
     async fn end_user_sessions(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-    ) -> Result<u64> {
-        let accounts = ctx.service::<Accounts>();
-        Ok(accounts.end_sessions(ctx.acting()?, Capacity::Staff, target(&id)?).await?)
+    ) -> Result<(Id, u64)> {
+        let (accounts, id) = (ctx.service::<Accounts>(), target(&id)?);
+        let ended = accounts.end_sessions(ctx.acting()?, Capacity::Staff, id).await?;
+        Ok((Id::from(id), ended))
     }
 }
 

@@ -3,6 +3,7 @@
 use async_graphql::{Context, Object, SimpleObject};
 use portcullis_macros::rules;
 
+use super::User;
 use crate::features::accounts::{Accounts, Decision, leftovers};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -43,21 +44,24 @@ pub(crate) struct LeftoverMutation;
 #[rules(mutation)]
 #[Object]
 impl LeftoverMutation {
-    /// Keeps what is in the caller's account from before it was taken back, and says whether there was
-    /// anything to decide.
+    /// Keeps what is in the caller's account from before it was taken back.
     #[auth]
-    async fn keep_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
-        let accounts = ctx.service::<Accounts>();
-        Ok(accounts.decide_leftovers(ctx.acting()?, Decision::Keep).await?)
+    #[payload(user = "The caller.", had_leftovers = "Whether there was anything to decide.")]
+    async fn keep_leftovers(&self, ctx: &Context<'_>) -> Result<(User, bool)> {
+        decide(ctx, Decision::Keep).await
     }
 
     /// Takes the caller out of all organizations that they belong to from before their account was taken
-    /// back, and deletes what else there is of that; says whether there was anything to decide. An
-    /// organization that they alone own goes to another member, or is deleted.
+    /// back, and deletes what else there is of that. An organization that they alone own goes to another member, or is deleted.
     #[auth]
     #[fresh]
-    async fn drop_leftovers(&self, ctx: &Context<'_>) -> Result<bool> {
-        let accounts = ctx.service::<Accounts>();
-        Ok(accounts.decide_leftovers(ctx.acting()?, Decision::Drop).await?)
+    #[payload(user = "The caller.", had_leftovers = "Whether there was anything to decide.")]
+    async fn drop_leftovers(&self, ctx: &Context<'_>) -> Result<(User, bool)> {
+        decide(ctx, Decision::Drop).await
     }
+}
+
+async fn decide(ctx: &Context<'_>, decision: Decision) -> Result<(User, bool)> {
+    let had_any = ctx.service::<Accounts>().decide_leftovers(ctx.acting()?, decision).await?;
+    Ok((User::from(&*ctx.viewer()?.user), had_any))
 }

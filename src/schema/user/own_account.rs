@@ -8,9 +8,10 @@ use crate::features::accounts::{
     ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
     ProfileChange, ProfileError, TICKET_TTL_SECONDS,
 };
-use crate::features::links::{self, LinkError, LinkToken};
+use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::id::Id;
 use crate::kernel::access::permission::USERS_WRITE;
 use crate::kernel::access::{Language, Role};
 use crate::schema::recovery::LinkOutcome;
@@ -25,9 +26,11 @@ pub(crate) struct UpdateProfileInput {
     locale: Option<Language>,
 }
 
-/// What it takes to accept an invitation.
+/// What it takes to accept an invitation to make an account.
 #[derive(InputObject)]
-pub(crate) struct AcceptInvitationInput {
+pub(crate) struct AcceptUserInvitationInput {
+    /// What the link in the mail carries.
+    token: String,
     /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its
     /// staff or the address of a website are reserved.
     username: String,
@@ -61,6 +64,7 @@ pub(crate) struct OwnAccountMutation;
 impl OwnAccountMutation {
     /// Changes what is shown of the caller.
     #[auth]
+    #[payload(user = "The caller, as they are now.")]
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
@@ -78,18 +82,19 @@ impl OwnAccountMutation {
     }
 
     /// Asks for another address. It is the account's once the link that is mailed there has been used; until
-    /// then nothing changes. Always true, also if the address is taken.
+    /// then nothing changes. The answer is the same if the address is taken.
     #[auth]
     #[fresh]
+    #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(ADDRESS_CHANGES)]
     async fn change_email(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "An address that mail reaches.")] new_email: String,
-    ) -> Result<bool> {
+    ) -> Result<u32> {
         let accounts = ctx.service::<Accounts>();
         accounts.change_email(ctx.acting()?, &new_email, limits).await?;
-        Ok(true)
+        Ok(Purpose::EmailChange.ttl_seconds())
     }
 
     /// Gives an account back the address that it had before a change, ends all its sessions, and replaces its
@@ -97,6 +102,7 @@ impl OwnAccountMutation {
     /// address.
     #[public]
     #[limit(links::FAILURES)]
+    #[payload(outcome = "What the link has done.")]
     async fn undo_email_change(
         &self,
         ctx: &Context<'_>,
@@ -116,22 +122,25 @@ impl OwnAccountMutation {
     #[auth]
     #[fresh]
     #[defence]
-    async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<bool> {
+    #[payload(user = "The caller, who is signed out.")]
+    async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<User> {
         let own = ctx.viewer()?.user.id;
-        ctx.service::<Accounts>().deactivate(ctx.acting()?, Capacity::Owner, own).await?;
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.deactivate(ctx.acting()?, Capacity::Owner, own).await?;
         ctx.forget_session();
-        Ok(true)
+        Ok(user.into())
     }
 
     /// Deletes the caller's account with all that is theirs, for good.
     #[auth]
     #[fresh]
     #[defence]
-    async fn delete_account(&self, ctx: &Context<'_>) -> Result<bool> {
+    #[payload(deleted_user_id = "The account that is gone.")]
+    async fn delete_account(&self, ctx: &Context<'_>) -> Result<Id> {
         let own = ctx.viewer()?.user.id;
         ctx.service::<Accounts>().delete(ctx.acting()?, Capacity::Owner, own).await?;
         ctx.forget_session();
-        Ok(true)
+        Ok(Id::from(own))
     }
 
     /// Lets the caller fetch all that is kept of them, from now on for a minute: account, sessions, security
@@ -139,6 +148,7 @@ impl OwnAccountMutation {
     #[auth]
     #[fresh]
     #[limit(EXPORTS)]
+    #[payload(export = "Where the data is fetched.")]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
         let ticket = accounts.issue_export(ctx.acting()?, limits).await?;
@@ -157,15 +167,16 @@ impl InvitationMutation {
     #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[limit(INVITATIONS)]
+    #[payload(link_expires_in = "Seconds for which the link in the mail is good.")]
     async fn invite_user(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "An address that mail reaches.")] email: String,
         #[graphql(desc = "The role that the account will have.")] role: Role,
-    ) -> Result<bool> {
+    ) -> Result<u32> {
         let accounts = ctx.service::<Accounts>();
         accounts.invite(ctx.acting()?, &email, role, limits).await?;
-        Ok(true)
+        Ok(Purpose::Invitation.ttl_seconds())
     }
 
     /// Makes the account that an invitation promised, and signs its owner in.
@@ -174,10 +185,9 @@ impl InvitationMutation {
     async fn accept_user_invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the link in the mail carries.")] token: String,
-        #[graphql(desc = "The account to be.")] input: AcceptInvitationInput,
+        #[graphql(desc = "The account to be.")] input: AcceptUserInvitationInput,
     ) -> Result<AuthPayload> {
-        let token = LinkToken::parse(&token);
+        let token = LinkToken::parse(&input.token);
         let invitee = Invitee {
             username: &input.username,
             password: &input.password,

@@ -100,9 +100,12 @@ impl Caller {
             Self::Holder(permission) => app.granted("caller", permission).await.access,
             Self::Stale => long_ago(app, app.register("caller").await).await,
             Self::StaleAdmin => long_ago(app, app.admin("caller").await).await,
-            Self::Deactivated => changed(app, |id| format!("deactivateUser(id: \"{id}\")")).await,
+            Self::Deactivated => {
+                changed(app, |id| format!("deactivateUser(input: {{ id: \"{id}\" }})")).await
+            }
             Self::Demoted => {
-                changed(app, |id| format!("setUserRole(id: \"{id}\", role: USER)")).await
+                changed(app, |id| format!("setUserRole(input: {{ id: \"{id}\", role: USER }})"))
+                    .await
             }
         })
     }
@@ -126,6 +129,6 @@ async fn long_ago(app: &TestApp, user: SignedIn) -> String {
 async fn changed(app: &TestApp, call: impl Fn(&str) -> String) -> String {
     let (user, boss) = (app.admin("caller").await, app.admin("boss").await);
     app.query("{ me { id } }", &user.access).await.data();
-    app.mutate(&boss, &format!("{} {{ id }}", call(&user.id))).await.data();
+    app.mutate(&boss, &format!("{} {{ user {{ id }} }}", call(&user.id))).await.data();
     user.access
 }

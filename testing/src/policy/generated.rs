@@ -24,9 +24,10 @@ impl Types {
         Self(types.collect())
     }
 
-    /// The same about an object with this id.
-    pub(crate) fn call_about(&self, field: &FieldDefinition, id: &str) -> String {
-        self.call(field).replace(&format!("id: {NOTHING}"), &format!("id: \"{id}\""))
+    /// The same about an object with this id, if the field takes one.
+    pub(crate) fn call_about(&self, field: &FieldDefinition, id: &str) -> Option<String> {
+        let (call, nothing) = (self.call(field), format!("id: {NOTHING}"));
+        call.contains(&nothing).then(|| call.replace(&nothing, &format!("id: \"{id}\"")))
     }
 
     /// A call with the arguments that must be given.

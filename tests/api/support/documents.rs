@@ -329,7 +329,13 @@ impl Writer<'_> {
             "input" if innermost(ty) == "CreateTaskInput" => {
                 vec![literal("{ title: \"A\" }", json!({ "title": "A" }))]
             }
-            "input" => vec![literal("{ fullName: \"A\" }", json!({ "fullName": "A" }))],
+            "input" if innermost(ty) == "UpdateProfileInput" => {
+                vec![literal("{ fullName: \"A\" }", json!({ "fullName": "A" }))]
+            }
+            "input" => ids
+                .iter()
+                .map(|id| literal(&format!("{{ id: {id:?} }}"), json!({ "id": id })))
+                .collect(),
             "orderBy" => vec![
                 literal(
                     "{ field: USERNAME, direction: ASC }",

@@ -12,8 +12,7 @@ use super::process::{Server, call, code};
 use super::{GRACE, PASSWORD, REGISTER};
 
 pub(crate) const ME: &str = "{ me { id username } }";
-pub(crate) const REFRESH: &str =
-    "mutation($t: String) { refreshToken(refreshToken: $t) { accessToken refreshToken } }";
+pub(crate) const REFRESH: &str = "mutation($t: String) { refreshToken(input: { refreshToken: $t }) { accessToken refreshToken } }";
 /// Rotations before a client turns to its next account.
 const ROTATIONS: usize = 8;
 /// Between two calls of one client, so that the load leaves the machine to the other tests too.

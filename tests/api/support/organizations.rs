@@ -14,26 +14,33 @@ pub(crate) fn sample(field: &str, id: &str) -> String {
         "organization" => format!("organization(id: \"{id}\") {{ id }}"),
         "invitations" => "invitations { totalCount }".to_owned(),
         "createOrganization" => {
-            "createOrganization(input: { name: \"Some Name\" }) { id }".to_owned()
+            "createOrganization(input: { name: \"Some Name\" }) { organization { id } }".to_owned()
         }
         "updateOrganization" => {
-            format!("updateOrganization(id: \"{id}\", input: {{ name: \"A Name\" }}) {{ id }}")
+            format!(
+                "updateOrganization(input: {{ id: \"{id}\", name: \"A Name\" }}) {{ organization {{ id }} }}"
+            )
         }
-        "switchOrganization" => "switchOrganization(id: null) { expiresIn }".to_owned(),
+        "switchOrganization" => "switchOrganization(input: { id: null }) { expiresIn }".to_owned(),
         "deleteOrganization" | "leaveOrganization" | "revokeInvitation" => {
-            format!("{field}(id: \"{id}\")")
+            format!("{field}(input: {{ id: \"{id}\" }}) {{ __typename }}")
         }
         "inviteMember" => format!(
-            "inviteMember(organizationId: \"{id}\", email: \"guest@example.com\", role: ADMIN) \
-             {{ id }}"
+            "inviteMember(input: {{ organizationId: \"{id}\", email: \"guest@example.com\", role: ADMIN }}) {{ invitation {{ id }} }}"
         ),
-        "acceptInvitation" => "acceptInvitation(token: \"pco_\") { id }".to_owned(),
+        "acceptInvitation" => {
+            "acceptInvitation(input: { token: \"pco_\" }) { organization { id } }".to_owned()
+        }
         "setMemberRole" => format!(
-            "setMemberRole(organizationId: \"{id}\", userId: \"{id}\", role: ADMIN) {{ id }}"
+            "setMemberRole(input: {{ organizationId: \"{id}\", userId: \"{id}\", role: ADMIN }}) {{ membership {{ id }} }}"
         ),
-        "removeMember" => format!("removeMember(organizationId: \"{id}\", userId: \"{id}\")"),
+        "removeMember" => format!(
+            "removeMember(input: {{ organizationId: \"{id}\", userId: \"{id}\" }}) {{ deletedMembershipId }}"
+        ),
         "transferOwnership" => {
-            format!("transferOwnership(organizationId: \"{id}\", userId: \"{id}\") {{ id }}")
+            format!(
+                "transferOwnership(input: {{ organizationId: \"{id}\", userId: \"{id}\" }}) {{ organization {{ id }} }}"
+            )
         }
         other => panic!("{other}: write a sample call of it"),
     }
@@ -116,19 +123,22 @@ impl Cast {
 /// A call that invites an address.
 pub(crate) fn invite(organization: &str, email: &str, role: &str) -> String {
     format!(
-        "inviteMember(organizationId: \"{organization}\", email: \"{email}\", role: {role}) {{ id }}"
+        "inviteMember(input: {{ organizationId: \"{organization}\", email: \"{email}\", role: {role} }}) {{ invitation {{ id }} }}"
     )
 }
 
 /// A call that gives a member a role.
 pub(crate) fn set_role(organization: &str, user: &SignedIn, role: &str) -> String {
     format!(
-        "setMemberRole(organizationId: \"{organization}\", userId: \"{}\", role: {role}) {{ role }}",
+        "setMemberRole(input: {{ organizationId: \"{organization}\", userId: \"{}\", role: {role} }}) {{ membership {{ role }} }}",
         user.id
     )
 }
 
 /// A call that takes a member out.
 pub(crate) fn remove(organization: &str, user: &SignedIn) -> String {
-    format!("removeMember(organizationId: \"{organization}\", userId: \"{}\")", user.id)
+    format!(
+        "removeMember(input: {{ organizationId: \"{organization}\", userId: \"{}\" }}) {{ deletedMembershipId }}",
+        user.id
+    )
 }

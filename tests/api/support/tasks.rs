@@ -3,11 +3,13 @@
 /// A valid call of a field of this entity.
 pub(crate) fn sample(field: &str, id: &str) -> Option<String> {
     Some(match field {
-        "createTask" => "createTask(input: { title: \"Water the plants\" }) { id }".to_owned(),
-        "updateTask" => {
-            format!("updateTask(id: \"{id}\", input: {{ isDone: true }}) {{ isDone }}")
+        "createTask" => {
+            "createTask(input: { title: \"Water the plants\" }) { task { id } }".to_owned()
         }
-        "deleteTask" => format!("deleteTask(id: \"{id}\")"),
+        "updateTask" => {
+            format!("updateTask(input: {{ id: \"{id}\", isDone: true }}) {{ task {{ isDone }} }}")
+        }
+        "deleteTask" => format!("deleteTask(input: {{ id: \"{id}\" }}) {{ deletedTaskId }}"),
         "task" => format!("task(id: \"{id}\") {{ id }}"),
         "myTasks" => "myTasks { totalCount }".to_owned(),
         "visibleTasks" => "visibleTasks { totalCount }".to_owned(),

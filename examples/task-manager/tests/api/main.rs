@@ -20,9 +20,9 @@ async fn start() -> TestApp {
 
 /// Makes a task and answers its id.
 async fn create(app: &TestApp, user: &SignedIn, title: &str) -> String {
-    let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ id }}");
+    let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ task {{ id }} }}");
     let made = app.mutate(user, &call).await.data();
-    made["createTask"]["id"].as_str().unwrap().to_owned()
+    made["createTask"]["task"]["id"].as_str().unwrap().to_owned()
 }
 
 fn titles(connection: &Value) -> Vec<&str> {
@@ -44,12 +44,22 @@ async fn people_make_change_and_delete_their_own_tasks() {
     assert_eq!((&exported[0]["id"], &exported[1]), (&json!(id), &Value::Null));
 
     app.clock.advance(SECOND);
-    let done = format!("updateTask(id: \"{id}\", input: {{ isDone: true }}) {{ title isDone }}");
-    let done = app.mutate(&alice, &done).await.data()["updateTask"].clone();
+    let done = format!(
+        "updateTask(input: {{ id: \"{id}\", isDone: true }}) {{ task {{ title isDone }} }}"
+    );
+    let done = app.mutate(&alice, &done).await.data()["updateTask"]["task"].clone();
     assert_eq!(done, json!({ "title": "Water the plants", "isDone": true }));
-    let deleted = app.mutate(&alice, &format!("deleteTask(id: \"{id}\")")).await.data();
-    assert_eq!(deleted["deleteTask"], id.as_str());
-    assert_eq!(app.mutate(&alice, &format!("deleteTask(id: \"{id}\")")).await.code(), "NOT_FOUND");
+    let deleted = app
+        .mutate(&alice, &format!("deleteTask(input: {{ id: \"{id}\" }}) {{ deletedTaskId }}"))
+        .await
+        .data();
+    assert_eq!(deleted["deleteTask"]["deletedTaskId"], id.as_str());
+    assert_eq!(
+        app.mutate(&alice, &format!("deleteTask(input: {{ id: \"{id}\" }}) {{ deletedTaskId }}"))
+            .await
+            .code(),
+        "NOT_FOUND"
+    );
     let events = app.audit_events().await;
     for kind in ["TASK_CREATED", "TASK_UPDATED", "TASK_DELETED"] {
         assert_eq!(events.iter().filter(|event| *event == kind).count(), 1, "{kind}");
@@ -65,8 +75,8 @@ async fn the_task_of_another_is_as_one_that_does_not_exist() {
         let task = app.query(&format!("{{ task(id: \"{id}\") {{ title }} }}"), &bob.access).await;
         assert_eq!(task.data()["task"], json!(null), "{id}");
         for call in [
-            format!("updateTask(id: \"{id}\", input: {{ title: \"His\" }}) {{ id }}"),
-            format!("deleteTask(id: \"{id}\")"),
+            format!("updateTask(input: {{ id: \"{id}\", title: \"His\" }}) {{ task {{ id }} }}"),
+            format!("deleteTask(input: {{ id: \"{id}\" }}) {{ deletedTaskId }}"),
         ] {
             let reply = app.mutate(&bob, &call).await;
             assert_eq!(reply.code(), "NOT_FOUND", "{call}");
@@ -95,9 +105,10 @@ async fn permissions_open_the_tasks_of_others_to_read_and_to_change() {
     let task = format!("{{ task(id: \"{id}\") {{ title }} }}");
     assert_eq!(app.query(&task, &reader.access).await.data()["task"]["title"], "Hers");
 
-    let change = format!("updateTask(id: \"{id}\", input: {{ title: \"Ours\" }}) {{ title }}");
+    let change =
+        format!("updateTask(input: {{ id: \"{id}\", title: \"Ours\" }}) {{ task {{ title }} }}");
     assert_eq!(app.mutate(&reader, &change).await.code(), "NOT_FOUND");
-    assert_eq!(app.mutate(&writer, &change).await.data()["updateTask"]["title"], "Ours");
+    assert_eq!(app.mutate(&writer, &change).await.data()["updateTask"]["task"]["title"], "Ours");
 }
 
 #[tokio::test]
@@ -111,7 +122,7 @@ async fn a_title_is_one_line_of_200_characters() {
         ("two\\nlines".to_owned(), "INVALID_FORMAT"),
         ("nul\\u0000".to_owned(), "INVALID_FORMAT"),
     ] {
-        let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ id }}");
+        let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ task {{ id }} }}");
         let reply = app.mutate(&alice, &call).await;
         assert_eq!(reply.extension("fields")[0]["path"], "input.title", "{title}");
         assert_eq!(reply.extension("fields")[0]["code"], code, "{title}");
@@ -208,17 +219,19 @@ async fn nothing_is_decided_by_what_was_so_before_the_operation_changed_it() {
     let organization = found_organization(&app, &olga).await;
     join_organization(&app, &olga, &organization, &alice, "MEMBER").await;
     let alice = act_in(&app, &alice, &organization).await;
-    let create = "createTask(input: { title: \"Mine\" }) { organization { id } }";
+    let create = "createTask(input: { title: \"Mine\" }) { task { organization { id } } }";
     let inside = app.mutate(&alice, create).await.data();
-    assert_eq!(inside["createTask"]["organization"]["id"], organization.as_str());
+    assert_eq!(inside["createTask"]["task"]["organization"]["id"], organization.as_str());
 
-    let leave = format!("leaveOrganization(id: \"{organization}\") {create}");
+    let leave = format!(
+        "leaveOrganization(input: {{ id: \"{organization}\" }}) {{ deletedMembershipId }} {create}"
+    );
     let late = app.mutate(&alice, &leave).await;
     assert_eq!(
         (late.code(), late.extension("reason")),
         ("FORBIDDEN".into(), "NOT_A_MEMBER".into())
     );
-    assert_eq!(late.json()["data"]["leaveOrganization"], true);
+    assert!(late.json()["data"]["leaveOrganization"]["deletedMembershipId"].is_string());
     let olga = act_in(&app, &olga, &organization).await;
     let seen = app.query("{ visibleTasks { totalCount } }", &olga.access).await.data();
     assert_eq!(seen["visibleTasks"]["totalCount"], 1, "the one from before");
@@ -228,7 +241,7 @@ async fn nothing_is_decided_by_what_was_so_before_the_operation_changed_it() {
 async fn a_field_that_is_written_thousands_of_times_is_resolved_once_a_row() {
     let app = start().await;
     let alice = app.register("alice").await;
-    app.mutate(&alice, "createTask(input: { title: \"Mine\" }) { id }").await.data();
+    app.mutate(&alice, "createTask(input: { title: \"Mine\" }) { task { id } }").await.data();
     let (spreads, owners) = ("...G ".repeat(40), "owner { id } ".repeat(40));
     let query = format!(
         "{{ myTasks(first: 100) {{ edges {{ node {{ ...F }} }} }} }} fragment F on Task {{ {spreads} }} \

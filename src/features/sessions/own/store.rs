@@ -75,19 +75,12 @@ struct OwnRow {
     last_used_at: DateTime<Utc>,
 }
 
-/// Whether a session is a user's, and lives.
-pub(super) async fn is_own(
+/// A session of a user, if it lives.
+pub(super) async fn find_own(
     txn: &impl ConnectionTrait,
     id: SessionId,
     user: UserId,
-) -> Result<bool, DbErr> {
-    let found = session::Entity::find_by_id(id)
-        .select_only()
-        .column(session::Column::Id)
-        .filter(session::COLUMN.user_id.eq(user))
-        .filter(session::COLUMN.ended_at.is_null())
-        .into_tuple::<SessionId>()
-        .one(txn)
-        .await?;
-    Ok(found.is_some())
+) -> Result<Option<OwnSession>, DbErr> {
+    let own = of(user).filter(session::COLUMN.id.eq(id)).filter(session::COLUMN.ended_at.is_null());
+    Ok(read(txn, own).await?.pop())
 }
