@@ -44,6 +44,7 @@ pub use crate::kernel::clock::Clock;
 pub use crate::kernel::id::{Id, OrganizationId, TypedId, UserId};
 pub use crate::kernel::invalid;
 pub use crate::schema::entity::{List, Page, Scoped, Shown};
-pub use crate::schema::organization::{Organization, PublicProfile};
+pub use crate::schema::organization::Organization;
+pub use crate::schema::user::User;
 pub use portcullis_kernel::{declare_id as id, permissions};
 pub use {async_graphql, sea_orm, uuid};

@@ -10,8 +10,8 @@ pub mod prelude {
     pub use crate::graphql::error::Result;
     pub use crate::kernel::invalid::{Invalid, Reason, one_line};
     pub use crate::{
-        Change, Connection, Date, DateTime, Error, Id, Organization, OrganizationId, Page,
-        PublicProfile, Scoped, Shown, UserId, Window,
+        Change, Connection, Date, DateTime, Error, Id, Organization, OrganizationId, Page, Scoped,
+        Shown, User, UserId, Window,
     };
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             }
         })?;
     }
-    let plain = fields.named.iter().filter(|field| !field.attrs.iter().any(is_graphql));
+    let plain = fields.named.iter().filter(|field| !field.attrs.iter().any(is_resolved));
     let arms = plain.filter_map(|field| field.ident.as_ref()).map(|ident| {
         let name = camel_case(&ident.unraw().to_string());
         quote!(#name => ::portcullis::expansion::row::Fill::of(field, |row: &Self| &row.#ident))
@@ -45,6 +45,16 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
 
 fn is_graphql(attribute: &Attribute) -> bool {
     attribute.path().is_ident("graphql")
+}
+
+/// Whether an attribute says how a field is resolved. A directive alone says what clients read of it.
+fn is_resolved(attribute: &Attribute) -> bool {
+    let mut is_resolved = false;
+    let read = attribute.parse_nested_meta(|meta| {
+        is_resolved |= !meta.path.is_ident("directive");
+        meta.value()?.parse::<syn::Expr>().map(drop)
+    });
+    is_graphql(attribute) && (is_resolved || read.is_err())
 }
 
 /// A field's name as the library makes it.

@@ -77,6 +77,17 @@ impl TypeDirective for auth {
     }
 }
 
+/// Null to everybody but the user whom the object is, and callers who hold the permission.
+#[TypeDirective(location = "FieldDefinition")]
+pub(crate) fn private(permission: Permission) {}
+
+impl private {
+    /// The permission that this carries.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Permission> {
+        <Permission as InputType>::parse(invocation.args.get("permission").cloned()).ok()
+    }
+}
+
 /// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing
 /// does not count.
 #[TypeDirective(location = "FieldDefinition")]

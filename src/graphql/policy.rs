@@ -18,12 +18,13 @@ use async_graphql::{
 };
 
 use super::budget::BUDGET;
-use super::directive::{auth, fresh, limit};
+use super::directive::{auth, fresh, limit, private};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
 use super::guard::Fresh;
 use super::rule::Rule;
 use crate::infra::limits::Rates;
+use crate::kernel::access::Permission;
 
 /// What introspection, or an export, shows of a schema.
 #[derive(Clone, Debug)]
@@ -139,6 +140,8 @@ struct Terms {
     is_public: bool,
     rule: Option<Rule>,
     max_age_seconds: Option<u32>,
+    /// Whom a field of a user tells more than null, beside themselves.
+    is_private_but_to: Option<Permission>,
 }
 
 impl Terms {
@@ -160,6 +163,10 @@ impl Terms {
                     terms.is_public = true;
                     true
                 }
+                "private" => {
+                    terms.is_private_but_to = private::read(invocation);
+                    terms.is_private_but_to.is_some()
+                }
                 // How often, and what null means.
                 "rateLimit" | "semanticNonNull" => true,
                 _ => false,
@@ -180,6 +187,10 @@ impl Terms {
 
     /// The same for people.
     fn sentence(self) -> Option<String> {
+        if let Some(permission) = self.is_private_but_to {
+            let rule = Rule::Permission(permission);
+            return Some(format!("Null unless the caller is that user or has {rule}."));
+        }
         let Some(rule) = self.rule else {
             return self.is_public.then(|| "Anybody may call this.".to_owned());
         };

@@ -142,7 +142,6 @@ const OWN: &[fn(&mut Registry) -> String] = &[
     implement::<organization::Organization>,
     implement::<organization::Membership>,
     implement::<organization::Invitation>,
-    implement::<organization::PublicProfile>,
 ];
 
 /// Has an object implement the interface, and says what it is called.
@@ -225,14 +224,14 @@ impl Loader<Id> for NodeLoader {
         keep(&mut found, events, |one| one.id);
         keep(&mut found, sessions, |one| one.id);
         found.extend(others.into_iter().flatten());
-        // A user who is not seen as one may be seen as a profile.
+        // Others know of a user by an organization.
         let rest: Vec<_> = ids.iter().copied().filter(|id| !found.contains_key(id)).collect();
-        let theirs = organization::visible(&self.organizations, viewer, &rest);
+        let theirs = organization::visible(&self.organizations, viewer, &rest, now);
         let theirs = theirs.await.map_err(Arc::new)?;
         keep(&mut found, theirs.organizations, |one| one.id);
         keep(&mut found, theirs.memberships, |one| one.id);
         keep(&mut found, theirs.invitations, |one| one.id);
-        keep(&mut found, theirs.profiles, |one| one.id);
+        keep(&mut found, theirs.users, |one| one.id);
         Ok(found)
     }
 }

@@ -11,7 +11,6 @@ use sea_orm::DbErr;
 pub(crate) use self::invitation::{Invitation, InvitationConnection, MemberInvitationMutation};
 pub(crate) use self::loader::OrganizationLoader;
 use self::loader::{InvitationsOf, Own};
-pub use self::membership::PublicProfile;
 pub(crate) use self::membership::{Membership, MembershipConnection, MembershipMutation};
 use crate::features::organizations::{Member, OrganizationError, Organizations, OwnOrganization};
 use crate::graphql::connection::Connection;
@@ -25,6 +24,7 @@ use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, OrganizationRole, Viewer};
 use crate::kernel::id::OrganizationId;
 use crate::schema::sign_in::{AuthPayload, recipient};
+use crate::schema::user::User;
 
 /// People who belong together. It exists for its members only.
 #[derive(SimpleObject, Row, Clone)]
@@ -94,7 +94,7 @@ pub(crate) struct Visible {
     pub(crate) organizations: Vec<Organization>,
     pub(crate) memberships: Vec<Membership>,
     pub(crate) invitations: Vec<Invitation>,
-    pub(crate) profiles: Vec<PublicProfile>,
+    pub(crate) users: Vec<User>,
 }
 
 /// What of these ids the caller sees by their organizations.
@@ -102,14 +102,18 @@ pub(crate) async fn visible(
     organizations: &Organizations,
     viewer: &Viewer,
     ids: &[Id],
+    now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Visible, DbErr> {
     let seen = organizations.find_seen(viewer.user.id, ids).await?;
-    let membership = |(own, member): (OwnOrganization, Member)| Membership::of(own.into(), member);
+    let membership = |(own, member): (OwnOrganization, Member)| {
+        Membership::of(own.into(), member).seen_by(viewer, now)
+    };
+    let user = |user| User::from(user).seen_by(viewer, now);
     Ok(Visible {
         organizations: seen.organizations.into_iter().map(Organization::from).collect(),
         memberships: seen.members.into_iter().map(membership).collect(),
         invitations: seen.invitations.into_iter().map(Invitation::from).collect(),
-        profiles: seen.profiles.into_iter().map(PublicProfile::from).collect(),
+        users: seen.users.into_iter().map(user).collect(),
     })
 }
 

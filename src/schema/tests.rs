@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::node::Node;
 use crate::features::audit::{EventPlace, Outcome, Recorded, kind};
-use crate::features::organizations::{self, Member, OwnOrganization, Profile};
+use crate::features::organizations::{self, Member, OwnOrganization};
 use crate::features::sessions::OwnSession;
 use crate::graphql::connection::{Connection, Edge};
 use crate::graphql::document::{Asked, Documents, Refusal, SharedTypes};
@@ -38,7 +38,7 @@ use crate::kernel::id::{
     AuditEventId, InvitationId, MembershipId, OrganizationId, SessionId, UserId,
 };
 use crate::schema::audit_event::AuditEvent;
-use crate::schema::organization::{Invitation, Membership, Organization, PublicProfile};
+use crate::schema::organization::{Invitation, Membership, Organization};
 use crate::schema::session::Session;
 use crate::schema::user::User;
 
@@ -122,12 +122,11 @@ fn organization(number: usize) -> OwnOrganization {
 }
 
 fn membership(number: usize) -> Membership {
-    let (id, username) = (UserId(id(number)), format!("User{number}"));
     let member = Member {
-        id: MembershipId(id.0),
+        id: MembershipId(id(number)),
         role: OrganizationRole::Admin,
         created_at: at(number),
-        user: Profile { id, username, full_name: maybe(number) },
+        user: user(number),
     };
     Membership::of(organization(number).into(), member)
 }
@@ -234,13 +233,12 @@ fn in_row<T: Row>(name: &str) -> bool {
     matches!(T::fill(&Positioned::new(field, Pos::default())), Some(Fill::Now(_)))
 }
 
-const TYPES: [(&str, Selected); 9] = [
+const TYPES: [(&str, Selected); 8] = [
     ("User", in_row::<User>),
     ("Session", in_row::<Session>),
     ("AuditEvent", in_row::<AuditEvent>),
     ("Organization", in_row::<Organization>),
     ("Membership", in_row::<Membership>),
-    ("PublicProfile", in_row::<PublicProfile>),
     ("Invitation", in_row::<Invitation>),
     ("Item", |name| name != "more"),
     ("Inner", |name| name != "failing"),

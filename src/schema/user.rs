@@ -25,6 +25,7 @@ use crate::features::accounts::{
 use crate::features::links::LinkError;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
+use crate::graphql::directive::private;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
@@ -32,37 +33,46 @@ use crate::graphql::page::Window;
 use crate::infra::db::Db;
 use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{self, Grant, Grants, Language, Permission, Role, Viewer, permission};
+use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 use crate::schema::sign_in::AuthPayload;
 
-/// An account.
+/// An account. Whoever may know of it sees its id and names.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
-pub(crate) struct User {
+pub struct User {
     /// Unique over all types; opaque.
     pub(crate) id: Id,
     /// As typed at registration; unique whatever the case.
     pub(crate) username: String,
     /// As typed at registration; unique in its canonical form.
-    email: String,
+    #[graphql(directive = private::apply(USERS_READ))]
+    email: Option<String>,
     /// Whether the owner has shown that mail to the address reaches them.
-    email_verified: bool,
+    #[graphql(directive = private::apply(USERS_READ))]
+    email_verified: Option<bool>,
     /// What the owner wants to be called.
     pub(crate) full_name: Option<String>,
     /// The language of mails to the user.
-    locale: Language,
+    #[graphql(directive = private::apply(USERS_READ))]
+    locale: Option<Language>,
     /// What the user may do.
-    role: Role,
+    #[graphql(directive = private::apply(USERS_READ))]
+    role: Option<Role>,
     /// Whether the user may sign in.
-    is_active: bool,
+    #[graphql(directive = private::apply(USERS_READ))]
+    is_active: Option<bool>,
     /// When the account was made.
-    created_at: DateTime,
+    #[graphql(directive = private::apply(USERS_READ))]
+    created_at: Option<DateTime>,
     /// When the account was last changed.
-    updated_at: DateTime,
+    #[graphql(directive = private::apply(USERS_READ))]
+    updated_at: Option<DateTime>,
     /// When the user last signed in.
+    #[graphql(directive = private::apply(USERS_READ))]
     last_login_at: Option<DateTime>,
     #[graphql(skip)]
-    standing: (Role, Grants),
+    standing: Option<(Role, Grants)>,
 }
 
 /// A permission that a user was given beside what their role implies.
@@ -85,16 +95,48 @@ impl From<access::User> for User {
         Self {
             id: Id::from(user.id),
             username: user.username,
-            email: user.email,
-            email_verified: user.email_verified,
+            email: Some(user.email),
+            email_verified: Some(user.email_verified),
             full_name: user.full_name,
-            locale: user.locale,
-            role: user.role,
-            is_active: user.is_active,
-            created_at: user.created_at.into(),
-            updated_at: user.updated_at.into(),
+            locale: Some(user.locale),
+            role: Some(user.role),
+            is_active: Some(user.is_active),
+            created_at: Some(user.created_at.into()),
+            updated_at: Some(user.updated_at.into()),
             last_login_at: user.last_login_at.map(Into::into),
-            standing: (user.role, user.grants),
+            standing: Some((user.role, user.grants)),
+        }
+    }
+}
+
+impl User {
+    /// The user of an id, as the caller sees them. It asks no rule: call it only where the caller may know that the user
+    /// exists.
+    pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Option<Self>> {
+        let user = load_one::<UserLoader, _>(ctx, id).await?;
+        let (viewer, now) = (ctx.viewer()?, ctx.service::<Clock>().now());
+        Ok(user.map(|user| user.seen_by(viewer, now)))
+    }
+
+    /// What a caller who knows of the user sees of them: all of themselves, and with permission of everybody.
+    pub(crate) fn seen_by(self, viewer: &Viewer, now: chrono::DateTime<Utc>) -> Self {
+        if self.id == Id::from(viewer.user.id) || viewer.user.may(USERS_READ, now) {
+            return self;
+        }
+        let Self { id, username, full_name, .. } = self;
+        Self {
+            id,
+            username,
+            full_name,
+            email: None,
+            email_verified: None,
+            locale: None,
+            role: None,
+            is_active: None,
+            created_at: None,
+            updated_at: None,
+            last_login_at: None,
+            standing: None,
         }
     }
 }

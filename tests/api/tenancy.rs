@@ -51,11 +51,15 @@ fn expected(of: &str, field: &str, caller: &str) -> &'static str {
     match (of, field, caller) {
         (_, _, "anonymous" | "expired" | "deactivated") => "UNAUTHENTICATED",
         ("Organization", "invitations", "member")
-        | ("User", "leftovers" | "sessions" | "securityEvents", "support" | "admin") => "FORBIDDEN",
+        | (
+            "User",
+            "leftovers" | "sessions" | "securityEvents",
+            "support" | "admin" | "member" | "organization admin",
+        ) => "FORBIDDEN",
         // Nobody has taken their account back.
         ("User", "leftovers", "self") => "NOTHING",
         (_, _, "self") | ("Organization", _, "member" | "organization admin") => "SEEN",
-        // Colleagues see a profile, which has none of these fields; to others there is nothing.
+        // There is nobody.
         ("User" | "Organization", _, _) => "NOTHING",
         other => panic!("write down what is expected of {other:?}"),
     }
@@ -275,7 +279,7 @@ impl World {
             let share = |place: &usize| self.belongs(caller, *place) && self.belongs(user, *place);
             let shown = match user == caller {
                 true => "User",
-                false if (0..2).any(|place| share(&place)) => "PublicProfile",
+                false if (0..2).any(|place| share(&place)) => "User",
                 false => "",
             };
             types.push((account.id.as_str(), shown));

@@ -31,8 +31,8 @@ pub struct Task {
 #[ComplexObject]
 impl Task {
     /// Who made it; null where their account is deleted by now.
-    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<PublicProfile>> {
-        PublicProfile::load(ctx, self.owner_id).await
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        User::load(ctx, self.owner_id).await
     }
 
     /// The organization that it was made in, if the caller belongs to it.

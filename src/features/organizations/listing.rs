@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use sea_orm::DbErr;
 
-use super::{Invitation, Member, Organizations, OwnOrganization, Profile, invitations, store};
-use crate::kernel::access::OrganizationRole;
+use super::{Invitation, Member, Organizations, OwnOrganization, invitations, store};
+use crate::kernel::access::{OrganizationRole, User};
 use crate::kernel::id::{Id, InvitationId, MembershipId, OrganizationId, UserId};
 use crate::kernel::page::{Page, Part};
 
@@ -20,7 +20,7 @@ pub(crate) struct Seen {
     /// Of organizations whose admin they are.
     pub(crate) invitations: Vec<Invitation>,
     /// Of those who belong to one of their organizations too.
-    pub(crate) profiles: Vec<Profile>,
+    pub(crate) users: Vec<User>,
 }
 
 impl Organizations {
@@ -44,9 +44,9 @@ impl Organizations {
             true => Vec::new(),
             false => store::find_members(db, &all, &members).await?,
         };
-        let profiles = match users.is_empty() {
+        let users = match users.is_empty() {
             true => Vec::new(),
-            false => store::find_profiles(db, &all, &users).await?,
+            false => store::find_fellows(db, &all, &users).await?,
         };
         let in_own = |(id, member)| {
             Some((own.iter().find(|organization| organization.id == id)?.clone(), member))
@@ -55,7 +55,7 @@ impl Organizations {
         Ok(Seen {
             members: members.into_iter().filter_map(in_own).collect(),
             invitations,
-            profiles,
+            users,
             organizations: own.into_iter().filter(|own| organizations.contains(&own.id)).collect(),
         })
     }

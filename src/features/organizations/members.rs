@@ -8,17 +8,9 @@ use chrono::{DateTime, Utc};
 use super::{OrganizationError, Organizations, OwnOrganization, invitations, store};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
-use crate::kernel::access::OrganizationRole;
+use crate::kernel::access::{OrganizationRole, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
-
-/// What other members see of a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Profile {
-    pub(crate) id: UserId,
-    pub(crate) username: String,
-    pub(crate) full_name: Option<String>,
-}
 
 /// A member of an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +18,7 @@ pub(crate) struct Member {
     pub(crate) id: MembershipId,
     pub(crate) role: OrganizationRole,
     pub(crate) created_at: DateTime<Utc>,
-    pub(crate) user: Profile,
+    pub(crate) user: User,
 }
 
 impl Organizations {

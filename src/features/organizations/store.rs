@@ -10,9 +10,9 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, QueryTrait, RelationTrait, Select,
 };
 
-use super::{Member, OwnOrganization, Profile};
+use super::{Member, OwnOrganization};
 use crate::features::change::Tx;
-use crate::kernel::access::OrganizationRole;
+use crate::kernel::access::{OrganizationRole, User};
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 use crate::kernel::page::Part;
 use crate::tables::{membership, organization, user};
@@ -44,15 +44,7 @@ struct MemberRow {
     role: OrganizationRole,
     created_at: DateTime<Utc>,
     #[sea_orm(nested)]
-    user: ProfileRow,
-}
-
-#[derive(DerivePartialModel)]
-#[sea_orm(entity = "user::Entity")]
-struct ProfileRow {
-    id: UserId,
-    username: String,
-    full_name: Option<String>,
+    user: user::Account,
 }
 
 impl From<OwnRow> for OwnOrganization {
@@ -70,12 +62,6 @@ impl From<OwnRow> for OwnOrganization {
 impl From<MemberRow> for Member {
     fn from(MemberRow { id, role, created_at, user, .. }: MemberRow) -> Self {
         Self { id, role, created_at, user: user.into() }
-    }
-}
-
-impl From<ProfileRow> for Profile {
-    fn from(row: ProfileRow) -> Self {
-        Self { id: row.id, username: row.username, full_name: row.full_name }
     }
 }
 
@@ -248,12 +234,12 @@ pub(super) async fn find_members(
     Ok(rows.into_iter().map(|row| (row.organization_id, row.into())).collect())
 }
 
-/// What is shown of those users who belong to one of these organizations.
-pub(super) async fn find_profiles(
+/// Those users who belong to one of these organizations.
+pub(super) async fn find_fellows(
     db: &impl ConnectionTrait,
     organizations: &[OrganizationId],
     ids: &[UserId],
-) -> Result<Vec<Profile>, DbErr> {
+) -> Result<Vec<User>, DbErr> {
     let belonging = Query::select()
         .column(membership::Column::UserId)
         .from(membership::Entity)
@@ -262,10 +248,10 @@ pub(super) async fn find_profiles(
     let rows = user::Entity::find()
         .filter(user::Column::Id.is_in(ids.iter().copied()))
         .filter(user::Column::Id.in_subquery(belonging))
-        .into_partial_model::<ProfileRow>()
+        .into_partial_model::<user::Account>()
         .all(db)
         .await?;
-    Ok(rows.into_iter().map(Profile::from).collect())
+    Ok(rows.into_iter().map(User::from).collect())
 }
 
 /// Who of the other members of an organization is to own it: somebody who may sign in before anybody else,

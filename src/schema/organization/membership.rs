@@ -1,11 +1,12 @@
 //! Members of organizations in the schema.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::Utc;
 use portcullis_macros::{Row, rules};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
 use super::{Organization, organization};
-use crate::features::organizations::{Member, OrganizationError, Organizations, Profile};
+use crate::features::organizations::{Member, OrganizationError, Organizations};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -13,43 +14,14 @@ use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, ByAge, Window};
-use crate::kernel::access::OrganizationRole;
+use crate::kernel::access::{OrganizationRole, Viewer};
+use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
-use crate::schema::user::{User, UserLoader};
+use crate::schema::user::User;
 
 /// How members are listed: in the order in which they joined.
 const ORDER: ByAge = ByAge::OldestFirst;
-
-/// What other members see of a user.
-#[derive(SimpleObject, Row, Clone)]
-pub struct PublicProfile {
-    /// Unique over all types; opaque.
-    pub(crate) id: Id,
-    /// As typed at registration.
-    username: String,
-    /// What the user wants to be called.
-    full_name: Option<String>,
-}
-
-impl PublicProfile {
-    /// The profile of a user. It asks no rule: call it only where the caller may know that the user exists.
-    pub async fn load(ctx: &Context<'_>, id: UserId) -> Result<Option<Self>> {
-        Ok(load_one::<UserLoader, _>(ctx, id).await?.map(Self::from))
-    }
-}
-
-impl From<Profile> for PublicProfile {
-    fn from(Profile { id, username, full_name }: Profile) -> Self {
-        Self { id: Id::from(id), username, full_name }
-    }
-}
-
-impl From<User> for PublicProfile {
-    fn from(user: User) -> Self {
-        Self { id: user.id, username: user.username, full_name: user.full_name }
-    }
-}
 
 /// That a user belongs to an organization.
 #[derive(SimpleObject, Row, Clone)]
@@ -61,7 +33,7 @@ pub(crate) struct Membership {
     /// When the user joined.
     created_at: DateTime,
     /// Who belongs to it.
-    user: PublicProfile,
+    user: User,
     /// What they belong to.
     organization: Organization,
 }
@@ -75,6 +47,11 @@ impl Membership {
             user: member.user.into(),
             organization,
         }
+    }
+
+    /// What a caller sees of it.
+    pub(crate) fn seen_by(self, viewer: &Viewer, now: chrono::DateTime<Utc>) -> Self {
+        Self { user: self.user.seen_by(viewer, now), ..self }
     }
 }
 
@@ -92,9 +69,11 @@ impl MembershipConnection {
         let part = window.part(ORDER.name())?;
         let key = MembersOf { id: organization.own.id, part: part.map(|cursor| cursor.id) };
         let page = load(ctx, key).await?;
+        let (viewer, now) = (ctx.viewer()?, ctx.service::<Clock>().now());
         Ok(Self::new(Members(key), part, page, |member| {
             let cursor = ORDER.cursor(member.id.0);
-            Edge::new(Membership::of(organization.clone(), member), cursor)
+            let node = Membership::of(organization.clone(), member).seen_by(viewer, now);
+            Edge::new(node, cursor)
         }))
     }
 }
@@ -139,7 +118,8 @@ impl MembershipMutation {
         let organizations = ctx.service::<Organizations>();
         let (id, user) = (organization(&organization_id)?, member(&user_id)?);
         let set = organizations.set_role(ctx.acting()?, id, user, role).await?;
-        Ok(Membership::of(set.0.into(), set.1))
+        let now = ctx.service::<Clock>().now();
+        Ok(Membership::of(set.0.into(), set.1).seen_by(ctx.viewer()?, now))
     }
 
     /// Takes a member out of an organization, at once. For owners, and for admins as far as no owner is

@@ -8,9 +8,11 @@ use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
 use crate::features::sessions::Sessions;
 use crate::graphql::context::ContextExt;
+use crate::graphql::directive::private;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
 use crate::graphql::page::Window;
+use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{Permission, Viewer};
 use crate::kernel::clock::Clock;
 use crate::schema::audit_event::AuditEventConnection;
@@ -31,15 +33,17 @@ impl User {
 #[ComplexObject]
 impl User {
     /// All that the user may do: what their role implies, and what was granted to them.
-    async fn permissions(&self, ctx: &Context<'_>) -> Vec<Permission> {
-        let (role, grants) = &self.standing;
-        let now = ctx.service::<Clock>().now();
-        grants.and_role(*role, now)
+    #[graphql(directive = private::apply(USERS_READ))]
+    async fn permissions(&self, ctx: &Context<'_>) -> Option<Vec<Permission>> {
+        let (role, grants) = self.standing.as_ref()?;
+        Some(grants.and_role(*role, ctx.service::<Clock>().now()))
     }
 
     /// What was granted to the user beside what their role implies.
-    async fn permission_grants(&self, ctx: &Context<'_>) -> Vec<PermissionGrant> {
-        PermissionGrant::all_of(&self.standing.1, ctx.service::<Clock>().now())
+    #[graphql(directive = private::apply(USERS_READ))]
+    async fn permission_grants(&self, ctx: &Context<'_>) -> Option<Vec<PermissionGrant>> {
+        let (_, grants) = self.standing.as_ref()?;
+        Some(PermissionGrant::all_of(grants, ctx.service::<Clock>().now()))
     }
 
     /// What was done by the caller or to their account, in pages, the newest first. Of nobody else.
