@@ -10,17 +10,18 @@ use std::ops::RangeInclusive;
 
 use strum::IntoStaticStr;
 
-/// The rule that a field broke, as clients switch on it: the names are part of the API and never change.
+/// The rule that a field broke, as in `extensions.fields` of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[cfg_attr(feature = "graphql", derive(async_graphql::Enum), graphql(name = "FieldErrorCode"))]
 pub enum Reason {
     /// Nothing, where the field needs something.
     Required,
     /// Right, and too late.
     Expired,
-    /// Fewer characters than the field needs.
+    /// Fewer characters than the field needs; `params.min` says how many that are.
     TooShort,
-    /// More characters than the field may have.
+    /// More characters, or entries, than the field may have; `params.max` says how many that are.
     TooLong,
     /// Not of the field's form, or with a character that it may not hold.
     InvalidFormat,
@@ -30,6 +31,8 @@ pub enum Reason {
     TooCommon,
     /// A password that repeats what is publicly known of the account or of this service.
     ContainsIdentity,
+    /// Another account has it.
+    Taken,
 }
 
 names!(Reason);
@@ -41,13 +44,31 @@ pub struct Invalid {
     pub reason: Reason,
     /// A sentence for people. It never repeats the value, which may be a secret.
     pub message: Cow<'static, str>,
+    /// The number that the message speaks of, with its name, for clients that write their own message.
+    pub param: Option<(&'static str, usize)>,
 }
 
 impl Invalid {
     /// A refusal whose message is known when the program is built.
     #[must_use]
     pub const fn new(reason: Reason, message: &'static str) -> Self {
-        Self { reason, message: Cow::Borrowed(message) }
+        Self { reason, message: Cow::Borrowed(message), param: None }
+    }
+
+    /// A value with less than `min` characters.
+    #[must_use]
+    pub const fn too_short(min: usize, message: &'static str) -> Self {
+        Self {
+            reason: Reason::TooShort,
+            message: Cow::Borrowed(message),
+            param: Some(("min", min)),
+        }
+    }
+
+    /// A value with more than `max` characters or entries.
+    #[must_use]
+    pub const fn too_long(max: usize, message: &'static str) -> Self {
+        Self { reason: Reason::TooLong, message: Cow::Borrowed(message), param: Some(("max", max)) }
     }
 
     /// Says which field was refused.
@@ -78,22 +99,23 @@ pub fn one_line(
 ) -> Result<String, Problem> {
     let text = text.trim();
     let count = text.chars().count();
-    let (reason, message) = if count < *length.start() {
-        let message = match length.start() {
+    let (min, max) = (*length.start(), *length.end());
+    let invalid = if count < min {
+        let message = match min {
             1 => "This must not be empty".into(),
             least => format!("This must have at least {least} characters").into(),
         };
-        (Reason::TooShort, message)
-    } else if count > *length.end() {
-        let message = format!("This must have at most {} characters", length.end());
-        (Reason::TooLong, message.into())
+        Invalid { message, ..Invalid::too_short(min, "") }
+    } else if count > max {
+        let message = format!("This must have at most {max} characters").into();
+        Invalid { message, ..Invalid::too_long(max, "") }
     } else if text.chars().any(char::is_control) {
-        let message = Cow::Borrowed("This must be one line, without control characters");
-        (Reason::InvalidFormat, message)
+        let message = "This must be one line, without control characters";
+        Invalid::new(Reason::InvalidFormat, message)
     } else {
         return Ok(text.to_owned());
     };
-    Err(Invalid { reason, message }.at(path))
+    Err(invalid.at(path))
 }
 
 #[cfg(test)]

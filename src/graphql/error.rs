@@ -4,7 +4,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use async_graphql::{Enum, ErrorExtensionValues, Name, Value, indexmap::IndexMap};
+use async_graphql::{Enum, ErrorExtensionValues, Name, Value};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
@@ -12,7 +12,7 @@ use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
 use crate::kernel::access::{Anonymity, Refusal, Refused};
-use crate::kernel::invalid::Problem;
+use crate::kernel::invalid::{Invalid, Problem, Reason};
 
 /// What resolvers return.
 pub type Result<T, E = ApiError> = std::result::Result<T, E>;
@@ -72,7 +72,7 @@ codes! {
     StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN;
     /// Nothing that the caller may see has this id.
     NotFound = "NOT_FOUND", NOT_FOUND;
-    /// The change contradicts what is there. `extensions.field` names the argument, if one is to blame.
+    /// The change contradicts what is there. `extensions.fields` says which fields of the input are to blame, if any.
     Conflict = "CONFLICT", CONFLICT;
     /// Too many attempts. `extensions.retryAfter` says after how many seconds the next one may succeed.
     RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS;
@@ -163,26 +163,31 @@ impl ApiError {
     }
 
     /// One refused argument.
-    pub(crate) fn argument(path: &'static str, reason: &str, message: &str) -> Self {
-        Self::new(Code::BadUserInput, message.to_owned())
-            .with("fields", Value::List(vec![field(path, reason, message)]))
+    pub(crate) fn argument(path: &'static str, reason: Reason, message: &'static str) -> Self {
+        Self::invalid(&[Invalid::new(reason, message).at(path)])
     }
 
     /// Every refused field of an input.
     pub(crate) fn invalid(problems: &[Problem]) -> Self {
-        let fields = problems.iter().map(|Problem { path, invalid }| {
-            field(path, invalid.reason.into_str(), &invalid.message)
-        });
         let message = match problems {
             [only] => only.invalid.message.clone(),
             _ => "Some fields are not acceptable".into(),
         };
-        Self::new(Code::BadUserInput, message).with("fields", Value::List(fields.collect()))
+        Self::at_fields(Code::BadUserInput, message, problems)
     }
 
-    /// Another row holds the value of `field`.
-    pub(crate) fn taken(field: &'static str) -> Self {
-        Self::new(Code::Conflict, format!("This {field} is taken")).with("field", field)
+    /// Another account has the value at this path.
+    pub(crate) fn taken(path: &'static str) -> Self {
+        let name = match path {
+            "input.email" => "This e-mail address is taken",
+            _ => "This username is taken",
+        };
+        Self::at_fields(Code::Conflict, name.into(), &[Invalid::new(Reason::Taken, name).at(path)])
+    }
+
+    fn at_fields(code: Code, message: Cow<'static, str>, problems: &[Problem]) -> Self {
+        let fields = problems.iter().map(|problem| field(problem.path, &problem.invalid)).collect();
+        Self::new(code, message).with("fields", Value::List(fields))
     }
 
     pub(crate) fn unavailable(retry_after_seconds: u32) -> Self {
@@ -272,11 +277,15 @@ impl From<ApiError> for async_graphql::Error {
 }
 
 /// One entry of `extensions.fields`.
-pub(crate) fn field(path: &str, reason: &str, message: &str) -> Value {
-    let entries = [("path", path), ("code", reason), ("message", message)];
-    Value::Object(IndexMap::from_iter(
-        entries.map(|(name, text)| (Name::new(name), Value::from(text))),
-    ))
+pub(crate) fn field(path: &str, invalid: &Invalid) -> Value {
+    let params = invalid.param.map(|(name, number)| (Name::new(name), Value::from(number)));
+    let entries = [
+        ("path", Value::from(path)),
+        ("code", invalid.reason.into_str().into()),
+        ("message", invalid.message.as_ref().into()),
+        ("params", Value::Object(params.into_iter().collect())),
+    ];
+    Value::Object(entries.map(|(name, value)| (Name::new(name), value)).into_iter().collect())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::error::{ApiError, Result};
 use super::json::{self, Json};
 use super::row::{Leaf, Slot, Write, WriteLeaf};
+use crate::kernel::invalid::{Invalid, Reason};
 use crate::kernel::page::Part;
 use crate::kernel::rfc3339;
 use crate::kernel::secret::{base64url, from_base64url};
@@ -65,7 +66,7 @@ fn size(first: Option<i32>, last: Option<i32>) -> Result<(u64, bool)> {
     let (path, count, from_end) = match (first, last) {
         (Some(_), Some(_)) => {
             let message = "Give first or last, not both";
-            return Err(ApiError::argument("last", "INVALID_FORMAT", message));
+            return Err(ApiError::argument("last", Reason::InvalidFormat, message));
         }
         (Some(first), None) => ("first", first, false),
         (None, Some(last)) => ("last", last, true),
@@ -73,9 +74,9 @@ fn size(first: Option<i32>, last: Option<i32>) -> Result<(u64, bool)> {
     };
     match u64::try_from(count) {
         Ok(count) if count <= SIZE_MAX.unsigned_abs().into() => Ok((count, from_end)),
-        Ok(_) => Err(ApiError::argument(path, "TOO_LONG", "A page has at most 100 entries")),
+        Ok(_) => Err(Invalid::too_long(100, "A page has at most 100 entries").at(path).into()),
         Err(_negative) => {
-            Err(ApiError::argument(path, "INVALID_FORMAT", "A page cannot be negative"))
+            Err(ApiError::argument(path, Reason::InvalidFormat, "A page cannot be negative"))
         }
     }
 }
@@ -133,7 +134,7 @@ struct Inside<'a> {
 impl<K: Key> Cursor<K> {
     /// Reads a cursor that was made for `order`; `path` names the argument it came by.
     fn parse(path: &'static str, text: &str, order: &'static str) -> Result<Self> {
-        let refused = |message| ApiError::argument(path, "INVALID_FORMAT", message);
+        let refused = |message| ApiError::argument(path, Reason::InvalidFormat, message);
         let unreadable = || refused("This is not a cursor");
         let read = (text.len() <= CURSOR_LENGTH_MAX).then(|| from_base64url(text)).flatten();
         let inside = read.ok_or_else(unreadable)?;

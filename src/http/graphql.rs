@@ -32,6 +32,7 @@ use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
 use crate::kernel::access::{Authentication, Origin, network};
+use crate::kernel::invalid::{Invalid, Reason};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -339,7 +340,9 @@ fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
         Some(Value::String(code)) => Code::parse(code).unwrap_or(Code::InternalServerError),
         _ if path.is_empty() => Code::GraphqlValidationFailed,
         _ => {
-            let fields = vec![field(&path, "INVALID_FORMAT", &error.message)];
+            let message = error.message.clone().into();
+            let invalid = Invalid { reason: Reason::InvalidFormat, message, param: None };
+            let fields = vec![field(&path, &invalid)];
             extensions.set("fields", Value::List(fields));
             Code::BadUserInput
         }

@@ -22,6 +22,7 @@ use crate::kernel::access::{self, Viewer, permission};
 use crate::kernel::acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
+use crate::kernel::invalid::{Invalid, Reason};
 use crate::kernel::named;
 use crate::schema::user::{User, UserLoader};
 
@@ -246,9 +247,9 @@ impl AuditQuery {
 fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
     if filter.types.as_ref().is_some_and(|types| types.len() > Kind::all().len()) {
         let message = "A filter has at most as many types as there are";
-        return Err(ApiError::argument("filter.types", "TOO_LONG", message));
+        return Err(Invalid::too_long(Kind::all().len(), message).at("filter.types").into());
     }
-    let refused = |path| ApiError::argument(path, "INVALID_FORMAT", "This is not an id");
+    let refused = |path| ApiError::argument(path, Reason::InvalidFormat, "This is not an id");
     let actor = filter.actor.map(|id| UserId::parse(&id).ok_or_else(|| refused("filter.actor")));
     let target = filter.target.map(|id| Id::parse(&id).ok_or_else(|| refused("filter.target")));
     Ok(Filter {

@@ -27,12 +27,13 @@ use crate::features::entities::Scope;
 use crate::features::organizations::Organizations;
 use crate::features::sessions::Sessions;
 use crate::graphql::context::ContextExt;
-use crate::graphql::error::{ApiError, Result};
+use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_many};
 use crate::infra::db::Db;
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
+use crate::kernel::invalid::Invalid;
 
 /// The most ids that one field takes.
 const IDS_MAX: usize = 100;
@@ -270,7 +271,7 @@ impl NodeQuery {
         #[graphql(desc = "The objects' ids, at most 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         if ids.len() > IDS_MAX {
-            return Err(ApiError::argument("ids", "TOO_LONG", "At most 100 ids at once"));
+            return Err(Invalid::too_long(IDS_MAX, "At most 100 ids at once").at("ids").into());
         }
         let found = load(ctx, &ids).await?;
         Ok(ids.iter().map(|id| found.get(&Id::parse(id)?).cloned()).collect())

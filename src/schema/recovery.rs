@@ -13,6 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Refusal, Refused};
+use crate::kernel::invalid::Reason;
 
 /// What a link has done.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +69,7 @@ impl RecoveryMutation {
         let token = LinkToken::parse(&token);
         if password.is_some() && new_password.is_some() {
             let message = "Send password or newPassword, not both";
-            return Err(ApiError::argument("input.newPassword", "INVALID_FORMAT", message));
+            return Err(ApiError::argument("input.newPassword", Reason::InvalidFormat, message));
         }
         let password = password.as_deref().map(Password::parse).transpose();
         let password =

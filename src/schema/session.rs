@@ -19,6 +19,7 @@ use crate::graphql::whole::Whole;
 use crate::kernel::access::{Anonymity, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::device::Device;
 use crate::kernel::id::{OrganizationId, SessionId};
+use crate::kernel::invalid::Reason;
 use crate::schema::sign_in::{AuthPayload, presented};
 use crate::schema::user::User;
 
@@ -209,7 +210,7 @@ fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Opti
 fn noted(attempt: &str) -> Result<Attempt> {
     Attempt::parse(attempt).ok_or_else(|| {
         let message = "Send 16 random bytes in base64url, without padding";
-        ApiError::argument("attempt", "INVALID_FORMAT", message)
+        ApiError::argument("input.attempt", Reason::InvalidFormat, message)
     })
 }
 

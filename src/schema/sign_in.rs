@@ -13,6 +13,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Refusal, Refused, TokenMode, Viewer};
+use crate::kernel::invalid::Reason;
 use crate::schema::user::User;
 
 /// A signed-in user and what keeps them signed in.
@@ -180,7 +181,7 @@ pub(super) fn presented(
     match (ctx.client().token_mode, argument) {
         (TokenMode::Cookie, Some(_)) => {
             let message = "Leave this out in cookie mode: the cookie says it";
-            Err(ApiError::argument(path, "INVALID_FORMAT", message))
+            Err(ApiError::argument(path, Reason::InvalidFormat, message))
         }
         (TokenMode::Cookie, None) => Ok(cookie.cloned()),
         (TokenMode::Body, argument) => Ok(argument.map(SecretString::from)),

@@ -6,6 +6,7 @@ mod leftovers;
 mod own_account;
 mod private_fields;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,7 +21,8 @@ pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
 pub(crate) use self::own_account::{InvitationMutation, OwnAccountMutation, PublicUrl};
 use crate::features::accounts::{
-    Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS, Registered,
+    AVAILABILITIES, Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP,
+    REGISTRATIONS_OF_ADDRESS, Registered,
 };
 use crate::features::links::LinkError;
 use crate::graphql::context::ContextExt;
@@ -35,6 +37,7 @@ use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{self, Grant, Grants, Language, Permission, Role, Viewer, permission};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
+use crate::kernel::invalid::{Invalid, Reason};
 use crate::schema::sign_in::AuthPayload;
 
 /// An account. Whoever may know of it sees its id and names.
@@ -151,6 +154,25 @@ impl PermissionGrant {
     }
 }
 
+/// Whether a username is free.
+#[derive(SimpleObject)]
+pub(crate) struct UsernameAvailability {
+    /// Whether an account could be made with it now. Until then somebody else may be first.
+    available: bool,
+    /// Why not; null if it is free.
+    code: Option<Reason>,
+    /// The same for people.
+    message: Option<Cow<'static, str>>,
+}
+
+impl UsernameAvailability {
+    const FREE: Self = Self { available: true, code: None, message: None };
+
+    fn none_for(invalid: Invalid) -> Self {
+        Self { available: false, code: Some(invalid.reason), message: Some(invalid.message) }
+    }
+}
+
 /// What it takes to get an account.
 #[derive(InputObject)]
 pub(crate) struct RegisterInput {
@@ -181,6 +203,9 @@ pub(crate) struct VerificationRequired {
     /// The address, as submitted.
     email: String,
 }
+
+/// What is told of an address that no field of the input names.
+const ADDRESS_TAKEN: &str = "This e-mail address is taken";
 
 /// Those of the ids that are users whom the caller sees: themselves, or with permission all.
 pub(crate) async fn visible(
@@ -237,6 +262,29 @@ impl AccountQuery {
         load_one::<UserLoader, _>(ctx, id).await
     }
 
+    /// Whether an account could be made with a username, before its owner types the rest.
+    #[public]
+    #[limit(AVAILABILITIES)]
+    async fn username_availability(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The username as typed.")] username: String,
+    ) -> Result<UsernameAvailability> {
+        let accounts = ctx.service::<Accounts>();
+        match accounts.check_username(ctx.client(), &username, limits).await {
+            Ok(()) => Ok(UsernameAvailability::FREE),
+            Err(CreateError::Taken(_)) => Ok(UsernameAvailability::none_for(Invalid::new(
+                Reason::Taken,
+                "This username is taken",
+            ))),
+            Err(CreateError::Invalid(problems)) => {
+                let invalid = problems.into_iter().next().map(|problem| problem.invalid);
+                Ok(invalid.map_or(UsernameAvailability::FREE, UsernameAvailability::none_for))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// All users, in pages.
     #[auth(permission = USERS_READ)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
@@ -261,7 +309,7 @@ impl AccountMutation {
     /// Makes an account and signs its owner in; or has them first show that the address is theirs, where the
     /// server is set up so.
     #[public]
-    #[limit(REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
+    #[limit(AVAILABILITIES, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn register(
         &self,
         ctx: &Context<'_>,
@@ -289,7 +337,8 @@ impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         match error {
             CreateError::Invalid(problems) => Self::invalid(&problems),
-            CreateError::Taken(field) => Self::taken(field),
+            CreateError::Taken(path) => Self::taken(path),
+            CreateError::AddressTaken => Self::new(Code::Conflict, ADDRESS_TAKEN),
             CreateError::Closed => {
                 Self::new(Code::Forbidden, "Accounts are not to be had in this way here")
             }

@@ -9,6 +9,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::policy::{Policy, Unmet};
 use crate::kernel::access::{Anonymity, Authentication, Permission};
 use crate::kernel::clock::Clock;
+use crate::kernel::invalid::{Invalid, Reason};
 
 /// How many fields can be asked about at once.
 const FIELDS_MAX: usize = 100;
@@ -90,7 +91,11 @@ impl Asking {
         #[graphql(desc = "A type and its field, as in `Mutation.deleteUser`.")] field: String,
     ) -> Result<Access> {
         let asked = ctx.service::<Policy>().ask(ctx, &field).ok_or_else(|| {
-            ApiError::argument("field", "INVALID_FORMAT", "The schema has no field of this name")
+            ApiError::argument(
+                "field",
+                Reason::InvalidFormat,
+                "The schema has no field of this name",
+            )
         })?;
         Ok(Access::of(field, asked))
     }
@@ -104,8 +109,8 @@ impl Asking {
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
         if fields.len() > FIELDS_MAX {
-            let message = format!("At most {FIELDS_MAX} fields at once");
-            return Err(ApiError::argument("fields", "TOO_LONG", &message));
+            let refused = Invalid::too_long(FIELDS_MAX, "At most 100 fields at once");
+            return Err(refused.at("fields").into());
         }
         let policy = ctx.service::<Policy>();
         let access = |field: String| match policy.ask(ctx, &field) {

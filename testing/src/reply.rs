@@ -61,6 +61,13 @@ impl Reply {
         self.json()["errors"][0]["extensions"][name].clone()
     }
 
+    /// The path and the code of the first refused field, of the first error.
+    pub fn refused_field(&self) -> (String, String) {
+        let field = &self.extension("fields")[0];
+        let [path, code] = [&field["path"], &field["code"]];
+        (path.as_str().unwrap_or_default().to_owned(), code.as_str().unwrap_or_default().to_owned())
+    }
+
     /// Who a call of `field` signed in.
     pub fn signed_in(&self, field: &str) -> SignedIn {
         let payload = &self.data()[field];

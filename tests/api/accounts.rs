@@ -21,21 +21,21 @@ async fn who_registers_is_signed_in_and_is_a_user() {
 async fn every_refused_field_is_named_at_once() {
     let app = TestApp::start().await;
     let reply = app.try_register("a", "nowhere", "short").await;
-    let fields: Vec<(String, String)> = reply
+    let fields: Vec<(String, String, Value)> = reply
         .extension("fields")
         .as_array()
         .unwrap()
         .iter()
-        .map(|field| (text(&field["path"]), text(&field["code"])))
+        .map(|field| (text(&field["path"]), text(&field["code"]), field["params"].clone()))
         .collect();
 
     assert_eq!(reply.code(), "BAD_USER_INPUT");
     assert_eq!(
         fields,
         [
-            ("input.username".to_owned(), "TOO_SHORT".to_owned()),
-            ("input.email".to_owned(), "INVALID_FORMAT".to_owned()),
-            ("input.password".to_owned(), "TOO_SHORT".to_owned()),
+            ("input.username".to_owned(), "TOO_SHORT".to_owned(), json!({ "min": 3 })),
+            ("input.email".to_owned(), "INVALID_FORMAT".to_owned(), json!({})),
+            ("input.password".to_owned(), "TOO_SHORT".to_owned(), json!({ "min": 8 })),
         ]
     );
     assert_eq!(app.count("users").await, 0);
@@ -49,10 +49,13 @@ async fn a_taken_name_or_address_is_a_conflict_whatever_its_case() {
     let name = app.try_register("ALICE", "other@example.com", PASSWORD).await;
     let address = app.try_register("other", "Alice@EXAMPLE.com", PASSWORD).await;
 
-    assert_eq!((name.code(), name.extension("field")), ("CONFLICT".to_owned(), json!("username")));
     assert_eq!(
-        (address.code(), address.extension("field")),
-        ("CONFLICT".to_owned(), json!("email"))
+        (name.code(), name.refused_field()),
+        ("CONFLICT".into(), ("input.username".into(), "TAKEN".into()))
+    );
+    assert_eq!(
+        (address.code(), address.refused_field()),
+        ("CONFLICT".into(), ("input.email".into(), "TAKEN".into()))
     );
     assert_eq!(app.count("users").await, 1);
 }

@@ -82,8 +82,8 @@ async fn an_address_that_can_be_given_back_is_nobody_elses_meanwhile() {
 
     let squatting = app.try_register("mallory", "alice@example.com", PASSWORD).await;
     assert_eq!(
-        (squatting.code(), squatting.extension("field")),
-        ("CONFLICT".into(), json!("email"))
+        (squatting.code(), squatting.refused_field()),
+        ("CONFLICT".into(), ("input.email".into(), "TAKEN".into()))
     );
     let mallory = verified(&app, "mallory").await;
     app.mutate(

@@ -27,6 +27,9 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         "user" => format!("user(id: \"{id}\") {{ id }}"),
         "auditEvents" => "auditEvents(first: 2) { edges { node { id } } }".to_owned(),
         "users" => "users { totalCount }".to_owned(),
+        "usernameAvailability" => {
+            "usernameAvailability(username: \"some\") { available }".to_owned()
+        }
         "node" => format!("node(id: \"{id}\") {{ id }}"),
         "nodes" => format!("nodes(ids: [\"{id}\"]) {{ id }}"),
         "deactivateAccount"

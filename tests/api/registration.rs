@@ -82,8 +82,8 @@ async fn whether_an_address_has_an_account_only_mail_to_it_tells() {
     // A name that an account holds is told: it is public, and another must be chosen.
     let conflict = register(&app, "ALICE", "dave@example.com").await;
     assert_eq!(
-        (conflict.code(), conflict.extension("field")),
-        ("CONFLICT".into(), json!("username"))
+        (conflict.code(), conflict.refused_field()),
+        ("CONFLICT".into(), ("input.username".into(), "TAKEN".into()))
     );
 }
 
@@ -97,8 +97,8 @@ async fn a_name_that_went_meanwhile_is_replaced_by_another_without_a_new_mail() 
     verify(&app, &one, None).await.data();
     let conflict = verify(&app, &two, None).await;
     assert_eq!(
-        (conflict.code(), conflict.extension("field")),
-        ("CONFLICT".into(), json!("username"))
+        (conflict.code(), conflict.refused_field()),
+        ("CONFLICT".into(), ("input.username".into(), "TAKEN".into()))
     );
     assert_eq!(verify(&app, &two, Some("x")).await.code(), "BAD_USER_INPUT");
     assert_eq!(verify(&app, &two, Some("admin")).await.code(), "BAD_USER_INPUT");
@@ -138,6 +138,57 @@ async fn names_that_are_taken_do_not_use_up_the_limit_of_an_address() {
         assert_eq!(register(&app, "alice", "two@example.com").await.code(), "CONFLICT");
     }
     register(&app, "bob", "two@example.com").await.data();
+}
+
+/// What `usernameAvailability` says of a name, or the code it is refused with.
+async fn available(app: &TestApp, username: &str) -> Value {
+    let query =
+        "query($name: String!) { usernameAvailability(username: $name) { available code } }";
+    let reply = app.call(query, json!({ "name": username }), None).await;
+    match reply.code().as_str() {
+        "NONE" => reply.data()["usernameAvailability"].clone(),
+        code => json!(code),
+    }
+}
+
+#[tokio::test]
+async fn whether_a_name_is_free_is_told_before_the_rest_is_typed() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    for (name, code) in [
+        ("bob", Value::Null),
+        ("Alice", json!("TAKEN")),
+        ("a", json!("TOO_SHORT")),
+        ("admin", json!("RESERVED")),
+        ("a@b", json!("INVALID_FORMAT")),
+    ] {
+        let expected = json!({ "available": code.is_null(), "code": code });
+        assert_eq!(available(&app, name).await, expected, "{name}");
+    }
+    let closed = app.second_instance_with(&["--registration=closed"]).await;
+    let query = "{ usernameAvailability(username: \"bob\") { available } }";
+    assert_eq!(crate::support::call(&closed, query, json!({}), None).await.code(), "FORBIDDEN");
+}
+
+#[tokio::test]
+async fn tries_at_names_that_are_taken_use_up_no_registration() {
+    let app = TestApp::start_with(&["--rate-limits=on"]).await;
+    for name in ["one", "two", "three", "four"] {
+        app.register(name).await;
+    }
+    for _ in 0..20 {
+        let taken = app.try_register("ONE", "five@example.com", PASSWORD).await;
+        assert_eq!(taken.refused_field(), ("input.username".into(), "TAKEN".into()));
+    }
+    app.register("five").await;
+    assert_eq!(app.try_register("six", "six@example.com", PASSWORD).await.code(), "RATE_LIMITED");
+    // And they do not go on for ever: twenty-six names were asked for by now.
+    for _ in 26..60 {
+        available(&app, "one").await;
+    }
+    assert_eq!(available(&app, "one").await, "RATE_LIMITED");
+    app.clock.advance(MINUTE);
+    assert_eq!(available(&app, "one").await["code"], "TAKEN");
 }
 
 // Who may register.

@@ -127,7 +127,7 @@ async fn a_client_that_lost_the_answer_asks_again_with_what_it_noted() {
     for bad in ["", "AAAA", "AAAAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAAAAA", "?"] {
         let refused = refresh_with(&app, &user.refresh, bad).await;
         assert_eq!(refused.code(), "BAD_USER_INPUT", "{bad}");
-        assert_eq!(refused.extension("fields")[0]["path"], "attempt");
+        assert_eq!(refused.extension("fields")[0]["path"], "input.attempt");
     }
 }
 

@@ -42,14 +42,12 @@ function Form({ title, button, send, children }: {
     setFailure(failed);
     setBusy(false);
     setWait(failed?.extensions?.retryAfter ?? 0);
-    const wrong = failed?.extensions?.fields?.[0]?.path.split(".").pop() ?? failed?.extensions?.field;
+    const wrong = failed?.extensions?.fields?.[0]?.path.split(".").pop();
     if (wrong) form.current?.querySelector<HTMLInputElement>(`[name=${wrong}]`)?.focus();
   };
-  const { fields, field } = failure?.extensions ?? {};
-  const failureOf = (name: string) =>
-    fields?.find(({ path }) => path.split(".").pop() === name)?.message
-    ?? (field === name ? failure?.message : undefined);
-  const isAtField = Boolean(fields?.length || field);
+  const fields = failure?.extensions?.fields;
+  const failureOf = (name: string) => fields?.find(({ path }) => path.split(".").pop() === name)?.message;
+  const isAtField = Boolean(fields?.length);
   return (
     <form ref={form} onSubmit={submit} aria-label={title}>
       {children(failureOf)}

@@ -7,7 +7,7 @@ export const MODE = { "portcullis-token-mode": "cookie" };
 export type Field = { path: string; code: string; message: string };
 export type Failure = {
   message: string;
-  extensions?: { code?: string; reason?: string; field?: string; fields?: Field[]; retryAfter?: number };
+  extensions?: { code?: string; reason?: string; fields?: Field[]; retryAfter?: number };
 };
 export type Answer<T> = { data?: T | null; errors?: Failure[] };
 

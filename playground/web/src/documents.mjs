@@ -10,7 +10,7 @@ import { rules } from "./rules.mjs";
 /** Where each operation of the server itself belongs. Those of an extension belong to the object that they name. */
 export const GROUPS = {
   "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
-  "Registration": ["config", "register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
+  "Registration": ["config", "usernameAvailability", "register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
   "A forgotten password": ["requestPasswordReset", "resetPassword"],
   "Your account": ["me", "viewer", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount", "keepLeftovers", "dropLeftovers"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
@@ -55,6 +55,7 @@ const SAMPLES = {
   currentPassword: PASSWORD,
   newPassword: "another horse battery",
   password: PASSWORD,
+  username: "alice",
   email: "alice@example.com",
   newEmail: "alice@example.org",
   identifier: "alice",

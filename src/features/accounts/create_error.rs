@@ -12,9 +12,12 @@ use crate::kernel::invalid::Problem;
 pub(crate) enum CreateError {
     #[error("{} fields are not acceptable", .0.len())]
     Invalid(Vec<Problem>),
-    /// The named field's value belongs to another account.
-    #[error("the {0} is taken")]
+    /// Another account has the value at this path.
+    #[error("{0} is taken")]
     Taken(&'static str),
+    /// Another account has the address of a link.
+    #[error("the address is taken")]
+    AddressTaken,
     #[error("accounts are not made in this way here")]
     Closed,
     #[error("the acting user is no longer an active admin")]
@@ -37,11 +40,25 @@ pub(crate) enum CreateError {
 
 with_fault!(CreateError);
 
+/// Where the input has a username, and an address.
+pub(super) const USERNAME: &str = "input.username";
+pub(super) const EMAIL: &str = "input.email";
+
+impl CreateError {
+    /// The same where a link has the address, and no field of the input.
+    pub(super) fn of_link(self) -> Self {
+        match self {
+            Self::Taken(EMAIL) => Self::AddressTaken,
+            error => error,
+        }
+    }
+}
+
 impl From<WriteError> for CreateError {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Username => Self::Taken("username"),
-            WriteError::Email => Self::Taken("email"),
+            WriteError::Username => Self::Taken(USERNAME),
+            WriteError::Email => Self::Taken(EMAIL),
             WriteError::Db(error) => error.into(),
         }
     }

@@ -23,20 +23,23 @@ const EMAIL_LOCAL_PART_BYTES_MAX: usize = 64;
 
 const FULL_NAME_LENGTH_MAX: usize = 100;
 
-const USERNAME_TOO_SHORT: Invalid = Invalid::new(Reason::TooShort, "Use at least 3 characters.");
-const USERNAME_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "Use at most 64 characters.");
+const USERNAME_TOO_SHORT: Invalid =
+    Invalid::too_short(USERNAME_LENGTH_MIN, "Use at least 3 characters.");
+const USERNAME_TOO_LONG: Invalid =
+    Invalid::too_long(USERNAME_LENGTH_MAX, "Use at most 64 characters.");
 const USERNAME_MALFORMED: Invalid = Invalid::new(
     Reason::InvalidFormat,
     "Use the letters A to Z, digits, dots, underscores and hyphens, \
      with a letter or digit first and last.",
 );
-const EMAIL_TOO_LONG: Invalid = Invalid::new(
-    Reason::TooLong,
+const EMAIL_TOO_LONG: Invalid = Invalid::too_long(
+    EMAIL_BYTES_MAX,
     "Use an address of at most 254 characters, of which at most 64 stand before the @.",
 );
 const EMAIL_MALFORMED: Invalid =
     Invalid::new(Reason::InvalidFormat, "Enter an e-mail address such as name@example.com.");
-const FULL_NAME_TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "Use at most 100 characters.");
+const FULL_NAME_TOO_LONG: Invalid =
+    Invalid::too_long(FULL_NAME_LENGTH_MAX, "Use at most 100 characters.");
 const FULL_NAME_MALFORMED: Invalid =
     Invalid::new(Reason::InvalidFormat, "Leave out line breaks and invisible characters.");
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::create_error::CreateError;
+use super::create_error::{CreateError, EMAIL};
 use super::identity::{Email, Identifier};
 use super::registration::{Admission, Naming, NewAccount, Standing};
 use super::{Accounts, store};
@@ -65,7 +65,7 @@ impl Accounts {
             let identifier = Identifier::Email(email.key().to_owned());
             // Admins see who there is.
             if store::find(&tx, &identifier).await?.is_some() {
-                return Err(CreateError::Taken("email"));
+                return Err(CreateError::Taken(EMAIL));
             }
             let details = Invited {
                 by: inviter.id,
@@ -128,7 +128,7 @@ impl Accounts {
             locale: invitee.locale,
         };
         let accepted = self.accept(&new, Naming::Public)?;
-        let hash = self.hash_unless_taken(&accepted).await?;
+        let hash = self.hash_unless_taken(&accepted).await.map_err(CreateError::of_link)?;
         let accept = async |tx: Tx<'_>| -> Result<_, CreateError> {
             let now = tx.now();
             // Who may not invite any more has invited nobody.
@@ -141,7 +141,7 @@ impl Accounts {
             }
             links::take(&tx, &found, now).await?;
             if links::is_reserved(&tx, accepted.email.key(), None, now).await? {
-                return Err(CreateError::Taken("email"));
+                return Err(CreateError::Taken(EMAIL));
             }
             let standing = Standing { role, email_verified: true };
             let user = Self::insert(&tx, &accepted, &hash, standing).await?;
@@ -157,6 +157,7 @@ impl Accounts {
             Ok(tx.commit(signed_in).await?)
         };
         let acting = Acting::unknown(origin);
-        self.changes.run("accept an invitation", acting, accept).await
+        let accepted = self.changes.run("accept an invitation", acting, accept).await;
+        accepted.map_err(CreateError::of_link)
     }
 }

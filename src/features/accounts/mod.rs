@@ -43,7 +43,8 @@ pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};
 pub(crate) use self::profile::{ProfileChange, ProfileError};
 pub(crate) use self::registration::{
-    Admission, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS, Registered, Registration,
+    AVAILABILITIES, Admission, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS,
+    Registered, Registration,
 };
 use crate::features::change::Changes;
 use crate::features::links;

@@ -71,10 +71,7 @@ impl Accounts {
         accepted: &Accepted,
         of_address: &Limit<limits::Identifier>,
     ) -> Result<Registered, CreateError> {
-        let (username, email) = (accepted.username.key(), accepted.email.key());
-        if store::find_taken(self.db.reader(), username, email).await?.username {
-            return Err(CreateError::Taken("username"));
-        }
+        let email = accepted.email.key();
         self.limits.take([of_address.of(email)]).await?;
         let hash = self.hasher.hash(&accepted.password).await?;
         let insert = async |tx: Tx<'_>| {

@@ -5,7 +5,7 @@
 use sea_orm::DbErr;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::create_error::CreateError;
+use super::create_error::{CreateError, EMAIL, USERNAME};
 use super::identity::{Email, FullName, Username};
 use super::reserved::{HOST_LIKE, RESERVED, is_host_like, is_reserved};
 use super::store::{Taken, WriteError};
@@ -29,6 +29,9 @@ pub(crate) static REGISTRATIONS_BY_IP: Limit<Ip> = Limit::quota("register.ip", 5
 /// begins. One client alone cannot keep the owner of an address from registering it (BF-12).
 pub(crate) static REGISTRATIONS_OF_ADDRESS: Limit<Identifier> =
     Limit::quota("register.identifier", 20, 60 * 60);
+
+/// What bounds how many names one client can ask for, be it before it registers or by trying.
+pub(crate) static AVAILABILITIES: Limit<Ip> = Limit::quota("usernameAvailability.ip", 60, 60);
 
 /// Who may get an account, and when they have it.
 #[derive(Clone, Copy, Debug)]
@@ -83,13 +86,16 @@ impl Accounts {
         &self,
         origin: &Origin,
         new: &NewAccount<'_>,
-        (by_ip, of_address): (&Limit<Ip>, &Limit<Identifier>),
+        (of_names, by_ip, of_address): (&Limit<Ip>, &Limit<Ip>, &Limit<Identifier>),
     ) -> Result<Registered, CreateError> {
         if self.setup.registration.admission != Admission::Open {
             return Err(CreateError::Closed);
         }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
+        // Who has to think of another name has registered nobody.
+        self.limits.take([of_names.of(origin.ip)]).await?;
+        self.look_for(&accepted.username).await?;
         let admission = self.limits.attempt([by_ip.of(origin.ip)]).await?;
         let outcome = match self.setup.registration.requires_verification {
             true => self.register_pending(origin, &accepted, of_address).await,
@@ -97,6 +103,30 @@ impl Accounts {
         };
         admission.settle(&outcome).await;
         outcome
+    }
+
+    /// Fails unless somebody could register with this name now. A look, not a decision: somebody else may be first.
+    pub(crate) async fn check_username(
+        &self,
+        origin: &Origin,
+        username: &str,
+        of_names: &Limit<Ip>,
+    ) -> Result<(), CreateError> {
+        if self.setup.registration.admission == Admission::Closed {
+            return Err(CreateError::Closed);
+        }
+        let username = Username::parse(username)
+            .and_then(|username| Naming::Public.allow(username, &self.setup.host))
+            .map_err(|invalid| CreateError::Invalid(vec![invalid.at("username")]))?;
+        self.limits.take([of_names.of(origin.ip)]).await?;
+        self.look_for(&username).await
+    }
+
+    async fn look_for(&self, username: &Username) -> Result<(), CreateError> {
+        match store::is_username_taken(self.db.reader(), username.key()).await? {
+            true => Err(CreateError::Taken(USERNAME)),
+            false => Ok(()),
+        }
     }
 
     async fn register_at_once(
@@ -107,7 +137,7 @@ impl Accounts {
         let hash = self.hash_unless_taken(accepted).await?;
         let insert = async |tx: Tx<'_>| {
             if links::is_reserved(&tx, accepted.email.key(), None, tx.now()).await? {
-                return Err(CreateError::Taken("email"));
+                return Err(CreateError::Taken(EMAIL));
             }
             let user = Self::insert(&tx, accepted, &hash, Standing::default()).await?;
             tx.note(Record::of(kind::REGISTERED).about(user.id).by(user.id));
@@ -196,8 +226,8 @@ impl Accounts {
         let (username, email) = (accepted.username.key(), accepted.email.key());
         let taken = store::find_taken(self.db.reader(), username, email).await?;
         Ok(match taken {
-            Taken { username: true, .. } => Some(CreateError::Taken("username")),
-            Taken { email: true, .. } => Some(CreateError::Taken("email")),
+            Taken { username: true, .. } => Some(CreateError::Taken(USERNAME)),
+            Taken { email: true, .. } => Some(CreateError::Taken(EMAIL)),
             Taken { .. } => None,
         })
     }

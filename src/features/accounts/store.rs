@@ -102,6 +102,20 @@ pub(super) struct Taken {
     pub(super) email: bool,
 }
 
+pub(super) async fn is_username_taken(
+    db: &impl ConnectionTrait,
+    username_key: &str,
+) -> Result<bool, DbErr> {
+    let found = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::COLUMN.username_key.eq(username_key))
+        .into_tuple::<UserId>()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
 pub(super) async fn find_taken(
     db: &impl ConnectionTrait,
     username_key: &str,

@@ -40,12 +40,12 @@ use crate::kernel::access::{ActiveOrganization, OrganizationRole};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, UserId};
-use crate::kernel::invalid::{Invalid, Reason};
+use crate::kernel::invalid::Invalid;
 
 /// Organizations that a user belongs to at most.
 pub(crate) const MEMBERSHIPS_MAX: u64 = 100;
 
-const NAME_TOO_SHORT: Invalid = Invalid::new(Reason::TooShort, "Enter a name.");
+const NAME_TOO_SHORT: Invalid = Invalid::too_short(1, "Enter a name.");
 
 /// An organization, as a member of it sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ const PRODUCT: &str = "portcullis";
 /// zxcvbn-ts 4.1 (MIT) with 12 characters and more; without nine entries that were damaged text.
 const COMMON: &str = include_str!("common.txt");
 
-const TOO_LONG: Invalid = Invalid::new(Reason::TooLong, "Use at most 128 characters.");
+const TOO_LONG: Invalid = Invalid::too_long(LENGTH_MAX, "Use at most 128 characters.");
 
 /// A password as it is hashed: in NFC, of bounded length, hidden from logs and wiped from memory
 /// when dropped.
@@ -103,8 +103,8 @@ impl PasswordPolicy {
     /// Refuses a password that is short, common, or known to whoever knows the account.
     pub(crate) fn check(self, password: &Password, identity: &Identity<'_>) -> Result<(), Invalid> {
         if password.length() < self.length_min {
-            let message = format!("Use at least {} characters.", self.length_min);
-            return Err(Invalid { reason: Reason::TooShort, message: Cow::Owned(message) });
+            let message = Cow::Owned(format!("Use at least {} characters.", self.length_min));
+            return Err(Invalid { message, ..Invalid::too_short(self.length_min, "") });
         }
         let folded = fold(&password.0);
         if identity.names(&folded) {

@@ -13,6 +13,7 @@ use crate::kernel::access::permission::{PERMISSIONS_GRANT, USERS_WRITE};
 use crate::kernel::access::{Grant, Permission, Role};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
+use crate::kernel::invalid::Reason;
 
 #[derive(Default)]
 pub(crate) struct AdministrationMutation;
@@ -52,7 +53,7 @@ impl AdministrationMutation {
         let expires_at = expires_at.map(Into::into);
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
             let message = "This time is over";
-            return Err(ApiError::argument("input.expiresAt", "INVALID_FORMAT", message));
+            return Err(ApiError::argument("input.expiresAt", Reason::InvalidFormat, message));
         }
         let accounts = ctx.service::<Accounts>();
         let grant = Grant { permission, expires_at };

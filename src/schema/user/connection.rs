@@ -9,10 +9,11 @@ use crate::features::accounts::{Accounts, Filter, Listing, Order, OrderField, se
 use crate::features::accounts::{Key, Place};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
-use crate::graphql::error::{ApiError, Result};
+use crate::graphql::error::Result;
 use crate::graphql::page::{self, Beyond, Cursor, Window};
 use crate::kernel::access::Role;
 use crate::kernel::id::UserId;
+use crate::kernel::invalid::{Invalid, Reason};
 use crate::kernel::rfc3339;
 
 /// Which users are meant.
@@ -143,14 +144,16 @@ impl page::Key for Key {
 fn parse_filter(filter: UserFilter) -> Result<Filter> {
     let search = filter.search.map(|typed| search_key(&typed));
     if let Some(search) = &search {
-        let refused = |reason, message| ApiError::argument("filter.search", reason, message);
-        match search.chars().count() {
-            0..=1 => return Err(refused("TOO_SHORT", "A search has at least 2 characters")),
-            2..=64 => {}
-            _ => return Err(refused("TOO_LONG", "A search has at most 64 characters")),
-        }
-        if search.contains('\0') {
-            return Err(refused("INVALID_FORMAT", "A search has no control characters"));
+        let invalid = match search.chars().count() {
+            0..=1 => Some(Invalid::too_short(2, "A search has at least 2 characters")),
+            65.. => Some(Invalid::too_long(64, "A search has at most 64 characters")),
+            _ if search.contains('\0') => {
+                Some(Invalid::new(Reason::InvalidFormat, "A search has no control characters"))
+            }
+            _ => None,
+        };
+        if let Some(invalid) = invalid {
+            return Err(invalid.at("filter.search").into());
         }
     }
     Ok(Filter { search, role: filter.role, is_active: filter.is_active })

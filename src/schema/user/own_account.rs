@@ -3,7 +3,7 @@
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
 use portcullis_macros::rules;
 
-use super::User;
+use super::{ADDRESS_TAKEN, User};
 use crate::features::accounts::{
     ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
     ProfileChange, ProfileError, TICKET_TTL_SECONDS,
@@ -223,7 +223,7 @@ impl From<AddressError> for ApiError {
         match error {
             AddressError::Invalid(problem) => Self::invalid(&[problem]),
             AddressError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
-            AddressError::Taken => Self::taken("email"),
+            AddressError::Taken => Self::new(Code::Conflict, ADDRESS_TAKEN),
             AddressError::Limited(limited) => limited.into(),
             AddressError::Hash(error) => error.into(),
             AddressError::Link(error) => error.into(),

@@ -325,6 +325,7 @@ impl Writer<'_> {
                 json!("Viewer.id"),
                 json!(["Query.me", "Query.nothing"]),
             ]),
+            "username" => texts(&[], &["alice", "somebody", "x"]),
             "filter" => same(vec![json!({}), Value::Null]),
             "input" if innermost(ty) == "CreateTaskInput" => {
                 vec![literal("{ title: \"A\" }", json!({ "title": "A" }))]
