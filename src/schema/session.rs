@@ -32,6 +32,10 @@ pub(crate) struct Session {
     created_at: DateTime,
     /// When it was last used: refreshed, or with a cookie within a minute of that.
     last_used_at: DateTime,
+    /// When it ends unless it is used again; with a use that moves on, up to an absolute end.
+    expires_at: DateTime,
+    /// When it was ended; null while it goes on.
+    ended_at: Option<DateTime>,
     /// The address it was begun from.
     ip: Option<String>,
     /// The program it was begun from, as that calls itself.
@@ -63,6 +67,8 @@ impl Session {
             id: Id::from(session.id),
             created_at: session.created_at.into(),
             last_used_at: session.last_used_at.into(),
+            expires_at: session.expires_at.into(),
+            ended_at: session.ended_at.map(Into::into),
             device: device.and_then(Device::name),
             browser: device.and_then(|device| device.browser).map(str::to_owned),
             ip: session.ip,

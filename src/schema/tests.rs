@@ -149,7 +149,8 @@ fn session(number: usize) -> OwnSession {
         id: SessionId(id(number)),
         created_at: at(number),
         last_used_at: at(number),
-        ended_at: None,
+        expires_at: at(number),
+        ended_at: (number == 1).then(|| at(number)),
         ip: maybe(number),
         user_agent: maybe(number),
     }

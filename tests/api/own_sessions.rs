@@ -12,7 +12,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const ME: &str = "{ me { id } }";
 
 const SESSIONS: &str = "{ me { sessions { totalCount pageInfo { hasNextPage endCursor } edges { \
-    cursor node { id createdAt lastUsedAt ip userAgent device browser current } } } } }";
+    cursor node { id createdAt lastUsedAt expiresAt endedAt ip userAgent device browser current } } } } }";
 
 async fn sessions(app: &TestApp, user: &SignedIn) -> Vec<Value> {
     let me = app.query(SESSIONS, &user.access).await.data();
@@ -48,18 +48,24 @@ async fn people_see_where_they_are_signed_in_and_end_what_they_choose() {
     assert_eq!((&seen[0]["current"], &seen[1]["current"]), (&json!(false), &json!(true)));
     assert_eq!(seen[0]["createdAt"], "2026-01-01T01:00:00.000000Z");
     assert_eq!(seen[1]["lastUsedAt"], "2026-01-01T01:05:00.000000Z");
+    // A week after its last use; endedAt is of those that are over.
+    assert_eq!(seen[0]["expiresAt"], "2026-01-08T01:00:00.000000Z");
+    assert_eq!(seen[1]["expiresAt"], "2026-01-08T01:05:00.000000Z");
+    assert_eq!(seen[0]["endedAt"], json!(null));
 
     // Another's does not exist, nor does one that is over.
     let carol = app.register("carol").await;
     let foreign = format!(
-        "revokeSession(input: {{ id: \"{}\" }}) {{ session {{ id }} }}",
+        "revokeSession(input: {{ id: \"{}\" }}) {{ session {{ id endedAt }} }}",
         seen[0]["id"].as_str().unwrap()
     );
     for id in [foreign.as_str(), "revokeSession(input: { id: \"nonsense\" }) { session { id } }"] {
         assert_eq!(app.mutate(&carol, id).await.code(), "NOT_FOUND", "{id}");
     }
     app.query(ME, &laptop.access).await.data();
-    app.mutate(&alice, &foreign).await.data();
+    let revoked = app.mutate(&alice, &foreign).await.data();
+    let expected = json!({ "id": seen[0]["id"], "endedAt": "2026-01-01T01:05:00.000000Z" });
+    assert_eq!(revoked["revokeSession"]["session"], expected);
     assert_eq!(app.query(ME, &laptop.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.mutate(&alice, &foreign).await.code(), "NOT_FOUND");
     assert_eq!(sessions(&app, &alice).await.len(), 1);

@@ -21,6 +21,8 @@ pub(crate) struct OwnSession {
     pub(crate) created_at: DateTime<Utc>,
     /// When it was last refreshed.
     pub(crate) last_used_at: DateTime<Utc>,
+    /// When it ends if it is not used again, and at the latest.
+    pub(crate) expires_at: DateTime<Utc>,
     /// `None` for one that lives.
     pub(crate) ended_at: Option<DateTime<Utc>>,
     /// From where it was begun.
@@ -49,7 +51,7 @@ impl Sessions {
 
     /// All sessions of a user that are kept, also those that have ended.
     pub(crate) async fn list_kept(&self, user: UserId) -> Result<Vec<OwnSession>, DbErr> {
-        store::list(self.db.reader(), user).await
+        store::list(self.db.reader(), user, self.lifetimes.idle).await
     }
 
     /// Whether the session that the caller calls from still lives: it may have ended since the guard
@@ -59,7 +61,8 @@ impl Sessions {
         txn: &impl ConnectionTrait,
         viewer: &Viewer,
     ) -> Result<bool, DbErr> {
-        Ok(store::find_own(txn, viewer.session_id, viewer.user.id).await?.is_some())
+        let idle = self.lifetimes.idle;
+        Ok(store::find_own(txn, viewer.session_id, viewer.user.id, idle).await?.is_some())
     }
 
     /// Whether a session of an active user still lives.
@@ -83,10 +86,12 @@ impl Sessions {
     ) -> Result<OwnSession, RevokeError> {
         let revoke = async |tx: Tx<'_>| {
             let user = self.caller(&tx).await?.user.id;
-            let session = store::find_own(&tx, id, user).await?.ok_or(RevokeError::NotFound)?;
+            let session = store::find_own(&tx, id, user, self.lifetimes.idle).await?;
+            let session = session.ok_or(RevokeError::NotFound)?;
             links::void_change(&tx, user).await?;
             self.end(&tx, id, user, EndReason::Revoked).await?;
             tx.record(kind::SESSION_REVOKED, user);
+            let session = OwnSession { ended_at: Some(tx.now()), ..session };
             Ok(tx.commit(session).await?)
         };
         self.changes.run("revoke a session", acting, revoke).await

@@ -22,15 +22,16 @@ pub(super) async fn list_living(
         .is_null()
         .and(session::COLUMN.expires_at.gt(now))
         .and(session::COLUMN.last_used_at.gt(now - idle));
-    read(db, of(user).filter(living)).await
+    read(db, of(user).filter(living), idle).await
 }
 
 /// All sessions of a user, the newest first.
 pub(super) async fn list(
     db: &impl ConnectionTrait,
     user: UserId,
+    idle: TimeDelta,
 ) -> Result<Vec<OwnSession>, DbErr> {
-    read(db, of(user)).await
+    read(db, of(user), idle).await
 }
 
 fn of(user: UserId) -> Select<session::Entity> {
@@ -43,6 +44,7 @@ fn of(user: UserId) -> Select<session::Entity> {
             session::Column::Ip,
             session::Column::UserAgent,
             session::Column::LastUsedAt,
+            session::Column::ExpiresAt,
         ])
         .filter(session::COLUMN.user_id.eq(user))
         // Which carries the time.
@@ -52,12 +54,14 @@ fn of(user: UserId) -> Select<session::Entity> {
 async fn read(
     db: &impl ConnectionTrait,
     select: Select<session::Entity>,
+    idle: TimeDelta,
 ) -> Result<Vec<OwnSession>, DbErr> {
     let rows: Vec<OwnRow> = select.into_model().all(db).await?;
     let own = |row: OwnRow| OwnSession {
         id: row.id,
         created_at: row.created_at,
         last_used_at: row.last_used_at,
+        expires_at: Ord::min(row.expires_at, row.last_used_at + idle),
         ended_at: row.ended_at,
         ip: row.ip,
         user_agent: row.user_agent,
@@ -73,6 +77,7 @@ struct OwnRow {
     ip: Option<String>,
     user_agent: Option<String>,
     last_used_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
 }
 
 /// A session of a user, if it lives.
@@ -80,7 +85,8 @@ pub(super) async fn find_own(
     txn: &impl ConnectionTrait,
     id: SessionId,
     user: UserId,
+    idle: TimeDelta,
 ) -> Result<Option<OwnSession>, DbErr> {
     let own = of(user).filter(session::COLUMN.id.eq(id)).filter(session::COLUMN.ended_at.is_null());
-    Ok(read(txn, own).await?.pop())
+    Ok(read(txn, own, idle).await?.pop())
 }
