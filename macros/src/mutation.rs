@@ -10,6 +10,7 @@ use syn::{
 };
 
 use crate::expand::{argument, is};
+use crate::row::camel_case;
 use crate::shape::{is_option, library};
 
 /// Gives a resolver that shape, and returns the types that it takes: an input of its parameters, unless its one parameter
@@ -49,10 +50,11 @@ fn input(resolver: &mut ImplItemFn) -> Result<TokenStream> {
         names.push(name);
     }
     let body = &resolver.block;
-    let (of, given) = if parameters.iter().all(|parameter| is_option(&parameter.ty)) {
-        (quote!(::core::option::Option<#name>), quote!(input.unwrap_or_default()))
+    let (of, given, default) = if parameters.iter().all(|parameter| is_option(&parameter.ty)) {
+        let of = quote!(::core::option::Option<#name>);
+        (of, quote!(input.unwrap_or_default()), quote!(, ::core::default::Default))
     } else {
-        (name.to_token_stream(), quote!(input))
+        (name.to_token_stream(), quote!(input), TokenStream::new())
     };
     resolver.block = parse_quote!({
         let #name { #(#names),* } = #given;
@@ -61,7 +63,6 @@ fn input(resolver: &mut ImplItemFn) -> Result<TokenStream> {
     let (of_input, of_type) =
         (about(resolver, "What is asked of"), about(resolver, "The input of"));
     resolver.sig.inputs.push(parse_quote!(#[graphql(desc = #of_input)] input: #of));
-    let default = of.to_string().contains("Option").then(|| quote!(, ::core::default::Default));
     Ok(quote! {
         #[doc = #of_type]
         #[derive(::portcullis::async_graphql::InputObject #default)]
@@ -155,22 +156,11 @@ fn documented(attribute: &Attribute) -> Result<Attribute> {
 
 /// `deleteUser` with `Input` is `DeleteUserInput`.
 fn type_name(resolver: &ImplItemFn, of: &str) -> Ident {
-    let name = capitalized(&camel_case(&resolver.sig.ident));
+    // With nothing before its first letter, that is capitalized as well.
+    let name = camel_case(&format!("_{}", resolver.sig.ident));
     format_ident!("{name}{of}", span = resolver.sig.ident.span())
 }
 
 fn about(resolver: &ImplItemFn, what: &str) -> String {
-    format!("{what} {}.", camel_case(&resolver.sig.ident))
-}
-
-fn camel_case(name: &Ident) -> String {
-    let name = name.to_string();
-    let mut words = name.split('_');
-    let first = words.next().unwrap_or_default().to_owned();
-    words.fold(first, |name, word| name + &capitalized(word))
-}
-
-fn capitalized(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    format!("{what} {}.", camel_case(&resolver.sig.ident.to_string()))
 }
