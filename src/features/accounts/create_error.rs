@@ -13,7 +13,7 @@ pub(crate) enum CreateError {
     #[error("{} fields are not acceptable", .0.len())]
     Invalid(Vec<Problem>),
     /// Another account has the value at this path.
-    #[error("{0} is taken")]
+    #[error("the {} is taken", .0.trim_start_matches("input."))]
     Taken(&'static str),
     /// Another account has the address of a link.
     #[error("the address is taken")]
