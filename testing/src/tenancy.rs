@@ -16,7 +16,7 @@ use crate::{SECOND, SignedIn, TestApp, dump};
 pub struct Entity<'a> {
     /// The object that shows its rows, as the schema calls it.
     pub of: &'a str,
-    /// A mutation that makes a row, as in `createTask(input: { title: "x" }) { task { id } }`.
+    /// A mutation that makes a row, as in `createTask(input: { title: "x" })`. Its payload has the object.
     pub create: &'a str,
     /// Whether a row belongs to the organization that it was made in.
     pub in_organizations: bool,
@@ -129,15 +129,19 @@ async fn go(app: &TestApp, user: &SignedIn, organization: Option<&str>) -> Signe
 impl World<'_> {
     /// Everybody makes a row wherever they may; then one is removed.
     async fn fill(&mut self, people: &[SignedIn], organizations: &[String]) {
-        let name = self.entity.create.split(['(', ' ', '{']).next().unwrap();
+        let Entity { of, create, .. } = self.entity;
+        let name = create.split(['(', ' ', '{']).next().unwrap();
+        let field = self.fields.iter().find(|field| field.name == name).unwrap();
+        let payload = innermost(&field.definition.ty.node);
+        let made_as = self.types.field_with(payload, of).unwrap().to_owned();
+        let create = format!("{create} {{ {made_as} {{ id }} }}");
         for (person, user) in people.iter().enumerate() {
             let belongs = (0..3).filter(|place| ROLES[person][*place].is_some());
             for place in [None].into_iter().chain(belongs.map(Some)) {
                 let there = go(self.app, user, place.map(|place| &*organizations[place])).await;
                 self.app.clock.advance(SECOND);
-                let made = self.app.mutate(&there, self.entity.create).await.data();
-                let payload = made[name].as_object().unwrap();
-                let id = payload.values().find_map(|made| made["id"].as_str()).unwrap().to_owned();
+                let made = self.app.mutate(&there, &create).await.data();
+                let id = made[name][&made_as]["id"].as_str().unwrap().to_owned();
                 self.rows.push(Row { id, owner: person, place });
             }
         }

@@ -30,6 +30,14 @@ impl Types {
         call.contains(&nothing).then(|| call.replace(&nothing, &format!("id: \"{id}\"")))
     }
 
+    /// The field of an object type that has this type.
+    pub(crate) fn field_with(&self, of: &str, ty: &str) -> Option<&str> {
+        let Some(TypeKind::Object(object)) = self.0.get(of) else { return None };
+        let mut fields = object.fields.iter().map(|field| &field.node);
+        let found = fields.find(|it| crate::conformance::schema::innermost(&it.ty.node) == ty);
+        found.map(|field| field.name.node.as_str())
+    }
+
     /// A call with the arguments that must be given.
     pub(super) fn call(&self, field: &FieldDefinition) -> String {
         let arguments = self.given(&field.arguments);
