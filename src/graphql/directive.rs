@@ -77,7 +77,8 @@ impl TypeDirective for auth {
     }
 }
 
-/// Null to everybody but the user whom the object is, and callers who hold the permission.
+/// Null to everybody but the user whom the object is, and callers who hold the permission. A mutation that changes a user
+/// also shows these fields to its caller.
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn private(permission: Permission) {}
 

@@ -92,8 +92,8 @@ impl RecoveryMutation {
         }
     }
 
-    /// Mails whoever is meant, if there is anybody, a link to choose another password. The answer is the same,
-    /// whoever there is.
+    /// Mails the owner of an account a link to choose another password. The answer is the same whether or not there is
+    /// such an account.
     #[public]
     #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(RESETS.ip, RESETS.ip_and_identifier, RESETS.identifier)]

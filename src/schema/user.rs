@@ -40,7 +40,7 @@ use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 use crate::schema::sign_in::AuthPayload;
 
-/// An account. Whoever may know of it sees its id and names.
+/// An account. Its id and names are shown to everybody who may know that it exists.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub struct User {
