@@ -1,9 +1,14 @@
-//! The body of a request, as the specification has it: a document, and what is to be done with it.
+//! What a request asks for, in its body or its address, as GraphQL over HTTP has it: a document, and what is to be done
+//! with it.
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::value;
+use serde::de::{DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use super::json::{Checked, Extensions, Room, StrictMap, VALUES_MAX, ignore};
 use crate::graphql::document::Refusal;
@@ -14,6 +19,8 @@ pub(super) struct Call {
     pub(super) query: String,
     pub(super) operation_name: Option<String>,
     pub(super) variables: Map<String, Value>,
+    /// Whether it may be a mutation: caches and crawlers send a GET as they please.
+    pub(super) may_change: bool,
 }
 
 /// Why there is nothing to execute.
@@ -40,15 +47,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
         }
         Some(_) => {}
     }
-    let (variables, extensions) = (Room::default(), Room::default());
-    let parts = Parts { variables: &variables, extensions: &extensions };
-    let mut json = serde_json::Deserializer::from_str(body);
-    let read = parts.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
-    let read = read.map_err(|error| {
-        if variables.is_exceeded() || extensions.is_exceeded() {
-            return NoCall::Refused(Refusal::Limit { limit: "values", max: VALUES_MAX.into() });
-        }
-        NoCall::Malformed(if error.is_data() {
+    let room = Rooms::default();
+    let read = read_json(body, Parts { room: &room }).map_err(|error| {
+        room.refuse(if error.is_data() {
             "The body must be a map with the string query, and optionally the string \
              operationName and the maps variables and extensions, and no map has a key twice"
         } else {
@@ -56,10 +57,75 @@ pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
              large"
         })
     })?;
-    read.try_into()
+    read.into_call(true)
 }
 
-/// What a body holds.
+/// Reads the query of an address, which stands after its question mark. An empty part counts as one that is missing.
+pub(super) fn parse_address(address: &str) -> Result<Call, NoCall> {
+    if percent_decode_str(address).decode_utf8().is_err() {
+        return Err(NoCall::Malformed("The address is not UTF-8"));
+    }
+    let room = Rooms::default();
+    let refuse = |_: serde_json::Error| {
+        room.refuse(
+            "In the address variables and extensions are maps in JSON, and no map has a key twice",
+        )
+    };
+    let mut read = Read::default();
+    let mut known = Vec::with_capacity(4);
+    for (key, part) in form_urlencoded::parse(address.as_bytes()) {
+        let key: Result<_, value::Error> = Key::deserialize(key.into_deserializer());
+        let key = key.unwrap_or(Key::Other);
+        if key != Key::Other {
+            if known.contains(&key) {
+                return Err(NoCall::Malformed("The address has a part twice"));
+            }
+            known.push(key);
+        }
+        match key {
+            _ if part.is_empty() => {}
+            Key::Query => read.query = Some(part.into_owned()),
+            Key::OperationName => read.operation_name = Some(part.into_owned()),
+            Key::Variables => {
+                read.variables = read_json(&part, StrictMap(&room.variables)).map_err(refuse)?;
+            }
+            Key::Extensions => {
+                read.extensions = read_json(&part, Checked(&room.extensions)).map_err(refuse)?;
+            }
+            Key::Other => {}
+        }
+    }
+    read.into_call(false)
+}
+
+fn read_json<'de, S: DeserializeSeed<'de>>(
+    json: &'de str,
+    seed: S,
+) -> Result<S::Value, serde_json::Error> {
+    let mut json = serde_json::Deserializer::from_str(json);
+    let read = seed.deserialize(&mut json)?;
+    json.end()?;
+    Ok(read)
+}
+
+/// What variables and extensions may hold.
+#[derive(Default)]
+struct Rooms {
+    variables: Room,
+    extensions: Room,
+}
+
+impl Rooms {
+    /// Why what was to be read is none: because there was no room for it, or else for this reason.
+    fn refuse(&self, reason: &'static str) -> NoCall {
+        if self.variables.is_exceeded() || self.extensions.is_exceeded() {
+            return NoCall::Refused(Refusal::Limit { limit: "values", max: VALUES_MAX.into() });
+        }
+        NoCall::Malformed(reason)
+    }
+}
+
+/// What a body or an address holds.
 #[derive(Debug, Default)]
 struct Read {
     query: Option<String>,
@@ -68,35 +134,33 @@ struct Read {
     extensions: Extensions,
 }
 
-impl TryFrom<Read> for Call {
-    type Error = NoCall;
-
-    fn try_from(read: Read) -> Result<Self, NoCall> {
-        let Read { query, operation_name, variables, extensions } = read;
+impl Read {
+    fn into_call(self, may_change: bool) -> Result<Call, NoCall> {
+        let Self { query, operation_name, variables, extensions } = self;
         match query {
             Some(query) if query.is_empty() && extensions.is_persisted_query => {
                 Err(NoCall::PersistedQuery)
             }
             // Clients that always send the name send the empty one for the only operation.
-            Some(query) => Ok(Self {
+            Some(query) => Ok(Call {
                 query,
                 operation_name: operation_name.filter(|name| !name.is_empty()),
                 variables,
+                may_change,
             }),
             None if extensions.is_persisted_query => Err(NoCall::PersistedQuery),
-            None => Err(NoCall::Malformed("The body has no query")),
+            None => Err(NoCall::Malformed("The request has no query")),
         }
     }
 }
 
 /// Reads a body's parts, each with room of its own.
 struct Parts<'a> {
-    variables: &'a Room,
-    extensions: &'a Room,
+    room: &'a Rooms,
 }
 
-/// The keys of a body. What else it holds is not for us.
-#[derive(Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+/// The keys of a body, and of an address. What else they hold is not for us.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(field_identifier, rename_all = "camelCase")]
 enum Key {
     Query,
@@ -136,10 +200,10 @@ impl<'de> Visitor<'de> for Parts<'_> {
                 Key::Query => read.query = entries.next_value()?,
                 Key::OperationName => read.operation_name = entries.next_value()?,
                 Key::Variables => {
-                    read.variables = entries.next_value_seed(StrictMap(self.variables))?;
+                    read.variables = entries.next_value_seed(StrictMap(&self.room.variables))?;
                 }
                 Key::Extensions => {
-                    read.extensions = entries.next_value_seed(Checked(self.extensions))?;
+                    read.extensions = entries.next_value_seed(Checked(&self.room.extensions))?;
                 }
                 Key::Other => ignore(&mut entries)?,
             }

@@ -13,7 +13,7 @@ use http_body_util::channel::Channel;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
-use super::{failure, graphql, request};
+use super::{answer, failure, graphql, request};
 use crate::app::App;
 use crate::features::accounts::{Export, NoExport};
 use crate::graphql::error::ApiError;
@@ -33,7 +33,7 @@ pub(super) async fn download(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
 ) -> Result<Response, Response> {
-    let failed = |error| graphql::refused(&app, error, &origin);
+    let failed = |error| answer::refused(&app, error, &origin);
     let ticket = request::bearer(&headers)?;
     let reason = if ticket.is_none() { Anonymity::MissingToken } else { Anonymity::InvalidToken };
     let unknown = || failed(ApiError::unauthenticated(reason));

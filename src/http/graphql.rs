@@ -1,95 +1,97 @@
-//! `/graphql`: from a POST's bytes to its response, with the rules of GraphQL over HTTP, and what GET is told.
+//! `/graphql`: from a request's bytes to its response, with the rules of GraphQL over HTTP.
 
 use std::time::Duration;
 
-use async_graphql::{
-    Executor, PathSegment, Request, Response as GraphqlResponse, ServerError, Value,
-};
+use async_graphql::{Executor, Request, ServerError};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{self, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use tracing::{Instrument, span};
-use uuid::Uuid;
 
 use super::accept::MediaType;
+use super::answer::{Worked, finish, refused_document, unexecuted};
 use super::call::{self, Call, NoCall};
 use super::identity::Identity;
-use super::observe::Answered;
-use super::origin::Mode;
+use super::origin::{self, Mode};
 use super::{body, change, content_type, failure, playground, refusal, request};
 use crate::app::App;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
-use crate::graphql::error::{ApiError, Code, Unseen, field};
-use crate::graphql::json;
+use crate::graphql::error::{ApiError, Code, Unseen};
 use crate::graphql::lanes::Weight;
 use crate::graphql::loader::Loaders;
-use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
 use crate::kernel::access::{Authentication, Origin, network};
-use crate::kernel::invalid::{Invalid, Reason};
 
-/// As many headers as most answers have.
-const HEADERS: usize = 12;
-/// The most errors one response lists (GQ-09).
-const ERRORS_MAX: usize = 5;
+/// What decides on the answer to a GET beside its address. `Origin` is added for all.
+const DECIDING_HEADERS: &str = "Accept, Accept-Language, Authorization, Cookie, Portcullis-Token-Mode, Portcullis-Organization";
 /// The most a request may take once it has been read (GQ-13): a database that has gone silent in
 /// the middle of a statement says nothing for ever. What was begun there is rolled back; only a
 /// commit under way may yet happen, as when a client's connection breaks off.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 
-pub(super) async fn execute(
+/// Any operation, in the body of a POST.
+pub(super) async fn post(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(media) = MediaType::negotiate(&parts.headers) else {
-        let message = "Only JSON is served here: see the Accept header";
-        return refusal(StatusCode::NOT_ACCEPTABLE, message);
-    };
-    answer(&app, origin, &parts.headers, body, media).await.unwrap_or_else(|mut refused| {
-        refused.headers_mut().insert(CONTENT_TYPE, media.header());
-        refused
-    })
+    let Some(media) = MediaType::negotiate(&parts.headers) else { return not_acceptable() };
+    let answered = answer_post(&app, origin, &parts.headers, body, media).await;
+    answered.unwrap_or_else(|refused| typed(refused, media))
 }
 
-/// GET is for browsers that look for the playground, and for clients that ask by GET whether a document is
-/// known by its hash.
+/// A query, in the address of a GET. A browser that opens the endpoint gets the playground instead.
 pub(super) async fn get(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     request: extract::Request,
 ) -> Response {
-    let has = |name: &str, is: fn(&str) -> bool| {
-        let mut parts = request.uri().query().unwrap_or_default().split('&');
-        parts.any(|part| part.split_once('=').is_some_and(|(key, value)| key == name && is(value)))
-    };
-    let has_document = has("query", |text| !text.is_empty());
-    if !has_document && has("extensions", |value| value.contains("persistedQuery")) {
-        let media = MediaType::negotiate(request.headers()).unwrap_or(MediaType::Json);
-        let worked = Worked::failed(ApiError::persisted_query());
-        return finish(&app, worked, media, request::id_of(&origin));
-    }
-    if app.config.playground && playground::is_meant(request.headers()) {
+    let headers = request.headers();
+    if app.config.playground && playground::is_meant(headers) {
         return playground::redirect();
     }
-    only_post()
+    let Some(media) = MediaType::negotiate(headers) else { return not_acceptable() };
+    let answered = answer_get(&app, origin, headers, request.uri().query(), media).await;
+    let mut response = answered.unwrap_or_else(|refused| typed(refused, media));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    response.headers_mut().insert(VARY, HeaderValue::from_static(DECIDING_HEADERS));
+    response
 }
 
-/// What other requests than for operations are told.
-pub(super) fn only_post() -> Response {
-    let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send operations by POST");
+/// What requests by other methods are told.
+pub(super) fn other_method() -> Response {
+    let mut refused = refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "Send operations by POST, or queries by GET in the address",
+    );
+    refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    refused
+}
+
+fn mutation_by_get() -> Response {
+    let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send mutations by POST");
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     refused
 }
 
-async fn answer(
+fn not_acceptable() -> Response {
+    refusal(StatusCode::NOT_ACCEPTABLE, "Only JSON is served here: see the Accept header")
+}
+
+/// A refusal before GraphQL, as the media type that was asked for.
+fn typed(mut refused: Response, media: MediaType) -> Response {
+    refused.headers_mut().insert(CONTENT_TYPE, media.header());
+    refused
+}
+
+async fn answer_post(
     app: &App,
     origin: Origin,
     headers: &HeaderMap,
@@ -101,6 +103,27 @@ async fn answer(
     let (body, _place) = body::read(&app.lanes.bodies, body).await?;
     let parsed = call::parse(&body);
     drop(body);
+    answer(app, parsed, identity, media).await
+}
+
+async fn answer_get(
+    app: &App,
+    origin: Origin,
+    headers: &HeaderMap,
+    address: Option<&str>,
+    media: MediaType,
+) -> Result<Response, Response> {
+    origin::check_page(&app.config, headers)?;
+    let identity = Identity::read(app, origin, headers)?;
+    answer(app, call::parse_address(address.unwrap_or_default()), identity, media).await
+}
+
+async fn answer(
+    app: &App,
+    parsed: Result<Call, NoCall>,
+    identity: Identity,
+    media: MediaType,
+) -> Result<Response, Response> {
     let request_id = request::id_of(&identity.origin);
     let call = match parsed {
         Ok(call) => call,
@@ -126,27 +149,6 @@ async fn answer(
     }
 }
 
-/// What came of a request.
-struct Worked {
-    response: GraphqlResponse,
-    /// For whom.
-    party: Party,
-    operation: Operation,
-    /// A bearer token was presented that is not good.
-    challenge: Option<HeaderValue>,
-}
-
-impl Worked {
-    /// Nothing was executed.
-    fn refused(response: GraphqlResponse) -> Self {
-        Self { response, party: Party::Anybody, operation: Operation::None, challenge: None }
-    }
-
-    fn failed(error: ApiError) -> Self {
-        Self::refused(failed(error))
-    }
-}
-
 /// Scans the document, recognises the caller and executes the operation, where it belongs by its cost and in
 /// its caller's turn. What may change threads is boxed: each hand that it goes through would copy its several
 /// kilobytes.
@@ -157,6 +159,7 @@ async fn begin(
     media: MediaType,
 ) -> Result<Response, NoThread> {
     let request_id = request::id_of(&identity.origin);
+    let may_change = call.may_change;
     let lookup = app.documents.look_up(&call.query);
     let is_new = matches!(lookup, Lookup::New(_));
     let stranger = identity.origin.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)));
@@ -174,6 +177,9 @@ async fn begin(
         }
     };
     let (operation, cost) = (scanned.operation, scanned.cost);
+    if operation == Operation::Mutation && !may_change {
+        return Ok(typed(mutation_by_get(), media));
+    }
     if operation == Operation::Mutation && identity.mode == (Mode::Cookie { may_change: false }) {
         let message = "Say by the header Origin which page this mutation is for: a server that renders for a browser forwards the \
                        Origin that it has checked";
@@ -217,7 +223,7 @@ fn choose(documents: &Documents, proven: &Proven, call: Call) -> Result<Scanned,
 }
 
 async fn scan(app: App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> {
-    let Call { query, operation_name, variables } = call;
+    let Call { query, operation_name, variables, may_change: _ } = call;
     let asked = Asked { source: &query, operation_name: operation_name.as_deref(), variables };
     app.documents.scan(&app.schema, lookup, asked).await
 }
@@ -252,126 +258,4 @@ async fn work(
     }
     let worked = Worked { response, party, operation, challenge };
     finish(&app, worked, media, request::id_of(&origin))
-}
-
-/// What is answered where there is nothing to execute.
-fn unexecuted(no_call: NoCall) -> Result<GraphqlResponse, Response> {
-    match no_call {
-        NoCall::Malformed(message) => Err(refusal(StatusCode::BAD_REQUEST, message)),
-        NoCall::Refused(refused) => Ok(refused_document(refused)),
-        NoCall::PersistedQuery => Ok(failed(ApiError::persisted_query())),
-    }
-}
-
-fn refused_document(refused: Refusal) -> GraphqlResponse {
-    let message = refused.to_string();
-    let (code, positions, limit) = match refused {
-        Refusal::Errors(errors) => return GraphqlResponse::from_errors(errors),
-        Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions, None),
-        Refusal::Invalid { positions, .. } => (Code::GraphqlValidationFailed, positions, None),
-        Refusal::Limit { limit, max } => (Code::DocumentLimit, Vec::new(), Some((limit, max))),
-    };
-    let mut error = ServerError::new(message, None);
-    error.locations = positions;
-    let extensions = error.extensions.get_or_insert_default();
-    extensions.set("code", code.as_str());
-    if let Some((limit, max)) = limit {
-        extensions.set("limit", limit);
-        extensions.set("max", max);
-    }
-    GraphqlResponse::from_errors(vec![error])
-}
-
-fn failed(error: ApiError) -> GraphqlResponse {
-    let error = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
-    GraphqlResponse::from_errors(vec![ServerError { locations: Vec::new(), ..error }])
-}
-
-/// An error, elsewhere than at the endpoint, as the endpoint tells it.
-pub(super) fn refused(app: &App, error: ApiError, origin: &Origin) -> Response {
-    let request_id = request::id_of(origin);
-    finish(app, Worked::failed(error), MediaType::GraphqlResponse, request_id)
-}
-
-/// Gives every error its code, logs what has a cause, and chooses status and headers.
-fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Response {
-    let Worked { mut response, party, operation, challenge } = worked;
-    response.errors.truncate(ERRORS_MAX);
-    let mut codes = Vec::with_capacity(response.errors.len());
-    for error in &mut response.errors {
-        codes.push(complete(error, request_id));
-    }
-    let was_executed = response.errors.iter().all(|error| !error.path.is_empty());
-    let has_data = response.data != Value::Null;
-    let status = match (codes.first(), media) {
-        (Some(code), MediaType::GraphqlResponse) if !has_data => code.status(),
-        _ => StatusCode::OK,
-    };
-    let data = (has_data || was_executed).then_some(&response.data);
-    let body = json::answer(data, &response.errors);
-    let mut answer = Response::new(Body::from(app.lanes.answers.hold(party, body)));
-    *answer.status_mut() = status;
-    answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
-    let headers = answer.headers_mut();
-    // Those below, and those that every response has.
-    headers.reserve(HEADERS);
-    // What resolvers say of the cookie.
-    headers.extend(response.http_headers);
-    headers.insert(CONTENT_TYPE, media.header());
-    if let Some(challenge) = challenge {
-        headers.insert(WWW_AUTHENTICATE, challenge);
-    } else if codes.contains(&Code::Unauthenticated) {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    if let Some(seconds) = response.errors.iter().find_map(retry_after) {
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    answer
-}
-
-/// Completes one error and says its code. An error without one comes from the library: without a
-/// path it is about the document, with one about an argument's value.
-fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
-    let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
-    let unseen = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref());
-    let cause = unseen.map(|cause| causes(cause.as_ref()));
-    let extensions = error.extensions.get_or_insert_default();
-    let code = match extensions.get("code") {
-        Some(Value::String(code)) => Code::parse(code).unwrap_or(Code::InternalServerError),
-        _ if path.is_empty() => Code::GraphqlValidationFailed,
-        _ => {
-            let message = error.message.clone().into();
-            let invalid = Invalid { reason: Reason::InvalidFormat, message, param: None };
-            let fields = vec![field(&path, &invalid)];
-            extensions.set("fields", Value::List(fields));
-            Code::BadUserInput
-        }
-    };
-    // A database that is away or overloaded fails every request: that is one trouble, and not one each.
-    match cause {
-        Some(cause) if code == Code::ServiceUnavailable => {
-            tracing::warn!(error = %cause, path = %path, "a resolver could not do its work now");
-        }
-        Some(cause) => tracing::error!(error = %cause, path = %path, "a resolver failed"),
-        None => {}
-    }
-    extensions.set("code", code.as_str());
-    if code == Code::InternalServerError {
-        extensions.set("requestId", request_id.to_string());
-    }
-    code
-}
-
-fn segment(segment: &PathSegment) -> String {
-    match segment {
-        PathSegment::Field(name) => name.clone(),
-        PathSegment::Index(index) => index.to_string(),
-    }
-}
-
-fn retry_after(error: &ServerError) -> Option<u64> {
-    match error.extensions.as_ref()?.get("retryAfter")? {
-        Value::Number(seconds) => seconds.as_u64(),
-        _ => None,
-    }
 }

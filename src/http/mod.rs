@@ -1,6 +1,7 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod answer;
 mod body;
 mod call;
 mod change;
@@ -50,7 +51,7 @@ pub fn router(app: &App) -> Router {
     if app.config.playground {
         router = playground::routes(router);
     }
-    let endpoint = post(graphql::execute).get(graphql::get).fallback(async || graphql::only_post());
+    let endpoint = post(graphql::post).get(graphql::get).fallback(async || graphql::other_method());
     let mut router = router
         .route("/graphql", endpoint)
         .route(well_known::JWKS, get(well_known::jwks))

@@ -140,6 +140,25 @@ pub(super) fn mode(config: &Config, headers: &HeaderMap) -> Result<Mode, Respons
     }
 }
 
+/// Refuses what a page of another origin, which may not call here, has a browser send by GET: unlike a POST of JSON
+/// a browser sends that without asking first. Nobody would read the answer, but the server would work for it.
+pub(super) fn check_page(config: &Config, headers: &HeaderMap) -> Result<(), Response> {
+    let site = headers.contains_key(SEC_FETCH_SITE).then(|| single(headers, &SEC_FETCH_SITE));
+    let may_ask = match (headers.contains_key(ORIGIN), site) {
+        (true, _) => {
+            single(headers, &ORIGIN).is_some_and(|origin| is_allowed(config, headers, origin))
+        }
+        // Whoever types an address is no page.
+        (false, Some(site)) => matches!(site, Some("same-origin" | "none")),
+        (false, None) => true,
+    };
+    if may_ask {
+        return Ok(());
+    }
+    let message = "Pages of this origin may not ask by GET: see ALLOWED_ORIGINS";
+    Err(refusal_with(Code::Forbidden, StatusCode::FORBIDDEN, message))
+}
+
 fn is_allowed(config: &Config, headers: &HeaderMap, origin: &str) -> bool {
     origin == config.public_origin
         || config.allowed_origins.iter().any(|allowed| allowed == origin)

@@ -8,8 +8,8 @@ use axum::{Extension, Json};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::graphql;
 use super::identity::Identity;
+use super::{answer, graphql};
 use crate::app::App;
 use crate::graphql::error::ApiError;
 use crate::graphql::rule::Rule;
@@ -68,7 +68,7 @@ pub(super) async fn own_schema(
     headers: HeaderMap,
 ) -> Result<Response, Response> {
     let identity = Identity::read(&app, origin, &headers)?;
-    let failed = |error| graphql::refused(&app, error, &identity.origin);
+    let failed = |error| answer::refused(&app, error, &identity.origin);
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
         return Err(failed(ApiError::overdue()));

@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{Method, Request};
 use hyper::body::{Frame, SizeHint};
+use serde_json::{Map, Value};
+use url::form_urlencoded;
 
 use crate::Reply;
 use crate::conformance::assert_conforms;
@@ -17,7 +19,14 @@ pub(crate) struct Sent(Option<Arc<Mutex<Vec<u8>>>>);
 impl Sent {
     /// The same request, of whose body what is read is kept.
     pub(crate) fn of(request: Request<Body>) -> (Request<Body>, Self) {
-        if request.method() != Method::POST || request.uri().path() != "/graphql" {
+        if request.uri().path() != "/graphql" {
+            return (request, Self(None));
+        }
+        if request.method() == Method::GET {
+            let body = request.uri().query().and_then(as_body);
+            return (request, Self(body.map(|body| Arc::new(Mutex::new(body)))));
+        }
+        if request.method() != Method::POST {
             return (request, Self(None));
         }
         let kept = Arc::<Mutex<Vec<u8>>>::default();
@@ -31,6 +40,20 @@ impl Sent {
         assert!(content_type.contains("json"), "{reply:?}");
         assert_conforms(sdl, &kept.lock().unwrap(), &reply.text);
     }
+}
+
+/// The body that says the same as the address of a GET, if that has a query.
+fn as_body(address: &str) -> Option<Vec<u8>> {
+    let mut body = Map::new();
+    for (name, part) in form_urlencoded::parse(address.as_bytes()) {
+        let value = match &*name {
+            "query" | "operationName" => part.into_owned().into(),
+            "variables" => serde_json::from_str(&part).ok()?,
+            _ => continue,
+        };
+        body.insert(name.into_owned(), value);
+    }
+    body.contains_key("query").then(|| Value::Object(body).to_string().into_bytes())
 }
 
 /// A body that is passed on piece by piece as it was: some tests are about the pieces.

@@ -702,20 +702,14 @@ async fn no_form_gets_as_far_as_the_cookie() {
         }
     }
     for method in ["GET", "HEAD", "PUT", "DELETE"] {
-        for query in ["mutation%7Blogout%7D", "%7Bme%7Bid%7D%7D"] {
-            let request = Request::builder()
-                .method(method)
-                .uri(format!("/graphql?query={query}&_method=POST"))
-                .header("cookie", &cookie)
-                .header("origin", OWN)
-                .header("portcullis-token-mode", "cookie");
-            let reply = send(&app.app, request.body(Body::empty()).unwrap()).await;
-            assert_eq!(
-                (reply.status.as_u16(), set_cookie(&reply.headers)),
-                (405, None),
-                "{method}"
-            );
-        }
+        let request = Request::builder()
+            .method(method)
+            .uri("/graphql?query=mutation%7Blogout%7BsessionId%7D%7D&_method=POST")
+            .header("cookie", &cookie)
+            .header("origin", OWN)
+            .header("portcullis-token-mode", "cookie");
+        let reply = send(&app.app, request.body(Body::empty()).unwrap()).await;
+        assert_eq!((reply.status.as_u16(), set_cookie(&reply.headers)), (405, None), "{method}");
     }
     assert_eq!(reason(&app.app, &cookie).await, Value::Null);
 }

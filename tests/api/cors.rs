@@ -134,7 +134,9 @@ async fn every_response_has_the_headers_that_keep_browsers_safe() {
         ("POST", "/graphql", vec![], 415),
         ("GET", "/graphql", vec![html], 307),
         ("GET", "/link/verify-email", vec![html], 200),
-        ("GET", "/graphql", vec![], 405),
+        ("GET", "/graphql", vec![], 400),
+        ("GET", "/graphql?query=%7B__typename%7D", vec![], 200),
+        ("PUT", "/graphql", vec![], 405),
         ("GET", "/nowhere", vec![], 404),
         ("GET", "/healthz", vec![], 200),
         ("GET", "/schema.graphql", vec![], 200),
@@ -145,12 +147,16 @@ async fn every_response_has_the_headers_that_keep_browsers_safe() {
         for (instance, is_secure) in [(&app.app, false), (&secure, true)] {
             let reply = ask(instance, method, uri, &headers).await;
             let is = |name: &str| reply.headers.get(name).map(|value| value.to_str().unwrap());
-            let is_page = status == 200 && headers.contains(&html);
+            let is_browser = headers.contains(&html);
+            let is_page = status == 200 && is_browser;
             assert_eq!(reply.status.as_u16(), status, "{method} {uri}");
             assert_eq!(is("x-content-type-options"), Some("nosniff"));
             assert_eq!(is("referrer-policy"), Some("no-referrer"));
-            let is_cached = uri.starts_with("/.well-known");
-            let cached = if is_cached { "public, max-age=300" } else { "no-store" };
+            let cached = match (method, uri.split_once('?').map_or(uri, |(path, _)| path)) {
+                ("GET", "/graphql") if !is_browser => "private, no-store",
+                ("GET", "/.well-known/jwks.json") => "public, max-age=300",
+                _ => "no-store",
+            };
             assert_eq!(is("cache-control"), Some(cached), "{method} {uri}");
             let policy = is("content-security-policy").unwrap();
             for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"] {

@@ -35,6 +35,7 @@ mod errors;
 mod far_future;
 mod faults;
 mod files;
+mod get_queries;
 mod http;
 mod introspection;
 mod keys;

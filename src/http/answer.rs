@@ -1,0 +1,170 @@
+//! What came of a request at the endpoint, and how its client is told.
+
+use async_graphql::{PathSegment, Response as GraphqlResponse, ServerError, Value};
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use uuid::Uuid;
+
+use super::accept::MediaType;
+use super::call::NoCall;
+use super::observe::Answered;
+use super::{refusal, request};
+use crate::app::App;
+use crate::graphql::document::Refusal;
+use crate::graphql::error::{ApiError, Code, Unseen, field};
+use crate::graphql::json;
+use crate::infra::causes::causes;
+use crate::infra::metrics::Operation;
+use crate::infra::threads::Party;
+use crate::kernel::access::Origin;
+use crate::kernel::invalid::{Invalid, Reason};
+
+/// As many headers as most answers have.
+const HEADERS: usize = 12;
+/// The most errors one response lists (GQ-09).
+const ERRORS_MAX: usize = 5;
+
+/// What came of a request.
+pub(super) struct Worked {
+    pub(super) response: GraphqlResponse,
+    /// For whom.
+    pub(super) party: Party,
+    pub(super) operation: Operation,
+    /// A bearer token was presented that is not good.
+    pub(super) challenge: Option<HeaderValue>,
+}
+
+impl Worked {
+    /// Nothing was executed.
+    pub(super) fn refused(response: GraphqlResponse) -> Self {
+        Self { response, party: Party::Anybody, operation: Operation::None, challenge: None }
+    }
+
+    pub(super) fn failed(error: ApiError) -> Self {
+        Self::refused(failed(error))
+    }
+}
+
+/// What is answered where there is nothing to execute.
+pub(super) fn unexecuted(no_call: NoCall) -> Result<GraphqlResponse, Response> {
+    match no_call {
+        NoCall::Malformed(message) => Err(refusal(StatusCode::BAD_REQUEST, message)),
+        NoCall::Refused(refused) => Ok(refused_document(refused)),
+        NoCall::PersistedQuery => Ok(failed(ApiError::persisted_query())),
+    }
+}
+
+pub(super) fn refused_document(refused: Refusal) -> GraphqlResponse {
+    let message = refused.to_string();
+    let (code, positions, limit) = match refused {
+        Refusal::Errors(errors) => return GraphqlResponse::from_errors(errors),
+        Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions, None),
+        Refusal::Invalid { positions, .. } => (Code::GraphqlValidationFailed, positions, None),
+        Refusal::Limit { limit, max } => (Code::DocumentLimit, Vec::new(), Some((limit, max))),
+    };
+    let mut error = ServerError::new(message, None);
+    error.locations = positions;
+    let extensions = error.extensions.get_or_insert_default();
+    extensions.set("code", code.as_str());
+    if let Some((limit, max)) = limit {
+        extensions.set("limit", limit);
+        extensions.set("max", max);
+    }
+    GraphqlResponse::from_errors(vec![error])
+}
+
+fn failed(error: ApiError) -> GraphqlResponse {
+    let error = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
+    GraphqlResponse::from_errors(vec![ServerError { locations: Vec::new(), ..error }])
+}
+
+/// An error, elsewhere than at the endpoint, as the endpoint tells it.
+pub(super) fn refused(app: &App, error: ApiError, origin: &Origin) -> Response {
+    let request_id = request::id_of(origin);
+    finish(app, Worked::failed(error), MediaType::GraphqlResponse, request_id)
+}
+
+/// Gives every error its code, logs what has a cause, and chooses status and headers.
+pub(super) fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Response {
+    let Worked { mut response, party, operation, challenge } = worked;
+    response.errors.truncate(ERRORS_MAX);
+    let mut codes = Vec::with_capacity(response.errors.len());
+    for error in &mut response.errors {
+        codes.push(complete(error, request_id));
+    }
+    let was_executed = response.errors.iter().all(|error| !error.path.is_empty());
+    let has_data = response.data != Value::Null;
+    let status = match (codes.first(), media) {
+        (Some(code), MediaType::GraphqlResponse) if !has_data => code.status(),
+        _ => StatusCode::OK,
+    };
+    let data = (has_data || was_executed).then_some(&response.data);
+    let body = json::answer(data, &response.errors);
+    let mut answer = Response::new(Body::from(app.lanes.answers.hold(party, body)));
+    *answer.status_mut() = status;
+    answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
+    let headers = answer.headers_mut();
+    // Those below, and those that every response has.
+    headers.reserve(HEADERS);
+    // What resolvers say of the cookie.
+    headers.extend(response.http_headers);
+    headers.insert(CONTENT_TYPE, media.header());
+    if let Some(challenge) = challenge {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    } else if codes.contains(&Code::Unauthenticated) {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(seconds) = response.errors.iter().find_map(retry_after) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    answer
+}
+
+/// Completes one error and says its code. An error without one comes from the library: without a
+/// path it is about the document, with one about an argument's value.
+fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
+    let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
+    let unseen = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref());
+    let cause = unseen.map(|cause| causes(cause.as_ref()));
+    let extensions = error.extensions.get_or_insert_default();
+    let code = match extensions.get("code") {
+        Some(Value::String(code)) => Code::parse(code).unwrap_or(Code::InternalServerError),
+        _ if path.is_empty() => Code::GraphqlValidationFailed,
+        _ => {
+            let message = error.message.clone().into();
+            let invalid = Invalid { reason: Reason::InvalidFormat, message, param: None };
+            let fields = vec![field(&path, &invalid)];
+            extensions.set("fields", Value::List(fields));
+            Code::BadUserInput
+        }
+    };
+    // A database that is away or overloaded fails every request: that is one trouble, and not one each.
+    match cause {
+        Some(cause) if code == Code::ServiceUnavailable => {
+            tracing::warn!(error = %cause, path = %path, "a resolver could not do its work now");
+        }
+        Some(cause) => tracing::error!(error = %cause, path = %path, "a resolver failed"),
+        None => {}
+    }
+    extensions.set("code", code.as_str());
+    if code == Code::InternalServerError {
+        extensions.set("requestId", request_id.to_string());
+    }
+    code
+}
+
+fn segment(segment: &PathSegment) -> String {
+    match segment {
+        PathSegment::Field(name) => name.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    }
+}
+
+fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        Value::Number(seconds) => seconds.as_u64(),
+        _ => None,
+    }
+}
