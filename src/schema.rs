@@ -31,7 +31,7 @@ use moka::sync::Cache;
 use self::node::{NodeQuery, NodeType, NodeTypes};
 use self::user::PublicUrl;
 use crate::config::Config;
-use crate::features::accounts::Accounts;
+use crate::features::accounts::{Accounts, Admission};
 use crate::features::audit::Log;
 use crate::features::entities::Entities;
 use crate::features::login::Login;
@@ -40,6 +40,7 @@ use crate::features::recovery::Recovery;
 use crate::features::sessions::Tools;
 use crate::graphql::cookie::Cookies;
 use crate::graphql::document::SharedTypes;
+use crate::graphql::feature::{Offered, ServerFeature};
 use crate::graphql::policy::{Policy, Visible, has_rule};
 use crate::graphql::rule::Rule;
 use crate::infra::limits::Rates;
@@ -248,6 +249,7 @@ where
         builder = builder.disable_suggestions();
     }
     if let Some(services) = services {
+        let offered = offered(&services.accounts);
         builder = builder
             .data(services.tools.db)
             .data(services.tools.clock)
@@ -259,9 +261,20 @@ where
             .data(services.organizations)
             .data(services.recovery)
             .data(services.entities)
-            .data(services.public_url);
+            .data(services.public_url)
+            .data(offered);
     }
     Schema { executable: Arc::new(builder.finish()), policy, types }
+}
+
+fn offered(accounts: &Accounts) -> Offered {
+    let admission = accounts.registration().admission;
+    let offers = [
+        (ServerFeature::OpenRegistration, admission == Admission::Open),
+        (ServerFeature::NewAccounts, admission != Admission::Closed),
+        (ServerFeature::Mail, accounts.sends_mail()),
+    ];
+    Offered(offers.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect())
 }
 
 /// The schema of a server without an extension, in the definition language, sorted, with the access policy as

@@ -33,6 +33,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[auth(permission = USERS_READ)]` | callers who have this permission, a constant in scope |
 /// | `#[auth(organization_role = Admin)]` | callers who have at least this role in the organization that they act in |
 /// | `#[fresh]` | of those, callers who proved lately who they are |
+/// | `#[needs(Mail)]` | nobody, unless the server offers each `ServerFeature` named |
 ///
 /// `#[limit(A, B)]` names the limits that the resolver's feature counts under, and has the body hand them to it: there they
 /// are `limits`, a reference to each. With `#[rules(query)]` and

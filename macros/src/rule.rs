@@ -26,6 +26,7 @@ enum Who {
 #[derive(Default)]
 pub(crate) struct Rules {
     who: Option<Who>,
+    features: Vec<Ident>,
     is_fresh: bool,
     limits: Vec<Expr>,
     is_defence: bool,
@@ -53,6 +54,9 @@ impl Rules {
             self.admit(attribute, Who::Anybody)?;
         } else if path.is_ident("auth") {
             self.admit(attribute, Who::Guarded(guard(attribute)?))?;
+        } else if path.is_ident("needs") {
+            let features = Punctuated::<Ident, Token![,]>::parse_terminated;
+            self.features.extend(attribute.parse_args_with(features)?);
         } else if path.is_ident("fresh") {
             attribute.meta.require_path_only()?;
             self.is_fresh = true;
@@ -87,6 +91,8 @@ impl Rules {
             "#[fresh] asks when the caller signed in: it needs #[auth] beside it"
         } else if self.is_defence && !(is_guarded && of == Of::Mutation) {
             "#[defence] frees mutations from the budget of signed-in callers, and this field has none"
+        } else if !self.features.is_empty() && self.who.is_none() {
+            "#[needs] says what the server must offer: say to whom, with #[public] or #[auth]"
         } else if !self.limits.is_empty() && self.who.is_none() {
             "#[limit] says how often a field may be used: say by whom, with #[public] or #[auth]"
         } else {
@@ -119,9 +125,16 @@ impl Rules {
 
     /// What must hold before the resolver's body runs, as expressions that give a `Result` each.
     pub(crate) fn checks(&self, ctx: &impl ToTokens) -> Vec<TokenStream> {
-        let Some(Who::Guarded(guard)) = &self.who else { return Vec::new() };
         let guards = quote!(::portcullis::expansion::guard);
-        let mut checks = vec![quote!(#guards::Guard::check(&#guard, #ctx))];
+        let mut checks = Vec::new();
+        if let Some(Who::Guarded(guard)) = &self.who {
+            checks.push(quote!(#guards::Guard::check(&#guard, #ctx)));
+        }
+        checks.extend(self.features.iter().map(|feature| {
+            quote!(::portcullis::expansion::feature::ServerFeature::check(
+                ::portcullis::expansion::feature::ServerFeature::#feature, #ctx,
+            ))
+        }));
         if self.is_fresh {
             let fresh = quote!(#guards::Fresh { max_age_seconds: #guards::FRESH_SECONDS });
             checks.push(quote!(#guards::Fresh::check(&#fresh, #ctx)));
@@ -137,6 +150,13 @@ impl Rules {
             None => return directives,
             Some(Who::Anybody) => directives.push(quote!(#directive::public::apply())),
             Some(Who::Guarded(guard)) => directives.push(quote!(#directive::auth::apply(&#guard))),
+        }
+        if !self.features.is_empty() {
+            let features = self
+                .features
+                .iter()
+                .map(|feature| quote!(::portcullis::expansion::feature::ServerFeature::#feature));
+            directives.push(quote!(#directive::needs::apply(vec![#(#features),*])));
         }
         if self.is_fresh {
             directives.push(

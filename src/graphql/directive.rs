@@ -9,6 +9,7 @@ use async_graphql::registry::{MetaDirectiveInvocation, Registry};
 use async_graphql::resolver_utils::parse_enum;
 use async_graphql::{Enum, InputType, TypeDirective, Value};
 
+use super::feature::ServerFeature;
 use super::guard::Guard;
 use super::rule::Rule;
 use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
@@ -86,6 +87,17 @@ impl private {
     /// The permission that this carries.
     pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Permission> {
         <Permission as InputType>::parse(invocation.args.get("permission").cloned()).ok()
+    }
+}
+
+/// Refused with FORBIDDEN unless the server offers all of these. `extensions.feature` says which it lacks.
+#[TypeDirective(location = "FieldDefinition")]
+pub fn needs(features: Vec<ServerFeature>) {}
+
+impl needs {
+    /// The features that this carries.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Vec<ServerFeature>> {
+        <Vec<ServerFeature> as InputType>::parse(invocation.args.get("features").cloned()).ok()
     }
 }
 

@@ -8,6 +8,7 @@ use async_graphql::{Enum, ErrorExtensionValues, Name, Value};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
+use super::feature::ServerFeature;
 use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
@@ -132,6 +133,12 @@ impl ApiError {
         Self::new(Code::StepUpRequired, "Please enter your password again")
             .with("maxAgeSeconds", max_age_seconds)
             .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    /// The server does not offer what the field needs.
+    pub(crate) fn lacks(feature: ServerFeature) -> Self {
+        Self::new(Code::Forbidden, feature.missing())
+            .with("feature", async_graphql::resolver_utils::enum_value(feature))
     }
 
     /// The message is the one that clients compare with, as Apollo's server has it.

@@ -9,6 +9,7 @@ pub(crate) mod date_time;
 pub mod directive;
 pub(crate) mod document;
 pub(crate) mod error;
+pub mod feature;
 pub mod guard;
 pub(crate) mod id;
 pub(crate) mod json;

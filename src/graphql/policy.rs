@@ -18,9 +18,10 @@ use async_graphql::{
 };
 
 use super::budget::BUDGET;
-use super::directive::{auth, fresh, limit, private};
+use super::directive::{auth, fresh, limit, needs, private};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
+use super::feature::ServerFeature;
 use super::guard::Fresh;
 use super::rule::Rule;
 use crate::infra::limits::Rates;
@@ -135,10 +136,11 @@ pub(crate) fn has_rule(invocations: &[MetaDirectiveInvocation]) -> bool {
 }
 
 /// What a field asks of its caller, in the order in which its resolver asks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Terms {
     is_public: bool,
     rule: Option<Rule>,
+    features: Vec<ServerFeature>,
     max_age_seconds: Option<u32>,
     /// Whom a field of a user tells more than null, beside themselves.
     is_private_but_to: Option<Permission>,
@@ -154,6 +156,10 @@ impl Terms {
                 "auth" => {
                     terms.rule = auth::read(invocation);
                     terms.rule.is_some()
+                }
+                "needs" => {
+                    terms.features = needs::read(invocation).unwrap_or_default();
+                    !terms.features.is_empty()
                 }
                 "fresh" => {
                     terms.max_age_seconds = fresh::read(invocation);
@@ -176,9 +182,13 @@ impl Terms {
         terms
     }
 
-    fn admit(self, ctx: &Context<'_>) -> Result<(), Unmet> {
+    fn admit(&self, ctx: &Context<'_>) -> Result<(), Unmet> {
         if let Some(rule) = self.rule {
             rule.admit(ctx).map_err(|error| Unmet { error, rule: auth::of(rule).sdl() })?;
+        }
+        for feature in &self.features {
+            let rule = || needs::apply(vec![*feature]).sdl();
+            feature.check(ctx).map_err(|error| Unmet { error, rule: rule() })?;
         }
         let Some(max_age_seconds) = self.max_age_seconds else { return Ok(()) };
         let rule = || fresh::apply(max_age_seconds).sdl();
@@ -186,7 +196,16 @@ impl Terms {
     }
 
     /// The same for people.
-    fn sentence(self) -> Option<String> {
+    fn sentence(&self) -> Option<String> {
+        let mut sentence = self.who()?;
+        for feature in &self.features {
+            sentence.push(' ');
+            sentence.push_str(feature.sentence());
+        }
+        Some(sentence)
+    }
+
+    fn who(&self) -> Option<String> {
         if let Some(permission) = self.is_private_but_to {
             let rule = Rule::Permission(permission);
             return Some(format!("Null unless the caller is that user or has {rule}."));

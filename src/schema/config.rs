@@ -5,6 +5,7 @@ use portcullis_macros::rules;
 
 use crate::features::accounts::{Accounts, Admission};
 use crate::graphql::context::ContextExt;
+use crate::graphql::feature::{Offered, ServerFeature};
 use crate::infra::passwords::policy::LENGTH_MAX;
 
 /// Who can get an account without the operator.
@@ -37,8 +38,8 @@ pub(crate) struct ServerConfig {
     registration: RegistrationMode,
     /// Whether `register` makes the account only after its address is verified.
     verification_required: bool,
-    /// Whether the server sends mail. If not, nobody can reset a forgotten password or be invited.
-    sends_mail: bool,
+    /// What this server offers of what fields need, as their @needs says.
+    features: Vec<ServerFeature>,
     /// The rules for a new password.
     password: PasswordRules,
     /// The version of the server.
@@ -59,7 +60,7 @@ impl ConfigQuery {
         ServerConfig {
             registration: registration.admission.into(),
             verification_required: registration.requires_verification,
-            sends_mail: accounts.sends_mail(),
+            features: ctx.service::<Offered>().0.clone(),
             password: PasswordRules {
                 length_min: u32::try_from(policy.length_min).unwrap_or(u32::MAX),
                 length_max: u32::try_from(LENGTH_MAX).unwrap_or(u32::MAX),

@@ -32,6 +32,7 @@ pub(crate) struct RecoveryMutation;
 impl RecoveryMutation {
     /// Mails an address that is still to be proven another link for that. The answer is the same, whatever there is.
     #[public]
+    #[needs(Mail)]
     #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(VERIFICATIONS.ip, VERIFICATIONS.ip_and_identifier, VERIFICATIONS.identifier)]
     async fn request_email_verification(
@@ -95,6 +96,7 @@ impl RecoveryMutation {
     /// Mails the owner of an account a link to choose another password. The answer is the same whether or not there is
     /// such an account.
     #[public]
+    #[needs(Mail)]
     #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(RESETS.ip, RESETS.ip_and_identifier, RESETS.identifier)]
     async fn request_password_reset(

@@ -29,6 +29,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::directive::private;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::feature::ServerFeature;
 use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
 use crate::graphql::page::Window;
@@ -264,6 +265,7 @@ impl AccountQuery {
 
     /// Whether an account could be made with a username, before its owner types the rest.
     #[public]
+    #[needs(NewAccounts)]
     #[limit(AVAILABILITIES)]
     async fn username_availability(
         &self,
@@ -309,6 +311,7 @@ impl AccountMutation {
     /// Makes an account and signs its owner in; or has them first show that the address is theirs, where the
     /// server is set up so.
     #[public]
+    #[needs(OpenRegistration)]
     #[limit(AVAILABILITIES, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn register(
         &self,
@@ -339,11 +342,8 @@ impl From<CreateError> for ApiError {
             CreateError::Invalid(problems) => Self::invalid(&problems),
             CreateError::Taken(path) => Self::taken(path),
             CreateError::AddressTaken => Self::new(Code::Conflict, ADDRESS_TAKEN),
-            CreateError::Closed => {
-                Self::new(Code::Forbidden, "Accounts are not to be had in this way here")
-            }
+            CreateError::Closed => Self::lacks(ServerFeature::NewAccounts),
             CreateError::Forbidden => Self::forbidden(),
-            CreateError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
             CreateError::InvalidToken => LinkError::Invalid.into(),
             CreateError::UsedToken => LinkError::Used.into(),
             CreateError::Limited(limited) => limited.into(),

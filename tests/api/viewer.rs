@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::authorization::sample;
+use crate::authorization::{root_fields, sample};
 use crate::introspection::{CALLERS, bearer, defined};
 use crate::support::sdl;
 use crate::support::{PASSWORD, TestApp};
@@ -77,6 +77,40 @@ async fn the_rule_that_is_missing_is_told_as_it_stands_in_the_schema() {
     let change = can(&app, "Mutation.changeEmail", Some(&user.access)).await;
     assert_eq!(change["code"], "STEP_UP_REQUIRED");
     assert_eq!(change["rule"], "@fresh(maxAgeSeconds: 300)");
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_offer_is_not_allowed_and_a_call_says_the_same() {
+    let lacking = |setting: &str| match setting {
+        "--registration=open" => &[][..],
+        "--registration=invite" => &["OPEN_REGISTRATION"],
+        _ => &["OPEN_REGISTRATION", "NEW_ACCOUNTS"],
+    };
+    for setting in ["--registration=open", "--registration=invite", "--registration=closed"] {
+        let app = TestApp::start().await;
+        app.admin("boss").await;
+        let app = app.restarted_with(&[setting]).await;
+        let boss = app.again("boss").await;
+        let mut refused = 0;
+        for field in root_fields() {
+            let needed = field.needs();
+            let lacks = needed.iter().find(|needed| lacking(setting).contains(&needed.as_str()));
+            if needed.is_empty() {
+                continue;
+            }
+            let of = if field.operation == "query" { "Query" } else { "Mutation" };
+            let access = can(&app, &format!("{of}.{}", field.name), Some(&boss.access)).await;
+            let call = format!("{} {{ {} }}", field.operation, sample(&field.name, &boss));
+            let reply = app.query(&call, &boss.access).await;
+            let rule = lacks.map(|lacks| format!("@needs(features: [{lacks}])"));
+            assert_eq!(access["rule"].as_str(), rule.as_deref(), "{} {setting}", field.name);
+            let feature = reply.extension("feature");
+            assert_eq!(feature.as_str(), lacks.map(String::as_str), "{}", reply.text);
+            assert_eq!(reply.code() == "FORBIDDEN", lacks.is_some(), "{}", reply.text);
+            refused += usize::from(lacks.is_some());
+        }
+        assert_eq!(refused, [0, 1, 4][lacking(setting).len()], "{setting}");
+    }
 }
 
 #[tokio::test]

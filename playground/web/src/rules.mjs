@@ -37,6 +37,7 @@ export function rules(sdl) {
         permission,
         orgRole,
         description: field.description?.value ?? "",
+        features: /** @type {string[]} */ ([argument(directive(field, "needs"), "features") ?? []].flat()),
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
         limits: limits.map(limit),
       });

@@ -18,12 +18,10 @@ pub(crate) enum CreateError {
     /// Another account has the address of a link.
     #[error("the address is taken")]
     AddressTaken,
-    #[error("accounts are not made in this way here")]
+    #[error("no accounts are made here")]
     Closed,
     #[error("the acting user is no longer an active admin")]
     Forbidden,
-    #[error("no mail is sent")]
-    NoMail,
     /// The token that an account was to be made of gives nothing.
     #[error("the token is good for nothing")]
     InvalidToken,

@@ -88,9 +88,6 @@ impl Accounts {
         new: &NewAccount<'_>,
         (of_names, by_ip, of_address): (&Limit<Ip>, &Limit<Ip>, &Limit<Identifier>),
     ) -> Result<Registered, CreateError> {
-        if self.setup.registration.admission != Admission::Open {
-            return Err(CreateError::Closed);
-        }
         // What cannot become an account costs nothing, and is not counted.
         let accepted = self.accept(new, Naming::Public)?;
         // Who has to think of another name has registered nobody.
@@ -112,9 +109,6 @@ impl Accounts {
         username: &str,
         of_names: &Limit<Ip>,
     ) -> Result<(), CreateError> {
-        if self.setup.registration.admission == Admission::Closed {
-            return Err(CreateError::Closed);
-        }
         let username = Username::parse(username)
             .and_then(|username| Naming::Public.allow(username, &self.setup.host))
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("username")]))?;

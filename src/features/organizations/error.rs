@@ -34,8 +34,6 @@ pub(crate) enum InvitationError {
     Invalid(Problem),
     #[error("there is no such invitation")]
     NotFound,
-    #[error("no mail is sent")]
-    NoMail,
     #[error("the organization has too many pending invitations")]
     TooMany,
     #[error("the caller is a member already")]

@@ -35,7 +35,6 @@ use crate::features::links;
 use crate::features::sessions::{Sessions, Tools};
 use crate::infra::db::Db;
 use crate::infra::limits::Limits;
-use crate::infra::mail::Outbox;
 use crate::kernel::access::{ActiveOrganization, OrganizationRole};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
@@ -70,7 +69,6 @@ pub(crate) struct Organizations {
     db: Db,
     clock: Clock,
     limits: Limits,
-    outbox: Outbox,
     link_gate: links::Gate,
     changes: Changes,
     sessions: Sessions,
@@ -80,8 +78,8 @@ pub(crate) struct Organizations {
 
 impl Organizations {
     pub(crate) fn new(tools: Tools, host: String) -> Self {
-        let Tools { db, clock, limits, outbox, link_gate, changes, sessions, .. } = tools;
-        Self { db, clock, limits, outbox, link_gate, changes, sessions, host }
+        let Tools { db, clock, limits, link_gate, changes, sessions, .. } = tools;
+        Self { db, clock, limits, link_gate, changes, sessions, host }
     }
 
     /// Makes an organization, whose owner the caller is.

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::graphql::context::Caller;
+use crate::graphql::feature::Offered;
 use crate::kernel::access::{
     Anonymity, Authentication, Credential, Grants, Language, Origin, Role, TokenMode, User, Viewer,
 };
@@ -47,9 +48,30 @@ impl Query {
     async fn thing(&self) -> Thing {
         Thing::Kept(Kept::default())
     }
+
+    /// Mails.
+    #[auth]
+    #[needs(Mail)]
+    async fn mails(&self) -> Shown {
+        Shown::default()
+    }
+
+    /// The rule that a call of `mails` does not meet.
+    #[public]
+    async fn mails_rule(&self, ctx: &Context<'_>) -> Option<String> {
+        let asked = ctx.data_unchecked::<Policy>().ask(ctx, "Query.mails");
+        asked.unwrap().err().map(|unmet| unmet.rule)
+    }
 }
 
 fn schema(visible: Visible) -> Schema<Query, EmptyMutation, EmptySubscription> {
+    offering(visible, Vec::new())
+}
+
+fn offering(
+    visible: Visible,
+    features: Vec<ServerFeature>,
+) -> Schema<Query, EmptyMutation, EmptySubscription> {
     let policy = Policy::default();
     Schema::build(Query, EmptyMutation, EmptySubscription)
         .directive(policy.reader(
@@ -59,6 +81,7 @@ fn schema(visible: Visible) -> Schema<Query, EmptyMutation, EmptySubscription> {
             Rates::default(),
         ))
         .data(policy)
+        .data(Offered(features))
         .data(Clock::manual(DateTime::UNIX_EPOCH))
         .finish()
 }
@@ -90,15 +113,18 @@ fn viewer() -> Authentication {
     })
 }
 
-async fn listed(authentication: Authentication) -> Vec<String> {
-    let caller = Caller {
+fn caller(authentication: Authentication) -> Caller {
+    Caller {
         authentication,
         client: Origin::CLI,
         bearer: None,
         session_cookie: None,
         device_cookie: None,
-    };
-    let request = Request::new("{ __schema { types { name } } }").data(caller);
+    }
+}
+
+async fn listed(authentication: Authentication) -> Vec<String> {
+    let request = Request::new("{ __schema { types { name } } }").data(caller(authentication));
     let answer = schema(Visible::OwnOfEach).execute(request).await.data.into_json().unwrap();
     let types = answer["__schema"]["types"].as_array().unwrap();
     let names = types.iter().map(|of| of["name"].as_str().unwrap().to_owned());
@@ -132,4 +158,33 @@ fn a_rule_ends_the_description_of_its_field() {
     assert!(sdl.contains("A shown thing.\n\tAnybody may call this."), "{sdl}");
     let thing = "A thing.\n\tRequires a signed-in caller, and a sign-in or `reauthenticate` within the last 5 minutes.";
     assert!(sdl.contains(thing), "{sdl}");
+    let mails = "Mails.\n\tRequires a signed-in caller. The server must send mail.";
+    assert!(sdl.contains(mails), "{sdl}");
+}
+
+#[tokio::test]
+async fn what_the_server_does_not_offer_is_refused_to_whoever_may_call_and_told_before() {
+    let nobody = || Authentication::Anonymous(Anonymity::MissingToken);
+    for (features, authentication, code, rule) in [
+        (vec![], nobody(), Some("UNAUTHENTICATED"), Some("@auth")),
+        (vec![], viewer(), Some("FORBIDDEN"), Some("@needs(features: [MAIL])")),
+        (
+            vec![ServerFeature::NewAccounts],
+            viewer(),
+            Some("FORBIDDEN"),
+            Some("@needs(features: [MAIL])"),
+        ),
+        (vec![ServerFeature::Mail], viewer(), None, None),
+    ] {
+        let schema = offering(Visible::All, features);
+        let request = Request::new("{ mails { id } mailsRule }").data(caller(authentication));
+        let answer = schema.execute(request).await;
+        let data = answer.data.into_json().unwrap();
+        assert_eq!(data["mailsRule"].as_str(), rule);
+        assert_eq!(data["mails"].is_null(), code.is_some());
+        let told = answer.errors.first().and_then(|error| error.extensions.as_ref());
+        assert_eq!(told.and_then(|told| told.get("code")), code.map(Into::into).as_ref());
+        let feature = told.and_then(|told| told.get("feature")).map(ToString::to_string);
+        assert_eq!(feature, (code == Some("FORBIDDEN")).then(|| "MAIL".to_owned()));
+    }
 }

@@ -59,6 +59,7 @@ impl MemberInvitationMutation {
     /// Mails somebody an invitation to join an organization, good for a day; one to the same address before
     /// it is void. For its admins and owners, who give no role above their own.
     #[auth]
+    #[needs(Mail)]
     #[fresh]
     #[limit(INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS)]
     #[payload(invitation = "The invitation, which is on its way.")]
@@ -111,7 +112,6 @@ impl From<InvitationError> for ApiError {
         match error {
             InvitationError::Invalid(problem) => Self::invalid(&[problem]),
             InvitationError::NotFound => Self::new(Code::NotFound, "There is no such invitation"),
-            InvitationError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
             InvitationError::TooMany => {
                 Self::new(Code::Conflict, "Too many invitations of this organization are pending")
             }

@@ -84,6 +84,7 @@ impl OwnAccountMutation {
     /// Asks for another address. It is the account's once the link that is mailed there has been used; until
     /// then nothing changes. The answer is the same if the address is taken.
     #[auth]
+    #[needs(Mail)]
     #[fresh]
     #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
     #[limit(ADDRESS_CHANGES)]
@@ -165,6 +166,7 @@ pub(crate) struct InvitationMutation;
 impl InvitationMutation {
     /// Mails somebody an invitation to make an account, good for a day.
     #[auth(permission = USERS_WRITE)]
+    #[needs(NewAccounts, Mail)]
     #[fresh]
     #[limit(INVITATIONS)]
     #[payload(link_expires_in = "Seconds for which the link in the mail is good.")]
@@ -181,6 +183,7 @@ impl InvitationMutation {
 
     /// Makes the account that an invitation promised, and signs its owner in.
     #[public]
+    #[needs(NewAccounts)]
     #[limit(links::FAILURES)]
     async fn accept_user_invitation(
         &self,
@@ -222,7 +225,6 @@ impl From<AddressError> for ApiError {
     fn from(error: AddressError) -> Self {
         match error {
             AddressError::Invalid(problem) => Self::invalid(&[problem]),
-            AddressError::NoMail => Self::new(Code::Forbidden, "This server sends no mail"),
             AddressError::Taken => Self::new(Code::Conflict, ADDRESS_TAKEN),
             AddressError::Limited(limited) => limited.into(),
             AddressError::Hash(error) => error.into(),

@@ -5,6 +5,7 @@ mod generated;
 
 use std::collections::BTreeSet;
 
+use async_graphql::Value;
 use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{FieldDefinition, TypeKind, TypeSystemDefinition};
 use serde_json::json;
@@ -89,8 +90,10 @@ pub fn of_extension(sdl: &str) -> Vec<Field> {
 fn rules(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
-        // How often, how long after a sign-in and what null means, not by whom.
-        if ["rateLimit", "fresh", "semanticNonNull"].contains(&directive.node.name.node.as_str()) {
+        // How often, how long after a sign-in, on what server and what null means, not by whom.
+        if ["rateLimit", "fresh", "needs", "semanticNonNull"]
+            .contains(&directive.node.name.node.as_str())
+        {
             continue;
         }
         let argument = directive.node.arguments.first();
@@ -108,6 +111,16 @@ fn rules(field: &FieldDefinition) -> Vec<Rule> {
 }
 
 impl Field {
+    /// What a server must offer for anybody to call this, as `@needs` names it.
+    pub fn needs(&self) -> Vec<String> {
+        let needs = self.definition.directives.iter().find(|used| used.node.name.node == "needs");
+        let features = needs.and_then(|needs| needs.node.get_argument("features"));
+        match features.map(|features| &features.node) {
+            Some(Value::List(names)) => names.iter().map(ToString::to_string).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// The code that this caller is refused with; `None` for one who may call.
     pub fn refusal(&self, caller: &Caller) -> Option<&'static str> {
         assert!(!self.rules.is_empty(), "{} has no rule", self.name);
