@@ -57,6 +57,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     let ctx = context(resolver);
     let checks = rules.checks(&ctx);
     let limits = rules.limits(&resolver.block)?;
+    let member = rules.member(&resolver.block)?;
     let body = &resolver.block;
     let answered = if of_result.is_some() {
         quote!(answered.map_err(::core::convert::Into::into))
@@ -69,7 +70,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
                 ::core::convert::Into::into(refused),
             ));
         })*
-        let answered: #answer = async move { #limits #body }.await;
+        let answered: #answer = async move { #limits #member #body }.await;
         ::core::option::Option::Some(#answered)
     });
     resolver.sig.output =

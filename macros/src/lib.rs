@@ -35,6 +35,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[fresh]` | of those, callers who proved lately who they are |
 /// | `#[needs(Mail)]` | nobody, unless the server offers each `ServerFeature` named |
 ///
+/// `#[member(Admin)]` says which role callers need at least in the organization that the field is about, which is known to the
+/// resolver's feature: the body hands it the role, as `least`.
+///
 /// `#[limit(A, B)]` names the limits that the resolver's feature counts under, and has the body hand them to it: there they
 /// are `limits`, a reference to each. With `#[rules(query)]` and
 /// `#[rules(mutation)]` the type is a root, whose fields all need a rule. A mutation of signed-in callers counts in

@@ -27,6 +27,7 @@ enum Who {
 pub(crate) struct Rules {
     who: Option<Who>,
     features: Vec<Ident>,
+    member: Option<Ident>,
     is_fresh: bool,
     limits: Vec<Expr>,
     is_defence: bool,
@@ -54,6 +55,8 @@ impl Rules {
             self.admit(attribute, Who::Anybody)?;
         } else if path.is_ident("auth") {
             self.admit(attribute, Who::Guarded(guard(attribute)?))?;
+        } else if path.is_ident("member") {
+            self.member = Some(attribute.parse_args()?);
         } else if path.is_ident("needs") {
             let features = Punctuated::<Ident, Token![,]>::parse_terminated;
             self.features.extend(attribute.parse_args_with(features)?);
@@ -87,6 +90,8 @@ impl Rules {
         let problem = if self.who.is_none() && of != Of::Object {
             "Say who may use this field: #[public], #[auth], #[auth(role = …)], #[auth(permission = …)] or \
              #[auth(organization_role = …)]"
+        } else if self.member.is_some() && !is_guarded {
+            "#[member] asks for a role in an organization: it needs #[auth] beside it"
         } else if self.is_fresh && !is_guarded {
             "#[fresh] asks when the caller signed in: it needs #[auth] beside it"
         } else if self.is_defence && !(is_guarded && of == Of::Mutation) {
@@ -117,6 +122,20 @@ impl Rules {
         } else {
             quote!(let #name = (&#first, #(&#more),*);)
         }))
+    }
+
+    /// The role that members need, by the name by which the resolver's body hands it to its feature, which looks under
+    /// the locks of the change whether the caller holds it.
+    pub(crate) fn member(&self, body: &Block) -> Result<Option<TokenStream>> {
+        let Some(role) = &self.member else { return Ok(None) };
+        let name = Ident::new("least", role.span());
+        if !mentions(body.to_token_stream(), &name) {
+            return Err(Error::new_spanned(
+                role,
+                "#[member] shows the role that the resolver's feature asks for: hand it `least`",
+            ));
+        }
+        Ok(Some(quote!(let #name = ::portcullis::expansion::OrganizationRole::#role;)))
     }
 
     pub(crate) fn is_none(&self) -> bool {
@@ -150,6 +169,11 @@ impl Rules {
             None => return directives,
             Some(Who::Anybody) => directives.push(quote!(#directive::public::apply())),
             Some(Who::Guarded(guard)) => directives.push(quote!(#directive::auth::apply(&#guard))),
+        }
+        if let Some(role) = &self.member {
+            directives.push(
+                quote!(#directive::member::apply(::portcullis::expansion::OrganizationRole::#role)),
+            );
         }
         if !self.features.is_empty() {
             let features = self

@@ -90,6 +90,18 @@ impl private {
     }
 }
 
+/// Callers who hold at least this role in the organization of the field, which is the one whose field it is, or the one that its
+/// input is about. To who is no member it does not exist.
+#[TypeDirective(location = "FieldDefinition")]
+pub fn member(role: OrganizationRole) {}
+
+impl member {
+    /// The role that this carries.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<OrganizationRole> {
+        parse_enum(invocation.args.get("role")?.clone()).ok()
+    }
+}
+
 /// Refused with FORBIDDEN unless the server offers all of these. `extensions.feature` says which it lacks.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn needs(features: Vec<ServerFeature>) {}

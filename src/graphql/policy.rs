@@ -18,14 +18,14 @@ use async_graphql::{
 };
 
 use super::budget::BUDGET;
-use super::directive::{auth, fresh, limit, needs, private};
+use super::directive::{auth, fresh, limit, member, needs, private};
 use super::document::SharedTypes;
 use super::error::{ApiError, Result};
 use super::feature::ServerFeature;
 use super::guard::Fresh;
 use super::rule::Rule;
 use crate::infra::limits::Rates;
-use crate::kernel::access::Permission;
+use crate::kernel::access::{OrganizationRole, Permission};
 
 /// What introspection, or an export, shows of a schema.
 #[derive(Clone, Debug)]
@@ -49,6 +49,15 @@ struct Read {
     budgeted: HashSet<String>,
     /// The names of the limits that may be set, and to how many attempts at most.
     limits: BTreeMap<String, u32>,
+}
+
+/// Where a caller would use a field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// In an organization that is not known yet.
+    Anywhere,
+    /// In one where they hold this role, if any.
+    Organization(Option<OrganizationRole>),
 }
 
 /// Why a caller may not resolve a field.
@@ -78,10 +87,15 @@ impl Policy {
     /// this name. How often they may is not looked at, and nothing is counted or recorded.
     ///
     /// A field without a rule may be resolved by whoever has its object.
-    pub(crate) fn ask(&self, ctx: &Context<'_>, name: &str) -> Option<Result<(), Unmet>> {
+    pub(crate) fn ask(
+        &self,
+        ctx: &Context<'_>,
+        place: Place,
+        name: &str,
+    ) -> Option<Result<(), Unmet>> {
         let graph = &self.0.get()?.graph;
         let (of, name) = name.split_once('.')?;
-        Some(graph.get(of)?.get(name)?.admit(ctx))
+        Some(graph.get(of)?.get(name)?.admit(ctx, place))
     }
 
     /// The names of the limits that may be set, and to how many attempts at most.
@@ -140,6 +154,7 @@ pub(crate) fn has_rule(invocations: &[MetaDirectiveInvocation]) -> bool {
 struct Terms {
     is_public: bool,
     rule: Option<Rule>,
+    member: Option<OrganizationRole>,
     features: Vec<ServerFeature>,
     max_age_seconds: Option<u32>,
     /// Whom a field of a user tells more than null, beside themselves.
@@ -156,6 +171,10 @@ impl Terms {
                 "auth" => {
                     terms.rule = auth::read(invocation);
                     terms.rule.is_some()
+                }
+                "member" => {
+                    terms.member = member::read(invocation);
+                    terms.member.is_some()
                 }
                 "needs" => {
                     terms.features = needs::read(invocation).unwrap_or_default();
@@ -182,7 +201,8 @@ impl Terms {
         terms
     }
 
-    fn admit(&self, ctx: &Context<'_>) -> Result<(), Unmet> {
+    /// In the order in which a call is refused: by the resolver's rules, and by its feature at last.
+    fn admit(&self, ctx: &Context<'_>, place: Place) -> Result<(), Unmet> {
         if let Some(rule) = self.rule {
             rule.admit(ctx).map_err(|error| Unmet { error, rule: auth::of(rule).sdl() })?;
         }
@@ -190,9 +210,17 @@ impl Terms {
             let rule = || needs::apply(vec![*feature]).sdl();
             feature.check(ctx).map_err(|error| Unmet { error, rule: rule() })?;
         }
-        let Some(max_age_seconds) = self.max_age_seconds else { return Ok(()) };
-        let rule = || fresh::apply(max_age_seconds).sdl();
-        Fresh { max_age_seconds }.check(ctx).map_err(|error| Unmet { error, rule: rule() })
+        if let Some(max_age_seconds) = self.max_age_seconds {
+            let rule = || fresh::apply(max_age_seconds).sdl();
+            let checked = Fresh { max_age_seconds }.check(ctx);
+            checked.map_err(|error| Unmet { error, rule: rule() })?;
+        }
+        match (self.member, place) {
+            (Some(least), Place::Organization(role)) if role.is_none_or(|role| role < least) => {
+                Err(Unmet { error: ApiError::forbidden(), rule: member::apply(least).sdl() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The same for people.
@@ -213,10 +241,16 @@ impl Terms {
         let Some(rule) = self.rule else {
             return self.is_public.then(|| "Anybody may call this.".to_owned());
         };
+        let who = match self.member {
+            None => "",
+            Some(OrganizationRole::Member) => " who belongs to the organization",
+            Some(OrganizationRole::Admin) => " who is ADMIN or OWNER in the organization",
+            Some(OrganizationRole::Owner) => " who is OWNER in the organization",
+        };
         Some(match self.max_age_seconds {
-            None => format!("Requires {rule}."),
+            None => format!("Requires {rule}{who}."),
             Some(seconds) => format!(
-                "Requires {rule}, and a sign-in or `reauthenticate` within the last {} minutes.",
+                "Requires {rule}{who}, and a sign-in or `reauthenticate` within the last {} minutes.",
                 seconds.div_ceil(60)
             ),
         })

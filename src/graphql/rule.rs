@@ -31,10 +31,16 @@ impl Rule {
         self.is_met_by(ctx.viewer()?, now).then_some(()).ok_or_else(ApiError::forbidden)
     }
 
-    /// All rules that a caller meets.
-    pub(crate) fn met_by(authentication: &Authentication, now: DateTime<Utc>) -> Vec<Self> {
+    /// All rules whose fields a caller is shown.
+    pub(crate) fn shown_to(authentication: &Authentication, now: DateTime<Utc>) -> Vec<Self> {
         let Authentication::Viewer(viewer) = authentication else { return Vec::new() };
-        Self::all().filter(|rule| rule.is_met_by(viewer, now)).collect()
+        let is_shown = |rule: &Self| rule.is_by_organization() || rule.is_met_by(viewer, now);
+        Self::all().filter(is_shown).collect()
+    }
+
+    /// Whether callers meet it by naming an organization, as they may in each call. What has it is shown to all of them.
+    fn is_by_organization(self) -> bool {
+        matches!(self, Self::OrganizationRole(_))
     }
 
     /// Whether a signed-in caller may resolve what has this rule.
@@ -82,22 +88,13 @@ impl Rule {
     /// each rule has its own.
     pub(crate) fn lister(self) -> fn(&Context<'_>) -> bool {
         match self {
-            Self::SignedIn => |ctx| Self::SignedIn.admit(ctx).is_ok(),
+            Self::SignedIn | Self::OrganizationRole(_) => |ctx| Self::SignedIn.admit(ctx).is_ok(),
             Self::Role(Role::User) => |ctx| Self::Role(Role::User).admit(ctx).is_ok(),
             Self::Role(Role::Admin) => |ctx| Self::Role(Role::Admin).admit(ctx).is_ok(),
             Self::Permission(permission) => {
                 let place = Permission::all().iter().position(|one| *one == permission);
                 // No server is built with more, or with a rule that names another.
                 place.and_then(|place| LISTERS.get(place)).map_or(|_| false, |lister| *lister)
-            }
-            Self::OrganizationRole(OrganizationRole::Member) => {
-                |ctx| Self::OrganizationRole(OrganizationRole::Member).admit(ctx).is_ok()
-            }
-            Self::OrganizationRole(OrganizationRole::Admin) => {
-                |ctx| Self::OrganizationRole(OrganizationRole::Admin).admit(ctx).is_ok()
-            }
-            Self::OrganizationRole(OrganizationRole::Owner) => {
-                |ctx| Self::OrganizationRole(OrganizationRole::Owner).admit(ctx).is_ok()
             }
         }
     }

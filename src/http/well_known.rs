@@ -78,7 +78,7 @@ pub(super) async fn own_schema(
     let authentication = authenticating
         .map_err(|_elapsed| failed(ApiError::overdue()))?
         .map_err(|error| failed(error.into()))?;
-    let rules = Rule::met_by(&authentication, app.clock.now());
+    let rules = Rule::shown_to(&authentication, app.clock.now());
     let mut response = (SDL, app.sdl.own(&rules)).into_response();
     let headers = response.headers_mut();
     // What is not to be stored is not to be mixed up either, by whatever stores it all the same.

@@ -12,7 +12,9 @@ pub(crate) use self::invitation::{Invitation, InvitationConnection, MemberInvita
 pub(crate) use self::loader::OrganizationLoader;
 use self::loader::{InvitationsOf, Own};
 pub(crate) use self::membership::{Membership, MembershipConnection, MembershipMutation};
-use crate::features::organizations::{Member, OrganizationError, Organizations, OwnOrganization};
+use crate::features::organizations::{
+    Entrance, Member, OrganizationError, Organizations, OwnOrganization,
+};
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -20,11 +22,13 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, Window};
+use crate::graphql::policy::Place;
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, OrganizationRole, Viewer};
 use crate::kernel::id::OrganizationId;
 use crate::schema::sign_in::{AuthPayload, recipient};
 use crate::schema::user::User;
+use crate::schema::viewer::Access;
 
 /// People who belong together. It exists for its members only.
 #[derive(SimpleObject, Row, Clone)]
@@ -78,11 +82,24 @@ impl Organization {
         MembershipConnection::load(ctx, self, window).await
     }
 
-    /// Who is asked to join it and has not yet, in pages, the oldest first. Only for those who hold at least
-    /// role ADMIN in it.
+    /// Whether the caller may use each of these fields for this organization, as `viewer { access }` says it for the one that
+    /// the call acts in.
+    async fn viewer_can(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Types and their fields, as in `Mutation.updateOrganization`; at most 100."
+        )]
+        fields: Vec<String>,
+    ) -> Result<Vec<Access>> {
+        Access::of_all(ctx, Place::Organization(self.my_role), fields)
+    }
+
+    /// Who is asked to join it and has not yet, in pages, the oldest first.
     #[auth]
+    #[member(Admin)]
     async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
-        if self.own.role < access::OrganizationRole::Admin {
+        if self.own.role < least {
             return Err(ApiError::forbidden());
         }
         invitations(ctx, self.own.id, window).await
@@ -213,8 +230,9 @@ impl OrganizationMutation {
         Ok(organizations.create(ctx.acting()?, &input.name).await?.into())
     }
 
-    /// Gives an organization another name. For its admins and owners.
+    /// Gives an organization another name.
     #[auth]
+    #[member(Admin)]
     #[payload(organization = "The organization, with its new name.")]
     async fn update_organization(
         &self,
@@ -222,12 +240,13 @@ impl OrganizationMutation {
         #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
-        let id = organization(&input.id)?;
-        Ok(organizations.rename(ctx.acting()?, id, &input.name).await?.into())
+        let entrance = entrance(&input.id, least)?;
+        Ok(organizations.rename(ctx.acting()?, entrance, &input.name).await?.into())
     }
 
-    /// Deletes an organization, for good; nothing acts in it any more. For its owners.
+    /// Deletes an organization, for good; nothing acts in it any more.
     #[auth]
+    #[member(Owner)]
     #[fresh]
     #[payload(deleted_organization_id = "The organization that is gone.")]
     async fn delete_organization(
@@ -236,7 +255,7 @@ impl OrganizationMutation {
         #[graphql(desc = "The organization's id.")] id: ID,
     ) -> Result<ID> {
         let organizations = ctx.service::<Organizations>();
-        organizations.delete(ctx.acting()?, organization(&id)?).await?;
+        organizations.delete(ctx.acting()?, entrance(&id, least)?).await?;
         Ok(id)
     }
 
@@ -255,6 +274,11 @@ impl OrganizationMutation {
         let id = id.as_ref().map(organization).transpose()?;
         Ok(AuthPayload::hand_over(ctx, organizations.switch(ctx.acting()?, id).await?))
     }
+}
+
+/// The organization that a mutation changes, which takes this role.
+fn entrance(id: &ID, least: access::OrganizationRole) -> Result<Entrance> {
+    Ok(Entrance { id: organization(id)?, least })
 }
 
 /// The organization a mutation is about. A malformed id names none, as an unknown one does.

@@ -6,13 +6,19 @@ use portcullis_macros::rules;
 use super::user::User;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::policy::{Policy, Unmet};
+use crate::graphql::policy::{Place, Policy, Unmet};
 use crate::kernel::access::{Anonymity, Authentication, Permission};
 use crate::kernel::clock::Clock;
 use crate::kernel::invalid::{Invalid, Reason};
 
 /// How many fields can be asked about at once.
 const FIELDS_MAX: usize = 100;
+
+/// The organization that the call acts in.
+fn place(ctx: &Context<'_>) -> Place {
+    let active = ctx.viewer().ok().and_then(|viewer| viewer.organization);
+    active.map_or(Place::Anywhere, |active| Place::Organization(Some(active.role)))
+}
 
 /// Whoever calls, signed in or not.
 pub(crate) struct Asking;
@@ -35,6 +41,24 @@ pub(crate) struct Access {
 }
 
 impl Access {
+    /// The access to each of these fields, in their order.
+    pub(crate) fn of_all(
+        ctx: &Context<'_>,
+        place: Place,
+        fields: Vec<String>,
+    ) -> Result<Vec<Self>> {
+        if fields.len() > FIELDS_MAX {
+            let refused = Invalid::too_long(FIELDS_MAX, "At most 100 fields at once");
+            return Err(refused.at("fields").into());
+        }
+        let policy = ctx.service::<Policy>();
+        let access = |field: String| match policy.ask(ctx, place, &field) {
+            Some(asked) => Self::of(field, asked),
+            None => Self::unknown(field),
+        };
+        Ok(fields.into_iter().map(access).collect())
+    }
+
     fn of(field: String, asked: Result<(), Unmet>) -> Self {
         match asked {
             Ok(()) => Self { field, allowed: true, code: None, reason: None, rule: None },
@@ -84,13 +108,14 @@ impl Asking {
     }
 
     /// Whether the caller may use a field, by the rules that a call of it would be judged by. A field
-    /// without a rule may be used by whoever has its object. Nothing is recorded.
+    /// without a rule may be used by whoever has its object. Where the rule asks for a role in an organization, that is the one that the
+    /// call acts in, if any: `Organization.viewerCan` says it of another. Nothing is recorded.
     async fn can(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "A type and its field, as in `Mutation.deleteUser`.")] field: String,
     ) -> Result<Access> {
-        let asked = ctx.service::<Policy>().ask(ctx, &field).ok_or_else(|| {
+        let asked = ctx.service::<Policy>().ask(ctx, place(ctx), &field).ok_or_else(|| {
             ApiError::argument(
                 "field",
                 Reason::InvalidFormat,
@@ -108,16 +133,7 @@ impl Asking {
         #[graphql(desc = "Types and their fields, as in `Mutation.deleteUser`; at most 100.")]
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
-        if fields.len() > FIELDS_MAX {
-            let refused = Invalid::too_long(FIELDS_MAX, "At most 100 fields at once");
-            return Err(refused.at("fields").into());
-        }
-        let policy = ctx.service::<Policy>();
-        let access = |field: String| match policy.ask(ctx, &field) {
-            Some(asked) => Access::of(field, asked),
-            None => Access::unknown(field),
-        };
-        Ok(fields.into_iter().map(access).collect())
+        Access::of_all(ctx, place(ctx), fields)
     }
 }
 

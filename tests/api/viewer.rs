@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::authorization::{root_fields, sample};
 use crate::introspection::{CALLERS, bearer, defined};
-use crate::support::sdl;
-use crate::support::{PASSWORD, TestApp};
+use crate::support::organizations::{Cast, act_in, invite_member};
+use crate::support::{PASSWORD, SignedIn, TestApp, sdl};
 
 /// What a guard says.
 const REFUSALS: [&str; 3] = ["UNAUTHENTICATED", "FORBIDDEN", "STEP_UP_REQUIRED"];
@@ -110,6 +110,62 @@ async fn what_the_server_does_not_offer_is_not_allowed_and_a_call_says_the_same(
             refused += usize::from(lacks.is_some());
         }
         assert_eq!(refused, [0, 1, 4][lacking(setting).len()], "{setting}");
+    }
+}
+
+/// What the caller is told of each field, as its code, by the organization, and by a token that acts in it.
+async fn codes_of(it: &Cast, user: &SignedIn, fields: &[&str]) -> Vec<Option<String>> {
+    let access = act_in(&it.app, user, &it.organization).await.access;
+    let query = "query($id: ID!, $fields: [String!]!) {
+        organization(id: $id) { viewerCan(fields: $fields) { field allowed code rule } }
+        viewer { access(fields: $fields) { field allowed code rule } } }";
+    let asked = json!({ "id": it.organization, "fields": fields });
+    let told = it.app.call(query, asked, Some(&access)).await.data();
+    let told_there = &told["organization"]["viewerCan"];
+    assert_eq!(*told_there, told["viewer"]["access"]);
+    let told = told_there.as_array().unwrap().iter();
+    told.map(|access| access["code"].as_str().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn an_organization_tells_each_member_what_a_call_is_answered_with() {
+    let fields: Vec<_> = root_fields().into_iter().filter(|it| it.member().is_some()).collect();
+    assert_eq!(fields.len(), 8, "fields that ask for a role in an organization");
+    for field in fields {
+        let it = Cast::meet().await;
+        let invitation =
+            invite_member(&it.app, &it.owner, &it.organization, &it.stranger, "MEMBER").await;
+        let about = match field.name.as_str() {
+            "revokeInvitation" => &invitation,
+            _ => &it.organization,
+        };
+        // The organization comes before the user, who is none of its members.
+        let call = sample(&field.name, &it.stranger).replacen(&it.stranger.id, about, 1);
+        let name = format!("Mutation.{}", field.name);
+        let least = field.member().unwrap();
+        let ranks = ["MEMBER", "ADMIN", "OWNER"];
+        for (user, role) in [&it.member, &it.admin, &it.owner].into_iter().zip(ranks) {
+            let rank = |role: &str| ranks.iter().position(|ranked| *ranked == role);
+            let refused = (rank(role) < rank(&least)).then(|| "FORBIDDEN".to_owned());
+            let told = codes_of(&it, user, &[&name]).await.remove(0);
+            let reply = it.app.mutate(user, &call).await;
+            assert_eq!(reply.code() == "FORBIDDEN", refused.is_some(), "{role}: {}", reply.text);
+            assert_eq!(told, refused, "{name} as {role}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_field_of_an_organization_tells_the_same() {
+    let it = Cast::meet().await;
+    let call = format!(
+        "{{ organization(id: \"{}\") {{ invitations {{ totalCount }} }} }}",
+        it.organization
+    );
+    for (user, code) in [(&it.member, Some("FORBIDDEN")), (&it.admin, None), (&it.owner, None)] {
+        let told = codes_of(&it, user, &["Organization.invitations", "Organization.members"]).await;
+        assert_eq!(told, [code.map(str::to_owned), None]);
+        assert_eq!(it.app.query(&call, &user.access).await.code(), code.unwrap_or("NONE"));
     }
 }
 

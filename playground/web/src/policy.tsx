@@ -39,6 +39,7 @@ function Content() {
               <tr key={rule.name} title={rule.description}>
                 <th scope="row">
                   {rule.name}
+                  {rule.member && <small>{rule.member} in the organization</small>}
                   {rule.features.length > 0 && <small>where the server offers {rule.features.join(", ")}</small>}
                   {rule.freshSeconds > 0 && <small>a sign-in of the last {rule.freshSeconds / 60} min</small>}
                   {rule.limits.map((limit) => <small key={limit}>{limit}</small>)}

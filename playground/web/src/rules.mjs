@@ -37,6 +37,7 @@ export function rules(sdl) {
         permission,
         orgRole,
         description: field.description?.value ?? "",
+        member: /** @type {string | undefined} */ (argument(directive(field, "member"), "role")),
         features: /** @type {string[]} */ ([argument(directive(field, "needs"), "features") ?? []].flat()),
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
         limits: limits.map(limit),

@@ -12,7 +12,9 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use super::{InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization};
+use super::{
+    Entrance, InvitationError, MEMBERSHIPS_MAX, OrganizationError, Organizations, OwnOrganization,
+};
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::audit::{Detail, kind};
@@ -93,7 +95,7 @@ impl Organizations {
     pub(crate) async fn invite(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
         email: &str,
         role: OrganizationRole,
         (by_user, by_user_to_address, to_address): InviteLimits<'_>,
@@ -103,11 +105,12 @@ impl Organizations {
         let viewer = acting.caller()?;
         let inviter = viewer.user.id;
         self.limits.take([by_user.of(inviter)]).await?;
-        self.look_who_invites(viewer, id, role).await?;
+        self.look_who_invites(viewer, entrance, role).await?;
         let recipient = [by_user_to_address.of((inviter, email.key())), to_address.of(email.key())];
         let admission = self.limits.attempt(recipient).await?;
+        let id = entrance.id;
         let invite = async |tx: Tx<'_>| {
-            let (inviter, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            let (inviter, own) = self.enter(&tx, entrance).await?;
             if own.role < role {
                 return Err(OrganizationError::Forbidden.into());
             }
@@ -146,15 +149,13 @@ impl Organizations {
     async fn look_who_invites(
         &self,
         viewer: &Viewer,
-        id: OrganizationId,
+        Entrance { id, least }: Entrance,
         role: OrganizationRole,
     ) -> Result<(), OrganizationError> {
         let db = self.db.reader();
         match super::store::find_role(db, id, viewer.user.id).await? {
             None => Err(OrganizationError::NotFound),
-            Some(own) if own < role.max(OrganizationRole::Admin) => {
-                Err(OrganizationError::Forbidden)
-            }
+            Some(own) if own < role.max(least) => Err(OrganizationError::Forbidden),
             Some(_) => Ok(()),
         }
     }
@@ -190,11 +191,12 @@ impl Organizations {
         &self,
         acting: Acting<'_>,
         id: InvitationId,
+        least: OrganizationRole,
     ) -> Result<(), InvitationError> {
         let revoke = async |tx: Tx<'_>| {
             let invitation = store::find(&tx, id).await?;
             let organization = invitation.ok_or(InvitationError::NotFound)?.organization;
-            match self.enter(&tx, organization, OrganizationRole::Admin).await {
+            match self.enter(&tx, Entrance { id: organization, least }).await {
                 // What is another's does not exist.
                 Err(OrganizationError::NotFound) => return Err(InvitationError::NotFound),
                 outcome => outcome?,

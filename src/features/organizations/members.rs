@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{OrganizationError, Organizations, OwnOrganization, invitations, store};
+use super::{Entrance, OrganizationError, Organizations, OwnOrganization, invitations, store};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
 use crate::kernel::access::{OrganizationRole, User};
@@ -26,12 +26,13 @@ impl Organizations {
     pub(crate) async fn set_role(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
         user: UserId,
         role: OrganizationRole,
     ) -> Result<(OwnOrganization, Member), OrganizationError> {
+        let id = entrance.id;
         let set = async |tx: Tx<'_>| {
-            let (caller, mut own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            let (caller, mut own) = self.enter(&tx, entrance).await?;
             let member = store::find_member(&tx, id, user).await?;
             let mut member = member.ok_or(OrganizationError::NoSuchMember)?;
             if own.role < member.role.max(role) {
@@ -57,11 +58,12 @@ impl Organizations {
     pub(crate) async fn remove(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
         user: UserId,
     ) -> Result<MembershipId, OrganizationError> {
+        let id = entrance.id;
         let remove = async |tx: Tx<'_>| {
-            let (_, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            let (_, own) = self.enter(&tx, entrance).await?;
             let member = store::find_member(&tx, id, user).await?;
             let member = member.ok_or(OrganizationError::NoSuchMember)?;
             if own.role < member.role {
@@ -79,10 +81,11 @@ impl Organizations {
     pub(crate) async fn leave(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
     ) -> Result<MembershipId, OrganizationError> {
+        let id = entrance.id;
         let leave = async |tx: Tx<'_>| {
-            let (caller, _) = self.enter(&tx, id, OrganizationRole::Member).await?;
+            let (caller, _) = self.enter(&tx, entrance).await?;
             let member = store::find_member(&tx, id, caller).await?;
             let member = member.ok_or(OrganizationError::NotFound)?;
             self.take_out(&tx, id, &member).await?;
@@ -96,11 +99,12 @@ impl Organizations {
     pub(crate) async fn transfer(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
         user: UserId,
     ) -> Result<OwnOrganization, OrganizationError> {
+        let id = entrance.id;
         let transfer = async |tx: Tx<'_>| {
-            let (caller, own) = self.enter(&tx, id, OrganizationRole::Owner).await?;
+            let (caller, own) = self.enter(&tx, entrance).await?;
             let heir = store::find_member(&tx, id, user).await?;
             let heir = heir.ok_or(OrganizationError::NoSuchMember)?;
             if user == caller {

@@ -57,6 +57,13 @@ pub(crate) struct OwnOrganization {
     pub(crate) role: OrganizationRole,
 }
 
+/// An organization that a caller changes, and the role that this takes at least.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entrance {
+    pub(crate) id: OrganizationId,
+    pub(crate) least: OrganizationRole,
+}
+
 impl From<&OwnOrganization> for ActiveOrganization {
     fn from(own: &OwnOrganization) -> Self {
         Self { id: own.id, role: own.role }
@@ -114,19 +121,19 @@ impl Organizations {
     pub(crate) async fn rename(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
         name: &str,
     ) -> Result<OwnOrganization, OrganizationError> {
         let name = self.parse_name(name)?;
         let rename = async |tx: Tx<'_>| {
-            let (_, own) = self.enter(&tx, id, OrganizationRole::Admin).await?;
+            let (_, own) = self.enter(&tx, entrance).await?;
             if own.name == name.as_str() {
                 return Ok(own);
             }
             let name = name.as_str().to_owned();
             let own = OwnOrganization { name, updated_at: tx.now(), ..own };
             store::update(&tx, &own).await?;
-            tx.record(kind::ORGANIZATION_UPDATED, id);
+            tx.record(kind::ORGANIZATION_UPDATED, entrance.id);
             Ok(tx.commit(own).await?)
         };
         self.changes.run("rename an organization", acting, rename).await
@@ -136,12 +143,12 @@ impl Organizations {
     pub(crate) async fn delete(
         &self,
         acting: Acting<'_>,
-        id: OrganizationId,
+        entrance: Entrance,
     ) -> Result<(), OrganizationError> {
         let delete = async |tx: Tx<'_>| {
-            self.enter(&tx, id, OrganizationRole::Owner).await?;
-            store::delete(&tx, id).await?;
-            tx.record(kind::ORGANIZATION_DELETED, id);
+            self.enter(&tx, entrance).await?;
+            store::delete(&tx, entrance.id).await?;
+            tx.record(kind::ORGANIZATION_DELETED, entrance.id);
             Ok(tx.commit(()).await?)
         };
         self.changes.run("delete an organization", acting, delete).await
@@ -157,12 +164,11 @@ impl Organizations {
         name.map_err(|invalid| OrganizationError::Invalid(invalid.at("input.name")))
     }
 
-    /// Locks the caller's row and the organization's, and sees them to be a member of at least this role.
+    /// Locks the caller's row and the organization's, and sees them to be a member of at least the role that it takes.
     async fn enter(
         &self,
         tx: &Tx<'_>,
-        id: OrganizationId,
-        least: OrganizationRole,
+        Entrance { id, least }: Entrance,
     ) -> Result<(UserId, OwnOrganization), OrganizationError> {
         let caller = self.sessions.caller(tx).await?.user.id;
         let own = store::lock(tx, id, caller).await?;

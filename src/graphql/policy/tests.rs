@@ -59,7 +59,7 @@ impl Query {
     /// The rule that a call of `mails` does not meet.
     #[public]
     async fn mails_rule(&self, ctx: &Context<'_>) -> Option<String> {
-        let asked = ctx.data_unchecked::<Policy>().ask(ctx, "Query.mails");
+        let asked = ctx.data_unchecked::<Policy>().ask(ctx, Place::Anywhere, "Query.mails");
         asked.unwrap().err().map(|unmet| unmet.rule)
     }
 }

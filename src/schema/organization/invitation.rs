@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 use portcullis_macros::{Row, rules};
 
-use super::{Organization, organization};
+use super::{Organization, entrance};
 use crate::features::links::{self, LinkToken};
 use crate::features::organizations::{
     self as domain, INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS,
@@ -57,8 +57,9 @@ pub(crate) struct MemberInvitationMutation;
 #[Object]
 impl MemberInvitationMutation {
     /// Mails somebody an invitation to join an organization, good for a day; one to the same address before
-    /// it is void. For its admins and owners, who give no role above their own.
+    /// it is void. Nobody gives a role above their own.
     #[auth]
+    #[member(Admin)]
     #[needs(Mail)]
     #[fresh]
     #[limit(INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS)]
@@ -71,13 +72,14 @@ impl MemberInvitationMutation {
         #[graphql(desc = "The role that they will have.")] role: OrganizationRole,
     ) -> Result<Invitation> {
         let organizations = ctx.service::<Organizations>();
-        let id = organization(&organization_id)?;
-        let invite = organizations.invite(ctx.acting()?, id, &email, role, limits);
+        let entrance = entrance(&organization_id, least)?;
+        let invite = organizations.invite(ctx.acting()?, entrance, &email, role, limits);
         Ok(invite.await?.into())
     }
 
-    /// Takes an invitation back. For the organization's admins and owners.
+    /// Takes an invitation back.
     #[auth]
+    #[member(Admin)]
     #[defence]
     #[payload(deleted_invitation_id = "The invitation that is gone.")]
     async fn revoke_invitation(
@@ -87,7 +89,7 @@ impl MemberInvitationMutation {
     ) -> Result<Id> {
         let organizations = ctx.service::<Organizations>();
         let id = InvitationId::parse(&id).ok_or(InvitationError::NotFound)?;
-        organizations.revoke_invitation(ctx.acting()?, id).await?;
+        organizations.revoke_invitation(ctx.acting()?, id, least).await?;
         Ok(Id::from(id))
     }
 

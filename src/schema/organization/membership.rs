@@ -5,7 +5,7 @@ use chrono::Utc;
 use portcullis_macros::{Row, rules};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
-use super::{Organization, organization};
+use super::{Organization, entrance};
 use crate::features::organizations::{Member, OrganizationError, Organizations};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
@@ -103,9 +103,10 @@ pub(crate) struct MembershipMutation;
 #[rules(mutation)]
 #[Object]
 impl MembershipMutation {
-    /// Gives a member another role; it takes effect on their next request. For owners, and for admins as far
-    /// as no owner is concerned.
+    /// Gives a member another role; it takes effect on their next request. Only owners make or change
+    /// owners.
     #[auth]
+    #[member(Admin)]
     #[fresh]
     #[payload(membership = "The membership, with the role.")]
     async fn set_member_role(
@@ -116,15 +117,15 @@ impl MembershipMutation {
         #[graphql(desc = "The role to give.")] role: OrganizationRole,
     ) -> Result<Membership> {
         let organizations = ctx.service::<Organizations>();
-        let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        let set = organizations.set_role(ctx.acting()?, id, user, role).await?;
+        let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
+        let set = organizations.set_role(ctx.acting()?, entrance, user, role).await?;
         let now = ctx.service::<Clock>().now();
         Ok(Membership::of(set.0.into(), set.1).seen_by(ctx.viewer()?, now))
     }
 
-    /// Takes a member out of an organization, at once. For owners, and for admins as far as no owner is
-    /// concerned.
+    /// Takes a member out of an organization, at once. Only owners take out owners.
     #[auth]
+    #[member(Admin)]
     #[defence]
     #[payload(deleted_membership_id = "The membership that is gone.")]
     async fn remove_member(
@@ -134,12 +135,13 @@ impl MembershipMutation {
         #[graphql(desc = "The member's user id.")] user_id: ID,
     ) -> Result<Id> {
         let organizations = ctx.service::<Organizations>();
-        let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        Ok(Id::from(organizations.remove(ctx.acting()?, id, user).await?))
+        let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
+        Ok(Id::from(organizations.remove(ctx.acting()?, entrance, user).await?))
     }
 
     /// Takes the caller out of an organization. The last owner stays.
     #[auth]
+    #[member(Member)]
     #[payload(
         organization_id = "The organization that the caller has left.",
         deleted_membership_id = "The membership that is gone."
@@ -149,13 +151,14 @@ impl MembershipMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] id: ID,
     ) -> Result<(Id, Id)> {
-        let (organizations, id) = (ctx.service::<Organizations>(), organization(&id)?);
-        let membership = organizations.leave(ctx.acting()?, id).await?;
-        Ok((Id::from(id), Id::from(membership)))
+        let (organizations, entrance) = (ctx.service::<Organizations>(), entrance(&id, least)?);
+        let membership = organizations.leave(ctx.acting()?, entrance).await?;
+        Ok((Id::from(entrance.id), Id::from(membership)))
     }
 
-    /// Makes another member an owner in the caller's place, who is an admin from then on. For owners.
+    /// Makes another member an owner in the caller's place, who is an admin from then on.
     #[auth]
+    #[member(Owner)]
     #[fresh]
     #[payload(organization = "The organization, in which the caller is an admin.")]
     async fn transfer_ownership(
@@ -165,8 +168,8 @@ impl MembershipMutation {
         #[graphql(desc = "The user id of the member to be an owner.")] user_id: ID,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
-        let (id, user) = (organization(&organization_id)?, member(&user_id)?);
-        Ok(organizations.transfer(ctx.acting()?, id, user).await?.into())
+        let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
+        Ok(organizations.transfer(ctx.acting()?, entrance, user).await?.into())
     }
 }
 

@@ -90,8 +90,8 @@ pub fn of_extension(sdl: &str) -> Vec<Field> {
 fn rules(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
-        // How often, how long after a sign-in, on what server and what null means, not by whom.
-        if ["rateLimit", "fresh", "needs", "semanticNonNull"]
+        // How often, how long after a sign-in, on what server, in which organization and what null means, not by whom.
+        if ["rateLimit", "fresh", "needs", "member", "semanticNonNull"]
             .contains(&directive.node.name.node.as_str())
         {
             continue;
@@ -111,6 +111,13 @@ fn rules(field: &FieldDefinition) -> Vec<Rule> {
 }
 
 impl Field {
+    /// The role that its caller must have in the organization, as `@member` names it.
+    pub fn member(&self) -> Option<String> {
+        let member =
+            self.definition.directives.iter().find(|used| used.node.name.node == "member")?;
+        Some(member.node.get_argument("role")?.node.to_string())
+    }
+
     /// What a server must offer for anybody to call this, as `@needs` names it.
     pub fn needs(&self) -> Vec<String> {
         let needs = self.definition.directives.iter().find(|used| used.node.name.node == "needs");
