@@ -76,7 +76,7 @@ pub struct Parts {
     pub(crate) documents: Documents,
     pub(crate) lanes: Lanes,
     pub(crate) schema: Schema,
-    pub(crate) sdl: ServedSdl,
+    pub(crate) sdl: Arc<ServedSdl>,
     pub(crate) cookies: Cookies,
     instance: Instance,
     is_stopping: AtomicBool,
@@ -139,7 +139,8 @@ impl App {
         };
         let accounts = Accounts::new(tools.clone(), setup(&config, &master));
         let organizations = Organizations::new(tools.clone(), config.host.clone());
-        let services = services(&config, tools, &accounts, &organizations);
+        let sdl = Arc::new(ServedSdl::new(&config));
+        let services = services(&config, tools, &accounts, &organizations, Arc::clone(&sdl));
         #[cfg(test)]
         let login = services.login.clone();
         let schema = make_schema(&config, services);
@@ -149,7 +150,7 @@ impl App {
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
-            sdl: ServedSdl::new(&config),
+            sdl,
             cookies: cookies(&config),
             config,
             db,
@@ -347,8 +348,10 @@ fn services(
     tools: Tools,
     accounts: &Accounts,
     organizations: &Organizations,
+    sdl: Arc<ServedSdl>,
 ) -> Services {
     Services {
+        sdl,
         log: Log::new(tools.db.clone()),
         accounts: accounts.clone(),
         login: Login::new(tools.clone(), accounts.clone()),
@@ -374,6 +377,7 @@ fn make_schema(config: &Config, services: Services) -> Schema {
             Introspection::Full | Introspection::Off => Visible::All,
         },
         rates: &config.rates.clone().unwrap_or_default(),
+        is_federated: config.federation,
         is_suggesting: config.introspection == Introspection::Full,
         services: Some(services),
     })

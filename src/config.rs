@@ -114,6 +114,8 @@ pub struct Config {
     pub(crate) hash_workers: usize,
     pub(crate) password_length_min: usize,
     pub(crate) introspection: Introspection,
+    /// Whether a gateway may ask for the schema and for objects by their keys.
+    pub(crate) federation: bool,
     pub(crate) playground: bool,
     /// `None`: nothing is counted for Prometheus.
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -167,6 +169,7 @@ impl Config {
         let is_talkative = filter.contains("debug") || filter.contains("trace");
         let loose = [
             ("INTROSPECTION", self.introspection == Introspection::Full),
+            ("FEDERATION", self.federation),
             ("PLAYGROUND", self.playground),
             ("RUST_LOG", is_talkative),
         ];

@@ -4,6 +4,7 @@ pub(crate) mod audit_event;
 mod config;
 pub(crate) mod entity;
 mod fault;
+mod federation;
 pub(crate) mod node;
 pub(crate) mod organization;
 pub(crate) mod recovery;
@@ -41,7 +42,7 @@ use crate::features::sessions::Tools;
 use crate::graphql::cookie::Cookies;
 use crate::graphql::document::SharedTypes;
 use crate::graphql::feature::{Offered, ServerFeature};
-use crate::graphql::policy::{Policy, Visible, has_rule};
+use crate::graphql::policy::{LINK, Policy, Visible, has_rule};
 use crate::graphql::rule::Rule;
 use crate::infra::limits::Rates;
 
@@ -55,6 +56,7 @@ pub(crate) struct Query<E: ObjectType>(
     audit_event::AuditQuery,
     organization::OrganizationQuery,
     NodeQuery,
+    federation::FederationQuery,
     E,
 );
 
@@ -87,6 +89,7 @@ pub(crate) struct Services {
     pub(crate) entities: Entities,
     pub(crate) public_url: PublicUrl,
     pub(crate) cookies: Cookies,
+    pub(crate) sdl: Arc<ServedSdl>,
 }
 
 /// How a schema is made.
@@ -94,6 +97,8 @@ pub(crate) struct Making<'a> {
     pub(crate) visible: Visible,
     /// The rates that are set: limits are written with them.
     pub(crate) rates: &'a Rates,
+    /// Whether a gateway asks the server for its part of a graph.
+    pub(crate) is_federated: bool,
     /// Whether an error says "did you mean …", which names what introspection may not show.
     pub(crate) is_suggesting: bool,
     pub(crate) services: Option<Services>,
@@ -102,7 +107,7 @@ pub(crate) struct Making<'a> {
 impl<'a> Making<'a> {
     /// One that is only shown.
     fn shown(visible: Visible, rates: &'a Rates) -> Self {
-        Self { visible, rates, is_suggesting: true, services: None }
+        Self { visible, rates, is_federated: false, is_suggesting: true, services: None }
     }
 }
 
@@ -157,12 +162,21 @@ impl Roots {
 
     /// The schema in the definition language, sorted, of what `listing` says, with the rates that are set.
     pub(crate) fn export(&self, visible: Visible, rates: &Rates) -> String {
+        self.export_made(Making::shown(visible, rates))
+    }
+
+    /// The same as a subgraph of a federated graph.
+    pub(crate) fn export_subgraph(&self, rates: &Rates) -> String {
+        format!("{LINK}{}", self.export(Visible::AsSubgraph, rates))
+    }
+
+    fn export_made(&self, making: Making<'_>) -> String {
         let options = SDLExportOptions::new()
             .sorted_fields()
             .sorted_arguments()
             .sorted_enum_items()
             .include_specified_by();
-        self.make(Making::shown(visible, rates)).executable.export(options)
+        self.make(making).executable.export(options)
     }
 }
 
@@ -231,9 +245,15 @@ where
     M: ObjectType + Default + 'static,
 {
     let (policy, types) = (Policy::default(), SharedTypes::default());
-    let Making { visible, rates, is_suggesting, services } = making;
+    let Making { visible, rates, is_federated, is_suggesting, services } = making;
     let joining = nodes.clone();
-    let join = move |registry: &mut Registry| joining.0.iter().for_each(|node| node.join(registry));
+    let join = move |registry: &mut Registry| {
+        joining.0.iter().for_each(|node| node.join(registry));
+        match is_federated {
+            true => federation::complete(registry),
+            false => federation::leave_out(registry),
+        }
+    };
     let mut builder = async_graphql::Schema::build(
         Query::<Q>::default(),
         Mutation::<M>::default(),
@@ -262,6 +282,7 @@ where
             .data(services.recovery)
             .data(services.entities)
             .data(services.public_url)
+            .data(services.sdl)
             .data(offered);
     }
     Schema { executable: Arc::new(builder.finish()), policy, types }
@@ -296,7 +317,9 @@ pub(crate) fn settable_limits() -> &'static BTreeMap<String, u32> {
 pub(crate) struct ServedSdl {
     roots: Roots,
     rates: Rates,
+    is_federated: bool,
     whole: OnceLock<Bytes>,
+    subgraph: OnceLock<String>,
     own: Cache<Vec<Rule>, Bytes>,
 }
 
@@ -307,17 +330,33 @@ impl ServedSdl {
     pub(crate) fn new(config: &Config) -> Self {
         let roots = config.extended.roots.clone();
         let rates = config.rates.clone().unwrap_or_default();
-        Self { roots, rates, whole: OnceLock::new(), own: Cache::new(KINDS_MAX) }
+        Self {
+            roots,
+            rates,
+            is_federated: config.federation,
+            whole: OnceLock::new(),
+            subgraph: OnceLock::new(),
+            own: Cache::new(KINDS_MAX),
+        }
     }
 
     /// All of it, made once.
     pub(crate) fn whole(&self) -> Bytes {
-        self.whole.get_or_init(|| self.roots.export(Visible::All, &self.rates).into()).clone()
+        self.whole.get_or_init(|| self.export(Visible::All).into()).clone()
+    }
+
+    /// All of it as a subgraph of a federated graph, made once.
+    pub(crate) fn subgraph(&self) -> &str {
+        self.subgraph.get_or_init(|| self.roots.export_subgraph(&self.rates))
     }
 
     /// What callers see who meet these rules and no other, made once for all of them.
     pub(crate) fn own(&self, rules: &[Rule]) -> Bytes {
-        let export = || self.roots.export(Visible::Only(rules.to_vec()), &self.rates).into();
-        self.own.get_with_by_ref(rules, export)
+        self.own.get_with_by_ref(rules, || self.export(Visible::Only(rules.to_vec())).into())
+    }
+
+    fn export(&self, visible: Visible) -> String {
+        let is_federated = self.is_federated;
+        self.roots.export_made(Making { is_federated, ..Making::shown(visible, &self.rates) })
     }
 }

@@ -47,7 +47,11 @@ enum Verb {
     #[command(subcommand)]
     Migrate(migrate::Verb),
     /// Print the GraphQL schema with its access policy; needs no database
-    Schema,
+    Schema {
+        /// As a subgraph of Apollo Federation, with the rules as gateways read them
+        #[arg(long)]
+        federation: bool,
+    },
     /// Manage accounts, as the operator
     #[command(subcommand)]
     Admin(admin::Verb),
@@ -101,7 +105,8 @@ pub(crate) fn run(server: &Server) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let done = match cli.verb {
-        Some(Verb::Schema) => match Config::rates(&cli.settings) {
+        Some(Verb::Schema { federation }) => match Config::rates(&cli.settings) {
+            Ok(rates) if federation => output::text(&extended.roots.export_subgraph(&rates)),
             Ok(rates) => output::text(&extended.roots.export(Visible::All, &rates)),
             Err(problems) => return refuse(&problems),
         },
@@ -141,7 +146,9 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Audit(verb) => audit::run(&verb, config).await,
             Verb::Purge => purge::run(config).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),
-            Verb::Schema | Verb::Doctor(_) | Verb::New(_) | Verb::Completions { .. } => Ok(()),
+            Verb::Schema { .. } | Verb::Doctor(_) | Verb::New(_) | Verb::Completions { .. } => {
+                Ok(())
+            }
         }
     })
 }

@@ -52,8 +52,6 @@ impl Reader {
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
-        let playground =
-            settings.playground.as_ref().map(|text| self.choice::<Switch>("PLAYGROUND", text));
         let config = Config {
             extended: Extended::default(),
             environment,
@@ -97,7 +95,8 @@ impl Reader {
                 8..=128,
             ) as usize,
             introspection: self.introspection(settings, is_development),
-            playground: playground.map_or(is_development, |switch| switch == Switch::On),
+            federation: self.is_on("FEDERATION", &settings.federation_mode),
+            playground: self.playground(settings, is_development),
             metrics_listen: self.metrics_listen(settings, listen, is_development),
             log_filter: settings.rust_log.clone(),
             log_format: self.choice("LOG_FORMAT", &settings.log_format),
@@ -132,6 +131,10 @@ impl Reader {
                 ));
             }
         }
+    }
+
+    fn playground(&mut self, settings: &Settings, is_development: bool) -> bool {
+        settings.playground.as_ref().map_or(is_development, |text| self.is_on("PLAYGROUND", text))
     }
 
     fn introspection(&mut self, settings: &Settings, is_development: bool) -> Introspection {
@@ -304,6 +307,10 @@ impl Reader {
     }
 
     /// One of an enum's variants, by its name.
+    fn is_on(&mut self, name: &str, text: &str) -> bool {
+        self.choice::<Switch>(name, text) == Switch::On
+    }
+
     fn choice<T>(&mut self, name: &str, text: &str) -> T
     where
         T: VariantArray + Into<&'static str> + Copy,

@@ -172,6 +172,11 @@ pub struct Settings {
     /// `off` [default: full in development, off in production]
     #[arg(long, env = "INTROSPECTION", global = true)]
     pub(super) introspection: Option<String>,
+    /// Whether a gateway asks this server for its part of a federated graph: `on` or `off`. Everybody may read the
+    /// schema then
+    // `schema` has a flag `--federation`.
+    #[arg(long, env = "FEDERATION", default_value = "off", global = true)]
+    pub(super) federation_mode: String,
     /// GraphiQL at /graphql: `on` or `off` [default: on in development, off in production]
     #[arg(long, env = "PLAYGROUND", global = true)]
     pub(super) playground: Option<String>,

@@ -4,6 +4,8 @@
 //! Each directive was written from the value that its field enforces, and `can` is answered by the functions that the
 //! guards call. Nothing is hidden from the executor: a field that is not listed answers what its guard says.
 
+mod subgraph;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +19,7 @@ use async_graphql::{
     Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
 };
 
+pub(crate) use self::subgraph::LINK;
 use super::budget::BUDGET;
 use super::directive::{auth, fresh, limit, member, needs, private};
 use super::document::SharedTypes;
@@ -36,6 +39,8 @@ pub(crate) enum Visible {
     /// The fields that have one of these rules or none, and what can be reached from those. The others
     /// are not in the schema at all: for an export.
     Only(Vec<Rule>),
+    /// All, with the rules as gateways read them: for an export that begins with [`LINK`].
+    AsSubgraph,
 }
 
 /// The fields of a schema and what each asks of its caller. Clones share it.
@@ -300,6 +305,7 @@ impl CustomDirectiveFactory for Reader {
             Visible::All => {}
             Visible::OwnOfEach => list_to_each(registry),
             Visible::Only(rules) => leave_only(registry, rules),
+            Visible::AsSubgraph => subgraph::shape(registry),
         }
     }
 

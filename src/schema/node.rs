@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
 use async_graphql::futures_util::future::{BoxFuture, try_join_all};
+use async_graphql::indexmap::IndexSet;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::{MetaField, MetaType, MetaTypeId, Registry};
 use async_graphql::resolver_utils::{ContainerType, Fields, resolve_container};
@@ -243,8 +244,19 @@ fn keep<T: ObjectType + 'static>(found: &mut HashMap<Id, Node>, objects: Vec<T>,
 }
 
 /// The nodes of these ids, as far as the caller sees them.
-async fn load(ctx: &Context<'_>, ids: &[ID]) -> Result<HashMap<Id, Node>> {
-    load_many::<NodeLoader, _>(ctx, ids.iter().filter_map(|id| Id::parse(id))).await
+pub(super) async fn load(
+    ctx: &Context<'_>,
+    ids: impl Iterator<Item = Id>,
+) -> Result<HashMap<Id, Node>> {
+    load_many::<NodeLoader, _>(ctx, ids).await
+}
+
+/// The types of a schema that are nodes.
+pub(super) fn possible_types(registry: &Registry) -> IndexSet<String> {
+    match registry.types.get(NAME) {
+        Some(MetaType::Interface { possible_types, .. }) => possible_types.clone(),
+        _ => IndexSet::default(),
+    }
 }
 
 #[derive(Default)]
@@ -260,7 +272,7 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The object's id.")] id: ID,
     ) -> Result<Option<Node>> {
-        Ok(load(ctx, &[id]).await?.into_values().next())
+        Ok(load(ctx, Id::parse(&id).into_iter()).await?.into_values().next())
     }
 
     /// Objects by their ids, in the order of these; null for each that names none that the caller sees.
@@ -273,7 +285,7 @@ impl NodeQuery {
         if ids.len() > IDS_MAX {
             return Err(Invalid::too_long(IDS_MAX, "At most 100 ids at once").at("ids").into());
         }
-        let found = load(ctx, &ids).await?;
+        let found = load(ctx, ids.iter().filter_map(|id| Id::parse(id))).await?;
         Ok(ids.iter().map(|id| found.get(&Id::parse(id)?).cloned()).collect())
     }
 }

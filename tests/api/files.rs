@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use portcullis::cli;
 use portcullis::config::Config;
@@ -13,7 +14,7 @@ const SECRET: &str = "mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
 
 /// Runs the binary in `folder` with nothing but these variables; one that hangs fails the test.
 fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Output {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+    let process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .args(arguments)
         .env_clear()
         .envs(variables.iter().copied())
@@ -23,15 +24,11 @@ fn run(folder: &Path, arguments: &[&str], variables: &[(&str, &OsStr)]) -> Outpu
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let began = Instant::now();
-    while process.try_wait().unwrap().is_none() {
-        if began.elapsed() > Duration::from_secs(20) {
-            process.kill().unwrap();
-            panic!("{arguments:?} hangs");
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    process.wait_with_output().unwrap()
+    let (sender, ended) = mpsc::channel();
+    // Beside, since a process that has more to say than a pipe holds waits for its reader.
+    std::thread::spawn(move || sender.send(process.wait_with_output()));
+    let output = ended.recv_timeout(Duration::from_mins(1));
+    output.unwrap_or_else(|_| panic!("{arguments:?} hangs")).unwrap()
 }
 
 fn said(output: &Output) -> String {

@@ -34,6 +34,7 @@ mod doctor;
 mod errors;
 mod far_future;
 mod faults;
+mod federation;
 mod files;
 mod get_queries;
 mod http;

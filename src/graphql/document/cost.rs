@@ -24,7 +24,7 @@ const ROW: u64 = 5;
 /// The scalar of answers that may be of any size. Each costs more than half of what a request may.
 const ANY_SIZE: &str = "JSON";
 /// The list arguments of fields that give one object for each of their entries.
-const LISTED: [&str; 2] = ["ids", "fields"];
+const LISTED: [&str; 3] = ["ids", "fields", "representations"];
 /// The entries of a list of objects that is neither a page nor as long as one of these arguments.
 const ENTRIES_MAX: u64 = 100;
 

@@ -1,0 +1,55 @@
+//! The schema as a gateway takes it into its graph: a subgraph of Apollo Federation, whose rules stand in the directives
+//! that gateways enforce.
+//!
+//! async-graphql would write the `@link` itself, and leave out half of what is imported; so this is ours.
+
+use async_graphql::Value;
+use async_graphql::indexmap::IndexMap;
+use async_graphql::registry::{MetaDirectiveInvocation, MetaType, Registry};
+
+use super::{Terms, objects};
+use crate::graphql::rule::Rule;
+
+/// What the text begins with. The version is the first that has `@authenticated` and `@requiresScopes`.
+pub(crate) const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: \
+    [\"@authenticated\", \"@key\", \"@requiresScopes\", \"@shareable\"])\n\n";
+
+/// The interface of what has an id, by which other services refer to it.
+const NODE: &str = "Node";
+/// The one object that other subgraphs have as well, with the same fields.
+const SHARED: &str = "PageInfo";
+
+/// Says each rule, as far as a token shows whether it is met, by the directives of gateways instead of ours. What those do not say, as
+/// how long ago a sign-in was, each call is judged by all the same.
+pub(super) fn shape(registry: &mut Registry) {
+    for field in objects(registry).flat_map(IndexMap::values_mut) {
+        let rule = Terms::read(&field.directive_invocations).rule;
+        field.directive_invocations = rule.map(enforced).into_iter().collect();
+    }
+    let Registry { types, implements, .. } = registry;
+    for of in types.values_mut() {
+        let MetaType::Object { name, directive_invocations, .. } = of else { continue };
+        if implements.get(name).is_some_and(|interfaces| interfaces.contains(NODE)) {
+            directive_invocations.push(used("key", [("fields", "id".into())]));
+        } else if name == SHARED {
+            directive_invocations.push(used("shareable", []));
+        }
+    }
+    registry.directives.clear();
+    registry.remove_unused_types();
+}
+
+fn enforced(rule: Rule) -> MetaDirectiveInvocation {
+    match rule {
+        Rule::Permission(permission) => {
+            let all_of = Value::List(vec![permission.scope().into()]);
+            used("requiresScopes", [("scopes", Value::List(vec![all_of]))])
+        }
+        Rule::SignedIn | Rule::Role(_) | Rule::OrganizationRole(_) => used("authenticated", []),
+    }
+}
+
+fn used<const N: usize>(name: &str, args: [(&str, Value); N]) -> MetaDirectiveInvocation {
+    let args = args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    MetaDirectiveInvocation { name: name.to_owned(), args }
+}
