@@ -146,6 +146,7 @@ impl App {
         let schema = make_schema(&config, services);
         let documents =
             Documents::new(schema.types.clone(), config.introspection != Introspection::Off);
+        learn(&documents, &schema, &config).await?;
         let refusals = Refusals::new(db.clone(), clock.clone());
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
@@ -362,6 +363,17 @@ fn services(
         cookies: cookies(config),
         tools,
     }
+}
+
+/// Proves the registered documents, so that none is refused only when it is asked for.
+async fn learn(documents: &Documents, schema: &Schema, config: &Config) -> anyhow::Result<()> {
+    for (id, text) in config.trusted_documents.iter() {
+        let learned = documents.learn(schema, text).await;
+        learned.map_err(|refusal| {
+            anyhow!("DOCUMENTS_FILE: the document {id:?} is refused: {}", refusal.reason())
+        })?;
+    }
+    Ok(())
 }
 
 /// How the cookies of this server are called.

@@ -3,6 +3,7 @@
 mod file;
 mod reader;
 mod settings;
+mod trusted_documents;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use strum::{IntoStaticStr, VariantArray};
 pub(crate) use self::file::read_text;
 use self::reader::Reader;
 pub use self::settings::Settings;
+pub(crate) use self::trusted_documents::TrustedDocuments;
 use crate::extension::Extended;
 use crate::features::accounts::Registration;
 use crate::features::sessions::Lifetimes;
@@ -38,6 +40,16 @@ pub(crate) enum Introspection {
     Own,
     /// Nobody anything.
     Off,
+}
+
+/// Which documents the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum RunDocuments {
+    /// All.
+    Open,
+    /// Registered ones only.
+    Trusted,
 }
 
 /// A setting that is on or off.
@@ -114,6 +126,9 @@ pub struct Config {
     pub(crate) hash_workers: usize,
     pub(crate) password_length_min: usize,
     pub(crate) introspection: Introspection,
+    pub(crate) documents: RunDocuments,
+    /// Those that the operator has registered.
+    pub(crate) trusted_documents: TrustedDocuments,
     /// Whether a gateway may ask for the schema and for objects by their keys.
     pub(crate) federation: bool,
     pub(crate) playground: bool,

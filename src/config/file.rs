@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 /// More than any secret, or any set of settings, takes up.
 const LENGTH_MAX: u64 = 64 * 1024;
+/// More than the documents of a large front end.
+const LONG_LENGTH_MAX: u64 = 8 * 1024 * 1024;
 
 /// What some editors write at the beginning of a file. Files that are put together have it further on.
 const BYTE_ORDER_MARK: char = '\u{feff}';
@@ -18,7 +20,7 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 pub(crate) enum Unreadable {
     Refused(ErrorKind),
     NoFile,
-    TooLong,
+    TooLong { length_max: u64 },
     ByteOrderMark { line: usize },
     Utf16 { line: usize },
     NotText { line: usize },
@@ -29,7 +31,9 @@ impl fmt::Display for Unreadable {
         match self {
             Self::Refused(kind) => write!(f, "cannot be read: {kind}"),
             Self::NoFile => f.write_str("must be a regular file, not a folder, pipe or device"),
-            Self::TooLong => write!(f, "must hold at most {} KiB", LENGTH_MAX / 1024),
+            Self::TooLong { length_max } => {
+                write!(f, "must hold at most {} KiB", length_max / 1024)
+            }
             Self::ByteOrderMark { line } => {
                 write!(f, "has a byte order mark in line {line}: save it as UTF-8 without one")
             }
@@ -46,15 +50,24 @@ impl fmt::Display for Unreadable {
 /// The whole text of a file. A pipe is not opened, since it could wait for its writer for ever, and
 /// a device or a large file is not read to its end.
 pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
+    read(path, LENGTH_MAX)
+}
+
+/// The same of a file that may be longer.
+pub(super) fn read_long_text(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
+    read(path, LONG_LENGTH_MAX)
+}
+
+fn read(path: &Path, length_max: u64) -> Result<Zeroizing<String>, Unreadable> {
     let refused = |error: io::Error| Unreadable::Refused(error.kind());
     if !fs::metadata(path).map_err(refused)?.is_file() {
         return Err(Unreadable::NoFile);
     }
     let mut bytes = Zeroizing::new(Vec::new());
     let file = File::open(path).map_err(refused)?;
-    file.take(LENGTH_MAX + 1).read_to_end(&mut bytes).map_err(refused)?;
-    if bytes.len() as u64 > LENGTH_MAX {
-        return Err(Unreadable::TooLong);
+    file.take(length_max + 1).read_to_end(&mut bytes).map_err(refused)?;
+    if bytes.len() as u64 > length_max {
+        return Err(Unreadable::TooLong { length_max });
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| error.valid_up_to());
     // No variable can hold a NUL. UTF-16 without a mark has them.

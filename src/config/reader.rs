@@ -2,6 +2,7 @@
 
 mod claims;
 mod dangers;
+mod documents;
 mod files;
 mod limits;
 mod mail;
@@ -95,6 +96,8 @@ impl Reader {
                 8..=128,
             ) as usize,
             introspection: self.introspection(settings, is_development),
+            documents: self.run_documents(settings),
+            trusted_documents: self.trusted_documents(settings),
             federation: self.is_on("FEDERATION", &settings.federation_mode),
             playground: self.playground(settings, is_development),
             metrics_listen: self.metrics_listen(settings, listen, is_development),

@@ -172,6 +172,12 @@ pub struct Settings {
     /// `off` [default: full in development, off in production]
     #[arg(long, env = "INTROSPECTION", global = true)]
     pub(super) introspection: Option<String>,
+    /// A JSON file of the documents that front ends name by id or by hash: see docs/documents.md [default: none]
+    #[arg(long, env = "DOCUMENTS_FILE", global = true)]
+    pub(super) documents_file: Option<PathBuf>,
+    /// Which documents the server runs: `open` (all) or `trusted` (those of DOCUMENTS_FILE)
+    #[arg(long, env = "DOCUMENTS", default_value = "open", global = true)]
+    pub(super) documents: String,
     /// Whether a gateway asks this server for its part of a federated graph: `on` or `off`. Everybody may read the
     /// schema then
     // `schema` has a flag `--federation`.

@@ -79,6 +79,18 @@ pub(crate) enum Refusal {
     Errors(Vec<ServerError>),
 }
 
+impl Refusal {
+    /// The first that is wrong, in a sentence.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::Errors(errors) => {
+                errors.first().map_or_else(|| self.to_string(), |error| error.message.clone())
+            }
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Parses `source`, which has no more of anything than is allowed.
 fn parse(source: &str) -> Result<ExecutableDocument, Refusal> {
     let document = parse::parse(source)?;

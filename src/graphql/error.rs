@@ -59,6 +59,8 @@ codes! {
     /// The server knows no document by its hash: send the whole document. The status is 200, since some clients do not
     /// read the body of another.
     PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED", OK;
+    /// The operator has registered documents, and none with this id or hash. Send the document itself.
+    PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND", OK;
     /// Arguments are not acceptable. `extensions.fields` says which, and why.
     BadUserInput = "BAD_USER_INPUT", BAD_REQUEST;
     /// The caller is not signed in. `extensions.reason` says why not.
@@ -142,8 +144,19 @@ impl ApiError {
     }
 
     /// The message is the one that clients compare with, as Apollo's server has it.
-    pub(crate) fn persisted_query() -> Self {
+    pub(crate) fn no_documents() -> Self {
         Self::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported")
+    }
+
+    /// This one too.
+    pub(crate) fn no_such_document() -> Self {
+        Self::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
+    }
+
+    /// The server runs only registered documents.
+    pub(crate) fn untrusted_document() -> Self {
+        Self::new(Code::Forbidden, "This server runs only registered documents")
+            .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
     pub(crate) fn code(&self) -> Code {

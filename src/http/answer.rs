@@ -52,7 +52,6 @@ pub(super) fn unexecuted(no_call: NoCall) -> Result<GraphqlResponse, Response> {
     match no_call {
         NoCall::Malformed(message) => Err(refusal(StatusCode::BAD_REQUEST, message)),
         NoCall::Refused(refused) => Ok(refused_document(refused)),
-        NoCall::PersistedQuery => Ok(failed(ApiError::persisted_query())),
     }
 }
 

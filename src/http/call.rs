@@ -16,11 +16,20 @@ use crate::graphql::document::Refusal;
 /// What is to be executed.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) query: String,
+    pub(super) source: Source,
     pub(super) operation_name: Option<String>,
     pub(super) variables: Map<String, Value>,
     /// Whether it may be a mutation: caches and crawlers send a GET as they please.
     pub(super) may_change: bool,
+}
+
+/// What says which document is meant.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// Its text.
+    Text(String),
+    /// The id, or the SHA-256, of one that the operator has registered.
+    Id(String),
 }
 
 /// Why there is nothing to execute.
@@ -30,8 +39,6 @@ pub(super) enum NoCall {
     Malformed(&'static str),
     /// There is too much of it.
     Refused(Refusal),
-    /// It names a document by its hash, which this server does not remember.
-    PersistedQuery,
 }
 
 /// Reads a body. None of it is kept but what the call holds.
@@ -50,7 +57,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
     let room = Rooms::default();
     let read = read_json(body, Parts { room: &room }).map_err(|error| {
         room.refuse(if error.is_data() {
-            "The body must be a map with the string query, and optionally the string \
+            "The body must be a map with the string query or documentId, and optionally the string \
              operationName and the maps variables and extensions, and no map has a key twice"
         } else {
             "The body is not valid JSON, or nests deeper than 128, or has a number that is too \
@@ -85,6 +92,7 @@ pub(super) fn parse_address(address: &str) -> Result<Call, NoCall> {
         match key {
             _ if part.is_empty() => {}
             Key::Query => read.query = Some(part.into_owned()),
+            Key::DocumentId => read.document_id = Some(part.into_owned()),
             Key::OperationName => read.operation_name = Some(part.into_owned()),
             Key::Variables => {
                 read.variables = read_json(&part, StrictMap(&room.variables)).map_err(refuse)?;
@@ -129,6 +137,7 @@ impl Rooms {
 #[derive(Debug, Default)]
 struct Read {
     query: Option<String>,
+    document_id: Option<String>,
     operation_name: Option<String>,
     variables: Map<String, Value>,
     extensions: Extensions,
@@ -136,21 +145,22 @@ struct Read {
 
 impl Read {
     fn into_call(self, may_change: bool) -> Result<Call, NoCall> {
-        let Self { query, operation_name, variables, extensions } = self;
-        match query {
-            Some(query) if query.is_empty() && extensions.is_persisted_query => {
-                Err(NoCall::PersistedQuery)
+        let Self { query, document_id, operation_name, variables, extensions } = self;
+        let hash = extensions.sha256_hash;
+        let is_named = document_id.is_some() || hash.is_some();
+        let query = query.filter(|query| !(query.is_empty() && is_named));
+        let source = match (query, document_id, hash) {
+            (Some(_), Some(_), _) => {
+                return Err(NoCall::Malformed("Send query or documentId, not both"));
             }
-            // Clients that always send the name send the empty one for the only operation.
-            Some(query) => Ok(Call {
-                query,
-                operation_name: operation_name.filter(|name| !name.is_empty()),
-                variables,
-                may_change,
-            }),
-            None if extensions.is_persisted_query => Err(NoCall::PersistedQuery),
-            None => Err(NoCall::Malformed("The request has no query")),
-        }
+            // Apollo's client sends the hash with the document that it is of.
+            (Some(query), None, _) => Source::Text(query),
+            (None, Some(id), _) | (None, None, Some(id)) => Source::Id(id),
+            (None, None, None) => return Err(NoCall::Malformed("The request has no query")),
+        };
+        // Clients that always send the name send the empty one for the only operation.
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+        Ok(Call { source, operation_name, variables, may_change })
     }
 }
 
@@ -164,6 +174,7 @@ struct Parts<'a> {
 #[serde(field_identifier, rename_all = "camelCase")]
 enum Key {
     Query,
+    DocumentId,
     OperationName,
     Variables,
     Extensions,
@@ -198,6 +209,7 @@ impl<'de> Visitor<'de> for Parts<'_> {
             }
             match key {
                 Key::Query => read.query = entries.next_value()?,
+                Key::DocumentId => read.document_id = entries.next_value()?,
                 Key::OperationName => read.operation_name = entries.next_value()?,
                 Key::Variables => {
                     read.variables = entries.next_value_seed(StrictMap(&self.room.variables))?;
@@ -282,13 +294,17 @@ mod tests {
         let call = parse(br#"{"query":"{ a }","operationName":"","variables":null}"#).unwrap();
         assert_eq!((call.operation_name, call.variables.len()), (None, 0));
         let hash = r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"ab"}}"#;
-        let alone = parse(format!("{{{hash}}}").as_bytes());
-        assert!(matches!(alone, Err(NoCall::PersistedQuery)));
+        let source = |body: &str| parse(body.as_bytes()).unwrap().source;
+        let id = |body: &str| matches!(source(body), Source::Id(id) if id == "ab");
+        assert!(id(&format!("{{{hash}}}")) && id(r#"{"documentId":"ab"}"#));
         for none in ["null", r#""""#] {
-            let none = parse(format!("{{{hash},\"query\":{none}}}").as_bytes());
-            assert!(matches!(none, Err(NoCall::PersistedQuery)));
+            assert!(id(&format!("{{{hash},\"query\":{none}}}")));
+            assert!(id(&format!("{{\"documentId\":\"ab\",\"query\":{none}}}")));
         }
-        assert!(parse(format!("{{{hash},\"query\":\"{{ a }}\"}}").as_bytes()).is_ok());
+        let whole = source(&format!("{{{hash},\"query\":\"{{ a }}\"}}"));
+        assert!(matches!(whole, Source::Text(text) if text == "{ a }"));
+        let both = parse(br#"{"query":"{ a }","documentId":"ab"}"#);
+        assert!(matches!(both, Err(NoCall::Malformed(_))));
         for other in [r"{}", r#"{"extensions":{}}"#, r#"{"extensions":null}"#] {
             assert!(matches!(parse(other.as_bytes()), Err(NoCall::Malformed(_))), "{other}");
         }

@@ -9,15 +9,17 @@ use axum::extract::{self, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
+use serde_json::{Map, Value};
 use tracing::{Instrument, span};
 
 use super::accept::MediaType;
 use super::answer::{Worked, finish, refused_document, unexecuted};
-use super::call::{self, Call, NoCall};
+use super::call::{self, Call, NoCall, Source};
 use super::identity::Identity;
 use super::origin::{self, Mode};
 use super::{body, change, content_type, failure, playground, refusal, request};
 use crate::app::App;
+use crate::config::RunDocuments;
 use crate::graphql::context::Caller;
 use crate::graphql::document::{Asked, Documents, Lookup, Proven, Refusal, Scanned};
 use crate::graphql::error::{ApiError, Code, Unseen};
@@ -26,6 +28,7 @@ use crate::graphql::loader::Loaders;
 use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
+use crate::kernel::access::permission::DOCUMENTS_ANY;
 use crate::kernel::access::{Authentication, Origin, network};
 
 /// What decides on the answer to a GET beside its address. `Origin` is added for all.
@@ -159,7 +162,12 @@ async fn begin(
     media: MediaType,
 ) -> Result<Response, NoThread> {
     let request_id = request::id_of(&identity.origin);
-    let may_change = call.may_change;
+    let Call { source, operation_name, variables, may_change } = call;
+    let query = match text_of(&app, source, &identity).await {
+        Ok(query) => query,
+        Err(error) => return Ok(finish(&app, Worked::failed(error), media, request_id)),
+    };
+    let call = Wanted { query, operation_name, variables };
     let lookup = app.documents.look_up(&call.query);
     let is_new = matches!(lookup, Lookup::New(_));
     let stranger = identity.origin.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)));
@@ -217,13 +225,47 @@ async fn begin(
     app.lanes.run(Weight { cost, party, is_new }, work).await
 }
 
+/// What is to be executed, with its text.
+struct Wanted {
+    query: String,
+    operation_name: Option<String>,
+    variables: Map<String, Value>,
+}
+
+/// The text of the document that is meant. Where only registered ones run, callers need a permission to send another.
+async fn text_of(app: &App, source: Source, identity: &Identity) -> Result<String, ApiError> {
+    let trusted = &app.config.trusted_documents;
+    match source {
+        Source::Id(id) => match trusted.find(&id) {
+            Some(text) => Ok(text.to_owned()),
+            None if trusted.is_empty() => Err(ApiError::no_documents()),
+            None => Err(ApiError::no_such_document()),
+        },
+        Source::Text(text) => {
+            let runs_all = app.config.documents == RunDocuments::Open;
+            if runs_all || trusted.has(&text) || may_send_any(app, identity).await? {
+                return Ok(text);
+            }
+            Err(ApiError::untrusted_document())
+        }
+    }
+}
+
+async fn may_send_any(app: &App, identity: &Identity) -> Result<bool, ApiError> {
+    let authenticating = app.sessions.authenticate(identity.shown(), identity.organization);
+    Ok(match authenticating.await? {
+        Authentication::Viewer(viewer) => viewer.user.may(DOCUMENTS_ANY, app.clock.now()),
+        Authentication::Anonymous(_) => false,
+    })
+}
+
 /// None of the call is kept but what the operation takes of it, here and in `scan`.
-fn choose(documents: &Documents, proven: &Proven, call: Call) -> Result<Scanned, Refusal> {
+fn choose(documents: &Documents, proven: &Proven, call: Wanted) -> Result<Scanned, Refusal> {
     documents.choose(proven, call.operation_name.as_deref(), call.variables)
 }
 
-async fn scan(app: App, lookup: Lookup, call: Call) -> Result<Scanned, Refusal> {
-    let Call { query, operation_name, variables, may_change: _ } = call;
+async fn scan(app: App, lookup: Lookup, call: Wanted) -> Result<Scanned, Refusal> {
+    let Wanted { query, operation_name, variables } = call;
     let asked = Asked { source: &query, operation_name: operation_name.as_deref(), variables };
     app.documents.scan(&app.schema, lookup, asked).await
 }

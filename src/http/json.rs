@@ -126,10 +126,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
 }
 
 /// What is known of extensions that have been checked to be a strict map, and not been kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Extensions {
-    /// There is a `persistedQuery`.
-    pub(super) is_persisted_query: bool,
+    /// The hash of a document, as Apollo's clients send it in `persistedQuery`.
+    pub(super) sha256_hash: Option<String>,
 }
 
 /// Checks extensions.
@@ -160,8 +160,17 @@ impl<'de> Visitor<'de> for Checked<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Extensions, A::Error> {
-        let keys = check_map(self.0, entries)?;
-        Ok(Extensions { is_persisted_query: keys.contains("persistedQuery") })
+        let mut sha256_hash = None;
+        check_map(self.0, entries, |key, entries| {
+            if key != "persistedQuery" {
+                return entries.next_value_seed(CheckedValue(self.0));
+            }
+            // Whatever else it says, it means a document that is not sent along.
+            let asked = entries.next_value_seed(Strict(self.0))?;
+            sha256_hash = Some(asked["sha256Hash"].as_str().unwrap_or_default().to_owned());
+            Ok(())
+        })?;
+        Ok(Extensions { sha256_hash })
     }
 }
 
@@ -215,24 +224,25 @@ impl<'de> Visitor<'de> for CheckedValue<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<(), A::Error> {
-        check_map(self.0, entries).map(drop)
+        check_map(self.0, entries, |_, entries| entries.next_value_seed(self))
     }
 }
 
-/// Checks a map's values, and that its keys, which it returns, differ.
+/// Checks that a map's keys differ, and their values by `check`.
 fn check_map<'de, A: MapAccess<'de>>(
     room: &Room,
     mut entries: A,
-) -> Result<BTreeSet<String>, A::Error> {
+    mut check: impl FnMut(&str, &mut A) -> Result<(), A::Error>,
+) -> Result<(), A::Error> {
     room.take(VALUES_OF_A_MAP - 1)?;
     let mut keys = BTreeSet::new();
-    while let Some(key) = entries.next_key()? {
+    while let Some(key) = entries.next_key::<String>()? {
+        check(&key, &mut entries)?;
         if !keys.insert(key) {
             return Err(A::Error::custom("a key is repeated"));
         }
-        entries.next_value_seed(CheckedValue(room))?;
     }
-    Ok(keys)
+    Ok(())
 }
 
 /// Passes over a value that nobody asked for.

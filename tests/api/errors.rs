@@ -6,8 +6,10 @@ use axum::body::Body;
 use axum::http::Request;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use portcullis::app::App;
 use serde_json::json;
 
+use crate::documents::registered;
 use crate::support::{PASSWORD, TestApp, send, send_as_it_is};
 
 #[tokio::test]
@@ -25,7 +27,8 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
         (app.query("{", &alice.access).await, "GRAPHQL_PARSE_FAILED"),
         (app.query("{ nothing }", &alice.access).await, "GRAPHQL_VALIDATION_FAILED"),
         (app.query(&"{a".repeat(40), &alice.access).await, "DOCUMENT_LIMIT"),
-        (persisted(&app).await, "PERSISTED_QUERY_NOT_SUPPORTED"),
+        (persisted(&app.app).await, "PERSISTED_QUERY_NOT_SUPPORTED"),
+        (persisted(&registered().await.0.app).await, "PERSISTED_QUERY_NOT_FOUND"),
         (app.query("{ users(first: -1) { totalCount } }", &boss.access).await, "BAD_USER_INPUT"),
         (app.query("{ me { id } }", "nonsense").await, "UNAUTHENTICATED"),
         (app.login("nobody", PASSWORD).await, "INVALID_CREDENTIALS"),
@@ -52,10 +55,10 @@ async fn every_code_of_the_catalogue_is_emitted_and_no_other() {
 }
 
 /// A document that is named by its hash.
-async fn persisted(app: &TestApp) -> crate::support::Reply {
+async fn persisted(app: &App) -> crate::support::Reply {
     let body = json!({ "extensions": { "persistedQuery": { "version": 1, "sha256Hash": "ab" } } });
     let request = Request::post("/graphql").header("content-type", "application/json");
-    send(&app.app, request.body(Body::from(body.to_string())).unwrap()).await
+    send(app, request.body(Body::from(body.to_string())).unwrap()).await
 }
 
 /// A sign-in that is too long ago.

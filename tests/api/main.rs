@@ -31,6 +31,7 @@ mod date_times;
 #[cfg(target_os = "linux")]
 mod disk;
 mod doctor;
+mod documents;
 mod errors;
 mod far_future;
 mod faults;

@@ -101,6 +101,8 @@ permissions! {
     pub AUDIT_READ;
     /// Grant what one holds, and revoke it.
     pub PERMISSIONS_GRANT;
+    /// Send documents that are not registered, where the server runs no others.
+    pub DOCUMENTS_ANY;
 }
 
 impl Role {

@@ -123,6 +123,10 @@ fn configuration(report: &mut Report, config: &Config) {
     for (name, template) in config.jwt.custom_claims.templates() {
         report.ok("claims", format!("CLAIMS_FILE adds {name:?}: {template}"));
     }
+    let documents = config.trusted_documents.iter().count();
+    if documents > 0 {
+        report.ok("documents", format!("DOCUMENTS_FILE registers {documents} documents"));
+    }
     if config.takes_a_proxy_for_everybody() {
         let message = "all clients behind a proxy count as one address, and share its limits";
         let advice = "set TRUSTED_PROXIES to the address of the proxy that speaks TLS";
