@@ -15,6 +15,7 @@ pub(crate) mod id;
 pub(crate) mod json;
 pub(crate) mod lanes;
 pub(crate) mod loader;
+pub(crate) mod messages;
 pub(crate) mod page;
 pub(crate) mod policy;
 pub mod row;

@@ -15,16 +15,32 @@ use crate::app::App;
 use crate::graphql::document::Refusal;
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::json;
+use crate::graphql::messages::translated;
 use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
 use crate::infra::threads::Party;
-use crate::kernel::access::Origin;
+use crate::kernel::access::{Language, Origin};
 use crate::kernel::invalid::{Invalid, Reason};
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
 /// The most errors one response lists (GQ-09).
 const ERRORS_MAX: usize = 5;
+
+/// Whom an answer is for, and how they want it.
+#[derive(Clone, Copy)]
+pub(super) struct Addressee {
+    pub(super) media: MediaType,
+    /// The language of what people read.
+    pub(super) language: Language,
+    pub(super) request_id: Uuid,
+}
+
+impl Addressee {
+    pub(super) fn of(origin: &Origin, media: MediaType) -> Self {
+        Self { media, language: origin.language, request_id: request::id_of(origin) }
+    }
+}
 
 /// What came of a request.
 pub(super) struct Worked {
@@ -81,21 +97,20 @@ fn failed(error: ApiError) -> GraphqlResponse {
 
 /// An error, elsewhere than at the endpoint, as the endpoint tells it.
 pub(super) fn refused(app: &App, error: ApiError, origin: &Origin) -> Response {
-    let request_id = request::id_of(origin);
-    finish(app, Worked::failed(error), MediaType::GraphqlResponse, request_id)
+    finish(app, Worked::failed(error), Addressee::of(origin, MediaType::GraphqlResponse))
 }
 
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
-pub(super) fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uuid) -> Response {
+pub(super) fn finish(app: &App, worked: Worked, addressee: Addressee) -> Response {
     let Worked { mut response, party, operation, challenge } = worked;
     response.errors.truncate(ERRORS_MAX);
     let mut codes = Vec::with_capacity(response.errors.len());
     for error in &mut response.errors {
-        codes.push(complete(error, request_id));
+        codes.push(complete(error, addressee));
     }
     let was_executed = response.errors.iter().all(|error| !error.path.is_empty());
     let has_data = response.data != Value::Null;
-    let status = match (codes.first(), media) {
+    let status = match (codes.first(), addressee.media) {
         (Some(code), MediaType::GraphqlResponse) if !has_data => code.status(),
         _ => StatusCode::OK,
     };
@@ -109,7 +124,7 @@ pub(super) fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uu
     headers.reserve(HEADERS);
     // What resolvers say of the cookie.
     headers.extend(response.http_headers);
-    headers.insert(CONTENT_TYPE, media.header());
+    headers.insert(CONTENT_TYPE, addressee.media.header());
     if let Some(challenge) = challenge {
         headers.insert(WWW_AUTHENTICATE, challenge);
     } else if codes.contains(&Code::Unauthenticated) {
@@ -123,7 +138,7 @@ pub(super) fn finish(app: &App, worked: Worked, media: MediaType, request_id: Uu
 
 /// Completes one error and says its code. An error without one comes from the library: without a
 /// path it is about the document, with one about an argument's value.
-fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
+fn complete(error: &mut ServerError, addressee: Addressee) -> Code {
     let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
     let unseen = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref());
     let cause = unseen.map(|cause| causes(cause.as_ref()));
@@ -149,9 +164,32 @@ fn complete(error: &mut ServerError, request_id: Uuid) -> Code {
     }
     extensions.set("code", code.as_str());
     if code == Code::InternalServerError {
-        extensions.set("requestId", request_id.to_string());
+        extensions.set("requestId", addressee.request_id.to_string());
     }
+    translate(error, addressee.language);
     code
+}
+
+/// Puts what people read into their language: the message, and those of the fields of the input.
+fn translate(error: &mut ServerError, language: Language) {
+    // What it is made in.
+    if language == Language::English {
+        return;
+    }
+    if let Some(message) = translated(&error.message, language) {
+        error.message = message;
+    }
+    let Some(extensions) = &mut error.extensions else { return };
+    let Some(Value::List(mut fields)) = extensions.get("fields").cloned() else { return };
+    for field in &mut fields {
+        let Value::Object(entries) = field else { continue };
+        if let Some(Value::String(message)) = entries.get_mut("message")
+            && let Some(theirs) = translated(message, language)
+        {
+            *message = theirs;
+        }
+    }
+    extensions.set("fields", Value::List(fields));
 }
 
 fn segment(segment: &PathSegment) -> String {

@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use tracing::{Instrument, span};
 
 use super::accept::MediaType;
-use super::answer::{Worked, finish, refused_document, unexecuted};
+use super::answer::{Addressee, Worked, finish, refused_document, unexecuted};
 use super::call::{self, Call, NoCall, Source};
 use super::identity::Identity;
 use super::origin::{self, Mode};
-use super::{body, change, content_type, failure, playground, refusal, request};
+use super::{body, change, content_type, failure, playground, refusal};
 use crate::app::App;
 use crate::config::RunDocuments;
 use crate::graphql::context::Caller;
@@ -127,24 +127,24 @@ async fn answer(
     identity: Identity,
     media: MediaType,
 ) -> Result<Response, Response> {
-    let request_id = request::id_of(&identity.origin);
+    let addressee = Addressee::of(&identity.origin, media);
     let call = match parsed {
         Ok(call) => call,
         Err(no_call) => {
             return unexecuted(no_call)
-                .map(|refused| finish(app, Worked::refused(refused), media, request_id));
+                .map(|refused| finish(app, Worked::refused(refused), addressee));
         }
     };
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
-        return Ok(finish(app, Worked::failed(ApiError::overdue()), media, request_id));
+        return Ok(finish(app, Worked::failed(ApiError::overdue()), addressee));
     }
     let begun = begin(app.clone(), call, identity, media);
-    let overdue = || finish(app, Worked::failed(ApiError::overdue()), media, request_id);
+    let overdue = || finish(app, Worked::failed(ApiError::overdue()), addressee);
     match tokio::time::timeout(ANSWER_MAX, begun).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(NoThread::Busy)) => Ok(overdue()),
-        Ok(Err(NoThread::Died)) => Err(failure(request_id)),
+        Ok(Err(NoThread::Died)) => Err(failure(addressee.request_id)),
         Err(_elapsed) => {
             tracing::error!("a request took too long and was given up");
             Ok(overdue())
@@ -161,11 +161,11 @@ async fn begin(
     mut identity: Identity,
     media: MediaType,
 ) -> Result<Response, NoThread> {
-    let request_id = request::id_of(&identity.origin);
+    let addressee = Addressee::of(&identity.origin, media);
     let Call { source, operation_name, variables, may_change } = call;
     let query = match text_of(&app, source, &identity).await {
         Ok(query) => query,
-        Err(error) => return Ok(finish(&app, Worked::failed(error), media, request_id)),
+        Err(error) => return Ok(finish(&app, Worked::failed(error), addressee)),
     };
     let call = Wanted { query, operation_name, variables };
     let lookup = app.documents.look_up(&call.query);
@@ -181,7 +181,7 @@ async fn begin(
         Ok(scanned) => scanned,
         Err(refused) => {
             let refused = Worked::refused(refused_document(refused));
-            return Ok(finish(&app, refused, media, request_id));
+            return Ok(finish(&app, refused, addressee));
         }
     };
     let (operation, cost) = (scanned.operation, scanned.cost);
@@ -193,21 +193,21 @@ async fn begin(
                        Origin that it has checked";
         let failed =
             Worked { operation, ..Worked::failed(ApiError::new(Code::Forbidden, message)) };
-        return Ok(finish(&app, failed, media, request_id));
+        return Ok(finish(&app, failed, addressee));
     }
     let authenticating = app.sessions.authenticate(identity.shown(), identity.organization);
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
         Err(error) => {
             let failed = Worked { operation, ..Worked::failed(error.into()) };
-            return Ok(finish(&app, failed, media, request_id));
+            return Ok(finish(&app, failed, addressee));
         }
     };
     identity.origin.cookie_session = match identity.cookie_session(&app, &authentication).await {
         Ok(session) => session,
         Err(error) => {
             let failed = Worked { operation, ..Worked::failed(error.into()) };
-            return Ok(finish(&app, failed, media, request_id));
+            return Ok(finish(&app, failed, addressee));
         }
     };
     let party = match &authentication {
@@ -218,7 +218,7 @@ async fn begin(
         Ok(turn) => turn,
         Err(limited) => {
             let failed = Worked { party, operation, ..Worked::failed(limited) };
-            return Ok(finish(&app, failed, media, request_id));
+            return Ok(finish(&app, failed, addressee));
         }
     };
     let work = Box::pin(work(app.clone(), scanned, identity, authentication, party, media));
@@ -299,5 +299,5 @@ async fn work(
         app.refusals.tell(refusal, viewer.as_ref(), &origin);
     }
     let worked = Worked { response, party, operation, challenge };
-    finish(&app, worked, media, request::id_of(&origin))
+    finish(&app, worked, Addressee::of(&origin, media))
 }

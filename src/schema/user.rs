@@ -32,6 +32,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::feature::ServerFeature;
 use crate::graphql::id::Id;
 use crate::graphql::loader::{RequestLoader, load_one};
+use crate::graphql::messages::translated;
 use crate::graphql::page::Window;
 use crate::infra::db::Db;
 use crate::kernel::access::permission::USERS_READ;
@@ -169,8 +170,9 @@ pub(crate) struct UsernameAvailability {
 impl UsernameAvailability {
     const FREE: Self = Self { available: true, code: None, message: None };
 
-    fn none_for(invalid: Invalid) -> Self {
-        Self { available: false, code: Some(invalid.reason), message: Some(invalid.message) }
+    fn none_for(invalid: Invalid, language: Language) -> Self {
+        let message = translated(&invalid.message, language).map_or(invalid.message, Cow::Owned);
+        Self { available: false, code: Some(invalid.reason), message: Some(message) }
     }
 }
 
@@ -272,16 +274,17 @@ impl AccountQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The username as typed.")] username: String,
     ) -> Result<UsernameAvailability> {
-        let accounts = ctx.service::<Accounts>();
+        let (accounts, language) = (ctx.service::<Accounts>(), ctx.client().language);
         match accounts.check_username(ctx.client(), &username, limits).await {
             Ok(()) => Ok(UsernameAvailability::FREE),
-            Err(CreateError::Taken(_)) => Ok(UsernameAvailability::none_for(Invalid::new(
-                Reason::Taken,
-                "This username is taken",
-            ))),
+            Err(CreateError::Taken(_)) => {
+                let taken = Invalid::new(Reason::Taken, "This username is taken");
+                Ok(UsernameAvailability::none_for(taken, language))
+            }
             Err(CreateError::Invalid(problems)) => {
                 let invalid = problems.into_iter().next().map(|problem| problem.invalid);
-                Ok(invalid.map_or(UsernameAvailability::FREE, UsernameAvailability::none_for))
+                let none = |invalid| UsernameAvailability::none_for(invalid, language);
+                Ok(invalid.map_or(UsernameAvailability::FREE, none))
             }
             Err(error) => Err(error.into()),
         }

@@ -47,6 +47,7 @@ mod limits_of_victims;
 mod login;
 mod mail;
 mod member_invitations;
+mod messages;
 mod metrics;
 mod migrations;
 mod organizations;

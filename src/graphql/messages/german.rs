@@ -1,0 +1,150 @@
+//! The messages in German, by the English text. `{}` stands for a number.
+
+pub(super) const GERMAN: &[(&str, &str)] = &[
+    // Who calls, and whether they may.
+    ("Please sign in", "Bitte melde dich an"),
+    ("Please sign in again", "Bitte melde dich erneut an"),
+    ("Please enter your password again", "Bitte gib dein Passwort erneut ein"),
+    ("The access token has expired", "Das Zugriffstoken ist abgelaufen"),
+    (
+        "The access token or the cookie is not valid",
+        "Das Zugriffstoken oder das Cookie ist ungültig",
+    ),
+    (
+        "The session is over; please sign in again",
+        "Die Sitzung ist beendet; bitte melde dich erneut an",
+    ),
+    (
+        "You do not belong to the organization that this call names",
+        "Du gehörst nicht zu der Organisation, die dieser Aufruf nennt",
+    ),
+    ("You may not do this", "Das darfst du nicht"),
+    (
+        "Wrong username, e-mail address or password",
+        "Benutzername, E-Mail-Adresse oder Passwort ist falsch",
+    ),
+    ("This is not the password that was chosen", "Das ist nicht das gewählte Passwort"),
+    ("Too many attempts; please wait", "Zu viele Versuche; bitte warte etwas"),
+    ("Please try again in a moment", "Bitte versuche es gleich noch einmal"),
+    ("Something went wrong on our side", "Bei uns ist etwas schiefgegangen"),
+    // What the server offers.
+    (
+        "Registration is closed on this server",
+        "Auf diesem Server ist die Registrierung geschlossen",
+    ),
+    ("This server makes no new accounts", "Dieser Server legt keine neuen Konten an"),
+    ("This server sends no mail", "Dieser Server verschickt keine E-Mails"),
+    (
+        "This server runs only registered documents",
+        "Dieser Server führt nur registrierte Dokumente aus",
+    ),
+    // What was typed.
+    ("Some fields are not acceptable", "Einige Angaben sind nicht zulässig"),
+    ("Choose a username", "Wähle einen Benutzernamen"),
+    ("Enter a name.", "Gib einen Namen ein."),
+    (
+        "Enter an e-mail address such as name@example.com.",
+        "Gib eine E-Mail-Adresse wie name@example.com ein.",
+    ),
+    (
+        "Use an address of at most {} characters, of which at most {} stand before the @.",
+        "Verwende eine Adresse mit höchstens {} Zeichen, davon höchstens {} vor dem @.",
+    ),
+    ("Use at least {} characters.", "Verwende mindestens {} Zeichen."),
+    ("Use at most {} characters.", "Verwende höchstens {} Zeichen."),
+    (
+        "Use the letters A to Z, digits, dots, underscores and hyphens, with a letter or digit first and last.",
+        "Verwende die Buchstaben A bis Z, Ziffern, Punkte, Unterstriche und Bindestriche, am Anfang und am Ende \
+         einen Buchstaben oder eine Ziffer.",
+    ),
+    (
+        "Leave out line breaks and invisible characters.",
+        "Lass Zeilenumbrüche und unsichtbare Zeichen weg.",
+    ),
+    ("This must not be empty", "Das darf nicht leer sein"),
+    ("This must have at least {} characters", "Das muss mindestens {} Zeichen haben"),
+    ("This must have at most {} characters", "Das darf höchstens {} Zeichen haben"),
+    (
+        "This must be one line, without control characters",
+        "Das muss eine Zeile ohne Steuerzeichen sein",
+    ),
+    ("This username is taken", "Dieser Benutzername ist vergeben"),
+    ("This e-mail address is taken", "Diese E-Mail-Adresse ist vergeben"),
+    (
+        "Choose another name: this one could be taken for the address of a website.",
+        "Wähle einen anderen Namen: Dieser könnte für die Adresse einer Website gehalten werden.",
+    ),
+    (
+        "Choose another name: this one could be taken for the service or its staff.",
+        "Wähle einen anderen Namen: Dieser könnte für den Dienst oder dessen Personal gehalten werden.",
+    ),
+    (
+        "This password is on lists that attackers try first. A few uncommon words in a row are easier to remember and harder \
+         to guess.",
+        "Dieses Passwort steht auf Listen, die Angreifer zuerst ausprobieren. Einige seltene Wörter hintereinander sind \
+         leichter zu merken und schwerer zu erraten.",
+    ),
+    (
+        "Use a password that is not your name, your address or the name of this service.",
+        "Verwende ein Passwort, das nicht dein Name, deine Adresse oder der Name dieses Dienstes ist.",
+    ),
+    ("A search has at least {} characters", "Eine Suche hat mindestens {} Zeichen"),
+    ("A search has at most {} characters", "Eine Suche hat höchstens {} Zeichen"),
+    ("A search has no control characters", "Eine Suche hat keine Steuerzeichen"),
+    ("This time is over", "Dieser Zeitpunkt ist vorbei"),
+    // Links in mails.
+    (
+        "Enter the password of this account, or choose another if you did not choose it",
+        "Gib das Passwort dieses Kontos ein, oder wähle ein anderes, wenn du es nicht gewählt hast",
+    ),
+    (
+        "Enter the password of this account, or sign in to it first",
+        "Gib das Passwort dieses Kontos ein, oder melde dich zuerst an",
+    ),
+    ("This link has done its work already", "Dieser Link wurde bereits benutzt"),
+    (
+        "This link is too old, replaced by a newer one or not complete",
+        "Dieser Link ist zu alt, durch einen neueren ersetzt oder unvollständig",
+    ),
+    (
+        "This link is too old for another password: ask for a mail to choose one",
+        "Dieser Link ist zu alt für ein anderes Passwort: Fordere eine E-Mail an, um eines zu wählen",
+    ),
+    // What is there, and what stands against a change.
+    ("There is no such user", "Diesen Benutzer gibt es nicht"),
+    ("There is no such session", "Diese Sitzung gibt es nicht"),
+    ("There is no such organization", "Diese Organisation gibt es nicht"),
+    ("There is no such member", "Dieses Mitglied gibt es nicht"),
+    ("There is no such invitation", "Diese Einladung gibt es nicht"),
+    ("The last active admin must stay", "Der letzte aktive Administrator muss bleiben"),
+    ("The last owner must stay", "Der letzte Eigentümer muss bleiben"),
+    (
+        "Hand over or delete the organizations whose only owner this is",
+        "Übergib oder lösche zuerst die Organisationen, deren einziger Eigentümer dies ist",
+    ),
+    (
+        "This user owns an organization whose only other member you are: leave it first",
+        "Diesem Benutzer gehört eine Organisation, deren einziges anderes Mitglied du bist: Verlasse sie zuerst",
+    ),
+    (
+        "The user is already as you ask. Reading users needs the permission USERS_READ",
+        "Der Benutzer ist bereits so. Benutzer zu lesen erfordert die Berechtigung USERS_READ",
+    ),
+    (
+        "Verify your address first, or delete the account",
+        "Bestätige zuerst deine Adresse, oder lösche das Konto",
+    ),
+    (
+        "Too many invitations of this organization are pending",
+        "Zu viele Einladungen dieser Organisation stehen noch aus",
+    ),
+    (
+        "You belong to as many organizations as one can",
+        "Du gehörst zu so vielen Organisationen, wie möglich ist",
+    ),
+    ("You belong to this organization already", "Du gehörst bereits zu dieser Organisation"),
+    (
+        "Another export of this account is under way; please wait until it is complete",
+        "Ein anderer Export dieses Kontos läuft noch; bitte warte, bis er fertig ist",
+    ),
+];
