@@ -1,7 +1,6 @@
 //! Whether a database takes writes, and why not: for the operator, with what to do about it.
 
-use std::fs::OpenOptions;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
@@ -55,7 +54,7 @@ impl Unwritable {
     /// time, beside the file, where nobody sees it: into a file without a name, which is gone at once.
     pub(crate) fn of_path(file: &Path) -> Option<Self> {
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let written = OpenOptions::new().append(true).open(file).and_then(|_file| {
+        let written = may_write(file).and_then(|()| {
             let mut beside = tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?;
             beside.write_all(&[0; PAGE])
         });
@@ -69,6 +68,22 @@ impl Unwritable {
     /// Why a SQLite file could not be opened, if that is because it cannot be written.
     pub(crate) fn of_file(error: &DbErr) -> Option<Self> {
         matches!(refusal(error)?, Refusal::ReadOnly).then_some(Self::File)
+    }
+}
+
+/// Asks the system, and never opens the file: to close it again would drop every lock that SQLite has on it in this process
+/// (a rule of POSIX for `fcntl`). Another process that then closes the database takes itself for the last one, and removes
+/// the log in which the newest transactions are.
+#[cfg(unix)]
+fn may_write(file: &Path) -> io::Result<()> {
+    Ok(rustix::fs::access(file, rustix::fs::Access::WRITE_OK)?)
+}
+
+#[cfg(not(unix))]
+fn may_write(file: &Path) -> io::Result<()> {
+    match file.metadata()?.permissions().readonly() {
+        true => Err(ErrorKind::PermissionDenied.into()),
+        false => Ok(()),
     }
 }
 
@@ -127,5 +142,33 @@ impl Db {
             DbBackend::Postgres => self.read_only_postgres().await,
             _ => Unwritable::ReadOnlyServer,
         }))
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    /// Whether this process holds a lock on a file.
+    fn is_locked(file: &Path) -> bool {
+        let (process, inode) = (std::process::id(), file.metadata().unwrap().ino());
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|lock| {
+            lock.contains(&format!(" {process} ")) && lock.contains(&format!(":{inode} "))
+        })
+    }
+
+    #[tokio::test]
+    async fn to_ask_whether_a_file_can_be_written_leaves_the_locks_of_sqlite_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("test.db");
+        let db = Db::connect(&format!("sqlite://{}", file.display()), 2).await.unwrap();
+        db.writer().execute_unprepared("CREATE TABLE notes (note TEXT)").await.unwrap();
+        assert!(is_locked(&file), "SQLite locks an open database");
+        assert_eq!(Unwritable::of_path(&file), None);
+        assert!(is_locked(&file), "and still does");
     }
 }
