@@ -145,22 +145,24 @@ impl Db {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::MetadataExt;
-
+    #[cfg(target_os = "linux")]
     use super::*;
 
     /// Whether this process holds a lock on a file.
+    #[cfg(target_os = "linux")]
     fn is_locked(file: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+
         let (process, inode) = (std::process::id(), file.metadata().unwrap().ino());
-        let locks = fs::read_to_string("/proc/locks").unwrap();
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
         locks.lines().any(|lock| {
             lock.contains(&format!(" {process} ")) && lock.contains(&format!(":{inode} "))
         })
     }
 
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn to_ask_whether_a_file_can_be_written_leaves_the_locks_of_sqlite_alone() {
         let folder = tempfile::tempdir().unwrap();
