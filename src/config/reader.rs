@@ -309,11 +309,11 @@ impl Reader {
         }
     }
 
-    /// One of an enum's variants, by its name.
     fn is_on(&mut self, name: &str, text: &str) -> bool {
         self.choice::<Switch>(name, text) == Switch::On
     }
 
+    /// One of an enum's variants, by its name.
     fn choice<T>(&mut self, name: &str, text: &str) -> T
     where
         T: VariantArray + Into<&'static str> + Copy,

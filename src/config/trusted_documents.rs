@@ -2,8 +2,10 @@
 //! with `DOCUMENTS=trusted` the server runs no others.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
 use crate::kernel::secret::{hex, sha256};
@@ -35,25 +37,29 @@ pub(crate) enum NoDocuments {
     NoText(String),
     #[error("has two documents with the id {0:?}")]
     Repeated(String),
+    #[error("has the document {0:?}, whose id is the SHA-256 of another")]
+    Contradictory(String),
 }
 
 impl TrustedDocuments {
     /// Reads what Relay and GraphQL Code Generator write, a map from ids to documents; or what Apollo's tools write, a list of
     /// operations with an `id` and a `body`.
     pub(crate) fn parse(json: &str) -> Result<Self, NoDocuments> {
-        let file: Value =
-            serde_json::from_str(json).map_err(|error| NoDocuments::NotJson(error.to_string()))?;
-        let Value::Object(map) = file else { return Err(NoDocuments::Shape) };
+        let file: Entries = serde_json::from_str(json).map_err(|error| match error.is_data() {
+            true => NoDocuments::Shape,
+            false => NoDocuments::NotJson(error.to_string()),
+        })?;
         let mut registered = Registered::default();
-        match map.get("operations") {
-            Some(Value::Array(operations)) => {
+        match file.0.iter().find(|(name, _)| name == "operations") {
+            Some((_, Value::Array(operations))) => {
                 for operation in operations {
                     let id = operation["id"].as_str().ok_or(NoDocuments::Shape)?;
                     registered.add(id, &operation["body"])?;
                 }
             }
-            _ => map.iter().try_for_each(|(id, text)| registered.add(id, text))?,
+            _ => file.0.iter().try_for_each(|(id, text)| registered.add(id, text))?,
         }
+        registered.check()?;
         Ok(Self(Arc::new(registered)))
     }
 
@@ -85,13 +91,51 @@ impl TrustedDocuments {
 
 impl Registered {
     fn add(&mut self, id: &str, text: &Value) -> Result<(), NoDocuments> {
-        let text = text.as_str().filter(|text| !text.is_empty());
+        let text = text.as_str().filter(|text| !text.is_empty() && !id.is_empty());
         let text: Arc<str> = text.ok_or_else(|| NoDocuments::NoText(id.to_owned()))?.into();
         self.by_digest.insert(hex(&sha256(text.as_bytes())), Arc::clone(&text));
         match self.by_id.insert(id.to_owned(), text) {
             None => Ok(()),
             Some(_) => Err(NoDocuments::Repeated(id.to_owned())),
         }
+    }
+
+    /// Refuses an id that means one document by itself, and another by its digest.
+    fn check(&self) -> Result<(), NoDocuments> {
+        let is_wrong = |(id, text): &(&String, &Arc<str>)| {
+            self.by_digest.get(&id.to_ascii_lowercase()).is_some_and(|other| other != *text)
+        };
+        match self.by_id.iter().find(is_wrong) {
+            None => Ok(()),
+            Some((id, _)) => Err(NoDocuments::Contradictory(id.clone())),
+        }
+    }
+}
+
+/// The entries of a map, those too that have the same key.
+struct Entries(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct OfMap;
+
+        impl<'de> Visitor<'de> for OfMap {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        from.deserialize_map(OfMap)
     }
 }
 
@@ -132,6 +176,8 @@ mod tests {
             (r#"{"operations": [{"body": "{ a }"}]}"#, NoDocuments::Shape),
             (r#"{"operations": [1]}"#, NoDocuments::Shape),
             (r#"{"a": 1}"#, NoDocuments::NoText("a".into())),
+            (r#"{"": "{ a }"}"#, NoDocuments::NoText(String::new())),
+            (r#"{"a": "{ a }", "a": "{ b }"}"#, NoDocuments::Repeated("a".into())),
             (r#"{"a": ""}"#, NoDocuments::NoText("a".into())),
             (r#"{"operations": [{"id": "a"}]}"#, NoDocuments::NoText("a".into())),
             (
@@ -142,5 +188,8 @@ mod tests {
             assert_eq!(TrustedDocuments::parse(file).unwrap_err(), refused, "{file}");
         }
         assert!(matches!(TrustedDocuments::parse("{"), Err(NoDocuments::NotJson(_))));
+        let digest = hex(&sha256(ME.as_bytes()));
+        let two = format!(r#"{{"{digest}": "{{ other }}", "me": "{ME}"}}"#);
+        assert_eq!(TrustedDocuments::parse(&two).unwrap_err(), NoDocuments::Contradictory(digest));
     }
 }

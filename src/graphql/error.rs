@@ -156,7 +156,6 @@ impl ApiError {
     /// The server runs only registered documents.
     pub(crate) fn untrusted_document() -> Self {
         Self::new(Code::Forbidden, "This server runs only registered documents")
-            .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
     pub(crate) fn code(&self) -> Code {

@@ -12,7 +12,7 @@ pub enum ServerFeature {
     OpenRegistration,
     /// New accounts are made, at least by invitation: REGISTRATION is not closed.
     NewAccounts,
-    /// The server sends mail: SMTP_URL is set.
+    /// The server sends mail: SMTP_URL is set, or in development mails are files.
     Mail,
 }
 

@@ -209,7 +209,15 @@ impl Terms {
     /// In the order in which a call is refused: by the resolver's rules, and by its feature at last.
     fn admit(&self, ctx: &Context<'_>, place: Place) -> Result<(), Unmet> {
         if let Some(rule) = self.rule {
-            rule.admit(ctx).map_err(|error| Unmet { error, rule: auth::of(rule).sdl() })?;
+            let admitted = match (rule, place) {
+                // Who asks of an organization is signed in.
+                (Rule::OrganizationRole(least), Place::Organization(role)) => {
+                    let is_met = role.is_some_and(|role| role >= least);
+                    is_met.then_some(()).ok_or_else(ApiError::forbidden)
+                }
+                _ => rule.admit(ctx),
+            };
+            admitted.map_err(|error| Unmet { error, rule: auth::of(rule).sdl() })?;
         }
         for feature in &self.features {
             let rule = || needs::apply(vec![*feature]).sdl();

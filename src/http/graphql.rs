@@ -29,7 +29,7 @@ use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
 use crate::kernel::access::permission::DOCUMENTS_ANY;
-use crate::kernel::access::{Authentication, Origin, network};
+use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, network};
 
 /// What decides on the answer to a GET beside its address. `Origin` is added for all.
 const DECIDING_HEADERS: &str = "Accept, Accept-Language, Authorization, Cookie, Portcullis-Token-Mode, Portcullis-Organization";
@@ -242,21 +242,29 @@ async fn text_of(app: &App, source: Source, identity: &Identity) -> Result<Strin
             None => Err(ApiError::no_such_document()),
         },
         Source::Text(text) => {
-            let runs_all = app.config.documents == RunDocuments::Open;
-            if runs_all || trusted.has(&text) || may_send_any(app, identity).await? {
-                return Ok(text);
+            if app.config.documents == RunDocuments::Trusted && !trusted.has(&text) {
+                check_sender(app, identity).await?;
             }
-            Err(ApiError::untrusted_document())
+            Ok(text)
         }
     }
 }
 
-async fn may_send_any(app: &App, identity: &Identity) -> Result<bool, ApiError> {
+/// Refuses callers who may not send a document that is not registered. Whose token or cookie is dead is told that, since another
+/// may open it.
+async fn check_sender(app: &App, identity: &Identity) -> Result<(), ApiError> {
     let authenticating = app.sessions.authenticate(identity.shown(), identity.organization);
-    Ok(match authenticating.await? {
-        Authentication::Viewer(viewer) => viewer.user.may(DOCUMENTS_ANY, app.clock.now()),
-        Authentication::Anonymous(_) => false,
-    })
+    let viewer = match authenticating.await? {
+        Authentication::Viewer(viewer) if viewer.user.may(DOCUMENTS_ANY, app.clock.now()) => {
+            return Ok(());
+        }
+        Authentication::Viewer(viewer) => Some(viewer),
+        Authentication::Anonymous(Anonymity::MissingToken) => None,
+        Authentication::Anonymous(reason) => return Err(ApiError::unauthenticated(reason)),
+    };
+    let refusal = access::Refusal { refused: Refused::Access, target: None };
+    app.refusals.tell(refusal, viewer.as_ref(), &identity.origin);
+    Err(ApiError::untrusted_document())
 }
 
 /// None of the call is kept but what the operation takes of it, here and in `scan`.

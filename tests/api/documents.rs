@@ -102,13 +102,17 @@ async fn a_server_that_trusts_registered_documents_runs_no_others() {
     assert_eq!(ask(json!({ "query": ME }), &alice).await.code(), "NONE");
     let spaced = format!("{ME} ");
     for other in ["{ me { id } }", "{", "{ __schema { types { name } } }", &spaced] {
-        for bearer in [&*alice, "dead"] {
+        for (bearer, code) in [(&*alice, "FORBIDDEN"), ("dead", "UNAUTHENTICATED")] {
             let reply = ask(json!({ "query": other }), bearer).await;
-            assert_eq!(reply.code(), "FORBIDDEN", "{other}: {}", reply.text);
+            assert_eq!(reply.code(), code, "{other}: {}", reply.text);
             assert!(reply.json().get("data").is_none(), "{}", reply.text);
         }
     }
     let boss = app.admin("boss").await.access;
+    trusting.write_refusals().await.unwrap();
+    let denied = "{ auditEvents(filter: { types: [ACCESS_DENIED] }) { nodes { occurrences } } }";
+    let denied = app.query(denied, &boss).await.data();
+    assert_eq!(denied["auditEvents"]["nodes"][0]["occurrences"], 4);
     let reply = ask(json!({ "query": "{ me { id } }" }), &boss).await;
     assert_eq!(reply.code(), "NONE", "{}", reply.text);
 }

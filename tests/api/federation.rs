@@ -38,6 +38,19 @@ fn ruled(sdl: &str, names: &[&str]) -> BTreeSet<(String, String)> {
     ruled
 }
 
+/// The text is as large as many answers, and has no rule.
+#[tokio::test]
+async fn the_schema_is_told_once_a_request() {
+    let app = TestApp::start_with(&[ON]).await;
+    for query in ["{ _service { a: sdl b: sdl } }", "{ a: _service { sdl } b: _service { sdl } }"] {
+        let reply = app.call(query, json!({}), None).await;
+        assert_eq!(
+            (reply.code(), reply.extension("limit")),
+            ("DOCUMENT_LIMIT".into(), json!("cost"))
+        );
+    }
+}
+
 /// What a gateway is told.
 async fn subgraph(app: &TestApp) -> String {
     let served = app.call("{ _service { sdl } }", json!({}), None).await.data();

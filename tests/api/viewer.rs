@@ -163,10 +163,19 @@ async fn a_field_of_an_organization_tells_the_same() {
         it.organization
     );
     for (user, code) in [(&it.member, Some("FORBIDDEN")), (&it.admin, None), (&it.owner, None)] {
-        let told = codes_of(&it, user, &["Organization.invitations", "Organization.members"]).await;
-        assert_eq!(told, [code.map(str::to_owned), None]);
-        assert_eq!(it.app.query(&call, &user.access).await.code(), code.unwrap_or("NONE"));
+        let fields = ["Organization.invitations", "Organization.members", "Query.invitations"];
+        let code = code.map(str::to_owned);
+        assert_eq!(codes_of(&it, user, &fields).await, [code.clone(), None, code.clone()]);
+        assert_eq!(
+            it.app.query(&call, &user.access).await.code(),
+            code.as_deref().unwrap_or("NONE")
+        );
     }
+    // Of an organization that the call does not act in, too.
+    let query = "query($id: ID!) { organization(id: $id) { viewerCan(fields: [\"Query.invitations\"]) { allowed } } }";
+    let asked = json!({ "id": it.organization });
+    let told = it.app.call(query, asked, Some(&it.owner.access)).await.data();
+    assert_eq!(told["organization"]["viewerCan"][0]["allowed"], true);
 }
 
 #[tokio::test]

@@ -10,6 +10,13 @@ impl Reader {
         if run == RunDocuments::Trusted && settings.documents_file.is_none() {
             self.refuse("DOCUMENTS=trusted runs what is registered: set DOCUMENTS_FILE".to_owned());
         }
+        if run == RunDocuments::Trusted && settings.federation_mode == "on" {
+            self.refuse(
+                "DOCUMENTS=trusted refuses what a gateway writes: leave FEDERATION off, or let the gateway \
+                 see to documents"
+                    .to_owned(),
+            );
+        }
         run
     }
 

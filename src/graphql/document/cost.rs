@@ -23,6 +23,8 @@ const STATEMENT: u64 = 50;
 const ROW: u64 = 5;
 /// The scalar of answers that may be of any size. Each costs more than half of what a request may.
 const ANY_SIZE: &str = "JSON";
+/// What a gateway gets the whole schema from, which is as large as many answers together.
+const SDL_OF: &str = "_Service";
 /// The list arguments of fields that give one object for each of their entries.
 const LISTED: [&str; 3] = ["ids", "fields", "representations"];
 /// The entries of a list of objects that is neither a page nor as long as one of these arguments.
@@ -111,7 +113,7 @@ impl Weighing<'_> {
             }
             _ => {}
         }
-        if inner == ANY_SIZE {
+        if inner == ANY_SIZE || parent == SDL_OF {
             self.add(times.each.saturating_mul(COST_MAX / 2 + 1))?;
         }
         let page = of.arguments.contains_key("first").then(|| self.page_size(field));
