@@ -1,0 +1,77 @@
+// Composes the schema of SUBGRAPH, served at URL, with that of a service of reviews at REVIEWS, and writes the
+// SUPERGRAPH. Both composers, Apollo's and The Guild's, must accept them and keep every rule.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { composeServices as apollo } from '@apollo/composition';
+import { composeServices as guild } from '@theguild/federation-composition';
+import { Kind, parse, print, visit } from 'graphql';
+import { is, verdict } from './calls.mjs';
+
+const [subgraph, url, reviews, supergraph] = process.argv.slice(2);
+const read = (file) => parse(readFileSync(file, 'utf8'));
+const ours = read(subgraph);
+const theirs = read(new URL('reviews.graphql', import.meta.url));
+
+const RULES = ['authenticated', 'requiresScopes'];
+
+/** The fields of objects that have a rule, each with its rules: `Query.users` with `@requiresScopes(…)`. */
+function rules(schema) {
+  const found = {};
+  for (const type of schema.definitions) {
+    if (![Kind.OBJECT_TYPE_DEFINITION, Kind.OBJECT_TYPE_EXTENSION].includes(type.kind)) continue;
+    for (const field of type.fields ?? []) {
+      const used = field.directives.filter((directive) => RULES.includes(directive.name.value));
+      if (used.length > 0) found[`${type.name.value}.${field.name.value}`] = used.map(print).sort();
+    }
+  }
+  return found;
+}
+
+/** How often a rule stands anywhere in a schema. */
+function uses(schema) {
+  let count = 0;
+  visit(schema, {
+    Directive: (directive) => {
+      if (RULES.includes(directive.name.value)) count += 1;
+    },
+  });
+  return count;
+}
+
+const sorted = (object) => Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+const expected = sorted(rules(ours));
+// So that a schema without any rule does not pass.
+for (const [field, rule] of [
+  ['Query.me', '@authenticated'],
+  ['Query.activeOrganization', '@authenticated'],
+  ['User.sessions', '@authenticated'],
+  ['Query.users', '@requiresScopes(scopes: [["users:read"]])'],
+  ['Query.auditEvents', '@requiresScopes(scopes: [["audit:read"]])'],
+  ['Mutation.deleteUser', '@requiresScopes(scopes: [["users:write"]])'],
+  ['Mutation.grantPermission', '@requiresScopes(scopes: [["permissions:grant"]])'],
+  ['Mutation.login', undefined],
+]) {
+  is(`${field} of the subgraph has ${rule ?? 'no rule'}`, expected[field], rule && [rule]);
+}
+is('all rules of the subgraph are on fields of objects', uses(ours), Object.keys(expected).length);
+
+const services = [
+  { name: 'portcullis', url, typeDefs: ours },
+  { name: 'reviews', url: reviews, typeDefs: theirs },
+];
+for (const [composer, compose] of Object.entries({ apollo, guild })) {
+  const composed = compose(services);
+  is(`${composer} composes it`, (composed.errors ?? []).map(String), []);
+  if (!composed.supergraphSdl) continue;
+  const whole = parse(composed.supergraphSdl);
+  is(`${composer} keeps all ${Object.keys(expected).length} rules`, sorted(rules(whole)), expected);
+  is(`${composer} adds no rule`, uses(whole), uses(ours));
+  // What a gateway must know, or not start.
+  const links = whole.definitions
+    .filter((definition) => definition.kind === Kind.SCHEMA_DEFINITION)
+    .flatMap((schema) => schema.directives.map(print))
+    .filter((link) => link.includes('for: SECURITY'));
+  is(`${composer} tells the gateway of both`, links.length, 2, links);
+  writeFileSync(supergraph, composed.supergraphSdl);
+}
+process.exitCode = verdict();
