@@ -160,6 +160,11 @@ impl Roots {
         (self.make)(self.nodes.clone(), making)
     }
 
+    /// The access policy of the whole schema.
+    pub(crate) fn policy(&self) -> Policy {
+        self.make(Making::shown(Visible::All, &Rates::default())).policy
+    }
+
     /// The schema in the definition language, sorted, of what `listing` says, with the rates that are set.
     pub(crate) fn export(&self, visible: Visible, rates: &Rates) -> String {
         self.export_made(Making::shown(visible, rates))
@@ -307,9 +312,8 @@ pub fn sdl() -> String {
 
 /// The limits whose rates may be set, and to how many attempts at most.
 pub(crate) fn settable_limits() -> &'static BTreeMap<String, u32> {
-    static LIMITS: LazyLock<BTreeMap<String, u32>> = LazyLock::new(|| {
-        Roots::default().make(Making::shown(Visible::All, &Rates::default())).policy.limits()
-    });
+    static LIMITS: LazyLock<BTreeMap<String, u32>> =
+        LazyLock::new(|| Roots::default().policy().limits());
     &LIMITS
 }
 

@@ -11,9 +11,8 @@ use std::error::Error;
 
 use clap::Args;
 use serde_json::json;
-use strum::IntoStaticStr;
 
-use super::output::{self, line};
+use super::output::{self, Level};
 use crate::config::Settings;
 use crate::infra::causes::causes;
 use crate::server::Server;
@@ -26,19 +25,6 @@ pub(super) struct Doctor {
     /// As JSON
     #[arg(long)]
     json: bool,
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
-#[strum(const_into_str, serialize_all = "lowercase")]
-enum Level {
-    Ok,
-    /// Worth knowing.
-    Note,
-    /// Works, and should be seen to.
-    Warning,
-    /// A server does not start, or not work as it should.
-    Problem,
 }
 
 /// What one look found.
@@ -100,20 +86,12 @@ pub(super) async fn run(
         }
     }
     let printed = if doctor.json { print_json(&report) } else { print(&report) };
-    // The verdict stands whether or not anybody has read it.
-    match report.0.iter().filter(|finding| finding.level == Level::Problem).count() {
-        0 => printed,
-        1 => anyhow::bail!("there is a problem"),
-        count => anyhow::bail!("there are {count} problems"),
-    }
+    output::verdict(report.0.iter().map(|finding| finding.level), printed)
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
     for Finding { level, about, message, advice } in &report.0 {
-        line(format!("{:7}  {about}: {message}", level.into_str()))?;
-        if let Some(advice) = advice {
-            line(format!("         -> {advice}"))?;
-        }
+        output::finding(*level, about, message, advice.as_deref())?;
     }
     Ok(())
 }

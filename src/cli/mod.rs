@@ -10,6 +10,7 @@ mod mail;
 mod migrate;
 mod new;
 mod output;
+mod policy;
 mod purge;
 mod serve;
 
@@ -52,6 +53,9 @@ enum Verb {
         #[arg(long)]
         federation: bool,
     },
+    /// Check the rules of other subgraphs of a federated graph; needs no database
+    #[command(subcommand)]
+    Policy(policy::Verb),
     /// Manage accounts, as the operator
     #[command(subcommand)]
     Admin(admin::Verb),
@@ -111,6 +115,7 @@ pub(crate) fn run(server: &Server) -> ExitCode {
             Err(problems) => return refuse(&problems),
         },
         Some(Verb::New(verb)) => new::run(&verb),
+        Some(Verb::Policy(verb)) => policy::run(&verb, &extended.roots.policy()),
         Some(Verb::Completions { shell }) => completions(shell),
         Some(Verb::Doctor(doctor)) => runtime()
             .and_then(|runtime| runtime.block_on(doctor::run(&doctor, server, &cli.settings))),
@@ -146,9 +151,11 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Audit(verb) => audit::run(&verb, config).await,
             Verb::Purge => purge::run(config).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),
-            Verb::Schema { .. } | Verb::Doctor(_) | Verb::New(_) | Verb::Completions { .. } => {
-                Ok(())
-            }
+            Verb::Schema { .. }
+            | Verb::Policy(_)
+            | Verb::Doctor(_)
+            | Verb::New(_)
+            | Verb::Completions { .. } => Ok(()),
         }
     })
 }

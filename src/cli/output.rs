@@ -4,6 +4,20 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use strum::IntoStaticStr;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
+pub(super) enum Level {
+    Ok,
+    /// Worth knowing.
+    Note,
+    /// Works, and should be seen to.
+    Warning,
+    /// Does not work as it should, or not at all.
+    Problem,
+}
 
 /// Prints a line. A reader that has gone away, as `head` does, is an error like any other here;
 /// [`is_closed`] tells it apart at the end.
@@ -33,6 +47,29 @@ pub(super) fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) ->
         line(cells.join("  ").trim_end())?;
     }
     Ok(())
+}
+
+/// Prints a finding about something, and what to do about it.
+pub(super) fn finding(
+    level: Level,
+    about: &str,
+    message: &str,
+    advice: Option<&str>,
+) -> io::Result<()> {
+    line(format!("{:7}  {about}: {message}", level.into_str()))?;
+    advice.map_or(Ok(()), |advice| line(format!("         -> {advice}")))
+}
+
+/// How a verb ends that has looked and printed. What it found stands whether or not anybody has read it.
+pub(super) fn verdict(
+    levels: impl Iterator<Item = Level>,
+    printed: anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    match levels.filter(|level| *level == Level::Problem).count() {
+        0 => printed,
+        1 => anyhow::bail!("there is a problem"),
+        count => anyhow::bail!("there are {count} problems"),
+    }
 }
 
 /// A moment, to the second.

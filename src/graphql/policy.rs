@@ -43,6 +43,9 @@ pub(crate) enum Visible {
     AsSubgraph,
 }
 
+/// What the root types of a schema are called.
+pub(crate) const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
+
 /// The fields of a schema and what each asks of its caller. Clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct Policy(Arc<OnceLock<Read>>);
@@ -63,6 +66,15 @@ pub(crate) enum Place {
     Anywhere,
     /// In one where they hold this role, if any.
     Organization(Option<OrganizationRole>),
+}
+
+/// A root field, and who may call it.
+pub(crate) struct RootField {
+    /// As in `Query.users`.
+    pub(crate) name: String,
+    /// `None`: anybody.
+    pub(crate) rule: Option<Rule>,
+    pub(crate) max_age_seconds: Option<u32>,
 }
 
 /// Why a caller may not resolve a field.
@@ -101,6 +113,18 @@ impl Policy {
         let graph = &self.0.get()?.graph;
         let (of, name) = name.split_once('.')?;
         Some(graph.get(of)?.get(name)?.admit(ctx, place))
+    }
+
+    /// The root fields, in no order.
+    pub(crate) fn roots(&self) -> Vec<RootField> {
+        let graph = self.0.get().map(|read| &read.graph);
+        let roots = graph.into_iter().flatten().filter(|(of, _)| ROOTS.contains(&of.as_str()));
+        let root_field = |of: &str, (name, terms): (&String, &Terms)| RootField {
+            name: format!("{of}.{name}"),
+            rule: terms.rule,
+            max_age_seconds: terms.max_age_seconds,
+        };
+        roots.flat_map(|(of, fields)| fields.iter().map(|field| root_field(of, field))).collect()
     }
 
     /// The names of the limits that may be set, and to how many attempts at most.

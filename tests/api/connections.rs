@@ -286,7 +286,7 @@ async fn every_path_says_which_methods_it_knows_and_none_traces() {
     let database = TestDatabase::create().await;
     let server = Server::start(&database);
     let put = b"PUT /graphql HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    assert!(exchange(server.port, put).await.contains("\r\nallow: POST\r\n"));
+    assert!(exchange(server.port, put).await.contains("\r\nallow: GET, POST\r\n"));
     let jwks = "/.well-known/jwks.json";
     for (path, known) in
         [("/graphql", "POST"), ("/healthz", "GET"), ("/readyz", "GET"), (jwks, "GET")]

@@ -56,6 +56,7 @@ mod outages;
 mod own_account;
 mod own_sessions;
 mod permissions;
+mod policy_check;
 mod pre_hijacking;
 mod production;
 mod recovery;
