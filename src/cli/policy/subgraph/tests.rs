@@ -228,7 +228,7 @@ fn a_scope_that_no_token_has_is_told_with_what_is_like_it() {
             told_at(
                 3,
                 "Query.a: no token has the scope \"orders:read\"",
-                "tokens have users:read, users:write, audit:read, permissions:grant"
+                "tokens have users:read, users:write, audit:read, permissions:grant, documents:any"
             ),
             told_at(
                 3,
