@@ -90,8 +90,8 @@ impl private {
     }
 }
 
-/// Callers who hold at least this role in the organization of the field, which is the one whose field it is, or the one that its
-/// input is about. To who is no member it does not exist.
+/// Callers who hold at least this role in one organization: the one whose field this is, or the one that the input names.
+/// Others get NOT_FOUND if they do not belong to it, and FORBIDDEN if they do.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn member(role: OrganizationRole) {}
 

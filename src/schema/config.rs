@@ -38,7 +38,7 @@ pub(crate) struct ServerConfig {
     registration: RegistrationMode,
     /// Whether `register` makes the account only after its address is verified.
     verification_required: bool,
-    /// What this server offers of what fields need, as their @needs says.
+    /// What this server is set up for. A field with @needs takes some of it.
     features: Vec<ServerFeature>,
     /// The rules for a new password.
     password: PasswordRules,
