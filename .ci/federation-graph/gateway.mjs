@@ -130,7 +130,7 @@ await gives('an admin: where they are signed in', '{ me { sessions(first: 1) { n
 // An admin.
 await gives('an admin: users', '{ users { totalCount } }', { token: boss.token }, { users: { totalCount: 5 } }, 1);
 
-// Tokens that are none.
+// Forged tokens.
 const refused = [401, null];
 await refuses('a forged token: me', '{ me { username } }', { token: forged(carla.token) }, ...refused);
 await refuses('a forged token: what is public', '{ reviews { text } }', { token: forged(carla.token) }, ...refused);

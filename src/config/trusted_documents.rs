@@ -2,12 +2,11 @@
 //! with `DOCUMENTS=trusted` the server runs no others.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::infra::entries::Entries;
 use crate::kernel::secret::{hex, sha256};
 
 /// What an id may begin with that is the SHA-256 of a document, as GraphQL over HTTP writes it.
@@ -45,10 +44,11 @@ impl TrustedDocuments {
     /// Reads what Relay and GraphQL Code Generator write, a map from ids to documents; or what Apollo's tools write, a list of
     /// operations with an `id` and a `body`.
     pub(crate) fn parse(json: &str) -> Result<Self, NoDocuments> {
-        let file: Entries = serde_json::from_str(json).map_err(|error| match error.is_data() {
-            true => NoDocuments::Shape,
-            false => NoDocuments::NotJson(error.to_string()),
-        })?;
+        let file: Entries<Value> =
+            serde_json::from_str(json).map_err(|error| match error.is_data() {
+                true => NoDocuments::Shape,
+                false => NoDocuments::NotJson(error.to_string()),
+            })?;
         let mut registered = Registered::default();
         match file.0.iter().find(|(name, _)| name == "operations") {
             Some((_, Value::Array(operations))) => {
@@ -83,7 +83,7 @@ impl TrustedDocuments {
         self.0.by_id.iter().map(|(id, text)| (&**id, &**text))
     }
 
-    /// Whether there are none.
+    /// Whether the operator has registered no document.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.by_id.is_empty()
     }
@@ -109,33 +109,6 @@ impl Registered {
             None => Ok(()),
             Some((id, _)) => Err(NoDocuments::Contradictory(id.clone())),
         }
-    }
-}
-
-/// The entries of a map, those too that have the same key.
-struct Entries(Vec<(String, Value)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct OfMap;
-
-        impl<'de> Visitor<'de> for OfMap {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        from.deserialize_map(OfMap)
     }
 }
 

@@ -148,7 +148,7 @@ impl ApiError {
         Self::new(Code::PersistedQueryNotSupported, "PersistedQueryNotSupported")
     }
 
-    /// This one too.
+    /// So is this message.
     pub(crate) fn no_such_document() -> Self {
         Self::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")
     }

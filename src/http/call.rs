@@ -124,7 +124,7 @@ struct Rooms {
 }
 
 impl Rooms {
-    /// Why what was to be read is none: because there was no room for it, or else for this reason.
+    /// Why a request could not be read: it has too many values, or else this reason holds.
     fn refuse(&self, reason: &'static str) -> NoCall {
         if self.variables.is_exceeded() || self.extensions.is_exceeded() {
             return NoCall::Refused(Refusal::Limit { limit: "values", max: VALUES_MAX.into() });

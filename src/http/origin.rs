@@ -148,7 +148,7 @@ pub(super) fn check_page(config: &Config, headers: &HeaderMap) -> Result<(), Res
         (true, _) => {
             single(headers, &ORIGIN).is_some_and(|origin| is_allowed(config, headers, origin))
         }
-        // Whoever types an address is no page.
+        // A person who types an address sends `none`.
         (false, Some(site)) => matches!(site, Some("same-origin" | "none")),
         (false, None) => true,
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod causes;
 pub(crate) mod db;
+pub(crate) mod entries;
 pub(crate) mod instances;
 pub(crate) mod jwt;
 pub(crate) mod keys;

@@ -139,7 +139,7 @@ async fn an_organization_tells_each_member_what_a_call_is_answered_with() {
             "revokeInvitation" => &invitation,
             _ => &it.organization,
         };
-        // The organization comes before the user, who is none of its members.
+        // The call names the organization first, and then a user who does not belong to it.
         let call = sample(&field.name, &it.stranger).replacen(&it.stranger.id, about, 1);
         let name = format!("Mutation.{}", field.name);
         let least = field.member().unwrap();
