@@ -7,7 +7,7 @@ mod secret;
 use std::iter;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -41,6 +41,7 @@ use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
 use crate::infra::passwords::policy::PasswordPolicy;
 use crate::infra::private;
+use crate::infra::streams::Streams;
 use crate::infra::tls;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -75,6 +76,8 @@ pub struct Parts {
     pub(crate) chain: Chain,
     pub(crate) documents: Documents,
     pub(crate) lanes: Lanes,
+    pub(crate) streams: Streams,
+    pub(crate) log: Log,
     pub(crate) schema: Schema,
     pub(crate) sdl: Arc<ServedSdl>,
     pub(crate) cookies: Cookies,
@@ -143,6 +146,7 @@ impl App {
         let services = services(&config, tools, &accounts, &organizations, Arc::clone(&sdl));
         #[cfg(test)]
         let login = services.login.clone();
+        let log = services.log.clone();
         let schema = make_schema(&config, services);
         let documents =
             Documents::new(schema.types.clone(), config.introspection != Introspection::Off);
@@ -152,7 +156,9 @@ impl App {
         let instance = Instance::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             sdl,
+            log,
             cookies: cookies(&config),
+            streams: Streams::new(config.streams),
             config,
             db,
             clock,
@@ -191,11 +197,6 @@ impl App {
             self.keys.reload().await?;
         }
         Ok(())
-    }
-
-    /// From now on the instance is not ready, so that no new work is sent to it.
-    pub(crate) fn begin_stopping(&self) {
-        self.is_stopping.store(true, Ordering::SeqCst);
     }
 
     /// The schema of this server in the definition language.

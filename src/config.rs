@@ -25,6 +25,7 @@ use crate::infra::keys::Algorithm;
 use crate::infra::limits::Rates;
 use crate::infra::mail;
 use crate::infra::passwords::hash::Cost;
+use crate::infra::streams::StreamLimits;
 pub use crate::infra::telemetry::LogFormat;
 
 /// Shortest acceptable master secret, in bytes.
@@ -102,6 +103,8 @@ pub struct Config {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Of clients, at once; trusted proxies may have more.
     pub(crate) connections_per_address: u32,
+    /// How many streams there may be at once.
+    pub(crate) streams: StreamLimits,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
     pub(crate) database_connections: u32,

@@ -9,7 +9,9 @@ pub(crate) mod node;
 pub(crate) mod organization;
 pub(crate) mod recovery;
 pub(crate) mod session;
+pub(crate) mod session_event;
 pub(crate) mod sign_in;
+pub(crate) mod subscription;
 #[cfg(test)]
 mod tests;
 pub(crate) mod user;
@@ -19,17 +21,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use async_graphql::futures_util::future::BoxFuture;
-use async_graphql::futures_util::stream::{self, BoxStream};
+use async_graphql::futures_util::stream::{BoxStream, StreamExt};
 use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::{MetaType, Registry};
 use async_graphql::{
-    Data, EmptyMutation, EmptySubscription, Executor, MergedObject, ObjectType, Request, Response,
-    SDLExportOptions,
+    Data, EmptyMutation, Executor, MergedObject, ObjectType, Request, Response, SDLExportOptions,
 };
 use axum::body::Bytes;
 use moka::sync::Cache;
 
 use self::node::{NodeQuery, NodeType, NodeTypes};
+use self::subscription::Subscription;
 use self::user::PublicUrl;
 use crate::config::Config;
 use crate::features::accounts::{Accounts, Admission};
@@ -44,6 +46,7 @@ use crate::graphql::document::SharedTypes;
 use crate::graphql::feature::{Offered, ServerFeature};
 use crate::graphql::policy::{LINK, Policy, Visible, has_rule};
 use crate::graphql::rule::Rule;
+use crate::graphql::subscription::EachEvent;
 use crate::infra::limits::Rates;
 
 /// What can be read.
@@ -210,10 +213,12 @@ pub(crate) struct Schema {
 trait Executable: Send + Sync {
     fn run(&self, request: Request) -> BoxFuture<'_, Response>;
 
+    fn stream(&self, request: Request) -> BoxStream<'static, Response>;
+
     fn export(&self, options: SDLExportOptions) -> String;
 }
 
-impl<Q, M> Executable for async_graphql::Schema<Q, M, EmptySubscription>
+impl<Q, M> Executable for async_graphql::Schema<Q, M, EachEvent<Subscription>>
 where
     Q: ObjectType + 'static,
     M: ObjectType + 'static,
@@ -222,8 +227,19 @@ where
         Box::pin(self.execute(request))
     }
 
+    fn stream(&self, request: Request) -> BoxStream<'static, Response> {
+        self.execute_stream(request)
+    }
+
     fn export(&self, options: SDLExportOptions) -> String {
         self.sdl_with_options(options)
+    }
+}
+
+impl Schema {
+    /// Executes a subscription for one moment of its stream.
+    pub(crate) async fn happen(&self, request: Request) -> Response {
+        self.executable.stream(request).next().await.unwrap_or_default()
     }
 }
 
@@ -237,8 +253,7 @@ impl Executor for Schema {
         request: Request,
         _: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let executable = Arc::clone(&self.executable);
-        Box::pin(stream::once(async move { executable.run(request).await }))
+        self.executable.stream(request)
     }
 }
 
@@ -262,7 +277,7 @@ where
     let mut builder = async_graphql::Schema::build(
         Query::<Q>::default(),
         Mutation::<M>::default(),
-        EmptySubscription,
+        EachEvent(Subscription::default()),
     )
     .directive(policy.reader(Box::new(join), types.clone(), visible, rates.clone()))
     .data(policy.clone())

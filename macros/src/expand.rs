@@ -19,7 +19,10 @@ pub(crate) fn expand(of: TokenStream, resolvers: TokenStream) -> Result<TokenStr
         match parse2::<Ident>(of)? {
             name if name == "query" => Of::Query,
             name if name == "mutation" => Of::Mutation,
-            name => return Err(Error::new(name.span(), "Expected query or mutation")),
+            name if name == "subscription" => Of::Subscription,
+            name => {
+                return Err(Error::new(name.span(), "Expected query, mutation or subscription"));
+            }
         }
     };
     let mut resolvers: ItemImpl = parse2(resolvers)?;
@@ -40,7 +43,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     page(resolver);
     let types = match of {
         Of::Mutation => mutation::shape(resolver)?,
-        Of::Query | Of::Object => TokenStream::new(),
+        Of::Query | Of::Subscription | Of::Object => TokenStream::new(),
     };
     if rules.is_none() {
         return Ok(types);
@@ -50,7 +53,9 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     };
     let of_result = argument(&answer, "Result");
     let value = of_result.unwrap_or(&answer);
-    for directive in rules.directives(of, argument(value, "Option").is_some()) {
+    // The `None` of a subscription is not told: nothing has happened yet.
+    let is_nullable = of != Of::Subscription && argument(value, "Option").is_some();
+    for directive in rules.directives(of, is_nullable) {
         resolver.attrs.push(parse_quote!(#[graphql(directive = #directive)]));
     }
     merge_attributes(resolver)?;

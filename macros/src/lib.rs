@@ -39,8 +39,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// resolver's feature: the body hands it the role, as `least`.
 ///
 /// `#[limit(A, B)]` names the limits that the resolver's feature counts under, and has the body hand them to it: there they
-/// are `limits`, a reference to each. With `#[rules(query)]` and
-/// `#[rules(mutation)]` the type is a root, whose fields all need a rule. A mutation of signed-in callers counts in
+/// are `limits`, a reference to each. With `#[rules(query)]`, `#[rules(mutation)]` and
+/// `#[rules(subscription)]` the type is a root, whose fields all need a rule. A field of a subscription is resolved for each event, and
+/// once before, as the stream opens, when it returns `None`. A mutation of signed-in callers counts in
 /// their budget of changes, unless `#[defence]` says that people need it to defend themselves.
 ///
 /// A mutation has one argument `input` and a payload of its own: its parameters become the fields of `DeleteNoteInput`, and

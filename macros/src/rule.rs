@@ -11,6 +11,7 @@ use syn::{Attribute, Block, Error, Expr, Ident, MetaNameValue, Result, Token};
 pub(crate) enum Of {
     Query,
     Mutation,
+    Subscription,
     /// Any other object: it may have fields without a rule.
     Object,
 }

@@ -66,11 +66,8 @@ impl Reader {
             allowed_headers: self.allowed_headers(settings),
             hsts: self.choice("HSTS", &settings.hsts),
             trusted_proxies: self.trusted_proxies(settings),
-            connections_per_address: self.number(
-                "CONNECTIONS_PER_ADDRESS",
-                &settings.connections_per_address,
-                1..=100_000,
-            ),
+            connections_per_address: self.connections_per_address(settings),
+            streams: self.streams(settings),
             data_dir: settings.data_dir.clone(),
             database_url,
             database_connections: self.number(

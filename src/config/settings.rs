@@ -52,6 +52,15 @@ pub struct Settings {
     /// Most connections of clients from one address (one /64 of IPv6); TRUSTED_PROXIES may have more
     #[arg(long, env = "CONNECTIONS_PER_ADDRESS", default_value = "512", global = true)]
     pub(super) connections_per_address: String,
+    /// Most streams of subscriptions at once, and most connections that carry them
+    #[arg(long, env = "STREAMS_MAX", default_value = "10000", global = true)]
+    pub(super) streams_max: String,
+    /// Most streams of one user at once
+    #[arg(long, env = "STREAMS_PER_USER", default_value = "20", global = true)]
+    pub(super) streams_per_user: String,
+    /// Most connections that carry streams from one address (one /64 of IPv6)
+    #[arg(long, env = "STREAMS_PER_ADDRESS", default_value = "1000", global = true)]
+    pub(super) streams_per_address: String,
     /// Folder for the embedded database and the generated secret
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
     pub(super) data_dir: PathBuf,

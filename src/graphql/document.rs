@@ -30,7 +30,7 @@ use std::collections::HashMap;
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition};
 use async_graphql::{Name, Pos, Positioned, ServerError};
 
-pub(crate) use self::cache::{Asked, Documents, Lookup, Proven, Scanned};
+pub(crate) use self::cache::{Asked, Chosen, Documents, Lookup, Proven, Scanned};
 pub(crate) use self::types::SharedTypes;
 
 const CHARACTERS_MAX: usize = 15_000;

@@ -12,6 +12,7 @@ use super::feature::ServerFeature;
 use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
+use crate::infra::streams::Full;
 use crate::kernel::access::{Anonymity, Refusal, Refused};
 use crate::kernel::invalid::{Invalid, Problem, Reason};
 
@@ -217,6 +218,16 @@ impl ApiError {
     /// There was no time left to answer.
     pub(crate) fn overdue() -> Self {
         Self::unavailable(RETRY_AFTER_SECONDS)
+    }
+
+    /// As many streams are open as may be.
+    pub(crate) fn too_many_streams(full: Full) -> Self {
+        let message = match full {
+            Full::All => return Self::unavailable(RETRY_AFTER_SECONDS),
+            Full::User => "You have as many streams open as one user may: close one first",
+            Full::Address => "Too many connections for streams are open from your address",
+        };
+        Self::limited(message, RETRY_AFTER_SECONDS)
     }
 
     /// A failure that says nothing to clients. The cause is for the log.

@@ -20,4 +20,5 @@ pub(crate) mod page;
 pub(crate) mod policy;
 pub mod row;
 pub(crate) mod rule;
+pub(crate) mod subscription;
 pub(crate) mod whole;

@@ -4,17 +4,16 @@
 //! Each directive was written from the value that its field enforces, and `can` is answered by the functions that the
 //! guards call. Nothing is hidden from the executor: a field that is not listed answers what its guard says.
 
+mod listing;
 mod subgraph;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::Directive;
-use async_graphql::registry::{
-    MetaDirectiveInvocation, MetaField, MetaType, MetaTypeName, Registry,
-};
+use async_graphql::registry::{MetaDirectiveInvocation, MetaField, MetaType, Registry};
 use async_graphql::{
     Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
 };
@@ -335,8 +334,8 @@ impl CustomDirectiveFactory for Reader {
         self.types.read(registry);
         match &self.visible {
             Visible::All => {}
-            Visible::OwnOfEach => list_to_each(registry),
-            Visible::Only(rules) => leave_only(registry, rules),
+            Visible::OwnOfEach => listing::list_to_each(registry),
+            Visible::Only(rules) => listing::leave_only(registry, rules),
             Visible::AsSubgraph => subgraph::shape(registry),
         }
     }
@@ -347,43 +346,6 @@ impl CustomDirectiveFactory for Reader {
         _directive: &Directive,
     ) -> ServerResult<Box<dyn CustomDirective>> {
         Err(ServerError::new("There is no such directive", None))
-    }
-}
-
-fn list_to_each(registry: &mut Registry) {
-    let mut givers: BTreeMap<String, BTreeSet<Option<Rule>>> = BTreeMap::new();
-    for field in objects(registry).flat_map(IndexMap::values_mut) {
-        let rule = Terms::read(&field.directive_invocations).rule;
-        field.visible = rule.map(Rule::lister);
-        let given = MetaTypeName::concrete_typename(&field.ty).to_owned();
-        givers.entry(given).or_default().insert(rule);
-    }
-    // The library lists an interface to whom it lists a type of it, and with it all its types. So it is
-    // listed to whom a field gives it only.
-    for of in registry.types.values_mut() {
-        if let MetaType::Interface { name, visible, .. } = of {
-            let rules = givers.get(name).map(|rules| rules.iter().collect::<Vec<_>>());
-            *visible = match rules.as_deref() {
-                None => Some(|_| false),
-                Some([Some(rule)]) => Some(rule.lister()),
-                // By several rules: that it is given at all is known, and not to whom.
-                Some(_) => None,
-            };
-        }
-    }
-}
-
-fn leave_only(registry: &mut Registry, rules: &[Rule]) {
-    for fields in objects(registry) {
-        fields.retain(|_, field| {
-            let rule = Terms::read(&field.directive_invocations).rule;
-            rule.is_none_or(|rule| rules.contains(&rule))
-        });
-    }
-    registry.remove_unused_types();
-    let Registry { types, implements, .. } = registry;
-    for interfaces in implements.values_mut() {
-        interfaces.retain(|name| types.contains_key(name));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which of the two media types of GraphQL over HTTP a client wants.
+//! Which of the two media types of GraphQL over HTTP a client wants, and whether it takes event streams.
 
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderValue};
@@ -12,6 +12,37 @@ pub(super) enum MediaType {
     Json,
     /// `application/graphql-response+json`: the status tells of errors.
     GraphqlResponse,
+}
+
+/// The media type of server-sent events (the HTML standard, section 9.2).
+const EVENT_STREAM: &str = "text/event-stream";
+
+/// What a client takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// The type of an answer in JSON.
+    pub(super) media: MediaType,
+    /// Whether it takes JSON at all.
+    pub(super) json: bool,
+    /// Whether it names event streams: `*/*` does not mean them.
+    pub(super) events: bool,
+}
+
+impl Accepted {
+    /// `None` when the client takes nothing of what there is.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Option<Self> {
+        let media = MediaType::negotiate(headers);
+        let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let events = ranges.any(|ranges| ranges.split(',').any(names_events));
+        let json = media.is_some();
+        (json || events).then(|| Self { media: media.unwrap_or(MediaType::Json), json, events })
+    }
+}
+
+fn names_events(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    parts.next().is_some_and(|media| media.eq_ignore_ascii_case(EVENT_STREAM))
+        && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
 }
 
 impl MediaType {
@@ -65,6 +96,20 @@ mod tests {
 
     fn negotiated(accept: &str) -> Option<MediaType> {
         MediaType::negotiate(&HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]))
+    }
+
+    #[test]
+    fn event_streams_are_taken_by_who_names_them() {
+        let accepted = |accept: &str| {
+            Accepted::negotiate(&HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]))
+        };
+        let kinds = |accept| accepted(accept).map(|accepted| (accepted.json, accepted.events));
+        assert_eq!(kinds("text/event-stream"), Some((false, true)));
+        assert_eq!(kinds("text/event-stream, application/json"), Some((true, true)));
+        assert_eq!(kinds("application/json, Text/Event-Stream; q=0.5"), Some((true, true)));
+        assert_eq!(kinds("*/*, text/event-stream;q=0"), Some((true, false)));
+        assert_eq!(kinds("*/*"), Some((true, false)));
+        assert_eq!(kinds("text/html"), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{refusal, request};
 use crate::app::App;
 use crate::graphql::document::Refusal;
 use crate::graphql::error::{ApiError, Code, Unseen, field};
-use crate::graphql::json;
+use crate::graphql::json::{self, Json};
 use crate::graphql::messages::translated;
 use crate::infra::causes::causes;
 use crate::infra::metrics::Operation;
@@ -90,7 +90,7 @@ pub(super) fn refused_document(refused: Refusal) -> GraphqlResponse {
     GraphqlResponse::from_errors(vec![error])
 }
 
-fn failed(error: ApiError) -> GraphqlResponse {
+pub(super) fn failed(error: ApiError) -> GraphqlResponse {
     let error = async_graphql::Error::from(error).into_server_error(async_graphql::Pos::default());
     GraphqlResponse::from_errors(vec![ServerError { locations: Vec::new(), ..error }])
 }
@@ -103,19 +103,13 @@ pub(super) fn refused(app: &App, error: ApiError, origin: &Origin) -> Response {
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
 pub(super) fn finish(app: &App, worked: Worked, addressee: Addressee) -> Response {
     let Worked { mut response, party, operation, challenge } = worked;
-    response.errors.truncate(ERRORS_MAX);
-    let mut codes = Vec::with_capacity(response.errors.len());
-    for error in &mut response.errors {
-        codes.push(complete(error, addressee));
-    }
-    let was_executed = response.errors.iter().all(|error| !error.path.is_empty());
+    let codes = complete(&mut response, addressee);
     let has_data = response.data != Value::Null;
     let status = match (codes.first(), addressee.media) {
         (Some(code), MediaType::GraphqlResponse) if !has_data => code.status(),
         _ => StatusCode::OK,
     };
-    let data = (has_data || was_executed).then_some(&response.data);
-    let body = json::answer(data, &response.errors);
+    let body = written(&response);
     let mut answer = Response::new(Body::from(app.lanes.answers.hold(party, body)));
     *answer.status_mut() = status;
     answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
@@ -136,9 +130,35 @@ pub(super) fn finish(app: &App, worked: Worked, addressee: Addressee) -> Respons
     answer
 }
 
+/// One answer of a stream, with the code of its first error.
+pub(super) fn event(mut response: GraphqlResponse, addressee: Addressee) -> (Json, Option<Code>) {
+    let codes = complete(&mut response, addressee);
+    (written(&response), codes.first().copied())
+}
+
+/// The errors alone, of what was not begun, with the code of the first.
+pub(super) fn errors(mut response: GraphqlResponse, addressee: Addressee) -> (Json, Option<Code>) {
+    let codes = complete(&mut response, addressee);
+    let mut errors = Json::new();
+    json::put(&response.errors, &mut errors);
+    (errors, codes.first().copied())
+}
+
+fn written(response: &GraphqlResponse) -> Json {
+    let was_executed = response.errors.iter().all(|error| !error.path.is_empty());
+    let has_data = response.data != Value::Null;
+    json::answer((has_data || was_executed).then_some(&response.data), &response.errors)
+}
+
+/// Completes the errors that are told, and says their codes.
+fn complete(response: &mut GraphqlResponse, addressee: Addressee) -> Vec<Code> {
+    response.errors.truncate(ERRORS_MAX);
+    response.errors.iter_mut().map(|error| complete_one(error, addressee)).collect()
+}
+
 /// Completes one error and says its code. An error without one comes from the library: without a
 /// path it is about the document, with one about an argument's value.
-fn complete(error: &mut ServerError, addressee: Addressee) -> Code {
+fn complete_one(error: &mut ServerError, addressee: Addressee) -> Code {
     let path = error.path.iter().map(segment).collect::<Vec<_>>().join(".");
     let unseen = error.source::<Unseen>().and_then(|unseen| unseen.cause.as_ref());
     let cause = unseen.map(|cause| causes(cause.as_ref()));

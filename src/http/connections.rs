@@ -8,8 +8,10 @@
 //! time, for less when a request comes in too slowly, and for less again when memory is short. An address
 //! may have a limited number of places, and
 //! once all are taken, the address that has most of them makes room: its slowest connection goes, but
-//! never one whose request is executed (HT-10).
+//! never one whose request is executed (HT-10). A connection that carries a stream gives its place back: there is a
+//! number of streams beside (`infra/streams.rs`), and none is closed for another.
 
+mod limits;
 mod socket;
 mod state;
 mod table;
@@ -26,7 +28,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, EXPECT};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
@@ -43,20 +45,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
+pub(super) use self::limits::Limits;
 use self::socket::Socket;
 use self::state::Unfit;
 pub(super) use self::state::{State, patience};
 use self::table::{Admission, Client, Table};
 use super::body::{Arriving, SHORT};
 use super::framing::Ambiguous;
+use super::streams::sse::Streaming;
 use crate::graphql::lanes::Lanes;
 use crate::infra::causes::causes;
 use crate::infra::metrics;
 
-/// Connections at once. Each may hold a request's head and body.
-const CONNECTIONS_MAX: u32 = 2048;
-/// Open files that are not connections of clients: the database's, the log's, the program's.
-const FILES_RESERVED: u32 = 128;
 /// The most a request's line and headers may hold: beyond it hyper answers 431, as it does to more than 100
 /// headers.
 const HEAD_LENGTH_MAX: usize = 16 * 1024;
@@ -74,53 +74,6 @@ const UNSENT_MAX: u32 = 32 * 1024;
 const UNREAD_MAX: usize = 32 * 1024;
 /// An address that has too many connections is told of at most so often.
 const WARN_EVERY: Duration = Duration::from_mins(1);
-
-/// How long, and how many.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
-    /// From the first byte of a request, or a connection's beginning, to the end of its headers.
-    pub(super) head: Duration,
-    /// From an answer to the next request's first byte.
-    pub(super) idle: Duration,
-    /// In which a client takes nothing of an answer.
-    pub(super) answer: Duration,
-    pub(super) connections: u32,
-    /// Of them, from one IPv4 address or one /64 of IPv6.
-    pub(super) per_address: u32,
-}
-
-impl Limits {
-    pub(super) fn new(per_address: u32) -> Self {
-        let seconds = Duration::from_secs;
-        let (head, idle, answer) = (seconds(10), seconds(75), seconds(30));
-        let connections = match files_max() {
-            Some(files) => {
-                files.saturating_sub(FILES_RESERVED).max(files / 2).clamp(1, CONNECTIONS_MAX)
-            }
-            None => CONNECTIONS_MAX,
-        };
-        if connections < CONNECTIONS_MAX {
-            tracing::warn!("the limit of open files allows {connections} connections at once");
-        }
-        Self { head, idle, answer, connections, per_address }
-    }
-}
-
-/// How many files this process may have open, once it has asked for as many as it may ask for.
-#[cfg(unix)]
-fn files_max() -> Option<u32> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // Refused only where the hard limit is above what the kernel grants; then the old one stays.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    let granted = getrlimit(Resource::Nofile).current?;
-    Some(u32::try_from(granted).unwrap_or(u32::MAX))
-}
-
-#[cfg(not(unix))]
-fn files_max() -> Option<u32> {
-    None
-}
 
 /// All connections of this process.
 pub(super) struct Connections {
@@ -257,6 +210,9 @@ impl Connections {
         // An answer is written at once; waiting for more to send would only delay it.
         let _ = stream.set_nodelay(true);
         let socket = SockRef::from(&stream);
+        // Whoever does not acknowledge what they were sent is gone: a stream would tell them for a quarter of an hour.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(self.limits.answer));
         let _ = socket.set_recv_buffer_size(UNREAD_MAX);
         #[cfg(target_os = "linux")]
         let _ = socket.set_tcp_notsent_lowat(UNSENT_MAX);
@@ -273,6 +229,7 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let state = Arc::new(State::new(self.limits));
+        state.keep(place);
         let entry = self.table.enter(Client::of(peer.ip()), &state);
         let io = Socket::new(stream, reset, Arc::clone(&state));
         let service = service(self.router.clone(), peer, Arc::clone(&state));
@@ -280,11 +237,13 @@ impl Connections {
             // The state knows better when a client is late.
             .header_read_timeout(None)
             .max_buf_size(HEAD_LENGTH_MAX)
-            .serve_connection(TokioIo::new(io), service);
+            .serve_connection(TokioIo::new(io), service)
+            .with_upgrades();
         let (stop, present) = (self.stop.subscribe(), metrics::connection());
         tokio::spawn(async move {
             guard(connection, &state, stop).await;
-            drop((entry, place, present));
+            state.leave();
+            drop((entry, present));
         });
     }
 }
@@ -334,10 +293,20 @@ fn service(
                 yield_now().await;
             }
             let mut answer = answering.await;
-            let length = answer.as_ref().map_or(0, |answer| answer.body().size_hint().lower());
+            let Ok(answered) = &mut answer else { return answer };
+            let length = answered.body().size_hint().lower();
             let has_unread_body = state.end(usize::try_from(length).unwrap_or(usize::MAX));
-            if let (true, Ok(answer)) = (is_last || has_unread_body, &mut answer) {
-                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
+                state.stream();
+                return answer;
+            }
+            // Nobody waits for another request behind a stream.
+            let is_streaming = answered.extensions().get::<Streaming>().is_some();
+            if is_streaming {
+                state.stream();
+            }
+            if is_last || has_unread_body || is_streaming {
+                answered.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             answer
         }
@@ -346,11 +315,11 @@ fn service(
 
 /// Drives a connection until it ends, its client is late, or its place is needed.
 async fn guard<I, S>(
-    connection: http1::Connection<I, S>,
+    connection: http1::UpgradeableConnection<I, S>,
     state: &State,
     mut stop: watch::Receiver<()>,
 ) where
-    I: Read + Write + Unpin,
+    I: Read + Write + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
 {
     let (mut connection, mut evicted) = (pin!(connection), pin!(state.evicted()));

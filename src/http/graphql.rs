@@ -1,8 +1,9 @@
 //! `/graphql`: from a request's bytes to its response, with the rules of GraphQL over HTTP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_graphql::{Executor, Request, ServerError};
+use async_graphql::{Executor, Request, Response as GraphqlResponse, ServerError};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{self, State};
@@ -12,11 +13,12 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 use tracing::{Instrument, span};
 
-use super::accept::MediaType;
-use super::answer::{Addressee, Worked, finish, refused_document, unexecuted};
+use super::accept::{Accepted, MediaType};
+use super::answer::{Addressee, Worked, failed, finish, refused_document, unexecuted};
 use super::call::{self, Call, NoCall, Source};
 use super::identity::Identity;
 use super::origin::{self, Mode};
+use super::streams::{socket, sse};
 use super::{body, change, content_type, failure, playground, refusal};
 use crate::app::App;
 use crate::config::RunDocuments;
@@ -29,7 +31,7 @@ use crate::infra::metrics::Operation;
 use crate::infra::telemetry::STEP;
 use crate::infra::threads::{NoThread, Party};
 use crate::kernel::access::permission::DOCUMENTS_ANY;
-use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, network};
+use crate::kernel::access::{self, Anonymity, Authentication, Origin, Refused, Viewer, network};
 
 /// What decides on the answer to a GET beside its address. `Origin` is added for all.
 const DECIDING_HEADERS: &str = "Accept, Accept-Language, Authorization, Cookie, Portcullis-Token-Mode, Portcullis-Organization";
@@ -45,24 +47,28 @@ pub(super) async fn post(
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let Some(media) = MediaType::negotiate(&parts.headers) else { return not_acceptable() };
-    let answered = answer_post(&app, origin, &parts.headers, body, media).await;
-    answered.unwrap_or_else(|refused| typed(refused, media))
+    let Some(accepted) = Accepted::negotiate(&parts.headers) else { return not_acceptable() };
+    let answered = answer_post(&app, origin, &parts.headers, body, accepted).await;
+    answered.unwrap_or_else(|refused| typed(refused, accepted.media))
 }
 
-/// A query, in the address of a GET. A browser that opens the endpoint gets the playground instead.
+/// A query, in the address of a GET; or subscriptions, where it asks for a WebSocket. A browser that opens the endpoint gets the
+/// playground instead.
 pub(super) async fn get(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     request: extract::Request,
 ) -> Response {
+    if socket::is_meant(request.headers()) {
+        return socket::upgrade(app, origin, request).await;
+    }
     let headers = request.headers();
     if app.config.playground && playground::is_meant(headers) {
         return playground::redirect();
     }
-    let Some(media) = MediaType::negotiate(headers) else { return not_acceptable() };
-    let answered = answer_get(&app, origin, headers, request.uri().query(), media).await;
-    let mut response = answered.unwrap_or_else(|refused| typed(refused, media));
+    let Some(accepted) = Accepted::negotiate(headers) else { return not_acceptable() };
+    let answered = answer_get(&app, origin, headers, request.uri().query(), accepted).await;
+    let mut response = answered.unwrap_or_else(|refused| typed(refused, accepted.media));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response.headers_mut().insert(VARY, HeaderValue::from_static(DECIDING_HEADERS));
     response
@@ -78,14 +84,20 @@ pub(super) fn other_method() -> Response {
     refused
 }
 
-fn mutation_by_get() -> Response {
-    let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, "Send mutations by POST");
+/// What is no query has more to it than what the address says.
+fn not_by_get(operation: Operation) -> Response {
+    let message = match operation {
+        Operation::Subscription => "Send subscriptions by POST, or over a WebSocket",
+        _ => "Send mutations by POST",
+    };
+    let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, message);
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     refused
 }
 
 fn not_acceptable() -> Response {
-    refusal(StatusCode::NOT_ACCEPTABLE, "Only JSON is served here: see the Accept header")
+    let message = "Queries and mutations are answered in JSON, and subscriptions as text/event-stream: see the Accept header";
+    refusal(StatusCode::NOT_ACCEPTABLE, message)
 }
 
 /// A refusal before GraphQL, as the media type that was asked for.
@@ -99,14 +111,14 @@ async fn answer_post(
     origin: Origin,
     headers: &HeaderMap,
     body: Body,
-    media: MediaType,
+    accepted: Accepted,
 ) -> Result<Response, Response> {
     content_type::check(headers)?;
     let identity = Identity::read(app, origin, headers)?;
     let (body, _place) = body::read(&app.lanes.bodies, body).await?;
     let parsed = call::parse(&body);
     drop(body);
-    answer(app, parsed, identity, media).await
+    answer(app, parsed, identity, accepted).await
 }
 
 async fn answer_get(
@@ -114,20 +126,20 @@ async fn answer_get(
     origin: Origin,
     headers: &HeaderMap,
     address: Option<&str>,
-    media: MediaType,
+    accepted: Accepted,
 ) -> Result<Response, Response> {
     origin::check_page(&app.config, headers)?;
     let identity = Identity::read(app, origin, headers)?;
-    answer(app, call::parse_address(address.unwrap_or_default()), identity, media).await
+    answer(app, call::parse_address(address.unwrap_or_default()), identity, accepted).await
 }
 
 async fn answer(
     app: &App,
     parsed: Result<Call, NoCall>,
     identity: Identity,
-    media: MediaType,
+    accepted: Accepted,
 ) -> Result<Response, Response> {
-    let addressee = Addressee::of(&identity.origin, media);
+    let addressee = Addressee::of(&identity.origin, accepted.media);
     let call = match parsed {
         Ok(call) => call,
         Err(no_call) => {
@@ -135,11 +147,7 @@ async fn answer(
                 .map(|refused| finish(app, Worked::refused(refused), addressee));
         }
     };
-    // By keys that may have been dropped nothing is decided (KY-03).
-    if !app.keys.are_fresh() {
-        return Ok(finish(app, Worked::failed(ApiError::overdue()), addressee));
-    }
-    let begun = begin(app.clone(), call, identity, media);
+    let begun = begin(app.clone(), call, identity, accepted);
     let overdue = || finish(app, Worked::failed(ApiError::overdue()), addressee);
     match tokio::time::timeout(ANSWER_MAX, begun).await {
         Ok(Ok(response)) => Ok(response),
@@ -152,41 +160,32 @@ async fn answer(
     }
 }
 
-/// Scans the document, recognises the caller and executes the operation, where it belongs by its cost and in
+/// Recognises the caller and executes the operation, where it belongs by its cost and in
 /// its caller's turn. What may change threads is boxed: each hand that it goes through would copy its several
 /// kilobytes.
 async fn begin(
     app: App,
     call: Call,
     mut identity: Identity,
-    media: MediaType,
+    accepted: Accepted,
 ) -> Result<Response, NoThread> {
+    let (media, may_change) = (accepted.media, call.may_change);
     let addressee = Addressee::of(&identity.origin, media);
-    let Call { source, operation_name, variables, may_change } = call;
-    let query = match text_of(&app, source, &identity).await {
-        Ok(query) => query,
-        Err(error) => return Ok(finish(&app, Worked::failed(error), addressee)),
-    };
-    let call = Wanted { query, operation_name, variables };
-    let lookup = app.documents.look_up(&call.query);
-    let is_new = matches!(lookup, Lookup::New(_));
-    let stranger = identity.origin.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)));
-    let scanned = match lookup {
-        Lookup::Known(proven) => choose(&app.documents, &proven, call),
-        new @ Lookup::New(_) => {
-            app.lanes.check(stranger, Box::pin(scan(app.clone(), new, call))).await?
-        }
-    };
-    let scanned = match scanned {
-        Ok(scanned) => scanned,
-        Err(refused) => {
-            let refused = Worked::refused(refused_document(refused));
-            return Ok(finish(&app, refused, addressee));
-        }
+    let Ready { scanned, is_new } = match prepare(&app, call, &identity).await? {
+        Ok(ready) => ready,
+        Err(refused) => return Ok(finish(&app, Worked::refused(refused), addressee)),
     };
     let (operation, cost) = (scanned.operation, scanned.cost);
-    if operation == Operation::Mutation && !may_change {
-        return Ok(typed(mutation_by_get(), media));
+    if operation != Operation::Query && !may_change {
+        return Ok(typed(not_by_get(operation), media));
+    }
+    match operation {
+        Operation::Subscription if !accepted.events => return Ok(typed(not_acceptable(), media)),
+        Operation::Subscription => {
+            return Ok(sse::answer(&app, Ready { scanned, is_new }, identity).await);
+        }
+        _ if !accepted.json => return Ok(typed(not_acceptable(), media)),
+        _ => {}
     }
     if operation == Operation::Mutation && identity.mode == (Mode::Cookie { may_change: false }) {
         let message = "Say by the header Origin which page this mutation is for: a server that renders for a browser forwards the \
@@ -212,7 +211,7 @@ async fn begin(
     };
     let party = match &authentication {
         Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
-        Authentication::Anonymous(_) => stranger,
+        Authentication::Anonymous(_) => stranger(&identity.origin),
     };
     let _turn = match change::admit(&app, &identity.origin, &authentication, &scanned).await? {
         Ok(turn) => turn,
@@ -223,6 +222,46 @@ async fn begin(
     };
     let work = Box::pin(work(app.clone(), scanned, identity, authentication, party, media));
     app.lanes.run(Weight { cost, party, is_new }, work).await
+}
+
+/// An operation that may run, as far as its document tells.
+pub(super) struct Ready {
+    pub(super) scanned: Scanned,
+    /// Nobody has sent the document before.
+    pub(super) is_new: bool,
+}
+
+/// Finds the document that is meant, and scans it, or says what is wrong with it.
+pub(super) async fn prepare(
+    app: &App,
+    call: Call,
+    identity: &Identity,
+) -> Result<Result<Ready, GraphqlResponse>, NoThread> {
+    // By keys that may have been dropped nothing is decided (KY-03).
+    if !app.keys.are_fresh() {
+        return Ok(Err(failed(ApiError::overdue())));
+    }
+    let Call { source, operation_name, variables, may_change: _ } = call;
+    let query = match text_of(app, source, identity).await {
+        Ok(query) => query,
+        Err(error) => return Ok(Err(failed(error))),
+    };
+    let call = Wanted { query, operation_name, variables };
+    let lookup = app.documents.look_up(&call.query);
+    let is_new = matches!(lookup, Lookup::New(_));
+    let scanned = match lookup {
+        Lookup::Known(proven) => choose(&app.documents, &proven, call),
+        new @ Lookup::New(_) => {
+            let scan = Box::pin(scan(app.clone(), new, call));
+            app.lanes.check(stranger(&identity.origin), scan).await?
+        }
+    };
+    Ok(scanned.map(|scanned| Ready { scanned, is_new }).map_err(refused_document))
+}
+
+/// Whose turn it is as long as nobody knows who calls.
+pub(super) fn stranger(origin: &Origin) -> Party {
+    origin.ip.map_or(Party::Anybody, |ip| Party::Address(network(ip)))
 }
 
 /// What is to be executed, with its text.
@@ -268,7 +307,7 @@ async fn check_sender(app: &App, identity: &Identity) -> Result<(), ApiError> {
 }
 
 /// None of the call is kept but what the operation takes of it, here and in `scan`.
-fn choose(documents: &Documents, proven: &Proven, call: Wanted) -> Result<Scanned, Refusal> {
+fn choose(documents: &Documents, proven: &Arc<Proven>, call: Wanted) -> Result<Scanned, Refusal> {
     documents.choose(proven, call.operation_name.as_deref(), call.variables)
 }
 
@@ -287,7 +326,7 @@ async fn work(
     party: Party,
     media: MediaType,
 ) -> Response {
-    let Scanned { document, variables, operation, cost: _ } = scanned;
+    let Scanned { document, variables, operation, cost: _, origin: _ } = scanned;
     let challenge = identity.challenge(&authentication);
     let Identity { origin, bearer, session_cookie, device_cookie, .. } = identity;
     let viewer = match &authentication {
@@ -302,10 +341,20 @@ async fn work(
     request.set_parsed_query(document);
     let executing = app.schema.execute(request);
     let response = executing.instrument(span!(STEP, "execute")).await;
-    let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
-    for refusal in unseen.filter_map(|unseen| unseen.refusal) {
-        app.refusals.tell(refusal, viewer.as_ref(), &origin);
-    }
+    tell_refusals(&app, &response, viewer.as_ref(), &origin);
     let worked = Worked { response, party, operation, challenge };
     finish(&app, worked, Addressee::of(&origin, media))
+}
+
+/// Has the audit log hear of what was refused.
+pub(super) fn tell_refusals(
+    app: &App,
+    response: &GraphqlResponse,
+    viewer: Option<&Viewer>,
+    origin: &Origin,
+) {
+    let unseen = response.errors.iter().filter_map(ServerError::source::<Unseen>);
+    for refusal in unseen.filter_map(|unseen| unseen.refusal) {
+        app.refusals.tell(refusal, viewer, origin);
+    }
 }

@@ -8,6 +8,7 @@ use super::origin::{self, Mode};
 use super::{refusal, request};
 use crate::app::App;
 use crate::features::sessions::{Shown, Unrecognised};
+use crate::graphql::context::Caller;
 use crate::graphql::cookie::Cookie;
 use crate::kernel::access::{
     self, Anonymity, Authentication, Credential, Origin, Refused, TokenMode,
@@ -31,6 +32,17 @@ impl Identity {
             (Some(token), _) => Shown::AccessToken(token.expose_secret()),
             (None, Some(cookie)) => Shown::Cookie(cookie.expose_secret()),
             (None, None) => Shown::Nothing,
+        }
+    }
+
+    /// The caller, recognised, of one of several executions.
+    pub(super) fn caller(&self, authentication: Authentication) -> Caller {
+        Caller {
+            authentication,
+            client: self.origin.clone(),
+            bearer: self.bearer.clone(),
+            session_cookie: self.session_cookie.clone(),
+            device_cookie: self.device_cookie.clone(),
         }
     }
 

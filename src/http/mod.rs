@@ -21,6 +21,7 @@ mod origin;
 mod playground;
 mod request;
 mod serve;
+mod streams;
 #[cfg(feature = "otel")]
 mod trace;
 mod well_known;

@@ -26,7 +26,7 @@ pub(crate) async fn serve(
     scraped: Option<(TcpListener, Exporter)>,
 ) -> anyhow::Result<()> {
     insist_on_ending().context("the thread that watches for the end cannot be started")?;
-    let limits = Limits::new(app.config.connections_per_address);
+    let limits = Limits::new(app.config.connections_per_address, &app.streams);
     let connections =
         Connections::new(router(&app), limits, &app.config.trusted_proxies, app.lanes.clone());
     let metrics = async {
@@ -45,7 +45,8 @@ pub(crate) async fn serve(
     }
     tracing::info!("stopping: requests in flight may finish");
     app.begin_stopping();
-    if tokio::time::timeout(DRAIN_MAX, connections.drain()).await.is_err() {
+    let drained = async { tokio::join!(connections.drain(), app.streams.drain()) };
+    if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
     app.leave().await;

@@ -16,6 +16,9 @@ const REQUESTS: &str = "portcullis_requests_total";
 const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
 const CONNECTIONS: &str = "portcullis_connections";
 const CONNECTIONS_CUT: &str = "portcullis_connections_cut_total";
+const STREAMS: &str = "portcullis_streams";
+const STREAM_CONNECTIONS: &str = "portcullis_stream_connections";
+const STREAM_EVENTS: &str = "portcullis_stream_events_total";
 const LOGINS: &str = "portcullis_logins_total";
 const REFRESHES: &str = "portcullis_refreshes_total";
 const TRIED_AGAIN: &str = "portcullis_transactions_tried_again_total";
@@ -89,6 +92,11 @@ fn begin_at_zero() {
         counter!(OPERATIONS_STUCK_TOTAL, "lane" => lane.into_str()).absolute(0);
         gauge!(OPERATIONS_STUCK, "lane" => lane.into_str()).set(0);
     }
+    for transport in [Transport::WebSocket, Transport::Sse] {
+        gauge!(STREAM_CONNECTIONS, "transport" => transport.into_str()).set(0);
+    }
+    gauge!(STREAMS).set(0);
+    counter!(STREAM_EVENTS).absolute(0);
     outbox(0, 0, 0);
     redis_is_away(false);
 }
@@ -98,6 +106,9 @@ fn describe() {
     describe_histogram!(REQUEST_SECONDS, "From a request's headers to its answer's");
     describe_gauge!(CONNECTIONS, "Open connections, scrapers' among them");
     describe_counter!(CONNECTIONS_CUT, "Connections cut for being slow or too many, by reason");
+    describe_gauge!(STREAMS, "Open streams of subscriptions");
+    describe_gauge!(STREAM_CONNECTIONS, "Connections that are kept for streams, by transport");
+    describe_counter!(STREAM_EVENTS, "Events that were sent over streams");
     describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
     describe_counter!(TRIED_AGAIN, "Transactions tried again after a lost race, by what they do");
@@ -130,6 +141,7 @@ fn describe() {
 pub(crate) enum Operation {
     Query,
     Mutation,
+    Subscription,
     /// It was refused before that was known, or is no GraphQL request.
     None,
 }
@@ -225,6 +237,30 @@ impl Drop for Present {
 /// A connection is open for as long as this lives.
 pub(crate) fn connection() -> Present {
     Present::new(gauge!(CONNECTIONS))
+}
+
+/// What carries streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(const_into_str, serialize_all = "lowercase")]
+pub(crate) enum Transport {
+    WebSocket,
+    /// Server-sent events.
+    Sse,
+}
+
+/// A connection is kept for streams for as long as this lives.
+pub(crate) fn stream_connection(by: Transport) -> Present {
+    Present::new(gauge!(STREAM_CONNECTIONS, "transport" => by.into_str()))
+}
+
+/// A stream is open for as long as this lives.
+pub(crate) fn stream() -> Present {
+    Present::new(gauge!(STREAMS))
+}
+
+/// An event was sent over a stream.
+pub(crate) fn stream_event() {
+    counter!(STREAM_EVENTS).increment(1);
 }
 
 /// Why a connection was ended that its client had not done with.

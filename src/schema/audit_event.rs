@@ -24,6 +24,7 @@ use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
 use crate::kernel::invalid::{Invalid, Reason};
 use crate::kernel::named;
+use crate::schema::subscription::{self, Occurrence};
 use crate::schema::user::{User, UserLoader};
 
 /// The order's name inside cursors: there is one.
@@ -235,13 +236,43 @@ impl AuditQuery {
             AuditEventFilter,
         >,
     ) -> Result<AuditEventConnection> {
-        let filter = parse_filter(filter.unwrap_or_default())?;
-        let viewer = &ctx.viewer()?.user;
-        if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, id)) {
-            return Err(ApiError::forbidden());
-        }
+        let filter = filter_of(ctx, filter)?;
         AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
     }
+}
+
+#[derive(Default)]
+pub(crate) struct AuditSubscription;
+
+#[rules(subscription)]
+#[Object]
+impl AuditSubscription {
+    /// What is written to the audit log from now on, each event once and in the order in which the log seals them, a second or
+    /// two after it happened. Who reads too slowly is cut off, and finds what they have missed by the query of the same name.
+    #[auth(permission = AUDIT_READ)]
+    async fn audit_events(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which events are meant; all by default.")] filter: Option<
+            AuditEventFilter,
+        >,
+    ) -> Result<Option<AuditEvent>> {
+        let about = subscription::Source::Audit(filter_of(ctx, filter)?);
+        Ok(match subscription::event(ctx, about) {
+            Some(Occurrence::Audit(event)) => Some(AuditEvent::from(Recorded::clone(event))),
+            Some(Occurrence::Session(_)) | None => None,
+        })
+    }
+}
+
+/// The events that a caller means, who must be allowed to mean them.
+fn filter_of(ctx: &Context<'_>, filter: Option<AuditEventFilter>) -> Result<Filter> {
+    let filter = parse_filter(filter.unwrap_or_default())?;
+    let viewer = &ctx.viewer()?.user;
+    if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, id)) {
+        return Err(ApiError::forbidden());
+    }
+    Ok(filter)
 }
 
 fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {

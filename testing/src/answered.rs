@@ -37,7 +37,8 @@ impl Sent {
     pub(crate) fn assert_answered(self, sdl: &str, reply: &Reply) {
         let Some(kept) = self.0 else { return };
         let content_type = reply.headers["content-type"].to_str().unwrap();
-        assert!(content_type.contains("json"), "{reply:?}");
+        let is_event = content_type.starts_with("text/event-stream");
+        assert!(content_type.contains("json") || is_event, "{reply:?}");
         assert_conforms(sdl, &kept.lock().unwrap(), &reply.text);
     }
 }

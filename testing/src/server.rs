@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::HOST;
-use axum::http::{HeaderValue, Request};
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{HeaderMap, HeaderValue, Request};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http_body_util::BodyExt;
@@ -135,7 +135,7 @@ impl TestApp {
         over(arguments, self.flags.iter().cloned())
     }
 
-    /// Posts a document.
+    /// Posts a document. Of a subscription what comes back is the answer that it is refused with, or nothing at all.
     pub async fn call(&self, query: &str, variables: Value, bearer: Option<&str>) -> Reply {
         call(&self.app, query, variables, bearer).await
     }
@@ -347,6 +347,9 @@ pub async fn call(app: &App, query: &str, variables: Value, bearer: Option<&str>
     if let Some(bearer) = bearer {
         request = request.header("authorization", format!("Bearer {bearer}"));
     }
+    if query.starts_with("subscription") {
+        request = request.header("accept", "text/event-stream");
+    }
     send(app, request.body(Body::from(body)).unwrap()).await
 }
 
@@ -366,9 +369,32 @@ pub async fn send_as_it_is(app: &App, mut request: Request<Body>) -> Reply {
         Box::pin(http::router(app).oneshot(request));
     let response = answer.await.unwrap();
     let (parts, body) = response.into_parts();
+    if is_stream(&parts.headers) {
+        let text = first_event(body).await;
+        let reply = Reply { status: parts.status, headers: parts.headers, text };
+        if reply.code() != "NONE" {
+            sent.assert_answered(&sdl_of(app), &reply);
+        }
+        return reply;
+    }
     let bytes = body.collect().await.unwrap().to_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     let reply = Reply { status: parts.status, headers: parts.headers, text };
     sent.assert_answered(&sdl_of(app), &reply);
     reply
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let of = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    of.is_some_and(|of| of.starts_with("text/event-stream"))
+}
+
+/// The answer that a stream begins with; `{"data":null}` of one that is open, since it begins with a comment.
+async fn first_event(mut body: Body) -> String {
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    let first = String::from_utf8(first.to_vec()).unwrap();
+    match first.split_once("data: ") {
+        Some((_, event)) => event.lines().next().unwrap().to_owned(),
+        None => "{\"data\":null}".to_owned(),
+    }
 }

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::support::organizations::{act_in, found_organization, join_organization};
 use crate::support::{LOGIN, PASSWORD, REGISTER, Reply, SECOND, TestApp, send};
 
-const OWN: &str = "http://localhost:8000";
+pub(crate) const OWN: &str = "http://localhost:8000";
 const FRIEND: &str = "--allowed-origins=https://app.example.com";
 const ME: &str = "{ me { username } viewer { reason } }";
 const EXCHANGE: &str = "mutation($token: String) { refreshToken(input: { refreshToken: $token }) { \
                         accessToken refreshToken expiresIn } }";
 const LOGOUT: &str =
     "mutation($token: String) { logout(input: { refreshToken: $token }) { sessionId } }";
-const PROVE: &str = "mutation($password: String!) { reauthenticate(input: { password: $password }) { \
+pub(crate) const PROVE: &str = "mutation($password: String!) { reauthenticate(input: { password: $password }) { \
                      accessToken refreshToken } }";
 const KEEPS: &str = "Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=";
 const NAME: &str = "__Host-portcullis_session=";
@@ -36,7 +36,7 @@ async fn call(app: &App, headers: &[(&str, &str)], query: &str, variables: Value
 }
 
 /// A call of a page of our own origin, in cookie mode, whose browser holds `cookie`.
-async fn browse(app: &App, cookie: &str, query: &str, variables: Value) -> Reply {
+pub(crate) async fn browse(app: &App, cookie: &str, query: &str, variables: Value) -> Reply {
     let mut headers = vec![("portcullis-token-mode", "cookie"), ("origin", OWN)];
     if !cookie.is_empty() {
         headers.push(("cookie", cookie));
@@ -63,7 +63,7 @@ fn set_cookie(headers: &HeaderMap) -> Option<String> {
 }
 
 /// What a browser sends back, and how long it keeps it.
-fn kept(reply: &Reply) -> (String, i64) {
+pub(crate) fn kept(reply: &Reply) -> (String, i64) {
     let set = set_cookie(&reply.headers).unwrap_or_else(|| panic!("no cookie: {}", reply.text));
     let (pair, attributes) = set.split_once("; ").unwrap();
     assert!(pair.starts_with("__Host-portcullis_session=pcs_"), "{set}");
@@ -83,7 +83,7 @@ async fn reason(app: &App, cookie: &str) -> Value {
 }
 
 /// Alice's cookie after she has signed in with a browser.
-async fn sign_in(app: &TestApp) -> String {
+pub(crate) async fn sign_in(app: &TestApp) -> String {
     app.register("alice").await;
     kept(&browse(&app.app, "", LOGIN, credentials()).await).0
 }

@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::authorization::{prepared, root_fields};
+use crate::authorization::{prepared, root_fields, stream_sample};
 use crate::support::organizations::{act_in, found_organization};
 use crate::support::{PASSWORD, Reply, SignedIn, TestApp, dump, send, tables};
 
@@ -71,7 +71,10 @@ async fn call(
     field: &str,
     (target, boss): (&SignedIn, &SignedIn),
 ) -> String {
-    let call = prepared(app, field, target, boss).await;
+    let call = match operation {
+        "subscription" => stream_sample(field),
+        _ => prepared(app, field, target, boss).await,
+    };
     let alone = target.username.replace("target", "");
     let call = call.replace("\"fresh", &format!("\"fresh{alone}"));
     let call = call.replace("\"guest@", &format!("\"guest{alone}@"));

@@ -66,6 +66,7 @@ mod secrets;
 mod sessions;
 #[cfg(target_os = "linux")]
 mod shared_limits;
+mod streams;
 mod support;
 mod tenancy;
 mod viewer;

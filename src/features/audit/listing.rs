@@ -1,11 +1,14 @@
 //! Pages of events, the newest first, by key and never by offset.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
+use tokio::sync::broadcast::Receiver;
 use uuid::Uuid;
 
+use super::tail::Tail;
 use super::{Kind, Outcome, store};
 use crate::infra::db::Db;
 use crate::kernel::acting::ActorType;
@@ -16,6 +19,7 @@ use crate::kernel::page::{Page, Part};
 #[derive(Clone)]
 pub(crate) struct Log {
     db: Db,
+    tail: Tail,
 }
 
 /// Which events are meant.
@@ -29,6 +33,20 @@ pub(crate) struct Filter {
     pub(crate) about: Option<UserId>,
     pub(crate) from: Option<DateTime<Utc>>,
     pub(crate) until: Option<DateTime<Utc>>,
+}
+
+impl Filter {
+    /// Whether it means an event, as the statements of a list say it.
+    pub(crate) fn means(&self, event: &Recorded) -> bool {
+        let is_about = |UserId(id)| event.actor == Some(UserId(id)) || event.target == Some(id);
+        let is_of_kind = |kinds: &Vec<Kind>| event.kind.is_some_and(|kind| kinds.contains(&kind));
+        self.kinds.as_ref().is_none_or(is_of_kind)
+            && self.about.is_none_or(is_about)
+            && self.actor.is_none_or(|actor| event.actor == Some(actor))
+            && self.target.is_none_or(|target| event.target == Some(target))
+            && self.from.is_none_or(|from| event.place.created_at >= from)
+            && self.until.is_none_or(|until| event.place.created_at < until)
+    }
 }
 
 /// An event's place: its time, and its id to break ties.
@@ -81,7 +99,13 @@ impl Recorded {
 
 impl Log {
     pub(crate) fn new(db: Db) -> Self {
-        Self { db }
+        let tail = Tail::new(db.clone());
+        Self { db, tail }
+    }
+
+    /// Gives every event that is sealed from now on, in the order of their chain.
+    pub(crate) async fn listen(&self) -> Result<Receiver<Arc<Recorded>>, DbErr> {
+        self.tail.listen().await
     }
 
     /// Reads one page, in one statement.

@@ -8,6 +8,7 @@ pub(crate) mod kind;
 mod listing;
 mod refusals;
 mod store;
+mod tail;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};

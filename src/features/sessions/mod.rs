@@ -21,6 +21,7 @@ mod purge;
 mod recognition;
 mod rotation;
 mod store;
+mod watch;
 
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ pub(crate) use self::rotation::{
     Attempt, REFRESH_FAILURES, REFRESHES_OF_SESSION, RefreshError, RefreshLimits,
 };
 use self::store::lock_user;
+pub(crate) use self::watch::Watch;
+use self::watch::Watched;
 use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Record, Tx};
 use crate::features::links;
@@ -106,6 +109,7 @@ pub(crate) struct Sessions {
     rotations: Arc<Shares<SessionId>>,
     /// Whose use was noted lately, and when.
     noted: Cache<SessionId, DateTime<Utc>>,
+    watched: Watched,
 }
 
 /// What the features above this one work with. Each takes what it needs of it.
@@ -140,7 +144,21 @@ impl Sessions {
         let facts = Facts::new(clock.clone(), changes.epochs());
         let rotations = Arc::new(Shares::new(1));
         let noted = Cache::new(NOTED_MAX);
-        Self { db, clock, keys, master, jwt, limits, lifetimes, changes, facts, rotations, noted }
+        let watched = Watched::default();
+        Self {
+            db,
+            clock,
+            keys,
+            master,
+            jwt,
+            limits,
+            lifetimes,
+            changes,
+            facts,
+            rotations,
+            noted,
+            watched,
+        }
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says

@@ -1,5 +1,6 @@
 //! Documents that have been proven valid and cheap, by their text.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
@@ -21,6 +22,8 @@ const SIZE_OF_TEXT: u64 = 50;
 const SIZE_OF_SELECTION: u64 = 300;
 /// The name of no operation: a request for it is validated and not executed.
 const NO_OPERATION: &str = "-";
+
+const NO_SUCH_OPERATION: &str = "The document has no operation with this name";
 
 /// Scans documents, and remembers those that passed by the SHA-256 of their whole text. Clones share
 /// them.
@@ -63,6 +66,21 @@ pub(crate) struct Scanned {
     pub(crate) operation: Operation,
     /// What it costs, its checking included.
     pub(crate) cost: u32,
+    /// From what it was made.
+    pub(crate) origin: Chosen,
+}
+
+/// An operation of a proven document. All who run it again share the document.
+#[derive(Clone)]
+pub(crate) struct Chosen {
+    proven: Arc<Proven>,
+    place: usize,
+}
+
+impl fmt::Debug for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chosen").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 /// A valid document of which every operation is cheap, but for the rows that its variables ask for.
@@ -105,6 +123,18 @@ impl Documents {
         proven.choose(self.types()?, asked.operation_name, asked.variables)
     }
 
+    /// Makes an operation once more, with variables that have been coerced.
+    pub(crate) fn again(
+        &self,
+        chosen: &Chosen,
+        variables: &Variables,
+    ) -> Result<ExecutableDocument, Refusal> {
+        let Chosen { proven, place } = chosen;
+        let prepared = proven.operations.get(*place).ok_or_else(|| invalid(NO_SUCH_OPERATION))?;
+        let made = prepared.with(self.types()?, &proven.fragments, variables, proven.checking)?;
+        Ok(made.0)
+    }
+
     /// Proves a document valid and cheap, whatever its variables, and remembers it.
     pub(crate) async fn learn(&self, schema: &impl Executor, source: &str) -> Result<(), Refusal> {
         self.prove(schema, sha256(source.as_bytes()), source).await.map(drop)
@@ -113,7 +143,7 @@ impl Documents {
     /// Makes the operation that is to run of a document that has been proven.
     pub(crate) fn choose(
         &self,
-        proven: &Proven,
+        proven: &Arc<Proven>,
         operation_name: Option<&str>,
         variables: Map<String, Value>,
     ) -> Result<Scanned, Refusal> {
@@ -167,37 +197,38 @@ impl Proven {
 
     /// Chooses the operation to run, with its variables.
     fn choose(
-        &self,
+        self: &Arc<Self>,
         types: &Types,
         name: Option<&str>,
         variables: Map<String, Value>,
     ) -> Result<Scanned, Refusal> {
-        let prepared = self.operation(name)?;
+        let (place, prepared) = self.operation(name)?;
         let written = &prepared.written.node;
         let variables = values::coerce(types, written, variables)?;
         let operation = match written.ty {
             OperationType::Query => Operation::Query,
             OperationType::Mutation => Operation::Mutation,
-            // The schema has none.
-            OperationType::Subscription => Operation::None,
+            OperationType::Subscription => Operation::Subscription,
         };
         let (document, cost) = prepared.with(types, &self.fragments, &variables, self.checking)?;
         // None is above the limit.
         let cost = u32::try_from(cost).unwrap_or(u32::MAX);
-        Ok(Scanned { document, variables, operation, cost })
+        let origin = Chosen { proven: Arc::clone(self), place };
+        Ok(Scanned { document, variables, operation, cost, origin })
     }
 
     /// The one operation to run.
-    fn operation(&self, name: Option<&str>) -> Result<&Prepared, Refusal> {
+    fn operation(&self, name: Option<&str>) -> Result<(usize, &Prepared), Refusal> {
         match (name, self.operations.as_slice()) {
-            (None, [only]) => Ok(only),
+            (None, [only]) => Ok((0, only)),
             (None, _) => {
                 Err(invalid("The document has several operations: operationName must choose one"))
             }
             (Some(name), operations) => operations
                 .iter()
-                .find(|known| known.name.as_ref().is_some_and(|known| known == name))
-                .ok_or_else(|| invalid("The document has no operation with this name")),
+                .enumerate()
+                .find(|(_, known)| known.name.as_ref().is_some_and(|known| known == name))
+                .ok_or_else(|| invalid(NO_SUCH_OPERATION)),
         }
     }
 }

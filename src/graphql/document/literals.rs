@@ -23,7 +23,7 @@ const UNKNOWN_MAX: usize = 5;
 pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), Refusal> {
     let mut literals = Literals { types, unknown: Vec::new() };
     for Positioned { node: operation, pos } in operations(document) {
-        if operation.ty == OperationType::Subscription {
+        if operation.ty == OperationType::Subscription && types.root(operation.ty).is_empty() {
             return Err(invalid_at("This server has no subscriptions", vec![*pos]));
         }
         for definition in &operation.variable_definitions {

@@ -153,6 +153,21 @@ impl Measure {
             at_most("rootMutations", self.roots, ROOT_MUTATIONS_MAX)?;
             at_most("credentialMutations", self.credentials, 1)?;
         }
+        if operation.ty == OperationType::Subscription && !has_one_root(operation) {
+            // Section 5.2.4.1 of the specification. A stream is about one thing.
+            return Err(invalid(
+                "A subscription selects one field of its root, and not __typename",
+            ));
+        }
         Ok(())
+    }
+}
+
+fn has_one_root(operation: &OperationDefinition) -> bool {
+    match operation.selection_set.node.items.as_slice() {
+        [Positioned { node: Selection::Field(field), .. }] => {
+            !field.node.name.node.starts_with("__")
+        }
+        _ => false,
     }
 }

@@ -30,6 +30,7 @@ pub(super) struct Types {
     pub(super) directives: Vec<Vec<Type>>,
     query: String,
     mutation: Option<String>,
+    subscription: Option<String>,
 }
 
 /// What a type consists of.
@@ -92,6 +93,7 @@ impl Types {
             directives: registry.directives.values().map(|of| arguments(&of.args)).collect(),
             query: registry.query_type.clone(),
             mutation: registry.mutation_type.clone(),
+            subscription: registry.subscription_type.clone(),
         }
     }
 
@@ -131,8 +133,7 @@ impl Types {
         match of {
             OperationType::Query => &self.query,
             OperationType::Mutation => self.mutation.as_deref().unwrap_or_default(),
-            // The schema has none.
-            OperationType::Subscription => "",
+            OperationType::Subscription => self.subscription.as_deref().unwrap_or_default(),
         }
     }
 

@@ -144,6 +144,14 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     ),
     ("You belong to this organization already", "Du gehörst bereits zu dieser Organisation"),
     (
+        "You have as many streams open as one user may: close one first",
+        "Du hast so viele Datenströme offen, wie ein Benutzer haben darf: Schließe zuerst einen",
+    ),
+    (
+        "Too many connections for streams are open from your address",
+        "Von deiner Adresse aus sind zu viele Verbindungen für Datenströme offen",
+    ),
+    (
         "Another export of this account is under way; please wait until it is complete",
         "Ein anderer Export dieses Kontos läuft noch; bitte warte, bis er fertig ist",
     ),

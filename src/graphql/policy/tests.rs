@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_graphql::{
     EmptyMutation, EmptySubscription, ID, Interface, Object, Request, Schema, SimpleObject,
 };

@@ -29,6 +29,16 @@ impl<S> Socket<S> {
     pub(super) fn new(stream: S, reset: fn(&S), state: Arc<State>) -> Self {
         Self { stream, reset, state, ahead: Bytes::new() }
     }
+
+    /// Tells whether the socket has taken something.
+    fn tell(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(_)) => self.state.wrote(),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.state.block(),
+        }
+        written
+    }
 }
 
 impl<S> Drop for Socket<S> {
@@ -79,9 +89,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes))?;
-        self.state.wrote();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.tell(written)
     }
 
     fn poll_write_vectored(
@@ -89,9 +98,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         context: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(context, parts))?;
-        self.state.wrote();
-        Poll::Ready(Ok(written))
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.tell(written)
     }
 
     fn is_write_vectored(&self) -> bool {

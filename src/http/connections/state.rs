@@ -7,7 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::Limits;
@@ -46,12 +46,15 @@ enum Phase {
     Answer,
     /// Between two requests.
     Idle,
+    /// An answer that lasts, or another protocol. It counts among the streams, and no longer among the connections.
+    Stream,
 }
 
 pub(in crate::http) struct State {
     limits: Limits,
     inner: Mutex<Inner>,
     evicted: Notify,
+    place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 struct Inner {
@@ -68,6 +71,8 @@ struct Inner {
     /// Whether the socket had nothing to read since the last answer: the next request was not sent before it.
     has_waited: bool,
     framing: Framing,
+    /// Of a stream: since when the socket has taken nothing although there was something to take.
+    blocked_since: Option<Instant>,
 }
 
 /// Why a request is not passed on.
@@ -90,8 +95,31 @@ impl State {
             is_evicted: false,
             has_waited: true,
             framing: Framing::default(),
+            blocked_since: None,
         };
-        Self { limits, inner: Mutex::new(inner), evicted: Notify::new() }
+        let (inner, place) = (Mutex::new(inner), Mutex::default());
+        Self { limits, inner, evicted: Notify::new(), place }
+    }
+
+    /// Keeps the connection's place among all until it ends or becomes a stream.
+    pub(super) fn keep(&self, place: OwnedSemaphorePermit) {
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    /// Gives the place back.
+    pub(super) fn leave(&self) {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// From now on it carries a stream: what comes in is not a request, and no place among the connections is needed.
+    pub(super) fn stream(&self) {
+        self.lock().enter(Phase::Stream);
+        self.leave();
+    }
+
+    /// Whether it carries a stream.
+    pub(super) fn is_streaming(&self) -> bool {
+        self.lock().phase == Phase::Stream
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -101,6 +129,9 @@ impl State {
     /// Bytes have come in: says how many of them belong to the request that is coming in.
     pub(super) fn hear(&self, bytes: &[u8]) -> usize {
         let mut inner = self.lock();
+        if inner.phase == Phase::Stream {
+            return bytes.len();
+        }
         let taken = inner.framing.see(bytes);
         if inner.phase == Phase::Idle && inner.framing.has_begun() {
             inner.enter(Phase::Head);
@@ -165,7 +196,17 @@ impl State {
 
     /// The socket has taken something.
     pub(super) fn wrote(&self) {
-        self.lock().moved = Instant::now();
+        let mut inner = self.lock();
+        inner.moved = Instant::now();
+        inner.blocked_since = None;
+    }
+
+    /// The socket takes nothing at the moment.
+    pub(super) fn block(&self) {
+        let mut inner = self.lock();
+        if inner.phase == Phase::Stream {
+            inner.blocked_since.get_or_insert_with(Instant::now);
+        }
     }
 
     /// The socket has taken everything there was. Answers are of one piece, so hyper has nothing
@@ -185,6 +226,7 @@ impl State {
             Phase::Head => inner.since + self.limits.head,
             Phase::Idle => inner.since + self.limits.idle,
             Phase::Answer => inner.moved + self.limits.answer,
+            Phase::Stream => inner.blocked_since? + self.limits.answer,
             Phase::Body | Phase::Busy => return None,
         })
     }
@@ -193,7 +235,7 @@ impl State {
     pub(super) fn cut(&self) -> Option<Cut> {
         match self.lock().phase {
             Phase::Head => Some(Cut::SlowHead),
-            Phase::Answer => Some(Cut::SlowReader),
+            Phase::Answer | Phase::Stream => Some(Cut::SlowReader),
             Phase::Body | Phase::Busy | Phase::Idle => None,
         }
     }
@@ -255,7 +297,8 @@ impl State {
 
     /// Whether the socket has not taken all of an answer.
     pub(super) fn is_answering(&self) -> bool {
-        self.lock().phase == Phase::Answer
+        let inner = self.lock();
+        inner.phase == Phase::Answer || inner.blocked_since.is_some()
     }
 
     /// Returns when the place has been given away.
@@ -272,13 +315,13 @@ impl Inner {
     fn lateness(&self, now: Instant) -> Option<Duration> {
         let behind = match self.phase {
             Phase::Answer => now.saturating_duration_since(self.moved),
-            Phase::Head | Phase::Body | Phase::Busy | Phase::Idle => {
+            Phase::Head | Phase::Body | Phase::Busy | Phase::Idle | Phase::Stream => {
                 now.saturating_duration_since(self.since).saturating_sub(earned(self.bytes))
             }
         };
         match self.phase {
             _ if self.is_evicted => None,
-            Phase::Busy => None,
+            Phase::Busy | Phase::Stream => None,
             Phase::Answer if behind < STALLED_AFTER => None,
             Phase::Head | Phase::Body | Phase::Answer if behind >= STALLED_AFTER => {
                 Some(behind * STALLED_WEIGHT)

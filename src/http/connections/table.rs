@@ -68,7 +68,9 @@ impl Table {
     pub(super) fn admit(&self, client: Client) -> Admission {
         let mut live = self.lock();
         let Some(states) = live.get_mut(&client) else { return Admission::Free };
-        if states.len() < self.per_address || self.is_exempt(client) {
+        // Streams have limits of their own (`infra/streams.rs`).
+        let count = states.iter().filter(|state| !state.is_streaming()).count();
+        if count < self.per_address || self.is_exempt(client) {
             return Admission::Free;
         }
         while let Some(Slowest { place, .. }) = slowest(states, Instant::now()) {

@@ -10,6 +10,7 @@ pub(crate) mod redis;
 pub(crate) mod relay;
 #[cfg(target_os = "linux")]
 pub(crate) mod servers;
+pub(crate) mod streaming;
 pub(crate) mod tasks;
 pub(crate) mod untrusted;
 

@@ -1,0 +1,87 @@
+//! The end of the log, as it grows: every event once, in the order of the chain.
+//!
+//! An event is told once it has its link (`chain.rs`), whichever instance wrote it, and whichever sealed it. So none is missed
+//! because its transaction took longer than a younger one.
+
+mod store;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::DbErr;
+use tokio::sync::broadcast::{Receiver, Sender};
+use tokio::sync::{Mutex, broadcast};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::listing::Recorded;
+use crate::infra::causes::causes;
+use crate::infra::db::Db;
+
+/// How often it is looked whether there are more, while anybody listens.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long the database may take for one look.
+const LOOK_MAX: Duration = Duration::from_secs(4);
+/// Events read in one look.
+const BATCH: u64 = 500;
+/// Events kept for who listens slowly. Who is further behind is told so, and misses some.
+const KEPT: usize = 1_024;
+
+/// The one reader of what is new in this process. Clones share it.
+#[derive(Clone)]
+pub(super) struct Tail(Arc<Shared>);
+
+struct Shared {
+    db: Db,
+    events: Sender<Arc<Recorded>>,
+    is_followed: Mutex<bool>,
+}
+
+impl Tail {
+    pub(super) fn new(db: Db) -> Self {
+        let (events, _) = broadcast::channel(KEPT);
+        Self(Arc::new(Shared { db, events, is_followed: Mutex::default() }))
+    }
+
+    /// Gives every event that is sealed from now on.
+    pub(super) async fn listen(&self) -> Result<Receiver<Arc<Recorded>>, DbErr> {
+        let mut is_followed = self.0.is_followed.lock().await;
+        if *is_followed {
+            return Ok(self.0.events.subscribe());
+        }
+        let last = store::last(self.0.db.reader()).await?;
+        let listener = self.0.events.subscribe();
+        *is_followed = true;
+        tokio::spawn(self.clone().follow(last));
+        Ok(listener)
+    }
+
+    /// Reads what comes after a link, for as long as anybody listens.
+    async fn follow(self, mut last: i64) {
+        let Shared { db, events, is_followed } = &*self.0;
+        let mut every = interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            {
+                let mut is_followed = is_followed.lock().await;
+                *is_followed = events.receiver_count() > 0;
+                if !*is_followed {
+                    return;
+                }
+            }
+            match timeout(LOOK_MAX, store::after(db.reader(), last, BATCH)).await {
+                Ok(Ok(found)) => {
+                    for (seq, event) in found {
+                        last = seq;
+                        // Nobody may be listening any more.
+                        let _ = events.send(Arc::new(event));
+                    }
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(error = %causes(&error), "new audit events cannot be read yet");
+                }
+                Err(_elapsed) => tracing::warn!("new audit events cannot be read in time"),
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The callers of open streams: what this instance changes about them is heard at once, and what another does within
+//! seconds.
+//!
+//! Every change ends its user's epoch here. So there is one thing to wait for, and whatever another instance has changed is
+//! made to end the epoch too: every [`LOOK_EVERY`] the sessions of all open streams are compared with what was seen of them
+//! last, many in a statement.
+
+mod store;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::Sessions;
+use crate::infra::causes::causes;
+use crate::infra::db::Db;
+use crate::kernel::access::Viewer;
+use crate::kernel::epochs::Epochs;
+use crate::kernel::id::{SessionId, UserId};
+
+/// Less than the 5 s within which a revocation counts everywhere (JW-14), by so much that the looking has time.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long the database may take for one look.
+const LOOK_MAX: Duration = Duration::from_secs(4);
+/// Sessions compared in one statement.
+const BATCH: usize = 500;
+
+/// The sessions that open streams belong to. Clones share them.
+#[derive(Clone, Default)]
+pub(super) struct Watched(Arc<Mutex<Entries>>);
+
+#[derive(Default)]
+struct Entries {
+    by_session: HashMap<SessionId, Entry>,
+    is_looked_after: bool,
+}
+
+struct Entry {
+    user: UserId,
+    streams: usize,
+    /// `None` until it is looked at for the first time.
+    seen: Option<Seen>,
+}
+
+/// A digest of what is known of a session that goes on and of its user; `None` of one that is over.
+type Seen = Option<u64>;
+
+/// Hears of changes to the caller of one stream.
+pub(crate) struct Watch {
+    session: SessionId,
+    user: UserId,
+    epoch: u64,
+    epochs: Epochs,
+    watched: Watched,
+}
+
+impl Sessions {
+    /// Begins to hear of changes to a caller, beginning with those since `viewer` was loaded.
+    pub(crate) fn watch(&self, viewer: &Viewer) -> Watch {
+        let (session, user) = (viewer.session_id, viewer.user.id);
+        let epochs = self.changes.epochs();
+        let mut entries = self.watched.lock();
+        let entry = entries.by_session.entry(session);
+        let entry = entry.or_insert(Entry { user, streams: 0, seen: None });
+        entry.streams += 1;
+        // What changed between the loading and now is found by the first look.
+        entry.seen = None;
+        if !entries.is_looked_after {
+            entries.is_looked_after = true;
+            tokio::spawn(self.watched.clone().look_after(self.db.clone(), epochs.clone()));
+        }
+        drop(entries);
+        let (watched, epoch) = (self.watched.clone(), epochs.current(user));
+        Watch { session, user, epoch, epochs, watched }
+    }
+}
+
+impl Watch {
+    /// Returns when anything about the caller may have changed.
+    pub(crate) async fn changed(&mut self) {
+        self.epochs.ended(self.user, self.epoch).await;
+        self.epoch = self.epochs.current(self.user);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let mut entries = self.watched.lock();
+        if let Some(entry) = entries.by_session.get_mut(&self.session) {
+            entry.streams -= 1;
+            if entry.streams == 0 {
+                entries.by_session.remove(&self.session);
+            }
+        }
+    }
+}
+
+impl Watched {
+    /// Nothing panics while it holds this lock.
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Compares for as long as there are any.
+    async fn look_after(self, db: Db, epochs: Epochs) {
+        let mut every = interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_failing = false;
+        loop {
+            every.tick().await;
+            let sessions: Vec<SessionId> = {
+                let mut entries = self.lock();
+                entries.is_looked_after = !entries.by_session.is_empty();
+                if !entries.is_looked_after {
+                    return;
+                }
+                entries.by_session.keys().copied().collect()
+            };
+            for batch in sessions.chunks(BATCH) {
+                let problem = match timeout(LOOK_MAX, store::look(db.reader(), batch)).await {
+                    Ok(Ok(found)) => {
+                        is_failing = false;
+                        self.compare(batch, &found, &epochs);
+                        continue;
+                    }
+                    Ok(Err(error)) => causes(&error),
+                    Err(_elapsed) => "the database does not answer in time".to_owned(),
+                };
+                // An event of a stream asks the database too, and the stream ends if that fails.
+                if !is_failing {
+                    tracing::warn!(error = %problem, "the callers of open streams cannot be looked at");
+                }
+                is_failing = true;
+            }
+        }
+    }
+
+    fn compare(&self, batch: &[SessionId], found: &HashMap<SessionId, u64>, epochs: &Epochs) {
+        let mut entries = self.lock();
+        for session in batch {
+            let now = found.get(session).copied();
+            if let Some(entry) = entries.by_session.get_mut(session)
+                && entry.seen != Some(now)
+            {
+                entry.seen = Some(now);
+                epochs.end(entry.user);
+            }
+        }
+    }
+}

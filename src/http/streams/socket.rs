@@ -1,0 +1,331 @@
+//! Streams over a WebSocket, by the protocol `graphql-transport-ws`: many subscriptions over one connection.
+//!
+//! A page cannot set headers of a WebSocket. So what a request shows by headers may stand in the payload of
+//! `connection_init`, under the same names, and is read as if it were one of the handshake's headers. A
+//! page uses its cookie here only if its `Origin` may, as for mutations.
+//!
+//! The protocol code of the GraphQL library does not fit: it reads calls in its own way, without the limits of a body, and has no
+//! bound on how much a client may begin.
+
+mod protocol;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::futures_util::future::{AbortHandle, Abortable, Aborted};
+use async_graphql::futures_util::stream::{FuturesUnordered, StreamExt};
+use axum::body::Bytes;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::UPGRADE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use self::protocol::{Close, Heard};
+use super::super::answer::{self, failed, unexecuted};
+use super::super::call::{self, NoCall};
+use super::super::graphql::prepare;
+use super::super::identity::Identity;
+use super::super::origin::{self, Mode};
+use super::super::refusal;
+use super::{Next, Stream, addressee, open};
+use crate::app::App;
+use crate::graphql::error::{ApiError, Code};
+use crate::graphql::json::Json;
+use crate::infra::metrics::{self, Cut, Operation, Transport};
+use crate::kernel::access::{Authentication, Origin};
+
+/// The most that one message may hold: a call, whose document has 15,000 characters at most.
+const MESSAGE_MAX: usize = 16 * 1024;
+/// What is read at once, and kept for reading as long as the connection lives: it is idle nearly all the time.
+const READ_BUFFER: usize = 1024;
+/// How long a client may take to say who it is.
+const INIT_MAX: Duration = Duration::from_secs(10);
+/// How often the client shows that it is there: proxies close a connection that says nothing for a minute.
+const PING_EVERY: Duration = Duration::from_secs(20);
+/// From whom nothing was heard for this long is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(50);
+/// How long a client may take to read what it was sent.
+const SEND_MAX: Duration = Duration::from_secs(10);
+/// Subscriptions that one connection may have at once (CK-08).
+const BEGUN_MAX: usize = 20;
+
+/// Whether a request asks for a WebSocket.
+pub(in crate::http) fn is_meant(headers: &HeaderMap) -> bool {
+    let upgrade = headers.get(UPGRADE).and_then(|value| value.to_str().ok());
+    upgrade.is_some_and(|upgrade| upgrade.eq_ignore_ascii_case("websocket"))
+}
+
+/// Answers the handshake, and converses with the client from then on.
+pub(in crate::http) async fn upgrade(app: App, origin: Origin, request: Request) -> Response {
+    let (mut parts, _body) = request.into_parts();
+    if let Err(refused) = origin::check_page(&app.config, &parts.headers) {
+        return refused;
+    }
+    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
+        let message = "This is no handshake of a WebSocket, as RFC 6455 has it";
+        return refusal(StatusCode::BAD_REQUEST, message);
+    };
+    if !upgrade.requested_protocols().any(|known| known == protocol::NAME) {
+        let message = "The protocol over a WebSocket is graphql-transport-ws: name it in Sec-WebSocket-Protocol";
+        return refusal(StatusCode::BAD_REQUEST, message);
+    }
+    let place = match app.streams.connect(origin.ip, Transport::WebSocket) {
+        Ok(place) => place,
+        Err(full) => return answer::refused(&app, ApiError::too_many_streams(full), &origin),
+    };
+    let headers = parts.headers;
+    upgrade
+        .protocols([protocol::NAME])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(MESSAGE_MAX)
+        .max_frame_size(MESSAGE_MAX)
+        .on_upgrade(move |socket| async move {
+            let _place = place;
+            let caller = Caller::Unknown(Box::new((origin, headers)));
+            Conversation::new(app, caller).hold(socket).await;
+        })
+}
+
+/// Who is at the other end.
+enum Caller {
+    /// With what the handshake said of them.
+    Unknown(Box<(Origin, HeaderMap)>),
+    /// They have said who they are, before it is known whether that is true.
+    Known(Arc<Identity>),
+}
+
+impl Caller {
+    /// Whether it is somebody: nobody has anything to wait for here. What cannot be asked is no reason to part.
+    async fn is_signed_in(&self, app: &App) -> bool {
+        let Self::Known(identity) = self else { return false };
+        let recognised = app.sessions.authenticate(identity.shown(), identity.organization);
+        !matches!(recognised.await, Ok(Authentication::Anonymous(_)))
+    }
+}
+
+/// What is done for one subscription until there is something to say.
+type Work = Abortable<std::pin::Pin<Box<dyn Future<Output = Done> + Send>>>;
+
+/// The id of a subscription, and what has come of it.
+type Done = (String, Outcome);
+
+enum Outcome {
+    Opened(Box<Stream>),
+    /// The errors because of which it was not opened.
+    Refused(Json),
+    Said(Box<Stream>, Next),
+}
+
+/// What is said to one client.
+struct Conversation {
+    app: App,
+    caller: Caller,
+    /// What has begun, by the ids that the client chose.
+    begun: HashMap<String, AbortHandle>,
+    work: FuturesUnordered<Work>,
+}
+
+/// There is nobody to converse with any more.
+struct Gone;
+
+impl Conversation {
+    fn new(app: App, caller: Caller) -> Self {
+        Self { app, caller, begun: HashMap::new(), work: FuturesUnordered::new() }
+    }
+
+    /// Converses until either side ends it.
+    async fn hold(mut self, mut socket: WebSocket) {
+        let Err(Some(Close { code, reason })) = self.converse(&mut socket).await else { return };
+        let frame = CloseFrame { code, reason: reason.as_ref().into() };
+        // Whoever does not read this is gone.
+        let _ = send(&mut socket, Message::Close(Some(frame))).await;
+    }
+
+    /// Says with what the connection is closed, if there is anybody to tell.
+    async fn converse(&mut self, socket: &mut WebSocket) -> Result<(), Option<Close>> {
+        let began = Instant::now();
+        let (mut heard_at, mut look_at) = (began, began + INIT_MAX);
+        let streams = self.app.streams.clone();
+        loop {
+            let said = tokio::select! {
+                message = socket.recv() => {
+                    heard_at = Instant::now();
+                    match message {
+                        Some(Ok(Message::Text(text))) => {
+                            Box::pin(self.hear(&text)).await.map_err(Some)?
+                        }
+                        // The library answers pings.
+                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+                        Some(Ok(Message::Binary(_))) => {
+                            return Err(Some(Close::bad("Messages are text")));
+                        }
+                        Some(Err(_)) => {
+                            return Err(Some(Close::bad("A message is text of at most 16 KiB")));
+                        }
+                        Some(Ok(Message::Close(_))) | None => return Err(None),
+                    }
+                }
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.go_on(done),
+                () = sleep_until(look_at) => {
+                    if matches!(self.caller, Caller::Unknown(_)) {
+                        return Err(Some(Close::INIT_TIMEOUT));
+                    }
+                    if heard_at.elapsed() > SILENCE_MAX {
+                        return Err(None);
+                    }
+                    if self.begun.is_empty() && !Box::pin(self.caller.is_signed_in(&self.app)).await {
+                        return Err(Some(Close::NOBODY));
+                    }
+                    look_at = Instant::now() + PING_EVERY;
+                    send(socket, Message::Ping(Bytes::new())).await.map_err(|Gone| None)?;
+                    None
+                }
+                () = streams.stopping() => return Err(Some(Close::GOING_AWAY)),
+            };
+            if let Some(said) = said {
+                send(socket, Message::Text(said.into())).await.map_err(|Gone| None)?;
+            }
+        }
+    }
+
+    /// Answers one message.
+    async fn hear(&mut self, text: &str) -> Result<Option<String>, Close> {
+        match protocol::read(text)? {
+            Heard::Init(shown) => {
+                let Caller::Unknown(handshake) = &mut self.caller else {
+                    return Err(Close::TOO_MANY_INITS);
+                };
+                let (origin, mut headers) = std::mem::replace(
+                    &mut **handshake,
+                    (Origin { ip: None, ..Origin::CLI }, HeaderMap::new()),
+                );
+                shown.put_into(&mut headers)?;
+                let identity = Identity::read(&self.app, origin, &headers);
+                let identity = match identity {
+                    Ok(identity) => identity,
+                    Err(refused) => return Err(Close::of(refused).await),
+                };
+                if identity.mode == (Mode::Cookie { may_change: false }) {
+                    return Err(Close::no_origin());
+                }
+                self.caller = Caller::Known(Arc::new(identity));
+                Ok(Some(protocol::ACK.to_owned()))
+            }
+            Heard::Ping => Ok(Some(protocol::PONG.to_owned())),
+            Heard::Pong => Ok(None),
+            Heard::Subscribe { id, payload } => self.subscribe(id, payload),
+            Heard::Complete { id } => {
+                if let Some(begun) = self.begun.remove(&*id) {
+                    begun.abort();
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn subscribe(&mut self, id: String, payload: &str) -> Result<Option<String>, Close> {
+        let Caller::Known(identity) = &self.caller else { return Err(Close::UNAUTHORIZED) };
+        if self.begun.contains_key(&id) {
+            return Err(Close::subscriber_exists(&id));
+        }
+        if self.begun.len() >= BEGUN_MAX {
+            return Err(Close::TOO_MANY);
+        }
+        let parsed = call::parse(payload.as_bytes());
+        let (app, identity) = (self.app.clone(), Arc::clone(identity));
+        let opening = async move |id| {
+            let began = Instant::now();
+            let (outcome, code) = begin(&app, parsed, identity).await;
+            let code = code.map_or("OK", Code::as_str);
+            metrics::request(Operation::Subscription, code, began.elapsed());
+            (id, outcome)
+        };
+        let (handle, registration) = AbortHandle::new_pair();
+        self.begun.insert(id.clone(), handle);
+        let opening: std::pin::Pin<Box<dyn Future<Output = Done> + Send>> =
+            Box::pin(async move { opening(id).await });
+        self.work.push(Abortable::new(opening, registration));
+        Ok(None)
+    }
+
+    /// Goes on with a subscription of which something has come, and returns what is said of it.
+    fn go_on(&mut self, done: Result<Done, Aborted>) -> Option<String> {
+        let Ok((id, outcome)) = done else { return None };
+        let (stream, said) = match outcome {
+            Outcome::Opened(stream) => (stream, None),
+            Outcome::Said(stream, Next::Event(answer)) => {
+                let said = protocol::next(&id, &answer);
+                (stream, Some(said))
+            }
+            Outcome::Refused(errors) => {
+                self.begun.remove(&id);
+                return Some(protocol::error(&id, &errors));
+            }
+            Outcome::Said(_, Next::Complete) => {
+                self.begun.remove(&id);
+                return Some(protocol::complete(&id));
+            }
+            // The connection is closed at once.
+            Outcome::Said(_, Next::GoingAway) => return None,
+        };
+        let (handle, registration) = AbortHandle::new_pair();
+        self.begun.insert(id.clone(), handle);
+        self.work.push(Abortable::new(wait(id, stream), registration));
+        said
+    }
+}
+
+fn wait(
+    id: String,
+    mut stream: Box<Stream>,
+) -> std::pin::Pin<Box<dyn Future<Output = Done> + Send>> {
+    Box::pin(async move {
+        let next = stream.next().await;
+        (id, Outcome::Said(stream, next))
+    })
+}
+
+/// Opens the stream that a call asks for.
+async fn begin(
+    app: &App,
+    parsed: Result<call::Call, NoCall>,
+    identity: Arc<Identity>,
+) -> (Outcome, Option<Code>) {
+    let addressee = addressee(&identity);
+    let opened = async {
+        let call = parsed.map_err(|no_call| match no_call {
+            NoCall::Malformed(message) => failed(ApiError::new(Code::BadRequest, message)),
+            refused @ NoCall::Refused(_) => unexecuted(refused).unwrap_or_default(),
+        })?;
+        let prepared = prepare(app, call, &identity).await;
+        let ready = prepared.map_err(|_busy| failed(ApiError::overdue()))??;
+        if ready.scanned.operation != Operation::Subscription {
+            let message =
+                "Only subscriptions go over a WebSocket: send queries and mutations by POST";
+            return Err(failed(ApiError::new(Code::BadRequest, message)));
+        }
+        open(app, ready, identity).await
+    };
+    match opened.await {
+        Ok(stream) => (Outcome::Opened(Box::new(stream)), None),
+        Err(refused) => {
+            let (errors, code) = answer::errors(refused, addressee);
+            (Outcome::Refused(errors), code)
+        }
+    }
+}
+
+/// Sends a message, unless the client does not take it.
+async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
+    match timeout(SEND_MAX, socket.send(message)).await {
+        Ok(sent) => sent.map_err(|_broken| Gone),
+        Err(_elapsed) => {
+            metrics::connection_was_cut(Cut::SlowReader);
+            Err(Gone)
+        }
+    }
+}
