@@ -220,8 +220,8 @@ impl Terms {
                     terms.is_private_but_to = private::read(invocation);
                     terms.is_private_but_to.is_some()
                 }
-                // How often, and what null means.
-                "rateLimit" | "semanticNonNull" => true,
+                // How often, what null means, and what it costs.
+                "rateLimit" | "semanticNonNull" | "cost" | "listSize" => true,
                 _ => false,
             };
             assert!(is_known, "the policy cannot be read: {}", invocation.sdl());

@@ -1,5 +1,7 @@
 //! A list by plan says what its derived objects say, whatever is selected.
 
+mod costs;
+
 use std::borrow::Cow;
 
 use async_graphql::parser::parse_schema;

@@ -170,6 +170,12 @@ impl Documents {
 }
 
 impl Proven {
+    /// What it costs to check it.
+    #[cfg(test)]
+    pub(crate) fn checking(&self) -> u64 {
+        self.checking
+    }
+
     async fn read(
         types: &Types,
         schema: &impl Executor,

@@ -1,9 +1,10 @@
 //! What an operation costs to execute, in the one unit that a request has a budget of.
 //!
-//! Resolving a field costs 1 for each object: what is selected in a list counts as often as the list may
-//! have entries, and so do the values inside its arguments. A page costs [`STATEMENT`] for asking the database, and
-//! a row of any list [`ROW`]. What may be of any size is allowed once ([`ANY_SIZE`]), and introspection costs what the
-//! schema makes of it (`introspection.rs`).
+//! Resolving a field costs what the schema says of it (`directive.rs`) for each object: what is selected in a list counts as
+//! often as the list may have entries, and so do the values inside its arguments. A row of any list costs [`ROW`], and
+//! introspection what the schema makes of it (`introspection.rs`).
+
+pub(super) mod directive;
 
 use std::cell::Cell;
 
@@ -12,23 +13,11 @@ use async_graphql::parser::types::{Field, OperationDefinition, Selection, Select
 use async_graphql::{Name, Value as Constant};
 use async_graphql_value::Value;
 
+use self::directive::{ENTRIES_MAX, FIELD, ListSize, ROW};
 use super::introspection::Introspection;
 use super::types::{FieldOf, Types, is_list, named};
 use super::{COST_MAX, Refusal, at_most};
 use crate::graphql::page;
-
-/// What a statement costs beside its rows.
-const STATEMENT: u64 = 50;
-/// What a row costs beside the fields that are selected of it.
-const ROW: u64 = 5;
-/// The scalar of answers that may be of any size. Each costs more than half of what a request may.
-const ANY_SIZE: &str = "JSON";
-/// What a gateway gets the whole schema from, which is as large as many answers together.
-const SDL_OF: &str = "_Service";
-/// The list arguments of fields that give one object for each of their entries.
-const LISTED: [&str; 3] = ["ids", "fields", "representations"];
-/// The entries of a list of objects that is neither a page nor as long as one of these arguments.
-const ENTRIES_MAX: u64 = 100;
 
 /// What an operation costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +36,7 @@ pub(super) fn of(
 ) -> Result<Cost, Refusal> {
     let root = types.root(operation.ty);
     let mut weighing = Weighing { types, variables, amount: spent, varies: Cell::new(false) };
-    weighing.set(&operation.selection_set.node, root, Times { each: 1, entries: None })?;
+    weighing.set(&operation.selection_set.node, root, Times { each: 1, sized: None })?;
     Ok(Cost { amount: weighing.amount, varies: weighing.varies.get() })
 }
 
@@ -60,19 +49,19 @@ struct Weighing<'a> {
 
 /// How often a selection set is resolved.
 #[derive(Clone, Copy)]
-struct Times {
+struct Times<'a> {
     each: u64,
-    /// In a connection: how many entries its lists have.
-    entries: Option<u64>,
+    /// How many entries some lists have, and which fields those are.
+    sized: Option<(u64, &'a [String])>,
 }
 
-impl Weighing<'_> {
+impl<'a> Weighing<'a> {
     fn add(&mut self, amount: u64) -> Result<(), Refusal> {
         self.amount = self.amount.saturating_add(amount);
         at_most("cost", self.amount, COST_MAX)
     }
 
-    fn set(&mut self, set: &SelectionSet, parent: &str, times: Times) -> Result<(), Refusal> {
+    fn set(&mut self, set: &SelectionSet, parent: &str, times: Times<'_>) -> Result<(), Refusal> {
         for selection in &set.items {
             match &selection.node {
                 Selection::Field(field) => self.field(&field.node, parent, times)?,
@@ -89,15 +78,13 @@ impl Weighing<'_> {
         Ok(())
     }
 
-    fn field(&mut self, field: &Field, parent: &str, times: Times) -> Result<(), Refusal> {
-        self.add(times.each)?;
-        if times.entries.is_some() && matches!(field.name.node.as_str(), "totalCount" | "pageInfo")
-        {
-            self.add(times.each.saturating_mul(STATEMENT))?;
-        }
+    fn field(&mut self, field: &Field, parent: &str, times: Times<'_>) -> Result<(), Refusal> {
+        let types: &'a Types = self.types;
+        let of = types.field(parent, &field.name.node);
+        self.add(times.each.saturating_mul(of.map_or(FIELD, |of| of.weight)))?;
         let inside = field.arguments.iter().map(|(_, value)| self.inside(&value.node)).sum::<u64>();
         self.add(times.each.saturating_mul(inside))?;
-        let Some(of) = self.types.field(parent, &field.name.node) else { return Ok(()) };
+        let Some(of) = of else { return Ok(()) };
         let (set, inner) = (&field.selection_set.node, named(&of.ty).as_str());
         let introspection = Introspection::new(self.types, self.amount);
         match (parent == self.types.query(), field.name.node.as_str()) {
@@ -113,31 +100,35 @@ impl Weighing<'_> {
             }
             _ => {}
         }
-        if inner == ANY_SIZE || parent == SDL_OF {
-            self.add(times.each.saturating_mul(COST_MAX / 2 + 1))?;
-        }
-        let page = of.arguments.contains_key("first").then(|| self.page_size(field));
-        if page.is_some() {
-            self.add(times.each.saturating_mul(STATEMENT))?;
-        }
-        let each = if is_list(&of.ty) && self.types.composite(inner).is_some() {
-            let entries = self.list_length(field, of).or(times.entries).unwrap_or(ENTRIES_MAX);
+        let entries = of.size.as_ref().map(|size| (self.entries(field, of, size), &size.sized[..]));
+        let each = if is_list(&of.ty) && types.composite(inner).is_some() {
+            let entries = match (entries, times.sized) {
+                (Some((own, [])), _) => own,
+                (_, Some((sized, fields))) if fields.iter().any(|it| *it == field.name.node) => {
+                    sized
+                }
+                _ => ENTRIES_MAX,
+            };
             let rows = times.each.saturating_mul(entries);
             self.add(rows.saturating_mul(ROW))?;
             rows
         } else {
             times.each
         };
-        self.set(set, inner, Times { each, entries: page })
+        self.set(set, inner, Times { each, sized: entries })
     }
 
-    /// The rows of one page. What the connection will refuse counts as a full page.
-    fn page_size(&self, field: &Field) -> u64 {
-        let asked = ["first", "last"].into_iter().filter_map(|name| self.size(field, name));
-        asked.max().unwrap_or(page::SIZE_DEFAULT.unsigned_abs().into())
+    /// How many entries are asked for, or else assumed.
+    fn entries(&self, field: &Field, of: &FieldOf, size: &ListSize) -> u64 {
+        let asked = size.slicing.iter().filter_map(|argument| {
+            let is_listed = of.arguments.get(argument.as_str()).is_some_and(|of| is_list(&of.ty));
+            if is_listed { self.length(field, argument) } else { self.size(field, argument) }
+        });
+        asked.max().or(size.assumed).unwrap_or(ENTRIES_MAX)
     }
 
-    /// `None` is as if the argument were absent. A page of none still asks the database.
+    /// What a number asks for that is an argument. What the connection will refuse counts as a full page, and a page of none
+    /// still asks the database. `None` is as if it were absent.
     fn size(&self, field: &Field, argument: &str) -> Option<u64> {
         let max = page::SIZE_MAX.unsigned_abs().into();
         let number = |number: Option<u64>| number.unwrap_or(max).clamp(1, max);
@@ -153,15 +144,15 @@ impl Weighing<'_> {
         }
     }
 
-    /// How many objects a field gives that gives one for each id.
-    fn list_length(&self, field: &Field, of: &FieldOf) -> Option<u64> {
-        let is_listed = |name: &&str| of.arguments.get(*name).is_some_and(|of| is_list(&of.ty));
-        let listed = LISTED.into_iter().find(is_listed)?;
-        let length = match &field.get_argument(listed)?.node {
+    /// How many entries a list has that is an argument. `None` is as if it were absent.
+    fn length(&self, field: &Field, argument: &str) -> Option<u64> {
+        let length = match &field.get_argument(argument)?.node {
+            Value::Null => return None,
             Value::List(values) => values.len(),
             Value::Variable(name) => match self.variable(name) {
+                None | Some(Constant::Null) => return None,
                 Some(Constant::List(values)) => values.len(),
-                _ => 1,
+                Some(_) => 1,
             },
             _ => 1,
         };

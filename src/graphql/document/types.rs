@@ -9,12 +9,16 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{BaseType, OperationType, Type};
 use async_graphql::registry::{MetaField, MetaInputValue, MetaType, Registry, ScalarValidatorFn};
 
+use super::cost::directive::{self, ListSize};
+
 /// The types of a schema, read once while it is built. Clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct SharedTypes(Arc<OnceLock<Types>>);
 
 impl SharedTypes {
-    pub(crate) fn read(&self, registry: &Registry) {
+    /// Writes into the registry what its fields cost, and reads it.
+    pub(crate) fn read(&self, registry: &mut Registry) {
+        directive::write(registry);
         self.0.get_or_init(|| Types::read(registry));
     }
 
@@ -54,6 +58,10 @@ pub(super) struct Composite {
 pub(super) struct FieldOf {
     pub(super) ty: Type,
     pub(super) arguments: BTreeMap<String, Argument>,
+    /// What resolving it costs for each object.
+    pub(super) weight: u64,
+    /// How many entries its list has, or those in its object.
+    pub(super) size: Option<ListSize>,
 }
 
 /// An argument, or a field of an input object.
@@ -174,7 +182,9 @@ impl TypeKind {
 fn fields_of(fields: &IndexMap<String, MetaField>) -> HashMap<String, FieldOf> {
     let read = |field: &MetaField| {
         let ty = Type::new(&field.ty)?;
-        Some((field.name.clone(), FieldOf { ty, arguments: arguments(&field.args) }))
+        let (weight, size) = directive::read(field);
+        let arguments = arguments(&field.args);
+        Some((field.name.clone(), FieldOf { ty, arguments, weight, size }))
     };
     fields.values().filter_map(read).collect()
 }

@@ -91,8 +91,9 @@ pub fn of_extension(sdl: &str) -> Vec<Field> {
 fn rules(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
-        // How often, how long after a sign-in, on what server, in which organization and what null means, not by whom.
-        if ["rateLimit", "fresh", "needs", "member", "semanticNonNull"]
+        // How often, how long after a sign-in, on what server, in which organization, what null means and what it costs, not
+        // by whom.
+        if ["rateLimit", "fresh", "needs", "member", "semanticNonNull", "cost", "listSize"]
             .contains(&directive.node.name.node.as_str())
         {
             continue;
