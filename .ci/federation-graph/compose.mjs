@@ -1,5 +1,5 @@
 // Composes the schema of SUBGRAPH, served at URL, with that of a service of reviews at REVIEWS, and writes the
-// SUPERGRAPH. Both composers, Apollo's and The Guild's, must accept them and keep every rule.
+// SUPERGRAPH. Both composers, Apollo's and The Guild's, must accept them and keep every rule and every cost.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { composeServices as apollo } from '@apollo/composition';
 import { composeServices as guild } from '@theguild/federation-composition';
@@ -12,19 +12,27 @@ const ours = read(subgraph);
 const theirs = read(new URL('reviews.graphql', import.meta.url));
 
 const RULES = ['authenticated', 'requiresScopes'];
+const COSTS = ['cost', 'listSize'];
 
-/** The fields of objects that have a rule, each with its rules: `Query.users` with `@requiresScopes(…)`. */
-function rules(schema) {
+/** A directive with its arguments in one order, as composers have others. */
+const printed = (directive) =>
+  print({ ...directive, arguments: directive.arguments.toSorted((a, b) => (a.name.value < b.name.value ? -1 : 1)) });
+
+/** The fields of objects that have some directives, each with those: `Query.users` with `@requiresScopes(…)`. */
+function ruled(schema, names) {
   const found = {};
   for (const type of schema.definitions) {
     if (![Kind.OBJECT_TYPE_DEFINITION, Kind.OBJECT_TYPE_EXTENSION].includes(type.kind)) continue;
     for (const field of type.fields ?? []) {
-      const used = field.directives.filter((directive) => RULES.includes(directive.name.value));
-      if (used.length > 0) found[`${type.name.value}.${field.name.value}`] = used.map(print).sort();
+      const used = field.directives.filter((directive) => names.includes(directive.name.value));
+      if (used.length > 0) found[`${type.name.value}.${field.name.value}`] = used.map(printed).sort();
     }
   }
   return found;
 }
+
+const rules = (schema) => ruled(schema, RULES);
+const costs = (schema) => ruled(schema, COSTS);
 
 /** How often a rule stands anywhere in a schema. */
 function uses(schema) {
@@ -55,6 +63,8 @@ for (const [field, rule] of [
 }
 is('all rules of the subgraph are on fields of objects', uses(ours), Object.keys(expected).length);
 
+is('users are pages of 20', print(ours).includes('@cost(weight: 51) @listSize(assumedSize: 20, slicingArguments: ["first", "last"]'), true);
+
 const services = [
   { name: 'portcullis', url, typeDefs: ours },
   { name: 'reviews', url: reviews, typeDefs: theirs },
@@ -66,6 +76,7 @@ for (const [composer, compose] of Object.entries({ apollo, guild })) {
   const whole = parse(composed.supergraphSdl);
   is(`${composer} keeps all ${Object.keys(expected).length} rules`, sorted(rules(whole)), expected);
   is(`${composer} adds no rule`, uses(whole), uses(ours));
+  is(`${composer} keeps all costs`, sorted(costs(whole)), sorted(costs(ours)));
   // What a gateway must know, or not start.
   const links = whole.definitions
     .filter((definition) => definition.kind === Kind.SCHEMA_DEFINITION)

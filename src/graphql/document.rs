@@ -31,6 +31,7 @@ use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Opera
 use async_graphql::{Name, Pos, Positioned, ServerError};
 
 pub(crate) use self::cache::{Asked, Chosen, Documents, Lookup, Proven, Scanned};
+pub(crate) use self::cost::directive::of_subgraph;
 pub(crate) use self::types::SharedTypes;
 
 const CHARACTERS_MAX: usize = 15_000;

@@ -58,6 +58,23 @@ async fn subgraph(app: &TestApp) -> String {
 }
 
 #[tokio::test]
+async fn gateways_read_what_fields_cost() {
+    let app = TestApp::start_with(&[ON]).await;
+    let told = ruled(&subgraph(&app).await, &["cost", "listSize"]);
+    let expected: BTreeSet<_> = ruled(sdl(), &["cost", "listSize"])
+        .into_iter()
+        .map(|(field, cost)| match cost.strip_prefix("cost ") {
+            Some(weight) => (field, format!("cost {}", weight.replace('"', ""))),
+            // Composers take numbers only for what slices.
+            None => (field, cost.replace(" slicingArguments: [\"ids\"]", "")),
+        })
+        .map(|(field, cost)| (field, cost.replace(" slicingArguments: [\"fields\"]", "")))
+        .collect();
+    assert!(expected.len() > 20, "{}", expected.len());
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
 async fn gateways_read_every_rule_that_a_token_shows() {
     let app = TestApp::start_with(&[ON]).await;
     let subgraph = subgraph(&app).await;

@@ -8,11 +8,12 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::registry::{MetaDirectiveInvocation, MetaType, Registry};
 
 use super::{Terms, objects};
+use crate::graphql::document::of_subgraph;
 use crate::graphql::rule::Rule;
 
-/// What the text begins with. The version is the first that has `@authenticated` and `@requiresScopes`.
-pub(crate) const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.5\", import: \
-    [\"@authenticated\", \"@key\", \"@requiresScopes\", \"@shareable\"])\n\n";
+/// What the text begins with. The version is the first that has `@cost` and `@listSize`.
+pub(crate) const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.9\", import: \
+    [\"@authenticated\", \"@cost\", \"@key\", \"@listSize\", \"@requiresScopes\", \"@shareable\"])\n\n";
 
 /// The interface of what has an id, by which other services refer to it.
 const NODE: &str = "Node";
@@ -24,10 +25,14 @@ const SHARED: &str = "PageInfo";
 pub(super) fn shape(registry: &mut Registry) {
     for field in objects(registry).flat_map(IndexMap::values_mut) {
         let rule = Terms::read(&field.directive_invocations).rule;
-        field.directive_invocations = rule.map(enforced).into_iter().collect();
+        let costs = of_subgraph(field);
+        field.directive_invocations = rule.map(enforced).into_iter().chain(costs).collect();
     }
     let Registry { types, implements, .. } = registry;
     for of in types.values_mut() {
+        if let MetaType::Interface { fields, .. } = of {
+            fields.values_mut().for_each(|field| field.directive_invocations = of_subgraph(field));
+        }
         let MetaType::Object { name, directive_invocations, .. } = of else { continue };
         if implements.get(name).is_some_and(|interfaces| interfaces.contains(NODE)) {
             directive_invocations.push(used("key", [("fields", "id".into())]));

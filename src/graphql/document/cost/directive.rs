@@ -99,6 +99,18 @@ pub(in crate::graphql::document) fn read(field: &MetaField) -> (u64, Option<List
     (weight, size)
 }
 
+/// The same as gateways understand it (Apollo Federation): a weight is a whole number, and so is an argument that slices.
+pub(crate) fn of_subgraph(field: &MetaField) -> Vec<MetaDirectiveInvocation> {
+    let (weight, size) = read(field);
+    let size = size.map(|mut size| {
+        let of = |argument: &String| field.args.get(argument).map(|argument| &argument.ty);
+        size.slicing.retain(|argument| of(argument).is_some_and(|of| !is_list(of)));
+        size.invocation(!size.slicing.is_empty())
+    });
+    let weight = (weight != FIELD).then(|| used(COST, [(WEIGHT, Some(weight.into()))]));
+    weight.into_iter().chain(size).collect()
+}
+
 impl ListSize {
     fn invocation(&self, may_lack_slicing: bool) -> MetaDirectiveInvocation {
         let names = |names: &[String]| {
