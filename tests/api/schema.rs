@@ -5,7 +5,10 @@ use std::process::Command;
 use std::collections::{BTreeMap, HashSet};
 
 use async_graphql::parser::parse_schema;
-use async_graphql::parser::types::{BaseType, FieldDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    BaseType, ConstDirective, FieldDefinition, TypeKind, TypeSystemDefinition,
+};
+use async_graphql::{Positioned, Value};
 use portcullis_testing::conformance::schema::innermost;
 
 use crate::support::sdl;
@@ -188,4 +191,74 @@ fn every_list_of_objects_has_a_length_that_the_cost_knows() {
     // One for each kind of thing that an account has, or for each permission that there is.
     let short = ["Leftovers.kinds", "User.permissionGrants"];
     assert_eq!(lists, short);
+}
+
+/// What tells clients what to do, as docs/schema-changes.md asks for it.
+fn says_what_to_use(reason: &str) -> bool {
+    reason.strip_prefix("Use ").is_some_and(|instead| !instead.trim_matches(['.', ' ']).is_empty())
+}
+
+/// Everything that is deprecated, as in `User.email`, with its reason.
+fn deprecated(sdl: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut look = |coordinate: String, used: &[Positioned<ConstDirective>]| {
+        let deprecated = used.iter().find(|used| used.node.name.node == "deprecated");
+        found.extend(deprecated.map(|deprecated| {
+            let reason = match deprecated.node.get_argument("reason").map(|reason| &reason.node) {
+                Some(Value::String(reason)) => reason.clone(),
+                _ => String::new(),
+            };
+            (coordinate, reason)
+        }));
+    };
+    for definition in parse_schema(sdl).unwrap().definitions {
+        let TypeSystemDefinition::Type(definition) = definition else { continue };
+        let of = definition.node.name.node;
+        let fields = match definition.node.kind {
+            TypeKind::Object(object) => object.fields,
+            TypeKind::Interface(interface) => interface.fields,
+            TypeKind::InputObject(input) => {
+                for field in input.fields {
+                    look(format!("{of}.{}", field.node.name.node), &field.node.directives);
+                }
+                continue;
+            }
+            TypeKind::Enum(values) => {
+                for value in values.values {
+                    look(format!("{of}.{}", value.node.value.node), &value.node.directives);
+                }
+                continue;
+            }
+            TypeKind::Scalar | TypeKind::Union(_) => continue,
+        };
+        for field in fields {
+            let name = format!("{of}.{}", field.node.name.node);
+            look(name.clone(), &field.node.directives);
+            for argument in field.node.arguments {
+                let argument = argument.node;
+                look(format!("{name}({}:)", argument.name.node), &argument.directives);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_deprecated_says_what_to_use_instead() {
+    for (coordinate, reason) in deprecated(sdl()) {
+        assert!(says_what_to_use(&reason), "{coordinate}: {reason}");
+    }
+}
+
+/// So that the test above means something while nothing is deprecated.
+#[test]
+fn a_deprecation_without_a_way_out_is_found() {
+    let made_up = "type Query { a: Int @deprecated(reason: \"Use b.\") b(c: Int @deprecated): Int } \
+                   enum E { D @deprecated(reason: \"Gone soon\") F } \
+                   input I { g: Int @deprecated(reason: \"Use \") h: Int }";
+    let found = deprecated(made_up);
+    let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["Query.a", "Query.b(c:)", "E.D", "I.g"]);
+    let unsaid = found.iter().filter(|(_, reason)| !says_what_to_use(reason));
+    assert_eq!(unsaid.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names[1..]);
 }
