@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::{Found, New, Purpose};
@@ -39,12 +40,15 @@ fn unused() -> Expr {
     token::COLUMN.used_at.is_null()
 }
 
-/// Deletes the tokens of one purpose about an account; where there is none, and of invitations, which are
-/// an admin's and not about them, those to an address.
+/// Deletes the tokens of one purpose about an account; of invitations, which are an admin's and not about them, those
+/// to an address; and where there is no account, those to an address that are about none either. So whoever writes to an
+/// address voids nothing that somebody else has asked for.
 pub(super) async fn delete_like(txn: &impl ConnectionTrait, new: &New<'_>) -> Result<(), DbErr> {
+    let to_address = Condition::all().add(token::COLUMN.email_key.eq(new.email_key));
     let alike = match new.user {
-        Some(user) if new.purpose != Purpose::Invitation => token::COLUMN.user_id.eq(user),
-        _ => token::COLUMN.email_key.eq(new.email_key),
+        Some(_) if new.purpose == Purpose::Invitation => to_address,
+        Some(user) => Condition::all().add(token::COLUMN.user_id.eq(user)),
+        None => to_address.add(token::COLUMN.user_id.is_null()),
     };
     token::Entity::delete_many()
         .filter(alike)
