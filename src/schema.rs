@@ -71,6 +71,7 @@ pub(crate) struct Mutation<E: ObjectType>(
     user::AdministrationMutation,
     user::InvitationMutation,
     user::LeftoverMutation,
+    user::MetadataMutation,
     user::OwnAccountMutation,
     session::SessionMutation,
     sign_in::LoginMutation,

@@ -99,6 +99,8 @@ pub struct User {
     pub email_verified: bool,
     /// What the user is called, in their own words.
     pub full_name: Option<String>,
+    /// Where a picture of the user is: an https URL in its canonical form.
+    pub avatar_url: Option<String>,
     /// What the user may do without a grant.
     pub role: Role,
     /// Whether the user may sign in.

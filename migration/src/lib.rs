@@ -35,6 +35,8 @@ mod m20261128_000026_keep_used_links;
 mod m20261128_000027_drop_tasks;
 mod m20261129_000028_count_generations;
 mod m20261129_000029_drop_session_organization;
+mod m20261129_000030_add_user_avatar;
+mod m20261129_000031_create_user_metadata;
 mod owned;
 
 use std::collections::BTreeSet;
@@ -109,6 +111,8 @@ fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261128_000027_drop_tasks::Migration),
         Box::new(m20261129_000028_count_generations::Migration),
         Box::new(m20261129_000029_drop_session_organization::Migration),
+        Box::new(m20261129_000030_add_user_avatar::Migration),
+        Box::new(m20261129_000031_create_user_metadata::Migration),
     ]
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod json;
 pub(crate) mod lanes;
 pub(crate) mod loader;
 pub(crate) mod messages;
+pub(crate) mod metadata;
 pub(crate) mod page;
 pub(crate) mod policy;
 pub mod row;

@@ -103,6 +103,7 @@ fn user(number: usize) -> access::User {
         email: format!("user{number}@example.com"),
         email_verified: number == 1,
         full_name: maybe(number),
+        avatar_url: maybe(number),
         role: if number == 1 { Role::Admin } else { Role::User },
         is_active: number != 1,
         created_at: at(number),

@@ -3,6 +3,7 @@
 mod administration;
 mod connection;
 mod leftovers;
+mod metadata;
 mod own_account;
 mod private_fields;
 
@@ -19,6 +20,7 @@ use sea_orm::DbErr;
 pub(crate) use self::administration::AdministrationMutation;
 pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
+pub(crate) use self::metadata::MetadataMutation;
 pub(crate) use self::own_account::{InvitationMutation, OwnAccountMutation, PublicUrl};
 use crate::features::accounts::{
     AVAILABILITIES, Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP,
@@ -42,7 +44,7 @@ use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 use crate::schema::sign_in::AuthPayload;
 
-/// An account. Its id and names are shown to everybody who may know that it exists.
+/// An account. Its id, names, picture and public metadata are shown to everybody who may know that it exists.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub struct User {
@@ -58,6 +60,9 @@ pub struct User {
     email_verified: Option<bool>,
     /// What the owner wants to be called.
     pub(crate) full_name: Option<String>,
+    /// The address of a picture that the user has chosen: an https URL. The server neither fetches nor checks the picture;
+    /// a page that shows it tells the picture's host who is looking.
+    avatar_url: Option<String>,
     /// The language of mails to the user.
     #[graphql(directive = private::apply(USERS_READ))]
     locale: Option<Language>,
@@ -103,6 +108,7 @@ impl From<access::User> for User {
             email: Some(user.email),
             email_verified: Some(user.email_verified),
             full_name: user.full_name,
+            avatar_url: user.avatar_url,
             locale: Some(user.locale),
             role: Some(user.role),
             is_active: Some(user.is_active),
@@ -128,11 +134,12 @@ impl User {
         if self.id == Id::from(viewer.user.id) || viewer.user.may(USERS_READ, now) {
             return self;
         }
-        let Self { id, username, full_name, .. } = self;
+        let Self { id, username, full_name, avatar_url, .. } = self;
         Self {
             id,
             username,
             full_name,
+            avatar_url,
             email: None,
             email_verified: None,
             locale: None,

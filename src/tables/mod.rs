@@ -12,3 +12,4 @@ pub(crate) mod organization;
 pub(crate) mod outbox;
 pub(crate) mod session;
 pub(crate) mod user;
+pub(crate) mod user_metadata;

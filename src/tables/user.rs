@@ -24,6 +24,8 @@ pub(crate) struct Model {
     pub(crate) email_key: String,
     pub(crate) email_verified: bool,
     pub(crate) full_name: Option<String>,
+    /// Where a picture of them is.
+    pub(crate) avatar_url: Option<String>,
     /// A PHC string.
     pub(crate) password_hash: String,
     pub(crate) role: Role,
@@ -55,6 +57,7 @@ pub(crate) struct Account {
     email: String,
     email_verified: bool,
     full_name: Option<String>,
+    avatar_url: Option<String>,
     role: Role,
     is_active: bool,
     created_at: DateTimeUtc,
@@ -70,6 +73,7 @@ read_by_fields!(Account {
     email,
     email_verified,
     full_name,
+    avatar_url,
     role,
     is_active,
     created_at,
@@ -87,6 +91,7 @@ impl From<Account> for access::User {
             email: row.email,
             email_verified: row.email_verified,
             full_name: row.full_name,
+            avatar_url: row.avatar_url,
             role: row.role,
             is_active: row.is_active,
             created_at: row.created_at,

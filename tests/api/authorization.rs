@@ -75,6 +75,7 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions"
         | "revokeSession" => format!("id: \"{id}\""),
         "inviteUser" => "email: \"guest@example.com\", role: USER".to_owned(),
+        "updateUserMetadata" => format!("id: \"{id}\", publicMetadata: {{ plan: \"pro\" }}"),
         "updateProfile" => "fullName: \"Some Body\"".to_owned(),
         "changeEmail" => "newEmail: \"other@example.com\"".to_owned(),
         "reauthenticate" => format!("password: \"{PASSWORD}\""),

@@ -48,6 +48,7 @@ mod login;
 mod mail;
 mod member_invitations;
 mod messages;
+mod metadata;
 mod metrics;
 mod migrations;
 mod organizations;

@@ -185,6 +185,59 @@ async fn a_profile_is_what_its_owner_wants_it_to_be() {
 }
 
 #[tokio::test]
+async fn a_picture_is_an_https_address_that_everybody_sees_who_sees_the_user() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let update = async |value: Value| {
+        let call = "mutation($input: UpdateProfileInput!) { updateProfile(input: $input) { user { \
+                    avatarUrl } } }";
+        let input = json!({ "input": { "avatarUrl": value } });
+        app.call(call, input, Some(&alice.access)).await
+    };
+    let long = |length: usize| format!("https://example.com/{}", "x".repeat(length - 20));
+    for (url, kept) in [
+        ("https://example.com/a.png?s=1#x", json!("https://example.com/a.png?s=1#x")),
+        (" HTTPS://Bücher.example/Ä ", json!("https://xn--bcher-kva.example/%C3%84")),
+        ("", Value::Null),
+        (&long(2_048), json!(long(2_048))),
+        ("https://[2001:db8::1]:8443/", json!("https://[2001:db8::1]:8443/")),
+    ] {
+        let reply = update(json!(url)).await.data();
+        assert_eq!(reply["updateProfile"]["user"]["avatarUrl"], kept, "{url}");
+        let me = app.query("{ me { avatarUrl } }", &alice.access).await.data();
+        assert_eq!(me["me"]["avatarUrl"], kept, "{url}");
+    }
+    for (url, reason) in [
+        ("http://example.com/a.png", "INVALID_FORMAT"),
+        ("http://localhost/a.png", "INVALID_FORMAT"),
+        ("data:image/png;base64,AA==", "INVALID_FORMAT"),
+        ("javascript:alert(1)", "INVALID_FORMAT"),
+        ("//example.com/a.png", "INVALID_FORMAT"),
+        ("a.png", "INVALID_FORMAT"),
+        ("https://", "INVALID_FORMAT"),
+        ("https://alice@example.com/a.png", "INVALID_FORMAT"),
+        ("https://:secret@example.com/a.png", "INVALID_FORMAT"),
+        (&long(2_049), "TOO_LONG"),
+        (&format!("https://example.com/{}", "Ä".repeat(400)), "TOO_LONG"),
+    ] {
+        let refused = update(json!(url)).await;
+        assert_eq!(refused.refused_field(), ("input.avatarUrl".into(), reason.into()), "{url}");
+    }
+    let events = "audit_events WHERE kind = 'PROFILE_UPDATED'";
+    let before = app.count(events).await;
+    let other = "updateProfile(input: { fullName: \"Alice\" }) { user { avatarUrl } }";
+    let reply = app.mutate(&alice, other).await.data();
+    let kept = json!("https://[2001:db8::1]:8443/");
+    assert_eq!(reply["updateProfile"]["user"]["avatarUrl"], kept, "what is not given stays");
+    assert_eq!(app.count(events).await, before + 1);
+    let reader = app.granted("reader", "USERS_READ").await;
+    let query = "{ users { nodes { username avatarUrl } } }";
+    let users = app.query(query, &reader.access).await.data()["users"]["nodes"].take();
+    assert!(users.as_array().unwrap().contains(&json!({ "username": "alice", "avatarUrl": kept })));
+    assert_eq!(update(Value::Null).await.data()["updateProfile"]["user"]["avatarUrl"], Value::Null);
+}
+
+#[tokio::test]
 async fn an_account_is_deactivated_and_deleted_by_its_owner_but_not_the_last_admins() {
     let app = TestApp::start().await;
     let boss = app.admin("boss").await;

@@ -55,10 +55,13 @@ fn expected(of: &str, field: &str, caller: &str) -> &'static str {
             "User",
             "leftovers" | "sessions" | "securityEvents",
             "support" | "admin" | "member" | "organization admin",
-        ) => "FORBIDDEN",
+        )
+        | ("User", "privateMetadata", "self" | "member" | "organization admin") => "FORBIDDEN",
         // Nobody has taken their account back.
         ("User", "leftovers", "self") => "NOTHING",
-        (_, _, "self") | ("Organization", _, "member" | "organization admin") => "SEEN",
+        (_, _, "self")
+        | ("User", "privateMetadata", "support" | "admin")
+        | ("Organization", _, "member" | "organization admin") => "SEEN",
         // There is nobody.
         ("User" | "Organization", _, _) => "NOTHING",
         other => panic!("write down what is expected of {other:?}"),
@@ -73,10 +76,16 @@ async fn every_guarded_field_of_an_object_keeps_its_rule_for_every_kind_of_calle
     let target = app.register("target").await;
     let organization = found_organization(&app, &target).await;
     let bearers = bearers(&app, &target, &organization).await;
+    let metadata = format!(
+        "updateUserMetadata(input: {{ id: \"{}\", privateMetadata: {{ risk: 1 }} }}) {{ user {{ id }} }}",
+        target.id
+    );
+    app.mutate(&app.admin("keeper").await, &metadata).await.data();
     for (of, field) in fields {
         let id = if of == "User" { &target.id } else { &organization };
         let selection = match field.as_str() {
             "leftovers" => "leftovers { takenBackAt }".to_owned(),
+            "privateMetadata" => field.clone(),
             page => format!("{page}(first: 1) {{ pageInfo {{ hasNextPage }} }}"),
         };
         let query = format!("{{ node(id: \"{id}\") {{ ... on {of} {{ {selection} }} }} }}");

@@ -16,7 +16,7 @@ export const GROUPS = {
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
   "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
   "Members": ["inviteMember", "invitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
-  "Users": ["users", "user", "inviteUser", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
+  "Users": ["users", "user", "inviteUser", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
   "Any object": ["node", "nodes"],
 };
@@ -34,6 +34,7 @@ const SAMPLES = {
   "acceptUserInvitation.username": "visitor",
   "acceptUserInvitation.fullName": null,
   "updateProfile.input": { fullName: "Alice Liddell" },
+  "updateUserMetadata.publicMetadata": { plan: "pro" },
   "setUserRole.role": "ADMIN",
   "grantPermission.permission": "USERS_READ",
   "grantPermission.expiresAt": null,

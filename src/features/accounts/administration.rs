@@ -305,7 +305,7 @@ impl Capacity {
 
     /// Whether whoever makes a change may see its target without one. Who may change accounts sees those
     /// they change, and the audit log tells of it; what changes nothing must not show as much.
-    fn sees(self, actor: Option<&User>, target: &User, now: DateTime<Utc>) -> bool {
+    pub(super) fn sees(self, actor: Option<&User>, target: &User, now: DateTime<Utc>) -> bool {
         match self {
             Self::Staff => actor.is_some_and(|actor| {
                 actor.id == target.id || actor.may(permission::USERS_READ, now)

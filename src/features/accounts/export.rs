@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 pub(crate) use self::under_way::Exports;
 use self::under_way::Place;
-use super::{Accounts, Holding, store};
+use super::{Accounts, Holding, Metadata, store};
 use crate::features::audit::{EventPlace, Filter, Kind, Listing, Log, kind};
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::sessions::{OwnSession, Sessions};
@@ -177,7 +177,9 @@ impl Export {
     async fn begin(&mut self) -> Result<String, DbErr> {
         let now = self.clock.now();
         let user = store::find_all(&self.db, &[self.place.user]).await?.pop();
-        let account = json!(user.as_ref().map(|user| account(user, now)));
+        let metadata = Accounts::find_metadata(&self.db, &[self.place.user]).await?.pop();
+        let metadata = metadata.map(|(_, metadata)| metadata).unwrap_or_default();
+        let account = json!(user.as_ref().map(|user| account(user, &metadata, now)));
         let sessions = self.sessions.list_kept(self.place.user).await?;
         let sessions: Value = sessions.iter().map(session).collect();
         self.part = Part::Events { after: None };
@@ -260,19 +262,25 @@ fn session(session: &OwnSession) -> Value {
     })
 }
 
-fn account(user: &User, now: DateTime<Utc>) -> Value {
+fn account(user: &User, metadata: &Metadata, now: DateTime<Utc>) -> Value {
     let grant = |grant: Grant| {
         json!({
             "permission": grant.permission.into_str(),
             "expiresAt": grant.expires_at.map(text),
         })
     };
+    let object =
+        |text: Option<&str>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
     json!({
         "id": user.id,
         "username": user.username,
         "email": user.email,
         "emailVerified": user.email_verified,
         "fullName": user.full_name,
+        "avatarUrl": user.avatar_url,
+        "publicMetadata": object(metadata.public.as_deref()),
+        // What is kept of a person is theirs to know, whoever else sees it.
+        "privateMetadata": object(metadata.private.as_deref()),
         "locale": user.locale.into_str(),
         "role": user.role.into_str(),
         "permissionGrants": user.grants.at(now).map(grant).collect::<Vec<_>>(),

@@ -1,4 +1,4 @@
-//! What names a person: username, e-mail address and full name, each parsed once, at the edge.
+//! What names a person, or shows them: username, e-mail address, full name and picture, each parsed once, at the edge.
 //!
 //! A username and an address have a *key*, the canonical form that is compared and that the
 //! database holds unique, and the form that was typed, which is shown and written to. Text is
@@ -8,6 +8,7 @@
 //! Invariant: a key parses, and its key is itself.
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, is_nfkc};
+use url::Url;
 
 use crate::kernel::invalid::{Invalid, Reason};
 
@@ -22,6 +23,9 @@ const EMAIL_BYTES_MAX: usize = 254;
 const EMAIL_LOCAL_PART_BYTES_MAX: usize = 64;
 
 const FULL_NAME_LENGTH_MAX: usize = 100;
+
+/// What browsers, proxies and content delivery networks all take.
+const AVATAR_URL_LENGTH_MAX: usize = 2_048;
 
 const USERNAME_TOO_SHORT: Invalid =
     Invalid::too_short(USERNAME_LENGTH_MIN, "Use at least 3 characters.");
@@ -42,6 +46,12 @@ const FULL_NAME_TOO_LONG: Invalid =
     Invalid::too_long(FULL_NAME_LENGTH_MAX, "Use at most 100 characters.");
 const FULL_NAME_MALFORMED: Invalid =
     Invalid::new(Reason::InvalidFormat, "Leave out line breaks and invisible characters.");
+const AVATAR_URL_TOO_LONG: Invalid =
+    Invalid::too_long(AVATAR_URL_LENGTH_MAX, "Use at most 2048 characters.");
+const AVATAR_URL_MALFORMED: Invalid = Invalid::new(
+    Reason::InvalidFormat,
+    "Enter an https address such as https://example.com/picture.png.",
+);
 
 /// The name an account signs in with. It never holds an `@`, so it is never taken for an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,6 +190,40 @@ impl FullName {
     }
 
     /// The name, trimmed and in NFC.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a picture of a person is. The server never fetches it: clients do, so it leads to a web server and
+/// carries no password, and no script is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AvatarUrl(String);
+
+impl AvatarUrl {
+    /// Accepts an absolute https URL of at most 2,048 characters; nothing, or only white space, is no picture.
+    pub(crate) fn parse(text: &str) -> Result<Option<Self>, Invalid> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.chars().count() > AVATAR_URL_LENGTH_MAX {
+            return Err(AVATAR_URL_TOO_LONG);
+        }
+        let url = Url::parse(text).map_err(|_| AVATAR_URL_MALFORMED)?;
+        let names_nobody = url.username().is_empty() && url.password().is_none();
+        if url.scheme() != "https" || !url.has_host() || !names_nobody {
+            return Err(AVATAR_URL_MALFORMED);
+        }
+        let url = String::from(url);
+        // What is not ASCII outgrows what was typed.
+        if url.len() > AVATAR_URL_LENGTH_MAX {
+            return Err(AVATAR_URL_TOO_LONG);
+        }
+        Ok(Some(Self(url)))
+    }
+
+    /// The URL as the URL Standard writes it, in ASCII.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -2,9 +2,9 @@
 //!
 //! How an account begins is [`registration`], with [`pending`] where its address is to be proven first
 //! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
-//! them is [`export`]; how admins change one is [`administration`], by a
-//! [`change`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what other
-//! features add is [`holding`], and what of that is another's is [`leftovers`].
+//! them is [`export`]; how admins change one is [`administration`], by a [`change`], what other programs keep with
+//! one is [`metadata`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what
+//! other features add is [`holding`], and what of that is another's is [`leftovers`].
 
 mod address;
 mod administration;
@@ -16,6 +16,7 @@ pub(crate) mod identity;
 mod invitations;
 pub(crate) mod leftovers;
 mod listing;
+mod metadata;
 mod operator;
 mod pending;
 mod profile;
@@ -39,6 +40,7 @@ use self::identity::Identifier;
 pub(crate) use self::invitations::{INVITATIONS, Invitee};
 pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Key, Listing, Order, OrderField, Place, search_key};
+pub(crate) use self::metadata::{Metadata, MetadataChange, MetadataError, Patch};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};
 pub(crate) use self::profile::{ProfileChange, ProfileError};

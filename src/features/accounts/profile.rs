@@ -1,6 +1,6 @@
 //! What people change about their own account without asking anybody.
 
-use super::identity::FullName;
+use super::identity::{AvatarUrl, FullName};
 use super::{Accounts, store};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
@@ -24,6 +24,8 @@ with_fault!(ProfileError);
 pub(crate) struct ProfileChange<'a> {
     /// Empty for none.
     pub(crate) full_name: Option<&'a str>,
+    /// Empty for none.
+    pub(crate) avatar_url: Option<&'a str>,
     pub(crate) locale: Option<Language>,
 }
 
@@ -37,12 +39,19 @@ impl Accounts {
         let full_name = change.full_name.map(FullName::parse).transpose();
         let full_name =
             full_name.map_err(|invalid| ProfileError::Invalid(invalid.at("input.fullName")))?;
+        let avatar_url = change.avatar_url.map(AvatarUrl::parse).transpose();
+        let avatar_url =
+            avatar_url.map_err(|invalid| ProfileError::Invalid(invalid.at("input.avatarUrl")))?;
         let update = async |tx: Tx<'_>| {
             let user = User::clone(&self.sessions.caller(&tx).await?.user);
             let changed = User {
                 full_name: match &full_name {
                     Some(name) => name.as_ref().map(|name| name.as_str().to_owned()),
                     None => user.full_name.clone(),
+                },
+                avatar_url: match &avatar_url {
+                    Some(url) => url.as_ref().map(|url| url.as_str().to_owned()),
+                    None => user.avatar_url.clone(),
                 },
                 locale: change.locale.unwrap_or(user.locale),
                 ..user.clone()

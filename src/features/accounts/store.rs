@@ -63,6 +63,7 @@ pub(super) async fn insert(
         email: new.email.as_typed().to_owned(),
         email_verified: new.email_verified,
         full_name: new.full_name.map(|name| name.as_str().to_owned()),
+        avatar_url: None,
         role: new.role,
         is_active: true,
         created_at: new.now,
@@ -79,6 +80,7 @@ pub(super) async fn insert(
         email_key: Set(new.email.key().to_owned()),
         email_verified: Set(user.email_verified),
         full_name: Set(user.full_name.clone()),
+        avatar_url: Set(user.avatar_url.clone()),
         password_hash: Set(new.password_hash.as_str().to_owned()),
         role: Set(user.role),
         is_active: Set(user.is_active),
@@ -260,6 +262,7 @@ pub(super) async fn update_profile(tx: &Tx<'_>, user: &User) -> Result<(), DbErr
     tx.touch(user.id);
     user::Entity::update_many()
         .col_expr(user::Column::FullName, Expr::value(user.full_name.clone()))
+        .col_expr(user::Column::AvatarUrl, Expr::value(user.avatar_url.clone()))
         .col_expr(user::Column::Locale, Expr::value(user.locale))
         .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
         .filter(user::COLUMN.id.eq(user.id))

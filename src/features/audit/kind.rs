@@ -138,6 +138,8 @@ audit_kinds! {
     pub(crate) PERMISSION_GRANTED: UserId;
     /// A permission was taken back from a user.
     pub(crate) PERMISSION_REVOKED: UserId;
+    /// The public or private metadata of a user was changed.
+    pub(crate) METADATA_UPDATED: UserId;
     /// An account was shut, and its sessions ended.
     pub(crate) USER_DEACTIVATED: UserId;
     /// A shut account was opened again.

@@ -41,7 +41,7 @@ pub(crate) struct Detail {
     /// The organization it happened in, where that is not the target.
     pub(crate) organization: Option<OrganizationId>,
     /// What was given or taken, as the schema spells it: a role or a permission. Of a prune the first
-    /// link, and the last as a head; of mail that is all sent again, how many there are.
+    /// link, and the last as a head; of mail that is all sent again, how many there are; of metadata, which.
     pub(crate) subject: Option<String>,
 }
 

@@ -95,6 +95,7 @@ mod tests {
             email: "alice@example.com".to_owned(),
             email_verified: false,
             full_name: None,
+            avatar_url: None,
             role,
             is_active: true,
             created_at: now,

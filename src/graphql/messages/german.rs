@@ -61,6 +61,15 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "Leave out line breaks and invisible characters.",
         "Lass Zeilenumbrüche und unsichtbare Zeichen weg.",
     ),
+    (
+        "Enter an https address such as https://example.com/picture.png.",
+        "Gib eine https-Adresse wie https://example.com/picture.png ein.",
+    ),
+    ("Use at most {} bytes of JSON.", "Verwende höchstens {} Byte JSON."),
+    (
+        "Nest objects and lists at most {} levels deep.",
+        "Verschachtele Objekte und Listen höchstens {} Ebenen tief.",
+    ),
     ("This must not be empty", "Das darf nicht leer sein"),
     ("This must have at least {} characters", "Das muss mindestens {} Zeichen haben"),
     ("This must have at most {} characters", "Das darf höchstens {} Zeichen haben"),

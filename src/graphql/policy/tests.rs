@@ -96,6 +96,7 @@ fn viewer() -> Authentication {
         email: "alice@example.com".into(),
         email_verified: false,
         full_name: None,
+        avatar_url: None,
         role: Role::User,
         is_active: true,
         created_at: now,

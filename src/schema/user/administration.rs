@@ -141,7 +141,7 @@ impl AdministrationMutation {
 }
 
 /// The user a mutation is about. A malformed id names nobody, as an unknown one does.
-fn target(id: &ID) -> Result<UserId> {
+pub(super) fn target(id: &ID) -> Result<UserId> {
     UserId::parse(id).ok_or_else(|| AdminError::NotFound.into())
 }
 

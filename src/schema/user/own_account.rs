@@ -22,6 +22,8 @@ use crate::schema::sign_in::AuthPayload;
 pub(crate) struct UpdateProfileInput {
     /// At most 100 characters; null or empty for none.
     full_name: MaybeUndefined<String>,
+    /// An https URL without a username or password, of at most 2,048 characters; null or empty for none.
+    avatar_url: MaybeUndefined<String>,
     /// The language of mails to the account; null leaves it as it is.
     locale: Option<Language>,
 }
@@ -70,12 +72,11 @@ impl OwnAccountMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "What is to change.")] input: UpdateProfileInput,
     ) -> Result<User> {
-        let full_name = match &input.full_name {
-            MaybeUndefined::Undefined => None,
-            MaybeUndefined::Null => Some(""),
-            MaybeUndefined::Value(full_name) => Some(full_name.as_str()),
+        let change = ProfileChange {
+            full_name: given(&input.full_name),
+            avatar_url: given(&input.avatar_url),
+            locale: input.locale,
         };
-        let change = ProfileChange { full_name, locale: input.locale };
         let accounts = ctx.service::<Accounts>();
         let user = accounts.update_profile(ctx.acting()?, change).await?;
         Ok(User::from(&user))
@@ -155,6 +156,15 @@ impl OwnAccountMutation {
         let ticket = accounts.issue_export(ctx.acting()?, limits).await?;
         let url = format!("{}/export", ctx.service::<PublicUrl>().0);
         Ok(DataExport { url, ticket, expires_in: TICKET_TTL_SECONDS })
+    }
+}
+
+/// A text that is to change, if any; null is as good as an empty one.
+fn given(text: &MaybeUndefined<String>) -> Option<&str> {
+    match text {
+        MaybeUndefined::Undefined => None,
+        MaybeUndefined::Null => Some(""),
+        MaybeUndefined::Value(text) => Some(text),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What of a user nobody but they see.
+//! What of a user takes more than their row: what nobody but they see, and what other programs keep.
 
 use async_graphql::{ComplexObject, Context};
 use portcullis_macros::rules;
@@ -11,6 +11,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::private;
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
+use crate::graphql::metadata::Metadata;
 use crate::graphql::page::Window;
 use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{Permission, Viewer};
@@ -44,6 +45,19 @@ impl User {
     async fn permission_grants(&self, ctx: &Context<'_>) -> Option<Vec<PermissionGrant>> {
         let (_, grants) = self.standing.as_ref()?;
         Some(PermissionGrant::all_of(grants, ctx.service::<Clock>().now()))
+    }
+
+    /// Data that your own programs keep with the user, for everybody who sees the user to read, including other members of
+    /// their organizations. Only updateUserMetadata changes it. Null if there is none.
+    async fn public_metadata(&self, ctx: &Context<'_>) -> Result<Option<Metadata>> {
+        Ok(self.metadata(ctx).await?.public.map(Metadata::kept))
+    }
+
+    /// Data that your own programs keep with the user, and that the user does not see here. The data that the user takes
+    /// along by exportMyData includes it, because it is about them. Only updateUserMetadata changes it. Null if there is none.
+    #[auth(permission = USERS_READ)]
+    async fn private_metadata(&self, ctx: &Context<'_>) -> Result<Option<Metadata>> {
+        Ok(self.metadata(ctx).await?.private.map(Metadata::kept))
     }
 
     /// What was done by the caller or to their account, in pages, the newest first. Of nobody else.

@@ -124,6 +124,7 @@ fn is_scalar(name: &str, value: &Json) -> bool {
         ("Boolean", Json::Boolean(_))
         | ("String" | "ID", Json::Text(_))
         | ("Float", Json::Number(_))
+        | ("Metadata", Json::Object(_))
         | ("JSON", _) => true,
         ("Int", Json::Number(number)) => {
             number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())

@@ -8,6 +8,7 @@ use super::schema::Schema;
 const SDL: &str = "
 scalar DateTime
 scalar JSON
+scalar Metadata
 enum Role { ADMIN USER }
 interface Node { id: ID! }
 union Result = User | Task
@@ -17,7 +18,7 @@ type User implements Node {
 type Task implements Node { id: ID! title: String! }
 type Query {
   me: User! user: User node: Node nodes: [Node]! result: Result! count: Int! isOn: Boolean! ratio: Float!
-  time: DateTime! any: JSON
+  time: DateTime! any: JSON metadata: Metadata
 }
 ";
 
@@ -110,6 +111,7 @@ fn each_fault_of_data_is_found() {
         ("{ratio}", r#"{"ratio":"1"}"#, "is no Float"),
         ("{time}", r#"{"time":"2026-01-01 00:00:00"}"#, "is no DateTime"),
         ("{time}", r#"{"time":"2026-01-01T00:00:00+01:00"}"#, "is no DateTime"),
+        ("{metadata}", r#"{"metadata":"{}"}"#, "is no Metadata"),
         ("{me{__typename}}", r#"{"me":{"__typename":"Node"}}"#, "of a User"),
         ("{node{id...on Task{title}}}", r#"{"node":{"id":"1","title":null}}"#, "its type is"),
         ("{result{...on Task{title}}}", r#"{"result":{"id":"1"}}"#, "asked for"),

@@ -70,6 +70,7 @@ impl Types {
             ("Int" | "Float", _) => "1".to_owned(),
             ("Boolean", _) => "true".to_owned(),
             ("DateTime", _) => "\"2026-01-01T00:00:00Z\"".to_owned(),
+            ("Metadata", _) => "{ a: 1 }".to_owned(),
             ("Date", _) => "\"2026-01-01\"".to_owned(),
             (_, Some(TypeKind::Enum(it))) => it.values[0].node.value.to_string(),
             (_, Some(TypeKind::InputObject(it))) => format!("{{ {} }}", self.given(&it.fields)),

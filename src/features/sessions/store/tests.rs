@@ -21,6 +21,7 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
         email_key: Set("alice@example.com".to_owned()),
         email_verified: Set(true),
         full_name: Set(None),
+        avatar_url: Set(None),
         password_hash: Set("$argon2id$".to_owned()),
         role: Set(Role::User),
         is_active: Set(true),

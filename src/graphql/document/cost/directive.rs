@@ -28,6 +28,8 @@ const STATEMENT: u64 = 50;
 const ANY_SIZE: u64 = COST_MAX / 2 + 1;
 /// The scalar of such answers.
 const ANY: &str = "JSON";
+/// What may be kilobytes long, by its scalar or its field, and what one costs beside its field.
+const LONG: [(&str, u64); 2] = [("Metadata", 20), ("avatarUrl", 10)];
 /// What a gateway gets the whole schema from, which is as large as many answers together.
 const SDL_OF: &str = "_Service";
 /// The arguments of a page that say how many rows it has. A field with the first of them gives a page.
@@ -175,9 +177,12 @@ impl Schema {
     fn weight(&self, of: &str, field: &MetaField) -> u64 {
         let asks =
             is_page(field) || (self.pages.contains_key(of) && ASKED.contains(&field.name.as_str()));
-        let is_of_any_size = of == SDL_OF || MetaTypeName::concrete_typename(&field.ty) == ANY;
-        let beside = [(asks, STATEMENT), (is_of_any_size, ANY_SIZE)];
-        FIELD + beside.into_iter().filter_map(|(is, cost)| is.then_some(cost)).sum::<u64>()
+        let given = MetaTypeName::concrete_typename(&field.ty);
+        let beside = [(asks, STATEMENT), (of == SDL_OF || given == ANY, ANY_SIZE)];
+        let beside = beside.into_iter().filter_map(|(is, cost)| is.then_some(cost)).sum::<u64>();
+        let is_it = |(name, _): &(&str, u64)| *name == given || *name == field.name;
+        let long = LONG.into_iter().find(is_it).map_or(0, |(_, cost)| cost);
+        FIELD + beside + long
     }
 
     fn list_size(&self, of: &str, field: &MetaField) -> Option<MetaDirectiveInvocation> {

@@ -26,6 +26,7 @@ fn session() -> (Presented, Credential) {
         email: "alice@example.com".to_owned(),
         email_verified: true,
         full_name: None,
+        avatar_url: None,
         role: Role::User,
         is_active: true,
         created_at: now,
