@@ -54,6 +54,7 @@ use crate::infra::limits::Rates;
 #[graphql(name = "Query")]
 pub(crate) struct Query<E: ObjectType>(
     user::AccountQuery,
+    user::InvitationQuery,
     viewer::ViewerQuery,
     config::ConfigQuery,
     audit_event::AuditQuery,

@@ -13,7 +13,7 @@ pub(crate) use self::loader::OrganizationLoader;
 use self::loader::{InvitationsOf, Own};
 pub(crate) use self::membership::{Membership, MembershipConnection, MembershipMutation};
 use crate::features::organizations::{
-    Entrance, Member, OrganizationError, Organizations, OwnOrganization,
+    self as domain, Entrance, Member, OrganizationError, Organizations, OwnOrganization,
 };
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
@@ -121,7 +121,7 @@ pub(crate) async fn visible(
     ids: &[Id],
     now: chrono::DateTime<chrono::Utc>,
 ) -> Result<Visible, DbErr> {
-    let seen = organizations.find_seen(viewer.user.id, ids).await?;
+    let seen = organizations.find_seen(&viewer.user, ids).await?;
     let membership = |(own, member): (OwnOrganization, Member)| {
         Membership::of(own.into(), member).seen_by(viewer, now)
     };
@@ -166,6 +166,21 @@ impl OrganizationQuery {
         Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0, node).await
     }
 
+    /// The invitations to organizations that were mailed to the caller's address and can still be accepted, in pages, the
+    /// newest first. Empty until the address is verified. Accepting one takes what the link in the mail carries: see
+    /// acceptInvitation.
+    #[auth]
+    async fn my_invitations(
+        &self,
+        ctx: &Context<'_>,
+        window: Window,
+    ) -> Result<InvitationConnection> {
+        let (organizations, caller) = (ctx.service::<Organizations>(), ctx.viewer()?);
+        let load = async || Ok(organizations.list_received(&caller.user).await?);
+        let id = |invitation: &domain::Invitation| invitation.id.0;
+        Whole::load(window, ByAge::NewestFirst, load, id, Invitation::from).await
+    }
+
     /// The organization that the call acts in, if any: the one that the access token names, or in cookie mode the header
     /// Portcullis-Organization.
     #[auth]
@@ -192,7 +207,7 @@ async fn invitations(
         let found = load_one::<OrganizationLoader, _>(ctx, InvitationsOf(id)).await?;
         Ok(found.unwrap_or_default())
     };
-    let id = |invitation: &crate::features::organizations::Invitation| invitation.id.0;
+    let id = |invitation: &domain::Invitation| invitation.id.0;
     Whole::load(window, ByAge::OldestFirst, load, id, Invitation::from).await
 }
 

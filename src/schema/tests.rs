@@ -22,6 +22,7 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::node::Node;
+use crate::features::accounts::PendingInvitation;
 use crate::features::audit::{EventPlace, Outcome, Recorded, kind};
 use crate::features::organizations::{self, Member, OwnOrganization};
 use crate::features::sessions::OwnSession;
@@ -37,12 +38,12 @@ use crate::infra::limits::Rates;
 use crate::kernel::access::{self, Grants, Language, OrganizationRole, Role};
 use crate::kernel::acting::ActorType;
 use crate::kernel::id::{
-    AuditEventId, InvitationId, MembershipId, OrganizationId, SessionId, UserId,
+    AuditEventId, InvitationId, LinkTokenId, MembershipId, OrganizationId, SessionId, UserId,
 };
 use crate::schema::audit_event::AuditEvent;
 use crate::schema::organization::{Invitation, Membership, Organization};
 use crate::schema::session::Session;
-use crate::schema::user::User;
+use crate::schema::user::{User, UserInvitation};
 
 const ORDER: ByAge = ByAge::OldestFirst;
 const ALL: Window = Window { first: Some(100), after: None, last: None, before: None };
@@ -138,10 +139,22 @@ fn invitation(number: usize) -> organizations::Invitation {
     organizations::Invitation {
         id: InvitationId(id(number)),
         organization: OrganizationId(id(number)),
+        organization_name: maybe(number).unwrap_or_default(),
         email: "new@example.com".to_owned(),
         email_key: String::new(),
         role: OrganizationRole::Member,
         invited_by: (number == 1).then(|| UserId(id(0))),
+        created_at: at(number),
+        expires_at: at(number),
+    }
+}
+
+fn user_invitation(number: usize) -> PendingInvitation {
+    PendingInvitation {
+        id: LinkTokenId(id(number)),
+        email: maybe(number).unwrap_or_default(),
+        role: if number == 1 { Role::Admin } else { Role::User },
+        invited_by: UserId(id(number)),
         created_at: at(number),
         expires_at: at(number),
     }
@@ -237,13 +250,14 @@ fn in_row<T: Row>(name: &str) -> bool {
     matches!(T::fill(&Positioned::new(field, Pos::default())), Some(Fill::Now(_)))
 }
 
-const TYPES: [(&str, Selected); 8] = [
+const TYPES: [(&str, Selected); 9] = [
     ("User", in_row::<User>),
     ("Session", in_row::<Session>),
     ("AuditEvent", in_row::<AuditEvent>),
     ("Organization", in_row::<Organization>),
     ("Membership", in_row::<Membership>),
     ("Invitation", in_row::<Invitation>),
+    ("UserInvitation", in_row::<UserInvitation>),
     ("Item", |name| name != "more"),
     ("Inner", |name| name != "failing"),
 ];
@@ -402,6 +416,7 @@ fn a_plan_says_what_the_derived_objects_say() {
     compare::<Organization>((0..3).map(|number| organization(number).into()).collect());
     compare::<Membership>((0..3).map(membership).collect());
     compare::<Invitation>((0..3).map(|number| invitation(number).into()).collect());
+    compare::<UserInvitation>((0..3).map(|number| user_invitation(number).into()).collect());
     compare::<User>(Vec::new());
 }
 

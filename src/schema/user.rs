@@ -5,6 +5,7 @@ mod connection;
 mod leftovers;
 mod metadata;
 mod own_account;
+mod pending;
 mod private_fields;
 
 use std::borrow::Cow;
@@ -22,6 +23,9 @@ pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
 pub(crate) use self::metadata::MetadataMutation;
 pub(crate) use self::own_account::{InvitationMutation, OwnAccountMutation, PublicUrl};
+pub(crate) use self::pending::InvitationQuery;
+#[cfg(test)]
+pub(crate) use self::pending::UserInvitation;
 use crate::features::accounts::{
     AVAILABILITIES, Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP,
     REGISTRATIONS_OF_ADDRESS, Registered,

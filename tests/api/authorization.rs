@@ -23,6 +23,7 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
     match field {
         "me" => "me { id }".to_owned(),
         "viewer" => "viewer { permissions }".to_owned(),
+        "userInvitations" => "userInvitations { totalCount }".to_owned(),
         "config" => "config { registration version }".to_owned(),
         "user" => format!("user(id: \"{id}\") {{ id }}"),
         "auditEvents" => "auditEvents(first: 2) { edges { node { id } } }".to_owned(),

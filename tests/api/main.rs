@@ -56,6 +56,7 @@ mod organizations;
 mod outages;
 mod own_account;
 mod own_sessions;
+mod pending;
 mod permissions;
 mod policy_check;
 mod pre_hijacking;

@@ -53,7 +53,7 @@ fn expected(of: &str, field: &str, caller: &str) -> &'static str {
         ("Organization", "invitations", "member")
         | (
             "User",
-            "leftovers" | "sessions" | "securityEvents",
+            "leftovers" | "pendingEmailChange" | "sessions" | "securityEvents",
             "support" | "admin" | "member" | "organization admin",
         )
         | ("User", "privateMetadata", "self" | "member" | "organization admin") => "FORBIDDEN",
@@ -76,6 +76,8 @@ async fn every_guarded_field_of_an_object_keeps_its_rule_for_every_kind_of_calle
     let target = app.register("target").await;
     let organization = found_organization(&app, &target).await;
     let bearers = bearers(&app, &target, &organization).await;
+    let change = "changeEmail(input: { newEmail: \"target@example.org\" }) { linkExpiresIn }";
+    app.mutate(&app.again("target").await, change).await.data();
     let metadata = format!(
         "updateUserMetadata(input: {{ id: \"{}\", privateMetadata: {{ risk: 1 }} }}) {{ user {{ id }} }}",
         target.id
@@ -86,6 +88,7 @@ async fn every_guarded_field_of_an_object_keeps_its_rule_for_every_kind_of_calle
         let selection = match field.as_str() {
             "leftovers" => "leftovers { takenBackAt }".to_owned(),
             "privateMetadata" => field.clone(),
+            "pendingEmailChange" => "pendingEmailChange { newEmail }".to_owned(),
             page => format!("{page}(first: 1) {{ pageInfo {{ hasNextPage }} }}"),
         };
         let query = format!("{{ node(id: \"{id}\") {{ ... on {of} {{ {selection} }} }} }}");

@@ -15,8 +15,8 @@ export const GROUPS = {
   "Your account": ["me", "viewer", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount", "keepLeftovers", "dropLeftovers"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
   "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
-  "Members": ["inviteMember", "invitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
-  "Users": ["users", "user", "inviteUser", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
+  "Members": ["inviteMember", "invitations", "myInvitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
+  "Users": ["users", "user", "inviteUser", "userInvitations", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
   "Any object": ["node", "nodes"],
 };

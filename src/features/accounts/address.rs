@@ -1,5 +1,7 @@
 //! An account's address: another one, confirmed by who reads its mail, and back (RS-07).
 
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::Accounts;
@@ -84,7 +86,31 @@ struct After {
     email: String,
 }
 
+/// A change of address that its new owner has not confirmed yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PendingChange {
+    /// As typed.
+    pub(crate) email: String,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
 impl Accounts {
+    /// The change of their address that a user has asked for and that can still be confirmed. One to an address that is
+    /// taken looks as if it could (EN-05).
+    pub(crate) async fn pending_change(
+        &self,
+        viewer: &Viewer,
+    ) -> Result<Option<PendingChange>, DbErr> {
+        let (db, now) = (self.db.reader(), self.clock.now());
+        let found = links::find_change(db, now, viewer.user.id).await?;
+        // Only another version of this program writes the details differently.
+        let pending = |found: Found| {
+            let After { email } = found.details().ok()?;
+            Some(PendingChange { email, expires_at: found.created_at + Purpose::EmailChange.ttl() })
+        };
+        Ok(found.and_then(pending))
+    }
+
     /// Mails the new address a link that confirms the change. Until then nothing changes; and
     /// whether the address is another account's, only mail to it tells (EN-05).
     pub(crate) async fn change_email(

@@ -1,6 +1,10 @@
 //! Invitations: an admin, or somebody else who may change users, names an address and a role; its owner
 //! does the rest.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
 use super::create_error::{CreateError, EMAIL};
@@ -9,16 +13,19 @@ use super::registration::{Naming, NewAccount, Standing};
 use super::{Accounts, store};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
-use crate::features::links::{self, LinkToken, Purpose};
+use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::access::{Language, Origin, Role, User, permission};
 use crate::kernel::acting::Acting;
-use crate::kernel::id::UserId;
+use crate::kernel::id::{LinkTokenId, UserId};
 
 /// What keeps an admin's access from being used to write to strangers.
 pub(crate) static INVITATIONS: Limit<limits::User> = Limit::quota("inviteUser.user", 60, 60 * 60);
+
+/// Invitations that are listed at most.
+const LISTED_MAX: u64 = 1_000;
 
 /// What an invitation promises, as its token keeps it.
 #[derive(Serialize, Deserialize)]
@@ -37,7 +44,54 @@ pub(crate) struct Invitee<'a> {
     pub(crate) locale: Language,
 }
 
+impl Invited {
+    fn role(&self) -> Role {
+        if self.is_admin { Role::Admin } else { Role::User }
+    }
+
+    /// Whether its sender may still give what it promises.
+    fn is_kept_by(&self, sender: &User, now: DateTime<Utc>) -> bool {
+        let may = sender.role >= self.role() && sender.may(permission::USERS_WRITE, now);
+        sender.id == self.by && sender.is_active && may
+    }
+}
+
+/// An invitation that can still be accepted. Of its token it has nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PendingInvitation {
+    pub(crate) id: LinkTokenId,
+    /// As it was typed.
+    pub(crate) email: String,
+    pub(crate) role: Role,
+    pub(crate) invited_by: UserId,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+}
+
 impl Accounts {
+    /// The newest invitations that can still be accepted, in no particular order.
+    pub(crate) async fn list_invitations(&self) -> Result<Vec<PendingInvitation>, DbErr> {
+        let (db, now) = (self.db.reader(), self.clock.now());
+        let tokens = links::list_unused(db, now, Purpose::Invitation, LISTED_MAX).await?;
+        // Only another version of this program writes the details differently.
+        let read = |token: Found| Some((token.details::<Invited>().ok()?, token));
+        let invited: Vec<_> = tokens.into_iter().filter_map(read).collect();
+        let senders: BTreeSet<_> = invited.iter().map(|(invited, _)| invited.by).collect();
+        let senders = store::find_all(&self.db, &Vec::from_iter(senders)).await?;
+        let kept = invited
+            .into_iter()
+            .filter(|(invited, _)| senders.iter().any(|sender| invited.is_kept_by(sender, now)));
+        let pending = kept.map(|(invited, token)| PendingInvitation {
+            id: token.id,
+            role: invited.role(),
+            email: invited.email,
+            invited_by: invited.by,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+        });
+        Ok(pending.collect())
+    }
+
     /// Mails an invitation. One to the same address before it is void.
     pub(crate) async fn invite(
         &self,
@@ -123,11 +177,9 @@ impl Accounts {
         let accept = async |tx: Tx<'_>| -> Result<_, CreateError> {
             let now = tx.now();
             // Who may not invite any more has invited nobody.
-            let role = if promised.is_admin { Role::Admin } else { Role::User };
-            let sender = store::lock(&tx, promised.by).await?.filter(|sender| {
-                sender.is_active && sender.role >= role && sender.may(permission::USERS_WRITE, now)
-            });
-            if sender.is_none() {
+            let role = promised.role();
+            let sender = store::lock(&tx, promised.by).await?;
+            if !sender.is_some_and(|sender| promised.is_kept_by(&sender, now)) {
                 return Err(CreateError::InvalidToken);
             }
             links::take(&tx, &found, now).await?;

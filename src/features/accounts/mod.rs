@@ -28,7 +28,7 @@ use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-pub(crate) use self::address::{ADDRESS_CHANGES, AddressError};
+pub(crate) use self::address::{ADDRESS_CHANGES, AddressError, PendingChange};
 pub(crate) use self::administration::{AdminError, Capacity};
 pub(crate) use self::create_error::CreateError;
 pub(crate) use self::export::{
@@ -37,7 +37,7 @@ pub(crate) use self::export::{
 };
 pub(crate) use self::holding::{Departure, Holding};
 use self::identity::Identifier;
-pub(crate) use self::invitations::{INVITATIONS, Invitee};
+pub(crate) use self::invitations::{INVITATIONS, Invitee, PendingInvitation};
 pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Key, Listing, Order, OrderField, Place, search_key};
 pub(crate) use self::metadata::{Metadata, MetadataChange, MetadataError, Patch};

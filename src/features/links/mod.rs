@@ -29,6 +29,9 @@ const PREFIX: &str = "pco_";
 /// What slows down whoever presents tokens that are none (BF-09).
 pub(crate) static FAILURES: Limit<Ip> = Limit::failures("oneTimeToken.ip", 30, 60);
 
+/// Tokens to one address that are looked at: more than the limits let anybody send there in the day that they live.
+const TOKENS_TO_ONE_MAX: u64 = 2_000;
+
 /// What a token is for. One for one thing does nothing else (RS-05).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
@@ -108,7 +111,7 @@ pub(crate) struct Found {
     pub(crate) email_key: String,
     details: Option<String>,
     pub(crate) created_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
     is_used: bool,
 }
 
@@ -253,6 +256,39 @@ pub(crate) async fn void_by_holder(txn: &impl ConnectionTrait, holder: &User) ->
 /// to an address that is taken, which looks the same from outside (EN-05).
 pub(crate) async fn void_change(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
     store::delete_changes(txn, user).await
+}
+
+/// The newest change of address that waits for its confirmation, or pretends to: of one to an address that is taken there
+/// is a row of the same kind, and nobody may learn which it is (EN-05). So neither ends as its own row says, but
+/// [`Purpose::EmailChange`] after [`Found::created_at`].
+pub(crate) async fn find_change(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    user: UserId,
+) -> Result<Option<Found>, DbErr> {
+    store::find_change(db, user, now - Purpose::EmailChange.ttl()).await
+}
+
+/// The tokens of one purpose that can still be used: the newest of them, at most `limit`.
+pub(crate) async fn list_unused(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    purpose: Purpose,
+    limit: u64,
+) -> Result<Vec<Found>, DbErr> {
+    store::list_unused(db, purpose, now, limit).await
+}
+
+/// The same of those that were sent to one address, in no particular order.
+pub(crate) async fn list_unused_to(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    purpose: Purpose,
+    email_key: &str,
+) -> Result<Vec<Found>, DbErr> {
+    let mut found = store::list_unused_to(db, email_key, now, TOKENS_TO_ONE_MAX).await?;
+    found.retain(|token| token.purpose == purpose);
+    Ok(found)
 }
 
 /// Whether the owner of an address may still take back that another account no longer has it. Until

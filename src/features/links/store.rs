@@ -13,6 +13,9 @@ use crate::infra::db::Db;
 use crate::kernel::id::{LinkTokenId, UserId};
 use crate::tables::one_time_token as token;
 
+/// What a change of address is kept as: one to an address that is taken is nothing.
+const CHANGES: [&str; 2] = [Purpose::EmailChange.into_str(), Purpose::Nothing.into_str()];
+
 pub(super) async fn insert(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -174,11 +177,63 @@ pub(super) async fn delete_undoing(
     Ok(())
 }
 
+/// The newest change of an account's address that was asked for after a time, whether the address is free or taken.
+pub(super) async fn find_change(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    since: DateTime<Utc>,
+) -> Result<Option<Found>, DbErr> {
+    let row = token::Entity::find()
+        .filter(token::COLUMN.user_id.eq(user))
+        .filter(token::Column::Purpose.is_in(CHANGES))
+        .filter(unused())
+        .filter(token::COLUMN.created_at.gt(since))
+        .order_by_desc(token::Column::Id)
+        .one(db)
+        .await?;
+    Ok(row.and_then(found))
+}
+
+/// The newest unused tokens of a purpose.
+pub(super) async fn list_unused(
+    db: &impl ConnectionTrait,
+    purpose: Purpose,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Found>, DbErr> {
+    let rows = token::Entity::find()
+        .filter(token::COLUMN.purpose.eq(purpose.into_str()))
+        .filter(unused())
+        .filter(token::COLUMN.expires_at.gt(now))
+        .order_by_desc(token::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().filter_map(found).collect())
+}
+
+/// The unused tokens to an address. Of which purpose is not asked here: a database that does not know how many there are
+/// of each might go by that, through those to everybody.
+pub(super) async fn list_unused_to(
+    db: &impl ConnectionTrait,
+    email_key: &str,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Found>, DbErr> {
+    let rows = token::Entity::find()
+        .filter(token::COLUMN.email_key.eq(email_key))
+        .filter(unused())
+        .filter(token::COLUMN.expires_at.gt(now))
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().filter_map(found).collect())
+}
+
 pub(super) async fn delete_changes(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
-    let purposes = [Purpose::EmailChange, Purpose::Nothing].map(|it| it.into_str());
     token::Entity::delete_many()
         .filter(token::COLUMN.user_id.eq(user))
-        .filter(token::Column::Purpose.is_in(purposes))
+        .filter(token::Column::Purpose.is_in(CHANGES))
         .filter(unused())
         .exec(txn)
         .await?;

@@ -23,7 +23,7 @@ use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::infra::db::in_batches;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
-use crate::kernel::access::{OrganizationRole, Viewer};
+use crate::kernel::access::{OrganizationRole, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
@@ -55,6 +55,7 @@ const PENDING_MAX: u64 = 100;
 pub(crate) struct Invitation {
     pub(crate) id: InvitationId,
     pub(crate) organization: OrganizationId,
+    pub(crate) organization_name: String,
     /// As the inviter typed it.
     pub(crate) email: String,
     pub(crate) email_key: String,
@@ -83,6 +84,31 @@ impl Organizations {
             lists.entry(invitation.organization).or_default().push(invitation);
         }
         Ok(lists)
+    }
+
+    /// The invitations that a user can accept with what was mailed to their address, in no particular order; none as long
+    /// as the address is not verified. Who may not give the role any more has invited nobody.
+    pub(crate) async fn list_received(&self, user: &User) -> Result<Vec<Invitation>, DbErr> {
+        let address = Email::parse(&user.email).ok().filter(|_| user.email_verified);
+        let Some(address) = address else { return Ok(Vec::new()) };
+        let (db, now) = (self.db.reader(), self.clock.now());
+        let (purpose, key) = (Purpose::OrganizationInvitation, address.key());
+        let tokens = links::list_unused_to(db, now, purpose, key).await?;
+        // An invitation outlives its token, and a token its invitation: the one without the other is nothing.
+        let invited = tokens.iter().filter_map(|token| token.details::<Invited>().ok());
+        let ids: Vec<_> = invited.map(|invited| invited.invitation).collect();
+        let found = store::list_to(db, key, &ids, now).await?;
+        let organizations: Vec<_> = found.iter().map(|found| found.organization).collect();
+        let hosts = found.iter().filter_map(|found| found.invited_by);
+        let people: Vec<_> = hosts.chain([user.id]).collect();
+        let roles = store::list_roles(db, &organizations, &people).await?;
+        let is_open = |invitation: &Invitation| {
+            let role_of = |user| roles.get(&(invitation.organization, user)).copied();
+            let least = invitation.role.max(OrganizationRole::Admin);
+            let host = invitation.invited_by.and_then(role_of);
+            host.is_some_and(|host| host >= least) && role_of(user.id).is_none()
+        };
+        Ok(found.into_iter().filter(is_open).collect())
     }
 
     /// Deletes invitations that have expired.
@@ -122,6 +148,7 @@ impl Organizations {
             let invitation = Invitation {
                 id: InvitationId::new(now),
                 organization: id,
+                organization_name: own.name,
                 email: email.as_typed().to_owned(),
                 email_key: email.key().to_owned(),
                 role,

@@ -17,7 +17,7 @@ use crate::kernel::page::{Page, Part};
 pub(crate) struct Seen {
     pub(crate) organizations: Vec<OwnOrganization>,
     pub(crate) members: Vec<(OwnOrganization, Member)>,
-    /// Of organizations whose admin they are.
+    /// Of organizations whose admin they are, and to themselves.
     pub(crate) invitations: Vec<Invitation>,
     /// Of those who belong to one of their organizations too.
     pub(crate) users: Vec<User>,
@@ -25,7 +25,7 @@ pub(crate) struct Seen {
 
 impl Organizations {
     /// What a user sees of these ids, each table asked once.
-    pub(crate) async fn find_seen(&self, user: UserId, ids: &[Id]) -> Result<Seen, DbErr> {
+    pub(crate) async fn find_seen(&self, caller: &User, ids: &[Id]) -> Result<Seen, DbErr> {
         let (members, users) = (Id::all::<MembershipId>(ids), Id::all::<UserId>(ids));
         let (invited, organizations) =
             (Id::all::<InvitationId>(ids), Id::all::<OrganizationId>(ids));
@@ -33,9 +33,14 @@ impl Organizations {
             return Ok(Seen::default());
         }
         let (db, now) = (self.db.reader(), self.clock.now());
-        let own = store::list_of(db, user).await?;
+        let mut received = match invited.is_empty() {
+            true => Vec::new(),
+            false => self.list_received(caller).await?,
+        };
+        received.retain(|invitation| invited.contains(&invitation.id));
+        let own = store::list_of(db, caller.id).await?;
         if own.is_empty() {
-            return Ok(Seen::default());
+            return Ok(Seen { invitations: received, ..Seen::default() });
         }
         let all: Vec<_> = own.iter().map(|own| own.id).collect();
         let led = own.iter().filter(|own| own.role >= OrganizationRole::Admin);
@@ -51,7 +56,8 @@ impl Organizations {
         let in_own = |(id, member)| {
             Some((own.iter().find(|organization| organization.id == id)?.clone(), member))
         };
-        let invitations = invitations::store::find_pending(db, &led, &invited, now).await?;
+        let mut invitations = invitations::store::find_pending(db, &led, &invited, now).await?;
+        invitations.extend(received);
         Ok(Seen {
             members: members.into_iter().filter_map(in_own).collect(),
             invitations,

@@ -23,6 +23,8 @@ use crate::kernel::id::InvitationId;
 pub(crate) struct Invitation {
     /// Unique over all types; opaque.
     pub(crate) id: Id,
+    /// What the organization is called.
+    organization_name: String,
     /// The address it was sent to, as typed.
     email: String,
     /// What they are to be in the organization.
@@ -39,6 +41,7 @@ impl From<domain::Invitation> for Invitation {
     fn from(invitation: domain::Invitation) -> Self {
         Self {
             id: Id::from(invitation.id),
+            organization_name: invitation.organization_name,
             email: invitation.email,
             role: invitation.role,
             invited_by: invitation.invited_by.map(Id::from),

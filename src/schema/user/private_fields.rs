@@ -3,6 +3,7 @@
 use async_graphql::{ComplexObject, Context};
 use portcullis_macros::rules;
 
+use super::pending::PendingEmailChange;
 use super::{Leftovers, PermissionGrant, User};
 use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
@@ -58,6 +59,15 @@ impl User {
     #[auth(permission = USERS_READ)]
     async fn private_metadata(&self, ctx: &Context<'_>) -> Result<Option<Metadata>> {
         Ok(self.metadata(ctx).await?.private.map(Metadata::kept))
+    }
+
+    /// The change of address that the caller asked for by changeEmail and that is still to be confirmed; null if there is
+    /// none. Of nobody else.
+    #[auth]
+    async fn pending_email_change(&self, ctx: &Context<'_>) -> Result<Option<PendingEmailChange>> {
+        let viewer = self.owner(ctx)?;
+        let pending = ctx.service::<Accounts>().pending_change(viewer).await?;
+        Ok(pending.map(PendingEmailChange::from))
     }
 
     /// What was done by the caller or to their account, in pages, the newest first. Of nobody else.

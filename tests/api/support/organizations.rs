@@ -11,6 +11,7 @@ pub(crate) fn sample(field: &str, id: &str) -> String {
     match field {
         "activeOrganization" => "activeOrganization { id }".to_owned(),
         "myOrganizations" => "myOrganizations { totalCount }".to_owned(),
+        "myInvitations" => "myInvitations { totalCount }".to_owned(),
         "organization" => format!("organization(id: \"{id}\") {{ id }}"),
         "invitations" => "invitations { totalCount }".to_owned(),
         "createOrganization" => {

@@ -1,5 +1,7 @@
 //! The `invitations` table.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Query;
@@ -10,14 +12,23 @@ use sea_orm::{
 
 use super::Invitation;
 use crate::infra::db::Db;
+use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
-use crate::tables::{invitation, user};
+use crate::tables::{invitation, membership, organization, user};
 
-impl From<invitation::Model> for Invitation {
-    fn from(row: invitation::Model) -> Self {
+/// Invitations to one address that are listed at most.
+const RECEIVED_MAX: u64 = 100;
+
+/// An invitation with the name of its organization.
+type Row = (invitation::Model, Option<organization::Model>);
+
+impl From<Row> for Invitation {
+    fn from((row, organization): Row) -> Self {
         Self {
             id: row.id,
             organization: row.organization_id,
+            // Its foreign key leads to one.
+            organization_name: organization.map(|row| row.name).unwrap_or_default(),
             email: row.email,
             email_key: row.email_key,
             role: row.role,
@@ -47,7 +58,8 @@ pub(super) async fn find(
     txn: &impl ConnectionTrait,
     id: InvitationId,
 ) -> Result<Option<Invitation>, DbErr> {
-    Ok(invitation::Entity::find_by_id(id).one(txn).await?.map(Invitation::from))
+    let select = invitation::Entity::find_by_id(id).find_also_related(organization::Entity);
+    Ok(select.one(txn).await?.map(Invitation::from))
 }
 
 /// The pending invitations of organizations, the oldest first.
@@ -57,6 +69,7 @@ pub(super) async fn list_pending(
     now: DateTime<Utc>,
 ) -> Result<Vec<Invitation>, DbErr> {
     let rows = invitation::Entity::find()
+        .find_also_related(organization::Entity)
         .filter(invitation::Column::OrganizationId.is_in(organizations.iter().copied()))
         .filter(invitation::COLUMN.expires_at.gt(now))
         .order_by_asc(invitation::Column::Id)
@@ -76,12 +89,56 @@ pub(in crate::features::organizations) async fn find_pending(
         return Ok(Vec::new());
     }
     let rows = invitation::Entity::find()
+        .find_also_related(organization::Entity)
         .filter(invitation::Column::OrganizationId.is_in(organizations.iter().copied()))
         .filter(invitation::Column::Id.is_in(ids.iter().copied()))
         .filter(invitation::COLUMN.expires_at.gt(now))
         .all(db)
         .await?;
     Ok(rows.into_iter().map(Invitation::from).collect())
+}
+
+/// Those pending invitations to an address that are among `ids`: the newest hundred.
+pub(super) async fn list_to(
+    db: &impl ConnectionTrait,
+    email_key: &str,
+    ids: &[InvitationId],
+    now: DateTime<Utc>,
+) -> Result<Vec<Invitation>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = invitation::Entity::find()
+        .find_also_related(organization::Entity)
+        .filter(invitation::Column::Id.is_in(ids.iter().copied()))
+        .filter(invitation::COLUMN.email_key.eq(email_key))
+        .filter(invitation::COLUMN.expires_at.gt(now))
+        .order_by_desc(invitation::Column::Id)
+        .limit(RECEIVED_MAX)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(Invitation::from).collect())
+}
+
+/// What these users are in these organizations.
+pub(super) async fn list_roles(
+    db: &impl ConnectionTrait,
+    organizations: &[OrganizationId],
+    users: &[UserId],
+) -> Result<HashMap<(OrganizationId, UserId), OrganizationRole>, DbErr> {
+    if organizations.is_empty() || users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(OrganizationId, UserId, OrganizationRole)> = membership::Entity::find()
+        .select_only()
+        .columns([membership::Column::OrganizationId, membership::Column::UserId])
+        .column(membership::Column::Role)
+        .filter(membership::Column::OrganizationId.is_in(organizations.iter().copied()))
+        .filter(membership::Column::UserId.is_in(users.iter().copied()))
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|(organization, user, role)| ((organization, user), role)).collect())
 }
 
 /// How many invitations of an organization are pending.
