@@ -45,7 +45,9 @@ fn samples(text: &Text) -> Vec<Sample> {
 fn ways(text: &Text) -> BTreeMap<String, (&'static str, String, String)> {
     let mut ways = BTreeMap::new();
     let mut next = VecDeque::new();
-    for (root, operation) in [("Query", "query"), ("Mutation", "mutation")] {
+    for (root, operation) in
+        [("Query", "query"), ("Mutation", "mutation"), ("Subscription", "subscription")]
+    {
         next.push_back((root.to_owned(), (operation, String::new(), String::new())));
         while let Some((of, way)) = next.pop_front() {
             if ways.contains_key(&of) {

@@ -108,7 +108,11 @@ impl Text {
     }
 
     fn of_operation(&self, operation: &OperationDefinition, variables: &JsonValue) -> u64 {
-        let root = if operation.ty == OperationType::Query { "Query" } else { "Mutation" };
+        let root = match operation.ty {
+            OperationType::Query => "Query",
+            OperationType::Mutation => "Mutation",
+            OperationType::Subscription => "Subscription",
+        };
         self.of_set(&operation.selection_set.node, root, 1, &[], variables)
     }
 
