@@ -3,11 +3,14 @@
 
 import {
   buildASTSchema, getNamedType, isEnumType, isInputObjectType, isInterfaceType, isLeafType, isListType, isNonNullType,
-  isObjectType, isUnionType, parse,
+  isObjectType, isUnionType, OperationTypeNode, parse,
 } from "graphql";
 import { rules } from "./rules.mjs";
 
-/** Where each operation of the server itself belongs. Those of an extension belong to the object that they name. */
+/**
+ * Where each operation of the server itself belongs. Those of an extension belong to the object that they name, and all
+ * subscriptions to the streams.
+ */
 export const GROUPS = {
   "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
   "Registration": ["config", "usernameAvailability", "register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
@@ -18,6 +21,7 @@ export const GROUPS = {
   "Members": ["inviteMember", "invitations", "myInvitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
   "Users": ["users", "user", "inviteUser", "userInvitations", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
+  "Streams": ["sessionEvents", "auditEvents"],
   "Any object": ["node", "nodes"],
 };
 
@@ -141,7 +145,9 @@ function example(operation, field, schema) {
   const declared = given.map((argument) => `$${argument.name}: ${argument.type}`).join(", ");
   const passed = given.map((argument) => `${argument.name}: $${argument.name}`).join(", ");
   const variables = Object.fromEntries(given.map((argument) => [argument.name, sample(field, argument)]));
-  const query = `${operation} ${capital(field.name)}${declared && `(${declared})`} {\n  ${field.name}${passed && `(${passed})`}${selection(field.type, schema, "  ")}\n}\n`;
+  // An event is read at a glance, before the next takes its place.
+  const depth = operation === "subscription" ? DEPTH_MAX : 0;
+  const query = `${operation} ${capital(field.name)}${declared && `(${declared})`} {\n  ${field.name}${passed && `(${passed})`}${selection(field.type, schema, "  ", depth)}\n}\n`;
   return { query, variables };
 }
 
@@ -173,11 +179,11 @@ const MORE = [
 export function examples(sdl) {
   const schema = buildASTSchema(parse(sdl), { assumeValid: true });
   const policy = rules(sdl);
-  const roots = [["query", schema.getQueryType()], ["mutation", schema.getMutationType()]];
   const made = [];
-  for (const [operation, type] of roots) {
+  for (const operation of Object.values(OperationTypeNode)) {
+    const type = schema.getRootType(operation);
     for (const field of Object.values(type?.getFields() ?? {})) {
-      const group = groupOf(field, schema);
+      const group = operation === "subscription" ? "Streams" : groupOf(field, schema);
       const rule = policy.find((rule) => rule.type === type.name && rule.name === field.name);
       made.push({ group, name: field.name, operation, rule, ...example(operation, field, schema) });
     }

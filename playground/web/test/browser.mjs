@@ -23,9 +23,20 @@ const run = (...args) => new Promise((done, failed) => {
 const PASSWORD = "correct horse battery";
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 /** A call of another client than the page. */
-const post = async (query, variables, bearer) => {
-  const headers = { "content-type": "application/json", ...(bearer && { authorization: `Bearer ${bearer}` }) };
-  return (await fetch(`${origin}/graphql`, { method: "POST", headers, body: JSON.stringify({ query, variables }) })).json();
+const send = (body, bearer, accept = "application/json") => {
+  const headers = { "content-type": "application/json", accept, ...(bearer && { authorization: `Bearer ${bearer}` }) };
+  return fetch(`${origin}/graphql`, { method: "POST", headers, body: JSON.stringify(body) });
+};
+const post = async (query, variables, bearer) => (await send({ query, variables }, bearer)).json();
+/** What a stream says first: an error, or a comment by which it is open. */
+const opening = async (query, variables, bearer) => {
+  const response = await send({ query, variables }, bearer, "text/event-stream");
+  assert.match(response.headers.get("content-type"), /^text\/event-stream/);
+  const reader = response.body.getReader();
+  const { value } = await reader.read();
+  void reader.cancel();
+  const [, answer] = /^data: (.+)/m.exec(new TextDecoder().decode(value)) ?? [];
+  return answer ? JSON.parse(answer) : {};
 };
 const tokenOf = async (identifier) => {
   const query = "mutation($input: LoginInput!) { login(input: $input) { ... on AuthPayload { accessToken } } }";
@@ -84,10 +95,18 @@ async function main() {
   const fill = async (values) => {
     for (const [name, value] of Object.entries(values)) await panel.locator(`[name=${name}]`).fill(value);
   };
-  const openExample = async (name) => {
+  const openExample = async (name, group) => {
     await show("Examples");
-    await panel.locator(`[data-example="${name}"]`).click();
+    const of = group ? panel.locator(`section:has(h3:text-is("${group}"))`) : panel;
+    await of.locator(`[data-example="${name}"]`).click();
     await wait(700);
+  };
+  const result = page.locator(".result-window");
+  /** Runs the subscription that is open in the editor, and waits until the server has opened its stream. */
+  const listen = async () => {
+    const opened = page.waitForResponse((response) => response.headers()["content-type"]?.startsWith("text/event-stream"));
+    await page.click(".graphiql-execute-button");
+    await opened;
   };
 
   await step("a guest runs me and is nobody", async () => {
@@ -149,7 +168,14 @@ async function main() {
     await openExample("users");
     assert.match(await execute(), /FORBIDDEN/);
   }, page);
+  await step("a stream that a user may not open is refused like anything else", async () => {
+    await openExample("auditEvents", "Streams");
+    await listen();
+    await result.getByText("FORBIDDEN").waitFor();
+    await page.locator('.graphiql-execute-button[aria-label^="Execute"]').waitFor();
+  }, page);
   await step("an admin signs in and lists", async () => {
+    await openExample("users");
     writeFileSync(join(folder, "password"), `${PASSWORD}\n`);
     await run("admin", "create", "--username=boss", "--email=boss@example.com", "--password-file=password");
     await show("Account");
@@ -163,6 +189,30 @@ async function main() {
     assert.match(await execute(), /"totalCount":2/);
   }, page);
 
+  await step("a subscription in the editor tells of a change that another client makes", async () => {
+    await openExample("sessionEvents", "Streams");
+    await listen();
+    await post('mutation { updateProfile(input: { fullName: "The Boss" }) { user { id } } }', {}, await tokenOf("boss"));
+    await result.getByText("USER_CHANGED").waitFor();
+    await show("Account");
+    await panel.getByText("The Boss").waitFor();
+    await page.click(".graphiql-execute-button");
+  }, page);
+  await step("events come one after the other until the stream is stopped", async () => {
+    await openExample("auditEvents", "Streams");
+    await listen();
+    await tokenOf("alice");
+    await result.getByText('"SIGNED_IN"').waitFor();
+    await post("mutation($input: LoginInput!) { login(input: $input) { __typename } }", { input: { identifier: "alice", password: "wrong" } });
+    await result.getByText('"SIGN_IN_REFUSED"').waitFor();
+    const closed = page.waitForEvent("requestfailed");
+    await page.click(".graphiql-execute-button");
+    assert.match((await closed).failure().errorText, /ABORTED/);
+    await tokenOf("alice");
+    await wait(3000);
+    assert.equal(await result.getByText('"SIGNED_IN"').count(), 0);
+    await result.getByText('"SIGN_IN_REFUSED"').waitFor();
+  }, page);
   await step("an example that deletes somebody names nobody yet", async () => {
     await openExample("deleteUser");
     assert.match(await execute(), /NOT_FOUND/);
@@ -231,6 +281,17 @@ async function main() {
     assert.ok(!stored.includes("horse battery"), stored);
     assert.ok(!stored.includes("eyJ"), stored);
   });
+  await step("a stream tells that its session is over, and the page knows at once", async () => {
+    await openExample("sessionEvents", "Streams");
+    await listen();
+    await post("mutation { revokeAllSessions { endedSessions } }", {}, await tokenOf("alice"));
+    await result.getByText('"SESSION_ENDED"').first().waitFor();
+    await show("Account");
+    for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Your session is over").waitFor();
+    await fill({ identifier: "alice", password: PASSWORD });
+    await panel.getByRole("button", { name: "Sign in" }).last().click();
+    for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Alice Liddell").waitFor();
+  }, page);
   await step("a session that was ended elsewhere is over in every tab", async () => {
     await post("mutation { revokeAllSessions { endedSessions } }", {}, await tokenOf("alice"));
     await page.locator(".graphiql-tab").first().locator("button").first().click();
@@ -253,14 +314,15 @@ async function main() {
     // What ends sessions comes with no token; the tokens and ids of examples name nothing.
     const admin = await tokenOf("boss");
     const ending = ["logout", "revokeAllSessions", "revokeOtherSessions", "reauthenticate", "changePassword", "deactivateAccount", "deleteAccount"];
-    for (const { name, query, variables } of all) {
+    for (const { name, operation, query, variables } of all) {
       const bearer = ending.includes(name) ? null : admin;
-      const answer = await post(query, variables, bearer);
+      const answer = await (operation === "subscription" ? opening : post)(query, variables, bearer);
       const code = answer.errors?.[0]?.extensions?.code ?? "NONE";
       const fine = ["NONE", "UNAUTHENTICATED", "INVALID_CREDENTIALS", "INVALID_TOKEN", "NOT_FOUND", "CONFLICT", "RATE_LIMITED", "FORBIDDEN"];
       assert.ok(fine.includes(code), `${name}: ${JSON.stringify(answer)}`);
     }
     await show("Examples");
+    await panel.locator("[data-example]").first().waitFor();
     assert.equal(await panel.locator("[data-example]").count(), all.length);
   }, page);
   await step("signing out everywhere ends the other tab too", async () => {
