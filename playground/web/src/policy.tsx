@@ -1,7 +1,7 @@
 // The Policy panel: who may use which field, as the schema says.
 
 import { useMemo, useState } from "react";
-import { CALLERS, mayCall, rules } from "./rules.mjs";
+import { CALLERS, gateway, mayCall, rules } from "./rules.mjs";
 import { useSdl } from "./sdl";
 import { useSession } from "./session";
 
@@ -21,6 +21,7 @@ function Content() {
       {sdl === null && <p>This server does not show its schema, and so not its policy either.</p>}
       {sdl && <>
         <p>Who may use which field, from the schema's own directives. You are: <strong>{caller}</strong>.</p>
+        <p className="pc-quiet">With <code>FEDERATION=on</code> a gateway enforces it too, by the directive below the field.</p>
         <div className="pc-row">
           <input type="search" className="pc-search" placeholder="Filter" aria-label="Filter fields"
             value={wanted} onChange={(event) => setWanted(event.target.value)} />
@@ -43,6 +44,7 @@ function Content() {
                   {rule.features.length > 0 && <small>where the server offers {rule.features.join(", ")}</small>}
                   {rule.freshSeconds > 0 && <small>a sign-in of the last {rule.freshSeconds / 60} min</small>}
                   {rule.limits.map((limit) => <small key={limit}>{limit}</small>)}
+                  {gateway(rule) && <small><code>{gateway(rule)}</code></small>}
                 </th>
                 {CALLERS.map((each) => (
                   <td key={each} className={each === caller ? "pc-own" : ""}>

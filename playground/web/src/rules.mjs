@@ -74,3 +74,14 @@ export function audience(rule) {
   if (rule.orgRole) return `organization ${rule.orgRole}`;
   return rule.role === "ADMIN" ? "admins" : "signed in";
 }
+
+/**
+ * The directive by which a gateway enforces the rule in a federated graph; null for what is public. The server writes it:
+ * src/graphql/policy/subgraph.rs.
+ * @param {ReturnType<typeof rules>[number]} rule
+ */
+export function gateway({ isPublic, permission }) {
+  if (isPublic) return null;
+  // The token names the permission so: AUDIT_READ is the scope audit:read.
+  return permission ? `@requiresScopes(scopes: [["${permission.toLowerCase().replace("_", ":")}"]])` : "@authenticated";
+}

@@ -1,12 +1,14 @@
 // The playground in a real browser, against the real server: `node test/browser.mjs BINARY [SCREENSHOTS]`.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { parse, print } from "graphql";
 import { chromium } from "playwright-core";
 import { GROUPS, examples } from "../src/documents.mjs";
+import { gateway, rules } from "../src/rules.mjs";
 
 const binary = resolve(process.argv[2]);
 const pictures = process.argv[3] && resolve(process.argv[3]);
@@ -14,6 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), "playground-"));
 const port = 20000 + (process.pid % 10000);
 const origin = `http://127.0.0.1:${port}`;
 const flags = [`--listen=127.0.0.1:${port}`, "--rate-limits=on"];
+const schemaOf = (...flags) => execFileSync(binary, ["schema", ...flags], { cwd: folder, encoding: "utf8" });
 const server = spawn(binary, flags, { cwd: folder, stdio: "ignore" });
 const run = (...args) => new Promise((done, failed) => {
   const child = spawn(binary, args, { cwd: folder, stdio: "ignore" });
@@ -213,6 +216,20 @@ async function main() {
     assert.equal(await result.getByText('"SIGNED_IN"').count(), 0);
     await result.getByText('"SIGN_IN_REFUSED"').waitFor();
   }, page);
+  await step("the policy has the directives of gateways as the federated schema does", async () => {
+    await show("Policy");
+    await panel.getByLabel("Filter fields").fill("Subscription.auditEvents");
+    assert.deepEqual(await panel.locator("tbody td").allInnerTexts(), ["–", "–", "✓"]);
+    await panel.getByText('@requiresScopes(scopes: [["audit:read"]])').waitFor();
+    const federated = parse(schemaOf("--federation")).definitions;
+    for (const rule of rules(schemaOf())) {
+      const type = federated.find(({ kind, name }) => kind === "ObjectTypeDefinition" && name.value === rule.type);
+      const { directives } = type.fields.find(({ name }) => name.value === rule.name);
+      const enforced = directives.filter(({ name }) => !["cost", "listSize"].includes(name.value)).map(print);
+      assert.deepEqual(enforced, [gateway(rule)].filter(Boolean), `${rule.type}.${rule.name}`);
+    }
+  }, page);
+
   await step("an example that deletes somebody names nobody yet", async () => {
     await openExample("deleteUser");
     assert.match(await execute(), /NOT_FOUND/);
@@ -343,6 +360,14 @@ async function main() {
     await wait(300);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 900, `${width}`);
+  }, page);
+  await step("the policy is read on a telephone", async () => {
+    await page.setViewportSize({ width: 360, height: 740 });
+    await panel.getByLabel("Filter fields").fill("Subscription.");
+    const [field, rule] = [panel.getByText("auditEvents"), panel.getByText("@requiresScopes")];
+    for (const shown of [field, rule]) assert.ok((await shown.boundingBox()).width > 80);
+    const sizes = await panel.evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
+    assert.ok(sizes[0] <= sizes[1], `${sizes}`);
   }, page);
 
   assert.deepEqual(violations, [], "violations of the content security policy");
