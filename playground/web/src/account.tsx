@@ -2,6 +2,7 @@
 
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { call, type Answer, type Failure } from "./api";
+import { Copy } from "./copy";
 import * as session from "./session";
 
 function Input({ label, name, failure, ...rest }: {
@@ -134,18 +135,11 @@ function Where() {
 function Token() {
   const [pair, setPair] = useState<{ accessToken: string; expiresIn: number } | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
-  const [copied, setCopied] = useState("Copy");
   const show = async () => {
     const answer = await session.exchange();
     session.learnFrom(answer);
     setPair(answer.data?.refreshToken ?? null);
     setFailure(answer.errors?.[0]?.message ?? null);
-    setCopied("Copy");
-  };
-  const copy = async () => {
-    // Not on plain http beyond this machine, nor where it is forbidden.
-    const copying = navigator.clipboard?.writeText(pair!.accessToken) ?? Promise.reject();
-    await copying.then(() => setCopied("Copied"), () => setCopied("Not allowed here"));
   };
   return (
     <section aria-label="Access token">
@@ -161,7 +155,7 @@ function Token() {
       </>}
       <div className="pc-row">
         <button className="pc-button" onClick={() => void show()}>{pair ? "Show another" : "Show an access token"}</button>
-        {pair && <button className="pc-button" onClick={() => void copy()}>{copied}</button>}
+        {pair && <Copy key={pair.accessToken} text={pair.accessToken} />}
       </div>
       {failure && <p className="pc-failure" role="alert">{failure}</p>}
     </section>

@@ -6,6 +6,7 @@ import { examples } from "./documents.mjs";
 import { audience } from "./rules.mjs";
 import { useSdl } from "./sdl";
 import { useSession } from "./session";
+import { Ways, type Opened } from "./ways";
 
 type Example = ReturnType<typeof examples>[number];
 
@@ -15,14 +16,17 @@ function Content() {
   const { addTab } = useGraphiQLActions();
   const { queryEditor, variableEditor } = useGraphiQL(({ queryEditor, variableEditor }) => ({ queryEditor, variableEditor }));
   const [wanted, setWanted] = useState("");
+  const [opened, setOpened] = useState<{ of: Example; as: Opened } | null>(null);
   const all = useMemo(() => (sdl ? examples(sdl) : []), [sdl]);
   const shown = all.filter(({ name, group }) => `${group} ${name}`.toLowerCase().includes(wanted.toLowerCase()));
   const groups = [...new Set(shown.map(({ group }) => group))];
 
-  const open = ({ operation, query, variables }: Example) => {
+  const open = (of: Example) => {
+    const { operation, query, variables, rule } = of;
     // What reads somebody may read you. What shuts or deletes somebody names nobody until you do.
     const isReading = operation === "query" && "id" in variables;
     const own = isReading && user ? { ...variables, id: user.id } : variables;
+    setOpened({ of, as: { operation, query, variables: own, isPublic: rule?.isPublic ?? false } });
     addTab();
     queryEditor?.setValue(query);
     variableEditor?.setValue(Object.keys(own).length > 0 ? JSON.stringify(own, null, 2) : "");
@@ -45,6 +49,7 @@ function Content() {
                     {example.rule && audience(example.rule)}{example.rule?.freshSeconds ? ", lately" : ""}
                   </span>
                 </button>
+                {opened?.of === example && <Ways example={opened.as} />}
               </li>
             ))}
           </ul>

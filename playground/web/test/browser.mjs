@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -15,8 +16,12 @@ const pictures = process.argv[3] && resolve(process.argv[3]);
 const folder = mkdtempSync(join(tmpdir(), "playground-"));
 const port = 20000 + (process.pid % 10000);
 const origin = `http://127.0.0.1:${port}`;
-const flags = [`--listen=127.0.0.1:${port}`, "--rate-limits=on"];
 const schemaOf = (...flags) => execFileSync(binary, ["schema", ...flags], { cwd: folder, encoding: "utf8" });
+// One example is a registered document, by the hash of its text.
+const [registered] = examples(schemaOf()).filter(({ name }) => name === "users");
+const hash = createHash("sha256").update(registered.query).digest("hex");
+writeFileSync(join(folder, "documents.json"), JSON.stringify({ [hash]: registered.query }));
+const flags = [`--listen=127.0.0.1:${port}`, "--rate-limits=on", "--documents-file=documents.json"];
 const server = spawn(binary, flags, { cwd: folder, stdio: "ignore" });
 const run = (...args) => new Promise((done, failed) => {
   const child = spawn(binary, args, { cwd: folder, stdio: "ignore" });
@@ -215,6 +220,21 @@ async function main() {
     await wait(3000);
     assert.equal(await result.getByText('"SIGNED_IN"').count(), 0);
     await result.getByText('"SIGN_IN_REFUSED"').waitFor();
+  }, page);
+  await step("the other ways to send an example answer the same", async () => {
+    await openExample("users");
+    await panel.getByText("Other ways to send it").click();
+    const told = (title) => panel.getByRole("group", { name: title }).locator("code").innerText();
+    const bearer = await tokenOf("boss");
+    const { query, variables } = registered;
+    const expected = await post(query, variables, bearer);
+    assert.equal(expected.data.users.totalCount, 2);
+    const [, address] = /'(.*)'/.exec(await told("By GET"));
+    const byGet = await fetch(address, { headers: { accept: "application/json", authorization: `Bearer ${bearer}` } });
+    assert.deepEqual(await byGet.json(), expected);
+    for (const title of ["By its id, once registered", "By its id, as Apollo Client does"]) {
+      assert.deepEqual(await (await send(JSON.parse(await told(title)), bearer)).json(), expected);
+    }
   }, page);
   await step("the policy has the directives of gateways as the federated schema does", async () => {
     await show("Policy");
