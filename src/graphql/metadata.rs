@@ -24,7 +24,7 @@ impl Metadata {
 }
 
 /// A JSON object of at most 4,096 bytes, in UTF-8 and without white space. Objects and lists nest at most 8 levels deep, the
-/// object itself included.
+/// object itself included. A number that 64 bits do not hold is rounded: keep the ids of other systems in strings.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259")]
 impl ScalarType for Metadata {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -36,10 +36,20 @@ impl ScalarType for Metadata {
 
     /// Asked before anything of an operation runs. Size and depth are told as faults of the field, for people.
     fn is_valid(value: &Value) -> bool {
-        matches!(value, Value::Object(_))
+        matches!(value, Value::Object(_)) && !has_enum(value)
     }
 
     fn to_value(&self) -> Value {
         self.0.clone()
+    }
+}
+
+/// Whether a name stands anywhere in a literal where JSON has none: a quote or a `$` was forgotten.
+fn has_enum(value: &Value) -> bool {
+    match value {
+        Value::Enum(_) => true,
+        Value::List(values) => values.iter().any(has_enum),
+        Value::Object(entries) => entries.values().any(has_enum),
+        _ => false,
     }
 }

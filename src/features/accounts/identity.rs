@@ -215,7 +215,8 @@ impl AvatarUrl {
         if url.scheme() != "https" || !url.has_host() || !names_nobody {
             return Err(AVATAR_URL_MALFORMED);
         }
-        let url = String::from(url);
+        // The standard leaves these alone; in a style sheet they end the URL.
+        let url = String::from(url).replace('\'', "%27").replace('(', "%28").replace(')', "%29");
         // What is not ASCII outgrows what was typed.
         if url.len() > AVATAR_URL_LENGTH_MAX {
             return Err(AVATAR_URL_TOO_LONG);
@@ -223,7 +224,7 @@ impl AvatarUrl {
         Ok(Some(Self(url)))
     }
 
-    /// The URL as the URL Standard writes it, in ASCII.
+    /// The URL as the URL Standard writes it, in ASCII, with quotes and parentheses escaped too.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

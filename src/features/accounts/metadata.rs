@@ -147,12 +147,21 @@ impl MetadataChange {
     /// The objects that it touches, as the schema calls them.
     fn names(&self) -> Vec<&'static str> {
         let both = [(&self.public, "publicMetadata"), (&self.private, "privateMetadata")];
-        let touched = both.into_iter().filter(|(patch, _)| **patch != Patch::Untouched);
+        let touched = both.into_iter().filter(|(patch, _)| !patch.is_empty());
         touched.map(|(_, name)| name).collect()
     }
 }
 
 impl Patch {
+    /// Whether it changes nothing, whatever is kept.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Untouched => true,
+            Self::Removed => false,
+            Self::Merged(entries) => entries.is_empty(),
+        }
+    }
+
     /// What an object becomes.
     fn apply(&self, kept: Option<&str>, at: &'static str) -> Result<Option<String>, MetadataError> {
         let patch = match self {
