@@ -360,6 +360,17 @@ pub enum Authentication {
     Anonymous(Anonymity),
 }
 
+impl Authentication {
+    /// The user in their session, if it is one.
+    #[must_use]
+    pub fn viewer(&self) -> Option<&Viewer> {
+        match self {
+            Self::Viewer(viewer) => Some(viewer),
+            Self::Anonymous(_) => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

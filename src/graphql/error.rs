@@ -225,6 +225,7 @@ impl ApiError {
         let message = match full {
             Full::All => return Self::unavailable(RETRY_AFTER_SECONDS),
             Full::User => "You have as many streams open as one user may: close one first",
+            Full::Connection => "This connection carries as many streams as one may: end one first",
             Full::Address => "Too many connections for streams are open from your address",
         };
         Self::limited(message, RETRY_AFTER_SECONDS)

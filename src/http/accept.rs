@@ -41,8 +41,22 @@ impl Accepted {
 
 fn names_events(range: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
-    parts.next().is_some_and(|media| media.eq_ignore_ascii_case(EVENT_STREAM))
-        && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    let media = parts.next().unwrap_or_default();
+    media.eq_ignore_ascii_case(EVENT_STREAM) && weight(parts).is_some_and(|weight| weight > 0.0)
+}
+
+/// The weight of a range by its parameters; `None` if one of them cannot be met.
+fn weight<'a>(parameters: impl Iterator<Item = &'a str>) -> Option<f32> {
+    let mut weight = 1.0;
+    for (name, value) in parameters.filter_map(|part| part.split_once('=')) {
+        let value = value.trim().trim_matches('"');
+        match name.trim().to_ascii_lowercase().as_str() {
+            "q" => weight = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?,
+            "charset" if !is_utf8(value) => return None,
+            _ => {}
+        }
+    }
+    Some(weight)
 }
 
 impl MediaType {
@@ -70,16 +84,7 @@ impl MediaType {
             "application/graphql-response+json" => Self::GraphqlResponse,
             _ => return None,
         };
-        let mut weight = 1.0;
-        for (name, value) in parts.filter_map(|part| part.split_once('=')) {
-            let value = value.trim().trim_matches('"');
-            match name.trim().to_ascii_lowercase().as_str() {
-                "q" => weight = value.parse().ok().filter(|q| (0.0..=1.0).contains(q))?,
-                "charset" if !is_utf8(value) => return None,
-                _ => {}
-            }
-        }
-        Some((weight, media))
+        Some((weight(parts)?, media))
     }
 
     pub(super) fn header(self) -> HeaderValue {

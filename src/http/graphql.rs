@@ -18,7 +18,7 @@ use super::answer::{Addressee, Worked, failed, finish, refused_document, unexecu
 use super::call::{self, Call, NoCall, Source};
 use super::identity::Identity;
 use super::origin::{self, Mode};
-use super::streams::{socket, sse};
+use super::streams::{sse, websocket};
 use super::{body, change, content_type, failure, playground, refusal};
 use crate::app::App;
 use crate::config::RunDocuments;
@@ -59,8 +59,8 @@ pub(super) async fn get(
     Extension(origin): Extension<Origin>,
     request: extract::Request,
 ) -> Response {
-    if socket::is_meant(request.headers()) {
-        return socket::upgrade(app, origin, request).await;
+    if websocket::is_meant(request.headers()) {
+        return websocket::upgrade(app, origin, request).await;
     }
     let headers = request.headers();
     if app.config.playground && playground::is_meant(headers) {

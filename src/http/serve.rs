@@ -26,7 +26,13 @@ pub(crate) async fn serve(
     scraped: Option<(TcpListener, Exporter)>,
 ) -> anyhow::Result<()> {
     insist_on_ending().context("the thread that watches for the end cannot be started")?;
-    let limits = Limits::new(app.config.connections_per_address, &app.streams);
+    let limits = Limits::new(app.config.connections_per_address);
+    if !app.streams.allow_at_most(limits.streams) {
+        tracing::warn!(
+            "the limit of open files allows {} connections for streams at once, fewer than STREAMS_MAX",
+            limits.streams
+        );
+    }
     let connections =
         Connections::new(router(&app), limits, &app.config.trusted_proxies, app.lanes.clone());
     let metrics = async {

@@ -24,7 +24,7 @@ use crate::kernel::clock::Clock;
 use crate::kernel::id::{AuditEventId, UserId};
 use crate::kernel::invalid::{Invalid, Reason};
 use crate::kernel::named;
-use crate::schema::subscription::{self, Occurrence};
+use crate::schema::subscription::{self, Occurrence, Topic};
 use crate::schema::user::{User, UserLoader};
 
 /// The order's name inside cursors: there is one.
@@ -248,8 +248,8 @@ pub(crate) struct AuditSubscription;
 #[rules(subscription)]
 #[Object]
 impl AuditSubscription {
-    /// What is written to the audit log from now on, each event once and in the order in which the log seals them, a second or
-    /// two after it happened. Who reads too slowly is cut off, and finds what they have missed by the query of the same name.
+    /// What the audit log seals from now on: each event once, a second or two after it happened. The server ends the stream of a
+    /// client that reads too slowly; read the missed events with the query of the same name.
     #[auth(permission = AUDIT_READ)]
     async fn audit_events(
         &self,
@@ -258,7 +258,7 @@ impl AuditSubscription {
             AuditEventFilter,
         >,
     ) -> Result<Option<AuditEvent>> {
-        let about = subscription::Source::Audit(filter_of(ctx, filter)?);
+        let about = Topic::Audit(filter_of(ctx, filter)?);
         Ok(match subscription::event(ctx, about) {
             Some(Occurrence::Audit(event)) => Some(AuditEvent::from(Recorded::clone(event))),
             Some(Occurrence::Session(_)) | None => None,

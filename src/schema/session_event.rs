@@ -3,10 +3,10 @@
 use async_graphql::{Context, Enum, Object, SimpleObject};
 use portcullis_macros::rules;
 
-use super::subscription::{self, Occurrence, Source};
+use super::subscription::{self, Occurrence, Topic};
 use super::viewer::Asking;
 use crate::graphql::error::Result;
-use crate::kernel::access::{Anonymity, Viewer};
+use crate::kernel::access::{Anonymity, User, Viewer};
 
 /// What has happened to a session, or to what its user may do.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +46,27 @@ impl Happening {
         Some(Self { kind, reason: Some(reason) })
     }
 
-    /// What has happened to a caller between two moments.
-    pub(crate) fn between(before: &Viewer, after: &Viewer) -> Vec<Self> {
+    /// What has happened to a caller between two moments. A permission may have come to its end without a change to them.
+    pub(crate) fn between(
+        before: &Viewer,
+        after: &Viewer,
+        has_other_permissions: bool,
+    ) -> Vec<Self> {
         let (old, new) = (&*before.user, &*after.user);
         let role = |viewer: &Viewer| viewer.organization.map(|active| active.role);
         let mut kinds = Vec::new();
         if old.role != new.role {
             kinds.push(SessionEventType::RoleChanged);
         }
-        if old.grants != new.grants {
+        if old.grants != new.grants || (has_other_permissions && kinds.is_empty()) {
             kinds.push(SessionEventType::PermissionsChanged);
         }
         if role(before) != role(after) {
             kinds.push(SessionEventType::OrganizationChanged);
         }
-        if kinds.is_empty() && old.updated_at != new.updated_at {
+        // To sign in elsewhere changes nothing here.
+        let is_same = *new == User { last_login_at: new.last_login_at, ..old.clone() };
+        if kinds.is_empty() && !is_same {
             kinds.push(SessionEventType::UserChanged);
         }
         kinds.into_iter().map(|kind| Self { kind, reason: None }).collect()
@@ -89,7 +95,7 @@ impl SessionSubscription {
     /// opened with.
     #[auth]
     async fn session_events(&self, ctx: &Context<'_>) -> Result<Option<SessionEvent>> {
-        let Some(Occurrence::Session(happening)) = subscription::event(ctx, Source::Session) else {
+        let Some(Occurrence::Session(happening)) = subscription::event(ctx, Topic::Session) else {
             return Ok(None);
         };
         let Happening { kind, reason } = *happening;

@@ -1,6 +1,6 @@
 //! What happens, to whom it matters: the root of subscriptions, and what its streams are about.
 //!
-//! A stream opens with an execution in which its field says what it is about ([`Source`]); each event is a further one
+//! A stream opens with an execution in which its field says what it is about ([`Topic`]); each event is a further one
 //! (`graphql/subscription.rs`). `http/streams` waits for events in between.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ pub(crate) struct Subscription(SessionSubscription, AuditSubscription);
 
 /// What a stream is about.
 #[derive(Clone, Debug)]
-pub(crate) enum Source {
+pub(crate) enum Topic {
     /// The session of the caller, and what they may do.
     Session,
     /// What is written to the audit log.
@@ -42,25 +42,25 @@ pub(crate) enum Moment {
 
 /// What the stream that opens is about, once its field has said it. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Opening(Arc<Mutex<Option<Source>>>);
+pub(crate) struct Opening(Arc<Mutex<Option<Topic>>>);
 
 impl Opening {
-    fn tell(&self, source: Source) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(source);
+    fn tell(&self, topic: Topic) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(topic);
     }
 
     /// What the field has said.
-    pub(crate) fn take(&self) -> Option<Source> {
+    pub(crate) fn take(&self) -> Option<Topic> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
 /// The event that a field of the root is resolved for; `None` while its stream opens, which is told what it is about.
-pub(super) fn event<'a>(ctx: &Context<'a>, source: Source) -> Option<&'a Occurrence> {
+pub(super) fn event<'a>(ctx: &Context<'a>, topic: Topic) -> Option<&'a Occurrence> {
     match ctx.data_opt::<Moment>()? {
         Moment::Now(event) => Some(event),
         Moment::Opening(opening) => {
-            opening.tell(source);
+            opening.tell(topic);
             None
         }
     }

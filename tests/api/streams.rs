@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::http::Request;
 use http_body_util::BodyExt;
-use portcullis::http;
+use portcullis::{Clock, http};
 use sea_orm::{ConnectionTrait, DbBackend};
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 use tower::ServiceExt;
 
 use crate::cookies::{OWN, PROVE, browse, kept, sign_in};
@@ -214,7 +215,8 @@ async fn a_cookie_that_was_replaced_ends_its_streams_and_not_its_session() {
     };
     // It lingers.
     rename("A").await;
-    assert!(pieces.next().await.unwrap().contains("USER_CHANGED"));
+    let told = pieces.next().await.unwrap();
+    assert!(told.contains("USER_CHANGED"), "{told}");
     app.clock.advance(Duration::from_secs(61));
     rename("B").await;
     pieces.assert_expires().await;
@@ -267,6 +269,27 @@ async fn whoever_breaks_the_protocol_is_told_how_by_the_code_of_the_close() {
     socket.say(&call).await;
     socket.say(&call).await;
     assert_eq!(socket.closed().await, Some(4409));
+    let mut socket = Socket::of(&server, &access).await;
+    socket.send(Message::binary(b"{}".as_slice())).await;
+    assert_eq!(socket.closed().await, Some(4400));
+    let mut socket = Socket::of(&server, &access).await;
+    socket.subscribe("1", &format!("{SESSION}{}", " ".repeat(16 * 1024))).await;
+    assert_eq!(socket.closed().await, Some(4400));
+    // As many as one connection may have, and one more.
+    let flags = ["--streams-per-user=100"];
+    let wide = Server::start_with(&database.url, database.folder.path(), &flags, &[]);
+    let mut socket = Socket::of(&wide, &access).await;
+    for id in 0..20 {
+        socket.subscribe(&id.to_string(), SESSION).await;
+    }
+    socket.assert_quiet().await;
+    socket.subscribe("20", SESSION).await;
+    let refused = socket.hear().await;
+    assert_eq!(refused["payload"][0]["extensions"]["code"], "RATE_LIMITED", "{refused}");
+    socket.assert_quiet().await;
+    // Whoever closes is answered.
+    socket.send(Message::Close(None)).await;
+    assert_eq!(socket.closed().await, None);
     let other = [("sec-websocket-protocol", "graphql-ws")];
     assert_eq!(Socket::connect(&server, &other).await.err(), Some(400));
     let mut silent = Socket::connect(&server, &[]).await.unwrap();
@@ -294,6 +317,12 @@ async fn what_is_no_subscription_is_refused_and_the_connection_goes_on() {
         assert_eq!(refused["type"], "error", "{query}: {refused}");
         assert_eq!(refused["payload"][0]["extensions"]["code"], expected, "{query}");
     }
+    // A fragment of the root is no field.
+    let fragment =
+        "subscription { ...Session } fragment Session on Subscription { sessionEvents { type } }";
+    socket.subscribe("2", fragment).await;
+    socket.assert_quiet().await;
+    socket.say(&json!({ "type": "complete", "id": "2" })).await;
     // What is completed by the client can begin again under the same id.
     socket.subscribe("1", SESSION).await;
     socket.say(&json!({ "type": "complete", "id": "1" })).await;
@@ -427,4 +456,25 @@ async fn a_killed_server_breaks_its_streams_off_and_they_begin_again_elsewhere()
     socket.assert_quiet().await;
     rename(&next, &access, "Again").await;
     socket.answer("1").await;
+}
+
+#[tokio::test]
+async fn a_permission_that_comes_to_its_end_ends_the_stream_that_it_opened() {
+    let database = TestDatabase::create().await;
+    let server = Server::start(&database);
+    let boss = admin(&server, &database, "boss").await;
+    let access = register(&server, "alice").await;
+    let id = server.call("{ me { id } }", json!({}), &access).await.unwrap();
+    let id = id["data"]["me"]["id"].as_str().unwrap().to_owned();
+    let until = (Clock::system().now() + Duration::from_secs(8)).to_rfc3339();
+    let grant = format!(
+        "grantPermission(input: {{ id: \"{id}\", permission: AUDIT_READ, expiresAt: \"{until}\" }}) {{ user {{ id }} }}"
+    );
+    mutate(&server, &boss, &grant).await;
+    let mut socket = Socket::of(&server, &access).await;
+    let quiet = "subscription { auditEvents(filter: { types: [USER_DELETED] }) { type } }";
+    socket.subscribe("audit", quiet).await;
+    socket.assert_quiet().await;
+    assert_eq!(code(&socket.answer("audit").await), "FORBIDDEN");
+    socket.assert_complete("audit").await;
 }

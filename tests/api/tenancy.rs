@@ -25,7 +25,8 @@ fn guarded_object_fields() -> Vec<(String, String)> {
         let TypeKind::Object(object) = definition.node.kind else { continue };
         for field in object.fields {
             let is_guarded = field.node.directives.iter().any(|one| one.node.name.node == "auth");
-            if is_guarded && !["Query", "Mutation"].contains(&of.as_str()) {
+            let is_root = ["Query", "Mutation", "Subscription"].contains(&of.as_str());
+            if is_guarded && !is_root {
                 fields.push((of.clone(), field.node.name.node.to_string()));
             }
         }

@@ -21,7 +21,9 @@ use crate::infra::db::Db;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long the database may take for one look.
 const LOOK_MAX: Duration = Duration::from_secs(4);
-/// Events read in one look.
+/// What is told of a database whose answer was waited for in vain.
+const SILENT: &str = "the database does not answer in time";
+/// Links read in one look.
 const BATCH: u64 = 500;
 /// Events kept for who listens slowly. Who is further behind is told so, and misses some.
 const KEPT: usize = 1_024;
@@ -48,7 +50,8 @@ impl Tail {
         if *is_followed {
             return Ok(self.0.events.subscribe());
         }
-        let last = store::last(self.0.db.reader()).await?;
+        let reading = timeout(LOOK_MAX, store::last(self.0.db.reader()));
+        let last = reading.await.map_err(|_elapsed| DbErr::Custom(SILENT.to_owned()))??;
         let listener = self.0.events.subscribe();
         *is_followed = true;
         tokio::spawn(self.clone().follow(last));
@@ -60,8 +63,11 @@ impl Tail {
         let Shared { db, events, is_followed } = &*self.0;
         let mut every = interval(LOOK_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut is_behind, mut is_failing) = (false, false);
         loop {
-            every.tick().await;
+            if !is_behind {
+                every.tick().await;
+            }
             {
                 let mut is_followed = is_followed.lock().await;
                 *is_followed = events.receiver_count() > 0;
@@ -69,19 +75,25 @@ impl Tail {
                     return;
                 }
             }
-            match timeout(LOOK_MAX, store::after(db.reader(), last, BATCH)).await {
-                Ok(Ok(found)) => {
-                    for (seq, event) in found {
+            let problem = match timeout(LOOK_MAX, store::after(db.reader(), last, BATCH)).await {
+                Ok(Ok(links)) => {
+                    (is_behind, is_failing) = (links.len() as u64 == BATCH, false);
+                    for (seq, event) in links {
                         last = seq;
-                        // Nobody may be listening any more.
-                        let _ = events.send(Arc::new(event));
+                        if let Some(event) = event {
+                            // Nobody may be listening any more.
+                            let _ = events.send(Arc::new(event));
+                        }
                     }
+                    continue;
                 }
-                Ok(Err(error)) => {
-                    tracing::warn!(error = %causes(&error), "new audit events cannot be read yet");
-                }
-                Err(_elapsed) => tracing::warn!("new audit events cannot be read in time"),
+                Ok(Err(error)) => causes(&error),
+                Err(_elapsed) => SILENT.to_owned(),
+            };
+            if !is_failing {
+                tracing::warn!(error = %problem, "new audit events cannot be read yet");
             }
+            (is_behind, is_failing) = (false, true);
         }
     }
 }

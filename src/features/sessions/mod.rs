@@ -39,7 +39,7 @@ pub(crate) use self::rotation::{
     Attempt, REFRESH_FAILURES, REFRESHES_OF_SESSION, RefreshError, RefreshLimits,
 };
 use self::store::lock_user;
-pub(crate) use self::watch::Watch;
+pub(crate) use self::watch::CallerWatch;
 use self::watch::Watched;
 use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Record, Tx};

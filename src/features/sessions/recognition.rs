@@ -54,10 +54,28 @@ impl Sessions {
         shown: Shown<'_>,
         organization: Option<OrganizationId>,
     ) -> Result<Authentication, Unrecognised> {
+        self.recognise(shown, organization, |known| self.note_use(known)).await
+    }
+
+    /// Recognises the caller of a stream again. That is no use of the session: nobody has done anything.
+    pub(crate) async fn authenticate_again(
+        &self,
+        shown: Shown<'_>,
+        organization: Option<OrganizationId>,
+    ) -> Result<Authentication, Unrecognised> {
+        self.recognise(shown, organization, |_known| {}).await
+    }
+
+    async fn recognise(
+        &self,
+        shown: Shown<'_>,
+        organization: Option<OrganizationId>,
+        note_use: impl Fn(&Known),
+    ) -> Result<Authentication, Unrecognised> {
         let recognised = match shown {
             Shown::Nothing => Err(Anonymity::MissingToken),
             Shown::AccessToken(token) => self.by_token(token).await?,
-            Shown::Cookie(cookie) => self.by_cookie(cookie, organization).await?,
+            Shown::Cookie(cookie) => self.by_cookie(cookie, organization, note_use).await?,
         };
         Ok(match recognised {
             Ok(viewer) => Authentication::Viewer(viewer),
@@ -91,6 +109,7 @@ impl Sessions {
         &self,
         cookie: &str,
         organization: Option<OrganizationId>,
+        note_use: impl Fn(&Known),
     ) -> Result<Result<Viewer, Anonymity>, Unrecognised> {
         let (keys, now) = (self.keys.current(), self.clock.now());
         let cookie = match Credential::open(Kind::Cookie, cookie, &keys, now) {
@@ -109,7 +128,7 @@ impl Sessions {
         if !known.is_member_of(organization) {
             return Ok(Err(Anonymity::NotAMember));
         }
-        self.note_use(&known);
+        note_use(&known);
         let expires_at = match cookie.generation == known.generation {
             true => known.viewer.session_expires_at,
             false => known.viewer.session_expires_at.min(known.generation_at + LINGERS),

@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sea_orm::DbErr;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Sessions;
@@ -22,10 +24,12 @@ use crate::kernel::id::{SessionId, UserId};
 
 /// Less than the 5 s within which a revocation counts everywhere (JW-14), by so much that the looking has time.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How long the database may take for one look.
-const LOOK_MAX: Duration = Duration::from_secs(4);
+/// How long the database may take for one look at all of them.
+const LOOK_MAX: Duration = Duration::from_secs(3);
 /// Sessions compared in one statement.
 const BATCH: usize = 500;
+/// Statements in progress at once.
+const AT_ONCE: usize = 4;
 
 /// The sessions that open streams belong to. Clones share them.
 #[derive(Clone, Default)]
@@ -48,44 +52,46 @@ struct Entry {
 type Seen = Option<u64>;
 
 /// Hears of changes to the caller of one stream.
-pub(crate) struct Watch {
+pub(crate) struct CallerWatch {
     session: SessionId,
     user: UserId,
-    epoch: u64,
+    /// `None` until the first look.
+    epoch: Option<u64>,
     epochs: Epochs,
     watched: Watched,
 }
 
 impl Sessions {
-    /// Begins to hear of changes to a caller, beginning with those since `viewer` was loaded.
-    pub(crate) fn watch(&self, viewer: &Viewer) -> Watch {
+    /// Begins to hear of changes to a caller. The first is told at once, since any may have happened since `viewer` was
+    /// loaded.
+    pub(crate) fn watch(&self, viewer: &Viewer) -> CallerWatch {
         let (session, user) = (viewer.session_id, viewer.user.id);
         let epochs = self.changes.epochs();
         let mut entries = self.watched.lock();
         let entry = entries.by_session.entry(session);
         let entry = entry.or_insert(Entry { user, streams: 0, seen: None });
         entry.streams += 1;
-        // What changed between the loading and now is found by the first look.
-        entry.seen = None;
         if !entries.is_looked_after {
             entries.is_looked_after = true;
             tokio::spawn(self.watched.clone().look_after(self.db.clone(), epochs.clone()));
         }
         drop(entries);
-        let (watched, epoch) = (self.watched.clone(), epochs.current(user));
-        Watch { session, user, epoch, epochs, watched }
+        let watched = self.watched.clone();
+        CallerWatch { session, user, epoch: None, epochs, watched }
     }
 }
 
-impl Watch {
+impl CallerWatch {
     /// Returns when anything about the caller may have changed.
     pub(crate) async fn changed(&mut self) {
-        self.epochs.ended(self.user, self.epoch).await;
-        self.epoch = self.epochs.current(self.user);
+        if let Some(epoch) = self.epoch {
+            self.epochs.ended(self.user, epoch).await;
+        }
+        self.epoch = Some(self.epochs.current(self.user));
     }
 }
 
-impl Drop for Watch {
+impl Drop for CallerWatch {
     fn drop(&mut self) {
         let mut entries = self.watched.lock();
         if let Some(entry) = entries.by_session.get_mut(&self.session) {
@@ -118,23 +124,36 @@ impl Watched {
                 }
                 entries.by_session.keys().copied().collect()
             };
-            for batch in sessions.chunks(BATCH) {
-                let problem = match timeout(LOOK_MAX, store::look(db.reader(), batch)).await {
-                    Ok(Ok(found)) => {
-                        is_failing = false;
-                        self.compare(batch, &found, &epochs);
-                        continue;
-                    }
-                    Ok(Err(error)) => causes(&error),
-                    Err(_elapsed) => "the database does not answer in time".to_owned(),
-                };
-                // An event of a stream asks the database too, and the stream ends if that fails.
-                if !is_failing {
-                    tracing::warn!(error = %problem, "the callers of open streams cannot be looked at");
+            let problem = match timeout(LOOK_MAX, self.look(&db, &epochs, &sessions)).await {
+                Ok(Ok(())) => {
+                    is_failing = false;
+                    continue;
                 }
-                is_failing = true;
+                Ok(Err(error)) => causes(&error),
+                Err(_elapsed) => "the database does not answer in time".to_owned(),
+            };
+            // Nothing is told to a caller who cannot be recognised.
+            if !is_failing {
+                tracing::warn!(error = %problem, "the callers of open streams cannot be looked at");
+            }
+            is_failing = true;
+        }
+    }
+
+    /// Compares all of them, a few batches at a time.
+    async fn look(&self, db: &Db, epochs: &Epochs, sessions: &[SessionId]) -> Result<(), DbErr> {
+        let batches: Vec<_> = sessions.chunks(BATCH).collect();
+        for group in batches.chunks(AT_ONCE) {
+            let mut looks = JoinSet::new();
+            for batch in group {
+                let (db, batch) = (db.clone(), batch.to_vec());
+                looks.spawn(async move { (store::look(db.reader(), &batch).await, batch) });
+            }
+            for (found, batch) in looks.join_all().await {
+                self.compare(&batch, &found?, epochs);
             }
         }
+        Ok(())
     }
 
     fn compare(&self, batch: &[SessionId], found: &HashMap<SessionId, u64>, epochs: &Epochs) {

@@ -77,6 +77,13 @@ pub(crate) struct Chosen {
     place: usize,
 }
 
+impl Chosen {
+    /// What tells the document from others for as long as this lives, and its size in memory, in bytes, as estimated.
+    pub(crate) fn document(&self) -> (usize, usize) {
+        (Arc::as_ptr(&self.proven).addr(), self.proven.size as usize)
+    }
+}
+
 impl fmt::Debug for Chosen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Chosen").field("place", &self.place).finish_non_exhaustive()

@@ -157,6 +157,10 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "Du hast so viele Datenströme offen, wie ein Benutzer haben darf: Schließe zuerst einen",
     ),
     (
+        "This connection carries as many streams as one may: end one first",
+        "Diese Verbindung trägt so viele Datenströme, wie eine darf: Beende zuerst einen",
+    ),
+    (
         "Too many connections for streams are open from your address",
         "Von deiner Adresse aus sind zu viele Verbindungen für Datenströme offen",
     ),

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use crate::infra::streams::Streams;
-
 /// Connections at once. Each may hold a request's head and body.
 const CONNECTIONS_MAX: u32 = 2048;
 /// Open files that are not connections of clients: the database's, the log's, the program's.
@@ -21,11 +19,13 @@ pub(in crate::http) struct Limits {
     pub(in crate::http) connections: u32,
     /// Of them, from one IPv4 address or one /64 of IPv6.
     pub(in crate::http) per_address: u32,
+    /// Connections beside them that carry streams.
+    pub(in crate::http) streams: u32,
 }
 
 impl Limits {
-    /// Allows as many connections, and as many streams beside them, as there can be files.
-    pub(in crate::http) fn new(per_address: u32, streams: &Streams) -> Self {
+    /// As many as there can be files.
+    pub(in crate::http) fn new(per_address: u32) -> Self {
         let seconds = Duration::from_secs;
         let (head, idle, answer) = (seconds(10), seconds(75), seconds(30));
         let files = files_max().unwrap_or(u32::MAX);
@@ -34,13 +34,8 @@ impl Limits {
         if connections < CONNECTIONS_MAX {
             tracing::warn!("the limit of open files allows {connections} connections at once");
         }
-        let left = files.saturating_sub(FILES_RESERVED + connections).max(1);
-        if !streams.allow_at_most(left) {
-            tracing::warn!(
-                "the limit of open files allows {left} connections for streams at once, fewer than STREAMS_MAX"
-            );
-        }
-        Self { head, idle, answer, connections, per_address }
+        let streams = files.saturating_sub(FILES_RESERVED + connections).max(1);
+        Self { head, idle, answer, connections, per_address, streams }
     }
 }
 

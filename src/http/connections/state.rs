@@ -342,6 +342,7 @@ mod tests {
         answer: Duration::from_secs(30),
         connections: 9,
         per_address: 9,
+        streams: 9,
     };
 
     fn lateness(state: &State) -> Option<Duration> {

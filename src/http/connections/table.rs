@@ -69,8 +69,8 @@ impl Table {
         let mut live = self.lock();
         let Some(states) = live.get_mut(&client) else { return Admission::Free };
         // Streams have limits of their own (`infra/streams.rs`).
-        let count = states.iter().filter(|state| !state.is_streaming()).count();
-        if count < self.per_address || self.is_exempt(client) {
+        let count = || states.iter().filter(|state| !state.is_streaming()).count();
+        if self.is_exempt(client) || count() < self.per_address {
             return Admission::Free;
         }
         while let Some(Slowest { place, .. }) = slowest(states, Instant::now()) {
@@ -191,6 +191,7 @@ mod tests {
         answer: Duration::from_secs(30),
         connections: 9,
         per_address: 2,
+        streams: 9,
     };
 
     fn client(address: &str) -> Client {

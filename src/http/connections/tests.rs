@@ -14,7 +14,7 @@ const POST: &[u8] = b"POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\
 const SHORT: Duration = Duration::from_millis(50);
 const LONG: Duration = Duration::from_mins(10);
 const CALM: Limits =
-    Limits { head: LONG, idle: LONG, answer: LONG, connections: 10, per_address: 10 };
+    Limits { head: LONG, idle: LONG, answer: LONG, connections: 10, per_address: 10, streams: 10 };
 
 async fn serve(router: Router, limits: Limits) -> (SocketAddr, Arc<Connections>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::json::Json;
 use crate::infra::metrics::{Operation, Transport};
-use crate::infra::streams::Held;
+use crate::infra::streams::StreamPermit;
 
 /// How long a connection is silent at most: proxies close one that says nothing for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -82,11 +82,11 @@ struct Events {
     /// `None` once all is said.
     waiting: Option<Waiting>,
     keep_alive: Pin<Box<Sleep>>,
-    _place: Held,
+    _place: StreamPermit,
 }
 
 impl Events {
-    fn of(stream: Stream, place: Held) -> Self {
+    fn of(stream: Stream, place: StreamPermit) -> Self {
         let waiting = Some(wait(Box::new(stream)));
         let keep_alive = Box::pin(sleep(KEEP_ALIVE));
         Self { has_begun: false, waiting, keep_alive, _place: place }
@@ -109,7 +109,7 @@ impl Events {
                     Some(COMPLETE.into())
                 }
                 // The client asks again, since the stream has not said that it is complete.
-                Next::GoingAway => None,
+                Next::BrokenOff => None,
             });
         }
         ready!(self.keep_alive.as_mut().poll(context));

@@ -10,12 +10,16 @@
 mod protocol;
 
 use std::collections::HashMap;
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
+use async_graphql::futures_util::SinkExt;
 use async_graphql::futures_util::future::{AbortHandle, Abortable, Aborted};
 use async_graphql::futures_util::stream::{FuturesUnordered, StreamExt};
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::UPGRADE;
@@ -26,7 +30,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use self::protocol::{Close, Heard};
 use super::super::answer::{self, failed, unexecuted};
 use super::super::call::{self, NoCall};
-use super::super::graphql::prepare;
+use super::super::graphql::{ANSWER_MAX, prepare};
 use super::super::identity::Identity;
 use super::super::origin::{self, Mode};
 use super::super::refusal;
@@ -35,7 +39,9 @@ use crate::app::App;
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::json::Json;
 use crate::infra::metrics::{self, Cut, Operation, Transport};
-use crate::kernel::access::{Authentication, Origin};
+use crate::infra::streams::{Full, Stranger};
+use crate::infra::threads::NoThread;
+use crate::kernel::access::Origin;
 
 /// The most that one message may hold: a call, whose document has 15,000 characters at most.
 const MESSAGE_MAX: usize = 16 * 1024;
@@ -45,8 +51,12 @@ const READ_BUFFER: usize = 1024;
 const INIT_MAX: Duration = Duration::from_secs(10);
 /// How often the client shows that it is there: proxies close a connection that says nothing for a minute.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// From whom nothing was heard for this long is gone.
+/// A client that says nothing for this long, and answers no ping, is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(50);
+/// How long a connection is kept that carries no subscription.
+const UNUSED_MAX: Duration = Duration::from_mins(1);
+/// How long the client may take to close its side too.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long a client may take to read what it was sent.
 const SEND_MAX: Duration = Duration::from_secs(10);
 /// Subscriptions that one connection may have at once (CK-08).
@@ -60,11 +70,13 @@ pub(in crate::http) fn is_meant(headers: &HeaderMap) -> bool {
 
 /// Answers the handshake, and converses with the client from then on.
 pub(in crate::http) async fn upgrade(app: App, origin: Origin, request: Request) -> Response {
-    let (mut parts, _body) = request.into_parts();
-    if let Err(refused) = origin::check_page(&app.config, &parts.headers) {
+    if let Err(refused) = origin::check_page(&app.config, request.headers()) {
         return refused;
     }
-    let Ok(upgrade) = WebSocketUpgrade::from_request_parts(&mut parts, &()).await else {
+    let body = request.body().size_hint().exact();
+    let (mut parts, _body) = request.into_parts();
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
+    let Some(upgrade) = upgrade.ok().filter(|_| body == Some(0)) else {
         let message = "This is no handshake of a WebSocket, as RFC 6455 has it";
         return refusal(StatusCode::BAD_REQUEST, message);
     };
@@ -85,30 +97,31 @@ pub(in crate::http) async fn upgrade(app: App, origin: Origin, request: Request)
         .max_frame_size(MESSAGE_MAX)
         .on_upgrade(move |socket| async move {
             let _place = place;
-            let caller = Caller::Unknown(Box::new((origin, headers)));
-            Conversation::new(app, caller).hold(socket).await;
+            let peer = Peer::Unknown(Box::new((origin, headers)), app.streams.admit_stranger());
+            Conversation::new(app, peer).hold(socket).await;
         })
 }
 
 /// Who is at the other end.
-enum Caller {
+enum Peer {
     /// With what the handshake said of them.
-    Unknown(Box<(Origin, HeaderMap)>),
+    Unknown(Box<(Origin, HeaderMap)>, Stranger),
     /// They have said who they are, before it is known whether that is true.
     Known(Arc<Identity>),
 }
 
-impl Caller {
-    /// Whether it is somebody: nobody has anything to wait for here. What cannot be asked is no reason to part.
-    async fn is_signed_in(&self, app: &App) -> bool {
-        let Self::Known(identity) = self else { return false };
-        let recognised = app.sessions.authenticate(identity.shown(), identity.organization);
-        !matches!(recognised.await, Ok(Authentication::Anonymous(_)))
+impl Peer {
+    /// Returns when the connection of a stranger must go, for others to come in.
+    async fn must_go(&self) {
+        match self {
+            Self::Unknown(_, stranger) => stranger.must_go().await,
+            Self::Known(_) => pending().await,
+        }
     }
 }
 
 /// What is done for one subscription until there is something to say.
-type Work = Abortable<std::pin::Pin<Box<dyn Future<Output = Done> + Send>>>;
+type Work = Pin<Box<dyn Future<Output = Done> + Send>>;
 
 /// The id of a subscription, and what has come of it.
 type Done = (String, Outcome);
@@ -123,71 +136,89 @@ enum Outcome {
 /// What is said to one client.
 struct Conversation {
     app: App,
-    caller: Caller,
+    peer: Peer,
     /// What has begun, by the ids that the client chose.
     begun: HashMap<String, AbortHandle>,
-    work: FuturesUnordered<Work>,
+    work: FuturesUnordered<Abortable<Work>>,
+    /// One subscription at a time is opened, and nothing is heard meanwhile.
+    is_opening: bool,
 }
 
 /// There is nobody to converse with any more.
 struct Gone;
 
 impl Conversation {
-    fn new(app: App, caller: Caller) -> Self {
-        Self { app, caller, begun: HashMap::new(), work: FuturesUnordered::new() }
+    fn new(app: App, peer: Peer) -> Self {
+        let (begun, work) = (HashMap::new(), FuturesUnordered::new());
+        Self { app, peer, begun, work, is_opening: false }
     }
 
     /// Converses until either side ends it.
     async fn hold(mut self, mut socket: WebSocket) {
-        let Err(Some(Close { code, reason })) = self.converse(&mut socket).await else { return };
-        let frame = CloseFrame { code, reason: reason.as_ref().into() };
-        // Whoever does not read this is gone.
-        let _ = send(&mut socket, Message::Close(Some(frame))).await;
+        if let Err(Some(Close { code, reason })) = self.converse(&mut socket).await {
+            let frame = CloseFrame { code, reason: reason.as_ref().into() };
+            if send(&mut socket, Message::Close(Some(frame))).await.is_err() {
+                return;
+            }
+        }
+        // What is said until the other side closes too is not for us. A reset could take the code with it.
+        let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
     }
 
     /// Says with what the connection is closed, if there is anybody to tell.
     async fn converse(&mut self, socket: &mut WebSocket) -> Result<(), Option<Close>> {
         let began = Instant::now();
-        let (mut heard_at, mut look_at) = (began, began + INIT_MAX);
+        let (mut heard_at, mut used_at, mut look_at) = (began, began, began + INIT_MAX);
         let streams = self.app.streams.clone();
         loop {
             let said = tokio::select! {
-                message = socket.recv() => {
+                message = socket.recv(), if !self.is_opening => {
                     heard_at = Instant::now();
                     match message {
                         Some(Ok(Message::Text(text))) => {
                             Box::pin(self.hear(&text)).await.map_err(Some)?
                         }
-                        // The library answers pings.
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => None,
+                        // The library answers it. The answer goes out before more is read, or answers would pile up for a
+                        // client that takes none.
+                        Some(Ok(Message::Ping(_))) => {
+                            flush(socket).await.map_err(|Gone| None)?;
+                            None
+                        }
+                        Some(Ok(Message::Pong(_))) => None,
                         Some(Ok(Message::Binary(_))) => {
                             return Err(Some(Close::bad("Messages are text")));
                         }
                         Some(Err(_)) => {
-                            return Err(Some(Close::bad("A message is text of at most 16 KiB")));
+                            return Err(Some(Close::bad("A message is text of at most 16 KiB, in frames of RFC 6455")));
                         }
                         Some(Ok(Message::Close(_))) | None => return Err(None),
                     }
                 }
-                Some(done) = self.work.next(), if !self.work.is_empty() => self.go_on(done),
+                Some(done) = self.work.next(), if !self.work.is_empty() => {
+                    self.go_on(done).map_err(Some)?
+                }
                 () = sleep_until(look_at) => {
-                    if matches!(self.caller, Caller::Unknown(_)) {
+                    if matches!(self.peer, Peer::Unknown(..)) {
                         return Err(Some(Close::INIT_TIMEOUT));
                     }
                     if heard_at.elapsed() > SILENCE_MAX {
                         return Err(None);
                     }
-                    if self.begun.is_empty() && !Box::pin(self.caller.is_signed_in(&self.app)).await {
-                        return Err(Some(Close::NOBODY));
+                    if used_at.elapsed() > UNUSED_MAX {
+                        return Err(Some(Close::UNUSED));
                     }
                     look_at = Instant::now() + PING_EVERY;
                     send(socket, Message::Ping(Bytes::new())).await.map_err(|Gone| None)?;
                     None
                 }
+                () = self.peer.must_go() => return Err(Some(Close::INIT_TIMEOUT)),
                 () = streams.stopping() => return Err(Some(Close::GOING_AWAY)),
             };
             if let Some(said) = said {
                 send(socket, Message::Text(said.into())).await.map_err(|Gone| None)?;
+            }
+            if !self.begun.is_empty() {
+                used_at = Instant::now();
             }
         }
     }
@@ -196,7 +227,7 @@ impl Conversation {
     async fn hear(&mut self, text: &str) -> Result<Option<String>, Close> {
         match protocol::read(text)? {
             Heard::Init(shown) => {
-                let Caller::Unknown(handshake) = &mut self.caller else {
+                let Peer::Unknown(handshake, _) = &mut self.peer else {
                     return Err(Close::TOO_MANY_INITS);
                 };
                 let (origin, mut headers) = std::mem::replace(
@@ -212,7 +243,7 @@ impl Conversation {
                 if identity.mode == (Mode::Cookie { may_change: false }) {
                     return Err(Close::no_origin());
                 }
-                self.caller = Caller::Known(Arc::new(identity));
+                self.peer = Peer::Known(Arc::new(identity));
                 Ok(Some(protocol::ACK.to_owned()))
             }
             Heard::Ping => Ok(Some(protocol::PONG.to_owned())),
@@ -228,12 +259,14 @@ impl Conversation {
     }
 
     fn subscribe(&mut self, id: String, payload: &str) -> Result<Option<String>, Close> {
-        let Caller::Known(identity) = &self.caller else { return Err(Close::UNAUTHORIZED) };
+        let Peer::Known(identity) = &self.peer else { return Err(Close::UNAUTHORIZED) };
         if self.begun.contains_key(&id) {
             return Err(Close::subscriber_exists(&id));
         }
         if self.begun.len() >= BEGUN_MAX {
-            return Err(Close::TOO_MANY);
+            let refused = failed(ApiError::too_many_streams(Full::Connection));
+            let (errors, _) = answer::errors(refused, addressee(identity));
+            return Ok(Some(protocol::error(&id, &errors)));
         }
         let parsed = call::parse(payload.as_bytes());
         let (app, identity) = (self.app.clone(), Arc::clone(identity));
@@ -244,17 +277,17 @@ impl Conversation {
             metrics::request(Operation::Subscription, code, began.elapsed());
             (id, outcome)
         };
-        let (handle, registration) = AbortHandle::new_pair();
-        self.begun.insert(id.clone(), handle);
-        let opening: std::pin::Pin<Box<dyn Future<Output = Done> + Send>> =
-            Box::pin(async move { opening(id).await });
-        self.work.push(Abortable::new(opening, registration));
+        self.is_opening = true;
+        self.go_on_with(id.clone(), Box::pin(async move { opening(id).await }));
         Ok(None)
     }
 
     /// Goes on with a subscription of which something has come, and returns what is said of it.
-    fn go_on(&mut self, done: Result<Done, Aborted>) -> Option<String> {
-        let Ok((id, outcome)) = done else { return None };
+    fn go_on(&mut self, done: Result<Done, Aborted>) -> Result<Option<String>, Close> {
+        let Ok((id, outcome)) = done else { return Ok(None) };
+        if matches!(outcome, Outcome::Opened(_) | Outcome::Refused(_)) {
+            self.is_opening = false;
+        }
         let (stream, said) = match outcome {
             Outcome::Opened(stream) => (stream, None),
             Outcome::Said(stream, Next::Event(answer)) => {
@@ -263,26 +296,29 @@ impl Conversation {
             }
             Outcome::Refused(errors) => {
                 self.begun.remove(&id);
-                return Some(protocol::error(&id, &errors));
+                return Ok(Some(protocol::error(&id, &errors)));
             }
             Outcome::Said(_, Next::Complete) => {
                 self.begun.remove(&id);
-                return Some(protocol::complete(&id));
+                return Ok(Some(protocol::complete(&id)));
             }
-            // The connection is closed at once.
-            Outcome::Said(_, Next::GoingAway) => return None,
+            Outcome::Said(_, Next::BrokenOff) if self.app.streams.is_stopping() => {
+                return Err(Close::GOING_AWAY);
+            }
+            Outcome::Said(_, Next::BrokenOff) => return Err(Close::TRY_AGAIN),
         };
+        self.go_on_with(id.clone(), wait(id, stream));
+        Ok(said)
+    }
+
+    fn go_on_with(&mut self, id: String, work: Work) {
         let (handle, registration) = AbortHandle::new_pair();
-        self.begun.insert(id.clone(), handle);
-        self.work.push(Abortable::new(wait(id, stream), registration));
-        said
+        self.begun.insert(id, handle);
+        self.work.push(Abortable::new(work, registration));
     }
 }
 
-fn wait(
-    id: String,
-    mut stream: Box<Stream>,
-) -> std::pin::Pin<Box<dyn Future<Output = Done> + Send>> {
+fn wait(id: String, mut stream: Box<Stream>) -> Work {
     Box::pin(async move {
         let next = stream.next().await;
         (id, Outcome::Said(stream, next))
@@ -302,7 +338,10 @@ async fn begin(
             refused @ NoCall::Refused(_) => unexecuted(refused).unwrap_or_default(),
         })?;
         let prepared = prepare(app, call, &identity).await;
-        let ready = prepared.map_err(|_busy| failed(ApiError::overdue()))??;
+        let ready = prepared.map_err(|no_thread| match no_thread {
+            NoThread::Busy => failed(ApiError::overdue()),
+            NoThread::Died => failed(ApiError::internal(anyhow!("the check of a document died"))),
+        })??;
         if ready.scanned.operation != Operation::Subscription {
             let message =
                 "Only subscriptions go over a WebSocket: send queries and mutations by POST";
@@ -310,7 +349,8 @@ async fn begin(
         }
         open(app, ready, identity).await
     };
-    match opened.await {
+    let opened = timeout(ANSWER_MAX, opened).await;
+    match opened.unwrap_or_else(|_elapsed| Err(failed(ApiError::overdue()))) {
         Ok(stream) => (Outcome::Opened(Box::new(stream)), None),
         Err(refused) => {
             let (errors, code) = answer::errors(refused, addressee);
@@ -321,7 +361,16 @@ async fn begin(
 
 /// Sends a message, unless the client does not take it.
 async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Gone> {
-    match timeout(SEND_MAX, socket.send(message)).await {
+    in_time(socket.send(message)).await
+}
+
+/// Sends what the library has to say.
+async fn flush(socket: &mut WebSocket) -> Result<(), Gone> {
+    in_time(SinkExt::flush(socket)).await
+}
+
+async fn in_time(sending: impl Future<Output = Result<(), axum::Error>>) -> Result<(), Gone> {
+    match timeout(SEND_MAX, sending).await {
         Ok(sent) => sent.map_err(|_broken| Gone),
         Err(_elapsed) => {
             metrics::connection_was_cut(Cut::SlowReader);

@@ -54,7 +54,11 @@ impl Socket {
     }
 
     pub(crate) async fn say(&mut self, message: &Value) {
-        self.0.send(Message::text(message.to_string())).await.unwrap();
+        self.send(Message::text(message.to_string())).await;
+    }
+
+    pub(crate) async fn send(&mut self, message: Message) {
+        self.0.send(message).await.unwrap();
     }
 
     pub(crate) async fn subscribe(&mut self, id: &str, query: &str) {
@@ -96,7 +100,8 @@ impl Socket {
         assert_eq!(self.hear().await, json!({ "type": "complete", "id": id }));
     }
 
-    /// Fails unless the server answers at once that it is there, and with nothing before.
+    /// Fails unless the server answers that it is there, and with nothing before. It reads no further while it opens a stream, so
+    /// what was asked for before is open by then.
     pub(crate) async fn assert_quiet(&mut self) {
         self.say(&json!({ "type": "ping" })).await;
         assert_eq!(self.hear().await["type"], "pong");

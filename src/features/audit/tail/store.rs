@@ -22,12 +22,12 @@ pub(super) async fn last(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     Ok(last.unwrap_or_default())
 }
 
-/// The first events whose links come after this one, in the order of the links, with their numbers.
+/// The first links after this one, with their events. One may be gone, by other hands than ours.
 pub(super) async fn after(
     db: &impl ConnectionTrait,
     seq: i64,
     limit: u64,
-) -> Result<Vec<(i64, Recorded)>, DbErr> {
+) -> Result<Vec<(i64, Option<Recorded>)>, DbErr> {
     let links: Vec<(i64, AuditEventId)> = audit_chain::Entity::find()
         .select_only()
         .column(audit_chain::Column::Seq)
@@ -42,5 +42,5 @@ pub(super) async fn after(
     let events = find_all(db, &ids, &Filter::default()).await?;
     let mut events: HashMap<_, _> =
         events.into_iter().map(|event| (event.place.id, event)).collect();
-    Ok(links.into_iter().filter_map(|(seq, id)| Some((seq, events.remove(&id)?))).collect())
+    Ok(links.into_iter().map(|(seq, id)| (seq, events.remove(&id))).collect())
 }

@@ -24,6 +24,7 @@ const LIMITS: Limits = Limits {
     answer: Duration::from_secs(30),
     connections: 9,
     per_address: 9,
+    streams: 9,
 };
 /// Parts of heads and bodies, some of which no server should take.
 const STARTS: &[&str] = &[

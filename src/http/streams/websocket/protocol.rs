@@ -35,9 +35,8 @@ impl Close {
     pub(super) const UNAUTHORIZED: Self = Self::new(4401, "Unauthorized");
     pub(super) const INIT_TIMEOUT: Self = Self::new(4408, "Connection initialisation timeout");
     pub(super) const TOO_MANY_INITS: Self = Self::new(4429, "Too many initialisation requests");
-    pub(super) const NOBODY: Self =
-        Self::new(4403, "Whoever is not signed in has nothing to wait for");
-    pub(super) const TOO_MANY: Self = Self::new(4429, "Too many subscriptions over one connection");
+    pub(super) const TRY_AGAIN: Self = Self::new(1013, "Please try again in a moment");
+    pub(super) const UNUSED: Self = Self::new(1000, "Nothing was subscribed to for a minute");
 
     const fn new(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
@@ -78,7 +77,7 @@ fn cut(mut reason: String) -> String {
 /// What a client says.
 #[derive(Debug)]
 pub(super) enum Heard<'a> {
-    Init(Shown),
+    Init(InitPayload),
     Ping,
     Pong,
     Subscribe { id: String, payload: &'a str },
@@ -87,9 +86,9 @@ pub(super) enum Heard<'a> {
 
 /// What a client shows in place of headers.
 #[derive(Debug)]
-pub(super) struct Shown(Map<String, Value>);
+pub(super) struct InitPayload(Map<String, Value>);
 
-impl Shown {
+impl InitPayload {
     /// Puts it among the headers of the handshake, in place of those of the same name.
     pub(super) fn put_into(self, headers: &mut HeaderMap) -> Result<(), Close> {
         for (name, value) in self.0 {
@@ -135,7 +134,7 @@ pub(super) fn read(text: &str) -> Result<Heard<'_>, Close> {
                     .map_err(|_| Close::bad("The payload of connection_init must be an object"))?,
                 None => Map::new(),
             };
-            Heard::Init(Shown(shown))
+            Heard::Init(InitPayload(shown))
         }
         "ping" => Heard::Ping,
         "pong" => Heard::Pong,
@@ -214,7 +213,7 @@ mod tests {
         shown.put_into(&mut headers).unwrap();
         assert_eq!((headers.len(), headers["authorization"].to_str().unwrap()), (1, "Bearer new"));
         for bad in [r#"{"authorization":1}"#, "{\"authorization\":\"a\\nb\"}"] {
-            let shown = Shown(serde_json::from_str(bad).unwrap());
+            let shown = InitPayload(serde_json::from_str(bad).unwrap());
             assert!(shown.put_into(&mut HeaderMap::new()).is_err(), "{bad}");
         }
     }
