@@ -9,6 +9,7 @@ pub(super) mod websocket;
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use async_graphql::{Request, Response as GraphqlResponse, Variables};
 use chrono::DateTime;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{Instrument, Span, span};
 
 use super::accept::MediaType;
@@ -57,6 +58,8 @@ pub(super) struct Stream {
     permissions: Vec<Permission>,
     watch: CallerWatch,
     events: Option<Receiver<Arc<Recorded>>>,
+    /// Whether the last look at them has failed.
+    is_unsure: bool,
     /// What has happened to the caller and is not told yet.
     happened: VecDeque<Happening>,
     is_over: bool,
@@ -124,6 +127,7 @@ pub(super) async fn open(
         topic,
         viewer,
         permissions,
+        is_unsure: false,
         watch,
         events,
         happened: VecDeque::new(),
@@ -143,28 +147,30 @@ impl Stream {
             if let Some(happening) = self.happened.pop_front() {
                 return Box::pin(self.tell(Occurrence::Session(happening))).await;
             }
-            let look_at = self.look_at();
-            tokio::select! {
-                () = self.execution.app.streams.stopping() => return Next::BrokenOff,
-                () = self.watch.changed() => {}
-                () = sleep_until(look_at) => {}
-                event = receive(self.events.as_mut()) => match event {
-                    Ok(event) if self.means(&event) => {
-                        return Box::pin(self.tell(Occurrence::Audit(event))).await;
-                    }
-                    Ok(_of_others) => continue,
-                    Err(RecvError::Lagged(_)) => {
-                        let message = "The events were read too slowly: some are missing from here on";
-                        return self.last(failed(ApiError::limited(message, 1)));
-                    }
-                    Err(RecvError::Closed) => return Next::BrokenOff,
-                },
+            let mut look_at = pin!(sleep_until(self.look_at()));
+            loop {
+                tokio::select! {
+                    () = self.execution.app.streams.stopping() => return Next::BrokenOff,
+                    () = self.watch.changed() => break,
+                    () = &mut look_at => break,
+                    event = receive(self.events.as_mut()) => match event {
+                        Ok(event) if self.means(&event) => {
+                            return Box::pin(self.tell(Occurrence::Audit(event))).await;
+                        }
+                        Ok(_of_others) => {}
+                        Err(RecvError::Lagged(_)) => {
+                            let message = "The events were read too slowly: some are missing from here on";
+                            return self.last(failed(ApiError::limited(message, 1)));
+                        }
+                        Err(RecvError::Closed) => return Next::BrokenOff,
+                    },
+                }
             }
             match Box::pin(self.look()).await {
-                Ok(None) => {}
+                Ok(None) => self.is_unsure = false,
                 Ok(Some(last)) => return last,
                 // Whoever cannot be recognised is told nothing meanwhile.
-                Err(Unavailable) => sleep(LOOK_AGAIN).await,
+                Err(Unavailable) => self.is_unsure = true,
             }
         }
     }
@@ -182,7 +188,8 @@ impl Stream {
         let granted = self.viewer.user.grants.at(now).filter_map(|grant| grant.expires_at);
         let ends = granted.fold(expires_at, DateTime::min);
         let left = (ends - now).to_std().unwrap_or_default();
-        Instant::now() + left.clamp(LOOK_AGAIN, LOOK_EVERY)
+        let most = if self.is_unsure { LOOK_AGAIN } else { LOOK_EVERY };
+        Instant::now() + left.clamp(LOOK_AGAIN, most)
     }
 
     /// Looks who the caller is by now, and asks the rules again if that has changed. Returns what the stream ends with.
