@@ -6,14 +6,15 @@
 //! for, with the user's row locked where there is a user: so a token and a change that voids it never miss
 //! each other. (Registrations lock nobody who could be: those for one address live side by side, and one wins.)
 
+mod purpose;
 mod store;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use strum::{EnumString, IntoStaticStr};
 
+pub(crate) use self::purpose::Purpose;
 use crate::features::change::{Fault, with_fault};
 use crate::infra::db::{Db, in_batches};
 use crate::infra::limits::{Ip, Judged, Limit, Limited, Limits};
@@ -31,51 +32,6 @@ pub(crate) static FAILURES: Limit<Ip> = Limit::failures("oneTimeToken.ip", 30, 6
 
 /// Tokens to one address that are looked at: more than the limits let anybody send there in the day that they live.
 const TOKENS_TO_ONE_MAX: u64 = 2_000;
-
-/// What a token is for. One for one thing does nothing else (RS-05).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
-#[strum(const_into_str, serialize_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum Purpose {
-    /// Becomes an account; what was typed to get it is in the details.
-    Registration,
-    /// Shows that an account's address is its owner's.
-    Verification,
-    /// Gives an account another address, which its owner thereby shows to be theirs.
-    EmailChange,
-    /// Takes that back, for the owner of the address before.
-    EmailChangeUndo,
-    PasswordReset,
-    Invitation,
-    /// Joins an organization. Which, the invitation says whose id is in the details; so it is void when
-    /// that invitation is no more.
-    OrganizationInvitation,
-    /// Nothing. Where an address is taken, its row is the same work as one of a registration (EN-03),
-    /// and its token is never told to anybody.
-    Nothing,
-}
-
-impl Purpose {
-    /// How long a token lives: never more than a day (NIST SP 800-63B-4, section 4.2.1.2), and what
-    /// changes an account that somebody uses at most an hour (RS-01), but for what takes such a change
-    /// back.
-    pub(crate) fn ttl(self) -> TimeDelta {
-        match self {
-            Self::PasswordReset => TimeDelta::minutes(30),
-            Self::EmailChange => TimeDelta::hours(1),
-            Self::Registration
-            | Self::Verification
-            | Self::EmailChangeUndo
-            | Self::Invitation
-            | Self::OrganizationInvitation
-            | Self::Nothing => TimeDelta::hours(24),
-        }
-    }
-
-    /// The same in seconds, as clients are told.
-    pub(crate) fn ttl_seconds(self) -> u32 {
-        u32::try_from(self.ttl().num_seconds()).unwrap_or(u32::MAX)
-    }
-}
 
 /// A token as its holder has it. Never logged, never stored.
 #[derive(Clone, Debug)]
