@@ -225,6 +225,8 @@ ids! {
     MembershipId = "membership";
     /// That somebody is asked to join an organization.
     InvitationId = "invitation";
+    /// That somebody is asked to make an account: the row of the token that they were mailed.
+    UserInvitationId = "user_invitation";
 }
 
 /// A UUIDv7 that carries `now` in milliseconds and 74 random bits.

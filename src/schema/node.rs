@@ -23,6 +23,7 @@ use sea_orm::DbErr;
 
 use super::entity::Shown;
 use super::{audit_event, organization, session, user};
+use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
 use crate::features::entities::Scope;
 use crate::features::organizations::Organizations;
@@ -139,6 +140,7 @@ impl OutputType for Node {
 /// The types that are nodes in any server.
 const OWN: &[fn(&mut Registry) -> String] = &[
     implement::<user::User>,
+    implement::<user::UserInvitation>,
     implement::<audit_event::AuditEvent>,
     implement::<session::Session>,
     implement::<organization::Organization>,
@@ -189,6 +191,7 @@ pub(crate) struct NodeLoader {
     viewer: Viewer,
     db: Db,
     clock: Clock,
+    accounts: Accounts,
     sessions: Sessions,
     organizations: Organizations,
     types: NodeTypes,
@@ -200,6 +203,7 @@ impl RequestLoader for NodeLoader {
             viewer: ctx.viewer()?.clone(),
             db: ctx.service::<Db>().clone(),
             clock: ctx.service::<Clock>().clone(),
+            accounts: ctx.service::<Accounts>().clone(),
             sessions: ctx.service::<Sessions>().clone(),
             organizations: ctx.service::<Organizations>().clone(),
             types: ctx.service::<NodeTypes>().clone(),
@@ -215,14 +219,16 @@ impl Loader<Id> for NodeLoader {
         let (viewer, now) = (&self.viewer, self.clock.now());
         let (log, scope) = (Log::new(self.db.clone()), Scope::new(&self.db, viewer, now));
         let mut found = HashMap::new();
-        let (users, events, sessions, others) = tokio::try_join!(
+        let (users, invitations, events, sessions, others) = tokio::try_join!(
             user::visible(&self.db, viewer, ids, now),
+            user::visible_invitations(&self.accounts, viewer, ids, now),
             audit_event::visible(&log, viewer, ids, now),
             session::visible(&self.sessions, viewer, ids),
             try_join_all(self.types.0.iter().map(|of| (of.find)(&scope, ids))),
         )
         .map_err(Arc::new)?;
         keep(&mut found, users, |one| one.id);
+        keep(&mut found, invitations, |one| one.id);
         keep(&mut found, events, |one| one.id);
         keep(&mut found, sessions, |one| one.id);
         found.extend(others.into_iter().flatten());

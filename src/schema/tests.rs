@@ -38,7 +38,7 @@ use crate::infra::limits::Rates;
 use crate::kernel::access::{self, Grants, Language, OrganizationRole, Role};
 use crate::kernel::acting::ActorType;
 use crate::kernel::id::{
-    AuditEventId, InvitationId, LinkTokenId, MembershipId, OrganizationId, SessionId, UserId,
+    AuditEventId, InvitationId, MembershipId, OrganizationId, SessionId, UserId, UserInvitationId,
 };
 use crate::schema::audit_event::AuditEvent;
 use crate::schema::organization::{Invitation, Membership, Organization};
@@ -151,7 +151,7 @@ fn invitation(number: usize) -> organizations::Invitation {
 
 fn user_invitation(number: usize) -> PendingInvitation {
     PendingInvitation {
-        id: LinkTokenId(id(number)),
+        id: UserInvitationId(id(number)),
         email: maybe(number).unwrap_or_default(),
         role: if number == 1 { Role::Admin } else { Role::User },
         invited_by: UserId(id(number)),

@@ -23,9 +23,7 @@ pub(crate) use self::connection::{UserConnection, UserFilter, UserOrder};
 pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
 pub(crate) use self::metadata::MetadataMutation;
 pub(crate) use self::own_account::{InvitationMutation, OwnAccountMutation, PublicUrl};
-pub(crate) use self::pending::InvitationQuery;
-#[cfg(test)]
-pub(crate) use self::pending::UserInvitation;
+pub(crate) use self::pending::{InvitationQuery, UserInvitation, visible_invitations};
 use crate::features::accounts::{
     AVAILABILITIES, Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP,
     REGISTRATIONS_OF_ADDRESS, Registered,

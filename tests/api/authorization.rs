@@ -5,6 +5,7 @@ use portcullis_testing::policy::{
 };
 use serde_json::json;
 
+use crate::pending::invite_user;
 use crate::support::{PASSWORD, SignedIn, TestApp, organizations, sdl, tasks};
 
 /// Sample calls that stand beside the tests of their entity.
@@ -72,9 +73,11 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         "grantPermission" | "revokePermission" => {
             format!("id: \"{id}\", permission: USERS_READ")
         }
-        // What `revokeSession` names is nothing, which is told to whoever may call it at all.
-        "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions"
-        | "revokeSession" => format!("id: \"{id}\""),
+        // What these two name is nothing, which is told to whoever may call them at all.
+        "revokeSession" | "revokeUserInvitation" => format!("id: \"{id}\""),
+        "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions" => {
+            format!("id: \"{id}\"")
+        }
         "inviteUser" => "email: \"guest@example.com\", role: USER".to_owned(),
         "updateUserMetadata" => format!("id: \"{id}\", publicMetadata: {{ plan: \"pro\" }}"),
         "updateProfile" => "fullName: \"Some Body\"".to_owned(),
@@ -123,6 +126,7 @@ pub(crate) async fn prepared(
         app.query(&format!("mutation {{ {call} }}"), &boss.access).await.data();
     };
     let address = |user: &SignedIn| format!("{}@example.com", user.username);
+    let guest = format!("guest-{}", address(target));
     let with_token = |token: String| sample(field, target).replace("pco_", &token);
     match field {
         "setUserRole" => sample(field, target).replace("USER", "ADMIN"),
@@ -171,12 +175,12 @@ pub(crate) async fn prepared(
             mutate(format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}")).await;
             with_token(app.mail("email-change-undo", &address(boss)).await.token())
         }
+        "revokeUserInvitation" => {
+            let id = invite_user(app, boss, (&guest, "USER"), boss).await;
+            sample(field, target).replace(&target.id, &id)
+        }
         "acceptUserInvitation" => {
-            let guest = format!("guest-{}", address(target));
-            mutate(format!(
-                "inviteUser(input: {{ email: \"{guest}\", role: USER }}) {{ linkExpiresIn }}"
-            ))
-            .await;
+            invite_user(app, boss, (&guest, "USER"), boss).await;
             let token = app.mail("invitation", &guest).await.token();
             with_token(token).replace("\"guest\"", &format!("\"guest-{}\"", target.username))
         }
@@ -244,8 +248,15 @@ async fn every_root_field_keeps_its_rule_for_every_kind_of_caller() {
 fn allowed(field: &Field, caller: &Caller) -> &'static str {
     // There is nothing that the sample names, which only those are told who may call.
     match field.name.as_str() {
-        "revokeSession" | "updateOrganization" | "deleteOrganization" | "leaveOrganization"
-        | "revokeInvitation" | "inviteMember" | "setMemberRole" | "removeMember"
+        "revokeSession"
+        | "updateOrganization"
+        | "deleteOrganization"
+        | "leaveOrganization"
+        | "revokeInvitation"
+        | "revokeUserInvitation"
+        | "inviteMember"
+        | "setMemberRole"
+        | "removeMember"
         | "transferOwnership" => "NOT_FOUND",
         name if OWN.contains(&name) => "NOT_FOUND",
         "acceptInvitation"

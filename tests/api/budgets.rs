@@ -89,6 +89,7 @@ async fn nothing_holds_up_who_defends_themselves() {
         "revokeOtherSessions",
         "revokePermission",
         "revokeSession",
+        "revokeUserInvitation",
     ];
     assert_eq!(free, expected);
     for call in [

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::organizations::{
     Cast, found_organization, invite, invite_member, join_organization, set_role,
 };
-use crate::support::{PASSWORD, SignedIn, TestApp};
+use crate::support::{PASSWORD, Reply, SignedIn, TestApp, call};
 
 const HOUR: Duration = Duration::from_hours(1);
 const ALMOST_AN_HOUR: Duration = Duration::from_secs(3_599);
@@ -267,14 +267,200 @@ async fn who_sees_users_sees_who_is_invited_to_be_one() {
     app.mutate(&boss, &shut).await.data();
     assert_eq!(invited(&app, &reader).await, [one]);
     let token = app.mail("invitation", "one@example.com").await.token();
-    let accept = format!(
-        "mutation {{ acceptUserInvitation(input: {{ token: \"{token}\", username: \"visitor\", \
-         password: \"{PASSWORD}\" }}) {{ expiresIn }} }}"
-    );
-    app.call(&accept, json!({}), None).await.data();
+    accept_user(&app, &token, "visitor").await.data();
     assert_eq!(invited(&app, &reader).await, []);
     send(&boss, "late@example.com", "USER").await;
     app.clock.advance(24 * HOUR);
     let reader = app.again("reader").await;
     assert_eq!(invited(&app, &reader).await, []);
+}
+
+/// Has somebody invite an address to make an account with a role; the id of the invitation, as `reader` is told.
+pub(crate) async fn invite_user(
+    app: &TestApp,
+    by: &SignedIn,
+    to: (&str, &str),
+    reader: &SignedIn,
+) -> String {
+    app.clock.advance(Duration::from_millis(1));
+    let (email, role) = to;
+    let call =
+        format!("inviteUser(input: {{ email: \"{email}\", role: {role} }}) {{ linkExpiresIn }}");
+    app.mutate(by, &call).await.data();
+    let newest = "{ userInvitations(first: 1) { nodes { id email } } }";
+    let newest = app.query(newest, &reader.access).await.data()["userInvitations"]["nodes"].take();
+    assert_eq!(newest[0]["email"], email);
+    newest[0]["id"].as_str().unwrap().to_owned()
+}
+
+fn revoke_user(id: &str) -> String {
+    format!("revokeUserInvitation(input: {{ id: \"{id}\" }}) {{ deletedUserInvitationId }}")
+}
+
+fn accepting(token: &str, username: &str) -> String {
+    format!(
+        "mutation {{ acceptUserInvitation(input: {{ token: \"{token}\", username: \"{username}\", \
+         password: \"{PASSWORD}\" }}) {{ expiresIn }} }}"
+    )
+}
+
+async fn accept_user(app: &TestApp, token: &str, username: &str) -> Reply {
+    app.call(&accepting(token, username), json!({}), None).await
+}
+
+/// Whether somebody finds an invitation by its id, with either field.
+async fn finds(app: &TestApp, user: &SignedIn, id: &str) -> bool {
+    let query = "query($id: ID!) { node(id: $id) { id ... on UserInvitation { role } } \
+                 nodes(ids: [$id]) { __typename } }";
+    let data = app.call(query, json!({ "id": id }), Some(&user.access)).await.data();
+    let is_found = !data["node"].is_null();
+    let (node, typename) = match is_found {
+        true => (json!({ "id": id, "role": "ADMIN" }), json!({ "__typename": "UserInvitation" })),
+        false => (Value::Null, Value::Null),
+    };
+    assert_eq!(data["node"], node);
+    assert_eq!(data["nodes"], json!([typename]));
+    is_found
+}
+
+#[tokio::test]
+async fn an_invitation_is_a_node_to_who_may_list_it() {
+    let app = TestApp::start().await;
+    let (boss, deputy) = (app.admin("boss").await, app.admin("deputy").await);
+    let reader = app.granted("reader", "USERS_READ").await;
+    let writer = app.granted("writer", "USERS_WRITE").await;
+    let other = app.register("alice").await;
+    let first = invite_user(&app, &deputy, ("one@example.com", "ADMIN"), &reader).await;
+    assert!(first.starts_with("user_invitation_"), "{first}");
+    for user in [&reader, &boss] {
+        assert!(finds(&app, user, &first).await, "{}", user.username);
+    }
+    for user in [&writer, &other] {
+        assert!(!finds(&app, user, &first).await, "{}", user.username);
+    }
+    let token = app.mail("invitation", "one@example.com").await.token();
+    let as_other = |of: &str| first.replace("user_invitation", of);
+    for id in [as_other("link"), as_other("invitation"), format!("user_invitation_{token}")] {
+        assert!(!finds(&app, &reader, &id).await, "{id}");
+    }
+    // Other tokens have rows there too, and are no invitations.
+    app.sql("UPDATE one_time_tokens SET purpose = 'ORGANIZATION_INVITATION'").await;
+    assert!(!finds(&app, &reader, &first).await, "for something else");
+    assert_eq!(app.mutate(&boss, &revoke_user(&first)).await.code(), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_invitation_is_a_node_and_can_be_taken_back_as_long_as_it_can_be_accepted() {
+    let app = TestApp::start().await;
+    let (boss, deputy) = (app.admin("boss").await, app.admin("deputy").await);
+    let reader = app.granted("reader", "USERS_READ").await;
+    let first = invite_user(&app, &deputy, ("one@example.com", "ADMIN"), &reader).await;
+    let set_role = async |role: &str| {
+        let id = &deputy.id;
+        let call =
+            format!("setUserRole(input: {{ id: \"{id}\", role: {role} }}) {{ user {{ id }} }}");
+        app.mutate(&boss, &call).await.data();
+    };
+    set_role("USER").await;
+    assert!(!finds(&app, &reader, &first).await, "its sender may not invite any more");
+    assert_eq!(app.mutate(&boss, &revoke_user(&first)).await.code(), "NOT_FOUND");
+    set_role("ADMIN").await;
+    assert!(finds(&app, &reader, &first).await);
+    let newer = invite_user(&app, &boss, ("one@example.com", "ADMIN"), &reader).await;
+    assert!(!finds(&app, &reader, &first).await, "a newer one was sent");
+    let token = app.mail("invitation", "one@example.com").await.token();
+    accept_user(&app, &token, "visitor").await.data();
+    assert!(!finds(&app, &reader, &newer).await, "accepted");
+    assert_eq!(app.mutate(&boss, &revoke_user(&newer)).await.code(), "NOT_FOUND");
+    let late = invite_user(&app, &boss, ("late@example.com", "ADMIN"), &reader).await;
+    app.clock.advance(24 * HOUR);
+    let boss = app.again("boss").await;
+    assert!(!finds(&app, &boss, &late).await, "expired");
+    assert_eq!(app.mutate(&boss, &revoke_user(&late)).await.code(), "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn an_invitation_that_is_taken_back_is_void_at_once_and_the_log_tells() {
+    let app = TestApp::start().await;
+    let (boss, deputy) = (app.admin("boss").await, app.admin("deputy").await);
+    let reader = app.granted("reader", "USERS_READ").await;
+    let id = invite_user(&app, &deputy, ("guest@example.com", "ADMIN"), &boss).await;
+    let kept = invite_user(&app, &deputy, ("kept@example.com", "USER"), &boss).await;
+    let token = app.mail("invitation", "guest@example.com").await.token();
+    assert_eq!(app.mutate(&reader, &revoke_user(&id)).await.code(), "FORBIDDEN");
+    let revoked = app.mutate(&boss, &revoke_user(&id)).await.data();
+    assert_eq!(revoked["revokeUserInvitation"], json!({ "deletedUserInvitationId": id }));
+    assert_eq!(accept_user(&app, &token, "visitor").await.code(), "INVALID_TOKEN");
+    assert_eq!(app.mutate(&boss, &revoke_user(&id)).await.code(), "NOT_FOUND", "twice");
+    let gone = app.query(&format!("{{ node(id: \"{id}\") {{ id }} }}"), &boss.access).await.data();
+    assert_eq!(gone["node"], Value::Null);
+    for none in [boss.id.as_str(), "", &id.replace("user_invitation", "link")] {
+        assert_eq!(app.mutate(&boss, &revoke_user(none)).await.code(), "NOT_FOUND", "{none}");
+    }
+    let events = "{ auditEvents(filter: { types: [USER_INVITATION_REVOKED] }) { nodes { target detail \
+                  actor { username } } } }";
+    let events = app.query(events, &boss.access).await.data();
+    let event = json!({ "target": deputy.id, "detail": "ADMIN", "actor": { "username": "boss" } });
+    assert_eq!(events["auditEvents"]["nodes"], json!([event]));
+    assert_eq!(invited(&app, &boss).await.len(), 1, "the other one stays");
+    let token = app.mail("invitation", "kept@example.com").await.token();
+    accept_user(&app, &token, "kept").await.data();
+    assert_eq!(app.mutate(&boss, &revoke_user(&kept)).await.code(), "NOT_FOUND", "accepted");
+}
+
+#[tokio::test]
+async fn who_sent_an_invitation_takes_it_back_and_nobody_who_may_do_less() {
+    let app = TestApp::start().await;
+    let boss = app.admin("boss").await;
+    let (one, other) =
+        (app.granted("one", "USERS_WRITE").await, app.granted("other", "USERS_WRITE").await);
+    let by_boss = invite_user(&app, &boss, ("first@example.com", "USER"), &boss).await;
+    assert_eq!(app.mutate(&one, &revoke_user(&by_boss)).await.code(), "FORBIDDEN");
+    let token = app.mail("invitation", "first@example.com").await.token();
+    for by in [&one, &other, &boss] {
+        let id = invite_user(&app, &one, ("second@example.com", "USER"), &boss).await;
+        app.mutate(by, &revoke_user(&id)).await.data();
+    }
+    let mails = app.mails().await;
+    // What was not sent yet is not sent any more.
+    let to_second = mails.iter().filter(|mail| mail.to == "second@example.com");
+    assert_eq!(to_second.count(), 0);
+    // What the sender may do beside inviting counts too.
+    let grant = format!(
+        "grantPermission(input: {{ id: \"{}\", permission: AUDIT_READ }}) {{ user {{ id }} }}",
+        one.id
+    );
+    let id = invite_user(&app, &one, ("second@example.com", "USER"), &boss).await;
+    app.mutate(&boss, &grant).await.data();
+    assert_eq!(app.mutate(&other, &revoke_user(&id)).await.code(), "FORBIDDEN");
+    app.mutate(&one, &revoke_user(&id)).await.data();
+    accept_user(&app, &token, "visitor").await.data();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_invitation_that_is_accepted_and_taken_back_at_once_is_one_of_them() {
+    let app = TestApp::start().await;
+    let (boss, deputy) = (app.admin("boss").await, app.admin("deputy").await);
+    for number in 0..6 {
+        let email = format!("guest{number}@example.com");
+        let id = invite_user(&app, &deputy, (&email, "USER"), &boss).await;
+        let token = app.mail("invitation", &email).await.token();
+        let (here, there) = (app.app.clone(), app.app.clone());
+        let bearer = boss.access.clone();
+        let accept = accepting(&token, &format!("visitor{number}"));
+        let revoke = format!("mutation {{ {} }}", revoke_user(&id));
+        let accept =
+            tokio::spawn(async move { call(&here, &accept, json!({}), None).await.code() });
+        // Hashing the password takes a while.
+        tokio::time::sleep(Duration::from_millis(3 * number)).await;
+        let revoke =
+            tokio::spawn(
+                async move { call(&there, &revoke, json!({}), Some(&bearer)).await.code() },
+            );
+        let codes = (accept.await.unwrap(), revoke.await.unwrap());
+        let either = [("NONE", "NOT_FOUND"), ("INVALID_TOKEN", "NONE")];
+        assert!(either.contains(&(codes.0.as_str(), codes.1.as_str())), "{codes:?}");
+        let made = app.count(&format!("users WHERE username_key = 'visitor{number}'")).await;
+        assert_eq!(made == 1, codes.0 == "NONE");
+    }
 }

@@ -12,6 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
+use crate::pending::invite_user;
 use crate::support::organizations::{act_in, found_organization, invite_member, join_organization};
 use crate::support::sdl;
 use crate::support::{SignedIn, TestApp};
@@ -173,6 +174,8 @@ struct World {
     /// With their organizations.
     memberships: Vec<(String, usize)>,
     invitations: Vec<(String, usize)>,
+    /// An invitation to make an account.
+    user_invitation: String,
 }
 
 struct Task {
@@ -203,7 +206,9 @@ impl World {
             invitations.push((invited, place));
             organizations.push(organization);
         }
+        let boss = app.admin("boss").await;
         let mut world = Self {
+            user_invitation: invite_user(app, &boss, ("new@example.com", "USER"), &boss).await,
             plain: users.iter().map(|user| user.access.clone()).collect(),
             users,
             organizations,
@@ -311,6 +316,7 @@ impl World {
         for task in &self.tasks {
             types.push((&task.id, if self.sees_task(caller, task) { "Task" } else { "" }));
         }
+        types.push((&self.user_invitation, ""));
         types
     }
 
@@ -383,7 +389,7 @@ fn in_random_worlds_everybody_sees_what_a_simple_model_says_and_nothing_else() {
             for caller in 0..world.users.len() {
                 world.check(&app, caller).await;
             }
-            // Who may look up users sees who they are, and nothing of what they have.
+            // Who may look up users sees who they are and who is to be one, and nothing of what they have.
             let support = app.granted("caller", "USERS_READ").await;
             let all = world.types(0);
             let ids: Vec<_> = all.iter().map(|(id, _)| *id).collect();
@@ -391,6 +397,8 @@ fn in_random_worlds_everybody_sees_what_a_simple_model_says_and_nothing_else() {
             let seen = app.call(query, json!({ "ids": ids }), Some(&support.access)).await.data();
             let (users, others) = seen["nodes"].as_array().unwrap().split_at(world.users.len());
             assert!(users.iter().all(|node| node["__typename"] == "User"));
+            let (invited, others) = others.split_last().unwrap();
+            assert_eq!(invited["__typename"], "UserInvitation");
             assert!(others.iter().all(Value::is_null));
         });
         Ok(())

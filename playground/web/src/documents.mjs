@@ -19,7 +19,7 @@ export const GROUPS = {
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
   "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
   "Members": ["inviteMember", "invitations", "myInvitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
-  "Users": ["users", "user", "inviteUser", "userInvitations", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
+  "Users": ["users", "user", "inviteUser", "userInvitations", "revokeUserInvitation", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
   "Audit": ["auditEvents"],
   "Streams": ["sessionEvents", "auditEvents"],
   "Any object": ["node", "nodes"],

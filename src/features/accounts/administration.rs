@@ -204,7 +204,7 @@ impl Accounts {
         tx: &Tx<'_>,
         capacity: Capacity,
         id: UserId,
-    ) -> Result<Meeting, AdminError> {
+    ) -> Result<Meeting, Fault> {
         let caller = match capacity {
             Capacity::Staff | Capacity::Owner => Some(tx.acting().caller()?),
             Capacity::Operator => None,

@@ -7,19 +7,20 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
+use super::administration::{Capacity, Meeting};
 use super::create_error::{CreateError, EMAIL};
 use super::identity::{Email, Identifier};
 use super::registration::{Naming, NewAccount, Standing};
 use super::{Accounts, store};
 use crate::features::audit::{Detail, kind};
-use crate::features::change::{Record, Tx};
+use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::access::{Language, Origin, Role, User, permission};
 use crate::kernel::acting::Acting;
-use crate::kernel::id::{LinkTokenId, UserId};
+use crate::kernel::id::{LinkTokenId, UserId, UserInvitationId};
 
 /// What keeps an admin's access from being used to write to strangers.
 pub(crate) static INVITATIONS: Limit<limits::User> = Limit::quota("inviteUser.user", 60, 60 * 60);
@@ -59,7 +60,7 @@ impl Invited {
 /// An invitation that can still be accepted. Of its token it has nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PendingInvitation {
-    pub(crate) id: LinkTokenId,
+    pub(crate) id: UserInvitationId,
     /// As it was typed.
     pub(crate) email: String,
     pub(crate) role: Role,
@@ -68,11 +69,44 @@ pub(crate) struct PendingInvitation {
     pub(crate) expires_at: DateTime<Utc>,
 }
 
+/// Why an invitation was not taken back.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RevocationError {
+    #[error("there is no such invitation that can still be accepted")]
+    NotFound,
+    #[error("the acting user may not do this, or not any more")]
+    Forbidden,
+    #[error(transparent)]
+    Fault(Fault),
+}
+
+with_fault!(RevocationError);
+
 impl Accounts {
     /// The newest invitations that can still be accepted, in no particular order.
     pub(crate) async fn list_invitations(&self) -> Result<Vec<PendingInvitation>, DbErr> {
         let (db, now) = (self.db.reader(), self.clock.now());
         let tokens = links::list_unused(db, now, Purpose::Invitation, LISTED_MAX).await?;
+        self.pending(tokens, now).await
+    }
+
+    /// Those of some invitations that can still be accepted, in no particular order.
+    pub(crate) async fn find_invitations(
+        &self,
+        ids: &[UserInvitationId],
+    ) -> Result<Vec<PendingInvitation>, DbErr> {
+        let (db, now) = (self.db.reader(), self.clock.now());
+        let ids: Vec<_> = ids.iter().copied().map(token_of).collect();
+        let tokens = links::find_unused(db, now, Purpose::Invitation, &ids).await?;
+        self.pending(tokens, now).await
+    }
+
+    /// The invitations whose tokens these are, without those whose sender may no longer give what they promise.
+    async fn pending(
+        &self,
+        tokens: Vec<Found>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<PendingInvitation>, DbErr> {
         // Only another version of this program writes the details differently.
         let read = |token: Found| Some((token.details::<Invited>().ok()?, token));
         let invited: Vec<_> = tokens.into_iter().filter_map(read).collect();
@@ -82,7 +116,7 @@ impl Accounts {
             .into_iter()
             .filter(|(invited, _)| senders.iter().any(|sender| invited.is_kept_by(sender, now)));
         let pending = kept.map(|(invited, token)| PendingInvitation {
-            id: token.id,
+            id: UserInvitationId(token.id.0),
             role: invited.role(),
             email: invited.email,
             invited_by: invited.by,
@@ -141,6 +175,37 @@ impl Accounts {
             Ok(tx.commit(()).await?)
         };
         self.changes.run("invite a user", acting, invite).await
+    }
+
+    /// Takes an invitation back: what its mail carries is void at once. It is part of what its sender does, so nobody takes
+    /// back one of an account that may do more than their own.
+    pub(crate) async fn revoke_invitation(
+        &self,
+        acting: Acting<'_>,
+        id: UserInvitationId,
+    ) -> Result<(), RevocationError> {
+        let revoke = async |tx: Tx<'_>| {
+            let (now, capacity, id) = (tx.now(), Capacity::Staff, token_of(id));
+            let found = links::find_unused(&tx, now, Purpose::Invitation, &[id]).await?.pop();
+            let invited = found.and_then(|token| token.details::<Invited>().ok());
+            let invited = invited.ok_or(RevocationError::NotFound)?;
+            let Meeting { locked, actor } = self.meet(&tx, capacity, invited.by).await?;
+            // Who may not invite any more has invited nobody.
+            let sender = locked.iter().find(|user| invited.is_kept_by(user, now));
+            let sender = sender.ok_or(RevocationError::NotFound)?;
+            let is_open_to = |actor: &User| actor.may(permission::USERS_WRITE, now);
+            if !capacity.may(actor.as_ref(), sender, now, is_open_to) {
+                return Err(RevocationError::Forbidden);
+            }
+            // It may have been accepted until its sender was locked.
+            if !links::revoke(&tx, id).await? {
+                return Err(RevocationError::NotFound);
+            }
+            let detail = Detail::of(invited.role().into_str());
+            tx.note(Record::of(kind::USER_INVITATION_REVOKED).about(sender.id).in_detail(detail));
+            Ok(tx.commit(()).await?)
+        };
+        self.changes.run("revoke a user's invitation", acting, revoke).await
     }
 
     /// Makes the account that an invitation promised, and signs its owner in: the invitation has
@@ -203,4 +268,9 @@ impl Accounts {
         let accepted = self.changes.run("accept an invitation", acting, accept).await;
         accepted.map_err(CreateError::of_link)
     }
+}
+
+/// The token that an invitation is.
+fn token_of(invitation: UserInvitationId) -> LinkTokenId {
+    LinkTokenId(invitation.0)
 }

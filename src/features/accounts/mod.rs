@@ -37,7 +37,7 @@ pub(crate) use self::export::{
 };
 pub(crate) use self::holding::{Departure, Holding};
 use self::identity::Identifier;
-pub(crate) use self::invitations::{INVITATIONS, Invitee, PendingInvitation};
+pub(crate) use self::invitations::{INVITATIONS, Invitee, PendingInvitation, RevocationError};
 pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Key, Listing, Order, OrderField, Place, search_key};
 pub(crate) use self::metadata::{Metadata, MetadataChange, MetadataError, Patch};

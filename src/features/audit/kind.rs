@@ -154,6 +154,8 @@ audit_kinds! {
     pub(crate) REGISTRATION_REQUESTED: UserId;
     /// An admin invited somebody to make an account.
     pub(crate) USER_INVITED: UserId;
+    /// An invitation to make an account was taken back; the target is who had sent it.
+    pub(crate) USER_INVITATION_REVOKED: UserId;
     /// An invited person made their account.
     pub(crate) INVITATION_ACCEPTED: UserId;
     /// A mail was asked for that shows whose an address is.

@@ -208,6 +208,11 @@ pub(crate) async fn void_by_holder(txn: &impl ConnectionTrait, holder: &User) ->
     store::delete_of(txn, holder.id, &kept).await
 }
 
+/// Voids one token inside the caller's transaction; says whether it could still be used.
+pub(crate) async fn revoke(txn: &impl ConnectionTrait, id: LinkTokenId) -> Result<bool, DbErr> {
+    store::delete_unused(txn, id).await
+}
+
 /// Voids a change of address that is still to be confirmed, inside the caller's transaction; also one
 /// to an address that is taken, which looks the same from outside (EN-05).
 pub(crate) async fn void_change(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {
@@ -233,6 +238,16 @@ pub(crate) async fn list_unused(
     limit: u64,
 ) -> Result<Vec<Found>, DbErr> {
     store::list_unused(db, purpose, now, limit).await
+}
+
+/// The same of those with one of some ids, in no particular order.
+pub(crate) async fn find_unused(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    purpose: Purpose,
+    ids: &[LinkTokenId],
+) -> Result<Vec<Found>, DbErr> {
+    store::find_unused(db, purpose, now, ids).await
 }
 
 /// The same of those that were sent to one address, in no particular order.

@@ -212,6 +212,26 @@ pub(super) async fn list_unused(
     Ok(rows.into_iter().filter_map(found).collect())
 }
 
+/// The unused tokens of a purpose with one of some ids.
+pub(super) async fn find_unused(
+    db: &impl ConnectionTrait,
+    purpose: Purpose,
+    now: DateTime<Utc>,
+    ids: &[LinkTokenId],
+) -> Result<Vec<Found>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = token::Entity::find()
+        .filter(token::COLUMN.id.is_in(ids.iter().copied()))
+        .filter(token::COLUMN.purpose.eq(purpose.into_str()))
+        .filter(unused())
+        .filter(token::COLUMN.expires_at.gt(now))
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().filter_map(found).collect())
+}
+
 /// The unused tokens to an address. Of which purpose is not asked here: a database that does not know how many there are
 /// of each might go by that, through those to everybody.
 pub(super) async fn list_unused_to(
@@ -228,6 +248,19 @@ pub(super) async fn list_unused_to(
         .all(db)
         .await?;
     Ok(rows.into_iter().filter_map(found).collect())
+}
+
+/// Deletes a token that has not been used; says whether there was one.
+pub(super) async fn delete_unused(
+    txn: &impl ConnectionTrait,
+    id: LinkTokenId,
+) -> Result<bool, DbErr> {
+    let outcome = token::Entity::delete_many()
+        .filter(token::COLUMN.id.eq(id))
+        .filter(unused())
+        .exec(txn)
+        .await?;
+    Ok(outcome.rows_affected > 0)
 }
 
 pub(super) async fn delete_changes(txn: &impl ConnectionTrait, user: UserId) -> Result<(), DbErr> {

@@ -1,12 +1,12 @@
 //! What people do with their own account, and how they are invited, in the schema.
 
-use async_graphql::{Context, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use portcullis_macros::rules;
 
 use super::{ADDRESS_TAKEN, User};
 use crate::features::accounts::{
     ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
-    ProfileChange, ProfileError, TICKET_TTL_SECONDS,
+    ProfileChange, ProfileError, RevocationError, TICKET_TTL_SECONDS,
 };
 use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::graphql::context::ContextExt;
@@ -14,6 +14,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::kernel::access::permission::USERS_WRITE;
 use crate::kernel::access::{Language, Role};
+use crate::kernel::id::UserInvitationId;
 use crate::schema::recovery::LinkOutcome;
 use crate::schema::sign_in::AuthPayload;
 
@@ -191,6 +192,21 @@ impl InvitationMutation {
         Ok(Purpose::Invitation.ttl_seconds())
     }
 
+    /// Takes an invitation to make an account back: the link in its mail is void at once. One that cannot be accepted any
+    /// more is NOT_FOUND, and one of a user who may do more than the caller FORBIDDEN.
+    #[auth(permission = USERS_WRITE)]
+    #[defence]
+    #[payload(deleted_user_invitation_id = "The invitation that is gone.")]
+    async fn revoke_user_invitation(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The invitation's id.")] id: ID,
+    ) -> Result<Id> {
+        let id = UserInvitationId::parse(&id).ok_or(RevocationError::NotFound)?;
+        ctx.service::<Accounts>().revoke_invitation(ctx.acting()?, id).await?;
+        Ok(Id::from(id))
+    }
+
     /// Makes the account that an invitation promised, and signs its owner in.
     #[public]
     #[needs(NewAccounts)]
@@ -210,6 +226,16 @@ impl InvitationMutation {
         let accounts = ctx.service::<Accounts>();
         let accept = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee, limits);
         Ok(AuthPayload::hand_over(ctx, accept.await?))
+    }
+}
+
+impl From<RevocationError> for ApiError {
+    fn from(error: RevocationError) -> Self {
+        match error {
+            RevocationError::NotFound => Self::new(Code::NotFound, "There is no such invitation"),
+            RevocationError::Forbidden => Self::forbidden(),
+            RevocationError::Fault(fault) => fault.into(),
+        }
     }
 }
 

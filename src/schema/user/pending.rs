@@ -2,6 +2,7 @@
 
 use async_graphql::{Context, Object, SimpleObject};
 use portcullis_macros::{Row, rules};
+use sea_orm::DbErr;
 
 use crate::features::accounts::{Accounts, PendingChange, PendingInvitation};
 use crate::graphql::connection::Connection;
@@ -11,8 +12,9 @@ use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::page::{ByAge, Window};
 use crate::graphql::whole::Whole;
-use crate::kernel::access::Role;
 use crate::kernel::access::permission::USERS_READ;
+use crate::kernel::access::{Role, Viewer};
+use crate::kernel::id::UserInvitationId;
 
 /// A change of address that takes effect when the link in the mail to the new address is used.
 #[derive(SimpleObject)]
@@ -32,6 +34,8 @@ impl From<PendingChange> for PendingEmailChange {
 /// An invitation to make an account.
 #[derive(SimpleObject, Row, Clone)]
 pub(crate) struct UserInvitation {
+    /// Unique over all types; opaque. It is not what the link in the mail carries.
+    pub(crate) id: Id,
     /// The address it was sent to, as typed.
     email: String,
     /// The role that the account will have.
@@ -47,6 +51,7 @@ pub(crate) struct UserInvitation {
 impl From<PendingInvitation> for UserInvitation {
     fn from(invitation: PendingInvitation) -> Self {
         Self {
+            id: Id::from(invitation.id),
             email: invitation.email,
             role: invitation.role,
             invited_by: Id::from(invitation.invited_by),
@@ -54,6 +59,21 @@ impl From<PendingInvitation> for UserInvitation {
             expires_at: invitation.expires_at.into(),
         }
     }
+}
+
+/// Those of the ids that are invitations which can still be accepted, for a caller who may list them.
+pub(crate) async fn visible_invitations(
+    accounts: &Accounts,
+    viewer: &Viewer,
+    ids: &[Id],
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Vec<UserInvitation>, DbErr> {
+    let ids = Id::all::<UserInvitationId>(ids);
+    if ids.is_empty() || !viewer.user.may(USERS_READ, now) {
+        return Ok(Vec::new());
+    }
+    let found = accounts.find_invitations(&ids).await?;
+    Ok(found.into_iter().map(UserInvitation::from).collect())
 }
 
 pub(crate) type UserInvitationConnection = Connection<Whole<UserInvitation>>;
