@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sea_orm::DbBackend;
 use serde_json::{Value, json};
 
 use crate::support::organizations::{
@@ -273,6 +274,51 @@ async fn who_sees_users_sees_who_is_invited_to_be_one() {
     app.clock.advance(24 * HOUR);
     let reader = app.again("reader").await;
     assert_eq!(invited(&app, &reader).await, []);
+}
+
+#[tokio::test]
+async fn an_invitation_is_not_hidden_by_a_thousand_that_are_void() {
+    let app = TestApp::start().await;
+    let (boss, writer) = (app.admin("boss").await, app.granted("writer", "USERS_WRITE").await);
+    let send = async |by: &SignedIn, email: &str| {
+        app.clock.advance(Duration::from_millis(1));
+        let call =
+            format!("inviteUser(input: {{ email: \"{email}\", role: USER }}) {{ linkExpiresIn }}");
+        app.mutate(by, &call).await.data();
+    };
+    send(&boss, "early@example.com").await;
+    send(&writer, "bulk@example.com").await;
+    let db = app.database.connection().await;
+    let bytes = |hex: String| match db.get_database_backend() {
+        DbBackend::Postgres => format!("decode('{hex}', 'hex')"),
+        _ => format!("x'{hex}'"),
+    };
+    let rows = (0..1_000_u32).map(|i| {
+        let id = uuid::Uuid::from_u128(u128::MAX - u128::from(i));
+        let hash = bytes(format!("{i:064x}"));
+        let id = match db.get_database_backend() {
+            DbBackend::Postgres => format!("CAST('{id}' AS uuid)"),
+            _ => bytes(id.simple().to_string()),
+        };
+        format!("SELECT {id} AS id, {hash} AS hash")
+    });
+    for rows in rows.collect::<Vec<_>>().chunks(100) {
+        app.sql(&format!(
+            "INSERT INTO one_time_tokens (id, purpose, hash, email_key, details, created_at, expires_at) \
+             SELECT more.id, one.purpose, more.hash, one.email_key, one.details, one.created_at, one.expires_at \
+             FROM (SELECT * FROM one_time_tokens WHERE email_key = 'bulk@example.com' LIMIT 1) one \
+             CROSS JOIN ({}) more",
+            rows.join(" UNION ALL ")
+        ))
+        .await;
+    }
+    let revoke = format!(
+        "revokePermission(input: {{ id: \"{}\", permission: USERS_WRITE }}) {{ user {{ id }} }}",
+        writer.id
+    );
+    app.mutate(&boss, &revoke).await.data();
+    let early = ("early@example.com".to_owned(), "USER".to_owned());
+    assert_eq!(invited(&app, &boss).await, [early]);
 }
 
 /// Has somebody invite an address to make an account with a role; the id of the invitation, as `reader` is told.

@@ -26,7 +26,9 @@ use crate::kernel::id::{LinkTokenId, UserId, UserInvitationId};
 pub(crate) static INVITATIONS: Limit<limits::User> = Limit::quota("inviteUser.user", 60, 60 * 60);
 
 /// Invitations that are listed at most.
-const LISTED_MAX: u64 = 1_000;
+const LISTED_MAX: usize = 1_000;
+/// Those that are read at a time.
+const BATCH: u64 = 1_000;
 
 /// What an invitation promises, as its token keeps it.
 #[derive(Serialize, Deserialize)]
@@ -84,10 +86,20 @@ with_fault!(RevocationError);
 
 impl Accounts {
     /// The newest invitations that can still be accepted, in no particular order.
+    ///
+    /// Who sent them decides whether they can, and is not in the table. So it is read on until there are enough: whoever sends many
+    /// that are void hides nothing.
     pub(crate) async fn list_invitations(&self) -> Result<Vec<PendingInvitation>, DbErr> {
         let (db, now) = (self.db.reader(), self.clock.now());
-        let tokens = links::list_unused(db, now, Purpose::Invitation, LISTED_MAX).await?;
-        self.pending(tokens, now).await
+        let (mut pending, mut before) = (Vec::new(), None);
+        while pending.len() < LISTED_MAX {
+            let tokens = links::list_unused(db, now, Purpose::Invitation, before, BATCH).await?;
+            let Some(oldest) = tokens.last() else { break };
+            before = Some(oldest.id);
+            pending.extend(self.pending(tokens, now).await?);
+        }
+        pending.truncate(LISTED_MAX);
+        Ok(pending)
     }
 
     /// Those of some invitations that can still be accepted, in no particular order.

@@ -230,14 +230,15 @@ pub(crate) async fn find_change(
     store::find_change(db, user, now - Purpose::EmailChange.ttl()).await
 }
 
-/// The tokens of one purpose that can still be used: the newest of them, at most `limit`.
+/// The tokens of one purpose that can still be used: the newest of them, or of those older than one, at most `limit`.
 pub(crate) async fn list_unused(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
     purpose: Purpose,
+    before: Option<LinkTokenId>,
     limit: u64,
 ) -> Result<Vec<Found>, DbErr> {
-    store::list_unused(db, purpose, now, limit).await
+    store::list_unused(db, purpose, now, before, limit).await
 }
 
 /// The same of those with one of some ids, in no particular order.

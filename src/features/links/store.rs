@@ -194,15 +194,18 @@ pub(super) async fn find_change(
     Ok(row.and_then(found))
 }
 
-/// The newest unused tokens of a purpose.
+/// The newest unused tokens of a purpose, or of those older than one.
 pub(super) async fn list_unused(
     db: &impl ConnectionTrait,
     purpose: Purpose,
     now: DateTime<Utc>,
+    before: Option<LinkTokenId>,
     limit: u64,
 ) -> Result<Vec<Found>, DbErr> {
+    let older = before.map(|before| token::COLUMN.id.lt(before));
     let rows = token::Entity::find()
         .filter(token::COLUMN.purpose.eq(purpose.into_str()))
+        .filter(Condition::all().add_option(older))
         .filter(unused())
         .filter(token::COLUMN.expires_at.gt(now))
         .order_by_desc(token::Column::Id)

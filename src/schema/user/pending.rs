@@ -85,7 +85,8 @@ pub(crate) struct InvitationQuery;
 #[Object]
 impl InvitationQuery {
     /// The invitations to make an account that can still be accepted, in pages, the newest first; at most the newest 1,000.
-    /// Those whose sender may no longer invite are left out.
+    /// Those whose sender may no longer invite are left out. Who is invited may have made an account in another way meanwhile, and a
+    /// server with registration closed accepts none.
     #[auth(permission = USERS_READ)]
     async fn user_invitations(
         &self,
