@@ -179,6 +179,14 @@ async fn metadata_is_an_object_of_a_bounded_size_and_depth() {
         let refused = app.mutate(&boss, &call).await;
         assert_eq!(refused.code(), "GRAPHQL_VALIDATION_FAILED", "{wrong}");
     }
+    for forgotten in ["{ a: QUOTES }", "{ a: [{ b: QUOTES }] }"] {
+        let call = format!(
+            "updateUserMetadata(input: {{ id: \"{}\", publicMetadata: {forgotten} }}) {{ user {{ id }} }}",
+            alice.id
+        );
+        let refused = app.mutate(&boss, &call).await;
+        assert_eq!(refused.code(), "GRAPHQL_VALIDATION_FAILED", "{forgotten}");
+    }
     let long = |length: usize| json!({ "a": "x".repeat(length - 8) });
     let deep = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
     for field in ["publicMetadata", "privateMetadata"] {
@@ -244,7 +252,9 @@ async fn a_change_of_metadata_is_audited_and_moves_the_time_of_the_last_change()
     // What is so already is no second change; who does not see that changes it all the same, and is on record.
     update(&app, &boss, &alice, change()).await.data();
     assert_eq!(updated_at().await, after);
-    assert_eq!(update(&app, &writer, &alice, json!({})).await.code(), "CONFLICT");
+    for nothing in [json!({}), json!({ "publicMetadata": {} })] {
+        assert_eq!(update(&app, &writer, &alice, nothing).await.code(), "CONFLICT");
+    }
     assert_eq!(app.count("audit_events WHERE kind = 'METADATA_UPDATED'").await, 1);
     app.clock.advance(SECOND);
     update(&app, &writer, &alice, json!({ "privateMetadata": { "risk": 1 } })).await.data();

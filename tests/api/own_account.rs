@@ -198,6 +198,7 @@ async fn a_picture_is_an_https_address_that_everybody_sees_who_sees_the_user() {
     for (url, kept) in [
         ("https://example.com/a.png?s=1#x", json!("https://example.com/a.png?s=1#x")),
         (" HTTPS://Bücher.example/Ä ", json!("https://xn--bcher-kva.example/%C3%84")),
+        ("https://example.com/a');x:url('b", json!("https://example.com/a%27%29;x:url%28%27b")),
         ("", Value::Null),
         (&long(2_048), json!(long(2_048))),
         ("https://[2001:db8::1]:8443/", json!("https://[2001:db8::1]:8443/")),

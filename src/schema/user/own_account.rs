@@ -23,7 +23,8 @@ use crate::schema::sign_in::AuthPayload;
 pub(crate) struct UpdateProfileInput {
     /// At most 100 characters; null or empty for none.
     full_name: MaybeUndefined<String>,
-    /// An https URL without a username or password, of at most 2,048 characters; null or empty for none.
+    /// An https URL without a username or password, of at most 2,048 characters as the URL Standard writes it, which is
+    /// how it is kept; null or empty for none.
     avatar_url: MaybeUndefined<String>,
     /// The language of mails to the account; null leaves it as it is.
     locale: Option<Language>,
