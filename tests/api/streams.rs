@@ -466,7 +466,7 @@ async fn a_permission_that_comes_to_its_end_ends_the_stream_that_it_opened() {
     let access = register(&server, "alice").await;
     let id = server.call("{ me { id } }", json!({}), &access).await.unwrap();
     let id = id["data"]["me"]["id"].as_str().unwrap().to_owned();
-    let until = (Clock::system().now() + Duration::from_secs(8)).to_rfc3339();
+    let until = (Clock::system().now() + Duration::from_secs(12)).to_rfc3339();
     let grant = format!(
         "grantPermission(input: {{ id: \"{id}\", permission: AUDIT_READ, expiresAt: \"{until}\" }}) {{ user {{ id }} }}"
     );

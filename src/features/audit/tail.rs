@@ -11,6 +11,7 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use tokio::sync::broadcast::{Receiver, Sender};
 use tokio::sync::{Mutex, broadcast};
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::listing::Recorded;
@@ -35,32 +36,32 @@ pub(super) struct Tail(Arc<Shared>);
 struct Shared {
     db: Db,
     events: Sender<Arc<Recorded>>,
-    is_followed: Mutex<bool>,
+    /// What reads for all who listen, while anybody does.
+    follower: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Tail {
     pub(super) fn new(db: Db) -> Self {
         let (events, _) = broadcast::channel(KEPT);
-        Self(Arc::new(Shared { db, events, is_followed: Mutex::default() }))
+        Self(Arc::new(Shared { db, events, follower: Mutex::default() }))
     }
 
     /// Gives every event that is sealed from now on.
     pub(super) async fn listen(&self) -> Result<Receiver<Arc<Recorded>>, DbErr> {
-        let mut is_followed = self.0.is_followed.lock().await;
-        if *is_followed {
+        let mut follower = self.0.follower.lock().await;
+        if follower.as_ref().is_some_and(|follower| !follower.is_finished()) {
             return Ok(self.0.events.subscribe());
         }
         let reading = timeout(LOOK_MAX, store::last(self.0.db.reader()));
         let last = reading.await.map_err(|_elapsed| DbErr::Custom(SILENT.to_owned()))??;
         let listener = self.0.events.subscribe();
-        *is_followed = true;
-        tokio::spawn(self.clone().follow(last));
+        *follower = Some(tokio::spawn(self.clone().follow(last)));
         Ok(listener)
     }
 
     /// Reads what comes after a link, for as long as anybody listens.
     async fn follow(self, mut last: i64) {
-        let Shared { db, events, is_followed } = &*self.0;
+        let Shared { db, events, follower } = &*self.0;
         let mut every = interval(LOOK_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut is_behind, mut is_failing) = (false, false);
@@ -69,9 +70,9 @@ impl Tail {
                 every.tick().await;
             }
             {
-                let mut is_followed = is_followed.lock().await;
-                *is_followed = events.receiver_count() > 0;
-                if !*is_followed {
+                let mut follower = follower.lock().await;
+                if events.receiver_count() == 0 {
+                    *follower = None;
                     return;
                 }
             }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::DbErr;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Sessions;
@@ -38,7 +38,8 @@ pub(super) struct Watched(Arc<Mutex<Entries>>);
 #[derive(Default)]
 struct Entries {
     by_session: HashMap<SessionId, Entry>,
-    is_looked_after: bool,
+    /// What looks after all of them, while there are any.
+    looker: Option<JoinHandle<()>>,
 }
 
 struct Entry {
@@ -71,9 +72,9 @@ impl Sessions {
         let entry = entries.by_session.entry(session);
         let entry = entry.or_insert(Entry { user, streams: 0, seen: None });
         entry.streams += 1;
-        if !entries.is_looked_after {
-            entries.is_looked_after = true;
-            tokio::spawn(self.watched.clone().look_after(self.db.clone(), epochs.clone()));
+        if entries.looker.as_ref().is_none_or(JoinHandle::is_finished) {
+            let looking = self.watched.clone().look_after(self.db.clone(), epochs.clone());
+            entries.looker = Some(tokio::spawn(looking));
         }
         drop(entries);
         let watched = self.watched.clone();
@@ -118,8 +119,8 @@ impl Watched {
             every.tick().await;
             let sessions: Vec<SessionId> = {
                 let mut entries = self.lock();
-                entries.is_looked_after = !entries.by_session.is_empty();
-                if !entries.is_looked_after {
+                if entries.by_session.is_empty() {
+                    entries.looker = None;
                     return;
                 }
                 entries.by_session.keys().copied().collect()
