@@ -23,6 +23,7 @@ mod infra {
         pub(crate) enum Operation {
             Query,
             Mutation,
+            Subscription,
             None,
         }
     }
