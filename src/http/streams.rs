@@ -51,6 +51,8 @@ const SIZE_OF_VARIABLES: usize = 4;
 
 /// An open stream.
 pub(super) struct Stream {
+    /// Given back before the document is, by whose address it counts: fields are dropped in this order.
+    _place: StreamPermit,
     execution: Execution,
     topic: Topic,
     /// The caller as they were when they were looked at last, and what they might do by then.
@@ -63,7 +65,6 @@ pub(super) struct Stream {
     /// What has happened to the caller and is not told yet.
     happened: VecDeque<Happening>,
     is_over: bool,
-    _place: StreamPermit,
 }
 
 /// What a stream says next.
@@ -123,6 +124,7 @@ pub(super) async fn open(
     let watch = app.sessions.watch(&viewer);
     let permissions = viewer.user.permissions(app.clock.now());
     Ok(Stream {
+        _place: place,
         execution,
         topic,
         viewer,
@@ -132,7 +134,6 @@ pub(super) async fn open(
         events,
         happened: VecDeque::new(),
         is_over: false,
-        _place: place,
     })
 }
 

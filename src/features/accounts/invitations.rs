@@ -87,8 +87,8 @@ with_fault!(RevocationError);
 impl Accounts {
     /// The newest invitations that can still be accepted, in no particular order.
     ///
-    /// Who sent them decides whether they can, and is not in the table. So it is read on until there are enough: whoever sends many
-    /// that are void hides nothing.
+    /// Whether one can depends on its sender, who stands in another table. So batches are read until there are enough: a sender of
+    /// many void invitations hides nobody else's.
     pub(crate) async fn list_invitations(&self) -> Result<Vec<PendingInvitation>, DbErr> {
         let (db, now) = (self.db.reader(), self.clock.now());
         let (mut pending, mut before) = (Vec::new(), None);
