@@ -25,6 +25,7 @@ use crate::infra::keys::Algorithm;
 use crate::infra::limits::Rates;
 use crate::infra::mail;
 use crate::infra::passwords::hash::Cost;
+use crate::infra::providers::{self, ReturnUrls};
 use crate::infra::streams::StreamLimits;
 pub use crate::infra::telemetry::LogFormat;
 
@@ -119,6 +120,10 @@ pub struct Config {
     /// `None`: no mail is sent.
     pub(crate) mail: Option<mail::Settings>,
     pub(crate) registration: Registration,
+    /// Who else may say who somebody is.
+    pub(crate) providers: Vec<providers::Settings>,
+    /// Where people may be sent back to from there.
+    pub(crate) return_urls: ReturnUrls,
     /// Where people change their password.
     pub(crate) change_password_url: String,
     pub(crate) jwt: jwt::Settings,

@@ -21,6 +21,7 @@ use crate::extension::Extended;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
 use crate::infra::passwords::hash::Cost;
+use crate::infra::providers::ReturnUrls;
 
 /// Collects problems while it reads; what it returns for a bad setting is never used.
 #[derive(Default)]
@@ -81,6 +82,8 @@ impl Reader {
             rates,
             mail,
             registration,
+            providers: Vec::new(),
+            return_urls: ReturnUrls::default(),
             change_password_url,
             jwt_algorithm: (settings.jwt_algorithm.as_ref())
                 .map(|name| self.choice("JWT_ALGORITHM", name)),

@@ -11,6 +11,7 @@ pub(crate) mod mail;
 pub(crate) mod metrics;
 pub(crate) mod passwords;
 pub(crate) mod private;
+pub(crate) mod providers;
 pub(crate) mod streams;
 pub(crate) mod telemetry;
 pub(crate) mod threads;
