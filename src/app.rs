@@ -1,20 +1,20 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
 mod housekeeping;
+mod opening;
 mod readiness;
 mod secret;
 
-use std::iter;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
-use sea_orm::{DbErr, RuntimeErr};
-use secrecy::ExposeSecret;
+use anyhow::{Context, anyhow};
 
 pub use self::housekeeping::Purged;
+pub(crate) use self::opening::{connect, migrate_up};
+use self::opening::{explained, first_secret, prepare};
 use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
@@ -25,26 +25,26 @@ use crate::features::entities::Entities;
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
+use crate::features::provider_login::{Destinations, ProviderLogin};
 use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions, Tools};
-use crate::features::{links, organizations};
+use crate::features::{links, organizations, provider_login};
 use crate::graphql::cookie::Cookies;
 use crate::graphql::document::Documents;
 use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Visible;
-use crate::infra::db::{Db, Unwritable};
+use crate::infra::db::Db;
 use crate::infra::instances::Instance;
 use crate::infra::jwt::Jwt;
-use crate::infra::keys::{Keys, Master, Sealed, rotation};
+use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
-use crate::infra::mail::Outbox;
+use crate::infra::mail::{LinkPage, Outbox};
 use crate::infra::passwords::hash::Hasher;
 use crate::infra::passwords::policy::PasswordPolicy;
-use crate::infra::private;
+use crate::infra::providers::Providers;
 use crate::infra::streams::Streams;
 use crate::infra::tls;
 use crate::kernel::clock::Clock;
-use crate::kernel::id::UserId;
 use crate::kernel::secret::{base64url, sha256};
 use crate::schema::user::PublicUrl;
 use crate::schema::{Making, Schema, ServedSdl, Services};
@@ -71,6 +71,7 @@ pub struct Parts {
     #[cfg(test)]
     pub(crate) login: Login,
     pub(crate) organizations: Organizations,
+    pub(crate) provider_login: ProviderLogin,
     pub(crate) outbox: Outbox,
     pub(crate) refusals: Refusals,
     pub(crate) chain: Chain,
@@ -142,8 +143,10 @@ impl App {
         };
         let accounts = Accounts::new(tools.clone(), setup(&config, &master));
         let organizations = Organizations::new(tools.clone(), config.host.clone());
+        let provider_login = provider_login(&config, &tools, &accounts, &master)?;
         let sdl = Arc::new(ServedSdl::new(&config));
-        let services = services(&config, tools, &accounts, &organizations, Arc::clone(&sdl));
+        let above = (organizations.clone(), provider_login.clone());
+        let services = services(&config, tools, &accounts, above, Arc::clone(&sdl));
         #[cfg(test)]
         let login = services.login.clone();
         let log = services.log.clone();
@@ -171,6 +174,7 @@ impl App {
             #[cfg(test)]
             login,
             organizations,
+            provider_login,
             outbox,
             refusals,
             chain,
@@ -211,105 +215,6 @@ impl App {
     }
 }
 
-/// Opens the database of `config`, with the folder it may live in.
-pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
-    let url = config.database_url.expose_secret();
-    if url.starts_with("sqlite:") {
-        private::create_folder(&config.data_dir).context("the data folder cannot be made")?;
-    }
-    let db = Db::connect(url, config.database_connections).await.map_err(|error| {
-        match Unwritable::of_file(&error) {
-            Some(why) => anyhow!("{why}: {}", why.advice()),
-            None => anyhow::Error::from(error).context("the database cannot be reached"),
-        }
-    })?;
-    match db.encoding().await? {
-        Ok(()) => Ok(db),
-        Err(unfit) => {
-            // The first error is the one to tell.
-            let _second = db.close().await;
-            Err(unfit.into())
-        }
-    }
-}
-
-/// The reason and the remedy instead of what a database says that takes no writes.
-async fn explained(error: anyhow::Error, db: &Db) -> anyhow::Error {
-    if !error.chain().any(|cause| cause.is::<DbErr>() || cause.is::<RuntimeErr>()) {
-        return error;
-    }
-    let unwritable = db.unwritable().await.ok().flatten();
-    unwritable.map_or(error, |why| anyhow!("{why}: {}", why.advice()))
-}
-
-/// Brings the schema up to date in development, and sees that it is.
-async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
-    if config.is_development() {
-        if config.extended.migrations.status(db.reader()).await?.applied.is_empty() {
-            tracing::info!("the database is empty: its tables and keys are made now");
-        }
-        migrate_up(config, db).await?;
-    }
-    let status = config.extended.migrations.status(db.reader()).await?;
-    if !status.unknown.is_empty() {
-        return Err(migration::Error::Newer { unknown: status.unknown }.into());
-    }
-    if !status.pending.is_empty() {
-        bail!("the database's schema is not current: run `portcullis migrate up`");
-    }
-    extension_tables(config, db).await
-}
-
-/// Sees that the database has the tables of an extension's entities, with the columns that those declare: exports the
-/// rows of nobody, which names all columns.
-async fn extension_tables(config: &Config, db: &Db) -> anyhow::Result<()> {
-    for holding in config.extended.holdings.iter() {
-        let nobody = (holding.export)(db, UserId(uuid::Uuid::nil()), None).await;
-        nobody.with_context(|| {
-            format!("the table of {} cannot be read as its entity declares it", holding.name)
-        })?;
-    }
-    Ok(())
-}
-
-/// The master secret and the audit log's chain, which is signed under it. Of a new database both are made.
-async fn first_secret(
-    config: &Config,
-    db: &Db,
-    clock: &Clock,
-) -> anyhow::Result<(Arc<Master>, Chain)> {
-    // Asked before the secret is looked for: another instance makes the secret first.
-    let has_keys = rotation::has_keys(db).await?;
-    let master = Arc::new(master(config, &secret::master_secret(config, has_keys)?)?);
-    let chain = Chain::new(db.clone(), clock.clone(), Arc::clone(&master));
-    if !has_keys {
-        // Before there are keys, so that a start that dies in between does it again.
-        chain.sign_first().await?;
-    }
-    Ok((master, chain))
-}
-
-/// Applies the migrations that are pending. Signs the chain of the audit log when it gets a place for
-/// that: see the migration.
-pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
-    let migrations = config.extended.migrations;
-    let lacks_signature = migrations.status(db.reader()).await?.lacks_signature();
-    db.migrate_up(migrations).await?;
-    // Where there are no keys yet, whoever makes them signs.
-    if !lacks_signature || !rotation::has_keys(db).await? {
-        return Ok(());
-    }
-    let unsigned = "the schema is current, and the audit log is not signed: run `portcullis audit \
-                    sign` with the SECRET_KEY of the servers";
-    let secret = existing_secret(config)?.context(unsigned)?;
-    let (clock, master) = (Clock::system(), Arc::new(master(config, &secret)?));
-    let keys = rotation::list(db.reader(), &master, clock.now()).await?;
-    if keys.iter().any(|key| key.sealed == Sealed::Unknown) {
-        bail!(unsigned);
-    }
-    Chain::new(db.clone(), clock, master).sign_first().await.context(unsigned)
-}
-
 /// What counts attempts: this process, or the Redis that all instances of this issuer share.
 pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
     let Some(rates) = config.rates.clone() else { return Ok(Limits::off()) };
@@ -337,11 +242,27 @@ fn setup(config: &Config, master: &Arc<Master>) -> Setup {
         policy: PasswordPolicy { length_min: config.password_length_min },
         registration: config.registration,
         master: Arc::clone(master),
-        holdings: iter::once(organizations::HOLDING)
+        holdings: [organizations::HOLDING, provider_login::HOLDING]
+            .into_iter()
             .chain(config.extended.holdings.iter().copied())
             .collect(),
         host: config.host.clone(),
     }
+}
+
+/// Signing in with the providers that are configured.
+fn provider_login(
+    config: &Config,
+    tools: &Tools,
+    accounts: &Accounts,
+    master: &Arc<Master>,
+) -> anyhow::Result<ProviderLogin> {
+    let (providers, clock) = (config.providers.clone(), tools.clock.clone());
+    let providers = Providers::new(providers, &config.public_url, clock)?;
+    let own = format!("{}{}", config.public_url, LinkPage::FinishRegistration.path());
+    let destinations = Destinations { allowed: config.return_urls.clone(), own };
+    let (tools, accounts, master) = (tools.clone(), accounts.clone(), Arc::clone(master));
+    Ok(ProviderLogin::new(tools, accounts, master, providers, destinations))
 }
 
 /// What resolvers get.
@@ -349,7 +270,7 @@ fn services(
     config: &Config,
     tools: Tools,
     accounts: &Accounts,
-    organizations: &Organizations,
+    (organizations, provider_login): (Organizations, ProviderLogin),
     sdl: Arc<ServedSdl>,
 ) -> Services {
     Services {
@@ -357,7 +278,8 @@ fn services(
         log: Log::new(tools.db.clone()),
         accounts: accounts.clone(),
         login: Login::new(tools.clone(), accounts.clone()),
-        organizations: organizations.clone(),
+        organizations,
+        provider_login,
         recovery: Recovery::new(tools.clone(), accounts.clone()),
         entities: Entities::new(tools.clone()),
         public_url: PublicUrl(config.public_url.clone()),

@@ -5,6 +5,7 @@ mod config;
 pub(crate) mod entity;
 mod fault;
 mod federation;
+pub(crate) mod identity;
 pub(crate) mod node;
 pub(crate) mod organization;
 pub(crate) mod recovery;
@@ -39,6 +40,7 @@ use crate::features::audit::Log;
 use crate::features::entities::Entities;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
+use crate::features::provider_login::ProviderLogin;
 use crate::features::recovery::Recovery;
 use crate::features::sessions::Tools;
 use crate::graphql::cookie::Cookies;
@@ -57,6 +59,7 @@ pub(crate) struct Query<E: ObjectType>(
     user::InvitationQuery,
     viewer::ViewerQuery,
     config::ConfigQuery,
+    identity::ProviderQuery,
     audit_event::AuditQuery,
     organization::OrganizationQuery,
     NodeQuery,
@@ -76,6 +79,8 @@ pub(crate) struct Mutation<E: ObjectType>(
     user::OwnAccountMutation,
     session::SessionMutation,
     sign_in::LoginMutation,
+    identity::ProviderLoginMutation,
+    identity::IdentityMutation,
     recovery::RecoveryMutation,
     organization::OrganizationMutation,
     organization::MembershipMutation,
@@ -90,6 +95,7 @@ pub(crate) struct Services {
     pub(crate) accounts: Accounts,
     pub(crate) login: Login,
     pub(crate) organizations: Organizations,
+    pub(crate) provider_login: ProviderLogin,
     pub(crate) recovery: Recovery,
     pub(crate) entities: Entities,
     pub(crate) public_url: PublicUrl,
@@ -301,6 +307,7 @@ where
             .data(services.accounts)
             .data(services.login)
             .data(services.organizations)
+            .data(services.provider_login)
             .data(services.recovery)
             .data(services.entities)
             .data(services.public_url)

@@ -227,6 +227,10 @@ ids! {
     InvitationId = "invitation";
     /// That somebody is asked to make an account: the row of the token that they were mailed.
     UserInvitationId = "user_invitation";
+    /// Who a user is to another provider.
+    IdentityId = "identity";
+    /// A sign-in with another provider, from its beginning to its end.
+    FlowId = "flow";
 }
 
 /// A UUIDv7 that carries `now` in milliseconds and 74 random bits.

@@ -33,6 +33,8 @@ pub enum Reason {
     ContainsIdentity,
     /// Another account has it.
     Taken,
+    /// Well formed, and none of those that this server takes.
+    NotAllowed,
 }
 
 names!(Reason);

@@ -163,6 +163,9 @@ pub struct Settings {
     /// Your page for invitations to join an organization
     #[arg(long, env = "ACCEPT_ORGANIZATION_INVITATION_URL", global = true)]
     pub(super) accept_organization_invitation_url: Option<String>,
+    /// Your page where somebody finishes a registration that another provider vouches for
+    #[arg(long, env = "FINISH_REGISTRATION_URL", global = true)]
+    pub(super) finish_registration_url: Option<String>,
     /// Your page where people change their password, to which /.well-known/change-password leads
     /// [default: the page of RESET_PASSWORD_URL]
     #[arg(long, env = "CHANGE_PASSWORD_URL", global = true)]

@@ -22,6 +22,8 @@ pub(crate) struct Caller {
     pub(crate) session_cookie: Option<SecretString>,
     /// The device token in its cookie, as presented. Only in cookie mode.
     pub(crate) device_cookie: Option<SecretString>,
+    /// What tells the browser apart that begins and finishes flows, as presented. Only in cookie mode.
+    pub(crate) flow_cookie: Option<SecretString>,
 }
 
 /// Short ways to what every resolver needs.
@@ -38,6 +40,8 @@ pub(crate) trait ContextExt {
     fn keep_session(&self, text: &str, max_age_seconds: i64);
     /// Has the browser keep a device token beside.
     fn keep_device_token(&self, token: &str, max_age_seconds: i64);
+    /// Has the browser keep what tells it apart that begins a flow.
+    fn keep_flow(&self, token: &str, max_age_seconds: i64);
     /// Has the browser forget the cookie that was the caller's session, and the answers that it keeps from this server
     /// (RT-10). Only what this call has ended is forgotten: the browser may have another cookie by now. Without cookie mode
     /// there is nothing to forget.
@@ -76,6 +80,11 @@ impl ContextExt for Context<'_> {
     fn keep_device_token(&self, token: &str, max_age_seconds: i64) {
         let cookies = self.service::<Cookies>();
         let held = cookies.holding(Cookie::DeviceToken, token, max_age_seconds);
+        self.append_http_header(SET_COOKIE, held);
+    }
+
+    fn keep_flow(&self, token: &str, max_age_seconds: i64) {
+        let held = self.service::<Cookies>().holding(Cookie::Flow, token, max_age_seconds);
         self.append_http_header(SET_COOKIE, held);
     }
 

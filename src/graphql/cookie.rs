@@ -1,4 +1,5 @@
-//! The cookies of a browser in cookie mode (CK-01): one is its session, one holds its device token.
+//! The cookies of a browser in cookie mode (CK-01): one is its session, one holds its device token, and one tells it apart
+//! while somebody signs in with another provider.
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
@@ -10,6 +11,8 @@ pub(crate) enum Cookie {
     Session,
     /// Outlives the session, and is forgotten by its age alone.
     DeviceToken,
+    /// Binds sign-ins with other providers to the browser. It has to come along when a provider sends somebody back.
+    Flow,
 }
 
 /// How our cookies are called and where browsers send them.
@@ -33,6 +36,7 @@ impl Cookies {
             (Cookie::Session, None) => "__Host-portcullis_session",
             (Cookie::Session, Some(_)) => "__Secure-portcullis_session",
             (Cookie::DeviceToken, _) => "__Host-portcullis_device",
+            (Cookie::Flow, _) => "__Host-portcullis_flow",
         }
     }
 
@@ -41,6 +45,7 @@ impl Cookies {
         let site = match (cookie, &self.domain) {
             (Cookie::Session, Some(domain)) => format!("SameSite=Lax; Domain={domain}"),
             (Cookie::Session, None) | (Cookie::DeviceToken, _) => "SameSite=Strict".to_owned(),
+            (Cookie::Flow, _) => "SameSite=Lax".to_owned(),
         };
         let name = self.name(cookie);
         format!("{name}={text}; Path=/; Secure; HttpOnly; {site}; Max-Age={max_age_seconds}")

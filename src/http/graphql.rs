@@ -328,13 +328,19 @@ async fn work(
 ) -> Response {
     let Scanned { document, variables, operation, cost: _, origin: _ } = scanned;
     let challenge = identity.challenge(&authentication);
-    let Identity { origin, bearer, session_cookie, device_cookie, .. } = identity;
+    let Identity { origin, bearer, session_cookie, device_cookie, flow_cookie, .. } = identity;
     let viewer = match &authentication {
         Authentication::Viewer(viewer) => Some(viewer.clone()),
         Authentication::Anonymous(_) => None,
     };
-    let caller =
-        Caller { authentication, client: origin.clone(), bearer, session_cookie, device_cookie };
+    let caller = Caller {
+        authentication,
+        client: origin.clone(),
+        bearer,
+        session_cookie,
+        device_cookie,
+        flow_cookie,
+    };
     // The text itself is needed no more.
     let mut request =
         Request::new(String::new()).variables(variables).data(caller).data(Loaders::default());

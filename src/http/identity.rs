@@ -22,6 +22,7 @@ pub(super) struct Identity {
     pub(super) bearer: Option<SecretString>,
     pub(super) session_cookie: Option<SecretString>,
     pub(super) device_cookie: Option<SecretString>,
+    pub(super) flow_cookie: Option<SecretString>,
     pub(super) organization: Option<OrganizationId>,
 }
 
@@ -43,6 +44,7 @@ impl Identity {
             bearer: self.bearer.clone(),
             session_cookie: self.session_cookie.clone(),
             device_cookie: self.device_cookie.clone(),
+            flow_cookie: self.flow_cookie.clone(),
         }
     }
 
@@ -72,8 +74,15 @@ impl Identity {
                 let message = "Portcullis-Organization is for cookie mode: an access token says itself where it acts";
                 return Err(refusal(StatusCode::BAD_REQUEST, message));
             }
-            let (session_cookie, device_cookie, organization) = (None, None, None);
-            return Ok(Self { origin, mode, bearer, session_cookie, device_cookie, organization });
+            return Ok(Self {
+                origin,
+                mode,
+                bearer,
+                session_cookie: None,
+                device_cookie: None,
+                flow_cookie: None,
+                organization: None,
+            });
         }
         if bearer.is_some() {
             let message = "Send an access token or Portcullis-Token-Mode: cookie, not both";
@@ -85,6 +94,7 @@ impl Identity {
             bearer,
             session_cookie: request::cookie(&app.cookies, Cookie::Session, headers)?,
             device_cookie: request::cookie(&app.cookies, Cookie::DeviceToken, headers)?,
+            flow_cookie: request::cookie(&app.cookies, Cookie::Flow, headers)?,
             organization: request::organization(headers)?,
         })
     }

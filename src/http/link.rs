@@ -26,6 +26,7 @@ pub(super) fn routes(mut router: Router<App>) -> Router<App> {
         LinkPage::UndoEmailChange,
         LinkPage::AcceptInvitation,
         LinkPage::AcceptOrganizationInvitation,
+        LinkPage::FinishRegistration,
     ] {
         router = router.route(page.path(), get(self::page));
     }

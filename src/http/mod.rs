@@ -4,6 +4,7 @@ mod accept;
 mod answer;
 mod body;
 mod call;
+mod callback;
 mod change;
 mod client_ip;
 mod connections;
@@ -48,7 +49,7 @@ use crate::infra::metrics::Operation;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
-    let mut router = link::routes(Router::new());
+    let mut router = callback::routes(link::routes(Router::new()));
     if app.config.playground {
         router = playground::routes(router);
     }

@@ -20,6 +20,7 @@ const STREAMS: &str = "portcullis_streams";
 const STREAM_CONNECTIONS: &str = "portcullis_stream_connections";
 const STREAM_EVENTS: &str = "portcullis_stream_events_total";
 const LOGINS: &str = "portcullis_logins_total";
+const PROVIDER_LOGINS: &str = "portcullis_provider_logins_total";
 const REFRESHES: &str = "portcullis_refreshes_total";
 const TRIED_AGAIN: &str = "portcullis_transactions_tried_again_total";
 const LIMITED: &str = "portcullis_rate_limited_total";
@@ -110,6 +111,7 @@ fn describe() {
     describe_gauge!(STREAM_CONNECTIONS, "Connections that are kept for streams, by transport");
     describe_counter!(STREAM_EVENTS, "Events that were sent over streams");
     describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
+    describe_counter!(PROVIDER_LOGINS, "Sign-ins with a provider, by what became of them");
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
     describe_counter!(TRIED_AGAIN, "Transactions tried again after a lost race, by what they do");
     describe_counter!(LIMITED, "Attempts refused by a limit");
@@ -169,6 +171,12 @@ pub(crate) enum Outcome {
 /// Somebody tried to sign in with a password.
 pub(crate) fn login(outcome: Outcome) {
     counter!(LOGINS, "outcome" => outcome.into_str()).increment(1);
+}
+
+/// Somebody came back from a provider.
+pub(crate) fn provider_login(provider: &str, outcome: Outcome) {
+    let provider = provider.to_owned();
+    counter!(PROVIDER_LOGINS, "provider" => provider, "outcome" => outcome.into_str()).increment(1);
 }
 
 /// Somebody presented a refresh token.

@@ -11,10 +11,11 @@ use crate::features::login::{
 use crate::features::sessions::{Issued, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::{FRESH_SECONDS, Fresh};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::invalid::Reason;
-use crate::schema::user::User;
+use crate::schema::user::{User, VerificationRequired};
 
 /// A signed-in user and what keeps them signed in.
 #[derive(SimpleObject)]
@@ -88,10 +89,12 @@ pub(crate) struct LoginInput {
     device_token: Option<String>,
 }
 
-/// What signing in leads to.
+/// What signing in leads to. Only a sign-in with another provider may require that an address is verified first.
 #[derive(Union)]
+#[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum LoginResult {
     AuthPayload(AuthPayload),
+    VerificationRequired(VerificationRequired),
 }
 
 #[derive(Default)]
@@ -144,7 +147,8 @@ impl LoginMutation {
     }
 
     /// Changes the caller's password, and ends their other sessions. In cookie mode another cookie takes the place of the one
-    /// that the browser has, which lingers for a minute. Ten wrong passwords end the session.
+    /// that the browser has, which lingers for a minute. Ten wrong passwords end the session. An account without a password
+    /// gets one without currentPassword, after a recent proof of who the caller is.
     #[auth]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
@@ -152,14 +156,22 @@ impl LoginMutation {
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The password so far.")] current_password: String,
+        #[graphql(desc = "The password so far; null where there is none.")]
+        current_password: Option<String>,
         #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
     ) -> Result<User> {
-        let current = parse("input.currentPassword", &current_password)?;
+        let current = match &current_password {
+            Some(password) => Some(parse("input.currentPassword", password)?),
+            None => {
+                Fresh { max_age_seconds: FRESH_SECONDS }.check(ctx)?;
+                None
+            }
+        };
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let acting = ctx.acting()?;
-        let changed = login.change_password(acting, cookie, &current, &new_password, limits);
+        let changed =
+            login.change_password(acting, cookie, current.as_ref(), &new_password, limits);
         Ok(match changed.await? {
             (user, Some(raised)) => AuthPayload::hand_over(ctx, (user, raised)).user,
             (user, None) => user.into(),

@@ -212,8 +212,8 @@ pub(crate) enum RegisterResult {
 /// The account will be there once the link has been used that was mailed to its address.
 #[derive(SimpleObject)]
 pub(crate) struct VerificationRequired {
-    /// The address, as submitted.
-    email: String,
+    /// The address, as submitted or as the provider tells it.
+    pub(crate) email: String,
 }
 
 /// What is told of an address that no field of the input names.

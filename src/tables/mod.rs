@@ -3,6 +3,8 @@
 pub(crate) mod audit_chain;
 pub(crate) mod audit_event;
 pub(crate) mod audit_seal;
+pub(crate) mod finished_flow;
+pub(crate) mod identity;
 pub(crate) mod instance;
 pub(crate) mod invitation;
 pub(crate) mod key;
@@ -11,5 +13,6 @@ pub(crate) mod one_time_token;
 pub(crate) mod organization;
 pub(crate) mod outbox;
 pub(crate) mod session;
+pub(crate) mod unlinked_issuer;
 pub(crate) mod user;
 pub(crate) mod user_metadata;

@@ -26,7 +26,7 @@ pub(crate) struct Model {
     pub(crate) full_name: Option<String>,
     /// Where a picture of them is.
     pub(crate) avatar_url: Option<String>,
-    /// A PHC string.
+    /// A PHC string; empty where there is no password.
     pub(crate) password_hash: String,
     pub(crate) role: Role,
     pub(crate) is_active: bool,
@@ -42,6 +42,8 @@ pub(crate) struct Model {
     pub(crate) taken_back_at: Option<DateTimeUtc>,
     /// The permissions that the user was given, as [`Grants`] spells them.
     pub(crate) grants: Option<String>,
+    /// Whether the username was proposed by the server, and its owner may still choose another.
+    pub(crate) username_is_proposed: bool,
     #[sea_orm(has_many)]
     pub(crate) sessions: HasMany<super::session::Entity>,
 }

@@ -10,10 +10,12 @@ const FEATURES: &[&str] = &[
     "keyring",
     "undelivered",
     "links",
+    "identities",
     "sessions",
     "accounts",
     "login",
     "recovery",
+    "provider_login",
     "organizations",
     "entities",
 ];

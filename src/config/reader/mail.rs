@@ -90,6 +90,11 @@ impl Reader {
                 &settings.accept_organization_invitation_url,
                 LinkPage::AcceptOrganizationInvitation,
             ),
+            finish_registration: url(
+                "FINISH_REGISTRATION_URL",
+                &settings.finish_registration_url,
+                LinkPage::FinishRegistration,
+            ),
         }
     }
 

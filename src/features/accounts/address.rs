@@ -9,6 +9,7 @@ use super::identity::{Email, Identifier};
 use super::store::{self, WriteError};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
+use crate::features::identities;
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::infra::limits::{self, Judged, Limit, Limited};
@@ -211,7 +212,7 @@ impl Accounts {
     }
 
     /// Gives an account back the address that it had before a change: it was not its owner who changed
-    /// it. So all its sessions end, and its password is one that nobody knows, until the owner chooses
+    /// it. So all its sessions end, identities that were linked since are unlinked, and its password is one that nobody knows, until the owner chooses
     /// another by mail: whoever changed the address knows the old one.
     pub(crate) async fn undo_email_change(
         &self,
@@ -243,6 +244,7 @@ impl Accounts {
             store::update_password(&tx, id, &hash).await?;
             self.sessions.end_all(&tx, id, EndReason::EmailChangeUndone).await?;
             links::void_since(&tx, id, found.created_at).await?;
+            identities::remove_since(&tx, id, found.created_at).await?;
             tx.record(kind::EMAIL_CHANGE_UNDONE, id);
             Ok(tx.commit(()).await?)
         };

@@ -34,7 +34,8 @@ pub(crate) static EXPORTS: Limit<limits::User> = Limit::quota("exportMyData.user
 
 /// How long a ticket is good for.
 pub(crate) const TICKET_TTL_SECONDS: u32 = 60;
-const TICKET: SealedToken = SealedToken { prefix: "pce_", context: "export-ticket" };
+const TICKET: SealedToken =
+    SealedToken { prefix: "pce_", context: "export-ticket", length_max: 200 };
 /// Entries read by one statement.
 pub(crate) const PAGE_SIZE: u64 = 500;
 

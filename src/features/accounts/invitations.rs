@@ -181,6 +181,7 @@ impl Accounts {
                 origin,
                 token: Some(token.expose()),
                 other_address: None,
+                provider: None,
             };
             tx.write(letter).await?;
             tx.note(Record::of(kind::USER_INVITED).in_detail(Detail::of(role.into_str())));

@@ -1,7 +1,7 @@
 //! Accounts: how they begin, how they are looked up, and what happens to them until they end.
 //!
-//! How an account begins is [`registration`], with [`pending`] where its address is to be proven first
-//! and [`invitations`]; what its owner changes is [`profile`] and [`address`], and what they take with
+//! How an account begins is [`registration`], with [`pending`] where its address is to be proven first,
+//! [`invitations`], and [`newcomer`] where another provider vouches for its owner; what its owner changes is [`profile`] and [`address`], and what they take with
 //! them is [`export`]; how admins change one is [`administration`], by a [`change`], what other programs keep with
 //! one is [`metadata`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what
 //! other features add is [`holding`], and what of that is another's is [`leftovers`].
@@ -17,6 +17,7 @@ mod invitations;
 pub(crate) mod leftovers;
 mod listing;
 mod metadata;
+mod newcomer;
 mod operator;
 mod pending;
 mod profile;
@@ -41,6 +42,7 @@ pub(crate) use self::invitations::{INVITATIONS, Invitee, PendingInvitation, Revo
 pub(crate) use self::leftovers::{Decision, LEFTOVERS_MAX};
 pub(crate) use self::listing::{Filter, Key, Listing, Order, OrderField, Place, search_key};
 pub(crate) use self::metadata::{Metadata, MetadataChange, MetadataError, Patch};
+pub(crate) use self::newcomer::{Newcomer, USERNAMES, UsernameError};
 pub(crate) use self::operator::SetPasswordError;
 pub(crate) use self::pending::{Choice, PendingAccount, verification};
 pub(crate) use self::profile::{ProfileChange, ProfileError};

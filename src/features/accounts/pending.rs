@@ -223,5 +223,6 @@ pub(crate) fn verification<'a>(
         origin,
         token: Some(token),
         other_address: None,
+        provider: None,
     }
 }

@@ -174,13 +174,9 @@ impl Accounts {
     pub(super) async fn sign_in_at_once(
         &self,
         tx: &Tx<'_>,
-        mut user: User,
+        user: User,
     ) -> Result<(User, Tokens), Fault> {
-        let now = tx.now();
-        store::touch_login(tx, user.id, now).await?;
-        user.last_login_at = Some(now);
-        let tokens = self.sessions.begin(tx, &user, kind::SIGNED_IN).await?;
-        Ok((user, tokens))
+        self.sign_in(tx, user, Record::of(kind::SIGNED_IN)).await
     }
 
     /// Inserts the row. Who was first is settled by the unique constraints, not by a look before.

@@ -92,6 +92,7 @@ pub(super) async fn insert(
         unlocked_at: Set(None),
         taken_back_at: Set(None),
         grants: Set(user.grants.stored()),
+        username_is_proposed: Set(false),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;
     Ok(user)
@@ -314,4 +315,56 @@ pub(super) async fn settle_taken_back(tx: &Tx<'_>, id: UserId) -> Result<(), DbE
         .exec(tx)
         .await?;
     Ok(())
+}
+
+/// Remembers that the server has proposed a user's name.
+pub(super) async fn mark_proposed(tx: &Tx<'_>, id: UserId) -> Result<(), DbErr> {
+    user::Entity::update_many()
+        .col_expr(user::Column::UsernameIsProposed, Expr::value(true))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}
+
+/// Whether the owner of a name that the server has proposed may still choose another.
+pub(super) async fn is_proposed(db: &impl ConnectionTrait, id: UserId) -> Result<bool, DbErr> {
+    let found: Option<bool> = user::Entity::find_by_id(id)
+        .select_only()
+        .column(user::Column::UsernameIsProposed)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found == Some(true))
+}
+
+/// Gives a user the name they choose instead of one that was proposed; says whether it still was one.
+pub(super) async fn choose_username(
+    tx: &Tx<'_>,
+    user: &User,
+    username: &Username,
+) -> Result<bool, WriteError> {
+    tx.touch(user.id);
+    let outcome = user::Entity::update_many()
+        .col_expr(user::Column::Username, Expr::value(username.as_str()))
+        .col_expr(user::Column::UsernameKey, Expr::value(username.key()))
+        .col_expr(user::Column::UsernameIsProposed, Expr::value(false))
+        .col_expr(user::Column::UpdatedAt, Expr::value(user.updated_at))
+        .filter(user::COLUMN.id.eq(user.id))
+        .filter(user::COLUMN.username_is_proposed.eq(true))
+        .exec(tx)
+        .await?;
+    Ok(outcome.rows_affected == 1)
+}
+
+/// Whether a user has a password.
+pub(super) async fn has_password(db: &impl ConnectionTrait, id: UserId) -> Result<bool, DbErr> {
+    let found: Option<UserId> = user::Entity::find_by_id(id)
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::COLUMN.password_hash.ne(PasswordHash::none().as_str()))
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
 }

@@ -176,6 +176,14 @@ audit_kinds! {
     pub(crate) PASSWORD_CHANGED: UserId;
     /// A signed-in user proved their password again, and their session was replaced.
     pub(crate) REAUTHENTICATED: UserId;
+    /// An identity of another provider was linked to an account.
+    pub(crate) IDENTITY_LINKED: UserId;
+    /// An identity of another provider was unlinked from an account.
+    pub(crate) IDENTITY_UNLINKED: UserId;
+    /// An account lost its address, which it had never proven, to somebody who has: nothing opens it any more.
+    pub(crate) ADDRESS_RELEASED: UserId;
+    /// The owner of an account chose another username in the place of the one that was proposed.
+    pub(crate) USERNAME_CHOSEN: UserId;
     /// A user changed what is shown of them.
     pub(crate) PROFILE_UPDATED: UserId;
     /// A user ended one of their sessions.

@@ -41,7 +41,8 @@ pub(crate) struct Detail {
     /// The organization it happened in, where that is not the target.
     pub(crate) organization: Option<OrganizationId>,
     /// What was given or taken, as the schema spells it: a role or a permission. Of a prune the first
-    /// link, and the last as a head; of mail that is all sent again, how many there are; of metadata, which.
+    /// link, and the last as a head; of mail that is all sent again, how many there are; of metadata, which; of a
+    /// sign-in with a provider, or of an identity, the provider.
     pub(crate) subject: Option<String>,
 }
 

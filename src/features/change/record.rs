@@ -16,6 +16,12 @@ pub(crate) struct Record {
     pub(super) is_from_elsewhere: bool,
 }
 
+impl From<Kind> for Record {
+    fn from(kind: Kind) -> Self {
+        Self::of(kind)
+    }
+}
+
 impl Record {
     /// That something of this kind has happened.
     pub(crate) fn of(kind: Kind) -> Self {

@@ -20,6 +20,9 @@ pub(crate) enum Purpose {
     /// Joins an organization. Which, the invitation says whose id is in the details; so it is void when
     /// that invitation is no more.
     OrganizationInvitation,
+    /// Lets whoever proves to be an identity of another provider once more have an account with the address that the
+    /// provider told. Whose identity it is, the details say.
+    ProviderRegistration,
     /// Nothing. Where an address is taken, its row is the same work as one of a registration (EN-03),
     /// and its token is never told to anybody.
     Nothing,
@@ -38,6 +41,7 @@ impl Purpose {
             | Self::EmailChangeUndo
             | Self::Invitation
             | Self::OrganizationInvitation
+            | Self::ProviderRegistration
             | Self::Nothing => TimeDelta::hours(24),
         }
     }

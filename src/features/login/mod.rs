@@ -21,14 +21,14 @@ use self::store::Found;
 use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::kind;
-use crate::features::change::{Changes, Fault, Tx, with_fault};
-use crate::features::sessions::{EndReason, Sessions, Tokens, Tools};
+use crate::features::change::{Changes, Fault, Record, Tx, with_fault};
+use crate::features::sessions::{Sessions, Tokens, Tools};
 use crate::infra::db::Db;
 use crate::infra::limits::{Judged, Limited, Limits};
 use crate::infra::metrics::{self, Outcome};
 use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Origin, User, Viewer};
+use crate::kernel::access::{Origin, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
@@ -179,32 +179,19 @@ impl Login {
         verified: &Verified,
         guesser: Guesser<'_>,
     ) -> Result<Option<(User, Tokens)>, LoginError> {
-        let replaced = match guesser {
-            Guesser::Session(viewer, _) => Some(viewer),
-            Guesser::Stranger | Guesser::Device(_) => None,
-        };
         let user = User { last_login_at: Some(tx.now()), ..verified.user.clone() };
         let is_stranger = guesser.is_stranger();
         if !store::record_login(&tx, &user, verified, is_stranger, FAILURES_MAX).await? {
             return Ok(None);
         }
-        let kind = match (replaced, verified.failed_logins) {
-            (Some(_), _) => kind::REAUTHENTICATED,
-            (None, 0) => kind::SIGNED_IN,
-            (None, _) => kind::SIGNED_IN_AFTER_FAILURES,
+        let tokens = match (guesser, verified.failed_logins) {
+            (Guesser::Session(viewer, cookie), _) => {
+                let proved = Record::of(kind::REAUTHENTICATED);
+                self.sessions.renew(&tx, &user, (viewer, cookie), proved).await?
+            }
+            (_, 0) => self.sessions.begin(&tx, &user, kind::SIGNED_IN).await?,
+            (_, _) => self.sessions.begin(&tx, &user, kind::SIGNED_IN_AFTER_FAILURES).await?,
         };
-        if let Guesser::Session(viewer, Some(cookie)) = guesser {
-            let raised = self.sessions.raise(&tx, viewer, cookie).await?;
-            tx.record(kind, user.id);
-            return Ok(tx.commit(Some((user, raised))).await?);
-        }
-        if let Some(Viewer { session_id, .. }) = replaced
-            && !self.sessions.end(&tx, *session_id, user.id, EndReason::Replaced).await?
-        {
-            // It was ended meanwhile, and must not live on as another.
-            return Err(LoginError::InvalidCredentials { account: Some(user.id) });
-        }
-        let tokens = self.sessions.begin(&tx, &user, kind).await?;
         Ok(tx.commit(Some((user, tokens))).await?)
     }
 }

@@ -12,11 +12,11 @@ use crate::features::links;
 use crate::features::sessions::{EndReason, Tokens};
 use crate::infra::limits::{Admission, Judged, Limited};
 use crate::infra::mail::{Letter, MailKind};
-use crate::infra::passwords::hash::HashError;
+use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
-use crate::kernel::invalid::Problem;
+use crate::kernel::invalid::{Invalid, Problem, Reason};
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
@@ -89,12 +89,13 @@ impl Login {
     }
 
     /// Gives the caller the password they choose, and ends their other sessions: whoever knew the old
-    /// one may be signed in with it. A cookie is replaced, since somebody may have copied it.
+    /// one may be signed in with it. A cookie is replaced, since somebody may have copied it. Whose account has no password
+    /// names none.
     pub(crate) async fn change_password(
         &self,
         acting: Acting<'_>,
         cookie: Option<&str>,
-        current: &Password,
+        current: Option<&Password>,
         new: &str,
         limits: HolderLimits<'_>,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
@@ -113,10 +114,18 @@ impl Login {
         &self,
         origin: &Origin,
         (viewer, cookie): (&Viewer, Option<&str>),
-        current: &Password,
+        current: Option<&Password>,
         new: &Password,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
         let hash = self.hasher.hash(new).await?;
+        let Some(current) = current else {
+            let (user, before) = (&viewer.user, PasswordHash::none());
+            let replacement = (&before, &hash);
+            let changed = self.replace(origin, (viewer, cookie), user, replacement).await?;
+            let required = Invalid::new(Reason::Required, "Enter the password that you have");
+            let required = ChangeError::Invalid(required.at("input.currentPassword"));
+            return changed.map(|raised| (User::clone(user), raised)).ok_or(required);
+        };
         let mut account = None;
         let identifier = identifier_of(viewer);
         let attempt = Attempt {
@@ -130,32 +139,43 @@ impl Login {
             let found = store::find(&self.db, &identifier).await?;
             let verified = self.verify(&attempt, found).await?;
             account = Some(verified.user.id);
-            let change = async |tx: Tx<'_>| -> Result<Option<Option<Tokens>>, ChangeError> {
-                let user = &verified.user;
-                if !store::update_password(&tx, user.id, &verified.hash, &hash).await? {
-                    return Ok(None);
-                }
-                if !self.sessions.is_alive(&tx, viewer).await? {
-                    return Err(Gone.into());
-                }
-                let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
-                self.sessions.end_others(&tx, user.id, kept, reason).await?;
-                links::void_by_holder(&tx, user).await?;
-                tx.record(kind::PASSWORD_CHANGED, user.id);
-                tx.write(Letter::to(user, MailKind::PasswordChanged, tx.acting().origin)).await?;
-                let raised = match cookie {
-                    Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie).await?),
-                    None => None,
-                };
-                Ok(tx.commit(Some(raised)).await?)
-            };
+            let (user, replacement) = (&verified.user, (&verified.hash, &hash));
             // Another sign-in may have rewritten an outdated hash meanwhile: then the password is checked again.
-            let changed = self.changes.run("change a password", attempt.acting(), change).await?;
-            if let Some(raised) = changed {
+            if let Some(raised) = self.replace(origin, (viewer, cookie), user, replacement).await? {
                 return Ok((verified.user, raised));
             }
         }
         Err(LoginError::InvalidCredentials { account }.into())
+    }
+
+    /// Writes another hash in the place of the one that the caller has; `None` if they have another by now.
+    async fn replace(
+        &self,
+        origin: &Origin,
+        (viewer, cookie): (&Viewer, Option<&str>),
+        user: &User,
+        (before, hash): (&PasswordHash, &PasswordHash),
+    ) -> Result<Option<Option<Tokens>>, ChangeError> {
+        let change = async |tx: Tx<'_>| -> Result<Option<Option<Tokens>>, ChangeError> {
+            if !store::update_password(&tx, user.id, before, hash).await? {
+                return Ok(None);
+            }
+            if !self.sessions.is_alive(&tx, viewer).await? {
+                return Err(Gone.into());
+            }
+            let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
+            self.sessions.end_others(&tx, user.id, kept, reason).await?;
+            links::void_by_holder(&tx, user).await?;
+            tx.record(kind::PASSWORD_CHANGED, user.id);
+            tx.write(Letter::to(user, MailKind::PasswordChanged, tx.acting().origin)).await?;
+            let raised = match cookie {
+                Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie).await?),
+                None => None,
+            };
+            Ok(tx.commit(Some(raised)).await?)
+        };
+        let acting = Acting::viewer(viewer, origin);
+        self.changes.run("change a password", acting, change).await
     }
 }
 

@@ -209,6 +209,7 @@ impl Organizations {
             origin,
             token: Some(token.expose()),
             other_address: None,
+            provider: None,
         };
         tx.write(letter).await
     }

@@ -19,6 +19,7 @@ use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, AddressError, CreateError};
 use crate::features::audit::{Kind, kind};
 use crate::features::change::{Changes, Fault, Record, Tx, with_fault};
+use crate::features::identities;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
 use crate::features::login::unlocks::forget_failures;
 use crate::features::sessions::{EndReason, Sessions, Tools};
@@ -245,6 +246,7 @@ impl Recovery {
             store::reset_password(&tx, id, &hash).await?;
             if !user.email_verified {
                 store::take_back(&tx, id).await?;
+                identities::remove_all(&tx, id).await?;
             }
             self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;

@@ -14,7 +14,7 @@ use crate::infra::keys::{Master, SealedToken};
 use crate::kernel::id::SessionId;
 use crate::kernel::secret::CryptoError;
 
-const KIND: SealedToken = SealedToken { prefix: "pcd_", context: "device-token" };
+const KIND: SealedToken = SealedToken { prefix: "pcd_", context: "device-token", length_max: 200 };
 
 /// A device token as its holder has it. Never logged, never stored.
 pub(crate) struct DeviceToken(Zeroizing<String>);

@@ -41,7 +41,6 @@ pub(crate) use self::rotation::{
 use self::store::lock_user;
 pub(crate) use self::watch::CallerWatch;
 use self::watch::Watched;
-use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Record, Tx};
 use crate::features::links;
 use crate::infra::db::Db;
@@ -162,7 +161,7 @@ impl Sessions {
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
-    /// that it is of this `kind`. One from a kind of device that is new to the account is told by
+    /// what `begun` says. One from a kind of device that is new to the account is told by
     /// mail; of too many sessions the oldest end, and so does that of the cookie that the request came with.
     ///
     /// The caller holds the lock on the user's row and has checked there that the user is active:
@@ -171,7 +170,7 @@ impl Sessions {
         &self,
         tx: &Tx<'_>,
         user: &User,
-        kind: Kind,
+        begun: impl Into<Record>,
     ) -> Result<Tokens, Fault> {
         let (origin, now) = (tx.acting().origin, tx.now());
         if let Some((session, user)) = origin.cookie_session {
@@ -201,7 +200,7 @@ impl Sessions {
             store::evict(tx, user.id, SESSIONS_MAX - 1).await?;
         }
         store::insert(tx, &session, origin).await?;
-        tx.note(Record::of(kind).about(user.id).by(user.id).within(session.id));
+        tx.note(begun.into().about(user.id).by(user.id).within(session.id));
         let device = DeviceToken::issue(&self.master, session.id)?;
         let device = Some((device, self.lifetimes.absolute.num_seconds()));
         let text = self.present(&credential, now);
@@ -216,6 +215,27 @@ impl Sessions {
                 Tokens { access: None, credential: Some(Issued { text, ttl_seconds }), device }
             }
         })
+    }
+
+    /// Another credential for a caller who has just proved again who they are, whose row the transaction has locked: the
+    /// next generation of the cookie that is their session, or another session in the place of theirs (RT-13).
+    pub(crate) async fn renew(
+        &self,
+        tx: &Tx<'_>,
+        user: &User,
+        (viewer, cookie): (&Viewer, Option<&str>),
+        proved: Record,
+    ) -> Result<Tokens, Fault> {
+        if let Some(cookie) = cookie {
+            let raised = self.raise(tx, viewer, cookie).await?;
+            tx.note(proved.about(user.id));
+            return Ok(raised);
+        }
+        if !self.end(tx, viewer.session_id, user.id, EndReason::Replaced).await? {
+            // It was ended meanwhile, and must not live on as another.
+            return Err(Gone.into());
+        }
+        self.begin(tx, user, proved).await
     }
 
     /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they

@@ -123,6 +123,7 @@ fn caller(authentication: Authentication) -> Caller {
         bearer: None,
         session_cookie: None,
         device_cookie: None,
+        flow_cookie: None,
     }
 }
 

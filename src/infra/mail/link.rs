@@ -15,6 +15,7 @@ pub(crate) enum LinkPage {
     UndoEmailChange,
     AcceptInvitation,
     AcceptOrganizationInvitation,
+    FinishRegistration,
 }
 
 impl LinkPage {
@@ -26,6 +27,7 @@ impl LinkPage {
             Self::UndoEmailChange => "/link/undo-email-change",
             Self::AcceptInvitation => "/link/accept-invitation",
             Self::AcceptOrganizationInvitation => "/link/accept-organization-invitation",
+            Self::FinishRegistration => "/link/finish-registration",
         }
     }
 }
@@ -39,10 +41,13 @@ impl MailKind {
             Self::EmailChangeUndo => Some(LinkPage::UndoEmailChange),
             Self::Invitation => Some(LinkPage::AcceptInvitation),
             Self::OrganizationInvitation => Some(LinkPage::AcceptOrganizationInvitation),
+            Self::FinishRegistration => Some(LinkPage::FinishRegistration),
             Self::AccountDeleted
             | Self::AccountLocked
             | Self::AlreadyRegistered
             | Self::EmailChanged
+            | Self::IdentityLinked
+            | Self::IdentityUnlinked
             | Self::NewSignIn
             | Self::PasswordChanged
             | Self::RefreshTokenReused => None,
@@ -58,6 +63,7 @@ pub(crate) struct LinkPages {
     pub(crate) undo_email_change: String,
     pub(crate) accept_invitation: String,
     pub(crate) accept_organization_invitation: String,
+    pub(crate) finish_registration: String,
 }
 
 impl LinkPages {
@@ -68,6 +74,7 @@ impl LinkPages {
             LinkPage::UndoEmailChange => &self.undo_email_change,
             LinkPage::AcceptInvitation => &self.accept_invitation,
             LinkPage::AcceptOrganizationInvitation => &self.accept_organization_invitation,
+            LinkPage::FinishRegistration => &self.finish_registration,
         };
         url.replace(PLACE, token)
     }

@@ -51,6 +51,12 @@ pub(crate) enum MailKind {
     EmailChanged,
     /// Tells the old address that it no longer is, and how to take that back.
     EmailChangeUndo,
+    /// Asks somebody whom a provider vouches for to show that their address is theirs.
+    FinishRegistration,
+    /// A provider opens the account from now on.
+    IdentityLinked,
+    /// A provider opens the account no more.
+    IdentityUnlinked,
     /// Somebody may make an account.
     Invitation,
     /// A sign-in from a kind of device that was not used before.
@@ -106,6 +112,8 @@ pub(crate) struct Letter<'a> {
     pub(crate) token: Option<&'a str>,
     /// The other address that a change of address is about.
     pub(crate) other_address: Option<&'a str>,
+    /// What people call the provider that it is about.
+    pub(crate) provider: Option<&'a str>,
 }
 
 impl<'a> Letter<'a> {
@@ -113,21 +121,28 @@ impl<'a> Letter<'a> {
     /// another organization, and each registration another person's (RS-11).
     fn stands_beside_others(&self) -> bool {
         let is_registration = self.kind == MailKind::VerifyEmail && self.about.is_none();
-        is_registration || self.kind == MailKind::OrganizationInvitation
+        is_registration
+            || matches!(self.kind, MailKind::OrganizationInvitation | MailKind::FinishRegistration)
     }
 
     /// A mail to a user that carries no link.
     pub(crate) fn to(user: &'a User, kind: MailKind, origin: &'a Origin) -> Self {
         let (about, username) = (Some(user.id), user.username.as_str());
         let to = Recipient::owner(user);
-        Self { kind, about, to, username, origin, token: None, other_address: None }
+        let (token, other_address, provider) = (None, None, None);
+        Self { kind, about, to, username, origin, token, other_address, provider }
     }
 
     /// One that nobody gets, with a link to nowhere.
     pub(crate) fn to_nobody(kind: MailKind, origin: &'a Origin, token: &'a str) -> Self {
-        let (token, other_address) = (Some(token), None);
+        let (token, other_address, provider) = (Some(token), None, None);
         let to = Recipient::address("", origin.language);
-        Self { kind, about: None, to, username: "", origin, token, other_address }
+        Self { kind, about: None, to, username: "", origin, token, other_address, provider }
+    }
+
+    /// The same about a provider.
+    pub(crate) fn naming(self, provider: &'a str) -> Self {
+        Self { provider: Some(provider), ..self }
     }
 
     /// The same with a link.
@@ -146,6 +161,8 @@ struct Details {
     device: Option<String>,
     #[serde(default)]
     other_address: Option<String>,
+    #[serde(default)]
+    provider: Option<String>,
     /// What the link carries, sealed.
     #[serde(default)]
     sealed_token: Option<String>,
@@ -358,6 +375,7 @@ impl Outbox {
             // Fixed words: what a client calls itself may be anything, and this goes to strangers.
             device: letter.origin.user_agent.as_deref().and_then(|text| Device::of(text).name()),
             other_address: letter.other_address.map(str::to_owned),
+            provider: letter.provider.map(str::to_owned),
             sealed_token,
         };
         store::insert(txn, now, id, letter, serde_json::to_string(&details)?).await?;

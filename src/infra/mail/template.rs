@@ -45,6 +45,9 @@ const TEXTS: &[(&str, &str)] = texts![
     "confirm-email-change"
     "email-change-undo"
     "email-changed"
+    "finish-registration"
+    "identity-linked"
+    "identity-unlinked"
     "invitation"
     "new-sign-in"
     "organization-invitation"
@@ -92,6 +95,7 @@ struct Body<'a> {
     occasion: String,
     link: &'a str,
     other_address: Unlinked,
+    provider: &'a str,
 }
 
 #[derive(Serialize)]
@@ -170,6 +174,7 @@ impl Templates {
             occasion: occasion.trim().to_owned(),
             link: link.unwrap_or_default(),
             other_address: details.other_address.as_deref().unwrap_or_default().into(),
+            provider: details.provider.as_deref().unwrap_or_default(),
         };
         let text = self.fill(&name, &body)?;
         let missing = || TemplateError::Wrong {
@@ -224,6 +229,7 @@ fn sample_details() -> Details {
         ip: Some("192.0.2.7".to_owned()),
         device: Some("Browser".to_owned()),
         other_address: Some("alice@example.org".to_owned()),
+        provider: Some("Google".to_owned()),
         sealed_token: None,
     }
 }

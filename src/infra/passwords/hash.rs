@@ -48,10 +48,20 @@ impl Cost {
 }
 
 /// A hash as it is stored: `$argon2id$v=19$m=…,t=…,p=1$salt$tag`. It is read only when a password is
-/// checked against it.
+/// checked against it. An account without a password has none.
 pub(crate) struct PasswordHash(String);
 
 impl PasswordHash {
+    /// That of an account without a password, which none opens.
+    pub(crate) fn none() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether it is that.
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text to store.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
@@ -191,6 +201,8 @@ impl Check {
         stored: Option<&PasswordHash>,
         current: &Params,
     ) -> Result<Self, HashError> {
+        // An account without a password is as one that is not there.
+        let stored = stored.filter(|stored| !stored.is_none());
         let parts = match stored {
             Some(PasswordHash(text)) => Parts::parse(text).ok_or(HashError::Malformed)?,
             None => Parts::new(current, &[0; SALT_LENGTH], &[0; TAG_LENGTH])?,

@@ -6,7 +6,7 @@ use portcullis_macros::rules;
 use super::{ADDRESS_TAKEN, User};
 use crate::features::accounts::{
     ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
-    ProfileChange, ProfileError, RevocationError, TICKET_TTL_SECONDS,
+    ProfileChange, ProfileError, RevocationError, TICKET_TTL_SECONDS, USERNAMES, UsernameError,
 };
 use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::graphql::context::ContextExt;
@@ -82,6 +82,24 @@ impl OwnAccountMutation {
         let accounts = ctx.service::<Accounts>();
         let user = accounts.update_profile(ctx.acting()?, change).await?;
         Ok(User::from(&user))
+    }
+
+    /// Chooses another username in the place of the one that was proposed when a provider's word made the account. Once: what
+    /// the owner has chosen is CONFLICT.
+    #[auth]
+    #[limit(USERNAMES)]
+    #[payload(user = "The caller, as they are now.")]
+    async fn choose_username(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its \
+                    staff or the address of a website are reserved."
+        )]
+        username: String,
+    ) -> Result<User> {
+        let accounts = ctx.service::<Accounts>();
+        Ok(accounts.choose_username(ctx.acting()?, &username, limits).await?.into())
     }
 
     /// Asks for another address. It is the account's once the link that is mailed there has been used; until
@@ -254,6 +272,20 @@ impl From<ProfileError> for ApiError {
         match error {
             ProfileError::Invalid(problem) => Self::invalid(&[problem]),
             ProfileError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<UsernameError> for ApiError {
+    fn from(error: UsernameError) -> Self {
+        match error {
+            UsernameError::Invalid(problem) => Self::invalid(&[problem]),
+            UsernameError::Taken => Self::taken("input.username"),
+            UsernameError::Chosen => {
+                Self::new(Code::Conflict, "Your username was chosen already").because("CHOSEN")
+            }
+            UsernameError::Limited(limited) => limited.into(),
+            UsernameError::Fault(fault) => fault.into(),
         }
     }
 }

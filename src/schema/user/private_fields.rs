@@ -7,6 +7,7 @@ use super::pending::PendingEmailChange;
 use super::{Leftovers, PermissionGrant, User};
 use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
+use crate::features::provider_login::ProviderLogin;
 use crate::features::sessions::Sessions;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::private;
@@ -14,10 +15,12 @@ use crate::graphql::error::{ApiError, Result};
 use crate::graphql::id::Id;
 use crate::graphql::metadata::Metadata;
 use crate::graphql::page::Window;
+use crate::infra::db::Db;
 use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{Permission, Viewer};
 use crate::kernel::clock::Clock;
 use crate::schema::audit_event::AuditEventConnection;
+use crate::schema::identity::Identity;
 use crate::schema::session::SessionConnection;
 
 impl User {
@@ -68,6 +71,30 @@ impl User {
         let viewer = self.owner(ctx)?;
         let pending = ctx.service::<Accounts>().pending_change(viewer).await?;
         Ok(pending.map(PendingEmailChange::from))
+    }
+
+    /// The identities of other providers that open the caller's account, the oldest first. Of nobody else.
+    #[auth]
+    async fn identities(&self, ctx: &Context<'_>) -> Result<Vec<Identity>> {
+        let (viewer, login) = (self.owner(ctx)?, ctx.service::<ProviderLogin>());
+        let linked = login.identities(viewer.user.id).await?;
+        Ok(linked.into_iter().map(|identity| Identity::of(login, identity)).collect())
+    }
+
+    /// Whether the caller's account has a password. Of nobody else.
+    #[auth]
+    async fn has_password(&self, ctx: &Context<'_>) -> Result<bool> {
+        let viewer = self.owner(ctx)?;
+        let db = ctx.service::<Db>();
+        Ok(Accounts::has_password(db.reader(), viewer.user.id).await?)
+    }
+
+    /// Whether the caller's username was proposed when their account was made, so that they may choose another by
+    /// chooseUsername. Of nobody else.
+    #[auth]
+    async fn may_choose_username(&self, ctx: &Context<'_>) -> Result<bool> {
+        let viewer = self.owner(ctx)?;
+        Ok(ctx.service::<Accounts>().may_choose_username(viewer.user.id).await?)
     }
 
     /// What was done by the caller or to their account, in pages, the newest first. Of nobody else.

@@ -33,6 +33,7 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
         unlocked_at: Set(None),
         taken_back_at: Set(None),
         grants: Set(None),
+        username_is_proposed: Set(false),
     };
     user::Entity::insert(account).exec_without_returning(db.writer()).await.unwrap();
     let device = None;
