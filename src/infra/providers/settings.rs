@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jsonwebtoken::EncodingKey;
 use secrecy::SecretString;
 use strum::{IntoStaticStr, VariantArray};
+
+use super::apple::AppleKey;
 
 /// How a provider is spoken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -28,7 +29,8 @@ pub(crate) struct Settings {
     pub(crate) kind: Kind,
     /// For people.
     pub(crate) name: String,
-    /// What its identities are kept under. Of Microsoft it is the tenant's, of each token.
+    /// What it calls itself, and its identities are kept under. Of Microsoft it is where the configured tenants publish, and
+    /// each tenant has its own.
     pub(crate) issuer: String,
     pub(crate) client_id: String,
     pub(crate) credential: Credential,
@@ -37,13 +39,16 @@ pub(crate) struct Settings {
     pub(crate) scopes: Vec<String>,
     /// Other client ids, of native apps, whose ID tokens are taken too.
     pub(crate) audiences: Vec<String>,
+    /// Whether its answer is a POST from its own page (`form_post`).
     pub(crate) posts_answers: bool,
     pub(crate) allows_private_addresses: bool,
     /// `None`: as its metadata says.
     pub(crate) token_auth: Option<TokenAuth>,
+    /// Microsoft's.
+    pub(crate) tenant: Option<String>,
     /// Of the kinds without discovery.
     pub(crate) endpoints: Option<Endpoints>,
-    /// Of the kind `oauth2`: what the facts of a profile are called.
+    /// Of the kind `oauth2`: its names for OpenID Connect's claims, where they differ.
     pub(crate) claims: ClaimNames,
 }
 
@@ -56,20 +61,6 @@ pub(crate) enum Credential {
     Apple(AppleKey),
 }
 
-/// What Apple's client secrets are signed with.
-#[derive(Clone)]
-pub(crate) struct AppleKey {
-    pub(crate) team_id: String,
-    pub(crate) key_id: String,
-    pub(crate) key: EncodingKey,
-}
-
-impl std::fmt::Debug for AppleKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AppleKey(..)")
-    }
-}
-
 /// How the client's secret is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(const_into_str, serialize_all = "snake_case")]
@@ -79,12 +70,22 @@ pub(crate) enum TokenAuth {
 }
 
 /// Where a provider without discovery is asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     pub(crate) authorization: String,
     pub(crate) token: String,
     pub(crate) userinfo: String,
 }
 
-/// What a provider calls the facts of a profile, by what they are called here.
+/// What a provider calls a claim, by the name that the claim has in OpenID Connect.
 pub(crate) type ClaimNames = BTreeMap<&'static str, String>;
+
+impl Kind {
+    /// Whether it publishes where it is asked and what it signs with, and signs who somebody is.
+    pub(crate) fn has_id_tokens(self) -> bool {
+        match self {
+            Self::Google | Self::Microsoft | Self::Apple | Self::Oidc => true,
+            Self::Github | Self::Oauth2 => false,
+        }
+    }
+}
