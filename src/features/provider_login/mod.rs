@@ -14,6 +14,7 @@ mod sign_in;
 mod start;
 mod store;
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -217,8 +218,10 @@ impl ProviderLogin {
         let flow = flow.ok_or(ProviderLoginError::Flow)?;
         let provider = self.providers.find(&flow.provider).ok_or(ProviderLoginError::Flow)?;
         self.use_up(&flow).await?;
-        let assertion = provider.exchange(&flow.answer(returned)).await;
-        Ok((provider, flow, judged(provider, assertion)?))
+        let answer = flow.answer(returned);
+        let asserted: Asked<'_, Assertion> = Box::pin(provider.exchange(&answer));
+        let assertion = judged(provider, asserted.await)?;
+        Ok((provider, flow, assertion))
     }
 
     /// Uses a flow up. Of many at once, one does: the primary key settles which.
@@ -230,6 +233,9 @@ impl ProviderLogin {
         }
     }
 }
+
+/// What a provider is asked for. Its type says nothing of what its making borrows, which the compiler cannot see through.
+type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
 
 /// Counts what a provider could not be asked for, or has said in vain, and says once why.
 fn judged(

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::flow::{Flow, Purpose, nonce_of};
 use super::linking::{Decision, decide, is_proven};
-use super::{ProviderLogin, ProviderLoginError, Returned, judged};
+use super::{Asked, ProviderLogin, ProviderLoginError, Returned, judged};
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, CreateError};
 use crate::features::audit::{Detail, kind};
@@ -99,8 +99,10 @@ impl ProviderLogin {
             let opened = Flow::open(&self.master, flow, self.clock.now());
             let opened = opened.filter(|flow| flow.purpose == Purpose::IdToken);
             self.use_up(&opened.ok_or(ProviderLoginError::Flow)?).await?;
-            let assertion = provider.verify_id_token(id_token, &nonce_of(flow)).await;
-            let assertion = judged(provider, assertion)?;
+            let nonce = nonce_of(flow);
+            let asserted: Asked<'_, Assertion> =
+                Box::pin(provider.verify_id_token(id_token, &nonce));
+            let assertion = judged(provider, asserted.await)?;
             let arrival = Arrival { provider, assertion: &assertion, mailed: None };
             self.arrive(origin, &arrival, limits).await
         };

@@ -2,7 +2,7 @@
 
 use super::flow::{BrowserToken, Flow, Purpose, State, nonce_of};
 use super::newcomers::PendingRegistration;
-use super::{ProviderLogin, ProviderLoginError, Returned};
+use super::{Asked, ProviderLogin, ProviderLoginError, Returned};
 use crate::features::links::{self, LinkToken};
 use crate::infra::limits::{Ip, Limit};
 use crate::infra::providers::{Authorization, Prompt, Provider};
@@ -159,7 +159,8 @@ impl ProviderLogin {
         let state = flow.state(&self.master, return_to)?;
         let (challenge, nonce) = flow.challenge();
         let request = Authorization { state: &state, nonce, code_challenge: &challenge, prompt };
-        let authorization_url = provider.authorization_url(&request).await?;
+        let asked: Asked<'_, String> = Box::pin(provider.authorization_url(&request));
+        let authorization_url = asked.await?;
         Ok(Begun { authorization_url, flow: flow.seal(&self.master)?, browser })
     }
 

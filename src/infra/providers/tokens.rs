@@ -1,6 +1,7 @@
 //! A code for tokens (RFC 6749, section 4.1.3).
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
 use oauth2::basic::{
@@ -8,9 +9,9 @@ use oauth2::basic::{
     BasicTokenType,
 };
 use oauth2::{
-    AccessToken, AuthType, AuthorizationCode, ClientId, ClientSecret, HttpRequest, HttpResponse,
-    PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope, StandardRevocableToken,
-    TokenResponse, TokenUrl,
+    AccessToken, AsyncHttpClient, AuthType, AuthorizationCode, ClientId, ClientSecret, HttpRequest,
+    HttpResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    StandardRevocableToken, TokenResponse, TokenUrl,
 };
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -101,6 +102,19 @@ type Client = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
+/// A provider's token endpoint, asked within the bounds of all requests. A closure would do, if the compiler could tell of
+/// it that the whole exchange may go from thread to thread.
+struct TokenEndpoint<'p>(&'p Provider);
+
+impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
+    type Error = ProviderError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, ProviderError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.0.ask_for_tokens(request))
+    }
+}
+
 impl Provider {
     /// What the provider gives for a code.
     pub(super) async fn tokens(
@@ -120,11 +134,10 @@ impl Provider {
             Some(secret) => client.set_client_secret(secret),
             None => client,
         };
-        let ask = |request: HttpRequest| self.ask_for_tokens(request);
         let tokens = client
             .exchange_code(AuthorizationCode::new(answer.code.to_owned()))
             .set_pkce_verifier(PkceCodeVerifier::new(answer.code_verifier.to_owned()))
-            .request_async(&ask)
+            .request_async(&TokenEndpoint(self))
             .await;
         tokens.map_err(|error| match error {
             RequestTokenError::Request(error) => error,
