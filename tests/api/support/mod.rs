@@ -1,6 +1,10 @@
 //! What only the tests of the core need beside the test kit: its binary, and servers around it.
 
 pub(crate) mod documents;
+pub(crate) mod github;
+pub(crate) mod http_client;
+pub(crate) mod issuer;
+pub(crate) mod listener;
 pub(crate) mod load;
 pub(crate) mod organizations;
 pub(crate) mod process;
@@ -10,6 +14,7 @@ pub(crate) mod redis;
 pub(crate) mod relay;
 #[cfg(target_os = "linux")]
 pub(crate) mod servers;
+pub(crate) mod sign_in;
 pub(crate) mod streaming;
 pub(crate) mod tasks;
 pub(crate) mod untrusted;
