@@ -23,6 +23,8 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
     let id = &target.id;
     match field {
         "me" => "me { id }".to_owned(),
+        "signInProviders" => "signInProviders { id }".to_owned(),
+        "startIdTokenSignIn" => "startIdTokenSignIn { nonce }".to_owned(),
         "viewer" => "viewer { permissions }".to_owned(),
         "userInvitations" => "userInvitations { totalCount }".to_owned(),
         "config" => "config { registration version }".to_owned(),
@@ -86,6 +88,14 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         "changePassword" => {
             format!("currentPassword: \"{PASSWORD}\", newPassword: \"another horse\"")
         }
+        // No provider is configured, and what is presented is none of ours: that is told to whoever may call them at all.
+        "startSignIn" | "startLink" | "startReauthentication" => "provider: \"acme\"".to_owned(),
+        "finishSignIn" | "finishLink" | "finishReauthentication" => {
+            "flow: \"pcf_\", code: \"code\", state: \"pcv_\"".to_owned()
+        }
+        "signInWithIdToken" => "provider: \"acme\", idToken: \"a.b.c\", flow: \"pcf_\"".to_owned(),
+        "unlinkIdentity" => format!("id: \"{id}\""),
+        "chooseUsername" => "username: \"chosen\"".to_owned(),
         "requestEmailVerification" => format!("email: \"{username}@example.com\""),
         "requestPasswordReset" => format!("identifier: \"{username}\""),
         "verifyEmail" => format!("token: \"pco_\", password: \"{PASSWORD}\""),

@@ -38,6 +38,50 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "This server runs only registered documents",
         "Dieser Server führt nur registrierte Dokumente aus",
     ),
+    // Other providers.
+    (
+        "There is no such provider: see signInProviders",
+        "Diesen Anbieter gibt es nicht: siehe signInProviders",
+    ),
+    (
+        "Name one of the URLs that this server allows people to return to",
+        "Nenne eine der Adressen, zu denen dieser Server zurückschickt",
+    ),
+    (
+        "This sign-in is over, or was begun elsewhere; please start again",
+        "Diese Anmeldung ist vorbei oder wurde anderswo begonnen; bitte beginne neu",
+    ),
+    (
+        "The provider's answer opens no account here",
+        "Die Antwort des Anbieters öffnet hier kein Konto",
+    ),
+    (
+        "The provider does not say that you have just proved who you are",
+        "Der Anbieter sagt nicht, dass du gerade gezeigt hast, wer du bist",
+    ),
+    (
+        "An account has this e-mail address: sign in to it, and link the provider there",
+        "Ein Konto hat diese E-Mail-Adresse: Melde dich dort an und verbinde den Anbieter damit",
+    ),
+    (
+        "The provider tells no e-mail address that an account can have",
+        "Der Anbieter nennt keine E-Mail-Adresse, die ein Konto haben kann",
+    ),
+    (
+        "This identity is linked to another account",
+        "Diese Identität ist mit einem anderen Konto verbunden",
+    ),
+    (
+        "Your account has as many identities as one may",
+        "Dein Konto hat so viele Identitäten, wie eines haben darf",
+    ),
+    ("There is no such identity", "Diese Identität gibt es nicht"),
+    (
+        "Nothing else opens your account: choose a password by mail first",
+        "Nichts anderes öffnet dein Konto: Wähle zuerst per E-Mail ein Passwort",
+    ),
+    ("Your username was chosen already", "Dein Benutzername wurde bereits gewählt"),
+    ("Enter the password that you have", "Gib das Passwort ein, das du hast"),
     // What was typed.
     ("Some fields are not acceptable", "Einige Angaben sind nicht zulässig"),
     ("Choose a username", "Wähle einen Benutzernamen"),

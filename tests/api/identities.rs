@@ -1,0 +1,229 @@
+//! What people without a password, and with identities, do with their accounts.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::issuer::Person;
+use crate::support::sign_in::World;
+use crate::support::{PASSWORD, SignedIn};
+
+/// Somebody whom the issuer vouches for, with an account that has no password.
+async fn newcomer(world: &World, name: &str) -> SignedIn {
+    world.issuer.has(Person::named(name));
+    world.sign_in().await.signed_in("finishSignIn")
+}
+
+async fn me(world: &World, user: &SignedIn) -> Value {
+    let query = "{ me { username fullName avatarUrl hasPassword mayChooseUsername identities { \
+                 id provider { id kind name } email } } }";
+    world.app.query(query, &user.access).await.data()["me"].take()
+}
+
+#[tokio::test]
+async fn a_first_sign_in_makes_an_account_of_what_is_acceptable() {
+    let world = World::trusting().await;
+    let picture = Some("https://pictures.example.com/alice.png".to_owned());
+    world.issuer.has(Person { picture, ..Person::named("alice") });
+    let alice = world.sign_in().await.signed_in("finishSignIn");
+    let seen = me(&world, &alice).await;
+    let provider = json!({ "id": "acme", "kind": "OIDC", "name": "acme" });
+    assert_eq!(seen["identities"][0]["provider"], provider);
+    assert_eq!(seen["identities"][0]["email"], "alice@example.com");
+    assert_eq!(
+        (&seen["username"], &seen["fullName"]),
+        (&json!("alice"), &json!("alice of the issuer"))
+    );
+    assert_eq!(seen["avatarUrl"], "https://pictures.example.com/alice.png");
+    assert_eq!((&seen["hasPassword"], &seen["mayChooseUsername"]), (&json!(false), &json!(true)));
+
+    // A name that is taken, reserved or none at all gives way.
+    for (name, stem) in [
+        (Some("alice"), "alice-"),
+        (Some("admin"), "other.of.the.issuer"),
+        (None, "another.of.the.issuer"),
+    ] {
+        let person = name.map_or("another", |name| if name == "admin" { "other" } else { "third" });
+        let picture = Some("javascript:alert(1)".to_owned());
+        world.issuer.has(Person {
+            preferred_username: name.map(str::to_owned),
+            picture,
+            ..Person::named(person)
+        });
+        let user = world.sign_in().await.signed_in("finishSignIn");
+        assert!(user.username.starts_with(stem), "{name:?}: {}", user.username);
+        assert_eq!(me(&world, &user).await["avatarUrl"], Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn a_proposed_username_is_chosen_anew_once() {
+    let world = World::trusting().await;
+    let (alice, bob) = (newcomer(&world, "alice").await, world.app.register("bob").await);
+    let choose = |name: &str| {
+        format!("chooseUsername(input: {{ username: \"{name}\" }}) {{ user {{ username }} }}")
+    };
+    let app = &world.app;
+    for (name, code) in [("x", "BAD_USER_INPUT"), ("admin", "BAD_USER_INPUT"), ("Bob", "CONFLICT")]
+    {
+        assert_eq!(app.mutate(&alice, &choose(name)).await.code(), code, "{name}");
+    }
+    let chosen = app.mutate(&alice, &choose("wonderland")).await.data();
+    assert_eq!(chosen["chooseUsername"]["user"]["username"], "wonderland");
+    assert_eq!(me(&world, &alice).await["mayChooseUsername"], false);
+    let again = app.mutate(&alice, &choose("other")).await;
+    assert_eq!((again.code(), again.extension("reason")), ("CONFLICT".into(), "CHOSEN".into()));
+    assert_eq!(app.mutate(&bob, &choose("robert")).await.code(), "CONFLICT", "a name of one's own");
+}
+
+#[tokio::test]
+async fn no_password_opens_an_account_that_has_none() {
+    let world = World::trusting().await;
+    newcomer(&world, "alice").await;
+    for password in ["", " ", PASSWORD] {
+        let reply = world.app.login("alice", password).await;
+        assert_ne!(reply.code(), "NONE", "{password:?}");
+    }
+    let wrong = world.app.login("alice", "not the password").await;
+    let unknown = world.app.login("nobody", "not the password").await;
+    assert_eq!(wrong.text, unknown.text);
+}
+
+#[tokio::test]
+async fn a_password_is_chosen_by_mail_or_after_a_recent_proof() {
+    let world = World::trusting().await;
+    let (app, alice) = (&world.app, newcomer(&world, "alice").await);
+    let change = |current: &str| {
+        format!(
+            "changePassword(input: {{ {current} newPassword: \"another horse battery\" }}) {{ user {{ id }} }}"
+        )
+    };
+    let given = format!("currentPassword: \"{PASSWORD}\"");
+    assert_eq!(app.mutate(&alice, &change(&given)).await.code(), "INVALID_CREDENTIALS");
+    app.clock.advance(Duration::from_secs(301));
+    assert_eq!(app.mutate(&alice, &change("")).await.code(), "STEP_UP_REQUIRED");
+
+    world.issuer.has(Person::named("alice"));
+    let alice = world.sign_in().await.signed_in("finishSignIn");
+    app.mutate(&alice, &change("")).await.data();
+    assert_eq!(me(&world, &alice).await["hasPassword"], true);
+    app.login("alice", "another horse battery").await.signed_in("login");
+    let reply = app.mutate(&alice, &change("")).await;
+    assert_eq!(reply.code(), "BAD_USER_INPUT", "now there is one: {}", reply.text);
+
+    let bob = newcomer(&world, "bob").await;
+    app.call(
+        "mutation { requestPasswordReset(input: { identifier: \"bob\" }) { linkExpiresIn } }",
+        json!({}),
+        None,
+    )
+    .await
+    .data();
+    let token = app.mail("password-reset", "bob@example.com").await.token();
+    app.use_link("resetPassword", &token).await.data();
+    assert_eq!(app.query("{ me { id } }", &bob.access).await.code(), "UNAUTHENTICATED");
+    world.issuer.has(Person::named("bob"));
+    let bob = world.sign_in().await.signed_in("finishSignIn");
+    assert_eq!(me(&world, &bob).await["hasPassword"], true);
+}
+
+#[tokio::test]
+async fn the_last_way_in_stays() {
+    let world = World::trusting().await;
+    let (app, alice) = (&world.app, newcomer(&world, "alice").await);
+    let first = me(&world, &alice).await["identities"][0]["id"].as_str().unwrap().to_owned();
+    let unlink =
+        |id: &str| format!("unlinkIdentity(input: {{ id: \"{id}\" }}) {{ deletedIdentityId }}");
+    let reply = app.mutate(&alice, &unlink(&first)).await;
+    assert_eq!(
+        (reply.code(), reply.extension("reason")),
+        ("CONFLICT".into(), "LAST_WAY_IN".into())
+    );
+
+    // With two of them, one of two removals at once does it.
+    app.sql(
+        "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at, last_used_at) \
+         SELECT user_id, user_id, provider, issuer, 'second', created_at, last_used_at FROM identities",
+    ).await;
+    let ids = me(&world, &alice).await["identities"].clone();
+    let ids: Vec<String> =
+        ids.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+    let (one, other) =
+        tokio::join!(app.mutate(&alice, &unlink(&ids[0])), app.mutate(&alice, &unlink(&ids[1])));
+    let codes = [one.code(), other.code()];
+    assert!(
+        codes.contains(&"NONE".to_owned()) && codes.contains(&"CONFLICT".to_owned()),
+        "{codes:?}"
+    );
+    assert_eq!(app.count("identities").await, 1);
+
+    // An identity of a provider that is configured no more opens nothing, so it does not count.
+    app.sql("UPDATE identities SET provider = 'gone'").await;
+    let left = me(&world, &alice).await["identities"][0].take();
+    assert_eq!(left["provider"], Value::Null);
+    let reply = app.mutate(&alice, &unlink(left["id"].as_str().unwrap())).await;
+    assert_eq!(reply.code(), "CONFLICT");
+}
+
+#[tokio::test]
+async fn unlinking_takes_a_recent_proof() {
+    let world = World::trusting().await;
+    let alice = newcomer(&world, "alice").await;
+    world.app.clock.advance(Duration::from_secs(301));
+    for call in [
+        format!("unlinkIdentity(input: {{ id: \"{}\" }}) {{ deletedIdentityId }}", alice.id),
+        "startLink(input: { provider: \"acme\" }) { flow }".to_owned(),
+    ] {
+        assert_eq!(world.app.mutate(&alice, &call).await.code(), "STEP_UP_REQUIRED", "{call}");
+    }
+}
+
+#[tokio::test]
+async fn identities_are_in_the_export_and_go_with_the_account() {
+    let world = World::trusting().await;
+    let (app, alice) = (&world.app, newcomer(&world, "alice").await);
+    let export = app.export(&alice).await;
+    let identity = &export["identities"][0];
+    assert_eq!(
+        (&identity["provider"], &identity["subject"]),
+        (&json!("acme"), &json!("sub-of-alice"))
+    );
+    assert_eq!(identity["issuer"], world.issuer.url());
+    app.mutate(&alice, "deleteAccount { deletedUserId }").await.data();
+    assert_eq!(app.count("identities").await, 0);
+    // The next sign-in is a first one.
+    let again = world.sign_in().await.signed_in("finishSignIn");
+    assert_ne!(again.id, alice.id);
+}
+
+#[tokio::test]
+async fn whoever_takes_an_account_back_leaves_no_identity_of_others_in_it() {
+    let world = World::trusting().await;
+    let app = &world.app;
+    let attacker = app.register("victim").await;
+    world.issuer.has(Person { email: None, ..Person::named("attacker") });
+    let mut browser = crate::support::sign_in::Browser::with(&attacker.access);
+    let started = browser.start(world.at(), "startLink", "acme").await;
+    let back = browser.travel(world.at(), &started).await;
+    browser.finish(world.at(), "finishLink", &started, &back).await.data();
+
+    app.call(
+        "mutation { requestPasswordReset(input: { identifier: \"victim\" }) { linkExpiresIn } }",
+        json!({}),
+        None,
+    )
+    .await
+    .data();
+    let token = app.mail("password-reset", "victim@example.com").await.token();
+    app.use_link("resetPassword", &token).await.data();
+    assert_eq!(app.count("identities").await, 0);
+    assert_eq!(world.sign_in().await.code(), "CONFLICT");
+}
+
+#[tokio::test]
+async fn sign_ins_are_counted_and_recorded_by_provider() {
+    let world = World::trusting().await;
+    newcomer(&world, "alice").await;
+    let events = world.app.count("audit_events WHERE subject = 'acme'").await;
+    assert_eq!(events, 2, "that they registered, and that they signed in");
+}
