@@ -7,7 +7,9 @@ mod files;
 mod limits;
 mod mail;
 mod network;
+mod providers;
 mod proxies;
+mod return_urls;
 mod secrets;
 
 use std::net::SocketAddr;
@@ -21,7 +23,6 @@ use crate::extension::Extended;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
 use crate::infra::passwords::hash::Cost;
-use crate::infra::providers::ReturnUrls;
 
 /// Collects problems while it reads; what it returns for a bad setting is never used.
 #[derive(Default)]
@@ -54,6 +55,8 @@ impl Reader {
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
+        let playground = self.playground(settings, is_development);
+        let return_urls = self.return_urls(settings, &public_url, playground);
         let config = Config {
             extended: Extended::default(),
             environment,
@@ -82,8 +85,8 @@ impl Reader {
             rates,
             mail,
             registration,
-            providers: Vec::new(),
-            return_urls: ReturnUrls::default(),
+            providers: self.providers(settings, is_development),
+            return_urls,
             change_password_url,
             jwt_algorithm: (settings.jwt_algorithm.as_ref())
                 .map(|name| self.choice("JWT_ALGORITHM", name)),
@@ -99,7 +102,7 @@ impl Reader {
             documents: self.run_documents(settings),
             trusted_documents: self.trusted_documents(settings),
             federation: self.is_on("FEDERATION", &settings.federation_mode),
-            playground: self.playground(settings, is_development),
+            playground,
             metrics_listen: self.metrics_listen(settings, listen, is_development),
             log_filter: settings.rust_log.clone(),
             log_format: self.choice("LOG_FORMAT", &settings.log_format),

@@ -176,6 +176,13 @@ pub struct Settings {
     /// Make an account only once its address has been proven by mail: `true` or `false`
     #[arg(long, env = "REQUIRE_EMAIL_VERIFICATION", default_value = "false", global = true)]
     pub(super) require_email_verification: String,
+    /// A TOML file of other servers that say who somebody is, as Google and GitHub: see docs/providers.md [default: none]
+    #[arg(long, env = "PROVIDERS_FILE", global = true)]
+    pub(super) providers_file: Option<PathBuf>,
+    /// Where people may be sent back to after they have signed in there: exact URLs with commas between [default: the
+    /// playground, where it is on]
+    #[arg(long, env = "RETURN_URLS", default_value = "", global = true)]
+    pub(super) return_urls: String,
     /// Limits on attempts: `on`, `off` (in development only), or on with other numbers, by their names in
     /// the schema: attempts and seconds, as in `register.ip=50/3600,login.ip=100/60`
     #[arg(long, env = "RATE_LIMITS", default_value = "on", global = true)]

@@ -128,6 +128,20 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
             "--accept-invitation-url=https://zanzibar.example/{token}{token}",
             "ACCEPT_INVITATION_URL",
         ),
+        ("--providers-file=/nowhere/zanzibar", "PROVIDERS_FILE"),
+        ("--return-urls=zanzibar", "RETURN_URLS"),
+        ("--return-urls=https://a.example/done,http://zanzibar.example/", "RETURN_URLS"),
+        ("--return-urls=https://*.zanzibar.example/", "RETURN_URLS"),
+        ("--return-urls=https://zanzibar.example/#a", "RETURN_URLS"),
+        ("--return-urls=https://u@zanzibar.example/", "RETURN_URLS"),
+        ("--return-urls=https://ZANZIBAR.example/", "RETURN_URLS"),
+        ("--return-urls=https://zanzibar.example/../", "RETURN_URLS"),
+        ("--return-urls=https://zanzibar.example:443/", "RETURN_URLS"),
+        ("--return-urls=http://127.0.0.2/zanzibar", "RETURN_URLS"),
+        ("--return-urls=http://localhost.zanzibar/", "RETURN_URLS"),
+        ("--return-urls=zanzibar:/done", "RETURN_URLS"),
+        ("--return-urls=javascript:zanzibar", "RETURN_URLS"),
+        ("--return-urls=ZANZIBAR.example.app:/done", "RETURN_URLS"),
         ("--change-password-url=zanzibar", "CHANGE_PASSWORD_URL"),
         ("--change-password-url=javascript:zanzibar", "CHANGE_PASSWORD_URL"),
         ("--introspection=zanzibar", "INTROSPECTION"),
@@ -137,6 +151,19 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
         let told = problems(&[flag]);
         assert!(told.iter().any(|problem| problem.contains(name)), "{flag}: {told:?}");
         assert!(!told.iter().any(|problem| problem.contains("zanzibar")), "{flag}: {told:?}");
+    }
+}
+
+#[test]
+fn people_may_be_sent_back_to_pages_and_to_apps() {
+    for urls in [
+        "https://app.example.com/done, https://app.example.com",
+        "https://app.example.com:8443/done?from=auth",
+        "http://127.0.0.1/done, http://[::1]/, http://localhost:3000/done, http://127.0.0.1:9000/a",
+        "com.example.app:/done, com.example.app://done",
+    ] {
+        let flag = format!("--return-urls={urls}");
+        assert_eq!(problems(&[&PRODUCTION[..], &[&flag]].concat()), [""; 0]);
     }
 }
 

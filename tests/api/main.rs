@@ -68,6 +68,7 @@ mod provider_flows;
 mod provider_github;
 mod provider_proofs;
 mod providers;
+mod providers_file;
 mod recovery;
 mod registration;
 mod return_addresses;

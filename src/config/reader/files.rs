@@ -17,25 +17,38 @@ impl Reader {
     /// group may read it: that is how systemd and Kubernetes hand one over. Development is warned.
     pub(super) fn judge_secret_files(&mut self, settings: &Settings, is_development: bool) {
         for (name, file) in settings.secret_files() {
-            let Some(others) = file.as_deref().and_then(others) else { continue };
-            let may_be_changed = others.may_change || others.group_may_change;
-            if may_be_changed || others.may_read {
-                let message = format!("{name} can be read or changed by other users");
-                let advice = format!(
-                    "take their rights away (chmod 640), or keep it in a folder that they cannot \
-                     enter or in {MOUNTED}"
-                );
-                self.judge(is_development, message, advice);
+            if let Some(file) = file {
+                self.judge_secret_file(name, file, is_development);
             }
         }
     }
 
+    /// The same of one file.
+    pub(super) fn judge_secret_file(&mut self, name: &str, file: &Path, is_development: bool) {
+        let Some(others) = others(file) else { return };
+        let may_be_changed = others.may_change || others.group_may_change;
+        if may_be_changed || others.may_read {
+            let message = format!("{name} can be read or changed by other users");
+            let advice = format!(
+                "take their rights away (chmod 640), or keep it in a folder that they cannot enter \
+                 or in {MOUNTED}"
+            );
+            self.judge(is_development, message, advice);
+        }
+    }
+
     /// Refuses a file of claims that another user of the machine can change: with it they would choose what other services
-    /// believe of every user. It holds no secret, so others may read it. Development is warned.
+    /// believe of every user. Development is warned.
     pub(super) fn judge_claims_file(&mut self, settings: &Settings, is_development: bool) {
-        let others = settings.claims_file.as_deref().and_then(others);
-        if others.is_some_and(|others| others.may_change || others.group_may_change) {
-            let message = "CLAIMS_FILE can be changed by other users".to_owned();
+        if let Some(file) = &settings.claims_file {
+            self.judge_open_file("CLAIMS_FILE", file, is_development);
+        }
+    }
+
+    /// Refuses a file that holds no secret, so that others may read it, and that they can change.
+    pub(super) fn judge_open_file(&mut self, name: &str, file: &Path, is_development: bool) {
+        if others(file).is_some_and(|others| others.may_change || others.group_may_change) {
+            let message = format!("{name} can be changed by other users");
             self.judge(is_development, message, "take their right away (chmod go-w)".to_owned());
         }
     }

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
+use url::{Host, Url};
 
 /// IPv4 that is not of the internet, by the registry of special purposes (RFC 6890).
 const SPECIAL_V4: [Ipv4Net; 16] = [
@@ -39,6 +40,16 @@ const EMBEDDING: [(Ipv6Net, u32); 3] = [
     (v6((0x0064 << 112) | (0xff9b << 96), 96), 96), // NAT64, RFC 6052
     (v6(0x2002 << 112, 16), 16),                    // 6to4
 ];
+
+/// Whether a URL leads to this machine, whatever names mean elsewhere.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
 
 /// Whether an address is reached over the internet, and not only from this machine or its network.
 pub(super) fn is_public(address: IpAddr) -> bool {

@@ -13,11 +13,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::addresses::is_public;
+use super::addresses::{is_loopback, is_public};
 use super::error::Away;
 use crate::infra::causes::causes;
 use crate::infra::metrics::{self, Outcome, ProviderRequest};
-use crate::kernel::host::is_this_machine;
 
 /// For a request with its whole answer, from the look-up of the name on.
 const TIME_MAX: Duration = Duration::from_secs(5);
@@ -81,8 +80,7 @@ impl Client {
 
     /// Whether requests may go there, as far as the URL tells.
     pub(super) fn check_url(&self, url: &Url) -> Result<(), Away> {
-        let is_local =
-            url.scheme() == "http" && self.allows_private_addresses && is_this_machine(url);
+        let is_local = url.scheme() == "http" && self.allows_private_addresses && is_loopback(url);
         let is_anonymous = url.username().is_empty() && url.password().is_none();
         if !is_anonymous || !is_local && url.scheme() != "https" {
             return Err(Away::Insecure);

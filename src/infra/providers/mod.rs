@@ -26,6 +26,7 @@ use oauth2::{HttpRequest, HttpResponse, http};
 use tokio::time::timeout;
 use url::Url;
 
+pub(crate) use self::addresses::is_loopback;
 pub(crate) use self::apple::{AppleKey, ISSUER as APPLE};
 pub(crate) use self::checkup::Checkup;
 use self::claims::Claims;
