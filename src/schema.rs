@@ -8,6 +8,7 @@ mod federation;
 pub(crate) mod identity;
 pub(crate) mod node;
 pub(crate) mod organization;
+mod provider;
 pub(crate) mod recovery;
 pub(crate) mod session;
 pub(crate) mod session_event;
@@ -59,7 +60,7 @@ pub(crate) struct Query<E: ObjectType>(
     user::InvitationQuery,
     viewer::ViewerQuery,
     config::ConfigQuery,
-    identity::ProviderQuery,
+    provider::ProviderQuery,
     audit_event::AuditQuery,
     organization::OrganizationQuery,
     NodeQuery,
@@ -79,7 +80,7 @@ pub(crate) struct Mutation<E: ObjectType>(
     user::OwnAccountMutation,
     session::SessionMutation,
     sign_in::LoginMutation,
-    identity::ProviderLoginMutation,
+    provider::ProviderLoginMutation,
     identity::IdentityMutation,
     recovery::RecoveryMutation,
     organization::OrganizationMutation,

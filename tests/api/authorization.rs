@@ -259,6 +259,7 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
     // There is nothing that the sample names, which only those are told who may call.
     match field.name.as_str() {
         "revokeSession"
+        | "unlinkIdentity"
         | "updateOrganization"
         | "deleteOrganization"
         | "leaveOrganization"
@@ -273,7 +274,13 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
         | "verifyEmail"
         | "undoEmailChange"
         | "resetPassword"
-        | "acceptUserInvitation" => "INVALID_TOKEN",
+        | "acceptUserInvitation"
+        | "finishSignIn"
+        | "finishLink"
+        | "finishReauthentication"
+        | "signInWithIdToken" => "INVALID_TOKEN",
+        "startSignIn" | "startLink" | "startReauthentication" => "BAD_USER_INPUT",
+        "chooseUsername" => "CONFLICT",
         // None of them has verified an address; and the last admin must stay.
         "deactivateAccount" => "CONFLICT",
         "deleteAccount" if [Caller::Admin, Caller::StaleAdmin].contains(caller) => "CONFLICT",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::issuer::Person;
-use crate::support::sign_in::{Browser, Started, World};
+use crate::support::sign_in::{Browser, Instance, Started, World};
 use crate::support::{Reply, SignedIn};
 
 /// What the account with the victim's address is like.
@@ -258,21 +258,21 @@ async fn nobody_learns_by_an_unproven_address_whether_there_is_an_account() {
 
 #[tokio::test]
 async fn where_registration_is_closed_only_known_people_sign_in() {
+    let world = World::trusting().await;
+    let boss = world.app.admin("boss").await;
+    world.app.sql("UPDATE users SET email_verified = true").await;
     for registration in ["closed", "invite"] {
-        let world =
-            World::with("trusted = true", &[&format!("--registration={registration}")]).await;
+        let flag = format!("--registration={registration}");
+        let app = world.app.second_instance_with(&[&flag]).await;
+        let mut browser = Browser::in_body_mode();
         world.issuer.has(Person::named("alice"));
-        let reply = world.sign_in().await;
-        assert_eq!(
-            (reply.code(), reply.extension("feature")),
-            ("FORBIDDEN".into(), "OPEN_REGISTRATION".into())
-        );
-        assert_eq!(world.app.count("users").await, 0);
+        let reply = browser.sign_in(Instance::App(&app), "acme").await;
+        let refused = (reply.code(), reply.extension("feature"));
+        assert_eq!(refused, ("FORBIDDEN".into(), "OPEN_REGISTRATION".into()));
+        assert_eq!(world.app.count("users").await, 1);
 
-        let boss = world.app.admin("boss").await;
-        world.app.sql("UPDATE users SET email_verified = true").await;
         world.issuer.has(Person::named("boss"));
-        let reply = world.sign_in().await;
+        let reply = browser.sign_in(Instance::App(&app), "acme").await;
         assert_eq!(outcome(&reply, Some(&boss)), Outcome::Opens);
     }
 }

@@ -128,7 +128,7 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
     let mut checked = 0;
     for Mutation { name, asked, .. } in mutations() {
         let is_secret = |asked: &String| {
-            ["password", "token"].iter().any(|it| asked.to_lowercase().contains(it))
+            ["password", "token", "code"].iter().any(|it| asked.to_lowercase().contains(it))
         };
         if asked.iter().any(is_secret) && name != "logout" {
             checked += 1;
@@ -138,7 +138,7 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
             assert_eq!(reply.extension("limit"), "credentialMutations", "{name}");
         }
     }
-    assert_eq!(checked, 10);
+    assert_eq!(checked, 14);
 }
 
 #[test]
@@ -188,8 +188,9 @@ fn every_list_of_objects_has_a_length_that_the_cost_knows() {
             }
         }
     }
-    // One for each kind of thing that an account has, or for each permission that there is.
-    let short = ["Leftovers.kinds", "User.permissionGrants"];
+    // One for each kind of thing that an account has, for each permission that there is, or for each provider.
+    let short =
+        ["Leftovers.kinds", "Query.signInProviders", "User.identities", "User.permissionGrants"];
     assert_eq!(lists, short);
 }
 

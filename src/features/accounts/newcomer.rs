@@ -66,12 +66,9 @@ impl From<WriteError> for UsernameError {
 }
 
 impl Accounts {
-    /// Fails unless somebody may get an account by themselves.
-    pub(crate) fn admit(&self) -> Result<(), CreateError> {
-        match self.setup.registration.admission {
-            Admission::Open => Ok(()),
-            Admission::Invite | Admission::Closed => Err(CreateError::Closed),
-        }
+    /// Whether anybody may get an account by themselves.
+    pub(crate) fn are_open(&self) -> bool {
+        self.setup.registration.admission == Admission::Open
     }
 
     /// Makes an account without a password, with a username that its owner may change once.
@@ -83,25 +80,21 @@ impl Accounts {
         let now = tx.now();
         let username = self.propose(tx, newcomer).await?;
         let full_name = newcomer.full_name.and_then(|name| FullName::parse(name).ok()).flatten();
+        let picture = newcomer.picture.and_then(|url| AvatarUrl::parse(url).ok()).flatten();
         let row = store::NewUser {
             id: UserId::new(now),
             username: &username,
             email: newcomer.email,
             email_verified: true,
             full_name: full_name.as_ref(),
+            avatar_url: picture.as_ref(),
             password_hash: &PasswordHash::none(),
             role: Role::User,
             locale: tx.acting().origin.language,
+            username_is_proposed: true,
             now,
         };
-        let mut user = store::insert(tx, row).await?;
-        store::mark_proposed(tx, user.id).await?;
-        let picture = newcomer.picture.and_then(|url| AvatarUrl::parse(url).ok()).flatten();
-        if let Some(picture) = picture {
-            user.avatar_url = Some(picture.as_str().to_owned());
-            store::update_profile(tx, &user).await?;
-        }
-        Ok(user)
+        Ok(store::insert(tx, row).await?)
     }
 
     /// A name that is free: what they are called elsewhere, or the beginning of their address, with digits if need be. A

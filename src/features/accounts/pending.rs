@@ -135,9 +135,11 @@ impl Accounts {
                 email: &parts.email,
                 email_verified: true,
                 full_name: parts.full_name.as_ref(),
+                avatar_url: None,
                 password_hash: &parts.password_hash,
                 role: Role::User,
                 locale: parts.locale,
+                username_is_proposed: false,
                 now,
             };
             let user = store::insert(&tx, row).await.map_err(|error| match error {

@@ -192,10 +192,12 @@ impl Accounts {
             username: &accepted.username,
             email: &accepted.email,
             full_name: accepted.full_name.as_ref(),
+            avatar_url: None,
             email_verified: standing.email_verified,
             password_hash: hash,
             role: standing.role,
             locale: accepted.locale,
+            username_is_proposed: false,
             now,
         };
         store::insert(tx, row).await

@@ -8,7 +8,7 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::identity::{Email, FullName, Identifier, Username};
+use super::identity::{AvatarUrl, Email, FullName, Identifier, Username};
 use crate::features::change::Tx;
 use crate::infra::db::Db;
 use crate::infra::db::violates;
@@ -24,9 +24,12 @@ pub(super) struct NewUser<'a> {
     pub(super) email: &'a Email,
     pub(super) email_verified: bool,
     pub(super) full_name: Option<&'a FullName>,
+    pub(super) avatar_url: Option<&'a AvatarUrl>,
     pub(super) password_hash: &'a PasswordHash,
     pub(super) role: Role,
     pub(super) locale: Language,
+    /// Whether the server has chosen the username.
+    pub(super) username_is_proposed: bool,
     pub(super) now: DateTime<Utc>,
 }
 
@@ -63,7 +66,7 @@ pub(super) async fn insert(
         email: new.email.as_typed().to_owned(),
         email_verified: new.email_verified,
         full_name: new.full_name.map(|name| name.as_str().to_owned()),
-        avatar_url: None,
+        avatar_url: new.avatar_url.map(|url| url.as_str().to_owned()),
         role: new.role,
         is_active: true,
         created_at: new.now,
@@ -92,7 +95,7 @@ pub(super) async fn insert(
         unlocked_at: Set(None),
         taken_back_at: Set(None),
         grants: Set(user.grants.stored()),
-        username_is_proposed: Set(false),
+        username_is_proposed: Set(new.username_is_proposed),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;
     Ok(user)
@@ -311,16 +314,6 @@ pub(super) async fn settle_taken_back(tx: &Tx<'_>, id: UserId) -> Result<(), DbE
     tx.touch(id);
     user::Entity::update_many()
         .col_expr(user::Column::TakenBackAt, Expr::value(None::<DateTime<Utc>>))
-        .filter(user::COLUMN.id.eq(id))
-        .exec(tx)
-        .await?;
-    Ok(())
-}
-
-/// Remembers that the server has proposed a user's name.
-pub(super) async fn mark_proposed(tx: &Tx<'_>, id: UserId) -> Result<(), DbErr> {
-    user::Entity::update_many()
-        .col_expr(user::Column::UsernameIsProposed, Expr::value(true))
         .filter(user::COLUMN.id.eq(id))
         .exec(tx)
         .await?;

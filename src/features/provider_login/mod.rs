@@ -74,6 +74,8 @@ pub(crate) enum ProviderLoginError {
     /// The address is that of an account to which its owner has to link the identity.
     #[error("an account has the address")]
     AccountExists,
+    #[error("nobody gets an account by themselves here")]
+    Closed,
     #[error("the provider tells no address that mail reaches")]
     NoAddress,
     #[error("an account can be made of this only once mail has shown whose the address is")]

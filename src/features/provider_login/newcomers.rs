@@ -40,6 +40,14 @@ impl From<LinkError> for ProviderLoginError {
 }
 
 impl ProviderLogin {
+    /// Fails unless anybody may get an account by themselves.
+    pub(super) fn admit_newcomers(&self) -> Result<(), ProviderLoginError> {
+        match self.accounts.are_open() {
+            true => Ok(()),
+            false => Err(ProviderLoginError::Closed),
+        }
+    }
+
     /// Makes the account of somebody whose address is proven, and signs them in.
     pub(super) async fn register(
         &self,
@@ -47,7 +55,7 @@ impl ProviderLogin {
         email: &Email,
         arrival: &Arrival<'_>,
     ) -> Result<SignedIn, ProviderLoginError> {
-        self.accounts.admit()?;
+        self.admit_newcomers()?;
         let assertion = arrival.assertion;
         let newcomer = Newcomer {
             email,
@@ -70,7 +78,7 @@ impl ProviderLogin {
         email: &Email,
         arrival: &Arrival<'_>,
     ) -> Result<SignedIn, ProviderLoginError> {
-        self.accounts.admit()?;
+        self.admit_newcomers()?;
         if !self.accounts.sends_mail() {
             return Err(ProviderLoginError::NoMail);
         }

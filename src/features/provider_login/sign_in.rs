@@ -92,13 +92,14 @@ impl ProviderLogin {
         (provider, id_token, flow): (&str, &str, &str),
         limits: SignInLimits<'_>,
     ) -> Result<SignedIn, ProviderLoginError> {
-        let provider = self.providers.find(provider);
-        let provider = provider.ok_or(ProviderLoginError::UnknownProvider)?;
         let admission = self.limits.attempt([limits.0.of(origin.ip)]).await?;
         let sign_in = async {
             let opened = Flow::open(&self.master, flow, self.clock.now());
             let opened = opened.filter(|flow| flow.purpose == Purpose::IdToken);
-            self.use_up(&opened.ok_or(ProviderLoginError::Flow)?).await?;
+            let opened = opened.ok_or(ProviderLoginError::Flow)?;
+            let provider = self.providers.find(provider);
+            let provider = provider.ok_or(ProviderLoginError::UnknownProvider)?;
+            self.use_up(&opened).await?;
             let nonce = nonce_of(flow);
             let asserted: Asked<'_, Assertion> =
                 Box::pin(provider.verify_id_token(id_token, &nonce));
@@ -140,7 +141,7 @@ impl ProviderLogin {
         let is_known = identities::find(self.db.reader(), issuer, subject).await?.is_some();
         // Counted before the transaction, which asks again: a look decides nothing else.
         if !is_known && self.is_new(arrival).await? {
-            self.accounts.admit()?;
+            self.admit_newcomers()?;
             self.limits.take([registrations.of(origin.ip)]).await?;
         }
         if !is_known && !is_proven(arrival.provider, arrival.assertion) && arrival.mailed.is_none()
@@ -192,7 +193,7 @@ impl ProviderLogin {
         match (decide(true, account), user) {
             (Decision::Link, Some(user)) => self.link_and_sign_in(tx, user, arrival).await,
             (Decision::Replace, Some(user)) => {
-                self.accounts.admit()?;
+                self.admit_newcomers()?;
                 self.accounts.release(&tx, &user).await?;
                 self.register(tx, &email, arrival).await
             }

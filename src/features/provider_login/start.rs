@@ -45,8 +45,8 @@ impl ProviderLogin {
         mailed: Option<&str>,
         (starts, links): (&Limit<Ip>, &Limit<Ip>),
     ) -> Result<Begun, ProviderLoginError> {
-        let (provider, return_to) = self.parse(begin)?;
         self.limits.take([starts.of(origin.ip)]).await?;
+        let (provider, return_to) = self.parse(begin)?;
         let mut flow = self.flow(origin, Purpose::SignIn, provider, begin)?;
         if let Some(token) = mailed {
             let token = LinkToken::parse(token);
@@ -66,8 +66,8 @@ impl ProviderLogin {
         prompt: Prompt,
         starts: &Limit<Ip>,
     ) -> Result<Begun, ProviderLoginError> {
-        let (provider, return_to) = self.parse(begin)?;
         self.limits.take([starts.of(origin.ip)]).await?;
+        let (provider, return_to) = self.parse(begin)?;
         let purpose = match prompt {
             Prompt::Choose => Purpose::Link,
             Prompt::Reauthenticate => Purpose::Reauthentication,
