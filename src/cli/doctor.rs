@@ -4,6 +4,7 @@ mod checks;
 mod live;
 mod log;
 mod mail;
+mod providers;
 mod redis;
 mod writing;
 

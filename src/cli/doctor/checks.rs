@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, log, mail, redis, writing};
+use super::{Level, Report, log, mail, providers, redis, writing};
 use migration::Migrations;
 
 use crate::app;
@@ -38,6 +38,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
     redis::check(report, config).await;
     mail::server(report, config).await;
+    providers::check(report, config).await;
     data_folder(report, config);
     let url = config.database_url.expose_secret();
     if let Some(file) = sqlite_file(url)

@@ -47,7 +47,7 @@ impl Connector {
         Self::resolving(allows_private_addresses, System)
     }
 
-    fn resolving(
+    pub(super) fn resolving(
         allows_private_addresses: bool,
         names: impl Resolve + 'static,
     ) -> Result<Self, reqwest::Error> {

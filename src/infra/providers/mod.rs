@@ -2,11 +2,13 @@
 
 mod addresses;
 mod apple;
+mod asking;
 mod authorization;
 mod checkup;
 mod claims;
 mod client;
 mod error;
+mod exchange;
 mod github;
 mod id_token;
 mod issuer;
@@ -22,18 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use oauth2::{HttpRequest, HttpResponse, http};
 use tokio::time::timeout;
-use url::Url;
 
 pub(crate) use self::addresses::is_loopback;
 pub(crate) use self::apple::{AppleKey, ISSUER as APPLE};
 pub(crate) use self::checkup::Checkup;
-use self::claims::Claims;
 use self::client::{Client, Connector};
 pub(crate) use self::error::{Away, ProviderError, Refusal};
 pub(crate) use self::github::{ISSUER as GITHUB, endpoints as github_endpoints};
-use self::id_token::{Expected, Unverified};
 use self::issuer::Issuer;
 pub(crate) use self::issuer::{is_tenant, of_microsoft};
 use self::keys::Keys;
@@ -41,8 +39,6 @@ use self::metadata::Metadata;
 use self::remembered::Remembered;
 pub(crate) use self::return_urls::ReturnUrls;
 pub(crate) use self::settings::{ClaimNames, Credential, Endpoints, Kind, Settings, TokenAuth};
-use self::tokens::Tokens;
-use crate::infra::metrics::ProviderRequest;
 use crate::kernel::clock::Clock;
 
 /// What Google's tokens name as their issuer.
@@ -223,174 +219,6 @@ impl Provider {
         timeout(TIME_MAX, self.verify_id_token_in_time(id_token, nonce))
             .await
             .unwrap_or(Err(Away::Slow.into()))
-    }
-
-    async fn exchange_in_time(&self, answer: &Answer<'_>) -> Result<Assertion, ProviderError> {
-        let metadata = self.metadata().await?;
-        let is_its_own = match answer.iss {
-            Some(name) => self.issuer_rule.answers_as(name),
-            None => !metadata.names_itself,
-        };
-        if !is_its_own {
-            return Err(Refusal::AnswerIssuer.into());
-        }
-        let tokens = self.tokens(&metadata, answer).await?;
-        match (self.kind(), &metadata.userinfo) {
-            (Kind::Github, Some(user)) => self.github_account(user, tokens.access_token()).await,
-            (Kind::Oauth2, Some(userinfo)) => {
-                let profile = self.profile(userinfo, tokens.access_token()).await?;
-                let names = &self.settings.claims;
-                Ok(profile::of_userinfo(&self.settings.issuer, &profile, names)?)
-            }
-            (_, userinfo) => {
-                self.signed_assertion(&metadata, userinfo.as_ref(), &tokens, answer).await
-            }
-        }
-    }
-
-    async fn signed_assertion(
-        &self,
-        metadata: &Metadata,
-        userinfo: Option<&Url>,
-        tokens: &Tokens,
-        answer: &Answer<'_>,
-    ) -> Result<Assertion, ProviderError> {
-        let id_token = tokens.id_token().ok_or(Refusal::NoIdToken)?;
-        let expected = Expected {
-            audiences: &[&self.settings.client_id],
-            nonce: answer.nonce,
-            now: self.clock.now(),
-            access_token: Some(tokens.access_token()),
-        };
-        let claims = self.verified(metadata, id_token, &expected).await?;
-        if answer.iss.is_some_and(|name| claims.text("iss") != Some(name)) {
-            return Err(Refusal::AnswerIssuer.into());
-        }
-        let is_wanted = self.settings.scopes.iter().any(|scope| scope == "email")
-            && claims.get("email").is_none();
-        let profile = match userinfo.filter(|_| is_wanted) {
-            None => Claims::default(),
-            Some(userinfo) => {
-                let profile = self.profile(userinfo, tokens.access_token()).await?;
-                // Another token may have been slipped in (OpenID Connect Core, section 5.3.2).
-                if profile.get("sub") != claims.get("sub") {
-                    return Err(Refusal::OtherSubject.into());
-                }
-                profile
-            }
-        };
-        Ok(profile::of_id_token(self.kind(), &claims, &profile, answer.user)?)
-    }
-
-    async fn verify_id_token_in_time(
-        &self,
-        id_token: &str,
-        nonce: &str,
-    ) -> Result<Assertion, ProviderError> {
-        if !self.kind().has_id_tokens() {
-            return Err(Refusal::WithoutIdTokens.into());
-        }
-        let metadata = self.metadata().await?;
-        let audiences: Vec<&str> = std::iter::once(&self.settings.client_id)
-            .chain(&self.settings.audiences)
-            .map(String::as_str)
-            .collect();
-        let expected =
-            Expected { audiences: &audiences, nonce, now: self.clock.now(), access_token: None };
-        let claims = self.verified(&metadata, id_token, &expected).await?;
-        Ok(profile::of_id_token(self.kind(), &claims, &Claims::default(), None)?)
-    }
-
-    /// The claims of a token, by the keys that the provider lists by now.
-    async fn verified(
-        &self,
-        metadata: &Metadata,
-        id_token: &str,
-        expected: &Expected<'_>,
-    ) -> Result<Claims, ProviderError> {
-        let token = Unverified::parse(id_token, &metadata.algorithms)?;
-        let url = metadata.keys.as_ref().ok_or(Refusal::WithoutIdTokens)?;
-        let now = self.clock.uptime();
-        let keys = self.keys.get(now, self.fetch_keys(url)).await?;
-        let claims = match token.verify(&keys, expected) {
-            // Another key may have taken the place of the one that it does not name.
-            Err(refusal @ (Refusal::UnknownKey | Refusal::Signature))
-                if refusal == Refusal::UnknownKey || !token.names_its_key() =>
-            {
-                let newer = self.keys.newer(&keys, now, self.fetch_keys(url)).await?;
-                token.verify(&*newer.ok_or(refusal)?, expected)?
-            }
-            verified => verified?,
-        };
-        let issuer = claims.text("iss").ok_or(Refusal::Issuer)?;
-        if !self.issuer_rule.signs_as(issuer, claims.text("tid")) {
-            return Err(Refusal::Issuer.into());
-        }
-        Ok(claims)
-    }
-
-    async fn metadata(&self) -> Result<Arc<Metadata>, Away> {
-        self.metadata.get(self.clock.uptime(), self.fetch_metadata()).await
-    }
-
-    async fn fetch_metadata(&self) -> Result<Metadata, Away> {
-        if let Some(endpoints) = &self.settings.endpoints {
-            let token_auth = match self.kind() {
-                Kind::Github => TokenAuth::ClientSecretPost,
-                _ => TokenAuth::ClientSecretBasic,
-            };
-            return Metadata::given(endpoints, token_auth, &self.client);
-        }
-        let url = self.discovery_url();
-        let answer = self.fetch_document(&url, ProviderRequest::Discovery).await?;
-        Metadata::parse(answer.body(), &self.issuer_rule, &self.client)
-    }
-
-    fn discovery_url(&self) -> String {
-        let issuer = self.settings.issuer.trim_end_matches('/');
-        format!("{issuer}/.well-known/openid-configuration")
-    }
-
-    async fn fetch_keys(&self, url: &Url) -> Result<Keys, Away> {
-        let answer = self.fetch_document(url.as_str(), ProviderRequest::Keys).await?;
-        Keys::parse(answer.body())
-    }
-
-    /// What is published for everybody.
-    async fn fetch_document(&self, url: &str, what: ProviderRequest) -> Result<HttpResponse, Away> {
-        let request = http::Request::get(url).header(http::header::ACCEPT, "application/json");
-        let request = request.body(Vec::new()).map_err(|_opaque| Away::Insecure)?;
-        let answer = self.client.send(request, what).await?;
-        match answer.status().as_u16() {
-            200 => Ok(answer),
-            other => Err(Away::Status(other)),
-        }
-    }
-
-    /// Who the holder of an access token is.
-    async fn profile(&self, userinfo: &Url, access_token: &str) -> Result<Claims, Away> {
-        let json = "application/json";
-        let answer = self.ask(userinfo, access_token, json, ProviderRequest::Profile).await?;
-        match answer.status().as_u16() {
-            200 => Claims::parse(answer.body()).ok_or(Away::Nonsense("a profile")),
-            other => Err(Away::Status(other)),
-        }
-    }
-
-    /// Asks with an access token.
-    async fn ask(
-        &self,
-        url: &Url,
-        access_token: &str,
-        accept: &str,
-        what: ProviderRequest,
-    ) -> Result<HttpResponse, Away> {
-        let request: http::Result<HttpRequest> = http::Request::get(url.as_str())
-            .header(http::header::ACCEPT, accept)
-            .header(http::header::AUTHORIZATION, format!("Bearer {access_token}"))
-            .body(Vec::new());
-        let request = request.map_err(|_opaque| Away::Nonsense("an access token"))?;
-        self.client.send(request, what).await
     }
 }
 

@@ -1,0 +1,81 @@
+//! Whether providers work, as far as can be told without signing in.
+
+use super::{Level, Report};
+use crate::config::Config;
+use crate::infra::causes::causes;
+use crate::infra::providers::{Away, Checkup, Provider, Providers};
+use crate::kernel::clock::Clock;
+
+const ABOUT: &str = "providers";
+/// How far a provider's clock may be off: ID tokens are taken that much too early or too late.
+const CLOCK_SECONDS_MAX: i64 = 30;
+
+pub(super) async fn check(report: &mut Report, config: &Config) {
+    let settings = config.providers.clone();
+    let providers = match Providers::new(settings, &config.public_url, Clock::system()) {
+        Ok(providers) => providers,
+        Err(error) => {
+            let advice = "install the certificates of authorities (ca-certificates)";
+            report.add(Level::Problem, ABOUT, causes(&error), advice);
+            return;
+        }
+    };
+    for provider in providers.all() {
+        one(report, provider, &provider.check().await);
+    }
+}
+
+fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
+    let id = provider.id();
+    let redirect_uri = provider.redirect_uri();
+    report.ok(ABOUT, format!("{id}: the redirect URI to register there is {redirect_uri}"));
+    match &checkup.metadata {
+        Ok(()) => report.ok(ABOUT, format!("{id} answers")),
+        Err(away) => problem(report, id, away),
+    }
+    match &checkup.keys {
+        None => {}
+        Some(Ok(0)) => {
+            let message = format!("{id} lists no key that we could verify ID tokens with");
+            let advice = "let it sign with RS256, PS256, ES256 or EdDSA";
+            report.add(Level::Problem, ABOUT, message, advice);
+        }
+        Some(Ok(count)) => report.ok(ABOUT, format!("{id} signs with one of {count} keys")),
+        Some(Err(away)) => problem(report, id, away),
+    }
+    match checkup.client_secret {
+        None => {}
+        Some(true) => report.ok(ABOUT, format!("{id}: the client secret for it can be signed")),
+        Some(false) => problem(report, id, &Away::ClientSecret),
+    }
+    let apart = checkup.clock_ahead.map_or(0, |ahead| ahead.num_seconds().abs());
+    if apart > CLOCK_SECONDS_MAX {
+        let message = format!("the clock of {id} is {apart} s away from this machine's");
+        report.add(Level::Warning, ABOUT, message, "synchronise this machine's (NTP)");
+    }
+}
+
+fn problem(report: &mut Report, id: &str, away: &Away) {
+    let advice = match away {
+        Away::OtherIssuer => {
+            "spell issuer in PROVIDERS_FILE as it stands in ISSUER/.well-known/openid-configuration"
+        }
+        Away::PrivateAddress => {
+            "set allow_private_addresses = true in its table, if it is on your own network"
+        }
+        Away::ClientSecret => "check team_id, key_id and private_key_file",
+        Away::Insecure | Away::InsecureEndpoint => "let it have https URLs only",
+        Away::Busy
+        | Away::Slow
+        | Away::Unreachable(_)
+        | Away::Redirect
+        | Away::Status(_)
+        | Away::TooLong
+        | Away::Nonsense(_)
+        | Away::Keys
+        | Away::UnknownClient => {
+            "check its table in PROVIDERS_FILE, and whether this machine reaches it"
+        }
+    };
+    report.add(Level::Problem, ABOUT, format!("{id}: {}", causes(away)), advice);
+}
