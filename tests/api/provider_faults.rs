@@ -91,7 +91,11 @@ fn codes(fault: Fault) -> &'static [&'static str] {
         }
         Fault::Answer(_)
         | Fault::Token(_)
-        | Fault::Exchange(ExchangeFault::Refused | ExchangeFault::TokenOfAnotherFlow) => REFUSED,
+        | Fault::Exchange(
+            ExchangeFault::Refused
+            | ExchangeFault::AccessTokenOfAnother
+            | ExchangeFault::TokenOfAnotherFlow,
+        ) => REFUSED,
         Fault::Wire(..) | Fault::Discovery(_) | Fault::Exchange(_) | Fault::Userinfo(_) => EITHER,
     }
 }

@@ -309,7 +309,7 @@ fn distorted(fault: ExchangeFault, mut said: Value) -> Said {
         ExchangeFault::IdTokenIsNull => said["id_token"] = Value::Null,
         ExchangeFault::IdTokenIsNumber => said["id_token"] = 7.into(),
         ExchangeFault::OtherTokenType => said["token_type"] = "mac".into(),
-        ExchangeFault::TokenOfAnotherFlow => {}
+        ExchangeFault::AccessTokenOfAnother | ExchangeFault::TokenOfAnotherFlow => {}
     }
     (StatusCode::OK, said)
 }

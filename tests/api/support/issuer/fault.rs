@@ -109,6 +109,8 @@ pub(crate) enum ExchangeFault {
     IdTokenIsNumber,
     NoAccessToken,
     OtherTokenType,
+    /// The ID token came with another access token.
+    AccessTokenOfAnother,
     /// Ignores the verifier, and answers for another flow.
     TokenOfAnotherFlow,
 }

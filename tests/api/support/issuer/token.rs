@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fault::TokenFault;
+use super::fault::{ExchangeFault, Fault, TokenFault};
 use super::keys::{Algorithm, FIRST, KeySet, SECOND, base64url, hs256, unsigned, with_signature};
 use super::{CLIENT_ID, CLIENT_SECRET, Conduct};
 
@@ -56,6 +56,9 @@ fn claims(conduct: &Conduct, subject: &Subject<'_>) -> Value {
     });
     if let Some(at) = &conduct.auth_time() {
         claims["auth_time"] = at.clone();
+    }
+    if conduct.fault == Some(Fault::Exchange(ExchangeFault::AccessTokenOfAnother)) {
+        claims["at_hash"] = base64url([0; 16]).into();
     }
     if conduct.says_facts_in_token() {
         add(&mut claims, person.facts());
