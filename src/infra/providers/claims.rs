@@ -1,6 +1,7 @@
 //! What a provider says in JSON, none of which is believed to be short or clean.
 
 use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -31,6 +32,13 @@ impl Claims {
             }
         }
         Some(Self(members))
+    }
+
+    /// The same as a type that names the members that count. Reading it at once would skip the others unseen, whatever they
+    /// are: bytes that are no text, or what nests without an end.
+    pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+        let Self(members) = Self::parse(json)?;
+        serde_json::from_value(Value::Object(members)).ok()
     }
 
     /// `null` is no value.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{redirect, retry};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -118,6 +119,9 @@ impl Client {
         if !status.is_success() && !is_refusal {
             return Err(Away::Status(status.as_u16()));
         }
+        if !is_refusal && !is_json(answer.headers()) {
+            return Err(Away::ContentType);
+        }
         counted.outcome = if is_refusal { Outcome::Refused } else { Outcome::Success };
         Ok(answer)
     }
@@ -142,6 +146,15 @@ impl Client {
         *whole.headers_mut() = std::mem::take(answer.headers_mut());
         Ok(whole)
     }
+}
+
+/// Whether an answer is called JSON, or something that is made of it, as `application/jwk-set+json`: a page that somebody
+/// has put up at a provider is none of its answers.
+fn is_json(headers: &HeaderMap) -> bool {
+    let named = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/").unwrap_or_default();
+    subtype == "json" || subtype.ends_with("+json")
 }
 
 /// Counts a request when it is over, given up or not.

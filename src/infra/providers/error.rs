@@ -35,6 +35,8 @@ pub(crate) enum Away {
     Status(u16),
     #[error("its answer is longer than 1 MiB")]
     TooLong,
+    #[error("its answer is not called JSON")]
+    ContentType,
     #[error("its answer is not the JSON that {0} is made of")]
     Nonsense(&'static str),
     #[error("its metadata names another issuer than the configured one")]

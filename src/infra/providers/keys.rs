@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::claims::Claims;
 use super::error::Away;
 use super::id_token::algorithm;
 
@@ -44,8 +45,8 @@ struct Listed {
 
 impl Keys {
     pub(super) fn parse(json: &[u8]) -> Result<Self, Away> {
-        let nonsense = |_| Away::Nonsense("a list of keys");
-        let Listed { keys } = serde_json::from_slice(json).map_err(nonsense)?;
+        let nonsense = Away::Nonsense("a list of keys");
+        let Listed { keys } = Claims::read(json).ok_or(nonsense)?;
         if keys.len() > KEYS_MAX {
             return Err(Away::Keys);
         }

@@ -4,6 +4,7 @@ use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use url::Url;
 
+use super::claims::Claims;
 use super::client::Client;
 use super::error::Away;
 use super::id_token::algorithm;
@@ -41,8 +42,8 @@ struct Published {
 impl Metadata {
     /// Understands what was found where the issuer publishes it.
     pub(super) fn parse(json: &[u8], issuer: &Issuer, client: &Client) -> Result<Self, Away> {
-        let nonsense = |_| Away::Nonsense("a provider's metadata");
-        let published: Published = serde_json::from_slice(json).map_err(nonsense)?;
+        let nonsense = Away::Nonsense("a provider's metadata");
+        let published: Published = Claims::read(json).ok_or(nonsense)?;
         if !issuer.is_published_as(&published.issuer) {
             return Err(Away::OtherIssuer);
         }

@@ -15,8 +15,8 @@ use oauth2::{
 };
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::claims::Claims;
 use super::error::{Away, ProviderError, Refusal};
 use super::metadata::Metadata;
 use super::settings::{Credential, TokenAuth};
@@ -150,12 +150,13 @@ impl Provider {
     /// The answer if it may hold tokens. GitHub tells errors with status 200.
     async fn ask_for_tokens(&self, request: HttpRequest) -> Result<HttpResponse, ProviderError> {
         let answer = self.client.send(request, ProviderRequest::Token).await?;
-        let json: Option<Value> = serde_json::from_slice(answer.body()).ok();
+        let json = Claims::parse(answer.body());
         if let Some(code) = json.as_ref().and_then(|json| json.get("error")) {
             return Err(code.as_str().map_or(Refusal::Code.into(), ProviderError::of_code));
         }
         match answer.status().as_u16() {
-            200 => Ok(answer),
+            200 if json.is_some() => Ok(answer),
+            200 => Err(Away::Nonsense("an access token").into()),
             other => Err(Away::Status(other).into()),
         }
     }
