@@ -11,20 +11,24 @@ use tokio::task::JoinSet;
 
 use crate::support::http_client::visit;
 use crate::support::issuer::fault::{
-    AnswerFault, DiscoveryFault, Endpoint, ExchangeFault, Fault, Wire,
+    AnswerFault, DiscoveryFault, Endpoint, ExchangeFault, Fault, TokenFault, Wire,
 };
 use crate::support::issuer::{Issuer, Person};
-use crate::support::sign_in::{Back, Browser, Instance, RESULT, RETURN, Started, server_with};
+use crate::support::sign_in::{
+    Back, Browser, Instance, ProvidersFile, RESULT, RETURN, Started, server_with,
+};
 use crate::support::{Reply, TestApp};
 
 /// A flow takes the five seconds that an issuer has, for each of the few requests that it makes, and a machine that is busy takes
 /// its time.
 const FLOW_MAX: Duration = Duration::from_mins(1);
+/// A server knows at most 64 providers, one of which is good here.
+const FAULTS_MAX: usize = 60;
 /// So many at once as no server minds.
 const AT_ONCE: usize = 12;
 
 /// A server with an issuer for each fault, and one without any, as its last.
-async fn server_with_faulty(faults: &[Fault]) -> (TestApp, Vec<Arc<Issuer>>) {
+async fn server_with_faulty(faults: &[Fault]) -> (TestApp, Vec<Arc<Issuer>>, ProvidersFile) {
     let mut issuers = Vec::new();
     for number in 0..=faults.len() {
         let issuer = Issuer::start(&format!("p{number}")).await;
@@ -36,14 +40,14 @@ async fn server_with_faulty(faults: &[Fault]) -> (TestApp, Vec<Arc<Issuer>>) {
         .enumerate()
         .map(|(number, issuer)| issuer.table(&format!("p{number}"), "trusted = true"))
         .collect();
-    let (app, _file) = server_with(&tables, &[]).await;
+    let (app, file) = server_with(&tables, &[]).await;
     for (number, issuer) in issuers.iter().enumerate() {
         issuer.set(|conduct| {
             conduct.clock = app.clock.clone();
             conduct.fault = faults.get(number).copied();
         });
     }
-    (app, issuers)
+    (app, issuers, file)
 }
 
 /// As far as it goes: the last answer, and where it was given.
@@ -102,6 +106,9 @@ fn codes(fault: Fault) -> &'static [&'static str] {
 
 /// What is wrong with how a fault was answered.
 fn complaint(fault: Fault, stage: &str, reply: &Reply) -> Option<String> {
+    if reply.status == 200 && reply.code() == "NONE" {
+        return Some(format!("{fault:?} {stage}: somebody is signed in"));
+    }
     let told = format!("{:?}\n{}", reply.headers, reply.text);
     let shown = ["script", "marked", "127.0.0.1:", "accounts.example.com", "/etc/passwd", "person"];
     if let Some(shown) = shown.into_iter().find(|text| told.contains(text)) {
@@ -123,8 +130,8 @@ fn complaint(fault: Fault, stage: &str, reply: &Reply) -> Option<String> {
 async fn complaints<F>(
     app: &TestApp,
     faults: &[Fault],
-    run: fn(App, String, Arc<Issuer>) -> F,
     issuers: &[Arc<Issuer>],
+    run: fn(App, String, Arc<Issuer>) -> F,
 ) -> Vec<String>
 where
     F: Future<Output = (&'static str, Reply)> + Send + 'static,
@@ -143,37 +150,35 @@ where
             }
         });
     }
-    running.join_all().await.into_iter().flatten().collect()
-}
-
-/// Nobody was signed in, and nobody followed what an issuer said to elsewhere.
-async fn assert_nothing_came_of_it(app: &TestApp, faults: &[Fault], issuers: &[Arc<Issuer>]) {
+    let mut told: Vec<String> = running.join_all().await.into_iter().flatten().collect();
     for table in ["users", "sessions", "identities"] {
-        assert_eq!(app.count(table).await, 0, "{table}");
+        if app.count(table).await > 0 {
+            told.push(format!("there are {table}"));
+        }
     }
     for (issuer, fault) in issuers.iter().zip(faults) {
         for path in ["/.well-known/openid-configuration", "/jwks", "/token", "/userinfo"] {
-            assert_eq!(issuer.hits(&format!("/trap{path}")), 0, "{fault:?} led to {path}");
+            if issuer.hits(&format!("/trap{path}")) > 0 {
+                told.push(format!("{fault:?} led to {path}"));
+            }
         }
     }
+    told
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_fault_of_an_issuer_signs_anybody_in() {
     let faults = Fault::all();
     assert!(faults.len() > 36, "{}", faults.len());
-    let (app, issuers) = server_with_faulty(&faults).await;
-    let told = complaints(
-        &app,
-        &faults,
-        |app, provider, _issuer| async move { sign_in(&app, &provider).await },
-        &issuers,
-    )
-    .await;
+    let mut told = Vec::new();
+    for faults in faults.chunks(FAULTS_MAX) {
+        let (app, issuers, _file) = server_with_faulty(faults).await;
+        let run = |app, provider: String, _issuer| async move { sign_in(&app, &provider).await };
+        told.extend(complaints(&app, faults, &issuers, run).await);
+        let (_, reply) = sign_in(&app.app, &format!("p{}", faults.len())).await;
+        assert_eq!(reply.code(), "NONE", "the same without a fault: {}", reply.text);
+    }
     assert!(told.is_empty(), "{} of {}: {told:#?}", told.len(), faults.len());
-    assert_nothing_came_of_it(&app, &faults, &issuers).await;
-    let (_, reply) = sign_in(&app.app, &format!("p{}", faults.len())).await;
-    assert_eq!(reply.code(), "NONE", "the same without a fault: {}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -187,24 +192,25 @@ async fn no_fault_of_an_id_token_signs_anybody_in_that_comes_without_a_code() {
     let faults: Vec<Fault> = Fault::all()
         .into_iter()
         .filter(|fault| fault.is_in_token())
+        // No document is that long.
+        .filter(|fault| {
+            !matches!(fault, Fault::Token(TokenFault::TooLong | TokenFault::DeepClaims))
+        })
         .chain(of_keys)
         .chain(of_discovery.map(Fault::Discovery))
         .collect();
-    let (app, issuers) = server_with_faulty(&faults).await;
-    let told = complaints(
-        &app,
-        &faults,
-        |app, provider, issuer| async move {
+    let mut told = Vec::new();
+    for faults in faults.chunks(FAULTS_MAX) {
+        let (app, issuers, _file) = server_with_faulty(faults).await;
+        let run = |app, provider: String, issuer: Arc<Issuer>| async move {
             ("finished", with_id_token(&app, &provider, &issuer).await)
-        },
-        &issuers,
-    )
-    .await;
+        };
+        told.extend(complaints(&app, faults, &issuers, run).await);
+        let good = faults.len();
+        let reply = with_id_token(&app.app, &format!("p{good}"), &issuers[good]).await;
+        assert_eq!(reply.code(), "NONE", "the same without a fault: {}", reply.text);
+    }
     assert!(told.is_empty(), "{} of {}: {told:#?}", told.len(), faults.len());
-    assert_nothing_came_of_it(&app, &faults, &issuers).await;
-    let good = faults.len();
-    let reply = with_id_token(&app.app, &format!("p{good}"), &issuers[good]).await;
-    assert_eq!(reply.code(), "NONE", "the same without a fault: {}", reply.text);
 }
 
 async fn with_id_token(app: &App, provider: &str, issuer: &Issuer) -> Reply {

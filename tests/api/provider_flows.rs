@@ -126,17 +126,18 @@ async fn nothing_is_swapped_between_two_providers() {
     let swapped = browser.try_land(at, &callback.replace("/callback/good", "/callback/evil")).await;
     assert!(swapped.status.is_client_error(), "{swapped:?}");
     let back = browser.land(at, &callback).await;
-    // It says that the other one has answered, or nobody.
-    for iss in [Some(evil.url().to_owned()), Some(format!("{}/", good.url())), None] {
-        let mixed = Back { iss, ..back.clone() };
-        let reply = browser.clone().finish(at, FINISH, &of_good, &mixed).await;
-        assert_eq!(reply.code(), "INVALID_CREDENTIALS", "{}", reply.text);
-    }
-    assert_eq!((good.hits("/token"), evil.hits("/token")), (0, 0), "no code went anywhere");
     let of_evil = browser.start(at, START, "evil").await;
     let reply = browser.finish(at, FINISH, &of_evil, &back).await;
     assert_eq!(reply.code(), "INVALID_TOKEN", "{}", reply.text);
-    assert_eq!((app.count("users").await, evil.hits("/token")), (0, 0));
+    // It says that the other one has answered, or nobody.
+    for iss in [Some(evil.url().to_owned()), Some(format!("{}/", good.url())), None] {
+        let of_good = browser.start(at, START, "good").await;
+        let mixed = Back { iss, ..browser.travel(at, &of_good).await };
+        let reply = browser.finish(at, FINISH, &of_good, &mixed).await;
+        assert_eq!(reply.code(), "INVALID_CREDENTIALS", "{}", reply.text);
+    }
+    assert_eq!((good.hits("/token"), evil.hits("/token")), (0, 0), "no code went anywhere");
+    assert_eq!((app.count("users").await, app.count("sessions").await), (0, 0));
 }
 
 #[tokio::test]
@@ -202,7 +203,7 @@ async fn a_flow_that_is_altered_is_none() {
     let altered = [
         String::new(),
         "a".repeat(flow.len()),
-        "a".repeat(20_000),
+        "a".repeat(5000),
         format!("{}{flipped}{}", &flow[..middle], &flow[middle + 1..]),
         flow[..flow.len() - 1].to_owned(),
         format!("{flow}A"),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::header::{ACCEPT, AUTHORIZATION, LOCATION, USER_AGENT};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
 use axum::http::request::Parts;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -198,7 +198,7 @@ impl Shared {
             })
         };
         if let Some(error) = conduct.error {
-            return Ok(refused(error).to_string().into_response());
+            return Ok(json_of(&refused(error)));
         }
         if is("client_id") != CLIENT_ID || is("client_secret") != CLIENT_SECRET {
             return Err(Violation("incorrect_client_credentials"));
@@ -209,7 +209,7 @@ impl Shared {
             return Err(Violation("an unknown code"));
         };
         if std::mem::replace(&mut grant.is_used, true) {
-            return Ok(refused("bad_verification_code").to_string().into_response());
+            return Ok(json_of(&refused("bad_verification_code")));
         }
         if grant.challenge != base64url(digest(&SHA256, is("code_verifier").as_bytes())) {
             return Err(Violation("code_verifier"));
@@ -220,7 +220,7 @@ impl Shared {
         let scopes = grant.scopes.clone();
         let said = json!({ "access_token": token, "scope": scopes.replace(' ', ","), "token_type": "bearer" });
         seen.tokens.insert(token, scopes);
-        Ok(said.to_string().into_response())
+        Ok(json_of(&said))
     }
 
     /// The scopes of whoever asks the API.
@@ -239,7 +239,7 @@ impl Shared {
     fn user(&self, conduct: &GithubConduct, parts: &Parts) -> Result<Response, Violation> {
         self.scopes(parts)?;
         if let Some((status, said)) = &conduct.user {
-            return Ok((*status, said.to_string()).into_response());
+            return Ok((*status, json_of(said)).into_response());
         }
         let GithubPerson { id, login, .. } = &conduct.person;
         let said = json!({
@@ -248,7 +248,7 @@ impl Shared {
             "email": "public@example.com",
             "avatar_url": "https://avatars.githubusercontent.com/u/583231",
         });
-        Ok(said.to_string().into_response())
+        Ok(json_of(&said))
     }
 
     fn emails(&self, conduct: &GithubConduct, parts: &Parts) -> Result<Response, Violation> {
@@ -256,8 +256,12 @@ impl Shared {
         if !scopes.split(' ').any(|scope| matches!(scope, "user:email" | "user")) {
             return Err(Violation("no scope for addresses"));
         }
-        Ok(conduct.person.emails.to_string().into_response())
+        Ok(json_of(&conduct.person.emails))
     }
+}
+
+fn json_of(said: &Value) -> Response {
+    ([(CONTENT_TYPE, "application/json; charset=utf-8")], said.to_string()).into_response()
 }
 
 fn header<'a>(parts: &'a Parts, name: &str) -> &'a str {

@@ -92,7 +92,10 @@ pub(crate) fn form_of(page: &str) -> (String, Vec<(String, String)>) {
     let inputs = form.split("<input").skip(1).map(|tag| tag.split('>').next().unwrap());
     let named = inputs.filter(|tag| tag.contains(" name=\""));
     let fields = named.map(|tag| (attribute(tag, "name"), attribute(tag, "value")));
-    (attribute(form, "action"), fields.collect())
+    // Without one it posts to where the page is.
+    let tag = form.split('>').next().unwrap();
+    let action = tag.contains(" action=").then(|| attribute(tag, "action"));
+    (action.unwrap_or_default(), fields.collect())
 }
 
 /// How a client says who it is in a header (RFC 6749, section 2.3.1).
