@@ -71,6 +71,7 @@ fn problem(report: &mut Report, id: &str, away: &Away) {
         | Away::Redirect
         | Away::Status(_)
         | Away::TooLong
+        | Away::ContentType
         | Away::Nonsense(_)
         | Away::Keys
         | Away::UnknownClient => {

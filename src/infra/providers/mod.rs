@@ -30,7 +30,7 @@ pub(crate) use self::addresses::is_loopback;
 pub(crate) use self::apple::{AppleKey, ISSUER as APPLE};
 pub(crate) use self::checkup::Checkup;
 use self::client::{Client, Connector};
-pub(crate) use self::error::{Away, ProviderError, Refusal};
+pub(crate) use self::error::{Away, ProviderError};
 pub(crate) use self::github::{ISSUER as GITHUB, endpoints as github_endpoints};
 use self::issuer::Issuer;
 pub(crate) use self::issuer::{is_tenant, of_microsoft};
