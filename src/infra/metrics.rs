@@ -4,14 +4,19 @@
 //! their number is fixed, whatever is sent (HT-09). Before [`install`], and where it is never
 //! called, nothing is counted and a call costs next to nothing.
 
-use std::sync::Arc;
+mod providers;
+
 use std::time::Duration;
 
 use metrics::{
-    Counter, Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use strum::{IntoStaticStr, VariantArray};
+
+pub(crate) use self::providers::{
+    ProviderRequest, begin_provider, provider_login, provider_request,
+};
 
 const REQUESTS: &str = "portcullis_requests_total";
 const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
@@ -21,7 +26,6 @@ const STREAMS: &str = "portcullis_streams";
 const STREAM_CONNECTIONS: &str = "portcullis_stream_connections";
 const STREAM_EVENTS: &str = "portcullis_stream_events_total";
 const LOGINS: &str = "portcullis_logins_total";
-const PROVIDER_LOGINS: &str = "portcullis_provider_logins_total";
 const REFRESHES: &str = "portcullis_refreshes_total";
 const TRIED_AGAIN: &str = "portcullis_transactions_tried_again_total";
 const LIMITED: &str = "portcullis_rate_limited_total";
@@ -38,7 +42,6 @@ const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
 const MAILS: &str = "portcullis_mails_total";
 const OUTBOX: &str = "portcullis_outbox_mails";
 const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
-const PROVIDER_REQUESTS: &str = "portcullis_provider_requests_total";
 const SESSION_CACHE: &str = "portcullis_session_cache_total";
 
 /// Seconds, from a cached `me` to what is given up.
@@ -113,7 +116,6 @@ fn describe() {
     describe_gauge!(STREAM_CONNECTIONS, "Connections that are kept for streams, by transport");
     describe_counter!(STREAM_EVENTS, "Events that were sent over streams");
     describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
-    describe_counter!(PROVIDER_LOGINS, "Sign-ins with a provider, by what became of them");
     describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
     describe_counter!(TRIED_AGAIN, "Transactions tried again after a lost race, by what they do");
     describe_counter!(LIMITED, "Attempts refused by a limit");
@@ -136,7 +138,7 @@ fn describe() {
     describe_counter!(OPERATIONS_REFUSED, "Operations that there was no room for in time");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
     describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
-    describe_counter!(PROVIDER_REQUESTS, "Requests to providers, by what became of them");
+    providers::describe();
     describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");
 }
 
@@ -174,12 +176,6 @@ pub(crate) enum Outcome {
 /// Somebody tried to sign in with a password.
 pub(crate) fn login(outcome: Outcome) {
     counter!(LOGINS, "outcome" => outcome.into_str()).increment(1);
-}
-
-/// Somebody came back from a provider.
-pub(crate) fn provider_login(provider: &str, outcome: Outcome) {
-    let provider = provider.to_owned();
-    counter!(PROVIDER_LOGINS, "provider" => provider, "outcome" => outcome.into_str()).increment(1);
 }
 
 /// Somebody presented a refresh token.
@@ -355,45 +351,6 @@ pub(crate) fn database_connections(pool: &'static str, used: u32, idle: u32) {
 /// The database has answered a statement, or failed to.
 pub(crate) fn statement_took(time: Duration) {
     histogram!(STATEMENT_SECONDS).record(time);
-}
-
-/// What a provider is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
-#[strum(const_into_str, serialize_all = "snake_case")]
-pub(crate) enum ProviderRequest {
-    /// What it publishes about itself.
-    Discovery,
-    /// What it signs with.
-    Keys,
-    /// Tokens for a code.
-    Token,
-    /// Who somebody is.
-    Profile,
-    /// Their addresses.
-    Addresses,
-}
-
-/// From now on a provider may be asked. Its name is the operator's word, so there are few.
-pub(crate) fn begin_provider(provider: &Arc<str>) {
-    for request in ProviderRequest::VARIANTS {
-        for outcome in [Outcome::Success, Outcome::Refused, Outcome::Unavailable] {
-            provider_requests(provider, *request, outcome).absolute(0);
-        }
-    }
-}
-
-/// A provider has answered, or not.
-pub(crate) fn provider_request(provider: &Arc<str>, request: ProviderRequest, outcome: Outcome) {
-    provider_requests(provider, request, outcome).increment(1);
-}
-
-fn provider_requests(provider: &Arc<str>, request: ProviderRequest, outcome: Outcome) -> Counter {
-    counter!(
-        PROVIDER_REQUESTS,
-        "provider" => Arc::clone(provider),
-        "request" => request.into_str(),
-        "outcome" => outcome.into_str()
-    )
 }
 
 /// A session was looked up.

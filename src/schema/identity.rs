@@ -117,6 +117,7 @@ impl IdentityMutation {
     /// have them prove it anew.
     #[auth]
     #[limit(STARTS)]
+    #[defence]
     #[payload(
         authorization_url = "Where to send the browser.",
         flow = "What finishes the proof, once, in the same session.",

@@ -163,6 +163,18 @@ pub(crate) async fn prepared(
         "revokeSession" | "revokeOtherSessions" => {
             sample(field, target).replace(&target.id, &other_session(app, boss).await)
         }
+        "unlinkIdentity" => {
+            let insert = "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at, last_used_at) \
+                          SELECT id, id, 'acme', 'https://acme.example.com', username, created_at, created_at FROM users \
+                          WHERE username_key =";
+            app.sql(&format!("{insert} '{}'", boss.username)).await;
+            let identity = boss.id.replace("user_", "identity_");
+            sample(field, target).replace(&target.id, &identity)
+        }
+        "chooseUsername" => {
+            app.sql("UPDATE users SET username_is_proposed = true").await;
+            sample(field, target)
+        }
         "keepLeftovers" | "dropLeftovers" => {
             let boss = &boss.username;
             let name = format!(

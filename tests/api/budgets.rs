@@ -82,6 +82,7 @@ async fn nothing_holds_up_who_defends_themselves() {
         "deactivateUser",
         "deleteAccount",
         "endUserSessions",
+        "finishReauthentication",
         "reauthenticate",
         "removeMember",
         "revokeAllSessions",
@@ -90,6 +91,8 @@ async fn nothing_holds_up_who_defends_themselves() {
         "revokePermission",
         "revokeSession",
         "revokeUserInvitation",
+        "startReauthentication",
+        "unlinkIdentity",
     ];
     assert_eq!(free, expected);
     for call in [

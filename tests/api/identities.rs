@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::issuer::Person;
-use crate::support::sign_in::World;
+use crate::support::sign_in::{Browser, World};
 use crate::support::{PASSWORD, SignedIn};
 
 /// Somebody whom the issuer vouches for, with an account that has no password.
@@ -202,7 +202,7 @@ async fn whoever_takes_an_account_back_leaves_no_identity_of_others_in_it() {
     let app = &world.app;
     let attacker = app.register("victim").await;
     world.issuer.has(Person { email: None, ..Person::named("attacker") });
-    let mut browser = crate::support::sign_in::Browser::with(&attacker.access);
+    let mut browser = Browser::with(&attacker.access);
     let started = browser.start(world.at(), "startLink", "acme").await;
     let back = browser.travel(world.at(), &started).await;
     browser.finish(world.at(), "finishLink", &started, &back).await.data();
@@ -233,4 +233,35 @@ async fn reset(app: &crate::support::TestApp, token: &str) {
         "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"yet another horse\" }}) {{ username }} }}"
     );
     app.call(&reset, json!({}), None).await.data();
+}
+
+#[tokio::test]
+async fn a_sign_in_whose_event_cannot_be_written_is_taken_back() {
+    let world = World::trusting().await;
+    let app = &world.app;
+    let alice = newcomer(&world, "alice").await;
+    let counts = async || {
+        [app.count("users").await, app.count("sessions").await, app.count("identities").await]
+    };
+    let before = counts().await;
+    for (start, finish, person) in [
+        ("startSignIn", "finishSignIn", "alice"),
+        ("startSignIn", "finishSignIn", "bob"),
+        ("startLink", "finishLink", "carol"),
+        ("startReauthentication", "finishReauthentication", "alice"),
+    ] {
+        world.issuer.has(Person::named(person));
+        let mut browser = match start {
+            "startSignIn" => Browser::in_body_mode(),
+            _ => Browser::with(&alice.access),
+        };
+        let started = browser.start(world.at(), start, "acme").await;
+        let back = browser.travel(world.at(), &started).await;
+        app.sql("ALTER TABLE audit_events RENAME TO audit_away").await;
+        let reply = browser.finish(world.at(), finish, &started, &back).await;
+        app.sql("ALTER TABLE audit_away RENAME TO audit_events").await;
+        assert_eq!(reply.code(), "INTERNAL_SERVER_ERROR", "{finish}: {}", reply.text);
+        assert_eq!(counts().await, before, "{finish} of {person}");
+    }
+    app.query("{ me { id } }", &alice.access).await.data();
 }

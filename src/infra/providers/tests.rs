@@ -14,6 +14,7 @@ use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
 use self::server::Server;
+use super::error::Refusal;
 use super::*;
 use crate::kernel::secret::base64url;
 
