@@ -50,8 +50,7 @@ impl Reader {
         let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
-        self.judge_secret_files(settings, is_development);
-        self.judge_claims_file(settings, is_development);
+        self.judge_files(settings, is_development);
         let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);

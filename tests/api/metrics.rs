@@ -248,7 +248,11 @@ async fn nothing_that_a_client_names_becomes_a_label() {
 #[tokio::test]
 async fn every_metric_is_documented_and_no_other() {
     let database = TestDatabase::create().await;
-    let server = watched(&database, &["--rate-limits=on"]);
+    let file = database.folder.path().join("providers.toml");
+    let provider = "[github]\nkind = \"github\"\nclient_id = \"a\"\nclient_secret = \"b\"\n";
+    std::fs::write(&file, provider).unwrap();
+    let providers = format!("--providers-file={}", file.display());
+    let server = watched(&database, &["--rate-limits=on", &providers]);
     let alice = server.register("alice").await;
     let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
     server.call("{ me { id } }", Value::Null, access).await.unwrap();

@@ -13,9 +13,15 @@ use crate::infra::db::sqlite_file;
 const MOUNTED: &str = "/run/secrets";
 
 impl Reader {
+    /// Judges those that hold secrets, and those that others could change to their use.
+    pub(super) fn judge_files(&mut self, settings: &Settings, is_development: bool) {
+        self.judge_secret_files(settings, is_development);
+        self.judge_claims_file(settings, is_development);
+    }
+
     /// Refuses a file of a secret that another user of the machine can read or change (KY-04). Its
     /// group may read it: that is how systemd and Kubernetes hand one over. Development is warned.
-    pub(super) fn judge_secret_files(&mut self, settings: &Settings, is_development: bool) {
+    fn judge_secret_files(&mut self, settings: &Settings, is_development: bool) {
         for (name, file) in settings.secret_files() {
             if let Some(file) = file {
                 self.judge_secret_file(name, file, is_development);
@@ -39,7 +45,7 @@ impl Reader {
 
     /// Refuses a file of claims that another user of the machine can change: with it they would choose what other services
     /// believe of every user. Development is warned.
-    pub(super) fn judge_claims_file(&mut self, settings: &Settings, is_development: bool) {
+    fn judge_claims_file(&mut self, settings: &Settings, is_development: bool) {
         if let Some(file) = &settings.claims_file {
             self.judge_open_file("CLAIMS_FILE", file, is_development);
         }

@@ -172,7 +172,7 @@ impl Drop for Counted<'_> {
 
 fn away(error: reqwest::Error) -> Away {
     let chain = || successors(Some(&error as &(dyn Error + 'static)), |error| (*error).source());
-    if chain().any(|cause| cause.is::<NotPublic>()) {
+    if chain().any(<dyn Error>::is::<NotPublic>) {
         return Away::PrivateAddress;
     }
     if error.is_timeout() {

@@ -35,7 +35,7 @@ struct Key {
     kid: Option<String>,
     /// What it may have signed with.
     algorithms: Vec<Algorithm>,
-    key: DecodingKey,
+    verifying: DecodingKey,
 }
 
 #[derive(Deserialize)]
@@ -66,13 +66,11 @@ impl Keys {
     /// The key of a token. One that names none has the one that fits, if there is only one.
     pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
         let mut fitting = self.0.iter().filter(|key| key.algorithms.contains(&algorithm));
-        match kid {
-            Some(kid) => fitting.find(|key| key.kid.as_deref() == Some(kid)).map(|key| &key.key),
-            None => {
-                let first = fitting.next()?;
-                fitting.next().is_none().then_some(&first.key)
-            }
+        if let Some(kid) = kid {
+            return fitting.find(|key| key.kid.as_deref() == Some(kid)).map(|key| &key.verifying);
         }
+        let first = fitting.next()?;
+        fitting.next().is_none().then_some(&first.verifying)
     }
 }
 
@@ -93,8 +91,8 @@ impl Key {
         if algorithms.is_empty() {
             return None;
         }
-        let key = DecodingKey::from_jwk(&jwk).ok()?;
-        Some(Self { kid: jwk.common.key_id, algorithms, key })
+        let verifying = DecodingKey::from_jwk(&jwk).ok()?;
+        Some(Self { kid: jwk.common.key_id, algorithms, verifying })
     }
 }
 

@@ -61,16 +61,16 @@ pub(super) fn of_userinfo(
     profile: &Claims,
     names: &ClaimNames,
 ) -> Result<Assertion, Refusal> {
-    let named = |name| profile.named(names, name);
-    let address = email(named("email"));
+    let fact = |name| profile.named(names, name);
+    let address = email(fact("email"));
     Ok(Assertion {
         issuer: issuer.to_owned(),
-        subject: claims::subject(named("sub")).ok_or(Refusal::Subject)?,
-        email_verified: address.is_some() && named("email_verified") == Some(&Value::Bool(true)),
+        subject: claims::subject(fact("sub")).ok_or(Refusal::Subject)?,
+        email_verified: address.is_some() && fact("email_verified") == Some(&Value::Bool(true)),
         email: address,
-        username: username(named("preferred_username")),
-        full_name: full_name(named("name")),
-        picture: picture(named("picture")),
+        username: username(fact("preferred_username")),
+        full_name: full_name(fact("name")),
+        picture: picture(fact("picture")),
         auth_time: None,
     })
 }

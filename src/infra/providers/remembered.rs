@@ -9,9 +9,9 @@ use tokio::sync::Mutex;
 use super::error::Away;
 
 /// For how long it is used.
-const AGE_MAX: Duration = Duration::from_secs(60 * 60);
+const AGE_MAX: Duration = Duration::from_hours(1);
 /// How often it is fetched at most because something seems to be missing in it.
-const RENEWED_EVERY: Duration = Duration::from_secs(60);
+const RENEWED_EVERY: Duration = Duration::from_mins(1);
 
 /// One document of a provider's. It is fetched by one caller at a time; those who wait for it meanwhile share what came
 /// of that, so that a provider that is away is asked once and not once for each of them.

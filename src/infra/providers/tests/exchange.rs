@@ -174,7 +174,7 @@ async fn errors_of_the_token_endpoint_tell_nothing_but_what_they_are() {
         (Reply::Json(201, json!({})), Away::Status(201).into()),
         (Reply::Json(200, json!({})), Away::Nonsense("an access token").into()),
         (Reply::Json(200, json!([])), Away::Nonsense("an access token").into()),
-        (html(), Away::Nonsense("an access token").into()),
+        (html(), Away::ContentType.into()),
         (
             Reply::Json(200, json!({ "access_token": "a", "token_type": "DPoP", "id_token": "a" })),
             Away::Nonsense("an access token").into(),
@@ -197,6 +197,65 @@ async fn errors_of_the_token_endpoint_tell_nothing_but_what_they_are() {
     ] {
         fixture.server.answer("/token", reply);
         assert_eq!(fixture.exchange().await.unwrap_err(), expected);
+    }
+}
+
+/// What a provider answers everywhere, for a token without an address, and what becomes of a sign-in without it.
+fn documents(fixture: &Fixture) -> [(&'static str, Value, Away); 4] {
+    let bare = changed(fixture.claims(), json!({ "email": null }));
+    let id_token = fixture.signer.sign(&bare);
+    let tokens = json!({ "access_token": "a", "token_type": "bearer", "id_token": id_token });
+    let profile = json!({ "sub": "ada", "email": "b@example.com" });
+    [
+        (DISCOVERY, fixture.metadata(), Away::Nonsense("a provider's metadata")),
+        ("/keys", json!({ "keys": [fixture.signer.jwk] }), Away::Nonsense("a list of keys")),
+        ("/token", tokens, Away::Nonsense("an access token")),
+        ("/userinfo", profile, Away::Nonsense("a profile")),
+    ]
+}
+
+/// A document spoilt in every way that some reader might overlook, under its headers.
+fn spoilt(document: &Value) -> Vec<(&'static str, Vec<u8>)> {
+    let json = "content-type: application/json\r\n";
+    let good = document.to_string();
+    let beside = |member: &[u8]| [b"{\"x\":", member, b",", &good.as_bytes()[1..]].concat();
+    let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
+    vec![
+        ("content-type: text/html\r\n", good.clone().into_bytes()),
+        ("content-type: application/jwt\r\n", good.clone().into_bytes()),
+        ("", good.clone().into_bytes()),
+        (json, beside(b"\"\xff\xfe\"")),
+        (json, beside(&deep)),
+        (json, beside(b"1,\"x\":2")),
+        (json, good.as_bytes()[..good.len() - 1].to_vec()),
+        (json, format!("[{good}]").into_bytes()),
+        (json, Vec::new()),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_no_clean_json_is_refused_wherever_it_is_answered() {
+    for place in 0..4 {
+        for way in 0..9 {
+            let fixture = Fixture::start().await;
+            let documents = documents(&fixture);
+            for (path, document, _) in &documents {
+                fixture.server.json(path, document.clone());
+            }
+            let (path, document, expected) = documents[place].clone();
+            let (headers, body) = spoilt(&document).remove(way);
+            let expected = match headers.contains("/json") {
+                true => expected,
+                false => Away::ContentType,
+            };
+            fixture.server.answer(path, Reply::Raw(200, headers.to_owned(), body));
+            let refused = fixture.exchange().await.unwrap_err();
+            assert_eq!(refused, expected.into(), "{path}: {way}");
+            let charset = "content-type: application/json; charset=utf-8\r\n".to_owned();
+            let good = document.to_string().into_bytes();
+            fixture.server.answer(path, Reply::Raw(200, charset, good));
+            fixture.exchange().await.unwrap();
+        }
     }
 }
 
@@ -225,7 +284,8 @@ async fn an_address_that_the_token_lacks_is_asked_for() {
         assert_eq!(refused, Refusal::OtherSubject.into());
     }
     let twice = br#"{"sub":"eve","sub":"ada","email":"b@example.com"}"#.to_vec();
-    fixture.server.answer("/userinfo", Reply::Raw(200, String::new(), twice));
+    let json = "content-type: application/json\r\n".to_owned();
+    fixture.server.answer("/userinfo", Reply::Raw(200, json, twice));
     assert_eq!(fixture.judge(&bare).await.unwrap_err(), Away::Nonsense("a profile").into());
     fixture.server.answer("/userinfo", Reply::Json(401, json!({})));
     assert_eq!(fixture.judge(&bare).await.unwrap_err(), Away::Status(401).into());
@@ -292,4 +352,15 @@ async fn the_operator_is_told_what_works() {
     let checkup = fixture.provider.check().await;
     assert_eq!(checkup.metadata, Err(Away::OtherIssuer));
     assert_eq!(checkup.keys, None);
+}
+
+#[tokio::test]
+async fn whatever_is_asked_may_go_from_thread_to_thread() {
+    fn is_send<T: Send>(_: &T) {}
+
+    let fixture = Fixture::start().await;
+    let answer = answer();
+    is_send(&fixture.provider.exchange(&answer));
+    is_send(&fixture.provider.verify_id_token("token", NONCE));
+    is_send(&fixture.provider.check());
 }

@@ -28,7 +28,8 @@ fn client(allows_private_addresses: bool) -> Client {
 async fn answers_are_bounded_in_length_and_time() {
     let server = Server::start().await;
     let client = client(true);
-    let raw = |length| Reply::Raw(200, String::new(), vec![b'a'; length]);
+    let json = "content-type: application/json\r\n";
+    let raw = |length| Reply::Raw(200, json.to_owned(), vec![b'a'; length]);
     server.answer("/most", raw(1024 * 1024));
     server.answer("/long", raw(1024 * 1024 + 1));
     // Without its length at the beginning.
@@ -36,7 +37,7 @@ async fn answers_are_bounded_in_length_and_time() {
     let chunked = format!("{}0\r\n\r\n", chunk.repeat(32));
     server.answer(
         "/chunked",
-        Reply::Raw(200, "transfer-encoding: chunked\r\n".to_owned(), chunked.into()),
+        Reply::Raw(200, format!("{json}transfer-encoding: chunked\r\n"), chunked.into()),
     );
     server.answer("/stalling", Reply::Stalling);
     server.answer("/silent", Reply::Silent);
