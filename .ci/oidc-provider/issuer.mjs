@@ -19,6 +19,7 @@ export async function start(port, publicUrl, names, { id, secret }) {
       profile: ["name", "preferred_username"],
     },
     cookies: { keys: ["of no value beyond this run"] },
+    ttl: { AccessToken: 600, AuthorizationCode: 60, Grant: 600, IdToken: 600, Interaction: 600, Session: 600 },
     pkce: { required: () => true },
     findAccount: (_context, login) => ({
       accountId: login,
