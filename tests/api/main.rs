@@ -67,6 +67,7 @@ mod provider_doctor;
 mod provider_faults;
 mod provider_flows;
 mod provider_github;
+mod provider_kinds;
 mod provider_proofs;
 mod providers;
 mod providers_file;

@@ -228,7 +228,8 @@ impl Shared {
         if header(parts, USER_AGENT.as_str()).is_empty() {
             return Err(Violation("User-Agent"));
         }
-        if header(parts, ACCEPT.as_str()) != "application/vnd.github+json" {
+        let accepted = ["application/vnd.github+json", "application/json"];
+        if !accepted.contains(&header(parts, ACCEPT.as_str())) {
             return Err(Violation("Accept"));
         }
         let bearer = header(parts, AUTHORIZATION.as_str()).strip_prefix("Bearer ");

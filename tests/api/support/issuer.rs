@@ -72,6 +72,17 @@ pub(crate) enum AuthTime {
     Is(Value),
 }
 
+/// What the issuer has its client show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientAuth {
+    /// The secret, in a header.
+    Basic,
+    /// The secret, in the form.
+    Post,
+    /// Nothing: it has no secret.
+    None,
+}
+
 /// How the issuer behaves.
 #[derive(Clone)]
 pub(crate) struct Conduct {
@@ -81,6 +92,9 @@ pub(crate) struct Conduct {
     pub(crate) audience: String,
     pub(crate) fault: Option<Fault>,
     pub(crate) algorithm: Algorithm,
+    pub(crate) client_auth: ClientAuth,
+    /// Says in its answers who it is, as it announces (RFC 9207).
+    pub(crate) names_itself: bool,
     /// Says what it knows about people at its userinfo endpoint, and not in the ID token.
     pub(crate) has_facts_at_userinfo: bool,
     pub(crate) clock: Clock,
@@ -147,7 +161,10 @@ struct Seen {
 }
 
 struct Shared {
-    origin: String,
+    /// What it is called: its origin, and perhaps a path.
+    url: String,
+    /// That path.
+    path: &'static str,
     conduct: Mutex<Conduct>,
     seen: Mutex<Seen>,
 }
@@ -161,12 +178,19 @@ pub(crate) struct Issuer {
 impl Issuer {
     /// Starts one that is known as the provider `id` to a server at `http://localhost:8000`.
     pub(crate) async fn start(id: &str) -> Self {
+        Self::start_at(id, "").await
+    }
+
+    /// The same below a path, as issuers have that are many at one address.
+    pub(crate) async fn start_at(id: &str, path: &'static str) -> Self {
         let conduct = Conduct {
             person: Person::named("alice"),
             auth_time: AuthTime::Now,
             audience: CLIENT_ID.to_owned(),
             fault: None,
             algorithm: Algorithm::default(),
+            client_auth: ClientAuth::Basic,
+            names_itself: true,
             has_facts_at_userinfo: false,
             clock: Clock::manual(start_of_time()),
             redirect_uri: format!("http://localhost:8000/callback/{id}"),
@@ -175,7 +199,8 @@ impl Issuer {
         };
         let socket = Listener::bind(None).await;
         let shared = Arc::new(Shared {
-            origin: format!("http://{}", socket.local_addr().unwrap()),
+            url: format!("http://{}{path}", socket.local_addr().unwrap()),
+            path,
             conduct: Mutex::new(conduct),
             seen: Mutex::default(),
         });
@@ -185,7 +210,7 @@ impl Issuer {
 
     /// What it is called.
     pub(crate) fn url(&self) -> &str {
-        &self.shared.origin
+        &self.shared.url
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -255,8 +280,8 @@ impl Issuer {
 
 impl Shared {
     fn id_token(&self, conduct: &Conduct, nonce: &str) -> String {
-        let trap = format!("{}{}", self.origin, endpoints::TRAP);
-        let subject = Subject { issuer: &self.origin, nonce, trap: &trap };
+        let trap = format!("{}{}", self.url, endpoints::TRAP);
+        let subject = Subject { issuer: &self.url, nonce, trap: &trap };
         token::issue(conduct, &subject, conduct.keys())
     }
 }

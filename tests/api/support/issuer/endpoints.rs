@@ -19,7 +19,7 @@ use super::fault::{
     AnswerFault, DiscoveryFault, Endpoint, ExchangeFault, Fault, UserinfoFault, Wire,
 };
 use super::keys::base64url;
-use super::{CLIENT_ID, CLIENT_SECRET, Conduct, Grant, Shared, token};
+use super::{CLIENT_ID, CLIENT_SECRET, ClientAuth, Conduct, Grant, Shared, token};
 use crate::support::http_client::{basic, fields, form_page};
 
 /// Where the right answers are that redirects and headers lead to; nobody may come here.
@@ -34,8 +34,44 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
     })
 }
 
+/// The client does not show who it is, or not as it should.
+const UNAUTHENTICATED: &str = "the client's authentication";
+
 /// Why a client is refused.
 struct Violation(&'static str);
+
+impl ClientAuth {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+            Self::None => "none",
+        }
+    }
+
+    /// In one way, and in no other.
+    fn check(
+        self,
+        authorization: Option<&str>,
+        form: &BTreeMap<String, String>,
+    ) -> Result<(), Violation> {
+        let is = |name: &str| form.get(name).map(String::as_str);
+        let secret = is("client_secret");
+        let is_shown = match self {
+            Self::Basic => {
+                authorization == Some(&basic(CLIENT_ID, CLIENT_SECRET)) && secret.is_none()
+            }
+            Self::Post => {
+                authorization.is_none()
+                    && (is("client_id"), secret) == (Some(CLIENT_ID), Some(CLIENT_SECRET))
+            }
+            Self::None => {
+                authorization.is_none() && (is("client_id"), secret) == (Some(CLIENT_ID), None)
+            }
+        };
+        if is_shown { Ok(()) } else { Err(Violation(UNAUTHENTICATED)) }
+    }
+}
 
 /// An answer that is JSON.
 type Said = (StatusCode, Value);
@@ -45,7 +81,7 @@ impl Shared {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, BODY_MAX).await.unwrap_or_default();
         let conduct = self.conduct.lock().unwrap().clone();
-        let path = parts.uri.path();
+        let path = parts.uri.path().strip_prefix(self.path).unwrap_or_default();
         *self.seen.lock().unwrap().hits.entry(path.to_owned()).or_default() += 1;
         let (is_trap, path) = match path.strip_prefix("/trap") {
             Some(rest) => (true, rest),
@@ -72,8 +108,11 @@ impl Shared {
         };
         let (status, said) = answer.unwrap_or_else(|Violation(what)| {
             self.seen.lock().unwrap().violations.push(what.to_owned());
-            let said = json!({ "error": "invalid_grant", "error_description": what });
-            (StatusCode::BAD_REQUEST, said)
+            let (status, error) = match what {
+                UNAUTHENTICATED => (StatusCode::UNAUTHORIZED, "invalid_client"),
+                _ => (StatusCode::BAD_REQUEST, "invalid_grant"),
+            };
+            (status, json!({ "error": error, "error_description": what }))
         });
         match conduct.fault {
             Some(Fault::Wire(at, wire)) if at == endpoint && !is_trap => {
@@ -84,9 +123,9 @@ impl Shared {
     }
 
     fn metadata(&self, conduct: &Conduct) -> Said {
-        let at = |path: &str| format!("{}{path}", self.origin);
+        let at = |path: &str| format!("{}{path}", self.url);
         let mut said = json!({
-            "issuer": self.origin,
+            "issuer": self.url,
             "authorization_endpoint": at("/authorize"),
             "token_endpoint": at("/token"),
             "userinfo_endpoint": at("/userinfo"),
@@ -96,9 +135,9 @@ impl Shared {
             "grant_types_supported": ["authorization_code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256", "ES256", "EdDSA"],
-            "token_endpoint_auth_methods_supported": ["client_secret_basic"],
+            "token_endpoint_auth_methods_supported": [conduct.client_auth.method()],
             "code_challenge_methods_supported": ["S256"],
-            "authorization_response_iss_parameter_supported": true,
+            "authorization_response_iss_parameter_supported": conduct.names_itself,
         });
         let Some(Fault::Discovery(fault)) = conduct.fault else { return (StatusCode::OK, said) };
         let (name, value) = match fault {
@@ -150,7 +189,10 @@ impl Shared {
             person: conduct.person.clone(),
         });
         let mut said =
-            vec![("code", code), ("state", is("state").to_owned()), ("iss", self.origin.clone())];
+            vec![("code", code), ("state", is("state").to_owned()), ("iss", self.url.clone())];
+        if !conduct.names_itself {
+            said.pop();
+        }
         if let Some(Fault::Answer(fault)) = conduct.fault {
             match fault {
                 AnswerFault::OtherIssuer => said[2].1 = "https://accounts.example.com".into(),
@@ -171,7 +213,7 @@ impl Shared {
     fn grant(&self, grant: Grant) -> String {
         let mut seen = self.seen.lock().unwrap();
         seen.issued += 1;
-        let code = format!("code/{}+of {}", seen.issued, self.origin);
+        let code = format!("code/{}+of {}", seen.issued, self.url);
         seen.grants.insert(code.clone(), grant);
         code
     }
@@ -183,12 +225,7 @@ impl Shared {
         authorization: Option<&str>,
         form: &BTreeMap<String, String>,
     ) -> Result<Said, Violation> {
-        if authorization != Some(&basic(CLIENT_ID, CLIENT_SECRET)) {
-            return Err(Violation("the client's authentication"));
-        }
-        if form.contains_key("client_secret") {
-            return Err(Violation("two ways of authentication"));
-        }
+        conduct.client_auth.check(authorization, form)?;
         let is = |name: &str| form.get(name).map_or("", String::as_str);
         if is("grant_type") != "authorization_code" {
             return Err(Violation("grant_type"));
@@ -242,7 +279,7 @@ impl Shared {
         let json = |body: Body| ([(CONTENT_TYPE, "application/json")], body).into_response();
         match wire {
             Wire::Redirect => {
-                let elsewhere = [(LOCATION, format!("{}/trap{path}", self.origin))];
+                let elsewhere = [(LOCATION, format!("{}/trap{path}", self.url))];
                 (StatusCode::TEMPORARY_REDIRECT, elsewhere).into_response()
             }
             Wire::ServerError => (StatusCode::INTERNAL_SERVER_ERROR, MARKED).into_response(),
