@@ -90,7 +90,7 @@ async fn contents(app: &TestApp) -> BTreeMap<String, String> {
 }
 
 /// What takes a provider: `identities.rs` tries it with one.
-const WITH_PROVIDER: [&str; 8] = [
+pub(crate) const WITH_PROVIDER: [&str; 8] = [
     "startSignIn",
     "finishSignIn",
     "startIdTokenSignIn",

@@ -22,10 +22,9 @@ pub(crate) struct Holding {
     /// What is to be done in the transaction that deletes their account, beside what foreign keys do; or
     /// what speaks against it.
     pub(crate) leave: Option<Leave>,
-    /// What each is called that an account has from no later than a time.
-    pub(crate) leftovers: ListLeftovers,
-    /// Takes that away, inside the transaction that decides it.
-    pub(crate) drop: DropLeftovers,
+    /// What each is called that an account has from no later than a time, and what takes that away inside the
+    /// transaction that decides it; `None` where nothing is left of whoever had the account before.
+    pub(crate) leftovers: Option<(ListLeftovers, DropLeftovers)>,
 }
 
 pub(crate) type ListLeftovers = fn(&Db, UserId, DateTime<Utc>) -> Pending<'_, Vec<String>, DbErr>;

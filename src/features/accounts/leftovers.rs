@@ -50,7 +50,8 @@ impl Accounts {
         let Some(taken_back_at) = taken_back_at else { return Ok(None) };
         let mut kinds = Vec::new();
         for holding in self.setup.holdings.iter() {
-            let names = (holding.leftovers)(&self.db, user, taken_back_at).await?;
+            let Some((list, _drop)) = holding.leftovers else { continue };
+            let names = list(&self.db, user, taken_back_at).await?;
             kinds.push(Leftover { kind: holding.name, names });
         }
         Ok(Some(Leftovers { taken_back_at, kinds }))
@@ -73,7 +74,8 @@ impl Accounts {
                 Decision::Drop => {
                     let departure = Departure { tx: &tx, capacity: Capacity::Owner, user };
                     for holding in self.setup.holdings.iter() {
-                        (holding.drop)(&departure, taken_back_at).await?;
+                        let Some((_list, drop)) = holding.leftovers else { continue };
+                        drop(&departure, taken_back_at).await?;
                     }
                     kind::LEFTOVERS_DROPPED
                 }

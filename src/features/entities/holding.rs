@@ -25,8 +25,10 @@ pub(crate) fn holding<E: Owned>() -> Holding {
         name: E::PLURAL,
         export: |db, user, after| Box::pin(export::<E>(db, user, after)),
         leave: None,
-        leftovers: |db, user, until| Box::pin(leftovers::<E>(db, user, until)),
-        drop: |departure, until| Box::pin(drop_leftovers::<E>(departure, until)),
+        leftovers: Some((
+            |db, user, until| Box::pin(leftovers::<E>(db, user, until)),
+            |departure, until| Box::pin(drop_leftovers::<E>(departure, until)),
+        )),
     }
 }
 

@@ -17,8 +17,10 @@ pub(crate) const HOLDING: Holding = Holding {
     name: "organizations",
     export: |db, user, _after| Box::pin(export(db, user)),
     leave: Some(|departure| Box::pin(leave(departure))),
-    leftovers: |db, user, until| Box::pin(leftovers(db, user, until)),
-    drop: |departure, until| Box::pin(drop_leftovers(departure, until)),
+    leftovers: Some((
+        |db, user, until| Box::pin(leftovers(db, user, until)),
+        |departure, until| Box::pin(drop_leftovers(departure, until)),
+    )),
 };
 
 async fn export(db: &Db, user: UserId) -> Result<Entries, DbErr> {

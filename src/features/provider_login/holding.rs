@@ -14,8 +14,7 @@ pub(crate) const HOLDING: Holding = Holding {
     name: "identities",
     export: |db, user, _after| Box::pin(export(db, user)),
     leave: None,
-    leftovers: |_db, _user, _until| Box::pin(async { Ok(Vec::new()) }),
-    drop: |_departure, _until| Box::pin(async { Ok(()) }),
+    leftovers: None,
 };
 
 async fn export(db: &Db, user: UserId) -> Result<Entries, DbErr> {

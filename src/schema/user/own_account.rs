@@ -281,9 +281,7 @@ impl From<UsernameError> for ApiError {
         match error {
             UsernameError::Invalid(problem) => Self::invalid(&[problem]),
             UsernameError::Taken => Self::taken("input.username"),
-            UsernameError::Chosen => {
-                Self::new(Code::Conflict, "Your username was chosen already").because("CHOSEN")
-            }
+            UsernameError::Chosen => Self::new(Code::Conflict, "Your username was chosen already"),
             UsernameError::Limited(limited) => limited.into(),
             UsernameError::Fault(fault) => fault.into(),
         }
