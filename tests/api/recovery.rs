@@ -278,6 +278,7 @@ async fn looking_at_a_link_does_nothing_and_tells_nobody() {
             "undo-email-change",
             "accept-invitation",
             "accept-organization-invitation",
+            "finish-registration",
         ] {
             let uri = format!("/link/{page}?{token}");
             let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
