@@ -1,64 +1,11 @@
 // The Account panel: who is signed in, and where this tab acts.
 
-import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
-import { call, type Answer, type Failure } from "./api";
+import { useId, useState } from "react";
+import { call, saidOf } from "./api";
 import { Copy } from "./copy";
+import { Form, Input } from "./form";
+import { Identities, Providers } from "./identities";
 import * as session from "./session";
-
-function Input({ label, name, failure, ...rest }: {
-  label: string; name: string; failure?: string; type?: string; autoComplete: string; required?: boolean;
-}) {
-  const id = useId();
-  return (
-    <div className="pc-field">
-      <label htmlFor={id}>{label}</label>
-      <input id={id} name={name} aria-invalid={Boolean(failure)} aria-describedby={failure && `${id}-why`}
-        autoCapitalize="none" spellCheck={false} {...rest} />
-      {failure && <p className="pc-failure" id={`${id}-why`}>{failure}</p>}
-    </div>
-  );
-}
-
-/** A form that sends one operation, and shows what was wrong where it was. */
-function Form({ title, button, send, children }: {
-  title: string;
-  button: string;
-  send: (values: Record<string, string>) => Promise<Answer<unknown>>;
-  children: (failureOf: (field: string) => string | undefined) => ReactNode;
-}) {
-  const [failure, setFailure] = useState<Failure | null>(null);
-  const [isBusy, setBusy] = useState(false);
-  const [wait, setWait] = useState(0);
-  const form = useRef<HTMLFormElement>(null);
-  useEffect(() => {
-    const timer = setTimeout(() => setWait(Math.max(0, wait - 1)), 1000);
-    return () => clearTimeout(timer);
-  }, [wait]);
-
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    setBusy(true);
-    const values = Object.fromEntries(new FormData(form.current!)) as Record<string, string>;
-    const failed = (await send(values)).errors?.[0] ?? null;
-    setFailure(failed);
-    setBusy(false);
-    setWait(failed?.extensions?.retryAfter ?? 0);
-    const wrong = failed?.extensions?.fields?.[0]?.path.split(".").pop();
-    if (wrong) form.current?.querySelector<HTMLInputElement>(`[name=${wrong}]`)?.focus();
-  };
-  const fields = failure?.extensions?.fields;
-  const failureOf = (name: string) => fields?.find(({ path }) => path.split(".").pop() === name)?.message;
-  const isAtField = Boolean(fields?.length);
-  return (
-    <form ref={form} onSubmit={submit} aria-label={title}>
-      {children(failureOf)}
-      {failure && !isAtField && <p className="pc-failure" role="alert">{failure.message}</p>}
-      <button className="pc-button pc-main" disabled={isBusy || wait > 0}>
-        {wait > 0 ? `Again in ${wait} s` : button}
-      </button>
-    </form>
-  );
-}
 
 /** Sends what may sign somebody in, and shows who that is. */
 async function signIn<T>(query: string, variables: object) {
@@ -102,7 +49,7 @@ function Register() {
 }
 
 function Guest() {
-  const { isOver } = session.useSession();
+  const { isOver, providers } = session.useSession();
   const [isNew, setNew] = useState(false);
   return (
     <>
@@ -113,6 +60,8 @@ function Guest() {
         <button className="pc-button" aria-pressed={isNew} onClick={() => setNew(true)}>Create an account</button>
       </div>
       {isNew ? <Register /> : <SignIn />}
+      {providers.length > 0 && <p className="pc-quiet pc-or">or without a password</p>}
+      <Providers purpose="SignIn" verb="Continue with" providers={providers} />
     </>
   );
 }
@@ -168,24 +117,35 @@ function claims(token: string) {
   return JSON.stringify(JSON.parse(new TextDecoder().decode(bytes)), null, 2);
 }
 
-/** Asks for the password again, where the last sign-in is too long ago. */
-function StepUp() {
+/** Asks for another proof of who somebody is, where the last sign-in is too long ago. */
+function StepUp({ user }: { user: session.User }) {
+  const known = user.identities.map(({ provider }) => provider).filter((provider) => provider !== null);
+  const distinct = [...new Map(known.map((provider) => [provider.id, provider])).values()];
+  // The others do not say when somebody proved there who they are.
+  const proving = distinct.filter(({ kind }) => kind !== "GITHUB" && kind !== "OAUTH2");
+  const isOnlyAnew = !user.hasPassword && proving.length === 0;
   return (
-    <Form title="Your password again" button="Go on" send={({ password }) => session.prove(password ?? "")}>
-      {(failureOf) => (
-        <Input label="Your password again: you signed in too long ago for this" name="password" type="password" autoComplete="current-password" required failure={failureOf("password")} />
+    <section className="pc-notice" aria-label="Prove who you are">
+      <p role="alert">You signed in too long ago for this. {isOnlyAnew ? "Sign out, and in again." : "Prove once more who you are."}</p>
+      {user.hasPassword && (
+        <Form title="Your password again" button="Go on" send={({ password }) => session.prove(password ?? "")}>
+          {(failureOf) => (
+            <Input label="Your password again" name="password" type="password" autoComplete="current-password" required failure={failureOf("password")} />
+          )}
+        </Form>
       )}
-    </Form>
+      <Providers purpose="Reauthentication" verb="Prove it with" providers={proving} />
+    </section>
   );
 }
 
 function SignedIn({ user }: { user: session.User }) {
   const { organization, sends, afterProof } = session.useSession();
-  const [failure, setFailure] = useState<Failure | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
   const end = async (signOut: typeof session.signOut) => {
     const answer = await signOut();
     session.learnFrom(answer, () => void end(signOut));
-    setFailure(answer.errors?.[0] ?? null);
+    setFailure(saidOf(answer));
   };
   return (
     <>
@@ -194,24 +154,28 @@ function SignedIn({ user }: { user: session.User }) {
         <span className={`pc-badge pc-${user.role.toLowerCase()}`}>{user.role}</span>
         <div>{user.username} · {user.email}</div>
       </div>
-      {afterProof && <StepUp />}
+      {afterProof && <StepUp user={user} />}
       <label className="pc-check"><input type="checkbox" checked={sends} onChange={(event) => session.setSends(event.target.checked)} /> The editor acts for you</label>
       <Where />
+      <Identities user={user} />
       <Token key={`${user.id} ${organization}`} />
       <div className="pc-row">
         <button className="pc-button pc-main" onClick={() => void end(session.signOut)}>Sign out</button>
         <button className="pc-button" onClick={() => void end(session.signOutEverywhere)}>Sign out everywhere</button>
       </div>
-      {failure && !afterProof && <p className="pc-failure" role="alert">{failure.message}</p>}
+      {failure && <p className="pc-failure" role="alert">{failure}</p>}
     </>
   );
 }
 
 function Content() {
-  const { user, failure } = session.useSession();
+  const { user, failure, notice } = session.useSession();
   return (
     <section className="pc-panel" aria-label="Account">
       <h2>Account</h2>
+      {notice && (notice.isFailure
+        ? <p className="pc-failure" role="alert">{notice.text}</p>
+        : <p className="pc-notice" role="status">{notice.text}</p>)}
       {failure && <div className="pc-row">
         <p className="pc-failure" role="alert">{failure}</p>
         <button className="pc-button" onClick={() => void session.ask()}>Try again</button>

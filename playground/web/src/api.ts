@@ -23,3 +23,10 @@ export async function call<T>(query: string, variables: object = {}): Promise<An
     return { errors: [{ message: "The server cannot be reached" }] };
   }
 }
+
+/** What an answer says went wrong, in a sentence; null where a proof of who somebody is comes first, which is asked for. */
+export function saidOf({ errors }: Answer<unknown>) {
+  const failure = errors?.[0];
+  if (!failure || failure.extensions?.code === "STEP_UP_REQUIRED") return null;
+  return failure.extensions?.fields?.[0]?.message ?? failure.message;
+}

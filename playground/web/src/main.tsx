@@ -12,8 +12,9 @@ import { createRoot } from "react-dom/client";
 import { ACCOUNT } from "./account";
 import { EXAMPLES } from "./examples";
 import { newFetcher } from "./fetcher";
+import { comeBack } from "./flow";
 import { POLICY } from "./policy";
-import { ask, useCaller } from "./session";
+import { useCaller } from "./session";
 import { storage } from "./storage";
 
 // A new array would close the open panel.
@@ -46,4 +47,4 @@ function Page() {
 }
 
 // So that the schema is read once, for who is signed in.
-void ask().then(() => createRoot(document.getElementById("root")!).render(<Page />));
+void comeBack().then(() => createRoot(document.getElementById("root")!).render(<Page />));

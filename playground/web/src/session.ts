@@ -4,7 +4,15 @@
 import { useSyncExternalStore } from "react";
 import { call, MODE, type Answer } from "./api";
 
-export type User = { id: string; username: string; email: string; fullName: string | null; role: string };
+/** Another server that says who somebody is. */
+export type Provider = { id: string; kind: string; name: string };
+/** Who the user is to a provider; to one that is not configured any more, if that is null. */
+export type Identity = { id: string; provider: Provider | null; email: string | null; lastUsedAt: string };
+export type User = {
+  id: string; username: string; email: string; fullName: string | null; role: string;
+  identities: Identity[];
+  hasPassword: boolean;
+};
 export type Organization = { id: string; name: string };
 
 export type Session = {
@@ -19,14 +27,21 @@ export type Session = {
   isOver: boolean;
   /** Why the server could not say who is signed in. */
   failure: string | null;
-  /** Continues with what the server asks the password for. */
+  /** With whom people can sign in beside this server. */
+  providers: Provider[];
+  /** What became of what was begun with a provider. */
+  notice: Notice | null;
+  /** Continues with what the server asks for a proof for. */
   afterProof: (() => void) | null;
 };
+
+export type Notice = { text: string; isFailure: boolean };
 
 const ORGANIZATION = "portcullis:organization";
 
 let session: Session = {
-  user: null, organizations: [], organization: null, sends: true, isOver: false, failure: null, afterProof: null,
+  user: null, organizations: [], organization: null, sends: true, isOver: false, failure: null,
+  providers: [], notice: null, afterProof: null,
 };
 const listeners = new Set<() => void>();
 
@@ -43,6 +58,8 @@ export const useCaller = () => {
   const { user, organization, sends } = useSession();
   return user && sends ? `${user.id} ${user.role} ${organization}` : "anybody";
 };
+
+export const tell = (notice: Notice | null) => change({ notice });
 
 export const setSends = (sends: boolean) => change({ sends });
 
@@ -65,6 +82,14 @@ tabs.onmessage = () => void ask();
 
 let asked = 0;
 
+const PROVIDER = "id kind name";
+const IDENTITIES = `identities { id provider { ${PROVIDER} } email lastUsedAt } hasPassword`;
+const SESSION = `{
+  viewer { reason user { id username email fullName role ${IDENTITIES} } }
+  myOrganizations(first: 100) { nodes { id name } }
+  signInProviders { ${PROVIDER} }
+}`;
+
 /** Asks the server who is signed in. The last to be asked counts. */
 export async function ask() {
   const number = ++asked;
@@ -72,10 +97,12 @@ export async function ask() {
   const { data, errors } = await call<{
     viewer: { reason: string | null; user: User | null } | null;
     myOrganizations: { nodes: Organization[] } | null;
-  }>("{ viewer { reason user { id username email fullName role } } myOrganizations(first: 100) { nodes { id name } } }");
+    signInProviders: Provider[] | null;
+  }>(SESSION);
   if (number !== asked) return;
   if (!data?.viewer || (data.viewer.user && errors)) return change({ failure: errors?.[0]?.message ?? null });
   const { user, reason } = data.viewer;
+  change({ providers: data.signInProviders ?? [] });
   show(user, data.myOrganizations?.nodes ?? [], !user && (session.user !== null || reason !== "MISSING_TOKEN"));
 }
 
@@ -85,13 +112,13 @@ function show(user: User | null, organizations: Organization[], isOver: boolean)
   const isOther = user?.id !== session.user?.id;
   const chosen = sessionStorage.getItem(ORGANIZATION);
   const organization = organizations.find(({ id }) => id === chosen)?.id ?? null;
-  const anew = isOther ? { sends: true, afterProof: null } : {};
+  const anew = isOther ? { sends: true, afterProof: null, notice: null } : {};
   change({ user, organizations, organization, isOver, failure: null, ...anew });
   if (isOther) tabs.postMessage(null);
 }
 
 /**
- * Asks again where an answer shows that somebody else is signed in than the page thinks, and for the password where the
+ * Asks again where an answer shows that somebody else is signed in than the page thinks, and for a proof where the
  * server does.
  */
 export function learnFrom({ errors = [] }: Answer<unknown>, goOn = () => {}) {
