@@ -21,7 +21,9 @@ const schemaOf = (...flags) => execFileSync(binary, ["schema", ...flags], { cwd:
 const [registered] = examples(schemaOf()).filter(({ name }) => name === "users");
 const hash = createHash("sha256").update(registered.query).digest("hex");
 writeFileSync(join(folder, "documents.json"), JSON.stringify({ [hash]: registered.query }));
-const flags = [`--listen=127.0.0.1:${port}`, "--rate-limits=on", "--documents-file=documents.json"];
+// The provider of the examples. What a sign-in with it begins with is known without asking it.
+writeFileSync(join(folder, "providers.toml"), '[google]\nkind = "github"\nclient_id = "a"\nclient_secret = "b"\n', { mode: 0o600 });
+const flags = [`--listen=127.0.0.1:${port}`, "--rate-limits=on", "--documents-file=documents.json", "--providers-file=providers.toml"];
 const server = spawn(binary, flags, { cwd: folder, stdio: "ignore" });
 const run = (...args) => new Promise((done, failed) => {
   const child = spawn(binary, args, { cwd: folder, stdio: "ignore" });
