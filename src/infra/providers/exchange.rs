@@ -100,18 +100,19 @@ impl Provider {
         let url = metadata.keys.as_ref().ok_or(Refusal::WithoutIdTokens)?;
         let now = self.clock.uptime();
         let keys = self.keys.get(now, self.fetch_keys(url)).await?;
-        let claims = match token.verify(&keys, expected) {
+        let newer;
+        let (claims, key) = match token.verify(&keys, expected) {
             // Another key may have taken the place of the one that it does not name.
             Err(refusal @ (Refusal::UnknownKey | Refusal::Signature))
                 if refusal == Refusal::UnknownKey || !token.names_its_key() =>
             {
-                let newer = self.keys.newer(&keys, now, self.fetch_keys(url)).await?;
-                token.verify(&*newer.ok_or(refusal)?, expected)?
+                newer = self.keys.newer(&keys, now, self.fetch_keys(url)).await?.ok_or(refusal)?;
+                token.verify(&newer, expected)?
             }
             verified => verified?,
         };
         let issuer = claims.text("iss").ok_or(Refusal::Issuer)?;
-        if !self.issuer_rule.signs_as(issuer, claims.text("tid")) {
+        if !self.issuer_rule.signs_as(issuer, claims.text("tid"), key.issuer()) {
             return Err(Refusal::Issuer.into());
         }
         Ok(claims)

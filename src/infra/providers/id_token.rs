@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::claims::Claims;
 use super::error::Refusal;
-use super::keys::{ALGORITHMS, Keys};
+use super::keys::{ALGORITHMS, Key, Keys};
 use crate::kernel::secret::{base64url, from_base64url};
 
 const LENGTH_MAX: usize = 16 * 1024;
@@ -73,10 +73,14 @@ impl<'a> Unverified<'a> {
         self.kid.is_some()
     }
 
-    /// Its claims, if the provider has signed them and they are for us, now.
-    pub(super) fn verify(&self, keys: &Keys, expected: &Expected<'_>) -> Result<Claims, Refusal> {
+    /// Its claims, if the provider has signed them and they are for us, now; and the key that has signed them.
+    pub(super) fn verify<'k>(
+        &self,
+        keys: &'k Keys,
+        expected: &Expected<'_>,
+    ) -> Result<(Claims, &'k Key), Refusal> {
         let key = keys.find(self.kid.as_deref(), self.algorithm).ok_or(Refusal::UnknownKey)?;
-        let claims = self.signed_claims(key)?;
+        let claims = self.signed_claims(&key.verifying)?;
         check_audience(&claims, expected.audiences)?;
         check_time(&claims, expected.now.timestamp())?;
         let nonce = claims.text("nonce").ok_or(Refusal::Nonce)?;
@@ -85,7 +89,7 @@ impl<'a> Unverified<'a> {
         if let Some(access_token) = expected.access_token {
             self.check_access_token(&claims, access_token)?;
         }
-        Ok(claims)
+        Ok((claims, key))
     }
 
     fn signed_claims(&self, key: &DecodingKey) -> Result<Claims, Refusal> {

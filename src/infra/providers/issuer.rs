@@ -55,12 +55,24 @@ impl Issuer {
         }
     }
 
-    /// Whether a token of this issuer, and of this tenant of Microsoft's, is one of its own.
-    pub(super) fn signs_as(&self, name: &str, tenant_id: Option<&str>) -> bool {
+    /// Whether a token of this issuer is one of its own. Of Microsoft's it has to be of this tenant, and its key one of that
+    /// tenant's or of all of them.
+    pub(super) fn signs_as(
+        &self,
+        name: &str,
+        tenant_id: Option<&str>,
+        key_issuer: Option<&str>,
+    ) -> bool {
         match self {
             Self::Exactly(_) | Self::Github(_) => self.keeps(name),
             Self::Microsoft { .. } => {
-                self.keeps(name) && tenant_id.is_some() && tenant_id == tenant_of(name)
+                let signing = tenant_of(name);
+                self.keeps(name)
+                    && signing.is_some()
+                    && signing == tenant_id
+                    && key_issuer.is_none_or(|key| {
+                        tenant_of(key).is_some_and(|key| key == ANY_TENANT || Some(key) == signing)
+                    })
             }
         }
     }

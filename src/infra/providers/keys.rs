@@ -31,11 +31,13 @@ pub(super) const ALGORITHMS: [Algorithm; 9] = [
 pub(super) struct Keys(Vec<Key>);
 
 #[derive(Debug)]
-struct Key {
+pub(super) struct Key {
     kid: Option<String>,
+    /// For whom it signs, where a list is shared by several, as Microsoft's is by all tenants.
+    issuer: Option<String>,
     /// What it may have signed with.
     algorithms: Vec<Algorithm>,
-    verifying: DecodingKey,
+    pub(super) verifying: DecodingKey,
 }
 
 #[derive(Deserialize)]
@@ -64,19 +66,24 @@ impl Keys {
     }
 
     /// The key of a token. One that names none has the one that fits, if there is only one.
-    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&DecodingKey> {
+    pub(super) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
         let mut fitting = self.0.iter().filter(|key| key.algorithms.contains(&algorithm));
         if let Some(kid) = kid {
-            return fitting.find(|key| key.kid.as_deref() == Some(kid)).map(|key| &key.verifying);
+            return fitting.find(|key| key.kid.as_deref() == Some(kid));
         }
         let first = fitting.next()?;
-        fitting.next().is_none().then_some(&first.verifying)
+        fitting.next().is_none().then_some(first)
     }
 }
 
 impl Key {
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
     fn of(json: Value) -> Option<Self> {
         let named = json.get("alg").map(|name| name.as_str().and_then(algorithm));
+        let issuer = json.get("issuer").and_then(Value::as_str).map(str::to_owned);
         let jwk: Jwk = serde_json::from_value(json).ok()?;
         let common = &jwk.common;
         let is_to_sign = matches!(common.public_key_use, None | Some(PublicKeyUse::Signature));
@@ -92,7 +99,7 @@ impl Key {
             return None;
         }
         let verifying = DecodingKey::from_jwk(&jwk).ok()?;
-        Some(Self { kid: jwk.common.key_id, algorithms, verifying })
+        Some(Self { kid: jwk.common.key_id, issuer, algorithms, verifying })
     }
 }
 

@@ -176,16 +176,6 @@ impl Provider {
         self.settings.is_trusted
     }
 
-    /// What identities of it are kept under, but for Microsoft's: see [`Assertion::issuer`] and [`Provider::issues`].
-    pub(crate) fn issuer(&self) -> &str {
-        &self.settings.issuer
-    }
-
-    /// Whether identities of this issuer are this provider's.
-    pub(crate) fn issues(&self, issuer: &str) -> bool {
-        self.issuer_rule.keeps(issuer)
-    }
-
     /// Where it sends people back to.
     pub(crate) fn redirect_uri(&self) -> &str {
         &self.redirect_uri
