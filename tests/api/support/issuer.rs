@@ -102,7 +102,8 @@ pub(crate) struct Conduct {
     pub(crate) redirect_uri: String,
     /// Publishes odd keys beside its own.
     pub(crate) has_odd_keys: bool,
-    is_rotated: bool,
+    /// What it signs with, and publishes.
+    keys: &'static KeySet,
 }
 
 impl Conduct {
@@ -127,10 +128,6 @@ impl Conduct {
 
     fn says_facts_in_token(&self) -> bool {
         !self.has_facts_at_userinfo && !matches!(self.fault, Some(Fault::Userinfo(_)))
-    }
-
-    fn keys(&self) -> &'static KeySet {
-        if self.is_rotated { &SECOND } else { &FIRST }
     }
 }
 
@@ -195,7 +192,7 @@ impl Issuer {
             clock: Clock::manual(start_of_time()),
             redirect_uri: format!("http://localhost:8000/callback/{id}"),
             has_odd_keys: false,
-            is_rotated: false,
+            keys: &FIRST,
         };
         let socket = Listener::bind(None).await;
         let shared = Arc::new(Shared {
@@ -229,7 +226,7 @@ impl Issuer {
 
     /// Signs with other keys from now on, and publishes those alone.
     pub(crate) fn rotate(&self) {
-        self.set(|conduct| conduct.is_rotated = true);
+        self.set(|conduct| conduct.keys = &SECOND);
     }
 
     /// Ends on the spot, with all its connections.
@@ -282,6 +279,6 @@ impl Shared {
     fn id_token(&self, conduct: &Conduct, nonce: &str) -> String {
         let trap = format!("{}{}", self.url, endpoints::TRAP);
         let subject = Subject { issuer: &self.url, nonce, trap: &trap };
-        token::issue(conduct, &subject, conduct.keys())
+        token::issue(conduct, &subject, conduct.keys)
     }
 }

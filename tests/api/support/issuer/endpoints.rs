@@ -313,7 +313,7 @@ fn with_status(status: StatusCode, said: &Value) -> Response {
 }
 
 fn jwks(conduct: &Conduct) -> Said {
-    let mut keys = token::published(conduct.token_fault(), conduct.keys());
+    let mut keys = token::published(conduct.token_fault(), conduct.keys);
     if conduct.has_odd_keys {
         let odd = json!([
             { "kty": "AKP", "alg": "ML-DSA-44", "kid": "of the future", "pub": "AAAA" },
