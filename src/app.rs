@@ -142,14 +142,11 @@ impl App {
             sessions: sessions.clone(),
         };
         let accounts = Accounts::new(tools.clone(), setup(&config, &master));
-        let organizations = Organizations::new(tools.clone(), config.host.clone());
-        let provider_login = provider_login(&config, &tools, &accounts, &master)?;
         let sdl = Arc::new(ServedSdl::new(&config));
-        let above = (organizations.clone(), provider_login.clone());
-        let services = services(&config, tools, &accounts, above, Arc::clone(&sdl));
+        let services = services(&config, &master, tools, &accounts, Arc::clone(&sdl))?;
         #[cfg(test)]
         let login = services.login.clone();
-        let log = services.log.clone();
+        let Services { log, organizations, provider_login, .. } = services.clone();
         let schema = make_schema(&config, services);
         let documents =
             Documents::new(schema.types.clone(), config.introspection != Introspection::Off);
@@ -268,24 +265,24 @@ fn provider_login(
 /// What resolvers get.
 fn services(
     config: &Config,
+    master: &Arc<Master>,
     tools: Tools,
     accounts: &Accounts,
-    (organizations, provider_login): (Organizations, ProviderLogin),
     sdl: Arc<ServedSdl>,
-) -> Services {
-    Services {
+) -> anyhow::Result<Services> {
+    Ok(Services {
         sdl,
         log: Log::new(tools.db.clone()),
         accounts: accounts.clone(),
         login: Login::new(tools.clone(), accounts.clone()),
-        organizations,
-        provider_login,
+        organizations: Organizations::new(tools.clone(), config.host.clone()),
+        provider_login: provider_login(config, &tools, accounts, master)?,
         recovery: Recovery::new(tools.clone(), accounts.clone()),
         entities: Entities::new(tools.clone()),
         public_url: PublicUrl(config.public_url.clone()),
         cookies: cookies(config),
         tools,
-    }
+    })
 }
 
 /// Proves the registered documents, so that none is refused only when it is asked for.

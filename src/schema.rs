@@ -90,6 +90,7 @@ pub(crate) struct Mutation<E: ObjectType>(
 );
 
 /// What resolvers have from the program. A schema that is only shown has none of it.
+#[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) tools: Tools,
     pub(crate) log: Log,

@@ -173,12 +173,10 @@ fn repost(app: &App, provider: &str, sent: &Sent, origin: &Origin) -> Response {
             return failure(request::id_of(origin));
         }
     };
-    let fields = sent.told().into_iter().chain([(REPOSTED, "1")]);
-    let fields: String = fields
-        .map(|(name, value)| {
-            format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value))
-        })
-        .collect();
+    let fields = sent.told().into_iter().chain([(REPOSTED, "1")]).map(|(name, value)| {
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value))
+    });
+    let fields = fields.collect::<Vec<_>>().concat();
     let (title, button) = match origin.language {
         Language::English => ("Signing in", "Continue"),
         Language::German => ("Anmeldung", "Weiter"),

@@ -160,13 +160,11 @@ impl LoginMutation {
         current_password: Option<String>,
         #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
     ) -> Result<User> {
-        let current = match &current_password {
-            Some(password) => Some(parse("input.currentPassword", password)?),
-            None => {
-                Fresh { max_age_seconds: FRESH_SECONDS }.check(ctx)?;
-                None
-            }
-        };
+        let current = current_password.as_deref().map(|text| parse("input.currentPassword", text));
+        let current = current.transpose()?;
+        if current.is_none() {
+            Fresh { max_age_seconds: FRESH_SECONDS }.check(ctx)?;
+        }
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let acting = ctx.acting()?;

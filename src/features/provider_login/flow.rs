@@ -146,7 +146,9 @@ impl Flow {
 
     /// Whether it is the flow of a state that came back, in the browser that it was begun in.
     pub(super) fn is_of(&self, state: &State, browser: Option<&str>) -> bool {
-        self.id == state.id && self.provider == state.provider && is_bound(&self.browser, browser)
+        self.id == state.id
+            && self.provider == state.provider
+            && is_bound(self.browser.as_deref(), browser)
     }
 
     /// What the provider is asked with when its answer has come.
@@ -175,15 +177,15 @@ impl State {
 
     /// Whether it came back to the browser that it was begun in.
     pub(super) fn is_at_home(&self, browser: Option<&str>) -> bool {
-        is_bound(&self.browser, browser)
+        is_bound(self.browser.as_deref(), browser)
     }
 }
 
 /// Whether a browser presents the token that something is bound to, if it is bound to any.
-fn is_bound(digest: &Option<String>, presented: Option<&str>) -> bool {
+fn is_bound(digest: Option<&str>, presented: Option<&str>) -> bool {
     let Some(digest) = digest else { return true };
     let presented = presented.and_then(|text| OpaqueToken::parse(BROWSER, text));
-    presented.is_some_and(|token| BrowserToken(token).digest() == *digest)
+    presented.is_some_and(|token| BrowserToken(token).digest() == digest)
 }
 
 /// The nonce of an ID token that an app is to get for a flow, which it cannot be derived back from.

@@ -96,14 +96,12 @@ impl ProviderLogin {
         let purpose = if is_taken { Purpose::Nothing } else { Purpose::ProviderRegistration };
         let new = links::New { purpose, user: None, email_key: email.key() };
         let token = links::issue_beside(&tx, now, new, Some(&details)).await?;
-        let letter = match &owner {
-            Some(owner) => Letter::to(owner, MailKind::AlreadyRegistered, origin),
-            None => {
-                let to = Recipient::address(email.as_typed(), origin.language);
-                let letter =
-                    Letter::to_nobody(MailKind::FinishRegistration, origin, token.expose());
-                Letter { to, ..letter }.naming(arrival.provider.name())
-            }
+        let letter = if let Some(owner) = &owner {
+            Letter::to(owner, MailKind::AlreadyRegistered, origin)
+        } else {
+            let to = Recipient::address(email.as_typed(), origin.language);
+            let letter = Letter::to_nobody(MailKind::FinishRegistration, origin, token.expose());
+            Letter { to, ..letter }.naming(arrival.provider.name())
         };
         match owner.is_none() && is_reserved {
             true => tx.pretend(letter).await?,

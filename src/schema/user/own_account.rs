@@ -58,6 +58,7 @@ pub(crate) struct DataExport {
 }
 
 /// Where the server is reached.
+#[derive(Clone)]
 pub(crate) struct PublicUrl(pub(crate) String);
 
 #[derive(Default)]
