@@ -75,8 +75,8 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         "grantPermission" | "revokePermission" => {
             format!("id: \"{id}\", permission: USERS_READ")
         }
-        // What these two name is nothing, which is told to whoever may call them at all.
-        "revokeSession" | "revokeUserInvitation" => format!("id: \"{id}\""),
+        // What these name is nothing, which is told to whoever may call them at all.
+        "revokeSession" | "revokeUserInvitation" | "unlinkIdentity" => format!("id: \"{id}\""),
         "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions" => {
             format!("id: \"{id}\"")
         }
@@ -94,7 +94,6 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
             "flow: \"pcf_\", code: \"code\", state: \"pcv_\"".to_owned()
         }
         "signInWithIdToken" => "provider: \"acme\", idToken: \"a.b.c\", flow: \"pcf_\"".to_owned(),
-        "unlinkIdentity" => format!("id: \"{id}\""),
         "chooseUsername" => "username: \"chosen\"".to_owned(),
         "requestEmailVerification" => format!("email: \"{username}@example.com\""),
         "requestPasswordReset" => format!("identifier: \"{username}\""),
@@ -163,18 +162,6 @@ pub(crate) async fn prepared(
         "revokeSession" | "revokeOtherSessions" => {
             sample(field, target).replace(&target.id, &other_session(app, boss).await)
         }
-        "unlinkIdentity" => {
-            let insert = "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at, last_used_at) \
-                          SELECT id, id, 'acme', 'https://acme.example.com', username, created_at, created_at FROM users \
-                          WHERE username_key =";
-            app.sql(&format!("{insert} '{}'", boss.username)).await;
-            let identity = boss.id.replace("user_", "identity_");
-            sample(field, target).replace(&target.id, &identity)
-        }
-        "chooseUsername" => {
-            app.sql("UPDATE users SET username_is_proposed = true").await;
-            sample(field, target)
-        }
         "keepLeftovers" | "dropLeftovers" => {
             let boss = &boss.username;
             let name = format!(
@@ -206,11 +193,27 @@ pub(crate) async fn prepared(
             let token = app.mail("invitation", &guest).await.token();
             with_token(token).replace("\"guest\"", &format!("\"guest-{}\"", target.username))
         }
+        "unlinkIdentity" | "chooseUsername" => prepared_newcomer(app, field, target, boss).await,
         other => match organizations::prepared(app, other, target, boss).await {
             Some(call) => call,
             None => sample(other, target),
         },
     }
+}
+
+/// The same as if a provider had vouched for `boss`.
+async fn prepared_newcomer(
+    app: &TestApp,
+    field: &str,
+    target: &SignedIn,
+    boss: &SignedIn,
+) -> String {
+    app.sql("UPDATE users SET username_is_proposed = true").await;
+    let insert = "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at, last_used_at) \
+         SELECT id, id, 'acme', 'https://acme.example.com', username, created_at, created_at FROM users \
+         WHERE username_key =";
+    app.sql(&format!("{insert} '{}'", boss.username)).await;
+    sample(field, target).replace(&target.id, &boss.id.replace("user_", "identity_"))
 }
 
 #[tokio::test]
@@ -292,9 +295,8 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
         | "finishReauthentication"
         | "signInWithIdToken" => "INVALID_TOKEN",
         "startSignIn" | "startLink" | "startReauthentication" => "BAD_USER_INPUT",
-        "chooseUsername" => "CONFLICT",
-        // None of them has verified an address; and the last admin must stay.
-        "deactivateAccount" => "CONFLICT",
+        // None of them has verified an address, and the last admin must stay; nor was anybody's name proposed.
+        "deactivateAccount" | "chooseUsername" => "CONFLICT",
         "deleteAccount" if [Caller::Admin, Caller::StaleAdmin].contains(caller) => "CONFLICT",
         // To see that it is so already takes USERS_READ.
         "revokePermission" | "reactivateUser" if matches!(caller, Caller::Holder(_)) => "CONFLICT",

@@ -182,7 +182,7 @@ fn everything_that_is_wrong_with_a_provider_is_told_by_its_key_and_never_repeate
 
 #[test]
 fn a_file_that_is_not_made_of_tables_is_refused_without_what_stands_in_it() {
-    let many: String = (0..65).map(|number| format!("[p{number}]\n")).collect();
+    let many = (0..65).map(|number| format!("[p{number}]\n")).collect::<Vec<_>>().concat();
     for (file, told) in [
         ("[a]\nclient_secret = zanzibar\n", "PROVIDERS_FILE is no TOML in line 2"),
         ("[a]\n\nclient_secret = \"zanzibar\n", "PROVIDERS_FILE is no TOML in line 3"),
