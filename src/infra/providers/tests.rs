@@ -172,7 +172,8 @@ fn answer() -> Answer<'static> {
 /// An object with some members set, or taken away by `null`.
 fn changed(mut object: Value, changes: Value) -> Value {
     let members = object.as_object_mut().unwrap();
-    for (name, value) in changes.as_object().unwrap().clone() {
+    let Value::Object(changes) = changes else { panic!("changes are an object") };
+    for (name, value) in changes {
         match value {
             Value::Null => drop(members.remove(&name)),
             value => drop(members.insert(name, value)),

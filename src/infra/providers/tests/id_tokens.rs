@@ -106,9 +106,7 @@ async fn claims_within_the_bounds_are_taken() {
 async fn only_the_providers_own_keys_and_algorithms_count() {
     let fixture = Fixture::start().await;
     let claims = fixture.claims().to_string();
-    let signed = |header: Value| fixture.signer.sign_text(&header.to_string(), &claims);
-    let header = || fixture.signer.header();
-    let stranger = Signer::es256("first");
+    let header = fixture.signer.header();
     let unsigned = |alg: &str| {
         let header = json!({ "alg": alg, "kid": "first" }).to_string();
         format!("{}.{}.", base64url(header), base64url(&claims))
@@ -121,81 +119,69 @@ async fn only_the_providers_own_keys_and_algorithms_count() {
         format!("{message}.{}", signature.unwrap())
     };
     let public = fixture.signer.jwk["x"].as_str().unwrap().to_owned();
-    let good = signed(header());
+    let good = fixture.signer.sign(&fixture.claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
-    for (what, token, expected) in [
-        ("none", unsigned("none"), Refusal::Algorithm),
-        ("None", unsigned("None"), Refusal::Algorithm),
-        ("nothing", unsigned(""), Refusal::Algorithm),
-        ("HS256 with the public key", by_secret(public.as_bytes()), Refusal::Algorithm),
-        ("HS256 with the client's secret", by_secret(b"the secret/"), Refusal::Algorithm),
-        ("another's key", stranger.sign_text(&header().to_string(), &claims), Refusal::Signature),
-        ("no signature", format!("{message}."), Refusal::Signature),
-        ("a cut signature", good[..good.len() - 8].to_owned(), Refusal::Signature),
-        ("other claims", format!("{}A.{signature}", message), Refusal::Signature),
-        (
-            "the wrong algorithm",
-            signed(changed(header(), json!({ "alg": "ES384" }))),
-            Refusal::Algorithm,
-        ),
-        (
-            "the key's other algorithm",
-            signed(changed(header(), json!({ "alg": "RS256" }))),
-            Refusal::UnknownKey,
-        ),
-        (
-            "an unknown key",
-            signed(changed(header(), json!({ "kid": "second" }))),
-            Refusal::UnknownKey,
-        ),
-        ("no key's name", signed(changed(header(), json!({ "kid": 1 }))), Refusal::Malformed),
-        (
-            "an extension",
-            signed(changed(header(), json!({ "crit": ["x"], "x": 1 }))),
-            Refusal::Malformed,
-        ),
-        ("no base64", signed(changed(header(), json!({ "b64": false }))), Refusal::Malformed),
-        (
-            "an access token",
-            signed(changed(header(), json!({ "typ": "at+jwt" }))),
-            Refusal::Malformed,
-        ),
-        (
-            "a logout token",
-            signed(changed(header(), json!({ "typ": "logout+jwt" }))),
-            Refusal::Malformed,
-        ),
-        (
-            "a repeated member of the header",
-            fixture.signer.sign_text(r#"{"alg":"ES256","kid":"first","kid":"first"}"#, &claims),
-            Refusal::Malformed,
-        ),
-        (
-            "a repeated claim",
-            fixture.signer.sign_text(
-                &header().to_string(),
-                &claims.replacen('{', r#"{"email_verified":true,"sub":"eve","#, 1),
-            ),
-            Refusal::Malformed,
-        ),
-        ("no claims", fixture.signer.sign_text(&header().to_string(), "[]"), Refusal::Malformed),
-        ("no token", "token".to_owned(), Refusal::Malformed),
-        ("an encrypted token", format!("{good}.a.b"), Refusal::Malformed),
-        (
-            "a long token",
-            fixture.signer.sign(&changed(fixture.claims(), json!({ "a": "a".repeat(16_384) }))),
-            Refusal::Malformed,
-        ),
-    ] {
-        assert_eq!(refusal(&fixture, &token).await, expected, "{what}");
-    }
+    let stranger = Signer::es256("first");
     // A key that the token brings along is not looked at.
-    let brought =
-        changed(stranger.header(), json!({ "jwk": stranger.jwk, "jku": fixture.server.url }));
-    let token = stranger.sign_text(&brought.to_string(), &claims);
-    assert_eq!(refusal(&fixture, &token).await, Refusal::Signature);
-    for typ in ["jwt", "JWT"] {
-        fixture.give(&signed(changed(header(), json!({ "typ": typ }))));
+    let url = &fixture.server.url;
+    let brought = changed(header.clone(), json!({ "jwk": stranger.jwk, "jku": url, "x5u": url }));
+    for (token, expected) in [
+        (unsigned("none"), Refusal::Algorithm),
+        (unsigned("None"), Refusal::Algorithm),
+        (unsigned(""), Refusal::Algorithm),
+        (by_secret(public.as_bytes()), Refusal::Algorithm),
+        (by_secret(b"the secret/"), Refusal::Algorithm),
+        (stranger.sign_text(&header.to_string(), &claims), Refusal::Signature),
+        (stranger.sign_text(&brought.to_string(), &claims), Refusal::Signature),
+        (format!("{message}."), Refusal::Signature),
+        (good[..good.len() - 8].to_owned(), Refusal::Signature),
+        (format!("{message}A.{signature}"), Refusal::Signature),
+    ] {
+        assert_eq!(refusal(&fixture, &token).await, expected, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn only_signed_tokens_of_their_own_kind_are_id_tokens() {
+    let fixture = Fixture::start().await;
+    let claims = fixture.claims().to_string();
+    let header = fixture.signer.header();
+    for (changes, expected) in [
+        (json!({ "alg": "ES384" }), Refusal::Algorithm),
+        (json!({ "alg": "RS256" }), Refusal::UnknownKey),
+        (json!({ "alg": null }), Refusal::Algorithm),
+        (json!({ "kid": "second" }), Refusal::UnknownKey),
+        (json!({ "kid": 1 }), Refusal::Malformed),
+        (json!({ "crit": ["x"], "x": 1 }), Refusal::Malformed),
+        (json!({ "b64": false }), Refusal::Malformed),
+        (json!({ "typ": "at+jwt" }), Refusal::Malformed),
+        (json!({ "typ": "logout+jwt" }), Refusal::Malformed),
+        (json!({ "typ": 1 }), Refusal::Malformed),
+    ] {
+        let header = changed(header.clone(), changes.clone()).to_string();
+        let token = fixture.signer.sign_text(&header, &claims);
+        assert_eq!(refusal(&fixture, &token).await, expected, "{changes}");
+    }
+    let header = header.to_string();
+    let repeated = claims.replacen('{', r#"{"sub":"eve","#, 1);
+    let long = changed(fixture.claims(), json!({ "a": "a".repeat(16_384) }));
+    let good = fixture.signer.sign(&fixture.claims());
+    for token in [
+        fixture.signer.sign_text(r#"{"alg":"ES256","kid":"first","kid":"first"}"#, &claims),
+        fixture.signer.sign_text(&header, &repeated),
+        fixture.signer.sign_text(&header, "[]"),
+        fixture.signer.sign(&long),
+        "token".to_owned(),
+        format!("{good}.a.b"),
+        format!("{good}."),
+        format!(" {good}"),
+        good.replacen('.', "=.", 1),
+    ] {
+        assert_eq!(refusal(&fixture, &token).await, Refusal::Malformed, "{token}");
+    }
+    for typ in [json!("jwt"), json!("JWT"), json!(null)] {
+        let header = changed(fixture.signer.header(), json!({ "typ": typ })).to_string();
+        fixture.give(&fixture.signer.sign_text(&header, &claims));
         fixture.exchange().await.unwrap();
     }
 }

@@ -81,7 +81,7 @@ async fn each_tenant_of_microsofts_is_an_issuer() {
                 assert_eq!(assertion.issuer, microsoft(signing));
             }
             Err(error) => {
-                assert!(!is_taken && error == Refusal::Issuer.into(), "{what}: {error:?}")
+                assert!(!is_taken && error == Refusal::Issuer.into(), "{what}: {error:?}");
             }
         }
     }
@@ -123,7 +123,7 @@ async fn a_key_of_one_tenant_of_microsofts_signs_for_no_other() {
         match fixture.judge(&claims).await {
             Ok(_) => assert!(is_taken, "{issuer}"),
             Err(error) => {
-                assert!(!is_taken && error == Refusal::Issuer.into(), "{issuer}: {error:?}")
+                assert!(!is_taken && error == Refusal::Issuer.into(), "{issuer}: {error:?}");
             }
         }
     }

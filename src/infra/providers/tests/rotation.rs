@@ -11,7 +11,7 @@ async fn keys_and_metadata_are_fetched_once_an_hour() {
     }
     let count = |path| fixture.server.asked(path).len();
     assert_eq!((count("/keys"), count("/.well-known/openid-configuration")), (1, 1));
-    fixture.clock.advance(Duration::from_secs(60 * 60));
+    fixture.clock.advance(Duration::from_hours(1));
     let later = json!({ "iat": NOW + 3600, "exp": NOW + 3900 });
     fixture.judge(&changed(fixture.claims(), later)).await.unwrap();
     assert_eq!((count("/keys"), count("/.well-known/openid-configuration")), (2, 2));
@@ -35,7 +35,7 @@ async fn an_unknown_key_is_looked_for_once_a_minute() {
         assert_eq!(fixture.exchange().await.unwrap_err(), Refusal::UnknownKey.into());
     }
     assert_eq!(count(), 2);
-    fixture.clock.advance(Duration::from_secs(60));
+    fixture.clock.advance(Duration::from_mins(1));
     fixture.exchange().await.unwrap();
     assert_eq!(count(), 3);
     // What has gone is gone.
