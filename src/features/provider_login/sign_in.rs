@@ -156,6 +156,9 @@ impl ProviderLogin {
                 Err(
                     ProviderLoginError::Taken | ProviderLoginError::Account(CreateError::Taken(_)),
                 ) => {}
+                // By the time the account was looked for, the same identity had made it.
+                Err(ProviderLoginError::AccountExists)
+                    if identities::find(self.db.reader(), issuer, subject).await?.is_some() => {}
                 outcome => return outcome,
             }
         }
