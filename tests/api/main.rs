@@ -63,6 +63,7 @@ mod permissions;
 mod policy_check;
 mod pre_hijacking;
 mod production;
+mod provider_bounds;
 mod provider_doctor;
 mod provider_faults;
 mod provider_flows;
