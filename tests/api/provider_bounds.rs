@@ -52,6 +52,22 @@ async fn somebody_who_comes_for_the_first_time_ten_times_at_once_has_one_account
 }
 
 #[tokio::test]
+async fn an_account_is_linked_once_to_somebody_who_comes_ten_times_at_once() {
+    let world = World::trusting().await;
+    let alice = world.app.register("alice").await;
+    let token = world.app.mail("verify-email", "alice@example.com").await.token();
+    let verify = format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}");
+    world.app.mutate(&alice, &verify).await.data();
+    let waiting = come_back(&world, &vec![Person::named("alice"); 10]).await;
+    for reply in finish_at_once(&world.app, waiting).await {
+        assert_eq!(reply.signed_in("finishSignIn").id, alice.id);
+    }
+    assert_eq!((world.app.count("users").await, world.app.count("identities").await), (1, 1));
+    let mails = world.app.mails().await;
+    assert_eq!(mails.iter().filter(|mail| mail.kind == "identity-linked").count(), 1);
+}
+
+#[tokio::test]
 async fn people_of_one_name_who_come_at_once_get_different_ones() {
     let world = World::trusting().await;
     let people: Vec<Person> = (0..6)
