@@ -169,6 +169,7 @@ fn people_may_be_sent_back_to_pages_and_to_apps() {
         "https://app.example.com:8443/done?from=auth",
         "http://127.0.0.1/done, http://[::1]/, http://localhost:3000/done, http://127.0.0.1:9000/a",
         "com.example.app:/done, com.example.app://done",
+        "http://app.localhost:3000/done",
     ] {
         let flag = format!("--return-urls={urls}");
         assert_eq!(problems(&[&PRODUCTION[..], &[&flag]].concat()), [""; 0]);

@@ -9,7 +9,8 @@ use super::Reader;
 use super::network::listed;
 use crate::infra::providers::ReturnUrls;
 
-const LENGTH_MAX: usize = 2048;
+/// It goes through the provider and back, sealed in the state of a flow.
+const LENGTH_MAX: usize = 512;
 /// The playground's page.
 const PLAYGROUND: &str = "/graphql";
 
@@ -61,7 +62,8 @@ fn is_usable(text: &str) -> bool {
 
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
+        // Names below it are this machine too (RFC 6761, section 6.3).
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address == Ipv4Addr::LOCALHOST,
         Some(Host::Ipv6(address)) => address == Ipv6Addr::LOCALHOST,
         None => false,

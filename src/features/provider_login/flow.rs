@@ -192,3 +192,52 @@ fn is_bound(digest: Option<&str>, presented: Option<&str>) -> bool {
 pub(super) fn nonce_of(flow: &str) -> String {
     hex(&sha256(flow.as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn master(secret: u8, previous: Option<&[u8]>) -> Master {
+        Master::new(&[secret; 32], previous).unwrap()
+    }
+
+    #[test]
+    fn the_longest_flow_and_state_come_back_as_they_were() {
+        let (master, now) = (master(1, None), DateTime::UNIX_EPOCH);
+        let browser = BrowserToken::of(None).unwrap();
+        let mut flow =
+            Flow::begin(Purpose::Reauthentication, &"p".repeat(32), Some(&browser), now).unwrap();
+        flow.holder = Some((SessionId::new(now), UserId::new(now)));
+        flow.mailed = Some(LinkTokenId::new(now));
+        let sealed = flow.seal(&master).unwrap();
+        assert_eq!(Flow::open(&master, &sealed, now).as_ref(), Some(&flow));
+        // The longest that RETURN_URLS takes.
+        let return_to = format!("https://app.example.com/{}", "a".repeat(488));
+        let text = flow.state(&master, &return_to).unwrap();
+        let state = State::open(&master, &text, now).unwrap();
+        assert_eq!(state.return_to, return_to);
+        assert!(flow.is_of(&state, Some(browser.expose())) && !flow.is_of(&state, None));
+        assert!(state.is_at_home(Some(browser.expose())) && !state.is_at_home(Some("pcb_")));
+    }
+
+    #[test]
+    fn a_flow_opens_under_its_secret_and_the_next_one_for_ten_minutes() {
+        let now = DateTime::UNIX_EPOCH;
+        let flow = Flow::begin(Purpose::SignIn, "acme", None, now).unwrap();
+        let old = master(1, None);
+        let (sealed, state) =
+            (flow.seal(&old).unwrap(), flow.state(&old, "https://a.example").unwrap());
+        let turned = master(2, Some(&[1; 32]));
+        assert!(Flow::open(&turned, &sealed, now).is_some());
+        assert!(State::open(&turned, &state, now).is_some());
+        let last = now + TimeDelta::seconds(599);
+        assert!(Flow::open(&old, &sealed, last).is_some());
+        for (master, at) in [(&master(2, None), now), (&old, last + TimeDelta::seconds(1))] {
+            assert!(Flow::open(master, &sealed, at).is_none());
+            assert!(State::open(master, &state, at).is_none());
+        }
+        // Neither is the other.
+        assert!(Flow::open(&old, &state.replace("pcv_", "pcf_"), now).is_none());
+        assert!(State::open(&old, &sealed.replace("pcf_", "pcv_"), now).is_none());
+    }
+}
