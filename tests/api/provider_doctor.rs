@@ -9,8 +9,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 use crate::support::TestApp;
+use crate::support::untrusted::UntrustedServer;
 
-/// Answers with what stands at a path, and the date of an hour ago if it is to be wrong.
+/// Answers with what stands at a path, under a header with a date if one is given.
 async fn publishing(
     documents: impl Fn(&str) -> HashMap<&'static str, Value>,
     date: &str,
@@ -178,6 +179,19 @@ async fn the_doctor_says_what_is_wrong_with_a_provider_and_repeats_nothing_of_it
         level == "problem"
             && message.contains("p: its name leads to an address that is not of the internet")
             && advice.contains("allow_private_addresses")
+    });
+    assert!(is_told, "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_provider_whose_certificate_nobody_vouches_for_is_not_believed() {
+    let Some(server) = UntrustedServer::start().await else { return };
+    let app = TestApp::start_now(&[]).await;
+    let found = findings(&app, &oidc("p", &format!("https://localhost:{}", server.port))).await;
+    let is_told = found.iter().any(|(level, message, _)| {
+        level == "problem"
+            && message.contains("it cannot be reached")
+            && message.contains("certificate")
     });
     assert!(is_told, "{found:#?}");
 }
