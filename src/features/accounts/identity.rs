@@ -7,7 +7,7 @@
 //!
 //! Invariant: a key parses, and its key is itself.
 
-use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, is_nfkc};
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, is_nfc, is_nfkc};
 use url::Url;
 
 use crate::kernel::invalid::{Invalid, Reason};
@@ -103,6 +103,11 @@ impl Email {
     /// White space around it is dropped, because keyboards put a space after an address that they
     /// complete.
     pub(crate) fn parse(text: &str) -> Result<Self, Invalid> {
+        // A sign that is another letter by another name, as the Kelvin sign is a K, would find the address of that letter. Letters
+        // whose marks were typed behind them are composed all the same.
+        if text.chars().any(|letter| !is_nfc(letter.encode_utf8(&mut [0; 4]))) {
+            return Err(EMAIL_MALFORMED);
+        }
         let typed = normalise(text.trim_ascii()).ok_or(EMAIL_TOO_LONG)?;
         if typed.len() > EMAIL_BYTES_MAX {
             return Err(EMAIL_TOO_LONG);

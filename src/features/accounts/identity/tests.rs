@@ -95,6 +95,10 @@ fn what_other_software_may_take_for_another_address_is_refused() {
         "alice@\u{ff45}xample.com",
         "alice@example\u{ff0e}com",
         "\u{fb01}n@example.com",
+        // The signs of kelvin and angstrom, which are composed into letters.
+        "\u{212a}ay@example.com",
+        "\u{212b}sa@example.com",
+        "alice@\u{212a}.example.com",
     ] {
         assert_eq!(email(text), Err(Reason::InvalidFormat), "{text:?}");
     }
