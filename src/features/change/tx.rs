@@ -21,6 +21,7 @@ pub(crate) struct Tx<'a> {
     txn: Transaction,
     changes: &'a Changes,
     acting: Acting<'a>,
+    now: DateTime<Utc>,
     touched: Touched,
     noted: Mutex<Noted>,
 }
@@ -64,7 +65,8 @@ impl<'a> Tx<'a> {
         acting: Acting<'a>,
         touched: Touched,
     ) -> Self {
-        Self { txn, changes, acting, touched, noted: Mutex::default() }
+        let now = changes.clock.now();
+        Self { txn, changes, acting, now, touched, noted: Mutex::default() }
     }
 
     /// In whose name this is done, and from where.
@@ -72,8 +74,9 @@ impl<'a> Tx<'a> {
         self.acting
     }
 
+    /// When the change began: all that it writes has this time, but for its audit events, which have that of its end.
     pub(crate) fn now(&self) -> DateTime<Utc> {
-        self.changes.clock.now()
+        self.now
     }
 
     /// The changes that this one can read before they are committed.
@@ -120,7 +123,7 @@ impl<'a> Tx<'a> {
     /// Writes what was recorded, and commits. From then on all is finished by itself, whether anybody waits for it
     /// or not.
     pub(crate) async fn commit<T>(self, value: T) -> Result<T, DbErr> {
-        let Self { txn, changes, acting, touched, noted } = self;
+        let Self { txn, changes, acting, now: _, touched, noted } = self;
         let Noted { records, erased, followers } =
             noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         let now = changes.clock.now();
