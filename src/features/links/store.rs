@@ -300,7 +300,8 @@ pub(super) async fn delete_registrations(
     txn: &impl ConnectionTrait,
     email_key: &str,
 ) -> Result<(), DbErr> {
-    let purposes = [Purpose::Registration, Purpose::Nothing].map(|it| it.into_str());
+    let purposes = [Purpose::Registration, Purpose::ProviderRegistration, Purpose::Nothing];
+    let purposes = purposes.map(|it| it.into_str());
     token::Entity::delete_many()
         .filter(token::COLUMN.email_key.eq(email_key))
         .filter(token::COLUMN.user_id.is_null())
