@@ -63,10 +63,23 @@ pub(crate) const CREDENTIAL_MUTATIONS: &[&str] = &[
     "refreshToken",
     "register",
     "resetPassword",
+    "setPassword",
     "signInWithIdToken",
     "startSignIn",
     "undoEmailChange",
     "verifyEmail",
+];
+
+/// The mutations that wait for another provider to answer. They wait with nothing in their hands: whoever signs out meanwhile
+/// does not wait for them.
+pub(crate) const PROVIDER_MUTATIONS: &[&str] = &[
+    "finishLink",
+    "finishReauthentication",
+    "finishSignIn",
+    "signInWithIdToken",
+    "startLink",
+    "startReauthentication",
+    "startSignIn",
 ];
 
 type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;

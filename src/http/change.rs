@@ -4,7 +4,7 @@ use async_graphql::parser::types::Selection;
 
 use crate::app::App;
 use crate::graphql::budget::BUDGET;
-use crate::graphql::document::Scanned;
+use crate::graphql::document::{PROVIDER_MUTATIONS, Scanned};
 use crate::graphql::error::ApiError;
 use crate::graphql::lanes::{Turn, Writer};
 use crate::infra::metrics::Operation;
@@ -22,14 +22,10 @@ pub(super) async fn admit<'a>(
         Authentication::Viewer(viewer) if scanned.operation == Operation::Mutation => viewer,
         Authentication::Viewer(_) | Authentication::Anonymous(_) => return Ok(Ok(None)),
     };
-    let fields = scanned.document.operations.iter().flat_map(|(_, operation)| {
-        let items = operation.node.selection_set.node.items.iter();
-        items.filter_map(|item| match &item.node {
-            Selection::Field(field) => Some(field.node.name.node.as_str()),
-            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
-        })
-    });
-    let count = app.schema.policy.count_budgeted(fields);
+    let (count, waits_for_provider) = asked(app, scanned);
+    if count == 0 && waits_for_provider {
+        return Ok(Ok(None));
+    }
     if count == 0 {
         return app
             .lanes
@@ -44,5 +40,21 @@ pub(super) async fn admit<'a>(
         app.refusals.tell(refusal, Some(viewer), origin);
         return Ok(Err(limited.into()));
     }
+    if waits_for_provider {
+        return Ok(Ok(None));
+    }
     app.lanes.writers.turn(Writer::Account(viewer.user.id)).await.map(|turn| Ok(Some(turn)))
+}
+
+/// How much of the budget a mutation takes, and whether all that it does is to wait for a provider.
+fn asked(app: &App, scanned: &Scanned) -> (u32, bool) {
+    let fields = scanned.document.operations.iter().flat_map(|(_, operation)| {
+        let items = operation.node.selection_set.node.items.iter();
+        items.filter_map(|item| match &item.node {
+            Selection::Field(field) => Some(field.node.name.node.as_str()),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+        })
+    });
+    let waits_for_provider = fields.clone().all(|field| PROVIDER_MUTATIONS.contains(&field));
+    (app.schema.policy.count_budgeted(fields), waits_for_provider)
 }
