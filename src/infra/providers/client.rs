@@ -108,9 +108,12 @@ impl Client {
         what: ProviderRequest,
     ) -> Result<HttpResponse, Away> {
         let mut counted = Counted { client: self, what, outcome: Outcome::Unavailable };
-        let _place = self.places.try_acquire().map_err(|_none| Away::Busy)?;
-        let answer = timeout(TIME_MAX, self.send_in_time(request));
-        let answer = answer.await.unwrap_or(Err(Away::Slow))?;
+        let ask = async {
+            // Others wait for a place as long as for an answer.
+            let _place = self.places.acquire().await.map_err(|_closed| Away::Slow)?;
+            self.send_in_time(request).await
+        };
+        let answer = timeout(TIME_MAX, ask).await.unwrap_or(Err(Away::Slow))?;
         let status = answer.status();
         if status.is_redirection() {
             return Err(Away::Redirect);

@@ -16,8 +16,6 @@ pub(crate) enum ProviderError {
 /// Why a provider cannot be spoken with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Away {
-    #[error("as many requests to it as there may be are under way")]
-    Busy,
     #[error("it takes too long")]
     Slow,
     /// In the words of the libraries that connect, which may hold names out of a certificate: they are escaped.
