@@ -40,7 +40,7 @@ impl Identity {
     pub(crate) fn of(login: &ProviderLogin, identity: identities::Identity) -> Self {
         Self {
             id: Id::from(identity.id),
-            provider: login.providers().find(&identity.provider).map(SignInProvider::from),
+            provider: login.providers().of_issuer(&identity.issuer).map(SignInProvider::from),
             email: identity.email,
             created_at: identity.created_at.into(),
             last_used_at: identity.last_used_at.into(),
@@ -178,7 +178,7 @@ impl From<ProviderLoginError> for ApiError {
                 Self::argument("input.provider", Reason::NotAllowed, message)
             }
             ProviderLoginError::ReturnTo => {
-                let message = "Name one of the URLs that this server allows people to return to";
+                let message = "Name one of the URLs in RETURN_URLS";
                 Self::argument("input.returnTo", Reason::NotAllowed, message)
             }
             ProviderLoginError::Flow => {
@@ -189,21 +189,32 @@ impl From<ProviderLoginError> for ApiError {
             ProviderLoginError::Link => LinkError::Invalid.into(),
             ProviderLoginError::Refused { account } => {
                 let target = account.map(|id| id.0);
-                Self::new(Code::InvalidCredentials, "The provider's answer opens no account here")
+                Self::new(Code::InvalidCredentials, "We could not sign you in with this provider")
                     .auditing(Refusal { refused: Refused::SignIn, target })
             }
             ProviderLoginError::Stale => {
-                let message = "The provider does not say that you have just proved who you are";
+                let message =
+                    "The provider did not confirm a recent sign-in. Please sign in there again";
                 Self::new(Code::InvalidCredentials, message)
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
-            ProviderLoginError::Unavailable(_) => Self::unavailable(RETRY_AFTER_SECONDS),
+            ProviderLoginError::NoReauthentication => {
+                let message = "This provider cannot ask you to sign in again";
+                Self::argument("input.provider", Reason::NotAllowed, message)
+            }
+            ProviderLoginError::NoIdTokens => {
+                let message = "This provider issues no ID tokens";
+                Self::argument("input.provider", Reason::NotAllowed, message)
+            }
+            ProviderLoginError::Unavailable(_) | ProviderLoginError::Contended => {
+                Self::unavailable(RETRY_AFTER_SECONDS)
+            }
             ProviderLoginError::AccountExists => {
-                let message = "An account has this e-mail address: sign in to it, and link the provider there";
+                let message = "An account with this e-mail address already exists. Sign in to it, then link this provider";
                 conflict(message, "ACCOUNT_EXISTS")
             }
             ProviderLoginError::NoAddress => {
-                let message = "The provider tells no e-mail address that an account can have";
+                let message = "The provider did not share a usable e-mail address. Register with a password instead";
                 conflict(message, "NO_EMAIL")
             }
             ProviderLoginError::Closed => Self::lacks(ServerFeature::OpenRegistration),
@@ -212,11 +223,12 @@ impl From<ProviderLoginError> for ApiError {
                 conflict("This identity is linked to another account", "IDENTITY_TAKEN")
             }
             ProviderLoginError::TooMany => {
-                conflict("Your account has as many identities as one may", "TOO_MANY")
+                conflict("Your account has the maximum of 20 identities", "TOO_MANY")
             }
             ProviderLoginError::NotFound => Self::new(Code::NotFound, "There is no such identity"),
             ProviderLoginError::LastWayIn => {
-                let message = "Nothing else opens your account: choose a password by mail first";
+                let message =
+                    "This is the only way to sign in to your account. Set a password first";
                 conflict(message, "LAST_WAY_IN")
             }
             ProviderLoginError::Account(error) => error.into(),

@@ -54,6 +54,8 @@ pub(crate) struct SignInProvider {
     kind: ProviderKind,
     /// What people call it, as in "Google".
     name: String,
+    /// Whether it can prove by startReauthentication that the caller is who they are.
+    can_reauthenticate: bool,
 }
 
 impl From<&Provider> for SignInProvider {
@@ -62,6 +64,7 @@ impl From<&Provider> for SignInProvider {
             id: ID::from(provider.id()),
             kind: provider.kind().into(),
             name: provider.name().to_owned(),
+            can_reauthenticate: provider.can_reauthenticate(),
         }
     }
 }
@@ -80,7 +83,7 @@ impl ProviderQuery {
     }
 }
 
-/// With whom somebody signs in, and where they go on.
+/// The provider to sign in with, and the URL to return to.
 #[derive(InputObject)]
 pub(crate) struct StartSignInInput {
     /// The id of one of signInProviders.
@@ -185,7 +188,7 @@ impl ProviderLoginMutation {
     }
 
     /// Signs in whoever has an ID token of a provider that is meant for this server, or for one of the apps that the operator
-    /// names. What it leads to is as with finishSignIn.
+    /// names. The result is the same as for finishSignIn.
     #[public]
     #[limit(FAILURES, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn sign_in_with_id_token(

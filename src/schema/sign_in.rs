@@ -11,7 +11,6 @@ use crate::features::login::{
 use crate::features::sessions::{Issued, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::guard::{FRESH_SECONDS, Fresh};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::invalid::Reason;
@@ -148,7 +147,7 @@ impl LoginMutation {
 
     /// Changes the caller's password, and ends their other sessions. In cookie mode another cookie takes the place of the one
     /// that the browser has, which lingers for a minute. Ten wrong passwords end the session. An account without a password
-    /// gets one without currentPassword, after a recent proof of who the caller is.
+    /// gets one by setPassword.
     #[auth]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
@@ -156,24 +155,41 @@ impl LoginMutation {
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The password so far; null where there is none.")]
-        current_password: Option<String>,
+        #[graphql(desc = "The password so far.")] current_password: String,
         #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
     ) -> Result<User> {
-        let current = current_password.as_deref().map(|text| parse("input.currentPassword", text));
-        let current = current.transpose()?;
-        if current.is_none() {
-            Fresh { max_age_seconds: FRESH_SECONDS }.check(ctx)?;
-        }
+        let current = parse("input.currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let acting = ctx.acting()?;
-        let changed =
-            login.change_password(acting, cookie, current.as_ref(), &new_password, limits);
-        Ok(match changed.await? {
-            (user, Some(raised)) => AuthPayload::hand_over(ctx, (user, raised)).user,
-            (user, None) => user.into(),
-        })
+        let changed = login.change_password(acting, cookie, &current, &new_password, limits);
+        Ok(with_cookie(ctx, changed.await?))
+    }
+
+    /// Gives the caller's account a password, if it has none, and ends their other sessions. In cookie mode another cookie takes
+    /// the place of the one that the browser has, which lingers for a minute. An account that has a password is CONFLICT.
+    #[auth]
+    #[fresh]
+    #[limit(OF_USER, IN_SESSION)]
+    #[defence]
+    #[payload(user = "The caller.")]
+    async fn set_password(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
+    ) -> Result<User> {
+        let login = ctx.service::<Login>();
+        let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
+        let set = login.set_password(ctx.acting()?, cookie, &new_password, limits).await?;
+        Ok(with_cookie(ctx, set))
+    }
+}
+
+/// The caller, whose cookie another one has replaced, if they have one.
+fn with_cookie(ctx: &Context<'_>, (user, raised): (access::User, Option<Tokens>)) -> User {
+    match raised {
+        Some(raised) => AuthPayload::hand_over(ctx, (user, raised)).user,
+        None => user.into(),
     }
 }
 
@@ -217,6 +233,9 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Invalid(problem) => Self::invalid(&[problem]),
+            ChangeError::HasPassword => {
+                Self::new(Code::Conflict, "Your account has a password already: use changePassword")
+            }
             ChangeError::Login(error) => error.into(),
             ChangeError::Fault(fault) => fault.into(),
         }

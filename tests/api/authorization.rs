@@ -95,6 +95,7 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         }
         "signInWithIdToken" => "provider: \"acme\", idToken: \"a.b.c\", flow: \"pcf_\"".to_owned(),
         "chooseUsername" => "username: \"chosen\"".to_owned(),
+        "setPassword" => "newPassword: \"another horse\"".to_owned(),
         "requestEmailVerification" => format!("email: \"{username}@example.com\""),
         "requestPasswordReset" => format!("identifier: \"{username}\""),
         "verifyEmail" => format!("token: \"pco_\", password: \"{PASSWORD}\""),
@@ -175,15 +176,7 @@ pub(crate) async fn prepared(
             mutate(sample("requestPasswordReset", target)).await;
             with_token(app.mail("password-reset", &address(target)).await.token())
         }
-        "undoEmailChange" => {
-            verify_address(app, boss).await;
-            let other = format!("other-{}", address(boss));
-            mutate(format!("changeEmail(input: {{ newEmail: \"{other}\" }}) {{ linkExpiresIn }}"))
-                .await;
-            let token = app.mail("confirm-email-change", &other).await.token();
-            mutate(format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}")).await;
-            with_token(app.mail("email-change-undo", &address(boss)).await.token())
-        }
+        "undoEmailChange" => with_token(undoing_token(app, boss).await),
         "revokeUserInvitation" => {
             let id = invite_user(app, boss, (&guest, "USER"), boss).await;
             sample(field, target).replace(&target.id, &id)
@@ -193,12 +186,27 @@ pub(crate) async fn prepared(
             let token = app.mail("invitation", &guest).await.token();
             with_token(token).replace("\"guest\"", &format!("\"guest-{}\"", target.username))
         }
-        "unlinkIdentity" | "chooseUsername" => prepared_newcomer(app, field, target, boss).await,
+        "unlinkIdentity" | "chooseUsername" | "setPassword" => {
+            prepared_newcomer(app, field, target, boss).await
+        }
         other => match organizations::prepared(app, other, target, boss).await {
             Some(call) => call,
             None => sample(other, target),
         },
     }
+}
+
+/// What the mail carries that undoes a change of address of `boss`, which has just happened.
+async fn undoing_token(app: &TestApp, boss: &SignedIn) -> String {
+    verify_address(app, boss).await;
+    let address = format!("{}@example.com", boss.username);
+    let other = format!("other-{address}");
+    let change = format!("changeEmail(input: {{ newEmail: \"{other}\" }}) {{ linkExpiresIn }}");
+    app.mutate(boss, &change).await.data();
+    let token = app.mail("confirm-email-change", &other).await.token();
+    let verify = format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}");
+    app.mutate(boss, &verify).await.data();
+    app.mail("email-change-undo", &address).await.token()
 }
 
 /// The same as if a provider had vouched for `boss`.
@@ -209,6 +217,9 @@ async fn prepared_newcomer(
     boss: &SignedIn,
 ) -> String {
     app.sql("UPDATE users SET username_is_proposed = true").await;
+    if field == "setPassword" {
+        app.sql("UPDATE users SET password_hash = ''").await;
+    }
     let insert = "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at, last_used_at) \
          SELECT id, id, 'acme', 'https://acme.example.com', username, created_at, created_at FROM users \
          WHERE username_key =";
@@ -295,8 +306,8 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
         | "finishReauthentication"
         | "signInWithIdToken" => "INVALID_TOKEN",
         "startSignIn" | "startLink" | "startReauthentication" => "BAD_USER_INPUT",
-        // None of them has verified an address, and the last admin must stay; nor was anybody's name proposed.
-        "deactivateAccount" | "chooseUsername" => "CONFLICT",
+        // None of them has verified an address, and the last admin must stay; nor was anybody's name proposed, and all have a password.
+        "deactivateAccount" | "chooseUsername" | "setPassword" => "CONFLICT",
         "deleteAccount" if [Caller::Admin, Caller::StaleAdmin].contains(caller) => "CONFLICT",
         // To see that it is so already takes USERS_READ.
         "revokePermission" | "reactivateUser" if matches!(caller, Caller::Holder(_)) => "CONFLICT",

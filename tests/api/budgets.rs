@@ -91,6 +91,7 @@ async fn nothing_holds_up_who_defends_themselves() {
         "revokePermission",
         "revokeSession",
         "revokeUserInvitation",
+        "setPassword",
         "startReauthentication",
         "unlinkIdentity",
     ];

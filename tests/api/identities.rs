@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use crate::support::issuer::Person;
+use crate::support::issuer::fault::{Endpoint, Fault, Wire};
+use crate::support::issuer::{AuthTime, Person};
 use crate::support::sign_in::{Browser, World};
 use crate::support::{PASSWORD, SignedIn};
+
+const NEW: &str = "another horse battery";
 
 /// Somebody whom the issuer vouches for, with an account that has no password.
 async fn newcomer(world: &World, name: &str) -> SignedIn {
@@ -82,7 +86,7 @@ async fn no_password_opens_an_account_that_has_none() {
     newcomer(&world, "alice").await;
     for password in ["", " ", PASSWORD] {
         let reply = world.app.login("alice", password).await;
-        assert_ne!(reply.code(), "NONE", "{password:?}");
+        assert_eq!(reply.code(), "INVALID_CREDENTIALS", "{password:?}");
     }
     let wrong = world.app.login("alice", "not the password").await;
     let unknown = world.app.login("nobody", "not the password").await;
@@ -93,37 +97,28 @@ async fn no_password_opens_an_account_that_has_none() {
 async fn a_password_is_chosen_by_mail_or_after_a_recent_proof() {
     let world = World::trusting().await;
     let (app, alice) = (&world.app, newcomer(&world, "alice").await);
-    let change = |current: &str| {
-        format!(
-            "changePassword(input: {{ {current} newPassword: \"another horse battery\" }}) {{ user {{ id }} }}"
-        )
-    };
-    let given = format!("currentPassword: \"{PASSWORD}\"");
-    assert_eq!(app.mutate(&alice, &change(&given)).await.code(), "INVALID_CREDENTIALS");
+    let change = format!(
+        "changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"{NEW}\" }}) {{ user {{ id }} }}"
+    );
+    assert_eq!(app.mutate(&alice, &change).await.code(), "INVALID_CREDENTIALS");
+    let set = format!("setPassword(input: {{ newPassword: \"{NEW}\" }}) {{ user {{ id }} }}");
     app.clock.advance(Duration::from_secs(301));
-    assert_eq!(app.mutate(&alice, &change("")).await.code(), "STEP_UP_REQUIRED");
+    assert_eq!(app.mutate(&alice, &set).await.code(), "STEP_UP_REQUIRED");
 
-    world.issuer.has(Person::named("alice"));
-    let alice = world.sign_in().await.signed_in("finishSignIn");
-    app.mutate(&alice, &change("")).await.data();
+    let alice = newcomer(&world, "alice").await;
+    let other = newcomer(&world, "alice").await;
+    app.mutate(&alice, &set).await.data();
     assert_eq!(me(&world, &alice).await["hasPassword"], true);
-    app.login("alice", "another horse battery").await.signed_in("login");
-    let reply = app.mutate(&alice, &change("")).await;
-    assert_eq!(reply.code(), "BAD_USER_INPUT", "now there is one: {}", reply.text);
+    assert_eq!(app.query("{ me { id } }", &other.access).await.code(), "UNAUTHENTICATED");
+    app.login("alice", NEW).await.signed_in("login");
+    app.mail("password-changed", "alice@example.com").await;
+    assert_eq!(app.mutate(&alice, &set).await.code(), "CONFLICT", "now there is one");
 
-    let bob = newcomer(&world, "bob").await;
-    app.call(
-        "mutation { requestPasswordReset(input: { identifier: \"bob\" }) { linkExpiresIn } }",
-        json!({}),
-        None,
-    )
-    .await
-    .data();
+    newcomer(&world, "bob").await;
+    request_reset(app, "bob").await;
     let token = app.mail("password-reset", "bob@example.com").await.token();
     reset(app, &token).await;
-    assert_eq!(app.query("{ me { id } }", &bob.access).await.code(), "UNAUTHENTICATED");
-    world.issuer.has(Person::named("bob"));
-    let bob = world.sign_in().await.signed_in("finishSignIn");
+    let bob = newcomer(&world, "bob").await;
     assert_eq!(me(&world, &bob).await["hasPassword"], true);
 }
 
@@ -157,12 +152,22 @@ async fn the_last_way_in_stays() {
     );
     assert_eq!(app.count("identities").await, 1);
 
-    // An identity of a provider that is configured no more opens nothing, so it does not count.
-    app.sql("UPDATE identities SET provider = 'gone'").await;
-    let left = me(&world, &alice).await["identities"][0].take();
-    assert_eq!(left["provider"], Value::Null);
-    let reply = app.mutate(&alice, &unlink(left["id"].as_str().unwrap())).await;
-    assert_eq!(reply.code(), "CONFLICT");
+    // An identity of an issuer that is configured no more opens nothing, so it does not count.
+    app.register("spare").await;
+    app.sql(
+        "INSERT INTO identities (id, user_id, provider, issuer, subject, created_at, last_used_at) \
+         SELECT users.id, user_id, provider, 'https://gone.example.com', 'third', identities.created_at, last_used_at \
+         FROM identities, users WHERE username_key = 'spare'",
+    )
+    .await;
+    let left = me(&world, &alice).await["identities"].take();
+    let of = |provider: Value| {
+        let identities = left.as_array().unwrap().iter();
+        let mut of = identities.filter(move |one| one["provider"]["id"] == provider);
+        of.next().unwrap()["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(app.mutate(&alice, &unlink(&of(json!("acme")))).await.code(), "CONFLICT");
+    app.mutate(&alice, &unlink(&of(Value::Null))).await.data();
 }
 
 #[tokio::test]
@@ -207,13 +212,7 @@ async fn whoever_takes_an_account_back_leaves_no_identity_of_others_in_it() {
     let back = browser.travel(world.at(), &started).await;
     browser.finish(world.at(), "finishLink", &started, &back).await.data();
 
-    app.call(
-        "mutation { requestPasswordReset(input: { identifier: \"victim\" }) { linkExpiresIn } }",
-        json!({}),
-        None,
-    )
-    .await
-    .data();
+    request_reset(app, "victim").await;
     let token = app.mail("password-reset", "victim@example.com").await.token();
     reset(app, &token).await;
     assert_eq!(app.count("identities").await, 0);
@@ -221,7 +220,7 @@ async fn whoever_takes_an_account_back_leaves_no_identity_of_others_in_it() {
 }
 
 #[tokio::test]
-async fn sign_ins_are_counted_and_recorded_by_provider() {
+async fn sign_ins_are_recorded_with_their_provider() {
     let world = World::trusting().await;
     newcomer(&world, "alice").await;
     let events = world.app.count("audit_events WHERE detail = 'acme'").await;
@@ -264,4 +263,100 @@ async fn a_sign_in_whose_event_cannot_be_written_is_taken_back() {
         assert_eq!(counts().await, before, "{finish} of {person}");
     }
     app.query("{ me { id } }", &alice.access).await.data();
+}
+
+async fn request_reset(app: &crate::support::TestApp, name: &str) {
+    let request = format!(
+        "mutation {{ requestPasswordReset(input: {{ identifier: \"{name}\" }}) {{ linkExpiresIn }} }}"
+    );
+    app.call(&request, json!({}), None).await.data();
+}
+
+#[tokio::test]
+async fn undoing_a_change_of_address_leaves_no_identity_and_no_password() {
+    let world = World::trusting().await;
+    let app = &world.app;
+    let victim = newcomer(&world, "victim").await;
+    // Somebody has a session of theirs, links an identity first, and takes the address then.
+    world.issuer.has(Person { email: None, ..Person::named("attacker") });
+    let mut browser = Browser::with(&victim.access);
+    let started = browser.start(world.at(), "startLink", "acme").await;
+    let back = browser.travel(world.at(), &started).await;
+    browser.finish(world.at(), "finishLink", &started, &back).await.data();
+    app.clock.advance(Duration::from_mins(1));
+    let change = "changeEmail(input: { newEmail: \"attacker@example.org\" }) { linkExpiresIn }";
+    app.mutate(&victim, change).await.data();
+    let token = app.mail("confirm-email-change", "attacker@example.org").await.token();
+    let verify = format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}");
+    app.mutate(&victim, &verify).await.data();
+
+    let token = app.mail("email-change-undo", "victim@example.com").await.token();
+    app.use_link("undoEmailChange", &token).await.data();
+    assert_eq!(app.count("identities").await, 0);
+    assert_eq!(world.sign_in().await.code(), "CONFLICT", "it is nobody's");
+    let opened = app.count("users WHERE password_hash <> ''").await;
+    assert_eq!(opened, 0, "nobody knows a password, so there is none");
+    // The owner comes back by the provider that vouches for the address.
+    let again = newcomer(&world, "victim").await;
+    assert_eq!(again.id, victim.id);
+}
+
+#[tokio::test]
+async fn a_sign_in_is_as_fresh_as_the_provider_says() {
+    let world = World::trusting().await;
+    newcomer(&world, "alice").await;
+    let hour_ago = (world.app.clock.now() - TimeDelta::hours(1)).timestamp();
+    world.issuer.set(|conduct| conduct.auth_time = AuthTime::Is(hour_ago.into()));
+    let alice = newcomer(&world, "alice").await;
+    let link = "startLink(input: { provider: \"acme\" }) { flow }";
+    assert_eq!(world.app.mutate(&alice, link).await.code(), "STEP_UP_REQUIRED");
+    world.issuer.set(|conduct| conduct.auth_time = AuthTime::Absent);
+    let alice = newcomer(&world, "alice").await;
+    world.app.mutate(&alice, link).await.data();
+}
+
+#[tokio::test]
+async fn each_identity_that_is_linked_or_unlinked_is_told_by_a_mail_of_its_own() {
+    let world = World::trusting().await;
+    let (app, alice) = (&world.app, newcomer(&world, "alice").await);
+    for name in ["one", "two", "three"] {
+        world.issuer.has(Person { email: None, ..Person::named(name) });
+        let mut browser = Browser::with(&alice.access);
+        let started = browser.start(world.at(), "startLink", "acme").await;
+        let back = browser.travel(world.at(), &started).await;
+        browser.finish(world.at(), "finishLink", &started, &back).await.data();
+    }
+    let ids = me(&world, &alice).await["identities"].take();
+    for identity in ids.as_array().unwrap().iter().skip(1) {
+        let id = identity["id"].as_str().unwrap();
+        let unlink = format!("unlinkIdentity(input: {{ id: \"{id}\" }}) {{ deletedIdentityId }}");
+        app.mutate(&alice, &unlink).await.data();
+    }
+    for kind in ["identity-linked", "identity-unlinked"] {
+        app.mail(kind, "alice@example.com").await;
+        let mails = app.mails().await;
+        let count = mails.iter().filter(|mail| mail.kind == kind).count();
+        assert_eq!(count, 3, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_signs_out_does_not_wait_for_a_provider() {
+    let world = World::trusting().await;
+    let (app, alice) = (&world.app, newcomer(&world, "alice").await);
+    let mut browser = Browser::with(&alice.access);
+    let started = browser.start(world.at(), "startReauthentication", "acme").await;
+    let back = browser.travel(world.at(), &started).await;
+    world.issuer.set(|conduct| conduct.fault = Some(Fault::Wire(Endpoint::Token, Wire::Hang)));
+    let finish = browser.finish(world.at(), "finishReauthentication", &started, &back);
+    let end = async {
+        while world.issuer.hits("/token") < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        app.mutate(&alice, "revokeAllSessions { endedSessions }").await.data();
+    };
+    tokio::select! {
+        reply = finish => panic!("the provider hangs: {}", reply.text),
+        () = end => {}
+    }
 }

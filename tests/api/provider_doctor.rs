@@ -59,7 +59,17 @@ fn good(url: &str) -> HashMap<&'static str, Value> {
     HashMap::from([
         ("/.well-known/openid-configuration", metadata),
         ("/keys", json!({ "keys": [key] })),
+        // Where an account at GitHub is found.
+        ("/api/v3/user", json!({ "message": "Requires authentication" })),
     ])
+}
+
+/// One that signs with a secret that it shares with this server.
+fn shared(url: &str) -> HashMap<&'static str, Value> {
+    let mut documents = good(url);
+    let metadata = documents.get_mut("/.well-known/openid-configuration").unwrap();
+    metadata["id_token_signing_alg_values_supported"] = json!(["HS256"]);
+    documents
 }
 
 fn with(
@@ -112,7 +122,7 @@ async fn the_doctor_finds_good_providers_good_and_says_what_to_register() {
         [
             "company: the redirect URI to register there is http://localhost:8000/callback/company",
             "company answers",
-            "company signs with one of 1 keys",
+            "company publishes 1 keys for ID tokens",
             "hub: the redirect URI to register there is http://localhost:8000/callback/hub",
             "hub answers",
         ]
@@ -143,7 +153,13 @@ async fn the_doctor_says_what_is_wrong_with_a_provider_and_repeats_nothing_of_it
         (
             publishing(keyless, "").await,
             "problem",
-            "p lists no key that we could",
+            "p signs with no key or algorithm that we could",
+            "let it sign with",
+        ),
+        (
+            publishing(shared, "").await,
+            "problem",
+            "p signs with no key or algorithm that we could",
             "let it sign with",
         ),
         (

@@ -117,7 +117,7 @@ async fn what_cannot_ask_again_is_no_proof() {
     let input = json!({ "provider": "github" });
     let mut browser = Browser::with(&alice.access);
     let reply = browser.try_start(at, "startReauthentication", input).await;
-    assert_ne!(reply.code(), "NONE", "{}", reply.text);
+    assert_eq!(reply.refused_field(), ("input.provider".into(), "NOT_ALLOWED".into()));
     let begun = browser.start(at, "startSignIn", "github").await;
     let landed = visit(&begun.url).await;
     let back = browser.land(at, landed.headers["location"].to_str().unwrap()).await;

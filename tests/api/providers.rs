@@ -255,28 +255,3 @@ async fn post(
     }
     at.ask("POST", "/callback/acme", &headers, &body).await
 }
-
-#[tokio::test]
-async fn where_registration_is_closed_only_known_people_sign_in() {
-    let world = World::trusting().await;
-    let alice = world.sign_in().await.signed_in("finishSignIn");
-    let closed = world.app.second_instance_with(&["--registration=closed"]).await;
-    let mut browser = Browser::in_body_mode();
-    let again = browser.sign_in(Instance::App(&closed), "acme").await;
-    assert_eq!(again.signed_in("finishSignIn").id, alice.id);
-    world.issuer.has(Person::named("bob"));
-    let refused = browser.sign_in(Instance::App(&closed), "acme").await;
-    assert_eq!(refused.code(), "FORBIDDEN", "{}", refused.text);
-    assert_eq!(world.app.count("users").await, 1);
-}
-
-#[tokio::test]
-async fn who_registers_is_offered_a_free_name() {
-    let world = World::trusting().await;
-    world.app.register("alice").await;
-    let mut person = Person::named("alice");
-    person.email = Some("another@example.com".to_owned());
-    world.issuer.has(person);
-    let reply = world.sign_in().await;
-    assert_ne!(reply.signed_in("finishSignIn").username, "alice");
-}

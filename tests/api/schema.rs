@@ -138,7 +138,7 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
             assert_eq!(reply.extension("limit"), "credentialMutations", "{name}");
         }
     }
-    assert_eq!(checked, 15);
+    assert_eq!(checked, 16);
 }
 
 #[test]

@@ -122,7 +122,7 @@ function StepUp({ user }: { user: session.User }) {
   const known = user.identities.map(({ provider }) => provider).filter((provider) => provider !== null);
   const distinct = [...new Map(known.map((provider) => [provider.id, provider])).values()];
   // The others do not say when somebody proved there who they are.
-  const proving = distinct.filter(({ kind }) => kind !== "GITHUB" && kind !== "OAUTH2");
+  const proving = distinct.filter(({ canReauthenticate }) => canReauthenticate);
   const isOnlyAnew = !user.hasPassword && proving.length === 0;
   return (
     <section className="pc-notice" aria-label="Prove who you are">

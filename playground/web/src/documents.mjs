@@ -16,7 +16,7 @@ export const GROUPS = {
   "Registration": ["config", "usernameAvailability", "register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
   "A forgotten password": ["requestPasswordReset", "resetPassword"],
   "Your account": ["me", "viewer", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount", "keepLeftovers", "dropLeftovers"],
-  "Other providers": ["signInProviders", "startSignIn", "finishSignIn", "startIdTokenSignIn", "signInWithIdToken", "startLink", "finishLink", "unlinkIdentity", "startReauthentication", "finishReauthentication", "chooseUsername"],
+  "Other providers": ["signInProviders", "startSignIn", "finishSignIn", "startIdTokenSignIn", "signInWithIdToken", "startLink", "finishLink", "unlinkIdentity", "startReauthentication", "finishReauthentication", "chooseUsername", "setPassword"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
   "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
   "Members": ["inviteMember", "invitations", "myInvitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],

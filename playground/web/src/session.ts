@@ -5,7 +5,7 @@ import { useSyncExternalStore } from "react";
 import { call, MODE, type Answer } from "./api";
 
 /** Another server that says who somebody is. */
-export type Provider = { id: string; kind: string; name: string };
+export type Provider = { id: string; kind: string; name: string; canReauthenticate: boolean };
 /** Who the user is to a provider; to one that is not configured any more, if that is null. */
 export type Identity = { id: string; provider: Provider | null; email: string | null; lastUsedAt: string };
 export type User = {
@@ -82,7 +82,7 @@ tabs.onmessage = () => void ask();
 
 let asked = 0;
 
-const PROVIDER = "id kind name";
+const PROVIDER = "id kind name canReauthenticate";
 const IDENTITIES = `identities { id provider { ${PROVIDER} } email lastUsedAt } hasPassword`;
 const SESSION = `{
   viewer { reason user { id username email fullName role ${IDENTITIES} } }

@@ -22,6 +22,14 @@ pub(super) async fn check(report: &mut Report, config: &Config) {
     };
     for provider in providers.all() {
         one(report, provider, &provider.check().await);
+        if provider.is_trusted() && config.mail.is_none() {
+            let id = provider.id();
+            let message = format!(
+                "{id} is trusted, and no mail is sent by which accounts verify their addresses"
+            );
+            let advice = "set SMTP_URL, or do not trust it: it takes the address from accounts that never verified it";
+            report.add(Level::Warning, ABOUT, message, advice);
+        }
     }
 }
 
@@ -36,11 +44,12 @@ fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
     match &checkup.keys {
         None => {}
         Some(Ok(0)) => {
-            let message = format!("{id} lists no key that we could verify ID tokens with");
+            let message =
+                format!("{id} signs with no key or algorithm that we could verify ID tokens with");
             let advice = "let it sign with RS256, PS256, ES256 or EdDSA";
             report.add(Level::Problem, ABOUT, message, advice);
         }
-        Some(Ok(count)) => report.ok(ABOUT, format!("{id} signs with one of {count} keys")),
+        Some(Ok(count)) => report.ok(ABOUT, format!("{id} publishes {count} keys for ID tokens")),
         Some(Err(away)) => problem(report, id, away),
     }
     match checkup.client_secret {
@@ -65,8 +74,7 @@ fn problem(report: &mut Report, id: &str, away: &Away) {
         }
         Away::ClientSecret => "check team_id, key_id and private_key_file",
         Away::Insecure | Away::InsecureEndpoint => "let it have https URLs only",
-        Away::Busy
-        | Away::Slow
+        Away::Slow
         | Away::Unreachable(_)
         | Away::Redirect
         | Away::Status(_)

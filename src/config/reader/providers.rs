@@ -38,6 +38,9 @@ enum ResponseMode {
     FormPost,
 }
 
+/// What the column of identities holds.
+const ISSUER_LENGTH_MAX: usize = 255;
+
 impl Reader {
     /// Names what is wrong by table and key, and repeats no value.
     pub(super) fn providers(
@@ -179,6 +182,9 @@ impl TableReader<'_> {
                     _ => self.required_text("issuer"),
                 };
                 let url = self.url("issuer", &given, allows_private_addresses);
+                if given.len() > ISSUER_LENGTH_MAX {
+                    self.refuse_key("issuer", "must have at most 255 characters");
+                }
                 let is_bare = url.is_none_or(|url| url.query().is_none());
                 if !is_bare || kind == Kind::Github && given.ends_with('/') {
                     self.refuse_key(
@@ -192,7 +198,11 @@ impl TableReader<'_> {
                 let origin = endpoints.and_then(|endpoints| {
                     Some(Url::parse(&endpoints.authorization).ok()?.origin().ascii_serialization())
                 });
-                (self.text("issuer").or(origin).unwrap_or_default(), None)
+                let issuer = self.text("issuer").or(origin).unwrap_or_default();
+                if issuer.len() > ISSUER_LENGTH_MAX {
+                    self.refuse_key("issuer", "must have at most 255 characters");
+                }
+                (issuer, None)
             }
         }
     }

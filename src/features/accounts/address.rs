@@ -14,12 +14,10 @@ use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
 use crate::infra::limits::{self, Judged, Limit, Limited};
 use crate::infra::mail::{Letter, MailKind, Recipient};
-use crate::infra::passwords::hash::HashError;
-use crate::infra::passwords::policy::Password;
+use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::invalid::Problem;
-use crate::kernel::secret::{self, CryptoError, base64url};
 
 /// What keeps an account from being used to write to strangers.
 pub(crate) static ADDRESS_CHANGES: Limit<limits::User> =
@@ -211,9 +209,9 @@ impl Accounts {
         })
     }
 
-    /// Gives an account back the address that it had before a change: it was not its owner who changed
-    /// it. So all its sessions end, identities that were linked since are unlinked, and its password is one that nobody knows, until the owner chooses
-    /// another by mail: whoever changed the address knows the old one.
+    /// Gives an account back the address that it had before a change: it was not its owner who changed it. Whoever did may
+    /// know the password, hold sessions, and have linked identities of their own, before the change or after it. So all of that is
+    /// void, until the owner chooses a password by mail.
     pub(crate) async fn undo_email_change(
         &self,
         origin: &Origin,
@@ -233,7 +231,6 @@ impl Accounts {
         let before: Before = found.details()?;
         let email = Email::parse(&before.email).map_err(|_| LinkError::Invalid)?;
         let id = found.user.ok_or(LinkError::Invalid)?;
-        let hash = self.hasher.hash(&unknown_password()?).await?;
         let undo = async |tx: Tx<'_>| {
             let now = tx.now();
             let user = store::lock(&tx, id).await?.ok_or(LinkError::Invalid)?;
@@ -241,20 +238,14 @@ impl Accounts {
             let email_typed = email.as_typed().to_owned();
             let user = User { email: email_typed, email_verified: true, updated_at: now, ..user };
             store::update_email(&tx, &user, &email).await?;
-            store::update_password(&tx, id, &hash).await?;
+            store::update_password(&tx, id, &PasswordHash::none()).await?;
             self.sessions.end_all(&tx, id, EndReason::EmailChangeUndone).await?;
             links::void_since(&tx, id, found.created_at).await?;
-            identities::remove_since(&tx, id, found.created_at).await?;
+            identities::remove_all(&tx, id).await?;
             tx.record(kind::EMAIL_CHANGE_UNDONE, id);
             Ok(tx.commit(()).await?)
         };
         let acting = Acting::user(id, origin);
         self.changes.run("undo a change of address", acting, undo).await
     }
-}
-
-/// A password that is told to nobody.
-fn unknown_password() -> Result<Password, Fault> {
-    let text = base64url(secret::random::<32>()?);
-    Password::parse(&text).map_err(|_| CryptoError("make a password").into())
 }

@@ -1,6 +1,8 @@
 //! Accounts of people whom another provider vouches for: they begin without a password, and with an address that is proven.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::create_error::CreateError;
 use super::identity::{AvatarUrl, Email, FullName, Username};
@@ -120,25 +122,28 @@ impl Accounts {
     /// What of a text can be the beginning of a username that anybody may have.
     fn stem(&self, text: &str) -> Option<String> {
         let fits = |letter: &char| letter.is_ascii_alphanumeric() || "._-".contains(*letter);
-        let joined = text.trim().replace(char::is_whitespace, ".");
-        let kept: String = joined.chars().filter(fits).take(STEM_LENGTH_MAX).collect();
+        // Some providers take an address for a name; and letters are kept without their marks.
+        let (name, _) = text.split_once('@').unwrap_or((text, ""));
+        let joined = name.trim().replace(char::is_whitespace, ".");
+        let kept: String = joined.nfkd().filter(fits).take(STEM_LENGTH_MAX).collect();
         let edges = |letter: char| !letter.is_ascii_alphanumeric();
         let username = Username::parse(kept.trim_matches(edges)).ok()?;
         let allowed = Naming::Public.allow(username, &self.setup.host).ok()?;
         Some(allowed.as_str().to_owned())
     }
 
-    /// Begins a session for somebody whose row the transaction has locked or made.
+    /// Begins a session for somebody whose row the transaction has locked or made, and who has proven at `proven_at` who they are.
     pub(crate) async fn sign_in(
         &self,
         tx: &Tx<'_>,
         mut user: User,
         begun: Record,
+        proven_at: DateTime<Utc>,
     ) -> Result<(User, Tokens), Fault> {
-        let now = tx.now();
-        store::touch_login(tx, user.id, now).await?;
-        user.last_login_at = Some(now);
-        let tokens = self.sessions.begin(tx, &user, begun).await?;
+        tx.touch(user.id);
+        store::touch_login(tx, user.id, tx.now()).await?;
+        user.last_login_at = Some(tx.now());
+        let tokens = self.sessions.begin(tx, &user, begun, proven_at).await?;
         Ok((user, tokens))
     }
 

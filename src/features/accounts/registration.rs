@@ -176,7 +176,7 @@ impl Accounts {
         tx: &Tx<'_>,
         user: User,
     ) -> Result<(User, Tokens), Fault> {
-        self.sign_in(tx, user, Record::of(kind::SIGNED_IN)).await
+        self.sign_in(tx, user, Record::of(kind::SIGNED_IN), tx.now()).await
     }
 
     /// Inserts the row. Who was first is settled by the unique constraints, not by a look before.

@@ -275,7 +275,7 @@ pub(super) async fn update_profile(tx: &Tx<'_>, user: &User) -> Result<(), DbErr
     Ok(())
 }
 
-/// Writes when the first session of an account begins, of which nobody remembers anything yet.
+/// Writes when somebody signs in.
 pub(super) async fn touch_login(
     txn: &impl ConnectionTrait,
     id: UserId,

@@ -180,7 +180,7 @@ audit_kinds! {
     pub(crate) IDENTITY_LINKED: UserId;
     /// An identity of another provider was unlinked from an account.
     pub(crate) IDENTITY_UNLINKED: UserId;
-    /// An account lost its address, which it had never proven, to somebody who has: nothing opens it any more.
+    /// A provider proved that somebody else owns the address of an account that had never verified it. The account was closed.
     pub(crate) ADDRESS_RELEASED: UserId;
     /// The owner of an account chose another username in the place of the one that was proposed.
     pub(crate) USERNAME_CHOSEN: UserId;

@@ -115,16 +115,8 @@ pub(crate) async fn was_unlinked(
     store::was_unlinked(db, user, issuer).await
 }
 
-/// Takes all of them from a user: whoever had the account before its address was proven may have linked them (RS-09).
+/// Takes all of them from a user: somebody else may have linked them, before the address was proven (RS-09) or with a session
+/// that was not theirs.
 pub(crate) async fn remove_all(tx: &Tx<'_>, user: UserId) -> Result<(), DbErr> {
     store::delete_all(tx, user).await
-}
-
-/// Takes those from a user that were linked at `since` or later.
-pub(crate) async fn remove_since(
-    tx: &Tx<'_>,
-    user: UserId,
-    since: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    store::delete_since(tx, user, since).await
 }

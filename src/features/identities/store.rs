@@ -91,19 +91,6 @@ pub(super) async fn delete_all(db: &impl ConnectionTrait, user: UserId) -> Resul
     Ok(())
 }
 
-pub(super) async fn delete_since(
-    db: &impl ConnectionTrait,
-    user: UserId,
-    since: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    identity::Entity::delete_many()
-        .filter(identity::COLUMN.user_id.eq(user))
-        .filter(identity::COLUMN.created_at.gte(since))
-        .exec(db)
-        .await?;
-    Ok(())
-}
-
 pub(super) async fn was_unlinked(
     db: &impl ConnectionTrait,
     user: UserId,

@@ -187,10 +187,13 @@ impl Login {
         let tokens = match (guesser, verified.failed_logins) {
             (Guesser::Session(viewer, cookie), _) => {
                 let proved = Record::of(kind::REAUTHENTICATED);
-                self.sessions.renew(&tx, &user, (viewer, cookie), proved).await?
+                self.sessions.renew(&tx, &user, (viewer, cookie), proved, tx.now()).await?
             }
-            (_, 0) => self.sessions.begin(&tx, &user, kind::SIGNED_IN).await?,
-            (_, _) => self.sessions.begin(&tx, &user, kind::SIGNED_IN_AFTER_FAILURES).await?,
+            (_, 0) => self.sessions.begin(&tx, &user, kind::SIGNED_IN, tx.now()).await?,
+            (_, _) => {
+                let kind = kind::SIGNED_IN_AFTER_FAILURES;
+                self.sessions.begin(&tx, &user, kind, tx.now()).await?
+            }
         };
         Ok(tx.commit(Some((user, tokens))).await?)
     }

@@ -5,6 +5,7 @@
 
 use super::guesses::HolderLimits;
 use super::{Attempt, CHECKS_MAX, Guesser, Login, LoginError, store};
+use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
@@ -16,13 +17,15 @@ use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
-use crate::kernel::invalid::{Invalid, Problem, Reason};
+use crate::kernel::invalid::Problem;
 
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
     #[error("the new password is not acceptable")]
     Invalid(Problem),
+    #[error("the account has a password, which is to be changed instead")]
+    HasPassword,
     #[error(transparent)]
     Login(LoginError),
     #[error(transparent)]
@@ -51,12 +54,12 @@ impl Judged for ChangeError {
         match self {
             Self::Login(error) => error.is_ours(),
             Self::Fault(fault) => fault.is_ours(),
-            Self::Invalid(_) => false,
+            Self::Invalid(_) | Self::HasPassword => false,
         }
     }
 
     fn is_failure(&self) -> bool {
-        !matches!(self, Self::Fault(_))
+        !matches!(self, Self::Fault(_) | Self::HasPassword)
     }
 }
 
@@ -89,13 +92,12 @@ impl Login {
     }
 
     /// Gives the caller the password they choose, and ends their other sessions: whoever knew the old
-    /// one may be signed in with it. A cookie is replaced, since somebody may have copied it. Whose account has no password
-    /// names none.
+    /// one may be signed in with it. A cookie is replaced, since somebody may have copied it.
     pub(crate) async fn change_password(
         &self,
         acting: Acting<'_>,
         cookie: Option<&str>,
-        current: Option<&Password>,
+        current: &Password,
         new: &str,
         limits: HolderLimits<'_>,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
@@ -110,22 +112,44 @@ impl Login {
         outcome
     }
 
+    /// Gives the caller a password, if they have none, and ends their other sessions: whoever can choose one may have been
+    /// somebody else until now.
+    pub(crate) async fn set_password(
+        &self,
+        acting: Acting<'_>,
+        cookie: Option<&str>,
+        new: &str,
+        limits: HolderLimits<'_>,
+    ) -> Result<(User, Option<Tokens>), ChangeError> {
+        let (viewer, origin) = (acting.caller()?, acting.origin);
+        let new = self
+            .accounts
+            .new_password(&viewer.user, new)
+            .map_err(|invalid| ChangeError::Invalid(invalid.at("input.newPassword")))?;
+        if Accounts::has_password(self.db.reader(), viewer.user.id).await? {
+            return Err(ChangeError::HasPassword);
+        }
+        let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
+        let set = async {
+            let hash = self.hasher.hash(&new).await?;
+            let replacement = (&PasswordHash::none(), &hash);
+            let set = self.replace(origin, (viewer, cookie), &viewer.user, replacement).await?;
+            let raised = set.ok_or(ChangeError::HasPassword)?;
+            Ok((User::clone(&viewer.user), raised))
+        };
+        let outcome = set.await;
+        admission.settle(&outcome).await;
+        outcome
+    }
+
     async fn change_admitted(
         &self,
         origin: &Origin,
         (viewer, cookie): (&Viewer, Option<&str>),
-        current: Option<&Password>,
+        current: &Password,
         new: &Password,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
         let hash = self.hasher.hash(new).await?;
-        let Some(current) = current else {
-            let (user, before) = (&viewer.user, PasswordHash::none());
-            let replacement = (&before, &hash);
-            let changed = self.replace(origin, (viewer, cookie), user, replacement).await?;
-            let required = Invalid::new(Reason::Required, "Enter the password that you have");
-            let required = ChangeError::Invalid(required.at("input.currentPassword"));
-            return changed.map(|raised| (User::clone(user), raised)).ok_or(required);
-        };
         let mut account = None;
         let identifier = identifier_of(viewer);
         let attempt = Attempt {
@@ -169,7 +193,7 @@ impl Login {
             tx.record(kind::PASSWORD_CHANGED, user.id);
             tx.write(Letter::to(user, MailKind::PasswordChanged, tx.acting().origin)).await?;
             let raised = match cookie {
-                Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie).await?),
+                Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie, tx.now()).await?),
                 None => None,
             };
             Ok(tx.commit(Some(raised)).await?)

@@ -5,6 +5,8 @@
 //! finished once (OI-01). In cookie mode it is the browser's that holds the cookie of flows; otherwise whoever holds the
 //! flow itself is its owner.
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +37,7 @@ pub(super) enum Purpose {
 }
 
 /// What its holder keeps, sealed.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Flow {
     #[serde(rename = "i")]
     pub(super) id: FlowId,
@@ -97,6 +99,12 @@ impl BrowserToken {
     /// The token itself, for the browser.
     pub(crate) fn expose(&self) -> &str {
         self.0.expose()
+    }
+}
+
+impl fmt::Debug for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Flow({:?}, ..)", self.id)
     }
 }
 

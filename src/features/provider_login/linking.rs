@@ -15,54 +15,23 @@ use crate::features::links;
 use crate::infra::providers::{Assertion, Provider};
 use crate::kernel::access::{Role, User};
 
-/// What an address leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What an address that is proven leads to.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Account {
     /// No account has it, nor does anybody who may take it back.
     None,
     /// It is the former address of an account whose owner may still take it back.
     Reserved,
     /// An account that was shut.
-    Deactivated,
+    Deactivated(User),
     /// An account whose address was never proven: whoever made it need not be who reads its mail.
-    Unverified,
+    Unverified(User),
     /// The same with more rights than anybody gets by registering: the operator made it.
     UnverifiedWithRights,
     /// An account whose address was proven.
-    Verified,
+    Verified(User),
     /// The same, which has another identity of the issuer, or had one that was unlinked.
     VerifiedWithOther,
-}
-
-/// What becomes of the sign-in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// The identity is linked to the account.
-    Link,
-    /// An account is made.
-    Register,
-    /// The account loses its address and all that opens it, and another one is made.
-    Replace,
-    /// Its owner has to sign in and link the identity.
-    Exists,
-    /// It opens nothing.
-    Refuse,
-    /// The address is written to. What is told is the same whatever account has it.
-    Prove,
-}
-
-/// Decides by whether the address is proven by the provider's word, and by what it leads to.
-pub(super) fn decide(is_proven: bool, account: Account) -> Decision {
-    match (is_proven, account) {
-        (false, _) => Decision::Prove,
-        (true, Account::None) => Decision::Register,
-        (true, Account::Deactivated) => Decision::Refuse,
-        (true, Account::Unverified) => Decision::Replace,
-        (true, Account::Verified) => Decision::Link,
-        (true, Account::Reserved | Account::UnverifiedWithRights | Account::VerifiedWithOther) => {
-            Decision::Exists
-        }
-    }
 }
 
 /// Whether the provider's word on the address is as good as a mail of ours.
@@ -73,28 +42,27 @@ pub(super) fn is_proven(provider: &Provider, assertion: &Assertion) -> bool {
 impl ProviderLogin {
     /// What an address leads to, with the account's row locked where there is one.
     pub(super) async fn find_account(
-        &self,
         tx: &Tx<'_>,
         email: &Email,
         issuer: &str,
-    ) -> Result<(Account, Option<User>), DbErr> {
+    ) -> Result<Account, DbErr> {
         let identifier = Identifier::Email(email.key().to_owned());
         let Some(found) = Accounts::identified(tx, &identifier).await? else {
-            let is_reserved = links::is_reserved(tx, email.key(), None, tx.now()).await?;
-            let account = if is_reserved { Account::Reserved } else { Account::None };
-            return Ok((account, None));
+            return Ok(match links::is_reserved(tx, email.key(), None, tx.now()).await? {
+                true => Account::Reserved,
+                false => Account::None,
+            });
         };
         let locked = Accounts::lock(tx, found.id).await?.filter(|user| user.email == found.email);
         // It was deleted, or got another address, in between.
-        let Some(user) = locked else { return Ok((Account::Reserved, None)) };
-        let account = match (user.is_active, user.email_verified) {
-            (false, _) => Account::Deactivated,
+        let Some(user) = locked else { return Ok(Account::Reserved) };
+        Ok(match (user.is_active, user.email_verified) {
+            (false, _) => Account::Deactivated(user),
             (true, false) if has_rights(&user, tx) => Account::UnverifiedWithRights,
-            (true, false) => Account::Unverified,
+            (true, false) => Account::Unverified(user),
             (true, true) if has_other(tx, &user, issuer).await? => Account::VerifiedWithOther,
-            (true, true) => Account::Verified,
-        };
-        Ok((account, Some(user)))
+            (true, true) => Account::Verified(user),
+        })
     }
 }
 
@@ -106,25 +74,4 @@ async fn has_other(tx: &Tx<'_>, user: &User, issuer: &str) -> Result<bool, DbErr
     let linked = identities::list(tx, user.id).await?;
     Ok(linked.iter().any(|identity| identity.issuer == issuer)
         || identities::was_unlinked(tx, user.id, issuer).await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_kind_of_account_is_decided_on_for_a_proven_address_and_for_none() {
-        for (account, proven) in [
-            (Account::None, Decision::Register),
-            (Account::Reserved, Decision::Exists),
-            (Account::Deactivated, Decision::Refuse),
-            (Account::Unverified, Decision::Replace),
-            (Account::UnverifiedWithRights, Decision::Exists),
-            (Account::Verified, Decision::Link),
-            (Account::VerifiedWithOther, Decision::Exists),
-        ] {
-            assert_eq!(decide(true, account), proven, "{account:?}");
-            assert_eq!(decide(false, account), Decision::Prove, "{account:?}");
-        }
-    }
 }

@@ -3,13 +3,13 @@
 //! It begins with a [`flow`], which its holder keeps, and ends with what the provider sends back. What a provider says is
 //! about an identity and never about an account: whose account it opens, and when an address is enough to find it, is
 //! [`linking`]; what becomes of somebody who has none is [`newcomers`], and what holders of a session do with theirs is
-//! [`holders`].
+//! [`own_identities`].
 
+mod export;
 mod flow;
-mod holders;
-mod holding;
 mod linking;
 mod newcomers;
+mod own_identities;
 mod sign_in;
 mod start;
 mod store;
@@ -20,9 +20,9 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::DbErr;
 
+pub(crate) use self::export::HOLDING;
 pub(crate) use self::flow::FLOW_TTL_SECONDS;
 use self::flow::{Flow, Purpose};
-pub(crate) use self::holding::HOLDING;
 pub(crate) use self::sign_in::SignedIn;
 pub(crate) use self::start::{Begin, Begun};
 use crate::features::accounts::{Accounts, CreateError};
@@ -34,7 +34,6 @@ use crate::infra::causes::causes;
 use crate::infra::db::{Db, in_batches};
 use crate::infra::keys::Master;
 use crate::infra::limits::{self, Ip, Judged, Limit, Limited, Limits};
-use crate::infra::metrics::{self, Outcome};
 use crate::infra::providers::{Assertion, Provider, ProviderError, Providers, ReturnUrls};
 use crate::kernel::access::Viewer;
 use crate::kernel::clock::Clock;
@@ -46,7 +45,7 @@ pub(crate) static STARTS: Limit<Ip> = Limit::quota("startSignIn.ip", 60, 60);
 pub(crate) static FAILURES: Limit<Ip> = Limit::failures("finishSignIn.ip", 30, 60);
 /// The same of whoever holds a session.
 pub(crate) static FAILURES_OF_USER: Limit<limits::User> =
-    Limit::failures("finishReauthentication.user", 20, 60 * 60);
+    Limit::failures("provider.user", 20, 60 * 60);
 
 /// Why nobody was signed in, or no identity linked.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +56,7 @@ pub(crate) enum ProviderLoginError {
     ReturnTo,
     #[error("the flow is over, used, another browser's or for something else")]
     Flow,
-    /// The link in a mail gives nothing, or is for another provider.
-    #[error("the link to finish a registration gives nothing")]
+    #[error("the link to finish a registration is invalid, or for another provider")]
     Link,
     /// What the provider says is not acceptable, or opens nothing.
     #[error("the provider's word opens nothing")]
@@ -69,6 +67,13 @@ pub(crate) enum ProviderLoginError {
     /// What the provider says shows that somebody was there too long ago, or does not say when.
     #[error("the provider does not say that somebody has just proved who they are")]
     Stale,
+    #[error("the provider cannot ask somebody again who they are")]
+    NoReauthentication,
+    #[error("the provider issues no ID tokens")]
+    NoIdTokens,
+    /// Others were faster, with the identity, the address or the username, each time that it was tried.
+    #[error("others were faster")]
+    Contended,
     #[error("the provider is not available")]
     Unavailable(#[source] ProviderError),
     /// The address is that of an account to which its owner has to link the identity.
@@ -132,7 +137,24 @@ impl Judged for ProviderLoginError {
         match self {
             Self::Fault(fault) => fault.is_ours(),
             Self::Account(error) => error.is_ours(),
-            _other => matches!(self, Self::Unavailable(_)),
+            Self::Unavailable(_) | Self::Contended => true,
+            Self::UnknownProvider
+            | Self::ReturnTo
+            | Self::Flow
+            | Self::Link
+            | Self::Refused { .. }
+            | Self::Stale
+            | Self::NoReauthentication
+            | Self::NoIdTokens
+            | Self::AccountExists
+            | Self::Closed
+            | Self::NoAddress
+            | Self::NoMail
+            | Self::Taken
+            | Self::TooMany
+            | Self::NotFound
+            | Self::LastWayIn
+            | Self::Limited(_) => false,
         }
     }
 
@@ -222,7 +244,7 @@ impl ProviderLogin {
         self.use_up(&flow).await?;
         let answer = flow.answer(returned);
         let asserted: Asked<'_, Assertion> = Box::pin(provider.exchange(&answer));
-        let assertion = judged(provider, asserted.await)?;
+        let assertion = told(provider, asserted.await)?;
         Ok((provider, flow, assertion))
     }
 
@@ -239,18 +261,14 @@ impl ProviderLogin {
 /// What a provider is asked for. Its type says nothing of what its making borrows, which the compiler cannot see through.
 type Asked<'a, T> = Pin<Box<dyn Future<Output = Result<T, ProviderError>> + Send + 'a>>;
 
-/// Counts what a provider could not be asked for, or has said in vain, and says once why.
-fn judged(
-    provider: &Provider,
-    assertion: Result<Assertion, ProviderError>,
-) -> Result<Assertion, ProviderLoginError> {
-    assertion.map_err(|error| {
-        let outcome = match &error {
-            ProviderError::Unavailable(_) => Outcome::Unavailable,
-            ProviderError::Refused(_) => Outcome::Refused,
-        };
-        metrics::provider_login(provider.id(), outcome);
-        tracing::warn!(provider.id = provider.id(), error = %causes(&error), "a provider's answer signs nobody in");
+/// Says once in the log why a provider could not be asked, or why its answer is refused.
+fn told<T>(provider: &Provider, answer: Result<T, ProviderError>) -> Result<T, ProviderLoginError> {
+    answer.map_err(|error| {
+        tracing::warn!(
+            provider.id = provider.id(),
+            error = %causes(&error),
+            "a provider's answer signs nobody in"
+        );
         error.into()
     })
 }

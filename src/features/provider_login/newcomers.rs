@@ -18,9 +18,9 @@ use crate::features::links::{self, LinkError, Purpose};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::id::LinkTokenId;
 
-use super::linking::{Decision, decide};
+use super::linking::Account;
 
-/// Whose identity a registration waits for, as its token keeps it.
+/// The identity that has to come back to finish a registration, as the token keeps it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct PendingRegistration {
     pub(super) provider: String,
@@ -129,10 +129,15 @@ impl ProviderLogin {
         }
         let email = Email::parse(&pending.email).map_err(|_| ProviderLoginError::Link)?;
         links::take(&tx, &found, now).await?;
-        let (account, _user) = self.find_account(&tx, &email, issuer).await?;
-        match decide(true, account) {
-            Decision::Register => self.register(tx, &email, arrival).await,
-            _taken => Err(ProviderLoginError::AccountExists),
+        let account = Self::find_account(&tx, &email, issuer).await?;
+        match account {
+            Account::None => self.register(tx, &email, arrival).await,
+            Account::Reserved
+            | Account::Deactivated(_)
+            | Account::Unverified(_)
+            | Account::UnverifiedWithRights
+            | Account::Verified(_)
+            | Account::VerifiedWithOther => Err(ProviderLoginError::AccountExists),
         }
     }
 }

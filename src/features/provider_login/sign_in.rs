@@ -3,15 +3,15 @@
 use chrono::{DateTime, Utc};
 
 use super::flow::{Flow, Purpose, nonce_of};
-use super::linking::{Decision, decide, is_proven};
-use super::{Asked, ProviderLogin, ProviderLoginError, Returned, judged};
+use super::linking::{Account, is_proven};
+use super::{Asked, ProviderLogin, ProviderLoginError, Returned, told};
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, CreateError};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
 use crate::features::identities::{self, Identity, Vouched};
 use crate::features::sessions::Tokens;
-use crate::infra::limits::{self, Ip, Limit};
+use crate::infra::limits::{self, Ip, Judged, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::metrics::{self, Outcome};
 use crate::infra::providers::{Assertion, Provider};
@@ -60,6 +60,12 @@ impl<'a> Arrival<'a> {
         self.assertion.email.as_deref().and_then(|text| Email::parse(text).ok())
     }
 
+    /// When they have proven who they are: just now, unless the provider says that it was before. Then a session begins that is as
+    /// old as that, and its holder proves anew who they are before they do what needs a recent proof.
+    pub(super) fn proven_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        self.assertion.auth_time.map_or(now, |at| at.min(now))
+    }
+
     /// What of it the audit log tells.
     pub(super) fn detail(&self) -> Detail {
         Detail::of(self.provider.id())
@@ -78,9 +84,11 @@ impl ProviderLogin {
         let finish = async {
             let (provider, flow, assertion) = self.vouched(Purpose::SignIn, None, returned).await?;
             let arrival = Arrival { provider, assertion: &assertion, mailed: flow.mailed };
-            self.arrive(origin, &arrival, limits).await
+            self.admit(origin, &arrival, limits).await
         };
         let outcome = Box::pin(finish).await;
+        let flow = Flow::open(&self.master, returned.flow, self.clock.now());
+        self.count(flow.map(|flow| flow.provider).as_deref(), &outcome);
         admission.settle(&outcome).await;
         outcome
     }
@@ -89,7 +97,7 @@ impl ProviderLogin {
     pub(crate) async fn sign_in_with_id_token(
         &self,
         origin: &Origin,
-        (provider, id_token, flow): (&str, &str, &str),
+        (named, id_token, flow): (&str, &str, &str),
         limits: SignInLimits<'_>,
     ) -> Result<SignedIn, ProviderLoginError> {
         let admission = self.limits.attempt([limits.0.of(origin.ip)]).await?;
@@ -97,40 +105,40 @@ impl ProviderLogin {
             let opened = Flow::open(&self.master, flow, self.clock.now());
             let opened = opened.filter(|flow| flow.purpose == Purpose::IdToken);
             let opened = opened.ok_or(ProviderLoginError::Flow)?;
-            let provider = self.providers.find(provider);
+            let provider = self.providers.find(named);
             let provider = provider.ok_or(ProviderLoginError::UnknownProvider)?;
+            if !provider.has_id_tokens() {
+                return Err(ProviderLoginError::NoIdTokens);
+            }
             self.use_up(&opened).await?;
             let nonce = nonce_of(flow);
             let asserted: Asked<'_, Assertion> =
                 Box::pin(provider.verify_id_token(id_token, &nonce));
-            let assertion = judged(provider, asserted.await)?;
+            let assertion = told(provider, asserted.await)?;
             let arrival = Arrival { provider, assertion: &assertion, mailed: None };
-            self.arrive(origin, &arrival, limits).await
+            self.admit(origin, &arrival, limits).await
         };
         let outcome = Box::pin(sign_in).await;
+        self.count(Some(named), &outcome);
         admission.settle(&outcome).await;
         outcome
     }
 
-    /// Signs in whoever has arrived, and counts what becomes of it.
-    async fn arrive(
-        &self,
-        origin: &Origin,
-        arrival: &Arrival<'_>,
-        limits: SignInLimits<'_>,
-    ) -> Result<SignedIn, ProviderLoginError> {
-        let outcome = self.admit(origin, arrival, limits).await;
-        metrics::provider_login(
-            arrival.provider.id(),
-            match &outcome {
-                Ok(_) => Outcome::Success,
-                Err(ProviderLoginError::Fault(fault)) if fault.is_ours() => Outcome::Unavailable,
-                Err(_) => Outcome::Refused,
-            },
-        );
-        outcome
+    /// Counts what became of a sign-in with a provider of ours. A registration that waits for a mail signs nobody in yet.
+    fn count(&self, provider: Option<&str>, outcome: &Result<SignedIn, ProviderLoginError>) {
+        let provider = provider.and_then(|provider| self.providers.find(provider));
+        let outcome = match outcome {
+            Ok(SignedIn::Session(..)) => Outcome::Success,
+            Ok(SignedIn::AddressToProve { .. }) => return,
+            Err(error) if error.is_ours() => Outcome::Unavailable,
+            Err(_) => Outcome::Refused,
+        };
+        if let Some(provider) = provider {
+            metrics::provider_login(provider.id(), outcome);
+        }
     }
 
+    /// Signs in whoever has arrived.
     async fn admit(
         &self,
         origin: &Origin,
@@ -139,15 +147,16 @@ impl ProviderLogin {
     ) -> Result<SignedIn, ProviderLoginError> {
         let Vouched { issuer, subject, .. } = arrival.vouched();
         let is_known = identities::find(self.db.reader(), issuer, subject).await?.is_some();
-        // Counted before the transaction, which asks again: a look decides nothing else.
-        if !is_known && self.is_new(arrival).await? {
-            self.admit_newcomers()?;
-            self.limits.take([registrations.of(origin.ip)]).await?;
-        }
-        if !is_known && !is_proven(arrival.provider, arrival.assertion) && arrival.mailed.is_none()
-        {
-            let email = arrival.email().ok_or(ProviderLoginError::NoAddress)?;
-            self.limits.take([of_address.of(email.key())]).await?;
+        // Counted before the transaction, which asks again: a look decides nothing else. A mail that was asked for is counted already.
+        if !is_known && arrival.mailed.is_none() {
+            if self.is_new(arrival).await? {
+                self.admit_newcomers()?;
+                self.limits.take([registrations.of(origin.ip)]).await?;
+            }
+            if !is_proven(arrival.provider, arrival.assertion) {
+                let email = arrival.email().ok_or(ProviderLoginError::NoAddress)?;
+                self.limits.take([of_address.of(email.key())]).await?;
+            }
         }
         for _ in 0..TRIES_MAX {
             let sign_in = |tx| self.sign_in(tx, arrival);
@@ -156,13 +165,10 @@ impl ProviderLogin {
                 Err(
                     ProviderLoginError::Taken | ProviderLoginError::Account(CreateError::Taken(_)),
                 ) => {}
-                // By the time the account was looked for, the same identity had made it.
-                Err(ProviderLoginError::AccountExists)
-                    if identities::find(self.db.reader(), issuer, subject).await?.is_some() => {}
                 outcome => return outcome,
             }
         }
-        Err(ProviderLoginError::Refused { account: None })
+        Err(ProviderLoginError::Contended)
     }
 
     /// Whether an account is to be made, or asked for. Of an address that nobody has proven it is, whatever account has it.
@@ -192,19 +198,23 @@ impl ProviderLogin {
         if !is_proven(arrival.provider, arrival.assertion) {
             return self.ask_for_proof(tx, &email, arrival).await;
         }
-        let (account, user) = self.find_account(&tx, &email, issuer).await?;
-        match (decide(true, account), user) {
-            (Decision::Link, Some(user)) => self.link_and_sign_in(tx, user, arrival).await,
-            (Decision::Replace, Some(user)) => {
+        let account = Self::find_account(&tx, &email, issuer).await?;
+        // While the account was waited for, the same identity may have made it.
+        if let Some(identity) = identities::find(&tx, issuer, subject).await? {
+            return self.sign_in_known(tx, &identity, arrival).await;
+        }
+        match account {
+            Account::None => self.register(tx, &email, arrival).await,
+            Account::Verified(user) => self.link_and_sign_in(tx, user, arrival).await,
+            Account::Unverified(user) => {
                 self.admit_newcomers()?;
                 self.accounts.release(&tx, &user).await?;
                 self.register(tx, &email, arrival).await
             }
-            (Decision::Register, _) => self.register(tx, &email, arrival).await,
-            (Decision::Refuse, user) => {
-                Err(ProviderLoginError::Refused { account: user.map(|user| user.id) })
+            Account::Deactivated(user) => {
+                Err(ProviderLoginError::Refused { account: Some(user.id) })
             }
-            (Decision::Exists | Decision::Prove | Decision::Link | Decision::Replace, _) => {
+            Account::Reserved | Account::UnverifiedWithRights | Account::VerifiedWithOther => {
                 Err(ProviderLoginError::AccountExists)
             }
         }
@@ -251,15 +261,8 @@ impl ProviderLogin {
         arrival: &Arrival<'_>,
     ) -> Result<SignedIn, ProviderLoginError> {
         let begun = Record::of(kind::SIGNED_IN).in_detail(arrival.detail());
-        let (user, tokens) = self.accounts.sign_in(&tx, user, begun).await?;
+        let (user, tokens) =
+            self.accounts.sign_in(&tx, user, begun, arrival.proven_at(tx.now())).await?;
         Ok(tx.commit(SignedIn::Session(user, tokens)).await?)
     }
-}
-
-/// Whether somebody proved at a provider who they are within the last five minutes, as clocks that differ a little see it.
-pub(super) fn is_recent(assertion: &Assertion, now: DateTime<Utc>) -> bool {
-    assertion.auth_time.is_some_and(|at| {
-        let age = (now - at).num_seconds();
-        (-super::holders::CLOCKS_DIFFER_SECONDS..=super::holders::PROOF_SECONDS_MAX).contains(&age)
-    })
 }

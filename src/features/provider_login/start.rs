@@ -2,7 +2,7 @@
 
 use super::flow::{BrowserToken, Flow, Purpose, State, nonce_of};
 use super::newcomers::PendingRegistration;
-use super::{Asked, ProviderLogin, ProviderLoginError, Returned};
+use super::{Asked, ProviderLogin, ProviderLoginError, Returned, told};
 use crate::features::links::{self, LinkToken};
 use crate::infra::limits::{Ip, Limit};
 use crate::infra::providers::{Authorization, Prompt, Provider};
@@ -68,6 +68,9 @@ impl ProviderLogin {
     ) -> Result<Begun, ProviderLoginError> {
         self.limits.take([starts.of(origin.ip)]).await?;
         let (provider, return_to) = self.parse(begin)?;
+        if prompt == Prompt::Reauthenticate && !provider.can_reauthenticate() {
+            return Err(ProviderLoginError::NoReauthentication);
+        }
         let purpose = match prompt {
             Prompt::Choose => Purpose::Link,
             Prompt::Reauthenticate => Purpose::Reauthentication,
@@ -160,7 +163,7 @@ impl ProviderLogin {
         let (challenge, nonce) = flow.challenge();
         let request = Authorization { state: &state, nonce, code_challenge: &challenge, prompt };
         let asked: Asked<'_, String> = Box::pin(provider.authorization_url(&request));
-        let authorization_url = asked.await?;
+        let authorization_url = told(provider, asked.await)?;
         Ok(Begun { authorization_url, flow: flow.seal(&self.master)?, browser })
     }
 

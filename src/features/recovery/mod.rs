@@ -223,7 +223,8 @@ impl Recovery {
         self.give_password(origin, &found, id, password, passwords).await
     }
 
-    /// Gives an account the password that the reader of its mail chooses; all else that opened it is void. Returns its username.
+    /// Gives an account the password that the reader of its mail chooses, and ends its sessions. Identities of an account whose
+    /// address was proven before stay: their owner linked them, and was told by mail. Returns its username.
     async fn give_password(
         &self,
         origin: &Origin,

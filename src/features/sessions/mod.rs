@@ -164,6 +164,8 @@ impl Sessions {
     /// what `begun` says. One from a kind of device that is new to the account is told by
     /// mail; of too many sessions the oldest end, and so does that of the cookie that the request came with.
     ///
+    /// `proven_at` is when the user has proven who they are: a provider may say that this was some time ago.
+    ///
     /// The caller holds the lock on the user's row and has checked there that the user is active:
     /// that is what keeps a deactivation and a sign-in from missing each other.
     pub(crate) async fn begin(
@@ -171,6 +173,7 @@ impl Sessions {
         tx: &Tx<'_>,
         user: &User,
         begun: impl Into<Record>,
+        proven_at: DateTime<Utc>,
     ) -> Result<Tokens, Fault> {
         let (origin, now) = (tx.acting().origin, tx.now());
         if let Some((session, user)) = origin.cookie_session {
@@ -181,7 +184,7 @@ impl Sessions {
             TokenMode::Body => CredentialKind::RefreshToken,
             TokenMode::Cookie => CredentialKind::Cookie,
         };
-        let credential = Credential::first(credential_kind, id, user.id, now)?;
+        let credential = Credential::first(credential_kind, id, user.id, proven_at)?;
         let session = store::Begun {
             id,
             user_id: user.id,
@@ -225,9 +228,10 @@ impl Sessions {
         user: &User,
         (viewer, cookie): (&Viewer, Option<&str>),
         proved: Record,
+        proven_at: DateTime<Utc>,
     ) -> Result<Tokens, Fault> {
         if let Some(cookie) = cookie {
-            let raised = self.raise(tx, viewer, cookie).await?;
+            let raised = self.raise(tx, viewer, cookie, proven_at).await?;
             tx.note(proved.about(user.id));
             return Ok(raised);
         }
@@ -235,7 +239,7 @@ impl Sessions {
             // It was ended meanwhile, and must not live on as another.
             return Err(Gone.into());
         }
-        self.begin(tx, user, proved).await
+        self.begin(tx, user, proved, proven_at).await
     }
 
     /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they

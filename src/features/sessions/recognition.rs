@@ -183,6 +183,7 @@ impl Sessions {
         tx: &Tx<'_>,
         viewer: &Viewer,
         cookie: &str,
+        proven_at: DateTime<Utc>,
     ) -> Result<Tokens, Fault> {
         let (keys, now) = (self.keys.current(), tx.now());
         let opened = Credential::open(Kind::Cookie, cookie, &keys, now);
@@ -196,7 +197,7 @@ impl Sessions {
                 |known: &Known| known.generation == next && self.is_good(&cookie, known);
             known.filter(is_raised).ok_or(Gone)?;
         }
-        let text = self.present(&cookie.proven(next, now), now);
+        let text = self.present(&cookie.proven(next, proven_at), now);
         let ttl_seconds = (viewer.session_expires_at - now).num_seconds();
         Ok(Tokens { access: None, credential: Some(Issued { text, ttl_seconds }), device: None })
     }

@@ -43,45 +43,50 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "There is no such provider: see signInProviders",
         "Diesen Anbieter gibt es nicht: siehe signInProviders",
     ),
-    (
-        "Name one of the URLs that this server allows people to return to",
-        "Nenne eine der Adressen, zu denen dieser Server zurückschickt",
-    ),
+    ("Name one of the URLs in RETURN_URLS", "Nenne eine der Adressen aus RETURN_URLS"),
     (
         "This sign-in is over, or was begun elsewhere; please start again",
         "Diese Anmeldung ist vorbei oder wurde anderswo begonnen; bitte beginne neu",
     ),
     (
-        "The provider's answer opens no account here",
-        "Die Antwort des Anbieters öffnet hier kein Konto",
+        "We could not sign you in with this provider",
+        "Die Anmeldung mit diesem Anbieter ist nicht gelungen",
     ),
     (
-        "The provider does not say that you have just proved who you are",
-        "Der Anbieter sagt nicht, dass du gerade gezeigt hast, wer du bist",
+        "The provider did not confirm a recent sign-in. Please sign in there again",
+        "Der Anbieter hat keine Anmeldung aus letzter Zeit bestätigt. Bitte melde dich dort erneut an",
     ),
     (
-        "An account has this e-mail address: sign in to it, and link the provider there",
-        "Ein Konto hat diese E-Mail-Adresse: Melde dich dort an und verbinde den Anbieter damit",
+        "An account with this e-mail address already exists. Sign in to it, then link this provider",
+        "Ein Konto mit dieser E-Mail-Adresse gibt es schon. Melde dich dort an und verbinde dann diesen Anbieter",
     ),
     (
-        "The provider tells no e-mail address that an account can have",
-        "Der Anbieter nennt keine E-Mail-Adresse, die ein Konto haben kann",
+        "The provider did not share a usable e-mail address. Register with a password instead",
+        "Der Anbieter hat keine brauchbare E-Mail-Adresse mitgeteilt. Registriere dich mit einem Passwort",
     ),
     (
         "This identity is linked to another account",
         "Diese Identität ist mit einem anderen Konto verbunden",
     ),
     (
-        "Your account has as many identities as one may",
-        "Dein Konto hat so viele Identitäten, wie eines haben darf",
+        "Your account has the maximum of {} identities",
+        "Dein Konto hat bereits {} Identitäten, mehr sind nicht möglich",
     ),
     ("There is no such identity", "Diese Identität gibt es nicht"),
     (
-        "Nothing else opens your account: choose a password by mail first",
-        "Nichts anderes öffnet dein Konto: Wähle zuerst per E-Mail ein Passwort",
+        "This is the only way to sign in to your account. Set a password first",
+        "Anders kannst du dich bei deinem Konto nicht anmelden. Setze zuerst ein Passwort",
     ),
-    ("Your username was chosen already", "Dein Benutzername wurde bereits gewählt"),
-    ("Enter the password that you have", "Gib das Passwort ein, das du hast"),
+    (
+        "This provider cannot ask you to sign in again",
+        "Dieser Anbieter kann dich nicht bitten, dich erneut anzumelden",
+    ),
+    ("This provider issues no ID tokens", "Dieser Anbieter stellt keine ID-Token aus"),
+    ("You have already chosen your username", "Du hast deinen Benutzernamen bereits gewählt"),
+    (
+        "Your account has a password already: use changePassword",
+        "Dein Konto hat bereits ein Passwort: Benutze changePassword",
+    ),
     // What was typed.
     ("Some fields are not acceptable", "Einige Angaben sind nicht zulässig"),
     ("Choose a username", "Wähle einen Benutzernamen"),

@@ -49,11 +49,17 @@ pub(crate) struct Letter<'a> {
 
 impl<'a> Letter<'a> {
     /// Whether others of its kind to the same address are not older copies of it: each invitation may be to
-    /// another organization, and each registration another person's (RS-11).
+    /// another organization, each registration another person's (RS-11), and each identity another one.
     pub(super) fn stands_beside_others(&self) -> bool {
         let is_registration = self.kind == MailKind::VerifyEmail && self.about.is_none();
         is_registration
-            || matches!(self.kind, MailKind::OrganizationInvitation | MailKind::FinishRegistration)
+            || matches!(
+                self.kind,
+                MailKind::OrganizationInvitation
+                    | MailKind::FinishRegistration
+                    | MailKind::IdentityLinked
+                    | MailKind::IdentityUnlinked
+            )
     }
 
     /// A mail to a user that carries no link.

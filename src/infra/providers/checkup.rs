@@ -41,6 +41,8 @@ impl Provider {
             false => Ok(None),
         });
         let keys = match &metadata {
+            // What it signs with, nobody here verifies.
+            Ok(Some(Metadata { algorithms, .. })) if algorithms.is_empty() => Some(Ok(0)),
             Ok(Some(Metadata { keys: Some(url), .. })) => {
                 let listed = self.fetch_document(url.as_str(), ProviderRequest::Keys).await;
                 let keys = listed.and_then(|answer| Keys::parse(answer.body()));
@@ -51,11 +53,15 @@ impl Provider {
         Checkup { metadata: metadata.map(|_| ()), keys, client_secret, clock_ahead }
     }
 
-    /// Asks who nobody is: any answer will do.
+    /// Asks who nobody is: any answer will do, but that there is nothing.
     async fn reach(&self) -> Result<HttpResponse, Away> {
         let metadata = self.metadata().await?;
         let url = metadata.userinfo.as_ref().unwrap_or(&metadata.token);
-        self.ask(url, "", "application/json", ProviderRequest::Profile).await
+        let answer = self.ask(url, "", "application/json", ProviderRequest::Profile).await?;
+        match answer.status().as_u16() {
+            status @ 404 => Err(Away::Status(status)),
+            _ => Ok(answer),
+        }
     }
 
     fn clock_ahead(&self, answer: &HttpResponse) -> Option<TimeDelta> {

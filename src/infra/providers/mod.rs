@@ -138,9 +138,29 @@ impl Providers {
     pub(crate) fn find(&self, id: &str) -> Option<&Provider> {
         self.all().find(|provider| provider.id() == id)
     }
+
+    /// The one whose identities are those of an issuer, whatever it is called by now.
+    pub(crate) fn of_issuer(&self, issuer: &str) -> Option<&Provider> {
+        self.all().find(|provider| provider.issues(issuer))
+    }
 }
 
 impl Provider {
+    /// Whether identities of this issuer are its own.
+    fn issues(&self, issuer: &str) -> bool {
+        self.issuer_rule.keeps(issuer)
+    }
+
+    /// Whether it says when somebody has proved who they are, and can be told to have them do it again.
+    pub(crate) fn can_reauthenticate(&self) -> bool {
+        self.kind().has_id_tokens()
+    }
+
+    /// Whether it signs who somebody is, for apps that ask it by themselves.
+    pub(crate) fn has_id_tokens(&self) -> bool {
+        self.kind().has_id_tokens()
+    }
+
     fn new(settings: Settings, public_url: &str, clock: Clock, connector: Connector) -> Self {
         let issuer_rule = match (settings.kind, &settings.tenant) {
             (Kind::Microsoft, Some(tenant)) => Issuer::Microsoft { tenant: tenant.clone() },

@@ -34,6 +34,9 @@ pub(super) fn of_id_token(
     })
 }
 
+/// Where Google gives addresses out; the second is what the first was called in some countries.
+const GOOGLE_DOMAINS: [&str; 2] = ["gmail.com", "googlemail.com"];
+
 /// Whether a provider of this kind says that an address is its holder's.
 fn is_proven(kind: Kind, claims: &Claims, address: &str) -> bool {
     let is_verified = claims.is_true("email_verified");
@@ -42,7 +45,8 @@ fn is_proven(kind: Kind, claims: &Claims, address: &str) -> bool {
         Kind::Google => {
             let domain = address.rsplit('@').next().unwrap_or_default();
             let is_in_workspace = claims.text("hd").is_some_and(|domain| !domain.is_empty());
-            is_verified && (domain.eq_ignore_ascii_case("gmail.com") || is_in_workspace)
+            let is_its_own = GOOGLE_DOMAINS.iter().any(|own| domain.eq_ignore_ascii_case(own));
+            is_verified && (is_its_own || is_in_workspace)
         }
         // Every administrator of a tenant writes into `email` what they like.
         Kind::Microsoft => match claims.get("xms_edov") {

@@ -120,9 +120,8 @@ impl OwnAccountMutation {
         Ok(Purpose::EmailChange.ttl_seconds())
     }
 
-    /// Gives an account back the address that it had before a change, ends all its sessions, and replaces its
-    /// password by one that nobody knows, until another is chosen by mail. For whoever reads the mail of that
-    /// address.
+    /// Gives an account back the address that it had before a change, ends all its sessions, unlinks its identities, and
+    /// removes its password, until another is chosen by mail. For whoever reads the mail of that address.
     #[public]
     #[limit(links::FAILURES)]
     #[payload(outcome = "What the link has done.")]
@@ -282,7 +281,9 @@ impl From<UsernameError> for ApiError {
         match error {
             UsernameError::Invalid(problem) => Self::invalid(&[problem]),
             UsernameError::Taken => Self::taken("input.username"),
-            UsernameError::Chosen => Self::new(Code::Conflict, "Your username was chosen already"),
+            UsernameError::Chosen => {
+                Self::new(Code::Conflict, "You have already chosen your username")
+            }
             UsernameError::Limited(limited) => limited.into(),
             UsernameError::Fault(fault) => fault.into(),
         }

@@ -73,7 +73,8 @@ impl User {
         Ok(pending.map(PendingEmailChange::from))
     }
 
-    /// The identities of other providers that open the caller's account, the oldest first. Of nobody else.
+    /// The identities of other providers that open the caller's account, the oldest first. Visible only to the owner
+    /// of the account.
     #[auth]
     async fn identities(&self, ctx: &Context<'_>) -> Result<Vec<Identity>> {
         let (viewer, login) = (self.owner(ctx)?, ctx.service::<ProviderLogin>());
@@ -81,7 +82,7 @@ impl User {
         Ok(linked.into_iter().map(|identity| Identity::of(login, identity)).collect())
     }
 
-    /// Whether the caller's account has a password. Of nobody else.
+    /// Whether the caller's account has a password. Visible only to the owner of the account.
     #[auth]
     async fn has_password(&self, ctx: &Context<'_>) -> Result<bool> {
         let viewer = self.owner(ctx)?;
@@ -90,7 +91,7 @@ impl User {
     }
 
     /// Whether the caller's username was proposed when their account was made, so that they may choose another by
-    /// chooseUsername. Of nobody else.
+    /// chooseUsername. Visible only to the owner of the account.
     #[auth]
     async fn may_choose_username(&self, ctx: &Context<'_>) -> Result<bool> {
         let viewer = self.owner(ctx)?;

@@ -1,9 +1,10 @@
 //! What holders of a session do with identities: link one, unlink it, and prove with it who they are.
 
+use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 
 use super::flow::Purpose;
-use super::sign_in::{Arrival, is_recent};
+use super::sign_in::Arrival;
 use super::{ProviderLogin, ProviderLoginError, Returned};
 use crate::features::accounts::Accounts;
 use crate::features::audit::{Detail, kind};
@@ -12,14 +13,15 @@ use crate::features::identities::{self, Identity, Vouched};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind};
+use crate::infra::providers::Assertion;
 use crate::kernel::access::{User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{IdentityId, UserId};
 
 /// So long ago may the proof be that a provider tells of.
-pub(super) const PROOF_SECONDS_MAX: i64 = 300;
+const PROOF_SECONDS_MAX: i64 = 300;
 /// So far may a provider's clock be ahead.
-pub(super) const CLOCKS_DIFFER_SECONDS: i64 = 30;
+const CLOCKS_DIFFER_SECONDS: i64 = 30;
 
 impl ProviderLogin {
     /// The identities of a user, the oldest first.
@@ -78,10 +80,10 @@ impl ProviderLogin {
             let linked = identities::list(&tx, user.id).await?;
             let identity = linked.iter().find(|identity| identity.id == id);
             let identity = identity.ok_or(ProviderLoginError::NotFound)?;
-            let opens = |other: &&Identity| {
-                other.id != id && self.providers.find(&other.provider).is_some()
+            let opens = |other: &Identity| {
+                other.id != id && self.providers.of_issuer(&other.issuer).is_some()
             };
-            let is_last = !linked.iter().any(|other| opens(&other));
+            let is_last = !linked.iter().any(opens);
             if is_last && !Accounts::has_password(&tx, user.id).await? {
                 return Err(ProviderLoginError::LastWayIn);
             }
@@ -89,7 +91,7 @@ impl ProviderLogin {
             let detail = Detail::of(&identity.provider);
             tx.note(Record::of(kind::IDENTITY_UNLINKED).about(user.id).in_detail(detail));
             let letter = Letter::to(&user, MailKind::IdentityUnlinked, tx.acting().origin);
-            let provider = self.providers.find(&identity.provider);
+            let provider = self.providers.of_issuer(&identity.issuer);
             let name = provider.map_or(&*identity.provider, |provider| provider.name());
             tx.write(letter.naming(name)).await?;
             Ok(tx.commit(identity.clone()).await?)
@@ -137,7 +139,16 @@ impl ProviderLogin {
         let identity = identity.ok_or(ProviderLoginError::Refused { account: Some(user.id) })?;
         identities::touch(&tx, identity.id).await?;
         let proved = Record::of(kind::REAUTHENTICATED).in_detail(arrival.detail());
-        let tokens = self.sessions.renew(&tx, &user, (viewer, cookie), proved).await?;
+        let proven_at = arrival.proven_at(tx.now());
+        let tokens = self.sessions.renew(&tx, &user, (viewer, cookie), proved, proven_at).await?;
         Ok(tx.commit((user, tokens)).await?)
     }
+}
+
+/// Whether somebody proved at a provider who they are within the last five minutes, as clocks that differ a little see it.
+fn is_recent(assertion: &Assertion, now: DateTime<Utc>) -> bool {
+    assertion.auth_time.is_some_and(|at| {
+        let age = (now - at).num_seconds();
+        (-CLOCKS_DIFFER_SECONDS..=PROOF_SECONDS_MAX).contains(&age)
+    })
 }
