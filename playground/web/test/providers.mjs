@@ -155,7 +155,7 @@ async function main() {
   });
   await step("the last way in cannot be unlinked", async () => {
     await button("Unlink Acme alice@example.com").click();
-    await panel.getByRole("alert").getByText("Nothing else opens your account").waitFor();
+    await panel.getByRole("alert").getByText("This is the only way to sign in to your account").waitFor();
     assert.deepEqual(await linked(), ["Acme"]);
   });
   await step("another identity is linked, and the first can go then", async () => {
@@ -189,7 +189,7 @@ async function main() {
     await there(page);
     assert.equal(await page.locator("h1").innerText(), "Say it again");
     await say(page, "somebody-else");
-    await panel.getByRole("alert").getByText("The provider's answer opens no account here").waitFor();
+    await panel.getByRole("alert").getByText("We could not sign you in with this provider").waitFor();
     await wantProof(page, "startLink");
     await button("Link Acme").click();
     await page.unroute("**/graphql");
