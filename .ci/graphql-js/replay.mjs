@@ -18,6 +18,16 @@ const pathOf = (path) => (path === undefined ? [] : [...pathOf(path.prev), path.
 const keyOf = (path) => JSON.stringify(path);
 const isBelow = (path, above) => path.length > above.length && above.every((step, index) => path[index] === step);
 
+/** What the rules say of a document. One of them throws for a directive at a root field of a subscription whose variable it does not have. */
+function problems(schema, document, rules) {
+  try {
+    return validate(schema, document, rules);
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error];
+    throw error;
+  }
+}
+
 /** Why the document is refused, or what it is answered. */
 export function judge(schema, call, answer) {
   let document;
@@ -26,9 +36,9 @@ export function judge(schema, call, answer) {
   } catch (error) {
     return { refused: error.message, rules: ['syntax'] };
   }
-  const errors = validate(schema, document);
+  const errors = problems(schema, document);
   if (errors.length > 0) {
-    const rules = specifiedRules.filter((rule) => validate(schema, document, [rule]).length > 0);
+    const rules = specifiedRules.filter((rule) => problems(schema, document, [rule]).length > 0);
     return { refused: errors[0].message, rules: rules.map((rule) => rule.name) };
   }
   const operation = getOperationAST(document, call.operationName);
