@@ -79,7 +79,8 @@ pub(crate) struct AuditEvent {
     /// What was given or taken: a role, or a permission and until when, as in "USERS_READ until
     /// 2030-01-01T00:00:00Z". Of AUDIT_PRUNED which links of the log's chain were removed, and of AUDIT_SIGNED
     /// which were there: the first, and the last with its digest. Of MAIL_RETRIED how many mails, if all of them. Of
-    /// METADATA_UPDATED which: publicMetadata, privateMetadata or both.
+    /// METADATA_UPDATED which: publicMetadata, privateMetadata or both. Of what is done with another provider, its id, as
+    /// signInProviders has it.
     detail: Option<String>,
     /// The address it came from, until that is erased.
     ip: Option<String>,
