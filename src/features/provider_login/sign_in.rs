@@ -199,9 +199,9 @@ impl ProviderLogin {
             return self.ask_for_proof(tx, &email, arrival).await;
         }
         let account = Self::find_account(&tx, &email, issuer).await?;
-        // While the account was waited for, the same identity may have made it.
-        if let Some(identity) = identities::find(&tx, issuer, subject).await? {
-            return self.sign_in_known(tx, &identity, arrival).await;
+        // While the account was waited for, the same identity may have made it: then it is known at the next try.
+        if identities::find(&tx, issuer, subject).await?.is_some() {
+            return Err(ProviderLoginError::Taken);
         }
         match account {
             Account::None => self.register(tx, &email, arrival).await,
