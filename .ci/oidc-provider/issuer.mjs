@@ -1,4 +1,4 @@
-// A real OpenID provider, with the pages that it comes with for development: whoever says a name there is them.
+// A real OpenID provider, with the pages that it comes with for development: it signs in whoever types a name.
 
 import { Provider } from "oidc-provider";
 

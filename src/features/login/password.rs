@@ -82,6 +82,12 @@ impl Login {
         outcome
     }
 
+    /// The password that the caller chooses, if it is good enough.
+    fn acceptable(&self, viewer: &Viewer, new: &str) -> Result<Password, ChangeError> {
+        let new = self.accounts.new_password(&viewer.user, new);
+        new.map_err(|invalid| ChangeError::Invalid(invalid.at("input.newPassword")))
+    }
+
     async fn admit_holder(
         &self,
         viewer: &Viewer,
@@ -102,10 +108,7 @@ impl Login {
         limits: HolderLimits<'_>,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
-        let new = self
-            .accounts
-            .new_password(&viewer.user, new)
-            .map_err(|invalid| ChangeError::Invalid(invalid.at("input.newPassword")))?;
+        let new = self.acceptable(viewer, new)?;
         let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(origin, (viewer, cookie), current, &new).await;
         admission.settle(&outcome).await;
@@ -122,10 +125,7 @@ impl Login {
         limits: HolderLimits<'_>,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
-        let new = self
-            .accounts
-            .new_password(&viewer.user, new)
-            .map_err(|invalid| ChangeError::Invalid(invalid.at("input.newPassword")))?;
+        let new = self.acceptable(viewer, new)?;
         if Accounts::has_password(self.db.reader(), viewer.user.id).await? {
             return Err(ChangeError::HasPassword);
         }
