@@ -115,6 +115,8 @@ pub struct User {
     pub locale: Language,
     /// What the user was given beside what their role implies.
     pub grants: Grants,
+    /// Whether the user signs in with a second factor.
+    pub second_factor: bool,
 }
 
 impl User {

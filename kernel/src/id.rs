@@ -231,6 +231,10 @@ ids! {
     IdentityId = "identity";
     /// A sign-in with another provider, from its beginning to its end.
     FlowId = "flow";
+    /// A passkey of a user. What its authenticator calls it is its credential id.
+    PasskeyId = "passkey";
+    /// A recovery code's row. The code itself is a secret and never an id.
+    RecoveryCodeId = "recovery_code";
 }
 
 /// A UUIDv7 that carries `now` in milliseconds and 74 random bits.

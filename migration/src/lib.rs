@@ -39,6 +39,7 @@ mod m20261129_000030_add_user_avatar;
 mod m20261129_000031_create_user_metadata;
 mod m20261129_000032_index_token_purposes;
 mod m20261130_000033_create_identities;
+mod m20261130_000034_create_authenticators;
 mod owned;
 
 use std::collections::BTreeSet;
@@ -117,6 +118,7 @@ fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261129_000031_create_user_metadata::Migration),
         Box::new(m20261129_000032_index_token_purposes::Migration),
         Box::new(m20261130_000033_create_identities::Migration),
+        Box::new(m20261130_000034_create_authenticators::Migration),
     ]
 }
 

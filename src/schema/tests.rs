@@ -112,6 +112,7 @@ fn user(number: usize) -> access::User {
         last_login_at: (number == 1).then(|| at(number)),
         locale: if number == 1 { Language::German } else { Language::English },
         grants: Grants::default(),
+        second_factor: false,
     }
 }
 

@@ -44,6 +44,11 @@ pub(crate) struct Model {
     pub(crate) grants: Option<String>,
     /// Whether the username was proposed by the server, and its owner may still choose another.
     pub(crate) username_is_proposed: bool,
+    /// Whether a password or another provider alone does not sign the user in.
+    pub(crate) second_factor: bool,
+    /// By which passkeys know the user: random, made when the first one is registered, and never told as an id.
+    #[sea_orm(unique)]
+    pub(crate) passkey_handle: Option<Vec<u8>>,
     #[sea_orm(has_many)]
     pub(crate) sessions: HasMany<super::session::Entity>,
 }
@@ -67,6 +72,7 @@ pub(crate) struct Account {
     last_login_at: Option<DateTimeUtc>,
     locale: Language,
     grants: Option<String>,
+    second_factor: bool,
 }
 
 read_by_fields!(Account {
@@ -83,6 +89,7 @@ read_by_fields!(Account {
     last_login_at,
     locale,
     grants,
+    second_factor,
 });
 
 impl From<Account> for access::User {
@@ -101,6 +108,7 @@ impl From<Account> for access::User {
             last_login_at: row.last_login_at,
             locale: row.locale,
             grants: Grants::parse(row.grants.as_deref()),
+            second_factor: row.second_factor,
         }
     }
 }

@@ -74,6 +74,7 @@ pub(super) async fn insert(
         last_login_at: None,
         locale: new.locale,
         grants: Grants::default(),
+        second_factor: false,
     };
     let active = user::ActiveModel {
         id: Set(user.id),
@@ -96,6 +97,8 @@ pub(super) async fn insert(
         taken_back_at: Set(None),
         grants: Set(user.grants.stored()),
         username_is_proposed: Set(new.username_is_proposed),
+        second_factor: Set(user.second_factor),
+        passkey_handle: Set(None),
     };
     user::Entity::insert(active).exec_without_returning(db).await?;
     Ok(user)

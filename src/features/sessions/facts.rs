@@ -103,6 +103,7 @@ mod tests {
             last_login_at: None,
             locale: Language::English,
             grants: Grants::default(),
+            second_factor: false,
         };
         let viewer = Viewer {
             user: Arc::new(user),

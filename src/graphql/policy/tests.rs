@@ -104,6 +104,7 @@ fn viewer() -> Authentication {
         last_login_at: None,
         locale: Language::English,
         grants: Grants::default(),
+        second_factor: false,
     };
     Authentication::Viewer(Viewer {
         user: Arc::new(user),

@@ -34,6 +34,8 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
         taken_back_at: Set(None),
         grants: Set(None),
         username_is_proposed: Set(false),
+        second_factor: Set(false),
+        passkey_handle: Set(None),
     };
     user::Entity::insert(account).exec_without_returning(db.writer()).await.unwrap();
     let device = None;

@@ -34,6 +34,7 @@ fn session() -> (Presented, Credential) {
         last_login_at: None,
         locale: Language::English,
         grants: Grants::default(),
+        second_factor: false,
     };
     let row = Presented {
         id,
