@@ -28,6 +28,8 @@ mod transport;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod strangers;
 
 pub use self::assertion::{Asserted, Assertion, StoredCredential};
 pub use self::error::{Malformed, VerificationError};
