@@ -16,3 +16,4 @@ pub(crate) mod streams;
 pub(crate) mod telemetry;
 pub(crate) mod threads;
 pub(crate) mod tls;
+pub(crate) mod totp;
