@@ -28,7 +28,7 @@ use crate::features::organizations::Organizations;
 use crate::features::provider_login::{Destinations, ProviderLogin};
 use crate::features::recovery::Recovery;
 use crate::features::sessions::{Issuing, Sessions, Tools};
-use crate::features::{links, organizations, provider_login};
+use crate::features::{authenticators, links, organizations, provider_login};
 use crate::graphql::cookie::Cookies;
 use crate::graphql::document::Documents;
 use crate::graphql::lanes::Lanes;
@@ -120,7 +120,13 @@ impl App {
         let outbox =
             Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), settings, links::works)?;
         let changes = Changes::new(db.clone(), clock.clone(), outbox.clone());
-        let keyring = Keyring::new(db.clone(), clock.clone(), changes.clone(), Arc::clone(&master));
+        let keyring = Keyring::new(
+            db.clone(),
+            clock.clone(),
+            changes.clone(),
+            Arc::clone(&master),
+            authenticators::totp::RESEAL,
+        );
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
         let limits = limits(&config, &clock)?;

@@ -6,6 +6,7 @@ mod log;
 mod mail;
 mod providers;
 mod redis;
+mod seeds;
 mod writing;
 
 use std::error::Error;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::output::{self, line, time};
 use crate::app::App;
 use crate::config::Config;
-use crate::features::keyring::Keyring;
+use crate::features::keyring::{Keyring, Resealed};
 use crate::infra::keys::rotation::{Described, KNOWN_HERE_SECONDS, Lead, RotationError};
 use crate::kernel::clock::Clock;
 
@@ -39,7 +39,7 @@ pub(super) enum Verb {
         /// The key's id, as `list` shows it
         kid: String,
     },
-    /// Seal all keys under SECRET_KEY, so that SECRET_KEY_PREVIOUS is needed no more
+    /// Seal all keys, and the seeds of one-time codes, under SECRET_KEY, so that SECRET_KEY_PREVIOUS is needed no more
     Reseal,
 }
 
@@ -86,10 +86,19 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             ))?)
         }
         Verb::Reseal => {
-            let count = keyring.reseal().await?;
-            Ok(line(format!(
-                "sealed {count} keys under SECRET_KEY: SECRET_KEY_PREVIOUS is needed no more"
-            ))?)
+            let Resealed { keys, seeds } = keyring.reseal().await?;
+            line(format!(
+                "sealed {keys} keys and {} seeds of one-time codes under SECRET_KEY: \
+                 SECRET_KEY_PREVIOUS is needed no more",
+                seeds.sealed,
+            ))?;
+            if seeds.unreadable > 0 {
+                line(format!(
+                    "{} further seeds open under neither secret: their users' codes are refused",
+                    seeds.unreadable,
+                ))?;
+            }
+            Ok(())
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod audit;
+pub(crate) mod authenticators;
 pub(crate) mod change;
 pub(crate) mod entities;
 pub(crate) mod identities;

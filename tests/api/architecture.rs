@@ -11,6 +11,7 @@ const FEATURES: &[&str] = &[
     "undelivered",
     "links",
     "identities",
+    "authenticators",
     "sessions",
     "accounts",
     "login",

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, log, mail, providers, redis, writing};
+use super::{Level, Report, log, mail, providers, redis, seeds, writing};
 use migration::Migrations;
 
 use crate::app;
@@ -280,6 +280,7 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
     }
     sealing(report, config, &found);
     signing(report, config, &found);
+    seeds::check(report, db, &master).await;
     log::check(report, &Chain::new(db.clone(), clock, master), &found).await;
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The rules are those of [`rotation`]; here each change gets its transaction and its audit event.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
@@ -23,11 +24,41 @@ pub(crate) struct Keyring {
     clock: Clock,
     changes: Changes,
     master: Arc<Master>,
+    reseal_seeds: ResealSeeds,
+}
+
+/// Seals the seeds of one-time codes under the current secret. A feature above keeps them, which the program is wired with.
+pub(crate) type ResealSeeds =
+    for<'a> fn(
+        &'a Db,
+        &'a Master,
+    ) -> Pin<Box<dyn Future<Output = Result<ResealedSeeds, KeyError>> + Send + 'a>>;
+
+/// How many seeds were sealed anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ResealedSeeds {
+    pub(crate) sealed: u64,
+    /// Those that no secret opens: their users can prove nothing by them.
+    pub(crate) unreadable: u64,
+}
+
+/// What was sealed under the current secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resealed {
+    /// All keys there are.
+    pub(crate) keys: usize,
+    pub(crate) seeds: ResealedSeeds,
 }
 
 impl Keyring {
-    pub(crate) fn new(db: Db, clock: Clock, changes: Changes, master: Arc<Master>) -> Self {
-        Self { db, clock, changes, master }
+    pub(crate) fn new(
+        db: Db,
+        clock: Clock,
+        changes: Changes,
+        master: Arc<Master>,
+        reseal_seeds: ResealSeeds,
+    ) -> Self {
+        Self { db, clock, changes, master, reseal_seeds }
     }
 
     /// Makes the first keys of a new database.
@@ -106,14 +137,15 @@ impl Keyring {
         self.changes.run("retire a key", Acting::operator(), retire).await
     }
 
-    /// Seals all keys under the current secret, signs the audit log under it, and returns how many
-    /// keys there are.
-    pub(crate) async fn reseal(&self) -> Result<usize, KeyError> {
+    /// Seals all keys and seeds under the current secret, and signs the audit log under it. Seeds come first: who is told
+    /// that the keys are sealed needs the secret before for nothing.
+    pub(crate) async fn reseal(&self) -> Result<Resealed, KeyError> {
+        let seeds = (self.reseal_seeds)(&self.db, &self.master).await?;
         let reseal = async |tx: Tx<'_>| {
-            let count = rotation::reseal(&tx, &self.master).await?;
+            let keys = rotation::reseal(&tx, &self.master).await?;
             audit::sign_again(&tx, &self.master).await?;
             tx.note(Record::of(kind::KEYS_RESEALED));
-            Ok(tx.commit(count).await?)
+            Ok(tx.commit(Resealed { keys, seeds }).await?)
         };
         self.changes.run("reseal keys", Acting::operator(), reseal).await
     }

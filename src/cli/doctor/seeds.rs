@@ -1,0 +1,25 @@
+//! Whether the secret opens the seeds of one-time codes.
+
+use super::{Level, Report};
+use crate::features::authenticators::totp::{Unsealed, count_unsealed};
+use crate::infra::db::Db;
+use crate::infra::keys::Master;
+
+pub(super) async fn check(report: &mut Report, db: &Db, master: &Master) {
+    const ABOUT: &str = "one-time codes";
+    let Unsealed { previous, unknown } = match count_unsealed(db, master).await {
+        Ok(counted) => counted,
+        Err(error) => return report.unreadable("the seeds of one-time codes", &error),
+    };
+    if unknown > 0 {
+        let message = format!("SECRET_KEY does not open {unknown} seeds: their codes are refused");
+        let advice = "give the secret they were sealed under as SECRET_KEY_PREVIOUS; if it is lost, \
+                      their users need another seed";
+        report.add(Level::Problem, ABOUT, message, advice);
+    }
+    if previous > 0 {
+        let message = format!("{previous} seeds are sealed under SECRET_KEY_PREVIOUS");
+        let advice = "when every instance has both secrets: portcullis keys reseal";
+        report.add(Level::Warning, ABOUT, message, advice);
+    }
+}
