@@ -8,19 +8,23 @@ use crate::kernel::secret::CryptoError;
 
 /// Each label tells a key's derivation from every other use the master secret may ever have (KY-05).
 const SEALING_LABEL: &[u8] = b"portcullis/v1/seal/keys";
+const SEEDS_LABEL: &[u8] = b"portcullis/v1/seal/totp";
 const SIGNING_LABEL: &[u8] = b"portcullis/v1/sign/audit";
 
 /// The keys that seal rows, open and sign them.
 pub(crate) struct Master {
-    current: Derived,
-    /// Of the secret before the current one. It seals nothing.
-    previous: Option<Derived>,
+    sealing: Sealer,
+    seeds: Sealer,
+    signing: hmac::Key,
+    /// Of the secret before the current one. It signs only what it has signed before.
+    previous_signing: Option<hmac::Key>,
 }
 
-/// The keys of one secret, derived from it by HKDF-SHA256 (RFC 5869).
-struct Derived {
-    sealing: RandomizedNonceKey,
-    signing: hmac::Key,
+/// What seals for one purpose, under a key of its own.
+pub(crate) struct Sealer {
+    current: RandomizedNonceKey,
+    /// Of the secret before the current one. It seals nothing.
+    previous: Option<RandomizedNonceKey>,
 }
 
 /// Under which secret a value is sealed or signed.
@@ -33,10 +37,70 @@ pub(crate) enum Sealed {
 }
 
 impl Master {
-    /// Derives the keys from secrets, each at least 32 bytes of randomness.
+    /// Derives the keys by HKDF-SHA256 (RFC 5869) from secrets, each at least 32 bytes of randomness.
     pub(crate) fn new(secret: &[u8], previous: Option<&[u8]>) -> Result<Self, CryptoError> {
-        let previous = previous.map(Derived::new).transpose()?;
-        Ok(Self { current: Derived::new(secret)?, previous })
+        let signing =
+            |secret: &[u8]| Ok(hmac::Key::new(hmac::HMAC_SHA256, &*derive(secret, SIGNING_LABEL)?));
+        Ok(Self {
+            sealing: Sealer::new(SEALING_LABEL, secret, previous)?,
+            seeds: Sealer::new(SEEDS_LABEL, secret, previous)?,
+            signing: signing(secret)?,
+            previous_signing: previous.map(signing).transpose()?,
+        })
+    }
+
+    /// Seals as [`Sealer::seal`] does, under the key of keys, tokens and links.
+    pub(crate) fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.sealing.seal(context, plain)
+    }
+
+    /// Which secret opens what [`Master::seal`] has sealed, if any does.
+    pub(crate) fn opens(&self, context: &str, sealed: &[u8]) -> Sealed {
+        self.sealing.opens(context, sealed)
+    }
+
+    /// Undoes [`Master::seal`].
+    pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.sealing.open(context, sealed)
+    }
+
+    /// What seals the seeds of one-time codes.
+    pub(crate) fn seeds(&self) -> &Sealer {
+        &self.seeds
+    }
+
+    /// HMAC-SHA256 of `message` under one of the secrets. Instances that do not have the current one
+    /// yet must still find good what is signed: so whoever signs again does it under the secret of the
+    /// signature before, until all is sealed under the current one. `None` where that is unknown.
+    pub(crate) fn sign(&self, under: Sealed, message: &[u8]) -> Option<Vec<u8>> {
+        let key = match under {
+            Sealed::Current => &self.signing,
+            Sealed::Previous => self.previous_signing.as_ref()?,
+            Sealed::Unknown => return None,
+        };
+        Some(hmac::sign(key, message).as_ref().to_vec())
+    }
+
+    /// Under which secret `message` was signed.
+    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> Sealed {
+        let is_by = |key: &hmac::Key| hmac::verify(key, message, signature).is_ok();
+        if is_by(&self.signing) {
+            Sealed::Current
+        } else if self.previous_signing.as_ref().is_some_and(is_by) {
+            Sealed::Previous
+        } else {
+            Sealed::Unknown
+        }
+    }
+}
+
+impl Sealer {
+    fn new(label: &[u8], secret: &[u8], previous: Option<&[u8]>) -> Result<Self, CryptoError> {
+        let key = |secret: &[u8]| {
+            RandomizedNonceKey::new(&AES_256_GCM, &*derive(secret, label)?)
+                .map_err(|_opaque| CryptoError("make the sealing key"))
+        };
+        Ok(Self { current: key(secret)?, previous: previous.map(key).transpose()? })
     }
 
     /// Encrypts and authenticates `plain`; `context` is authenticated beside it, so that a sealed
@@ -45,60 +109,25 @@ impl Master {
         let mut sealed = plain.to_vec();
         let nonce = self
             .current
-            .sealing
             .seal_in_place_append_tag(Aad::from(context), &mut sealed)
-            .map_err(|_opaque| CryptoError("seal a key"))?;
+            .map_err(|_opaque| CryptoError("seal a secret"))?;
         Ok([&nonce.as_ref()[..], &sealed].concat())
     }
 
     /// Which secret opens a sealed value, if any does.
     pub(crate) fn opens(&self, context: &str, sealed: &[u8]) -> Sealed {
-        if open(&self.current.sealing, context, sealed).is_some() {
+        if open(&self.current, context, sealed).is_some() {
             return Sealed::Current;
         }
-        let previous = self.previous.as_ref().and_then(|keys| open(&keys.sealing, context, sealed));
+        let previous = self.previous.as_ref().and_then(|key| open(key, context, sealed));
         previous.map_or(Sealed::Unknown, |_| Sealed::Previous)
     }
 
-    /// Undoes [`Master::seal`], under this secret or the previous one; `None` when secret, context
+    /// Undoes [`Sealer::seal`], under this secret or the previous one; `None` when secret, context
     /// or contents differ.
     pub(crate) fn open(&self, context: &str, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let previous = || open(&self.previous.as_ref()?.sealing, context, sealed);
-        open(&self.current.sealing, context, sealed).or_else(previous)
-    }
-
-    /// HMAC-SHA256 of `message` under one of the secrets. Instances that do not have the current one
-    /// yet must still find good what is signed: so whoever signs again does it under the secret of the
-    /// signature before, until all is sealed under the current one. `None` where that is unknown.
-    pub(crate) fn sign(&self, under: Sealed, message: &[u8]) -> Option<Vec<u8>> {
-        let keys = match under {
-            Sealed::Current => &self.current,
-            Sealed::Previous => self.previous.as_ref()?,
-            Sealed::Unknown => return None,
-        };
-        Some(hmac::sign(&keys.signing, message).as_ref().to_vec())
-    }
-
-    /// Under which secret `message` was signed.
-    pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> Sealed {
-        let is_by = |keys: &Derived| hmac::verify(&keys.signing, message, signature).is_ok();
-        if is_by(&self.current) {
-            Sealed::Current
-        } else if self.previous.as_ref().is_some_and(is_by) {
-            Sealed::Previous
-        } else {
-            Sealed::Unknown
-        }
-    }
-}
-
-impl Derived {
-    fn new(secret: &[u8]) -> Result<Self, CryptoError> {
-        let sealing = derive(secret, SEALING_LABEL)?;
-        let sealing = RandomizedNonceKey::new(&AES_256_GCM, &*sealing)
-            .map_err(|_opaque| CryptoError("make the sealing key"))?;
-        let signing = derive(secret, SIGNING_LABEL)?;
-        Ok(Self { sealing, signing: hmac::Key::new(hmac::HMAC_SHA256, &*signing) })
+        let previous = || open(self.previous.as_ref()?, context, sealed);
+        open(&self.current, context, sealed).or_else(previous)
     }
 }
 
@@ -162,6 +191,16 @@ mod tests {
         assert_eq!(both.signed(b"message", &signature[1..]), Sealed::Unknown);
         assert_eq!(both.sign(Sealed::Unknown, b"message"), None);
         assert_eq!(old.sign(Sealed::Previous, b"message"), None);
+    }
+
+    #[test]
+    fn seeds_have_a_key_of_their_own() {
+        let master = Master::new(&[1; 32], None).unwrap();
+        let sealed = master.seeds().seal("a", b"seed").unwrap();
+
+        assert_eq!(**master.seeds().open("a", &sealed).unwrap(), *b"seed");
+        assert!(master.open("a", &sealed).is_none());
+        assert!(master.seeds().open("a", &master.seal("a", b"key").unwrap()).is_none());
     }
 
     #[test]
