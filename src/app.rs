@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 pub use self::housekeeping::Purged;
 pub(crate) use self::opening::{connect, migrate_up};
@@ -22,6 +22,7 @@ use crate::features::accounts::{Accounts, Setup};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::change::Changes;
 use crate::features::entities::Entities;
+use crate::features::factors::{self, Factors};
 use crate::features::keyring::Keyring;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
@@ -116,17 +117,9 @@ impl App {
     async fn wire(config: Config, clock: Clock, db: Db) -> anyhow::Result<Self> {
         prepare(&config, &db).await?;
         let (master, chain) = first_secret(&config, &db, &clock).await?;
-        let settings = config.mail.as_ref();
-        let outbox =
-            Outbox::new(db.clone(), clock.clone(), Arc::clone(&master), settings, links::works)?;
+        let outbox = outbox(&config, &db, &clock, &master)?;
         let changes = Changes::new(db.clone(), clock.clone(), outbox.clone());
-        let keyring = Keyring::new(
-            db.clone(),
-            clock.clone(),
-            changes.clone(),
-            Arc::clone(&master),
-            authenticators::totp::RESEAL,
-        );
+        let keyring = keyring(&db, &clock, &changes, &master);
         keyring.make_first(config.jwt_algorithm.unwrap_or_default()).await?;
         let keys = Keys::open(db.clone(), Arc::clone(&master), clock.clone()).await?;
         let limits = limits(&config, &clock)?;
@@ -147,9 +140,10 @@ impl App {
             changes: changes.clone(),
             sessions: sessions.clone(),
         };
-        let accounts = Accounts::new(tools.clone(), setup(&config, &master));
+        let accounts = Accounts::new(tools.clone(), setup(&config, &clock, &master)?);
         let sdl = Arc::new(ServedSdl::new(&config));
-        let services = services(&config, &master, tools, &accounts, Arc::clone(&sdl))?;
+        let services = services(&config, &master, tools, &accounts, Arc::clone(&sdl));
+        keep_domain(&services.factors).await?;
         #[cfg(test)]
         let login = services.login.clone();
         let Services { log, organizations, provider_login, .. } = services.clone();
@@ -229,6 +223,18 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
     Limits::in_redis(clock.clone(), rates, url, &namespace).context("REDIS_URL")
 }
 
+/// What keeps the mail that is to be sent.
+fn outbox(config: &Config, db: &Db, clock: &Clock, master: &Arc<Master>) -> anyhow::Result<Outbox> {
+    let (db, clock, master) = (db.clone(), clock.clone(), Arc::clone(master));
+    Ok(Outbox::new(db, clock, master, config.mail.as_ref(), links::works)?)
+}
+
+/// What changes keys, and with the master secret also the seals of seeds.
+fn keyring(db: &Db, clock: &Clock, changes: &Changes, master: &Arc<Master>) -> Keyring {
+    let (db, clock, changes) = (db.clone(), clock.clone(), changes.clone());
+    Keyring::new(db, clock, changes, Arc::clone(master), authenticators::totp::RESEAL)
+}
+
 /// How tokens are made.
 fn issuing(config: &Config, clock: &Clock, keys: &Keys, master: &Arc<Master>) -> Issuing {
     Issuing {
@@ -236,12 +242,15 @@ fn issuing(config: &Config, clock: &Clock, keys: &Keys, master: &Arc<Master>) ->
         keys: keys.clone(),
         master: Arc::clone(master),
         lifetimes: config.lifetimes,
+        second_factor: config.second_factor,
     }
 }
 
 /// What accounts are subject to here.
-fn setup(config: &Config, master: &Arc<Master>) -> Setup {
-    Setup {
+fn setup(config: &Config, clock: &Clock, master: &Arc<Master>) -> anyhow::Result<Setup> {
+    let (providers, clock) = (config.providers.clone(), clock.clone());
+    Ok(Setup {
+        providers: Providers::new(providers, &config.public_url, clock)?,
         policy: PasswordPolicy { length_min: config.password_length_min },
         registration: config.registration,
         master: Arc::clone(master),
@@ -250,7 +259,7 @@ fn setup(config: &Config, master: &Arc<Master>) -> Setup {
             .chain(config.extended.holdings.iter().copied())
             .collect(),
         host: config.host.clone(),
-    }
+    })
 }
 
 /// Signing in with the providers that are configured.
@@ -259,13 +268,30 @@ fn provider_login(
     tools: &Tools,
     accounts: &Accounts,
     master: &Arc<Master>,
-) -> anyhow::Result<ProviderLogin> {
-    let (providers, clock) = (config.providers.clone(), tools.clock.clone());
-    let providers = Providers::new(providers, &config.public_url, clock)?;
+) -> ProviderLogin {
     let own = format!("{}{}", config.public_url, LinkPage::FinishRegistration.path());
     let destinations = Destinations { allowed: config.return_urls.clone(), own };
-    let (tools, accounts, master) = (tools.clone(), accounts.clone(), Arc::clone(master));
-    Ok(ProviderLogin::new(tools, accounts, master, providers, destinations))
+    ProviderLogin::new(tools.clone(), accounts.clone(), Arc::clone(master), destinations)
+}
+
+/// Second factors and passkeys as they are set up here.
+fn factors(config: &Config, tools: &Tools, accounts: &Accounts, master: &Arc<Master>) -> Factors {
+    let setup = factors::Setup {
+        master: Arc::clone(master),
+        issuer: config.host.clone(),
+        requirement: config.second_factor,
+        relying_party: config.relying_party.clone(),
+    };
+    Factors::new(tools.clone(), accounts.clone(), setup)
+}
+
+/// Refuses another domain for passkeys than the first of them was made for.
+async fn keep_domain(factors: &Factors) -> anyhow::Result<()> {
+    let Some(domain) = factors.foreign_domain().await? else { return Ok(()) };
+    bail!(
+        "PASSKEY_RP_ID: the passkeys of this database are for {domain}, and would be lost on another domain; set \
+         PASSKEY_RP_ID={domain}"
+    )
 }
 
 /// What resolvers get.
@@ -275,20 +301,21 @@ fn services(
     tools: Tools,
     accounts: &Accounts,
     sdl: Arc<ServedSdl>,
-) -> anyhow::Result<Services> {
-    Ok(Services {
+) -> Services {
+    Services {
         sdl,
         log: Log::new(tools.db.clone()),
         accounts: accounts.clone(),
         login: Login::new(tools.clone(), accounts.clone()),
         organizations: Organizations::new(tools.clone(), config.host.clone()),
-        provider_login: provider_login(config, &tools, accounts, master)?,
+        provider_login: provider_login(config, &tools, accounts, master),
+        factors: factors(config, &tools, accounts, master),
         recovery: Recovery::new(tools.clone(), accounts.clone()),
         entities: Entities::new(tools.clone()),
         public_url: PublicUrl(config.public_url.clone()),
         cookies: cookies(config),
         tools,
-    })
+    }
 }
 
 /// Proves the registered documents, so that none is refused only when it is asked for.

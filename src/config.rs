@@ -8,8 +8,10 @@ mod trusted_documents;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use ipnet::IpNet;
+use portcullis_webauthn::RelyingParty;
 use secrecy::SecretString;
 use strum::{IntoStaticStr, VariantArray};
 
@@ -19,7 +21,7 @@ pub use self::settings::Settings;
 pub(crate) use self::trusted_documents::TrustedDocuments;
 use crate::extension::Extended;
 use crate::features::accounts::Registration;
-use crate::features::sessions::Lifetimes;
+use crate::features::sessions::{Lifetimes, SecondFactorRequirement};
 use crate::infra::jwt;
 use crate::infra::keys::Algorithm;
 use crate::infra::limits::Rates;
@@ -130,6 +132,9 @@ pub struct Config {
     /// `None`: the one that is in use, or EdDSA on a new database.
     pub(crate) jwt_algorithm: Option<Algorithm>,
     pub(crate) lifetimes: Lifetimes,
+    pub(crate) second_factor: SecondFactorRequirement,
+    /// Who passkeys are made for; none on an address.
+    pub(crate) relying_party: Option<Arc<RelyingParty>>,
     pub(crate) hash_cost: Cost,
     pub(crate) hash_workers: usize,
     pub(crate) password_length_min: usize,

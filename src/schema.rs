@@ -3,11 +3,13 @@
 pub(crate) mod audit_event;
 mod config;
 pub(crate) mod entity;
+pub(crate) mod factor;
 mod fault;
 mod federation;
 pub(crate) mod identity;
 pub(crate) mod node;
 pub(crate) mod organization;
+pub(crate) mod passkey;
 mod provider;
 pub(crate) mod recovery;
 pub(crate) mod session;
@@ -39,6 +41,7 @@ use crate::config::Config;
 use crate::features::accounts::{Accounts, Admission};
 use crate::features::audit::Log;
 use crate::features::entities::Entities;
+use crate::features::factors::Factors;
 use crate::features::login::Login;
 use crate::features::organizations::Organizations;
 use crate::features::provider_login::ProviderLogin;
@@ -82,6 +85,8 @@ pub(crate) struct Mutation<E: ObjectType>(
     sign_in::LoginMutation,
     provider::ProviderLoginMutation,
     identity::IdentityMutation,
+    factor::FactorMutation,
+    passkey::PasskeyMutation,
     recovery::RecoveryMutation,
     organization::OrganizationMutation,
     organization::MembershipMutation,
@@ -98,6 +103,7 @@ pub(crate) struct Services {
     pub(crate) login: Login,
     pub(crate) organizations: Organizations,
     pub(crate) provider_login: ProviderLogin,
+    pub(crate) factors: Factors,
     pub(crate) recovery: Recovery,
     pub(crate) entities: Entities,
     pub(crate) public_url: PublicUrl,
@@ -299,7 +305,8 @@ where
         builder = builder.disable_suggestions();
     }
     if let Some(services) = services {
-        let offered = offered(&services.accounts);
+        let offered = offered(&services.accounts, &services.factors);
+        let step_up = factor::step_up(&services);
         builder = builder
             .data(services.tools.db)
             .data(services.tools.clock)
@@ -310,6 +317,8 @@ where
             .data(services.login)
             .data(services.organizations)
             .data(services.provider_login)
+            .data(services.factors)
+            .data(step_up)
             .data(services.recovery)
             .data(services.entities)
             .data(services.public_url)
@@ -319,12 +328,13 @@ where
     Schema { executable: Arc::new(builder.finish()), policy, types }
 }
 
-fn offered(accounts: &Accounts) -> Offered {
+fn offered(accounts: &Accounts, factors: &Factors) -> Offered {
     let admission = accounts.registration().admission;
     let offers = [
         (ServerFeature::OpenRegistration, admission == Admission::Open),
         (ServerFeature::NewAccounts, admission != Admission::Closed),
         (ServerFeature::Mail, accounts.sends_mail()),
+        (ServerFeature::Passkeys, factors.has_passkeys()),
     ];
     Offered(offers.into_iter().filter_map(|(feature, is_on)| is_on.then_some(feature)).collect())
 }

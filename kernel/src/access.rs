@@ -1,6 +1,7 @@
 //! Who calls, and what they may do.
 
 pub mod permission;
+pub mod proof;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub use self::permission::Permission;
 pub use self::permission::{Grant, Grants};
+pub use self::proof::{FRESH_SECONDS, Factor, Level, Proof, Proofs, Proven};
 #[cfg(feature = "database")]
 use super::columns::{Columns, FromColumns};
 use crate::id::{OrganizationId, SessionId, UserId};
@@ -141,8 +143,8 @@ pub struct Viewer {
     pub session_mode: TokenMode,
     /// What the caller has shown of it.
     pub credential: Credential,
-    /// When whoever got that credential proved who they are. What is made from it keeps that.
-    pub authenticated_at: DateTime<Utc>,
+    /// How whoever got that credential proved who they are. What is made from it keeps that.
+    pub proven: Proven,
     /// The session's absolute end.
     pub session_expires_at: DateTime<Utc>,
     /// The one that the call names.
@@ -162,12 +164,14 @@ impl Viewer {
         self.organization.is_some_and(|organization| organization.role >= role)
     }
 
-    /// Whether the caller proved who they are at most so many seconds ago. A sign-in that lies
-    /// in the future, because the clock was set back, does not count.
+    /// Whether the caller proved who they are at most so many seconds ago, with two factors if their account has two. A
+    /// sign-in that lies in the future, because the clock was set back, does not count.
     #[must_use]
-    pub fn signed_in_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
-        let age = now - self.authenticated_at;
-        !self.is_elsewhere() && age.abs() <= TimeDelta::seconds(seconds.into())
+    pub fn proved_within(&self, seconds: u32, now: DateTime<Utc>) -> bool {
+        let age = now - self.proven.at;
+        let is_recent = age.abs() <= TimeDelta::seconds(seconds.into());
+        let is_enough = !self.user.second_factor || self.proven.level(now) == Level::Aal2;
+        !self.is_elsewhere() && is_recent && is_enough
     }
 
     /// Whether the caller has an access token that a cookie was exchanged for: it is for other services. Here it proves
@@ -211,6 +215,8 @@ pub enum Anonymity {
     TokenExpired,
     /// The token is good but its session is over: time to sign in.
     SessionEnded,
+    /// The account needs a second factor by now, and the session began without one: time to sign in.
+    SecondFactorRequired,
     /// The call is to act in an organization that the caller does not belong to.
     NotAMember,
 }

@@ -229,12 +229,14 @@ ids! {
     UserInvitationId = "user_invitation";
     /// Who a user is to another provider.
     IdentityId = "identity";
-    /// A sign-in with another provider, from its beginning to its end.
+    /// A sign-in with another provider, or a ceremony with a passkey, from its beginning to its end.
     FlowId = "flow";
     /// A passkey of a user. What its authenticator calls it is its credential id.
     PasskeyId = "passkey";
     /// A recovery code's row. The code itself is a secret and never an id.
     RecoveryCodeId = "recovery_code";
+    /// A sign-in that waits for a second factor.
+    ChallengeId = "challenge";
 }
 
 /// A UUIDv7 that carries `now` in milliseconds and 74 random bits.

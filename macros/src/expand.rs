@@ -61,6 +61,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     merge_attributes(resolver)?;
     let ctx = context(resolver);
     let checks = rules.checks(&ctx);
+    let is_asked = is_asked(&rules, resolver)?;
     let limits = rules.limits(&resolver.block)?;
     let member = rules.member(&resolver.block)?;
     let body = &resolver.block;
@@ -70,7 +71,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
         quote!(::core::result::Result::Ok(answered))
     };
     resolver.block = parse_quote!({
-        #(if let ::core::result::Result::Err(refused) = #checks {
+        #(if #is_asked let ::core::result::Result::Err(refused) = #checks {
             return ::core::option::Option::Some(::core::result::Result::Err(
                 ::core::convert::Into::into(refused),
             ));
@@ -81,6 +82,24 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     resolver.sig.output =
         parse_quote!(-> ::core::option::Option<::portcullis::async_graphql::Result<#value>>);
     Ok(types)
+}
+
+/// The condition on which the rule is asked for, before others: always, unless the input shows that somebody is to set up a
+/// second factor. Whether it does, the resolver's feature looks.
+fn is_asked(rules: &Rules, resolver: &ImplItemFn) -> Result<TokenStream> {
+    if !rules.is_enrolling() {
+        return Ok(TokenStream::new());
+    }
+    let Some(FnArg::Typed(input)) = resolver.sig.inputs.last() else {
+        let problem = "#[enrolling] needs an argument `enrollment: Option<String>`";
+        return Err(Error::new_spanned(&resolver.sig, problem));
+    };
+    let is_none = if is(&input.ty, "Option") {
+        quote!(input.as_ref().is_none_or(|input| input.enrollment.is_none()))
+    } else {
+        quote!(input.enrollment.is_none())
+    };
+    Ok(quote!(#is_none &&))
 }
 
 /// Makes the arguments of a page of a parameter of the type `Window`.

@@ -30,6 +30,7 @@ pub(crate) struct Rules {
     features: Vec<Ident>,
     member: Option<Ident>,
     is_fresh: bool,
+    is_enrolling: bool,
     limits: Vec<Expr>,
     is_defence: bool,
 }
@@ -64,6 +65,9 @@ impl Rules {
         } else if path.is_ident("fresh") {
             attribute.meta.require_path_only()?;
             self.is_fresh = true;
+        } else if path.is_ident("enrolling") {
+            attribute.meta.require_path_only()?;
+            self.is_enrolling = true;
         } else if path.is_ident("defence") {
             attribute.meta.require_path_only()?;
             self.is_defence = true;
@@ -95,6 +99,8 @@ impl Rules {
             "#[member] asks for a role in an organization: it needs #[auth] beside it"
         } else if self.is_fresh && !is_guarded {
             "#[fresh] asks when the caller signed in: it needs #[auth] beside it"
+        } else if self.is_enrolling && !is_guarded {
+            "#[enrolling] admits callers who are not signed in: it needs #[auth] beside it"
         } else if self.is_defence && !(is_guarded && of == Of::Mutation) {
             "#[defence] frees mutations from the budget of signed-in callers, and this field has none"
         } else if !self.features.is_empty() && self.who.is_none() {
@@ -143,6 +149,11 @@ impl Rules {
         self.who.is_none()
     }
 
+    /// Whether callers who are not signed in may show in the input that they are to set up a second factor.
+    pub(crate) fn is_enrolling(&self) -> bool {
+        self.is_enrolling
+    }
+
     /// What must hold before the resolver's body runs, as expressions that give a `Result` each.
     pub(crate) fn checks(&self, ctx: &impl ToTokens) -> Vec<TokenStream> {
         let guards = quote!(::portcullis::expansion::guard);
@@ -157,7 +168,7 @@ impl Rules {
         }));
         if self.is_fresh {
             let fresh = quote!(#guards::Fresh { max_age_seconds: #guards::FRESH_SECONDS });
-            checks.push(quote!(#guards::Fresh::check(&#fresh, #ctx)));
+            checks.push(quote!(#guards::Fresh::check(&#fresh, #ctx).await));
         }
         checks
     }
@@ -182,6 +193,9 @@ impl Rules {
                 .iter()
                 .map(|feature| quote!(::portcullis::expansion::feature::ServerFeature::#feature));
             directives.push(quote!(#directive::needs::apply(vec![#(#features),*])));
+        }
+        if self.is_enrolling {
+            directives.push(quote!(#directive::enrolling::apply()));
         }
         if self.is_fresh {
             directives.push(

@@ -40,6 +40,7 @@ mod m20261129_000031_create_user_metadata;
 mod m20261129_000032_index_token_purposes;
 mod m20261130_000033_create_identities;
 mod m20261130_000034_create_authenticators;
+mod m20261130_000035_create_sign_in_challenges;
 mod owned;
 
 use std::collections::BTreeSet;
@@ -119,6 +120,7 @@ fn own() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(m20261129_000032_index_token_purposes::Migration),
         Box::new(m20261130_000033_create_identities::Migration),
         Box::new(m20261130_000034_create_authenticators::Migration),
+        Box::new(m20261130_000035_create_sign_in_challenges::Migration),
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::column::{self, Columns, create, index, unique};
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-const HANDLE: &str = "users_passkey_handle_key";
+const HANDLE: &str = "users_passkey_handle";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
@@ -102,6 +102,7 @@ async fn create_passkeys(manager: &SchemaManager<'_>, columns: &Columns) -> Resu
         .table(Passkeys::Table)
         .col(column::uuid(Passkeys::Id).not_null().primary_key())
         .col(column::uuid(Passkeys::UserId).not_null())
+        .col(column::text(Passkeys::RpId, 253).not_null())
         .col(column::bytes(Passkeys::CredentialId, 1023).not_null())
         .col(column::bytes(Passkeys::PublicKey, 4096).not_null())
         .col(ColumnDef::new(Passkeys::SignCount).big_integer().not_null())
@@ -119,7 +120,7 @@ async fn create_passkeys(manager: &SchemaManager<'_>, columns: &Columns) -> Resu
         manager,
         table,
         vec![
-            unique("passkeys_credential_id_key", Passkeys::Table, [Passkeys::CredentialId]),
+            unique("passkeys_credential_id", Passkeys::Table, [Passkeys::CredentialId]),
             index("passkeys_user_id", Passkeys::Table, [Passkeys::UserId]),
         ],
     )
@@ -154,6 +155,7 @@ enum Passkeys {
     Table,
     Id,
     UserId,
+    RpId,
     CredentialId,
     PublicKey,
     SignCount,

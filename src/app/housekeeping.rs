@@ -6,9 +6,9 @@ use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
 use crate::features::audit::{self, kind};
+use crate::features::flows;
 use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
-use crate::features::provider_login;
 use crate::infra::causes::causes;
 use crate::infra::keys::rotation;
 
@@ -190,7 +190,7 @@ impl App {
         let links = links::purge(&self.db, self.clock.now()).await?;
         self.organizations.purge().await?;
         self.outbox.purge().await?;
-        provider_login::purge(&self.db, self.clock.now()).await?;
+        flows::purge(&self.db, self.clock.now()).await?;
         // Sessions live that long, and a late caller may sign out with any token of theirs.
         let before = self.clock.now() - self.config.lifetimes.absolute;
         rotation::purge(&self.db, before).await?;

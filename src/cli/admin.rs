@@ -68,6 +68,8 @@ pub(super) enum Verb {
     },
     /// Let a user sign in again at once after too many failed attempts
     Unlock(Named),
+    /// Remove all second factors and passkeys of a user who has lost them, and end all their sessions
+    ResetFactors(Named),
     /// End all sessions of a user
     EndSessions(WhoseSessions),
     /// List the admins, or all accounts, the oldest first
@@ -164,6 +166,14 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             let user = find(accounts, named).await?;
             accounts.unlock(user.id).await?;
             done(&user, "may sign in; running servers know within a few seconds")
+        }
+        Verb::ResetFactors(named) => {
+            let user = find(accounts, named).await?;
+            accounts.reset_factors(Acting::operator(), Capacity::Operator, user.id).await?;
+            done(
+                &user,
+                "has no second factors and no passkeys any more, and all their sessions have ended",
+            )
         }
         Verb::EndSessions(WhoseSessions { user: None, .. }) => {
             let ended = app.sessions.end_everybody(Acting::operator()).await?;

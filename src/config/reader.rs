@@ -7,6 +7,7 @@ mod files;
 mod limits;
 mod mail;
 mod network;
+mod passkeys;
 mod providers;
 mod proxies;
 mod return_urls;
@@ -43,8 +44,10 @@ impl Reader {
         let environment = self.environment(settings);
         let is_development = environment == Environment::Development;
         let listen = self.listen(settings, is_development);
-        let Public { url: public_url, origin: public_origin, host } =
-            self.public_url(settings, listen, is_development);
+        let public = self.public_url(settings, listen, is_development);
+        let allowed_origins = self.allowed_origins(settings, is_development);
+        let relying_party = self.relying_party(settings, &public, &allowed_origins, is_development);
+        let Public { url: public_url, origin: public_origin, host } = public;
         let database_url = self.database_url(settings);
         let redis_url = self.redis_url(settings);
         let rates = self.rates(settings, is_development);
@@ -65,7 +68,7 @@ impl Reader {
             public_origin,
             cookie_domain: self.cookie_domain(settings, &host),
             host,
-            allowed_origins: self.allowed_origins(settings, is_development),
+            allowed_origins,
             allowed_headers: self.allowed_headers(settings),
             hsts: self.choice("HSTS", &settings.hsts),
             trusted_proxies: self.trusted_proxies(settings),
@@ -73,11 +76,7 @@ impl Reader {
             streams: self.streams(settings),
             data_dir: settings.data_dir.clone(),
             database_url,
-            database_connections: self.number(
-                "DATABASE_CONNECTIONS",
-                &settings.database_connections,
-                1..=1000,
-            ),
+            database_connections: self.database_connections(settings),
             secret_key,
             secret_key_previous,
             redis_url,
@@ -90,6 +89,8 @@ impl Reader {
             jwt_algorithm: (settings.jwt_algorithm.as_ref())
                 .map(|name| self.choice("JWT_ALGORITHM", name)),
             lifetimes: self.lifetimes(settings),
+            relying_party,
+            second_factor: self.choice("REQUIRE_SECOND_FACTOR", &settings.require_second_factor),
             hash_cost: self.hash_cost(settings, is_development),
             hash_workers: self.hash_workers(settings),
             password_length_min: self.number(
@@ -148,6 +149,10 @@ impl Reader {
             None if is_development => Introspection::Full,
             None => Introspection::Off,
         }
+    }
+
+    fn database_connections(&mut self, settings: &Settings) -> u32 {
+        self.number("DATABASE_CONNECTIONS", &settings.database_connections, 1..=1000)
     }
 
     fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {

@@ -176,6 +176,17 @@ pub struct Settings {
     /// Make an account only once its address has been proven by mail: `true` or `false`
     #[arg(long, env = "REQUIRE_EMAIL_VERIFICATION", default_value = "false", global = true)]
     pub(super) require_email_verification: String,
+    /// Who may not be without a second factor: `off` (nobody), `admins` or `all`
+    #[arg(long, env = "REQUIRE_SECOND_FACTOR", default_value = "off", global = true)]
+    pub(super) require_second_factor: String,
+    /// The domain that passkeys are for: the host of PUBLIC_URL, or a domain above it. Passkeys are lost when it changes
+    /// [default: the host of PUBLIC_URL]
+    #[arg(long, env = "PASSKEY_RP_ID", global = true)]
+    pub(super) passkey_rp_id: Option<String>,
+    /// The pages that may use passkeys: exact origins with commas between [default: that of PUBLIC_URL, and those of
+    /// ALLOWED_ORIGINS on the domain]
+    #[arg(long, env = "PASSKEY_ORIGINS", default_value = "", global = true)]
+    pub(super) passkey_origins: String,
     /// A TOML file of other servers that say who somebody is, as Google and GitHub: see docs/providers.md [default: none]
     #[arg(long, env = "PROVIDERS_FILE", global = true)]
     pub(super) providers_file: Option<PathBuf>,

@@ -5,6 +5,8 @@ pub(crate) mod audit;
 pub(crate) mod authenticators;
 pub(crate) mod change;
 pub(crate) mod entities;
+pub(crate) mod factors;
+pub(crate) mod flows;
 pub(crate) mod identities;
 pub(crate) mod keyring;
 pub(crate) mod links;

@@ -19,6 +19,11 @@ use crate::kernel::access::{OrganizationRole, Permission, Role};
 #[TypeDirective(location = "FieldDefinition")]
 pub fn public() {}
 
+/// Instead of being signed in, a caller may give `input.enrollment`: what signing in answered them who need a second factor and
+/// have none.
+#[TypeDirective(location = "FieldDefinition")]
+pub fn enrolling() {}
+
 /// Signed-in callers only; with role, at least that role; with permission, callers who hold it; with
 /// orgRole, at least that role in the organization that the call acts in.
 #[TypeDirective(location = "FieldDefinition", name = "auth")]

@@ -13,7 +13,7 @@ use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
 use crate::infra::streams::Full;
-use crate::kernel::access::{Anonymity, Refusal, Refused};
+use crate::kernel::access::{Anonymity, Factor, Refusal, Refused};
 use crate::kernel::invalid::{Invalid, Problem, Reason};
 
 /// What resolvers return.
@@ -72,7 +72,8 @@ codes! {
     InvalidToken = "INVALID_TOKEN", UNAUTHORIZED;
     /// The caller lacks a role or a permission, or the server's settings do not allow it to anybody.
     Forbidden = "FORBIDDEN", FORBIDDEN;
-    /// The caller must prove again who they are. `extensions.maxAgeSeconds` says how long ago the last proof may be.
+    /// The caller must prove again who they are. `extensions.maxAgeSeconds` says how long ago the last proof may be, and
+    /// `extensions.factors` what the caller has that would do.
     StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN;
     /// Nothing that the caller may see has this id.
     NotFound = "NOT_FOUND", NOT_FOUND;
@@ -94,7 +95,8 @@ codes! {
 pub struct ApiError {
     code: Code,
     message: Cow<'static, str>,
-    detail: Option<(&'static str, Value)>,
+    /// What `extensions` says beside the code.
+    details: Vec<(&'static str, Value)>,
     unseen: Unseen,
 }
 
@@ -109,7 +111,7 @@ pub(crate) struct Unseen {
 
 impl ApiError {
     pub(crate) fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), detail: None, unseen: Unseen::default() }
+        Self { code, message: message.into(), details: Vec::new(), unseen: Unseen::default() }
     }
 
     pub(crate) fn unauthenticated(reason: Anonymity) -> Self {
@@ -117,6 +119,9 @@ impl ApiError {
             Anonymity::MissingToken => "Please sign in",
             Anonymity::InvalidToken => "The access token or the cookie is not valid",
             Anonymity::TokenExpired => "The access token has expired",
+            Anonymity::SecondFactorRequired => {
+                "Your account needs a second factor; please sign in again"
+            }
             Anonymity::SessionEnded => "The session is over; please sign in again",
             Anonymity::NotAMember => "You do not belong to the organization that this call names",
         };
@@ -132,9 +137,11 @@ impl ApiError {
             .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
-    pub(crate) fn step_up(max_age_seconds: u32) -> Self {
-        Self::new(Code::StepUpRequired, "Please enter your password again")
+    pub(crate) fn step_up(max_age_seconds: u32, factors: &[Factor]) -> Self {
+        let names = factors.iter().map(|factor| factor.into_str().into());
+        Self::new(Code::StepUpRequired, "Please prove again who you are")
             .with("maxAgeSeconds", max_age_seconds)
+            .with("factors", Value::List(names.collect()))
             .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
@@ -165,10 +172,10 @@ impl ApiError {
 
     /// `extensions.reason`, of those that have one.
     pub(crate) fn reason(&self) -> Option<&str> {
-        match &self.detail {
-            Some(("reason", Value::String(reason))) => Some(reason),
+        self.details.iter().find_map(|detail| match detail {
+            ("reason", Value::String(reason)) => Some(reason.as_str()),
             _ => None,
-        }
+        })
     }
 
     /// Has the audit log hear of this, once the request is over.
@@ -255,7 +262,7 @@ impl ApiError {
     }
 
     fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.detail = Some((name, value.into()));
+        self.details.push((name, value.into()));
         self
     }
 }
@@ -299,7 +306,7 @@ impl From<ApiError> for async_graphql::Error {
     fn from(error: ApiError) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code.as_str());
-        if let Some((name, value)) = error.detail {
+        for (name, value) in error.details {
             extensions.set(name, value);
         }
         let source = Some(Arc::new(error.unseen) as Arc<dyn Any + Send + Sync>);

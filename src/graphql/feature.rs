@@ -14,6 +14,8 @@ pub enum ServerFeature {
     NewAccounts,
     /// The server sends mail: SMTP_URL is set, or in development mails are files.
     Mail,
+    /// The server has a domain for passkeys: PASSKEY_RP_ID, or the host of PUBLIC_URL, is no IP address.
+    Passkeys,
 }
 
 /// What the server of a schema offers.
@@ -32,6 +34,7 @@ impl ServerFeature {
             Self::OpenRegistration => "Registration is closed on this server",
             Self::NewAccounts => "This server makes no new accounts",
             Self::Mail => "This server sends no mail",
+            Self::Passkeys => "This server has no domain for passkeys",
         }
     }
 
@@ -41,6 +44,7 @@ impl ServerFeature {
             Self::OpenRegistration => "The server's registration must be open.",
             Self::NewAccounts => "The server must make new accounts.",
             Self::Mail => "The server must send mail.",
+            Self::Passkeys => "The server must have a domain for passkeys.",
         }
     }
 }

@@ -4,8 +4,9 @@
 use async_graphql::Context;
 
 use super::context::ContextExt;
-use super::error::{ApiError, Result};
+use super::error::{ApiError, Code, Result};
 use super::rule::Rule;
+use super::step_up::StepUp;
 use crate::kernel::access::{OrganizationRole, Permission, Role};
 use crate::kernel::clock::Clock;
 
@@ -56,21 +57,30 @@ impl Guard for OrganizationRoleGuard {
     }
 }
 
-/// For this long after a sign-in, a caller may take an account over or end it without a further proof (MF-10).
-pub const FRESH_SECONDS: u32 = 300;
+pub use crate::kernel::access::FRESH_SECONDS;
 
-/// Lets callers through who proved lately who they are: a stolen access token, or a device that was left alone, is
-/// not enough.
+/// Lets callers through who proved lately who they are, with two factors if their account has two: a stolen access token, or a
+/// device that was left alone, is not enough.
 pub struct Fresh {
     /// How long ago that may be.
     pub max_age_seconds: u32,
 }
 
 impl Fresh {
-    /// Lets the caller of this request through, or has them prove again who they are.
-    pub fn check(&self, ctx: &Context<'_>) -> Result<()> {
+    /// Lets the caller of this request through, or has them prove again who they are, with what they have for it.
+    pub async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+        match self.judge(ctx) {
+            Err(refused) if refused.code() == Code::StepUpRequired => {
+                Err(StepUp::required(ctx, self.max_age_seconds).await?)
+            }
+            judged => judged,
+        }
+    }
+
+    /// The same at once, which does not say with what.
+    pub(crate) fn judge(&self, ctx: &Context<'_>) -> Result<()> {
         let (seconds, now) = (self.max_age_seconds, ctx.service::<Clock>().now());
-        let is_fresh = ctx.viewer()?.signed_in_within(seconds, now);
-        is_fresh.then_some(()).ok_or_else(|| ApiError::step_up(seconds))
+        let is_fresh = ctx.viewer()?.proved_within(seconds, now);
+        is_fresh.then_some(()).ok_or_else(|| ApiError::step_up(seconds, &[]))
     }
 }

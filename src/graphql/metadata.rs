@@ -45,7 +45,7 @@ impl ScalarType for Metadata {
 }
 
 /// Whether a name stands anywhere in a literal where JSON has none: a quote or a `$` was forgotten.
-fn has_enum(value: &Value) -> bool {
+pub(super) fn has_enum(value: &Value) -> bool {
     match value {
         Value::Enum(_) => true,
         Value::List(values) => values.iter().any(has_enum),

@@ -181,6 +181,8 @@ pub(crate) fn has_rule(invocations: &[MetaDirectiveInvocation]) -> bool {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Terms {
     is_public: bool,
+    /// Whether somebody may use it instead who is to set up a second factor.
+    is_enrolling: bool,
     rule: Option<Rule>,
     member: Option<OrganizationRole>,
     features: Vec<ServerFeature>,
@@ -220,6 +222,10 @@ impl Terms {
                     terms.is_private_but_to = private::read(invocation);
                     terms.is_private_but_to.is_some()
                 }
+                "enrolling" => {
+                    terms.is_enrolling = true;
+                    true
+                }
                 // How often, what null means, and what it costs.
                 "rateLimit" | "semanticNonNull" | "cost" | "listSize" => true,
                 _ => false,
@@ -248,7 +254,7 @@ impl Terms {
         }
         if let Some(max_age_seconds) = self.max_age_seconds {
             let rule = || fresh::apply(max_age_seconds).sdl();
-            let checked = Fresh { max_age_seconds }.check(ctx);
+            let checked = Fresh { max_age_seconds }.judge(ctx);
             checked.map_err(|error| Unmet { error, rule: rule() })?;
         }
         match (self.member, place) {
@@ -283,13 +289,15 @@ impl Terms {
             Some(OrganizationRole::Admin) => " who is ADMIN or OWNER in the organization",
             Some(OrganizationRole::Owner) => " who is OWNER in the organization",
         };
-        Some(match self.max_age_seconds {
-            None => format!("Requires {rule}{who}."),
-            Some(seconds) => format!(
-                "Requires {rule}{who}, and a sign-in or `reauthenticate` within the last {} minutes.",
-                seconds.div_ceil(60)
-            ),
-        })
+        Some(
+            match self.max_age_seconds {
+                None => format!("Requires {rule}{who}."),
+                Some(seconds) => format!(
+                    "Requires {rule}{who}, and a sign-in or `reauthenticate` within the last {} minutes.",
+                    seconds.div_ceil(60)
+                ),
+            } + if self.is_enrolling { " Or it requires an enrollment." } else { "" },
+        )
     }
 }
 

@@ -58,6 +58,7 @@ pub fn router(app: &App) -> Router {
         .route("/graphql", endpoint)
         .route(well_known::JWKS, get(well_known::jwks))
         .route(well_known::METADATA, get(well_known::authorization_server))
+        .route("/.well-known/webauthn", get(well_known::webauthn))
         .route("/.well-known/change-password", get(well_known::change_password))
         .route("/export", get(export::download))
         .route("/healthz", get(health::live))

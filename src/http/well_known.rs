@@ -50,6 +50,14 @@ pub(super) async fn change_password(State(app): State<App>) -> impl IntoResponse
     (StatusCode::FOUND, [(LOCATION, app.config.change_password_url.clone())])
 }
 
+/// The pages that may use the passkeys of this domain (WebAuthn Level 3, section 5.11).
+pub(super) async fn webauthn(State(app): State<App>) -> Response {
+    match &app.config.relying_party {
+        Some(party) => (cached(), Json(json!({ "origins": party.origins }))).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 fn cached() -> [(HeaderName, String); 1] {
     [(CACHE_CONTROL, format!("public, max-age={CACHED_SECONDS}"))]
 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 
 pub(crate) use self::custom_claims::CustomClaims;
 use crate::infra::keys::{KeySet, Keys, TokenKey};
-use crate::kernel::access::{ActiveOrganization, Permission, Role, User};
+use crate::kernel::access::{ActiveOrganization, Permission, Proofs, Proven, Role, User};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, SessionId, UserId, uuid_v7};
 use crate::kernel::secret::{CryptoError, from_base64url, sha256};
@@ -52,6 +52,10 @@ pub(crate) struct Claims {
     pub(crate) exp: i64,
     /// When the user proved who they are.
     pub(crate) auth_time: i64,
+    /// How (RFC 8176).
+    amr: Vec<String>,
+    /// How strong that is: `aal1` or `aal2`. For other services: here it follows from `amr` and `auth_time`.
+    acr: String,
     client_id: String,
     /// For other services. Here the role is read from current data, and so is what the user is in the organization.
     role: String,
@@ -68,6 +72,13 @@ pub(crate) struct Claims {
     /// What the user may do there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     org_role: Option<String>,
+}
+
+impl Claims {
+    /// What the user has shown.
+    pub(crate) fn proofs(&self) -> Proofs {
+        Proofs::of_amr(self.amr.iter().map(String::as_str))
+    }
 }
 
 /// All that a token is signed with: beside our claims those of the operator, which have other names.
@@ -87,8 +98,8 @@ pub(crate) struct Subject {
     pub(crate) role: Role,
     pub(crate) permissions: Vec<Permission>,
     pub(crate) organization: Option<ActiveOrganization>,
-    /// When they proved who they are.
-    pub(crate) authenticated_at: DateTime<Utc>,
+    /// How they proved who they are.
+    pub(crate) proven: Proven,
 }
 
 impl Subject {
@@ -96,18 +107,11 @@ impl Subject {
         user: &User,
         session: SessionId,
         organization: Option<ActiveOrganization>,
-        authenticated_at: DateTime<Utc>,
+        proven: Proven,
         now: DateTime<Utc>,
     ) -> Self {
         let permissions = user.permissions(now);
-        Self {
-            user: user.id,
-            session,
-            role: user.role,
-            permissions,
-            organization,
-            authenticated_at,
-        }
+        Self { user: user.id, session, role: user.role, permissions, organization, proven }
     }
 }
 
@@ -210,7 +214,9 @@ impl Jwt {
             iat: now.timestamp(),
             nbf: now.timestamp(),
             exp: now.timestamp() + i64::from(ttl_seconds),
-            auth_time: subject.authenticated_at.timestamp(),
+            auth_time: subject.proven.at.timestamp(),
+            amr: subject.proven.by.amr().map(str::to_owned).collect(),
+            acr: subject.proven.level(now).into_str().to_owned(),
             client_id: CLIENT_ID.to_owned(),
             role: subject.role.into_str().to_owned(),
             permissions: subject.permissions.iter().map(|one| one.into_str().to_owned()).collect(),

@@ -13,7 +13,9 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Code, RETRY_AFTER_SECONDS, Result};
 use crate::graphql::feature::ServerFeature;
+use crate::graphql::guard::FRESH_SECONDS;
 use crate::graphql::id::Id;
+use crate::graphql::step_up::StepUp;
 use crate::infra::providers::Prompt;
 use crate::kernel::access::{Refusal, Refused};
 use crate::kernel::id::IdentityId;
@@ -134,8 +136,8 @@ impl IdentityMutation {
         let begin = begin(ctx, &provider, return_to.as_deref());
         let (login, viewer) = (ctx.service::<ProviderLogin>(), recipient(ctx)?);
         let prompt = Prompt::Reauthenticate;
-        let begun = login.start_as_holder(ctx.client(), viewer, begin, prompt, limits).await?;
-        Ok(hand_over(ctx, begun))
+        let begun = login.start_as_holder(ctx.client(), viewer, begin, prompt, limits).await;
+        Ok(hand_over(ctx, StepUp::explain(ctx, begun).await?))
     }
 
     /// Proves by a provider that the caller is who they are, with the effect of reauthenticate. It takes an identity of the
@@ -156,8 +158,8 @@ impl IdentityMutation {
         let returned = came_back(ctx, (&flow, &code, &state, iss.as_deref()));
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let login = ctx.service::<ProviderLogin>();
-        let proved = login.finish_reauthentication(ctx.acting()?, cookie, &returned, limits);
-        Ok(AuthPayload::hand_over(ctx, proved.await?))
+        let proved = login.finish_reauthentication(ctx.acting()?, cookie, &returned, limits).await;
+        Ok(AuthPayload::hand_over(ctx, StepUp::explain(ctx, proved).await?))
     }
 }
 
@@ -202,6 +204,7 @@ impl From<ProviderLoginError> for ApiError {
                 let message = "This provider cannot ask you to sign in again";
                 Self::argument("input.provider", Reason::NotAllowed, message)
             }
+            ProviderLoginError::SecondFactorNeeded => Self::step_up(FRESH_SECONDS, &[]),
             ProviderLoginError::NoIdTokens => {
                 let message = "This provider issues no ID tokens";
                 Self::argument("input.provider", Reason::NotAllowed, message)

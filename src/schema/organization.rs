@@ -92,7 +92,7 @@ impl Organization {
         )]
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
-        Access::of_all(ctx, Place::Organization(self.my_role), fields)
+        Access::of_all(ctx, Place::Organization(self.my_role), fields).await
     }
 
     /// Who is asked to join it and has not yet, in pages, the oldest first.

@@ -12,7 +12,7 @@ use crate::features::provider_login::{
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::Result;
 use crate::infra::providers::{Kind, Provider};
-use crate::schema::sign_in::{AuthPayload, LoginResult};
+use crate::schema::sign_in::LoginResult;
 use crate::schema::user::VerificationRequired;
 
 /// How a provider is spoken with.
@@ -222,9 +222,7 @@ pub(super) fn hand_over(ctx: &Context<'_>, begun: Begun) -> (String, String, u32
 
 fn result(ctx: &Context<'_>, signed_in: SignedIn) -> LoginResult {
     match signed_in {
-        SignedIn::Session(user, tokens) => {
-            LoginResult::AuthPayload(AuthPayload::hand_over(ctx, (user, tokens)))
-        }
+        SignedIn::Admitted(user, admitted) => LoginResult::hand_over(ctx, (user, admitted)),
         SignedIn::AddressToProve { email } => {
             LoginResult::VerificationRequired(VerificationRequired { email })
         }

@@ -37,7 +37,10 @@ impl Happening {
     /// session.
     pub(crate) fn last(reason: Anonymity) -> Option<Self> {
         let kind = match reason {
-            Anonymity::SessionEnded => SessionEventType::SessionEnded,
+            // It authenticates nobody any more.
+            Anonymity::SessionEnded | Anonymity::SecondFactorRequired => {
+                SessionEventType::SessionEnded
+            }
             Anonymity::NotAMember => SessionEventType::OrganizationChanged,
             Anonymity::TokenExpired | Anonymity::MissingToken | Anonymity::InvalidToken => {
                 return None;

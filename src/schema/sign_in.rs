@@ -8,11 +8,13 @@ use crate::features::accounts::identity::Identifier;
 use crate::features::login::{
     BY_IP, BY_NAME, ChangeError, IN_SESSION, Login, LoginError, OF_NAMES, OF_USER, ON_DEVICE,
 };
-use crate::features::sessions::{Issued, Tokens};
+use crate::features::sessions::{Admitted, Challenge, Issued, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::guard::FRESH_SECONDS;
+use crate::graphql::step_up::StepUp;
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{self, Refusal, Refused, TokenMode, Viewer};
+use crate::kernel::access::{self, Factor, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::invalid::Reason;
 use crate::schema::user::{User, VerificationRequired};
 
@@ -93,7 +95,67 @@ pub(crate) struct LoginInput {
 #[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum LoginResult {
     AuthPayload(AuthPayload),
+    SecondFactorRequired(SecondFactorRequired),
+    EnrollmentRequired(EnrollmentRequired),
     VerificationRequired(VerificationRequired),
+}
+
+/// Nobody is signed in yet: completeSignIn asks for a second factor. The challenge is void after five wrong answers, and when the
+/// password or the factors of the account change.
+#[derive(SimpleObject)]
+pub(crate) struct SecondFactorRequired {
+    /// What completeSignIn takes, and startPasskeyProof. A secret of whoever signs in.
+    challenge: String,
+    /// What the account has to answer it with.
+    factors: Vec<Factor>,
+    /// Seconds for which the challenge is good.
+    expires_in: u32,
+}
+
+/// Nobody is signed in yet: the account needs a second factor, and has none. The fields with @enrolling set one up, and sign in.
+#[derive(SimpleObject)]
+pub(crate) struct EnrollmentRequired {
+    /// What the fields with @enrolling take. It does nothing else. A secret of whoever signs in.
+    enrollment: String,
+    /// Whether a code was mailed to the address of the account, which is asked for beside the new factor.
+    code_mailed: bool,
+    /// Seconds for which the enrollment is good.
+    expires_in: u32,
+}
+
+impl From<Challenge> for SecondFactorRequired {
+    fn from(challenge: Challenge) -> Self {
+        Self {
+            challenge: challenge.token.expose().to_owned(),
+            factors: challenge.factors,
+            expires_in: challenge.ttl_seconds,
+        }
+    }
+}
+
+impl From<Challenge> for EnrollmentRequired {
+    fn from(challenge: Challenge) -> Self {
+        Self {
+            enrollment: challenge.token.expose().to_owned(),
+            code_mailed: challenge.is_code_mailed,
+            expires_in: challenge.ttl_seconds,
+        }
+    }
+}
+
+impl LoginResult {
+    /// What whoever signs in is given.
+    pub(crate) fn hand_over(ctx: &Context<'_>, (user, admitted): (access::User, Admitted)) -> Self {
+        match admitted {
+            Admitted::Session(tokens) => {
+                Self::AuthPayload(AuthPayload::hand_over(ctx, (user, tokens)))
+            }
+            Admitted::SecondFactorRequired(challenge) => {
+                Self::SecondFactorRequired(challenge.into())
+            }
+            Admitted::EnrollmentRequired(challenge) => Self::EnrollmentRequired(challenge.into()),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -112,7 +174,7 @@ impl LoginMutation {
         #[graphql(desc = "Who signs in.")] input: LoginInput,
     ) -> Result<LoginResult> {
         let identifier = Identifier::parse(&input.identifier);
-        let password = parse("input.password", &input.password)?;
+        let password = parse_password("input.password", &input.password)?;
         let login = ctx.service::<Login>();
         let device = presented(
             ctx,
@@ -122,32 +184,12 @@ impl LoginMutation {
         )?;
         let device = device.as_ref().map(ExposeSecret::expose_secret);
         let signed_in = login.login(ctx.client(), &identifier, &password, device, limits).await?;
-        Ok(LoginResult::AuthPayload(AuthPayload::hand_over(ctx, signed_in)))
-    }
-
-    /// Proves the caller's password again: another session takes the place of the one they call from, and
-    /// counts as a recent sign-in. In cookie mode the session stays, and another cookie takes the place of the one that the
-    /// browser has, which lingers for a minute. Ten wrong passwords end the session.
-    #[auth]
-    #[limit(OF_USER, IN_SESSION)]
-    #[defence]
-    async fn reauthenticate(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The caller's password.")] password: String,
-    ) -> Result<AuthPayload> {
-        let password = parse("input.password", &password)?;
-        let login = ctx.service::<Login>();
-        recipient(ctx)?;
-        let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
-        let acting = ctx.acting()?;
-        let signed_in = login.reauthenticate(acting, cookie, &password, limits).await?;
-        Ok(AuthPayload::hand_over(ctx, signed_in))
+        Ok(LoginResult::hand_over(ctx, signed_in))
     }
 
     /// Changes the caller's password, and ends their other sessions. In cookie mode another cookie takes the place of the one
     /// that the browser has, which lingers for a minute. Ten wrong passwords end the session. An account without a password
-    /// gets one by setPassword.
+    /// gets one by setPassword. One with a second factor asks for a recent proof with it beside: STEP_UP_REQUIRED.
     #[auth]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
@@ -158,12 +200,12 @@ impl LoginMutation {
         #[graphql(desc = "The password so far.")] current_password: String,
         #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
     ) -> Result<User> {
-        let current = parse("input.currentPassword", &current_password)?;
+        let current = parse_password("input.currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let acting = ctx.acting()?;
-        let changed = login.change_password(acting, cookie, &current, &new_password, limits);
-        Ok(with_cookie(ctx, changed.await?))
+        let changed = login.change_password(acting, cookie, &current, &new_password, limits).await;
+        Ok(with_cookie(ctx, StepUp::explain(ctx, changed).await?))
     }
 
     /// Gives the caller's account a password, if it has none, and ends their other sessions. In cookie mode another cookie takes
@@ -193,7 +235,8 @@ fn with_cookie(ctx: &Context<'_>, (user, raised): (access::User, Option<Tokens>)
     }
 }
 
-fn parse(path: &'static str, password: &str) -> Result<Password> {
+/// A password as a caller gives it.
+pub(super) fn parse_password(path: &'static str, password: &str) -> Result<Password> {
     Password::parse(password).map_err(|invalid| ApiError::invalid(&[invalid.at(path)]))
 }
 
@@ -222,6 +265,7 @@ impl From<LoginError> for ApiError {
                 Self::new(Code::InvalidCredentials, "Wrong username, e-mail address or password")
                     .auditing(Refusal { refused: Refused::SignIn, target })
             }
+            LoginError::SecondFactorNeeded => Self::step_up(FRESH_SECONDS, &[]),
             LoginError::Limited(limited) => limited.into(),
             LoginError::Hash(error) => error.into(),
             LoginError::Fault(fault) => fault.into(),

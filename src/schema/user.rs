@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_graphql::dataloader::Loader;
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject, Union};
+use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono::Utc;
 use portcullis_macros::{Row, rules};
 use sea_orm::DbErr;
@@ -44,7 +44,7 @@ use crate::kernel::access::{self, Grant, Grants, Language, Permission, Role, Vie
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
-use crate::schema::sign_in::AuthPayload;
+use crate::schema::sign_in::LoginResult;
 
 /// An account. Its id, names, picture and public metadata are shown to everybody who may know that it exists.
 #[derive(SimpleObject, Row, Clone)]
@@ -85,6 +85,8 @@ pub struct User {
     last_login_at: Option<DateTime>,
     #[graphql(skip)]
     standing: Option<(Role, Grants)>,
+    #[graphql(skip)]
+    has_second_factor: bool,
 }
 
 /// A permission that a user was given beside what their role implies.
@@ -118,6 +120,7 @@ impl From<access::User> for User {
             updated_at: Some(user.updated_at.into()),
             last_login_at: user.last_login_at.map(Into::into),
             standing: Some((user.role, user.grants)),
+            has_second_factor: user.second_factor,
         }
     }
 }
@@ -151,6 +154,7 @@ impl User {
             updated_at: None,
             last_login_at: None,
             standing: None,
+            has_second_factor: false,
         }
     }
 }
@@ -199,14 +203,6 @@ pub(crate) struct RegisterInput {
     full_name: Option<String>,
     /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
     locale: Option<Language>,
-}
-
-/// What registration leads to.
-#[derive(Union)]
-#[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
-pub(crate) enum RegisterResult {
-    AuthPayload(AuthPayload),
-    VerificationRequired(VerificationRequired),
 }
 
 /// The account will be there once the link has been used that was mailed to its address.
@@ -329,7 +325,7 @@ impl AccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The account to be.")] input: RegisterInput,
-    ) -> Result<RegisterResult> {
+    ) -> Result<LoginResult> {
         let new = NewAccount {
             username: &input.username,
             email: &input.email,
@@ -338,11 +334,9 @@ impl AccountMutation {
             locale: input.locale.unwrap_or(ctx.client().language),
         };
         Ok(match ctx.service::<Accounts>().register(ctx.client(), &new, limits).await? {
-            Registered::SignedIn(user, tokens) => {
-                RegisterResult::AuthPayload(AuthPayload::hand_over(ctx, (user, tokens)))
-            }
+            Registered::Admitted(user, admitted) => LoginResult::hand_over(ctx, (user, admitted)),
             Registered::VerificationRequired => {
-                RegisterResult::VerificationRequired(VerificationRequired { email: input.email })
+                LoginResult::VerificationRequired(VerificationRequired { email: input.email })
             }
         })
     }

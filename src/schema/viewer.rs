@@ -7,7 +7,8 @@ use super::user::User;
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::policy::{Place, Policy, Unmet};
-use crate::kernel::access::{Anonymity, Authentication, Permission};
+use crate::graphql::step_up::StepUp;
+use crate::kernel::access::{Anonymity, Authentication, Factor, Permission};
 use crate::kernel::clock::Clock;
 use crate::kernel::invalid::{Invalid, Reason};
 
@@ -36,13 +37,15 @@ pub(crate) struct Access {
     /// Why the caller counts as nobody, as in `extensions.reason`; null unless the code is
     /// UNAUTHENTICATED.
     reason: Option<Anonymity>,
+    /// What the caller has that would do, as in `extensions.factors`; empty unless the code is STEP_UP_REQUIRED.
+    factors: Vec<Factor>,
     /// The rule that is not met, as it stands in the schema; null if it is allowed, or if there is no such field.
     rule: Option<String>,
 }
 
 impl Access {
     /// The access to each of these fields, in their order.
-    pub(crate) fn of_all(
+    pub(crate) async fn of_all(
         ctx: &Context<'_>,
         place: Place,
         fields: Vec<String>,
@@ -56,17 +59,23 @@ impl Access {
             Some(asked) => Self::of(field, asked),
             None => Self::unknown(field),
         };
-        Ok(fields.into_iter().map(access).collect())
+        let mut all: Vec<_> = fields.into_iter().map(access).collect();
+        Self::complete(ctx, &mut all).await?;
+        Ok(all)
     }
 
     fn of(field: String, asked: Result<(), Unmet>) -> Self {
         match asked {
-            Ok(()) => Self { field, allowed: true, code: None, reason: None, rule: None },
+            Ok(()) => {
+                let (code, reason, rule, factors) = (None, None, None, Vec::new());
+                Self { field, allowed: true, code, reason, factors, rule }
+            }
             Err(Unmet { error, rule }) => Self {
                 field,
                 allowed: false,
                 code: Some(error.code()),
                 reason: error.reason().and_then(|reason| reason.parse().ok()),
+                factors: Vec::new(),
                 rule: Some(rule),
             },
         }
@@ -75,7 +84,19 @@ impl Access {
     /// The access to a field that the schema does not have.
     fn unknown(field: String) -> Self {
         let code = Some(Code::GraphqlValidationFailed);
-        Self { field, allowed: false, code, reason: None, rule: None }
+        Self { field, allowed: false, code, reason: None, factors: Vec::new(), rule: None }
+    }
+
+    /// Says of those that take another proof what would do. It is looked for once.
+    async fn complete(ctx: &Context<'_>, all: &mut [Self]) -> Result<()> {
+        let is_step_up = |access: &Self| access.code == Some(Code::StepUpRequired);
+        if all.iter().any(is_step_up) {
+            let factors = StepUp::factors(ctx).await?;
+            for access in all.iter_mut().filter(|access| is_step_up(access)) {
+                access.factors.clone_from(&factors);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -122,7 +143,9 @@ impl Asking {
                 "The schema has no field of this name",
             )
         })?;
-        Ok(Access::of(field, asked))
+        let mut access = Access::of(field, asked);
+        Access::complete(ctx, std::slice::from_mut(&mut access)).await?;
+        Ok(access)
     }
 
     /// Whether the caller may use each of these fields, as `can` decides it, in the order in which they are named. A field
@@ -133,7 +156,7 @@ impl Asking {
         #[graphql(desc = "Types and their fields, as in `Mutation.deleteUser`; at most 100.")]
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
-        Access::of_all(ctx, place(ctx), fields)
+        Access::of_all(ctx, place(ctx), fields).await
     }
 }
 

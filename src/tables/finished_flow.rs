@@ -1,4 +1,4 @@
-//! Sign-ins with other providers that are finished, until they would have expired.
+//! Sign-ins with other providers and ceremonies with passkeys that are finished, until they would have expired.
 
 use sea_orm::entity::prelude::*;
 

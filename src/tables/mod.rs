@@ -15,6 +15,7 @@ pub(crate) mod outbox;
 pub(crate) mod passkey;
 pub(crate) mod recovery_code;
 pub(crate) mod session;
+pub(crate) mod sign_in_challenge;
 pub(crate) mod totp_secret;
 pub(crate) mod unlinked_issuer;
 pub(crate) mod user;

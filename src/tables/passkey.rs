@@ -11,6 +11,8 @@ pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: PasskeyId,
     pub(crate) user_id: UserId,
+    /// The domain that it was made for.
+    pub(crate) rp_id: String,
     /// Chosen by the authenticator, and unique among all users.
     #[sea_orm(unique)]
     pub(crate) credential_id: Vec<u8>,

@@ -34,6 +34,11 @@ pub(crate) struct Model {
     /// SHA-256 of what its client had noted of the last replacement before it asked for it.
     pub(crate) attempt_digest: Option<Vec<u8>>,
     pub(crate) last_used_at: DateTimeUtc,
+    /// What it began with, or was renewed by, as the claim `amr` has it, with spaces between. For people: what it may do says
+    /// its credential.
+    pub(crate) amr: String,
+    /// How strong that is, as the claim `acr` has it.
+    pub(crate) acr: String,
     #[sea_orm(belongs_to, from = "user_id", to = "id")]
     pub(crate) user: BelongsTo<super::user::Entity>,
 }

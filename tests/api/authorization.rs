@@ -77,14 +77,23 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         }
         // What these name is nothing, which is told to whoever may call them at all.
         "revokeSession" | "revokeUserInvitation" | "unlinkIdentity" => format!("id: \"{id}\""),
-        "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions" => {
+        "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions"
+        | "resetSecondFactors" => {
             format!("id: \"{id}\"")
         }
         "inviteUser" => "email: \"guest@example.com\", role: USER".to_owned(),
         "updateUserMetadata" => format!("id: \"{id}\", publicMetadata: {{ plan: \"pro\" }}"),
         "updateProfile" => "fullName: \"Some Body\"".to_owned(),
         "changeEmail" => "newEmail: \"other@example.com\"".to_owned(),
-        "reauthenticate" => format!("password: \"{PASSWORD}\""),
+        "reauthenticate" => format!("proof: {{ password: \"{PASSWORD}\" }}"),
+        "completeSignIn" => "challenge: \"pcc_\", proof: { totp: \"000000\" }".to_owned(),
+        "confirmTotpEnrollment" => "code: \"000000\"".to_owned(),
+        "finishPasskeySignIn" | "finishPasskeyRegistration" => {
+            "ceremony: \"pcw_\", credential: {}".to_owned()
+        }
+        "startPasskeyProof" => "challenge: \"pcc_\"".to_owned(),
+        "renamePasskey" => format!("id: \"{id}\", name: \"Laptop\""),
+        "deletePasskey" => format!("id: \"{id}\""),
         "changePassword" => {
             format!("currentPassword: \"{PASSWORD}\", newPassword: \"another horse\"")
         }
@@ -286,6 +295,8 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
     match field.name.as_str() {
         "revokeSession"
         | "unlinkIdentity"
+        | "renamePasskey"
+        | "deletePasskey"
         | "updateOrganization"
         | "deleteOrganization"
         | "leaveOrganization"
@@ -304,10 +315,20 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
         | "finishSignIn"
         | "finishLink"
         | "finishReauthentication"
-        | "signInWithIdToken" => "INVALID_TOKEN",
+        | "signInWithIdToken"
+        | "completeSignIn"
+        | "startPasskeyProof"
+        | "finishPasskeySignIn"
+        | "finishPasskeyRegistration" => "INVALID_TOKEN",
         "startSignIn" | "startLink" | "startReauthentication" => "BAD_USER_INPUT",
         // None of them has verified an address, and the last admin must stay; nor was anybody's name proposed, and all have a password.
         "deactivateAccount" | "chooseUsername" | "setPassword" => "CONFLICT",
+        // Nor has anybody a second factor.
+        "confirmTotpEnrollment"
+        | "enableSecondFactor"
+        | "disableSecondFactor"
+        | "disableTotp"
+        | "regenerateRecoveryCodes" => "CONFLICT",
         "deleteAccount" if [Caller::Admin, Caller::StaleAdmin].contains(caller) => "CONFLICT",
         // To see that it is so already takes USERS_READ.
         "revokePermission" | "reactivateUser" if matches!(caller, Caller::Holder(_)) => "CONFLICT",

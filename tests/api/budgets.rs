@@ -100,7 +100,9 @@ async fn nothing_holds_up_who_defends_themselves() {
         sample("deactivateUser", &alice),
         sample("endUserSessions", &alice),
         "revokeOtherSessions { endedSessions }".to_owned(),
-        format!("reauthenticate(input: {{ password: \"{PASSWORD}\" }}) {{ expiresIn }}"),
+        format!(
+            "reauthenticate(input: {{ proof: {{ password: \"{PASSWORD}\" }} }}) {{ expiresIn }}"
+        ),
     ] {
         app.mutate(&boss, &call).await.data();
     }

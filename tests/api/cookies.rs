@@ -17,7 +17,7 @@ const EXCHANGE: &str = "mutation($token: String) { refreshToken(input: { refresh
                         accessToken refreshToken expiresIn } }";
 const LOGOUT: &str =
     "mutation($token: String) { logout(input: { refreshToken: $token }) { sessionId } }";
-pub(crate) const PROVE: &str = "mutation($password: String!) { reauthenticate(input: { password: $password }) { \
+pub(crate) const PROVE: &str = "mutation($password: String!) { reauthenticate(input: { proof: { password: $password } }) { \
                      accessToken refreshToken } }";
 const KEEPS: &str = "Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=";
 const NAME: &str = "__Host-portcullis_session=";
@@ -347,7 +347,7 @@ async fn what_a_cookie_is_exchanged_for_is_for_other_services() {
         ("mutation { deleteAccount { deletedUserId } }".to_owned(), "STEP_UP_REQUIRED"),
         (
             format!(
-                "mutation {{ reauthenticate(input: {{ password: \"{PASSWORD}\" }}) {{ expiresIn }} }}"
+                "mutation {{ reauthenticate(input: {{ proof: {{ password: \"{PASSWORD}\" }} }}) {{ expiresIn }} }}"
             ),
             "FORBIDDEN",
         ),

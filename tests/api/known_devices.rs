@@ -12,8 +12,9 @@ const WRONG: &str = "not the password";
 const LOGIN: &str = "mutation($input: LoginInput!) { login(input: $input) { \
                      ... on AuthPayload { accessToken refreshToken deviceToken \
                      user { id username } } } }";
-const PROVE: &str = "reauthenticate(input: { password: \"correct horse battery\" }) { expiresIn }";
-const FAIL: &str = "reauthenticate(input: { password: \"guess\" }) { expiresIn }";
+const PROVE: &str =
+    "reauthenticate(input: { proof: { password: \"correct horse battery\" } }) { expiresIn }";
+const FAIL: &str = "reauthenticate(input: { proof: { password: \"guess\" } }) { expiresIn }";
 const FAIL_TO_CHANGE: &str = "changePassword(input: { currentPassword: \"guess\", newPassword: \"another horse battery\" }) { user { id } }";
 
 async fn login_on(app: &TestApp, device: Option<&str>, name: &str, password: &str) -> Reply {
@@ -212,7 +213,7 @@ async fn whoever_knows_the_password_does_not_sign_in_without_end_either() {
     }
     let mut alice = app.login("alice", PASSWORD).await.signed_in("login");
     let mut proofs = 0;
-    let prove = "reauthenticate(input: { password: \"correct horse battery\" }) { accessToken refreshToken user { id username } }";
+    let prove = "reauthenticate(input: { proof: { password: \"correct horse battery\" } }) { accessToken refreshToken user { id username } }";
     loop {
         let reply = app.mutate(&alice, prove).await;
         if reply.code() == "RATE_LIMITED" {

@@ -231,7 +231,11 @@ const LIMITED: [(&str, &str, u32); 28] = [
     ),
     ("login", "login(input: { identifier: \"USER\", password: \"x\" }) { __typename }", 10),
     ("refreshToken", "refreshToken(input: { refreshToken: \"USER\" }) { expiresIn }", 60),
-    ("reauthenticate", "reauthenticate(input: { password: \"USER\" }) { expiresIn }", 10),
+    (
+        "reauthenticate",
+        "reauthenticate(input: { proof: { password: \"USER\" } }) { expiresIn }",
+        10,
+    ),
     (
         "changePassword",
         "changePassword(input: { currentPassword: \"USER\", newPassword: \"another horse battery\" }) { user { id } }",
@@ -273,7 +277,24 @@ const LIMITED: [(&str, &str, u32); 28] = [
     (
         "acceptUserInvitation",
         "acceptUserInvitation(input: { token: \"USER\", username: \"USER\", password: \
-             \"correct horse battery\" }) { expiresIn }",
+             \"correct horse battery\" }) { __typename }",
+        30,
+    ),
+    (
+        "completeSignIn",
+        "completeSignIn(input: { challenge: \"USER\", proof: { totp: \"000000\" } }) { expiresIn }",
+        30,
+    ),
+    ("startPasskeySignIn", "startPasskeySignIn { ceremony }", 120),
+    ("startPasskeyProof", "startPasskeyProof(input: { challenge: \"USER\" }) { ceremony }", 120),
+    (
+        "finishPasskeySignIn",
+        "finishPasskeySignIn(input: { ceremony: \"USER\", credential: {} }) { __typename }",
+        30,
+    ),
+    (
+        "finishPasskeyRegistration",
+        "finishPasskeyRegistration(input: { ceremony: \"USER\", credential: {} }) { user { id } }",
         30,
     ),
     ("startSignIn", "startSignIn(input: { provider: \"USER\" }) { flow }", 60),

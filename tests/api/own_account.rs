@@ -24,11 +24,14 @@ async fn proving_the_password_again_replaces_the_session_and_counts_as_a_sign_in
     assert_eq!(refused.extension("maxAgeSeconds"), 300);
 
     let wrong = app
-        .mutate(&alice, "reauthenticate(input: { password: \"wrong horse\" }) { expiresIn }")
+        .mutate(
+            &alice,
+            "reauthenticate(input: { proof: { password: \"wrong horse\" } }) { expiresIn }",
+        )
         .await;
     assert_eq!(wrong.code(), "INVALID_CREDENTIALS");
     let call = format!(
-        "reauthenticate(input: {{ password: \"{PASSWORD}\" }}) {{ accessToken refreshToken user {{ id username }} }}"
+        "reauthenticate(input: {{ proof: {{ password: \"{PASSWORD}\" }} }}) {{ accessToken refreshToken user {{ id username }} }}"
     );
     let fresh = app.mutate(&alice, &call).await.signed_in("reauthenticate");
     assert_eq!(app.query(ME, &alice.access).await.code(), "UNAUTHENTICATED");

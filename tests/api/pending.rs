@@ -346,7 +346,7 @@ fn revoke_user(id: &str) -> String {
 fn accepting(token: &str, username: &str) -> String {
     format!(
         "mutation {{ acceptUserInvitation(input: {{ token: \"{token}\", username: \"{username}\", \
-         password: \"{PASSWORD}\" }}) {{ expiresIn }} }}"
+         password: \"{PASSWORD}\" }}) {{ ... on AuthPayload {{ expiresIn }} }} }}"
     )
 }
 

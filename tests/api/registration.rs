@@ -201,8 +201,8 @@ async fn invite(app: &TestApp, bearer: &str, email: &str, role: &str) -> Reply {
 }
 
 async fn accept(app: &TestApp, token: &str, username: &str) -> Reply {
-    let query = "mutation($input: AcceptUserInvitationInput!) { acceptUserInvitation(input: $input) { accessToken refreshToken \
-        user { id username role email emailVerified } } }";
+    let query = "mutation($input: AcceptUserInvitationInput!) { acceptUserInvitation(input: $input) { ... on AuthPayload { \
+        accessToken refreshToken user { id username role email emailVerified } } } }";
     let input = json!({ "token": token, "username": username, "password": PASSWORD, "fullName": "A Guest" });
     app.call(query, json!({ "input": input }), None).await
 }

@@ -128,7 +128,9 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
     let mut checked = 0;
     for Mutation { name, asked, .. } in mutations() {
         let is_secret = |asked: &String| {
-            ["password", "token", "code"].iter().any(|it| asked.to_lowercase().contains(it))
+            ["password", "token", "code", "proof", "credential"]
+                .iter()
+                .any(|it| asked.to_lowercase().contains(it))
         };
         if asked.iter().any(is_secret) && name != "logout" {
             checked += 1;
@@ -138,7 +140,7 @@ async fn every_mutation_with_a_secret_is_limited_to_one_an_operation() {
             assert_eq!(reply.extension("limit"), "credentialMutations", "{name}");
         }
     }
-    assert_eq!(checked, 16);
+    assert_eq!(checked, 20);
 }
 
 #[test]

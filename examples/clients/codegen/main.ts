@@ -85,7 +85,7 @@ console.log(`refused a name: ${fields[0].message}`);
 
 // A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
 const STEP_UP = graphql(`
-  mutation StepUp($password: String!) { reauthenticate(input: { password: $password }) { accessToken } }
+  mutation StepUp($password: String!) { reauthenticate(input: { proof: { password: $password } }) { accessToken } }
 `);
 const { reauthenticate } = await client.request(STEP_UP, { password });
 client.setHeader('authorization', `Bearer ${reauthenticate.accessToken}`);

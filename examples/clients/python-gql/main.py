@@ -88,7 +88,7 @@ print(f"refused a name: {field['message']}")
 # A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
 STEP_UP = """
     mutation StepUp($password: String!) {
-      reauthenticate(input: { password: $password }) { accessToken }
+      reauthenticate(input: { proof: { password: $password } }) { accessToken }
     }
 """
 access_token = call(STEP_UP, password=password)["reauthenticate"]["accessToken"]

@@ -97,7 +97,7 @@ print(f"refused a name: {field['message']}")
 
 # A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
 step_up = Operation(portcullis.Mutation)
-step_up.reauthenticate(input={"password": password}).access_token()
+step_up.reauthenticate(input={"proof": {"password": password}}).access_token()
 authorize(call(step_up).reauthenticate)
 delete = Operation(portcullis.Mutation)
 delete.delete_organization(input={"id": organizations[1].id}).deleted_organization_id()

@@ -83,7 +83,7 @@ console.log(`refused a name: ${message}`);
 
 // A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
 const { reauthenticate } = await mutate(
-  gql`mutation StepUp($password: String!) { reauthenticate(input: { password: $password }) { accessToken } }`,
+  gql`mutation StepUp($password: String!) { reauthenticate(input: { proof: { password: $password } }) { accessToken } }`,
   { password },
 );
 token = reauthenticate.accessToken;

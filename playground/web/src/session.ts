@@ -141,7 +141,7 @@ async function end(field: string) {
 
 /** Shows the server the password again, and continues with what it was needed for. */
 export async function prove(password: string) {
-  const query = "mutation($password: String!) { reauthenticate(input: { password: $password }) { tokenType } }";
+  const query = "mutation($password: String!) { reauthenticate(input: { proof: { password: $password } }) { tokenType } }";
   const answer = await call(query, { password });
   learnFrom(answer);
   if (answer.errors) return answer;

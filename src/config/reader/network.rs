@@ -70,7 +70,7 @@ pub(super) fn listed(list: &str) -> impl Iterator<Item = &str> {
 
 /// An origin, spelt as browsers spell it: then it can be compared byte by byte. Beside those of the
 /// web these are the ones of pages inside apps, as capacitor://localhost.
-fn origin(text: &str) -> Option<String> {
+pub(super) fn origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let is_origin = match url.scheme() {
         "http" | "https" => url.origin().ascii_serialization() == text,

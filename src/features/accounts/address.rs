@@ -9,9 +9,9 @@ use super::identity::{Email, Identifier};
 use super::store::{self, WriteError};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
-use crate::features::identities;
 use crate::features::links::{self, Found, LinkError, LinkToken, Purpose};
 use crate::features::sessions::EndReason;
+use crate::features::{authenticators, identities};
 use crate::infra::limits::{self, Judged, Limit, Limited};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
@@ -242,10 +242,20 @@ impl Accounts {
             self.sessions.end_all(&tx, id, EndReason::EmailChangeUndone).await?;
             links::void_since(&tx, id, found.created_at).await?;
             identities::remove_all(&tx, id).await?;
+            take_back(&tx, &user, found.created_at - Purpose::EmailChangeUndo.ttl()).await?;
             tx.record(kind::EMAIL_CHANGE_UNDONE, id);
             Ok(tx.commit(()).await?)
         };
         let acting = Acting::user(id, origin);
         self.changes.run("undo a change of address", acting, undo).await
+    }
+}
+
+/// Takes passkeys and second factors from an account whose address somebody else has changed: all of them, or of an account with a
+/// second factor those that are young enough to be theirs. Whoever reads an old mailbox alone must not be rid of the owner's.
+async fn take_back(tx: &Tx<'_>, user: &User, since: DateTime<Utc>) -> Result<(), DbErr> {
+    match user.second_factor {
+        true => authenticators::remove_since(tx, user.id, since).await,
+        false => authenticators::remove_all(tx, user.id).await,
     }
 }

@@ -16,8 +16,8 @@ use super::identity::Email;
 use super::{Accounts, store};
 use crate::features::audit::Detail;
 use crate::features::change::{Fault, Record, Tx, with_fault};
-use crate::features::links;
 use crate::features::sessions::EndReason;
+use crate::features::{authenticators, links};
 use crate::infra::mail::{Letter, MailKind};
 use crate::kernel::access::{Grant, Grants, Permission, Role, User, permission};
 use crate::kernel::acting::{Acting, Gone};
@@ -125,6 +125,20 @@ impl Accounts {
         self.change(acting, capacity, id, AccountChange::Delete).await
     }
 
+    /// Removes all second factors and passkeys of a user, and ends all their sessions: they have lost them. Nobody does so for
+    /// themselves, who would give up with one proof what takes two.
+    pub(crate) async fn reset_factors(
+        &self,
+        acting: Acting<'_>,
+        capacity: Capacity,
+        id: UserId,
+    ) -> Result<User, AdminError> {
+        if acting.caller().is_ok_and(|caller| caller.user.id == id) {
+            return Err(AdminError::Forbidden);
+        }
+        self.change(acting, capacity, id, AccountChange::ResetFactors).await
+    }
+
     pub(super) async fn change(
         &self,
         acting: Acting<'_>,
@@ -168,6 +182,7 @@ impl Accounts {
             let told = match change {
                 AccountChange::Password(_) => Some(MailKind::PasswordChanged),
                 AccountChange::Delete => Some(MailKind::AccountDeleted),
+                AccountChange::ResetFactors => Some(MailKind::SecondFactorsReset),
                 AccountChange::Role(_)
                 | AccountChange::Grant(_)
                 | AccountChange::Revoke(_)
@@ -257,6 +272,11 @@ impl Accounts {
                 store::unlock(tx, user.id, now).await?;
                 links::void(tx, user.id).await?;
                 self.sessions.end_all(tx, user.id, EndReason::PasswordChanged).await?;
+            }
+            AccountChange::ResetFactors => {
+                authenticators::remove_all(tx, user.id).await?;
+                user.second_factor = false;
+                self.sessions.end_all(tx, user.id, EndReason::SecondFactorChanged).await?;
             }
             AccountChange::Unlock => {
                 store::unlock(tx, user.id, now).await?;

@@ -16,6 +16,7 @@ pub(super) enum AccountChange<'a> {
     Reactivate,
     Delete,
     Password(&'a PasswordHash),
+    ResetFactors,
     Unlock,
 }
 
@@ -27,7 +28,9 @@ impl AccountChange<'_> {
             Self::Role(_) => actor.role == Role::Admin,
             Self::Grant(grant) => may(permission::PERMISSIONS_GRANT) && actor.may_grant(grant, now),
             Self::Revoke(permission) => may(permission::PERMISSIONS_GRANT) && may(permission),
-            Self::Deactivate | Self::Reactivate | Self::Delete => may(permission::USERS_WRITE),
+            Self::Deactivate | Self::Reactivate | Self::Delete | Self::ResetFactors => {
+                may(permission::USERS_WRITE)
+            }
             // The operator's alone.
             Self::Password(_) | Self::Unlock => false,
         }
@@ -43,7 +46,7 @@ impl AccountChange<'_> {
             }
             Self::Deactivate => !user.is_active,
             Self::Reactivate => user.is_active,
-            Self::Delete | Self::Password(_) | Self::Unlock => false,
+            Self::Delete | Self::Password(_) | Self::ResetFactors | Self::Unlock => false,
         }
     }
 
@@ -57,6 +60,7 @@ impl AccountChange<'_> {
             | Self::Reactivate
             | Self::Delete
             | Self::Password(_)
+            | Self::ResetFactors
             | Self::Unlock => None,
         }
     }
@@ -70,6 +74,7 @@ impl AccountChange<'_> {
             | Self::Revoke(_)
             | Self::Reactivate
             | Self::Password(_)
+            | Self::ResetFactors
             | Self::Unlock => false,
         }
     }
@@ -84,6 +89,7 @@ impl AccountChange<'_> {
             Self::Reactivate => "reactivate",
             Self::Delete => "delete an account",
             Self::Password(_) => "set a password",
+            Self::ResetFactors => "reset second factors",
             Self::Unlock => "unlock",
         }
     }
@@ -98,6 +104,7 @@ impl AccountChange<'_> {
             Self::Reactivate => kind::USER_REACTIVATED,
             Self::Delete => kind::USER_DELETED,
             Self::Password(_) => kind::PASSWORD_SET,
+            Self::ResetFactors => kind::SECOND_FACTORS_RESET,
             Self::Unlock => kind::USER_UNLOCKED,
         }
     }

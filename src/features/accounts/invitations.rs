@@ -15,7 +15,7 @@ use super::{Accounts, store};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::links::{self, Found, LinkToken, Purpose};
-use crate::features::sessions::Tokens;
+use crate::features::sessions::Admitted;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
 use crate::kernel::access::{Language, Origin, Role, User, permission};
@@ -229,7 +229,7 @@ impl Accounts {
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
         failures: &Limit<limits::Ip>,
-    ) -> Result<(User, Tokens), CreateError> {
+    ) -> Result<(User, Admitted), CreateError> {
         let accept = self.accept_admitted(origin, token, invitee);
         self.link_gate.admit(origin, token, failures, accept).await
     }
@@ -239,7 +239,7 @@ impl Accounts {
         origin: &Origin,
         token: Option<&LinkToken>,
         invitee: &Invitee<'_>,
-    ) -> Result<(User, Tokens), CreateError> {
+    ) -> Result<(User, Admitted), CreateError> {
         let now = self.clock.now();
         let found = links::find(self.db.reader(), now, token, &[Purpose::Invitation]).await?;
         let promised: Invited = found.details()?;

@@ -3,7 +3,7 @@
 //! How an account begins is [`registration`], with [`pending`] where its address is to be proven first,
 //! [`invitations`], and [`newcomer`] where another provider vouches for its owner; what its owner changes is [`profile`] and [`address`], and what they take with
 //! them is [`export`]; how admins change one is [`administration`], by a [`change`], what other programs keep with
-//! one is [`metadata`], and what only the operator does is [`operator`]; how users are listed is [`listing`]; what
+//! one is [`metadata`], and what only the operator does is [`operator`]; what opens one is [`ways_in`]; how users are listed is [`listing`]; what
 //! other features add is [`holding`], and what of that is another's is [`leftovers`].
 
 mod address;
@@ -24,6 +24,7 @@ mod profile;
 mod registration;
 pub(crate) mod reserved;
 mod store;
+mod ways_in;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub(crate) use self::registration::{
     AVAILABILITIES, Admission, NewAccount, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS,
     Registered, Registration,
 };
+pub(crate) use self::ways_in::WayIn;
 use crate::features::change::Changes;
 use crate::features::links;
 use crate::features::sessions::{Sessions, Tools};
@@ -59,6 +61,7 @@ use crate::infra::limits::Limits;
 use crate::infra::mail::Outbox;
 use crate::infra::passwords::hash::Hasher;
 use crate::infra::passwords::policy::{Identity, Password, PasswordPolicy};
+use crate::infra::providers::Providers;
 use crate::kernel::access::User;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -87,6 +90,8 @@ pub(crate) struct Setup {
     pub(crate) master: Arc<Master>,
     /// What features above this one have of a person.
     pub(crate) holdings: Arc<[Holding]>,
+    /// The providers that open accounts.
+    pub(crate) providers: Providers,
     /// The server's own host name, which is nobody's password.
     pub(crate) host: String,
 }

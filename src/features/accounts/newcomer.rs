@@ -1,6 +1,5 @@
 //! Accounts of people whom another provider vouches for: they begin without a password, and with an address that is proven.
 
-use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -11,11 +10,11 @@ use super::store::WriteError;
 use super::{Accounts, store};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Record, Tx, with_fault};
-use crate::features::sessions::{EndReason, Tokens};
-use crate::features::{identities, links};
+use crate::features::sessions::{Admitted, EndReason};
+use crate::features::{authenticators, identities, links};
 use crate::infra::limits::{self, Limit, Limited};
 use crate::infra::passwords::hash::PasswordHash;
-use crate::kernel::access::{Role, User};
+use crate::kernel::access::{Proven, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Problem;
@@ -132,19 +131,26 @@ impl Accounts {
         Some(allowed.as_str().to_owned())
     }
 
-    /// Begins a session for somebody whose row the transaction has locked or made, and who has proven at `proven_at` who they are.
+    /// Signs somebody in whose row the transaction has locked or made, and who has proven who they are.
     pub(crate) async fn sign_in(
         &self,
         tx: &Tx<'_>,
-        mut user: User,
+        user: User,
         begun: Record,
-        proven_at: DateTime<Utc>,
-    ) -> Result<(User, Tokens), Fault> {
+        proven: Proven,
+    ) -> Result<(User, Admitted), Fault> {
+        let admitted = self.sessions.sign_in(tx, &user, proven, begun).await?;
+        Ok(match admitted {
+            Admitted::Session(_) => (Self::note_sign_in(tx, user).await?, admitted),
+            Admitted::SecondFactorRequired(_) | Admitted::EnrollmentRequired(_) => (user, admitted),
+        })
+    }
+
+    /// Notes that a session of a user begins whose row the transaction has locked.
+    pub(crate) async fn note_sign_in(tx: &Tx<'_>, user: User) -> Result<User, Fault> {
         tx.touch(user.id);
         store::touch_login(tx, user.id, tx.now()).await?;
-        user.last_login_at = Some(tx.now());
-        let tokens = self.sessions.begin(tx, &user, begun, proven_at).await?;
-        Ok((user, tokens))
+        Ok(User { last_login_at: Some(tx.now()), ..user })
     }
 
     /// Gives the caller the username they choose, if theirs is one that was proposed.
@@ -193,6 +199,7 @@ impl Accounts {
         store::update_password(tx, user.id, &PasswordHash::none()).await?;
         store::update_standing(tx, &released).await?;
         identities::remove_all(tx, user.id).await?;
+        authenticators::remove_all(tx, user.id).await?;
         links::void_since(tx, user.id, user.created_at).await?;
         self.outbox.erase(tx, user.id).await?;
         self.sessions.end_all(tx, user.id, EndReason::UserDeactivated).await?;

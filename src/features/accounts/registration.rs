@@ -13,12 +13,12 @@ use super::{Accounts, store};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links::{self, Purpose};
-use crate::features::sessions::Tokens;
+use crate::features::sessions::Admitted;
 use crate::infra::limits::{Identifier, Ip, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::PasswordHash;
 use crate::infra::passwords::policy::{Identity, Password};
-use crate::kernel::access::{Language, Origin, Role, User};
+use crate::kernel::access::{Language, Origin, Proofs, Proven, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Invalid;
@@ -56,7 +56,7 @@ pub(crate) enum Admission {
 /// What a registration led to.
 #[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum Registered {
-    SignedIn(User, Tokens),
+    Admitted(User, Admitted),
     /// Whether there is an account with this address or not.
     VerificationRequired,
 }
@@ -148,8 +148,9 @@ impl Accounts {
             let signed_in = self.sign_in_at_once(&tx, user).await?;
             Ok(tx.commit(signed_in).await?)
         };
-        let (user, tokens) = self.changes.run("register", Acting::unknown(origin), insert).await?;
-        Ok(Registered::SignedIn(user, tokens))
+        let (user, admitted) =
+            self.changes.run("register", Acting::unknown(origin), insert).await?;
+        Ok(Registered::Admitted(user, admitted))
     }
 
     /// Makes an account with a role, for the operator: reserved names are theirs to give, and
@@ -175,8 +176,9 @@ impl Accounts {
         &self,
         tx: &Tx<'_>,
         user: User,
-    ) -> Result<(User, Tokens), Fault> {
-        self.sign_in(tx, user, Record::of(kind::SIGNED_IN), tx.now()).await
+    ) -> Result<(User, Admitted), Fault> {
+        let proven = Proven { at: tx.now(), by: Proofs::PASSWORD };
+        self.sign_in(tx, user, Record::of(kind::SIGNED_IN), proven).await
     }
 
     /// Inserts the row. Who was first is settled by the unique constraints, not by a look before.

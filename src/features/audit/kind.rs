@@ -184,6 +184,28 @@ audit_kinds! {
     pub(crate) ADDRESS_RELEASED: UserId;
     /// The owner of an account chose another username in the place of the one that was proposed.
     pub(crate) USERNAME_CHOSEN: UserId;
+    /// An account asks for a second factor from now on.
+    pub(crate) SECOND_FACTOR_TURNED_ON: UserId;
+    /// An account asks for no second factor any more.
+    pub(crate) SECOND_FACTOR_TURNED_OFF: UserId;
+    /// An admin or the operator removed all second factors and passkeys of an account, and its sessions ended.
+    pub(crate) SECOND_FACTORS_RESET: UserId;
+    /// An authenticator app tells codes of an account from now on, in the place of another if there was one.
+    pub(crate) TOTP_CONFIRMED: UserId;
+    /// No authenticator app tells codes of an account any more.
+    pub(crate) TOTP_REMOVED: UserId;
+    /// After too many wrong codes in a row none is accepted any more.
+    pub(crate) TOTP_LOCKED: UserId;
+    /// An account got recovery codes, and those before are void.
+    pub(crate) RECOVERY_CODES_ISSUED: UserId;
+    /// A recovery code was used.
+    pub(crate) RECOVERY_CODE_USED: UserId;
+    /// A passkey was registered for an account.
+    pub(crate) PASSKEY_ADDED: UserId;
+    /// A passkey of an account was deleted.
+    pub(crate) PASSKEY_REMOVED: UserId;
+    /// A passkey's counter went back, as that of a copy does; it proved nothing.
+    pub(crate) PASSKEY_COUNTER_REFUSED: UserId;
     /// A user changed what is shown of them.
     pub(crate) PROFILE_UPDATED: UserId;
     /// A user ended one of their sessions.

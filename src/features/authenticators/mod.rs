@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::features::change::Tx;
+use crate::kernel::access::Factor;
 use crate::kernel::id::UserId;
 
 /// What a user holds.
@@ -38,6 +39,16 @@ pub(crate) struct HeldTotp {
 }
 
 impl Held {
+    /// What can be asked for beside a password, or a provider's word.
+    pub(crate) fn second_factors(&self) -> Vec<Factor> {
+        let has = [
+            (Factor::Passkey, self.passkeys > 0),
+            (Factor::Totp, self.totp.is_some_and(|totp| !totp.is_shut)),
+            (Factor::RecoveryCode, self.recovery_codes_left > 0),
+        ];
+        has.into_iter().filter_map(|(factor, is_held)| is_held.then_some(factor)).collect()
+    }
+
     /// Whether the user holds something that is a second factor. Recovery codes stand in for one, and are none without it.
     pub(crate) fn has_second_factor(&self) -> bool {
         self.totp.is_some() || self.passkeys > 0
@@ -55,12 +66,30 @@ pub(crate) async fn held(db: &impl ConnectionTrait, user: UserId) -> Result<Held
     })
 }
 
-/// Takes all of it from a user. By which handle passkeys know them stays: an authenticator that is registered again then
+/// Takes all of it from a user, who signs in without a second factor from then on. By which handle passkeys know them stays: an authenticator that is registered again then
 /// replaces the passkey that it still has, instead of showing both.
 pub(crate) async fn remove_all(tx: &Tx<'_>, user: UserId) -> Result<(), DbErr> {
+    turn_off(tx, user).await?;
     totp::remove(tx, user).await?;
     recovery_codes::void(tx, user).await?;
     passkeys::remove_all(tx, user).await
+}
+
+/// Takes what a user holds since then, and the recovery codes. Without a second factor that is older they sign in without one.
+pub(crate) async fn remove_since(
+    tx: &Tx<'_>,
+    user: UserId,
+    since: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    passkeys::remove_since(tx, user, since).await?;
+    if totp::held(tx, user).await?.is_some_and(|totp| totp.confirmed_at >= since) {
+        totp::remove(tx, user).await?;
+    }
+    recovery_codes::void(tx, user).await?;
+    if !held(tx, user).await?.has_second_factor() {
+        turn_off(tx, user).await?;
+    }
+    Ok(())
 }
 
 /// Has a user sign in with a second factor from now on; says whether they did not before.

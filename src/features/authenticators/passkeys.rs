@@ -38,6 +38,8 @@ impl PasskeyName {
 pub(crate) struct Passkey {
     pub(crate) id: PasskeyId,
     pub(crate) user: UserId,
+    /// The domain that it was made for.
+    pub(crate) rp_id: String,
     /// Chosen by the authenticator; at most 1,023 bytes.
     pub(crate) credential_id: Vec<u8>,
     /// A COSE_Key; at most 4,096 bytes.
@@ -60,6 +62,7 @@ pub(crate) struct Passkey {
 /// A passkey to be kept, as it was verified.
 #[derive(Clone, Debug)]
 pub(crate) struct NewPasskey {
+    pub(crate) rp_id: String,
     pub(crate) credential_id: Vec<u8>,
     pub(crate) public_key: Vec<u8>,
     pub(crate) sign_count: u32,
@@ -95,6 +98,7 @@ pub(crate) async fn add(tx: &Tx<'_>, user: UserId, new: NewPasskey) -> Result<Pa
     let passkey = Passkey {
         id: PasskeyId::new(now),
         user,
+        rp_id: new.rp_id,
         credential_id: new.credential_id,
         public_key: new.public_key,
         sign_count: new.sign_count,
@@ -109,6 +113,11 @@ pub(crate) async fn add(tx: &Tx<'_>, user: UserId, new: NewPasskey) -> Result<Pa
     };
     store::insert(tx, &passkey).await?;
     Ok(passkey)
+}
+
+/// The domain that the first passkey of all was made for, if there is any.
+pub(crate) async fn find_first_domain(db: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
+    store::find_first_domain(db).await
 }
 
 /// The passkey that an authenticator calls so, whosever it is.
@@ -148,6 +157,15 @@ pub(crate) async fn remove(tx: &Tx<'_>, user: UserId, id: PasskeyId) -> Result<b
     store::delete(tx, user, id).await
 }
 
+/// Takes those from a user that were registered since then.
+pub(super) async fn remove_since(
+    tx: &Tx<'_>,
+    user: UserId,
+    since: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    store::delete_since(tx, user, since).await
+}
+
 /// Takes all of them from a user.
 pub(super) async fn remove_all(tx: &Tx<'_>, user: UserId) -> Result<(), DbErr> {
     store::delete_all(tx, user).await
@@ -170,6 +188,15 @@ pub(crate) async fn handle(tx: &Tx<'_>, user: UserId) -> Result<Vec<u8>, Fault> 
     super::store::give_handle(tx, user, &random::<HANDLE_LENGTH>()?).await?;
     let found = super::store::find_handle(tx, user).await?;
     found.ok_or_else(|| DbErr::RecordNotUpdated.into())
+}
+
+/// Notes that the authenticator of a passkey has verified its user beside another proof of who they are: it opens the account alone
+/// from now on.
+pub(crate) async fn note_verification(tx: &Tx<'_>, passkey: &Passkey) -> Result<(), DbErr> {
+    match passkey.user_verified {
+        true => Ok(()),
+        false => store::set_verified(tx, passkey.id).await,
+    }
 }
 
 /// The same, if the user has one.

@@ -54,6 +54,11 @@ impl Record {
         Self { is_from_elsewhere: true, ..self }
     }
 
+    /// What has happened, and what else it is worth to know: for a change that comes later.
+    pub(crate) fn what(self) -> (Kind, Option<String>) {
+        (self.kind, self.detail.subject)
+    }
+
     /// By whom and in which session a change that somebody makes has it.
     pub(super) fn whose(&self, acting: &Acting<'_>) -> (Actor, Option<SessionId>) {
         match self.actor {

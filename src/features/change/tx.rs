@@ -110,6 +110,11 @@ impl<'a> Tx<'a> {
         Ok(self.changes.outbox.write(&self.txn, self.now(), letter).await?)
     }
 
+    /// Whether mail is sent at all.
+    pub(crate) fn can_mail(&self) -> bool {
+        self.changes.outbox.is_on()
+    }
+
     /// Does the work of writing a mail to nobody.
     pub(crate) async fn pretend(&self, letter: Letter<'_>) -> Result<(), Fault> {
         Ok(self.changes.outbox.pretend(&self.txn, self.now(), letter).await?)

@@ -22,14 +22,15 @@ use crate::features::accounts::Accounts;
 use crate::features::accounts::identity::Identifier;
 use crate::features::audit::kind;
 use crate::features::change::{Changes, Fault, Record, Tx, with_fault};
-use crate::features::sessions::{Sessions, Tokens, Tools};
+use crate::features::sessions::{Admitted, Sessions, Tools};
 use crate::infra::db::Db;
 use crate::infra::limits::{Judged, Limited, Limits};
 use crate::infra::metrics::{self, Outcome};
 use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Origin, User};
+use crate::kernel::access::{Origin, Proofs, Proven, User};
 use crate::kernel::acting::Acting;
+use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
@@ -43,6 +44,8 @@ pub(crate) enum LoginError {
         /// For the audit log only; nobody is told.
         account: Option<UserId>,
     },
+    #[error("a password alone proves too little for an account with a second factor")]
+    SecondFactorNeeded,
     #[error(transparent)]
     Limited(#[from] Limited),
     #[error(transparent)]
@@ -57,6 +60,7 @@ with_fault!(LoginError);
 #[derive(Clone)]
 pub(crate) struct Login {
     db: Db,
+    clock: Clock,
     hasher: Hasher,
     limits: Limits,
     changes: Changes,
@@ -66,8 +70,8 @@ pub(crate) struct Login {
 
 impl Login {
     pub(crate) fn new(tools: Tools, accounts: Accounts) -> Self {
-        let Tools { db, hasher, limits, changes, sessions, .. } = tools;
-        Self { db, hasher, limits, changes, sessions, accounts }
+        let Tools { db, clock, hasher, limits, changes, sessions, .. } = tools;
+        Self { db, clock, hasher, limits, changes, sessions, accounts }
     }
 
     /// Exchanges a username or e-mail address and a password for a session. What `device` shows, if it
@@ -79,7 +83,7 @@ impl Login {
         password: &Password,
         device: Option<&str>,
         limits: LoginLimits<'_>,
-    ) -> Result<(User, Tokens), LoginError> {
+    ) -> Result<(User, Admitted), LoginError> {
         let (guesser, admission) = self.admit(origin, identifier, device, limits).await?;
         let outcome = self.sign_in(origin, identifier, password, guesser).await;
         metrics::login(match &outcome {
@@ -98,7 +102,7 @@ impl Login {
         identifier: &Identifier,
         password: &Password,
         guesser: Guesser<'_>,
-    ) -> Result<(User, Tokens), LoginError> {
+    ) -> Result<(User, Admitted), LoginError> {
         let found = store::find(&self.db, identifier).await?;
         let paused = match guesser {
             Guesser::Stranger => Some(self.admit_to_account(identifier, found.as_ref()).await),
@@ -121,7 +125,7 @@ impl Login {
         &self,
         attempt: &Attempt<'_>,
         mut found: Option<Found>,
-    ) -> Result<(User, Tokens), LoginError> {
+    ) -> Result<(User, Admitted), LoginError> {
         let mut account = None;
         for _ in 0..CHECKS_MAX {
             let verified = self.verify(attempt, found).await?;
@@ -178,24 +182,33 @@ impl Login {
         tx: Tx<'_>,
         verified: &Verified,
         guesser: Guesser<'_>,
-    ) -> Result<Option<(User, Tokens)>, LoginError> {
-        let user = User { last_login_at: Some(tx.now()), ..verified.user.clone() };
+    ) -> Result<Option<(User, Admitted)>, LoginError> {
+        let mut user = verified.user.clone();
+        if !user.second_factor {
+            user.last_login_at = Some(tx.now());
+        }
         let is_stranger = guesser.is_stranger();
         if !store::record_login(&tx, &user, verified, is_stranger, FAILURES_MAX).await? {
             return Ok(None);
         }
-        let tokens = match (guesser, verified.failed_logins) {
-            (Guesser::Session(viewer, cookie), _) => {
-                let proved = Record::of(kind::REAUTHENTICATED);
-                self.sessions.renew(&tx, &user, (viewer, cookie), proved, tx.now()).await?
+        let proven = Proven { at: tx.now(), by: Proofs::PASSWORD };
+        let admitted = match (guesser, verified.failed_logins) {
+            // There may be a second factor since a moment ago.
+            (Guesser::Session(..), _) if self.sessions.needs_two_factors(&user) => {
+                return Err(LoginError::SecondFactorNeeded);
             }
-            (_, 0) => self.sessions.begin(&tx, &user, kind::SIGNED_IN, tx.now()).await?,
+            (Guesser::Session(viewer, cookie), _) => {
+                let record = Record::of(kind::REAUTHENTICATED);
+                let renewed = self.sessions.renew(&tx, &user, (viewer, cookie), record, proven);
+                Admitted::Session(renewed.await?)
+            }
+            (_, 0) => self.sessions.sign_in(&tx, &user, proven, kind::SIGNED_IN).await?,
             (_, _) => {
                 let kind = kind::SIGNED_IN_AFTER_FAILURES;
-                self.sessions.begin(&tx, &user, kind, tx.now()).await?
+                self.sessions.sign_in(&tx, &user, proven, kind).await?
             }
         };
-        Ok(tx.commit(Some((user, tokens))).await?)
+        Ok(tx.commit(Some((user, admitted))).await?)
     }
 }
 

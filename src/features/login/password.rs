@@ -10,12 +10,12 @@ use crate::features::accounts::identity::Identifier;
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
-use crate::features::sessions::{EndReason, Tokens};
+use crate::features::sessions::{Admitted, EndReason, Tokens};
 use crate::infra::limits::{Admission, Judged, Limited};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{Origin, User, Viewer};
+use crate::kernel::access::{FRESH_SECONDS, Level, Origin, Proofs, Proven, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::invalid::Problem;
 
@@ -75,11 +75,19 @@ impl Login {
         limits: HolderLimits<'_>,
     ) -> Result<(User, Tokens), LoginError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
+        if self.sessions.needs_two_factors(&viewer.user) {
+            return Err(LoginError::SecondFactorNeeded);
+        }
         let admission = self.admit_holder(viewer, limits).await?;
         let guesser = Guesser::Session(viewer, cookie);
         let outcome = self.sign_in(origin, &identifier_of(viewer), password, guesser).await;
         admission.settle(&outcome).await;
-        outcome
+        match outcome? {
+            (user, Admitted::Session(tokens)) => Ok((user, tokens)),
+            (_, Admitted::SecondFactorRequired(_) | Admitted::EnrollmentRequired(_)) => {
+                Err(LoginError::SecondFactorNeeded)
+            }
+        }
     }
 
     /// The password that the caller chooses, if it is good enough.
@@ -108,6 +116,10 @@ impl Login {
         limits: HolderLimits<'_>,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
+        let is_proven = viewer.proved_within(FRESH_SECONDS, self.clock.now());
+        if viewer.user.second_factor && !is_proven {
+            return Err(LoginError::SecondFactorNeeded.into());
+        }
         let new = self.acceptable(viewer, new)?;
         let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(origin, (viewer, cookie), current, &new).await;
@@ -190,10 +202,15 @@ impl Login {
             let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
             self.sessions.end_others(&tx, user.id, kept, reason).await?;
             links::void_by_holder(&tx, user).await?;
+            let proven = match viewer.proven.by.level() {
+                Level::Aal1 => Proven { at: tx.now(), by: Proofs::PASSWORD },
+                // A password adds nothing to two factors, and must not take from them.
+                Level::Aal2 => viewer.proven,
+            };
             tx.record(kind::PASSWORD_CHANGED, user.id);
             tx.write(Letter::to(user, MailKind::PasswordChanged, tx.acting().origin)).await?;
             let raised = match cookie {
-                Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie, tx.now()).await?),
+                Some(cookie) => Some(self.sessions.raise(&tx, viewer, cookie, proven).await?),
                 None => None,
             };
             Ok(tx.commit(Some(raised)).await?)

@@ -63,7 +63,7 @@ impl From<FoundRow> for Found {
     }
 }
 
-/// Locks the user's row and writes the time of a sign-in, and the new hash if there is one, if the
+/// Locks the user's row and writes the time of the last sign-in, and the new hash if there is one, if the
 /// account is still what was verified: that is what it says. Failures of strangers before it are over, but
 /// for those that have shut the account to them, which shuts out strangers alone.
 pub(super) async fn record_login(
@@ -91,6 +91,7 @@ pub(super) async fn record_login(
         .filter(user::COLUMN.password_hash.eq(verified.hash.as_str()))
         .filter(user::COLUMN.is_active.eq(true))
         .filter(user::COLUMN.role.eq(user.role))
+        .filter(user::COLUMN.second_factor.eq(user.second_factor))
         .exec(tx)
         .await?;
     Ok(outcome.rows_affected == 1)

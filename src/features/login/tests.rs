@@ -53,7 +53,7 @@ impl Fixture {
     }
 
     /// Has it go on.
-    async fn begin(&self, held: &Verified) -> Option<(User, Tokens)> {
+    async fn begin(&self, held: &Verified) -> Option<(User, Admitted)> {
         let begin = |tx| self.login.begin(tx, held, Guesser::Stranger);
         let acting = Acting::unknown(&Origin::CLI);
         self.login.changes.run("sign in", acting, begin).await.unwrap()

@@ -12,13 +12,9 @@ mod newcomers;
 mod own_identities;
 mod sign_in;
 mod start;
-mod store;
 
 use std::pin::Pin;
 use std::sync::Arc;
-
-use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::DbErr;
 
 pub(crate) use self::export::HOLDING;
 pub(crate) use self::flow::FLOW_TTL_SECONDS;
@@ -28,10 +24,10 @@ pub(crate) use self::start::{Begin, Begun};
 use crate::features::accounts::{Accounts, CreateError};
 use crate::features::change::{Changes, Fault, with_fault};
 use crate::features::identities::LinkingError;
-use crate::features::links;
 use crate::features::sessions::{Sessions, Tools};
+use crate::features::{flows, links};
 use crate::infra::causes::causes;
-use crate::infra::db::{Db, in_batches};
+use crate::infra::db::Db;
 use crate::infra::keys::Master;
 use crate::infra::limits::{self, Ip, Judged, Limit, Limited, Limits};
 use crate::infra::providers::{Assertion, Provider, ProviderError, Providers, ReturnUrls};
@@ -69,6 +65,8 @@ pub(crate) enum ProviderLoginError {
     Stale,
     #[error("the provider cannot ask somebody again who they are")]
     NoReauthentication,
+    #[error("a provider's word alone proves too little for an account with a second factor")]
+    SecondFactorNeeded,
     #[error("the provider issues no ID tokens")]
     NoIdTokens,
     /// Others were faster, with the identity, the address or the username, each time that it was tried.
@@ -146,6 +144,7 @@ impl Judged for ProviderLoginError {
             | Self::Stale
             | Self::NoReauthentication
             | Self::NoIdTokens
+            | Self::SecondFactorNeeded
             | Self::AccountExists
             | Self::Closed
             | Self::NoAddress
@@ -206,9 +205,9 @@ impl ProviderLogin {
         tools: Tools,
         accounts: Accounts,
         master: Arc<Master>,
-        providers: Providers,
         destinations: Destinations,
     ) -> Self {
+        let providers = accounts.providers().clone();
         let Tools { db, clock, limits, changes, sessions, link_gate, .. } = tools;
         Self {
             db,
@@ -250,7 +249,7 @@ impl ProviderLogin {
 
     /// Uses a flow up. Of many at once, one does: the primary key settles which.
     async fn use_up(&self, flow: &Flow) -> Result<(), ProviderLoginError> {
-        let finish = || store::finish(self.db.writer(), flow.id, flow.expires_at);
+        let finish = || flows::finish(self.db.writer(), flow.id, flow.expires_at);
         match self.changes.by_statement("finish a flow", finish).await? {
             true => Ok(()),
             false => Err(ProviderLoginError::Flow),
@@ -271,11 +270,4 @@ fn told<T>(provider: &Provider, answer: Result<T, ProviderError>) -> Result<T, P
         );
         error.into()
     })
-}
-
-/// Forgets flows that have expired.
-pub(crate) async fn purge(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
-    // Clocks of instances differ: what one of them takes for living must not be forgotten by another.
-    let until = now - TimeDelta::minutes(1);
-    in_batches(|batch| store::delete_expired(db, until, batch)).await
 }

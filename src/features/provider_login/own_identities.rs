@@ -6,14 +6,14 @@ use sea_orm::DbErr;
 use super::flow::Purpose;
 use super::sign_in::Arrival;
 use super::{ProviderLogin, ProviderLoginError, Returned};
-use crate::features::accounts::Accounts;
+use crate::features::accounts::WayIn;
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
 use crate::features::identities::{self, Identity, Vouched};
 use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind};
-use crate::infra::providers::Assertion;
+use crate::infra::providers::{Assertion, Provider};
 use crate::kernel::access::{User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{IdentityId, UserId};
@@ -27,6 +27,16 @@ impl ProviderLogin {
     /// The identities of a user, the oldest first.
     pub(crate) async fn identities(&self, user: UserId) -> Result<Vec<Identity>, DbErr> {
         identities::list(self.db.reader(), user).await
+    }
+
+    /// Whether a provider of one of a user's identities can ask them again who they are.
+    pub(crate) async fn can_reauthenticate(&self, user: UserId) -> Result<bool, DbErr> {
+        let linked = self.identities(user).await?;
+        let can = |identity: &Identity| {
+            let provider = self.providers.of_issuer(&identity.issuer);
+            provider.is_some_and(Provider::can_reauthenticate)
+        };
+        Ok(linked.iter().any(can))
     }
 
     /// Links the identity of whoever came back to the caller, who began the flow in the same session.
@@ -80,14 +90,12 @@ impl ProviderLogin {
             let linked = identities::list(&tx, user.id).await?;
             let identity = linked.iter().find(|identity| identity.id == id);
             let identity = identity.ok_or(ProviderLoginError::NotFound)?;
-            let opens = |other: &Identity| {
-                other.id != id && self.providers.of_issuer(&other.issuer).is_some()
-            };
-            let is_last = !linked.iter().any(opens);
-            if is_last && !Accounts::has_password(&tx, user.id).await? {
+            if self.accounts.is_last_way_in(&tx, user.id, WayIn::Identity(id)).await? {
                 return Err(ProviderLoginError::LastWayIn);
             }
             identities::unlink(&tx, identity).await?;
+            // A sign-in may have begun with it.
+            self.sessions.void_challenges(&tx, user.id).await?;
             let detail = Detail::of(&identity.provider);
             tx.note(Record::of(kind::IDENTITY_UNLINKED).about(user.id).in_detail(detail));
             let letter = Letter::to(&user, MailKind::IdentityUnlinked, tx.acting().origin);
@@ -109,6 +117,9 @@ impl ProviderLogin {
         failures: &Limit<limits::User>,
     ) -> Result<(User, Tokens), ProviderLoginError> {
         let viewer = acting.caller()?;
+        if self.sessions.needs_two_factors(&viewer.user) {
+            return Err(ProviderLoginError::SecondFactorNeeded);
+        }
         let admission = self.limits.attempt([failures.of(viewer.user.id)]).await?;
         let prove = async {
             let purpose = Purpose::Reauthentication;
@@ -133,14 +144,17 @@ impl ProviderLogin {
         arrival: &Arrival<'_>,
     ) -> Result<(User, Tokens), ProviderLoginError> {
         let user = User::clone(&self.sessions.caller(&tx).await?.user);
+        if self.sessions.needs_two_factors(&user) {
+            return Err(ProviderLoginError::SecondFactorNeeded);
+        }
         let Vouched { issuer, subject, .. } = arrival.vouched();
         let identity = identities::find(&tx, issuer, subject).await?;
         let identity = identity.filter(|identity| identity.user == user.id);
         let identity = identity.ok_or(ProviderLoginError::Refused { account: Some(user.id) })?;
         identities::touch(&tx, identity.id).await?;
-        let proved = Record::of(kind::REAUTHENTICATED).in_detail(arrival.detail());
-        let proven_at = arrival.proven_at(tx.now());
-        let tokens = self.sessions.renew(&tx, &user, (viewer, cookie), proved, proven_at).await?;
+        let record = Record::of(kind::REAUTHENTICATED).in_detail(arrival.detail());
+        let proven = arrival.proven(tx.now());
+        let tokens = self.sessions.renew(&tx, &user, (viewer, cookie), record, proven).await?;
         Ok(tx.commit((user, tokens)).await?)
     }
 }

@@ -10,12 +10,12 @@ use crate::features::accounts::{Accounts, CreateError};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
 use crate::features::identities::{self, Identity, Vouched};
-use crate::features::sessions::Tokens;
+use crate::features::sessions::Admitted;
 use crate::infra::limits::{self, Ip, Judged, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::metrics::{self, Outcome};
 use crate::infra::providers::{Assertion, Provider};
-use crate::kernel::access::{Origin, User};
+use crate::kernel::access::{Origin, Proofs, Proven, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::LinkTokenId;
 
@@ -25,7 +25,7 @@ const TRIES_MAX: usize = 3;
 /// What a sign-in leads to.
 #[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum SignedIn {
-    Session(User, Tokens),
+    Admitted(User, Admitted),
     /// The address is written to, whether there is an account with it or not.
     AddressToProve {
         email: String,
@@ -62,8 +62,9 @@ impl<'a> Arrival<'a> {
 
     /// When they have proven who they are: just now, unless the provider says that it was before. Then a session begins that is as
     /// old as that, and its holder proves anew who they are before they do what needs a recent proof.
-    pub(super) fn proven_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
-        self.assertion.auth_time.map_or(now, |at| at.min(now))
+    pub(super) fn proven(&self, now: DateTime<Utc>) -> Proven {
+        let at = self.assertion.auth_time.map_or(now, |at| at.min(now));
+        Proven { at, by: Proofs::PROVIDER }
     }
 
     /// What of it the audit log tells.
@@ -128,7 +129,7 @@ impl ProviderLogin {
     fn count(&self, provider: Option<&str>, outcome: &Result<SignedIn, ProviderLoginError>) {
         let provider = provider.and_then(|provider| self.providers.find(provider));
         let outcome = match outcome {
-            Ok(SignedIn::Session(..)) => Outcome::Success,
+            Ok(SignedIn::Admitted(..)) => Outcome::Success,
             Ok(SignedIn::AddressToProve { .. }) => return,
             Err(error) if error.is_ours() => Outcome::Unavailable,
             Err(_) => Outcome::Refused,
@@ -261,8 +262,8 @@ impl ProviderLogin {
         arrival: &Arrival<'_>,
     ) -> Result<SignedIn, ProviderLoginError> {
         let begun = Record::of(kind::SIGNED_IN).in_detail(arrival.detail());
-        let (user, tokens) =
-            self.accounts.sign_in(&tx, user, begun, arrival.proven_at(tx.now())).await?;
-        Ok(tx.commit(SignedIn::Session(user, tokens)).await?)
+        let (user, admitted) =
+            self.accounts.sign_in(&tx, user, begun, arrival.proven(tx.now())).await?;
+        Ok(tx.commit(SignedIn::Admitted(user, admitted)).await?)
     }
 }

@@ -68,6 +68,9 @@ impl ProviderLogin {
     ) -> Result<Begun, ProviderLoginError> {
         self.limits.take([starts.of(origin.ip)]).await?;
         let (provider, return_to) = self.parse(begin)?;
+        if prompt == Prompt::Reauthenticate && self.sessions.needs_two_factors(&viewer.user) {
+            return Err(ProviderLoginError::SecondFactorNeeded);
+        }
         if prompt == Prompt::Reauthenticate && !provider.can_reauthenticate() {
             return Err(ProviderLoginError::NoReauthentication);
         }

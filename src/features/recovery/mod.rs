@@ -18,6 +18,7 @@ pub(crate) use self::verification::Claim;
 use crate::features::accounts::identity::{Email, Identifier};
 use crate::features::accounts::{Accounts, AddressError, CreateError};
 use crate::features::audit::{Kind, kind};
+use crate::features::authenticators;
 use crate::features::change::{Changes, Fault, Record, Tx, with_fault};
 use crate::features::identities;
 use crate::features::links::{self, Found, LinkError, LinkToken, New, Purpose};
@@ -248,6 +249,7 @@ impl Recovery {
             if !user.email_verified {
                 store::take_back(&tx, id).await?;
                 identities::remove_all(&tx, id).await?;
+                authenticators::remove_all(&tx, id).await?;
             }
             self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;

@@ -1,6 +1,6 @@
 //! What the holder of a session presents: the refresh token, or in browsers the cookie.
 //!
-//! It holds what it stands for, under the seal of a refresh key: session, user, generation, the time of the sign-in, and
+//! It holds what it stands for, under the seal of a refresh key: session, user, generation, the proofs and their time, and
 //! 128 random bits of the session. Of those the session's row keeps the digest, and nothing else is kept.
 //! So, by what somebody has:
 //!
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::infra::keys::{KeySet, Named, RefreshKey};
+use crate::kernel::access::{Proofs, Proven};
 use crate::kernel::id::{SessionId, UserId};
 use crate::kernel::secret::{self, CryptoError, base64url, from_base64url, sha256};
 
@@ -43,8 +44,8 @@ impl Kind {
     }
 }
 
-/// Key serial, session, user, generation, time of the sign-in, random bits.
-const SEALED: usize = 2 + 16 + 16 + 4 + 8 + SECRET;
+/// Key serial, session, user, generation, time of the proofs, proofs, random bits.
+const SEALED: usize = 2 + 16 + 16 + 4 + 8 + 1 + SECRET;
 /// 128 bits (RT-01).
 const SECRET: usize = 16;
 /// HMAC-SHA256.
@@ -60,8 +61,8 @@ pub(crate) struct Credential {
     pub(super) user: UserId,
     /// How often the session's credential has been replaced by the next.
     pub(super) generation: u32,
-    /// When its holder proved who they are. What is made from it keeps that.
-    pub(super) authenticated_at: DateTime<Utc>,
+    /// How its holder proved who they are. What is made from it keeps that.
+    pub(super) proven: Proven,
     secret: Zeroizing<[u8; SECRET]>,
 }
 
@@ -80,10 +81,10 @@ impl Credential {
         kind: Kind,
         session: SessionId,
         user: UserId,
-        authenticated_at: DateTime<Utc>,
+        proven: Proven,
     ) -> Result<Self, CryptoError> {
         let secret = Zeroizing::new(secret::random::<SECRET>()?);
-        Ok(Self { kind, session, user, generation: 1, authenticated_at, secret })
+        Ok(Self { kind, session, user, generation: 1, proven, secret })
     }
 
     /// Opens a credential as presented. Costs one HMAC at the most, and nothing of the database.
@@ -110,9 +111,11 @@ impl Credential {
         let user = UserId(Uuid::from_bytes(take(&mut rest)?));
         let generation = u32::from_be_bytes(take(&mut rest)?);
         let seconds = i64::from_be_bytes(take(&mut rest)?);
-        let authenticated_at = DateTime::from_timestamp(seconds, 0).ok_or(Unopened::Forged)?;
+        let at = DateTime::from_timestamp(seconds, 0).ok_or(Unopened::Forged)?;
+        let [proofs] = take(&mut rest)?;
+        let proven = Proven { at, by: Proofs::of_bits(proofs) };
         let secret = Zeroizing::new(take(&mut rest)?);
-        Ok(Self { kind, session, user, generation, authenticated_at, secret })
+        Ok(Self { kind, session, user, generation, proven, secret })
     }
 
     /// The text for its holder.
@@ -122,7 +125,8 @@ impl Credential {
         bytes.extend(self.session.0.as_bytes());
         bytes.extend(self.user.0.as_bytes());
         bytes.extend(self.generation.to_be_bytes());
-        bytes.extend(self.authenticated_at.timestamp().to_be_bytes());
+        bytes.extend(self.proven.at.timestamp().to_be_bytes());
+        bytes.push(self.proven.by.bits());
         bytes.extend(*self.secret);
         let seal = key.sign(self.kind.prefix(), &bytes);
         bytes.extend(seal);
@@ -136,8 +140,8 @@ impl Credential {
     }
 
     /// The same for who has just proved who they are.
-    pub(super) fn proven(&self, generation: u32, authenticated_at: DateTime<Utc>) -> Self {
-        Self { authenticated_at, ..self.at(generation) }
+    pub(super) fn proven(&self, generation: u32, proven: Proven) -> Self {
+        Self { proven, ..self.at(generation) }
     }
 
     /// What the session's row keeps of it. A plain digest is enough for 128 random bits (ASVS 6.5.2).

@@ -31,6 +31,8 @@ pub(crate) enum EndReason {
     EmailChangeUndone,
     /// The user proved their password again, and another session took its place.
     Replaced,
+    /// The account asks for a second factor since, and the session began without.
+    SecondFactorChanged,
     /// Too many wrong passwords came from whoever held it.
     TooManyFailures,
     /// The user, an admin or the operator ended it.
@@ -111,6 +113,7 @@ impl Sessions {
         reason: EndReason,
     ) -> Result<u64, DbErr> {
         tx.touch(user);
+        self.void_challenges(tx, user).await?;
         proofs::store::forget_devices(tx, user, None, FAILURES_OF_SESSION_MAX).await?;
         store::end_all(tx, user, None, reason, tx.now()).await
     }
@@ -124,6 +127,7 @@ impl Sessions {
         reason: EndReason,
     ) -> Result<u64, DbErr> {
         tx.touch(user);
+        self.void_challenges(tx, user).await?;
         proofs::store::forget_devices(tx, user, Some(kept), FAILURES_OF_SESSION_MAX).await?;
         store::end_all(tx, user, Some(kept), reason, tx.now()).await
     }

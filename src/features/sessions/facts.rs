@@ -110,7 +110,7 @@ mod tests {
             session_id: session,
             session_mode: TokenMode::Body,
             credential: Credential::Cookie { expires_at: now },
-            authenticated_at: now,
+            proven: Proven { at: now, by: Proofs::PASSWORD },
             session_expires_at: now,
             organization: None,
         };

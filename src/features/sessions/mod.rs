@@ -19,7 +19,9 @@ mod own;
 mod proofs;
 mod purge;
 mod recognition;
+mod requirement;
 mod rotation;
+mod sign_in;
 mod store;
 mod watch;
 
@@ -35,8 +37,12 @@ use self::facts::Facts;
 pub(crate) use self::own::{OwnSession, RevokeError};
 pub(crate) use self::proofs::FAILURES_MAX as FAILURES_OF_SESSION_MAX;
 pub(crate) use self::recognition::{Shown, Unrecognised};
+pub(crate) use self::requirement::SecondFactorRequirement;
 pub(crate) use self::rotation::{
     Attempt, REFRESH_FAILURES, REFRESHES_OF_SESSION, RefreshError, RefreshLimits,
+};
+pub(crate) use self::sign_in::{
+    Admitted, Awaited, Challenge, MailedCode, Presented as PresentedChallenge, Unfinished,
 };
 use self::store::lock_user;
 pub(crate) use self::watch::CallerWatch;
@@ -49,7 +55,7 @@ use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
 use crate::infra::mail::{Letter, MailKind, Outbox};
 use crate::infra::passwords::hash::Hasher;
-use crate::kernel::access::{self, ActiveOrganization, TokenMode, User, Viewer};
+use crate::kernel::access::{self, ActiveOrganization, Proven, TokenMode, User, Viewer};
 use crate::kernel::acting::Gone;
 use crate::kernel::clock::Clock;
 use crate::kernel::device::Device;
@@ -102,6 +108,7 @@ pub(crate) struct Sessions {
     jwt: Jwt,
     limits: Limits,
     lifetimes: Lifetimes,
+    second_factor: SecondFactorRequirement,
     changes: Changes,
     facts: Facts,
     /// Rotations of one session wait for each other's locks: they take turns before they have a connection.
@@ -130,6 +137,7 @@ pub(crate) struct Issuing {
     pub(crate) keys: Keys,
     pub(crate) master: Arc<Master>,
     pub(crate) lifetimes: Lifetimes,
+    pub(crate) second_factor: SecondFactorRequirement,
 }
 
 impl Sessions {
@@ -138,7 +146,7 @@ impl Sessions {
         clock: Clock,
         changes: Changes,
         limits: Limits,
-        Issuing { jwt, keys, master, lifetimes }: Issuing,
+        Issuing { jwt, keys, master, lifetimes, second_factor }: Issuing,
     ) -> Self {
         let facts = Facts::new(clock.clone(), changes.epochs());
         let rotations = Arc::new(Shares::new(1));
@@ -152,6 +160,7 @@ impl Sessions {
             jwt,
             limits,
             lifetimes,
+            second_factor,
             changes,
             facts,
             rotations,
@@ -161,19 +170,17 @@ impl Sessions {
     }
 
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
-    /// what `begun` says. One from a kind of device that is new to the account is told by
+    /// what `begun` says. Whether what they have shown is enough, [`Self::sign_in`] has judged. One from a kind of device that is new to the account is told by
     /// mail; of too many sessions the oldest end, and so does that of the cookie that the request came with.
-    ///
-    /// `proven_at` is when the user has proven who they are: a provider may say that this was some time ago.
     ///
     /// The caller holds the lock on the user's row and has checked there that the user is active:
     /// that is what keeps a deactivation and a sign-in from missing each other.
-    pub(crate) async fn begin(
+    async fn begin(
         &self,
         tx: &Tx<'_>,
         user: &User,
-        begun: impl Into<Record>,
-        proven_at: DateTime<Utc>,
+        begun: Record,
+        proven: Proven,
     ) -> Result<Tokens, Fault> {
         let (origin, now) = (tx.acting().origin, tx.now());
         if let Some((session, user)) = origin.cookie_session {
@@ -184,7 +191,7 @@ impl Sessions {
             TokenMode::Body => CredentialKind::RefreshToken,
             TokenMode::Cookie => CredentialKind::Cookie,
         };
-        let credential = Credential::first(credential_kind, id, user.id, proven_at)?;
+        let credential = Credential::first(credential_kind, id, user.id, proven)?;
         let session = store::Begun {
             id,
             user_id: user.id,
@@ -192,6 +199,7 @@ impl Sessions {
             expires_at: now + self.lifetimes.absolute,
             device: origin.user_agent.as_deref().and_then(|text| Device::of(text).name()),
             secret_digest: credential.digest(),
+            proofs: proven.by,
         };
         let devices = store::list_devices(tx, user.id).await?;
         let is_known = devices.iter().any(|known| known.device == session.device);
@@ -203,14 +211,14 @@ impl Sessions {
             store::evict(tx, user.id, SESSIONS_MAX - 1).await?;
         }
         store::insert(tx, &session, origin).await?;
-        tx.note(begun.into().about(user.id).by(user.id).within(session.id));
+        tx.note(begun.about(user.id).by(user.id).within(session.id));
         let device = DeviceToken::issue(&self.master, session.id)?;
         let device = Some((device, self.lifetimes.absolute.num_seconds()));
         let text = self.present(&credential, now);
         Ok(match credential_kind {
             CredentialKind::RefreshToken => {
                 let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
-                let subject = Subject::of(user, session.id, None, credential.authenticated_at, now);
+                let subject = Subject::of(user, session.id, None, proven, now);
                 Tokens { device, ..self.pair(&subject, text, ttl, now)? }
             }
             CredentialKind::Cookie => {
@@ -227,19 +235,20 @@ impl Sessions {
         tx: &Tx<'_>,
         user: &User,
         (viewer, cookie): (&Viewer, Option<&str>),
-        proved: Record,
-        proven_at: DateTime<Utc>,
+        record: Record,
+        shown: Proven,
     ) -> Result<Tokens, Fault> {
+        let proven = Proven { by: viewer.proven.by.renewed_by(shown.by), ..shown };
         if let Some(cookie) = cookie {
-            let raised = self.raise(tx, viewer, cookie, proven_at).await?;
-            tx.note(proved.about(user.id));
+            let raised = self.raise(tx, viewer, cookie, proven).await?;
+            tx.note(record.about(user.id));
             return Ok(raised);
         }
         if !self.end(tx, viewer.session_id, user.id, EndReason::Replaced).await? {
             // It was ended meanwhile, and must not live on as another.
             return Err(Gone.into());
         }
-        self.begin(tx, user, proved, proven_at).await
+        self.begin(tx, user, record, proven).await
     }
 
     /// The caller as they are now, with their row locked: since the guard looked, they may have lost what they
@@ -255,8 +264,8 @@ impl Sessions {
         if !found.is_member_of(organization) {
             return Err(Fault::NotAMember);
         }
-        let Viewer { credential, authenticated_at, .. } = *viewer;
-        Ok(Viewer { credential, authenticated_at, ..found.viewer })
+        let Viewer { credential, proven, .. } = *viewer;
+        Ok(Viewer { credential, proven, ..found.viewer })
     }
 
     /// An access token for the caller's session that acts in one of the user's organizations, or in none. It ends when
@@ -273,8 +282,8 @@ impl Sessions {
             // An idle session authenticates nobody.
             access::Credential::Cookie { expires_at } => expires_at.min(now + self.lifetimes.idle),
         };
-        let (session, authenticated_at) = (viewer.session_id, viewer.authenticated_at);
-        let subject = Subject::of(user, session, organization, authenticated_at, now);
+        let (session, proven) = (viewer.session_id, viewer.proven);
+        let subject = Subject::of(user, session, organization, proven, now);
         let access = Some(self.jwt.issue(&subject, until)?);
         Ok(Tokens { access, credential: None, device: None })
     }

@@ -16,7 +16,7 @@ use super::{Issued, Sessions, Tokens};
 use crate::features::change::{Fault, Tx};
 use crate::infra::causes::causes;
 use crate::infra::jwt::TokenError;
-use crate::kernel::access::{self, Anonymity, Authentication, TokenMode, Viewer};
+use crate::kernel::access::{self, Anonymity, Authentication, Proven, TokenMode, Viewer};
 use crate::kernel::acting::Gone;
 use crate::kernel::id::OrganizationId;
 
@@ -101,8 +101,8 @@ impl Sessions {
         }
         let time = |seconds| DateTime::from_timestamp(seconds, 0).unwrap_or_default();
         let credential = access::Credential::AccessToken { expires_at: time(claims.exp) };
-        let authenticated_at = time(claims.auth_time);
-        Ok(Ok(Viewer { credential, authenticated_at, ..known.viewer }))
+        let proven = Proven { at: time(claims.auth_time), by: claims.proofs() };
+        Ok(self.admitted(Viewer { credential, proven, ..known.viewer }))
     }
 
     async fn by_cookie(
@@ -134,8 +134,16 @@ impl Sessions {
             false => known.viewer.session_expires_at.min(known.generation_at + LINGERS),
         };
         let credential = access::Credential::Cookie { expires_at };
-        let authenticated_at = cookie.authenticated_at;
-        Ok(Ok(Viewer { credential, authenticated_at, ..known.viewer }))
+        let proven = cookie.proven;
+        Ok(self.admitted(Viewer { credential, proven, ..known.viewer }))
+    }
+
+    /// Lets a caller through, unless their account needs two factors by now, and their session began with one.
+    fn admitted(&self, viewer: Viewer) -> Result<Viewer, Anonymity> {
+        match self.second_factor.is_missed_by(&viewer.user, viewer.proven.by) {
+            true => Err(Anonymity::SecondFactorRequired),
+            false => Ok(viewer),
+        }
     }
 
     /// Whether a cookie is that of a session in use: the live one, or the one before while that lingers.
@@ -183,7 +191,7 @@ impl Sessions {
         tx: &Tx<'_>,
         viewer: &Viewer,
         cookie: &str,
-        proven_at: DateTime<Utc>,
+        proven: Proven,
     ) -> Result<Tokens, Fault> {
         let (keys, now) = (self.keys.current(), tx.now());
         let opened = Credential::open(Kind::Cookie, cookie, &keys, now);
@@ -191,13 +199,13 @@ impl Sessions {
             opened.ok().filter(|cookie| cookie.session == viewer.session_id).ok_or(Gone)?;
         tx.touch(viewer.user.id);
         let next = cookie.generation.saturating_add(1);
-        if !store::raise(tx, cookie.session, cookie.generation, now).await? {
+        if !store::raise(tx, &cookie, proven.by, now).await? {
             let known = store::read_known(tx, cookie.session, viewer.user.id, None).await?;
             let is_raised =
                 |known: &Known| known.generation == next && self.is_good(&cookie, known);
             known.filter(is_raised).ok_or(Gone)?;
         }
-        let text = self.present(&cookie.proven(next, proven_at), now);
+        let text = self.present(&cookie.proven(next, proven), now);
         let ttl_seconds = (viewer.session_expires_at - now).num_seconds();
         Ok(Tokens { access: None, credential: Some(Issued { text, ttl_seconds }), device: None })
     }

@@ -141,7 +141,10 @@ impl Sessions {
         let now = self.clock.now();
         let mode = origin.token_mode;
         let found = store::find_presented(&self.db, presented.session, organization).await?;
-        let found = found.filter(|found| found.user.is_active && found.token_mode == mode);
+        let found = found.filter(|found| {
+            let is_missed = self.second_factor.is_missed_by(&found.user, presented.proven.by);
+            found.user.is_active && found.token_mode == mode && !is_missed
+        });
         let Some(mut found) = found else { return Err(RefreshError::Unknown) };
         match found.standing_of(presented, attempt, &self.lifetimes, now) {
             Standing::Next => {
@@ -178,7 +181,7 @@ impl Sessions {
         }
         let ends = (found.last_used_at + self.lifetimes.idle).min(found.expires_at);
         let Presented { user, organization, .. } = found;
-        let subject = Subject::of(&user, live.session, organization, live.authenticated_at, now);
+        let subject = Subject::of(&user, live.session, organization, live.proven, now);
         Ok((user, self.pair(&subject, self.present(live, now), ends - now, now)?))
     }
 

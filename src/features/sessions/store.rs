@@ -14,7 +14,9 @@ use super::proofs::FAILURES_MAX;
 use super::rotation::{Attempt, CLOCKS_APART};
 use super::{EndReason, Lifetimes};
 use crate::infra::db::Db;
-use crate::kernel::access::{ActiveOrganization, OrganizationRole, Origin, TokenMode, User};
+use crate::kernel::access::{
+    ActiveOrganization, OrganizationRole, Origin, Proofs, TokenMode, User,
+};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::read_by_fields;
 use crate::tables::{membership, session, user};
@@ -29,6 +31,8 @@ pub(super) struct Begun {
     pub(super) device: Option<String>,
     /// Of the random bits of its credential.
     pub(super) secret_digest: [u8; 32],
+    /// What it begins with.
+    pub(super) proofs: Proofs,
 }
 
 /// A kind of device that a user has signed in from, and with how many living sessions.
@@ -127,6 +131,11 @@ impl From<PresentedRow> for Presented {
     }
 }
 
+/// Proofs as a column has them.
+pub(super) fn amr_of(proofs: Proofs) -> String {
+    proofs.amr().collect::<Vec<_>>().join(" ")
+}
+
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
     begun: &Begun,
@@ -149,6 +158,8 @@ pub(super) async fn insert(
         generation_at: Set(begun.created_at),
         attempt_digest: Set(None),
         last_used_at: Set(begun.created_at),
+        amr: Set(amr_of(begun.proofs)),
+        acr: Set(begun.proofs.level().into_str().to_owned()),
     };
     session::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())

@@ -4,7 +4,51 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     // Who calls, and whether they may.
     ("Please sign in", "Bitte melde dich an"),
     ("Please sign in again", "Bitte melde dich erneut an"),
-    ("Please enter your password again", "Bitte gib dein Passwort erneut ein"),
+    ("Please prove again who you are", "Bitte bestätige noch einmal, wer du bist"),
+    (
+        "Your account needs a second factor; please sign in again",
+        "Dein Konto braucht einen zweiten Faktor; bitte melde dich erneut an",
+    ),
+    // Second factors and passkeys.
+    (
+        "This sign-in is over; please sign in again",
+        "Diese Anmeldung ist abgelaufen; bitte melde dich erneut an",
+    ),
+    ("This is wrong, or was used already", "Das ist falsch oder wurde schon verwendet"),
+    ("The code from the mail is wrong", "Der Code aus der E-Mail ist falsch"),
+    ("A password is no second factor", "Ein Passwort ist kein zweiter Faktor"),
+    ("The code of an app has six digits", "Der Code einer App hat sechs Ziffern"),
+    (
+        "A recovery code has 24 letters and digits",
+        "Ein Wiederherstellungscode hat 24 Buchstaben und Ziffern",
+    ),
+    (
+        "Please start again with startTotpEnrollment",
+        "Bitte beginne noch einmal mit startTotpEnrollment",
+    ),
+    ("Your account has no second factor", "Dein Konto hat keinen zweiten Faktor"),
+    ("Your account has a second factor", "Dein Konto hat einen zweiten Faktor"),
+    (
+        "Add a passkey first, or an authenticator app",
+        "Füge zuerst einen Passkey oder eine Authenticator-App hinzu",
+    ),
+    (
+        "Your account may not be without a second factor",
+        "Dein Konto darf nicht ohne zweiten Faktor sein",
+    ),
+    (
+        "This attempt with a passkey is over; please start again",
+        "Dieser Versuch mit einem Passkey ist abgelaufen; bitte beginne noch einmal",
+    ),
+    ("This passkey cannot be used here", "Dieser Passkey kann hier nicht verwendet werden"),
+    ("This passkey is not known here", "Dieser Passkey ist hier nicht bekannt"),
+    ("There is no such passkey", "Diesen Passkey gibt es nicht"),
+    ("This passkey is registered already", "Dieser Passkey ist schon registriert"),
+    (
+        "Your account has the maximum of 20 passkeys",
+        "Dein Konto hat die Höchstzahl von 20 Passkeys",
+    ),
+    ("This server has no domain for passkeys", "Dieser Server hat keine Domain für Passkeys"),
     ("The access token has expired", "Das Zugriffstoken ist abgelaufen"),
     (
         "The access token or the cookie is not valid",

@@ -111,7 +111,7 @@ fn viewer() -> Authentication {
         session_id: SessionId(Uuid::nil()),
         session_mode: TokenMode::Cookie,
         credential: Credential::Cookie { expires_at: now },
-        authenticated_at: now,
+        proven: Proven { at: now, by: Proofs::PASSWORD },
         session_expires_at: now,
         organization: None,
     })

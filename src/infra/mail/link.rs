@@ -48,9 +48,20 @@ impl MailKind {
             | Self::EmailChanged
             | Self::IdentityLinked
             | Self::IdentityUnlinked
+            | Self::EnrollmentCode
             | Self::NewSignIn
+            | Self::PasskeyAdded
+            | Self::PasskeyRemoved
             | Self::PasswordChanged
-            | Self::RefreshTokenReused => None,
+            | Self::RecoveryCodeUsed
+            | Self::RecoveryCodesLow
+            | Self::RecoveryCodesReplaced
+            | Self::RefreshTokenReused
+            | Self::SecondFactorChanged
+            | Self::SecondFactorOff
+            | Self::SecondFactorOn
+            | Self::SecondFactorsReset
+            | Self::TotpLocked => None,
         }
     }
 }

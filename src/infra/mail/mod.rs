@@ -48,6 +48,8 @@ pub(crate) enum MailKind {
     AlreadyRegistered,
     /// Asks the owner of an account's new address to confirm it.
     ConfirmEmailChange,
+    /// Holds the code that is asked for when somebody sets up their first second factor, because they need one.
+    EnrollmentCode,
     /// Tells the new address that it is the account's now.
     EmailChanged,
     /// Tells the old address that it no longer is, and how to take that back.
@@ -66,10 +68,30 @@ pub(crate) enum MailKind {
     OrganizationInvitation,
     /// The password was changed, and sessions ended.
     PasswordChanged,
+    /// A passkey opens the account from now on.
+    PasskeyAdded,
+    /// A passkey opens the account no more.
+    PasskeyRemoved,
     /// Lets whoever reads it choose another password.
     PasswordReset,
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// A recovery code was used, and few are left.
+    RecoveryCodesLow,
+    /// There are other recovery codes, and those before are void.
+    RecoveryCodesReplaced,
     /// A consumed refresh token was presented again, and its session ended.
     RefreshTokenReused,
+    /// Another authenticator app tells the codes of the account.
+    SecondFactorChanged,
+    /// The account asks for no second factor any more.
+    SecondFactorOff,
+    /// The account asks for a second factor from now on.
+    SecondFactorOn,
+    /// An admin or the operator has removed all second factors and passkeys of the account.
+    SecondFactorsReset,
+    /// Too many wrong codes in a row: no code of the app is accepted any more.
+    TotpLocked,
     /// Asks the owner of an address to show that it is theirs.
     VerifyEmail,
 }

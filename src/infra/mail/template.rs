@@ -45,15 +45,26 @@ const TEXTS: &[(&str, &str)] = texts![
     "confirm-email-change"
     "email-change-undo"
     "email-changed"
+    "enrollment-code"
     "finish-registration"
     "identity-linked"
     "identity-unlinked"
     "invitation"
     "new-sign-in"
     "organization-invitation"
+    "passkey-added"
+    "passkey-removed"
     "password-changed"
     "password-reset"
+    "recovery-code-used"
+    "recovery-codes-low"
+    "recovery-codes-replaced"
     "refresh-token-reused"
+    "second-factor-changed"
+    "second-factor-off"
+    "second-factor-on"
+    "second-factors-reset"
+    "totp-locked"
     "verify-email"
 ];
 
@@ -69,6 +80,14 @@ pub(crate) enum TemplateError {
 pub(super) struct Templates {
     environment: Environment<'static>,
     site: String,
+}
+
+/// What a mail brings that only its reader is to have.
+pub(super) enum Enclosed {
+    /// The URL of a page.
+    Link(String),
+    /// A code to be typed, without spaces.
+    Code(String),
 }
 
 /// A mail's text, ready to be sent.
@@ -94,6 +113,7 @@ struct Body<'a> {
     site: &'a str,
     occasion: String,
     link: &'a str,
+    code: String,
     other_address: Unlinked,
     provider: &'a str,
 }
@@ -143,8 +163,8 @@ impl Templates {
         let templates = Self { environment, site: site.to_owned() };
         for kind in MailKind::VARIANTS {
             for language in Language::iter() {
-                let link = kind.page().map(|_| "https://example.com/link#token");
-                templates.render(&sample(*kind, language), &sample_details(), link)?;
+                let enclosed = sample_enclosed(*kind);
+                templates.render(&sample(*kind, language), &sample_details(), Some(&enclosed))?;
             }
         }
         Ok(templates)
@@ -155,7 +175,7 @@ impl Templates {
         &self,
         mail: &Pending,
         details: &Details,
-        link: Option<&str>,
+        enclosed: Option<&Enclosed>,
     ) -> Result<Text, TemplateError> {
         let language = Language::named(&mail.language).unwrap_or_default().into_str();
         let name = format!("{language}/{}.txt", mail.kind);
@@ -167,12 +187,18 @@ impl Templates {
             device: &details.device,
         };
         let occasion = self.fill(&format!("{language}/{OCCASION}"), &occasion)?;
+        let (link, code) = match enclosed {
+            Some(Enclosed::Link(url)) => (url.as_str(), String::new()),
+            Some(Enclosed::Code(code)) => ("", in_halves(code)),
+            None => ("", String::new()),
+        };
         let body = Body {
             name: details.greeted_by.as_deref().unwrap_or(&mail.recipient).into(),
             username: details.username.as_str().into(),
             site: &self.site,
             occasion: occasion.trim().to_owned(),
-            link: link.unwrap_or_default(),
+            link,
+            code,
             other_address: details.other_address.as_deref().unwrap_or_default().into(),
             provider: details.provider.as_deref().unwrap_or_default(),
         };
@@ -185,7 +211,6 @@ impl Templates {
         let subject = head.strip_prefix("Subject: ").ok_or_else(missing)?.trim().to_owned();
         let plain = plain.trim().to_owned();
         let paragraphs = plain.split("\n\n").map(str::trim).collect();
-        let link = link.unwrap_or_default();
         let html = self.fill(LAYOUT, &Layout { language, subject: &subject, paragraphs, link })?;
         Ok(Text { subject, plain, html })
     }
@@ -193,6 +218,14 @@ impl Templates {
     fn fill(&self, name: &str, values: &impl Serialize) -> Result<String, TemplateError> {
         let template = self.environment.get_template(name).map_err(|error| wrong(name, &error))?;
         template.render(Serde(values)).map_err(|error| wrong(name, &error))
+    }
+}
+
+/// A code as people read and type it: `1234 5678`.
+fn in_halves(code: &str) -> String {
+    match code.split_at_checked(code.len() / 2) {
+        Some((first, second)) => format!("{first} {second}"),
+        None => code.to_owned(),
     }
 }
 
@@ -219,6 +252,13 @@ fn sample(kind: MailKind, language: Language) -> Pending {
         created_at: now,
         due_at: now,
         attempts: 0,
+    }
+}
+
+fn sample_enclosed(kind: MailKind) -> Enclosed {
+    match kind.page() {
+        Some(_) => Enclosed::Link("https://example.com/link#token".to_owned()),
+        None => Enclosed::Code("01234567".to_owned()),
     }
 }
 
@@ -290,9 +330,9 @@ mod tests {
             {
                 let recipient = name.to_owned();
                 let mail = Pending { recipient, ..sample(*kind, language) };
-                let link = Some("https://example.com/link#token");
+                let link = Enclosed::Link("https://example.com/link#token".to_owned());
                 let Text { subject, plain, html } =
-                    templates.render(&mail, &details, link).unwrap();
+                    templates.render(&mail, &details, Some(&link)).unwrap();
                 for text in [subject, plain, html] {
                     assert!(!text.contains("evil.example"), "{kind:?}: {text}");
                 }
@@ -310,6 +350,20 @@ mod tests {
         }
         let Unlinked(plain) = "Alice O'Brien-Smith_7 王".into();
         assert_eq!(plain, "Alice O'Brien-Smith_7 王");
+    }
+
+    #[test]
+    fn a_code_is_in_the_text_and_not_in_the_subject() {
+        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let code = Enclosed::Code("01234567".to_owned());
+        for language in Language::iter() {
+            let mail = sample(MailKind::EnrollmentCode, language);
+            let text = templates.render(&mail, &sample_details(), Some(&code)).unwrap();
+            assert!(text.plain.contains("\n\n0123 4567\n\n"), "{}", text.plain);
+            assert!(text.html.contains("<p>0123 4567</p>"), "{}", text.html);
+            // Locked screens show subjects.
+            assert!(!text.subject.contains("0123"), "{}", text.subject);
+        }
     }
 
     #[test]

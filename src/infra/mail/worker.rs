@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use tokio::task::JoinSet;
 
-use super::template::Text;
+use super::template::{Enclosed, Text};
 use super::transport::Failure;
 use super::{
     Counts, Details, LinkPage, MailKind, Outbox, Pending, Post, Undelivered, context, store,
@@ -115,24 +115,29 @@ impl Outbox {
         let never = |reason: &str| Unwritten::Never(reason.to_owned());
         let details: Details = serde_json::from_str(&mail.details)
             .map_err(|_| never("another version of this program has written it"))?;
-        let kind = mail.kind.parse::<MailKind>().ok();
-        let link = match (kind.and_then(MailKind::page), &details.sealed_token) {
-            (Some(page), Some(sealed)) => {
+        let enclosed = match (mail.kind.parse::<MailKind>(), &details.sealed_token) {
+            (Ok(kind), Some(sealed)) => {
                 let token = from_base64url(sealed)
                     .and_then(|sealed| self.master.open(&context(mail.id), &sealed))
-                    .ok_or_else(|| never("its link was sealed under another secret"))?;
+                    .ok_or_else(|| never("its link or code was sealed under another secret"))?;
                 let token = String::from_utf8_lossy(&token);
-                let works = (self.link_works)(&self.db, self.clock.now(), &token).await;
-                match works.map_err(Unwritten::Db)? {
-                    true => Some(post.pages.url(page, &token)),
-                    // It also tells of something that has happened.
-                    false if page == LinkPage::UndoEmailChange => None,
-                    false => return Ok(None),
+                match kind.page() {
+                    Some(page) => {
+                        let works = (self.link_works)(&self.db, self.clock.now(), &token).await;
+                        match works.map_err(Unwritten::Db)? {
+                            true => Some(Enclosed::Link(post.pages.url(page, &token))),
+                            // It also tells of something that has happened.
+                            false if page == LinkPage::UndoEmailChange => None,
+                            false => return Ok(None),
+                        }
+                    }
+                    // Sent even if it has expired: the mail also warns that somebody may know the password.
+                    None => Some(Enclosed::Code(token.into_owned())),
                 }
             }
             _ => None,
         };
-        let text = post.templates.render(mail, &details, link.as_deref());
+        let text = post.templates.render(mail, &details, enclosed.as_ref());
         text.map(Some).map_err(|error| Unwritten::Never(error.to_string()))
     }
 
@@ -182,7 +187,65 @@ fn wait(attempts: i32) -> TimeDelta {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::infra::keys::Master;
+    use crate::infra::mail::{Answer, Delivery, Letter, LinkPages, PLACE, Recipient, Settings};
+    use crate::kernel::access::{Language, Origin};
+    use crate::kernel::clock::Clock;
+
+    fn no_link_works<'a>(_: &'a Db, _: DateTime<Utc>, _: &'a str) -> Answer<'a> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn settings(delivery: Delivery) -> Settings {
+        let page = || format!("https://example.com/{PLACE}");
+        Settings {
+            delivery,
+            helo: "example.com".to_owned(),
+            from: "no-reply@example.com".to_owned(),
+            templates: None,
+            site: "example.com".to_owned(),
+            pages: LinkPages {
+                verify_email: page(),
+                reset_password: page(),
+                undo_email_change: page(),
+                accept_invitation: page(),
+                accept_organization_invitation: page(),
+                finish_registration: page(),
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mail_with_a_code_is_sent_where_one_with_a_dead_link_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let db = Db::connect(&url, 2).await.unwrap();
+        db.migrate_up(migration::Migrations::default()).await.unwrap();
+        let (clock, master) = (Clock::system(), Arc::new(Master::new(&[1; 32], None).unwrap()));
+        let mails = folder.path().join("mail");
+        let settings = settings(Delivery::Folder(mails.clone()));
+        let outbox =
+            Outbox::new(db.clone(), clock.clone(), master, Some(&settings), no_link_works).unwrap();
+        let origin = Origin::CLI;
+        for kind in [MailKind::EnrollmentCode, MailKind::VerifyEmail] {
+            let to = Recipient::address("alice@example.com", Language::English);
+            let letter = Letter { to, ..Letter::to_nobody(kind, &origin, "01234567") };
+            outbox.write(db.writer(), clock.now(), letter).await.unwrap();
+        }
+        outbox.deliver().await.unwrap();
+
+        let sent: Vec<String> = fs::read_dir(&mails)
+            .unwrap()
+            .map(|file| fs::read_to_string(file.unwrap().path()).unwrap())
+            .collect();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        assert!(sent[0].contains("\r\n0123 4567\r\n"), "{}", sent[0]);
+        let Counts { new, postponed, given_up } = count(&db).await.unwrap();
+        assert_eq!((new, postponed, given_up), (0, 0, 0));
+    }
 
     #[test]
     fn a_mail_is_given_up_after_a_day() {

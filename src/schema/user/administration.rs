@@ -78,6 +78,23 @@ impl AdministrationMutation {
         Ok(user.into())
     }
 
+    /// Removes all second factors and passkeys of a user who has lost them, and ends all their sessions. It is never for the
+    /// caller's own account.
+    #[auth(permission = USERS_WRITE)]
+    #[fresh]
+    #[payload(
+        user = "The user, who signs in without from now on, or is asked to set a second factor up."
+    )]
+    async fn reset_second_factors(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The user's id.")] id: ID,
+    ) -> Result<User> {
+        let accounts = ctx.service::<Accounts>();
+        let user = accounts.reset_factors(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
+        Ok(User::from(&user))
+    }
+
     /// Shuts a user out and ends all their sessions.
     #[auth(permission = USERS_WRITE)]
     #[fresh]

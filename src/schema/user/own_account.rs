@@ -16,7 +16,7 @@ use crate::kernel::access::permission::USERS_WRITE;
 use crate::kernel::access::{Language, Role};
 use crate::kernel::id::UserInvitationId;
 use crate::schema::recovery::LinkOutcome;
-use crate::schema::sign_in::AuthPayload;
+use crate::schema::sign_in::LoginResult;
 
 /// What of a profile is to change; what is not given stays.
 #[derive(InputObject)]
@@ -234,7 +234,7 @@ impl InvitationMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The account to be.")] input: AcceptUserInvitationInput,
-    ) -> Result<AuthPayload> {
+    ) -> Result<LoginResult> {
         let token = LinkToken::parse(&input.token);
         let invitee = Invitee {
             username: &input.username,
@@ -244,7 +244,7 @@ impl InvitationMutation {
         };
         let accounts = ctx.service::<Accounts>();
         let accept = accounts.accept_invitation(ctx.client(), token.as_ref(), &invitee, limits);
-        Ok(AuthPayload::hand_over(ctx, accept.await?))
+        Ok(LoginResult::hand_over(ctx, accept.await?))
     }
 }
 

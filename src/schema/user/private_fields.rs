@@ -7,6 +7,7 @@ use super::pending::PendingEmailChange;
 use super::{Leftovers, PermissionGrant, User};
 use crate::features::accounts::Accounts;
 use crate::features::audit::Log;
+use crate::features::factors::Factors;
 use crate::features::provider_login::ProviderLogin;
 use crate::features::sessions::Sessions;
 use crate::graphql::context::ContextExt;
@@ -19,8 +20,11 @@ use crate::infra::db::Db;
 use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{Permission, Viewer};
 use crate::kernel::clock::Clock;
+use crate::kernel::secret::base64url;
 use crate::schema::audit_event::AuditEventConnection;
+use crate::schema::factor::SecondFactors;
 use crate::schema::identity::Identity;
+use crate::schema::passkey::Passkey;
 use crate::schema::session::SessionConnection;
 
 impl User {
@@ -80,6 +84,31 @@ impl User {
         let (viewer, login) = (self.owner(ctx)?, ctx.service::<ProviderLogin>());
         let linked = login.identities(viewer.user.id).await?;
         Ok(linked.into_iter().map(|identity| Identity::of(login, identity)).collect())
+    }
+
+    /// The second factors of the caller's account. Visible only to the owner of the account.
+    #[auth]
+    async fn second_factors(&self, ctx: &Context<'_>) -> Result<SecondFactors> {
+        let viewer = self.owner(ctx)?;
+        let held = ctx.service::<Factors>().held(viewer.user.id).await?;
+        Ok(SecondFactors::of(self.has_second_factor, held))
+    }
+
+    /// The passkeys of the caller's account, the oldest first. Visible only to the owner of the account.
+    #[auth]
+    async fn passkeys(&self, ctx: &Context<'_>) -> Result<Vec<Passkey>> {
+        let viewer = self.owner(ctx)?;
+        let held = ctx.service::<Factors>().passkeys(viewer.user.id).await?;
+        Ok(held.into_iter().map(Passkey::from).collect())
+    }
+
+    /// By what passkeys and the Signal API know the caller, in base64url; null before the first registration of one has begun. Visible only to
+    /// the owner of the account.
+    #[auth]
+    async fn passkey_user_handle(&self, ctx: &Context<'_>) -> Result<Option<String>> {
+        let viewer = self.owner(ctx)?;
+        let handle = ctx.service::<Factors>().user_handle(viewer.user.id).await?;
+        Ok(handle.map(base64url))
     }
 
     /// Whether the caller's account has a password. Visible only to the owner of the account.

@@ -93,8 +93,17 @@ fn rules(field: &FieldDefinition) -> Vec<Rule> {
     for directive in &field.directives {
         // How often, how long after a sign-in, on what server, in which organization, what null means and what it costs, not
         // by whom.
-        if ["rateLimit", "fresh", "needs", "member", "semanticNonNull", "cost", "listSize"]
-            .contains(&directive.node.name.node.as_str())
+        if [
+            "rateLimit",
+            "fresh",
+            "needs",
+            "member",
+            "enrolling",
+            "semanticNonNull",
+            "cost",
+            "listSize",
+        ]
+        .contains(&directive.node.name.node.as_str())
         {
             continue;
         }

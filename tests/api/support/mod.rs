@@ -7,6 +7,7 @@ pub(crate) mod issuer;
 pub(crate) mod listener;
 pub(crate) mod load;
 pub(crate) mod organizations;
+pub(crate) mod passkey;
 pub(crate) mod process;
 #[cfg(target_os = "linux")]
 pub(crate) mod redis;
@@ -17,6 +18,7 @@ pub(crate) mod servers;
 pub(crate) mod sign_in;
 pub(crate) mod streaming;
 pub(crate) mod tasks;
+pub(crate) mod totp;
 pub(crate) mod untrusted;
 
 use std::ops::Deref;

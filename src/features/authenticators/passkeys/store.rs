@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 
 use super::{AddError, Passkey};
 use crate::infra::db::violates;
@@ -16,6 +18,7 @@ impl From<passkey::Model> for Passkey {
         Self {
             id: row.id,
             user: row.user_id,
+            rp_id: row.rp_id,
             transports: transports.map(str::to_owned).collect(),
             credential_id: row.credential_id,
             public_key: row.public_key,
@@ -36,6 +39,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, passkey: &Passkey) -> Resu
     let row = passkey::ActiveModel {
         id: Set(passkey.id),
         user_id: Set(passkey.user),
+        rp_id: Set(passkey.rp_id.clone()),
         credential_id: Set(passkey.credential_id.clone()),
         public_key: Set(passkey.public_key.clone()),
         sign_count: Set(passkey.sign_count.into()),
@@ -50,9 +54,19 @@ pub(super) async fn insert(db: &impl ConnectionTrait, passkey: &Passkey) -> Resu
     };
     match passkey::Entity::insert(row).exec_without_returning(db).await {
         Ok(_) => Ok(()),
-        Err(error) if violates(&error, "passkeys_credential_id_key") => Err(AddError::Taken),
+        Err(error) if violates(&error, "passkeys_credential_id") => Err(AddError::Taken),
         Err(error) => Err(error.into()),
     }
+}
+
+pub(super) async fn find_first_domain(db: &impl ConnectionTrait) -> Result<Option<String>, DbErr> {
+    passkey::Entity::find()
+        .select_only()
+        .column(passkey::Column::RpId)
+        .order_by_asc(passkey::Column::Id)
+        .into_tuple()
+        .one(db)
+        .await
 }
 
 pub(super) async fn find(
@@ -132,4 +146,26 @@ pub(super) async fn note_use(
         .exec(db)
         .await?;
     Ok(outcome.rows_affected == 1)
+}
+
+pub(super) async fn set_verified(db: &impl ConnectionTrait, id: PasskeyId) -> Result<(), DbErr> {
+    passkey::Entity::update_many()
+        .col_expr(passkey::Column::UserVerified, Expr::value(true))
+        .filter(passkey::COLUMN.id.eq(id))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn delete_since(
+    db: &impl ConnectionTrait,
+    user: UserId,
+    since: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    passkey::Entity::delete_many()
+        .filter(passkey::COLUMN.user_id.eq(user))
+        .filter(passkey::COLUMN.created_at.gte(since))
+        .exec(db)
+        .await?;
+    Ok(())
 }

@@ -9,9 +9,12 @@ use sea_orm::{
     QuerySelect, RelationTrait, Select,
 };
 
-use super::super::store::{acting_in, organization, role};
+use super::super::credential;
+use super::super::store::{acting_in, amr_of, organization, role};
 use crate::infra::db::Db;
-use crate::kernel::access::{ActiveOrganization, Credential, OrganizationRole, TokenMode, Viewer};
+use crate::kernel::access::{
+    ActiveOrganization, Credential, OrganizationRole, Proofs, Proven, TokenMode, Viewer,
+};
 use crate::kernel::id::{OrganizationId, SessionId, UserId};
 use crate::kernel::read_by_fields;
 use crate::tables::{session, user};
@@ -113,7 +116,7 @@ impl From<KnownRow> for Known {
             session_id: row.id,
             session_mode: row.token_mode,
             credential: Credential::Cookie { expires_at: row.expires_at },
-            authenticated_at: row.created_at,
+            proven: Proven { at: row.created_at, by: Proofs::default() },
             session_expires_at: row.expires_at,
             organization: ActiveOrganization::of(row.organization_id, row.organization_role),
         };
@@ -127,19 +130,21 @@ impl From<KnownRow> for Known {
     }
 }
 
-/// Raises the generation of a session that has this one; says whether it was.
+/// Raises the generation of a session that has that of this cookie, and notes the proofs; says whether it was.
 pub(in crate::features::sessions) async fn raise(
     txn: &impl ConnectionTrait,
-    id: SessionId,
-    generation: u32,
+    cookie: &credential::Credential,
+    proofs: Proofs,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    let Ok(generation) = i32::try_from(generation) else { return Ok(false) };
+    let Ok(generation) = i32::try_from(cookie.generation) else { return Ok(false) };
     let outcome = session::Entity::update_many()
         .col_expr(session::Column::Generation, Expr::value(generation.saturating_add(1)))
         .col_expr(session::Column::GenerationAt, Expr::value(now))
         .col_expr(session::Column::LastUsedAt, Expr::value(now))
-        .filter(session::COLUMN.id.eq(id))
+        .col_expr(session::Column::Amr, Expr::value(amr_of(proofs)))
+        .col_expr(session::Column::Acr, Expr::value(proofs.level().into_str()))
+        .filter(session::COLUMN.id.eq(cookie.session))
         .filter(session::COLUMN.generation.eq(generation))
         .filter(session::COLUMN.ended_at.is_null())
         .exec(txn)
