@@ -152,11 +152,11 @@ pub struct AttestationResponse {
 
 impl AttestationResponse {
     /// Signs an attestation of format `packed` with the credential's own key (§8.2).
-    pub fn attest(&mut self, algorithm: Algorithm) {
+    pub fn attest(&mut self) {
         let signature = self.key.sign(&signed(&self.authenticator_data(), &self.client_data));
         "packed".clone_into(&mut self.format);
         self.statement = Cbor::Map(vec![
-            ("alg".into(), algorithm.cose_identifier().into()),
+            ("alg".into(), self.key.algorithm().cose_identifier().into()),
             ("sig".into(), Cbor::Bytes(signature)),
         ]);
     }
@@ -311,6 +311,14 @@ impl SigningKey {
             }
             Algorithm::EdDsa => Self::EdDsa(Ed25519KeyPair::generate().unwrap()),
             Algorithm::Rs256 => Self::Rs256(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
+        }
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Es256(_) => Algorithm::Es256,
+            Self::EdDsa(_) => Algorithm::EdDsa,
+            Self::Rs256(_) => Algorithm::Rs256,
         }
     }
 

@@ -43,9 +43,9 @@ pub enum VerificationError {
     /// The key is not a valid key of its algorithm.
     #[error("the public key is not valid")]
     Key,
-    /// There is an attestation, although none was asked for, or one of format `none` with a statement (§7.1 steps 21
-    /// to 24).
-    #[error("the attestation is not of format \"none\" with an empty statement")]
+    /// The attestation is neither `none` and empty, nor a valid one by the credential's own key: no other was asked for
+    /// (§7.1 steps 21 to 24).
+    #[error("the attestation is neither empty nor a valid one by the credential's own key")]
     Attestation,
     /// The ids within the response differ, or name another credential than the stored one.
     #[error("the response is of another credential")]

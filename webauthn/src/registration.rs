@@ -6,12 +6,12 @@
 //! | 3 | the response is of an attestation | `attestationObject` must be there |
 //! | 4 | outputs of client extensions | `credProps.rk` is read, others are ignored |
 //! | 5 to 11 | type, challenge, origin and framing in the client data | `client_data.rs` |
-//! | 12 | SHA-256 of the client data | only statements other than `none` sign it: none is accepted |
+//! | 12 | SHA-256 of the client data | here, for an attestation by the credential's own key |
 //! | 13 | the attestation object is CBOR | here |
 //! | 14 to 17 | RP ID, presence, verification, backup flags | `authenticator_data.rs` |
 //! | 18, 19 | backups in the policy of the relying party | the caller, which gets both flags |
 //! | 20 | the algorithm is one that was asked for | `public_key.rs` |
-//! | 21 to 24 | the attestation | format `none` with an empty statement, since none was asked for: clients remove others |
+//! | 21 to 24 | the attestation | here: `none`, or `packed` by the credential's own key, which is what clients leave of an attestation where none was asked for (§5.1.3); no trust anchors |
 //! | 25 | an id of at most 1023 bytes | `authenticator_data.rs` |
 //! | 26 | nobody has the credential yet | the caller, by a unique constraint |
 //! | 27 | what is stored | [`Registered`] |
@@ -20,6 +20,7 @@
 
 use std::str::FromStr;
 
+use portcullis_kernel::secret::sha256;
 use serde_json::{Map, Value};
 
 use crate::authenticator_data::{self, AuthenticatorData, UserPresence};
@@ -97,17 +98,15 @@ impl RelyingParty {
         let is_discoverable = discoverable(credential.extension_results)?;
 
         client_data::verify(&client_data, Ceremony::Registration, self, challenge)?;
-        let Attestation { format, statement, authenticator_data } = Attestation::parse(&object)?;
-        let data = AuthenticatorData::parse(&authenticator_data)?;
+        let attestation = Attestation::parse(&object)?;
+        let data = AuthenticatorData::parse(&attestation.authenticator_data)?;
         data.verify(self, presence, verification)?;
         let attested = data
             .credential
             .as_ref()
             .ok_or(Malformed("the authenticator data name no credential"))?;
         let public_key = PublicKey::from_cose(attested.public_key)?;
-        if format != "none" || !statement.is_empty() {
-            return Err(VerificationError::Attestation);
-        }
+        attestation.verify(&public_key, &client_data)?;
         if attested.id != credential.id {
             return Err(VerificationError::CredentialMismatch);
         }
@@ -146,6 +145,25 @@ impl Attestation {
             authenticator_data: authenticator_data
                 .ok_or(Malformed("attestationObject.authData are not bytes"))?,
         })
+    }
+
+    /// §8.7, and §8.2 without a certificate: the key signs for itself, which proves that its holder has it and no more.
+    fn verify(&self, key: &PublicKey, client_data: &[u8]) -> Result<(), VerificationError> {
+        let Self { format, statement, authenticator_data } = self;
+        let member = |name: &str| {
+            statement.iter().find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value)
+        };
+        match (format.as_str(), statement.len()) {
+            ("none", 0) => Ok(()),
+            ("packed", 2) if member("alg") == Some(&key.algorithm().cose_identifier().into()) => {
+                let signature = member("sig").and_then(cbor::Value::as_bytes);
+                let signed = [&authenticator_data[..], &sha256(client_data)].concat();
+                signature
+                    .and_then(|signature| key.verify(&signed, signature).ok())
+                    .ok_or(VerificationError::Attestation)
+            }
+            _ => Err(VerificationError::Attestation),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::authenticator::{
     ATTESTED_CREDENTIAL, AttestationResponse, BACKED_UP, BACKUP_ELIGIBLE, Cbor, EXTENSIONS,
     SoftwareAuthenticator, USER_PRESENT, USER_VERIFIED, edit_client_data, encode,
 };
+use crate::cbor::Entries;
 use crate::fixture::{Fixture, HANDLE, ORIGIN};
 use crate::{Algorithm, Challenge, Malformed, Transport, UserVerification};
 
@@ -208,9 +209,43 @@ fn a_backup_needs_eligibility() {
 }
 
 #[test]
-fn an_attestation_is_of_format_none_and_empty() {
-    let signed = with(|response| response.attest(Algorithm::Es256));
-    assert_eq!(signed, Err(Refused::Attestation));
+fn an_attestation_is_none_or_by_the_key_itself() {
+    for algorithm in Algorithm::OFFERED {
+        let fixture = Fixture::new();
+        let mut response = fixture.create(&mut SoftwareAuthenticator::new(algorithm));
+        response.attest();
+        assert_eq!(fixture.register(&response.to_json()).map(|_| ()), Ok(()), "{algorithm:?}");
+        let other_statement: [fn(&mut Entries); 5] = [
+            |entries| entries[0].1 = (-37).into(),
+            |entries| entries[1].1 = Cbor::Bytes(vec![0; 64]),
+            |entries| entries[1].1 = Cbor::Null,
+            |entries| entries.truncate(1),
+            |entries| entries.push(("x5c".into(), Cbor::Array(Vec::new()))),
+        ];
+        for (at, change) in other_statement.into_iter().enumerate() {
+            let mut response = response.clone();
+            change(response.statement.as_map_mut().unwrap());
+            let refused = fixture.register(&response.to_json()).map(|_| ());
+            assert_eq!(refused, Err(Refused::Attestation), "{algorithm:?}, change {at}");
+        }
+        let signed: [fn(&mut AttestationResponse); 5] = [
+            |response| response.flags ^= BACKUP_ELIGIBLE,
+            |response| response.aaguid[0] ^= 1,
+            |response| response.client_data.push(b' '),
+            |response| "none".clone_into(&mut response.format),
+            |response| "fido-u2f".clone_into(&mut response.format),
+        ];
+        for (at, change) in signed.into_iter().enumerate() {
+            let mut response = response.clone();
+            change(&mut response);
+            let refused = fixture.register(&response.to_json()).map(|_| ());
+            assert_eq!(refused, Err(Refused::Attestation), "{algorithm:?}, change {at}");
+        }
+    }
+}
+
+#[test]
+fn an_attestation_of_another_format_is_refused() {
     for format in ["packed", "None", "none ", "", "fido-u2f", "apple"] {
         let refused = with(|response| format.clone_into(&mut response.format));
         assert_eq!(refused, Err(Refused::Attestation), "{format:?}");
