@@ -27,6 +27,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub mod mutations;
+
 use std::sync::Arc;
 
 use aws_lc_rs::rand::SystemRandom;

@@ -1,12 +1,13 @@
 //! Whatever strangers send: nothing panics, and nothing is accepted that no authenticator made.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use portcullis_kernel::secret::{base64url, from_base64url};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::authenticator::SoftwareAuthenticator;
+use crate::authenticator::mutations::Ceremonies;
 use crate::fixture::Fixture;
 use crate::{Algorithm, Assertion, PublicKey};
 
@@ -124,7 +125,19 @@ proptest! {
         prop_assert!(fixture.register(&value).is_err());
         prop_assert!(Assertion::parse(&value).is_err());
     }
+
+    #[test]
+    fn a_response_is_accepted_when_nothing_was_changed_in_it(
+        choices in prop::collection::vec(any::<usize>(), 1..64),
+    ) {
+        let mut choices = choices.iter().cycle();
+        let mut ceremonies = CEREMONIES.lock().unwrap();
+        let case = ceremonies.case(&mut |end| choices.next().unwrap() % end);
+        prop_assert!(case.verify().is_ok() || !case.changes.is_empty(), "{case:?}");
+    }
 }
+
+static CEREMONIES: LazyLock<Mutex<Ceremonies>> = LazyLock::new(Mutex::default);
 
 /// JSON with the names that count.
 fn json() -> impl Strategy<Value = Value> {
