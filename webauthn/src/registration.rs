@@ -32,8 +32,9 @@ use crate::public_key::PublicKey;
 use crate::relying_party::{Challenge, RelyingParty, UserVerification};
 use crate::transport::Transport;
 
-/// In bytes: the authenticator data, and the statement of any format, so that those are refused for what they are.
-const ATTESTATION_OBJECT_LENGTH_MAX: usize = authenticator_data::LENGTH_MAX + 12 * 1024;
+/// In bytes: the authenticator data, and statements with some certificates, so that those are refused for what they are. Read,
+/// it takes up to fifty times as much memory.
+const ATTESTATION_OBJECT_LENGTH_MAX: usize = authenticator_data::LENGTH_MAX + 4 * 1024;
 /// More than there are, so that unknown ones fit in.
 const TRANSPORTS_MAX: usize = 16;
 
