@@ -7,6 +7,8 @@
 pub(crate) mod passkeys;
 pub(crate) mod recovery_codes;
 mod store;
+#[cfg(test)]
+mod tests;
 pub(crate) mod totp;
 
 use chrono::{DateTime, Utc};
