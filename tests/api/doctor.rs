@@ -153,6 +153,11 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     found(&app, &["--listen=nonsense"], "problem", "LISTEN must be", "--help").await;
     let other = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
     found(&app, &[other], "problem", "does not open 2 of 2 keys", "SECRET_KEY_PREVIOUS").await;
+    app.register("bob").await;
+    let sealed_otherwise = "INSERT INTO totp_secrets (user_id, sealed_secret) SELECT users.id, \
+                            sealed_key FROM users, \"keys\" WHERE purpose = 'refresh'";
+    app.sql(sealed_otherwise).await;
+    found(&app, &[], "problem", "does not open 1 seeds", "SECRET_KEY_PREVIOUS").await;
     found(&app, &["--jwt-algorithm=ES256"], "note", "no key is of it", "next start").await;
     found(&app, &["--jwt-issuer=https://other.example"], "note", "JWT_ISSUER", "RFC 8414").await;
     let unused = "--secret-key-previous=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";

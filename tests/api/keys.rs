@@ -374,7 +374,14 @@ async fn another_secret_takes_over_without_a_stop() {
     );
     let running = app.second_instance_with(&[&both[0], &both[1]]).await;
     assert!(accepts(&running, &alice.access).await);
-    assert!(run(&["keys", "reseal"], &both).await.printed().contains("sealed 2 keys"));
+    // No secret has sealed this seed.
+    let seed = "INSERT INTO totp_secrets (user_id, sealed_secret) SELECT users.id, sealed_key \
+                FROM users, \"keys\" WHERE purpose = 'refresh'";
+    app.sql(seed).await;
+    let resealed = run(&["keys", "reseal"], &both).await;
+    let printed = resealed.printed();
+    assert!(printed.contains("sealed 2 keys and 0 seeds"), "{printed}");
+    assert!(printed.contains("1 further seeds open under neither secret"), "{printed}");
 
     // What runs goes on, what starts needs the new secret alone, and the old one is worth nothing.
     running.reload_keys().await.unwrap();

@@ -278,13 +278,18 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
         report.add(Level::Note, ABOUT, "there are none yet", "nothing: the first start makes them");
         return;
     }
-    sealing(report, config, &found);
+    let is_done_with_keys = sealing(report, &found);
+    let is_done_with_seeds = seeds::check(report, db, &master).await;
+    if is_done_with_keys && is_done_with_seeds && config.secret_key_previous.is_some() {
+        let message = "SECRET_KEY_PREVIOUS opens nothing that SECRET_KEY does not";
+        report.add(Level::Note, ABOUT, message, "take it away at the next restart");
+    }
     signing(report, config, &found);
-    seeds::check(report, db, &master).await;
     log::check(report, &Chain::new(db.clone(), clock, master), &found).await;
 }
 
-fn sealing(report: &mut Report, config: &Config, found: &[Described]) {
+/// Says whether all keys are sealed under the current secret.
+fn sealing(report: &mut Report, found: &[Described]) -> bool {
     const ABOUT: &str = "keys";
     let count = |sealed: Sealed| found.iter().filter(|key| key.sealed == sealed).count();
     let (unknown, previous) = (count(Sealed::Unknown), count(Sealed::Previous));
@@ -301,11 +306,8 @@ fn sealing(report: &mut Report, config: &Config, found: &[Described]) {
         report.add(Level::Warning, ABOUT, message, advice);
     } else {
         report.ok(ABOUT, format!("SECRET_KEY opens all {}", found.len()));
-        if config.secret_key_previous.is_some() {
-            let message = "SECRET_KEY_PREVIOUS opens nothing that SECRET_KEY does not";
-            report.add(Level::Note, ABOUT, message, "take it away at the next restart");
-        }
     }
+    unknown == 0 && previous == 0
 }
 
 fn signing(report: &mut Report, config: &Config, found: &[Described]) {

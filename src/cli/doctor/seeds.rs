@@ -5,11 +5,15 @@ use crate::features::authenticators::totp::{Unsealed, count_unsealed};
 use crate::infra::db::Db;
 use crate::infra::keys::Master;
 
-pub(super) async fn check(report: &mut Report, db: &Db, master: &Master) {
+/// Says whether the secret before the current one opens none that the current one does not.
+pub(super) async fn check(report: &mut Report, db: &Db, master: &Master) -> bool {
     const ABOUT: &str = "one-time codes";
     let Unsealed { previous, unknown } = match count_unsealed(db, master).await {
         Ok(counted) => counted,
-        Err(error) => return report.unreadable("the seeds of one-time codes", &error),
+        Err(error) => {
+            report.unreadable("the seeds of one-time codes", &error);
+            return false;
+        }
     };
     if unknown > 0 {
         let message = format!("SECRET_KEY does not open {unknown} seeds: their codes are refused");
@@ -22,4 +26,5 @@ pub(super) async fn check(report: &mut Report, db: &Db, master: &Master) {
         let advice = "when every instance has both secrets: portcullis keys reseal";
         report.add(Level::Warning, ABOUT, message, advice);
     }
+    previous == 0
 }
