@@ -254,7 +254,7 @@ fn setup(config: &Config, clock: &Clock, master: &Arc<Master>) -> anyhow::Result
         policy: PasswordPolicy { length_min: config.password_length_min },
         registration: config.registration,
         master: Arc::clone(master),
-        holdings: [organizations::HOLDING, provider_login::HOLDING]
+        holdings: [organizations::HOLDING, provider_login::HOLDING, factors::HOLDING]
             .into_iter()
             .chain(config.extended.holdings.iter().copied())
             .collect(),

@@ -17,8 +17,15 @@ use crate::schema::node::NodeType;
 use crate::schema::{RootError, Roots};
 
 /// The lists that the export of any server has.
-const OWN_LISTS: [&str; 5] =
-    ["exportedAt", "account", "sessions", "securityEvents", "organizations"];
+const OWN_LISTS: [&str; 7] = [
+    "exportedAt",
+    "account",
+    "sessions",
+    "securityEvents",
+    "organizations",
+    "identities",
+    "authenticators",
+];
 
 /// Entities of a team's own, with their part of the schema. A server has one extension; of several parts, one merges
 /// the roots and the additions.

@@ -284,6 +284,7 @@ fn account(user: &User, metadata: &Metadata, now: DateTime<Utc>) -> Value {
         "privateMetadata": object(metadata.private.as_deref()),
         "locale": user.locale.into_str(),
         "role": user.role.into_str(),
+        "secondFactor": user.second_factor,
         "permissionGrants": user.grants.at(now).map(grant).collect::<Vec<_>>(),
         "createdAt": text(user.created_at),
         "updatedAt": text(user.updated_at),

@@ -5,6 +5,7 @@
 
 mod ceremony;
 mod enrolling;
+mod export;
 mod passkeys;
 mod proving;
 mod removal;
@@ -15,6 +16,7 @@ use portcullis_webauthn::{RelyingParty, VerificationError};
 
 pub(crate) use self::ceremony::CEREMONY_TTL_SECONDS;
 pub(crate) use self::enrolling::{ENROLLMENT_TTL_SECONDS, Enrolled, Enroller, TotpSetup};
+pub(crate) use self::export::HOLDING;
 pub(crate) use self::passkeys::{Begun, CEREMONIES, FAILURES, ShownPasskey};
 pub(crate) use self::proving::{CHALLENGES, RECOVERY_CODES, Shown, TOTP_CODES};
 use crate::features::accounts::Accounts;
