@@ -108,8 +108,8 @@ pub(crate) struct SecondFactorRequired {
     challenge: String,
     /// What the account has to answer it with.
     factors: Vec<Factor>,
-    /// Seconds for which the challenge is good.
-    expires_in: u32,
+    /// Seconds for which the challenge is good; never null, but of the type that AuthPayload has.
+    expires_in: Option<u32>,
 }
 
 /// Nobody is signed in yet: the account needs a second factor, and has none. The fields with @enrolling set one up, and sign in.
@@ -119,8 +119,8 @@ pub(crate) struct EnrollmentRequired {
     enrollment: String,
     /// Whether a code was mailed to the address of the account, which is asked for beside the new factor.
     code_mailed: bool,
-    /// Seconds for which the enrollment is good.
-    expires_in: u32,
+    /// Seconds for which the enrollment is good; never null, but of the type that AuthPayload has.
+    expires_in: Option<u32>,
 }
 
 impl From<Challenge> for SecondFactorRequired {
@@ -128,7 +128,7 @@ impl From<Challenge> for SecondFactorRequired {
         Self {
             challenge: challenge.token.expose().to_owned(),
             factors: challenge.factors,
-            expires_in: challenge.ttl_seconds,
+            expires_in: Some(challenge.ttl_seconds),
         }
     }
 }
@@ -138,7 +138,7 @@ impl From<Challenge> for EnrollmentRequired {
         Self {
             enrollment: challenge.token.expose().to_owned(),
             code_mailed: challenge.is_code_mailed,
-            expires_in: challenge.ttl_seconds,
+            expires_in: Some(challenge.ttl_seconds),
         }
     }
 }

@@ -6,7 +6,7 @@ use portcullis_testing::policy::{
 use serde_json::json;
 
 use crate::pending::invite_user;
-use crate::support::{PASSWORD, SignedIn, TestApp, organizations, sdl, tasks};
+use crate::support::{PASSWORD, SignedIn, TestApp, organizations, passkey, sdl, tasks, totp};
 
 /// Sample calls that stand beside the tests of their entity.
 const SAMPLES: &[fn(field: &str, id: &str) -> Option<String>] = &[tasks::sample];
@@ -198,6 +198,11 @@ pub(crate) async fn prepared(
         "unlinkIdentity" | "chooseUsername" | "setPassword" => {
             prepared_newcomer(app, field, target, boss).await
         }
+        "completeSignIn"
+        | "confirmTotpEnrollment"
+        | "enableSecondFactor"
+        | "renamePasskey"
+        | "deletePasskey" => prepared_factor(app, field, target, boss).await,
         other => match organizations::prepared(app, other, target, boss).await {
             Some(call) => call,
             None => sample(other, target),
@@ -216,6 +221,28 @@ async fn undoing_token(app: &TestApp, boss: &SignedIn) -> String {
     let verify = format!("verifyEmail(input: {{ token: \"{token}\" }}) {{ outcome }}");
     app.mutate(boss, &verify).await.data();
     app.mail("email-change-undo", &address).await.token()
+}
+
+/// The same of what sets second factors up and shows them.
+async fn prepared_factor(app: &TestApp, field: &str, target: &SignedIn, boss: &SignedIn) -> String {
+    match field {
+        "completeSignIn" => {
+            let codes = totp::guard(app, target.clone()).await.recovery_codes;
+            let challenge = totp::challenge(app, &target.username).await;
+            let proof = format!("proof: {{ recoveryCode: \"{}\" }}", codes[0]);
+            format!(
+                "completeSignIn(input: {{ challenge: \"{challenge}\", {proof} }}) {{ expiresIn }}"
+            )
+        }
+        "confirmTotpEnrollment" => {
+            let code = totp::begun(app, &boss.access).await.code(app);
+            sample(field, target).replace("000000", &code)
+        }
+        _ => {
+            let added = passkey::add(&app.app, boss, &mut passkey::verifying()).await;
+            sample(field, target).replace(&target.id, added["id"].as_str().unwrap())
+        }
+    }
 }
 
 /// The same as if a provider had vouched for `boss`.

@@ -206,7 +206,7 @@ async fn a_session_refreshes_so_often_whether_that_gives_anything_or_not() {
 }
 
 /// A call of each limited field, and how often one address may make it; USER is another one each time.
-const LIMITED: [(&str, &str, u32); 28] = [
+const LIMITED: [(&str, &str, u32); 33] = [
     (
         "register",
         "register(input: { username: \"USER\", email: \"USER@example.com\", \

@@ -1,6 +1,5 @@
 //! Answers of authenticators and browsers in which something is wrong. Nobody is told what.
 
-use portcullis_webauthn::Algorithm;
 use portcullis_webauthn::authenticator::{
     ATTESTED_CREDENTIAL, AssertionResponse, AttestationResponse, BACKED_UP, BACKUP_ELIGIBLE, Cbor,
     EXTENSIONS, USER_PRESENT, edit_client_data, edit_map,
@@ -81,7 +80,10 @@ const REGISTRATIONS: [(&str, fn(&mut AttestationResponse)); 23] = [
     ("no credential", |it| it.flags &= !ATTESTED_CREDENTIAL),
     ("extensions that are not there", |it| it.flags |= EXTENSIONS),
     ("more than there is", |it| it.trailing = vec![0]),
-    ("an attestation", |it| it.attest(Algorithm::Es256)),
+    ("an attestation of something else", |it| {
+        it.attest();
+        it.sign_count += 1;
+    }),
     ("an unknown attestation", |it| "tpm".clone_into(&mut it.format)),
     ("a statement of none", |it| it.statement = Cbor::Map(vec![("x".into(), Cbor::Null)])),
     ("another id", |it| it.id = vec![9; 32]),

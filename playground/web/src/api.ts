@@ -1,13 +1,17 @@
 // Calls of the API in cookie mode: the session is a cookie, which no script can read.
 
+import { words } from "./words";
+
 // From /playground/, also when a proxy takes away a path that stands before both.
 export const ENDPOINT = "../graphql";
 export const MODE = { "portcullis-token-mode": "cookie" };
 
+/** What an account has to prove with who its owner is. */
+export type Factor = "PASSWORD" | "PROVIDER" | "PASSKEY" | "TOTP" | "RECOVERY_CODE";
 export type Field = { path: string; code: string; message: string };
 export type Failure = {
   message: string;
-  extensions?: { code?: string; reason?: string; fields?: Field[]; retryAfter?: number };
+  extensions?: { code?: string; reason?: string; fields?: Field[]; factors?: Factor[]; retryAfter?: number };
 };
 export type Answer<T> = { data?: T | null; errors?: Failure[] };
 
@@ -20,7 +24,7 @@ export async function call<T>(query: string, variables: object = {}): Promise<An
     const response = await fetch(ENDPOINT, { method: "POST", headers, body, signal });
     return await response.json();
   } catch {
-    return { errors: [{ message: "The server cannot be reached" }] };
+    return { errors: [{ message: words.unreachable }] };
   }
 }
 

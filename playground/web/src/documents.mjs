@@ -12,15 +12,17 @@ import { rules } from "./rules.mjs";
  * subscriptions to the streams.
  */
 export const GROUPS = {
-  "Sign in": ["login", "refreshToken", "logout", "reauthenticate"],
+  "Sign in": ["login", "completeSignIn", "startPasskeySignIn", "finishPasskeySignIn", "refreshToken", "logout", "startPasskeyProof", "reauthenticate"],
   "Registration": ["config", "usernameAvailability", "register", "requestEmailVerification", "verifyEmail", "acceptUserInvitation"],
   "A forgotten password": ["requestPasswordReset", "resetPassword"],
   "Your account": ["me", "viewer", "updateProfile", "changePassword", "changeEmail", "undoEmailChange", "exportMyData", "deactivateAccount", "deleteAccount", "keepLeftovers", "dropLeftovers"],
   "Other providers": ["signInProviders", "startSignIn", "finishSignIn", "startIdTokenSignIn", "signInWithIdToken", "startLink", "finishLink", "unlinkIdentity", "startReauthentication", "finishReauthentication", "chooseUsername", "setPassword"],
+  "Your second factors": ["startTotpEnrollment", "confirmTotpEnrollment", "disableTotp", "enableSecondFactor", "disableSecondFactor", "regenerateRecoveryCodes"],
+  "Your passkeys": ["startPasskeyRegistration", "finishPasskeyRegistration", "renamePasskey", "deletePasskey"],
   "Your sessions": ["revokeSession", "revokeOtherSessions", "revokeAllSessions"],
   "Organizations": ["myOrganizations", "organization", "activeOrganization", "createOrganization", "switchOrganization", "updateOrganization", "deleteOrganization"],
   "Members": ["inviteMember", "invitations", "myInvitations", "revokeInvitation", "acceptInvitation", "setMemberRole", "removeMember", "leaveOrganization", "transferOwnership"],
-  "Users": ["users", "user", "inviteUser", "userInvitations", "revokeUserInvitation", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "deleteUser"],
+  "Users": ["users", "user", "inviteUser", "userInvitations", "revokeUserInvitation", "updateUserMetadata", "setUserRole", "grantPermission", "revokePermission", "deactivateUser", "reactivateUser", "endUserSessions", "resetSecondFactors", "deleteUser"],
   "Audit": ["auditEvents"],
   "Streams": ["sessionEvents", "auditEvents"],
   "Any object": ["node", "nodes"],
@@ -58,9 +60,13 @@ const SAMPLES = {
   "verifyEmail.password": PASSWORD,
   "verifyEmail.newPassword": null,
   "verifyEmail.username": null,
+  "completeSignIn.proof": { totp: "123456" },
+  "startPasskeyProof.challenge": null,
+  "renamePasskey.name": "My telephone",
   "startSignIn.returnTo": null,
   "startSignIn.verificationToken": null,
   "finishSignIn.user": null,
+  "confirmTotpEnrollment.code": "123456",
   provider: "google",
   returnTo: null,
   flow: "pcf_…what the start answered",
@@ -68,6 +74,12 @@ const SAMPLES = {
   state: "…state of the fragment",
   iss: null,
   idToken: "…what the app got from the provider",
+  proof: { password: PASSWORD },
+  challenge: "…challenge of SecondFactorRequired",
+  enrollment: null,
+  mailedCode: null,
+  ceremony: "pcw_…what the start answered",
+  credential: { id: "…", rawId: "…", type: "public-key", response: {}, clientExtensionResults: {} },
   currentPassword: PASSWORD,
   newPassword: "another horse battery",
   password: PASSWORD,
@@ -121,8 +133,19 @@ function groupOf(field, schema) {
   return named.sort((one, other) => other.length - one.length)[0] ?? "Other";
 }
 
-/** The fields of a type that an example asks for. @returns {string} */
-function selection(type, schema, indent, depth = 0) {
+/** The fields that cannot stand beside those of the same name in an earlier member of a union: their types differ. */
+function conflicting(union, member) {
+  const members = union.getTypes();
+  const earlier = members.slice(0, members.indexOf(member));
+  return Object.values(member.getFields()).filter(({ name, type }) =>
+    earlier.some((other) => name in other.getFields() && String(other.getFields()[name].type) !== String(type)));
+}
+
+/**
+ * The fields of a type that an example asks for, under other names those that would be in conflict.
+ * @returns {string}
+ */
+function selection(type, schema, indent, depth = 0, renamed = []) {
   const named = getNamedType(type);
   if (isLeafType(named)) return "";
   const inner = `${indent}  `;
@@ -130,7 +153,7 @@ function selection(type, schema, indent, depth = 0) {
   if (isUnionType(named)) {
     lines.push(`${inner}__typename`);
     for (const member of named.getTypes()) {
-      lines.push(`${inner}... on ${member.name}${selection(member, schema, inner, depth + 1)}`);
+      lines.push(`${inner}... on ${member.name}${selection(member, schema, inner, depth + 1, conflicting(named, member))}`);
     }
   } else if (isObjectType(named) || isInterfaceType(named)) {
     for (const field of Object.values(named.getFields())) {
@@ -141,7 +164,8 @@ function selection(type, schema, indent, depth = 0) {
       const isDeep = !isLeafType(to);
       // An actor of an event, and the like: one more level of everything says little.
       if (isDeep && (depth >= DEPTH_MAX || (depth > 0 && named.name === "AuditEvent"))) continue;
-      lines.push(`${inner}${field.name}${isDeep ? selection(field.type, schema, inner, depth + 1) : ""}`);
+      const alias = renamed.includes(field) ? `${named.name[0].toLowerCase()}${named.name.slice(1)}${capital(field.name)}: ` : "";
+      lines.push(`${inner}${alias}${field.name}${isDeep ? selection(field.type, schema, inner, depth + 1) : ""}`);
     }
   }
   return ` {\n${lines.join("\n")}\n${indent}}`;
@@ -167,6 +191,14 @@ const MORE = [
   {
     group: "Your account", name: "viewer { access }", of: ["Query", "viewer"],
     query: "query MayI {\n  viewer {\n    access(fields: [\"Query.users\", \"Mutation.deleteUser\"]) { field allowed code rule }\n  }\n}\n",
+  },
+  {
+    group: "Your second factors", name: "me { secondFactors }", of: ["User", "secondFactors"],
+    query: "query MySecondFactors {\n  me {\n    secondFactors {\n      isOn\n      totp { confirmedAt lastUsedAt isLocked }\n      recoveryCodesLeft\n    }\n  }\n}\n",
+  },
+  {
+    group: "Your passkeys", name: "me { passkeys }", of: ["User", "passkeys"],
+    query: "query MyPasskeys {\n  me {\n    passkeyUserHandle\n    passkeys { id name userVerified backupEligible backedUp createdAt lastUsedAt }\n  }\n}\n",
   },
   {
     group: "Your sessions", name: "me { sessions }", of: ["User", "sessions"],

@@ -2,6 +2,7 @@
 
 import { call, ENDPOINT, saidOf, type Answer } from "./api";
 import * as session from "./session";
+import { words } from "./words";
 
 export type Purpose = "SignIn" | "Link" | "Reauthentication";
 type Begun = { purpose: Purpose; flow: string; provider: session.Provider };
@@ -23,7 +24,7 @@ export async function leave(purpose: Purpose, provider: session.Provider): Promi
     location.assign(started.authorizationUrl);
   }
   const isElsewhere = answer.errors?.[0]?.extensions?.fields?.some(({ path }) => path === "input.returnTo");
-  return isElsewhere ? "Open this page by the PUBLIC_URL of the server: people come back there alone." : saidOf(answer);
+  return isElsewhere ? words.byPublicUrl : saidOf(answer);
 }
 
 /** Finishes what was begun, if a provider has sent somebody back, and asks who is signed in. */
@@ -42,15 +43,15 @@ export async function comeBack() {
 
 /** Why there is nothing to finish. */
 function refused(begun: Begun | null, error: string | null) {
-  if (!begun) return "This was begun in another window, or is over. Please start again.";
+  if (!begun) return words.begunElsewhere;
   const { name } = begun.provider;
-  if (error === "access_denied") return `You did not go on at ${name}, so nothing has changed.`;
-  if (error === "server_error" || error === "temporarily_unavailable") return `${name} has a problem. Please try again later.`;
-  return error && `${name} refuses what this server asks for (${error}). Please tell who runs it.`;
+  if (error === "access_denied") return words.declined(name);
+  if (error === "server_error" || error === "temporarily_unavailable") return words.providerBroken(name);
+  return error && words.providerRefuses(name, error);
 }
 
-type Finished = { email?: string };
-const FINISHED = { SignIn: "... on VerificationRequired { email }", Link: "identity { id }", Reauthentication: "tokenType" };
+type Finished = session.LoginResult;
+const FINISHED = { SignIn: session.RESULT, Link: "identity { id }", Reauthentication: "tokenType" };
 
 async function conclude(begun: Begun, sent: URLSearchParams) {
   const { purpose, flow } = begun;
@@ -60,9 +61,11 @@ async function conclude(begun: Begun, sent: URLSearchParams) {
   // Apple tells a name there, the first time.
   const user = purpose === "SignIn" ? { user: sent.get("user") } : {};
   const answer = await call<Record<typeof finish, Finished | null>>(query, { input: { ...input, ...user } });
-  await session.ask();
+  const finished = answer.data?.[finish];
+  if (purpose === "SignIn" && finished) await session.enter(finished);
+  else await session.ask();
   session.learnFrom(answer, () => void conclude(begun, sent));
-  session.tell(noticeOf(begun, answer, answer.data?.[finish]));
+  session.tell(noticeOf(begun, answer, finished));
 }
 
 function noticeOf({ purpose, provider: { name } }: Begun, answer: Answer<unknown>, finished?: Finished | null) {
@@ -71,9 +74,9 @@ function noticeOf({ purpose, provider: { name } }: Begun, answer: Answer<unknown
     return text === null ? null : { text, isFailure: true };
   }
   const text = {
-    SignIn: finished?.email && `We have written to ${finished.email}. Open the link in that mail to finish your registration.`,
-    Link: `${name} is linked, and opens your account from now on.`,
-    Reauthentication: `${name} has confirmed who you are. Please repeat what you wanted to do.`,
+    SignIn: finished?.__typename === "VerificationRequired" ? words.written(finished.email) : null,
+    Link: words.linked(name),
+    Reauthentication: words.confirmed(name),
   }[purpose];
   return text ? { text, isFailure: false } : null;
 }

@@ -1,10 +1,12 @@
 // Forms whose answers come from the server.
 
 import { useEffect, useId, useRef, useState, type FormEvent, type ReactNode } from "react";
-import type { Answer, Failure } from "./api";
+import { saidOf, type Answer, type Failure } from "./api";
+import { words } from "./words";
 
 export function Input({ label, name, failure, ...rest }: {
   label: string; name: string; failure?: string; type?: string; autoComplete: string; required?: boolean;
+  inputMode?: "numeric"; maxLength?: number; defaultValue?: string; autoFocus?: boolean;
 }) {
   const id = useId();
   return (
@@ -47,12 +49,13 @@ export function Form({ title, button, send, children }: {
   const fields = failure?.extensions?.fields;
   const failureOf = (name: string) => fields?.find(({ path }) => path.split(".").pop() === name)?.message;
   const isAtField = Boolean(fields?.length);
+  const said = failure && saidOf({ errors: [failure] });
   return (
     <form ref={form} onSubmit={submit} aria-label={title}>
       {children(failureOf)}
-      {failure && !isAtField && <p className="pc-failure" role="alert">{failure.message}</p>}
+      {said && !isAtField && <p className="pc-failure" role="alert">{said}</p>}
       <button className="pc-button pc-main" disabled={isBusy || wait > 0}>
-        {wait > 0 ? `Again in ${wait} s` : button}
+        {wait > 0 ? words.again(wait) : button}
       </button>
     </form>
   );

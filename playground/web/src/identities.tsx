@@ -1,12 +1,16 @@
 // Who somebody is to other providers.
 
 import { useRef, useState } from "react";
-import { call, saidOf } from "./api";
+import { call } from "./api";
 import { leave, type Purpose } from "./flow";
+import { useOperation } from "./operation";
 import * as session from "./session";
+import { dateOf, words } from "./words";
 
 /** A button for each provider, which leads there. */
-export function Providers({ purpose, verb, providers }: { purpose: Purpose; verb: string; providers: session.Provider[] }) {
+export function Providers({ purpose, verb, providers }: {
+  purpose: Purpose; verb: (provider: string) => string; providers: session.Provider[];
+}) {
   const [failure, setFailure] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
   const go = async (provider: session.Provider) => {
@@ -20,7 +24,7 @@ export function Providers({ purpose, verb, providers }: { purpose: Purpose; verb
       <div className={purpose === "Link" ? "pc-row" : "pc-column"}>
         {providers.map((provider) => (
           <button key={provider.id} className="pc-button" disabled={isBusy} onClick={() => void go(provider)}>
-            {verb} {provider.name}
+            {verb(provider.name)}
           </button>
         ))}
       </div>
@@ -32,42 +36,38 @@ export function Providers({ purpose, verb, providers }: { purpose: Purpose; verb
 /** The identities that open the user's account beside a password. */
 export function Identities({ user: { identities } }: { user: session.User }) {
   const { providers } = session.useSession();
-  const [failure, setFailure] = useState<string | null>(null);
+  const { failure, isBusy, run } = useOperation();
   const title = useRef<HTMLHeadingElement>(null);
-  const unlink = async (identity: session.Identity) => {
-    session.tell(null);
+  const unlink = (identity: session.Identity) => {
     const query = "mutation($id: ID!) { unlinkIdentity(input: { id: $id }) { deletedIdentityId } }";
-    const answer = await call(query, { id: identity.id });
-    session.learnFrom(answer, () => void unlink(identity));
-    setFailure(saidOf(answer));
-    if (answer.errors) return;
-    await session.ask();
-    session.tell({ text: `${nameOf(identity)} is unlinked, and no longer opens your account.`, isFailure: false });
-    // The button is gone with the identity.
-    title.current?.focus();
+    void run(() => call(query, { id: identity.id }), async () => {
+      await session.ask();
+      session.say(words.unlinked(nameOf(identity)));
+      // The button is gone with the identity.
+      title.current?.focus();
+    });
   };
   if (providers.length === 0 && identities.length === 0) return null;
   return (
     <section aria-labelledby="pc-identities">
-      <h3 id="pc-identities" ref={title} tabIndex={-1}>Other ways to sign in</h3>
+      <h3 id="pc-identities" ref={title} tabIndex={-1}>{words.identities}</h3>
       <ul className="pc-identities">
         {identities.map((identity) => (
           <li key={identity.id}>
             <div>
               <strong>{nameOf(identity)}</strong>
               {identity.email && <span className="pc-quiet">{identity.email}</span>}
-              <span className="pc-quiet">Last used on {dateOf(identity.lastUsedAt)}</span>
+              <span className="pc-quiet">{words.lastUsed(dateOf(identity.lastUsedAt))}</span>
             </div>
-            <button className="pc-button" aria-label={`Unlink ${nameOf(identity)} ${identity.email ?? ""}`.trim()}
-              onClick={() => void unlink(identity)}>Unlink</button>
+            <button className="pc-button" aria-label={words.unlinkOf(`${nameOf(identity)} ${identity.email ?? ""}`.trim())}
+              disabled={isBusy} onClick={() => unlink(identity)}>{words.unlink}</button>
           </li>
         ))}
       </ul>
-      <Providers purpose="Link" verb="Link" providers={providers} />
+      <Providers purpose="Link" verb={words.link} providers={providers} />
       {failure && <p className="pc-failure" role="alert">{failure}</p>}
     </section>
   );
 }
 
-const nameOf = ({ provider }: session.Identity) => provider?.name ?? "A provider that is not used any more";
-const dateOf = (time: string) => new Date(time).toLocaleDateString("en", { dateStyle: "medium" });
+const nameOf = ({ provider }: session.Identity) => provider?.name ?? words.formerProvider;

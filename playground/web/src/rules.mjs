@@ -39,6 +39,7 @@ export function rules(sdl) {
         description: field.description?.value ?? "",
         member: /** @type {string | undefined} */ (argument(directive(field, "member"), "role")),
         features: /** @type {string[]} */ ([argument(directive(field, "needs"), "features") ?? []].flat()),
+        isEnrolling: Boolean(directive(field, "enrolling")),
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
         limits: limits.map(limit),
       });

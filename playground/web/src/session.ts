@@ -2,18 +2,47 @@
 // each tab to choose.
 
 import { useSyncExternalStore } from "react";
-import { call, MODE, type Answer } from "./api";
+import { call, MODE, type Answer, type Factor } from "./api";
+import type { Assertion } from "./passkey";
+import { words } from "./words";
 
 /** Another server that says who somebody is. */
 export type Provider = { id: string; kind: string; name: string; canReauthenticate: boolean };
 /** Who the user is to a provider; to one that is not configured any more, if that is null. */
 export type Identity = { id: string; provider: Provider | null; email: string | null; lastUsedAt: string };
+export type SecondFactors = {
+  isOn: boolean;
+  totp: { confirmedAt: string; lastUsedAt: string | null; isLocked: boolean } | null;
+  recoveryCodesLeft: number;
+};
+export type Passkey = {
+  id: string; name: string; credentialId: string;
+  userVerified: boolean; backupEligible: boolean; backedUp: boolean;
+  createdAt: string; lastUsedAt: string | null;
+};
 export type User = {
   id: string; username: string; email: string; fullName: string | null; role: string;
   identities: Identity[];
-  hasPassword: boolean;
+  secondFactors: SecondFactors;
+  passkeys: Passkey[];
+  passkeyUserHandle: string | null;
 };
 export type Organization = { id: string; name: string };
+
+/** What signing in is answered. */
+export type LoginResult =
+  | { __typename: "AuthPayload" }
+  | { __typename: "SecondFactorRequired"; challenge: string; factors: Factor[]; expiresIn: number }
+  | { __typename: "EnrollmentRequired"; enrollment: string; codeMailed: boolean; expiresIn: number }
+  | { __typename: "VerificationRequired"; email: string };
+export const RESULT = `__typename
+  ... on SecondFactorRequired { challenge factors expiresIn }
+  ... on EnrollmentRequired { enrollment codeMailed expiresIn }
+  ... on VerificationRequired { email }`;
+
+/** A sign-in that needs another step. What it waits with is a secret, and stays in memory. */
+export type Unfinished = Extract<LoginResult, { expiresIn: number }>;
+export type EnrollmentRequired = Extract<LoginResult, { enrollment: string }>;
 
 export type Session = {
   user: User | null;
@@ -23,16 +52,22 @@ export type Session = {
   organization: string | null;
   /** Whether the editor acts for the user; otherwise for nobody. */
   sends: boolean;
-  /** Whether there was a session, and it has ended. */
-  isOver: boolean;
+  /** Why a session that there was has ended. */
+  over: string | null;
   /** Why the server could not say who is signed in. */
   failure: string | null;
+  /** What the server is set up for. */
+  features: string[];
   /** With whom people can sign in beside this server. */
   providers: Provider[];
   /** What became of what was begun with a provider. */
   notice: Notice | null;
-  /** Continues with what the server asks for a proof for. */
-  afterProof: (() => void) | null;
+  /** What the server asks for a proof for, and what would be one. */
+  stepUp: { factors: Factor[]; goOn: () => void } | null;
+  /** A sign-in that has begun in this tab. */
+  unfinished: Unfinished | null;
+  /** The user's new recovery codes, until they say that they have kept them. */
+  recoveryCodes: string[] | null;
 };
 
 export type Notice = { text: string; isFailure: boolean };
@@ -40,8 +75,8 @@ export type Notice = { text: string; isFailure: boolean };
 const ORGANIZATION = "portcullis:organization";
 
 let session: Session = {
-  user: null, organizations: [], organization: null, sends: true, isOver: false, failure: null,
-  providers: [], notice: null, afterProof: null,
+  user: null, organizations: [], organization: null, sends: true, over: null, failure: null,
+  features: [], providers: [], notice: null, stepUp: null, unfinished: null, recoveryCodes: null,
 };
 const listeners = new Set<() => void>();
 
@@ -60,6 +95,8 @@ export const useCaller = () => {
 };
 
 export const tell = (notice: Notice | null) => change({ notice });
+export const say = (text: string) => tell({ text, isFailure: false });
+export const showRecoveryCodes = (recoveryCodes: string[] | null) => change({ recoveryCodes });
 
 export const setSends = (sends: boolean) => change({ sends });
 
@@ -83,11 +120,15 @@ tabs.onmessage = () => void ask();
 let asked = 0;
 
 const PROVIDER = "id kind name canReauthenticate";
-const IDENTITIES = `identities { id provider { ${PROVIDER} } email lastUsedAt } hasPassword`;
+const USER = `id username email fullName role
+  identities { id provider { ${PROVIDER} } email lastUsedAt }
+  secondFactors { isOn totp { confirmedAt lastUsedAt isLocked } recoveryCodesLeft }
+  passkeys { id name credentialId userVerified backupEligible backedUp createdAt lastUsedAt } passkeyUserHandle`;
 const SESSION = `{
-  viewer { reason user { id username email fullName role ${IDENTITIES} } }
+  viewer { reason user { ${USER} } }
   myOrganizations(first: 100) { nodes { id name } }
   signInProviders { ${PROVIDER} }
+  config { features }
 }`;
 
 /** Asks the server who is signed in. The last to be asked counts. */
@@ -98,22 +139,25 @@ export async function ask() {
     viewer: { reason: string | null; user: User | null } | null;
     myOrganizations: { nodes: Organization[] } | null;
     signInProviders: Provider[] | null;
+    config: { features: string[] } | null;
   }>(SESSION);
   if (number !== asked) return;
   if (!data?.viewer || (data.viewer.user && errors)) return change({ failure: errors?.[0]?.message ?? null });
   const { user, reason } = data.viewer;
-  change({ providers: data.signInProviders ?? [] });
-  show(user, data.myOrganizations?.nodes ?? [], !user && (session.user !== null || reason !== "MISSING_TOKEN"));
+  change({ providers: data.signInProviders ?? [], features: data.config?.features ?? [] });
+  const isOver = !user && (session.user !== null || reason !== "MISSING_TOKEN");
+  const why = reason === "SECOND_FACTOR_REQUIRED" ? words.needsFactor : words.isOver;
+  show(user, data.myOrganizations?.nodes ?? [], isOver ? why : null);
 }
 
 /** Shows who is signed in, and has the other tabs ask if that is somebody else than before. */
-function show(user: User | null, organizations: Organization[], isOver: boolean) {
+function show(user: User | null, organizations: Organization[], over: string | null) {
   asked++;
   const isOther = user?.id !== session.user?.id;
   const chosen = sessionStorage.getItem(ORGANIZATION);
   const organization = organizations.find(({ id }) => id === chosen)?.id ?? null;
-  const anew = isOther ? { sends: true, afterProof: null, notice: null } : {};
-  change({ user, organizations, organization, isOver, failure: null, ...anew });
+  const anew = isOther ? { sends: true, stepUp: null, unfinished: null, recoveryCodes: null, notice: null } : {};
+  change({ user, organizations, organization, over, failure: null, ...anew });
   if (isOther) tabs.postMessage(null);
 }
 
@@ -122,9 +166,9 @@ function show(user: User | null, organizations: Organization[], isOver: boolean)
  * server does.
  */
 export function learnFrom({ errors = [] }: Answer<unknown>, goOn = () => {}) {
-  for (const { extensions: { code, reason } = {} } of errors) {
+  for (const { extensions: { code, reason, factors = [] } = {} } of errors) {
     if ((code === "UNAUTHENTICATED" && session.user) || reason === "NOT_A_MEMBER") void ask();
-    if (code === "STEP_UP_REQUIRED") change({ afterProof: goOn });
+    if (code === "STEP_UP_REQUIRED") change({ stepUp: { factors, goOn } });
   }
 }
 
@@ -135,19 +179,50 @@ export const signOutEverywhere = () => end("revokeAllSessions { endedSessions }"
 
 async function end(field: string) {
   const answer = await call(`mutation { ${field} }`);
-  if (!answer.errors) show(null, [], false);
+  if (!answer.errors) show(null, [], null);
   return answer;
 }
 
-/** Shows the server the password again, and continues with what it was needed for. */
-export async function prove(password: string) {
-  const query = "mutation($password: String!) { reauthenticate(input: { proof: { password: $password } }) { tokenType } }";
-  const answer = await call(query, { password });
-  learnFrom(answer);
+/** What proves who somebody is: exactly one of these. */
+export type Proof = { password: string } | { totp: string } | { recoveryCode: string } | { passkey: Assertion };
+
+/** Proves to the server once more who the user is, and continues with what that was needed for. */
+export async function prove(proof: Proof) {
+  const goOn = session.stepUp?.goOn;
+  const query = "mutation($proof: Proof!) { reauthenticate(input: { proof: $proof }) { tokenType } }";
+  const answer = await call(query, { proof });
+  learnFrom(answer, goOn);
   if (answer.errors) return answer;
-  const goOn = session.afterProof;
-  change({ afterProof: null });
+  change({ stepUp: null });
   goOn?.();
+  return answer;
+}
+
+/** Leaves what the server asks for a proof for. */
+export const giveUp = () => change({ stepUp: null });
+
+/** Goes on from what a sign-in was answered. */
+export async function enter(result: LoginResult | null | undefined) {
+  if (!result) return;
+  change({ unfinished: "expiresIn" in result ? result : null, notice: null });
+  await ask();
+}
+
+/** Goes back to where somebody signs in, and says why. */
+export const abandon = (why?: string) => change({ unfinished: null, notice: why ? { text: why, isFailure: true } : null });
+
+/** Leaves an unfinished sign-in of which an answer says that it is over. */
+export function abandonIfOver({ errors }: Answer<unknown>) {
+  const failure = errors?.[0];
+  if (session.unfinished && failure?.extensions?.code === "INVALID_TOKEN") abandon(failure.message);
+}
+
+/** Completes a sign-in by its second factor. */
+export async function complete(challenge: string, proof: Proof) {
+  const query = "mutation($input: CompleteSignInInput!) { completeSignIn(input: $input) { tokenType } }";
+  const answer = await call(query, { input: { challenge, proof } });
+  abandonIfOver(answer);
+  if (!answer.errors) await ask();
   return answer;
 }
 

@@ -2,7 +2,7 @@
 // people type is kept for this tab only, and what looks like a secret in memory only.
 
 const TYPED = /^graphiql:(query|variables|headers|tabState|queries|favorites|operationName)$/;
-const SECRET = /password|token|secret|bearer/i;
+const SECRET = /password|token|secret|bearer|challenge|enrollment|ceremony|recoveryCode|totp/i;
 
 const memory = new Map<string, string>();
 const shelf = (key: string) => (TYPED.test(key) ? sessionStorage : localStorage);

@@ -119,6 +119,12 @@ async function main() {
     await opened;
   };
 
+  await step("the editor reads the schema, which no limit of the server keeps from it", async () => {
+    const reading = page.waitForResponse((response) => response.request().postData()?.includes("__schema"));
+    await page.reload();
+    assert.equal((await (await reading).json()).errors, undefined);
+    await page.waitForSelector(".graphiql-container .view-lines");
+  });
   await step("a guest runs me and is nobody", async () => {
     assert.match(await execute(), /UNAUTHENTICATED/);
   }, page);
@@ -294,7 +300,7 @@ async function main() {
   }, page);
   await step("the password is asked for where the server wants it, and what needed it goes on", async () => {
     // The server wants it five minutes after a sign-in.
-    const errors = [{ message: "Please enter your password again", extensions: { code: "STEP_UP_REQUIRED" } }];
+    const errors = [{ message: "Please enter your password again", extensions: { code: "STEP_UP_REQUIRED", factors: ["PASSWORD"] } }];
     await page.route("**/graphql", (route) => (
       route.request().postData()?.includes("{ revokeAllSessions {") ? route.fulfill({ json: { data: null, errors } }) : route.continue()));
     await panel.getByRole("button", { name: "Sign out everywhere" }).click();

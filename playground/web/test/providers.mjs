@@ -105,8 +105,8 @@ async function main() {
   };
   const panelOf = (page) => page.locator(".pc-panel");
   /** As five minutes after a sign-in, which nobody waits for here. */
-  const wantProof = async (page, field) => {
-    const errors = [{ message: "Please prove who you are again", extensions: { code: "STEP_UP_REQUIRED" } }];
+  const wantProof = async (page, field, factor) => {
+    const errors = [{ message: "Please prove who you are again", extensions: { code: "STEP_UP_REQUIRED", factors: [factor] } }];
     await page.route("**/graphql", (route) => (
       route.request().postData()?.includes(` ${field}(`) ? route.fulfill({ json: { data: null, errors } }) : route.continue()));
   };
@@ -178,9 +178,9 @@ async function main() {
     assert.deepEqual(await linked(), ["The Club"]);
   });
   await step("an account without a password is proven by its provider, and by nothing else", async () => {
-    await wantProof(page, "startLink");
+    await wantProof(page, "startLink", "PROVIDER");
     await button("Link Acme").click();
-    await panel.getByText("You signed in too long ago for this.").waitFor();
+    await panel.getByText("This needs a recent proof that it is you.").waitFor();
     assert.equal(await panel.locator("[name=password]").count(), 0);
     assert.equal(await button("Prove it with Acme").count(), 0, "it is no identity of theirs");
     await picture(page, "proof");
@@ -190,7 +190,7 @@ async function main() {
     assert.equal(await page.locator("h1").innerText(), "Say it again");
     await say(page, "somebody-else");
     await panel.getByRole("alert").getByText("We could not sign you in with this provider").waitFor();
-    await wantProof(page, "startLink");
+    await wantProof(page, "startLink", "PROVIDER");
     await button("Link Acme").click();
     await page.unroute("**/graphql");
     await button("Prove it with The Club").click();
@@ -211,7 +211,7 @@ async function main() {
     await say(other, "alice");
     await panelOf(other).getByRole("alert").getByText("This identity is linked to another account").waitFor();
     // A password is a proof still, and what it was asked for goes on.
-    await wantProof(other, "startLink");
+    await wantProof(other, "startLink", "PASSWORD");
     await panelOf(other).getByRole("button", { name: "Link Acme" }).click();
     await panelOf(other).locator("[name=password]").fill(PASSWORD);
     await other.unroute("**/graphql");
@@ -242,17 +242,19 @@ async function main() {
     ["en-US", "dave", {
       title: "Finish your registration", go: "Continue with The Club", other: "Continue with Acme", declined: "You did not go on there",
       elsewhere: "choose that one", done: "Your account is there. Please sign in with The Club.", gone: "This link is too old",
+      written: "We have written to dave@example.com", guest: "You are a guest",
     }],
     ["de-DE", "dora", {
       title: "Schließe deine Registrierung ab", go: "Weiter mit The Club", other: "Weiter mit Acme", declined: "Du hast dich dort nicht angemeldet",
       elsewhere: "wähle diesen", done: "Dein Konto ist da. Bitte melde dich mit The Club an.", gone: "Dieser Link ist zu alt",
+      written: "Wir haben an dora@example.com geschrieben", guest: "Du bist Gast",
     }],
   ]) {
     await step(`a registration is finished by the link in a mail: ${language}`, async () => {
       const first = await open({ locale: language });
-      await panelOf(first).getByRole("button", { name: "Continue with The Club" }).click();
+      await panelOf(first).getByRole("button", { name: words.go }).click();
       await say(first, login);
-      await panelOf(first).getByRole("status").getByText(`We have written to ${login}@example.com`).waitFor();
+      await panelOf(first).getByRole("status").getByText(words.written).waitFor();
       await picture(first, `written ${language}`);
       await first.context().close();
 
@@ -283,8 +285,8 @@ async function main() {
       assert.equal(await page.evaluate(() => sessionStorage.length + localStorage.length), 0);
       assert.deepEqual(await page.context().cookies(), []);
       await page.goto(`${origin}/graphql`);
-      await panelOf(page).getByText("You are a guest").waitFor();
-      await panelOf(page).getByRole("button", { name: "Continue with The Club" }).click();
+      await panelOf(page).getByText(words.guest).waitFor();
+      await panelOf(page).getByRole("button", { name: words.go }).click();
       await say(page, login);
       await panelOf(page).getByText(`${login}@example.com`).first().waitFor();
       // What is left of a link opens nothing again.

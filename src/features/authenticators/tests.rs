@@ -18,7 +18,7 @@ use crate::infra::keys::Master;
 use crate::infra::mail::Outbox;
 use crate::kernel::access::{Language, Role};
 use crate::kernel::clock::Clock;
-use crate::tables::user;
+use crate::tables::{totp_secret, user};
 
 /// Makes one change, which a function of this feature is, on an instance.
 macro_rules! change {

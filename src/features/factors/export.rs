@@ -63,6 +63,7 @@ mod tests {
         let kept = Passkey {
             id: crate::kernel::id::PasskeyId(uuid::Uuid::nil()),
             user,
+            rp_id: "example.com".to_owned(),
             credential_id: vec![0xff; 3],
             public_key: vec![1; 77],
             sign_count: 8,

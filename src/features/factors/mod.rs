@@ -6,6 +6,7 @@
 mod ceremony;
 mod enrolling;
 mod export;
+mod own_passkeys;
 mod passkeys;
 mod proving;
 mod removal;

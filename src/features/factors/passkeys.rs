@@ -12,17 +12,17 @@ use super::ceremony::{CEREMONY_TTL_SECONDS, Ceremony, Purpose};
 use super::enrolling::{Enrolled, Enroller};
 use super::proving::Place;
 use super::{FactorError, Factors};
-use crate::features::accounts::{Accounts, WayIn};
+use crate::features::accounts::Accounts;
 use crate::features::audit::{Detail, kind};
 use crate::features::authenticators::passkeys::{self, AddError, NewPasskey, Passkey, PasskeyName};
 use crate::features::change::{Record, Tx};
 use crate::features::flows;
 use crate::features::sessions::{Admitted, Awaited, PresentedChallenge};
+use crate::infra::causes::causes;
 use crate::infra::limits::{Ip, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::kernel::access::{Level, Origin, Proofs, Proven, User, Viewer};
 use crate::kernel::acting::Acting;
-use crate::kernel::id::{PasskeyId, UserId};
 
 /// What slows down whoever begins ceremonies, which cost no row.
 pub(crate) static CEREMONIES: Limit<Ip> = Limit::quota("startPasskey.ip", 120, 60);
@@ -338,62 +338,10 @@ impl Factors {
                 Ok(None)
             }
             Err(error) => {
-                tracing::info!(user.id = %user.id, passkey.id = %passkey.id, %error, "a passkey proved nothing");
+                tracing::info!(user.id = %user.id, passkey.id = %passkey.id, reason = %causes(&error), "a passkey proved nothing");
                 Ok(None)
             }
         }
-    }
-
-    /// The caller's passkeys, the oldest first.
-    pub(crate) async fn passkeys(&self, user: UserId) -> Result<Vec<Passkey>, sea_orm::DbErr> {
-        passkeys::list(self.db.reader(), user).await
-    }
-
-    /// By what passkeys know a user, if any was ever registered.
-    pub(crate) async fn user_handle(
-        &self,
-        user: UserId,
-    ) -> Result<Option<Vec<u8>>, sea_orm::DbErr> {
-        passkeys::find_handle(self.db.reader(), user).await
-    }
-
-    /// Calls one of the caller's passkeys something else.
-    pub(crate) async fn rename_passkey(
-        &self,
-        acting: Acting<'_>,
-        id: PasskeyId,
-        name: &PasskeyName,
-    ) -> Result<Passkey, FactorError> {
-        let rename = async |tx: Tx<'_>| {
-            let user = self.holder(&tx).await?;
-            passkeys::rename(&tx, user.id, id, name).await?;
-            let passkey = passkeys::find_own(&tx, user.id, id).await?;
-            let passkey = passkey.ok_or(FactorError::NoPasskey)?;
-            Ok(tx.commit(passkey).await?)
-        };
-        self.changes.run("rename a passkey", acting, rename).await
-    }
-
-    /// Takes one of the caller's passkeys from their account, unless nothing else would open it. Without another factor sign-ins
-    /// ask for none any more.
-    pub(crate) async fn delete_passkey(
-        &self,
-        acting: Acting<'_>,
-        id: PasskeyId,
-    ) -> Result<User, FactorError> {
-        let delete = async |tx: Tx<'_>| {
-            let user = self.holder(&tx).await?;
-            passkeys::find_own(&tx, user.id, id).await?.ok_or(FactorError::NoPasskey)?;
-            if self.accounts.is_last_way_in(&tx, user.id, WayIn::Passkey(id)).await? {
-                return Err(FactorError::LastWayIn);
-            }
-            passkeys::remove(&tx, user.id, id).await?;
-            tx.record(kind::PASSKEY_REMOVED, user.id);
-            tx.write(Letter::to(&user, MailKind::PasskeyRemoved, tx.acting().origin)).await?;
-            let user = self.without_unheld(&tx, user).await?;
-            Ok(tx.commit(user).await?)
-        };
-        self.changes.run("delete a passkey", acting, delete).await
     }
 }
 

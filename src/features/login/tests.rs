@@ -65,7 +65,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let it = fixture().await;
     let boss = it.create("boss", Role::Admin).await;
     let alice = it.create("alice", Role::User).await;
-    let (_, tokens) = it
+    let (_, admitted) = it
         .login
         .login(
             &Origin::CLI,
@@ -76,6 +76,7 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
         )
         .await
         .unwrap();
+    let Admitted::Session(tokens) = admitted else { panic!("{admitted:?}") };
     let token = tokens.access.unwrap();
     let authenticated =
         it.app.sessions.authenticate(Shown::AccessToken(&token.text), None).await.unwrap();

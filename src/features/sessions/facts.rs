@@ -85,7 +85,9 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::kernel::access::{Credential, Grants, Language, Role, TokenMode, User, Viewer};
+    use crate::kernel::access::{
+        Credential, Grants, Language, Proofs, Proven, Role, TokenMode, User, Viewer,
+    };
 
     fn known(user: UserId, session: SessionId, role: Role) -> Known {
         let now = DateTime::UNIX_EPOCH;

@@ -19,8 +19,8 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     ("A password is no second factor", "Ein Passwort ist kein zweiter Faktor"),
     ("The code of an app has six digits", "Der Code einer App hat sechs Ziffern"),
     (
-        "A recovery code has 24 letters and digits",
-        "Ein Wiederherstellungscode hat 24 Buchstaben und Ziffern",
+        "A recovery code has {} letters and digits",
+        "Ein Wiederherstellungscode hat {} Buchstaben und Ziffern",
     ),
     (
         "Please start again with startTotpEnrollment",
@@ -45,8 +45,8 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     ("There is no such passkey", "Diesen Passkey gibt es nicht"),
     ("This passkey is registered already", "Dieser Passkey ist schon registriert"),
     (
-        "Your account has the maximum of 20 passkeys",
-        "Dein Konto hat die Höchstzahl von 20 Passkeys",
+        "Your account has the maximum of {} passkeys",
+        "Dein Konto hat die Höchstzahl von {} Passkeys",
     ),
     ("This server has no domain for passkeys", "Dieser Server hat keine Domain für Passkeys"),
     ("The access token has expired", "Das Zugriffstoken ist abgelaufen"),

@@ -11,7 +11,8 @@ use super::*;
 use crate::graphql::context::Caller;
 use crate::graphql::feature::Offered;
 use crate::kernel::access::{
-    Anonymity, Authentication, Credential, Grants, Language, Origin, Role, TokenMode, User, Viewer,
+    Anonymity, Authentication, Credential, Grants, Language, Origin, Proofs, Proven, Role,
+    TokenMode, User, Viewer,
 };
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{SessionId, UserId};

@@ -64,18 +64,14 @@ async fn fixture_with(algorithm: Algorithm, custom_claims: CustomClaims) -> Fixt
     }
 }
 
+const PROVEN: Proven = Proven { at: DateTime::UNIX_EPOCH, by: Proofs::PASSWORD };
+
 impl Fixture {
     fn issue(&self, role: Role) -> Result<String, CryptoError> {
         let (user, session) = (self.user, self.session);
         let permissions = role.permissions().to_vec();
-        let subject = Subject {
-            user,
-            session,
-            role,
-            permissions,
-            organization: None,
-            authenticated_at: DateTime::UNIX_EPOCH,
-        };
+        let subject =
+            Subject { user, session, role, permissions, organization: None, proven: PROVEN };
         self.jwt.issue(&subject, DateTime::<Utc>::MAX_UTC).map(|token| token.text)
     }
 
@@ -90,7 +86,7 @@ impl Fixture {
         json!({
             "iss": "https://issuer.example", "aud": "https://api.example", "sub": self.user,
             "sid": self.session, "jti": "1", "iat": now, "nbf": now, "exp": now + 900, "auth_time": now,
-            "client_id": "portcullis", "role": "USER",
+            "amr": ["pwd"], "acr": "aal1", "client_id": "portcullis", "role": "USER",
         })
     }
 
@@ -192,7 +188,7 @@ async fn a_token_ends_no_later_than_what_it_is_issued_for() {
         role: Role::User,
         permissions,
         organization: None,
-        authenticated_at: DateTime::UNIX_EPOCH,
+        proven: PROVEN,
     };
     for (left_seconds, ttl_seconds) in
         [(3600, 900), (900, 900), (899, 899), (1, 1), (0, 0), (-60, 0)]

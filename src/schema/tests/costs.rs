@@ -130,6 +130,8 @@ fn value(text: &Text, ty: &Type) -> String {
         BaseType::Named(name) => name.as_str(),
     };
     match text.kinds.get(name) {
+        // Exactly one of its fields.
+        Some(TypeKind::InputObject(_)) if name == "Proof" => "{ password: \"x\" }".into(),
         Some(TypeKind::Enum(of)) => of.values[0].node.value.node.to_string(),
         Some(TypeKind::InputObject(of)) => {
             let fields = of.fields.iter().map(|it| &it.node).filter(|it| !it.ty.node.nullable);
@@ -142,6 +144,7 @@ fn value(text: &Text, ty: &Type) -> String {
             "Int" => "1".into(),
             "Boolean" => "true".into(),
             "DateTime" => "\"2030-01-01T00:00:00Z\"".into(),
+            "JSON" => "{ a: \"x\" }".into(),
             "_Any" => "{ __typename: \"User\", id: \"x\" }".into(),
             _ => "\"x\"".into(),
         },

@@ -17,6 +17,7 @@ async fn try_to_add(
     user_verified: bool,
 ) -> Result<Passkey, AddError> {
     let new = NewPasskey {
+        rp_id: "example.com".to_owned(),
         credential_id: credential_id.to_vec(),
         public_key: vec![7; 4096],
         sign_count: 5,

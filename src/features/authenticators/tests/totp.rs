@@ -255,7 +255,7 @@ async fn a_seed_is_kept_sealed_and_opens_for_its_user_alone() {
     let (alice, bob) = (it.user("alice").await, it.user("bob").await);
     let (of_alice, _) = (enrolled(&it, alice).await, enrolled(&it, bob).await);
     it.begin(alice).await;
-    let rows = crate::tables::totp_secret::Entity::find().all(it.db.reader()).await.unwrap();
+    let rows = totp_secret::Entity::find().all(it.db.reader()).await.unwrap();
     let kept = rows.iter().flat_map(|row| [&row.sealed_secret, &row.pending_secret]).flatten();
     let (mut count, seed) = (0, of_alice.as_bytes());
     for sealed in kept {

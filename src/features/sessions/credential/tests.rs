@@ -9,7 +9,8 @@ fn start() -> DateTime<Utc> {
 }
 
 fn credential() -> Credential {
-    Credential::first(KIND, SessionId::new(start()), UserId::new(start()), start()).unwrap()
+    let proven = Proven { at: start(), by: Proofs::VERIFIED_PASSKEY };
+    Credential::first(KIND, SessionId::new(start()), UserId::new(start()), proven).unwrap()
 }
 
 #[test]
@@ -18,10 +19,10 @@ fn a_credential_opens_as_it_was_sealed_and_as_nothing_else() {
     let first = credential();
     let text = first.seal(keys.refresh(start()));
     let text = text.expose();
-    assert_eq!(text.len(), 4 + 126);
+    assert_eq!(text.len(), 4 + 127);
     let opened = Credential::open(KIND, text, &keys, start()).unwrap();
     assert_eq!((opened.session, opened.user, opened.generation), (first.session, first.user, 1));
-    assert_eq!((opened.authenticated_at, opened.digest()), (start(), first.digest()));
+    assert_eq!((opened.proven, opened.digest()), (first.proven, first.digest()));
     assert_eq!(first.seal(keys.refresh(start())).expose(), text, "every instance seals alike");
 
     let others = KeySet::of_refresh([(1, start(), None)]);

@@ -5,7 +5,7 @@ use chrono::DateTime;
 use super::*;
 use crate::features::sessions::recognition::store::find_known;
 use crate::infra::db::Db;
-use crate::kernel::access::{Language, Role};
+use crate::kernel::access::{Language, Proofs, Role};
 use crate::kernel::id::MembershipId;
 use crate::tables::organization;
 
@@ -46,6 +46,7 @@ async fn filled(db: &Db, now: DateTime<Utc>) -> (UserId, SessionId, Organization
         expires_at: now,
         device,
         secret_digest: [0; 32],
+        proofs: Proofs::PASSWORD,
     };
     insert(db.writer(), &begun, &Origin::CLI).await.unwrap();
     let made = organization::ActiveModel {

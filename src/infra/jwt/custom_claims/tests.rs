@@ -15,6 +15,7 @@ fn says(role: Role, permissions: &[Permission], active: Option<OrganizationRole>
     let claims = json!({
         "iss": "https://issuer.example", "aud": "https://api.example", "sub": UserId::new(now),
         "sid": SessionId::new(now), "jti": "1", "iat": 0, "nbf": 0, "exp": 900, "auth_time": 0,
+        "amr": ["pwd"], "acr": "aal1",
         "client_id": CLIENT_ID, "role": role.into_str(), "permissions": permissions,
         "scope": scope_of(permissions), "org": active.map(|_| OrganizationId::new(now)),
         "org_role": active.map(OrganizationRole::into_str),

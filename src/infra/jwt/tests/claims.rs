@@ -19,14 +19,13 @@ impl Fixture {
         let id = OrganizationId::new(self.clock.now());
         let organization = organization.map(|role| ActiveOrganization { id, role });
         let permissions = role.permissions().to_vec();
-        let authenticated_at = DateTime::UNIX_EPOCH;
         Subject {
             user: self.user,
             session: self.session,
             role,
             permissions,
             organization,
-            authenticated_at,
+            proven: PROVEN,
         }
     }
 

@@ -1,4 +1,4 @@
-use crate::kernel::access::{Grants, Language, Role, TokenMode, User};
+use crate::kernel::access::{Grants, Language, Proofs, Proven, Role, TokenMode, User};
 use crate::kernel::id::{SessionId, UserId};
 
 use super::*;
@@ -10,6 +10,10 @@ const LIFETIMES: Lifetimes = Lifetimes {
     grace: TimeDelta::seconds(10),
 };
 
+fn proven(at: DateTime<Utc>) -> Proven {
+    Proven { at, by: Proofs::PASSWORD }
+}
+
 fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap()
 }
@@ -19,7 +23,7 @@ fn session() -> (Presented, Credential) {
     let now = start();
     let id = SessionId::new(now);
     let credential =
-        Credential::first(Kind::RefreshToken, id, UserId::new(now), now).unwrap().at(3);
+        Credential::first(Kind::RefreshToken, id, UserId::new(now), proven(now)).unwrap().at(3);
     let user = User {
         id: UserId::new(now),
         username: "alice".to_owned(),
@@ -89,7 +93,8 @@ fn what_is_over_says_nothing_of_its_tokens() {
 #[test]
 fn another_secret_is_a_forgery_whatever_else_it_says() {
     let (row, _) = session();
-    let other = Credential::first(Kind::RefreshToken, row.id, row.user.id, start()).unwrap();
+    let other =
+        Credential::first(Kind::RefreshToken, row.id, row.user.id, proven(start())).unwrap();
     for generation in [1, 2, 3, 4] {
         let judged = row.standing_of(&other.at(generation), None, &LIFETIMES, start());
         assert_eq!(judged, Standing::Forged);

@@ -1,0 +1,149 @@
+// Ceremonies with passkeys, by the browser's own interfaces (WebAuthn Level 3, section 5.1). Options and credentials go
+// through as the JSON that the server and the browser exchange.
+
+import { call, type Answer } from "./api";
+import { RESULT, type LoginResult, type User } from "./session";
+import { words } from "./words";
+
+/** What the newest browsers have beside what TypeScript knows. */
+type Signals = {
+  signalUnknownCredential?(about: { rpId: string; credentialId: string }): Promise<void>;
+  signalAllAcceptedCredentials?(about: { rpId: string; userId: string; allAcceptedCredentialIds: string[] }): Promise<void>;
+};
+type Ceremony<Options> = { ceremony: string; options: Options; expiresIn: number };
+type RequestOptions = PublicKeyCredentialRequestOptionsJSON & { rpId: string };
+type CreationOptions = PublicKeyCredentialCreationOptionsJSON & { rp: { id: string } };
+type Credential = PublicKeyCredentialJSON & { id: string };
+
+/** Why this page can use no passkeys. */
+export type Obstacle = "notOffered" | "address" | "browser";
+
+export function obstacle(features: string[]): Obstacle | null {
+  if (!features.includes("PASSKEYS")) return "notOffered";
+  if (/^[\d.]+$|^\[/.test(location.hostname)) return "address";
+  // It is missing on pages that came by plain http from elsewhere, too.
+  if (!window.PublicKeyCredential?.parseRequestOptionsFromJSON) return "browser";
+  return null;
+}
+
+/** This page at the name by which passkeys work, if it is this machine's own. */
+export const atName = () => {
+  const isLocal = /^127\.|^\[::1\]$/.test(location.hostname);
+  return isLocal ? `${location.protocol}//localhost:${location.port}${location.pathname}` : null;
+};
+
+/** What the browser returns, or why it returns nothing. */
+async function returned(ask: () => Promise<unknown>): Promise<Answer<Credential>> {
+  try {
+    return { data: ((await ask()) as PublicKeyCredential).toJSON() };
+  } catch (error) {
+    const { name } = error as Error;
+    const known: Record<string, string> = {
+      NotAllowedError: words.passkeyCancelled, InvalidStateError: words.passkeyThere, SecurityError: words.passkeyElsewhere,
+    };
+    return { errors: [{ message: known[name] ?? words.passkeyBroken(name) }] };
+  }
+}
+
+/** Asks the browser for a passkey. */
+const asked = (options: RequestOptions, how: CredentialRequestOptions = {}) => returned(() => {
+  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+  return navigator.credentials.get({ publicKey, ...how });
+});
+
+const startSignIn = () => call<{ startPasskeySignIn: Ceremony<RequestOptions> | null }>(
+  "mutation { startPasskeySignIn { ceremony options expiresIn } }");
+
+export type SignedIn = { finishPasskeySignIn: LoginResult | null };
+
+/** Signs in with a passkey that the browser asks for in a dialogue. */
+export async function signIn(): Promise<Answer<SignedIn>> {
+  const { data, errors } = await startSignIn();
+  const begun = data?.startPasskeySignIn;
+  if (!begun) return { errors };
+  const { data: credential, errors: failures } = await asked(begun.options);
+  return credential ? finishSignIn(begun, credential) : { errors: failures };
+}
+
+/** Has the browser offer passkeys where a username is typed, until one is chosen; null where it does not, or `end` says so. */
+export async function autofill(end: AbortSignal): Promise<Answer<SignedIn> | null> {
+  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return null;
+  while (!end.aborted) {
+    const begun = (await startSignIn()).data?.startPasskeySignIn;
+    if (!begun || end.aborted) return null;
+    // The page may be open for longer than a ceremony lives.
+    const renewal = AbortSignal.timeout((begun.expiresIn - 30) * 1000);
+    const signal = AbortSignal.any([end, renewal]);
+    const { data: credential } = await asked(begun.options, { mediation: "conditional", signal });
+    if (credential) return finishSignIn(begun, credential);
+    if (!renewal.aborted) return null;
+  }
+  return null;
+}
+
+async function finishSignIn({ ceremony, options: { rpId } }: Ceremony<RequestOptions>, credential: Credential) {
+  const query = `mutation($input: FinishPasskeySignInInput!) { finishPasskeySignIn(input: $input) { ${RESULT} } }`;
+  const answer = await call<SignedIn>(query, { input: { ceremony, credential } });
+  // So that the browser offers it no more.
+  if (answer.errors?.[0]?.extensions?.reason === "UNKNOWN_PASSKEY") await forget(rpId, credential);
+  return answer;
+}
+
+export type Assertion = { ceremony: string; credential: Credential };
+
+/** What proves by a passkey who the user is, or who signs in with this challenge. */
+export async function prove(challenge?: string): Promise<Answer<Assertion>> {
+  const query = "mutation($input: StartPasskeyProofInput!) { startPasskeyProof(input: $input) { ceremony options } }";
+  const { data, errors } = await call<{ startPasskeyProof: Ceremony<RequestOptions> | null }>(query, { input: { challenge } });
+  const begun = data?.startPasskeyProof;
+  if (!begun) return { errors };
+  const { data: credential, errors: failures } = await asked(begun.options);
+  return credential ? { data: { ceremony: begun.ceremony, credential } } : { errors: failures };
+}
+
+/** What whoever is not signed in yet enrols with. */
+export type Enrolling = { enrollment?: string; mailedCode?: string };
+export type Registered = {
+  finishPasskeyRegistration: { passkey: { name: string }; enrollment: { recoveryCodes: string[] | null } } | null;
+};
+
+const REFUSALS = ["BAD_USER_INPUT", "INVALID_CREDENTIALS", "INVALID_TOKEN", "UNAUTHENTICATED"];
+
+/** Makes a passkey, and registers it. */
+export async function register({ enrollment, mailedCode }: Enrolling = {}): Promise<Answer<Registered>> {
+  const start = "mutation($input: StartPasskeyRegistrationInput!) { startPasskeyRegistration(input: $input) { ceremony options } }";
+  const { data, errors } = await call<{ startPasskeyRegistration: Ceremony<CreationOptions> | null }>(
+    start, { input: { enrollment } });
+  const begun = data?.startPasskeyRegistration;
+  if (!begun) return { errors };
+  const { data: credential, errors: failures } = await returned(() => {
+    const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(begun.options);
+    return navigator.credentials.create({ publicKey });
+  });
+  if (!credential) return { errors: failures };
+  const finish = `mutation($input: FinishPasskeyRegistrationInput!) {
+    finishPasskeyRegistration(input: $input) { passkey { name } enrollment { recoveryCodes } }
+  }`;
+  const answer = await call<Registered>(finish, { input: { ceremony: begun.ceremony, credential, enrollment, mailedCode } });
+  // Nobody needs a passkey that the server has refused. After a failure of its own the server may have it nevertheless.
+  if (REFUSALS.includes(answer.errors?.[0]?.extensions?.code ?? "")) await forget(begun.options.rp.id, credential);
+  return answer;
+}
+
+const signals = () => window.PublicKeyCredential as unknown as Signals | undefined;
+
+/** Tells the browser that the server does not know a passkey. */
+async function forget(rpId: string, { id }: Credential) {
+  // It may refuse to be told. Then the passkey is offered again.
+  await signals()?.signalUnknownCredential?.({ rpId, credentialId: id }).catch(() => {});
+}
+
+/** Tells the browser which passkeys the user has: it offers the others no more. */
+export async function signalAccepted(user: User) {
+  if (!user.passkeyUserHandle || !signals()?.signalAllAcceptedCredentials) return;
+  const rpId = (await startSignIn()).data?.startPasskeySignIn?.options.rpId;
+  if (!rpId) return;
+  const allAcceptedCredentialIds = user.passkeys.map(({ credentialId }) => credentialId);
+  const about = { rpId, userId: user.passkeyUserHandle, allAcceptedCredentialIds };
+  await signals()?.signalAllAcceptedCredentials?.(about).catch(() => {});
+}
