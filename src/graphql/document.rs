@@ -47,7 +47,7 @@ const OPERATIONS_MAX: usize = 20;
 const DIRECTIVES_MAX: usize = 5;
 const DIRECTIVES_IN_ALL_MAX: usize = 50;
 /// What one request may cost: a step of checking the document, or a field that is resolved, is 1.
-const COST_MAX: u64 = 30_000;
+const COST_MAX: u64 = 25_000;
 
 /// Mutations that check a secret or cost a password hash: one an operation (BF-04). A schema
 /// test fails for a mutation with a secret argument that is missing here.

@@ -1,5 +1,7 @@
 //! Second factors in the schema: how one is set up, shown and given up.
 
+mod error;
+
 use async_graphql::{Context, InputObject, Object, OneofObject, SimpleObject};
 use portcullis_macros::rules;
 use secrecy::ExposeSecret;
@@ -8,20 +10,18 @@ use crate::features::accounts::Accounts;
 use crate::features::authenticators::Held;
 use crate::features::authenticators::recovery_codes::RecoveryCode;
 use crate::features::factors::{
-    CHALLENGES, ENROLLMENT_TTL_SECONDS, Enrolled, Enroller, FactorError, Factors, RECOVERY_CODES,
+    CHALLENGES, ENROLLMENT_TTL_SECONDS, Enrolled, Enroller, Factors, MAILED_CODES, RECOVERY_CODES,
     Shown, ShownPasskey, TOTP_CODES, TotpSetup,
 };
 use crate::features::login::{IN_SESSION, Login, OF_USER};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
-use crate::graphql::error::{ApiError, Code, Result};
-use crate::graphql::feature::ServerFeature;
-use crate::graphql::guard::FRESH_SECONDS;
+use crate::graphql::error::{ApiError, Result};
 use crate::graphql::json_value::JsonValue;
 use crate::graphql::step_up::StepUp;
 use crate::infra::passwords::policy::Password;
 use crate::infra::totp;
-use crate::kernel::access::{Factor, Refusal, Refused};
+use crate::kernel::access::Factor;
 use crate::kernel::invalid::Reason;
 use crate::schema::Services;
 use crate::schema::sign_in::{AuthPayload, parse_password, recipient};
@@ -231,6 +231,7 @@ impl FactorMutation {
     #[auth]
     #[fresh]
     #[enrolling]
+    #[limit(CHALLENGES)]
     #[payload(
         secret = "To be typed into the app, in base32. Shown now and never again.",
         otpauth_url = "The same for a QR code.",
@@ -244,7 +245,7 @@ impl FactorMutation {
     ) -> Result<(String, String, u32)> {
         let enroller = enroller(ctx, enrollment.as_deref(), None)?;
         let TotpSetup { secret, otpauth_url } =
-            ctx.service::<Factors>().start_totp(enroller).await?;
+            ctx.service::<Factors>().start_totp(enroller, limits).await?;
         Ok((secret.to_string(), otpauth_url.to_string(), ENROLLMENT_TTL_SECONDS))
     }
 
@@ -252,7 +253,7 @@ impl FactorMutation {
     /// other sessions end; an app that the account had before is replaced.
     #[auth]
     #[enrolling]
-    #[limit(CHALLENGES)]
+    #[limit(CHALLENGES, MAILED_CODES)]
     #[payload(
         user = "The owner of the account.",
         recovery_codes = "What opens the account from now on in the place of a lost factor, each code once: shown now and never \
@@ -330,71 +331,4 @@ pub(super) fn enroller<'a>(
         Some(enrollment) => Enroller::Newcomer { origin, enrollment, mailed_code },
         None => Enroller::Holder(ctx.viewer()?, origin),
     })
-}
-
-impl From<FactorError> for ApiError {
-    fn from(error: FactorError) -> Self {
-        let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
-        match error {
-            FactorError::Challenge => {
-                let message = "This sign-in is over; please sign in again";
-                Self::new(Code::InvalidToken, message)
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
-            }
-            FactorError::Wrong { account } => {
-                let target = account.map(|id| id.0);
-                Self::new(Code::InvalidCredentials, "This is wrong, or was used already")
-                    .auditing(Refusal { refused: Refused::SignIn, target })
-            }
-            FactorError::WrongMailedCode => {
-                let message = "The code from the mail is wrong";
-                Self::new(Code::InvalidCredentials, message)
-                    .because("MAILED_CODE")
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
-            }
-            FactorError::Insufficient => Self::step_up(FRESH_SECONDS, &[]),
-            FactorError::NotEnrolling => {
-                conflict("Please start again with startTotpEnrollment", "NOT_ENROLLING")
-            }
-            FactorError::Off => conflict("Your account has no second factor", "SECOND_FACTOR_OFF"),
-            FactorError::On => conflict("Your account has a second factor", "SECOND_FACTOR_ON"),
-            FactorError::NothingToAskFor => {
-                conflict("Add a passkey first, or an authenticator app", "NO_FACTOR")
-            }
-            FactorError::Required => {
-                let message = "Your account may not be without a second factor";
-                conflict(message, "SECOND_FACTOR_REQUIRED")
-            }
-            FactorError::LastWayIn => {
-                let message =
-                    "This is the only way to sign in to your account. Set a password first";
-                conflict(message, "LAST_WAY_IN")
-            }
-            FactorError::NoPasskeys => Self::lacks(ServerFeature::Passkeys),
-            FactorError::Ceremony => {
-                let message = "This attempt with a passkey is over; please start again";
-                Self::new(Code::InvalidToken, message)
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
-            }
-            FactorError::Registration(_) => {
-                let message = "This passkey cannot be used here";
-                Self::argument("input.credential", Reason::NotAllowed, message)
-            }
-            FactorError::UnknownPasskey => {
-                let message = "This passkey is not known here";
-                Self::new(Code::InvalidCredentials, message)
-                    .because("UNKNOWN_PASSKEY")
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
-            }
-            FactorError::NoPasskey => Self::new(Code::NotFound, "There is no such passkey"),
-            FactorError::PasskeyTaken => {
-                conflict("This passkey is registered already", "PASSKEY_TAKEN")
-            }
-            FactorError::TooManyPasskeys => {
-                conflict("Your account has the maximum of 20 passkeys", "TOO_MANY")
-            }
-            FactorError::Limited(limited) => limited.into(),
-            FactorError::Fault(fault) => fault.into(),
-        }
-    }
 }

@@ -6,7 +6,8 @@ use portcullis_macros::rules;
 
 use crate::features::authenticators::passkeys::{self, PasskeyName};
 use crate::features::factors::{
-    Begun, CEREMONIES, CEREMONY_TTL_SECONDS, FAILURES, FactorError, Factors, ShownPasskey,
+    Begun, CEREMONIES, CEREMONY_TTL_SECONDS, FAILURES, FactorError, Factors, MAILED_CODES,
+    ShownPasskey,
 };
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -129,6 +130,7 @@ impl PasskeyMutation {
     #[needs(Passkeys)]
     #[fresh]
     #[enrolling]
+    #[limit(CEREMONIES)]
     #[payload(
         ceremony = "What finishPasskeyRegistration takes.",
         options = "For `PublicKeyCredential.parseCreationOptionsFromJSON()`.",
@@ -148,7 +150,7 @@ impl PasskeyMutation {
         let enroller = enroller(ctx, enrollment.as_deref(), None)?;
         let factors = ctx.service::<Factors>();
         let conditional = conditional.unwrap_or_default();
-        Ok(handed(factors.start_registration(enroller, conditional).await?))
+        Ok(handed(factors.start_registration(enroller, conditional, limits).await?))
     }
 
     /// Registers the passkey that a browser has made. It opens the account from then on, if its authenticator verifies its user;
@@ -156,7 +158,7 @@ impl PasskeyMutation {
     #[auth]
     #[needs(Passkeys)]
     #[enrolling]
-    #[limit(FAILURES)]
+    #[limit(FAILURES, MAILED_CODES)]
     #[payload(
         passkey = "The passkey.",
         user = "The owner of the account.",

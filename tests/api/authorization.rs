@@ -41,6 +41,13 @@ pub(crate) fn sample(field: &str, target: &SignedIn) -> String {
         | "exportMyData"
         | "revokeOtherSessions"
         | "revokeAllSessions"
+        | "startTotpEnrollment"
+        | "startPasskeySignIn"
+        | "startPasskeyRegistration"
+        | "enableSecondFactor"
+        | "disableSecondFactor"
+        | "disableTotp"
+        | "regenerateRecoveryCodes"
         | "keepLeftovers"
         | "dropLeftovers" => format!("{field} {{ __typename }}"),
         other => match given(other, target) {

@@ -206,7 +206,7 @@ async fn a_session_refreshes_so_often_whether_that_gives_anything_or_not() {
 }
 
 /// A call of each limited field, and how often one address may make it; USER is another one each time.
-const LIMITED: [(&str, &str, u32); 33] = [
+const LIMITED: [(&str, &str, u32); 36] = [
     (
         "register",
         "register(input: { username: \"USER\", email: \"USER@example.com\", \
@@ -284,6 +284,17 @@ const LIMITED: [(&str, &str, u32); 33] = [
         "completeSignIn",
         "completeSignIn(input: { challenge: \"USER\", proof: { totp: \"000000\" } }) { expiresIn }",
         30,
+    ),
+    ("startTotpEnrollment", "startTotpEnrollment(input: { enrollment: \"USER\" }) { secret }", 30),
+    (
+        "confirmTotpEnrollment",
+        "confirmTotpEnrollment(input: { enrollment: \"USER\", code: \"000000\" }) { user { id } }",
+        30,
+    ),
+    (
+        "startPasskeyRegistration",
+        "startPasskeyRegistration(input: { enrollment: \"USER\" }) { ceremony }",
+        120,
     ),
     ("startPasskeySignIn", "startPasskeySignIn { ceremony }", 120),
     ("startPasskeyProof", "startPasskeyProof(input: { challenge: \"USER\" }) { ceremony }", 120),

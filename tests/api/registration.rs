@@ -293,7 +293,7 @@ async fn a_closed_server_invites_nobody() {
 async fn anybody_is_told_who_may_register_and_how() {
     let query = "{ config { registration verificationRequired features version \
                  password { lengthMin lengthMax } } }";
-    let all = ["OPEN_REGISTRATION", "NEW_ACCOUNTS", "MAIL"];
+    let all = ["OPEN_REGISTRATION", "NEW_ACCOUNTS", "MAIL", "PASSKEYS"];
     for (mode, named, features) in [
         ("open", "OPEN", &all[..]),
         ("invite", "INVITE", &all[1..]),

@@ -191,8 +191,13 @@ fn every_list_of_objects_has_a_length_that_the_cost_knows() {
         }
     }
     // One for each kind of thing that an account has, for each permission that there is, or for each provider.
-    let short =
-        ["Leftovers.kinds", "Query.signInProviders", "User.identities", "User.permissionGrants"];
+    let short = [
+        "Leftovers.kinds",
+        "Query.signInProviders",
+        "User.identities",
+        "User.passkeys",
+        "User.permissionGrants",
+    ];
     assert_eq!(lists, short);
 }
 

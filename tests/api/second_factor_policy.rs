@@ -308,27 +308,6 @@ async fn a_made_up_enrollment_is_no_recent_proof() {
 }
 
 #[tokio::test]
-async fn without_mail_no_code_is_asked_for() {
-    let production = [
-        "--env=production",
-        "--public-url=https://auth.example.org",
-        "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R",
-        "--rate-limits=on",
-        "--argon2-memory-kib=19456",
-        "--argon2-iterations=2",
-        ALL,
-    ];
-    let app = TestApp::start_with(&production).await;
-    let (enrollment, is_code_mailed) = enrollment_of(&register(&app, "alice").await, "register");
-    assert!(!is_code_mailed);
-    let authenticator = in_app(&start(&app, None, Some(&enrollment)).await);
-    let input = json!({ "code": authenticator.code(&app), "enrollment": enrollment });
-    let session = enrolled(&confirm_with(&app, None, input).await);
-    app.query(ME, &session.access).await.data();
-    assert_eq!(app.count("outbox").await, 0);
-}
-
-#[tokio::test]
 async fn the_last_factor_stays_where_one_is_needed() {
     let app = TestApp::start().await;
     let alice = guarded(&app, "alice").await;

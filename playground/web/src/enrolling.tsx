@@ -126,7 +126,7 @@ function PasskeyCreation({ enrolling }: { enrolling: session.EnrollmentRequired 
     session.abandonIfOver(answer);
     const registered = answer.data?.finishPasskeyRegistration;
     if (registered) {
-      const { passkey: { name }, enrollment: { recoveryCodes } } = registered;
+      const { passkey: { name }, recoveryCodes } = registered;
       await showEnrolled(recoveryCodes, words.passkeyAdded(name), ...outcome(recoveryCodes, enrolling));
     }
     return answer;

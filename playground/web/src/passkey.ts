@@ -104,7 +104,7 @@ export async function prove(challenge?: string): Promise<Answer<Assertion>> {
 /** What whoever is not signed in yet enrols with. */
 export type Enrolling = { enrollment?: string; mailedCode?: string };
 export type Registered = {
-  finishPasskeyRegistration: { passkey: { name: string }; enrollment: { recoveryCodes: string[] | null } } | null;
+  finishPasskeyRegistration: { passkey: { name: string }; recoveryCodes: string[] | null } | null;
 };
 
 const REFUSALS = ["BAD_USER_INPUT", "INVALID_CREDENTIALS", "INVALID_TOKEN", "UNAUTHENTICATED"];
@@ -122,7 +122,7 @@ export async function register({ enrollment, mailedCode }: Enrolling = {}): Prom
   });
   if (!credential) return { errors: failures };
   const finish = `mutation($input: FinishPasskeyRegistrationInput!) {
-    finishPasskeyRegistration(input: $input) { passkey { name } enrollment { recoveryCodes } }
+    finishPasskeyRegistration(input: $input) { passkey { name } recoveryCodes }
   }`;
   const answer = await call<Registered>(finish, { input: { ceremony: begun.ceremony, credential, enrollment, mailedCode } });
   // Nobody needs a passkey that the server has refused. After a failure of its own the server may have it nevertheless.

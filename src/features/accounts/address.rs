@@ -254,6 +254,9 @@ impl Accounts {
 /// Takes passkeys and second factors from an account whose address somebody else has changed: all of them, or of an account with a
 /// second factor those that are young enough to be theirs. Whoever reads an old mailbox alone must not be rid of the owner's.
 async fn take_back(tx: &Tx<'_>, user: &User, since: DateTime<Utc>) -> Result<(), DbErr> {
+    if authenticators::held(tx, user.id).await?.has_second_factor() {
+        tx.record(kind::SECOND_FACTORS_RESET, user.id);
+    }
     match user.second_factor {
         true => authenticators::remove_since(tx, user.id, since).await,
         false => authenticators::remove_all(tx, user.id).await,

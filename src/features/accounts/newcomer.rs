@@ -146,6 +146,11 @@ impl Accounts {
         })
     }
 
+    /// Notes that the address of a user is theirs, whose row the transaction has locked.
+    pub(crate) async fn verify(tx: &Tx<'_>, user: &User) -> Result<(), Fault> {
+        Ok(store::verify_email(tx, user.id, tx.now()).await?)
+    }
+
     /// Notes that a session of a user begins whose row the transaction has locked.
     pub(crate) async fn note_sign_in(tx: &Tx<'_>, user: User) -> Result<User, Fault> {
         tx.touch(user.id);

@@ -364,3 +364,15 @@ pub(super) async fn has_password(db: &impl ConnectionTrait, id: UserId) -> Resul
         .await?;
     Ok(found.is_some())
 }
+
+/// Notes that the address of a user is theirs.
+pub(super) async fn verify_email(tx: &Tx<'_>, id: UserId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    tx.touch(id);
+    user::Entity::update_many()
+        .col_expr(user::Column::EmailVerified, Expr::value(true))
+        .col_expr(user::Column::UpdatedAt, Expr::value(now))
+        .filter(user::COLUMN.id.eq(id))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

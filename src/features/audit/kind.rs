@@ -188,7 +188,8 @@ audit_kinds! {
     pub(crate) SECOND_FACTOR_TURNED_ON: UserId;
     /// An account asks for no second factor any more.
     pub(crate) SECOND_FACTOR_TURNED_OFF: UserId;
-    /// An admin or the operator removed all second factors and passkeys of an account, and its sessions ended.
+    /// An admin or the operator removed all second factors and passkeys of an account, or an undone change of address those that
+    /// may be somebody else's. Its sessions ended.
     pub(crate) SECOND_FACTORS_RESET: UserId;
     /// An authenticator app tells codes of an account from now on, in the place of another if there was one.
     pub(crate) TOTP_CONFIRMED: UserId;

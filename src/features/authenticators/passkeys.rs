@@ -190,15 +190,6 @@ pub(crate) async fn handle(tx: &Tx<'_>, user: UserId) -> Result<Vec<u8>, Fault> 
     found.ok_or_else(|| DbErr::RecordNotUpdated.into())
 }
 
-/// Notes that the authenticator of a passkey has verified its user beside another proof of who they are: it opens the account alone
-/// from now on.
-pub(crate) async fn note_verification(tx: &Tx<'_>, passkey: &Passkey) -> Result<(), DbErr> {
-    match passkey.user_verified {
-        true => Ok(()),
-        false => store::set_verified(tx, passkey.id).await,
-    }
-}
-
 /// The same, if the user has one.
 pub(crate) async fn find_handle(
     db: &impl ConnectionTrait,

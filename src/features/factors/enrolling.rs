@@ -12,15 +12,19 @@ use crate::features::sessions::{
     Awaited, EndReason, MailedCode, PresentedChallenge, Sessions, Tokens, Unfinished,
 };
 use crate::features::{accounts::Accounts, authenticators};
-use crate::infra::limits::{Ip, Limit};
+use crate::infra::limits::{self, Ip, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::totp::Code;
 use crate::kernel::access::{Origin, Proofs, User, Viewer};
 use crate::kernel::acting::Acting;
+use crate::kernel::id::UserId;
 
 /// How long a seed waits for its first code.
 pub(crate) const ENROLLMENT_TTL_SECONDS: u32 = 600;
 const _: () = assert!(totp::ENROLMENT.num_seconds() == ENROLLMENT_TTL_SECONDS as i64);
+
+/// What setting a factor up counts under: by the address, and of newcomers by their account.
+pub(crate) type EnrollmentLimits<'a> = (&'a Limit<Ip>, &'a Limit<limits::User>);
 
 /// Who sets a factor up.
 #[derive(Clone, Copy)]
@@ -78,7 +82,16 @@ impl Factors {
     pub(crate) async fn start_totp(
         &self,
         enroller: Enroller<'_>,
+        failures: &Limit<Ip>,
     ) -> Result<TotpSetup, FactorError> {
+        let admission = self.limits.attempt([failures.of(enroller.acting().origin.ip)]).await?;
+        let outcome = self.draw_seed(enroller).await;
+        admission.settle(&outcome).await;
+        outcome
+    }
+
+    async fn draw_seed(&self, enroller: Enroller<'_>) -> Result<TotpSetup, FactorError> {
+        self.newcomer(enroller).await?;
         let start = async |tx: Tx<'_>| {
             let Enrolling { user, bound_to, .. } = self.enrolling(&tx, enroller).await?;
             let seed = totp::begin(&tx, &self.master, user.id, bound_to).await?;
@@ -93,13 +106,42 @@ impl Factors {
         &self,
         enroller: Enroller<'_>,
         code: &Code,
-        failures: &Limit<Ip>,
+        limits: EnrollmentLimits<'_>,
     ) -> Result<Enrolled, FactorError> {
-        let origin = enroller.acting().origin;
-        let admission = self.limits.attempt([failures.of(origin.ip)]).await?;
-        let outcome = self.confirm(enroller, code).await;
+        self.admitted(enroller, limits, self.confirm(enroller, code)).await
+    }
+
+    /// Sets something up under the limits: by the address, and of a newcomer by their account.
+    pub(super) async fn admitted<T>(
+        &self,
+        enroller: Enroller<'_>,
+        (failures, codes): EnrollmentLimits<'_>,
+        set_up: impl Future<Output = Result<T, FactorError>>,
+    ) -> Result<T, FactorError> {
+        let admission = self.limits.attempt([failures.of(enroller.acting().origin.ip)]).await?;
+        let of_account = async {
+            let Some(user) = self.newcomer(enroller).await? else { return set_up.await };
+            let admission = self.limits.attempt([codes.of(user)]).await?;
+            let outcome = set_up.await;
+            admission.settle(&outcome).await;
+            outcome
+        };
+        let outcome = Box::pin(of_account).await;
         admission.settle(&outcome).await;
         outcome
+    }
+
+    /// The account of a newcomer. A look that costs no lock: it is judged again under one.
+    pub(super) async fn newcomer(
+        &self,
+        enroller: Enroller<'_>,
+    ) -> Result<Option<UserId>, FactorError> {
+        let Enroller::Newcomer { enrollment, .. } = enroller else { return Ok(None) };
+        let presented = PresentedChallenge::parse(Awaited::Enrollment, enrollment);
+        let presented = presented.ok_or(FactorError::Challenge)?;
+        let (db, now) = (self.db.reader(), self.clock.now());
+        let found = self.sessions.unfinished(db, &presented, now).await?;
+        Ok(Some(found.ok_or(FactorError::Challenge)?.user))
     }
 
     async fn confirm(&self, enroller: Enroller<'_>, code: &Code) -> Result<Enrolled, FactorError> {
@@ -217,6 +259,12 @@ impl Factors {
             None => None,
             Some((unfinished, _)) => {
                 user = Accounts::note_sign_in(tx, user).await?;
+                if unfinished.proves_address() && !user.email_verified {
+                    // Whoever has typed the code reads the mail, and knew the password.
+                    Accounts::verify(tx, &user).await?;
+                    tx.record(kind::EMAIL_VERIFIED, user.id);
+                    user.email_verified = true;
+                }
                 let tokens = self.sessions.complete_enrollment(tx, &user, unfinished, shown);
                 Some(tokens.await?)
             }

@@ -19,7 +19,7 @@ pub(crate) use self::ceremony::CEREMONY_TTL_SECONDS;
 pub(crate) use self::enrolling::{ENROLLMENT_TTL_SECONDS, Enrolled, Enroller, TotpSetup};
 pub(crate) use self::export::HOLDING;
 pub(crate) use self::passkeys::{Begun, CEREMONIES, FAILURES, ShownPasskey};
-pub(crate) use self::proving::{CHALLENGES, RECOVERY_CODES, Shown, TOTP_CODES};
+pub(crate) use self::proving::{CHALLENGES, MAILED_CODES, RECOVERY_CODES, Shown, TOTP_CODES};
 use crate::features::accounts::Accounts;
 use crate::features::authenticators::{self, Held};
 use crate::features::change::{Changes, Fault, with_fault};
@@ -48,6 +48,8 @@ pub(crate) enum FactorError {
     Insufficient,
     #[error("no such factor is being set up")]
     NotEnrolling,
+    #[error("no app tells codes of the account")]
+    NoTotp,
     #[error("the account has no second factor")]
     Off,
     #[error("the account has a second factor")]

@@ -9,12 +9,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::ceremony::{CEREMONY_TTL_SECONDS, Ceremony, Purpose};
-use super::enrolling::{Enrolled, Enroller};
-use super::proving::Place;
+use super::enrolling::{Enrolled, Enroller, EnrollmentLimits};
 use super::{FactorError, Factors};
 use crate::features::accounts::Accounts;
 use crate::features::audit::{Detail, kind};
-use crate::features::authenticators::passkeys::{self, AddError, NewPasskey, Passkey, PasskeyName};
+use crate::features::authenticators::passkeys::{
+    self, AddError, NewPasskey, PASSKEYS_MAX, Passkey, PasskeyName,
+};
 use crate::features::change::{Record, Tx};
 use crate::features::flows;
 use crate::features::sessions::{Admitted, Awaited, PresentedChallenge};
@@ -88,13 +89,20 @@ impl Factors {
         &self,
         enroller: Enroller<'_>,
         conditional: bool,
+        starts: &Limit<Ip>,
     ) -> Result<Begun, FactorError> {
         let party = self.party()?;
+        self.limits.take([starts.of(enroller.acting().origin.ip)]).await?;
+        self.newcomer(enroller).await?;
         let challenge = Challenge::generate()?;
         let start = async |tx: Tx<'_>| {
             let enrolling = self.enrolling(&tx, enroller).await?;
             let user = &enrolling.user;
             let held = passkeys::list(&tx, user.id).await?;
+            // Before the browser makes one that could not be kept.
+            if held.len() >= PASSKEYS_MAX {
+                return Err(FactorError::TooManyPasskeys);
+            }
             let handle = passkeys::handle(&tx, user.id).await?;
             let display_name = user.full_name.as_deref().unwrap_or(&user.username);
             let entity = UserEntity { handle: &handle, name: &user.username, display_name };
@@ -120,13 +128,9 @@ impl Factors {
         enroller: Enroller<'_>,
         shown: &ShownPasskey,
         name: &PasskeyName,
-        failures: &Limit<Ip>,
+        limits: EnrollmentLimits<'_>,
     ) -> Result<(Passkey, Enrolled), FactorError> {
-        let origin = enroller.acting().origin;
-        let admission = self.limits.attempt([failures.of(origin.ip)]).await?;
-        let outcome = self.register(enroller, shown, name).await;
-        admission.settle(&outcome).await;
-        outcome
+        self.admitted(enroller, limits, self.register(enroller, shown, name)).await
     }
 
     async fn register(
@@ -227,9 +231,8 @@ impl Factors {
         let sign_in = async |tx: Tx<'_>| {
             let user = Accounts::lock(&tx, owner).await?.filter(|user| user.is_active);
             let user = user.ok_or(FactorError::Wrong { account: Some(owner) })?;
-            let asked = (&challenge, verification);
-            let vouched = self.vouched(&tx, &user, asked, &assertion, Proofs::default()).await?;
-            // Whose authenticator has not verified anybody before opens nothing alone.
+            let vouched = self.vouched(&tx, &user, &challenge, verification, &assertion).await?;
+            // A passkey that was registered without user verification opens nothing alone.
             let Some(proofs) = vouched.filter(|proofs| proofs.level() == Level::Aal2) else {
                 return Ok(tx.commit(Err(FactorError::Wrong { account: Some(owner) })).await?);
             };
@@ -281,7 +284,7 @@ impl Factors {
         tx: &Tx<'_>,
         user: &User,
         shown: &ShownPasskey,
-        Place { bound_to, begun_with }: Place,
+        bound_to: Uuid,
     ) -> Result<Option<Proofs>, FactorError> {
         let opened = Ceremony::open(&self.master, &shown.ceremony, tx.now());
         let ceremony = opened.ok_or(FactorError::Ceremony)?;
@@ -293,7 +296,7 @@ impl Factors {
         }
         let Ok(assertion) = Assertion::parse(&shown.credential) else { return Ok(None) };
         let verification = UserVerification::Preferred;
-        self.vouched(tx, user, (&challenge, verification), &assertion, begun_with).await
+        self.vouched(tx, user, &challenge, verification, &assertion).await
     }
 
     /// What an assertion is worth, if it is by one of the user's passkeys, and good. A counter that went back is recorded.
@@ -301,9 +304,9 @@ impl Factors {
         &self,
         tx: &Tx<'_>,
         user: &User,
-        (challenge, verification): (&Challenge, UserVerification),
+        challenge: &Challenge,
+        verification: UserVerification,
         assertion: &Assertion,
-        begun_with: Proofs,
     ) -> Result<Option<Proofs>, FactorError> {
         let found = passkeys::find(tx, assertion.credential_id()).await?;
         let Some(passkey) = found.filter(|passkey| passkey.user == user.id) else {
@@ -324,10 +327,8 @@ impl Factors {
             Ok(asserted) => {
                 let (count, backed_up) = (asserted.sign_count, asserted.backed_up);
                 let is_kept = passkeys::note_use(tx, &passkey, count, backed_up).await?;
-                if asserted.user_verified && begun_with.has_first_factor() {
-                    // From now on it does, since its owner has shown another factor beside (section 4, `uvInitialized`).
-                    passkeys::note_verification(tx, &passkey).await?;
-                }
+                // Whoever finds an authenticator without a PIN can set one: what was not verified at the beginning never is
+                // (section 4, `uvInitialized`).
                 let proofs = proofs_of(asserted.user_verified && passkey.user_verified);
                 Ok(is_kept.then_some(proofs))
             }

@@ -25,6 +25,10 @@ pub(crate) static TOTP_CODES: Limit<limits::User> = Limit::failures("totp.user",
 pub(crate) static RECOVERY_CODES: Limit<limits::User> =
     Limit::failures("recoveryCode.user", 5, 15 * 60);
 
+/// What slows down guessing at codes that were mailed, however often somebody signs in anew.
+pub(crate) static MAILED_CODES: Limit<limits::User> =
+    Limit::failures("mailedCode.user", 5, 15 * 60);
+
 /// What the answer to a challenge counts under: [`CHALLENGES`], [`TOTP_CODES`] and [`RECOVERY_CODES`].
 pub(crate) type AnswerLimits<'a> =
     (&'a Limit<Ip>, &'a Limit<limits::User>, &'a Limit<limits::User>);
@@ -40,13 +44,6 @@ pub(crate) enum Shown {
     Totp(Code),
     RecoveryCode(RecoveryCode),
     Passkey(ShownPasskey),
-}
-
-/// Where something is shown: in a session, or for a sign-in, and what that has begun with.
-#[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) bound_to: Uuid,
-    pub(super) begun_with: Proofs,
 }
 
 /// What came of a caller's proof. Each is committed: what was shown is used up.
@@ -102,8 +99,8 @@ impl Factors {
             // Another answer may have used it up until the lock was got.
             let unfinished = self.sessions.unfinished(&tx, &challenge, tx.now()).await?;
             let unfinished = unfinished.ok_or(FactorError::Challenge)?;
-            let place = Place { bound_to: unfinished.id.0, begun_with: unfinished.begun_with() };
-            let Some(proofs) = self.prove(&tx, &user, shown, place).await? else {
+            let bound_to = unfinished.id.0;
+            let Some(proofs) = self.prove(&tx, &user, shown, bound_to).await? else {
                 self.sessions.fail(&tx, &unfinished).await?;
                 return Ok(tx.commit(Err(FactorError::Wrong { account: Some(user.id) })).await?);
             };
@@ -136,8 +133,8 @@ impl Factors {
         let admission = self.admit(shown.counted(limits, viewer.user.id)).await?;
         let prove = async |tx: Tx<'_>| -> Result<_, FactorError> {
             let user = User::clone(&self.sessions.caller(&tx).await?.user);
-            let place = Place { bound_to: viewer.session_id.0, begun_with: viewer.proven.by };
-            let Some(proofs) = self.prove(&tx, &user, shown, place).await? else {
+            let bound_to = viewer.session_id.0;
+            let Some(proofs) = self.prove(&tx, &user, shown, bound_to).await? else {
                 return Ok(tx.commit(Proved::Nothing).await?);
             };
             let level = viewer.proven.by.renewed_by(proofs).level();
@@ -183,10 +180,10 @@ impl Factors {
         tx: &Tx<'_>,
         user: &User,
         shown: &Shown,
-        place: Place,
+        bound_to: Uuid,
     ) -> Result<Option<Proofs>, FactorError> {
         match shown {
-            Shown::Passkey(passkey) => self.prove_by_passkey(tx, user, passkey, place).await,
+            Shown::Passkey(passkey) => self.prove_by_passkey(tx, user, passkey, bound_to).await,
             Shown::Totp(code) => self.prove_by_app(tx, user, code).await,
             Shown::RecoveryCode(code) => {
                 if !recovery_codes::redeem(tx, user.id, code).await? {

@@ -16,7 +16,7 @@ impl Factors {
         let disable = async |tx: Tx<'_>| {
             let user = self.holder(&tx).await?;
             if !totp::remove(&tx, user.id).await? {
-                return Err(FactorError::Off);
+                return Err(FactorError::NoTotp);
             }
             tx.record(kind::TOTP_REMOVED, user.id);
             let user = self.without_unheld(&tx, user).await?;
@@ -75,7 +75,13 @@ impl Factors {
     ) -> Result<User, FactorError> {
         let held = authenticators::held(tx, user.id).await?;
         self.sessions.void_challenges(tx, user.id).await?;
-        match user.second_factor && !held.has_second_factor() {
+        if held.has_second_factor() {
+            return Ok(user);
+        }
+        if self.requirement.binds(user.role) {
+            return Err(FactorError::Required);
+        }
+        match user.second_factor {
             true => self.off(tx, user).await,
             false => Ok(user),
         }

@@ -184,7 +184,7 @@ impl Login {
         guesser: Guesser<'_>,
     ) -> Result<Option<(User, Admitted)>, LoginError> {
         let mut user = verified.user.clone();
-        if !user.second_factor {
+        if !self.sessions.needs_two_factors(&user) {
             user.last_login_at = Some(tx.now());
         }
         let is_stranger = guesser.is_stranger();

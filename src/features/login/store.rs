@@ -63,7 +63,7 @@ impl From<FoundRow> for Found {
     }
 }
 
-/// Locks the user's row and writes the time of the last sign-in, and the new hash if there is one, if the
+/// Locks the user's row and writes the time of the last sign-in, if that is another, and the new hash if there is one, if the
 /// account is still what was verified: that is what it says. Failures of strangers before it are over, but
 /// for those that have shut the account to them, which shuts out strangers alone.
 pub(super) async fn record_login(
@@ -77,9 +77,11 @@ pub(super) async fn record_login(
     let failures = || Expr::col(user::Column::FailedLogins);
     let failures_left =
         Expr::case(failures().gte(failures_max), failures()).finally(Expr::value(0));
-    let mut update = user::Entity::update_many()
-        .col_expr(user::Column::LastLoginAt, Expr::value(user.last_login_at))
-        .col_expr(user::Column::FailedLogins, failures_left.into());
+    let mut update =
+        user::Entity::update_many().col_expr(user::Column::FailedLogins, failures_left.into());
+    if user.last_login_at != verified.user.last_login_at {
+        update = update.col_expr(user::Column::LastLoginAt, Expr::value(user.last_login_at));
+    }
     if let Some(hash) = &verified.rehashed {
         update = update.col_expr(user::Column::PasswordHash, Expr::value(hash.as_str()));
     }

@@ -28,7 +28,7 @@ use crate::infra::db::Db;
 use crate::infra::limits::{self, Counted, Ip, Judged, Limit, Limited, Limits};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{HashError, Hasher};
-use crate::kernel::access::{Origin, User};
+use crate::kernel::access::{Grants, Origin, Role, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -249,7 +249,11 @@ impl Recovery {
             if !user.email_verified {
                 store::take_back(&tx, id).await?;
                 identities::remove_all(&tx, id).await?;
-                authenticators::remove_all(&tx, id).await?;
+                // Nobody gives rights to an account that a stranger has made for somebody else's address: that of an admin keeps its
+                // factors, so that their mailbox alone does not open it.
+                if user.role == Role::User && user.grants == Grants::default() {
+                    authenticators::remove_all(&tx, id).await?;
+                }
             }
             self.sessions.end_all(&tx, id, EndReason::PasswordChanged).await?;
             links::void(&tx, id).await?;

@@ -97,9 +97,9 @@ pub(crate) struct Unfinished {
 }
 
 impl Unfinished {
-    /// What was shown so far.
-    pub(crate) fn begun_with(&self) -> Proofs {
-        self.proven.by
+    /// Whether its answer shows that somebody reads the mail of the account: a code was mailed.
+    pub(crate) fn proves_address(&self) -> bool {
+        self.mailed_digest.is_some()
     }
 
     /// What has been shown with this as well.
@@ -147,11 +147,14 @@ impl Sessions {
         if proven.by.level() == Level::Aal2 {
             return Ok(Admitted::Session(self.begin(tx, user, begun, proven).await?));
         }
-        if user.second_factor {
+        let is_missed = self.second_factor.is_missed_by(user, proven.by);
+        // Where one is needed, a passkey that its owner has already is one.
+        let has_one = is_missed && authenticators::held(tx, user.id).await?.has_second_factor();
+        if user.second_factor || has_one {
             let challenge = self.challenge(tx, user, proven, begun, Awaited::SecondFactor).await?;
             return Ok(Admitted::SecondFactorRequired(challenge));
         }
-        if self.second_factor.is_missed_by(user, proven.by) {
+        if is_missed {
             let challenge = self.challenge(tx, user, proven, begun, Awaited::Enrollment).await?;
             return Ok(Admitted::EnrollmentRequired(challenge));
         }

@@ -26,6 +26,7 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "Please start again with startTotpEnrollment",
         "Bitte beginne noch einmal mit startTotpEnrollment",
     ),
+    ("Your account has no authenticator app", "Dein Konto hat keine Authenticator-App"),
     ("Your account has no second factor", "Dein Konto hat keinen zweiten Faktor"),
     ("Your account has a second factor", "Dein Konto hat einen zweiten Faktor"),
     (

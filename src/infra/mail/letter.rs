@@ -39,7 +39,7 @@ pub(crate) struct Letter<'a> {
     pub(crate) username: &'a str,
     /// Whose request it tells of.
     pub(crate) origin: &'a Origin,
-    /// What its link carries. Sealed until the mail is sent: the database alone opens no account.
+    /// What its link carries, or the code that it tells. Sealed until the mail is sent: the database alone opens no account.
     pub(crate) token: Option<&'a str>,
     /// The other address that a change of address is about.
     pub(crate) other_address: Option<&'a str>,
@@ -49,7 +49,7 @@ pub(crate) struct Letter<'a> {
 
 impl<'a> Letter<'a> {
     /// Whether others of its kind to the same address are not older copies of it: each invitation may be to
-    /// another organization, each registration another person's (RS-11), and each identity another one.
+    /// another organization, each registration another person's (RS-11), and each identity, passkey or recovery code another one.
     pub(super) fn stands_beside_others(&self) -> bool {
         let is_registration = self.kind == MailKind::VerifyEmail && self.about.is_none();
         is_registration
@@ -59,10 +59,14 @@ impl<'a> Letter<'a> {
                     | MailKind::FinishRegistration
                     | MailKind::IdentityLinked
                     | MailKind::IdentityUnlinked
+                    | MailKind::PasskeyAdded
+                    | MailKind::PasskeyRemoved
+                    | MailKind::RecoveryCodeUsed
+                    | MailKind::RecoveryCodesLow
             )
     }
 
-    /// A mail to a user that carries no link.
+    /// A mail to a user that carries neither a link nor a code.
     pub(crate) fn to(user: &'a User, kind: MailKind, origin: &'a Origin) -> Self {
         let (about, username) = (Some(user.id), user.username.as_str());
         let to = Recipient::owner(user);
@@ -82,7 +86,7 @@ impl<'a> Letter<'a> {
         Self { provider: Some(provider), ..self }
     }
 
-    /// The same with a link.
+    /// The same with what its link carries, or with a code.
     pub(crate) fn with(self, token: &'a str) -> Self {
         Self { token: Some(token), ..self }
     }

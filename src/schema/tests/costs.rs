@@ -300,7 +300,7 @@ fn an_extension_says_what_its_fields_cost() {
          [\"first\"], sizedFields: [\"edges\"], requireOneSlicingArgument: false)",
         "@listSize(assumedSize: 100, slicingArguments: [\"ids\"], requireOneSlicingArgument: false)",
         "tools: [Part!]! @listSize(assumedSize: 100)",
-        "everything: JSON @public @semanticNonNull @cost(weight: \"10002\")",
+        "everything: JSON @public @semanticNonNull @cost(weight: \"12502\")",
     ] {
         assert!(sdl.contains(line), "{line}: {sdl}");
     }

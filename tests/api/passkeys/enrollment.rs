@@ -53,7 +53,7 @@ async fn enrol(
 }
 
 fn signed_in(reply: &Reply) -> SignedIn {
-    let payload = reply.data()[FINISH]["enrollment"]["signedIn"].take();
+    let payload = reply.data()[FINISH]["signedIn"].take();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     SignedIn {
         id: text(&payload["user"]["id"]),
@@ -75,7 +75,7 @@ async fn whoever_needs_a_second_factor_sets_a_passkey_up_and_is_in() {
         let code = json!(mailed_code(&app, name).await);
         let reply = enrol(&app.app, &enrollment, code, &mut authenticator).await;
         let answer = reply.data()[FINISH].take();
-        assert_eq!(answer["enrollment"]["recoveryCodes"].as_array().unwrap().len(), 10, "{name}");
+        assert_eq!(answer["recoveryCodes"].as_array().unwrap().len(), 10, "{name}");
         let user = signed_in(&reply);
         assert_eq!((user.username.as_str(), app.count("sessions").await), (name, sessions + 1));
         assert_eq!(proofs(&user.access), (amr, json!("aal2")), "{name}");

@@ -31,9 +31,7 @@ fn selection(field: &str) -> String {
         ),
         "completeSignIn" | "reauthenticate" => SESSION.to_owned(),
         "finishPasskeyRegistration" => {
-            format!(
-                "passkey {{ {PASSKEY} }} enrollment {{ recoveryCodes signedIn {{ {SESSION} }} }}"
-            )
+            format!("passkey {{ {PASSKEY} }} recoveryCodes signedIn {{ {SESSION} }}")
         }
         "renamePasskey" => "passkey { id name }".to_owned(),
         "deletePasskey" => "deletedPasskeyId user { passkeys { id } }".to_owned(),

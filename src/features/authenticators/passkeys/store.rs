@@ -148,15 +148,6 @@ pub(super) async fn note_use(
     Ok(outcome.rows_affected == 1)
 }
 
-pub(super) async fn set_verified(db: &impl ConnectionTrait, id: PasskeyId) -> Result<(), DbErr> {
-    passkey::Entity::update_many()
-        .col_expr(passkey::Column::UserVerified, Expr::value(true))
-        .filter(passkey::COLUMN.id.eq(id))
-        .exec(db)
-        .await?;
-    Ok(())
-}
-
 pub(super) async fn delete_since(
     db: &impl ConnectionTrait,
     user: UserId,

@@ -53,7 +53,7 @@ async fn a_passkey_is_found_as_it_was_added_and_is_its_users_alone() {
     assert_eq!(find(db, &longest[1..]).await.unwrap(), None);
     assert_eq!(find_own(db, alice, passkey.id).await.unwrap().as_ref(), Some(&passkey));
     assert_eq!(find_own(db, bob, passkey.id).await.unwrap(), None);
-    assert_eq!(list(db, alice).await.unwrap(), [passkey.clone()]);
+    assert_eq!(list(db, alice).await.unwrap(), std::slice::from_ref(&passkey));
     assert_eq!(list(db, bob).await.unwrap(), []);
 
     let name = PasskeyName::parse("name", "Phone 名").unwrap();
@@ -129,7 +129,7 @@ async fn of_two_uses_with_one_count_one_is_noted() {
     assert_eq!(noted, 1);
     let last_used_at = Some(it.clock.now());
     let used = Passkey { sign_count: 6, backed_up: true, last_used_at, ..passkey };
-    assert_eq!(list(it.db.reader(), alice).await.unwrap(), [used.clone()]);
+    assert_eq!(list(it.db.reader(), alice).await.unwrap(), std::slice::from_ref(&used));
 
     // The greatest count there is, and an authenticator that does not count.
     let noted: Result<bool, DbErr> =

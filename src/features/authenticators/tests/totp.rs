@@ -181,10 +181,10 @@ async fn an_enrolment_ends_after_ten_minutes() {
     let it = fixture().await;
     let (alice, bob) = (it.user("alice").await, it.user("bob").await);
     let (of_alice, of_bob) = (it.begin(alice).await, it.begin(bob).await);
-    let moment = Duration::from_micros(1);
-    it.clock.advance(ENROLMENT.to_std().unwrap() - moment);
+    let moment = TimeDelta::microseconds(1);
+    it.clock.advance((ENROLMENT - moment).to_std().unwrap());
     it.confirm(alice, &of_alice.code_at(it.clock.now())).await.unwrap();
-    it.clock.advance(moment);
+    it.clock.advance(moment.to_std().unwrap());
     let too_late = it.confirm(bob, &of_bob.code_at(it.clock.now())).await;
     assert!(matches!(too_late, Err(ConfirmError::NotBegun)));
 }

@@ -257,7 +257,7 @@ fn what_is_selected_in_a_list_counts_for_every_row() {
     assert_eq!(limit(&page("(first: 100)", &friends("(first: 5)", "id"))), None);
     assert_eq!(limit(&page("(first: 100)", &friends("(last: 100)", "id"))), Some("cost"));
     assert_eq!(
-        limit(&page("(first: 100)", &friends("", "id best { id }"))),
+        limit(&page("(first: 100)", &friends("", "id best { id best { id } }"))),
         Some("cost"),
         "20 by default"
     );
@@ -317,7 +317,7 @@ fn values_count_wherever_they_are_read() {
         format!("number @include(if: true {values})")
     };
     assert_eq!(limit(&chain(9, 2, &end(0))), None);
-    assert_eq!(limit(&chain(9, 2, &end(100))), Some("cost"));
+    assert_eq!(limit(&chain(9, 2, &end(150))), Some("cost"));
     // In fields that are compared, argument by argument, in each of the sets around them.
     let twice = |arguments| {
         let values = (0..arguments).fold(String::new(), |all, index| format!("{all} a{index}: 1"));
@@ -329,19 +329,19 @@ fn values_count_wherever_they_are_read() {
         )
     };
     assert_eq!(limit(&twice(60)), None);
-    assert_eq!(limit(&twice(150)), Some("cost"));
+    assert_eq!(limit(&twice(160)), Some("cost"));
     // For each object that a field is resolved of, also as a variable and wherever that stands.
     let names = |of| format!("users(first: 100) {{ edges {{ node {{ name(of: {of}) }} }} }}");
     let more = |count| format!("{{ name: \"\", more: [{}] }}", "{ name: \"\" }".repeat(count));
     assert_eq!(limit(&format!("{{ {} }}", names(more(20)))), None);
-    assert_eq!(limit(&format!("{{ {} }}", names(more(100)))), Some("cost"));
+    assert_eq!(limit(&format!("{{ {} }}", names(more(150)))), Some("cost"));
     let by_variable = |document: String, count| {
         let more = vec![json!({ "name": "" }); count];
         let variables = json!({ "v": { "name": "", "more": more } });
         limit_of(OPEN.scan(&format!("query($v: Input!) {{ {document} }}"), None, variables))
     };
     assert_eq!(by_variable(names("$v".into()), 20), None);
-    assert_eq!(by_variable(names("$v".into()), 100), Some("cost"));
+    assert_eq!(by_variable(names("$v".into()), 150), Some("cost"));
     let often =
         |count| format!("takesMore(input: {{ name: \"\" more: [{}] }})", "$v ".repeat(count));
     assert_eq!(by_variable(often(1), 400), None);

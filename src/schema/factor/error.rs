@@ -1,0 +1,76 @@
+//! What clients are told where a factor proved nothing, or was neither set up nor given up.
+
+use crate::features::factors::FactorError;
+use crate::graphql::error::{ApiError, Code};
+use crate::graphql::feature::ServerFeature;
+use crate::graphql::guard::FRESH_SECONDS;
+use crate::kernel::access::{Refusal, Refused};
+use crate::kernel::invalid::Reason;
+
+impl From<FactorError> for ApiError {
+    fn from(error: FactorError) -> Self {
+        let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
+        match error {
+            FactorError::Challenge => {
+                let message = "This sign-in is over; please sign in again";
+                Self::new(Code::InvalidToken, message)
+                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+            }
+            FactorError::Wrong { account } => {
+                let target = account.map(|id| id.0);
+                Self::new(Code::InvalidCredentials, "This is wrong, or was used already")
+                    .auditing(Refusal { refused: Refused::SignIn, target })
+            }
+            FactorError::WrongMailedCode => {
+                let message = "The code from the mail is wrong";
+                Self::new(Code::InvalidCredentials, message)
+                    .because("MAILED_CODE")
+                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+            }
+            FactorError::Insufficient => Self::step_up(FRESH_SECONDS, &[]),
+            FactorError::NotEnrolling => {
+                conflict("Please start again with startTotpEnrollment", "NOT_ENROLLING")
+            }
+            FactorError::NoTotp => conflict("Your account has no authenticator app", "NO_TOTP"),
+            FactorError::Off => conflict("Your account has no second factor", "SECOND_FACTOR_OFF"),
+            FactorError::On => conflict("Your account has a second factor", "SECOND_FACTOR_ON"),
+            FactorError::NothingToAskFor => {
+                conflict("Add a passkey first, or an authenticator app", "NO_FACTOR")
+            }
+            FactorError::Required => {
+                let message = "Your account may not be without a second factor";
+                conflict(message, "SECOND_FACTOR_REQUIRED")
+            }
+            FactorError::LastWayIn => {
+                let message =
+                    "This is the only way to sign in to your account. Set a password first";
+                conflict(message, "LAST_WAY_IN")
+            }
+            FactorError::NoPasskeys => Self::lacks(ServerFeature::Passkeys),
+            FactorError::Ceremony => {
+                let message = "This attempt with a passkey is over; please start again";
+                Self::new(Code::InvalidToken, message)
+                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+            }
+            FactorError::Registration(_) => {
+                let message = "This passkey cannot be used here";
+                Self::argument("input.credential", Reason::NotAllowed, message)
+            }
+            FactorError::UnknownPasskey => {
+                let message = "This passkey is not known here";
+                Self::new(Code::InvalidCredentials, message)
+                    .because("UNKNOWN_PASSKEY")
+                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+            }
+            FactorError::NoPasskey => Self::new(Code::NotFound, "There is no such passkey"),
+            FactorError::PasskeyTaken => {
+                conflict("This passkey is registered already", "PASSKEY_TAKEN")
+            }
+            FactorError::TooManyPasskeys => {
+                conflict("Your account has the maximum of 20 passkeys", "TOO_MANY")
+            }
+            FactorError::Limited(limited) => limited.into(),
+            FactorError::Fault(fault) => fault.into(),
+        }
+    }
+}
