@@ -294,7 +294,8 @@ const LIMITED: [(&str, &str, u32); 36] = [
     (
         "startPasskeyRegistration",
         "startPasskeyRegistration(input: { enrollment: \"USER\" }) { ceremony }",
-        120,
+        // What everybody may change comes first.
+        100,
     ),
     ("startPasskeySignIn", "startPasskeySignIn { ceremony }", 120),
     ("startPasskeyProof", "startPasskeyProof(input: { challenge: \"USER\" }) { ceremony }", 120),
@@ -344,7 +345,7 @@ async fn every_credential_mutation_is_limited_as_the_schema_says() {
         limits.filter(|limit| !limit.starts_with("changes.user\"")).count() > 0
     };
     let mutations = sdl.split("\ntype Mutation {").nth(1).unwrap().split("\n}").next().unwrap();
-    assert_eq!(mutations.lines().filter(own).count(), 26, "try every limited field here");
+    assert_eq!(mutations.lines().filter(own).count(), 34, "try every limited field here");
     for (field, call, max) in LIMITED {
         let defined = mutations.split(&format!("\n\t{field}")).nth(1).unwrap();
         let is_ruled = |line: &&str| [" @public", " @auth"].iter().any(|rule| line.contains(rule));

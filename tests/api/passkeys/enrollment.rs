@@ -8,7 +8,7 @@ use crate::support::passkey::{
     Ceremony, ORIGIN, add, ask, challenge, complete, delete, login, me, proofs, refusal, sign_in,
     verifying, with_second_factor, without_pin,
 };
-use crate::support::{PASSWORD, Reply, SignedIn, TestApp};
+use crate::support::{PASSWORD, Reply, SignedIn, TestApp, totp};
 
 const ALL: &str = "--require-second-factor=all";
 const START: &str = "startPasskeyRegistration";
@@ -27,9 +27,7 @@ async fn newcomer(app: &TestApp, name: &str) -> String {
 
 /// The code that was mailed last to somebody.
 async fn mailed_code(app: &TestApp, name: &str) -> String {
-    let mail = app.mail("enrollment-code", &format!("{name}@example.com")).await;
-    let is_code = |line: &&str| line.len() == 8 && line.bytes().all(|byte| byte.is_ascii_digit());
-    mail.text.lines().map(str::trim).find(is_code).unwrap().to_owned()
+    totp::mailed_code(app, &format!("{name}@example.com")).await
 }
 
 async fn begin(app: &App, enrollment: &str) -> Ceremony {
@@ -125,7 +123,7 @@ async fn a_ceremony_of_an_enrollment_is_of_that_sign_in() {
         let reply = ask(&app.app, FINISH, input, None).await;
         assert_eq!(reply.code(), "INVALID_TOKEN", "{}", reply.text);
     }
-    for none in ["", "pce_", "pcc_AAAA", &one[..one.len() - 1], &one.replace("pce_", "pcc_")] {
+    for none in ["", "pcn_", "pcc_AAAA", &one[..one.len() - 1], &one.replace("pcn_", "pcc_")] {
         let reply = ask(&app.app, START, json!({ "enrollment": none }), None).await;
         assert_eq!(reply.code(), "INVALID_TOKEN", "{none}");
     }
@@ -163,7 +161,8 @@ async fn a_verified_passkey_is_factor_enough_where_everybody_needs_two() {
     let old = app.query("{ me { id } }", &alice.access).await;
     assert_eq!(refusal(&old), "UNAUTHENTICATED SECOND_FACTOR_REQUIRED");
     assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
-    assert_eq!(login(&app.app, "alice").await["__typename"], "EnrollmentRequired");
+    // It has a factor, which is asked for.
+    assert_eq!(login(&app.app, "alice").await["__typename"], "SecondFactorRequired");
     let signed_in = sign_in(&app.app, &mut authenticator).await.signed_in("finishPasskeySignIn");
     assert_eq!(me(&app.app, &signed_in).await["id"], alice.id.as_str());
     app.refresh(&signed_in.refresh).await.signed_in("refreshToken");

@@ -9,6 +9,9 @@ use crate::support::passkey::{Ceremony, ORIGIN, add, ask, verifying};
 use crate::support::sign_in::Instance;
 use crate::support::{Reply, TestApp};
 
+/// No mail comes from an address without a domain.
+const FROM: &str = "--mail-from=Example <no-reply@example.com>";
+
 const PRODUCTION: [&str; 3] = [
     "--env=production",
     "--public-url=https://auth.example.org",
@@ -140,7 +143,7 @@ async fn passkeys_may_be_of_a_domain_above_the_servers() {
 #[tokio::test]
 async fn a_development_instance_at_the_address_of_the_machine_has_passkeys_of_localhost() {
     for url in ["http://127.0.0.1:8000", "http://[::1]:8000"] {
-        let app = TestApp::start_with(&[&format!("--public-url={url}")]).await;
+        let app = TestApp::start_with(&[&format!("--public-url={url}"), FROM]).await;
         let begun = Ceremony::of_sign_in(&app.app).await;
         assert_eq!(begun.options["rpId"], "localhost", "{url}");
         assert_pages(&app, &[ORIGIN], &[url]).await;
@@ -158,7 +161,7 @@ async fn a_server_at_an_address_has_no_passkeys() {
     for url in ["--public-url=https://192.0.2.1", "--public-url=https://[2001:db8::1]"] {
         assert_eq!(problems(&[PRODUCTION[0], url, PRODUCTION[2]]), [""; 0]);
         // What calls itself production has stronger passwords than tests have.
-        let app = TestApp::start_with(&[url]).await;
+        let app = TestApp::start_with(&[url, FROM]).await;
         assert!(!names_passkeys(&app.call(features, json!({}), None).await.data()), "{url}");
         assert_eq!(related(&app).await.status, 404);
         let alice = app.register("alice").await;

@@ -274,7 +274,7 @@ fn what_is_selected_in_a_list_counts_for_every_row() {
         )
     };
     assert_eq!(limit(&spread(20)), None);
-    assert_eq!(limit(&spread(30)), Some("cost"));
+    assert_eq!(limit(&spread(45)), Some("cost"));
     let nodes = |ids: usize| {
         format!(
             "{{ nodes(ids: [{}]) {{ ... on User {{ {} }} }} }}",
@@ -329,7 +329,7 @@ fn values_count_wherever_they_are_read() {
         )
     };
     assert_eq!(limit(&twice(60)), None);
-    assert_eq!(limit(&twice(160)), Some("cost"));
+    assert_eq!(limit(&twice(150)), Some("cost"));
     // For each object that a field is resolved of, also as a variable and wherever that stands.
     let names = |of| format!("users(first: 100) {{ edges {{ node {{ name(of: {of}) }} }} }}");
     let more = |count| format!("{{ name: \"\", more: [{}] }}", "{ name: \"\" }".repeat(count));
