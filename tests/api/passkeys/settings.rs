@@ -142,12 +142,11 @@ async fn passkeys_may_be_of_a_domain_above_the_servers() {
 
 #[tokio::test]
 async fn a_development_instance_at_the_address_of_the_machine_has_passkeys_of_localhost() {
-    for url in ["http://127.0.0.1:8000", "http://[::1]:8000"] {
-        let app = TestApp::start_with(&[&format!("--public-url={url}"), FROM]).await;
-        let begun = Ceremony::of_sign_in(&app.app).await;
-        assert_eq!(begun.options["rpId"], "localhost", "{url}");
-        assert_pages(&app, &[ORIGIN], &[url]).await;
-    }
+    let url = "http://127.0.0.1:8000";
+    let app = TestApp::start_with(&[&format!("--public-url={url}"), FROM]).await;
+    let begun = Ceremony::of_sign_in(&app.app).await;
+    assert_eq!(begun.options["rpId"], "localhost");
+    assert_pages(&app, &[ORIGIN], &[url]).await;
 }
 
 #[tokio::test]
