@@ -46,7 +46,7 @@ pub(crate) struct Model {
     pub(crate) username_is_proposed: bool,
     /// Whether a password or another provider alone does not sign the user in.
     pub(crate) second_factor: bool,
-    /// By which passkeys know the user: random, made when the first one is registered, and never told as an id.
+    /// By which passkeys know the user: random, made when the first registration of one begins.
     #[sea_orm(unique)]
     pub(crate) passkey_handle: Option<Vec<u8>>,
     #[sea_orm(has_many)]

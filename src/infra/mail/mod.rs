@@ -82,7 +82,7 @@ pub(crate) enum MailKind {
     RecoveryCodesReplaced,
     /// A consumed refresh token was presented again, and its session ended.
     RefreshTokenReused,
-    /// Another authenticator app tells the codes of the account.
+    /// An authenticator app was set up beside another factor, or taken from the account.
     SecondFactorChanged,
     /// The account asks for no second factor any more.
     SecondFactorOff,
