@@ -3,7 +3,7 @@
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{FactorError, Factors, ONE_TIME_CODE};
+use super::{FactorError, Factors};
 use crate::features::audit::kind;
 use crate::features::authenticators::recovery_codes::{self, RecoveryCode};
 use crate::features::authenticators::totp::{self, ConfirmError};
@@ -167,7 +167,7 @@ impl Factors {
                 tx.write(Letter::to(&enrolling.user, kind, tx.acting().origin)).await?;
             }
             tx.record(kind::TOTP_CONFIRMED, id);
-            let led_to = self.enrolled(&tx, enroller, enrolling, ONE_TIME_CODE).await?;
+            let led_to = self.enrolled(&tx, enroller, enrolling, Proofs::ONE_TIME_CODE).await?;
             Ok(tx.commit(Ok(led_to)).await?)
         };
         self.changes.run("confirm codes", enroller.acting(), confirm).await.flatten()

@@ -27,7 +27,7 @@ use crate::features::sessions::{SecondFactorRequirement, Sessions, Tools};
 use crate::infra::db::Db;
 use crate::infra::keys::Master;
 use crate::infra::limits::{Judged, Limited, Limits};
-use crate::kernel::access::{Factor, Proofs, User, Viewer};
+use crate::kernel::access::{Factor, User, Viewer};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
@@ -175,6 +175,3 @@ impl Factors {
         Ok(held.second_factors().into_iter().filter(is_enough).collect())
     }
 }
-
-/// What a one-time code adds to what was shown before.
-const ONE_TIME_CODE: Proofs = Proofs::ONE_TIME_CODE;

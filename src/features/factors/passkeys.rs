@@ -219,7 +219,10 @@ impl Factors {
         if ceremony.purpose != Purpose::SignIn {
             return Err(FactorError::Ceremony);
         }
-        let assertion = Assertion::parse(&shown.credential).map_err(FactorError::refused)?;
+        let assertion = Assertion::parse(&shown.credential).map_err(|error| {
+            tracing::info!(reason = %causes(&error), "a passkey proved nothing");
+            FactorError::Wrong { account: None }
+        })?;
         let found = passkeys::find(self.db.reader(), assertion.credential_id()).await?;
         let owner = found.ok_or(FactorError::UnknownPasskey)?.user;
         // A discoverable credential says whose it is (section 7.2, step 6).
@@ -371,13 +374,6 @@ fn new_passkey(party: &RelyingParty, made: &Registered, name: &PasskeyName) -> N
         user_verified: made.user_verified,
         backup_eligible: made.backup_eligible,
         backed_up: made.backed_up,
-    }
-}
-
-impl FactorError {
-    /// A response that proves nothing, before it is known whose it is.
-    fn refused(_error: VerificationError) -> Self {
-        Self::Wrong { account: None }
     }
 }
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::passkeys::ShownPasskey;
-use super::{FactorError, Factors, ONE_TIME_CODE};
+use super::{FactorError, Factors};
 use crate::features::accounts::Accounts;
 use crate::features::audit::kind;
 use crate::features::authenticators::recovery_codes::{self, RecoveryCode};
@@ -197,7 +197,7 @@ impl Factors {
                     false => MailKind::RecoveryCodeUsed,
                 };
                 tx.write(Letter::to(user, kind, tx.acting().origin)).await?;
-                Ok(Some(ONE_TIME_CODE))
+                Ok(Some(Proofs::ONE_TIME_CODE))
             }
         }
     }
@@ -209,7 +209,7 @@ impl Factors {
         code: &Code,
     ) -> Result<Option<Proofs>, FactorError> {
         match totp::redeem(tx, &self.master, user.id, code).await {
-            Ok(()) => return Ok(Some(ONE_TIME_CODE)),
+            Ok(()) => return Ok(Some(Proofs::ONE_TIME_CODE)),
             // A code that was right once is no guess.
             Err(RedeemError::NotEnrolled | RedeemError::Used | RedeemError::Shut) => {}
             Err(RedeemError::WrongCode) => {
