@@ -33,6 +33,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `#[auth(permission = USERS_READ)]` | callers who have this permission, a constant in scope |
 /// | `#[auth(organization_role = Admin)]` | callers who have at least this role in the organization that they act in |
 /// | `#[fresh]` | of those, callers who proved lately who they are |
+/// | `#[fresh(if_second_factor)]` | the same, asked only of accounts with a second factor |
 /// | `#[needs(Mail)]` | nobody, unless the server offers each `ServerFeature` named |
 ///
 /// `#[member(Admin)]` says which role callers need at least in the organization that the field is about, which is known to the

@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Block, Error, Expr, Ident, MetaNameValue, Result, Token};
+use syn::{Attribute, Block, Error, Expr, Ident, Meta, MetaNameValue, Result, Token};
 
 /// Where the resolvers stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,8 @@ pub(crate) struct Rules {
     who: Option<Who>,
     features: Vec<Ident>,
     member: Option<Ident>,
-    is_fresh: bool,
+    /// The guard that `#[fresh]` names.
+    fresh: Option<TokenStream>,
     is_enrolling: bool,
     limits: Vec<Expr>,
     is_defence: bool,
@@ -63,8 +64,7 @@ impl Rules {
             let features = Punctuated::<Ident, Token![,]>::parse_terminated;
             self.features.extend(attribute.parse_args_with(features)?);
         } else if path.is_ident("fresh") {
-            attribute.meta.require_path_only()?;
-            self.is_fresh = true;
+            self.fresh = Some(fresh(attribute)?);
         } else if path.is_ident("enrolling") {
             attribute.meta.require_path_only()?;
             self.is_enrolling = true;
@@ -97,7 +97,7 @@ impl Rules {
              #[auth(organization_role = …)]"
         } else if self.member.is_some() && !is_guarded {
             "#[member] asks for a role in an organization: it needs #[auth] beside it"
-        } else if self.is_fresh && !is_guarded {
+        } else if self.fresh.is_some() && !is_guarded {
             "#[fresh] asks when the caller signed in: it needs #[auth] beside it"
         } else if self.is_enrolling && !is_guarded {
             "#[enrolling] admits callers who are not signed in: it needs #[auth] beside it"
@@ -166,9 +166,8 @@ impl Rules {
                 ::portcullis::expansion::feature::ServerFeature::#feature, #ctx,
             ))
         }));
-        if self.is_fresh {
-            let fresh = quote!(#guards::Fresh { max_age_seconds: #guards::FRESH_SECONDS });
-            checks.push(quote!(#guards::Fresh::check(&#fresh, #ctx).await));
+        if let Some(fresh) = &self.fresh {
+            checks.push(quote!(#guards::Fresh::check(#fresh, #ctx).await));
         }
         checks
     }
@@ -197,10 +196,8 @@ impl Rules {
         if self.is_enrolling {
             directives.push(quote!(#directive::enrolling::apply()));
         }
-        if self.is_fresh {
-            directives.push(
-                quote!(#directive::fresh::apply(::portcullis::expansion::guard::FRESH_SECONDS)),
-            );
+        if let Some(fresh) = &self.fresh {
+            directives.push(quote!(#directive::fresh::apply(#fresh)));
         }
         directives
             .extend(self.limits.iter().map(|limit| quote!(#directive::limit::apply(&#limit))));
@@ -221,6 +218,20 @@ fn mentions(tokens: TokenStream, name: &Ident) -> bool {
         TokenTree::Group(group) => mentions(group.stream(), name),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
     })
+}
+
+/// The guard that `#[fresh]` names.
+fn fresh(attribute: &Attribute) -> Result<TokenStream> {
+    let guards = quote!(::portcullis::expansion::guard);
+    let if_second_factor = match &attribute.meta {
+        Meta::Path(_) => false,
+        _ if attribute.parse_args::<Ident>()? == "if_second_factor" => true,
+        _ => return Err(Error::new_spanned(attribute, "Expected if_second_factor")),
+    };
+    Ok(quote!(#guards::Fresh {
+        max_age_seconds: #guards::FRESH_SECONDS,
+        if_second_factor: #if_second_factor,
+    }))
 }
 
 /// The guard that `#[auth]` names.

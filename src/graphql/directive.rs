@@ -10,7 +10,7 @@ use async_graphql::resolver_utils::parse_enum;
 use async_graphql::{Enum, InputType, TypeDirective, Value};
 
 use super::feature::ServerFeature;
-use super::guard::Guard;
+use super::guard::{Fresh, Guard};
 use super::rule::Rule;
 use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
 use crate::kernel::access::{OrganizationRole, Permission, Role};
@@ -118,15 +118,45 @@ impl needs {
     }
 }
 
-/// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing
-/// does not count.
-#[TypeDirective(location = "FieldDefinition")]
-pub fn fresh(max_age_seconds: u32) {}
+/// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing does not count. With
+/// ifSecondFactor, callers whose account has no second factor may call at any time.
+#[TypeDirective(location = "FieldDefinition", name = "fresh")]
+pub(crate) fn fresh_directive(max_age_seconds: u32, if_second_factor: Option<bool>) {}
+
+/// `@fresh`, which is made from the guard that enforces it.
+#[expect(non_camel_case_types, reason = "as the library's own directives are called")]
+pub struct fresh;
 
 impl fresh {
-    /// The age that this carries, in seconds.
-    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<u32> {
-        invocation.args.get("maxAgeSeconds")?.clone().into_json().ok()?.as_u64()?.try_into().ok()
+    /// What this guard asks, as the schema carries it.
+    #[must_use]
+    pub fn apply(enforced: Fresh) -> MetaDirectiveInvocation {
+        let if_second_factor = enforced.if_second_factor.then_some(true);
+        fresh_directive::apply(enforced.max_age_seconds, if_second_factor)
+    }
+
+    /// The guard that this carries.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Fresh> {
+        let max_age_seconds =
+            <u32 as InputType>::parse(invocation.args.get("maxAgeSeconds").cloned());
+        let if_second_factor =
+            <Option<bool> as InputType>::parse(invocation.args.get("ifSecondFactor").cloned());
+        Some(Fresh {
+            max_age_seconds: max_age_seconds.ok()?,
+            if_second_factor: if_second_factor.ok()? == Some(true),
+        })
+    }
+}
+
+impl Directive_At_FIELD_DEFINITION for fresh {}
+
+impl TypeDirective for fresh {
+    fn name(&self) -> Cow<'static, str> {
+        fresh_directive.name()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        fresh_directive.register(registry);
     }
 }
 

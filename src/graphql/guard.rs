@@ -61,14 +61,17 @@ pub use crate::kernel::access::FRESH_SECONDS;
 
 /// Lets callers through who proved lately who they are, with two factors if their account has two: a stolen access token, or a
 /// device that was left alone, is not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fresh {
     /// How long ago that may be.
     pub max_age_seconds: u32,
+    /// Whether it is asked only of accounts with a second factor.
+    pub if_second_factor: bool,
 }
 
 impl Fresh {
     /// Lets the caller of this request through, or has them prove again who they are, with what they have for it.
-    pub async fn check(&self, ctx: &Context<'_>) -> Result<()> {
+    pub async fn check(self, ctx: &Context<'_>) -> Result<()> {
         match self.judge(ctx) {
             Err(refused) if refused.code() == Code::StepUpRequired => {
                 Err(StepUp::required(ctx, self.max_age_seconds).await?)
@@ -78,9 +81,11 @@ impl Fresh {
     }
 
     /// The same at once, which does not say with what.
-    pub(crate) fn judge(&self, ctx: &Context<'_>) -> Result<()> {
+    pub(crate) fn judge(self, ctx: &Context<'_>) -> Result<()> {
         let (seconds, now) = (self.max_age_seconds, ctx.service::<Clock>().now());
-        let is_fresh = ctx.viewer()?.proved_within(seconds, now);
-        is_fresh.then_some(()).ok_or_else(|| ApiError::step_up(seconds, &[]))
+        let viewer = ctx.viewer()?;
+        let is_asked = viewer.user.second_factor || !self.if_second_factor;
+        let is_met = !is_asked || viewer.proved_within(seconds, now);
+        is_met.then_some(()).ok_or_else(|| ApiError::step_up(seconds, &[]))
     }
 }

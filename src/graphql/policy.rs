@@ -73,7 +73,7 @@ pub(crate) struct RootField {
     pub(crate) name: String,
     /// `None`: anybody.
     pub(crate) rule: Option<Rule>,
-    pub(crate) max_age_seconds: Option<u32>,
+    pub(crate) fresh: Option<Fresh>,
 }
 
 /// Why a caller may not resolve a field.
@@ -121,7 +121,7 @@ impl Policy {
         let root_field = |of: &str, (name, terms): (&String, &Terms)| RootField {
             name: format!("{of}.{name}"),
             rule: terms.rule,
-            max_age_seconds: terms.max_age_seconds,
+            fresh: terms.fresh,
         };
         roots.flat_map(|(of, fields)| fields.iter().map(|field| root_field(of, field))).collect()
     }
@@ -186,7 +186,7 @@ struct Terms {
     rule: Option<Rule>,
     member: Option<OrganizationRole>,
     features: Vec<ServerFeature>,
-    max_age_seconds: Option<u32>,
+    fresh: Option<Fresh>,
     /// Whom a field of a user tells more than null, beside themselves.
     is_private_but_to: Option<Permission>,
 }
@@ -211,8 +211,8 @@ impl Terms {
                     !terms.features.is_empty()
                 }
                 "fresh" => {
-                    terms.max_age_seconds = fresh::read(invocation);
-                    terms.max_age_seconds.is_some()
+                    terms.fresh = fresh::read(invocation);
+                    terms.fresh.is_some()
                 }
                 "public" => {
                     terms.is_public = true;
@@ -252,10 +252,9 @@ impl Terms {
             let rule = || needs::apply(vec![*feature]).sdl();
             feature.check(ctx).map_err(|error| Unmet { error, rule: rule() })?;
         }
-        if let Some(max_age_seconds) = self.max_age_seconds {
-            let rule = || fresh::apply(max_age_seconds).sdl();
-            let checked = Fresh { max_age_seconds }.judge(ctx);
-            checked.map_err(|error| Unmet { error, rule: rule() })?;
+        if let Some(asked) = self.fresh {
+            let rule = || fresh::apply(asked).sdl();
+            asked.judge(ctx).map_err(|error| Unmet { error, rule: rule() })?;
         }
         match (self.member, place) {
             (Some(least), Place::Organization(role)) if role.is_none_or(|role| role < least) => {
@@ -290,12 +289,16 @@ impl Terms {
             Some(OrganizationRole::Owner) => " who is OWNER in the organization",
         };
         Some(
-            match self.max_age_seconds {
+            match self.fresh {
                 None => format!("Requires {rule}{who}."),
-                Some(seconds) => format!(
-                    "Requires {rule}{who}, and a sign-in or `reauthenticate` within the last {} minutes.",
-                    seconds.div_ceil(60)
-                ),
+                Some(Fresh { max_age_seconds, if_second_factor }) => {
+                    let of =
+                        if if_second_factor { ", if the account has a second factor," } else { "" };
+                    let minutes = max_age_seconds.div_ceil(60);
+                    format!(
+                        "Requires {rule}{who}, and{of} a sign-in or `reauthenticate` within the last {minutes} minutes."
+                    )
+                }
             } + if self.is_enrolling { " Or it requires an enrollment." } else { "" },
         )
     }

@@ -12,7 +12,6 @@ use crate::features::sessions::{Admitted, Challenge, Issued, Tokens};
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::FRESH_SECONDS;
-use crate::graphql::step_up::StepUp;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Factor, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::invalid::Reason;
@@ -189,8 +188,9 @@ impl LoginMutation {
 
     /// Changes the caller's password, and ends their other sessions. In cookie mode another cookie takes the place of the one
     /// that the browser has, which lingers for a minute. Ten wrong passwords end the session. An account without a password
-    /// gets one by setPassword. One with a second factor asks for a recent proof with it beside: STEP_UP_REQUIRED.
+    /// gets one by setPassword.
     #[auth]
+    #[fresh(if_second_factor)]
     #[limit(OF_USER, IN_SESSION)]
     #[defence]
     #[payload(user = "The caller.")]
@@ -204,8 +204,9 @@ impl LoginMutation {
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);
         let acting = ctx.acting()?;
-        let changed = login.change_password(acting, cookie, &current, &new_password, limits).await;
-        Ok(with_cookie(ctx, StepUp::explain(ctx, changed).await?))
+        let changed =
+            login.change_password(acting, cookie, &current, &new_password, limits).await?;
+        Ok(with_cookie(ctx, changed))
     }
 
     /// Gives the caller's account a password, if it has none, and ends their other sessions. In cookie mode another cookie takes

@@ -82,12 +82,16 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         "grantPermission" | "revokePermission" => {
             format!("id: \"{id}\", permission: USERS_READ")
         }
-        // What these name is nothing, which is told to whoever may call them at all.
-        "revokeSession" | "revokeUserInvitation" | "unlinkIdentity" => format!("id: \"{id}\""),
-        "deactivateUser" | "reactivateUser" | "deleteUser" | "endUserSessions"
-        | "resetSecondFactors" => {
-            format!("id: \"{id}\"")
-        }
+        // What the first four name is nothing, which is told to whoever may call them at all.
+        "revokeSession"
+        | "revokeUserInvitation"
+        | "unlinkIdentity"
+        | "deletePasskey"
+        | "deactivateUser"
+        | "reactivateUser"
+        | "deleteUser"
+        | "endUserSessions"
+        | "resetSecondFactors" => format!("id: \"{id}\""),
         "inviteUser" => "email: \"guest@example.com\", role: USER".to_owned(),
         "updateUserMetadata" => format!("id: \"{id}\", publicMetadata: {{ plan: \"pro\" }}"),
         "updateProfile" => "fullName: \"Some Body\"".to_owned(),
@@ -100,7 +104,6 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
         }
         "startPasskeyProof" => "challenge: \"pcc_\"".to_owned(),
         "renamePasskey" => format!("id: \"{id}\", name: \"Laptop\""),
-        "deletePasskey" => format!("id: \"{id}\""),
         "changePassword" => {
             format!("currentPassword: \"{PASSWORD}\", newPassword: \"another horse\"")
         }
@@ -355,10 +358,12 @@ fn allowed(field: &Field, caller: &Caller) -> &'static str {
         | "finishPasskeySignIn"
         | "finishPasskeyRegistration" => "INVALID_TOKEN",
         "startSignIn" | "startLink" | "startReauthentication" => "BAD_USER_INPUT",
-        // None of them has verified an address, and the last admin must stay; nor was anybody's name proposed, and all have a password.
-        "deactivateAccount" | "chooseUsername" | "setPassword" => "CONFLICT",
-        // Nor has anybody a second factor.
-        "confirmTotpEnrollment"
+        // None of them has verified an address or has a second factor, and the last admin must stay;
+        // nor was anybody's name proposed, and all have a password.
+        "deactivateAccount"
+        | "chooseUsername"
+        | "setPassword"
+        | "confirmTotpEnrollment"
         | "enableSecondFactor"
         | "disableSecondFactor"
         | "disableTotp"

@@ -13,6 +13,9 @@ use crate::support::passkey::{
 };
 use crate::support::{Reply, SignedIn, TestApp};
 
+/// One thing to be wrong, under the name of the case.
+type Named<T> = (&'static str, fn(&mut T));
+
 const EVIL: &str = "https://evil.example.com";
 
 fn say(client_data: &mut Vec<u8>, member: &str, value: Value) {
@@ -22,7 +25,7 @@ fn say(client_data: &mut Vec<u8>, member: &str, value: Value) {
 }
 
 /// What an authenticator signs that it should not have been asked.
-const ASSERTIONS: [(&str, fn(&mut AssertionResponse)); 19] = [
+const ASSERTIONS: [Named<AssertionResponse>; 19] = [
     ("another origin", |it| say(&mut it.client_data, "origin", json!(EVIL))),
     ("no origin", |it| say(&mut it.client_data, "origin", Value::Null)),
     ("another type", |it| say(&mut it.client_data, "type", json!("webauthn.create"))),
@@ -45,7 +48,7 @@ const ASSERTIONS: [(&str, fn(&mut AssertionResponse)); 19] = [
 ];
 
 /// What somebody changes on the way.
-const CHANGES: [(&str, fn(&mut Value)); 12] = [
+const CHANGES: [Named<Value>; 12] = [
     ("the party", |it| change(it, "authenticatorData", |bytes| bytes[0] ^= 1)),
     ("the flags", |it| change(it, "authenticatorData", |bytes| bytes[32] ^= 1 << 5)),
     ("the counter", |it| change(it, "authenticatorData", |bytes| bytes[36] ^= 1)),
@@ -68,7 +71,7 @@ fn change(credential: &mut Value, member: &str, edit: impl FnOnce(&mut Vec<u8>))
 }
 
 /// What an authenticator makes that nobody has asked it for.
-const REGISTRATIONS: [(&str, fn(&mut AttestationResponse)); 23] = [
+const REGISTRATIONS: [Named<AttestationResponse>; 23] = [
     ("another origin", |it| say(&mut it.client_data, "origin", json!(EVIL))),
     ("another type", |it| say(&mut it.client_data, "type", json!("webauthn.get"))),
     ("another challenge", |it| say(&mut it.client_data, "challenge", json!(base64url([0; 32])))),

@@ -42,14 +42,14 @@ async fn alice() -> (TestApp, Guarded) {
 #[test]
 fn no_other_field_gives_anybody_a_session() {
     let schema = Schema::cached(sdl());
-    let gives = |name: &&String| {
+    let admits = |name: &&String| {
         let ty = schema.field("Mutation", name);
         let given = ty.as_ref().map(innermost).unwrap_or_default();
         let fields = schema.fields(given).into_iter().flatten();
         let mut inner = fields.map(|(_, ty)| innermost(ty));
         ["AuthPayload", "LoginResult"].contains(&given) || inner.any(|ty| ty == "AuthPayload")
     };
-    let given: Vec<&String> = schema.fields("Mutation").unwrap().keys().filter(gives).collect();
+    let given: Vec<&String> = schema.fields("Mutation").unwrap().keys().filter(admits).collect();
     let known = [
         "acceptUserInvitation",
         "completeSignIn",
@@ -118,8 +118,8 @@ async fn an_id_token_is_one_factor() {
     let world = World::trusting().await;
     let user = world.sign_in().await.signed_in("finishSignIn");
     let alice = guard(&world.app, user).await;
-    let begin = "mutation { startIdTokenSignIn { flow nonce } }";
-    let begun = world.app.call(begin, json!({}), None).await.data()["startIdTokenSignIn"].take();
+    let start = "mutation { startIdTokenSignIn { flow nonce } }";
+    let begun = world.app.call(start, json!({}), None).await.data()["startIdTokenSignIn"].take();
     let token = world.issuer.id_token(begun["nonce"].as_str().unwrap());
     let query = format!(
         "mutation($input: SignInWithIdTokenInput!) {{ signInWithIdToken(input: $input) {{ {LED_TO} }} }}"
@@ -216,7 +216,7 @@ fn change_password(current: &str) -> String {
     )
 }
 
-/// They can choose another password, of which the owner is told, who comes back by mail and with the second factor.
+/// They cannot choose another password either; and the owner's mailbox ends what they have.
 #[tokio::test]
 async fn a_stolen_session_and_the_password_remove_no_factor() {
     let (app, alice) = alice().await;

@@ -102,6 +102,30 @@ async fn every_field_that_asks_for_a_recent_proof_asks_for_both_factors() {
 }
 
 #[tokio::test]
+async fn a_password_is_changed_at_any_time_where_it_is_the_only_factor() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (guarded(&app, "alice").await, app.register("bob").await);
+    app.clock.advance(SECOND * 301);
+    let (field, other) = (["Mutation.changePassword".to_owned()], "another horse battery");
+    let change = format!(
+        "changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"{other}\" }}) \
+         {{ user {{ id }} }}"
+    );
+    let asked = access(&app, &alice.user, &field).await;
+    assert_eq!(
+        (&asked[0]["code"], &asked[0]["factors"]),
+        (&json!("STEP_UP_REQUIRED"), &json!(BOTH))
+    );
+    assert_eq!(told(&app.mutate(&alice.user, &change).await), step_up());
+    assert_eq!(access(&app, &bob, &field).await[0]["code"], Value::Null);
+    app.mutate(&bob, &change).await.data();
+
+    let user = proven(&app, &alice.user, &alice.totp(&app)).await;
+    assert_eq!(access(&app, &user, &field).await[0]["code"], Value::Null);
+    app.mutate(&user, &change).await.data();
+}
+
+#[tokio::test]
 async fn a_code_in_a_session_that_began_with_a_password_makes_two_factors_of_it() {
     for by_recovery_code in [false, true] {
         let app = TestApp::start().await;
@@ -139,7 +163,7 @@ async fn a_refresh_keeps_what_was_shown_and_two_factors_count_for_a_day() {
     assert_eq!(level(&next.access), both_at(shown));
     app.mutate(&next, FRESH).await.data();
 
-    app.clock.advance(Duration::from_hours(24) - GRACE - SECOND * 2);
+    app.clock.advance(Duration::from_hours(24).saturating_sub(GRACE + SECOND * 2));
     let late = app.refresh(&next.refresh).await.signed_in("refreshToken");
     assert_eq!(level(&late.access), both_at(shown));
     assert_eq!(told(&app.mutate(&late, FRESH).await), step_up());

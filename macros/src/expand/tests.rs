@@ -38,6 +38,7 @@ fn a_field_with_two_rules_does_not_compile() {
 fn a_rule_that_would_do_nothing_does_not_compile() {
     for (of, rules, problem) in [
         (quote!(query), quote!(#[public] #[fresh]), "#[fresh] asks"),
+        (quote!(query), quote!(#[auth] #[fresh(if_password)]), "Expected if_second_factor"),
         (quote!(query), quote!(#[auth] #[defence]), "#[defence] frees"),
         (quote!(mutation), quote!(#[public] #[defence]), "#[defence] frees"),
         (quote!(), quote!(#[limit(LIMIT)]), "#[limit] says"),
@@ -81,7 +82,7 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
     let expanded = expanded.unwrap().to_string().replace(' ', "");
     let at = |part: &str| expanded.find(part).unwrap_or_else(|| panic!("{part} in {expanded}"));
     assert!(at("PermissionGuard(USERS_WRITE),ctx)") < at("id_of(id)"));
-    assert!(at("FRESH_SECONDS},ctx)") < at("id_of(id)"));
+    assert!(at("if_second_factor:false,},ctx)") < at("id_of(id)"));
     at("->::core::option::Option<::portcullis::async_graphql::Result<DeleteUserPayload>>");
     at("structDeleteUserInput{#[doc=\"Theuser'sid.\"]id:ID}");
     at("structDeleteUserPayload{#[doc=\"Theuserthatisgone.\"]deleted_user_id:ID}");

@@ -10,6 +10,7 @@ type Signals = {
   signalUnknownCredential?(about: { rpId: string; credentialId: string }): Promise<void>;
   signalAllAcceptedCredentials?(about: { rpId: string; userId: string; allAcceptedCredentialIds: string[] }): Promise<void>;
 };
+type Creation = CredentialCreationOptions & { mediation?: CredentialMediationRequirement };
 type Ceremony<Options> = { ceremony: string; options: Options; expiresIn: number };
 type RequestOptions = PublicKeyCredentialRequestOptionsJSON & { rpId: string };
 type CreationOptions = PublicKeyCredentialCreationOptionsJSON & { rp: { id: string } };
@@ -45,8 +46,12 @@ async function returned(ask: () => Promise<unknown>): Promise<Answer<Credential>
   }
 }
 
+/** An upgrade, which may wait for ever. The browser serves one request at a time, so any other ends it. */
+let upgrading = new AbortController();
+
 /** Asks the browser for a passkey. */
 const asked = (options: RequestOptions, how: CredentialRequestOptions = {}) => returned(() => {
+  upgrading.abort();
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
   return navigator.credentials.get({ publicKey, ...how });
 });
@@ -110,15 +115,31 @@ export type Registered = {
 const REFUSALS = ["BAD_USER_INPUT", "INVALID_CREDENTIALS", "INVALID_TOKEN", "UNAUTHENTICATED"];
 
 /** Makes a passkey, and registers it. */
-export async function register({ enrollment, mailedCode }: Enrolling = {}): Promise<Answer<Registered>> {
+export function register(enrolling: Enrolling = {}) {
+  upgrading.abort();
+  return make(enrolling);
+}
+
+/**
+ * Has the browser make a passkey without asking, after a sign-in with a password, and registers it. Null where the browser
+ * makes none of itself. Nobody has asked for it, so what fails is to be told to nobody.
+ */
+export async function upgrade(): Promise<Answer<Registered> | null> {
+  upgrading.abort();
+  const { signal } = upgrading = new AbortController();
+  const capabilities = await PublicKeyCredential.getClientCapabilities?.();
+  return capabilities?.conditionalCreate ? make({}, { mediation: "conditional", signal }) : null;
+}
+
+async function make({ enrollment, mailedCode }: Enrolling, how: Creation = {}): Promise<Answer<Registered>> {
   const start = "mutation($input: StartPasskeyRegistrationInput!) { startPasskeyRegistration(input: $input) { ceremony options } }";
   const { data, errors } = await call<{ startPasskeyRegistration: Ceremony<CreationOptions> | null }>(
-    start, { input: { enrollment } });
+    start, { input: { enrollment, conditional: how.mediation === "conditional" } });
   const begun = data?.startPasskeyRegistration;
   if (!begun) return { errors };
   const { data: credential, errors: failures } = await returned(() => {
     const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(begun.options);
-    return navigator.credentials.create({ publicKey });
+    return navigator.credentials.create({ publicKey, ...how });
   });
   if (!credential) return { errors: failures };
   const finish = `mutation($input: FinishPasskeyRegistrationInput!) {

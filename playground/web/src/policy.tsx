@@ -42,7 +42,9 @@ function Content() {
                   {rule.name}
                   {rule.member && <small>{rule.member} in the organization</small>}
                   {rule.features.length > 0 && <small>where the server offers {rule.features.join(", ")}</small>}
-                  {rule.freshSeconds > 0 && <small>a sign-in of the last {rule.freshSeconds / 60} min</small>}
+                  {rule.freshSeconds > 0 && <small>
+                    a sign-in of the last {rule.freshSeconds / 60} min{rule.isFreshIfSecondFactor && ", of who has a second factor"}
+                  </small>}
                   {rule.isEnrolling && <small>or what EnrollmentRequired has</small>}
                   {rule.limits.map((limit) => <small key={limit}>{limit}</small>)}
                   {gateway(rule) && <small><code>{gateway(rule)}</code></small>}

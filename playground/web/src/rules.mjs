@@ -41,6 +41,7 @@ export function rules(sdl) {
         features: /** @type {string[]} */ ([argument(directive(field, "needs"), "features") ?? []].flat()),
         isEnrolling: Boolean(directive(field, "enrolling")),
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
+        isFreshIfSecondFactor: argument(directive(field, "fresh"), "ifSecondFactor") === true,
         limits: limits.map(limit),
       });
     }

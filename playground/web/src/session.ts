@@ -85,8 +85,9 @@ function change(changes: Partial<Session>) {
   for (const listener of listeners) listener();
 }
 
+export const current = () => session;
 export const useSession = () =>
-  useSyncExternalStore((listener) => (listeners.add(listener), () => listeners.delete(listener)), () => session);
+  useSyncExternalStore((listener) => (listeners.add(listener), () => listeners.delete(listener)), current);
 
 /** For whom requests are: what a server shows of itself may depend on it. */
 export const useCaller = () => {

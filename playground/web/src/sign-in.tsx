@@ -17,10 +17,26 @@ async function signIn<Name extends string>(name: Name, query: string, variables:
   return answer;
 }
 
+/** Adds a passkey to the account of whoever has signed in with a password alone, if they have none and the browser makes one. */
+async function upgrade() {
+  const { user, features } = session.current();
+  if (!user || user.passkeys.length > 0 || passkey.obstacle(features)) return;
+  const registered = (await passkey.upgrade())?.data?.finishPasskeyRegistration;
+  if (!registered) return;
+  await session.ask();
+  session.say(words.passkeyMade(registered.passkey.name));
+}
+
 function SignIn() {
   const query = `mutation($input: LoginInput!) { login(input: $input) { ${session.RESULT} } }`;
+  const send = async (input: Record<string, string>) => {
+    const answer = await signIn("login", query, { input });
+    // Nobody waits for it, or for a browser that never answers.
+    if (answer.data?.login?.__typename === "AuthPayload") void upgrade();
+    return answer;
+  };
   return (
-    <Form title={words.signIn} button={words.signIn} send={(input) => signIn("login", query, { input })}>
+    <Form title={words.signIn} button={words.signIn} send={send}>
       {(failureOf) => <>
         <Input label={words.identifier} name="identifier" autoComplete="username webauthn" required failure={failureOf("identifier")} />
         <Input label={words.password} name="password" type="password" autoComplete="current-password" required failure={failureOf("password")} />

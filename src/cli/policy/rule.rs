@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use apollo_parser::cst;
 
 use super::federation::FederationDirective;
+use crate::graphql::guard::Fresh;
 use crate::graphql::policy::RootField;
 use crate::graphql::rule::Rule;
 
@@ -24,9 +25,12 @@ pub(super) fn own(field: &RootField) -> String {
             rule.to_string()
         }
     };
-    match field.max_age_seconds {
+    match field.fresh {
         None => who,
-        Some(seconds) => format!("{who}; signed in within {} minutes", seconds.div_ceil(60)),
+        Some(Fresh { max_age_seconds, if_second_factor }) => {
+            let of = if if_second_factor { " if they have a second factor" } else { "" };
+            format!("{who}; signed in within {} minutes{of}", max_age_seconds.div_ceil(60))
+        }
     }
 }
 
@@ -196,13 +200,17 @@ mod tests {
 
     #[test]
     fn rules_of_portcullis_read_as_those_of_others_do() {
-        let words =
-            |rule, max_age_seconds| own(&RootField { name: String::new(), rule, max_age_seconds });
+        let words = |rule, fresh| own(&RootField { name: String::new(), rule, fresh });
+        let fresh = |if_second_factor| Some(Fresh { max_age_seconds: 300, if_second_factor });
         assert_eq!(words(None, None), ANYBODY);
         assert_eq!(words(Some(Rule::SignedIn), None), "a signed-in caller");
         assert_eq!(
-            words(Some(Rule::Permission(permission::USERS_READ)), Some(300)),
+            words(Some(Rule::Permission(permission::USERS_READ)), fresh(false)),
             "the scope users:read; signed in within 5 minutes"
+        );
+        assert_eq!(
+            words(Some(Rule::SignedIn), fresh(true)),
+            "a signed-in caller; signed in within 5 minutes if they have a second factor"
         );
         assert_eq!(words(Some(Rule::Role(Role::Admin)), None), "the role ADMIN");
         assert_eq!(

@@ -42,6 +42,7 @@ fn passkey(passkey: &Passkey) -> Value {
         "type": "PASSKEY",
         "id": passkey.id,
         "name": passkey.name,
+        "rpId": passkey.rp_id,
         "credentialId": base64url(&passkey.credential_id),
         "transports": passkey.transports,
         "aaguid": passkey.aaguid,
@@ -78,8 +79,8 @@ mod tests {
         };
         let nil = "00000000-0000-0000-0000-000000000000";
         let expected = json!({
-            "type": "PASSKEY", "id": format!("passkey_{nil}"), "name": "Laptop", "credentialId": "____",
-            "transports": ["internal"], "aaguid": nil, "backedUp": true,
+            "type": "PASSKEY", "id": format!("passkey_{nil}"), "name": "Laptop", "rpId": "example.com",
+            "credentialId": "____", "transports": ["internal"], "aaguid": nil, "backedUp": true,
             "createdAt": "1970-01-01T00:00:00.000000Z", "lastUsedAt": null,
         });
         assert_eq!(passkey(&kept), expected);

@@ -30,7 +30,6 @@ use crate::infra::passwords::hash::{HashError, Hasher, PasswordHash, Verdict};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Origin, Proofs, Proven, User};
 use crate::kernel::acting::Acting;
-use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 
 /// How often a password is checked when the stored hash keeps changing meanwhile.
@@ -60,7 +59,6 @@ with_fault!(LoginError);
 #[derive(Clone)]
 pub(crate) struct Login {
     db: Db,
-    clock: Clock,
     hasher: Hasher,
     limits: Limits,
     changes: Changes,
@@ -70,8 +68,8 @@ pub(crate) struct Login {
 
 impl Login {
     pub(crate) fn new(tools: Tools, accounts: Accounts) -> Self {
-        let Tools { db, clock, hasher, limits, changes, sessions, .. } = tools;
-        Self { db, clock, hasher, limits, changes, sessions, accounts }
+        let Tools { db, hasher, limits, changes, sessions, .. } = tools;
+        Self { db, hasher, limits, changes, sessions, accounts }
     }
 
     /// Exchanges a username or e-mail address and a password for a session. What `device` shows, if it

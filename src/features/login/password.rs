@@ -15,7 +15,7 @@ use crate::infra::limits::{Admission, Judged, Limited};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
-use crate::kernel::access::{FRESH_SECONDS, Level, Origin, Proofs, Proven, User, Viewer};
+use crate::kernel::access::{Level, Origin, Proofs, Proven, User, Viewer};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::invalid::Problem;
 
@@ -116,10 +116,6 @@ impl Login {
         limits: HolderLimits<'_>,
     ) -> Result<(User, Option<Tokens>), ChangeError> {
         let (viewer, origin) = (acting.caller()?, acting.origin);
-        let is_proven = viewer.proved_within(FRESH_SECONDS, self.clock.now());
-        if viewer.user.second_factor && !is_proven {
-            return Err(LoginError::SecondFactorNeeded.into());
-        }
         let new = self.acceptable(viewer, new)?;
         let admission = self.admit_holder(viewer, limits).await.map_err(LoginError::from)?;
         let outcome = self.change_admitted(origin, (viewer, cookie), current, &new).await;

@@ -39,7 +39,7 @@ pub struct Field {
     pub name: String,
     /// All of them must be met.
     pub rules: Vec<Rule>,
-    /// Whether it carries `@fresh`.
+    /// Whether it carries `@fresh`, for accounts without a second factor too.
     pub is_fresh: bool,
     pub(crate) definition: FieldDefinition,
 }
@@ -75,7 +75,10 @@ pub fn root_fields(sdl: &str) -> Vec<Field> {
             operation,
             name: field.node.name.node.to_string(),
             rules: rules(&field.node),
-            is_fresh: field.node.directives.iter().any(|used| used.node.name.node == "fresh"),
+            is_fresh: field.node.directives.iter().any(|used| {
+                let used = &used.node;
+                used.name.node == "fresh" && used.get_argument("ifSecondFactor").is_none()
+            }),
             definition: field.node,
         }));
     }
