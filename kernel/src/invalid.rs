@@ -89,7 +89,7 @@ pub struct Problem {
     pub invalid: Invalid,
 }
 
-/// Reads a text of one line: without the space around it, of so many characters, none of them a control character.
+/// Reads a text of one line: without the space around it, of so many characters, none of them [unseen](is_unseen).
 ///
 /// # Errors
 ///
@@ -111,13 +111,44 @@ pub fn one_line(
     } else if count > max {
         let message = format!("This must have at most {max} characters").into();
         Invalid { message, ..Invalid::too_long(max, "") }
-    } else if text.chars().any(char::is_control) {
-        let message = "This must be one line, without control characters";
-        Invalid::new(Reason::InvalidFormat, message)
+    } else if text.chars().any(is_unseen) {
+        Invalid::new(Reason::InvalidFormat, "Leave out line breaks and invisible characters.")
     } else {
         return Ok(text.to_owned());
     };
     Err(invalid.at(path))
+}
+
+/// Whether a character shows nothing, or changes the direction or the line of those after it.
+///
+/// Beside the controls these are Unicode's default-ignorable code points, the separators of lines
+/// and paragraphs and the blank Braille pattern; but not the joiners and variation selectors, which
+/// choose the shape of their neighbours.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e00ff}'
+                | '\u{e01f0}'..='\u{e0fff}'
+        )
 }
 
 #[cfg(test)]
@@ -132,6 +163,7 @@ mod tests {
             ("123456", Reason::TooLong),
             ("1\n2", Reason::InvalidFormat),
             ("1\u{7f}2", Reason::InvalidFormat),
+            ("1\u{202e}2", Reason::InvalidFormat),
         ] {
             let problem = one_line("input.title", text, 1..=5).unwrap_err();
             assert_eq!((problem.path, problem.invalid.reason), ("input.title", reason), "{text}");

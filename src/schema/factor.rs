@@ -9,9 +9,10 @@ use secrecy::ExposeSecret;
 use crate::features::accounts::Accounts;
 use crate::features::authenticators::Held;
 use crate::features::authenticators::recovery_codes::RecoveryCode;
+use crate::features::authenticators::totp::ENROLLMENT_TTL_SECONDS;
 use crate::features::factors::{
-    CHALLENGES, ENROLLMENT_TTL_SECONDS, Enrolled, Enroller, Factors, MAILED_CODES, RECOVERY_CODES,
-    Shown, ShownPasskey, TOTP_CODES, TotpSetup,
+    CHALLENGES, Enrolled, Enroller, Factors, MAILED_CODES, RECOVERY_CODES, Shown, ShownPasskey,
+    TOTP_CODES, TotpSetup,
 };
 use crate::features::login::{IN_SESSION, Login, OF_USER};
 use crate::graphql::context::ContextExt;

@@ -9,6 +9,7 @@ impl From<Fault> for ApiError {
         match fault {
             Fault::Gone(_) => Self::unauthenticated(Anonymity::SessionEnded),
             Fault::NotAMember => Self::unauthenticated(Anonymity::NotAMember),
+            Fault::Limited(limited) => limited.into(),
             Fault::Crypto(cause) => Self::internal(cause),
             Fault::Json(cause) => Self::internal(cause),
             Fault::Db(cause) => Self::database(cause),

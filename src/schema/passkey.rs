@@ -35,7 +35,8 @@ pub(crate) struct Passkey {
     credential_id: String,
     /// The model of its authenticator, as that says without proof; zeros where it does not.
     aaguid: String,
-    /// Whether it opens the account alone: its authenticator verified its user when it was registered.
+    /// Whether it opens the account alone, when its authenticator verifies its user: it did so when it was registered, or a
+    /// browser made it without asking (conditional).
     user_verified: bool,
     /// Whether it may be on several devices of its owner.
     backup_eligible: bool,

@@ -22,7 +22,7 @@ pub(crate) struct Model {
     /// A seed that is being enrolled.
     pub(crate) pending_secret: Option<Vec<u8>>,
     pub(crate) pending_until: Option<DateTimeUtc>,
-    /// The session or the challenge that began the enrolment, and that alone may finish it.
+    /// The session or the challenge that began the enrollment, and that alone may finish it.
     pub(crate) pending_for: Option<Uuid>,
 }
 

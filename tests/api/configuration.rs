@@ -10,7 +10,7 @@ fn problems(flags: &[&str]) -> Vec<String> {
     Config::new(&cli::settings(&flags).unwrap()).map_or_else(|problems| problems.0, |_| Vec::new())
 }
 
-const GOOD_SECRET: &str = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
+pub(crate) const GOOD_SECRET: &str = "--secret-key=mUo2J6gkq4JvYV7r1nqDWHc0bE8sXz5tLhPa9f3R";
 const PRODUCTION: [&str; 3] =
     ["--env=production", "--public-url=https://auth.example.org", GOOD_SECRET];
 

@@ -223,8 +223,8 @@ async fn metadata_costs_what_it_may_be_long() {
         let fields = fields.join(" ");
         format!("{{ users(first: 100) {{ nodes {{ {fields} }} }} }}")
     };
-    app.query(&aliased(9), &boss.access).await.data();
-    let refused = app.query(&aliased(10), &boss.access).await;
+    app.query(&aliased(11), &boss.access).await.data();
+    let refused = app.query(&aliased(12), &boss.access).await;
     assert_eq!(
         (refused.code().as_str(), &refused.extension("limit")),
         ("DOCUMENT_LIMIT", &json!("cost"))

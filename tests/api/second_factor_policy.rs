@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::configuration::GOOD_SECRET;
 use crate::cookies::{browse, kept};
 use crate::support::sign_in::World;
 use crate::support::totp::{
@@ -228,6 +229,50 @@ async fn five_wrong_codes_void_an_enrollment() {
         assert_eq!(start(&app, None, Some(&enrollment)).await.code(), "INVALID_TOKEN");
         assert_eq!(app.count("users WHERE second_factor").await, 0);
     }
+}
+
+#[tokio::test]
+async fn whoever_knows_the_password_cannot_fill_the_mailbox() {
+    let (app, _) = newcomer().await;
+    app.clock.advance(SECOND * 60);
+    for _ in 1..5 {
+        enrollment_of(&sign_in(&app, "alice", PASSWORD).await, "login");
+    }
+    for _ in 0..3 {
+        let refused = sign_in(&app, "alice", PASSWORD).await;
+        assert_eq!(
+            (refused.code(), refused.extension("retryAfter")),
+            ("RATE_LIMITED".into(), json!(840))
+        );
+        assert_eq!(sign_in(&app, "alice", "not it").await.code(), "INVALID_CREDENTIALS");
+    }
+    assert_eq!(app.count("sign_in_challenges WHERE mailed_digest IS NOT NULL").await, 5);
+    app.clock.advance(SECOND * 840);
+    let (enrollment, _) = enrollment_of(&sign_in(&app, "alice", PASSWORD).await, "login");
+    enrolled(&enroll(&app, &enrollment, ADDRESS).await);
+}
+
+/// There is nothing then that a stranger with the password lacks: the owner of the server has chosen so.
+#[tokio::test]
+async fn without_mail_no_code_is_asked_for() {
+    let app = TestApp::start_with(&[GOOD_SECRET]).await;
+    app.register("alice").await;
+    let production = [
+        "--env=production",
+        "--rate-limits=on",
+        "--public-url=https://auth.example.org",
+        "--argon2-memory-kib=47104",
+    ];
+    let app = app.restarted_with(&[&production[..], &[GOOD_SECRET, ALL]].concat()).await;
+    let (enrollment, is_code_mailed) =
+        enrollment_of(&sign_in(&app, "alice", PASSWORD).await, "login");
+    assert!(!is_code_mailed);
+    let shown = in_app(&start(&app, None, Some(&enrollment)).await).code(&app);
+    let input = json!({ "code": shown, "enrollment": enrollment });
+    let session = enrolled(&confirm_with(&app, None, input).await);
+    assert_eq!(claims(&session.access)["amr"], json!(["pwd", "otp", "mfa"]));
+    let me = app.query("{ me { emailVerified } }", &session.access).await.data();
+    assert_eq!(me["me"]["emailVerified"], false, "nothing was shown of the mailbox");
 }
 
 #[tokio::test]

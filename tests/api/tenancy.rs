@@ -56,12 +56,13 @@ fn expected(of: &str, field: &str, caller: &str) -> &'static str {
         | (
             "User",
             "leftovers" | "pendingEmailChange" | "sessions" | "securityEvents" | "identities"
-            | "hasPassword" | "mayChooseUsername",
+            | "hasPassword" | "mayChooseUsername" | "secondFactors" | "passkeys"
+            | "passkeyUserHandle",
             "support" | "admin" | "member" | "organization admin",
         )
         | ("User", "privateMetadata", "self" | "member" | "organization admin") => "FORBIDDEN",
-        // Nobody has taken their account back.
-        ("User", "leftovers", "self") => "NOTHING",
+        // Nobody has taken their account back, and the target has never begun to register a passkey.
+        ("User", "leftovers" | "passkeyUserHandle", "self") => "NOTHING",
         (_, _, "self")
         | ("User", "privateMetadata", "support" | "admin")
         | ("Organization", _, "member" | "organization admin") => "SEEN",
@@ -90,8 +91,11 @@ async fn every_guarded_field_of_an_object_keeps_its_rule_for_every_kind_of_calle
         let id = if of == "User" { &target.id } else { &organization };
         let selection = match field.as_str() {
             "leftovers" => "leftovers { takenBackAt }".to_owned(),
-            "privateMetadata" | "hasPassword" | "mayChooseUsername" => field.clone(),
-            "identities" => "identities { id }".to_owned(),
+            "privateMetadata" | "hasPassword" | "mayChooseUsername" | "passkeyUserHandle" => {
+                field.clone()
+            }
+            "identities" | "passkeys" => format!("{field} {{ id }}"),
+            "secondFactors" => "secondFactors { __typename }".to_owned(),
             "pendingEmailChange" => "pendingEmailChange { newEmail }".to_owned(),
             page => format!("{page}(first: 1) {{ pageInfo {{ hasNextPage }} }}"),
         };

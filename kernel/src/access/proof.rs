@@ -56,7 +56,6 @@ const TWO_FACTORS: &str = "mfa";
 /// How strong proofs are together: the assurance levels of NIST SP 800-63B-4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
-#[cfg_attr(feature = "graphql", derive(async_graphql::Enum), graphql(name = "AssuranceLevel"))]
 pub enum Level {
     /// One factor.
     Aal1,

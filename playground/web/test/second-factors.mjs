@@ -44,6 +44,28 @@ const mailedCode = ({ folder }, address) => until(() => {
   return /^\d{4} \d{4}(?=\r?$)/m.exec(texts.findLast((text) => text.includes(address)) ?? "")?.[0];
 }, "code in a mail");
 
+/** The link in the mail that invites an address to Acme, an organization of somebody new. */
+async function invitation({ origin, folder }, email) {
+  const call = async (query, input, bearer) => {
+    const headers = { "content-type": "application/json", ...(bearer && { authorization: `Bearer ${bearer}` }) };
+    const response = await fetch(`${origin}/graphql`, { method: "POST", headers, body: JSON.stringify({ query, variables: { input } }) });
+    return (await response.json()).data;
+  };
+  const username = `host-of-${email.split("@")[0]}`;
+  const { register } = await call("mutation($input: RegisterInput!) { register(input: $input) { ... on AuthPayload { accessToken } } }",
+    { username, email: `${username}@example.com`, password: PASSWORD });
+  const { createOrganization } = await call("mutation($input: CreateOrganizationInput!) { createOrganization(input: $input) { organization { id } } }",
+    { name: "Acme" }, register.accessToken);
+  await call("mutation($input: InviteMemberInput!) { inviteMember(input: $input) { invitation { id } } }",
+    { organizationId: createOrganization.organization.id, email, role: "MEMBER" }, register.accessToken);
+  return until(() => {
+    const mails = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith("-organization-invitation.eml"));
+    // Lines of a mail end in "=" where only its transport needs an end.
+    const texts = mails.map((name) => readFileSync(join(folder, name), "utf8").replaceAll("=\r\n", "").replaceAll("=3D", "="));
+    return /http\S+#pco_[\w-]+/.exec(texts.find((text) => text.includes(email)) ?? "")?.[0];
+  }, "link in a mail");
+}
+
 /** An authenticator app: the codes of a secret (RFC 6238), each of which the server takes once. */
 function app(secret) {
   const bits = [...secret].map((letter) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(letter).toString(2).padStart(5, "0")).join("");
@@ -78,13 +100,14 @@ async function main() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 
   /** Somebody at a device of their own, with an authenticator in it. */
-  const somebody = async ({ at = server.origin, hasUserVerification = true, ...options } = {}) => {
+  const somebody = async ({ at = server.origin, hasUserVerification = true, before = () => {}, ...options } = {}) => {
     const context = await browser.newContext({ viewport: { width: 1360, height: 1300 }, ...options });
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     await context.exposeFunction("violated", (what) => violations.push(what));
     await context.addInitScript(() => {
       addEventListener("securitypolicyviolation", (event) => window.violated(`${event.violatedDirective} ${event.blockedURI}`));
     });
+    await context.addInitScript(before);
     const page = await context.newPage();
     page.setDefaultTimeout(15000);
     page.on("pageerror", (error) => errors.push(error.message));
@@ -433,6 +456,117 @@ async function main() {
     await erin.panel.getByText("On: signing in").waitFor();
     await erin.close();
   });
+  /** Signs somebody with an account in by their password, which has the browser asked for a passkey of itself. */
+  const upgrade = async (they, username) => {
+    await register(they, username);
+    await signOut(they);
+    const begun = they.page.waitForResponse((response) => response.request().postData()?.includes('"conditional":true'));
+    await they.present(true);
+    await signIn(they, username);
+    await they.heading("Passkeys");
+    assert.ok((await (await begun).json()).data.startPasskeyRegistration);
+  };
+  await step("a browser that never says whether it makes a passkey of itself is in nobody's way", async () => {
+    // As Chromium does without a password manager.
+    const frank = await somebody();
+    await upgrade(frank, "frank");
+    await wait(500);
+    assert.equal(await frank.panel.locator("[role=alert], [role=status]").count(), 0);
+    await frank.press("Add a passkey");
+    await frank.said("The passkey “Chrome on Linux” is added.");
+    await signOut(frank);
+    await frank.present(true);
+    await frank.press("Sign in with a passkey");
+    await frank.heading("Second factor");
+    // Who has a passkey gets no other.
+    await signOut(frank);
+    const asked = [];
+    frank.page.on("request", (request) => asked.push(request.postData() ?? ""));
+    await signIn(frank, "frank");
+    await frank.heading("Second factor");
+    await wait(500);
+    assert.ok(!asked.some((body) => body.includes("startPasskeyRegistration")));
+    await frank.close();
+  });
+  await step("a browser that makes no passkey of itself does so unnoticed", async () => {
+    const heidi = await somebody({ before: () => {
+      navigator.credentials.create = () => Promise.reject(new DOMException("No", "NotAllowedError"));
+    } });
+    await upgrade(heidi, "heidi");
+    await wait(500);
+    assert.equal(await heidi.panel.locator("[role=alert], [role=status]").count(), 0);
+    await heidi.close();
+  });
+  await step("a browser that makes a passkey of itself after a sign-in with a password upgrades the account", async () => {
+    // Chromium does so by its password manager alone, which a test does not have. So the authenticator of the test makes the
+    // passkey, and its answer is changed to what such managers say: that nobody was present, and nobody verified.
+    const ivan = await somebody({ before: () => {
+      const create = navigator.credentials.create.bind(navigator.credentials);
+      navigator.credentials.create = async ({ mediation, ...options }) => {
+        const made = await create(options);
+        if (mediation !== "conditional") return made;
+        const { attestationObject, authenticatorData } = made.toJSON().response;
+        const [object, data] = [attestationObject, authenticatorData].map((text) => Uint8Array.fromBase64(text, { alphabet: "base64url" }));
+        const at = object.findIndex((_, at) => data.every((byte, index) => object[at + index] === byte));
+        object[at + 32] &= ~5;
+        const changed = object.toBase64({ alphabet: "base64url", omitPadding: true });
+        return { toJSON: () => ({ ...made.toJSON(), response: { ...made.toJSON().response, attestationObject: changed } }) };
+      };
+    } });
+    await upgrade(ivan, "ivan");
+    await ivan.said("Your browser has added the passkey “Chrome on Linux” to your account.");
+    assert.equal(await ivan.panel.getByText("Second factor only").count(), 0);
+    assert.equal((await ivan.passkeys()).length, 1);
+    await picture(ivan, "upgraded");
+    await signOut(ivan);
+    await ivan.present(true);
+    await ivan.press("Sign in with a passkey");
+    await ivan.heading("Passkeys");
+    await ivan.close();
+  });
+  for (const [locale, username, words] of [
+    ["en-US", "gina", {
+      add: "Add a passkey", ask: "Ask for a passkey at sign-in", join: "Join", use: "Use a passkey", second: "Your account asks for a second factor.",
+      none: "No passkey was used", done: "Welcome. You are a member now.",
+    }],
+    ["de-DE", "greta", {
+      add: "Passkey hinzufügen", ask: "Beim Anmelden nach einem Passkey fragen", join: "Beitreten", use: "Passkey benutzen",
+      second: "Dein Konto fragt nach einem zweiten Faktor.", none: "Es wurde kein Passkey benutzt", done: "Willkommen. Du bist jetzt Mitglied.",
+    }],
+  ]) {
+    await step(`the passkey is asked for where an invitation is accepted: ${locale}`, async () => {
+      const they = await somebody({ locale });
+      const { page, press, panel } = they;
+      await they.button(WORDS[locale].register).click();
+      await they.fill({ username, email: `${username}@example.com`, password: PASSWORD });
+      await press(WORDS[locale].create);
+      await press(words.add);
+      await press(words.ask);
+      await press(WORDS[locale].kept);
+      await panel.getByText(WORDS[locale].on).waitFor();
+      const [credential] = await they.passkeys();
+      await page.goto(await invitation(server, `${username}@example.com`));
+      const told = page.locator("#told");
+      const use = page.getByRole("button", { name: words.use, exact: true });
+      await page.locator("[name=identifier]").fill(username);
+      await page.locator("[name=password]").fill(PASSWORD);
+      assert.equal(await use.count(), 0);
+      await page.getByRole("button", { name: words.join, exact: true }).click();
+      await told.getByText(words.second).waitFor();
+      assert.ok(await page.locator("[name=code]").isVisible(), "recovery codes are taken, too");
+      if (pictures) await shoot(page, `an invitation ${locale}`);
+      await they.tell("clearCredentials");
+      await use.click();
+      await told.getByText(words.none).waitFor();
+      await they.tell("addCredential", { credential });
+      await use.click();
+      await told.getByText(words.done).waitFor();
+      assert.equal(await page.getByRole("button").count(), 0);
+      await page.goto(`${server.origin}/graphql`);
+      await panel.getByRole("option", { name: "Acme" }).waitFor({ state: "attached" });
+      await they.close();
+    });
+  }
   await step("a page at an address says that passkeys do not work there, and where they do", async () => {
     const there = await somebody({ at: `http://127.0.0.1:${port}` });
     await there.panel.getByText("Passkeys do not work on a page at an IP address.").waitFor();

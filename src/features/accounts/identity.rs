@@ -10,7 +10,7 @@
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark, is_nfc, is_nfkc};
 use url::Url;
 
-use crate::kernel::invalid::{Invalid, Reason};
+use crate::kernel::invalid::{Invalid, Reason, is_unseen};
 
 /// More than a valid value has in the forms that keyboards send; refused before it is normalised.
 const TEXT_BYTES_MAX: usize = 1_024;
@@ -271,37 +271,6 @@ impl Identifier {
 /// The NFC form of a text, unless it is too long to be worth the work.
 fn normalise(text: &str) -> Option<String> {
     (text.len() <= TEXT_BYTES_MAX).then(|| text.nfc().collect())
-}
-
-/// Whether a character shows nothing, or changes the direction or the line of those after it.
-///
-/// Beside the controls these are Unicode's default-ignorable code points, the separators of lines
-/// and paragraphs and the blank Braille pattern; but not the joiners and variation selectors, which
-/// choose the shape of their neighbours.
-fn is_unseen(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}'
-                | '\u{34f}'
-                | '\u{61c}'
-                | '\u{115f}'..='\u{1160}'
-                | '\u{17b4}'..='\u{17b5}'
-                | '\u{180e}'
-                | '\u{200b}'
-                | '\u{200e}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{2800}'
-                | '\u{3164}'
-                | '\u{feff}'
-                | '\u{ffa0}'
-                | '\u{fff0}'..='\u{fffb}'
-                | '\u{1bca0}'..='\u{1bca3}'
-                | '\u{1d173}'..='\u{1d17a}'
-                | '\u{e0000}'..='\u{e00ff}'
-                | '\u{e01f0}'..='\u{e0fff}'
-        )
 }
 
 /// Whether every zero-width joiner and non-joiner stands inside a word, where Persian and Indic

@@ -6,6 +6,7 @@
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 use unicode_security::confusable_detection::skeleton;
+use url::Host;
 
 use crate::kernel::invalid::{Invalid, Reason};
 
@@ -90,9 +91,11 @@ const DOMAIN_LENGTH_MIN: usize = 7;
 /// Whether a name looks like the service's, which is at `host`.
 pub(crate) fn is_reserved(name: &str, host: &str) -> bool {
     let whole = signs(name);
-    let domain = host.split_once('.').map(|(_, domain)| domain);
+    // Nobody passes for an address of digits: read as letters, `[::1]` stands in most names.
+    let host = Some(host).filter(|host| matches!(Host::parse(host), Ok(Host::Domain(_))));
+    let domain = host.and_then(|host| host.split_once('.')).map(|(_, domain)| domain);
     let domain = domain.filter(|domain| domain.contains('.') && domain.len() >= DOMAIN_LENGTH_MIN);
-    let mut anywhere = ANYWHERE.into_iter().chain([host]).chain(domain);
+    let mut anywhere = ANYWHERE.into_iter().chain(host).chain(domain);
     anywhere.any(|part| reads(&whole, part, Place::Anywhere))
         || WHOLE.into_iter().any(|reserved| reads(&whole, reserved, Place::Whole))
         || words(name).any(|word| {
@@ -188,6 +191,16 @@ mod tests {
     use super::*;
 
     const HOST: &str = "auth.example.com";
+
+    #[test]
+    fn a_host_without_a_name_reserves_none() {
+        for host in ["[::1]", "127.0.0.1", "[2001:db8::1]"] {
+            for name in ["alice", "paul", "127.0.0.1", "l"] {
+                assert!(!is_reserved(name, host), "{name} at {host}");
+            }
+            assert!(is_reserved("support", host));
+        }
+    }
 
     #[test]
     fn names_of_the_service_and_its_staff_are_reserved_however_they_are_spelt() {

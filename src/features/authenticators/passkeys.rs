@@ -51,7 +51,8 @@ pub(crate) struct Passkey {
     pub(crate) transports: Vec<String>,
     /// The model of the authenticator, as it says; nil where it does not.
     pub(crate) aaguid: Uuid,
-    /// Whether the authenticator verified its user when it was registered: then it opens the account alone.
+    /// Whether it opens the account alone, when its authenticator verifies its user: it did so when it was registered, or a browser
+    /// made it without asking.
     pub(crate) user_verified: bool,
     pub(crate) backup_eligible: bool,
     pub(crate) backed_up: bool,

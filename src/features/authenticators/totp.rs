@@ -21,8 +21,9 @@ use crate::kernel::secret::CryptoError;
 
 pub(crate) use self::reseal::{RESEAL, Unsealed, count_unsealed};
 
-/// How long an enrolment may take.
-pub(crate) const ENROLMENT: TimeDelta = TimeDelta::minutes(10);
+/// How long a seed waits for its first code.
+pub(crate) const ENROLLMENT_TTL_SECONDS: u32 = 600;
+pub(super) const ENROLLMENT: TimeDelta = TimeDelta::seconds(ENROLLMENT_TTL_SECONDS as i64);
 /// Wrong codes in a row after which none is accepted any more (MF-05): with three valid ones of a million, they find one
 /// in 3,300 accounts.
 pub(crate) const FAILURES_MAX: i32 = 100;
@@ -30,7 +31,7 @@ pub(crate) const FAILURES_MAX: i32 = 100;
 /// Why a seed was not confirmed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfirmError {
-    #[error("no enrolment is under way, its time is over, or it was begun elsewhere")]
+    #[error("no enrollment is under way, its time is over, or it was begun elsewhere")]
     NotBegun,
     #[error("the code is wrong, or its time is over")]
     WrongCode,
@@ -57,7 +58,7 @@ pub(crate) enum RedeemError {
 
 with_fault!(ConfirmError, RedeemError);
 
-/// Begins an enrolment, instead of one that is under way, and returns the seed, which is told this once. `begun_by` is the
+/// Begins an enrollment, instead of one that is under way, and returns the seed, which is told this once. `begun_by` is the
 /// session or the challenge that alone may finish it.
 pub(crate) async fn begin(
     tx: &Tx<'_>,
@@ -67,11 +68,11 @@ pub(crate) async fn begin(
 ) -> Result<Seed, Fault> {
     let seed = Seed::generate()?;
     let sealed = master.seeds().seal(&context(user), seed.as_bytes())?;
-    store::keep_pending(tx, user, sealed, tx.now() + ENROLMENT, begun_by).await?;
+    store::keep_pending(tx, user, sealed, tx.now() + ENROLLMENT, begun_by).await?;
     Ok(seed)
 }
 
-/// Finishes an enrolment by a code: its seed takes the place of the one before. That code is used, and failures before are
+/// Finishes an enrollment by a code: its seed takes the place of the one before. That code is used, and failures before are
 /// forgotten.
 pub(crate) async fn confirm(
     tx: &Tx<'_>,

@@ -3,6 +3,7 @@
 use sea_orm::DbErr;
 
 use crate::infra::db::DbFailure;
+use crate::infra::limits::Limited;
 use crate::infra::mail::LetterError;
 use crate::kernel::acting::Gone;
 use crate::kernel::secret::CryptoError;
@@ -17,6 +18,9 @@ pub enum Fault {
     /// The caller belongs to the organization no more that the call names: since the guard looked.
     #[error("the caller does not belong to the organization")]
     NotAMember,
+    /// It was done too often of late.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// Something could not be sealed, opened or drawn.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -43,7 +47,7 @@ impl Fault {
     pub(crate) fn is_ours(&self) -> bool {
         match self {
             Self::Db(_) | Self::Crypto(_) | Self::Json(_) => true,
-            Self::Gone(_) | Self::NotAMember => false,
+            Self::Gone(_) | Self::NotAMember | Self::Limited(_) => false,
         }
     }
 }
@@ -52,7 +56,11 @@ impl DbFailure for Fault {
     fn db(&self) -> Option<&DbErr> {
         match self {
             Self::Db(error) => Some(error),
-            Self::Gone(_) | Self::NotAMember | Self::Crypto(_) | Self::Json(_) => None,
+            Self::Gone(_)
+            | Self::NotAMember
+            | Self::Limited(_)
+            | Self::Crypto(_)
+            | Self::Json(_) => None,
         }
     }
 }

@@ -19,10 +19,6 @@ use crate::kernel::access::{Origin, Proofs, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
-/// How long a seed waits for its first code.
-pub(crate) const ENROLLMENT_TTL_SECONDS: u32 = 600;
-const _: () = assert!(totp::ENROLMENT.num_seconds() == ENROLLMENT_TTL_SECONDS as i64);
-
 /// What setting a factor up counts under: by the address, and of newcomers by their account.
 pub(crate) type EnrollmentLimits<'a> = (&'a Limit<Ip>, &'a Limit<limits::User>);
 

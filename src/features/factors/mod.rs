@@ -16,7 +16,7 @@ use std::sync::Arc;
 use portcullis_webauthn::{RelyingParty, VerificationError};
 
 pub(crate) use self::ceremony::CEREMONY_TTL_SECONDS;
-pub(crate) use self::enrolling::{ENROLLMENT_TTL_SECONDS, Enrolled, Enroller, TotpSetup};
+pub(crate) use self::enrolling::{Enrolled, Enroller, TotpSetup};
 pub(crate) use self::export::HOLDING;
 pub(crate) use self::passkeys::{Begun, CEREMONIES, FAILURES, ShownPasskey};
 pub(crate) use self::proving::{CHALLENGES, MAILED_CODES, RECOVERY_CODES, Shown, TOTP_CODES};

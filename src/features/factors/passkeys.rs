@@ -56,9 +56,9 @@ impl Factors {
     /// The domain that passkeys were made for so far, where it is not that of this server: none of them would open anything, and
     /// new ones would stand beside them.
     pub(crate) async fn foreign_domain(&self) -> Result<Option<String>, sea_orm::DbErr> {
-        let Some(party) = &self.relying_party else { return Ok(None) };
         let first = passkeys::find_first_domain(self.db.reader()).await?;
-        Ok(first.filter(|domain| *domain != party.id))
+        let domain = self.relying_party.as_ref().map(|party| &party.id);
+        Ok(first.filter(|first| Some(first) != domain))
     }
 
     fn begun(
@@ -165,7 +165,8 @@ impl Factors {
             if !flows::finish(&tx, ceremony.id, ceremony.expires_at).await? {
                 return Err(FactorError::Ceremony);
             }
-            let passkey = passkeys::add(&tx, owner, new_passkey(party, &made, name)).await?;
+            let passkey =
+                passkeys::add(&tx, owner, new_passkey(party, &made, conditional, name)).await?;
             tx.record(kind::PASSKEY_ADDED, owner);
             let letter = Letter::to(&enrolling.user, MailKind::PasskeyAdded, tx.acting().origin);
             tx.write(letter).await?;
@@ -362,7 +363,15 @@ fn descriptors(held: &[Passkey]) -> Vec<Descriptor> {
     held.iter().map(descriptor).collect()
 }
 
-fn new_passkey(party: &RelyingParty, made: &Registered, name: &PasskeyName) -> NewPasskey {
+fn new_passkey(
+    party: &RelyingParty,
+    made: &Registered,
+    conditional: bool,
+    name: &PasskeyName,
+) -> NewPasskey {
+    // Without asking, browsers make passkeys in their own password managers only, which verify nobody then, and can at each
+    // use: no security key without a PIN is among them.
+    let user_verified = made.user_verified || conditional;
     NewPasskey {
         rp_id: party.id.clone(),
         credential_id: made.credential_id.clone(),
@@ -371,7 +380,7 @@ fn new_passkey(party: &RelyingParty, made: &Registered, name: &PasskeyName) -> N
         name: name.clone(),
         transports: made.transports.iter().map(|way| <&str>::from(*way).to_owned()).collect(),
         aaguid: Uuid::from_bytes(made.aaguid),
-        user_verified: made.user_verified,
+        user_verified,
         backup_eligible: made.backup_eligible,
         backed_up: made.backed_up,
     }

@@ -4,11 +4,13 @@ pub(super) mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
+use zeroize::Zeroizing;
 
 use super::{EndReason, Sessions, Tokens};
 use crate::features::audit::{Detail, Kind};
 use crate::features::authenticators;
 use crate::features::change::{Fault, Record, Tx};
+use crate::infra::limits::Limited;
 use crate::infra::mail::{Letter, MailKind};
 use crate::kernel::access::{Factor, Level, Proofs, Proven, User};
 use crate::kernel::acting::Gone;
@@ -23,6 +25,8 @@ const ENROLLING: TimeDelta = TimeDelta::minutes(15);
 const FAILURES_MAX: i32 = 5;
 /// Challenges that a user has at most; the oldest make room.
 const CHALLENGES_MAX: u64 = 10;
+/// Mailed codes of one user that are valid at a time, so that whoever knows a password cannot fill the mailbox.
+const MAILED_MAX: usize = 5;
 
 /// What a first proof leads to.
 #[derive(Debug)]
@@ -109,7 +113,7 @@ impl Unfinished {
 }
 
 /// A code that is mailed: eight digits, of which five are tried.
-pub(crate) struct MailedCode(String);
+pub(crate) struct MailedCode(Zeroizing<String>);
 
 impl MailedCode {
     const DIGITS: usize = 8;
@@ -117,12 +121,13 @@ impl MailedCode {
     fn generate() -> Result<Self, CryptoError> {
         // The remainder favours none by more than one in forty billion.
         let number = u64::from_be_bytes(secret::random()?) % 100_000_000;
-        Ok(Self(format!("{number:08}")))
+        Ok(Self(format!("{number:08}").into()))
     }
 
     /// Reads one as people type it; `None` for whatever cannot be one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let digits = text.chars().filter(|letter| !letter.is_whitespace());
+        let digits = Zeroizing::new(digits.collect::<String>());
         let is_one = digits.len() == Self::DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
         is_one.then_some(Self(digits))
     }
@@ -131,6 +136,16 @@ impl MailedCode {
     fn digest(&self, challenge: &OpaqueToken) -> [u8; 32] {
         sha256(&[self.0.as_bytes(), challenge.expose().as_bytes()].concat())
     }
+}
+
+/// Lets another code be mailed, beside those that are valid until then.
+fn admit_mail(valid_until: &[DateTime<Utc>], now: DateTime<Utc>) -> Result<(), Limited> {
+    let first = valid_until.iter().min().filter(|_| valid_until.len() >= MAILED_MAX);
+    first.map_or(Ok(()), |first| {
+        let whole = (*first - now + TimeDelta::milliseconds(999)).num_seconds();
+        let retry_after_seconds = u32::try_from(whole).unwrap_or_default();
+        Err(Limited { limit: "enrollmentCode.user", retry_after_seconds })
+    })
 }
 
 impl Sessions {
@@ -174,6 +189,7 @@ impl Sessions {
         let is_code_mailed = awaited == Awaited::Enrollment && tx.can_mail();
         let code = is_code_mailed.then(MailedCode::generate).transpose()?;
         if let Some(code) = &code {
+            admit_mail(&store::mailed(tx, user.id, tx.now()).await?, tx.now())?;
             let letter = Letter::to(user, MailKind::EnrollmentCode, tx.acting().origin);
             tx.write(letter.with(&code.0)).await?;
         }

@@ -167,10 +167,6 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     ("This must not be empty", "Das darf nicht leer sein"),
     ("This must have at least {} characters", "Das muss mindestens {} Zeichen haben"),
     ("This must have at most {} characters", "Das darf höchstens {} Zeichen haben"),
-    (
-        "This must be one line, without control characters",
-        "Das muss eine Zeile ohne Steuerzeichen sein",
-    ),
     ("This username is taken", "Dieser Benutzername ist vergeben"),
     ("This e-mail address is taken", "Diese E-Mail-Adresse ist vergeben"),
     (

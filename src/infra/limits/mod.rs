@@ -136,7 +136,7 @@ pub(crate) enum Counts {
 /// Too many attempts.
 #[derive(Debug, thiserror::Error)]
 #[error("the limit {limit} is reached")]
-pub(crate) struct Limited {
+pub struct Limited {
     pub(crate) limit: &'static str,
     /// When an attempt may succeed again, if nobody else makes one meanwhile.
     pub(crate) retry_after_seconds: u32,

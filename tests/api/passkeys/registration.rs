@@ -290,5 +290,23 @@ async fn only_what_was_begun_as_conditional_may_be_made_without_presence() {
     }
     let passkeys = me(&app.app, &alice).await["passkeys"].take();
     assert_eq!(passkeys.as_array().unwrap().len(), 1);
-    assert_eq!(passkeys[0]["userVerified"], false);
+    assert_eq!(passkeys[0]["userVerified"], true, "a browser makes none on a key without a PIN");
+}
+
+#[tokio::test]
+async fn what_a_browser_has_made_without_asking_opens_the_account_to_its_verified_user() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let field = "startPasskeyRegistration";
+    let reply = ask(&app.app, field, json!({ "conditional": true }), Some(&alice.access)).await;
+    let begun = Ceremony::of(&reply, field);
+    let mut authenticator = verifying();
+    let able = std::mem::take(&mut authenticator.flags);
+    let made = authenticator.create(&begun.options, ORIGIN).to_json();
+    begun.finish_registration(&app.app, &made, &alice.access).await.data();
+    for (flags, code) in [(USER_PRESENT, "INVALID_CREDENTIALS"), (able, "NONE")] {
+        authenticator.flags = flags;
+        let reply = sign_in(&app.app, &mut authenticator).await;
+        assert_eq!(reply.code(), code, "{flags:b}: {}", reply.text);
+    }
 }

@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use super::*;
 use crate::features::authenticators::totp::{
-    ConfirmError, ENROLMENT, FAILURES_MAX, RESEAL, RedeemError, Unsealed, begin, confirm,
+    ConfirmError, ENROLLMENT, FAILURES_MAX, RESEAL, RedeemError, Unsealed, begin, confirm,
     count_failure, count_unsealed, redeem, reset_failures,
 };
 use crate::features::change::Fault;
 use crate::features::keyring::ResealedSeeds;
 use crate::infra::totp::{Code, Seed};
 
-/// Which session begins an enrolment.
+/// Which session begins an enrollment.
 const SESSION: Uuid = Uuid::from_u128(1);
 const OTHER_SESSION: Uuid = Uuid::from_u128(2);
 
@@ -66,7 +66,7 @@ impl Fixture {
     }
 }
 
-/// The seed of a user whose enrolment is finished, a step ago.
+/// The seed of a user whose enrollment is finished, a step ago.
 pub(super) async fn enrolled(it: &Fixture, user: UserId) -> Seed {
     let seed = it.begin(user).await;
     it.confirm(user, &seed.code_at(it.clock.now())).await.unwrap();
@@ -109,8 +109,8 @@ async fn each_step_is_accepted_once_and_none_after_a_later_one() {
     let it = fixture().await;
     let alice = it.user("alice").await;
     let seed = enrolled(&it, alice).await;
-    let of_enrolment = seed.code_at(it.clock.now());
-    assert!(matches!(it.redeem(alice, &of_enrolment).await, Err(RedeemError::Used)));
+    let of_enrollment = seed.code_at(it.clock.now());
+    assert!(matches!(it.redeem(alice, &of_enrollment).await, Err(RedeemError::Used)));
     it.pass_steps(3);
     let step = TimeDelta::seconds(30);
     let [before, now, after] =
@@ -177,12 +177,12 @@ async fn a_seed_counts_until_another_is_confirmed_where_it_was_begun() {
 }
 
 #[tokio::test]
-async fn an_enrolment_ends_after_ten_minutes() {
+async fn an_enrollment_ends_after_ten_minutes() {
     let it = fixture().await;
     let (alice, bob) = (it.user("alice").await, it.user("bob").await);
     let (of_alice, of_bob) = (it.begin(alice).await, it.begin(bob).await);
     let moment = TimeDelta::microseconds(1);
-    it.clock.advance((ENROLMENT - moment).to_std().unwrap());
+    it.clock.advance((ENROLLMENT - moment).to_std().unwrap());
     it.confirm(alice, &of_alice.code_at(it.clock.now())).await.unwrap();
     it.clock.advance(moment.to_std().unwrap());
     let too_late = it.confirm(bob, &of_bob.code_at(it.clock.now())).await;

@@ -84,6 +84,23 @@ pub(super) async fn count_failure(
     Ok(())
 }
 
+/// Until when the mailed codes of a user are valid.
+pub(super) async fn mailed(
+    txn: &impl ConnectionTrait,
+    user: UserId,
+    now: DateTime<Utc>,
+) -> Result<Vec<DateTime<Utc>>, DbErr> {
+    challenge::Entity::find()
+        .select_only()
+        .column(challenge::Column::ExpiresAt)
+        .filter(challenge::COLUMN.user_id.eq(user))
+        .filter(challenge::COLUMN.mailed_digest.is_not_null())
+        .filter(challenge::COLUMN.expires_at.gt(now))
+        .into_tuple()
+        .all(txn)
+        .await
+}
+
 /// Deletes one; says whether it was there.
 pub(super) async fn take(txn: &impl ConnectionTrait, id: ChallengeId) -> Result<bool, DbErr> {
     let deleted = challenge::Entity::delete_by_id(id).exec(txn).await?;
