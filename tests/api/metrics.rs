@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use portcullis_webauthn::Algorithm;
+use portcullis_webauthn::authenticator::SoftwareAuthenticator;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
+use crate::support::passkey::ORIGIN;
 use crate::support::process::{Server, code};
 use crate::support::{LOGIN, PASSWORD, TestDatabase, named_server};
 
@@ -142,6 +145,37 @@ async fn each_call_costs_as_many_statements_as_it_should() {
         assert!(token.is_string(), "{answer}");
     };
     assert_eq!(statements(&server, 50, refreshes).await, 2);
+}
+
+/// Those of a password and four: the ceremony is used up, the passkey and the handle of its user are read, and its use is noted.
+#[tokio::test]
+async fn a_sign_in_with_a_passkey_costs_as_many_statements_as_it_should() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &["--public-url=http://localhost:8000"]);
+    let alice = server.register("alice").await;
+    let access = alice["data"]["register"]["accessToken"].as_str().unwrap();
+    let call = async |query: &str, input: Value, bearer: &str| {
+        let answer = server.call(query, json!({ "input": input }), bearer).await.unwrap();
+        assert_eq!(code(&answer), "NONE", "{answer}");
+        let data = answer["data"].as_object().unwrap();
+        data.values().next().unwrap().clone()
+    };
+    let start = "mutation { startPasskeyRegistration { ceremony options } }";
+    let begun = call(start, json!({}), access).await;
+    let mut authenticator = SoftwareAuthenticator::new(Algorithm::Es256);
+    let made = authenticator.create(&begun["options"], ORIGIN).to_json();
+    let finish = "mutation($input: FinishPasskeyRegistrationInput!) { finishPasskeyRegistration(input: $input) { passkey { id } } }";
+    call(finish, json!({ "ceremony": begun["ceremony"], "credential": made }), access).await;
+
+    let sign_ins = async || {
+        let begun =
+            call("mutation { startPasskeySignIn { ceremony options } }", json!({}), "").await;
+        let shown = authenticator.get(&begun["options"], ORIGIN).to_json();
+        let finish = "mutation($input: FinishPasskeySignInInput!) { finishPasskeySignIn(input: $input) { __typename } }";
+        let input = json!({ "ceremony": begun["ceremony"], "credential": shown });
+        assert_eq!(call(finish, input, "").await["__typename"], "AuthPayload");
+    };
+    assert_eq!(statements(&server, 30, sign_ins).await, 9);
 }
 
 /// Lists inside lists cost one statement a level, however long they are.

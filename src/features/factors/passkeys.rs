@@ -225,7 +225,8 @@ impl Factors {
             FactorError::Wrong { account: None }
         })?;
         let found = passkeys::find(self.db.reader(), assertion.credential_id()).await?;
-        let owner = found.ok_or(FactorError::UnknownPasskey)?.user;
+        let passkey = found.ok_or(FactorError::UnknownPasskey)?;
+        let owner = passkey.user;
         // A discoverable credential says whose it is (section 7.2, step 6).
         let handle = passkeys::find_handle(self.db.reader(), owner).await?;
         if assertion.user_handle().is_none() || assertion.user_handle() != handle.as_deref() {
@@ -235,7 +236,7 @@ impl Factors {
         let sign_in = async |tx: Tx<'_>| {
             let user = Accounts::lock(&tx, owner).await?.filter(|user| user.is_active);
             let user = user.ok_or(FactorError::Wrong { account: Some(owner) })?;
-            let vouched = self.vouched(&tx, &user, &challenge, verification, &assertion).await?;
+            let vouched = self.vouched(&tx, &passkey, &challenge, verification, &assertion).await?;
             // A passkey that was registered without user verification opens nothing alone.
             let Some(proofs) = vouched.filter(|proofs| proofs.level() == Level::Aal2) else {
                 return Ok(tx.commit(Err(FactorError::Wrong { account: Some(owner) })).await?);
@@ -299,19 +300,6 @@ impl Factors {
             return Err(FactorError::Ceremony);
         }
         let Ok(assertion) = Assertion::parse(&shown.credential) else { return Ok(None) };
-        let verification = UserVerification::Preferred;
-        self.vouched(tx, user, &challenge, verification, &assertion).await
-    }
-
-    /// What an assertion is worth, if it is by one of the user's passkeys, and good. A counter that went back is recorded.
-    async fn vouched(
-        &self,
-        tx: &Tx<'_>,
-        user: &User,
-        challenge: &Challenge,
-        verification: UserVerification,
-        assertion: &Assertion,
-    ) -> Result<Option<Proofs>, FactorError> {
         let found = passkeys::find(tx, assertion.credential_id()).await?;
         let Some(passkey) = found.filter(|passkey| passkey.user == user.id) else {
             return Ok(None);
@@ -321,6 +309,19 @@ impl Factors {
         {
             return Ok(None);
         }
+        self.vouched(tx, &passkey, &challenge, UserVerification::Preferred, &assertion).await
+    }
+
+    /// What an assertion by a passkey is worth, if it is good and the passkey still is as it was found. A counter that went back is
+    /// recorded.
+    async fn vouched(
+        &self,
+        tx: &Tx<'_>,
+        passkey: &Passkey,
+        challenge: &Challenge,
+        verification: UserVerification,
+        assertion: &Assertion,
+    ) -> Result<Option<Proofs>, FactorError> {
         let stored = StoredCredential {
             id: &passkey.credential_id,
             public_key: &passkey.public_key,
@@ -330,20 +331,20 @@ impl Factors {
         match self.party()?.verify_assertion(challenge, verification, &stored, assertion) {
             Ok(asserted) => {
                 let (count, backed_up) = (asserted.sign_count, asserted.backed_up);
-                let is_kept = passkeys::note_use(tx, &passkey, count, backed_up).await?;
+                let is_kept = passkeys::note_use(tx, passkey, count, backed_up).await?;
                 // Whoever finds an authenticator without a PIN can set one: what was not verified at the beginning never is
                 // (section 4, `uvInitialized`).
                 let proofs = proofs_of(asserted.user_verified && passkey.user_verified);
                 Ok(is_kept.then_some(proofs))
             }
             Err(VerificationError::Counter { stored, presented }) => {
-                tx.record(kind::PASSKEY_COUNTER_REFUSED, user.id);
-                tracing::warn!(user.id = %user.id, passkey.id = %passkey.id, stored, presented,
+                tx.record(kind::PASSKEY_COUNTER_REFUSED, passkey.user);
+                tracing::warn!(user.id = %passkey.user, passkey.id = %passkey.id, stored, presented,
                     "the counter of a passkey went back: somebody may have a copy of it");
                 Ok(None)
             }
             Err(error) => {
-                tracing::info!(user.id = %user.id, passkey.id = %passkey.id, reason = %causes(&error), "a passkey proved nothing");
+                tracing::info!(user.id = %passkey.user, passkey.id = %passkey.id, reason = %causes(&error), "a passkey proved nothing");
                 Ok(None)
             }
         }
