@@ -103,7 +103,7 @@ async function main() {
   const { reauthenticate } = await mutate(
     graphql`
       mutation mainStepUpMutation($password: String!) {
-        reauthenticate(input: { password: $password }) { accessToken }
+        reauthenticate(input: { proof: { password: $password } }) { accessToken }
       }
     `,
     { password },

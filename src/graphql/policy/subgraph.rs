@@ -11,9 +11,10 @@ use super::{Terms, objects};
 use crate::graphql::document::of_subgraph;
 use crate::graphql::rule::Rule;
 
-/// What the text begins with. The version is the first that has `@cost` and `@listSize`.
+/// What the text begins with. The version is the first that has `@cost` and `@listSize`. `@oneOf` is defined, since composers
+/// do not know it of themselves.
 pub(crate) const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.9\", import: \
-    [\"@authenticated\", \"@cost\", \"@key\", \"@listSize\", \"@requiresScopes\", \"@shareable\"])\n\n";
+    [\"@authenticated\", \"@cost\", \"@key\", \"@listSize\", \"@requiresScopes\", \"@shareable\"])\n\ndirective @oneOf on INPUT_OBJECT\n\n";
 
 /// The interface of what has an id, by which other services refer to it.
 const NODE: &str = "Node";
