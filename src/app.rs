@@ -215,12 +215,15 @@ impl App {
 /// What counts attempts: this process, or the Redis that all instances of this issuer share.
 pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
     let Some(rates) = config.rates.clone() else { return Ok(Limits::off()) };
-    let Some(url) = &config.redis_url else {
-        return Ok(Limits::in_memory(clock.clone(), rates));
+    let limits = match &config.redis_url {
+        None => Limits::in_memory(clock.clone(), rates),
+        Some(url) => {
+            let digest = sha256(config.jwt.issuer.as_bytes());
+            let namespace = base64url(&digest[..12]);
+            Limits::in_redis(clock.clone(), rates, url, &namespace).context("REDIS_URL")?
+        }
     };
-    let digest = sha256(config.jwt.issuer.as_bytes());
-    let namespace = base64url(&digest[..12]);
-    Limits::in_redis(clock.clone(), rates, url, &namespace).context("REDIS_URL")
+    Ok(if config.is_development() { limits.naming_limits() } else { limits })
 }
 
 /// What keeps the mail that is to be sent.

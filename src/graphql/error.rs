@@ -2,18 +2,21 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
+use async_graphql::registry::MetaDirectiveInvocation;
 use async_graphql::{Enum, ErrorExtensionValues, Name, Value};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
+use super::directive::member;
 use super::feature::ServerFeature;
 use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
 use crate::infra::streams::Full;
-use crate::kernel::access::{Anonymity, Factor, Refusal, Refused};
+use crate::kernel::access::{Anonymity, Factor, OrganizationRole, Refusal, Refused};
 use crate::kernel::invalid::{Invalid, Problem, Reason};
 
 /// What resolvers return.
@@ -132,17 +135,34 @@ impl ApiError {
         Self::new(code, message).with("reason", reason.into_str())
     }
 
-    pub(crate) fn forbidden() -> Self {
-        Self::new(Code::Forbidden, "You may not do this")
+    /// The caller may use the field, but not for what the call names.
+    pub(crate) fn forbidden(message: &'static str) -> Self {
+        Self::new(Code::Forbidden, message)
             .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    /// The caller does not meet a rule, which `extensions.rule` repeats as it stands in the schema.
+    pub(super) fn unmet(needed: impl fmt::Display, rule: &MetaDirectiveInvocation) -> Self {
+        Self::new(Code::Forbidden, format!("This needs {needed}."))
+            .with("rule", rule.sdl())
+            .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    /// The caller's role in the organization that a call names is below this one.
+    pub(crate) fn below(least: OrganizationRole) -> Self {
+        let needed = format!("the role {} in the organization", least.into_str());
+        Self::unmet(needed, &member::apply(least))
     }
 
     pub(crate) fn step_up(max_age_seconds: u32, factors: &[Factor]) -> Self {
         let names = factors.iter().map(|factor| factor.into_str().into());
-        Self::new(Code::StepUpRequired, "Please prove again who you are")
-            .with("maxAgeSeconds", max_age_seconds)
-            .with("factors", Value::List(names.collect()))
-            .auditing(Refusal { refused: Refused::Access, target: None })
+        Self::new(
+            Code::StepUpRequired,
+            "Confirm that it is you: call reauthenticate with one of the listed factors.",
+        )
+        .with("maxAgeSeconds", max_age_seconds)
+        .with("factors", Value::List(names.collect()))
+        .auditing(Refusal { refused: Refused::Access, target: None })
     }
 
     /// The server does not offer what the field needs.
@@ -276,8 +296,12 @@ impl From<Problem> for ApiError {
 impl From<Limited> for ApiError {
     fn from(limited: Limited) -> Self {
         // Which limit it was would say whether others have tried the same name.
-        Self::limited("Too many attempts; please wait", limited.retry_after_seconds)
-            .auditing(Refusal { refused: Refused::Rate, target: None })
+        let error = Self::limited("Too many attempts; please wait", limited.retry_after_seconds)
+            .auditing(Refusal { refused: Refused::Rate, target: None });
+        match limited.is_named {
+            true => error.with("hint", format!("The limit is {}. RATE_LIMITS=off turns all limits off on a development server.", limited.limit)),
+            false => error,
+        }
     }
 }
 

@@ -16,27 +16,31 @@ pub(crate) fn translated(english: &str, language: Language) -> Option<String> {
         Language::English => return None,
         Language::German => &*OF_GERMAN,
     };
-    let numbers: Vec<&str> = numbers(english).collect();
-    let pattern = numbers.iter().fold(english.to_owned(), |text, n| text.replacen(n, "{}", 1));
+    let values: Vec<&str> = values(english).collect();
+    let pattern = values.iter().fold(english.to_owned(), |text, n| text.replacen(n, "{}", 1));
     let message = (*messages.get(pattern.as_str())?).to_owned();
-    Some(numbers.iter().fold(message, |text, number| text.replacen("{}", number, 1)))
+    Some(values.iter().fold(message, |text, value| text.replacen("{}", value, 1)))
 }
 
-/// The numbers that stand in a text, as digits.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_digit()).filter(|digits| !digits.is_empty())
+/// What is not to be translated in a text: numbers, and names such as `USERS_READ`.
+fn values(text: &str) -> impl Iterator<Item = &str> {
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let words = text.split(move |c| !is_of_name(c));
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    words.filter(move |word| !word.is_empty() && (word.contains('_') || is_number(word)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graphql::rule::Rule;
 
     fn german(english: &str) -> Option<String> {
         translated(english, Language::German)
     }
 
     #[test]
-    fn numbers_keep_their_places() {
+    fn numbers_and_names_keep_their_places() {
         assert_eq!(german("Use at least 8 characters.").unwrap(), "Verwende mindestens 8 Zeichen.");
         let address = german(
             "Use an address of at most 254 characters, of which at most 64 stand before the @.",
@@ -44,8 +48,17 @@ mod tests {
         let told = "Verwende eine Adresse mit höchstens 254 Zeichen, davon höchstens 64 vor dem @.";
         assert_eq!(address.unwrap(), told);
         assert_eq!(german("Use at least 8 of 10 characters."), None);
+        let needed = german("This needs the permission USERS_READ.");
+        assert_eq!(needed.unwrap(), "Das braucht die Berechtigung USERS_READ.");
         assert_eq!(german("Please sign in").unwrap(), "Bitte melde dich an");
         assert_eq!(translated("Please sign in", Language::English), None);
+    }
+
+    #[test]
+    fn what_each_rule_needs_is_said_in_german() {
+        for needed in Rule::all().skip(1).map(|rule| format!("This needs {rule}.")) {
+            assert!(german(&needed).is_some(), "{needed}");
+        }
     }
 
     #[test]
@@ -53,7 +66,7 @@ mod tests {
         let places = |text: &str| text.matches("{}").count();
         for (english, german) in GERMAN {
             assert_eq!(places(english), places(german), "{english}");
-            assert_eq!(numbers(english).count(), 0, "{english}");
+            assert_eq!(values(english).count(), 0, "{english}");
             let times = GERMAN.iter().filter(|(other, _)| other == english).count();
             assert_eq!(times, 1, "{english}");
         }

@@ -242,7 +242,7 @@ impl Terms {
                 // Who asks of an organization is signed in.
                 (Rule::OrganizationRole(least), Place::Organization(role)) => {
                     let is_met = role.is_some_and(|role| role >= least);
-                    is_met.then_some(()).ok_or_else(ApiError::forbidden)
+                    is_met.then_some(()).ok_or_else(|| rule.unmet())
                 }
                 _ => rule.admit(ctx),
             };
@@ -258,7 +258,7 @@ impl Terms {
         }
         match (self.member, place) {
             (Some(least), Place::Organization(role)) if role.is_none_or(|role| role < least) => {
-                Err(Unmet { error: ApiError::forbidden(), rule: member::apply(least).sdl() })
+                Err(Unmet { error: ApiError::below(least), rule: member::apply(least).sdl() })
             }
             _ => Ok(()),
         }

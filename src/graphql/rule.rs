@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use strum::IntoEnumIterator;
 
 use super::context::ContextExt;
+use super::directive::auth;
 use super::error::{ApiError, Result};
 use crate::kernel::access::{Authentication, OrganizationRole, Permission, Role, Viewer};
 use crate::kernel::clock::Clock;
@@ -28,7 +29,12 @@ impl Rule {
     /// Lets the caller through, or says why not. By current data and never by what a token claims.
     pub(crate) fn admit(self, ctx: &Context<'_>) -> Result<()> {
         let now = ctx.service::<Clock>().now();
-        self.is_met_by(ctx.viewer()?, now).then_some(()).ok_or_else(ApiError::forbidden)
+        self.is_met_by(ctx.viewer()?, now).then_some(()).ok_or_else(|| self.unmet())
+    }
+
+    /// What callers are told who do not meet it.
+    pub(crate) fn unmet(self) -> ApiError {
+        ApiError::unmet(self, &auth::of(self))
     }
 
     /// All rules whose fields a caller is shown.

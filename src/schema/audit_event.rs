@@ -17,6 +17,7 @@ use crate::graphql::json::put_plain;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, Cursor, Window};
 use crate::graphql::row::{leaves, put_enum};
+use crate::graphql::rule::Rule;
 use crate::kernel::access::permission::AUDIT_READ;
 use crate::kernel::access::{self, Viewer, permission};
 use crate::kernel::acting;
@@ -272,7 +273,7 @@ fn filter_of(ctx: &Context<'_>, filter: Option<AuditEventFilter>) -> Result<Filt
     let filter = parse_filter(filter.unwrap_or_default())?;
     let viewer = &ctx.viewer()?.user;
     if filter.actor.is_some_and(|id| !sees_actor(ctx, viewer, id)) {
-        return Err(ApiError::forbidden());
+        return Err(Rule::Permission(permission::USERS_READ).unmet());
     }
     Ok(filter)
 }

@@ -23,6 +23,7 @@ use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, Window};
 use crate::graphql::policy::Place;
+use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, OrganizationRole, Viewer};
 use crate::kernel::id::OrganizationId;
@@ -100,7 +101,7 @@ impl Organization {
     #[member(Admin)]
     async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
         if self.own.role < least {
-            return Err(ApiError::forbidden());
+            return Err(ApiError::below(least));
         }
         invitations(ctx, self.own.id, window).await
     }
@@ -192,7 +193,10 @@ impl OrganizationQuery {
     /// Who is asked to join the active organization and has not yet, in pages, the oldest first.
     #[auth(organization_role = Admin)]
     async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
-        let active = ctx.viewer()?.organization.ok_or_else(ApiError::forbidden)?;
+        let active = ctx
+            .viewer()?
+            .organization
+            .ok_or_else(|| Rule::OrganizationRole(OrganizationRole::Admin).unmet())?;
         invitations(ctx, active.id, window).await
     }
 }
@@ -309,7 +313,7 @@ impl From<OrganizationError> for ApiError {
                 Self::new(Code::NotFound, "There is no such organization")
             }
             OrganizationError::NoSuchMember => Self::new(Code::NotFound, "There is no such member"),
-            OrganizationError::Forbidden => Self::forbidden(),
+            OrganizationError::Below(least) => Self::below(least),
             OrganizationError::LastOwner => Self::new(Code::Conflict, "The last owner must stay"),
             OrganizationError::TooMany => {
                 Self::new(Code::Conflict, "You belong to as many organizations as one can")

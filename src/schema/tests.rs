@@ -224,11 +224,15 @@ impl Item {
 impl Inner {
     async fn refused(&self) -> Option<async_graphql::Result<i32>> {
         yield_now().await;
-        Some(if self.number == 1 { Err(ApiError::forbidden().into()) } else { Ok(self.number) })
+        Some(if self.number == 1 {
+            Err(ApiError::forbidden("Not this one.").into())
+        } else {
+            Ok(self.number)
+        })
     }
 
     async fn failing(&self) -> Result<i32> {
-        if self.number == 1 { Err(ApiError::forbidden()) } else { Ok(self.number) }
+        if self.number == 1 { Err(ApiError::forbidden("Not this one.")) } else { Ok(self.number) }
     }
 }
 

@@ -349,7 +349,9 @@ impl From<CreateError> for ApiError {
             CreateError::Taken(path) => Self::taken(path),
             CreateError::AddressTaken => Self::new(Code::Conflict, ADDRESS_TAKEN),
             CreateError::Closed => Self::lacks(ServerFeature::NewAccounts),
-            CreateError::Forbidden => Self::forbidden(),
+            CreateError::Forbidden => {
+                Self::forbidden("You cannot invite somebody to a role above yours.")
+            }
             CreateError::InvalidToken => LinkError::Invalid.into(),
             CreateError::UsedToken => LinkError::Used.into(),
             CreateError::Limited(limited) => limited.into(),

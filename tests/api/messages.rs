@@ -12,6 +12,9 @@ use crate::support::{PASSWORD, Reply, TestApp, sdl, send};
 
 /// Messages that only a program can cause, and those about an extension's entities, which have names of their own.
 const FOR_PROGRAMMERS: &[&str] = &[
+    "The limit is {}. RATE_LIMITS=off turns all limits off on a development server.",
+    // Each rule has a sentence of its own: see `graphql/messages.rs`.
+    "This needs {needed}.",
     "A filter has at most as many types as there are",
     "A page cannot be negative",
     "A page has at most 100 entries",

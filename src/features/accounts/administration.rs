@@ -30,6 +30,8 @@ pub(crate) enum AdminError {
     NotFound,
     #[error("the acting user may not do this, or not any more")]
     Forbidden,
+    #[error("nobody resets their own second factors")]
+    Oneself,
     #[error("the last active admin must remain one")]
     LastAdmin,
     /// Of an organization that has other members.
@@ -134,7 +136,7 @@ impl Accounts {
         id: UserId,
     ) -> Result<User, AdminError> {
         if acting.caller().is_ok_and(|caller| caller.user.id == id) {
-            return Err(AdminError::Forbidden);
+            return Err(AdminError::Oneself);
         }
         self.change(acting, capacity, id, AccountChange::ResetFactors).await
     }

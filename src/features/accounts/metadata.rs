@@ -73,6 +73,7 @@ impl From<AdminError> for MetadataError {
             AdminError::Fault(fault) => Self::Fault(fault),
             AdminError::NotFound
             | AdminError::Forbidden
+            | AdminError::Oneself
             | AdminError::LastAdmin
             | AdminError::LastOwner
             | AdminError::SoleHeir

@@ -3,6 +3,7 @@
 use crate::features::change::{Fault, with_fault};
 use crate::features::links::LinkError;
 use crate::infra::limits::{Judged, Limited};
+use crate::kernel::access::OrganizationRole;
 use crate::kernel::invalid::Problem;
 
 /// Why an organization was not changed.
@@ -15,8 +16,8 @@ pub(crate) enum OrganizationError {
     NotFound,
     #[error("there is no such member")]
     NoSuchMember,
-    #[error("the caller's role in the organization does not allow it")]
-    Forbidden,
+    #[error("the caller's role in the organization is below {}", .0.into_str())]
+    Below(OrganizationRole),
     #[error("the last owner must remain one")]
     LastOwner,
     #[error("the user belongs to too many organizations")]

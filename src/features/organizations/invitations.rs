@@ -138,7 +138,7 @@ impl Organizations {
         let invite = async |tx: Tx<'_>| {
             let (inviter, own) = self.enter(&tx, entrance).await?;
             if own.role < role {
-                return Err(OrganizationError::Forbidden.into());
+                return Err(OrganizationError::Below(role).into());
             }
             let now = tx.now();
             store::delete_to(&tx, id, email.key()).await?;
@@ -182,7 +182,7 @@ impl Organizations {
         let db = self.db.reader();
         match super::store::find_role(db, id, viewer.user.id).await? {
             None => Err(OrganizationError::NotFound),
-            Some(own) if own < role.max(least) => Err(OrganizationError::Forbidden),
+            Some(own) if own < role.max(least) => Err(OrganizationError::Below(role.max(least))),
             Some(_) => Ok(()),
         }
     }

@@ -35,8 +35,9 @@ impl Organizations {
             let (caller, mut own) = self.enter(&tx, entrance).await?;
             let member = store::find_member(&tx, id, user).await?;
             let mut member = member.ok_or(OrganizationError::NoSuchMember)?;
-            if own.role < member.role.max(role) {
-                return Err(OrganizationError::Forbidden);
+            let least = member.role.max(role);
+            if own.role < least {
+                return Err(OrganizationError::Below(least));
             }
             if member.role == role {
                 return Ok((own, member));
@@ -67,7 +68,7 @@ impl Organizations {
             let member = store::find_member(&tx, id, user).await?;
             let member = member.ok_or(OrganizationError::NoSuchMember)?;
             if own.role < member.role {
-                return Err(OrganizationError::Forbidden);
+                return Err(OrganizationError::Below(member.role));
             }
             self.take_out(&tx, id, &member).await?;
             let detail = Detail::of(member.role.into_str()).within(id);

@@ -174,7 +174,7 @@ impl Organizations {
         let own = store::lock(tx, id, caller).await?;
         let own = own.ok_or(OrganizationError::NotFound)?;
         if own.role < least {
-            return Err(OrganizationError::Forbidden);
+            return Err(OrganizationError::Below(least));
         }
         Ok((caller, own))
     }

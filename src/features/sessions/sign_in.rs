@@ -144,7 +144,7 @@ fn admit_mail(valid_until: &[DateTime<Utc>], now: DateTime<Utc>) -> Result<(), L
     first.map_or(Ok(()), |first| {
         let whole = (*first - now + TimeDelta::milliseconds(999)).num_seconds();
         let retry_after_seconds = u32::try_from(whole).unwrap_or_default();
-        Err(Limited { limit: "enrollmentCode.user", retry_after_seconds })
+        Err(Limited { limit: "enrollmentCode.user", retry_after_seconds, is_named: false })
     })
 }
 

@@ -4,7 +4,10 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     // Who calls, and whether they may.
     ("Please sign in", "Bitte melde dich an"),
     ("Please sign in again", "Bitte melde dich erneut an"),
-    ("Please prove again who you are", "Bitte bestätige noch einmal, wer du bist"),
+    (
+        "Confirm that it is you: call reauthenticate with one of the listed factors.",
+        "Bestätige, dass du es bist: Rufe reauthenticate mit einem der genannten Faktoren auf.",
+    ),
     (
         "Your account needs a second factor; please sign in again",
         "Dein Konto braucht einen zweiten Faktor; bitte melde dich erneut an",
@@ -63,7 +66,50 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "You do not belong to the organization that this call names",
         "Du gehörst nicht zu der Organisation, die dieser Aufruf nennt",
     ),
-    ("You may not do this", "Das darfst du nicht"),
+    ("This needs the permission {}.", "Das braucht die Berechtigung {}."),
+    ("This needs the role USER.", "Das braucht die Rolle USER."),
+    ("This needs the role ADMIN.", "Das braucht die Rolle ADMIN."),
+    (
+        "This needs the role MEMBER in the organization.",
+        "Das braucht die Rolle MEMBER in der Organisation.",
+    ),
+    (
+        "This needs the role ADMIN in the organization.",
+        "Das braucht die Rolle ADMIN in der Organisation.",
+    ),
+    (
+        "This needs the role OWNER in the organization.",
+        "Das braucht die Rolle OWNER in der Organisation.",
+    ),
+    (
+        "This needs the role MEMBER in the active organization.",
+        "Das braucht die Rolle MEMBER in der aktiven Organisation.",
+    ),
+    (
+        "This needs the role ADMIN in the active organization.",
+        "Das braucht die Rolle ADMIN in der aktiven Organisation.",
+    ),
+    (
+        "This needs the role OWNER in the active organization.",
+        "Das braucht die Rolle OWNER in der aktiven Organisation.",
+    ),
+    (
+        "You cannot change an account that has more permissions than yours.",
+        "Du kannst kein Konto ändern, das mehr Berechtigungen hat als deines.",
+    ),
+    (
+        "You cannot reset your own second factors: turn them off instead.",
+        "Du kannst deine eigenen zweiten Faktoren nicht zurücksetzen: Schalte sie stattdessen aus.",
+    ),
+    (
+        "You cannot invite somebody to a role above yours.",
+        "Du kannst niemanden zu einer Rolle über deiner einladen.",
+    ),
+    (
+        "You cannot take back an invitation by an account that has more permissions than yours.",
+        "Du kannst keine Einladung von einem Konto zurücknehmen, das mehr Berechtigungen hat als deines.",
+    ),
+    ("Only the owner of the account may see this.", "Das sieht nur, wem das Konto gehört."),
     (
         "Wrong username, e-mail address or password",
         "Benutzername, E-Mail-Adresse oder Passwort ist falsch",

@@ -140,6 +140,8 @@ pub struct Limited {
     pub(crate) limit: &'static str,
     /// When an attempt may succeed again, if nobody else makes one meanwhile.
     pub(crate) retry_after_seconds: u32,
+    /// Whether whoever is refused is told which limit it was, as a developer is.
+    pub(crate) is_named: bool,
 }
 
 /// Counts attempts. Clones share what they counted.
@@ -151,6 +153,8 @@ struct Inner {
     rates: Rates,
     memory: Memory,
     redis: Option<Redis>,
+    /// See [`Limited`].
+    names_limits: bool,
 }
 
 /// An attempt that may be made and counts as failed. Dropped, it has failed.
@@ -168,7 +172,20 @@ impl Limits {
 
     /// Counts in this process.
     pub(crate) fn in_memory(clock: Clock, rates: Rates) -> Self {
-        Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis: None })))
+        Self::new(clock, rates, None)
+    }
+
+    fn new(clock: Clock, rates: Rates, redis: Option<Redis>) -> Self {
+        let memory = Memory::new(SUBJECTS_MAX);
+        Self(Some(Arc::new(Inner { clock, rates, memory, redis, names_limits: false })))
+    }
+
+    /// The same, and tells callers which limit refused them: for development, since it tells strangers whether others have
+    /// tried the same name.
+    pub(crate) fn naming_limits(self) -> Self {
+        let named =
+            self.0.and_then(Arc::into_inner).map(|inner| Inner { names_limits: true, ..inner });
+        Self(named.map(Arc::new))
     }
 
     /// Counts in the Redis at `url`, under `namespace`, which all instances of a service share and
@@ -179,8 +196,7 @@ impl Limits {
         url: &SecretString,
         namespace: &str,
     ) -> Result<Self, SetupError> {
-        let redis = Some(Redis::new(url, namespace)?);
-        Ok(Self(Some(Arc::new(Inner { clock, rates, memory: Memory::new(SUBJECTS_MAX), redis }))))
+        Ok(Self::new(clock, rates, Some(Redis::new(url, namespace)?)))
     }
 
     /// Counts something that may be done so often, however it ends, under each of its limits, or under none and says
@@ -225,6 +241,7 @@ impl Limits {
                 Err(Limited {
                     limit,
                     retry_after_seconds: u32::try_from(seconds).unwrap_or(u32::MAX).max(1),
+                    is_named: inner.names_limits,
                 })
             }
         }

@@ -166,7 +166,12 @@ impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
-            AdminError::Forbidden => Self::forbidden(),
+            AdminError::Forbidden => Self::forbidden(
+                "You cannot change an account that has more permissions than yours.",
+            ),
+            AdminError::Oneself => {
+                Self::forbidden("You cannot reset your own second factors: turn them off instead.")
+            }
             AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
             AdminError::LastOwner => {
                 let message = "Hand over or delete the organizations whose only owner this is";

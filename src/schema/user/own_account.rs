@@ -252,7 +252,9 @@ impl From<RevocationError> for ApiError {
     fn from(error: RevocationError) -> Self {
         match error {
             RevocationError::NotFound => Self::new(Code::NotFound, "There is no such invitation"),
-            RevocationError::Forbidden => Self::forbidden(),
+            RevocationError::Forbidden => Self::forbidden(
+                "You cannot take back an invitation by an account that has more permissions than yours.",
+            ),
             RevocationError::Fault(fault) => fault.into(),
         }
     }
