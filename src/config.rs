@@ -7,12 +7,12 @@ mod trusted_documents;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{self, PathBuf};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use portcullis_webauthn::RelyingParty;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use strum::{IntoStaticStr, VariantArray};
 
 pub(crate) use self::file::read_text;
@@ -22,6 +22,7 @@ pub(crate) use self::trusted_documents::TrustedDocuments;
 use crate::extension::Extended;
 use crate::features::accounts::Registration;
 use crate::features::sessions::{Lifetimes, SecondFactorRequirement};
+use crate::infra::db::sqlite_file;
 use crate::infra::jwt;
 use crate::infra::keys::Algorithm;
 use crate::infra::limits::Rates;
@@ -209,6 +210,13 @@ impl Config {
     /// then all of them share one address, and its limits.
     pub(crate) fn takes_a_proxy_for_everybody(&self) -> bool {
         !self.is_development() && self.trusted_proxies.is_empty()
+    }
+
+    /// The whole path of the SQLite database, if it is not there yet, and opening it would make it.
+    pub(crate) fn missing_database(&self) -> Option<PathBuf> {
+        let file = sqlite_file(self.database_url.expose_secret())?;
+        let is_missing = self.is_development() && !file.exists();
+        is_missing.then(|| path::absolute(&file).unwrap_or(file))
     }
 
     pub(crate) fn is_development(&self) -> bool {

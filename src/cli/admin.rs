@@ -1,8 +1,8 @@
 //! `portcullis admin`.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, stdin};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -23,6 +23,8 @@ use crate::kernel::page::Part;
 
 /// Of a file with a password; its first line counts.
 const PASSWORD_FILE_MAX: u64 = 64 * 1024;
+/// Of the answer to a question.
+const ANSWER_MAX: u64 = 64;
 /// Accounts read at once while listing.
 const PAGE_SIZE: u64 = 500;
 
@@ -45,6 +47,9 @@ pub(super) enum Verb {
         /// A file with the password on its first line
         #[arg(long)]
         password_file: Option<PathBuf>,
+        /// Make the database if there is none yet, without asking
+        #[arg(long)]
+        new_database: bool,
         /// Print the new account as JSON
         #[arg(long)]
         json: bool,
@@ -122,16 +127,47 @@ fn language(tag: &str) -> Result<Language, &'static str> {
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
+    if let Some(file) = config.missing_database() {
+        let is_wanted = match verb {
+            Verb::Create { new_database, .. } => *new_database || is_new_database_wanted(&file)?,
+            _ => false,
+        };
+        if !is_wanted {
+            bail!(
+                "there is no database at {}: start the server once, or run this where it has its data",
+                file.display()
+            );
+        }
+    }
     let app = App::build(config, Clock::system()).await?;
     let outcome = act(verb, &app).await;
     app.close().await?;
     outcome
 }
 
+/// Asks whether a database is to be made; where nobody can be asked it is not.
+fn is_new_database_wanted(file: &Path) -> anyhow::Result<bool> {
+    if !stdin().is_terminal() {
+        return Ok(false);
+    }
+    line(format!("There is no database at {} yet. Make it? [y/N]", file.display()))?;
+    let mut answer = String::new();
+    stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
     let accounts = &app.accounts;
     match verb {
-        Verb::Create { username, email, full_name, locale, password_file, json } => {
+        Verb::Create {
+            username,
+            email,
+            full_name,
+            locale,
+            password_file,
+            new_database: _,
+            json,
+        } => {
             let password = read_password(password_file.as_ref())?;
             let full_name = full_name.as_deref();
             let new =

@@ -23,6 +23,16 @@ const OF_OTHERS: [&str; 1] = ["HOSTS"];
 #[derive(Default)]
 pub(super) struct Environment(BTreeMap<String, String>);
 
+/// How this program was started, to be typed again: by cargo, or as the shell had it.
+pub(super) fn invocation() -> String {
+    // Both are there in what cargo runs, and the first one alone in whatever a build script starts.
+    if std::env::var_os("CARGO").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some() {
+        return "cargo run --".to_owned();
+    }
+    let program = std::env::args_os().next();
+    program.map_or_else(|| "portcullis".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
 /// Loads `.env` (unless the environment says production) below what is set already, and refuses
 /// names that no setting has: a misspelt setting must not pass for its default (CF-02).
 #[expect(clippy::disallowed_methods, reason = "before the settings exist, only this can be asked")]

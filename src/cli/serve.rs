@@ -1,19 +1,20 @@
 //! `portcullis serve`.
 
 use std::net::SocketAddr;
+use std::path;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 
-use super::output;
-use crate::app::{self, App};
+use super::{environment, output};
+use crate::app::App;
 use crate::config::{Config, Warning};
 use crate::http;
+use crate::infra::mail::Delivery;
 use crate::infra::metrics::{self, Exporter};
 use crate::kernel::clock::Clock;
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    let is_first_start = config.is_development() && is_empty(&config).await?;
     if config.is_development() && !config.listen.ip().is_loopback() {
         tracing::warn!("A DEVELOPMENT INSTANCE IS OPEN TO THE NETWORK: do not put real data in it");
     }
@@ -54,8 +55,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     app.limits.look_for_redis().await;
     app.spawn_housekeeping();
     let address = listener.local_addr()?;
-    if is_first_start {
-        greet(&config, address.port());
+    if config.is_development() {
+        greet(&config, address.port())?;
     }
     tracing::info!("listening on http://{address}");
     http::serve(app, listener, scraped).await
@@ -70,22 +71,29 @@ async fn listen_for_scrapers(address: SocketAddr) -> anyhow::Result<(TcpListener
     Ok((listener, metrics::install()?))
 }
 
-async fn is_empty(config: &Config) -> anyhow::Result<bool> {
-    let db = app::connect(config).await?;
-    let status = config.extended.migrations.status(db.reader()).await?;
-    db.close().await?;
-    Ok(status.applied.is_empty())
-}
-
-/// Said once, at the first start on an empty database.
-fn greet(config: &Config, port: u16) {
+/// Said at each start in development.
+fn greet(config: &Config, port: u16) -> anyhow::Result<()> {
+    let program = environment::invocation();
+    let data = path::absolute(&config.data_dir).context("DATA_DIR")?;
+    let mail = match config.mail.as_ref().map(|mail| &mail.delivery) {
+        Some(Delivery::Folder(folder)) => path::absolute(folder)?.display().to_string(),
+        Some(Delivery::Smtp(_)) => "goes to the server in SMTP_URL".to_owned(),
+        None => "is not sent".to_owned(),
+    };
+    let limits = match config.rates {
+        Some(_) => "on, as in production; RATE_LIMITS=off turns them off for your tests",
+        None => "off; RATE_LIMITS=on turns them on",
+    };
     let greeting = format!(
         "Portcullis is ready.\n\
-         \n  Open the playground   http://localhost:{port}/graphql\
-         \n  Make an admin         portcullis admin create --username NAME --email ADDRESS\
-         \n  Your data lies in     {}\n",
-        config.data_dir.display()
+         \n  Start here      http://localhost:{port}/\
+         \n  Make an admin   {program} admin create --username NAME --email ADDRESS\
+         \n  Data            {}\
+         \n  Mail            {mail}\
+         \n  Limits          {limits}\n",
+        data.display()
     );
     // A server runs whether or not anybody reads this.
     let _unread = output::line(greeting);
+    Ok(())
 }

@@ -13,6 +13,7 @@ mod export;
 mod framing;
 mod graphql;
 mod health;
+mod home;
 mod identity;
 mod json;
 mod link;
@@ -49,7 +50,7 @@ use crate::infra::metrics::Operation;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
-    let mut router = callback::routes(link::routes(Router::new()));
+    let mut router = home::routes(callback::routes(link::routes(Router::new())));
     if app.config.playground {
         router = playground::routes(router);
     }

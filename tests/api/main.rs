@@ -37,6 +37,7 @@ mod far_future;
 mod faults;
 mod federation;
 mod files;
+mod first_run;
 mod get_queries;
 mod http;
 mod identities;
