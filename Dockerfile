@@ -16,6 +16,9 @@ WORKDIR /src
 COPY . .
 # As in --build-arg FEATURES=otel.
 ARG FEATURES=
+# For `portcullis --version`, since the image is built without .git: the commit, and its time in seconds since 1970.
+ARG REVISION=
+ARG SOURCE_DATE_EPOCH=
 # The target folder is kept between builds for the sake of the dependencies, which cargo tells apart
 # by version. Its own members it tells apart by age, which means nothing across checkouts, so they
 # are touched and always compiled. What a cache mount holds is in no layer, hence the copy.
@@ -24,7 +27,7 @@ RUN --mount=type=cache,id=portcullis-registry,target=/usr/local/cargo/registry,s
     --mount=type=cache,id=portcullis-target,target=/src/target,sharing=locked \
     --mount=type=bind,from=playground,source=/dist,target=/dist \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && PORTCULLIS_PLAYGROUND_DIST=/dist cargo build --release --locked --package portcullis --bin portcullis --features "$FEATURES" \
+    && SOURCE_COMMIT="$REVISION" PORTCULLIS_PLAYGROUND_DIST=/dist cargo build --release --locked --package portcullis --bin portcullis --features "$FEATURES" \
     && cp target/release/portcullis /portcullis \
     && mkdir -p /image/data \
     && chmod 700 /image/data

@@ -7,6 +7,7 @@ mod environment;
 mod hash_bench;
 mod keys;
 mod mail;
+mod manual;
 mod migrate;
 mod new;
 mod output;
@@ -16,6 +17,7 @@ mod serve;
 
 use std::any::TypeId;
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
@@ -30,9 +32,12 @@ use crate::infra::causes::causes;
 use crate::infra::{telemetry, tls};
 use crate::server::Server;
 
+/// With the commit and its date, where the build knew them (`build.rs`).
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("BUILT_FROM"));
+
 /// A self-hosted GraphQL auth server: the schema is the access policy.
 #[derive(Parser)]
-#[command(name = "portcullis", version, about, max_term_width = 100)]
+#[command(name = "portcullis", version = VERSION, about, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -82,6 +87,12 @@ enum Verb {
         /// The shell
         shell: Shell,
     },
+    /// Write the manual, a page a verb, for those who make packages
+    #[command(hide = true)]
+    Manual {
+        /// The folder to write into
+        folder: PathBuf,
+    },
 }
 
 /// Runs the command line of this process, over what the program serves.
@@ -117,6 +128,7 @@ pub(crate) fn run(server: &Server) -> ExitCode {
         Some(Verb::New(verb)) => new::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb, &extended.roots.policy()),
         Some(Verb::Completions { shell }) => completions(shell),
+        Some(Verb::Manual { folder }) => manual::write(Cli::command(), &folder),
         Some(Verb::Doctor(doctor)) => runtime()
             .and_then(|runtime| runtime.block_on(doctor::run(&doctor, server, &cli.settings))),
         verb => match server.config(&cli.settings) {
@@ -155,7 +167,8 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             | Verb::Policy(_)
             | Verb::Doctor(_)
             | Verb::New(_)
-            | Verb::Completions { .. } => Ok(()),
+            | Verb::Completions { .. }
+            | Verb::Manual { .. } => Ok(()),
         }
     })
 }

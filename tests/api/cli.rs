@@ -322,6 +322,34 @@ fn every_shell_gets_its_completions_and_needs_no_database() {
 }
 
 #[test]
+fn the_manual_has_a_page_for_each_verb_and_describes_settings_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args(["manual", "pages"])
+        .env("LISTEN", "127.0.0.1:4711")
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let page = |name: &str| fs::read_to_string(folder.path().join("pages").join(name)).unwrap();
+    let program = page("portcullis.1");
+    assert!(program.contains(r"portcullis\-migrate(1)") && program.contains(r"\-\-listen"));
+    assert!(!program.contains("4711"), "what is set where the manual is written is not in it");
+    let verb = page("portcullis-migrate-down.1");
+    assert!(verb.contains(r"\-\-steps") && !verb.contains(r"\-\-listen"), "{verb}");
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    let output = process.arg("--version").current_dir("/").output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let rest = told.strip_prefix(concat!("portcullis ", env!("CARGO_PKG_VERSION"))).unwrap();
+    // Only a release names its commit, since a test would be built again for each.
+    assert!(rest == "\n" || !cfg!(debug_assertions) && rest.starts_with(" ("), "{told}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
         .arg("schema")

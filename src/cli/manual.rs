@@ -1,0 +1,38 @@
+//! `portcullis manual`: the manual, a page for the program and one for each verb.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use clap::Command;
+use clap_mangen::Man;
+
+/// Writes the pages into a folder, for those who make packages.
+pub(super) fn write(command: Command, folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    // Its own usage would name every setting.
+    let command = command.override_usage("portcullis [OPTIONS] [COMMAND]");
+    let mut command = command.disable_help_subcommand(true);
+    let source = format!("Portcullis {}", command.get_version().unwrap_or_default());
+    // Gives the verbs their whole names, and the settings, which are flags of each.
+    command.build();
+    write_page(command.mut_subcommands(without_settings), &source, folder)
+        .with_context(|| format!("{} cannot be written", folder.display()))
+}
+
+/// The page of the program describes the settings once for all verbs.
+fn without_settings(verb: Command) -> Command {
+    let verb = verb.mut_args(|arg| {
+        let is_setting = arg.is_global_set();
+        arg.hide(is_setting)
+    });
+    verb.after_help("Settings are flags here too: see portcullis(1).")
+        .mut_subcommands(without_settings)
+}
+
+fn write_page(command: Command, source: &str, folder: &Path) -> std::io::Result<()> {
+    for verb in command.get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        write_page(verb.clone(), source, folder)?;
+    }
+    Man::new(command).source(source).manual("Portcullis").generate_to(folder).map(drop)
+}
