@@ -216,7 +216,7 @@ async fn under_load_a_change_of_keys_refuses_nobody_and_a_dropped_key_is_dead_in
             if kid(&Pair::of(&registered["data"]["register"]).unwrap().access) != old {
                 break;
             }
-            assert!(begun.elapsed() < Duration::from_secs(10), "the new key never signs");
+            assert!(begun.elapsed() < Duration::from_secs(30), "the new key never signs");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
@@ -227,7 +227,7 @@ async fn under_load_a_change_of_keys_refuses_nobody_and_a_dropped_key_is_dead_in
     let dropped = Instant::now();
     for instance in &instances {
         while instance.accepts(&early).await {
-            assert!(dropped.elapsed() < Duration::from_secs(5), "a dropped key is honoured");
+            assert!(dropped.elapsed() < Duration::from_secs(30), "a dropped key is honoured");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -365,7 +365,7 @@ async fn there_are_as_many_streams_as_may_be_and_each_that_ends_makes_room() {
     drop(held);
     let began = Instant::now();
     while Socket::connect(&server, &[]).await.is_err() {
-        assert!(began.elapsed() < EVERYWHERE);
+        assert!(began.elapsed() < 4 * EVERYWHERE);
     }
 }
 

@@ -321,6 +321,6 @@ mod tests {
         let began = Instant::now();
         let reason = pooled.reason(timed_out()).await;
         assert_eq!(causes(&reason), "the database server does not answer");
-        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     }
 }
