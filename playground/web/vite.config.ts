@@ -25,7 +25,8 @@ export default defineConfig({
   base: "./",
   plugins: [compress()],
   // `npm run dev` beside a server: on one origin, as the cookie needs it.
-  server: { proxy: { "/graphql": "http://127.0.0.1:8000", "/schema.graphql": "http://127.0.0.1:8000" } },
+  // As a plain text, each would have the proxy change the Host, and the server refuse the cookie of another origin.
+  server: { proxy: { "/graphql": { target: "http://127.0.0.1:8000" }, "/schema.graphql": { target: "http://127.0.0.1:8000" } } },
   build: {
     emptyOutDir: true,
     assetsInlineLimit: 0,
