@@ -1,6 +1,6 @@
 //! Portcullis: a self-hosted GraphQL auth server whose schema is its access policy.
 //!
-//! As a library it is for programs that add entities of their own, with an [`Extension`]; `docs/extending.md` is the
+//! As a library it is for programs that add entities of their own, with an [`Extension`]; `docs/how-to/extending.md` is the
 //! guide, and `examples/task-manager` such a program. [`prelude`] has what resolvers need, [`entity::prelude`] what the
 //! declaration of an entity needs.
 //!

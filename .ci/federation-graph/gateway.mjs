@@ -1,4 +1,4 @@
-// Hive Gateway in front of the server at URL and the service of reviews, composed and set up as docs/federation.md says.
+// Hive Gateway in front of the server at URL and the service of reviews, composed and set up as docs/how-to/federation.md says.
 // PASSWORD is that of the admin, boss; FOLDER has portcullis.graphql, and gets the files of the documentation.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ const reviews = [];
 const beside = await listen(serviceOf(reviews));
 
 // The files of the documentation, with the addresses of here.
-const documentation = readFileSync(here('../../docs/federation.md'), 'utf8');
+const documentation = readFileSync(here('../../docs/how-to/federation.md'), 'utf8');
 for (const [, text, name] of documentation.matchAll(/^```js\n(\/\/ (\S+)\n[^]*?)^```/gm)) {
   const local = text
     .replaceAll('http://portcullis.internal:8000', between)

@@ -1,4 +1,4 @@
-// Where this server refuses what other verifiers accept. Each stands in docs/webauthn.md under its name, with its reason.
+// Where this server refuses what other verifiers accept. Each stands in docs/reference/webauthn.md under its name, with its reason.
 // S is @simplewebauthn/server, W is webauthn and F is fido2, both of PyPI. One that no response shows any more, or another
 // verifier than those named here, is a failure. A single change must be one that is listed; several can meet in many ways.
 

@@ -85,7 +85,9 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
     for (path, _) in &files {
         output::line(folder.join(path).display().to_string())?;
     }
-    output::line(format!("\nNow `cd {plural}` and `cargo run`; docs/extending.md goes on."))?;
+    output::line(format!(
+        "\nNow `cd {plural}` and `cargo run`; docs/how-to/extending.md goes on."
+    ))?;
     Ok(())
 }
 

@@ -99,7 +99,7 @@ pub struct Settings {
     #[arg(long, env = "ACCESS_TOKEN_TTL_SECONDS", default_value = "900", global = true)]
     pub(super) access_token_ttl_seconds: String,
     /// A JSON file of claims that access tokens have beside the server's own, for other services: see
-    /// docs/claims.md [default: none]
+    /// docs/reference/claims.md [default: none]
     #[arg(long, env = "CLAIMS_FILE", global = true)]
     pub(super) claims_file: Option<PathBuf>,
     /// A session ends when it is not refreshed for this long
@@ -187,7 +187,7 @@ pub struct Settings {
     /// ALLOWED_ORIGINS on the domain]
     #[arg(long, env = "PASSKEY_ORIGINS", default_value = "", global = true)]
     pub(super) passkey_origins: String,
-    /// A TOML file of other servers that say who somebody is, as Google and GitHub: see docs/providers.md [default: none]
+    /// A TOML file of other servers that say who somebody is, as Google and GitHub: see docs/how-to/providers.md [default: none]
     #[arg(long, env = "PROVIDERS_FILE", global = true)]
     pub(super) providers_file: Option<PathBuf>,
     /// Where people may be sent back to after they have signed in there: exact URLs with commas between [default: the
@@ -202,7 +202,7 @@ pub struct Settings {
     /// `off` [default: full in development, off in production]
     #[arg(long, env = "INTROSPECTION", global = true)]
     pub(super) introspection: Option<String>,
-    /// A JSON file of the documents that front ends name by id or by hash: see docs/documents.md [default: none]
+    /// A JSON file of the documents that front ends name by id or by hash: see docs/how-to/documents.md [default: none]
     #[arg(long, env = "DOCUMENTS_FILE", global = true)]
     pub(super) documents_file: Option<PathBuf>,
     /// Which documents the server runs: `open` (all) or `trusted` (those of DOCUMENTS_FILE)

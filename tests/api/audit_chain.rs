@@ -352,10 +352,10 @@ fn generated_secret(app: &TestApp) -> String {
     std::fs::read_to_string(key.unwrap()).unwrap()
 }
 
-/// The statements that README gives for a role of the servers.
+/// The statements that docs/how-to/databases.md gives for a role of the servers.
 fn statements_for_a_role(role: &str, schema: &str) -> Vec<String> {
-    let readme = include_str!("../../README.md");
-    let block = readme.split("```sql\n").find(|block| block.starts_with("CREATE ROLE")).unwrap();
+    let page = include_str!("../../docs/how-to/databases.md");
+    let block = page.split("```sql\n").find(|block| block.starts_with("CREATE ROLE")).unwrap();
     let block = block.split("```").next().unwrap();
     let block = block.replace("portcullis_run", role).replace("public", schema);
     block.split(';').map(str::trim).filter(|sql| !sql.is_empty()).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! Whose account an identity opens: every cell of the table in `docs/providers.md`.
+//! Whose account an identity opens: every cell of the table in `docs/how-to/providers.md`.
 
 use serde_json::{Value, json};
 

@@ -201,7 +201,7 @@ fn every_list_of_objects_has_a_length_that_the_cost_knows() {
     assert_eq!(lists, short);
 }
 
-/// What tells clients what to do, as docs/schema-changes.md asks for it.
+/// What tells clients what to do, as docs/reference/schema-changes.md asks for it.
 fn says_what_to_use(reason: &str) -> bool {
     reason.strip_prefix("Use ").is_some_and(|instead| !instead.trim_matches(['.', ' ']).is_empty())
 }

@@ -7,7 +7,7 @@
 //! Everything that is verified was sent by a stranger. So each part has a length, CBOR and base64url have one encoding for a
 //! value, a JSON member stands there once, and nothing may follow that nobody read.
 //!
-//! `docs/webauthn.md` says how it differs from other verifiers, against which `.ci/webauthn-peers` tries it.
+//! `docs/reference/webauthn.md` says how it differs from other verifiers, against which `.ci/webauthn-peers` tries it.
 //!
 //! Why not `webauthn-rs-core`: measured in November 2026, its version 0.6.2 would add 67 crates to the workspace, about a
 //! minute of two cores to a clean release build, a second cryptographic library (RustCrypto, among it the release candidates

@@ -298,7 +298,7 @@ fn sealing(report: &mut Report, found: &[Described]) -> bool {
         let advice = "give the secret they were sealed under as SECRET_KEY, or as \
                       SECRET_KEY_PREVIOUS beside a new one; a generated one lies in the data \
                       folder that the database was made with, as secret-….key. Only if it is \
-                      lost: the README's \"Keys\" says how to begin anew";
+                      lost: docs/how-to/keys.md says how to begin anew";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if previous > 0 {
         let message = format!("{previous} keys are sealed under SECRET_KEY_PREVIOUS");

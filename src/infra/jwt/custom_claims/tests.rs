@@ -276,7 +276,7 @@ fn no_token_grows_beyond_what_was_counted() {
 
 #[test]
 fn the_page_about_the_file_is_right() {
-    let page = include_str!("../../../../docs/claims.md");
+    let page = include_str!("../../../../docs/reference/claims.md");
     let blocks: Vec<_> =
         page.split("```json").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert_eq!(blocks.len(), 2);
