@@ -55,7 +55,7 @@ use crate::graphql::rule::Rule;
 use crate::graphql::subscription::EachEvent;
 use crate::infra::limits::Rates;
 
-/// What can be read.
+/// The root of all queries.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
 pub(crate) struct Query<E: ObjectType>(
@@ -71,7 +71,7 @@ pub(crate) struct Query<E: ObjectType>(
     E,
 );
 
-/// What can be changed.
+/// The root of all mutations.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Mutation")]
 pub(crate) struct Mutation<E: ObjectType>(

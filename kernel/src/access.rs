@@ -23,7 +23,7 @@ use crate::id::{OrganizationId, SessionId, UserId};
 names!(Role, OrganizationRole, Anonymity, Language);
 
 // The schema, the database and the `role` claim spell it alike.
-/// What a user may do, in rising order: each role holds all that the ones before it hold.
+/// The role of a user. Roles are ordered USER, ADMIN; each role includes everything that the lower one allows.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr, EnumString,
 )]
@@ -41,13 +41,13 @@ names!(Role, OrganizationRole, Anonymity, Language);
 pub enum Role {
     /// An ordinary account.
     User,
-    /// May manage accounts.
+    /// Can manage accounts.
     Admin,
 }
 
 // The schema, the database and the `org_role` claim spell it alike.
-/// What a member may do in an organization, in rising order: each role holds all that the ones before
-/// it hold.
+/// A member's role in an organization. Roles are ordered MEMBER, ADMIN, OWNER; each role includes everything that the
+/// lower ones allow.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr, EnumString,
 )]
@@ -63,11 +63,11 @@ pub enum Role {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(feature = "graphql", derive(async_graphql::Enum))]
 pub enum OrganizationRole {
-    /// Belongs to it.
+    /// Belongs to the organization.
     Member,
-    /// May manage its members.
+    /// Can also manage the organization's members.
     Admin,
-    /// May delete it, and make others owners.
+    /// Can also delete the organization and make others owners.
     Owner,
 }
 
@@ -105,13 +105,13 @@ pub struct User {
     pub avatar_url: Option<String>,
     /// What the user may do without a grant.
     pub role: Role,
-    /// Whether the user may sign in.
+    /// Whether the account is active. A deactivated user cannot sign in.
     pub is_active: bool,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: DateTime<Utc>,
     /// When the account was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When the user last signed in.
+    /// When the user last signed in; null if never.
     pub last_login_at: Option<DateTime<Utc>>,
     /// The language of mails to the user.
     pub locale: Language,
@@ -198,7 +198,7 @@ pub enum Credential {
     },
 }
 
-/// Why a caller counts as nobody, as `extensions.reason` of an error says it.
+/// Why the server does not recognize a caller, as in `extensions.reason` of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(
@@ -207,17 +207,17 @@ pub enum Credential {
     graphql(name = "UnauthenticatedReason")
 )]
 pub enum Anonymity {
-    /// Neither an access token nor a cookie was sent.
+    /// The request has neither an access token nor a cookie.
     MissingToken,
-    /// What was sent is malformed, forged, or meant for somebody else.
+    /// The token or cookie is malformed, forged, or issued for another audience.
     InvalidToken,
-    /// The token was good until it expired: time to refresh.
+    /// The access token has expired. Refresh it.
     TokenExpired,
-    /// The token is good but its session is over: time to sign in.
+    /// The token is valid, but its session has ended. Sign in again.
     SessionEnded,
-    /// The account needs a second factor by now, and the session began without one: time to sign in.
+    /// The account now requires a second factor, and the session began without one. Sign in again.
     SecondFactorRequired,
-    /// The call is to act in an organization that the caller does not belong to.
+    /// The call names an organization that the caller does not belong to.
     NotAMember,
 }
 
@@ -269,7 +269,7 @@ impl Origin {
     };
 }
 
-/// A language that mails are written in.
+/// A language of the server's mails.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, EnumIter, Deserialize, Serialize, IntoStaticStr,
 )]

@@ -10,30 +10,30 @@ use std::ops::RangeInclusive;
 
 use strum::IntoStaticStr;
 
-/// The rule that a field broke, as in `extensions.fields` of an error.
+/// The rule that an input field violates, as in `extensions.fields` of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(feature = "graphql", derive(async_graphql::Enum), graphql(name = "FieldErrorCode"))]
 pub enum Reason {
-    /// Nothing, where the field needs something.
+    /// The field must not be empty.
     Required,
-    /// Right, and too late.
+    /// The value is correct but has expired.
     Expired,
-    /// Fewer characters than the field needs; `params.min` says how many that are.
+    /// The value has too few characters; `params.min` is the minimum.
     TooShort,
-    /// More characters, or entries, than the field may have; `params.max` says how many that are.
+    /// The value has too many characters or entries; `params.max` is the maximum.
     TooLong,
-    /// Not of the field's form, or with a character that it may not hold.
+    /// The value has the wrong format or contains a forbidden character.
     InvalidFormat,
-    /// Well formed, but kept for the service itself.
+    /// The value is well formed but reserved for the service.
     Reserved,
-    /// A password that many people use.
+    /// The password is too common.
     TooCommon,
-    /// A password that repeats what is publicly known of the account or of this service.
+    /// The password repeats what is publicly known about the account or the service.
     ContainsIdentity,
-    /// Another account has it.
+    /// Another account has this value.
     Taken,
-    /// Well formed, and none of those that this server takes.
+    /// The value is well formed, but this server does not accept it.
     NotAllowed,
 }
 

@@ -118,10 +118,10 @@ fn page(resolver: &mut ImplItemFn) {
             #body
         });
         let arguments: [FnArg; 4] = [
-            parse_quote!(#[graphql(desc = "At most this many from the beginning, 0 to 100.")] first: Option<i32>),
-            parse_quote!(#[graphql(desc = "Only what follows this cursor.")] after: Option<String>),
-            parse_quote!(#[graphql(desc = "At most this many from the end, 0 to 100.")] last: Option<i32>),
-            parse_quote!(#[graphql(desc = "Only what precedes this cursor.")] before: Option<String>),
+            parse_quote!(#[graphql(desc = "At most this many entries from the start of the list: 0 to 100.")] first: Option<i32>),
+            parse_quote!(#[graphql(desc = "Returns only entries after this cursor.")] after: Option<String>),
+            parse_quote!(#[graphql(desc = "At most this many entries from the end of the list: 0 to 100.")] last: Option<i32>),
+            parse_quote!(#[graphql(desc = "Returns only entries before this cursor.")] before: Option<String>),
         ];
         resolver.sig.inputs.extend(arguments);
     }

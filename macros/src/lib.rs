@@ -20,7 +20,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///     /// Deletes a note.
 ///     #[auth(permission = NOTES_WRITE)]
 ///     #[fresh]
-///     #[payload(deleted_note_id = "The note that is gone.")]
+///     #[payload(deleted_note_id = "The id of the deleted note.")]
 ///     async fn delete_note(&self, ctx: &Context<'_>, id: ID) -> Result<ID> { … }
 /// }
 /// ```

@@ -60,11 +60,10 @@ fn input(resolver: &mut ImplItemFn) -> Result<TokenStream> {
         let #name { #(#names),* } = #given;
         #body
     });
-    let (of_input, of_type) =
-        (about(resolver, "What is asked of"), about(resolver, "The input of"));
-    resolver.sig.inputs.push(parse_quote!(#[graphql(desc = #of_input)] input: #of));
+    let arguments = about(resolver, "The arguments of");
+    resolver.sig.inputs.push(parse_quote!(#[graphql(desc = #arguments)] input: #of));
     Ok(quote! {
-        #[doc = #of_type]
+        #[doc = #arguments]
         #[derive(::portcullis::async_graphql::InputObject #default)]
         #[graphql(#library)]
         struct #name { #(#fields),* }

@@ -38,13 +38,13 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
-/// An entry of a list, and its place.
+/// An entry of a list with its cursor.
 #[derive(SimpleObject, Row)]
 #[graphql(name_type)]
 pub(crate) struct Edge<S: Source> {
     /// The entry.
     node: S::Node,
-    /// Where the entry stands in this order; opaque.
+    /// An opaque cursor that marks the entry's position in the list.
     cursor: Cursor<S::Key>,
 }
 
@@ -142,18 +142,18 @@ impl<S: Source> OutputType for Connection<S> {
             let mut fields = vec![
                 (
                     "edges",
-                    "The entries of this page with their places.",
+                    "The entries of this page with their cursors.",
                     Vec::<Edge<S>>::create_type_info(registry),
                 ),
                 ("nodes", "The entries of this page.", Vec::<S::Node>::create_type_info(registry)),
                 (
                     "pageInfo",
-                    "Which part of the list this is.",
+                    "The position of this page in the list.",
                     PageInfo::create_type_info(registry),
                 ),
             ];
             if S::IS_COUNTED {
-                let what = "How many entries the list has, whatever the page.";
+                let what = "The number of entries in the whole list.";
                 fields.push(("totalCount", what, u64::create_type_info(registry)));
             }
             let field = |(name, what, of): (&str, &str, String)| {

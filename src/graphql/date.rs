@@ -18,7 +18,7 @@ impl Date {
     }
 }
 
-/// A day without a time, as in 2026-11-28 (a full-date of RFC 3339), of the years 0001 to 9999.
+/// A date without a time, as in 2026-11-28 (a full-date of RFC 3339), in the years 0001 to 9999.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
 impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -11,9 +11,9 @@ use crate::kernel::rfc3339;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateTime(chrono::DateTime<Utc>);
 
-/// A point in time, in RFC 3339. The server sends UTC with six digits of a fraction, as in
-/// 2026-11-28T09:30:00.000000Z. It accepts any offset, the years 0001 to 9999 in UTC, and no leap
-/// seconds; it cuts off digits beyond microseconds.
+/// A point in time in the format of RFC 3339. The server sends UTC with six fractional digits, as in
+/// 2026-11-28T09:30:00.000000Z. It accepts any offset and the years 0001 to 9999 in UTC, refuses leap seconds, and
+/// truncates digits beyond microseconds.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -15,17 +15,16 @@ use super::rule::Rule;
 use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
 use crate::kernel::access::{OrganizationRole, Permission, Role};
 
-/// Anybody may call this.
+/// Everybody can use the field.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn public() {}
 
-/// Instead of being signed in, a caller may give `input.enrollment`: what signing in answered them who need a second factor and
-/// have none.
+/// A caller who is not signed in can use the field with `input.enrollment`: see EnrollmentRequired.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn enrolling() {}
 
-/// Signed-in callers only; with role, at least that role; with permission, callers who hold it; with
-/// orgRole, at least that role in the organization that the call acts in.
+/// Only signed-in callers can use the field. With role, they need at least that role; with permission, that permission;
+/// with orgRole, at least that role in the organization that the call acts in.
 #[TypeDirective(location = "FieldDefinition", name = "auth")]
 pub(crate) fn auth_directive(
     role: Option<Role>,
@@ -83,8 +82,8 @@ impl TypeDirective for auth {
     }
 }
 
-/// Null to everybody but the user whom the object is, and callers who hold the permission. A mutation that changes a user
-/// also shows these fields to its caller.
+/// Null for everybody except the user themselves and callers who have the permission. The payload of a mutation that
+/// changes a user also shows these fields.
 #[TypeDirective(location = "FieldDefinition")]
 pub(crate) fn private(permission: Permission) {}
 
@@ -95,8 +94,8 @@ impl private {
     }
 }
 
-/// Callers who hold at least this role in one organization: the one whose field this is, or the one that the input names.
-/// Others get NOT_FOUND if they do not belong to it, and FORBIDDEN if they do.
+/// Only members with at least this role can use the field, in the organization that has the field or that the input
+/// names. Non-members get NOT_FOUND, and members with a lower role get FORBIDDEN.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn member(role: OrganizationRole) {}
 
@@ -107,7 +106,7 @@ impl member {
     }
 }
 
-/// Refused with FORBIDDEN unless the server offers all of these. `extensions.feature` says which it lacks.
+/// Fails with FORBIDDEN unless the server offers all these features. `extensions.feature` names the missing one.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn needs(features: Vec<ServerFeature>) {}
 
@@ -118,8 +117,8 @@ impl needs {
     }
 }
 
-/// Only callers who signed in, or proved again who they are, at most maxAgeSeconds ago; refreshing does not count. With
-/// ifSecondFactor, callers whose account has no second factor may call at any time.
+/// Only callers who signed in or reauthenticated within the last maxAgeSeconds can use the field; refreshing does not
+/// count. With ifSecondFactor, this applies only to accounts with a second factor.
 #[TypeDirective(location = "FieldDefinition", name = "fresh")]
 pub(crate) fn fresh_directive(max_age_seconds: u32, if_second_factor: Option<bool>) {}
 
@@ -160,8 +159,8 @@ impl TypeDirective for fresh {
     }
 }
 
-/// The field is null only where an error tells why: clients may take it as non-null. `levels` says at which depths
-/// of a list.
+/// The field is null only if the answer has an error for it, so clients can treat it as non-null. `levels` lists the
+/// depths of a list to which this applies.
 #[TypeDirective(location = "FieldDefinition", name = "semanticNonNull")]
 pub(crate) fn semantic_non_null_directive(#[graphql(default_with = "vec![0]")] levels: Vec<i32>) {}
 
@@ -190,18 +189,18 @@ impl TypeDirective for semantic_non_null {
     }
 }
 
-/// What attempts are counted by.
+/// A property by which a rate limit counts attempts.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum RateLimitKey {
-    /// The client's address; of IPv6 the network (/64).
+    /// The client's IP address; for IPv6, its network (/64).
     Ip,
-    /// Who is meant, as submitted, whether there is such an account or not.
+    /// The account that the call names, as submitted, whether or not it exists.
     Identifier,
     /// The signed-in caller.
     User,
-    /// The session that the caller calls from.
+    /// The caller's session.
     Session,
-    /// A device that its user has signed in from before: see AuthPayload.deviceToken.
+    /// A device from which the user has signed in before: see AuthPayload.deviceToken.
     Device,
 }
 
@@ -217,9 +216,9 @@ impl From<ByWhat> for RateLimitKey {
     }
 }
 
-/// Allows at most max attempts in windowSeconds that agree in everything they are counted by. With failed, only failed
-/// attempts count. With distinct, each different value of that key counts once. The operator can set other numbers for
-/// name in RATE_LIMITS.
+/// Limits the field to max attempts in windowSeconds, counted separately for each combination of the keys in by. With
+/// failed, only failed attempts count. With distinct, each different value of that key counts once. The operator can
+/// change the numbers for name in RATE_LIMITS.
 #[TypeDirective(location = "FieldDefinition", name = "rateLimit", repeatable)]
 pub(crate) fn rate_limit(
     name: String,

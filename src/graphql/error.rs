@@ -27,7 +27,7 @@ pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident;)*) => {
-        /// Every value that `extensions.code` of an error can have.
+        /// The possible values of `extensions.code` in an error.
         #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
         #[graphql(name = "ErrorCode")]
         pub(crate) enum Code { $($(#[$doc])* #[graphql(name = $text)] $name,)* }
@@ -52,41 +52,43 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request is not one of GraphQL over HTTP.
+    /// The request does not follow GraphQL over HTTP.
     BadRequest = "BAD_REQUEST", BAD_REQUEST;
-    /// The document does not follow the grammar of GraphQL.
+    /// The document is not valid GraphQL syntax.
     GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", BAD_REQUEST;
-    /// The document or its variables do not fit the schema.
+    /// The document or its variables do not match the schema.
     GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST;
-    /// The document asks for more than one may. `extensions` carries `limit` and `max`.
+    /// The document exceeds a limit. `extensions.limit` names the limit and `extensions.max` its maximum.
     DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST;
-    /// The server knows no document by its hash: send the whole document. The status is 200, since some clients do not
-    /// read the body of another.
+    /// The server does not store documents by hash. Send the whole document. The HTTP status is 200, because some
+    /// clients ignore the body of any other response.
     PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED", OK;
-    /// The operator has registered documents, and none with this id or hash. Send the document itself.
+    /// The operator has not registered a document with this id or hash. Send the document itself.
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND", OK;
-    /// Arguments are not acceptable. `extensions.fields` says which, and why.
+    /// The server refused the value of an argument. `extensions.fields` lists the refused fields and the reasons.
     BadUserInput = "BAD_USER_INPUT", BAD_REQUEST;
-    /// The caller is not signed in. `extensions.reason` says why not.
+    /// The caller is not signed in. `extensions.reason` says why.
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
-    /// The name, the address or the password is wrong.
+    /// The credentials are wrong: the name, the password, or another proof of identity.
     InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED;
     /// The token is malformed, unknown, used or expired.
     InvalidToken = "INVALID_TOKEN", UNAUTHORIZED;
-    /// The caller lacks a role or a permission, or the server's settings do not allow it to anybody.
+    /// The caller lacks a role or a permission, or the server's settings forbid the call for everybody.
     Forbidden = "FORBIDDEN", FORBIDDEN;
-    /// The caller must prove again who they are. `extensions.maxAgeSeconds` says how long ago the last proof may be, and
-    /// `extensions.factors` what the caller has that would do.
+    /// The caller must reauthenticate. `extensions.maxAgeSeconds` is the maximum age of the last proof in seconds, and
+    /// `extensions.factors` lists the factors that the caller can use.
     StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN;
-    /// Nothing that the caller may see has this id.
+    /// The caller cannot see an object with this id.
     NotFound = "NOT_FOUND", NOT_FOUND;
-    /// The change contradicts what is there. `extensions.fields` says which fields of the input are to blame, if any.
+    /// The change conflicts with the current state. `extensions.reason` distinguishes several causes, and
+    /// `extensions.fields` lists the input fields that cause the conflict, if any.
     Conflict = "CONFLICT", CONFLICT;
-    /// Too many attempts. `extensions.retryAfter` says after how many seconds the next one may succeed.
+    /// The caller exceeded a rate limit. `extensions.retryAfter` is the number of seconds to wait.
     RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS;
-    /// The server or its database is overloaded or away. `extensions.retryAfter` is in seconds.
+    /// The server or its database is overloaded or unreachable. `extensions.retryAfter` is the number of seconds to
+    /// wait.
     ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE;
-    /// The server failed. `extensions.requestId` finds the cause in its log.
+    /// The server failed. The operator finds the cause in the log by `extensions.requestId`.
     InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR;
 }
 

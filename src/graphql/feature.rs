@@ -5,16 +5,16 @@ use async_graphql::{Context, Enum};
 use super::context::ContextExt;
 use super::error::{ApiError, Result};
 
-/// What a server offers only if its operator has set it up so.
+/// A feature that depends on the server's settings.
 #[derive(Enum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServerFeature {
-    /// Anybody may register: REGISTRATION is open.
+    /// Anybody can register: REGISTRATION is open.
     OpenRegistration,
-    /// New accounts are made, at least by invitation: REGISTRATION is not closed.
+    /// The server creates new accounts, at least by invitation: REGISTRATION is not closed.
     NewAccounts,
-    /// The server sends mail: SMTP_URL is set, or in development mails are files.
+    /// The server sends mail: SMTP_URL is set, or the server runs in development, where it writes mails to files.
     Mail,
-    /// The server has a domain for passkeys: PASSKEY_RP_ID, or the host of PUBLIC_URL, is no IP address.
+    /// The server has a domain for passkeys: PASSKEY_RP_ID, or else the host of PUBLIC_URL, is not an IP address.
     Passkeys,
 }
 
@@ -41,10 +41,10 @@ impl ServerFeature {
     /// What the description of a field says that needs it.
     pub(crate) fn sentence(self) -> &'static str {
         match self {
-            Self::OpenRegistration => "The server's registration must be open.",
-            Self::NewAccounts => "The server must make new accounts.",
-            Self::Mail => "The server must send mail.",
-            Self::Passkeys => "The server must have a domain for passkeys.",
+            Self::OpenRegistration => "Available only if registration is open.",
+            Self::NewAccounts => "Available only if the server creates new accounts.",
+            Self::Mail => "Available only if the server sends mail.",
+            Self::Passkeys => "Available only if the server has a domain for passkeys.",
         }
     }
 }

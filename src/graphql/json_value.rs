@@ -8,7 +8,7 @@ use super::metadata::has_enum;
 #[derive(Clone, Debug)]
 pub(crate) struct JsonValue(pub(crate) serde_json::Value);
 
-/// A JSON object whose form another standard defines.
+/// A JSON object whose structure is defined by another standard.
 #[Scalar(name = "JSON")]
 impl ScalarType for JsonValue {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -23,8 +23,9 @@ impl Metadata {
     }
 }
 
-/// A JSON object of at most 4,096 bytes, in UTF-8 and without white space. Objects and lists nest at most 8 levels deep, the
-/// object itself included. A number that 64 bits do not hold is rounded: keep the ids of other systems in strings.
+/// A JSON object of at most 4,096 bytes, counted in UTF-8 without white space. Objects and lists nest at most 8 levels
+/// deep, including the object itself. Numbers that do not fit into 64 bits are rounded, so keep ids of other systems in
+/// strings.
 #[Scalar(specified_by_url = "https://datatracker.ietf.org/doc/html/rfc8259")]
 impl ScalarType for Metadata {
     fn parse(value: Value) -> InputValueResult<Self> {

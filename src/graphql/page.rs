@@ -24,16 +24,16 @@ pub(crate) const SIZE_DEFAULT: i32 = 20;
 pub(crate) const SIZE_MAX: i32 = 100;
 const CURSOR_LENGTH_MAX: usize = 512;
 
-/// Which part of the list this is.
+/// The position of this page in the list.
 #[derive(SimpleObject)]
 pub(crate) struct PageInfo {
-    /// Whether anything follows this page.
+    /// Whether the list has entries after this page.
     pub(crate) has_next_page: bool,
-    /// Whether anything precedes this page.
+    /// Whether the list has entries before this page.
     pub(crate) has_previous_page: bool,
-    /// The cursor of the page's first edge.
+    /// The cursor of the page's first entry.
     pub(crate) start_cursor: Option<String>,
-    /// The cursor of the page's last edge.
+    /// The cursor of the page's last entry.
     pub(crate) end_cursor: Option<String>,
 }
 
@@ -41,11 +41,11 @@ pub(crate) struct PageInfo {
 pub struct Window {
     /// At most so many from the beginning.
     pub first: Option<i32>,
-    /// Only what follows this cursor.
+    /// Returns only entries after this cursor.
     pub after: Option<String>,
     /// At most so many from the end.
     pub last: Option<i32>,
-    /// Only what precedes this cursor.
+    /// Returns only entries before this cursor.
     pub before: Option<String>,
 }
 

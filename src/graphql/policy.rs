@@ -264,7 +264,7 @@ impl Terms {
         }
     }
 
-    /// The same for people.
+    /// The same reason as a message for people; null if the username is available.
     fn sentence(&self) -> Option<String> {
         let mut sentence = self.who()?;
         for feature in &self.features {
@@ -280,7 +280,7 @@ impl Terms {
             return Some(format!("Null unless the caller is that user or has {rule}."));
         }
         let Some(rule) = self.rule else {
-            return self.is_public.then(|| "Anybody may call this.".to_owned());
+            return self.is_public.then(|| "Requires no sign-in.".to_owned());
         };
         let who = match self.member {
             None => "",
@@ -299,7 +299,11 @@ impl Terms {
                         "Requires {rule}{who}, and{of} a sign-in or `reauthenticate` within the last {minutes} minutes."
                     )
                 }
-            } + if self.is_enrolling { " Or it requires an enrollment." } else { "" },
+            } + if self.is_enrolling {
+                " Callers who are not signed in can send an enrollment instead."
+            } else {
+                ""
+            },
         )
     }
 }

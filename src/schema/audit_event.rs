@@ -31,65 +31,65 @@ use crate::schema::user::{User, UserLoader};
 /// The order's name inside cursors: there is one.
 const ORDER: &str = "CREATED_AT DESC";
 
-/// How it ended.
+/// The outcome of the action.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "Outcome")]
 pub(crate) enum AuditEventOutcome {
-    /// It was done.
+    /// The action was carried out.
     Done,
-    /// It was refused.
+    /// The server refused the action.
     Refused,
 }
 
 leaves!(ActorType, AuditEventOutcome => put_enum);
-named!(Kind as "AuditEventType", "What happened.", Kind::parse);
+named!(Kind as "AuditEventType", "The type of an audit event.", Kind::parse);
 leaves!(Kind => |kind: &Kind, json: &mut _| put_plain(kind.into_str(), json));
 
-/// What kind of actor did something.
+/// The kind of actor that caused an event.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "acting::ActorType")]
 pub(crate) enum ActorType {
-    /// A user, in their own name.
+    /// A signed-in user.
     User,
-    /// The operator, at the command line.
+    /// The operator, on the command line.
     Cli,
     /// The server itself.
     System,
-    /// Somebody who was not recognised, or presented a token that was not theirs to use.
+    /// An unidentified client, or one that presented a token it was not entitled to use.
     Unknown,
 }
 
-/// Something that matters to security.
+/// A security-relevant event in the audit log.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub(crate) struct AuditEvent {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     pub(crate) id: Id,
-    /// When it happened; of several refusals the first.
+    /// When the event happened. An event that stands for several refusals has the time of the first one.
     created_at: DateTime,
-    /// What happened; null for what only a newer version of the server knows.
+    /// The type of the event; null for a type that only a newer version of the server knows.
     r#type: Option<Kind>,
-    /// How it ended.
+    /// The outcome of the action.
     outcome: AuditEventOutcome,
-    /// What kind of actor did it; null for a kind that only a newer version of the server knows.
+    /// The kind of actor that caused the event; null for a kind that only a newer version of the server knows.
     actor_type: Option<ActorType>,
-    /// The user, the key, the organization or the mail it happened to.
+    /// The user, key, organization or mail that the event affected.
     target: Option<Id>,
-    /// The organization it happened in, where that is not the target.
+    /// The organization that the event happened in, unless the organization is the target.
     organization: Option<Id>,
-    /// What was given or taken: a role, or a permission and until when, as in "USERS_READ until
-    /// 2030-01-01T00:00:00Z". Of AUDIT_PRUNED which links of the log's chain were removed, and of AUDIT_SIGNED
-    /// which were there: the first, and the last with its digest. Of MAIL_RETRIED how many mails, if all of them. Of
-    /// METADATA_UPDATED which: publicMetadata, privateMetadata or both. Of what is done with another provider, its id, as
-    /// signInProviders has it.
+    /// Details that depend on the type. For roles and permissions: the role, or the permission and its expiry, as in
+    /// "USERS_READ until 2030-01-01T00:00:00Z". For AUDIT_PRUNED and AUDIT_SIGNED: the links of the log's chain that
+    /// were removed or present, as the first and the last one with its digest. For MAIL_RETRIED: the number of mails,
+    /// if the operator retried all of them. For METADATA_UPDATED: publicMetadata, privateMetadata or both. For events
+    /// of other providers: the provider's id, as in signInProviders.
     detail: Option<String>,
-    /// The address it came from, until that is erased.
+    /// The IP address of the request; null once the server has erased it.
     ip: Option<String>,
-    /// The program it came from, as that calls itself.
+    /// The `User-Agent` header of the request.
     user_agent: Option<String>,
-    /// The request it happened in, as the log names it.
+    /// The id of the request, as in the server's log.
     request_id: Option<String>,
-    /// How many alike refusals this stands for; else 1.
+    /// The number of identical refusals that this event stands for; 1 for any other event.
     occurrences: i32,
     #[graphql(skip)]
     actor_id: Option<UserId>,
@@ -97,8 +97,8 @@ pub(crate) struct AuditEvent {
 
 #[ComplexObject]
 impl AuditEvent {
-    /// The user who did it, if one did who still exists. Null for callers who may not see them: of others, that
-    /// takes permission USERS_READ.
+    /// The user who caused the event. Null if no user did, if that account no longer exists, or if the caller may not
+    /// see it: other users are visible only with the permission USERS_READ.
     async fn actor(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         let Some(id) = self.actor_id else { return Ok(None) };
         match sees_actor(ctx, &ctx.viewer()?.user, id) {
@@ -163,15 +163,15 @@ pub(crate) async fn visible(
     Ok(events.into_iter().map(|event| AuditEvent::of_owner(event, owner)).collect())
 }
 
-/// Which events are meant; what is given must all be true.
+/// A filter for events. An event must match every given condition.
 #[derive(InputObject, Default)]
 pub(crate) struct AuditEventFilter {
     /// Only events of these types.
     types: Option<Vec<Kind>>,
-    /// Only what this user did. For another than the caller it takes permission USERS_READ, as to see the
-    /// actor of an event does.
+    /// Only events that this user caused. The id of another user requires the permission USERS_READ, as the field actor
+    /// does.
     actor: Option<ID>,
-    /// Only what happened to this user, key or organization.
+    /// Only events that affected this user, key or organization.
     target: Option<ID>,
     /// Only events at this time or later.
     from: Option<DateTime>,
@@ -228,16 +228,14 @@ pub(crate) struct AuditQuery;
 #[rules(query)]
 #[Object]
 impl AuditQuery {
-    /// What happened that matters to security, in pages, the newest first.
+    /// The events in the audit log, newest first.
     #[auth(permission = AUDIT_READ)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn audit_events(
         &self,
         ctx: &Context<'_>,
         window: Window,
-        #[graphql(desc = "Which events are meant; all by default.")] filter: Option<
-            AuditEventFilter,
-        >,
+        #[graphql(desc = "Selects events; all by default.")] filter: Option<AuditEventFilter>,
     ) -> Result<AuditEventConnection> {
         let filter = filter_of(ctx, filter)?;
         AuditEventConnection::load(ctx.service::<Log>(), window, filter).await
@@ -250,15 +248,13 @@ pub(crate) struct AuditSubscription;
 #[rules(subscription)]
 #[Object]
 impl AuditSubscription {
-    /// What the audit log seals from now on: each event once, a second or two after it happened. The server ends the stream of a
-    /// client that reads too slowly; read the missed events with the query of the same name.
+    /// Streams new events of the audit log: each event once, a second or two after it happened. The server ends the
+    /// stream of a client that reads too slowly; read missed events with Query.auditEvents.
     #[auth(permission = AUDIT_READ)]
     async fn audit_events(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which events are meant; all by default.")] filter: Option<
-            AuditEventFilter,
-        >,
+        #[graphql(desc = "Selects events; all by default.")] filter: Option<AuditEventFilter>,
     ) -> Result<Option<AuditEvent>> {
         let about = Topic::Audit(filter_of(ctx, filter)?);
         Ok(match subscription::event(ctx, about) {

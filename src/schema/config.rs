@@ -8,39 +8,38 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::feature::{Offered, ServerFeature};
 use crate::infra::passwords::policy::LENGTH_MAX;
 
-/// Who can get an account without the operator.
+/// Who can create an account without the operator.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "Admission")]
 pub(crate) enum RegistrationMode {
-    /// Everybody, by `register`.
+    /// Everybody, through `register`.
     Open,
-    /// Those whom an admin invites.
+    /// People whom an admin invites.
     Invite,
-    /// Nobody.
+    /// Nobody: only the operator creates accounts.
     Closed,
 }
 
-/// The rules for a new password, beside those that need the password itself: it must not be common, and not name its
-/// account.
+/// The rules for a new password. Beyond these, the server refuses common passwords and those that name the account.
 #[derive(SimpleObject)]
 pub(crate) struct PasswordRules {
-    /// The fewest characters.
+    /// The minimum number of characters.
     length_min: u32,
-    /// The most characters.
+    /// The maximum number of characters.
     length_max: u32,
 }
 
-/// Settings of this server. They change only with its restart.
+/// Settings of this server. They change only when the server restarts.
 #[derive(SimpleObject)]
 #[graphql(name = "Config")]
 pub(crate) struct ServerConfig {
-    /// Who can get an account without the operator. Unless it is OPEN, `register` is answered FORBIDDEN.
+    /// Who can create an account without the operator. Unless the value is OPEN, `register` fails with FORBIDDEN.
     registration: RegistrationMode,
-    /// Whether `register` makes the account only after its address is verified.
+    /// Whether `register` creates the account only after its owner verifies the email address.
     verification_required: bool,
-    /// What this server is set up for. A field with @needs takes some of it.
+    /// The features that this server offers. Fields with @needs require some of them.
     features: Vec<ServerFeature>,
-    /// The rules for a new password.
+    /// The rules for new passwords.
     password: PasswordRules,
     /// The version of the server.
     version: &'static str,
@@ -52,7 +51,7 @@ pub(crate) struct ConfigQuery;
 #[rules(query)]
 #[Object]
 impl ConfigQuery {
-    /// The settings of this server that its pages need.
+    /// The settings of this server that clients need.
     #[public]
     async fn config(&self, ctx: &Context<'_>) -> ServerConfig {
         let accounts = ctx.service::<Accounts>();

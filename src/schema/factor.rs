@@ -50,25 +50,25 @@ pub(crate) fn step_up(services: &Services) -> StepUp {
     })
 }
 
-/// What proves who somebody is: exactly one of these.
+/// A proof of identity. Set exactly one field.
 #[derive(OneofObject)]
 pub(crate) enum Proof {
     /// The password.
     Password(String),
-    /// The code that an authenticator app shows: six digits, of which each is accepted once.
+    /// The six-digit code of the authenticator app. The server accepts each code once.
     Totp(String),
-    /// One of the recovery codes, which is used up by it.
+    /// A recovery code. Each code works once.
     RecoveryCode(String),
-    /// An answer to startPasskeyProof.
+    /// The browser's answer to startPasskeyProof.
     Passkey(PasskeyAssertion),
 }
 
-/// What a browser returned for a passkey.
+/// A browser's proof of a passkey.
 #[derive(InputObject)]
 pub(crate) struct PasskeyAssertion {
-    /// What startPasskeyProof answered.
+    /// StartPasskeyProofPayload.ceremony.
     ceremony: String,
-    /// `toJSON()` of what the browser returned.
+    /// The credential that the browser returned, as its `toJSON()` gives it.
     credential: JsonValue,
 }
 
@@ -111,11 +111,11 @@ fn parse_code(path: &'static str, code: &str) -> Result<totp::Code> {
 /// The second factors of a user.
 #[derive(SimpleObject)]
 pub(crate) struct SecondFactors {
-    /// Whether signing in asks for one.
+    /// Whether the account requires a second factor to sign in.
     is_on: bool,
-    /// The authenticator app; null if there is none.
+    /// The authenticator app; null if the account has none.
     totp: Option<Totp>,
-    /// How many recovery codes are left.
+    /// The number of unused recovery codes.
     recovery_codes_left: u32,
 }
 
@@ -131,24 +131,24 @@ impl SecondFactors {
     }
 }
 
-/// An authenticator app that tells codes.
+/// An authenticator app that generates codes (TOTP).
 #[derive(SimpleObject)]
 pub(crate) struct Totp {
-    /// When its first code was confirmed.
+    /// When the user confirmed the first code.
     confirmed_at: DateTime,
-    /// When a code was last accepted.
+    /// When the server last accepted a code; null if never.
     last_used_at: Option<DateTime>,
-    /// Whether too many wrong codes were given in a row: then none is accepted until a recovery code is used, or another app is set
-    /// up.
+    /// Whether the app is locked after too many wrong codes in a row. The server accepts its codes again after a
+    /// recovery code is used, or after another app is set up.
     is_locked: bool,
 }
 
-/// The input of completeSignIn.
+/// The arguments of completeSignIn.
 #[derive(InputObject)]
 struct CompleteSignInInput {
-    /// What SecondFactorRequired has.
+    /// SecondFactorRequired.challenge of the sign-in.
     challenge: String,
-    /// One of the factors that SecondFactorRequired names.
+    /// The proof of one of the factors in SecondFactorRequired.factors.
     proof: Proof,
 }
 
@@ -176,14 +176,15 @@ pub(crate) struct FactorMutation;
 #[rules(mutation)]
 #[Object]
 impl FactorMutation {
-    /// Completes a sign-in that asked for a second factor. Wrong codes count for the account, however often somebody signs in
-    /// anew.
+    /// Completes a sign-in that requires a second factor. Fails with INVALID_CREDENTIALS if the proof is wrong, and
+    /// with INVALID_TOKEN if the challenge is invalid or expired. Wrong codes count against the account across all
+    /// sign-ins.
     #[public]
     #[limit(CHALLENGES, TOTP_CODES, RECOVERY_CODES)]
     async fn complete_sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The answer to a challenge.")] input: CompleteSignInInput,
+        #[graphql(desc = "The challenge and the proof.")] input: CompleteSignInInput,
     ) -> Result<AuthPayload> {
         let Parsed::Possession(shown) = input.proof.parse()? else {
             let message = "A password is no second factor";
@@ -194,17 +195,17 @@ impl FactorMutation {
         Ok(AuthPayload::hand_over(ctx, completed.await?))
     }
 
-    /// Proves again who the caller is: another session takes the place of the one they call from, and
-    /// counts as a recent sign-in. In cookie mode the session stays, and another cookie takes the place of the one that the
-    /// browser has, which lingers for a minute. Ten wrong proofs end the session. An account with a second factor takes one:
-    /// `extensions.factors` of STEP_UP_REQUIRED says which.
+    /// Proves the caller's identity again: a new session replaces the current one and counts as a recent sign-in. In
+    /// cookie mode the session stays, and a new cookie replaces the previous one, which stays valid for a minute. An
+    /// account with a second factor must prove that factor: `extensions.factors` of STEP_UP_REQUIRED lists the accepted
+    /// ones. Fails with INVALID_CREDENTIALS if the proof is wrong; ten wrong proofs end the session.
     #[auth]
     #[limit(OF_USER, IN_SESSION, TOTP_CODES, RECOVERY_CODES)]
     #[defence]
     async fn reauthenticate(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the caller proves it with.")] proof: Proof,
+        #[graphql(desc = "The proof of the caller's identity.")] proof: Proof,
     ) -> Result<AuthPayload> {
         let proof = proof.parse()?;
         recipient(ctx)?;
@@ -228,20 +229,20 @@ impl FactorMutation {
         Ok(AuthPayload::hand_over(ctx, StepUp::explain(ctx, proved).await?))
     }
 
-    /// Draws a secret for an authenticator app. The app that the account may have already goes on until confirmTotpEnrollment.
+    /// Creates a secret for an authenticator app. A previous app stays valid until confirmTotpEnrollment.
     #[auth]
     #[fresh]
     #[enrolling]
     #[limit(CHALLENGES)]
     #[payload(
-        secret = "To be typed into the app, in base32. Shown now and never again.",
-        otpauth_url = "The same for a QR code.",
-        expires_in = "Seconds for which the secret can be confirmed."
+        secret = "The secret in base32, to type into the app. The server shows it only now.",
+        otpauth_url = "The secret as a URL, to show as a QR code.",
+        expires_in = "Seconds until the secret must be confirmed."
     )]
     async fn start_totp_enrollment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What EnrollmentRequired has, for callers who are not signed in.")]
+        #[graphql(desc = "EnrollmentRequired.enrollment, for callers who are not signed in.")]
         enrollment: Option<String>,
     ) -> Result<(String, String, u32)> {
         let enroller = enroller(ctx, enrollment.as_deref(), None)?;
@@ -250,24 +251,26 @@ impl FactorMutation {
         Ok((secret.to_string(), otpauth_url.to_string(), ENROLLMENT_TTL_SECONDS))
     }
 
-    /// Confirms with a code that an authenticator app has the secret. Signing in asks for a second factor from then on, and all
-    /// other sessions end; an app that the account had before is replaced.
+    /// Confirms by a code that the authenticator app has the secret, and turns the second factor on. Ends all other
+    /// sessions and replaces any previous app. Fails with INVALID_CREDENTIALS if the code is wrong, with the reason
+    /// MAILED_CODE if the mailed code is wrong, and with CONFLICT and the reason NOT_ENROLLING if no enrollment is in
+    /// progress.
     #[auth]
     #[enrolling]
     #[limit(CHALLENGES, MAILED_CODES)]
     #[payload(
         user = "The owner of the account.",
-        recovery_codes = "What opens the account from now on in the place of a lost factor, each code once: shown now and never \
-            again. Null if the ones from before stay valid.",
-        signed_in = "The session of a sign-in that asked for the factor; null of a caller who is signed in."
+        recovery_codes = "The new recovery codes, each of which replaces a lost factor once. The server shows \
+            them only now. Null if the previous codes stay valid.",
+        signed_in = "The new session, if a sign-in required the enrollment; null for signed-in callers."
     )]
     async fn confirm_totp_enrollment(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The code that the app shows.")] code: String,
-        #[graphql(desc = "What EnrollmentRequired has, for callers who are not signed in.")]
+        #[graphql(desc = "The current code of the authenticator app.")] code: String,
+        #[graphql(desc = "EnrollmentRequired.enrollment, for callers who are not signed in.")]
         enrollment: Option<String>,
-        #[graphql(desc = "The code that was mailed, if EnrollmentRequired says so.")]
+        #[graphql(desc = "The code from the mail, if EnrollmentRequired.codeMailed is true.")]
         mailed_code: Option<String>,
     ) -> Result<(User, Codes, Option<AuthPayload>)> {
         let code = parse_code("input.code", &code)?;
@@ -276,21 +279,24 @@ impl FactorMutation {
         Ok(hand_over(ctx, enrolled))
     }
 
-    /// Has signing in ask for a second factor, for who has a passkey: the passkey is it. All other sessions end.
+    /// Turns the second factor on for a caller who has a passkey, which becomes the second factor. Ends all other
+    /// sessions. Fails with CONFLICT: with the reason NO_FACTOR if the caller has no passkey, and with SECOND_FACTOR_ON
+    /// if the second factor is on already.
     #[auth]
     #[fresh]
     #[payload(
         user = "The caller.",
-        recovery_codes = "What opens the account from now on in the place of a lost passkey, each code once: shown now and never \
-            again."
+        recovery_codes = "The new recovery codes, each of which replaces a lost passkey once. The server shows \
+            them only now."
     )]
     async fn enable_second_factor(&self, ctx: &Context<'_>) -> Result<(User, Vec<String>)> {
         let (user, codes) = ctx.service::<Factors>().turn_on(ctx.acting()?).await?;
         Ok((User::from(&user), shown(&codes)))
     }
 
-    /// Has signing in ask for no second factor any more: takes the authenticator app and the recovery codes from the account. Its
-    /// passkeys stay, as ways in.
+    /// Turns the caller's second factor off: deletes the authenticator app and the recovery codes. Passkeys stay usable
+    /// for signing in. Fails with CONFLICT: with the reason SECOND_FACTOR_OFF if the second factor is off already, and
+    /// with SECOND_FACTOR_REQUIRED if the account must keep one.
     #[auth]
     #[fresh]
     #[payload(user = "The caller.")]
@@ -298,7 +304,9 @@ impl FactorMutation {
         Ok(User::from(&ctx.service::<Factors>().turn_off(ctx.acting()?).await?))
     }
 
-    /// Takes the authenticator app from the account. Without a passkey signing in asks for no second factor any more.
+    /// Deletes the caller's authenticator app. Without a passkey, this turns the second factor off. Fails with
+    /// CONFLICT: with the reason NO_TOTP if the account has no app, and with SECOND_FACTOR_REQUIRED if the account must
+    /// keep a second factor.
     #[auth]
     #[fresh]
     #[payload(user = "The caller.")]
@@ -306,13 +314,14 @@ impl FactorMutation {
         Ok(User::from(&ctx.service::<Factors>().disable_totp(ctx.acting()?).await?))
     }
 
-    /// Gives the account ten other recovery codes. Those before are void.
+    /// Creates ten new recovery codes for the caller's account and invalidates the previous ones. Fails with CONFLICT
+    /// and the reason SECOND_FACTOR_OFF if the second factor is off.
     #[auth]
     #[fresh]
     #[defence]
     #[payload(
         user = "The caller.",
-        recovery_codes = "The codes, each good for once: shown now and never again."
+        recovery_codes = "The new recovery codes, each valid once. The server shows them only now."
     )]
     async fn regenerate_recovery_codes(&self, ctx: &Context<'_>) -> Result<(User, Vec<String>)> {
         let replaced = ctx.service::<Factors>().replace_recovery_codes(ctx.acting()?).await?;

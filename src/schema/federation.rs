@@ -28,7 +28,7 @@ const ENTITY: &str = "_Entity";
 /// The most objects that one call asks for.
 const REPRESENTATIONS_MAX: usize = 100;
 
-/// The schema of this server, for the gateway.
+/// The schema of this server for the gateway.
 #[derive(SimpleObject)]
 #[graphql(name = "_Service")]
 pub(crate) struct Service {
@@ -72,7 +72,7 @@ impl ScalarType for Representation {
     }
 }
 
-/// Any object that has a key.
+/// An object that has a key.
 #[derive(Clone)]
 pub(crate) struct Entity(Node);
 
@@ -106,7 +106,7 @@ impl OutputType for Entity {
         Node::create_type_info(registry);
         registry.create_output_type::<Self, _>(MetaTypeId::Union, |_| MetaType::Union {
             name: ENTITY.to_owned(),
-            description: Some("Any object that has a key.".to_owned()),
+            description: Some("An object that has a key.".to_owned()),
             possible_types: IndexSet::default(),
             visible: None,
             inaccessible: false,
@@ -154,13 +154,13 @@ impl FederationQuery {
         Service { sdl: ctx.service::<Arc<ServedSdl>>().subgraph().to_owned() }
     }
 
-    /// Objects by their keys, in the order of these; null for each that names none that the caller sees.
+    /// Objects by their keys, in the same order. Each key without an object that the caller can see yields null.
     #[auth]
     #[graphql(name = "_entities")]
     async fn entities(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The types and ids of the objects, at most 100.")] representations: Vec<
+        #[graphql(desc = "The types and ids of the objects: at most 100.")] representations: Vec<
             Representation,
         >,
     ) -> Result<Vec<Option<Entity>>> {

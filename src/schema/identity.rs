@@ -23,18 +23,18 @@ use crate::kernel::invalid::Reason;
 use crate::schema::provider::{SignInProvider, begin, hand_over};
 use crate::schema::sign_in::{AuthPayload, recipient};
 
-/// Who a user is to another provider. It opens their account.
+/// A user's identity at another provider, with which they can sign in to their account.
 #[derive(SimpleObject, Clone)]
 pub(crate) struct Identity {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     id: Id,
-    /// The provider; null if this server no longer works with it, so that the identity opens nothing.
+    /// The provider. Null if the server no longer supports it, in which case the user cannot sign in with the identity.
     provider: Option<SignInProvider>,
-    /// The e-mail address that the provider told when the identity was linked, if it told any.
+    /// The email address that the provider shared when the user linked the identity, if any.
     email: Option<String>,
-    /// When it was linked.
+    /// When the user linked the identity.
     created_at: DateTime,
-    /// When it last signed the user in, or proved who they are.
+    /// When the user last signed in or reauthenticated with the identity.
     last_used_at: DateTime,
 }
 
@@ -56,22 +56,20 @@ pub(crate) struct IdentityMutation;
 #[rules(mutation)]
 #[Object]
 impl IdentityMutation {
-    /// Begins the linking of an identity to the caller's account, as startSignIn begins a sign-in.
+    /// Starts linking an identity to the caller's account. It works like startSignIn; complete it with finishLink.
     #[auth]
     #[fresh]
     #[limit(STARTS)]
     #[payload(
-        authorization_url = "Where to send the browser.",
-        flow = "What finishes the linking, once, in the same session.",
-        expires_in = "Seconds for which the flow is good."
+        authorization_url = "The URL to send the browser to.",
+        flow = "The secret that completes the linking, once and in the same session.",
+        expires_in = "Seconds for which the flow is valid."
     )]
     async fn start_link(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The id of one of signInProviders.")] provider: ID,
-        #[graphql(desc = "Where the browser goes on, as with startSignIn.")] return_to: Option<
-            String,
-        >,
+        #[graphql(desc = "The URL to return to, as with startSignIn.")] return_to: Option<String>,
     ) -> Result<(String, String, u32)> {
         let begin = begin(ctx, &provider, return_to.as_deref());
         let (login, viewer) = (ctx.service::<ProviderLogin>(), ctx.viewer()?);
@@ -79,19 +77,21 @@ impl IdentityMutation {
         Ok(hand_over(ctx, begun.await?))
     }
 
-    /// Links the identity of whoever came back to the caller's account, which it opens from then on. One that is linked to
-    /// another account is CONFLICT with the reason IDENTITY_TAKEN.
+    /// Completes startLink: links the identity to the caller's account, so that the caller can sign in with it. Fails
+    /// with INVALID_TOKEN if the flow is invalid or expired, with INVALID_CREDENTIALS if the provider's answer is not
+    /// acceptable, and with CONFLICT: with the reason IDENTITY_TAKEN if another account has the identity, and with
+    /// TOO_MANY if the account has the maximum number of identities.
     #[auth]
     #[fresh]
     #[limit(FAILURES_OF_USER)]
-    #[payload(identity = "The identity.")]
+    #[payload(identity = "The linked identity.")]
     async fn finish_link(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What startLink answered.")] flow: String,
-        #[graphql(desc = "`code` of the fragment.")] code: String,
-        #[graphql(desc = "`state` of the fragment.")] state: String,
-        #[graphql(desc = "`iss` of the fragment, if it has one.")] iss: Option<String>,
+        #[graphql(desc = "StartLinkPayload.flow.")] flow: String,
+        #[graphql(desc = "`code` from the URL fragment.")] code: String,
+        #[graphql(desc = "`state` from the URL fragment.")] state: String,
+        #[graphql(desc = "`iss` from the URL fragment, if present.")] iss: Option<String>,
     ) -> Result<Identity> {
         let returned = came_back(ctx, (&flow, &code, &state, iss.as_deref()));
         let login = ctx.service::<ProviderLogin>();
@@ -99,12 +99,12 @@ impl IdentityMutation {
         Ok(Identity::of(login, linked))
     }
 
-    /// Unlinks an identity from the caller's account. The last way into it is CONFLICT with the reason LAST_WAY_IN: a password
-    /// can be chosen by requestPasswordReset first.
+    /// Unlinks an identity from the caller's account. Fails with CONFLICT and the reason LAST_WAY_IN if the caller has
+    /// no other way to sign in: choose a password through requestPasswordReset first.
     #[auth]
     #[fresh]
     #[defence]
-    #[payload(deleted_identity_id = "The identity that is gone.")]
+    #[payload(deleted_identity_id = "The id of the unlinked identity.")]
     async fn unlink_identity(
         &self,
         ctx: &Context<'_>,
@@ -115,23 +115,21 @@ impl IdentityMutation {
         Ok(Id::from(id))
     }
 
-    /// Begins a proof by a provider that the caller is who they are, as startSignIn begins a sign-in. The provider is asked to
-    /// have them prove it anew.
+    /// Starts proving the caller's identity by another provider, which the server asks to authenticate the caller
+    /// again. It works like startSignIn; complete it with finishReauthentication.
     #[auth]
     #[limit(STARTS)]
     #[defence]
     #[payload(
-        authorization_url = "Where to send the browser.",
-        flow = "What finishes the proof, once, in the same session.",
-        expires_in = "Seconds for which the flow is good."
+        authorization_url = "The URL to send the browser to.",
+        flow = "The secret that completes the proof, once and in the same session.",
+        expires_in = "Seconds for which the flow is valid."
     )]
     async fn start_reauthentication(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of a provider of one of the caller's identities.")] provider: ID,
-        #[graphql(desc = "Where the browser goes on, as with startSignIn.")] return_to: Option<
-            String,
-        >,
+        #[graphql(desc = "The id of the provider of one of the caller's identities.")] provider: ID,
+        #[graphql(desc = "The URL to return to, as with startSignIn.")] return_to: Option<String>,
     ) -> Result<(String, String, u32)> {
         let begin = begin(ctx, &provider, return_to.as_deref());
         let (login, viewer) = (ctx.service::<ProviderLogin>(), recipient(ctx)?);
@@ -140,19 +138,19 @@ impl IdentityMutation {
         Ok(hand_over(ctx, StepUp::explain(ctx, begun).await?))
     }
 
-    /// Proves by a provider that the caller is who they are, with the effect of reauthenticate. It takes an identity of the
-    /// caller's, and a provider that says when they proved there who they are: within the last five minutes. Otherwise it
-    /// proves nothing.
+    /// Completes startReauthentication, with the same effect as reauthenticate. The caller must have linked the
+    /// identity, and the provider must confirm that it authenticated them within the last five minutes. Otherwise the
+    /// call fails with INVALID_CREDENTIALS.
     #[auth]
     #[limit(FAILURES_OF_USER)]
     #[defence]
     async fn finish_reauthentication(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What startReauthentication answered.")] flow: String,
-        #[graphql(desc = "`code` of the fragment.")] code: String,
-        #[graphql(desc = "`state` of the fragment.")] state: String,
-        #[graphql(desc = "`iss` of the fragment, if it has one.")] iss: Option<String>,
+        #[graphql(desc = "StartReauthenticationPayload.flow.")] flow: String,
+        #[graphql(desc = "`code` from the URL fragment.")] code: String,
+        #[graphql(desc = "`state` from the URL fragment.")] state: String,
+        #[graphql(desc = "`iss` from the URL fragment, if present.")] iss: Option<String>,
     ) -> Result<AuthPayload> {
         recipient(ctx)?;
         let returned = came_back(ctx, (&flow, &code, &state, iss.as_deref()));

@@ -41,7 +41,7 @@ use crate::kernel::invalid::Invalid;
 const IDS_MAX: usize = 100;
 const NAME: &str = "Node";
 
-/// Anything with an id that is unique over all types.
+/// An object with an id that is unique across all types.
 #[derive(Clone)]
 pub(crate) struct Node(Arc<dyn Resolve>);
 
@@ -110,10 +110,12 @@ impl OutputType for Node {
     fn create_type_info(registry: &mut Registry) -> String {
         registry.create_output_type::<Self, _>(MetaTypeId::Interface, |registry| {
             let mut id = MetaField::new("id", Id::create_type_info(registry));
-            id.description = Some("Unique over all types; opaque.".to_owned());
+            id.description = Some("An opaque id that is unique across all types.".to_owned());
             MetaType::Interface {
                 name: NAME.to_owned(),
-                description: Some("Anything with an id that is unique over all types.".to_owned()),
+                description: Some(
+                    "An object with an id that is unique across all types.".to_owned(),
+                ),
                 fields: [(id.name.clone(), id)].into_iter().collect(),
                 possible_types: OWN.iter().map(|implement| implement(registry)).collect(),
                 extends: false,
@@ -271,7 +273,7 @@ pub(crate) struct NodeQuery;
 #[rules(query)]
 #[Object]
 impl NodeQuery {
-    /// An object by id; null for an id that names none that the caller sees.
+    /// An object by id; null if the caller cannot see an object with this id.
     #[auth]
     async fn node(
         &self,
@@ -281,12 +283,12 @@ impl NodeQuery {
         Ok(load(ctx, Id::parse(&id).into_iter()).await?.into_values().next())
     }
 
-    /// Objects by their ids, in the order of these; null for each that names none that the caller sees.
+    /// Objects by their ids, in the same order. Each id without an object that the caller can see yields null.
     #[auth]
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The objects' ids, at most 100.")] ids: Vec<ID>,
+        #[graphql(desc = "The objects' ids: at most 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         if ids.len() > IDS_MAX {
             return Err(Invalid::too_long(IDS_MAX, "At most 100 ids at once").at("ids").into());

@@ -31,19 +31,19 @@ use crate::schema::sign_in::{AuthPayload, recipient};
 use crate::schema::user::User;
 use crate::schema::viewer::Access;
 
-/// People who belong together. It exists for its members only.
+/// A group of users. Only its members can see that it exists.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub struct Organization {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     pub(crate) id: Id,
-    /// What it is called.
+    /// The organization's name.
     name: String,
-    /// When it was made.
+    /// When the organization was created.
     created_at: DateTime,
-    /// When it last got another name.
+    /// When the organization was last renamed.
     updated_at: DateTime,
-    /// What the caller may do there; null for whoever is no member.
+    /// The caller's role in the organization; null if the caller is not a member.
     my_role: Option<OrganizationRole>,
     #[graphql(skip)]
     own: OwnOrganization,
@@ -77,26 +77,26 @@ impl Organization {
 #[rules]
 #[ComplexObject]
 impl Organization {
-    /// Who belongs to it, in pages, in the order in which they joined.
+    /// The members of the organization, in the order in which they joined.
     #[auth]
     async fn members(&self, ctx: &Context<'_>, window: Window) -> Result<MembershipConnection> {
         MembershipConnection::load(ctx, self, window).await
     }
 
-    /// Whether the caller may use each of these fields for this organization, as `viewer { access }` says it for the one that
-    /// the call acts in.
+    /// Tells for each field whether the caller may use it for this organization. Viewer.access tells the same for the
+    /// organization that the call acts in.
     async fn viewer_can(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Types and their fields, as in `Mutation.updateOrganization`; at most 100."
+            desc = "The fields with their types, as in `Mutation.updateOrganization`: at most 100."
         )]
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
         Access::of_all(ctx, Place::Organization(self.my_role), fields).await
     }
 
-    /// Who is asked to join it and has not yet, in pages, the oldest first.
+    /// The pending invitations to join the organization, oldest first.
     #[auth]
     #[member(Admin)]
     async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
@@ -143,7 +143,7 @@ pub(crate) struct OrganizationQuery;
 #[rules(query)]
 #[Object]
 impl OrganizationQuery {
-    /// An organization that the caller belongs to; null for an id that names none.
+    /// An organization by id; null if the caller does not belong to an organization with this id.
     #[auth]
     async fn organization(
         &self,
@@ -153,7 +153,7 @@ impl OrganizationQuery {
         Organization::load(ctx, OrganizationId::parse(&id)).await
     }
 
-    /// The organizations that the caller belongs to, in pages, in the order in which they were made.
+    /// The organizations that the caller belongs to, in the order of their creation.
     #[auth]
     async fn my_organizations(
         &self,
@@ -167,9 +167,8 @@ impl OrganizationQuery {
         Whole::load(window, ByAge::OldestFirst, load, |own| own.id.0, node).await
     }
 
-    /// The invitations to organizations that were mailed to the caller's address and can still be accepted, in pages, the
-    /// newest first. Empty until the address is verified. Accepting one takes what the link in the mail carries: see
-    /// acceptInvitation.
+    /// The pending invitations to join organizations that were mailed to the caller's address, newest first. Empty
+    /// until the address is verified. Accepting one requires the token from its mail: see acceptInvitation.
     #[auth]
     async fn my_invitations(
         &self,
@@ -182,15 +181,15 @@ impl OrganizationQuery {
         Whole::load(window, ByAge::NewestFirst, load, id, Invitation::from).await
     }
 
-    /// The organization that the call acts in, if any: the one that the access token names, or in cookie mode the header
-    /// Portcullis-Organization.
+    /// The organization that the call acts in; null if it acts in none. The access token names it or, in cookie mode,
+    /// the header Portcullis-Organization.
     #[auth]
     async fn active_organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         let active = ctx.viewer()?.organization.map(|active| active.id);
         Organization::load(ctx, active).await
     }
 
-    /// Who is asked to join the active organization and has not yet, in pages, the oldest first.
+    /// The pending invitations to join the organization that the call acts in, oldest first.
     #[auth(organization_role = Admin)]
     async fn invitations(&self, ctx: &Context<'_>, window: Window) -> Result<InvitationConnection> {
         let active = ctx
@@ -215,19 +214,19 @@ async fn invitations(
     Whole::load(window, ByAge::OldestFirst, load, id, Invitation::from).await
 }
 
-/// What an organization is to be.
+/// The organization to create.
 #[derive(InputObject)]
 pub(crate) struct CreateOrganizationInput {
-    /// 1 to 100 characters. Names that could be taken for the service or its staff are reserved.
+    /// The organization's name: 1 to 100 characters. Names that look like the service or its staff are reserved.
     name: String,
 }
 
-/// What an organization is to become.
+/// The changes of an organization.
 #[derive(InputObject)]
 pub(crate) struct UpdateOrganizationInput {
     /// The organization's id.
     id: ID,
-    /// 1 to 100 characters. Names that could be taken for the service or its staff are reserved.
+    /// The organization's name: 1 to 100 characters. Names that look like the service or its staff are reserved.
     name: String,
 }
 
@@ -237,37 +236,38 @@ pub(crate) struct OrganizationMutation;
 #[rules(mutation)]
 #[Object]
 impl OrganizationMutation {
-    /// Makes an organization, whose owner the caller is.
+    /// Creates an organization and makes the caller its owner. Fails with CONFLICT if the caller belongs to too many
+    /// organizations.
     #[auth]
     #[payload(organization = "The new organization.")]
     async fn create_organization(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The organization to be.")] input: CreateOrganizationInput,
+        #[graphql(desc = "The organization to create.")] input: CreateOrganizationInput,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
         Ok(organizations.create(ctx.acting()?, &input.name).await?.into())
     }
 
-    /// Gives an organization another name.
+    /// Changes the name of an organization.
     #[auth]
     #[member(Admin)]
-    #[payload(organization = "The organization, with its new name.")]
+    #[payload(organization = "The organization with its new name.")]
     async fn update_organization(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
+        #[graphql(desc = "The changes.")] input: UpdateOrganizationInput,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
         let entrance = entrance(&input.id, least)?;
         Ok(organizations.rename(ctx.acting()?, entrance, &input.name).await?.into())
     }
 
-    /// Deletes an organization, for good; nothing acts in it any more.
+    /// Deletes an organization permanently. Calls can no longer act in it.
     #[auth]
     #[member(Owner)]
     #[fresh]
-    #[payload(deleted_organization_id = "The organization that is gone.")]
+    #[payload(deleted_organization_id = "The id of the deleted organization.")]
     async fn delete_organization(
         &self,
         ctx: &Context<'_>,
@@ -278,10 +278,10 @@ impl OrganizationMutation {
         Ok(id)
     }
 
-    /// Gives the caller an access token that acts in one of their organizations, or in none. The session, the time of the
-    /// sign-in and the refresh token stay what they are, and other tokens of the session act where they did. It ends when
-    /// the token that was presented does: see expiresIn. With a cookie, calls name the organization by the header
-    /// Portcullis-Organization, and the token is for other services.
+    /// Issues an access token that acts in one of the caller's organizations, or in none. The session, the time of the
+    /// sign-in and the refresh token do not change, and other tokens of the session keep their organization. The new
+    /// token expires together with the presented one: see expiresIn. In cookie mode, calls name the organization in the
+    /// header Portcullis-Organization, and the token is for other services.
     #[auth]
     async fn switch_organization(
         &self,

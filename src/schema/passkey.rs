@@ -27,24 +27,24 @@ const UNNAMED: &str = "Passkey";
 /// A passkey of a user.
 #[derive(SimpleObject, Clone)]
 pub(crate) struct Passkey {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     id: Id,
-    /// What its owner calls it.
+    /// The name that the owner gave the passkey.
     name: String,
-    /// By what browsers and the Signal API know it, in base64url.
+    /// The id of the passkey in browsers and the Signal API, in base64url.
     credential_id: String,
-    /// The model of its authenticator, as that says without proof; zeros where it does not.
+    /// The model of the authenticator, as the authenticator claims without proof; all zeros if it names no model.
     aaguid: String,
-    /// Whether it opens the account alone, when its authenticator verifies its user: it did so when it was registered, or a
-    /// browser made it without asking (conditional).
+    /// Whether the passkey alone can sign its owner in, provided that its authenticator verifies its user. True if the
+    /// authenticator did so at the registration, or if the browser created the passkey without asking (conditional).
     user_verified: bool,
-    /// Whether it may be on several devices of its owner.
+    /// Whether the passkey can be on several devices of its owner.
     backup_eligible: bool,
-    /// Whether it was, when it was last used.
+    /// Whether the passkey was backed up when it was last used.
     backed_up: bool,
-    /// When it was registered.
+    /// When the passkey was registered.
     created_at: DateTime,
-    /// When it last proved something.
+    /// When the passkey was last used; null if never.
     last_used_at: Option<DateTime>,
 }
 
@@ -70,51 +70,54 @@ pub(crate) struct PasskeyMutation;
 #[rules(mutation)]
 #[Object]
 impl PasskeyMutation {
-    /// Begins a sign-in with a passkey. No name is asked for: the browser offers the passkeys that it has, in a dialogue or, with
-    /// mediation `conditional`, where a username is typed.
+    /// Starts a sign-in with a passkey, without a username. The browser offers its passkeys in a dialog or, with the
+    /// mediation `conditional`, in the autofill of the username.
     #[public]
     #[needs(Passkeys)]
     #[limit(CEREMONIES)]
     #[payload(
-        ceremony = "What finishPasskeySignIn takes.",
-        options = "For `PublicKeyCredential.parseRequestOptionsFromJSON()`.",
-        expires_in = "Seconds for which the ceremony is good."
+        ceremony = "The secret to pass to finishPasskeySignIn.",
+        options = "The options for `PublicKeyCredential.parseRequestOptionsFromJSON()`.",
+        expires_in = "Seconds for which the ceremony is valid."
     )]
     async fn start_passkey_sign_in(&self, ctx: &Context<'_>) -> Result<(String, JsonValue, u32)> {
         let begun = ctx.service::<Factors>().start_sign_in(ctx.client(), limits).await?;
         Ok(handed(begun))
     }
 
-    /// Signs in whoever has a passkey. It takes one whose authenticator verifies its user, which counts as two factors. One that
-    /// nobody has is INVALID_CREDENTIALS with the reason UNKNOWN_PASSKEY, for `signalUnknownCredential()`.
+    /// Signs a user in with a passkey. The passkey's authenticator must verify its user, which counts as two factors.
+    /// Fails with INVALID_TOKEN if the ceremony is invalid or expired, and with INVALID_CREDENTIALS if the passkey
+    /// proves nothing, with the reason UNKNOWN_PASSKEY if no account has it: clients can then call
+    /// `signalUnknownCredential()`.
     #[public]
     #[needs(Passkeys)]
     #[limit(FAILURES)]
     async fn finish_passkey_sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What startPasskeySignIn answered.")] ceremony: String,
-        #[graphql(desc = "`toJSON()` of what the browser returned.")] credential: JsonValue,
+        #[graphql(desc = "StartPasskeySignInPayload.ceremony.")] ceremony: String,
+        #[graphql(desc = "The credential that the browser returned, as its `toJSON()` gives it.")]
+        credential: JsonValue,
     ) -> Result<LoginResult> {
         let shown = ShownPasskey { ceremony, credential: credential.0 };
         let signed_in = ctx.service::<Factors>().finish_sign_in(ctx.client(), &shown, limits);
         Ok(LoginResult::hand_over(ctx, signed_in.await?))
     }
 
-    /// Begins a proof with one of the passkeys of the caller, for reauthenticate; or, with a challenge, of whoever signs in, for
-    /// completeSignIn.
+    /// Starts a proof with a passkey: one of the caller's, for reauthenticate, or with a challenge one of the user who
+    /// is signing in, for completeSignIn. Fails with NOT_FOUND if the user has no passkey.
     #[public]
     #[needs(Passkeys)]
     #[limit(CEREMONIES)]
     #[payload(
-        ceremony = "What `proof.passkey` takes.",
-        options = "For `PublicKeyCredential.parseRequestOptionsFromJSON()`.",
-        expires_in = "Seconds for which the ceremony is good."
+        ceremony = "The secret to pass to Proof.passkey.",
+        options = "The options for `PublicKeyCredential.parseRequestOptionsFromJSON()`.",
+        expires_in = "Seconds for which the ceremony is valid."
     )]
     async fn start_passkey_proof(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What SecondFactorRequired has; callers in a session leave it out.")]
+        #[graphql(desc = "SecondFactorRequired.challenge; signed-in callers leave it out.")]
         challenge: Option<String>,
     ) -> Result<(String, JsonValue, u32)> {
         let viewer = match &challenge {
@@ -126,26 +129,27 @@ impl PasskeyMutation {
         Ok(handed(begun))
     }
 
-    /// Begins the registration of a passkey.
+    /// Starts the registration of a passkey. Fails with CONFLICT and the reason TOO_MANY if the account has the maximum
+    /// number of passkeys.
     #[auth]
     #[needs(Passkeys)]
     #[fresh]
     #[enrolling]
     #[limit(CEREMONIES)]
     #[payload(
-        ceremony = "What finishPasskeyRegistration takes.",
-        options = "For `PublicKeyCredential.parseCreationOptionsFromJSON()`.",
-        expires_in = "Seconds for which the ceremony is good."
+        ceremony = "The secret to pass to finishPasskeyRegistration.",
+        options = "The options for `PublicKeyCredential.parseCreationOptionsFromJSON()`.",
+        expires_in = "Seconds for which the ceremony is valid."
     )]
     async fn start_passkey_registration(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Whether the browser is to make it without asking, with mediation `conditional`, after a sign-in with a \
-                    password."
+            desc = "Whether the browser creates the passkey without asking, with the mediation `conditional`, \
+                after a sign-in with a password."
         )]
         conditional: Option<bool>,
-        #[graphql(desc = "What EnrollmentRequired has, for callers who are not signed in.")]
+        #[graphql(desc = "EnrollmentRequired.enrollment, for callers who are not signed in.")]
         enrollment: Option<String>,
     ) -> Result<(String, JsonValue, u32)> {
         let enroller = enroller(ctx, enrollment.as_deref(), None)?;
@@ -154,31 +158,35 @@ impl PasskeyMutation {
         Ok(handed(factors.start_registration(enroller, conditional, limits).await?))
     }
 
-    /// Registers the passkey that a browser has made. It opens the account from then on, if its authenticator verifies its user;
-    /// where the account asks for a second factor, it is one. With an enrollment it turns the second factor on, and signs in.
+    /// Registers a passkey that the browser created. The caller can sign in with it if its authenticator verifies its
+    /// user; if the account requires a second factor, the passkey is one. With an enrollment, this turns the second
+    /// factor on and completes the sign-in. Fails with INVALID_TOKEN if the ceremony is invalid or expired, and with
+    /// CONFLICT: with the reason PASSKEY_TAKEN if the passkey is registered already, and with TOO_MANY if the account
+    /// has the maximum number of passkeys.
     #[auth]
     #[needs(Passkeys)]
     #[enrolling]
     #[limit(FAILURES, MAILED_CODES)]
     #[payload(
-        passkey = "The passkey.",
+        passkey = "The registered passkey.",
         user = "The owner of the account.",
-        recovery_codes = "With an enrollment, what opens the account from now on in the place of a lost factor, each code once: \
-            shown now and never again.",
-        signed_in = "With an enrollment, the session of the sign-in that asked for the factor."
+        recovery_codes = "With an enrollment, the new recovery codes, each of which replaces a lost factor \
+            once. The server shows them only now.",
+        signed_in = "With an enrollment, the new session of the sign-in."
     )]
     async fn finish_passkey_registration(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What startPasskeyRegistration answered.")] ceremony: String,
-        #[graphql(desc = "`toJSON()` of what the browser returned.")] credential: JsonValue,
+        #[graphql(desc = "StartPasskeyRegistrationPayload.ceremony.")] ceremony: String,
+        #[graphql(desc = "The credential that the browser returned, as its `toJSON()` gives it.")]
+        credential: JsonValue,
         #[graphql(
-            desc = "1 to 100 characters; by default the browser and the system of the caller."
+            desc = "The passkey's name: 1 to 100 characters. Defaults to the caller's browser and operating system."
         )]
         name: Option<String>,
-        #[graphql(desc = "What EnrollmentRequired has, for callers who are not signed in.")]
+        #[graphql(desc = "EnrollmentRequired.enrollment, for callers who are not signed in.")]
         enrollment: Option<String>,
-        #[graphql(desc = "The code that was mailed, if EnrollmentRequired says so.")]
+        #[graphql(desc = "The code from the mail, if EnrollmentRequired.codeMailed is true.")]
         mailed_code: Option<String>,
     ) -> Result<(Passkey, User, Codes, Option<AuthPayload>)> {
         let device = ctx.client().user_agent.as_deref().and_then(|text| Device::of(text).name());
@@ -193,14 +201,14 @@ impl PasskeyMutation {
         Ok((passkey.into(), user, recovery_codes, signed_in))
     }
 
-    /// Calls one of the caller's passkeys something else.
+    /// Renames one of the caller's passkeys.
     #[auth]
-    #[payload(passkey = "The passkey, with its name.")]
+    #[payload(passkey = "The renamed passkey.")]
     async fn rename_passkey(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The passkey's id.")] id: ID,
-        #[graphql(desc = "1 to 100 characters.")] name: String,
+        #[graphql(desc = "The passkey's new name: 1 to 100 characters.")] name: String,
     ) -> Result<Passkey> {
         let name = PasskeyName::parse("input.name", &name)?;
         let id = PasskeyId::parse(&id).ok_or(FactorError::NoPasskey)?;
@@ -208,14 +216,15 @@ impl PasskeyMutation {
         Ok(renamed.into())
     }
 
-    /// Takes one of the caller's passkeys from their account. The last way into it is CONFLICT with the reason LAST_WAY_IN. The
-    /// last second factor turns the second factor off.
+    /// Deletes one of the caller's passkeys. Deleting the last second factor turns the second factor off. Fails with
+    /// CONFLICT: with the reason LAST_WAY_IN if the caller has no other way to sign in, and with SECOND_FACTOR_REQUIRED
+    /// if the account must keep a second factor.
     #[auth]
     #[fresh]
     #[defence]
     #[payload(
-        deleted_passkey_id = "The passkey that is gone.",
-        user = "The caller, with the passkeys that are left."
+        deleted_passkey_id = "The id of the deleted passkey.",
+        user = "The caller, with the remaining passkeys."
     )]
     async fn delete_passkey(
         &self,

@@ -15,20 +15,20 @@ use crate::infra::providers::{Kind, Provider};
 use crate::schema::sign_in::LoginResult;
 use crate::schema::user::VerificationRequired;
 
-/// How a provider is spoken with.
+/// The protocol of a provider.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProviderKind {
     /// Google.
     Google,
-    /// GitHub, which is not OpenID Connect.
+    /// GitHub, which does not support OpenID Connect.
     Github,
     /// Microsoft Entra ID and personal Microsoft accounts.
     Microsoft,
     /// Apple.
     Apple,
-    /// Any other provider of OpenID Connect.
+    /// Any other provider that supports OpenID Connect.
     Oidc,
-    /// A provider of OAuth 2.0 alone, whose endpoints the operator names.
+    /// A provider that supports only OAuth 2.0. The operator configures its endpoints.
     Oauth2,
 }
 
@@ -45,16 +45,16 @@ impl From<Kind> for ProviderKind {
     }
 }
 
-/// A provider that people can sign in with here.
+/// A provider that users can sign in with on this server.
 #[derive(SimpleObject, Clone)]
 pub(crate) struct SignInProvider {
-    /// What the operator calls it; unique on this server.
+    /// The operator's name for the provider, unique on this server.
     id: ID,
-    /// How it is spoken with, for its logo.
+    /// The kind of provider, for example to show its logo.
     kind: ProviderKind,
-    /// What people call it, as in "Google".
+    /// The name for people, as in "Google".
     name: String,
-    /// Whether it can prove by startReauthentication that the caller is who they are.
+    /// Whether the provider supports startReauthentication.
     can_reauthenticate: bool,
 }
 
@@ -75,7 +75,7 @@ pub(crate) struct ProviderQuery;
 #[rules(query)]
 #[Object]
 impl ProviderQuery {
-    /// The providers that people can sign in with, in the operator's order.
+    /// The providers that users can sign in with, in the operator's order.
     #[public]
     async fn sign_in_providers(&self, ctx: &Context<'_>) -> Result<Vec<SignInProvider>> {
         let login = ctx.service::<ProviderLogin>();
@@ -88,36 +88,36 @@ impl ProviderQuery {
 pub(crate) struct StartSignInInput {
     /// The id of one of signInProviders.
     provider: ID,
-    /// Where the browser goes on with the provider's answer: one of the URLs that the operator allows. By default the
-    /// first of them.
+    /// The URL to which the browser returns with the provider's answer: one of the URLs that the operator allows in
+    /// RETURN_URLS. Defaults to the first of them.
     return_to: Option<String>,
-    /// What the link in the mail carries that asks to finish a registration.
+    /// The token from the mail that asks the user to complete a registration.
     verification_token: Option<String>,
 }
 
-/// What came back from a provider: the members of the fragment of the URL that the browser went on to.
+/// The provider's answer: the parameters in the fragment of the URL that the browser returned to.
 #[derive(InputObject)]
 pub(crate) struct FinishSignInInput {
-    /// What startSignIn answered.
+    /// StartSignInPayload.flow.
     flow: String,
-    /// `code` of the fragment.
+    /// `code` from the URL fragment.
     code: String,
-    /// `state` of the fragment.
+    /// `state` from the URL fragment.
     state: String,
-    /// `iss` of the fragment, if it has one.
+    /// `iss` from the URL fragment, if present.
     iss: Option<String>,
-    /// `user` of the fragment, if it has one: Apple tells a name there, at the first sign-in only.
+    /// `user` from the URL fragment, if present. Apple sends the user's name there, at the first sign-in only.
     user: Option<String>,
 }
 
-/// An ID token that an app got by itself.
+/// An ID token that an app obtained itself.
 #[derive(InputObject)]
 pub(crate) struct SignInWithIdTokenInput {
     /// The id of one of signInProviders.
     provider: ID,
-    /// The token, which was issued for the nonce that startIdTokenSignIn answered.
+    /// The ID token. The provider must have issued it for StartIdTokenSignInPayload.nonce.
     id_token: String,
-    /// What startIdTokenSignIn answered.
+    /// StartIdTokenSignInPayload.flow.
     flow: String,
 }
 
@@ -127,20 +127,20 @@ pub(crate) struct ProviderLoginMutation;
 #[rules(mutation)]
 #[Object]
 impl ProviderLoginMutation {
-    /// Begins a sign-in with another provider. Keep `flow` out of URLs, and send the browser to `authorizationUrl`. It comes
-    /// back to `returnTo` with `code`, `state` and perhaps `iss` in the fragment, or with `error`. In cookie mode only the same
-    /// browser can finish the flow.
+    /// Starts a sign-in with another provider. Keep `flow` out of URLs, and send the browser to `authorizationUrl`. The
+    /// browser returns to `returnTo` with `code`, `state` and, for some providers, `iss` in the fragment, or with
+    /// `error`. Complete the sign-in with finishSignIn; in cookie mode, only the same browser can do so.
     #[public]
     #[limit(STARTS, links::FAILURES)]
     #[payload(
-        authorization_url = "Where to send the browser.",
-        flow = "What finishes the sign-in, once. A secret of whoever signs in.",
-        expires_in = "Seconds for which the flow is good."
+        authorization_url = "The URL to send the browser to.",
+        flow = "The secret that completes the sign-in, once. Keep it private.",
+        expires_in = "Seconds for which the flow is valid."
     )]
     async fn start_sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "With whom somebody signs in.")] input: StartSignInInput,
+        #[graphql(desc = "The provider and the URL to return to.")] input: StartSignInInput,
     ) -> Result<(String, String, u32)> {
         let begin = begin(ctx, &input.provider, input.return_to.as_deref());
         let mailed = input.verification_token.as_deref();
@@ -149,16 +149,19 @@ impl ProviderLoginMutation {
         Ok(hand_over(ctx, begun))
     }
 
-    /// Signs in whoever came back from a provider. The first time this makes an account, or finds that of a proven address
-    /// where the operator trusts the provider's word on it. Where that word does not count, the address is written to, whether
-    /// there is an account with it or not. An account that the identity has to be linked to by hand is CONFLICT with the
-    /// reason ACCOUNT_EXISTS.
+    /// Signs a user in with the answer of another provider. The first sign-in creates an account, or links the account
+    /// with the same address if both the account and the provider have verified it and the operator trusts the
+    /// provider. If the server cannot rely on the provider's word, it mails the address, whether or not an account has
+    /// it, and returns VerificationRequired. Fails with INVALID_TOKEN if the flow is invalid or expired, with
+    /// INVALID_CREDENTIALS if the provider's answer is not acceptable, and with CONFLICT: with the reason
+    /// ACCOUNT_EXISTS if the owner of an existing account must link the identity themselves by startLink, and with
+    /// NO_EMAIL if the provider shares no usable address.
     #[public]
     #[limit(FAILURES, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn finish_sign_in(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What came back.")] input: FinishSignInInput,
+        #[graphql(desc = "The provider's answer.")] input: FinishSignInInput,
     ) -> Result<LoginResult> {
         let browser = ctx.caller().flow_cookie.as_ref().map(ExposeSecret::expose_secret);
         let returned = Returned {
@@ -173,13 +176,15 @@ impl ProviderLoginMutation {
         Ok(result(ctx, login.finish_sign_in(ctx.client(), &returned, limits).await?))
     }
 
-    /// Begins the sign-in of an app that gets an ID token by itself, as with a provider's library for phones.
+    /// Starts a sign-in for an app that obtains an ID token itself, for example through a provider's mobile library.
+    /// Complete it with signInWithIdToken.
     #[public]
     #[limit(STARTS)]
     #[payload(
-        flow = "What finishes the sign-in, once. A secret of whoever signs in.",
-        nonce = "What the app asks the provider to put into the token: the SHA-256 of the flow in hexadecimal digits.",
-        expires_in = "Seconds for which the flow is good."
+        flow = "The secret that completes the sign-in, once. Keep it private.",
+        nonce = "The nonce that the app asks the provider to include in the token: the SHA-256 of the flow in \
+            hexadecimal digits.",
+        expires_in = "Seconds for which the flow is valid."
     )]
     async fn start_id_token_sign_in(&self, ctx: &Context<'_>) -> Result<(String, String, u32)> {
         let login = ctx.service::<ProviderLogin>();
@@ -187,14 +192,14 @@ impl ProviderLoginMutation {
         Ok((begun.flow, begun.nonce, FLOW_TTL_SECONDS))
     }
 
-    /// Signs in whoever has an ID token of a provider that is meant for this server, or for one of the apps that the operator
-    /// names. The result is the same as for finishSignIn.
+    /// Signs a user in with an ID token of another provider. The token's audience must be this server or one of the
+    /// apps that the operator configured. Returns and fails like finishSignIn.
     #[public]
     #[limit(FAILURES, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn sign_in_with_id_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The token.")] input: SignInWithIdTokenInput,
+        #[graphql(desc = "The ID token and its flow.")] input: SignInWithIdTokenInput,
     ) -> Result<LoginResult> {
         let token = (input.provider.as_str(), input.id_token.as_str(), input.flow.as_str());
         let login = ctx.service::<ProviderLogin>();

@@ -15,12 +15,12 @@ use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Refusal, Refused};
 use crate::kernel::invalid::Reason;
 
-/// What a link has done.
+/// The effect of a mailed link.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkOutcome {
-    /// Its work, just now.
+    /// The link took effect with this call.
     Done,
-    /// Nothing: it has done its work before, and the first time was enough.
+    /// The link had already taken effect earlier, so this call changed nothing.
     DoneBefore,
 }
 
@@ -30,10 +30,14 @@ pub(crate) struct RecoveryMutation;
 #[rules(mutation)]
 #[Object]
 impl RecoveryMutation {
-    /// Mails an address that is still to be proven another link for that. The answer is the same, whatever there is.
+    /// Mails a new verification link to an address that is not verified yet. The answer is the same whether or not such
+    /// an address exists.
     #[public]
     #[needs(Mail)]
-    #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
+    #[payload(
+        link_expires_in = "Seconds for which the mailed link is valid. The value is the same whether or \
+        not a mail was sent."
+    )]
     #[limit(VERIFICATIONS.ip, VERIFICATIONS.ip_and_identifier, VERIFICATIONS.identifier)]
     async fn request_email_verification(
         &self,
@@ -44,26 +48,29 @@ impl RecoveryMutation {
         Ok(Purpose::Verification.ttl_seconds())
     }
 
-    /// Shows that an address is the caller's, and so makes the account that waited for it, or gives an
-    /// account its new address. The account stays as it is for a caller with a session of it, or its
-    /// password. Anybody else gives newPassword: that ends all sessions of the account, and whatever opened
-    /// it before is void; of a registration nothing is left but the address. For an account the link allows
-    /// that for an hour, and a link to a new address never. Ten passwords an hour may be tried or chosen with
-    /// the links to one address. Signs nobody in.
+    /// Verifies an email address with the token of a mailed link: creates the account that was waiting for the
+    /// verification, verifies the address of an account, or completes changeEmail. The account stays unchanged if the
+    /// caller has a session of it or sends its password. Any other caller must send newPassword, which ends all
+    /// sessions of the account and invalidates all earlier ways into it; of a pending registration, only the address
+    /// remains. For an existing account, a link accepts newPassword for one hour; a link from changeEmail never does.
+    /// The links to one address accept ten attempts with a password per hour. Does not sign anyone in. Fails with
+    /// INVALID_TOKEN if the link is invalid, and with INVALID_CREDENTIALS if the password is wrong.
     #[public]
     #[limit(links::FAILURES, PASSWORDS_OF_LINKS)]
-    #[payload(outcome = "What the link has done.")]
+    #[payload(outcome = "The effect of the link.")]
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the link in the mail carries.")] token: String,
-        #[graphql(desc = "The password of the account, or that was chosen at registration.")]
+        #[graphql(desc = "The token from the link in the mail.")] token: String,
+        #[graphql(desc = "The password of the account, or the one chosen at registration.")]
         password: Option<String>,
-        #[graphql(desc = "Another password, for who did not choose that. 8 to 128 characters.")]
+        #[graphql(
+            desc = "A new password, 8 to 128 characters, for a caller who did not choose the previous one."
+        )]
         new_password: Option<String>,
         #[graphql(
-            desc = "The username for an account that is still to be made: with newPassword, or \
-                          when the first one is taken meanwhile."
+            desc = "The username of an account that does not exist yet. Required with newPassword, and if the \
+                previous one has been taken meanwhile."
         )]
         username: Option<String>,
     ) -> Result<LinkOutcome> {
@@ -93,31 +100,39 @@ impl RecoveryMutation {
         }
     }
 
-    /// Mails the owner of an account a link to choose another password. The answer is the same whether or not there is
-    /// such an account.
+    /// Mails a link to reset the password to the owner of an account. The answer is the same whether or not the account
+    /// exists.
     #[public]
     #[needs(Mail)]
-    #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
+    #[payload(
+        link_expires_in = "Seconds for which the mailed link is valid. The value is the same whether or \
+        not a mail was sent."
+    )]
     #[limit(RESETS.ip, RESETS.ip_and_identifier, RESETS.identifier)]
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The username or the e-mail address.")] identifier: String,
+        #[graphql(desc = "The username or the email address.")] identifier: String,
     ) -> Result<u32> {
         let identifier = Identifier::parse(&identifier);
         ctx.service::<Recovery>().request_reset(ctx.client(), &identifier, limits).await?;
         Ok(Purpose::PasswordReset.ttl_seconds())
     }
 
-    /// Chooses another password, and ends all sessions of the account. Signs nobody in.
+    /// Sets a new password with the token of a mailed link, and ends all sessions of the account. Does not sign anyone
+    /// in. Fails with INVALID_TOKEN if the link is invalid, and with the reason USED if it was used already.
     #[public]
     #[limit(links::FAILURES, PASSWORDS_OF_LINKS)]
-    #[payload(username = "Whose password it is, to sign in with.")]
+    #[payload(username = "The username of the account, to sign in with.")]
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the link in the mail carries.")] token: String,
-        #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
+        #[graphql(desc = "The token from the link in the mail.")] token: String,
+        #[graphql(
+            desc = "The password: 8 to 128 characters of any kind. The server refuses common passwords \
+            and those that repeat public facts about the account or the service."
+        )]
+        new_password: String,
     ) -> Result<String> {
         let token = LinkToken::parse(&token);
         let recovery = ctx.service::<Recovery>();

@@ -23,28 +23,28 @@ use crate::kernel::invalid::Reason;
 use crate::schema::sign_in::{AuthPayload, presented};
 use crate::schema::user::User;
 
-/// A place where the user is signed in.
+/// A sign-in of a user on one device.
 #[derive(SimpleObject, Row, Clone)]
 pub(crate) struct Session {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     pub(crate) id: Id,
     /// When the user signed in.
     created_at: DateTime,
-    /// When it was last used: refreshed, or with a cookie within a minute of that.
+    /// When the session was last refreshed or, in cookie mode, last used, accurate to a minute.
     last_used_at: DateTime,
-    /// When it ends unless it is used again; with a use that moves on, up to an absolute end.
+    /// When the session expires unless it is used again. Each use extends it, up to an absolute end.
     expires_at: DateTime,
-    /// When it was ended; null while it goes on.
+    /// When the session ended; null while it is active.
     ended_at: Option<DateTime>,
-    /// The address it was begun from.
+    /// The IP address of the sign-in.
     ip: Option<String>,
-    /// The program it was begun from, as that calls itself.
+    /// The `User-Agent` header of the sign-in.
     user_agent: Option<String>,
-    /// The browser and the system, as in "Firefox on Windows", if they are recognised.
+    /// The browser and the operating system, as in "Firefox on Windows"; null if the server does not recognize them.
     device: Option<String>,
-    /// The browser, if it is recognised.
+    /// The browser; null if the server does not recognize it.
     browser: Option<String>,
-    /// Whether this is the session of the caller.
+    /// Whether the caller is using this session.
     current: bool,
 }
 
@@ -100,10 +100,10 @@ pub(crate) struct SessionMutation;
 #[rules(mutation)]
 #[Object]
 impl SessionMutation {
-    /// Ends one of the caller's own sessions. A change of address that is not confirmed yet is void.
+    /// Ends one of the caller's sessions. Also cancels an unconfirmed change of address.
     #[auth]
     #[defence]
-    #[payload(session = "The session, which is over.")]
+    #[payload(session = "The ended session.")]
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
@@ -118,24 +118,24 @@ impl SessionMutation {
         Ok(Session::seen_from(current, session))
     }
 
-    /// Ends the caller's sessions but the one they call from. A change of address that is not confirmed yet is void.
+    /// Ends all sessions of the caller except the current one. Also cancels an unconfirmed change of address.
     #[auth]
     #[defence]
     #[payload(
-        user = "The caller, with the session that goes on.",
-        ended_sessions = "How many sessions were ended."
+        user = "The caller, with the remaining session.",
+        ended_sessions = "The number of sessions that this call ended."
     )]
     async fn revoke_other_sessions(&self, ctx: &Context<'_>) -> Result<(User, u64)> {
         let ended = ctx.service::<Sessions>().revoke_others(ctx.acting()?).await?;
         Ok((User::from(&*ctx.viewer()?.user), ended))
     }
 
-    /// Ends all of the caller's sessions, this one too. Links that were mailed about the account become invalid; while its address is not verified, those to verify it or to
-    /// reset the password stay valid.
+    /// Ends all sessions of the caller, including the current one. Also invalidates links that the server mailed about
+    /// the account. As long as the address is not verified, links to verify it or to reset the password stay valid.
     #[auth]
     #[fresh]
     #[defence]
-    #[payload(ended_sessions = "How many sessions were ended.")]
+    #[payload(ended_sessions = "The number of sessions that this call ended.")]
     async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
         let sessions = ctx.service::<Sessions>();
         let ended = sessions.revoke_all(ctx.acting()?).await?;
@@ -143,24 +143,27 @@ impl SessionMutation {
         Ok(ended)
     }
 
-    /// Exchanges a refresh token for a new pair. Within ten seconds the same token gives the same pair, so that tabs may
-    /// share it; later, using one that was replaced ends its session. With `attempt` a client can ask again when the
-    /// answer is lost. In cookie mode the cookie stays as it is, and is exchanged for an access token for other services:
-    /// here that opens nothing that needs a recent proof.
+    /// Exchanges a refresh token for a new access token and refresh token. A repeated exchange of the same token within
+    /// ten seconds returns the same pair, so that browser tabs can share it. Later reuse of a replaced token ends the
+    /// session. A client that lost the answer can repeat the call with the same `attempt`. In cookie mode the cookie
+    /// does not change; the call returns an access token for other services, which this server does not accept where a
+    /// recent proof is required. Fails with INVALID_TOKEN if the token is invalid or the session has ended, and with
+    /// FORBIDDEN and the reason NOT_A_MEMBER if the caller does not belong to the organization.
     #[public]
     #[limit(REFRESH_FAILURES, REFRESHES_OF_SESSION)]
     async fn refresh_token(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token of the last pair; none in cookie mode.")]
+        #[graphql(desc = "The refresh token of the last pair. Leave it out in cookie mode.")]
         refresh_token: Option<String>,
         #[graphql(
-            desc = "128 random bits in base64url, kept beside the refresh token before it is sent. Who has had no answer \
-                    sends both again, whenever that is: as long as the new refresh token is not used, they give it."
+            desc = "128 random bits in base64url. Store them beside the refresh token before you send the call. \
+                If the answer gets lost, send the same values again, at any time: the server returns the \
+                same new refresh token as long as it has not been used."
         )]
         attempt: Option<String>,
         #[graphql(
-            desc = "The organization that the access token acts in, of which the caller is a member; null for none."
+            desc = "The organization that the access token acts in; null for none. The caller must be a member."
         )]
         organization_id: Option<ID>,
     ) -> Result<AuthPayload> {
@@ -184,14 +187,18 @@ impl SessionMutation {
         Ok(AuthPayload::hand_over(ctx, refreshed))
     }
 
-    /// Ends the session of the cookie or of the bearer token, or else that of the refresh token. Never fails for a stale
-    /// token.
+    /// Signs the caller out: ends the session of the cookie or the access token, or else that of the refresh token. An
+    /// invalid or expired token is not an error.
     #[public]
-    #[payload(session_id = "The session that was named, which is over now; null if none was.")]
+    #[payload(
+        session_id = "The id of the ended session; null if the call did not identify a session."
+    )]
     async fn logout(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token, for callers without a bearer; none in cookie mode.")]
+        #[graphql(
+            desc = "The refresh token, for callers without an access token. Leave it out in cookie mode."
+        )]
         refresh_token: Option<String>,
     ) -> Result<Option<Id>> {
         let bearer = ctx.caller().bearer.as_ref().map(ExposeSecret::expose_secret);

@@ -8,19 +8,20 @@ use super::viewer::Asking;
 use crate::graphql::error::Result;
 use crate::kernel::access::{Anonymity, User, Viewer};
 
-/// What has happened to a session, or to what its user may do.
+/// A kind of change of a session, or of its user's account or permissions.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SessionEventType {
-    /// The session is over: its user signed out or was deactivated, or it was revoked. It is the last event of the stream.
+    /// The session ended: the user signed out or was deactivated, or the session was revoked. This is the last event of
+    /// the stream.
     SessionEnded,
-    /// The user has another role.
+    /// The user's role changed.
     RoleChanged,
-    /// The user was granted a permission, or one was taken from them.
+    /// A permission of the user was granted or revoked, or it expired.
     PermissionsChanged,
-    /// The user has another role in the organization that the call acts in, or does not belong to it any more. Then this is
-    /// the last event of the stream.
+    /// The user's role in the organization that the call acts in changed, or the user no longer belongs to it. In the
+    /// latter case, this is the last event of the stream.
     OrganizationChanged,
-    /// Anything else of the user's account was changed, such as its name.
+    /// Another property of the user's account changed, such as the name.
     UserChanged,
 }
 
@@ -76,14 +77,14 @@ impl Happening {
     }
 }
 
-/// Something that has happened to the caller's session, or to what they may do.
+/// A change of the caller's session, account or permissions.
 #[derive(SimpleObject)]
 pub(crate) struct SessionEvent {
-    /// What has happened.
+    /// The kind of change.
     r#type: SessionEventType,
-    /// The caller as they are now; null if the call would not be theirs any more.
+    /// The caller after the change; null if the server no longer recognizes them.
     viewer: Option<Asking>,
-    /// Why the caller counts as nobody from now on, as in `extensions.reason`; null unless this is the last event.
+    /// Why the server no longer recognizes the caller, as in `extensions.reason`; null unless this is the last event.
     reason: Option<Anonymity>,
 }
 
@@ -93,9 +94,9 @@ pub(crate) struct SessionSubscription;
 #[rules(subscription)]
 #[Object]
 impl SessionSubscription {
-    /// What happens from now on to the caller's session and to what they may do: at once what this instance of the server
-    /// changes, and within 5 seconds what another does. The stream ends with the session and with the access token that it was
-    /// opened with.
+    /// Streams changes of the caller's session and permissions: immediately if this instance of the server makes the
+    /// change, and within 5 seconds if another one does. The stream ends with the session, and with the access token
+    /// that opened it.
     #[auth]
     async fn session_events(&self, ctx: &Context<'_>) -> Result<Option<SessionEvent>> {
         let Some(Occurrence::Session(happening)) = subscription::event(ctx, Topic::Session) else {

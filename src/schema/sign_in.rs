@@ -17,22 +17,23 @@ use crate::kernel::access::{self, Factor, Refusal, Refused, TokenMode, Viewer};
 use crate::kernel::invalid::Reason;
 use crate::schema::user::{User, VerificationRequired};
 
-/// A signed-in user and what keeps them signed in.
+/// A signed-in user with the tokens of their session.
 #[derive(SimpleObject)]
 pub(crate) struct AuthPayload {
-    /// To be sent as `Authorization: Bearer …` with every request. Null where the browser has a cookie that is the session.
+    /// The access token, to send as `Authorization: Bearer …` with every request. Null in cookie mode, where the cookie
+    /// is the session.
     access_token: Option<String>,
-    /// To be exchanged for the next pair. Keep it where scripts of others cannot read it. Null in cookie mode, and of
-    /// switchOrganization: the one you have goes on.
+    /// The refresh token, to exchange for the next pair by refreshToken. Keep it where third-party scripts cannot read
+    /// it. Null in cookie mode, and for switchOrganization, where the previous refresh token stays valid.
     refresh_token: Option<String>,
-    /// Always "Bearer".
+    /// The type of the access token: always "Bearer".
     token_type: &'static str,
-    /// Seconds until the access token expires; null where there is none.
+    /// Seconds until the access token expires; null without an access token.
     expires_in: Option<u32>,
-    /// Shows at a later login that somebody has signed in here before: see LoginInput.deviceToken. Keep it
-    /// when the session ends. Null in cookie mode, where the browser keeps it, and when no session begins.
+    /// The token that lets a later login recognize this device: see LoginInput.deviceToken. Keep it after the session
+    /// ends. Null in cookie mode, where the browser keeps it, and when no session begins.
     device_token: Option<String>,
-    /// Who is signed in.
+    /// The signed-in user.
     pub(crate) user: User,
 }
 
@@ -76,20 +77,21 @@ pub(super) fn recipient<'c>(ctx: &'c Context<'_>) -> Result<&'c Viewer> {
     Ok(viewer)
 }
 
-/// What it takes to sign in.
+/// The credentials to sign in with.
 #[derive(InputObject)]
 pub(crate) struct LoginInput {
-    /// The username or the e-mail address.
+    /// The username or the email address.
     identifier: String,
     /// The password.
     password: String,
-    /// The deviceToken of an earlier sign-in to the account from this device. With it, failed sign-ins of
-    /// others do not hold this one up. It opens nothing: without it, or with one that is good for nothing,
-    /// the password alone decides. Leave it out in cookie mode.
+    /// AuthPayload.deviceToken of an earlier sign-in to the account from this device. With a valid token, failed
+    /// sign-ins by others do not block this device. The token does not replace the password: a missing or invalid one
+    /// is ignored. Leave it out in cookie mode.
     device_token: Option<String>,
 }
 
-/// What signing in leads to. Only a sign-in with another provider may require that an address is verified first.
+/// The result of a sign-in. VerificationRequired occurs only when registering, or when signing in with another
+/// provider.
 #[derive(Union)]
 #[expect(clippy::large_enum_variant, reason = "made once a request, to be taken apart at once")]
 pub(crate) enum LoginResult {
@@ -99,26 +101,28 @@ pub(crate) enum LoginResult {
     VerificationRequired(VerificationRequired),
 }
 
-/// Nobody is signed in yet: completeSignIn asks for a second factor. The challenge is void after five wrong answers, and when the
-/// password or the factors of the account change.
+/// The sign-in is incomplete: complete it by passing a second factor to completeSignIn. The challenge becomes invalid
+/// after five wrong answers, and when the password or the factors of the account change.
 #[derive(SimpleObject)]
 pub(crate) struct SecondFactorRequired {
-    /// What completeSignIn takes, and startPasskeyProof. A secret of whoever signs in.
+    /// The secret to pass to completeSignIn and startPasskeyProof. Keep it private.
     challenge: String,
-    /// What the account has to answer it with.
+    /// The factors that the account can use.
     factors: Vec<Factor>,
-    /// Seconds for which the challenge is good; never null, but of the type that AuthPayload has.
+    /// Seconds for which the challenge is valid. Never null: the field is nullable only to match AuthPayload.
     expires_in: Option<u32>,
 }
 
-/// Nobody is signed in yet: the account needs a second factor, and has none. The fields with @enrolling set one up, and sign in.
+/// The sign-in is incomplete: the account needs a second factor but has none. The fields with @enrolling set one up and
+/// complete the sign-in.
 #[derive(SimpleObject)]
 pub(crate) struct EnrollmentRequired {
-    /// What the fields with @enrolling take. It does nothing else. A secret of whoever signs in.
+    /// The secret to pass to the fields with @enrolling. It has no other use. Keep it private.
     enrollment: String,
-    /// Whether a code was mailed to the address of the account, which is asked for beside the new factor.
+    /// Whether the server mailed a code to the account's address. The enrollment then needs this code besides the new
+    /// factor.
     code_mailed: bool,
-    /// Seconds for which the enrollment is good; never null, but of the type that AuthPayload has.
+    /// Seconds for which the enrollment is valid. Never null: the field is nullable only to match AuthPayload.
     expires_in: Option<u32>,
 }
 
@@ -163,14 +167,15 @@ pub(crate) struct LoginMutation;
 #[rules(mutation)]
 #[Object]
 impl LoginMutation {
-    /// Exchanges a password for a session. Failures by username and by e-mail address count for one account.
-    /// A device that has signed in before is limited by its own failures alone.
+    /// Signs a user in with their password. Fails with INVALID_CREDENTIALS if the name or the password is wrong. Failed
+    /// attempts by username and by email address count against the same account. A known device is limited only by its
+    /// own failures: see LoginInput.deviceToken.
     #[public]
     #[limit(BY_IP, BY_NAME, OF_NAMES, OF_USER, ON_DEVICE)]
     async fn login(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Who signs in.")] input: LoginInput,
+        #[graphql(desc = "The credentials.")] input: LoginInput,
     ) -> Result<LoginResult> {
         let identifier = Identifier::parse(&input.identifier);
         let password = parse_password("input.password", &input.password)?;
@@ -186,9 +191,9 @@ impl LoginMutation {
         Ok(LoginResult::hand_over(ctx, signed_in))
     }
 
-    /// Changes the caller's password, and ends their other sessions. In cookie mode another cookie takes the place of the one
-    /// that the browser has, which lingers for a minute. Ten wrong passwords end the session. An account without a password
-    /// gets one by setPassword.
+    /// Changes the caller's password and ends their other sessions. In cookie mode, a new cookie replaces the previous
+    /// one, which stays valid for a minute. Fails with INVALID_CREDENTIALS if the current password is wrong; ten wrong
+    /// passwords end the session. To give an account its first password, use setPassword.
     #[auth]
     #[fresh(if_second_factor)]
     #[limit(OF_USER, IN_SESSION)]
@@ -197,8 +202,12 @@ impl LoginMutation {
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The password so far.")] current_password: String,
-        #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
+        #[graphql(desc = "The current password.")] current_password: String,
+        #[graphql(
+            desc = "The password: 8 to 128 characters of any kind. The server refuses common passwords \
+            and those that repeat public facts about the account or the service."
+        )]
+        new_password: String,
     ) -> Result<User> {
         let current = parse_password("input.currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
@@ -209,8 +218,9 @@ impl LoginMutation {
         Ok(with_cookie(ctx, changed))
     }
 
-    /// Gives the caller's account a password, if it has none, and ends their other sessions. In cookie mode another cookie takes
-    /// the place of the one that the browser has, which lingers for a minute. An account that has a password is CONFLICT.
+    /// Sets the first password of the caller's account and ends their other sessions. In cookie mode, a new cookie
+    /// replaces the previous one, which stays valid for a minute. Fails with CONFLICT if the account already has a
+    /// password.
     #[auth]
     #[fresh]
     #[limit(OF_USER, IN_SESSION)]
@@ -219,7 +229,11 @@ impl LoginMutation {
     async fn set_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "8 to 128 characters of any kind.")] new_password: String,
+        #[graphql(
+            desc = "The password: 8 to 128 characters of any kind. The server refuses common passwords \
+            and those that repeat public facts about the account or the service."
+        )]
+        new_password: String,
     ) -> Result<User> {
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);

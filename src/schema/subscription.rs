@@ -11,7 +11,7 @@ use super::audit_event::AuditSubscription;
 use super::session_event::{Happening, SessionSubscription};
 use crate::features::audit::{Filter, Recorded};
 
-/// What happens from now on.
+/// The root of all subscriptions.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Subscription")]
 pub(crate) struct Subscription(SessionSubscription, AuditSubscription);

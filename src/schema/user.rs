@@ -46,41 +46,41 @@ use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 use crate::schema::sign_in::LoginResult;
 
-/// An account. Its id, names, picture and public metadata are shown to everybody who may know that it exists.
+/// A user account. Everybody who may know that the user exists can read the id, names, picture and public metadata.
 #[derive(SimpleObject, Row, Clone)]
 #[graphql(complex)]
 pub struct User {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     pub(crate) id: Id,
-    /// As typed at registration; unique whatever the case.
+    /// The username, as typed at registration; unique regardless of case.
     pub(crate) username: String,
-    /// As typed at registration; unique in its canonical form.
+    /// The email address, as typed at registration; unique in its canonical form.
     #[graphql(directive = private::apply(USERS_READ))]
     email: Option<String>,
-    /// Whether the owner has shown that mail to the address reaches them.
+    /// Whether the user has verified the email address.
     #[graphql(directive = private::apply(USERS_READ))]
     email_verified: Option<bool>,
-    /// What the owner wants to be called.
+    /// The user's display name.
     pub(crate) full_name: Option<String>,
-    /// The address of a picture that the user has chosen: an https URL. The server neither fetches nor checks the picture;
-    /// a page that shows it tells the picture's host who is looking.
+    /// The https URL of the picture that the user chose. The server neither fetches nor checks the picture; a page that
+    /// shows it reveals the viewer to the picture's host.
     avatar_url: Option<String>,
     /// The language of mails to the user.
     #[graphql(directive = private::apply(USERS_READ))]
     locale: Option<Language>,
-    /// What the user may do.
+    /// The user's role.
     #[graphql(directive = private::apply(USERS_READ))]
     role: Option<Role>,
-    /// Whether the user may sign in.
+    /// Whether the account is active. A deactivated user cannot sign in.
     #[graphql(directive = private::apply(USERS_READ))]
     is_active: Option<bool>,
-    /// When the account was made.
+    /// When the account was created.
     #[graphql(directive = private::apply(USERS_READ))]
     created_at: Option<DateTime>,
     /// When the account was last changed.
     #[graphql(directive = private::apply(USERS_READ))]
     updated_at: Option<DateTime>,
-    /// When the user last signed in.
+    /// When the user last signed in; null if never.
     #[graphql(directive = private::apply(USERS_READ))]
     last_login_at: Option<DateTime>,
     #[graphql(skip)]
@@ -89,12 +89,12 @@ pub struct User {
     has_second_factor: bool,
 }
 
-/// A permission that a user was given beside what their role implies.
+/// A permission that was granted to a user in addition to those of their role.
 #[derive(SimpleObject)]
 pub(crate) struct PermissionGrant {
     /// The permission.
     permission: Permission,
-    /// Until when it counts; null: until it is revoked.
+    /// When the permission expires; null if it stays until it is revoked.
     expires_at: Option<DateTime>,
 }
 
@@ -169,14 +169,14 @@ impl PermissionGrant {
     }
 }
 
-/// Whether a username is free.
+/// The availability of a username.
 #[derive(SimpleObject)]
 pub(crate) struct UsernameAvailability {
-    /// Whether an account could be made with it now. Until then somebody else may be first.
+    /// Whether a new account could have the username now. Somebody else can still take it first.
     available: bool,
-    /// Why not; null if it is free.
+    /// The rule that the username violates; null if it is available.
     code: Option<Reason>,
-    /// The same for people.
+    /// The same reason as a message for people; null if the username is available.
     message: Option<Cow<'static, str>>,
 }
 
@@ -189,26 +189,28 @@ impl UsernameAvailability {
     }
 }
 
-/// What it takes to get an account.
+/// The account to register.
 #[derive(InputObject)]
 pub(crate) struct RegisterInput {
-    /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its
-    /// staff or the address of a website are reserved.
+    /// The username: 3 to 64 letters, digits, dots, underscores and hyphens. Names that look like the service, its
+    /// staff or a website address are reserved.
     username: String,
-    /// An address that mail reaches.
+    /// The email address. Mail must be able to reach it.
     email: String,
-    /// 8 to 128 characters of any kind.
+    /// The password: 8 to 128 characters of any kind. The server refuses common passwords and those that repeat public
+    /// facts about the account or the service.
     password: String,
-    /// At most 100 characters.
+    /// The user's display name: at most 100 characters.
     full_name: Option<String>,
-    /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
+    /// The language of mails to the account. Defaults to the preferred language in the request's `Accept-Language`
+    /// header.
     locale: Option<Language>,
 }
 
-/// The account will be there once the link has been used that was mailed to its address.
+/// The account does not exist yet. The server creates it when its owner uses the link that was mailed to the address.
 #[derive(SimpleObject)]
 pub(crate) struct VerificationRequired {
-    /// The address, as submitted or as the provider tells it.
+    /// The address, as the user submitted it or the provider shared it.
     pub(crate) email: String,
 }
 
@@ -253,13 +255,13 @@ pub(crate) struct AccountQuery;
 #[rules(query)]
 #[Object]
 impl AccountQuery {
-    /// The caller's own account.
+    /// The caller's account.
     #[auth]
     async fn me(&self, ctx: &Context<'_>) -> Result<User> {
         Ok(User::from(&*ctx.viewer()?.user))
     }
 
-    /// A user by id; null for an id that names none.
+    /// A user by id; null if no user has this id.
     #[auth(permission = USERS_READ)]
     async fn user(
         &self,
@@ -270,14 +272,14 @@ impl AccountQuery {
         load_one::<UserLoader, _>(ctx, id).await
     }
 
-    /// Whether an account could be made with a username, before its owner types the rest.
+    /// Checks whether a new account could have this username, while its owner is still filling in the form.
     #[public]
     #[needs(NewAccounts)]
     #[limit(AVAILABILITIES)]
     async fn username_availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The username as typed.")] username: String,
+        #[graphql(desc = "The username, as typed.")] username: String,
     ) -> Result<UsernameAvailability> {
         let (accounts, language) = (ctx.service::<Accounts>(), ctx.client().language);
         match accounts.check_username(ctx.client(), &username, limits).await {
@@ -295,15 +297,17 @@ impl AccountQuery {
         }
     }
 
-    /// All users, in pages.
+    /// All users, newest first by default.
     #[auth(permission = USERS_READ)]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Relay connection")]
     async fn users(
         &self,
         ctx: &Context<'_>,
         window: Window,
-        #[graphql(desc = "Which users are meant; all by default.")] filter: Option<UserFilter>,
-        #[graphql(desc = "By default the newest first.")] order_by: Option<UserOrder>,
+        #[graphql(desc = "Selects users; all by default.")] filter: Option<UserFilter>,
+        #[graphql(desc = "The order of the list; newest first by default.")] order_by: Option<
+            UserOrder,
+        >,
     ) -> Result<UserConnection> {
         let (filter, order) = (filter.unwrap_or_default(), order_by.unwrap_or_default());
         UserConnection::load(ctx.service::<Accounts>(), window, filter, &order).await
@@ -316,15 +320,16 @@ pub(crate) struct AccountMutation;
 #[rules(mutation)]
 #[Object]
 impl AccountMutation {
-    /// Makes an account and signs its owner in; or has them first show that the address is theirs, where the
-    /// server is set up so.
+    /// Creates an account and signs its owner in. If the server requires verified addresses, it mails a link instead,
+    /// creates the account when the link is used, and returns VerificationRequired. Fails with CONFLICT if the username
+    /// is taken. A server that does not require verified addresses also fails with CONFLICT if the address is taken.
     #[public]
     #[needs(OpenRegistration)]
     #[limit(AVAILABILITIES, REGISTRATIONS_BY_IP, REGISTRATIONS_OF_ADDRESS)]
     async fn register(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The account to be.")] input: RegisterInput,
+        #[graphql(desc = "The account to create.")] input: RegisterInput,
     ) -> Result<LoginResult> {
         let new = NewAccount {
             username: &input.username,

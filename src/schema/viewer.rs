@@ -21,25 +21,27 @@ fn place(ctx: &Context<'_>) -> Place {
     active.map_or(Place::Anywhere, |active| Place::Organization(Some(active.role)))
 }
 
-/// Whoever calls, signed in or not.
+/// The caller, signed in or not.
 pub(crate) struct Asking;
 
-/// Whether the caller may use a field.
+/// The caller's access to one field.
 #[derive(SimpleObject)]
 pub(crate) struct Access {
-    /// The field, as it was named.
+    /// The name of the field, as the caller wrote it.
     field: String,
-    /// Whether the field would be resolved, as far as its rules go. Whose data an argument names, and how
-    /// often one may call, is not known before the call.
+    /// Whether the field's rules admit the caller. A call can still fail: the answer ignores rate limits and the owner
+    /// of the data that the arguments name.
     allowed: bool,
-    /// The code that a call would be answered with, as in `extensions.code`; null if it is allowed.
+    /// The error code that a call would return in `extensions.code`; null if the call is allowed.
     code: Option<Code>,
-    /// Why the caller counts as nobody, as in `extensions.reason`; null unless the code is
+    /// Why the server does not recognize the caller, as in `extensions.reason`; null unless the code is
     /// UNAUTHENTICATED.
     reason: Option<Anonymity>,
-    /// What the caller has that would do, as in `extensions.factors`; empty unless the code is STEP_UP_REQUIRED.
+    /// The factors that the caller can use to reauthenticate, as in `extensions.factors`; empty unless the code is
+    /// STEP_UP_REQUIRED.
     factors: Vec<Factor>,
-    /// The rule that is not met, as it stands in the schema; null if it is allowed, or if there is no such field.
+    /// The rule that the caller does not meet, as the schema spells it; null if the call is allowed or the field does
+    /// not exist.
     rule: Option<String>,
 }
 
@@ -100,21 +102,21 @@ impl Access {
     }
 }
 
-/// Whoever calls, signed in or not.
+/// The caller, signed in or not.
 #[Object(name = "Viewer")]
 impl Asking {
-    /// Stays the same for one user, so that client caches can merge answers. `node` does not accept it.
+    /// An id that stays the same for one user, so that client caches can merge answers. Query.node does not accept it.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let viewer = ctx.viewer().ok();
         viewer.map_or_else(|| "viewer".into(), |viewer| format!("viewer_{}", viewer.user.id).into())
     }
 
-    /// The caller's own account; null for who is not signed in.
+    /// The caller's account; null for callers who are not signed in.
     async fn user(&self, ctx: &Context<'_>) -> Option<User> {
         ctx.viewer().ok().map(|viewer| User::from(&*viewer.user))
     }
 
-    /// Why the caller counts as nobody, as in `extensions.reason`; null for who is signed in.
+    /// Why the server does not recognize the caller, as in `extensions.reason`; null for signed-in callers.
     async fn reason(&self, ctx: &Context<'_>) -> Option<Anonymity> {
         match &ctx.caller().authentication {
             Authentication::Viewer(_) => None,
@@ -122,19 +124,19 @@ impl Asking {
         }
     }
 
-    /// All that the caller may do: what their role implies, and what was granted to them.
+    /// All permissions of the caller: those of their role and those granted to them.
     async fn permissions(&self, ctx: &Context<'_>) -> Vec<Permission> {
         let Ok(viewer) = ctx.viewer() else { return Vec::new() };
         viewer.user.permissions(ctx.service::<Clock>().now())
     }
 
-    /// Whether the caller may use a field, by the rules that a call of it would be judged by. A field
-    /// without a rule may be used by whoever has its object. Where the rule asks for a role in an organization, that is the one that the
-    /// call acts in, if any: `Organization.viewerCan` says it of another. Nothing is recorded.
+    /// Tells whether the caller may use a field, by the rules that apply to a call. Everybody who can read an object
+    /// may use its fields without a rule. A rule about a role in an organization applies to the organization that the
+    /// call acts in; for another one, use Organization.viewerCan. The server does not record the question.
     async fn can(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "A type and its field, as in `Mutation.deleteUser`.")] field: String,
+        #[graphql(desc = "The field with its type, as in `Mutation.deleteUser`.")] field: String,
     ) -> Result<Access> {
         let asked = ctx.service::<Policy>().ask(ctx, place(ctx), &field).ok_or_else(|| {
             ApiError::argument(
@@ -148,12 +150,12 @@ impl Asking {
         Ok(access)
     }
 
-    /// Whether the caller may use each of these fields, as `can` decides it, in the order in which they are named. A field
+    /// Tells for each field whether the caller may use it, in the same order and by the same rules as `can`. A field
     /// that this schema does not have is not allowed, with the code GRAPHQL_VALIDATION_FAILED.
     async fn access(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Types and their fields, as in `Mutation.deleteUser`; at most 100.")]
+        #[graphql(desc = "The fields with their types, as in `Mutation.deleteUser`: at most 100.")]
         fields: Vec<String>,
     ) -> Result<Vec<Access>> {
         Access::of_all(ctx, place(ctx), fields).await
@@ -166,7 +168,7 @@ pub(crate) struct ViewerQuery;
 #[rules(query)]
 #[Object]
 impl ViewerQuery {
-    /// Whoever calls, and what they may do.
+    /// The caller, signed in or not, and their permissions.
     #[public]
     async fn viewer(&self) -> Asking {
         Asking

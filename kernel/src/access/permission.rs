@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{Role, User};
 use crate::registered::Registered;
 
-/// Something that not every account may do. Roles imply some; others are granted one by one. The schema and the
-/// `permissions` claim spell it alike.
+/// A permission. Roles imply some permissions, and admins can grant others individually. The role ADMIN has all of
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Permission {
     name: &'static str,
@@ -93,15 +93,15 @@ macro_rules! permissions {
 pub static KNOWN: Registered<Permission> = Registered::new(PERMISSIONS);
 
 permissions! {
-    /// See all users.
+    /// Read all users.
     pub USERS_READ;
-    /// Change users who may do no more than oneself, see those one changes, and invite people.
+    /// Change, and thereby read, users who have no more permissions than the user; invite people.
     pub USERS_WRITE;
-    /// See all security events.
+    /// Read all security events.
     pub AUDIT_READ;
-    /// Grant what one holds, and revoke it.
+    /// Grant and revoke the permissions that the user holds.
     pub PERMISSIONS_GRANT;
-    /// Send documents that are not registered, where the server runs no others.
+    /// Send unregistered documents to a server that otherwise runs only registered ones.
     pub DOCUMENTS_ANY;
 }
 

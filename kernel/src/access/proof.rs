@@ -11,20 +11,20 @@ pub const FRESH_SECONDS: u32 = 300;
 /// For so long a proof with two factors counts as one (NIST SP 800-63B-4, section 2.2.3).
 const TWO_FACTORS_LAST: TimeDelta = TimeDelta::hours(24);
 
-/// What an account has to prove with who its owner is.
+/// A factor that an account can use to prove its owner's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(feature = "graphql", derive(async_graphql::Enum))]
 pub enum Factor {
     /// The password.
     Password,
-    /// Another provider that can ask somebody again who they are: startReauthentication.
+    /// Another provider that can authenticate its users again: see startReauthentication.
     Provider,
-    /// A passkey: startPasskeyProof.
+    /// A passkey: see startPasskeyProof.
     Passkey,
-    /// A code of the authenticator app.
+    /// A code from the authenticator app.
     Totp,
-    /// One of the recovery codes, which is used up by it.
+    /// A recovery code. Each code works once.
     RecoveryCode,
 }
 

@@ -11,7 +11,7 @@ use crate::kernel::registered::Registered;
 /// The longest name that the log's column holds.
 const NAME_LENGTH_MAX: usize = 64;
 
-/// What happened. The schema and the log spell it alike.
+/// The type of an audit event. The schema and the log spell it alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Kind {
     name: &'static str,
@@ -64,7 +64,7 @@ impl Kind {
         Id { of: self.target, uuid }
     }
 
-    /// How it ended.
+    /// The outcome of the action.
     pub(super) fn outcome(self) -> Outcome {
         self.outcome
     }
@@ -101,161 +101,163 @@ macro_rules! audit_kinds {
 pub(crate) static KNOWN: Registered<Kind> = Registered::new(AUDIT_KINDS);
 
 audit_kinds! {
-    /// Somebody made an account for themselves.
+    /// A user registered an account.
     pub(crate) REGISTERED: UserId;
-    /// The operator made an account.
+    /// The operator created an account.
     pub(crate) USER_CREATED: UserId;
-    /// A session began.
+    /// A user signed in.
     pub(crate) SIGNED_IN: UserId;
-    /// A session began, and the account's last attempts had failed.
+    /// A user signed in after failed attempts.
     pub(crate) SIGNED_IN_AFTER_FAILURES: UserId;
-    /// Nobody was signed in: an unknown name, a wrong password, or an account that may not.
+    /// The server refused a sign-in: the name was unknown, the password was wrong, or the account is not active.
     pub(crate) SIGN_IN_REFUSED: UserId, refused;
-    /// After too many wrong passwords no password opens the account.
+    /// The server locked the account's password after too many wrong attempts.
     pub(crate) ACCOUNT_LOCKED: UserId;
-    /// The operator opened it again.
+    /// The operator unlocked an account.
     pub(crate) USER_UNLOCKED: UserId;
-    /// A session was ended by whoever held it.
+    /// A user signed out.
     pub(crate) SIGNED_OUT: UserId;
-    /// A refresh token was presented that gives nothing.
+    /// A client presented an invalid refresh token.
     pub(crate) REFRESH_REFUSED: UserId, refused;
-    /// A refresh token was presented again after its grace, and its session ended.
+    /// A client presented a refresh token again after its grace period, which ended the session.
     pub(crate) REFRESH_REUSED: UserId, refused;
-    /// A refresh token was newer than what the database knows of its session, as after a backup was restored; the session
-    /// ended.
+    /// A client presented a refresh token that is newer than its session in the database, as after a restored backup;
+    /// the session ended.
     pub(crate) REFRESH_AHEAD: UserId, refused;
-    /// A refresh token had the seal of this server and not the secret of its session: somebody may have the refresh key.
+    /// A client presented a refresh token with a valid seal of this server but without the secret of its session: the
+    /// refresh key may be compromised.
     pub(crate) REFRESH_FORGED: UserId, refused;
-    /// What a link in a mail carries was presented, and gives nothing.
+    /// A client presented an invalid token of a mailed link.
     pub(crate) LINK_REFUSED: UserId, refused;
-    /// A caller asked for what their role or permissions, or a sign-in too long ago, do not let them have.
+    /// A caller used a field or an object without the necessary role, permission or recent sign-in.
     pub(crate) ACCESS_DENIED: UserId, refused;
-    /// A caller asked too often.
+    /// A caller exceeded a rate limit.
     pub(crate) RATE_LIMITED: UserId, refused;
-    /// An account got another role.
+    /// The role of a user changed.
     pub(crate) ROLE_CHANGED: UserId;
-    /// A user was given a permission.
+    /// A user was granted a permission.
     pub(crate) PERMISSION_GRANTED: UserId;
-    /// A permission was taken back from a user.
+    /// A permission of a user was revoked.
     pub(crate) PERMISSION_REVOKED: UserId;
-    /// The public or private metadata of a user was changed.
+    /// The public or private metadata of a user changed.
     pub(crate) METADATA_UPDATED: UserId;
-    /// An account was shut, and its sessions ended.
+    /// An account was deactivated, which ended its sessions.
     pub(crate) USER_DEACTIVATED: UserId;
-    /// A shut account was opened again.
+    /// A deactivated account was reactivated.
     pub(crate) USER_REACTIVATED: UserId;
     /// An account was deleted.
     pub(crate) USER_DELETED: UserId;
-    /// The operator gave a user another password.
+    /// The operator set a user's password.
     pub(crate) PASSWORD_SET: UserId;
-    /// All sessions of a user were ended, or all but one: by themselves, an admin or the operator.
+    /// The user, an admin or the operator ended all sessions of a user, or all but one.
     pub(crate) SESSIONS_ENDED: UserId;
-    /// Somebody asked for an account, with an address that is still to be proven.
+    /// Somebody requested an account with an email address that is not verified yet.
     pub(crate) REGISTRATION_REQUESTED: UserId;
-    /// An admin invited somebody to make an account.
+    /// An admin invited somebody to create an account.
     pub(crate) USER_INVITED: UserId;
-    /// An invitation to make an account was taken back; the target is who had sent it.
+    /// An invitation to create an account was revoked; the target is the user who sent it.
     pub(crate) USER_INVITATION_REVOKED: UserId;
-    /// An invited person made their account.
+    /// An invited person created their account.
     pub(crate) INVITATION_ACCEPTED: UserId;
-    /// A mail was asked for that shows whose an address is.
+    /// A client requested a mail to verify an email address.
     pub(crate) VERIFICATION_REQUESTED: UserId;
-    /// An account's address was shown to be its owner's.
+    /// A user verified the email address of their account.
     pub(crate) EMAIL_VERIFIED: UserId;
-    /// Another address was asked for, and is still to be confirmed.
+    /// A user requested a change of their email address, which they have yet to confirm.
     pub(crate) EMAIL_CHANGE_REQUESTED: UserId;
-    /// An account got another address.
+    /// The email address of an account changed.
     pub(crate) EMAIL_CHANGED: UserId;
-    /// The owner of the address before took a change back, and all sessions ended.
+    /// The owner of the previous email address undid the change of address, which ended all sessions.
     pub(crate) EMAIL_CHANGE_UNDONE: UserId;
-    /// A mail was asked for that lets its reader choose another password.
+    /// A client requested a mail to reset a password.
     pub(crate) PASSWORD_RESET_REQUESTED: UserId;
-    /// Another password was chosen with what such a mail carries, and all sessions ended.
+    /// A user reset their password by a mailed link, which ended all sessions.
     pub(crate) PASSWORD_RESET: UserId;
-    /// A user changed their password, and their other sessions ended.
+    /// A user changed their password, which ended their other sessions.
     pub(crate) PASSWORD_CHANGED: UserId;
-    /// A signed-in user proved their password again, and their session was replaced.
+    /// A signed-in user reauthenticated, which replaced their session.
     pub(crate) REAUTHENTICATED: UserId;
-    /// An identity of another provider was linked to an account.
+    /// A user linked an identity of another provider to their account.
     pub(crate) IDENTITY_LINKED: UserId;
     /// An identity of another provider was unlinked from an account.
     pub(crate) IDENTITY_UNLINKED: UserId;
-    /// A provider proved that somebody else owns the address of an account that had never verified it. The account was closed.
+    /// The server closed an account with an unverified email address, because a provider proved that somebody else owns
+    /// the address.
     pub(crate) ADDRESS_RELEASED: UserId;
-    /// The owner of an account chose another username in the place of the one that was proposed.
+    /// A user replaced the username that the server had proposed.
     pub(crate) USERNAME_CHOSEN: UserId;
-    /// An account asks for a second factor from now on.
+    /// The second factor of an account was turned on.
     pub(crate) SECOND_FACTOR_TURNED_ON: UserId;
-    /// An account asks for no second factor any more.
+    /// The second factor of an account was turned off.
     pub(crate) SECOND_FACTOR_TURNED_OFF: UserId;
-    /// An admin or the operator removed all second factors and passkeys of an account, or an undone change of address those that
-    /// may be somebody else's. Its sessions ended.
+    /// An admin or the operator removed all second factors and passkeys of an account, or undoing a change of address
+    /// removed those that may belong to somebody else. All sessions of the account ended.
     pub(crate) SECOND_FACTORS_RESET: UserId;
-    /// An authenticator app tells codes of an account from now on, in the place of another if there was one.
+    /// A user set up an authenticator app, which replaces a previous one.
     pub(crate) TOTP_CONFIRMED: UserId;
-    /// No authenticator app tells codes of an account any more.
+    /// The authenticator app of an account was removed.
     pub(crate) TOTP_REMOVED: UserId;
-    /// After too many wrong codes in a row none is accepted any more.
+    /// The server locked an authenticator app after too many wrong codes in a row.
     pub(crate) TOTP_LOCKED: UserId;
-    /// An account got recovery codes, and those before are void.
+    /// An account received new recovery codes, which invalidate the previous ones.
     pub(crate) RECOVERY_CODES_ISSUED: UserId;
-    /// A recovery code was used.
+    /// A user used a recovery code.
     pub(crate) RECOVERY_CODE_USED: UserId;
-    /// A passkey was registered for an account.
+    /// A user registered a passkey.
     pub(crate) PASSKEY_ADDED: UserId;
-    /// A passkey of an account was deleted.
+    /// A user deleted a passkey.
     pub(crate) PASSKEY_REMOVED: UserId;
-    /// A passkey's counter went back, as that of a copy does; it proved nothing.
+    /// The server refused a passkey because its signature counter went backwards, which indicates a copy.
     pub(crate) PASSKEY_COUNTER_REFUSED: UserId;
-    /// A user changed what is shown of them.
+    /// A user changed their profile.
     pub(crate) PROFILE_UPDATED: UserId;
     /// A user ended one of their sessions.
     pub(crate) SESSION_REVOKED: UserId;
-    /// Too many wrong passwords came from whoever held a session, and it ended.
+    /// The server ended a session from which too many wrong passwords came.
     pub(crate) SESSION_ENDED_BY_FAILURES: UserId;
-    /// The owner of an account that was taken back has kept what was in it.
+    /// The owner of a reclaimed account kept its leftovers.
     pub(crate) LEFTOVERS_KEPT: UserId;
-    /// The owner of an account that was taken back has dropped what was in it.
+    /// The owner of a reclaimed account discarded its leftovers.
     pub(crate) LEFTOVERS_DROPPED: UserId;
-    /// A user fetched all that is kept of them.
+    /// A user exported their data.
     pub(crate) DATA_EXPORTED: UserId;
-    /// A user made an organization.
+    /// A user created an organization.
     pub(crate) ORGANIZATION_CREATED: OrganizationId;
-    /// An organization got another name.
+    /// The name of an organization changed.
     pub(crate) ORGANIZATION_UPDATED: OrganizationId;
-    /// An organization was deleted, by an owner or with its only member.
+    /// An organization was deleted, by an owner or together with its only member.
     pub(crate) ORGANIZATION_DELETED: OrganizationId;
-    /// Somebody was invited to join an organization.
+    /// A member invited somebody to join an organization.
     pub(crate) MEMBER_INVITED: OrganizationId;
-    /// Such an invitation was taken back.
+    /// A member revoked an invitation to join an organization.
     pub(crate) MEMBER_INVITATION_REVOKED: OrganizationId;
-    /// A user accepted such an invitation.
+    /// A user accepted an invitation to join an organization.
     pub(crate) ORGANIZATION_JOINED: OrganizationId;
-    /// A member got another role in an organization.
+    /// The role of a member in an organization changed.
     pub(crate) MEMBER_ROLE_CHANGED: UserId;
     /// A member was removed from an organization.
     pub(crate) MEMBER_REMOVED: UserId;
     /// A member left an organization.
     pub(crate) ORGANIZATION_LEFT: OrganizationId;
-    /// An owner made another member one, and is none any more.
+    /// An owner made another member an owner in their place, and became an admin.
     pub(crate) OWNERSHIP_TRANSFERRED: UserId;
-    /// A user took an access token that acts in another organization, or in none.
+    /// A user obtained an access token for another organization, or for none.
     pub(crate) ORGANIZATION_SWITCHED: OrganizationId;
-    /// A key was made: the first one, or by a rotation.
+    /// The server created a signing key: the first one, or one for a rotation.
     pub(crate) KEY_ADDED: Uuid;
-    /// A signing key was dropped at once.
+    /// The operator withdrew a signing key with immediate effect.
     pub(crate) KEY_RETIRED: Uuid;
-    /// All keys were sealed under another secret.
+    /// The operator encrypted all keys with a new secret.
     pub(crate) KEYS_RESEALED: Uuid;
-    /// The operator had undelivered mail sent again.
+    /// The operator retried undelivered mail.
     pub(crate) MAIL_RETRIED: MailId;
-    /// The operator removed old events.
+    /// The operator deleted old events.
     pub(crate) AUDIT_PRUNED: UserId;
-    /// The operator had the log signed as it stands.
+    /// The operator signed the log in its current state.
     pub(crate) AUDIT_SIGNED: UserId;
-    /// An instance began to serve, with its settings read.
+    /// An instance of the server read its settings and started to serve requests.
     pub(crate) SERVER_STARTED: UserId;
-    /// An instance was told to stop and did. One that was killed leaves no such event.
+    /// An instance of the server stopped on request. A killed instance does not record this event.
     pub(crate) SERVER_STOPPED: UserId;
 }
 

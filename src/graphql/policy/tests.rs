@@ -161,10 +161,10 @@ async fn an_interface_is_listed_to_whom_a_field_gives_it_and_with_it_its_types()
 #[test]
 fn a_rule_ends_the_description_of_its_field() {
     let sdl = schema(Visible::All).sdl();
-    assert!(sdl.contains("A shown thing.\n\tAnybody may call this."), "{sdl}");
+    assert!(sdl.contains("A shown thing.\n\tRequires no sign-in."), "{sdl}");
     let thing = "A thing.\n\tRequires a signed-in caller, and a sign-in or `reauthenticate` within the last 5 minutes.";
     assert!(sdl.contains(thing), "{sdl}");
-    let mails = "Mails.\n\tRequires a signed-in caller. The server must send mail.";
+    let mails = "Mails.\n\tRequires a signed-in caller. Available only if the server sends mail.";
     assert!(sdl.contains(mails), "{sdl}");
 }
 

@@ -18,22 +18,22 @@ use crate::graphql::whole::Whole;
 use crate::kernel::access::OrganizationRole;
 use crate::kernel::id::InvitationId;
 
-/// That somebody is asked to join an organization.
+/// An invitation to join an organization.
 #[derive(SimpleObject, Row, Clone)]
 pub(crate) struct Invitation {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     pub(crate) id: Id,
-    /// What the organization is called.
+    /// The organization's name.
     organization_name: String,
-    /// The address it was sent to, as typed.
+    /// The email address of the invited person, as the sender typed it.
     email: String,
-    /// What they are to be in the organization.
+    /// The role that the invited person will have in the organization.
     role: OrganizationRole,
-    /// The user id of whoever invited them, if that account still exists.
+    /// The id of the user who sent the invitation; null if that account no longer exists.
     invited_by: Option<Id>,
-    /// When it was sent.
+    /// When the invitation was sent.
     created_at: DateTime,
-    /// Until when it can be accepted.
+    /// When the invitation expires.
     expires_at: DateTime,
 }
 
@@ -59,20 +59,21 @@ pub(crate) struct MemberInvitationMutation;
 #[rules(mutation)]
 #[Object]
 impl MemberInvitationMutation {
-    /// Mails somebody an invitation to join an organization, good for a day; one to the same address before
-    /// it is void. Nobody gives a role above their own.
+    /// Mails an invitation to join an organization, valid for one day. It invalidates any earlier invitation of the
+    /// organization to the same address. Fails with FORBIDDEN if the role is above the caller's own, and with CONFLICT
+    /// if too many invitations are pending.
     #[auth]
     #[member(Admin)]
     #[needs(Mail)]
     #[fresh]
     #[limit(INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS)]
-    #[payload(invitation = "The invitation, which is on its way.")]
+    #[payload(invitation = "The invitation that the server is mailing.")]
     async fn invite_member(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
-        #[graphql(desc = "An address that mail reaches.")] email: String,
-        #[graphql(desc = "The role that they will have.")] role: OrganizationRole,
+        #[graphql(desc = "The email address. Mail must be able to reach it.")] email: String,
+        #[graphql(desc = "The role that the invited person will have.")] role: OrganizationRole,
     ) -> Result<Invitation> {
         let organizations = ctx.service::<Organizations>();
         let entrance = entrance(&organization_id, least)?;
@@ -80,11 +81,11 @@ impl MemberInvitationMutation {
         Ok(invite.await?.into())
     }
 
-    /// Takes an invitation back.
+    /// Revokes an invitation to join an organization.
     #[auth]
     #[member(Admin)]
     #[defence]
-    #[payload(deleted_invitation_id = "The invitation that is gone.")]
+    #[payload(deleted_invitation_id = "The id of the revoked invitation.")]
     async fn revoke_invitation(
         &self,
         ctx: &Context<'_>,
@@ -96,15 +97,16 @@ impl MemberInvitationMutation {
         Ok(Id::from(id))
     }
 
-    /// Makes the caller a member of the organization that an invitation names, which was mailed to the
-    /// address of their account.
+    /// Makes the caller a member of the organization that invited them. The invitation must have been mailed to the
+    /// address of the caller's account. Fails with INVALID_TOKEN if the link is invalid or its sender may no longer
+    /// grant the role, and with CONFLICT if the caller already belongs to the organization or belongs to too many.
     #[auth]
     #[limit(links::FAILURES)]
     #[payload(organization = "The organization that the caller belongs to now.")]
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the link in the mail carries.")] token: String,
+        #[graphql(desc = "The token from the link in the mail.")] token: String,
     ) -> Result<Organization> {
         let (organizations, token) = (ctx.service::<Organizations>(), LinkToken::parse(&token));
         let accept = organizations.accept_invitation(ctx.acting()?, token.as_ref(), limits);

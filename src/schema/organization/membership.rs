@@ -23,18 +23,18 @@ use crate::schema::user::User;
 /// How members are listed: in the order in which they joined.
 const ORDER: ByAge = ByAge::OldestFirst;
 
-/// That a user belongs to an organization.
+/// A user's membership in an organization.
 #[derive(SimpleObject, Row, Clone)]
 pub(crate) struct Membership {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     pub(crate) id: Id,
-    /// What the user may do in the organization.
+    /// The user's role in the organization.
     role: OrganizationRole,
     /// When the user joined.
     created_at: DateTime,
-    /// Who belongs to it.
+    /// The member.
     user: User,
-    /// What they belong to.
+    /// The organization.
     organization: Organization,
 }
 
@@ -103,18 +103,18 @@ pub(crate) struct MembershipMutation;
 #[rules(mutation)]
 #[Object]
 impl MembershipMutation {
-    /// Gives a member another role; it takes effect on their next request. Only owners make or change
-    /// owners.
+    /// Changes the role of a member, effective on their next request. Only owners can make others owners or change the
+    /// role of owners. Fails with CONFLICT if the member is the last owner.
     #[auth]
     #[member(Admin)]
     #[fresh]
-    #[payload(membership = "The membership, with the role.")]
+    #[payload(membership = "The membership with the new role.")]
     async fn set_member_role(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "The member's user id.")] user_id: ID,
-        #[graphql(desc = "The role to give.")] role: OrganizationRole,
+        #[graphql(desc = "The new role.")] role: OrganizationRole,
     ) -> Result<Membership> {
         let organizations = ctx.service::<Organizations>();
         let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
@@ -123,11 +123,12 @@ impl MembershipMutation {
         Ok(Membership::of(set.0.into(), set.1).seen_by(ctx.viewer()?, now))
     }
 
-    /// Takes a member out of an organization, at once. Only owners take out owners.
+    /// Removes a member from an organization, effective immediately. Only owners can remove owners. Fails with CONFLICT
+    /// if the member is the last owner.
     #[auth]
     #[member(Admin)]
     #[defence]
-    #[payload(deleted_membership_id = "The membership that is gone.")]
+    #[payload(deleted_membership_id = "The id of the deleted membership.")]
     async fn remove_member(
         &self,
         ctx: &Context<'_>,
@@ -139,12 +140,12 @@ impl MembershipMutation {
         Ok(Id::from(organizations.remove(ctx.acting()?, entrance, user).await?))
     }
 
-    /// Takes the caller out of an organization. The last owner stays.
+    /// Removes the caller from an organization. Fails with CONFLICT if the caller is its last owner.
     #[auth]
     #[member(Member)]
     #[payload(
-        organization_id = "The organization that the caller has left.",
-        deleted_membership_id = "The membership that is gone."
+        organization_id = "The id of the organization that the caller left.",
+        deleted_membership_id = "The id of the deleted membership."
     )]
     async fn leave_organization(
         &self,
@@ -156,16 +157,16 @@ impl MembershipMutation {
         Ok((Id::from(entrance.id), Id::from(membership)))
     }
 
-    /// Makes another member an owner in the caller's place, who is an admin from then on.
+    /// Makes another member an owner of the organization and the caller an admin.
     #[auth]
     #[member(Owner)]
     #[fresh]
-    #[payload(organization = "The organization, in which the caller is an admin.")]
+    #[payload(organization = "The organization, in which the caller is now an admin.")]
     async fn transfer_ownership(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
-        #[graphql(desc = "The user id of the member to be an owner.")] user_id: ID,
+        #[graphql(desc = "The user id of the new owner.")] user_id: ID,
     ) -> Result<Organization> {
         let organizations = ctx.service::<Organizations>();
         let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);

@@ -21,32 +21,33 @@ pub(crate) struct AdministrationMutation;
 #[rules(mutation)]
 #[Object]
 impl AdministrationMutation {
-    /// Gives a user a role; it takes effect on their next request.
+    /// Changes the role of a user, effective on their next request. Lowering a role also revokes the permissions that
+    /// were granted to the user. Fails with CONFLICT if the user is the last active admin.
     #[auth(role = Admin)]
     #[fresh]
-    #[payload(user = "The user, with the role.")]
+    #[payload(user = "The user with the new role.")]
     async fn set_user_role(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The role to give.")] role: Role,
+        #[graphql(desc = "The new role.")] role: Role,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
         let user = accounts.set_role(ctx.acting()?, Capacity::Staff, target(&id)?, role).await?;
         Ok(User::from(&user))
     }
 
-    /// Gives a user a permission that the caller holds for at least as long; it takes effect on their next
-    /// request.
+    /// Grants a user a permission, effective on their next request. Fails with FORBIDDEN unless the caller holds the
+    /// permission for at least as long, and if the user has more permissions than the caller.
     #[auth(permission = PERMISSIONS_GRANT)]
     #[fresh]
-    #[payload(user = "The user, with all that was granted to them.")]
+    #[payload(user = "The user, with all granted permissions.")]
     async fn grant_permission(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The permission to give.")] permission: Permission,
-        #[graphql(desc = "Until when it counts; until it is revoked by default.")]
+        #[graphql(desc = "The permission to grant.")] permission: Permission,
+        #[graphql(desc = "When the permission expires. By default, it stays until it is revoked.")]
         expires_at: Option<DateTime>,
     ) -> Result<User> {
         let now = ctx.service::<Clock>().now();
@@ -61,29 +62,31 @@ impl AdministrationMutation {
         Ok(user.into())
     }
 
-    /// Takes a permission back that was given to a user, and that the caller holds; it takes effect on their
-    /// next request. What their role implies stays.
+    /// Revokes a permission that was granted to a user, effective on their next request. Permissions that the user's
+    /// role implies stay. Fails with FORBIDDEN unless the caller holds the permission, and if the user has more
+    /// permissions than the caller.
     #[auth(permission = PERMISSIONS_GRANT)]
     #[fresh]
     #[defence]
-    #[payload(user = "The user, with what was granted to them else.")]
+    #[payload(user = "The user, with the remaining granted permissions.")]
     async fn revoke_permission(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The user's id.")] id: ID,
-        #[graphql(desc = "The permission to take back.")] permission: Permission,
+        #[graphql(desc = "The permission to revoke.")] permission: Permission,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
         let user = accounts.revoke(ctx.acting()?, target(&id)?, permission).await?;
         Ok(user.into())
     }
 
-    /// Removes all second factors and passkeys of a user who has lost them, and ends all their sessions. It is never for the
-    /// caller's own account.
+    /// Removes all second factors and passkeys of a user who lost them, and ends all their sessions. Fails with
+    /// FORBIDDEN for the caller's own account, and if the user has more permissions than the caller.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[payload(
-        user = "The user, who signs in without from now on, or is asked to set a second factor up."
+        user = "The user, who now signs in without a second factor, or must set up a new one if the account \
+            requires it."
     )]
     async fn reset_second_factors(
         &self,
@@ -95,11 +98,12 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Shuts a user out and ends all their sessions.
+    /// Deactivates a user's account and ends all its sessions. Fails with FORBIDDEN if the user has more permissions
+    /// than the caller, and with CONFLICT if the user is the last active admin.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[defence]
-    #[payload(user = "The user, who is shut out.")]
+    #[payload(user = "The deactivated user.")]
     async fn deactivate_user(
         &self,
         ctx: &Context<'_>,
@@ -110,10 +114,11 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Lets a deactivated user sign in again.
+    /// Reactivates a user's account, so that the user can sign in again. Ended sessions stay ended. Fails with
+    /// FORBIDDEN if the user has more permissions than the caller.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
-    #[payload(user = "The user, who may sign in.")]
+    #[payload(user = "The reactivated user.")]
     async fn reactivate_user(
         &self,
         ctx: &Context<'_>,
@@ -124,10 +129,12 @@ impl AdministrationMutation {
         Ok(User::from(&user))
     }
 
-    /// Deletes a user with all that is theirs.
+    /// Deletes a user with all their data, permanently. Fails with FORBIDDEN if the user has more permissions than the
+    /// caller, and with CONFLICT if the user is the last active admin, or owns an organization whose only other member
+    /// is the caller.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
-    #[payload(deleted_user_id = "The user that is gone.")]
+    #[payload(deleted_user_id = "The id of the deleted user.")]
     async fn delete_user(
         &self,
         ctx: &Context<'_>,
@@ -138,13 +145,13 @@ impl AdministrationMutation {
         Ok(Id::from(user.id))
     }
 
-    /// Ends all sessions of a user.
+    /// Ends all sessions of a user. Fails with FORBIDDEN if the user has more permissions than the caller.
     #[auth(permission = USERS_WRITE)]
     #[fresh]
     #[defence]
     #[payload(
-        user_id = "The user who is signed out.",
-        ended_sessions = "How many sessions were ended."
+        user_id = "The id of the user whose sessions ended.",
+        ended_sessions = "The number of sessions that this call ended."
     )]
     async fn end_user_sessions(
         &self,

@@ -16,42 +16,42 @@ use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Reason};
 use crate::kernel::rfc3339;
 
-/// Which users are meant.
+/// A filter for users. A user must match every given condition.
 #[derive(InputObject, Default)]
 pub(crate) struct UserFilter {
-    /// 2 to 64 characters that the username or the e-mail address begins with, whatever the case.
+    /// Only users whose username or email address starts with these 2 to 64 characters, regardless of case.
     search: Option<String>,
     /// Only users with exactly this role.
     role: Option<Role>,
-    /// Only users who may, or may not, sign in.
+    /// Only active users if true, only deactivated ones if false.
     is_active: Option<bool>,
 }
 
-/// By what users can be ordered.
+/// A field by which users can be ordered.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "OrderField")]
 pub(crate) enum UserOrderField {
-    /// When the account was made.
+    /// When the account was created.
     CreatedAt,
-    /// The username, whatever its case.
+    /// The username, regardless of case.
     Username,
 }
 
-/// Which way.
+/// The direction of the order.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OrderDirection {
-    /// Smallest first.
+    /// Ascending: the smallest value first.
     Asc,
-    /// Greatest first.
+    /// Descending: the greatest value first.
     Desc,
 }
 
-/// An order of users.
+/// The order of a list of users.
 #[derive(InputObject)]
 pub(crate) struct UserOrder {
-    /// What is compared.
+    /// The field to order by.
     field: UserOrderField,
-    /// Which way.
+    /// The direction of the order.
     direction: OrderDirection,
 }
 

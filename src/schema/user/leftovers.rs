@@ -9,21 +9,21 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::Result;
 
-/// What an account has from before it was taken back.
+/// The contents of an account from before its owner reclaimed it.
 #[derive(SimpleObject)]
 pub(crate) struct Leftovers {
-    /// When another password was chosen by mail.
+    /// When the owner reclaimed the account by choosing a password through a mailed link.
     taken_back_at: DateTime,
-    /// What there is, by kind.
+    /// The leftovers by kind.
     kinds: Vec<Leftover>,
 }
 
-/// What there is of one kind.
+/// The leftovers of one kind.
 #[derive(SimpleObject)]
 pub(crate) struct Leftover {
-    /// The kind, as exportMyData calls it: "organizations", "tasks".
+    /// The kind, as named in the data of exportMyData: for example "organizations" or "tasks".
     kind: &'static str,
-    /// What each is called; a hundred at most.
+    /// The names of the objects: at most 100.
     names: Vec<String>,
 }
 
@@ -44,18 +44,25 @@ pub(crate) struct LeftoverMutation;
 #[rules(mutation)]
 #[Object]
 impl LeftoverMutation {
-    /// Keeps what is in the caller's account from before it was taken back.
+    /// Keeps the leftovers in the caller's account: see User.leftovers.
     #[auth]
-    #[payload(user = "The caller.", had_leftovers = "Whether there was anything to decide.")]
+    #[payload(
+        user = "The caller.",
+        had_leftovers = "Whether the account had leftovers to decide about."
+    )]
     async fn keep_leftovers(&self, ctx: &Context<'_>) -> Result<(User, bool)> {
         decide(ctx, Decision::Keep).await
     }
 
-    /// Takes the caller out of all organizations that they belong to from before their account was taken
-    /// back, and deletes what else there is of that. An organization that they alone own goes to another member, or is deleted.
+    /// Discards the account's leftovers: removes the caller from all organizations that they joined before they
+    /// reclaimed the account, and deletes the other leftovers. If the caller is the only owner of an organization,
+    /// another member becomes its owner; without other members, the organization is deleted.
     #[auth]
     #[fresh]
-    #[payload(user = "The caller.", had_leftovers = "Whether there was anything to decide.")]
+    #[payload(
+        user = "The caller.",
+        had_leftovers = "Whether the account had leftovers to decide about."
+    )]
     async fn drop_leftovers(&self, ctx: &Context<'_>) -> Result<(User, bool)> {
         decide(ctx, Decision::Drop).await
     }

@@ -46,15 +46,15 @@ impl User {
     }
 }
 
-/// What of a user's metadata is to change; what is not given stays.
+/// The changes of a user's metadata. Omitted fields stay unchanged.
 #[derive(InputObject)]
 pub(crate) struct UpdateUserMetadataInput {
     /// The user's id.
     id: ID,
-    /// A JSON Merge Patch (RFC 7396) for User.publicMetadata: an entry replaces the one of the same name, objects are merged
-    /// entry by entry, and an entry that is null is removed. Null instead of an object removes everything.
+    /// A JSON Merge Patch (RFC 7396) for User.publicMetadata. An entry replaces the one with the same name, objects
+    /// merge entry by entry, and null removes an entry. Null instead of an object removes everything.
     public_metadata: MaybeUndefined<Metadata>,
-    /// The same for User.privateMetadata.
+    /// A JSON Merge Patch for User.privateMetadata, as for publicMetadata.
     private_metadata: MaybeUndefined<Metadata>,
 }
 
@@ -64,14 +64,15 @@ pub(crate) struct MetadataMutation;
 #[rules(mutation)]
 #[Object]
 impl MetadataMutation {
-    /// Changes the data that your own programs keep with a user, such as a plan or the id of a customer. Users without the
-    /// permission cannot change their own, so programs can rely on it.
+    /// Changes the metadata that your own programs keep with a user, such as a plan or a customer id. Users without the
+    /// permission cannot change their own metadata, so programs can rely on it. Fails with FORBIDDEN if the user has
+    /// more permissions than the caller.
     #[auth(permission = USERS_WRITE)]
-    #[payload(user = "The user, with the metadata.")]
+    #[payload(user = "The user with the new metadata.")]
     async fn update_user_metadata(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is to change.")] input: UpdateUserMetadataInput,
+        #[graphql(desc = "The changes.")] input: UpdateUserMetadataInput,
     ) -> Result<User> {
         let id = target(&input.id)?;
         let (public, private) = (patch(input.public_metadata), patch(input.private_metadata));

@@ -18,42 +18,44 @@ use crate::kernel::id::UserInvitationId;
 use crate::schema::recovery::LinkOutcome;
 use crate::schema::sign_in::LoginResult;
 
-/// What of a profile is to change; what is not given stays.
+/// The changes of a profile. Omitted fields stay unchanged.
 #[derive(InputObject)]
 pub(crate) struct UpdateProfileInput {
-    /// At most 100 characters; null or empty for none.
+    /// The display name: at most 100 characters; null or empty removes it.
     full_name: MaybeUndefined<String>,
-    /// An https URL without a username or password, of at most 2,048 characters as the URL Standard writes it, which is
-    /// how it is kept; null or empty for none.
+    /// The picture's https URL, without a username or password; null or empty removes it. The server stores the URL as
+    /// the URL Standard writes it, in at most 2,048 characters.
     avatar_url: MaybeUndefined<String>,
-    /// The language of mails to the account; null leaves it as it is.
+    /// The language of mails to the account; null leaves it unchanged.
     locale: Option<Language>,
 }
 
-/// What it takes to accept an invitation to make an account.
+/// The account that an invited person creates.
 #[derive(InputObject)]
 pub(crate) struct AcceptUserInvitationInput {
-    /// What the link in the mail carries.
+    /// The token from the link in the mail.
     token: String,
-    /// 3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its
-    /// staff or the address of a website are reserved.
+    /// The username: 3 to 64 letters, digits, dots, underscores and hyphens. Names that look like the service, its
+    /// staff or a website address are reserved.
     username: String,
-    /// 8 to 128 characters of any kind.
+    /// The password: 8 to 128 characters of any kind. The server refuses common passwords and those that repeat public
+    /// facts about the account or the service.
     password: String,
-    /// At most 100 characters.
+    /// The user's display name: at most 100 characters.
     full_name: Option<String>,
-    /// The language of mails to the account; by default what `Accept-Language` of the request prefers.
+    /// The language of mails to the account. Defaults to the preferred language in the request's `Accept-Language`
+    /// header.
     locale: Option<Language>,
 }
 
-/// Where the caller's data is fetched.
+/// Where and how to download the caller's data.
 #[derive(SimpleObject)]
 pub(crate) struct DataExport {
-    /// To be fetched by GET: one JSON object, of any size.
+    /// The URL to fetch with GET. The answer is one JSON object of any size.
     url: String,
-    /// To be sent with that as `Authorization: Bearer …`, and nowhere else.
+    /// The ticket, to send as `Authorization: Bearer …` to this URL and nowhere else.
     ticket: String,
-    /// Seconds until the ticket expires. A transfer that has begun goes on.
+    /// Seconds until the ticket expires. A download that has started continues after that.
     expires_in: u32,
 }
 
@@ -67,13 +69,13 @@ pub(crate) struct OwnAccountMutation;
 #[rules(mutation)]
 #[Object]
 impl OwnAccountMutation {
-    /// Changes what is shown of the caller.
+    /// Changes the caller's profile.
     #[auth]
-    #[payload(user = "The caller, as they are now.")]
+    #[payload(user = "The caller, with the changes.")]
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is to change.")] input: UpdateProfileInput,
+        #[graphql(desc = "The changes.")] input: UpdateProfileInput,
     ) -> Result<User> {
         let change = ProfileChange {
             full_name: given(&input.full_name),
@@ -85,17 +87,18 @@ impl OwnAccountMutation {
         Ok(User::from(&user))
     }
 
-    /// Chooses another username in the place of the one that was proposed when a provider's word made the account. Once: what
-    /// the owner has chosen is CONFLICT.
+    /// Replaces the username that the server proposed when it created the account for a sign-in with another provider.
+    /// Each account can do this once. Fails with CONFLICT if the owner has already chosen a username, or if another
+    /// account has it.
     #[auth]
     #[limit(USERNAMES)]
-    #[payload(user = "The caller, as they are now.")]
+    #[payload(user = "The caller, with the changes.")]
     async fn choose_username(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "3 to 64 letters, digits, dots, underscores and hyphens. Names that could be taken for the service, its \
-                    staff or the address of a website are reserved."
+            desc = "The username: 3 to 64 letters, digits, dots, underscores and hyphens. Names that look like \
+                the service, its staff or a website address are reserved."
         )]
         username: String,
     ) -> Result<User> {
@@ -103,32 +106,36 @@ impl OwnAccountMutation {
         Ok(accounts.choose_username(ctx.acting()?, &username, limits).await?.into())
     }
 
-    /// Asks for another address. It is the account's once the link that is mailed there has been used; until
-    /// then nothing changes. The answer is the same if the address is taken.
+    /// Requests a change of the caller's email address. The address changes only when somebody uses the link that the
+    /// server mails to the new one. The answer is the same if another account has the address.
     #[auth]
     #[needs(Mail)]
     #[fresh]
-    #[payload(link_expires_in = "Seconds for which the link is good, if one was mailed.")]
+    #[payload(
+        link_expires_in = "Seconds for which the mailed link is valid. The value is the same whether or \
+        not a mail was sent."
+    )]
     #[limit(ADDRESS_CHANGES)]
     async fn change_email(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An address that mail reaches.")] new_email: String,
+        #[graphql(desc = "The email address. Mail must be able to reach it.")] new_email: String,
     ) -> Result<u32> {
         let accounts = ctx.service::<Accounts>();
         accounts.change_email(ctx.acting()?, &new_email, limits).await?;
         Ok(Purpose::EmailChange.ttl_seconds())
     }
 
-    /// Gives an account back the address that it had before a change, ends all its sessions, unlinks its identities, and
-    /// removes its password, until another is chosen by mail. For whoever reads the mail of that address.
+    /// Undoes a change of address with the link that the server mailed to the previous address: restores that address,
+    /// ends all sessions of the account, unlinks its identities, and removes its password until the owner chooses a new
+    /// one through requestPasswordReset. Fails with INVALID_TOKEN if the link is invalid.
     #[public]
     #[limit(links::FAILURES)]
-    #[payload(outcome = "What the link has done.")]
+    #[payload(outcome = "The effect of the link.")]
     async fn undo_email_change(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What the link in the mail carries.")] token: String,
+        #[graphql(desc = "The token from the link in the mail.")] token: String,
     ) -> Result<LinkOutcome> {
         let token = LinkToken::parse(&token);
         let accounts = ctx.service::<Accounts>();
@@ -139,12 +146,12 @@ impl OwnAccountMutation {
         }
     }
 
-    /// Shuts the caller's account and ends all its sessions; only an admin opens it again. Where mail is
-    /// sent, its address must be verified.
+    /// Deactivates the caller's account and ends all its sessions. Only an admin can reactivate it. Fails with CONFLICT
+    /// if the caller is the last active admin, or if the server sends mail and the address is not verified.
     #[auth]
     #[fresh]
     #[defence]
-    #[payload(user = "The caller, who is signed out.")]
+    #[payload(user = "The caller, whose sessions have all ended.")]
     async fn deactivate_account(&self, ctx: &Context<'_>) -> Result<User> {
         let own = ctx.viewer()?.user.id;
         let accounts = ctx.service::<Accounts>();
@@ -153,11 +160,12 @@ impl OwnAccountMutation {
         Ok(user.into())
     }
 
-    /// Deletes the caller's account with all that is theirs, for good.
+    /// Deletes the caller's account with all its data, permanently. Fails with CONFLICT if the caller is the last
+    /// active admin, or the only owner of an organization that has other members.
     #[auth]
     #[fresh]
     #[defence]
-    #[payload(deleted_user_id = "The account that is gone.")]
+    #[payload(deleted_user_id = "The id of the deleted account.")]
     async fn delete_account(&self, ctx: &Context<'_>) -> Result<Id> {
         let own = ctx.viewer()?.user.id;
         ctx.service::<Accounts>().delete(ctx.acting()?, Capacity::Owner, own).await?;
@@ -165,12 +173,12 @@ impl OwnAccountMutation {
         Ok(Id::from(own))
     }
 
-    /// Lets the caller fetch all that is kept of them, from now on for a minute: account, sessions, security
-    /// events, organizations and tasks.
+    /// Issues a ticket with which the caller can download all their data: account, sessions, security events,
+    /// organizations and the data of extensions. The ticket is valid for one minute.
     #[auth]
     #[fresh]
     #[limit(EXPORTS)]
-    #[payload(export = "Where the data is fetched.")]
+    #[payload(export = "Where and how to download the data.")]
     async fn export_my_data(&self, ctx: &Context<'_>) -> Result<DataExport> {
         let accounts = ctx.service::<Accounts>();
         let ticket = accounts.issue_export(ctx.acting()?, limits).await?;
@@ -194,16 +202,17 @@ pub(crate) struct InvitationMutation;
 #[rules(mutation)]
 #[Object]
 impl InvitationMutation {
-    /// Mails somebody an invitation to make an account, good for a day.
+    /// Mails an invitation to create an account, valid for one day. Fails with FORBIDDEN if the role is above the
+    /// caller's own.
     #[auth(permission = USERS_WRITE)]
     #[needs(NewAccounts, Mail)]
     #[fresh]
     #[limit(INVITATIONS)]
-    #[payload(link_expires_in = "Seconds for which the link in the mail is good.")]
+    #[payload(link_expires_in = "Seconds for which the mailed link is valid.")]
     async fn invite_user(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "An address that mail reaches.")] email: String,
+        #[graphql(desc = "The email address. Mail must be able to reach it.")] email: String,
         #[graphql(desc = "The role that the account will have.")] role: Role,
     ) -> Result<u32> {
         let accounts = ctx.service::<Accounts>();
@@ -211,11 +220,11 @@ impl InvitationMutation {
         Ok(Purpose::Invitation.ttl_seconds())
     }
 
-    /// Takes an invitation to make an account back: the link in its mail is void at once. One that cannot be accepted any
-    /// more is NOT_FOUND, and one of a user who may do more than the caller FORBIDDEN.
+    /// Revokes an invitation to create an account, which invalidates its link immediately. Fails with NOT_FOUND if the
+    /// invitation can no longer be accepted, and with FORBIDDEN if its sender has more permissions than the caller.
     #[auth(permission = USERS_WRITE)]
     #[defence]
-    #[payload(deleted_user_invitation_id = "The invitation that is gone.")]
+    #[payload(deleted_user_invitation_id = "The id of the revoked invitation.")]
     async fn revoke_user_invitation(
         &self,
         ctx: &Context<'_>,
@@ -226,14 +235,15 @@ impl InvitationMutation {
         Ok(Id::from(id))
     }
 
-    /// Makes the account that an invitation promised, and signs its owner in.
+    /// Creates the account of an invitation and signs its owner in. Fails with INVALID_TOKEN if the link is invalid,
+    /// and with the reason USED if it was used already.
     #[public]
     #[needs(NewAccounts)]
     #[limit(links::FAILURES)]
     async fn accept_user_invitation(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The account to be.")] input: AcceptUserInvitationInput,
+        #[graphql(desc = "The account to create.")] input: AcceptUserInvitationInput,
     ) -> Result<LoginResult> {
         let token = LinkToken::parse(&input.token);
         let invitee = Invitee {

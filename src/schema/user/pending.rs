@@ -16,12 +16,13 @@ use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{Role, Viewer};
 use crate::kernel::id::UserInvitationId;
 
-/// A change of address that takes effect when the link in the mail to the new address is used.
+/// An unconfirmed change of address. It takes effect when somebody uses the link that the server mailed to the new
+/// address.
 #[derive(SimpleObject)]
 pub(crate) struct PendingEmailChange {
-    /// The new address, as typed. Whether another account has it is not told here either.
+    /// The new address, as typed. The server does not tell whether another account has it.
     new_email: String,
-    /// Until when the link can be used.
+    /// When the link expires.
     expires_at: DateTime,
 }
 
@@ -31,20 +32,20 @@ impl From<PendingChange> for PendingEmailChange {
     }
 }
 
-/// An invitation to make an account.
+/// An invitation to create an account.
 #[derive(SimpleObject, Row, Clone)]
 pub(crate) struct UserInvitation {
-    /// Unique over all types; opaque. It is not what the link in the mail carries.
+    /// An opaque id that is unique across all types. It differs from the token in the mail.
     pub(crate) id: Id,
-    /// The address it was sent to, as typed.
+    /// The email address of the invited person, as the sender typed it.
     email: String,
     /// The role that the account will have.
     role: Role,
-    /// The user id of whoever invited them.
+    /// The id of the user who sent the invitation.
     invited_by: Id,
-    /// When it was sent.
+    /// When the invitation was sent.
     created_at: DateTime,
-    /// Until when it can be accepted.
+    /// When the invitation expires.
     expires_at: DateTime,
 }
 
@@ -84,9 +85,9 @@ pub(crate) struct InvitationQuery;
 #[rules(query)]
 #[Object]
 impl InvitationQuery {
-    /// The invitations to make an account that can still be accepted, in pages, the newest first; at most the newest 1,000.
-    /// Those whose sender may no longer invite are left out. Who is invited may have made an account in another way meanwhile, and a
-    /// server with registration closed accepts none.
+    /// The pending invitations to create an account, newest first: at most the newest 1,000. The list omits invitations
+    /// whose sender may no longer invite. An invited person may have created an account in another way meanwhile, and a
+    /// server with closed registration accepts no invitation.
     #[auth(permission = USERS_READ)]
     async fn user_invitations(
         &self,

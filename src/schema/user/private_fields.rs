@@ -41,35 +41,35 @@ impl User {
 #[rules]
 #[ComplexObject]
 impl User {
-    /// All that the user may do: what their role implies, and what was granted to them.
+    /// All permissions of the user: those of their role and those granted to them.
     #[graphql(directive = private::apply(USERS_READ))]
     async fn permissions(&self, ctx: &Context<'_>) -> Option<Vec<Permission>> {
         let (role, grants) = self.standing.as_ref()?;
         Some(grants.and_role(*role, ctx.service::<Clock>().now()))
     }
 
-    /// What was granted to the user beside what their role implies.
+    /// The permissions that were granted to the user in addition to those of their role.
     #[graphql(directive = private::apply(USERS_READ))]
     async fn permission_grants(&self, ctx: &Context<'_>) -> Option<Vec<PermissionGrant>> {
         let (_, grants) = self.standing.as_ref()?;
         Some(PermissionGrant::all_of(grants, ctx.service::<Clock>().now()))
     }
 
-    /// Data that your own programs keep with the user, for everybody who sees the user to read, including other members of
-    /// their organizations. Only updateUserMetadata changes it. Null if there is none.
+    /// Metadata that your own programs keep with the user. Everybody who can see the user can read it, including other
+    /// members of their organizations. Only updateUserMetadata changes it. Null if the user has none.
     async fn public_metadata(&self, ctx: &Context<'_>) -> Result<Option<Metadata>> {
         Ok(self.metadata(ctx).await?.public.map(Metadata::kept))
     }
 
-    /// Data that your own programs keep with the user, and that the user does not see here. The data that the user takes
-    /// along by exportMyData includes it, because it is about them. Only updateUserMetadata changes it. Null if there is none.
+    /// Metadata that your own programs keep with the user. The user cannot read it here, but exportMyData includes it,
+    /// because it is about them. Only updateUserMetadata changes it. Null if the user has none.
     #[auth(permission = USERS_READ)]
     async fn private_metadata(&self, ctx: &Context<'_>) -> Result<Option<Metadata>> {
         Ok(self.metadata(ctx).await?.private.map(Metadata::kept))
     }
 
-    /// The change of address that the caller asked for by changeEmail and that is still to be confirmed; null if there is
-    /// none. Of nobody else.
+    /// The change of address that the user requested by changeEmail and has not confirmed yet; null if there is no such
+    /// change. Null for everybody but the owner of the account.
     #[auth]
     async fn pending_email_change(&self, ctx: &Context<'_>) -> Result<Option<PendingEmailChange>> {
         let viewer = self.owner(ctx)?;
@@ -77,8 +77,8 @@ impl User {
         Ok(pending.map(PendingEmailChange::from))
     }
 
-    /// The identities of other providers that open the caller's account, the oldest first. Visible only to the owner
-    /// of the account.
+    /// The identities of other providers with which the user can sign in, oldest first. Only the owner of the account
+    /// can read this.
     #[auth]
     async fn identities(&self, ctx: &Context<'_>) -> Result<Vec<Identity>> {
         let (viewer, login) = (self.owner(ctx)?, ctx.service::<ProviderLogin>());
@@ -86,7 +86,7 @@ impl User {
         Ok(linked.into_iter().map(|identity| Identity::of(login, identity)).collect())
     }
 
-    /// The second factors of the caller's account. Visible only to the owner of the account.
+    /// The user's second factors. Only the owner of the account can read this.
     #[auth]
     async fn second_factors(&self, ctx: &Context<'_>) -> Result<SecondFactors> {
         let viewer = self.owner(ctx)?;
@@ -94,7 +94,7 @@ impl User {
         Ok(SecondFactors::of(self.has_second_factor, held))
     }
 
-    /// The passkeys of the caller's account, the oldest first. Visible only to the owner of the account.
+    /// The user's passkeys, oldest first. Only the owner of the account can read this.
     #[auth]
     async fn passkeys(&self, ctx: &Context<'_>) -> Result<Vec<Passkey>> {
         let viewer = self.owner(ctx)?;
@@ -102,8 +102,8 @@ impl User {
         Ok(held.into_iter().map(Passkey::from).collect())
     }
 
-    /// By what passkeys and the Signal API know the caller, in base64url; null before the first registration of one has begun. Visible only to
-    /// the owner of the account.
+    /// The user's id in passkeys and the Signal API, in base64url; null until the user first starts to register a
+    /// passkey. Only the owner of the account can read this.
     #[auth]
     async fn passkey_user_handle(&self, ctx: &Context<'_>) -> Result<Option<String>> {
         let viewer = self.owner(ctx)?;
@@ -111,7 +111,7 @@ impl User {
         Ok(handle.map(base64url))
     }
 
-    /// Whether the caller's account has a password. Visible only to the owner of the account.
+    /// Whether the account has a password. Only the owner of the account can read this.
     #[auth]
     async fn has_password(&self, ctx: &Context<'_>) -> Result<bool> {
         let viewer = self.owner(ctx)?;
@@ -119,15 +119,16 @@ impl User {
         Ok(Accounts::has_password(db.reader(), viewer.user.id).await?)
     }
 
-    /// Whether the caller's username was proposed when their account was made, so that they may choose another by
-    /// chooseUsername. Visible only to the owner of the account.
+    /// Whether the user can still replace the username that the server proposed: see chooseUsername. Only the owner of
+    /// the account can read this.
     #[auth]
     async fn may_choose_username(&self, ctx: &Context<'_>) -> Result<bool> {
         let viewer = self.owner(ctx)?;
         Ok(ctx.service::<Accounts>().may_choose_username(viewer.user.id).await?)
     }
 
-    /// What was done by the caller or to their account, in pages, the newest first. Of nobody else.
+    /// The security events that the user caused or that affected the account, newest first. Only the owner of the
+    /// account can read this.
     #[auth]
     async fn security_events(
         &self,
@@ -139,9 +140,10 @@ impl User {
         AuditEventConnection::about(ctx.service::<Log>(), window, owner).await
     }
 
-    /// What is in the caller's account from before it was taken back, by choosing another password for an
-    /// address that was never verified: somebody else may have had it. Null if it was not, and once the
-    /// caller has decided by keepLeftovers or dropLeftovers. Of nobody else.
+    /// The leftovers in the account: its contents from before the user reclaimed it by choosing a password through a
+    /// mailed link while the address was unverified. Somebody else may have created them. Null if the account was not
+    /// reclaimed, and once the user has decided by keepLeftovers or dropLeftovers. Only the owner of the account can
+    /// read this.
     #[auth]
     async fn leftovers(&self, ctx: &Context<'_>) -> Result<Option<Leftovers>> {
         let viewer = self.owner(ctx)?;
@@ -149,7 +151,7 @@ impl User {
         Ok(found?.map(Leftovers::from))
     }
 
-    /// Where the caller is signed in, in pages, the newest first. Of nobody else.
+    /// The user's sessions, newest first. Only the owner of the account can read this.
     #[auth]
     async fn sessions(&self, ctx: &Context<'_>, window: Window) -> Result<SessionConnection> {
         let viewer = self.owner(ctx)?;

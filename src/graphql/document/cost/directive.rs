@@ -245,18 +245,20 @@ fn used<const N: usize>(name: &str, args: [(&str, Option<Value>); N]) -> MetaDir
 
 fn cost() -> MetaDirective {
     let description = format!(
-        "What resolving the field costs, for each object that it is resolved of. A field without this costs {FIELD}. Each\n\
-         value inside a list or an input object of its arguments costs 1 more. A request may cost {COST_MAX} in all."
+        "The cost of the field for each object that has it. A field without this directive costs 1. Each \
+            value inside a list or an input object of its arguments costs 1 more. A request can cost at most \
+            25000."
     );
     defined(COST, description, vec![MetaInputValue::new(WEIGHT, "String!")])
 }
 
 fn list_size() -> MetaDirective {
     let description = format!(
-        "How many objects a list counts: as many as the largest of slicingArguments asks for, but at least 1. An argument that\n\
-         is a list asks for as many as it has entries. If none is given, it counts assumedSize. With sizedFields, the lists are\n\
-         these fields of the object. A list of objects without a size counts {ENTRIES_MAX}. Each object of a list costs {ROW} beside\n\
-         its fields."
+        "The number of objects in a list, for the cost of a request: the largest value among \
+            slicingArguments, but at least 1. The value of a list argument is its number of entries. Without \
+            any of these arguments, the number is assumedSize. With sizedFields, the lists are these fields of \
+            the object. A list of objects without a size counts as 100. Each object in a list costs 5, in \
+            addition to its fields."
     );
     let mut require_one = MetaInputValue::new(REQUIRE_ONE, "Boolean");
     require_one.default_value = Some("true".to_owned());
