@@ -30,12 +30,12 @@ const PAGE_SIZE: u64 = 500;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Make an admin. The password is asked for, or read from a file; never an argument
+    /// Create an admin. The command asks for the password or reads it from a file; it is never an argument
     Create {
         /// The new admin's username
         #[arg(long)]
         username: String,
-        /// The new admin's e-mail address
+        /// The new admin's email address
         #[arg(long)]
         email: String,
         /// The new admin's full name
@@ -47,7 +47,7 @@ pub(super) enum Verb {
         /// A file with the password on its first line
         #[arg(long)]
         password_file: Option<PathBuf>,
-        /// Make the database if there is none yet, without asking
+        /// Create the database without asking if it does not exist
         #[arg(long)]
         new_database: bool,
         /// Print the new account as JSON
@@ -56,14 +56,14 @@ pub(super) enum Verb {
     },
     /// Make a user an admin
     Promote(Named),
-    /// Make an admin an ordinary user; the last active admin stays one
+    /// Make an admin an ordinary user, except the last active admin
     Demote(Named),
-    /// Shut a user out and end all their sessions; the last active admin stays
+    /// Deactivate a user and end all their sessions, except the last active admin
     Deactivate(Named),
     /// Let a deactivated user sign in again
     Reactivate(Named),
-    /// Give a user another password and end all their sessions. The password is asked for, or read
-    /// from a file; never an argument
+    /// Set the password of a user and end all their sessions. The command asks for the password or reads it from a
+    /// file; it is never an argument
     SetPassword {
         #[command(flatten)]
         named: Named,
@@ -71,13 +71,13 @@ pub(super) enum Verb {
         #[arg(long)]
         password_file: Option<PathBuf>,
     },
-    /// Let a user sign in again at once after too many failed attempts
+    /// Unlock a user after too many failed attempts
     Unlock(Named),
-    /// Remove all second factors and passkeys of a user who has lost them, and end all their sessions
+    /// Remove all second factors and passkeys of a user who lost them, and end all their sessions
     ResetFactors(Named),
     /// End all sessions of a user
     EndSessions(WhoseSessions),
-    /// List the admins, or all accounts, the oldest first
+    /// List the admins or all accounts, oldest first
     List(ListArgs),
 }
 
@@ -85,10 +85,10 @@ pub(super) enum Verb {
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("whose").required(true))]
 pub(super) struct WhoseSessions {
-    /// A username, an e-mail address or an id
+    /// The user's username, email address or id
     #[arg(group = "whose")]
     user: Option<String>,
-    /// Everybody's, as after a restored backup
+    /// End the sessions of all users, for example after a backup was restored
     #[arg(long, group = "whose")]
     all: bool,
 }
@@ -96,22 +96,22 @@ pub(super) struct WhoseSessions {
 /// One account.
 #[derive(Args)]
 pub(super) struct Named {
-    /// A username, an e-mail address or an id
+    /// The user's username, email address or id
     user: String,
 }
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    /// All accounts, not only the admins
+    /// List all accounts, not only the admins
     #[arg(long)]
     all: bool,
-    /// Only those whose username or e-mail address begins so
+    /// Only accounts whose username or email address starts with this text
     #[arg(long)]
     search: Option<String>,
-    /// Only those that are active, or only those that are not
+    /// Only active or only inactive accounts
     #[arg(long, value_enum)]
     status: Option<Status>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

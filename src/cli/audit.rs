@@ -13,25 +13,24 @@ use crate::kernel::clock::Clock;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Follow the chain of digests over the audit log, and print its head. Fails, and says where,
-    /// when an event was changed, removed, added or moved, or when something without SECRET_KEY has
-    /// pruned the chain or cut its end off. Note the head elsewhere: only that shows when somebody
-    /// has put back an older copy of the whole database
+    /// Verify the audit log's chain of digests and print its head. Fails, and names the place, if an event was changed,
+    /// removed, added or moved, or if something without SECRET_KEY pruned the chain or cut off its end. Store the head
+    /// elsewhere: only a stored head reveals that somebody restored an older copy of the whole database
     Verify {
-        /// A head that was noted earlier, and must be in the chain or pruned
+        /// A head from an earlier run, which must be in the chain or pruned
         #[arg(long, value_name = "LINK:DIGEST")]
         head: Option<Head>,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Sign the log as it stands, and write that into it: after `migrate up` was stopped before it had
-    /// signed, or when you know why the signature does not hold. Keep a copy of the database first
+    /// Sign the log in its current state and record that in the log. Use this if `migrate up` stopped before it signed
+    /// the log, or if you know why the signature is invalid. Copy the database first
     Sign,
-    /// Remove old events from the beginning of the log; the rest can still be verified. Removes
-    /// nothing when the chain is broken
+    /// Remove old events from the beginning of the log; the rest stays verifiable. Removes nothing if the chain is
+    /// broken
     Prune {
-        /// How old, as in 90d
+        /// The minimum age of the events to remove, as in 90d
         #[arg(long, value_name = "AGE", value_parser = days)]
         older_than: TimeDelta,
     },

@@ -21,10 +21,10 @@ use crate::server::Server;
 
 #[derive(Args)]
 pub(super) struct Doctor {
-    /// Only ask the running server at LISTEN whether it lives, as a health check does
+    /// Only ask the server at LISTEN whether it is alive, as a health check does
     #[arg(long)]
     live: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

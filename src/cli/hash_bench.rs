@@ -18,10 +18,10 @@ const ROUNDS: u32 = 5;
 
 #[derive(Args)]
 pub(super) struct HashBench {
-    /// How long one hash should take, in milliseconds: 1 to 5000
+    /// The target time of one hash in milliseconds: 1 to 5000
     #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u64).range(1..=5000))]
     target_ms: u64,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }

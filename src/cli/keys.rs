@@ -12,34 +12,35 @@ use crate::kernel::clock::Clock;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Show every key and what it is doing
+    /// List all keys with their states
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Add a signing key. It is published at once and signs 15 minutes later, when everybody who
-    /// verifies tokens knows it; the keys before it verify until their last token has expired
+    /// Add a signing key. The server publishes it immediately and signs with it after 15 minutes, when everybody who
+    /// verifies tokens knows it. Earlier keys verify until their last token has expired
     Rotate {
-        /// Sign within seconds, for an emergency: other services may refuse tokens until they read
-        /// the new key
+        /// Sign with the key within seconds, in an emergency. Other services may refuse tokens until they read the new
+        /// key
         #[arg(long)]
         now: bool,
-        /// Add a refresh key instead, which vouches for refresh tokens from 5 seconds later on. The one before it does so
-        /// for as long as a session may last; until then there is no further one
+        /// Add a key for refresh tokens instead, in use after 5 seconds. The previous one stays valid for the lifetime
+        /// of a session; until then, you cannot add another one
         #[arg(long, conflicts_with = "now")]
         refresh: bool,
         /// Print the new key as JSON
         #[arg(long)]
         json: bool,
     },
-    /// Drop a key at once: within 5 seconds no instance accepts its tokens. Of a signing key clients refresh theirs, and
-    /// nobody is signed out; of a refresh key everybody signs in again who has not refreshed since it was replaced, or whose browser signed in before that
+    /// Withdraw a key immediately: within 5 seconds, no instance accepts its tokens. After a signing key, clients
+    /// refresh their tokens and nobody is signed out. After a refresh key, users must sign in again if they have not
+    /// refreshed since its replacement, or if their browser signed in before that
     Retire {
-        /// The key's id, as `list` shows it
+        /// The key's id from `list`
         kid: String,
     },
-    /// Seal all keys, and the seeds of one-time codes, under SECRET_KEY, so that SECRET_KEY_PREVIOUS is needed no more
+    /// Encrypt all keys and the seeds of one-time codes with SECRET_KEY, so that you can remove SECRET_KEY_PREVIOUS
     Reseal,
 }
 

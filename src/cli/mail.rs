@@ -14,19 +14,19 @@ use crate::kernel::id::MailId;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Show the newest 1,000 undelivered mails, and why they are
+    /// List the newest 1,000 undelivered mails with the reasons
     List {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Have a mail sent again by the servers, or with `--all` each undelivered one
+    /// Let the servers retry one undelivered mail, or all with `--all`
     Retry {
-        /// The mail's id, as `list` shows it
+        /// The mail's id from `list`
         #[arg(required_unless_present = "all", conflicts_with = "all")]
         #[arg(value_parser = id)]
         id: Option<MailId>,
-        /// All of them
+        /// Retry all undelivered mails
         #[arg(long)]
         all: bool,
     },

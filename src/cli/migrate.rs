@@ -9,17 +9,17 @@ use crate::infra::db::Db;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Apply what is pending
+    /// Apply the pending migrations
     Up,
-    /// Take back the last migrations, with the data in what they made
+    /// Revert the last migrations and delete the data in the tables and columns that they created
     Down {
-        /// How many
+        /// The number of migrations to revert
         #[arg(long, default_value_t = 1)]
         steps: u32,
     },
-    /// Show what is applied and what is pending; fails when the schema is not current
+    /// List the applied and the pending migrations. Fails if the schema is not current
     Status {
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },

@@ -49,40 +49,40 @@ struct Cli {
 enum Verb {
     /// Run the server (the default)
     Serve,
-    /// Change or show the database's schema
+    /// Migrate the database's schema, or show its state
     #[command(subcommand)]
     Migrate(migrate::Verb),
     /// Print the GraphQL schema with its access policy; needs no database
     Schema {
-        /// As a subgraph of Apollo Federation, with the rules as gateways read them
+        /// Print a subgraph of Apollo Federation, with the rules as gateways read them
         #[arg(long)]
         federation: bool,
     },
-    /// Check the rules of other subgraphs of a federated graph; needs no database
+    /// Check the access rules of other subgraphs in a federated graph; needs no database
     #[command(subcommand)]
     Policy(policy::Verb),
-    /// Manage accounts, as the operator
+    /// Manage accounts
     #[command(subcommand)]
     Admin(admin::Verb),
-    /// Manage the keys that sign access tokens, and what seals them
+    /// Manage the keys for tokens and their encryption
     #[command(subcommand)]
     Keys(keys::Verb),
-    /// Show undelivered mail, and have it sent again
+    /// List and retry undelivered mail
     #[command(subcommand)]
     Mail(mail::Verb),
-    /// Verify the audit log, or remove what is old
+    /// Verify, sign or prune the audit log
     #[command(subcommand)]
     Audit(audit::Verb),
-    /// Remove what has expired, as servers do by themselves every minute
+    /// Delete expired data, as servers do every minute
     Purge,
-    /// Look at everything a server needs, change nothing, and say what to do
+    /// Check everything that a server needs and report what to do; changes nothing
     Doctor(doctor::Doctor),
-    /// Measure password hashing on this machine, and find parameters for it
+    /// Measure password hashing on this machine and suggest parameters
     HashBench(hash_bench::HashBench),
-    /// Write the starting point of an extension; needs no database
+    /// Generate the code of an extension; needs no database
     #[command(subcommand)]
     New(new::Verb),
-    /// Print completions for a shell
+    /// Print the completion script of a shell
     Completions {
         /// The shell
         shell: Shell,

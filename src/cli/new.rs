@@ -29,14 +29,14 @@ const BUILD: (&str, &str) = (".cargo/config.toml", include_str!("../../.cargo/co
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Write a crate with an entity of your own, which runs as it is
+    /// Generate a crate with an entity of your own that runs as it is
     Entity {
-        /// What one is called, in `snake_case`, as in `invoice`
+        /// The entity's name in `snake_case`, as in `invoice`
         name: String,
-        /// What several are called, unless it is the name with an s
+        /// The plural of the name [default: the name with an s]
         #[arg(long)]
         plural: Option<String>,
-        /// The folder with the source of Portcullis
+        /// The folder with the source code of Portcullis
         #[arg(long, default_value = "portcullis")]
         portcullis: PathBuf,
     },

@@ -22,12 +22,12 @@ const OWN: &str = "portcullis";
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
-    /// Print the rule of each root field of a graph; fail where a subgraph states none
+    /// Print the rule of each root field of a graph. Fails if a subgraph has a root field without a rule
     Check {
-        /// The SDL of each other subgraph, a file a subgraph
+        /// The SDL files of the other subgraphs, one per subgraph
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
-        /// As JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
