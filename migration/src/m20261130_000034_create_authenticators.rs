@@ -110,6 +110,7 @@ async fn create_passkeys(manager: &SchemaManager<'_>, columns: &Columns) -> Resu
         .col(column::text(Passkeys::Transports, 100).not_null())
         .col(column::uuid(Passkeys::Aaguid).not_null())
         .col(ColumnDef::new(Passkeys::UserVerified).boolean().not_null())
+        .col(ColumnDef::new(Passkeys::Conditional).boolean().not_null())
         .col(ColumnDef::new(Passkeys::BackupEligible).boolean().not_null())
         .col(ColumnDef::new(Passkeys::BackedUp).boolean().not_null())
         .col(columns.time(Passkeys::CreatedAt).not_null())
@@ -163,6 +164,7 @@ enum Passkeys {
     Transports,
     Aaguid,
     UserVerified,
+    Conditional,
     BackupEligible,
     BackedUp,
     CreatedAt,

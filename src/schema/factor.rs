@@ -247,7 +247,8 @@ impl FactorMutation {
     ) -> Result<(String, String, u32)> {
         let enroller = enroller(ctx, enrollment.as_deref(), None)?;
         let TotpSetup { secret, otpauth_url } =
-            ctx.service::<Factors>().start_totp(enroller, limits).await?;
+            StepUp::explain(ctx, ctx.service::<Factors>().start_totp(enroller, limits).await)
+                .await?;
         Ok((secret.to_string(), otpauth_url.to_string(), ENROLLMENT_TTL_SECONDS))
     }
 
@@ -275,7 +276,8 @@ impl FactorMutation {
     ) -> Result<(User, Codes, Option<AuthPayload>)> {
         let code = parse_code("input.code", &code)?;
         let enroller = enroller(ctx, enrollment.as_deref(), mailed_code.as_deref())?;
-        let enrolled = ctx.service::<Factors>().confirm_totp(enroller, &code, limits).await?;
+        let confirmed = ctx.service::<Factors>().confirm_totp(enroller, &code, limits).await;
+        let enrolled = StepUp::explain(ctx, confirmed).await?;
         Ok(hand_over(ctx, enrolled))
     }
 

@@ -1,7 +1,7 @@
 //! What clients are told of a fault.
 
 use crate::features::change::Fault;
-use crate::graphql::error::ApiError;
+use crate::graphql::error::{ApiError, RETRY_AFTER_SECONDS};
 use crate::kernel::access::Anonymity;
 
 impl From<Fault> for ApiError {
@@ -9,6 +9,8 @@ impl From<Fault> for ApiError {
         match fault {
             Fault::Gone(_) => Self::unauthenticated(Anonymity::SessionEnded),
             Fault::NotAMember => Self::unauthenticated(Anonymity::NotAMember),
+            // The guard knows of it by the next call.
+            Fault::Overtaken => Self::unavailable(RETRY_AFTER_SECONDS),
             Fault::Limited(limited) => limited.into(),
             Fault::Crypto(cause) => Self::internal(cause),
             Fault::Json(cause) => Self::internal(cause),

@@ -14,6 +14,7 @@ use crate::graphql::date_time::DateTime;
 use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::json_value::JsonValue;
+use crate::graphql::step_up::StepUp;
 use crate::kernel::device::Device;
 use crate::kernel::id::PasskeyId;
 use crate::kernel::secret::base64url;
@@ -50,12 +51,13 @@ pub(crate) struct Passkey {
 
 impl From<passkeys::Passkey> for Passkey {
     fn from(passkey: passkeys::Passkey) -> Self {
+        let user_verified = passkey.opens_alone();
         Self {
             id: Id::from(passkey.id),
             name: passkey.name,
             credential_id: base64url(passkey.credential_id),
             aaguid: passkey.aaguid.to_string(),
-            user_verified: passkey.user_verified,
+            user_verified,
             backup_eligible: passkey.backup_eligible,
             backed_up: passkey.backed_up,
             created_at: passkey.created_at.into(),
@@ -155,7 +157,8 @@ impl PasskeyMutation {
         let enroller = enroller(ctx, enrollment.as_deref(), None)?;
         let factors = ctx.service::<Factors>();
         let conditional = conditional.unwrap_or_default();
-        Ok(handed(factors.start_registration(enroller, conditional, limits).await?))
+        let begun = factors.start_registration(enroller, conditional, limits).await;
+        Ok(handed(StepUp::explain(ctx, begun).await?))
     }
 
     /// Registers a passkey that the browser created. The caller can sign in with it if its authenticator verifies its
@@ -195,8 +198,11 @@ impl PasskeyMutation {
         let enroller = enroller(ctx, enrollment.as_deref(), mailed_code.as_deref())?;
         let shown = ShownPasskey { ceremony, credential: credential.0 };
         let factors = ctx.service::<Factors>();
-        let (passkey, enrolled) =
-            factors.finish_registration(enroller, &shown, &name, limits).await?;
+        let (passkey, enrolled) = StepUp::explain(
+            ctx,
+            factors.finish_registration(enroller, &shown, &name, limits).await,
+        )
+        .await?;
         let (user, recovery_codes, signed_in) = hand_over(ctx, enrolled);
         Ok((passkey.into(), user, recovery_codes, signed_in))
     }

@@ -209,6 +209,7 @@ impl LoginMutation {
         )]
         new_password: String,
     ) -> Result<User> {
+        recipient(ctx)?;
         let current = parse_password("input.currentPassword", &current_password)?;
         let login = ctx.service::<Login>();
         let cookie = ctx.caller().session_cookie.as_ref().map(ExposeSecret::expose_secret);

@@ -26,9 +26,10 @@ pub(crate) struct Model {
     pub(crate) transports: String,
     /// The model of the authenticator, as it says; nil where it does not.
     pub(crate) aaguid: Uuid,
-    /// Whether it opens the account alone, when its authenticator verifies its user: it did so when it was registered, or a browser
-    /// made it without asking.
+    /// Whether its authenticator has verified its user: when it was registered, or since, if it is conditional.
     pub(crate) user_verified: bool,
+    /// Whether a browser made it without asking.
+    pub(crate) conditional: bool,
     pub(crate) backup_eligible: bool,
     pub(crate) backed_up: bool,
     pub(crate) created_at: DateTimeUtc,

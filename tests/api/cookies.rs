@@ -347,6 +347,13 @@ async fn what_a_cookie_is_exchanged_for_is_for_other_services() {
         ("mutation { deleteAccount { deletedUserId } }".to_owned(), "STEP_UP_REQUIRED"),
         (
             format!(
+                "mutation {{ changePassword(input: {{ currentPassword: \"{PASSWORD}\", newPassword: \"another horse battery\" }}) \
+                 {{ user {{ id }} }} }}"
+            ),
+            "FORBIDDEN",
+        ),
+        (
+            format!(
                 "mutation {{ reauthenticate(input: {{ proof: {{ password: \"{PASSWORD}\" }} }}) {{ expiresIn }} }}"
             ),
             "FORBIDDEN",

@@ -31,6 +31,7 @@ mod date_times;
 #[cfg(target_os = "linux")]
 mod disk;
 mod doctor;
+mod documentation;
 mod documents;
 mod errors;
 mod far_future;
@@ -92,6 +93,7 @@ mod step_up;
 mod streams;
 mod support;
 mod tenancy;
+mod turning_on;
 mod viewer;
 #[cfg(target_os = "linux")]
 mod writing;

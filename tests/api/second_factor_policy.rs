@@ -96,6 +96,8 @@ async fn where_everybody_needs_a_second_factor_no_way_in_is_without() {
         enrollment_of(&by_provider(&world).await, "finishSignIn");
     }
     assert_eq!((world.app.count("users").await, world.app.count("sessions").await), (1, 0));
+    // Their mails go before that of the next.
+    world.app.mails().await;
     let (enrollment, _) = enrollment_of(&by_provider(&world).await, "finishSignIn");
     let session = enrolled(&enroll(&world.app, &enrollment, ADDRESS).await);
     assert_eq!(claims(&session.access)["amr"], json!(["fed", "otp", "mfa"]));

@@ -185,6 +185,8 @@ impl Accounts {
                 return Err(LinkError::Invalid.into());
             }
             links::void(&tx, id).await?;
+            // A code that was mailed to the former address is no word of this one's reader.
+            self.sessions.void_challenges(&tx, id).await?;
             tx.write(Letter::to(&user, MailKind::EmailChanged, origin)).await?;
             let told = Letter::to(&before, MailKind::EmailChangeUndo, origin);
             if before.email_verified {

@@ -106,9 +106,7 @@ impl Accounts {
     ) -> Result<String, ExportError> {
         let viewer = acting.caller()?;
         self.limits.take([exports.of(viewer.user.id)]).await?;
-        if !self.sessions.is_alive(self.db.reader(), viewer).await? {
-            return Err(Gone.into());
-        }
+        self.sessions.confirmed(self.db.reader(), viewer).await?;
         let now = self.clock.now();
         let ends = now + TimeDelta::seconds(TICKET_TTL_SECONDS.into());
         let plain = [

@@ -51,13 +51,31 @@ pub(crate) struct Passkey {
     pub(crate) transports: Vec<String>,
     /// The model of the authenticator, as it says; nil where it does not.
     pub(crate) aaguid: Uuid,
-    /// Whether it opens the account alone, when its authenticator verifies its user: it did so when it was registered, or a browser
-    /// made it without asking.
+    /// Whether its authenticator has verified its user: when it was registered, or since, if it is conditional. Only such a
+    /// passkey is a way in (`uvInitialized` of WebAuthn Level 3, section 4).
     pub(crate) user_verified: bool,
+    /// Whether a browser made it without asking. Browsers do so in their own password managers only, which verify nobody then, and
+    /// can at each use: no security key without a PIN is among them.
+    pub(crate) conditional: bool,
     pub(crate) backup_eligible: bool,
     pub(crate) backed_up: bool,
     pub(crate) created_at: DateTime<Utc>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
+}
+
+impl Passkey {
+    /// Whether it opens the account alone, each time that its authenticator verifies its user.
+    pub(crate) fn opens_alone(&self) -> bool {
+        self.user_verified || self.conditional
+    }
+}
+
+/// What an authenticator has said when a passkey was used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Use {
+    pub(crate) sign_count: u32,
+    pub(crate) backed_up: bool,
+    pub(crate) user_verified: bool,
 }
 
 /// A passkey to be kept, as it was verified.
@@ -72,6 +90,7 @@ pub(crate) struct NewPasskey {
     pub(crate) transports: Vec<String>,
     pub(crate) aaguid: Uuid,
     pub(crate) user_verified: bool,
+    pub(crate) conditional: bool,
     pub(crate) backup_eligible: bool,
     pub(crate) backed_up: bool,
 }
@@ -107,6 +126,7 @@ pub(crate) async fn add(tx: &Tx<'_>, user: UserId, new: NewPasskey) -> Result<Pa
         transports: new.transports,
         aaguid: new.aaguid,
         user_verified: new.user_verified,
+        conditional: new.conditional,
         backup_eligible: new.backup_eligible,
         backed_up: new.backed_up,
         created_at: now,
@@ -174,13 +194,8 @@ pub(super) async fn remove_all(tx: &Tx<'_>, user: UserId) -> Result<(), DbErr> {
 
 /// Notes the use of a passkey with what its authenticator has said; says whether the passkey still is what the use was
 /// verified against. So of two authenticators with one key and the same count, one is refused.
-pub(crate) async fn note_use(
-    tx: &Tx<'_>,
-    verified: &Passkey,
-    sign_count: u32,
-    backed_up: bool,
-) -> Result<bool, DbErr> {
-    store::note_use(tx, verified, sign_count, backed_up, tx.now()).await
+pub(crate) async fn note_use(tx: &Tx<'_>, verified: &Passkey, used: &Use) -> Result<bool, DbErr> {
+    store::note_use(tx, verified, used, tx.now()).await
 }
 
 /// By which passkeys know a user. It is random, since authenticators show it to whoever holds them, and made when it is

@@ -18,6 +18,9 @@ pub enum Fault {
     /// The caller belongs to the organization no more that the call names: since the guard looked.
     #[error("the caller does not belong to the organization")]
     NotAMember,
+    /// The account has a second factor by now, which the guard did not know that judged the caller's proofs.
+    #[error("the account has got a second factor")]
+    Overtaken,
     /// It was done too often of late.
     #[error(transparent)]
     Limited(#[from] Limited),
@@ -47,7 +50,7 @@ impl Fault {
     pub(crate) fn is_ours(&self) -> bool {
         match self {
             Self::Db(_) | Self::Crypto(_) | Self::Json(_) => true,
-            Self::Gone(_) | Self::NotAMember | Self::Limited(_) => false,
+            Self::Gone(_) | Self::NotAMember | Self::Overtaken | Self::Limited(_) => false,
         }
     }
 }
@@ -58,6 +61,7 @@ impl DbFailure for Fault {
             Self::Db(error) => Some(error),
             Self::Gone(_)
             | Self::NotAMember
+            | Self::Overtaken
             | Self::Limited(_)
             | Self::Crypto(_)
             | Self::Json(_) => None,

@@ -15,7 +15,7 @@ use crate::features::{accounts::Accounts, authenticators};
 use crate::infra::limits::{self, Ip, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::totp::Code;
-use crate::kernel::access::{Origin, Proofs, User, Viewer};
+use crate::kernel::access::{Level, Origin, Proofs, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 
@@ -198,6 +198,10 @@ impl Factors {
         let enrollment = match enroller {
             Enroller::Holder(viewer, _) => {
                 let user = User::clone(&self.sessions.caller(tx).await?.user);
+                // What began before the account had a second factor may be a stranger's.
+                if user.second_factor && viewer.proven.level(tx.now()) < Level::Aal2 {
+                    return Err(FactorError::Insufficient);
+                }
                 let bound_to = viewer.session_id.0;
                 return Ok(Enrolling { user, bound_to, unfinished: None });
             }

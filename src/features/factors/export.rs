@@ -72,6 +72,7 @@ mod tests {
             transports: vec!["internal".to_owned()],
             aaguid: uuid::Uuid::nil(),
             user_verified: true,
+            conditional: false,
             backup_eligible: true,
             backed_up: true,
             created_at: now,

@@ -2,8 +2,8 @@
 //! crate `portcullis-webauthn`, which knows no accounts; whose it is, is checked here (WebAuthn Level 3, sections 7.1 and 7.2).
 
 use portcullis_webauthn::{
-    Assertion, Challenge, Descriptor, Registered, RelyingParty, StoredCredential, UserEntity,
-    UserVerification, VerificationError,
+    Asserted, Assertion, Challenge, Descriptor, Registered, RelyingParty, StoredCredential,
+    UserEntity, UserVerification, VerificationError,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::{FactorError, Factors};
 use crate::features::accounts::Accounts;
 use crate::features::audit::{Detail, kind};
 use crate::features::authenticators::passkeys::{
-    self, AddError, NewPasskey, PASSKEYS_MAX, Passkey, PasskeyName,
+    self, AddError, NewPasskey, PASSKEYS_MAX, Passkey, PasskeyName, Use,
 };
 use crate::features::change::{Record, Tx};
 use crate::features::flows;
@@ -330,11 +330,12 @@ impl Factors {
         };
         match self.party()?.verify_assertion(challenge, verification, &stored, assertion) {
             Ok(asserted) => {
-                let (count, backed_up) = (asserted.sign_count, asserted.backed_up);
-                let is_kept = passkeys::note_use(tx, passkey, count, backed_up).await?;
+                let Asserted { sign_count, user_verified, backed_up, .. } = asserted;
+                let used = Use { sign_count, backed_up, user_verified };
+                let is_kept = passkeys::note_use(tx, passkey, &used).await?;
                 // Whoever finds an authenticator without a PIN can set one: what was not verified at the beginning never is
                 // (section 4, `uvInitialized`).
-                let proofs = proofs_of(asserted.user_verified && passkey.user_verified);
+                let proofs = proofs_of(user_verified && passkey.opens_alone());
                 Ok(is_kept.then_some(proofs))
             }
             Err(VerificationError::Counter { stored, presented }) => {
@@ -370,9 +371,6 @@ fn new_passkey(
     conditional: bool,
     name: &PasskeyName,
 ) -> NewPasskey {
-    // Without asking, browsers make passkeys in their own password managers only, which verify nobody then, and can at each
-    // use: no security key without a PIN is among them.
-    let user_verified = made.user_verified || conditional;
     NewPasskey {
         rp_id: party.id.clone(),
         credential_id: made.credential_id.clone(),
@@ -381,7 +379,8 @@ fn new_passkey(
         name: name.clone(),
         transports: made.transports.iter().map(|way| <&str>::from(*way).to_owned()).collect(),
         aaguid: Uuid::from_bytes(made.aaguid),
-        user_verified,
+        user_verified: made.user_verified,
+        conditional,
         backup_eligible: made.backup_eligible,
         backed_up: made.backed_up,
     }

@@ -74,6 +74,11 @@ impl Facts {
         }
         Ok(known)
     }
+
+    /// Forgets what is known of a user's sessions: another instance has changed it.
+    pub(super) fn forget(&self, user: UserId) {
+        self.epochs.end(user);
+    }
 }
 
 #[cfg(test)]

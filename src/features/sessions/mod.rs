@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::sync::Cache;
+use sea_orm::ConnectionTrait;
 
 use self::credential::{Credential, Kind as CredentialKind, Presentable};
 use self::device_token::DeviceToken;
@@ -256,13 +257,26 @@ impl Sessions {
     pub(crate) async fn caller(&self, tx: &Tx<'_>) -> Result<Viewer, Fault> {
         let viewer = tx.acting().caller()?;
         lock_user(tx, viewer.user.id).await?;
+        self.confirmed(tx, viewer).await
+    }
+
+    /// A caller as they are now.
+    pub(crate) async fn confirmed(
+        &self,
+        db: &impl ConnectionTrait,
+        viewer: &Viewer,
+    ) -> Result<Viewer, Fault> {
         let organization = viewer.organization.map(|active| active.id);
         let found =
-            recognition::store::read_known(tx, viewer.session_id, viewer.user.id, organization)
+            recognition::store::read_known(db, viewer.session_id, viewer.user.id, organization)
                 .await?;
         let found = found.ok_or(Gone)?;
         if !found.is_member_of(organization) {
             return Err(Fault::NotAMember);
+        }
+        if found.viewer.user.second_factor && !viewer.user.second_factor {
+            self.facts.forget(viewer.user.id);
+            return Err(Fault::Overtaken);
         }
         let Viewer { credential, proven, .. } = *viewer;
         Ok(Viewer { credential, proven, ..found.viewer })

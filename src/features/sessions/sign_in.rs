@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use zeroize::Zeroizing;
 
 use super::{EndReason, Sessions, Tokens};
-use crate::features::audit::{Detail, Kind};
+use crate::features::audit::{Detail, Kind, kind};
 use crate::features::authenticators;
 use crate::features::change::{Fault, Record, Tx};
 use crate::infra::limits::Limited;
@@ -160,6 +160,7 @@ impl Sessions {
     ) -> Result<Admitted, Fault> {
         let begun = begun.into();
         if proven.by.level() == Level::Aal2 {
+            self.turn_on_where_needed(tx, user).await?;
             return Ok(Admitted::Session(self.begin(tx, user, begun, proven).await?));
         }
         let is_missed = self.second_factor.is_missed_by(user, proven.by);
@@ -242,6 +243,18 @@ impl Sessions {
         user.second_factor || self.second_factor.binds(user.role)
     }
 
+    /// Turns the second factor of a user on who has to have one, and holds one that they have never turned on: from then on it is theirs
+    /// like any other, and outlasts the rule.
+    async fn turn_on_where_needed(&self, tx: &Tx<'_>, user: &User) -> Result<(), Fault> {
+        let is_due = self.second_factor.binds(user.role) && !user.second_factor;
+        if is_due && authenticators::held(tx, user.id).await?.has_second_factor() {
+            authenticators::turn_on(tx, user.id).await?;
+            tx.record(kind::SECOND_FACTOR_TURNED_ON, user.id);
+            tx.write(Letter::to(user, MailKind::SecondFactorOn, tx.acting().origin)).await?;
+        }
+        Ok(())
+    }
+
     /// The same for who has set a second factor up. What began with less ends.
     pub(crate) async fn complete_enrollment(
         &self,
@@ -264,6 +277,7 @@ impl Sessions {
         shown: Proofs,
     ) -> Result<Tokens, Fault> {
         let begun = self.answered(tx, unfinished).await?;
+        self.turn_on_where_needed(tx, user).await?;
         self.begin(tx, user, begun, unfinished.proven_with(shown, tx.now())).await
     }
 

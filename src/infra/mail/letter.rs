@@ -49,13 +49,15 @@ pub(crate) struct Letter<'a> {
 
 impl<'a> Letter<'a> {
     /// Whether others of its kind to the same address are not older copies of it: each invitation may be to
-    /// another organization, each registration another person's (RS-11), and each identity, passkey or recovery code another one.
+    /// another organization, each registration another person's (RS-11), and each identity, passkey or recovery code another one,
+    /// and each code is of one sign-in.
     pub(super) fn stands_beside_others(&self) -> bool {
         let is_registration = self.kind == MailKind::VerifyEmail && self.about.is_none();
         is_registration
             || matches!(
                 self.kind,
-                MailKind::OrganizationInvitation
+                MailKind::EnrollmentCode
+                    | MailKind::OrganizationInvitation
                     | MailKind::FinishRegistration
                     | MailKind::IdentityLinked
                     | MailKind::IdentityUnlinked

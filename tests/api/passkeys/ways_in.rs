@@ -2,7 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::passkey::{add, delete, me, refusal, sign_in, verifying, without_pin};
+use crate::support::passkey::{
+    Ceremony, ORIGIN, add, ask, delete, me, refusal, sign_in, verifying, without_pin,
+};
 use crate::support::sign_in::World;
 use crate::support::{PASSWORD, Reply, SECOND, SignedIn, TestApp, call};
 
@@ -42,6 +44,24 @@ async fn a_verified_passkey_is_a_way_in_and_the_last_one_stays() {
     add(&app.app, &alice, &mut other).await;
     delete(&app.app, &alice, &passkey).await.data();
     sign_in(&app.app, &mut other).await.signed_in("finishPasskeySignIn");
+}
+
+/// What a browser has made without asking may be in a password manager that can verify nobody.
+#[tokio::test]
+async fn a_conditional_passkey_is_a_way_in_once_it_has_verified_its_user() {
+    let world = World::trusting().await;
+    let (app, alice) = (&world.app, newcomer(&world).await);
+    let field = "startPasskeyRegistration";
+    let input = json!({ "conditional": true });
+    let begun = Ceremony::of(&ask(&app.app, field, input, Some(&alice.access)).await, field);
+    let mut authenticator = verifying();
+    let able = std::mem::take(&mut authenticator.flags);
+    let made = authenticator.create(&begun.options, ORIGIN).to_json();
+    begun.finish_registration(&app.app, &made, &alice.access).await.data();
+    assert_eq!(refusal(&unlink(app, &alice).await), "CONFLICT LAST_WAY_IN");
+    authenticator.flags = able;
+    sign_in(&app.app, &mut authenticator).await.signed_in("finishPasskeySignIn");
+    unlink(app, &alice).await.data();
 }
 
 #[tokio::test]

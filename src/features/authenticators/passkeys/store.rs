@@ -7,7 +7,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::{AddError, Passkey};
+use super::{AddError, Passkey, Use};
 use crate::infra::db::violates;
 use crate::kernel::id::{PasskeyId, UserId};
 use crate::tables::passkey;
@@ -27,6 +27,7 @@ impl From<passkey::Model> for Passkey {
             name: row.name,
             aaguid: row.aaguid,
             user_verified: row.user_verified,
+            conditional: row.conditional,
             backup_eligible: row.backup_eligible,
             backed_up: row.backed_up,
             created_at: row.created_at,
@@ -47,6 +48,7 @@ pub(super) async fn insert(db: &impl ConnectionTrait, passkey: &Passkey) -> Resu
         transports: Set(passkey.transports.join(",")),
         aaguid: Set(passkey.aaguid),
         user_verified: Set(passkey.user_verified),
+        conditional: Set(passkey.conditional),
         backup_eligible: Set(passkey.backup_eligible),
         backed_up: Set(passkey.backed_up),
         created_at: Set(passkey.created_at),
@@ -133,13 +135,14 @@ pub(super) async fn delete_all(db: &impl ConnectionTrait, user: UserId) -> Resul
 pub(super) async fn note_use(
     db: &impl ConnectionTrait,
     verified: &Passkey,
-    sign_count: u32,
-    backed_up: bool,
+    used: &Use,
     now: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
+    let user_verified = verified.user_verified || verified.conditional && used.user_verified;
     let outcome = passkey::Entity::update_many()
-        .col_expr(passkey::Column::SignCount, Expr::value(i64::from(sign_count)))
-        .col_expr(passkey::Column::BackedUp, Expr::value(backed_up))
+        .col_expr(passkey::Column::SignCount, Expr::value(i64::from(used.sign_count)))
+        .col_expr(passkey::Column::BackedUp, Expr::value(used.backed_up))
+        .col_expr(passkey::Column::UserVerified, Expr::value(user_verified))
         .col_expr(passkey::Column::LastUsedAt, Expr::value(now))
         .filter(passkey::COLUMN.id.eq(verified.id))
         .filter(passkey::COLUMN.sign_count.eq(i64::from(verified.sign_count)))

@@ -4,11 +4,15 @@ use uuid::Uuid;
 
 use super::*;
 use crate::features::authenticators::passkeys::{
-    AddError, NewPasskey, PASSKEYS_MAX, Passkey, PasskeyName, add, find, find_handle, find_own,
-    handle, list, note_use, remove, rename,
+    AddError, NewPasskey, PASSKEYS_MAX, Passkey, PasskeyName, Use, add, find, find_handle,
+    find_own, handle, list, note_use, remove, rename,
 };
 use crate::features::change::Fault;
 use crate::kernel::id::PasskeyId;
+
+fn used_at(sign_count: u32) -> Use {
+    Use { sign_count, backed_up: true, user_verified: true }
+}
 
 async fn try_to_add(
     changes: &Changes,
@@ -25,6 +29,7 @@ async fn try_to_add(
         transports: ["internal", "hybrid"].map(str::to_owned).to_vec(),
         aaguid: Uuid::from_u128(9),
         user_verified,
+        conditional: false,
         backup_eligible: true,
         backed_up: false,
     };
@@ -117,7 +122,7 @@ async fn of_two_uses_with_one_count_one_is_noted() {
             let (changes, passkey) = (it.instances[number % 2].clone(), passkey.clone());
             tokio::spawn(async move {
                 let noted: Result<bool, DbErr> =
-                    change!(changes, |tx| note_use(&tx, &passkey, 6, true));
+                    change!(changes, |tx| note_use(&tx, &passkey, &used_at(6)));
                 noted.unwrap()
             })
         })
@@ -133,7 +138,7 @@ async fn of_two_uses_with_one_count_one_is_noted() {
 
     // The greatest count there is, and an authenticator that does not count.
     let noted: Result<bool, DbErr> =
-        change!(it.changes(), |tx| note_use(&tx, &used, u32::MAX, true));
+        change!(it.changes(), |tx| note_use(&tx, &used, &used_at(u32::MAX)));
     assert!(noted.unwrap());
     assert_eq!(list(it.db.reader(), alice).await.unwrap()[0].sign_count, u32::MAX);
 }
