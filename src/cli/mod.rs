@@ -13,6 +13,7 @@ mod new;
 mod output;
 mod policy;
 mod purge;
+mod reference;
 mod serve;
 
 use std::any::TypeId;
@@ -87,6 +88,12 @@ enum Verb {
         /// The shell
         shell: Shell,
     },
+    /// Print a page of the documentation that is derived from the program; needs no database
+    #[command(hide = true)]
+    Reference {
+        /// The page
+        page: reference::Page,
+    },
     /// Write the manual, a page a verb, for those who make packages
     #[command(hide = true)]
     Manual {
@@ -127,6 +134,7 @@ pub(crate) fn run(server: &Server) -> ExitCode {
         },
         Some(Verb::New(verb)) => new::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb, &extended.roots.policy()),
+        Some(Verb::Reference { page }) => reference::run(page, &Bare::command(), &extended.roots),
         Some(Verb::Completions { shell }) => completions(shell),
         Some(Verb::Manual { folder }) => manual::write(Cli::command(), &folder),
         Some(Verb::Doctor(doctor)) => runtime()
@@ -167,6 +175,7 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             | Verb::Policy(_)
             | Verb::Doctor(_)
             | Verb::New(_)
+            | Verb::Reference { .. }
             | Verb::Completions { .. }
             | Verb::Manual { .. } => Ok(()),
         }

@@ -26,7 +26,7 @@ pub type Result<T, E = ApiError> = std::result::Result<T, E>;
 pub(crate) const RETRY_AFTER_SECONDS: u32 = 1;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $status:ident $(, $carried:literal)*;)*) => {
         /// The possible values of `extensions.code` in an error.
         #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
         #[graphql(name = "ErrorCode")]
@@ -41,6 +41,11 @@ macro_rules! codes {
             /// The status of `application/graphql-response+json` without data.
             pub(crate) fn status(self) -> StatusCode {
                 match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// What else `extensions` of an error with this code may hold.
+            pub(crate) fn carries(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($carried),*],)* }
             }
 
             /// Reads a code back.
@@ -59,37 +64,37 @@ codes! {
     /// The document or its variables do not match the schema.
     GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST;
     /// The document exceeds a limit. `extensions.limit` names the limit and `extensions.max` its maximum.
-    DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST;
+    DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST, "limit", "max";
     /// The server does not store documents by hash. Send the whole document. The HTTP status is 200, because some
     /// clients ignore the body of any other response.
     PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED", OK;
     /// The operator has not registered a document with this id or hash. Send the document itself.
     PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND", OK;
     /// The server refused the value of an argument. `extensions.fields` lists the refused fields and the reasons.
-    BadUserInput = "BAD_USER_INPUT", BAD_REQUEST;
+    BadUserInput = "BAD_USER_INPUT", BAD_REQUEST, "fields";
     /// The caller is not signed in. `extensions.reason` says why.
-    Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED;
+    Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED, "reason";
     /// The credentials are wrong: the name, the password, or another proof of identity.
-    InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED;
+    InvalidCredentials = "INVALID_CREDENTIALS", UNAUTHORIZED, "reason";
     /// The token is malformed, unknown, used or expired.
-    InvalidToken = "INVALID_TOKEN", UNAUTHORIZED;
+    InvalidToken = "INVALID_TOKEN", UNAUTHORIZED, "reason";
     /// The caller lacks a role or a permission, or the server's settings forbid the call for everybody.
-    Forbidden = "FORBIDDEN", FORBIDDEN;
+    Forbidden = "FORBIDDEN", FORBIDDEN, "rule", "feature", "reason";
     /// The caller must reauthenticate. `extensions.maxAgeSeconds` is the maximum age of the last proof in seconds, and
     /// `extensions.factors` lists the factors that the caller can use.
-    StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN;
+    StepUpRequired = "STEP_UP_REQUIRED", FORBIDDEN, "maxAgeSeconds", "factors";
     /// The caller cannot see an object with this id.
     NotFound = "NOT_FOUND", NOT_FOUND;
     /// The change conflicts with the current state. `extensions.reason` distinguishes several causes, and
     /// `extensions.fields` lists the input fields that cause the conflict, if any.
-    Conflict = "CONFLICT", CONFLICT;
+    Conflict = "CONFLICT", CONFLICT, "fields", "reason";
     /// The caller exceeded a rate limit. `extensions.retryAfter` is the number of seconds to wait.
-    RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS;
+    RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS, "retryAfter", "hint";
     /// The server or its database is overloaded or unreachable. `extensions.retryAfter` is the number of seconds to
     /// wait.
-    ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE;
+    ServiceUnavailable = "SERVICE_UNAVAILABLE", SERVICE_UNAVAILABLE, "retryAfter";
     /// The server failed. The operator finds the cause in the log by `extensions.requestId`.
-    InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR;
+    InternalServerError = "INTERNAL_SERVER_ERROR", INTERNAL_SERVER_ERROR, "requestId";
 }
 
 /// What a resolver may fail with.
@@ -284,6 +289,7 @@ impl ApiError {
     }
 
     fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        debug_assert!(self.code.carries().contains(&name), "{:?} carries {name}", self.code);
         self.details.push((name, value.into()));
         self
     }

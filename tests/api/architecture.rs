@@ -260,7 +260,7 @@ fn codes(text: &str) -> Vec<&str> {
 #[test]
 fn every_promise_is_kept_where_it_is_said_and_proven_by_a_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let promises = fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let promises = fs::read_to_string(root.join("docs/explanation/security.md")).unwrap();
     let headings: Vec<_> = promises
         .lines()
         .filter_map(|line| line.strip_prefix("### ")?.split_whitespace().next())
@@ -268,7 +268,10 @@ fn every_promise_is_kept_where_it_is_said_and_proven_by_a_test() {
     for (name, text) in sources() {
         for line in text.lines().filter(|line| line.trim_start().starts_with("//")) {
             for code in codes(line) {
-                assert!(headings.contains(&code), "{name}: docs/security.md promises no {code}");
+                assert!(
+                    headings.contains(&code),
+                    "{name}: docs/explanation/security.md promises no {code}"
+                );
             }
         }
     }

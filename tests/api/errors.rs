@@ -1,4 +1,4 @@
-//! The error catalogue: every code is emitted by something, and README lists no other.
+//! The error catalogue: every code is emitted by something, and the reference lists no other.
 
 use std::collections::BTreeSet;
 
@@ -109,14 +109,9 @@ async fn broken(app: &TestApp) -> crate::support::Reply {
 }
 
 fn documented() -> BTreeSet<String> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let section = readme.split("## Errors").nth(1).unwrap().split("## ").next().unwrap();
-    section
-        .lines()
-        .filter_map(|line| line.strip_prefix("| "))
-        .filter_map(|row| row.split(" | ").next())
-        .flat_map(|cell| cell.split(", "))
-        .filter_map(|code| code.strip_prefix('`')?.strip_suffix('`').map(str::to_owned))
-        .collect()
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference/errors.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let section = page.split("\n## Codes\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
 }

@@ -59,13 +59,18 @@ impl Kind {
         self.about
     }
 
+    /// How ids of what it happens to begin; empty for a key.
+    pub(crate) fn target(self) -> &'static str {
+        self.target
+    }
+
     /// The id of what it has happened to.
     pub(super) fn target_id(self, uuid: Uuid) -> Id {
         Id { of: self.target, uuid }
     }
 
     /// The outcome of the action.
-    pub(super) fn outcome(self) -> Outcome {
+    pub(crate) fn outcome(self) -> Outcome {
         self.outcome
     }
 }

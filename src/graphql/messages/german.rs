@@ -134,7 +134,7 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "There is no such provider: see signInProviders",
         "Diesen Anbieter gibt es nicht: siehe signInProviders",
     ),
-    ("Name one of the URLs in RETURN_URLS", "Nenne eine der Adressen aus RETURN_URLS"),
+    ("Name one of the URLs in {}", "Nenne eine der Adressen aus {}"),
     (
         "This sign-in is over, or was begun elsewhere; please start again",
         "Diese Anmeldung ist vorbei oder wurde anderswo begonnen; bitte beginne neu",

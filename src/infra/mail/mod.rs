@@ -21,7 +21,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 pub(crate) use self::letter::{Letter, Recipient};
 pub(crate) use self::link::{LinkPage, LinkPages, PLACE};
@@ -37,62 +37,69 @@ use crate::kernel::id::{MailId, UserId};
 use crate::kernel::secret::{CryptoError, base64url};
 
 /// What a mail tells; by its name the templates are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+/// The documentation of each is its row in the reference.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray,
+)]
 #[strum(const_into_str, serialize_all = "kebab-case")]
 pub(crate) enum MailKind {
-    /// The account is no more.
+    /// The account was deleted.
     AccountDeleted,
-    /// Too many attempts in a row have failed: the password opens the account only on known devices.
+    /// A hundred sign-ins in a row failed. The password opens the account only on known devices.
     AccountLocked,
-    /// Somebody wanted an account with this address, which has one.
+    /// Somebody registered with this address, signed in with a provider that names it, or wanted to change to it;
+    /// an account has it already.
     AlreadyRegistered,
-    /// Asks the owner of an account's new address to confirm it.
+    /// To the new address: a link that confirms the change.
     ConfirmEmailChange,
-    /// Holds the code that is asked for when somebody sets up their first second factor, because they need one.
+    /// Somebody signs in who must set up their first second factor. The mail holds the code that they must enter.
     EnrollmentCode,
-    /// Tells the new address that it is the account's now.
+    /// To the new address: the account uses it now.
     EmailChanged,
-    /// Tells the old address that it no longer is, and how to take that back.
+    /// To the old address: the account no longer uses it. If it was verified, the mail names the new address and
+    /// has a link that undoes the change.
     EmailChangeUndo,
-    /// Asks somebody whom a provider vouches for to show that their address is theirs.
+    /// Somebody signed in with a provider that does not prove the address. The link leads back to that provider.
     FinishRegistration,
-    /// A provider opens the account from now on.
+    /// From now on this provider opens the account. There is one mail for each identity.
     IdentityLinked,
-    /// A provider opens the account no more.
+    /// This provider no longer opens the account. There is one mail for each identity.
     IdentityUnlinked,
-    /// Somebody may make an account.
+    /// An admin invites the recipient to make an account.
     Invitation,
-    /// A sign-in from a kind of device that was not used before.
+    /// Somebody signed in from a kind of device on which the account has no session.
     NewSignIn,
-    /// Somebody may join an organization. Its name is a stranger's text, so the mail leaves it out.
+    /// A member of an organization invites the recipient. Anybody can choose the name of an organization, so the
+    /// mail leaves it out.
     OrganizationInvitation,
-    /// The password was changed, and sessions ended.
+    /// The password was changed: by its owner, by a link or by the operator. The other devices are signed out.
     PasswordChanged,
-    /// A passkey opens the account from now on.
+    /// From now on a passkey opens the account.
     PasskeyAdded,
-    /// A passkey opens the account no more.
+    /// A passkey no longer opens the account.
     PasskeyRemoved,
-    /// Lets whoever reads it choose another password.
+    /// A new password was asked for.
     PasswordReset,
     /// A recovery code was used.
     RecoveryCodeUsed,
-    /// A recovery code was used, and few are left.
+    /// A recovery code was used, and three or fewer are left. This mail replaces `recovery-code-used`.
     RecoveryCodesLow,
-    /// There are other recovery codes, and those before are void.
+    /// New recovery codes were made. The previous ones no longer work.
     RecoveryCodesReplaced,
-    /// A consumed refresh token was presented again, and its session ended.
+    /// A refresh token was used twice. Its session was ended.
     RefreshTokenReused,
-    /// An authenticator app was set up beside another factor, or taken from the account.
+    /// An authenticator app was set up or removed. Codes of the previous app no longer work.
     SecondFactorChanged,
-    /// The account asks for no second factor any more.
+    /// The account no longer asks for a second factor.
     SecondFactorOff,
-    /// The account asks for a second factor from now on.
+    /// From now on the account asks for a second factor.
     SecondFactorOn,
-    /// An admin or the operator has removed all second factors and passkeys of the account.
+    /// An admin or the operator removed all second factors and passkeys of the account.
     SecondFactorsReset,
-    /// Too many wrong codes in a row: no code of the app is accepted any more.
+    /// A hundred wrong codes in a row were entered. Codes of the authenticator app are refused until a recovery
+    /// code is used.
     TotpLocked,
-    /// Asks the owner of an address to show that it is theirs.
+    /// An account was registered, or a link was asked for. The link shows that the address is theirs.
     VerifyEmail,
 }
 

@@ -68,6 +68,16 @@ const TEXTS: &[(&str, &str)] = texts![
     "verify-email"
 ];
 
+impl MailKind {
+    /// The subject of the built-in text in English, with its placeholders.
+    pub(crate) fn subject(self) -> &'static str {
+        let file = format!("en/{}.txt", self.into_str());
+        let text = TEXTS.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| *text);
+        let first = text.lines().next().unwrap_or_default();
+        first.strip_prefix("Subject: ").unwrap_or_default()
+    }
+}
+
 /// A template is missing or cannot be filled in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TemplateError {

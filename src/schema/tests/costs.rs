@@ -196,7 +196,7 @@ fn the_exported_schema_says_what_each_field_costs() {
     }
 }
 
-/// As the README computes it.
+/// As docs/reference/document-limits.md computes it.
 #[test]
 fn a_page_of_ten_ids_costs_120() {
     let roots = Roots::default();

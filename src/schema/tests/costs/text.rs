@@ -56,12 +56,12 @@ impl Text {
                     let description = of.node.description.map(|it| it.node).unwrap_or_default();
                     match of.node.name.node.as_str() {
                         "cost" => {
-                            text.field = number(&description, "without this costs ");
-                            text.max = number(&description, "request may cost ");
+                            text.field = number(&description, "without this directive costs ");
+                            text.max = number(&description, "request can cost at most ");
                         }
                         "listSize" => {
-                            text.row = number(&description, "object of a list costs ");
-                            text.entries = number(&description, "without a size counts ");
+                            text.row = number(&description, "object in a list costs ");
+                            text.entries = number(&description, "without a size counts as\n");
                         }
                         _ => {}
                     }
