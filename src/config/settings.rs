@@ -137,7 +137,14 @@ pub struct Settings {
     /// A file with the value of SMTP_URL
     #[arg(long, env = "SMTP_URL_FILE", global = true)]
     pub(super) smtp_url_file: Option<PathBuf>,
-    /// The sender of mails, as in `Example <no-reply@example.com>` [default: `no-reply` at the host of PUBLIC_URL]
+    /// The name of your service in mails, at most 100 characters [default: the host of PUBLIC_URL]
+    #[arg(long, env = "SITE_NAME", global = true)]
+    pub(super) site_name: Option<String>,
+    /// The contact for people who need help, as mails say: an address or an https URL [default: none]
+    #[arg(long, env = "SUPPORT_CONTACT", global = true)]
+    pub(super) support_contact: Option<String>,
+    /// The sender of mails, as in `Example <no-reply@example.com>` [default: `no-reply` at the host of
+    /// PUBLIC_URL, with the name SITE_NAME]
     #[arg(long, env = "MAIL_FROM", global = true)]
     pub(super) mail_from: Option<String>,
     /// The name with which this server introduces itself to the mail server [default: the host of PUBLIC_URL]

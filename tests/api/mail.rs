@@ -70,6 +70,7 @@ async fn a_reused_refresh_token_is_told_by_mail_once() {
         "To: alice@example.com",
         "Subject: One of your devices was signed out",
         "Auto-Submitted: auto-generated",
+        "Content-Language: en",
         // Nobody has shown that the address is theirs.
         "Hello alice@=E2=80=8Cexample.=E2=80=8Ccom,",
         "<p>Hello alice@=E2=80=8Cexample.=E2=80=8Ccom,</p>",
@@ -280,10 +281,13 @@ async fn an_account_that_is_shut_and_a_password_that_is_changed_are_told() {
 
     let mails = written(&app).concat();
     assert!(
-        mails.contains("Subject: No new device can sign in to your account for now"),
+        mails.contains("Subject: Your account at localhost is locked for new devices"),
         "{mails}"
     );
-    assert!(mails.contains("Subject: Your password was changed"), "{mails}");
+    assert!(
+        mails.contains("Subject: The password of your account at localhost was changed"),
+        "{mails}"
+    );
 }
 
 #[tokio::test]
@@ -460,6 +464,61 @@ async fn a_mail_whose_link_no_longer_works_is_not_sent() {
     other.deliver_mail().await.unwrap();
     let sent = read_all(&app.database.folder.path().join("mail"));
     assert_eq!((app.count("outbox").await, sent.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn mails_carry_the_name_of_the_site_and_whom_to_ask() {
+    let flags = ["--site-name= R&D <b> ", "--support-contact=https://example.com/help?from=mail"];
+    let app = TestApp::start_with(&flags).await;
+    app.register("alice").await;
+    register_in_german(&app, "berta", "").await.data();
+    for (user, language, subject, button, why) in [
+        ("alice", "en", "Confirm your address for R&D <b>", "Confirm address", "entered this"),
+        ("berta", "de", "", "Adresse best=C3=A4tigen", "diese Adresse bei"),
+    ] {
+        let mail = app.mail("verify-email", &format!("{user}@example.com")).await;
+        let text = &mail.text;
+        for part in [
+            format!("Content-Language: {language}\r\n"),
+            // `R&D <b>`, which is no plain word.
+            "From: =?utf-8?b?UiZEIDxiPg==?= <no-reply@localhost>\r\n".to_owned(),
+            format!("Subject: {subject}"),
+            format!(">{button}</a>"),
+            why.to_owned(),
+            // In the text, and in the HTML as a button and below it.
+            format!("\r\nhttp://localhost:8000/link/verify-email#{}\r\n", mail.token()),
+            format!("verify-email#{}</a>", mail.token()),
+            "R&amp;D &lt;b&gt;".to_owned(),
+            "\r\nhttps://example.com/help?from=3Dmail".to_owned(),
+        ] {
+            assert!(text.contains(&part), "{part} in {text}");
+        }
+        assert_eq!(text.matches(&mail.token()).count(), 4, "{text}");
+        let (_, html) = text.split_once("<!doctype html>").unwrap();
+        assert!(!html.contains("<b>"), "{html}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_or_a_contact_that_mails_cannot_carry_is_refused_at_the_start() {
+    let app = TestApp::start_now(&[]).await;
+    let long = format!("--site-name={}", "a".repeat(101));
+    for (wrong, told) in [
+        (long.as_str(), "SITE_NAME must have"),
+        ("--site-name= ", "SITE_NAME must have"),
+        ("--site-name=Example\r\nBcc: eve@example.com", "SITE_NAME must have"),
+        ("--site-name=Ex\u{202e}ample", "SITE_NAME must have"),
+        ("--support-contact=help", "SUPPORT_CONTACT must be"),
+        ("--support-contact=http://example.com/help", "SUPPORT_CONTACT must be"),
+        ("--support-contact=javascript:alert(1)", "SUPPORT_CONTACT must be"),
+    ] {
+        let doctor = app.cli(&["doctor", wrong]).await;
+        assert!(doctor.stdout.contains(told), "{wrong}: {}", doctor.stdout);
+    }
+    for right in ["--site-name=", "--support-contact=", "--support-contact=help@example.com"] {
+        let doctor = app.cli(&["doctor", right]).await;
+        assert!(!doctor.stdout.contains("configuration: S"), "{right}: {}", doctor.stdout);
+    }
 }
 
 #[tokio::test]

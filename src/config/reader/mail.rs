@@ -6,7 +6,11 @@ use url::Url;
 use super::super::Settings;
 use super::Reader;
 use crate::features::accounts::{Admission, Registration};
-use crate::infra::mail::{self, Delivery, LinkPage, LinkPages, PLACE};
+use crate::infra::mail::{self, Contact, Delivery, LinkPage, LinkPages, PLACE, Site};
+use crate::kernel::invalid::one_line;
+
+/// Characters of a site's name; a subject with a longer one would be cut off before it says anything.
+const SITE_NAME_MAX: usize = 100;
 
 impl Reader {
     /// `None` in production without SMTP_URL: then no mail is sent.
@@ -17,6 +21,9 @@ impl Reader {
         is_development: bool,
     ) -> Option<mail::Settings> {
         let pages = self.pages(settings, public_url, is_development);
+        let from_name = self.site_name(settings);
+        let name = from_name.clone().unwrap_or_else(|| host.to_owned());
+        let site = Site { name, support: self.support(settings) };
         let delivery = match self.smtp_url(settings) {
             Some(url) => Delivery::Smtp(url),
             None if is_development => Delivery::Folder(settings.data_dir.join("mail")),
@@ -24,14 +31,36 @@ impl Reader {
         };
         let from = settings.mail_from.clone().unwrap_or_else(|| format!("no-reply@{host}"));
         let templates = settings.mail_templates.clone();
-        let site = host.to_owned();
         let helo = settings.smtp_helo.clone().filter(|name| !name.is_empty());
         let helo = helo.unwrap_or_else(|| host.to_owned());
-        let mail = mail::Settings { delivery, helo, from, templates, site, pages };
+        let mail = mail::Settings { delivery, helo, from, from_name, templates, site, pages };
         if let Err(error) = mail.check() {
             self.refuse(error.to_string());
         }
         Some(mail)
+    }
+
+    fn site_name(&mut self, settings: &Settings) -> Option<String> {
+        let given = settings.site_name.as_ref().filter(|name| !name.is_empty())?;
+        let name = one_line("SITE_NAME", given, 1..=SITE_NAME_MAX).ok();
+        if name.is_none() {
+            self.refuse(format!(
+                "SITE_NAME must have 1 to {SITE_NAME_MAX} characters on one line, none of them invisible"
+            ));
+        }
+        name
+    }
+
+    fn support(&mut self, settings: &Settings) -> Option<Contact> {
+        let given = settings.support_contact.as_ref().filter(|contact| !contact.is_empty())?;
+        let contact = Contact::parse(given);
+        if contact.is_none() {
+            self.refuse(
+                "SUPPORT_CONTACT must be an address, as in help@example.com, or an https URL, as in \
+                 https://example.com/help",
+            );
+        }
+        contact
     }
 
     /// Who may register, and whether their address is proven first: both may need mail.

@@ -8,6 +8,8 @@
 
 mod letter;
 mod link;
+mod reason;
+mod site;
 mod store;
 mod template;
 mod transport;
@@ -25,6 +27,7 @@ use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 pub(crate) use self::letter::{Letter, Recipient};
 pub(crate) use self::link::{LinkPage, LinkPages, PLACE};
+pub(crate) use self::site::{Contact, Site};
 pub(crate) use self::template::TemplateError;
 use self::template::Templates;
 use self::transport::Transport;
@@ -182,10 +185,11 @@ pub(crate) struct Settings {
     pub(crate) helo: String,
     /// `From`, as in `Example <no-reply@example.com>`.
     pub(crate) from: String,
+    /// The name beside the address of `from`, if that has none.
+    pub(crate) from_name: Option<String>,
     /// Templates that replace the built-in ones.
     pub(crate) templates: Option<PathBuf>,
-    /// What recipients know this server as: its host name.
-    pub(crate) site: String,
+    pub(crate) site: Site,
     pub(crate) pages: LinkPages,
 }
 

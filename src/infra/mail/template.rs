@@ -1,7 +1,7 @@
 //! What mails say: templates, a text for each kind and language, and one layout for HTML.
 //!
-//! A text begins with its subject; its paragraphs are also those of the HTML, so that both say the
-//! same.
+//! A text begins with its subject and the words on its button; its paragraphs and its footer are also those of
+//! the HTML, so that both say the same.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -14,13 +14,20 @@ use serde::Serialize;
 use strum::VariantArray;
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::{Details, MailKind, Pending};
+use super::reason::Reason;
+use super::{Contact, Details, MailKind, Pending, Site};
 use crate::kernel::access::Language;
 use crate::kernel::id::MailId;
 
 const LAYOUT: &str = "layout.html";
 /// When and from where what a mail tells happened: part of a sentence.
 const OCCASION: &str = "occasion.txt";
+/// Whom to ask for help: part of a sentence.
+const CONTACT: &str = "contact.txt";
+/// Why somebody gets the mail, and whom to ask: the lines below each text.
+const FOOTER: &str = "footer.txt";
+/// What mail programs recognize as the start of a footer (RFC 3676, section 4.3).
+const FOOTER_LINE: &str = "-- ";
 
 macro_rules! texts {
     ($($name:literal)*) => {
@@ -38,6 +45,8 @@ macro_rules! texts {
 }
 
 const TEXTS: &[(&str, &str)] = texts![
+    "contact"
+    "footer"
     "occasion"
     "account-deleted"
     "account-locked"
@@ -89,7 +98,7 @@ pub(crate) enum TemplateError {
 
 pub(super) struct Templates {
     environment: Environment<'static>,
-    site: String,
+    site: Site,
 }
 
 /// What a mail brings that only its reader is to have.
@@ -103,6 +112,7 @@ pub(super) enum Enclosed {
 /// A mail's text, ready to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text {
+    pub(super) language: Language,
     pub(super) subject: String,
     pub(super) plain: String,
     pub(super) html: String,
@@ -116,14 +126,24 @@ struct Occasion<'a> {
     device: &'a Option<String>,
 }
 
+/// What `contact.txt` and `footer.txt` say whom to ask with.
+#[derive(Serialize)]
+struct Help<'a> {
+    site: &'a str,
+    support: &'a str,
+    reason: Reason,
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     name: Unlinked,
     username: Unlinked,
     site: &'a str,
-    occasion: String,
+    support: &'a str,
+    contact: &'a str,
+    occasion: &'a str,
     link: &'a str,
-    code: String,
+    code: &'a str,
     other_address: Unlinked,
     provider: &'a str,
 }
@@ -131,9 +151,31 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct Layout<'a> {
     language: &'a str,
+    site: &'a str,
     subject: &'a str,
     paragraphs: Vec<&'a str>,
     link: &'a str,
+    button: &'a str,
+    code: &'a str,
+    footer: Vec<&'a str>,
+    support: &'a str,
+    support_link: &'a str,
+}
+
+/// The lines of a text before its first empty one.
+struct Head<'a> {
+    subject: &'a str,
+    /// The words on the button; empty where the text leaves them to the layout.
+    button: &'a str,
+}
+
+impl<'a> Head<'a> {
+    fn parse(head: &'a str) -> Option<Self> {
+        let mut lines = head.lines();
+        let subject = lines.next()?.strip_prefix("Subject: ")?.trim();
+        let button = lines.next().map_or(Some(""), |line| line.strip_prefix("Button: "))?.trim();
+        lines.next().is_none().then_some(Self { subject, button })
+    }
 }
 
 /// A name or an address that somebody chose, written so that no mail program makes a link of it (RS-12).
@@ -160,7 +202,7 @@ impl From<&str> for Unlinked {
 
 impl Templates {
     /// The built-in ones, but for those that `folder` has too; each of them can be filled in.
-    pub(super) fn load(folder: Option<&Path>, site: &str) -> Result<Self, TemplateError> {
+    pub(super) fn load(folder: Option<&Path>, site: &Site) -> Result<Self, TemplateError> {
         let mut environment = Environment::new();
         // A template with a name that there is none of is told at the start.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -170,7 +212,7 @@ impl Templates {
             let source = own.unwrap_or_else(|| built_in.to_owned());
             environment.add_template_owned(name, source).map_err(|error| wrong(name, &error))?;
         }
-        let templates = Self { environment, site: site.to_owned() };
+        let templates = Self { environment, site: site.clone() };
         for kind in MailKind::VARIANTS {
             for language in Language::iter() {
                 let enclosed = sample_enclosed(*kind);
@@ -180,23 +222,25 @@ impl Templates {
         Ok(templates)
     }
 
-    /// A mail's text. A line that is the link and nothing else is one in HTML too.
+    /// A mail's text. A line that is the link and nothing else is a button in HTML.
     pub(super) fn render(
         &self,
         mail: &Pending,
         details: &Details,
         enclosed: Option<&Enclosed>,
     ) -> Result<Text, TemplateError> {
-        let language = Language::named(&mail.language).unwrap_or_default().into_str();
-        let name = format!("{language}/{}.txt", mail.kind);
-        let date = if language == "de" { "%d.%m.%Y" } else { "%Y-%m-%d" };
-        let occasion = Occasion {
-            date: mail.created_at.format(date).to_string(),
-            time: mail.created_at.format("%H:%M").to_string(),
-            ip: &details.ip,
-            device: &details.device,
-        };
-        let occasion = self.fill(&format!("{language}/{OCCASION}"), &occasion)?;
+        let language = Language::named(&mail.language).unwrap_or_default();
+        let (folder, site) = (language.into_str(), self.site.name.as_str());
+        let name = format!("{folder}/{}.txt", mail.kind);
+        let wrong =
+            |reason: &str| TemplateError::Wrong { name: name.clone(), reason: reason.to_owned() };
+        let kind: MailKind =
+            mail.kind.parse().map_err(|_| wrong("only another version of this program has it"))?;
+        let occasion = self.occasion(folder, mail, details)?;
+        let support = self.site.support.as_ref().map_or("", Contact::shown);
+        let help = Help { site, support, reason: kind.reason() };
+        let contact = self.fill(&format!("{folder}/{CONTACT}"), &help)?;
+        let footer = self.fill(&format!("{folder}/{FOOTER}"), &help)?;
         let (link, code) = match enclosed {
             Some(Enclosed::Link(url)) => (url.as_str(), String::new()),
             Some(Enclosed::Code(code)) => ("", in_halves(code)),
@@ -205,24 +249,54 @@ impl Templates {
         let body = Body {
             name: details.greeted_by.as_deref().unwrap_or(&mail.recipient).into(),
             username: details.username.as_str().into(),
-            site: &self.site,
-            occasion: occasion.trim().to_owned(),
+            site,
+            support,
+            contact: contact.trim(),
+            occasion: occasion.trim(),
             link,
-            code,
+            code: &code,
             other_address: details.other_address.as_deref().unwrap_or_default().into(),
             provider: details.provider.as_deref().unwrap_or_default(),
         };
         let text = self.fill(&name, &body)?;
-        let missing = || TemplateError::Wrong {
-            name: name.clone(),
-            reason: "its first line is not \"Subject: \" and what follows an empty line".to_owned(),
+        let (head, plain) = text
+            .split_once("\n\n")
+            .and_then(|(head, plain)| Some((Head::parse(head)?, plain.trim())))
+            .ok_or_else(|| {
+                wrong(
+                    "it does not begin with \"Subject: \", perhaps \"Button: \", and an empty line",
+                )
+            })?;
+        let layout = Layout {
+            language: folder,
+            site,
+            subject: head.subject,
+            paragraphs: plain.split("\n\n").map(str::trim).collect(),
+            link,
+            button: head.button,
+            code: &code,
+            footer: lines(&footer),
+            support,
+            support_link: self.site.support.as_ref().map_or("", Contact::link),
         };
-        let (head, plain) = text.split_once("\n\n").ok_or_else(missing)?;
-        let subject = head.strip_prefix("Subject: ").ok_or_else(missing)?.trim().to_owned();
-        let plain = plain.trim().to_owned();
-        let paragraphs = plain.split("\n\n").map(str::trim).collect();
-        let html = self.fill(LAYOUT, &Layout { language, subject: &subject, paragraphs, link })?;
-        Ok(Text { subject, plain, html })
+        let (subject, html) = (head.subject.to_owned(), self.fill(LAYOUT, &layout)?);
+        Ok(Text { language, subject, plain: with_footer(plain, &layout.footer), html })
+    }
+
+    fn occasion(
+        &self,
+        folder: &str,
+        mail: &Pending,
+        details: &Details,
+    ) -> Result<String, TemplateError> {
+        let date = if folder == "de" { "%d.%m.%Y" } else { "%Y-%m-%d" };
+        let occasion = Occasion {
+            date: mail.created_at.format(date).to_string(),
+            time: mail.created_at.format("%H:%M").to_string(),
+            ip: &details.ip,
+            device: &details.device,
+        };
+        self.fill(&format!("{folder}/{OCCASION}"), &occasion)
     }
 
     fn fill(&self, name: &str, values: &impl Serialize) -> Result<String, TemplateError> {
@@ -237,6 +311,18 @@ fn in_halves(code: &str) -> String {
         Some((first, second)) => format!("{first} {second}"),
         None => code.to_owned(),
     }
+}
+
+/// The lines of a text that say something.
+fn lines(text: &str) -> Vec<&str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
+}
+
+fn with_footer(plain: &str, footer: &[&str]) -> String {
+    if footer.is_empty() {
+        return plain.to_owned();
+    }
+    format!("{plain}\n\n{FOOTER_LINE}\n{}", footer.join("\n"))
 }
 
 fn read(folder: &Path, name: &str) -> Result<Option<String>, TemplateError> {
@@ -288,17 +374,32 @@ fn sample_details() -> Details {
 mod tests {
     use super::*;
 
+    fn built_in() -> Templates {
+        let site = Site { name: "auth.example.com".to_owned(), support: None };
+        Templates::load(None, &site).unwrap()
+    }
+
+    fn named(name: &str, support: &str) -> Templates {
+        let support = Some(Contact::parse(support).unwrap());
+        Templates::load(None, &Site { name: name.to_owned(), support }).unwrap()
+    }
+
+    fn with_link(templates: &Templates, kind: MailKind, language: Language) -> Text {
+        let enclosed = sample_enclosed(kind);
+        templates.render(&sample(kind, language), &sample_details(), Some(&enclosed)).unwrap()
+    }
+
     fn render(templates: &Templates, kind: MailKind, language: Language) -> Text {
         templates.render(&sample(kind, language), &sample_details(), None).unwrap()
     }
 
     #[test]
     fn a_mail_says_in_its_language_what_happened_when_and_from_where() {
-        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let templates = built_in();
         let english = render(&templates, MailKind::AccountLocked, Language::English);
         let german = render(&templates, MailKind::AccountLocked, Language::German);
 
-        assert_eq!(english.subject, "No new device can sign in to your account for now");
+        assert_eq!(english.subject, "Your account at auth.example.com is locked for new devices");
         let occasion = "on 1970-01-01 at 00:00 UTC from 192.0.2.7 (Browser).";
         assert!(english.plain.contains(occasion), "{}", english.plain);
         assert!(german.plain.contains("am 01.01.1970 um 00:00 UTC von 192.0.2.7 (Browser)"));
@@ -307,7 +408,7 @@ mod tests {
 
     #[test]
     fn what_a_client_sent_is_text_in_html() {
-        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let templates = built_in();
         let mail = sample(MailKind::RefreshTokenReused, Language::English);
         let device = Some("<b>&\n\n</b>".to_owned());
         let text = templates.render(&mail, &Details { device, ..sample_details() }, None).unwrap();
@@ -320,7 +421,7 @@ mod tests {
 
     #[test]
     fn names_in_mails_are_no_links_in_text_and_in_html() {
-        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let templates = built_in();
         let name_or_address = [
             "www.evil.example",
             "evil.example",
@@ -341,7 +442,7 @@ mod tests {
                 let recipient = name.to_owned();
                 let mail = Pending { recipient, ..sample(*kind, language) };
                 let link = Enclosed::Link("https://example.com/link#token".to_owned());
-                let Text { subject, plain, html } =
+                let Text { subject, plain, html, .. } =
                     templates.render(&mail, &details, Some(&link)).unwrap();
                 for text in [subject, plain, html] {
                     assert!(!text.contains("evil.example"), "{kind:?}: {text}");
@@ -364,13 +465,13 @@ mod tests {
 
     #[test]
     fn a_code_is_in_the_text_and_not_in_the_subject() {
-        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let templates = built_in();
         let code = Enclosed::Code("01234567".to_owned());
         for language in Language::iter() {
             let mail = sample(MailKind::EnrollmentCode, language);
             let text = templates.render(&mail, &sample_details(), Some(&code)).unwrap();
             assert!(text.plain.contains("\n\n0123 4567\n\n"), "{}", text.plain);
-            assert!(text.html.contains("<p>0123 4567</p>"), "{}", text.html);
+            assert!(text.html.contains(">0123 4567</p>"), "{}", text.html);
             // Locked screens show subjects.
             assert!(!text.subject.contains("0123"), "{}", text.subject);
         }
@@ -378,7 +479,7 @@ mod tests {
 
     #[test]
     fn until_an_address_is_proven_a_mail_greets_by_it() {
-        let templates = Templates::load(None, "auth.example.com").unwrap();
+        let templates = built_in();
         let details = Details { greeted_by: None, ..sample_details() };
         for (kind, greeting) in [
             (MailKind::VerifyEmail, "Hello alice@\u{200c}example.\u{200c}com,"),
@@ -392,26 +493,122 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_a_button_and_below_it_a_text_in_both_languages() {
+        let templates = built_in();
+        let link = "https:&#x2f;&#x2f;example.com&#x2f;link#token";
+        for (language, button, below) in [
+            (Language::English, "Choose a new password", "If the button does not work"),
+            (Language::German, "Neues Passwort wählen", "Wenn der Button nicht funktioniert"),
+        ] {
+            let Text { html, plain, .. } = with_link(&templates, MailKind::PasswordReset, language);
+            let anchors = html.matches(&format!("href=\"{link}\"")).count();
+            assert_eq!((anchors, html.matches(link).count()), (2, 3), "{html}");
+            assert!(html.contains(&format!(">{button}</a>")), "{html}");
+            assert!(html.contains(below) && html.contains(&format!(">{link}</a>")), "{html}");
+            assert!(plain.contains("\n\nhttps://example.com/link#token\n\n"), "{plain}");
+        }
+    }
+
+    #[test]
+    fn each_mail_with_a_link_has_words_of_its_own_on_the_button() {
+        let templates = built_in();
+        for kind in MailKind::VARIANTS.iter().filter(|kind| kind.page().is_some()) {
+            for language in Language::iter() {
+                let Text { html, .. } = with_link(&templates, *kind, language);
+                let is_general = html.contains("Open the page") || html.contains("Seite öffnen");
+                assert!(html.contains("class=\"button\"") && !is_general, "{kind:?}: {html}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_footer_says_why_somebody_gets_the_mail_and_whom_to_ask() {
+        let templates = named("Example", "help@example.com");
+        for (kind, english, german) in [
+            (MailKind::PasswordReset, "an account at Example has", "ein Konto bei Example"),
+            (MailKind::AccountDeleted, "an account at Example had", "diese Adresse hatte"),
+            (MailKind::VerifyEmail, "somebody entered this address", "angegeben hat"),
+            (MailKind::Invitation, "a user of Example invited you", "eingeladen hat"),
+        ] {
+            for (language, why) in [(Language::English, english), (Language::German, german)] {
+                let Text { html, plain, .. } = with_link(&templates, kind, language);
+                let (_, footer) = plain.split_once("\n\n-- \n").unwrap();
+                let lines: Vec<&str> = footer.lines().collect();
+                assert!(lines.len() == 3 && lines[0].contains(why), "{footer}");
+                assert_eq!(lines[2], "help@example.com");
+                assert!(html.contains(lines[0]) && html.contains(lines[1]), "{html}");
+                let asked = "href=\"mailto:help@example.com\"";
+                assert!(html.contains(asked), "{html}");
+            }
+        }
+        let Text { plain, .. } = with_link(&built_in(), MailKind::Invitation, Language::English);
+        let (_, footer) = plain.split_once("\n\n-- \n").unwrap();
+        assert_eq!(footer.lines().count(), 1, "without a contact: {footer}");
+    }
+
+    #[test]
+    fn the_name_of_the_site_and_the_contact_are_text_in_html() {
+        let templates = named("<b>R&D</b> {{ name }}", "https://example.com/?a&b=\"<i>");
+        for (kind, language) in
+            MailKind::VARIANTS.iter().flat_map(|k| Language::iter().map(move |l| (k, l)))
+        {
+            let Text { subject, plain, html, .. } = with_link(&templates, *kind, language);
+            assert!(subject.contains("<b>R&D</b> {{ name }}"), "{kind:?}: {subject}");
+            assert!(plain.contains("https://example.com/?a&b=\"<i>"), "{plain}");
+            assert!(html.contains("&lt;b&gt;R&amp;D&lt;&#x2f;b&gt; {{ name }}"), "{html}");
+            assert!(!html.contains("<b>") && !html.contains("<i>"), "{html}");
+        }
+    }
+
+    #[test]
+    fn an_operators_templates_of_an_earlier_version_still_work() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("en")).unwrap();
+        let text = "Subject: Reset\n\nHello {{ name }} at {{ site }}\n\n{{ link }}";
+        fs::write(folder.path().join("en/password-reset.txt"), text).unwrap();
+        let templates = Templates::load(
+            Some(folder.path()),
+            &Site { name: "Example".to_owned(), support: None },
+        )
+        .unwrap();
+        let Text { html, .. } = with_link(&templates, MailKind::PasswordReset, Language::English);
+        assert!(html.contains(">Open the page</a>"), "{html}");
+
+        let layout = "{{ language }} {{ subject }}{% for paragraph in paragraphs %}\
+                      {% if link and paragraph == link %}<a href=\"{{ link }}\">{{ link }}</a>\
+                      {% else %}<p>{{ paragraph }}</p>{% endif %}{% endfor %}";
+        fs::write(folder.path().join(LAYOUT), layout).unwrap();
+        let templates = Templates::load(
+            Some(folder.path()),
+            &Site { name: "Example".to_owned(), support: None },
+        )
+        .unwrap();
+        let Text { html, .. } = with_link(&templates, MailKind::PasswordReset, Language::English);
+        assert!(html.starts_with("en Reset<p>Hello alice at Example</p><a href="), "{html}");
+    }
+
+    #[test]
     fn a_folder_replaces_templates_and_a_wrong_one_is_told_at_the_start() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("en")).unwrap();
         let own = folder.path().join("en/account-locked.txt");
+        let site = Site { name: "example.com".to_owned(), support: None };
         fs::write(&own, "Subject: Locked\n\n{{ username }} at {{ site }}").unwrap();
-        let templates = Templates::load(Some(folder.path()), "example.com").unwrap();
+        let templates = Templates::load(Some(folder.path()), &site).unwrap();
         let text = render(&templates, MailKind::AccountLocked, Language::English);
-        assert_eq!(
-            (text.subject.as_str(), text.plain.as_str()),
-            ("Locked", "alice at example.com")
-        );
+        assert_eq!(text.subject, "Locked");
+        assert!(text.plain.starts_with("alice at example.com\n\n-- \n"), "{}", text.plain);
 
         for wrong in [
             "Subject: A\n\n{{ nme }}",
             "Subject: {{ username",
             "No subject\n\nat all",
             "Subject: only",
+            "Subject: A\nLabel: B\n\ntext",
+            "Subject: A\nButton: B\nC\n\ntext",
         ] {
             fs::write(&own, wrong).unwrap();
-            let error = Templates::load(Some(folder.path()), "example.com").err().unwrap();
+            let error = Templates::load(Some(folder.path()), &site).err().unwrap();
             assert!(error.to_string().contains("en/account-locked.txt"), "{error}");
         }
     }

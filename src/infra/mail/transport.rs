@@ -48,7 +48,7 @@ enum Way {
 
 impl Transport {
     pub(super) fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        let from = settings.from.parse().map_err(|_| SettingsError::From)?;
+        let from = sender(&settings.from, settings.from_name.as_deref())?;
         let way = match &settings.delivery {
             Delivery::Smtp(url) => {
                 let smtp = smtp(url)?.timeout(Some(Duration::from_secs(20)));
@@ -62,7 +62,7 @@ impl Transport {
 
     /// As [`Transport::new`], but without the pool of connections, which needs a runtime around it.
     pub(super) fn check(settings: &Settings) -> Result<(), SettingsError> {
-        settings.from.parse::<Mailbox>().map_err(|_| SettingsError::From)?;
+        sender(&settings.from, settings.from_name.as_deref())?;
         helo(&settings.helo)?;
         match &settings.delivery {
             Delivery::Smtp(url) => smtp(url).map(drop),
@@ -120,6 +120,9 @@ impl Transport {
         let id = format!("<{}@{}>", mail.id, self.from.email.domain());
         // So that nobody's absence is announced to a machine (RFC 3834).
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+        // So that screen readers and translators know it without guessing (RFC 3282).
+        let language = HeaderName::new_from_ascii_str("Content-Language");
+        let spoken = text.language.into_str().to_owned();
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
@@ -127,9 +130,16 @@ impl Transport {
             .date(SystemTime::from(mail.created_at))
             .message_id(Some(id))
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .raw_header(HeaderValue::new(language, spoken))
             .multipart(MultiPart::alternative_plain_html(text.plain, text.html))
             .map_err(never)
     }
+}
+
+/// Who mails are from; `name` is for an address without one.
+fn sender(from: &str, name: Option<&str>) -> Result<Mailbox, SettingsError> {
+    let from: Mailbox = from.parse().map_err(|_| SettingsError::From)?;
+    Ok(Mailbox { name: from.name.or_else(|| name.map(str::to_owned)), ..from })
 }
 
 /// Writes a mail so that nobody else on this machine can read it: its link may open an account.
@@ -275,6 +285,16 @@ mod tests {
         for right in ["u:p%23x@host", "user@example.com:a:b@host:465", "host", "host?tls=off"] {
             assert!(!is_unescaped(&format!("smtps://{right}")), "{right}");
         }
+    }
+
+    #[test]
+    fn a_sender_without_a_name_has_that_of_the_site() {
+        let named = |from, name| sender(from, name).unwrap().to_string();
+        let (bare, site) = ("no-reply@example.com", Some("R&D, \"Example\""));
+        assert_eq!(named(bare, None), bare);
+        assert_eq!(named(bare, site), "\"R&D, \\\"Example\\\"\" <no-reply@example.com>");
+        let own = "Accounts <no-reply@example.com>";
+        assert_eq!(named(own, site), own);
     }
 
     #[test]

@@ -191,7 +191,9 @@ mod tests {
 
     use super::*;
     use crate::infra::keys::Master;
-    use crate::infra::mail::{Answer, Delivery, Letter, LinkPages, PLACE, Recipient, Settings};
+    use crate::infra::mail::{
+        Answer, Delivery, Letter, LinkPages, PLACE, Recipient, Settings, Site,
+    };
     use crate::kernel::access::{Language, Origin};
     use crate::kernel::clock::Clock;
 
@@ -205,8 +207,9 @@ mod tests {
             delivery,
             helo: "example.com".to_owned(),
             from: "no-reply@example.com".to_owned(),
+            from_name: None,
             templates: None,
-            site: "example.com".to_owned(),
+            site: Site { name: "example.com".to_owned(), support: None },
             pages: LinkPages {
                 verify_email: page(),
                 reset_password: page(),
