@@ -454,8 +454,8 @@ async fn the_operator_sees_why_a_mail_is_undelivered_and_has_it_sent_again() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_link_no_longer_works_is_not_sent() {
-    let app = TestApp::start_with(&["--smtp-url=smtp://127.0.0.1:1"]).await;
+async fn a_mail_whose_link_has_expired_is_not_sent_and_the_operator_sees_it() {
+    let app = TestApp::start_now(&["--smtp-url=smtp://127.0.0.1:1"]).await;
     app.register("alice").await;
     app.app.deliver_mail().await.unwrap();
     assert_eq!(app.count("outbox WHERE kind = 'verify-email' AND attempts = 1").await, 1);
@@ -463,7 +463,32 @@ async fn a_mail_whose_link_no_longer_works_is_not_sent() {
     app.clock.advance(24 * HOUR + SECOND);
     other.deliver_mail().await.unwrap();
     let sent = read_all(&app.database.folder.path().join("mail"));
-    assert_eq!((app.count("outbox").await, sent.len()), (0, 0));
+    assert_eq!((app.count("outbox WHERE given_up_at IS NOT NULL").await, sent.len()), (1, 0));
+    let listed = app.cli(&["mail", "list", "--json"]).await.json();
+    let why = "its link has expired or was replaced: it can only be requested again";
+    assert_eq!((&listed[0]["state"], &listed[0]["failure"]), (&json!("given up"), &json!(why)));
+
+    // Sending it again does not help, and is not tried with the dead link.
+    app.cli(&["mail", "retry", "--all"]).await.printed();
+    app.clock.advance(Duration::from_mins(5));
+    other.deliver_mail().await.unwrap();
+    let sent = read_all(&app.database.folder.path().join("mail"));
+    assert_eq!((app.count("outbox WHERE given_up_at IS NOT NULL").await, sent.len()), (1, 0));
+    app.clock.advance(7 * 24 * HOUR + SECOND);
+    app.app.purge().await.unwrap();
+    assert_eq!(app.count("outbox").await, 0);
+}
+
+#[tokio::test]
+async fn a_mail_whose_link_still_works_is_sent_late() {
+    let app = TestApp::start_with(&["--smtp-url=smtp://127.0.0.1:1"]).await;
+    app.register("alice").await;
+    app.app.deliver_mail().await.unwrap();
+    let other = app.second_instance_with(&["--smtp-url="]).await;
+    app.clock.advance(Duration::from_secs(24 * 60 * 60 - 1));
+    other.deliver_mail().await.unwrap();
+    let sent = read_all(&app.database.folder.path().join("mail"));
+    assert_eq!((app.count("outbox").await, sent.len()), (0, 1));
 }
 
 #[tokio::test]

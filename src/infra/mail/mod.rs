@@ -2,7 +2,8 @@
 //!
 //! A row of `outbox` belongs to the transaction of its change, so neither is there without the other,
 //! and nobody waits for a mail server. What cannot be sent is tried again, ever less often, for a day;
-//! then, or when the server refuses its recipient for good, it is given up and kept for a week.
+//! then, or when the server refuses its recipient for good or its link has expired, it is given up and kept for a
+//! week.
 //! A row is deleted once its mail is sent: a server that dies in between sends it again, with the same
 //! `Message-ID`.
 

@@ -33,6 +33,8 @@ const ATTEMPTS_MAX: i32 = 30;
 const KEPT: TimeDelta = TimeDelta::days(7);
 /// Mails that the operator is shown at once.
 const LISTED_MAX: u64 = 1000;
+/// Why a mail is given up that says nothing but a link which opens nothing any more.
+const DEAD_LINK: &str = "its link has expired or was replaced: it can only be requested again";
 /// Mails that one instance sends at once.
 const AT_ONCE: u64 = 8;
 
@@ -72,9 +74,10 @@ impl Outbox {
         let text = match self.text(post, &mail).await {
             Ok(Some(text)) => Ok(text),
             Ok(None) => {
-                tracing::info!(mail.id = %id, mail.kind = kind, "a mail is not sent: its link no longer works");
+                tracing::warn!(mail.id = %id, mail.kind = kind, "a mail is not sent: {DEAD_LINK}");
                 metrics::mail(metrics::MailOutcome::Expired);
-                return store::delete(self.db.writer(), id).await;
+                // Kept, so that the operator learns who waits for a link in vain.
+                return store::give_up(&self.db, id, now, now + KEPT, DEAD_LINK).await;
             }
             Err(Unwritten::Db(error)) => return Err(error),
             Err(Unwritten::Never(reason)) => Err(Failure::Never(reason)),
@@ -247,7 +250,9 @@ mod tests {
         assert_eq!(sent.len(), 1, "{sent:?}");
         assert!(sent[0].contains("\r\n0123 4567\r\n"), "{}", sent[0]);
         let Counts { new, postponed, given_up } = count(&db).await.unwrap();
-        assert_eq!((new, postponed, given_up), (0, 0, 0));
+        assert_eq!((new, postponed, given_up), (0, 0, 1));
+        let undelivered = outbox.list_undelivered().await.unwrap();
+        assert_eq!(undelivered[0].failure, DEAD_LINK);
     }
 
     #[test]
