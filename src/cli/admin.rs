@@ -123,7 +123,7 @@ enum Status {
 }
 
 fn language(tag: &str) -> Result<Language, &'static str> {
-    Language::named(tag).ok_or("this is none of the languages that mails are written in")
+    Language::named(tag).ok_or("the server does not write mails in this language")
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
@@ -134,7 +134,7 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
         };
         if !is_wanted {
             bail!(
-                "there is no database at {}: start the server once, or run this where it has its data",
+                "there is no database at {}: start the server once, or run this command in the folder of its data",
                 file.display()
             );
         }
@@ -150,7 +150,7 @@ fn is_new_database_wanted(file: &Path) -> anyhow::Result<bool> {
     if !stdin().is_terminal() {
         return Ok(false);
     }
-    line(format!("There is no database at {} yet. Make it? [y/N]", file.display()))?;
+    line(format!("There is no database at {} yet. Create it? [y/N]", file.display()))?;
     let mut answer = String::new();
     stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
@@ -184,14 +184,14 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
         Verb::Reactivate(named) => {
             let user = find(accounts, named).await?;
             accounts.reactivate(Acting::operator(), Capacity::Operator, user.id).await?;
-            done(&user, "may sign in")
+            done(&user, "can sign in")
         }
         Verb::SetPassword { named, password_file } => {
             // Nobody is asked for the password of somebody who is not there.
             let user = find(accounts, named).await?;
             let password = read_password(password_file.as_ref())?;
             match accounts.set_password(&user, &password).await {
-                Ok(user) => done(&user, "has another password, and all their sessions have ended"),
+                Ok(user) => done(&user, "has a new password, and all their sessions have ended"),
                 Err(SetPasswordError::Invalid(invalid)) => {
                     bail!("the password was not set: {}", invalid.message)
                 }
@@ -201,25 +201,25 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
         Verb::Unlock(named) => {
             let user = find(accounts, named).await?;
             accounts.unlock(user.id).await?;
-            done(&user, "may sign in; running servers know within a few seconds")
+            done(&user, "can sign in; running servers know within a few seconds")
         }
         Verb::ResetFactors(named) => {
             let user = find(accounts, named).await?;
             accounts.reset_factors(Acting::operator(), Capacity::Operator, user.id).await?;
             done(
                 &user,
-                "has no second factors and no passkeys any more, and all their sessions have ended",
+                "no longer has second factors or passkeys, and all their sessions have ended",
             )
         }
         Verb::EndSessions(WhoseSessions { user: None, .. }) => {
             let ended = app.sessions.end_everybody(Acting::operator()).await?;
-            Ok(line(format!("nobody has sessions any more ({ended} ended)"))?)
+            Ok(line(format!("all sessions have ended ({ended} ended)"))?)
         }
         Verb::EndSessions(WhoseSessions { user: Some(user), .. }) => {
             let user = find(accounts, &Named { user: user.clone() }).await?;
             let ended =
                 accounts.end_sessions(Acting::operator(), Capacity::Operator, user.id).await?;
-            done(&user, &format!("has no sessions any more ({ended} ended)"))
+            done(&user, &format!("no longer has sessions ({ended} ended)"))
         }
         Verb::List(args) => list(accounts, args).await,
     }
@@ -234,9 +234,9 @@ async fn create(accounts: &Accounts, new: &NewAccount<'_>, as_json: bool) -> any
                 let field = problem.path.trim_start_matches("input.");
                 format!("\n  {field}: {}", problem.invalid.message)
             });
-            bail!("the account was not made:{}", told.collect::<String>())
+            bail!("the account was not created:{}", told.collect::<String>())
         }
-        Err(error) => Err(error).context("the account was not made"),
+        Err(error) => Err(error).context("the account was not created"),
     }
 }
 
@@ -252,7 +252,7 @@ async fn set_role(accounts: &Accounts, named: &Named, role: Role) -> anyhow::Res
 async fn find(accounts: &Accounts, named: &Named) -> anyhow::Result<User> {
     let found = accounts.find(&named.user).await?;
     found.with_context(|| {
-        format!("no account has the username, the e-mail address or the id {:?}", named.user)
+        format!("no account has the username, the email address or the id {:?}", named.user)
     })
 }
 
@@ -320,13 +320,13 @@ fn read_password(file: Option<&PathBuf>) -> anyhow::Result<Zeroizing<String>> {
         // A device may have no end.
         File::open(file)
             .and_then(|file| file.take(PASSWORD_FILE_MAX).read_to_string(&mut text))
-            .context("the password file cannot be read")?;
+            .context("cannot read the password file")?;
         return Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()));
     }
     let ask = |prompt| {
         rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => anyhow!("no password was typed"),
-            _ => anyhow!("there is no terminal to ask for the password at: use --password-file"),
+            _ => anyhow!("there is no terminal to ask for the password: use --password-file"),
         })
     };
     let password = ask("Password: ")?;

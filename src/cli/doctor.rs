@@ -62,7 +62,7 @@ impl Report {
     /// What the database does not tell.
     fn unreadable(&mut self, what: &str, error: &(dyn Error + 'static)) {
         let message = format!("{what} cannot be read: {}", causes(error));
-        self.add(Level::Problem, "database", message, "look at the log of the database server");
+        self.add(Level::Problem, "database", message, "read the log of the database server");
     }
 
     fn worst(&self) -> Level {

@@ -53,7 +53,7 @@ pub(super) fn run(bench: &HashBench, config: &Config) -> anyhow::Result<()> {
         print(bench, &current, &fitting)?;
     }
     if fitting.is_empty() {
-        bail!("no parameters that are strong enough are so quick on this machine");
+        bail!("this machine has no sufficiently strong parameters for this time");
     }
     Ok(())
 }

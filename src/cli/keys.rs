@@ -68,34 +68,34 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
                 }));
             }
             line(format!(
-                "added {} ({}): it signs from {} on; the keys before it verify until {}",
+                "added {} ({}): it signs from {} on; the earlier keys verify until {}",
                 added.kid,
                 added.algorithm.into_str(),
                 time(added.signs_from),
                 time(added.others_verify_until),
             ))?;
             if *now {
-                line("to drop a key that has leaked, run `portcullis keys retire` with its id")?;
+                line("to withdraw a leaked key, run `portcullis keys retire` with its id")?;
             }
             Ok(())
         }
         Verb::Retire { kid } => {
             retire(app, kid).await?;
             Ok(line(format!(
-                "dropped {kid}: every instance refuses its tokens within {KNOWN_HERE_SECONDS} s; \
-                 other services may accept them until they read the keys again"
+                "withdrew {kid}: every instance refuses its tokens within {KNOWN_HERE_SECONDS} s; other services may \
+                 accept them until they read the keys again"
             ))?)
         }
         Verb::Reseal => {
             let Resealed { keys, seeds } = keyring.reseal().await?;
             line(format!(
-                "sealed {keys} keys and {} seeds of one-time codes under SECRET_KEY: \
-                 SECRET_KEY_PREVIOUS is needed no more",
+                "encrypted {keys} keys and {} seeds of one-time codes with SECRET_KEY: you can remove \
+                 SECRET_KEY_PREVIOUS",
                 seeds.sealed,
             ))?;
             if seeds.unreadable > 0 {
                 line(format!(
-                    "{} further seeds open under neither secret: their users' codes are refused",
+                    "neither secret decrypts {} further seeds: the server refuses the codes of their users",
                     seeds.unreadable,
                 ))?;
             }
@@ -114,7 +114,7 @@ async fn rotate_refresh(app: &App, as_json: bool) -> anyhow::Result<()> {
         }));
     }
     Ok(line(format!(
-        "added {}: it vouches for refresh tokens from {} on; the key before it verifies until {}",
+        "added {}: it signs refresh tokens from {} on; the previous key verifies until {}",
         added.kid,
         time(added.signs_from),
         time(added.before_verifies_until),
@@ -127,7 +127,7 @@ async fn retire(app: &App, kid: &str) -> Result<(), RotationError> {
         match app.keyring.retire(kid).await {
             Err(RotationError::TooSoon { until }) => {
                 let wait = (until - app.clock.now()).to_std().unwrap_or_default();
-                eprintln!("waiting until every instance knows the key that follows");
+                eprintln!("waiting until every instance knows the next key");
                 tokio::time::sleep(wait).await;
             }
             outcome => return outcome,

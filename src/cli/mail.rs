@@ -44,11 +44,11 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
         Verb::List { json } => list(&app.outbox.list_undelivered().await?, *json),
         Verb::Retry { id, .. } => {
             if !app.outbox.is_on() {
-                bail!("this server sends no mail: set SMTP_URL");
+                bail!("this server does not send mail: set SMTP_URL");
             }
             let count = undelivered::retry(&app.changes, &app.outbox, *id).await?;
             ensure!(count > 0 || id.is_none(), "no undelivered mail has this id");
-            Ok(line(format!("{count} mails are sent again by the servers that run"))?)
+            Ok(line(format!("the running servers retry {count} mails"))?)
         }
     }
 }
@@ -86,5 +86,5 @@ fn as_object(mail: &Undelivered) -> serde_json::Value {
 }
 
 fn id(text: &str) -> Result<MailId, &'static str> {
-    MailId::parse(text).ok_or("this is no id of a mail")
+    MailId::parse(text).ok_or("this is not the id of a mail")
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     let printed = print(&status, matches!(verb, Verb::Status { json: true }));
     // The verdict stands whether or not anybody has read it.
     if matches!(verb, Verb::Status { .. }) && !status.is_current() {
-        anyhow::bail!("the schema is not the one this program was written for");
+        anyhow::bail!("the schema does not match this program");
     }
     printed
 }

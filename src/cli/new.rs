@@ -46,22 +46,22 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
     let Verb::Entity { name, plural, portcullis } = verb;
     let plural = plural.clone().unwrap_or_else(|| format!("{name}s"));
     for word in [name, &plural] {
-        ensure!(is_free(word), "{word} is a word of Rust, which no module can be called");
-        ensure!(is_name(word), "{word} is no name as in `invoice` or `purchase_order`");
+        ensure!(is_free(word), "{word} is a keyword of Rust and cannot name a module");
+        ensure!(is_name(word), "{word} is not a name as in `invoice` or `purchase_order`");
     }
-    ensure!(*name != plural, "one and several need different names: see --plural");
-    ensure!(id::TYPES.find(name).is_none(), "the server has ids that begin with {name} already");
+    ensure!(*name != plural, "the name and its plural must differ: see --plural");
+    ensure!(id::TYPES.find(name).is_none(), "the server already has ids that begin with {name}");
     if let Some(taken) = taken(&Server::new().sdl()?, name, &plural) {
-        bail!("the schema of the server has a type {taken} already");
+        bail!("the schema of the server already has a type {taken}");
     }
     ensure!(
         portcullis.join("schema.graphql").is_file(),
-        "{} does not hold the source of Portcullis: name its folder with --portcullis",
+        "{} does not contain the source code of Portcullis: name its folder with --portcullis",
         portcullis.display()
     );
     let folder = PathBuf::from(&plural);
     if folder.exists() {
-        bail!("{} exists already", folder.display());
+        bail!("{} already exists", folder.display());
     }
     let source = if portcullis.is_absolute() {
         portcullis.clone()

@@ -25,7 +25,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         tracing::warn!("{name} shows more than a production instance should");
     }
     if config.mail.is_none() {
-        tracing::warn!("SMTP_URL is not set: nobody is told by mail what happens to their account");
+        tracing::warn!("SMTP_URL is not set: the server does not mail users about their accounts");
     }
     if !config.is_development() {
         tracing::info!("registration is {}", config.registration.admission.into_str());
@@ -37,8 +37,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     }
     if config.takes_a_proxy_for_everybody() {
         tracing::warn!(
-            "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address, and share \
-             its limits"
+            "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address and share its limits"
         );
     }
     let listener = TcpListener::bind(config.listen)

@@ -42,7 +42,7 @@ async fn the_doctor_finds_a_good_server_good() {
         level != "ok" && level != "note" && !message.contains("too cheap")
     });
     assert_eq!(problems.count(), 0, "{findings:?}");
-    assert!(app.cli(&["doctor"]).await.printed().contains("SECRET_KEY opens all 2"));
+    assert!(app.cli(&["doctor"]).await.printed().contains("SECRET_KEY decrypts all 2"));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn the_doctor_leaves_a_database_file_as_it_is() {
     let count = files();
 
     let url = format!("--database-url=sqlite://{}", copy.display());
-    found(&app, &[&url], "ok", "the one this program was written for", "").await;
+    found(&app, &[&url], "ok", "the schema matches this program", "").await;
     assert!(fs::read(&copy).unwrap() == before, "not a byte has changed");
     assert_eq!(files(), count, "and nothing lies beside it");
     fs::write(&copy, "no database").unwrap();
@@ -142,7 +142,7 @@ async fn a_database_that_could_not_be_made_is_a_problem() {
     fs::write(app.database.folder.path().join("file"), "").unwrap();
     found(&app, &[&url("nowhere/x.db")], "problem", "cannot be reached", "folder must exist").await;
     found(&app, &[&url("file/x.db")], "problem", "cannot be reached", "folder must exist").await;
-    found(&app, &[&url("none.db")], "note", "there is none yet", "migrate up").await;
+    found(&app, &[&url("none.db")], "note", "there is no database yet", "migrate up").await;
 }
 
 #[tokio::test]
@@ -152,24 +152,28 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     found(&app, &[port], "problem", "cannot be reached", "DATABASE_URL").await;
     found(&app, &["--listen=nonsense"], "problem", "LISTEN must be", "--help").await;
     let other = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
-    found(&app, &[other], "problem", "does not open 2 of 2 keys", "SECRET_KEY_PREVIOUS").await;
+    found(&app, &[other], "problem", "does not decrypt 2 of 2 keys", "SECRET_KEY_PREVIOUS").await;
     app.register("bob").await;
     let sealed_otherwise = "INSERT INTO totp_secrets (user_id, sealed_secret) SELECT users.id, \
                             sealed_key FROM users, \"keys\" WHERE purpose = 'refresh'";
     app.sql(sealed_otherwise).await;
-    found(&app, &[], "problem", "does not open 1 seeds", "SECRET_KEY_PREVIOUS").await;
-    found(&app, &["--jwt-algorithm=ES256"], "note", "no key is of it", "next start").await;
+    found(&app, &[], "problem", "does not decrypt 1 seeds", "SECRET_KEY_PREVIOUS").await;
+    found(&app, &["--jwt-algorithm=ES256"], "note", "no key has this algorithm", "next start")
+        .await;
     found(&app, &["--jwt-issuer=https://other.example"], "note", "JWT_ISSUER", "RFC 8414").await;
     let unused = "--secret-key-previous=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
-    found(&app, &[unused], "note", "opens nothing", "take it away").await;
+    found(&app, &[unused], "note", "decrypts nothing", "remove it").await;
 
     app.cli(&["keys", "rotate", "--jwt-algorithm=HS256"]).await.printed();
     found(&app, &[], "ok", "signs from", "").await;
     app.cli(&["keys", "rotate", "--now", "--jwt-algorithm=ES256"]).await.printed();
     let (_, findings) = doctor(&app, &["--jwt-algorithm=ES256"]).await;
-    assert!(!findings.iter().any(|(_, told, _)| told.contains("no key is of it")), "{findings:?}");
+    assert!(
+        !findings.iter().any(|(_, told, _)| told.contains("no key has this algorithm")),
+        "{findings:?}"
+    );
     app.cli(&["keys", "rotate", "--now", "--jwt-algorithm=HS256"]).await.printed();
-    found(&app, &[], "warning", "no other service can verify", "JWT_ALGORITHM=EdDSA").await;
+    found(&app, &[], "warning", "other services cannot verify", "JWT_ALGORITHM=EdDSA").await;
 
     app.clock.advance(Duration::from_hours(1));
     app.register("alice").await;
@@ -216,5 +220,5 @@ async fn a_health_check_tells_a_living_server_from_none_and_from_another_program
         let (mut stream, _) = other.accept().unwrap();
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello");
     });
-    found(&app, &["--live", &listen], "problem", "no living Portcullis", "LISTEN").await;
+    found(&app, &["--live", &listen], "problem", "not a running Portcullis", "LISTEN").await;
 }

@@ -380,8 +380,8 @@ async fn another_secret_takes_over_without_a_stop() {
     app.sql(seed).await;
     let resealed = run(&["keys", "reseal"], &both).await;
     let printed = resealed.printed();
-    assert!(printed.contains("sealed 2 keys and 0 seeds"), "{printed}");
-    assert!(printed.contains("1 further seeds open under neither secret"), "{printed}");
+    assert!(printed.contains("encrypted 2 keys and 0 seeds"), "{printed}");
+    assert!(printed.contains("neither secret decrypts 1 further seeds"), "{printed}");
 
     // What runs goes on, what starts needs the new secret alone, and the old one is worth nothing.
     running.reload_keys().await.unwrap();

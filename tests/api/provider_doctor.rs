@@ -154,13 +154,13 @@ async fn the_doctor_says_what_is_wrong_with_a_provider_and_repeats_nothing_of_it
             publishing(keyless, "").await,
             "problem",
             "p signs with no key or algorithm that we could",
-            "let it sign with",
+            "sign with RS256",
         ),
         (
             publishing(shared, "").await,
             "problem",
             "p signs with no key or algorithm that we could",
-            "let it sign with",
+            "sign with RS256",
         ),
         (
             publishing(broken, "").await,
@@ -175,7 +175,7 @@ async fn the_doctor_says_what_is_wrong_with_a_provider_and_repeats_nothing_of_it
             "p: its answer is not the JSON that a prov",
             "its table",
         ),
-        (publishing(good, late).await, "warning", "the clock of p is ", "synchronise"),
+        (publishing(good, late).await, "warning", "the clock of p is ", "synchronize"),
         (
             "http://127.0.0.1:1".to_owned(),
             "problem",

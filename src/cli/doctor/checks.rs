@@ -64,7 +64,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
         }
         Err(error) => {
             let advice = match url.starts_with("sqlite:") {
-                true => "check that the file is this user's to read, and a SQLite database",
+                true => "check that this user can read the file, and that it is a SQLite database",
                 false => {
                     "check DATABASE_URL: host, port, name, user and password, and that the database \
                      server runs and lets this machine in"
@@ -84,8 +84,8 @@ fn missing(report: &mut Report, config: &Config, file: &Path) {
     // The server makes its own data folder, and no other.
     let is_made = folder == config.data_dir && matches!(folder.try_exists(), Ok(false));
     if file.try_exists().is_ok() && (folder.is_dir() || is_made) {
-        let advice = "nothing: `portcullis` (or `portcullis migrate up`) makes it";
-        report.add(Level::Note, ABOUT, "there is none yet", advice);
+        let advice = "nothing: `portcullis` (or `portcullis migrate up`) creates it";
+        report.add(Level::Note, ABOUT, "there is no database yet", advice);
     } else {
         let message = format!("{} cannot be reached", file.display());
         let advice = "check DATABASE_URL: the folder must exist, and this user must have access";
@@ -96,8 +96,8 @@ fn missing(report: &mut Report, config: &Config, file: &Path) {
 fn configuration(report: &mut Report, config: &Config) {
     const ABOUT: &str = "configuration";
     let (name, rules) = match config.is_development() {
-        true => ("development", "for this machine only"),
-        false => ("production", "everything a production server needs is set"),
+        true => ("development", "only for this machine"),
+        false => ("production", "all settings that production requires are set"),
     };
     report.ok(ABOUT, format!("{name}: {rules}"));
     for Warning { message, advice } in &config.warnings {
@@ -109,16 +109,21 @@ fn configuration(report: &mut Report, config: &Config) {
              all it takes to sign in",
             config.password_length_min
         );
-        report.add(Level::Note, ABOUT, message, "raise it, unless your users need it so");
+        report.add(Level::Note, ABOUT, message, "raise it, unless your users need short passwords");
     }
     if !config.hash_cost.meets_floor() {
         let advice = "leave ARGON2_MEMORY_KIB and ARGON2_ITERATIONS unset, or see `portcullis \
                       hash-bench`";
-        report.add(Level::Warning, ABOUT, "password hashes are too cheap for real users", advice);
+        report.add(
+            Level::Warning,
+            ABOUT,
+            "the password hashes are too cheap for real users",
+            advice,
+        );
     }
     if config.jwt.issuer != config.public_url {
-        let message = "JWT_ISSUER is not PUBLIC_URL, where the metadata of the issuer is served";
-        let advice = "services that look keys up by issuer (RFC 8414) need the two to be the same";
+        let message = "JWT_ISSUER differs from PUBLIC_URL, which serves the metadata of the issuer";
+        let advice = "services that look up keys by issuer (RFC 8414) require both to be the same";
         report.add(Level::Note, ABOUT, message, advice);
     }
     for (name, template) in config.jwt.custom_claims.templates() {
@@ -129,13 +134,13 @@ fn configuration(report: &mut Report, config: &Config) {
         report.ok("documents", format!("DOCUMENTS_FILE registers {documents} documents"));
     }
     if config.takes_a_proxy_for_everybody() {
-        let message = "all clients behind a proxy count as one address, and share its limits";
+        let message = "all clients behind a proxy count as one address and share its limits";
         let advice = "set TRUSTED_PROXIES to the address of the proxy that speaks TLS";
         report.add(Level::Warning, ABOUT, message, advice);
     }
     let is_shown = config.introspection == Introspection::Full || config.playground;
     if !config.is_development() && is_shown {
-        let advice = "turn PLAYGROUND off and INTROSPECTION off or to own, unless the schema is meant for everyone";
+        let advice = "set PLAYGROUND=off and INTROSPECTION=off or own, unless the schema is meant for everybody";
         report.add(Level::Note, ABOUT, "anybody can read the schema of this server", advice);
     }
 }
@@ -157,11 +162,11 @@ fn data_folder(report: &mut Report, config: &Config) {
     let folder = &config.data_dir;
     let Ok(entries) = fs::read_dir(folder) else {
         if folder.exists() {
-            let advice = "run this as the user the server runs as, or give that user the folder";
+            let advice = "run this command as the user of the server, or give that user access to the folder";
             let message = format!("{} cannot be read", folder.display());
             report.add(Level::Problem, ABOUT, message, advice);
         } else {
-            report.ok(ABOUT, "there is none, and none is needed yet");
+            report.ok(ABOUT, "there is no folder yet, and the server does not need one yet");
         }
         return;
     };
@@ -208,7 +213,7 @@ async fn database(report: &mut Report, db: &Db) {
         Err(error) => {
             let advice = "look at the log of the database server, or check that the file is a \
                           SQLite database";
-            let message = format!("it answers with an error: {}", causes(&error));
+            let message = format!("the database answers with an error: {}", causes(&error));
             report.add(Level::Problem, ABOUT, message, advice);
             return;
         }
@@ -224,7 +229,7 @@ async fn database(report: &mut Report, db: &Db) {
     let apart = found.time.map_or(0, |time| (time - now).num_seconds().abs());
     if apart > CLOCK_SECONDS_MAX {
         let message = format!("the database server's clock is {apart} s away from this machine's");
-        report.add(Level::Warning, "clock", message, "synchronise both (NTP)");
+        report.add(Level::Warning, "clock", message, "synchronize both clocks (NTP)");
     }
 }
 
@@ -234,21 +239,21 @@ async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
     let status = match migrations.status(db.reader()).await {
         Ok(status) => status,
         Err(error) => {
-            let advice = "let the database's user read and change its schema";
-            let message = format!("its state cannot be read: {}", causes(&error));
+            let advice = "let the user of the database read and change its schema";
+            let message = format!("the state of the schema cannot be read: {}", causes(&error));
             report.add(Level::Problem, ABOUT, message, advice);
             return false;
         }
     };
     if let Some(newest) = status.unknown.last() {
-        let message = format!("it is newer than this program: it has {newest}");
-        let advice = "run the version of the program that made it, or a later one";
+        let message = format!("the schema is newer than this program: it has {newest}");
+        let advice = "run the version of the program that created it, or a later one";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if !status.pending.is_empty() {
         let message = format!("{} changes are pending", status.pending.len());
-        report.add(Level::Problem, ABOUT, message, "portcullis migrate up");
+        report.add(Level::Problem, ABOUT, message, "run `portcullis migrate up`");
     } else {
-        report.ok(ABOUT, "it is the one this program was written for");
+        report.ok(ABOUT, "the schema matches this program");
     }
     status.is_current()
 }
@@ -275,14 +280,19 @@ async fn keys(report: &mut Report, config: &Config, db: &Db) {
         Err(error) => return report.unreadable("the keys", &error),
     };
     if found.is_empty() {
-        report.add(Level::Note, ABOUT, "there are none yet", "nothing: the first start makes them");
+        report.add(
+            Level::Note,
+            ABOUT,
+            "there are no keys yet",
+            "nothing: the first start creates them",
+        );
         return;
     }
     let is_done_with_keys = sealing(report, &found);
     let is_done_with_seeds = seeds::check(report, db, &master).await;
     if is_done_with_keys && is_done_with_seeds && config.secret_key_previous.is_some() {
-        let message = "SECRET_KEY_PREVIOUS opens nothing that SECRET_KEY does not";
-        report.add(Level::Note, ABOUT, message, "take it away at the next restart");
+        let message = "SECRET_KEY_PREVIOUS decrypts nothing that SECRET_KEY does not decrypt";
+        report.add(Level::Note, ABOUT, message, "remove it at the next restart");
     }
     signing(report, config, &found);
     log::check(report, &Chain::new(db.clone(), clock, master), &found).await;
@@ -294,18 +304,18 @@ fn sealing(report: &mut Report, found: &[Described]) -> bool {
     let count = |sealed: Sealed| found.iter().filter(|key| key.sealed == sealed).count();
     let (unknown, previous) = (count(Sealed::Unknown), count(Sealed::Previous));
     if unknown > 0 {
-        let message = format!("SECRET_KEY does not open {unknown} of {} keys", found.len());
-        let advice = "give the secret they were sealed under as SECRET_KEY, or as \
-                      SECRET_KEY_PREVIOUS beside a new one; a generated one lies in the data \
-                      folder that the database was made with, as secret-….key. Only if it is \
-                      lost: docs/how-to/keys.md says how to begin anew";
+        let message = format!("SECRET_KEY does not decrypt {unknown} of {} keys", found.len());
+        let advice = "set SECRET_KEY to the secret that encrypted them, or set SECRET_KEY_PREVIOUS \
+                      to it beside a new one; a generated secret is in the data folder that the \
+                      database was created with, as secret-….key. Only if it is lost: \
+                      docs/how-to/keys.md describes how to start over";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if previous > 0 {
         let message = format!("{previous} keys are sealed under SECRET_KEY_PREVIOUS");
-        let advice = "when every instance has both secrets: portcullis keys reseal";
+        let advice = "once every instance has both secrets, run `portcullis keys reseal`";
         report.add(Level::Warning, ABOUT, message, advice);
     } else {
-        report.ok(ABOUT, format!("SECRET_KEY opens all {}", found.len()));
+        report.ok(ABOUT, format!("SECRET_KEY decrypts all {}", found.len()));
     }
     unknown == 0 && previous == 0
 }
@@ -316,7 +326,12 @@ fn signing(report: &mut Report, config: &Config, found: &[Described]) {
         found.iter().filter(|key| key.purpose == "signing" && key.state != State::Ended);
     let Some(active) = signing.clone().find(|key| key.state == State::Active) else {
         let advice = "set this machine's clock, or run `portcullis keys rotate --now`";
-        report.add(Level::Warning, ABOUT, "none signs by this machine's clock", advice);
+        report.add(
+            Level::Warning,
+            ABOUT,
+            "no key signs at the time of this machine's clock",
+            advice,
+        );
         return;
     };
     report.ok(ABOUT, format!("{} signs with {}", active.kid, active.algorithm));
@@ -327,18 +342,18 @@ fn signing(report: &mut Report, config: &Config, found: &[Described]) {
     if let Some(set) = config.jwt_algorithm
         && set.into_str() != newest.algorithm
     {
-        let message = format!("JWT_ALGORITHM is {}, and no key is of it", set.into_str());
+        let message = format!("JWT_ALGORITHM is {}, but no key has this algorithm", set.into_str());
         let advice = "nothing: the next start of a server begins the change";
         report.add(Level::Note, ABOUT, message, advice);
     }
     if newest.algorithm == Algorithm::Hs256.into_str() {
-        let message = "with HS256 no other service can verify access tokens";
-        let advice = "set JWT_ALGORITHM=EdDSA, unless nobody else needs to";
+        let message = "other services cannot verify access tokens with HS256";
+        let advice = "set JWT_ALGORITHM=EdDSA, unless only this server verifies tokens";
         report.add(Level::Warning, ABOUT, message, advice);
     }
     if Clock::system().now() - newest.created_at > KEY_AGE_MAX {
         let message = "the signing key is more than a year old";
-        report.add(Level::Note, ABOUT, message, "portcullis keys rotate");
+        report.add(Level::Note, ABOUT, message, "run `portcullis keys rotate`");
     }
 }
 
@@ -347,11 +362,11 @@ async fn seal(report: &mut Report, db: &Db) {
     const ABOUT: &str = "audit log";
     match audit::oldest_unsealed(db.reader()).await {
         Ok(Some(since)) if Clock::system().now() - since > SEALED_WITHIN => {
-            let message = format!("events are not sealed since {}", time(since));
-            let advice = "start a server, which seals them; if one runs, read its log";
+            let message = format!("the server has not sealed events since {}", time(since));
+            let advice = "start a server, which seals them; if a server is running, read its log";
             report.add(Level::Note, ABOUT, message, advice);
         }
-        Ok(_) => report.ok(ABOUT, "it is sealed"),
+        Ok(_) => report.ok(ABOUT, "the log is sealed"),
         Err(error) => report.unreadable("the audit log", &error),
     }
 }
@@ -365,10 +380,10 @@ async fn clock(report: &mut Report, db: &Db) {
     };
     if ahead > CLOCK_SECONDS_MAX {
         let message = format!(
-            "something was written {ahead} s from now: this clock is behind, or was set back"
+            "the database has an entry from {ahead} s in the future: this clock is behind, or was set back"
         );
-        report.add(Level::Warning, ABOUT, message, "synchronise it (NTP), on every instance");
+        report.add(Level::Warning, ABOUT, message, "synchronize the clock of every instance (NTP)");
     } else {
-        report.ok(ABOUT, format!("it is {}", time(now)));
+        report.ok(ABOUT, format!("the time is {}", time(now)));
     }
 }

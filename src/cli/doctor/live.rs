@@ -15,15 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) async fn check(report: &mut Report, listen: SocketAddr) {
     let address = reachable(listen);
     match timeout(PATIENCE, ask(address)).await {
-        Ok(Ok(true)) => report.ok("server", format!("the one at {address} lives")),
+        Ok(Ok(true)) => report.ok("server", format!("the server at {address} is alive")),
         Ok(Ok(false)) => {
-            let advice = "see what else listens there, and whether LISTEN is the server's own";
-            let message = format!("what listens at {address} is no living Portcullis");
+            let advice = "check which program listens there, and whether LISTEN is the address of the server";
+            let message = format!("the program at {address} is not a running Portcullis");
             report.add(Level::Problem, "server", message, advice);
         }
         Ok(Err(_)) | Err(_) => {
-            let advice = "start it, or read its log to see why it ended or hangs";
-            report.add(Level::Problem, "server", format!("none answers at {address}"), advice);
+            let advice = "start the server, or read in its log why it ended or hangs";
+            report.add(Level::Problem, "server", format!("no server answers at {address}"), advice);
         }
     }
 }

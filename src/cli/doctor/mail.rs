@@ -10,8 +10,8 @@ const ABOUT: &str = "mail";
 /// Whether the mail server can be spoken to: TLS, and the password if there is one. Sends nothing.
 pub(super) async fn server(report: &mut Report, config: &Config) {
     let Some(mail) = &config.mail else {
-        let message = "none is sent: nobody learns what happens to their account, and who loses a \
-                       password needs the operator";
+        let message = "the server sends no mail: users do not learn what happens to their accounts, and only the \
+                       operator can reset a lost password";
         report.add(Level::Warning, ABOUT, message, "set SMTP_URL");
         return;
     };
@@ -32,7 +32,8 @@ pub(super) async fn undelivered(report: &mut Report, db: &Db) {
         }
         Ok(mail::Counts { postponed, given_up, .. }) => {
             let message = format!("{postponed} mails are postponed, and {given_up} are given up");
-            let advice = "`portcullis mail list` shows why; then `portcullis mail retry`";
+            let advice =
+                "see the reasons with `portcullis mail list`, then run `portcullis mail retry`";
             report.add(Level::Warning, ABOUT, message, advice);
         }
         Err(error) => report.unreadable("the outbox", &error),

@@ -46,7 +46,7 @@ fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
         Some(Ok(0)) => {
             let message =
                 format!("{id} signs with no key or algorithm that we could verify ID tokens with");
-            let advice = "let it sign with RS256, PS256, ES256 or EdDSA";
+            let advice = "configure the provider to sign with RS256, PS256, ES256 or EdDSA";
             report.add(Level::Problem, ABOUT, message, advice);
         }
         Some(Ok(count)) => report.ok(ABOUT, format!("{id} publishes {count} keys for ID tokens")),
@@ -60,7 +60,7 @@ fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
     let apart = checkup.clock_ahead.map_or(0, |ahead| ahead.num_seconds().abs());
     if apart > CLOCK_SECONDS_MAX {
         let message = format!("the clock of {id} is {apart} s away from this machine's");
-        report.add(Level::Warning, ABOUT, message, "synchronise this machine's (NTP)");
+        report.add(Level::Warning, ABOUT, message, "synchronize the clock of this machine (NTP)");
     }
 }
 
@@ -73,7 +73,7 @@ fn problem(report: &mut Report, id: &str, away: &Away) {
             "set allow_private_addresses = true in its table, if it is on your own network"
         }
         Away::ClientSecret => "check team_id, key_id and private_key_file",
-        Away::Insecure | Away::InsecureEndpoint => "let it have https URLs only",
+        Away::Insecure | Away::InsecureEndpoint => "use only https URLs",
         Away::Slow
         | Away::Unreachable(_)
         | Away::Redirect

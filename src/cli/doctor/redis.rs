@@ -18,7 +18,7 @@ pub(super) async fn check(report: &mut Report, config: &Config) {
     };
     match limits.reach().await {
         None => {}
-        Some(Ok(())) => report.ok(ABOUT, "it counts attempts for all instances"),
+        Some(Ok(())) => report.ok(ABOUT, "Redis counts attempts for all instances"),
         Some(Err(cause)) => {
             let message = format!("{cause}; each instance counts attempts for itself");
             report.add(Level::Warning, ABOUT, message, cause.advice());

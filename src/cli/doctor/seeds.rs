@@ -16,14 +16,15 @@ pub(super) async fn check(report: &mut Report, db: &Db, master: &Master) -> bool
         }
     };
     if unknown > 0 {
-        let message = format!("SECRET_KEY does not open {unknown} seeds: their codes are refused");
-        let advice = "give the secret they were sealed under as SECRET_KEY_PREVIOUS; if it is lost, \
-                      their users need another seed";
+        let message =
+            format!("SECRET_KEY does not decrypt {unknown} seeds: the server refuses their codes");
+        let advice = "set SECRET_KEY_PREVIOUS to the secret that encrypted them; if it is lost, the users must set up \
+                      their apps again";
         report.add(Level::Problem, ABOUT, message, advice);
     }
     if previous > 0 {
-        let message = format!("{previous} seeds are sealed under SECRET_KEY_PREVIOUS");
-        let advice = "when every instance has both secrets: portcullis keys reseal";
+        let message = format!("{previous} seeds are encrypted with SECRET_KEY_PREVIOUS");
+        let advice = "once every instance has both secrets, run `portcullis keys reseal`";
         report.add(Level::Warning, ABOUT, message, advice);
     }
     previous == 0

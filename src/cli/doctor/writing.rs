@@ -16,14 +16,16 @@ pub(super) async fn check(report: &mut Report, config: &Config, db: &Db, has_tab
     match db.encoding().await {
         Ok(Ok(())) => {}
         Ok(Err(unfit)) => {
-            let message =
-                format!("its character set is {}, which does not hold every text", unfit.name);
+            let message = format!(
+                "the character set of the database is {}, which cannot store every text",
+                unfit.name
+            );
             report.add(Level::Problem, ABOUT, message, unfit.remedy);
         }
-        Err(error) => report.unreadable("its character set", &error),
+        Err(error) => report.unreadable("the character set of the database", &error),
     }
     match tried(config, db, has_tables).await {
-        Ok(None) => report.ok(ABOUT, "it takes writes"),
+        Ok(None) => report.ok(ABOUT, "the database accepts writes"),
         Ok(Some(refused)) => {
             report.add(Level::Problem, ABOUT, refused.to_string(), refused.advice());
         }
