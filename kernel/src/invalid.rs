@@ -104,12 +104,12 @@ pub fn one_line(
     let (min, max) = (*length.start(), *length.end());
     let invalid = if count < min {
         let message = match min {
-            1 => "This must not be empty".into(),
-            least => format!("This must have at least {least} characters").into(),
+            1 => "This must not be empty.".into(),
+            least => format!("This must have at least {least} characters.").into(),
         };
         Invalid { message, ..Invalid::too_short(min, "") }
     } else if count > max {
-        let message = format!("This must have at most {max} characters").into();
+        let message = format!("This must have at most {max} characters.").into();
         Invalid { message, ..Invalid::too_long(max, "") }
     } else if text.chars().any(is_unseen) {
         Invalid::new(Reason::InvalidFormat, "Leave out line breaks and invisible characters.")

@@ -163,8 +163,8 @@ impl App {
         if self.config.rates.is_some() && self.config.redis_url.is_none() {
             tracing::warn!(
                 instances.others = others,
-                "other instances use this database, and each counts attempts for itself: set \
-                 REDIS_URL, so that their limits are one"
+                "other instances use this database, and each counts attempts for itself: set REDIS_URL, so that their \
+                 limits are one"
             );
         }
     }
@@ -249,7 +249,9 @@ impl App {
             Ok(Err(error)) => {
                 tracing::error!(error = %causes(error.as_ref()), "the stop could not be audited");
             }
-            Err(_elapsed) => tracing::error!(error = SILENT, "the stop could not be audited"),
+            Err(_elapsed) => {
+                tracing::error!(error = SILENT, "the stop could not be audited")
+            }
         }
     }
 }

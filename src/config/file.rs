@@ -32,7 +32,7 @@ impl fmt::Display for Unreadable {
             Self::Refused(kind) => write!(f, "cannot be read: {kind}"),
             Self::NoFile => f.write_str("must be a regular file, not a folder, pipe or device"),
             Self::TooLong { length_max } => {
-                write!(f, "must hold at most {} KiB", length_max / 1024)
+                write!(f, "must not exceed {} KiB", length_max / 1024)
             }
             Self::ByteOrderMark { line } => {
                 write!(f, "has a byte order mark in line {line}: save it as UTF-8 without one")

@@ -133,7 +133,7 @@ impl Reader {
             if is_served {
                 self.refuse(format!(
                     "PORTCULLIS_ENV is not set, and {what}: set PORTCULLIS_ENV=production, or \
-                     development if this server is for that"
+                     development if this is a development server"
                 ));
             }
         }
@@ -183,7 +183,7 @@ impl Reader {
         };
         if is_development && !listen.ip().is_loopback() && !allowed {
             self.refuse(
-                "LISTEN reaches beyond this machine, which a development instance must not: use \
+                "LISTEN reaches beyond this machine, but a development instance must not: use \
                  PORTCULLIS_ENV=production, or PORTCULLIS_ALLOW_PUBLIC_DEVELOPMENT=true",
             );
         }
@@ -202,14 +202,14 @@ impl Reader {
             return None;
         };
         if address == listen && listen.port() != 0 {
-            self.refuse("METRICS_LISTEN must be another address than LISTEN");
+            self.refuse("METRICS_LISTEN must differ from LISTEN");
         }
         // LISTEN has told why, where it reaches as far.
         let is_confined = is_development && listen.ip().is_loopback();
         if is_confined && !address.ip().is_loopback() {
             self.refuse(
-                "METRICS_LISTEN reaches beyond this machine, as LISTEN of a development instance does \
-                 not: use PORTCULLIS_ENV=production, or an address as 127.0.0.1:9090",
+                "METRICS_LISTEN reaches beyond this machine, but a development instance must not: use \
+                 PORTCULLIS_ENV=production, or an address such as 127.0.0.1:9090",
             );
         }
         Some(address)
@@ -241,8 +241,8 @@ impl Reader {
         });
         let Some(url) = parsed else {
             self.refuse(
-                "PUBLIC_URL must be an http(s) URL without query or user; its path, if any, has letters, \
-                 digits and -._~ only",
+                "PUBLIC_URL must be an http(s) URL without query or user; its path may contain only \
+                 letters, digits and -._~",
             );
             return nowhere(text);
         };
@@ -272,7 +272,8 @@ impl Reader {
         let claim = given.map_or(public_url, String::as_str);
         if given.is_some() && (claim.trim() != claim || claim.is_empty()) {
             self.refuse(format!(
-                "{name} must not be empty, nor begin or end with a space: leave it unset for PUBLIC_URL"
+                "{name} must not be empty, and must not begin or end with a space: leave it unset for \
+                 PUBLIC_URL"
             ));
         }
         claim.to_owned()

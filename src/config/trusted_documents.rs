@@ -26,7 +26,7 @@ struct Registered {
 /// Why a file holds no documents. It names a document by its id.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoDocuments {
-    #[error("is no JSON: {0}")]
+    #[error("is not valid JSON: {0}")]
     NotJson(String),
     #[error(
         "must be a map from ids to documents, or a manifest of Apollo with a list `operations`"

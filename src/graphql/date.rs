@@ -24,7 +24,7 @@ impl ScalarType for Date {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             Value::String(text) => Self::read(text)
-                .ok_or_else(|| InputValueError::custom("This is no day as in 2026-11-28")),
+                .ok_or_else(|| InputValueError::custom("This is not a date as in 2026-11-28.")),
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -19,7 +19,7 @@ impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
             Value::String(text) => rfc3339::parse(text).map(Self).ok_or_else(|| {
-                InputValueError::custom("This is no time as in 2026-11-28T09:30:00Z")
+                InputValueError::custom("This is not a time as in 2026-11-28T09:30:00Z.")
             }),
             _ => Err(InputValueError::expected_type(value)),
         }

@@ -126,14 +126,14 @@ impl ApiError {
 
     pub(crate) fn unauthenticated(reason: Anonymity) -> Self {
         let message = match reason {
-            Anonymity::MissingToken => "Please sign in",
-            Anonymity::InvalidToken => "The access token or the cookie is not valid",
-            Anonymity::TokenExpired => "The access token has expired",
+            Anonymity::MissingToken => "Please sign in.",
+            Anonymity::InvalidToken => "The access token or the cookie is not valid.",
+            Anonymity::TokenExpired => "The access token has expired.",
             Anonymity::SecondFactorRequired => {
-                "Your account needs a second factor; please sign in again"
+                "Your account requires a second factor. Please sign in again."
             }
-            Anonymity::SessionEnded => "The session is over; please sign in again",
-            Anonymity::NotAMember => "You do not belong to the organization that this call names",
+            Anonymity::SessionEnded => "Your session has ended. Please sign in again.",
+            Anonymity::NotAMember => "You do not belong to the organization that this call names.",
         };
         let code = match reason {
             Anonymity::NotAMember => Code::Forbidden,
@@ -150,7 +150,7 @@ impl ApiError {
 
     /// The caller does not meet a rule, which `extensions.rule` repeats as it stands in the schema.
     pub(super) fn unmet(needed: impl fmt::Display, rule: &MetaDirectiveInvocation) -> Self {
-        Self::new(Code::Forbidden, format!("This needs {needed}."))
+        Self::new(Code::Forbidden, format!("This requires {needed}."))
             .with("rule", rule.sdl())
             .auditing(Refusal { refused: Refused::Access, target: None })
     }
@@ -165,7 +165,7 @@ impl ApiError {
         let names = factors.iter().map(|factor| factor.into_str().into());
         Self::new(
             Code::StepUpRequired,
-            "Confirm that it is you: call reauthenticate with one of the listed factors.",
+            "Confirm your identity: call reauthenticate with one of the listed factors.",
         )
         .with("maxAgeSeconds", max_age_seconds)
         .with("factors", Value::List(names.collect()))
@@ -190,7 +190,7 @@ impl ApiError {
 
     /// The server runs only registered documents.
     pub(crate) fn untrusted_document() -> Self {
-        Self::new(Code::Forbidden, "This server runs only registered documents")
+        Self::new(Code::Forbidden, "This server runs only registered documents.")
     }
 
     pub(crate) fn code(&self) -> Code {
@@ -225,7 +225,7 @@ impl ApiError {
     pub(crate) fn invalid(problems: &[Problem]) -> Self {
         let message = match problems {
             [only] => only.invalid.message.clone(),
-            _ => "Some fields are not acceptable".into(),
+            _ => "Some fields are not acceptable.".into(),
         };
         Self::at_fields(Code::BadUserInput, message, problems)
     }
@@ -233,8 +233,8 @@ impl ApiError {
     /// Another account has the value at this path.
     pub(crate) fn taken(path: &'static str) -> Self {
         let name = match path {
-            "input.email" => "This e-mail address is taken",
-            _ => "This username is taken",
+            "input.email" => "This email address is taken.",
+            _ => "This username is taken.",
         };
         Self::at_fields(Code::Conflict, name.into(), &[Invalid::new(Reason::Taken, name).at(path)])
     }
@@ -245,7 +245,7 @@ impl ApiError {
     }
 
     pub(crate) fn unavailable(retry_after_seconds: u32) -> Self {
-        Self::new(Code::ServiceUnavailable, "Please try again in a moment")
+        Self::new(Code::ServiceUnavailable, "Please try again in a moment.")
             .with("retryAfter", retry_after_seconds)
     }
 
@@ -258,16 +258,18 @@ impl ApiError {
     pub(crate) fn too_many_streams(full: Full) -> Self {
         let message = match full {
             Full::All => return Self::unavailable(RETRY_AFTER_SECONDS),
-            Full::User => "You have as many streams open as one user may: close one first",
-            Full::Connection => "This connection carries as many streams as one may: end one first",
-            Full::Address => "Too many connections for streams are open from your address",
+            Full::User => "You have the maximum number of streams open. Close one first.",
+            Full::Connection => {
+                "This connection carries the maximum number of streams. End one first."
+            }
+            Full::Address => "Your address has too many connections for streams open.",
         };
         Self::limited(message, RETRY_AFTER_SECONDS)
     }
 
     /// A failure that says nothing to clients. The cause is for the log.
     pub(crate) fn internal(cause: impl Into<anyhow::Error>) -> Self {
-        Self::new(Code::InternalServerError, "Something went wrong on our side").caused_by(cause)
+        Self::new(Code::InternalServerError, "Something went wrong on our side.").caused_by(cause)
     }
 
     /// A failure of the database: one that may pass, or one of ours.
@@ -304,7 +306,7 @@ impl From<Problem> for ApiError {
 impl From<Limited> for ApiError {
     fn from(limited: Limited) -> Self {
         // Which limit it was would say whether others have tried the same name.
-        let error = Self::limited("Too many attempts; please wait", limited.retry_after_seconds)
+        let error = Self::limited("Too many attempts. Please wait.", limited.retry_after_seconds)
             .auditing(Refusal { refused: Refused::Rate, target: None });
         match limited.is_named {
             true => error.with("hint", format!("The limit is {}. RATE_LIMITS=off turns all limits off on a development server.", limited.limit)),
@@ -374,7 +376,7 @@ mod tests {
         for error in [HashError::Malformed, HashError::Failed("no memory".to_owned())] {
             let (code, _, message) = told(error);
             assert_eq!(code, Some("INTERNAL_SERVER_ERROR".into()));
-            assert_eq!(message, "Something went wrong on our side");
+            assert_eq!(message, "Something went wrong on our side.");
         }
     }
 }

@@ -31,10 +31,10 @@ impl ServerFeature {
     /// What callers are told where it is missing.
     pub(crate) fn missing(self) -> &'static str {
         match self {
-            Self::OpenRegistration => "Registration is closed on this server",
-            Self::NewAccounts => "This server makes no new accounts",
-            Self::Mail => "This server sends no mail",
-            Self::Passkeys => "This server has no domain for passkeys",
+            Self::OpenRegistration => "Registration is closed on this server.",
+            Self::NewAccounts => "This server does not create new accounts.",
+            Self::Mail => "This server does not send mail.",
+            Self::Passkeys => "This server has no domain for passkeys.",
         }
     }
 

@@ -14,7 +14,7 @@ impl ScalarType for JsonValue {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::Object(_) => Ok(Self(value.into_json()?)),
-            _ => Err(InputValueError::custom("Expected a JSON object")),
+            _ => Err(InputValueError::custom("Send a JSON object.")),
         }
     }
 

@@ -42,21 +42,20 @@ mod tests {
     #[test]
     fn numbers_and_names_keep_their_places() {
         assert_eq!(german("Use at least 8 characters.").unwrap(), "Verwende mindestens 8 Zeichen.");
-        let address = german(
-            "Use an address of at most 254 characters, of which at most 64 stand before the @.",
-        );
+        let address =
+            german("Use an address of at most 254 characters, with at most 64 before the @.");
         let told = "Verwende eine Adresse mit höchstens 254 Zeichen, davon höchstens 64 vor dem @.";
         assert_eq!(address.unwrap(), told);
         assert_eq!(german("Use at least 8 of 10 characters."), None);
-        let needed = german("This needs the permission USERS_READ.");
+        let needed = german("This requires the permission USERS_READ.");
         assert_eq!(needed.unwrap(), "Das braucht die Berechtigung USERS_READ.");
-        assert_eq!(german("Please sign in").unwrap(), "Bitte melde dich an");
-        assert_eq!(translated("Please sign in", Language::English), None);
+        assert_eq!(german("Please sign in.").unwrap(), "Bitte melde dich an.");
+        assert_eq!(translated("Please sign in.", Language::English), None);
     }
 
     #[test]
     fn what_each_rule_needs_is_said_in_german() {
-        for needed in Rule::all().skip(1).map(|rule| format!("This needs {rule}.")) {
+        for needed in Rule::all().skip(1).map(|rule| format!("This requires {rule}.")) {
             assert!(german(&needed).is_some(), "{needed}");
         }
     }

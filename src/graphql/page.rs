@@ -65,7 +65,7 @@ impl Window {
 fn size(first: Option<i32>, last: Option<i32>) -> Result<(u64, bool)> {
     let (path, count, from_end) = match (first, last) {
         (Some(_), Some(_)) => {
-            let message = "Give first or last, not both";
+            let message = "Set first or last, not both.";
             return Err(ApiError::argument("last", Reason::InvalidFormat, message));
         }
         (Some(first), None) => ("first", first, false),
@@ -74,10 +74,12 @@ fn size(first: Option<i32>, last: Option<i32>) -> Result<(u64, bool)> {
     };
     match u64::try_from(count) {
         Ok(count) if count <= SIZE_MAX.unsigned_abs().into() => Ok((count, from_end)),
-        Ok(_) => Err(Invalid::too_long(100, "A page has at most 100 entries").at(path).into()),
-        Err(_negative) => {
-            Err(ApiError::argument(path, Reason::InvalidFormat, "A page cannot be negative"))
-        }
+        Ok(_) => Err(Invalid::too_long(100, "A page has at most 100 entries.").at(path).into()),
+        Err(_negative) => Err(ApiError::argument(
+            path,
+            Reason::InvalidFormat,
+            "The size of a page must not be negative.",
+        )),
     }
 }
 
@@ -135,12 +137,12 @@ impl<K: Key> Cursor<K> {
     /// Reads a cursor that was made for `order`; `path` names the argument it came by.
     fn parse(path: &'static str, text: &str, order: &'static str) -> Result<Self> {
         let refused = |message| ApiError::argument(path, Reason::InvalidFormat, message);
-        let unreadable = || refused("This is not a cursor");
+        let unreadable = || refused("This is not a cursor.");
         let read = (text.len() <= CURSOR_LENGTH_MAX).then(|| from_base64url(text)).flatten();
         let inside = read.ok_or_else(unreadable)?;
         let inside: Inside<'_> = serde_json::from_slice(&inside).map_err(|_| unreadable())?;
         if inside.order != order {
-            return Err(refused("This cursor belongs to another order"));
+            return Err(refused("This cursor belongs to another order."));
         }
         let key = K::parse(&inside.key, order).ok_or_else(unreadable)?;
         Ok(Self { order, key, id: inside.id })

@@ -188,11 +188,11 @@ pub(super) async fn read(
 }
 
 fn too_long() -> Response {
-    last(refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request has at most 100 KiB"))
+    last(refusal(StatusCode::PAYLOAD_TOO_LARGE, "A request must not exceed 100 KiB."))
 }
 
 fn crowded() -> Response {
-    let message = "Too many long requests come in at once: try again in a moment";
+    let message = "The server is receiving too many long requests. Try again in a moment.";
     let code = Code::ServiceUnavailable;
     let refused = refusal_with(code, code.status(), message);
     last(([(RETRY_AFTER, RETRY_AFTER_SECONDS)], refused).into_response())
@@ -200,10 +200,11 @@ fn crowded() -> Response {
 
 fn broken_off(error: &(dyn Error + 'static)) -> Response {
     last(if is_late(error) {
-        let message = "The body took longer than 15 s, or came in slower than 500 bytes a second";
+        let message =
+            "The body took longer than 15 s, or arrived at less than 500 bytes per second.";
         refusal(StatusCode::REQUEST_TIMEOUT, message)
     } else {
-        refusal(StatusCode::BAD_REQUEST, "The body broke off, or its chunks are malformed")
+        refusal(StatusCode::BAD_REQUEST, "The body is incomplete, or its chunks are malformed.")
     })
 }
 

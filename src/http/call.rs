@@ -44,12 +44,12 @@ pub(super) enum NoCall {
 /// Reads a body. None of it is kept but what the call holds.
 pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
     let Ok(body) = str::from_utf8(body) else {
-        return Err(NoCall::Malformed("The body is not UTF-8"));
+        return Err(NoCall::Malformed("The body is not UTF-8."));
     };
     match body.trim_ascii_start().as_bytes().first() {
-        None => return Err(NoCall::Malformed("The body is empty")),
+        None => return Err(NoCall::Malformed("The body is empty.")),
         Some(b'[') => {
-            let message = "Batches are not supported: send one operation a request";
+            let message = "This server does not support batches. Send one operation per request.";
             return Err(NoCall::Malformed(message));
         }
         Some(_) => {}
@@ -58,10 +58,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
     let read = read_json(body, Parts { room: &room }).map_err(|error| {
         room.refuse(if error.is_data() {
             "The body must be a map with the string query or documentId, and optionally the string \
-             operationName and the maps variables and extensions, and no map has a key twice"
+             operationName and \
+             the maps variables and extensions. No map may repeat a key."
         } else {
-            "The body is not valid JSON, or nests deeper than 128, or has a number that is too \
-             large"
+            "The body is not valid JSON, nests deeper than 128 levels, or contains a number that is too \
+             large."
         })
     })?;
     read.into_call(true)
@@ -70,12 +71,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Call, NoCall> {
 /// Reads the query of an address, which stands after its question mark. An empty part counts as one that is missing.
 pub(super) fn parse_address(address: &str) -> Result<Call, NoCall> {
     if percent_decode_str(address).decode_utf8().is_err() {
-        return Err(NoCall::Malformed("The address is not UTF-8"));
+        return Err(NoCall::Malformed("The URL is not UTF-8."));
     }
     let room = Rooms::default();
     let refuse = |_: serde_json::Error| {
         room.refuse(
-            "In the address variables and extensions are maps in JSON, and no map has a key twice",
+            "In the URL, variables and extensions must be maps in JSON. No map may repeat a key.",
         )
     };
     let mut read = Read::default();
@@ -85,7 +86,7 @@ pub(super) fn parse_address(address: &str) -> Result<Call, NoCall> {
         let key = key.unwrap_or(Key::Other);
         if key != Key::Other {
             if known.contains(&key) {
-                return Err(NoCall::Malformed("The address has a part twice"));
+                return Err(NoCall::Malformed("The URL repeats a parameter."));
             }
             known.push(key);
         }
@@ -151,12 +152,12 @@ impl Read {
         let query = query.filter(|query| !(query.is_empty() && is_named));
         let source = match (query, document_id, hash) {
             (Some(_), Some(_), _) => {
-                return Err(NoCall::Malformed("Send query or documentId, not both"));
+                return Err(NoCall::Malformed("Send query or documentId, not both."));
             }
             // Apollo's client sends the hash with the document that it is of.
             (Some(query), None, _) => Source::Text(query),
             (None, Some(id), _) | (None, None, Some(id)) => Source::Id(id),
-            (None, None, None) => return Err(NoCall::Malformed("The request has no query")),
+            (None, None, None) => return Err(NoCall::Malformed("The request has no query.")),
         };
         // Clients that always send the name send the empty one for the only operation.
         let operation_name = operation_name.filter(|name| !name.is_empty());

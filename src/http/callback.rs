@@ -127,7 +127,7 @@ async fn posted(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_LENGTH_MAX).await else {
-        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long");
+        return refusal(StatusCode::PAYLOAD_TOO_LARGE, "The body is too long.");
     };
     let sent = Sent::parse(&body);
     match go_on(&app, &provider, sent.as_ref(), &parts.headers) {

@@ -21,7 +21,7 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Response> {
         encodings.all(|one| one.is_empty() || one.eq_ignore_ascii_case(b"identity"))
     };
     if !headers.get_all(CONTENT_ENCODING).iter().all(is_plain) {
-        let refused = refusal(status, "Send the body as it is, without Content-Encoding");
+        let refused = refusal(status, "Send the body without Content-Encoding.");
         return Err(([(ACCEPT_ENCODING, "identity")], refused).into_response());
     }
     let mut values = headers.get_all(CONTENT_TYPE).iter();
@@ -32,7 +32,7 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), Response> {
     if is_json {
         return Ok(());
     }
-    Err(refusal(status, "Send application/json (utf-8) in the Content-Type header"))
+    Err(refusal(status, "Send the Content-Type application/json in UTF-8."))
 }
 
 fn is_utf8_json(value: &str) -> bool {

@@ -45,7 +45,7 @@ pub(super) async fn download(
         NoExport::Unknown => unknown(),
         NoExport::UnderWay => {
             let message =
-                "Another export of this account is under way; please wait until it is complete";
+                "Another export of this account is in progress. Please wait until it is complete.";
             failed(ApiError::limited(message, RETRY_AFTER_SECONDS))
         }
         NoExport::Full => failed(ApiError::overdue()),

@@ -78,7 +78,7 @@ pub(super) async fn get(
 pub(super) fn other_method() -> Response {
     let mut refused = refusal(
         StatusCode::METHOD_NOT_ALLOWED,
-        "Send operations by POST, or queries by GET in the address",
+        "Send operations by POST, or queries by GET in the URL.",
     );
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, POST"));
     refused
@@ -87,8 +87,8 @@ pub(super) fn other_method() -> Response {
 /// What is no query has more to it than what the address says.
 fn not_by_get(operation: Operation) -> Response {
     let message = match operation {
-        Operation::Subscription => "Send subscriptions by POST, or over a WebSocket",
-        _ => "Send mutations by POST",
+        Operation::Subscription => "Send subscriptions by POST or over a WebSocket.",
+        _ => "Send mutations by POST.",
     };
     let mut refused = refusal(StatusCode::METHOD_NOT_ALLOWED, message);
     refused.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
@@ -96,7 +96,9 @@ fn not_by_get(operation: Operation) -> Response {
 }
 
 fn not_acceptable() -> Response {
-    let message = "Queries and mutations are answered in JSON, and subscriptions as text/event-stream: see the Accept header";
+    let message = "The server answers queries and mutations in JSON, and subscriptions as \
+                   text/event-stream. Accept one \
+                   of these in the Accept header.";
     refusal(StatusCode::NOT_ACCEPTABLE, message)
 }
 
@@ -188,8 +190,9 @@ async fn begin(
         _ => {}
     }
     if operation == Operation::Mutation && identity.mode == (Mode::Cookie { may_change: false }) {
-        let message = "Say by the header Origin which page this mutation is for: a server that renders for a browser forwards the \
-                       Origin that it has checked";
+        let message = "Name the page of this mutation in the Origin header. A server that renders for a \
+                       browser must \
+                       forward the Origin that it checked.";
         let failed =
             Worked { operation, ..Worked::failed(ApiError::new(Code::Forbidden, message)) };
         return Ok(finish(&app, failed, addressee));

@@ -38,7 +38,10 @@ async fn page(
     headers: HeaderMap,
 ) -> Response {
     if !playground::is_meant(&headers) {
-        return refusal(StatusCode::NOT_FOUND, "There is nothing here: the API is at /graphql");
+        return refusal(
+            StatusCode::NOT_FOUND,
+            "There is nothing at this address. The API is at /graphql.",
+        );
     }
     let nonce = match secret::random::<16>() {
         Ok(bytes) => secret::base64url(bytes),

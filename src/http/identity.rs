@@ -85,7 +85,7 @@ impl Identity {
             });
         }
         if bearer.is_some() {
-            let message = "Send an access token or Portcullis-Token-Mode: cookie, not both";
+            let message = "Send an access token or Portcullis-Token-Mode: cookie, not both.";
             return Err(refusal(StatusCode::BAD_REQUEST, message));
         }
         Ok(Self {

@@ -77,9 +77,12 @@ pub fn router(app: &App) -> Router {
         Introspection::Off => {}
     }
     let router = router
-        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "There is nothing here") })
+        .fallback(|| async { refusal(StatusCode::NOT_FOUND, "There is nothing at this address.") })
         .method_not_allowed_fallback(|| async {
-            refusal(StatusCode::METHOD_NOT_ALLOWED, "This method is not supported here: see Allow")
+            refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "This address does not support the method: see the Allow header.",
+            )
         })
         .with_state(app.clone());
     surround(router, &app.config)
@@ -116,7 +119,7 @@ fn failure(request_id: Uuid) -> Response {
     let extensions = serde_json::json!({
         "code": Code::InternalServerError.as_str(), "requestId": request_id.to_string(),
     });
-    let message = "Something went wrong on our side";
+    let message = "Something went wrong on our side.";
     let error = serde_json::json!({
         "errors": [{ "message": message, "extensions": extensions }],
     });

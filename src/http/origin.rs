@@ -114,7 +114,7 @@ pub(super) fn mode(config: &Config, headers: &HeaderMap) -> Result<Mode, Respons
         return Ok(Mode::Tokens);
     }
     if single(headers, &TOKEN_MODE) != Some("cookie") {
-        let message = "The only Portcullis-Token-Mode to ask for is cookie";
+        let message = "The only valid Portcullis-Token-Mode is cookie.";
         return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
     let forbidden = |message| Err(refusal_with(Code::Forbidden, StatusCode::FORBIDDEN, message));
@@ -122,8 +122,9 @@ pub(super) fn mode(config: &Config, headers: &HeaderMap) -> Result<Mode, Respons
     let may_change = match (headers.contains_key(ORIGIN), site) {
         (_, Some(Some("cross-site"))) => {
             return forbidden(
-                "Pages of other sites cannot use cookie mode, since browsers keep no cookie of this server for them: \
-                 serve both below one domain, or use tokens",
+                "Pages of other sites cannot use cookie mode, because browsers do not keep this server's \
+                 cookies for \
+                 them. Serve both below one domain, or use tokens.",
             );
         }
         // Browsers say one of these, once.
@@ -136,7 +137,7 @@ pub(super) fn mode(config: &Config, headers: &HeaderMap) -> Result<Mode, Respons
     };
     match may_change {
         true => Ok(Mode::Cookie { may_change }),
-        false => forbidden("Pages of this origin may not use cookie mode: see ALLOWED_ORIGINS"),
+        false => forbidden("Pages of this origin must not use cookie mode: see ALLOWED_ORIGINS."),
     }
 }
 
@@ -155,7 +156,7 @@ pub(super) fn check_page(config: &Config, headers: &HeaderMap) -> Result<(), Res
     if may_ask {
         return Ok(());
     }
-    let message = "Pages of this origin may not ask by GET: see ALLOWED_ORIGINS";
+    let message = "Pages of this origin must not send queries by GET: see ALLOWED_ORIGINS.";
     Err(refusal_with(Code::Forbidden, StatusCode::FORBIDDEN, message))
 }
 

@@ -60,14 +60,17 @@ fn send(headers: &HeaderMap, name: &str) -> Response {
         return explain(reason);
     }
     let Some(file) = file(name) else {
-        return refusal(StatusCode::NOT_FOUND, "There is nothing here");
+        return refusal(StatusCode::NOT_FOUND, "There is nothing at this address.");
     };
     // Compressed is how the files are there. Whoever does not say what they take, takes anything
     // (RFC 9110, section 12.5.3); each browser says that it takes this.
     let encodings = headers.get(ACCEPT_ENCODING).map(|value| value.to_str().unwrap_or_default());
     let takes_gzip = encodings.is_none_or(|taken| taken.contains("gzip") || taken.contains('*'));
     if file.is_gzip && !takes_gzip {
-        return refusal(StatusCode::NOT_ACCEPTABLE, "This is sent compressed by gzip only");
+        return refusal(
+            StatusCode::NOT_ACCEPTABLE,
+            "The server sends this only with gzip compression.",
+        );
     }
     (described(file), file.bytes).into_response()
 }

@@ -106,21 +106,21 @@ fn https_only(config: &Config) -> Option<&'static str> {
 fn check_head(request: &Request) -> Result<(), Response> {
     let headers = request.headers();
     if request.uri().path_and_query().is_some_and(|uri| uri.as_str().len() > URI_LENGTH_MAX) {
-        return Err(refusal(StatusCode::URI_TOO_LONG, "The address is too long"));
+        return Err(refusal(StatusCode::URI_TOO_LONG, "The URL is too long."));
     }
     if request.extensions().get::<Ambiguous>().is_some() {
-        let message = "Say once where the body ends: by one Content-Length, or by \
-                       Transfer-Encoding: chunked";
+        let message = "Send either one Content-Length or Transfer-Encoding: chunked.";
         return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
     if !has_host(request) {
-        let message = "Send one Host header, which names a host";
+        let message = "Send exactly one valid Host header.";
         return Err(refusal(StatusCode::BAD_REQUEST, message));
     }
     let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
     if !encodings.all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked")) {
         // Whoever is in front may understand the coding, and find another end of the body.
-        let refused = refusal(StatusCode::BAD_REQUEST, "Only chunked transfer is supported");
+        let refused =
+            refusal(StatusCode::BAD_REQUEST, "The only supported Transfer-Encoding is chunked.");
         return Err(([(CONNECTION, "close")], refused).into_response());
     }
     Ok(())
@@ -156,21 +156,21 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>, Respon
     let Some(value) = values.next() else { return Ok(None) };
     let bad = |message| Err(refusal(StatusCode::BAD_REQUEST, message));
     if values.next().is_some() {
-        return bad("The Authorization header is repeated");
+        return bad("Send only one Authorization header.");
     }
     if value.len() > AUTHORIZATION_LENGTH_MAX {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(refusal(status, "The Authorization header is too long"));
+        return Err(refusal(status, "The Authorization header is too long."));
     }
     let Ok(text) = value.to_str() else {
-        return bad("The Authorization header is not readable");
+        return bad("The Authorization header is not readable.");
     };
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }
     match token.trim_matches(' ') {
-        "" => bad("The Authorization header has no token"),
+        "" => bad("The Authorization header has no token."),
         token => Ok(Some(token.into())),
     }
 }
@@ -182,7 +182,7 @@ pub(super) fn cookie(
     headers: &HeaderMap,
 ) -> Result<Option<SecretString>, Response> {
     cookies.read(cookie, headers).map_err(|Repeated| {
-        refusal(StatusCode::BAD_REQUEST, "The same cookie of this server was sent twice")
+        refusal(StatusCode::BAD_REQUEST, "Send each cookie of this server only once.")
     })
 }
 
@@ -195,7 +195,7 @@ pub(super) fn organization(headers: &HeaderMap) -> Result<Option<OrganizationId>
         (Some(_), Some(_)) => None,
     };
     let message =
-        "Portcullis-Organization must be the id of one organization, as in organization_…";
+        "Portcullis-Organization must be the id of one organization, as in organization_….";
     named.map(Some).ok_or_else(|| refusal(StatusCode::BAD_REQUEST, message))
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn open(
         return Err(response);
     }
     let (Some(topic), Authentication::Viewer(viewer)) = (opening.take(), authentication) else {
-        let message = "The subscription selects nothing";
+        let message = "The subscription does not select a field.";
         return Err(failed(ApiError::new(Code::GraphqlValidationFailed, message)));
     };
     let place = app.streams.open(viewer.user.id, execution.holding());
@@ -160,7 +160,7 @@ impl Stream {
                         }
                         Ok(_of_others) => {}
                         Err(RecvError::Lagged(_)) => {
-                            let message = "The events were read too slowly: some are missing from here on";
+                            let message = "The client reads events too slowly, so the server skipped some.";
                             return self.last(failed(ApiError::limited(message, 1)));
                         }
                         Err(RecvError::Closed) => return Next::BrokenOff,

@@ -276,10 +276,10 @@ fn filter_of(ctx: &Context<'_>, filter: Option<AuditEventFilter>) -> Result<Filt
 
 fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
     if filter.types.as_ref().is_some_and(|types| types.len() > Kind::all().len()) {
-        let message = "A filter has at most as many types as there are";
+        let message = "A filter must not list more types than exist.";
         return Err(Invalid::too_long(Kind::all().len(), message).at("filter.types").into());
     }
-    let refused = |path| ApiError::argument(path, Reason::InvalidFormat, "This is not an id");
+    let refused = |path| ApiError::argument(path, Reason::InvalidFormat, "This is not an id.");
     let actor = filter.actor.map(|id| UserId::parse(&id).ok_or_else(|| refused("filter.actor")));
     let target = filter.target.map(|id| Id::parse(&id).ok_or_else(|| refused("filter.target")));
     Ok(Filter {

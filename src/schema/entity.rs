@@ -166,12 +166,13 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::NotFound(of) => {
-                Self::new(Code::NotFound, format!("There is no such {}", words(of)))
+                Self::new(Code::NotFound, format!("This {} does not exist.", words(of)))
             }
             ChangeError::Unchanged(of) => Self::new(
                 Code::Conflict,
                 format!(
-                    "The {} is already as you ask. Reading it needs a permission that you lack",
+                    "This change of the {} has no effect. Reading it requires a permission that you do \
+                     not have.",
                     words(of)
                 ),
             ),

@@ -89,7 +89,7 @@ impl Proof {
             }
             Self::RecoveryCode(code) => {
                 let parsed = RecoveryCode::parse(&code).ok_or_else(|| {
-                    let message = "A recovery code has 24 letters and digits";
+                    let message = "A recovery code has 24 letters and digits.";
                     ApiError::argument("input.proof.recoveryCode", Reason::InvalidFormat, message)
                 })?;
                 Parsed::Possession(Shown::RecoveryCode(parsed))
@@ -104,7 +104,11 @@ impl Proof {
 
 fn parse_code(path: &'static str, code: &str) -> Result<totp::Code> {
     totp::Code::parse(code).ok_or_else(|| {
-        ApiError::argument(path, Reason::InvalidFormat, "The code of an app has six digits")
+        ApiError::argument(
+            path,
+            Reason::InvalidFormat,
+            "The code of the authenticator app has six digits.",
+        )
     })
 }
 
@@ -187,7 +191,7 @@ impl FactorMutation {
         #[graphql(desc = "The challenge and the proof.")] input: CompleteSignInInput,
     ) -> Result<AuthPayload> {
         let Parsed::Possession(shown) = input.proof.parse()? else {
-            let message = "A password is no second factor";
+            let message = "A password is not a second factor.";
             return Err(ApiError::argument("input.proof.password", Reason::NotAllowed, message));
         };
         let factors = ctx.service::<Factors>();

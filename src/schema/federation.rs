@@ -59,7 +59,7 @@ impl Representation {
 impl ScalarType for Representation {
     fn parse(value: Value) -> InputValueResult<Self> {
         let read = Self::read(&value);
-        read.ok_or_else(|| InputValueError::custom("A representation has __typename and id"))
+        read.ok_or_else(|| InputValueError::custom("A representation must have __typename and id."))
     }
 
     /// Asked before anything of an operation runs.
@@ -165,7 +165,7 @@ impl FederationQuery {
         >,
     ) -> Result<Vec<Option<Entity>>> {
         if representations.len() > REPRESENTATIONS_MAX {
-            let refused = Invalid::too_long(REPRESENTATIONS_MAX, "At most 100 objects at once");
+            let refused = Invalid::too_long(REPRESENTATIONS_MAX, "Name at most 100 objects.");
             return Err(refused.at("representations").into());
         }
         let ids = representations.iter().filter_map(|it| it.id);

@@ -174,62 +174,69 @@ impl From<ProviderLoginError> for ApiError {
         let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
         match error {
             ProviderLoginError::UnknownProvider => {
-                let message = "There is no such provider: see signInProviders";
+                let message = "This server does not know this provider: see signInProviders.";
                 Self::argument("input.provider", Reason::NotAllowed, message)
             }
             ProviderLoginError::ReturnTo => {
-                let message = "Name one of the URLs in RETURN_URLS";
+                let message = "Use one of the URLs in RETURN_URLS.";
                 Self::argument("input.returnTo", Reason::NotAllowed, message)
             }
             ProviderLoginError::Flow => {
-                let message = "This sign-in is over, or was begun elsewhere; please start again";
+                let message =
+                    "This sign-in has expired or began in another browser. Please start again.";
                 Self::new(Code::InvalidToken, message)
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
             ProviderLoginError::Link => LinkError::Invalid.into(),
             ProviderLoginError::Refused { account } => {
                 let target = account.map(|id| id.0);
-                Self::new(Code::InvalidCredentials, "We could not sign you in with this provider")
+                Self::new(Code::InvalidCredentials, "We could not sign you in with this provider.")
                     .auditing(Refusal { refused: Refused::SignIn, target })
             }
             ProviderLoginError::Stale => {
                 let message =
-                    "The provider did not confirm a recent sign-in. Please sign in there again";
+                    "The provider did not confirm a recent sign-in. Please sign in there again.";
                 Self::new(Code::InvalidCredentials, message)
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
             ProviderLoginError::NoReauthentication => {
-                let message = "This provider cannot ask you to sign in again";
+                let message = "This provider cannot ask you to sign in again.";
                 Self::argument("input.provider", Reason::NotAllowed, message)
             }
             ProviderLoginError::SecondFactorNeeded => Self::step_up(FRESH_SECONDS, &[]),
             ProviderLoginError::NoIdTokens => {
-                let message = "This provider issues no ID tokens";
+                let message = "This provider does not issue ID tokens.";
                 Self::argument("input.provider", Reason::NotAllowed, message)
             }
             ProviderLoginError::Unavailable(_) | ProviderLoginError::Contended => {
                 Self::unavailable(RETRY_AFTER_SECONDS)
             }
             ProviderLoginError::AccountExists => {
-                let message = "An account with this e-mail address already exists. Sign in to it, then link this provider";
+                let message = "An account with this email address already exists. Sign in to it, then \
+                               link this \
+                               provider.";
                 conflict(message, "ACCOUNT_EXISTS")
             }
             ProviderLoginError::NoAddress => {
-                let message = "The provider did not share a usable e-mail address. Register with a password instead";
+                let message = "The provider did not share a usable email address. Register with a \
+                               password instead.";
                 conflict(message, "NO_EMAIL")
             }
             ProviderLoginError::Closed => Self::lacks(ServerFeature::OpenRegistration),
             ProviderLoginError::NoMail => Self::lacks(ServerFeature::Mail),
             ProviderLoginError::Taken => {
-                conflict("This identity is linked to another account", "IDENTITY_TAKEN")
+                conflict("This identity is linked to another account.", "IDENTITY_TAKEN")
             }
-            ProviderLoginError::TooMany => {
-                conflict("Your account has the maximum of 20 identities", "TOO_MANY")
+            ProviderLoginError::TooMany => conflict(
+                "Your account has the maximum of 20 identities. Unlink one first.",
+                "TOO_MANY",
+            ),
+            ProviderLoginError::NotFound => {
+                Self::new(Code::NotFound, "Your account does not have this identity.")
             }
-            ProviderLoginError::NotFound => Self::new(Code::NotFound, "There is no such identity"),
             ProviderLoginError::LastWayIn => {
                 let message =
-                    "This is the only way to sign in to your account. Set a password first";
+                    "This is the only way to sign in to your account. Set a password first.";
                 conflict(message, "LAST_WAY_IN")
             }
             ProviderLoginError::Account(error) => error.into(),

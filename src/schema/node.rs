@@ -291,7 +291,7 @@ impl NodeQuery {
         #[graphql(desc = "The objects' ids: at most 100.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Node>>> {
         if ids.len() > IDS_MAX {
-            return Err(Invalid::too_long(IDS_MAX, "At most 100 ids at once").at("ids").into());
+            return Err(Invalid::too_long(IDS_MAX, "Name at most 100 ids.").at("ids").into());
         }
         let found = load(ctx, ids.iter().filter_map(|id| Id::parse(id))).await?;
         Ok(ids.iter().map(|id| found.get(&Id::parse(id)?).cloned()).collect())

@@ -310,14 +310,21 @@ impl From<OrganizationError> for ApiError {
         match error {
             OrganizationError::Invalid(problem) => Self::invalid(&[problem]),
             OrganizationError::NotFound => {
-                Self::new(Code::NotFound, "There is no such organization")
+                Self::new(Code::NotFound, "This organization does not exist.")
             }
-            OrganizationError::NoSuchMember => Self::new(Code::NotFound, "There is no such member"),
+            OrganizationError::NoSuchMember => {
+                Self::new(Code::NotFound, "This member does not exist.")
+            }
             OrganizationError::Below(least) => Self::below(least),
-            OrganizationError::LastOwner => Self::new(Code::Conflict, "The last owner must stay"),
-            OrganizationError::TooMany => {
-                Self::new(Code::Conflict, "You belong to as many organizations as one can")
-            }
+            OrganizationError::LastOwner => Self::new(
+                Code::Conflict,
+                "An organization needs an owner. Make another \
+                                                                       member an owner first.",
+            ),
+            OrganizationError::TooMany => Self::new(
+                Code::Conflict,
+                "You belong to the maximum number of organizations. Leave one first.",
+            ),
             OrganizationError::Fault(fault) => fault.into(),
         }
     }

@@ -76,7 +76,7 @@ impl RecoveryMutation {
     ) -> Result<LinkOutcome> {
         let token = LinkToken::parse(&token);
         if password.is_some() && new_password.is_some() {
-            let message = "Send password or newPassword, not both";
+            let message = "Send password or newPassword, not both.";
             return Err(ApiError::argument("input.newPassword", Reason::InvalidFormat, message));
         }
         let password = password.as_deref().map(Password::parse).transpose();
@@ -145,7 +145,7 @@ impl From<RecoveryError> for ApiError {
         match error {
             RecoveryError::Invalid(problem) => Self::invalid(&[problem]),
             RecoveryError::WrongPassword => {
-                let message = "This is not the password that was chosen";
+                let message = "The password is not the one that was chosen.";
                 Self::new(Code::InvalidCredentials, message)
                     .auditing(Refusal { refused: Refused::Link, target: None })
             }
@@ -164,10 +164,10 @@ impl From<LinkError> for ApiError {
         match error {
             LinkError::Invalid => Self::new(
                 Code::InvalidToken,
-                "This link is too old, replaced by a newer one or not complete",
+                "This link has expired, is incomplete or was replaced by a newer one.",
             )
             .auditing(Refusal { refused: Refused::Link, target: None }),
-            LinkError::Used => Self::new(Code::InvalidToken, "This link has done its work already")
+            LinkError::Used => Self::new(Code::InvalidToken, "This link was already used.")
                 .because("USED")
                 .auditing(Refusal { refused: Refused::Link, target: None }),
             LinkError::Fault(fault) => fault.into(),

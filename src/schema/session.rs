@@ -222,7 +222,7 @@ fn presented_refresh(ctx: &Context<'_>, argument: Option<String>) -> Result<Opti
 
 fn noted(attempt: &str) -> Result<Attempt> {
     Attempt::parse(attempt).ok_or_else(|| {
-        let message = "Send 16 random bytes in base64url, without padding";
+        let message = "Send 16 random bytes in base64url, without padding.";
         ApiError::argument("input.attempt", Reason::InvalidFormat, message)
     })
 }
@@ -235,7 +235,7 @@ fn organization(id: &ID) -> Result<OrganizationId> {
 impl From<RevokeError> for ApiError {
     fn from(error: RevokeError) -> Self {
         match error {
-            RevokeError::NotFound => Self::new(Code::NotFound, "There is no such session"),
+            RevokeError::NotFound => Self::new(Code::NotFound, "This session does not exist."),
             RevokeError::Fault(fault) => fault.into(),
         }
     }
@@ -254,10 +254,10 @@ impl From<RefreshError> for ApiError {
     fn from(error: RefreshError) -> Self {
         match error {
             // One answer for both: a thief must not learn that the theft was noticed.
-            RefreshError::Unknown => Self::new(Code::InvalidToken, "Please sign in again")
+            RefreshError::Unknown => Self::new(Code::InvalidToken, "Please sign in again.")
                 .auditing(Refusal { refused: Refused::Refresh, target: None }),
             // Its event is in the transaction that has ended the session.
-            RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again"),
+            RefreshError::Reused => Self::new(Code::InvalidToken, "Please sign in again."),
             RefreshError::NotAMember => Self::unauthenticated(Anonymity::NotAMember),
             RefreshError::Limited(limited) => limited.into(),
             RefreshError::Unsettled => Self::unavailable(1),

@@ -71,7 +71,8 @@ impl AuthPayload {
 pub(super) fn recipient<'c>(ctx: &'c Context<'_>) -> Result<&'c Viewer> {
     let viewer = ctx.viewer()?;
     if viewer.is_elsewhere() {
-        let message = "This access token is for other services: call with the cookie that it was exchanged for";
+        let message = "This access token is for other services. Call with the cookie that it was \
+                       exchanged for.";
         return Err(ApiError::new(Code::Forbidden, message));
     }
     Ok(viewer)
@@ -265,7 +266,7 @@ pub(super) fn presented(
 ) -> Result<Option<SecretString>> {
     match (ctx.client().token_mode, argument) {
         (TokenMode::Cookie, Some(_)) => {
-            let message = "Leave this out in cookie mode: the cookie says it";
+            let message = "Leave this out in cookie mode, where the cookie is used instead.";
             Err(ApiError::argument(path, Reason::InvalidFormat, message))
         }
         (TokenMode::Cookie, None) => Ok(cookie.cloned()),
@@ -278,8 +279,11 @@ impl From<LoginError> for ApiError {
         match error {
             LoginError::InvalidCredentials { account } => {
                 let target = account.map(|id| id.0);
-                Self::new(Code::InvalidCredentials, "Wrong username, e-mail address or password")
-                    .auditing(Refusal { refused: Refused::SignIn, target })
+                Self::new(
+                    Code::InvalidCredentials,
+                    "The username, email address or password is wrong.",
+                )
+                .auditing(Refusal { refused: Refused::SignIn, target })
             }
             LoginError::SecondFactorNeeded => Self::step_up(FRESH_SECONDS, &[]),
             LoginError::Limited(limited) => limited.into(),
@@ -293,9 +297,10 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Invalid(problem) => Self::invalid(&[problem]),
-            ChangeError::HasPassword => {
-                Self::new(Code::Conflict, "Your account has a password already: use changePassword")
-            }
+            ChangeError::HasPassword => Self::new(
+                Code::Conflict,
+                "Your account already has a password. Use changePassword.",
+            ),
             ChangeError::Login(error) => error.into(),
             ChangeError::Fault(fault) => fault.into(),
         }

@@ -215,7 +215,7 @@ pub(crate) struct VerificationRequired {
 }
 
 /// What is told of an address that no field of the input names.
-const ADDRESS_TAKEN: &str = "This e-mail address is taken";
+const ADDRESS_TAKEN: &str = "This email address is taken.";
 
 /// Those of the ids that are users whom the caller sees: themselves, or with permission all.
 pub(crate) async fn visible(
@@ -285,7 +285,7 @@ impl AccountQuery {
         match accounts.check_username(ctx.client(), &username, limits).await {
             Ok(()) => Ok(UsernameAvailability::FREE),
             Err(CreateError::Taken(_)) => {
-                let taken = Invalid::new(Reason::Taken, "This username is taken");
+                let taken = Invalid::new(Reason::Taken, "This username is taken.");
                 Ok(UsernameAvailability::none_for(taken, language))
             }
             Err(CreateError::Invalid(problems)) => {

@@ -53,7 +53,7 @@ impl Access {
         fields: Vec<String>,
     ) -> Result<Vec<Self>> {
         if fields.len() > FIELDS_MAX {
-            let refused = Invalid::too_long(FIELDS_MAX, "At most 100 fields at once");
+            let refused = Invalid::too_long(FIELDS_MAX, "Name at most 100 fields.");
             return Err(refused.at("fields").into());
         }
         let policy = ctx.service::<Policy>();
@@ -142,7 +142,7 @@ impl Asking {
             ApiError::argument(
                 "field",
                 Reason::InvalidFormat,
-                "The schema has no field of this name",
+                "The schema does not have this field.",
             )
         })?;
         let mut access = Access::of(field, asked);

@@ -637,7 +637,7 @@ async fn addresses_are_erased_after_ninety_days_and_the_chain_stays_whole() {
 #[tokio::test]
 async fn the_doctor_notes_a_log_that_nobody_seals() {
     let app = TestApp::start().await;
-    let behind = "events are not sealed since 2026-01-01";
+    let behind = "the server has not sealed events since 2026-01-01";
     // Its other findings are not the point here, nor whether they let it succeed.
     assert!(app.cli(&["doctor"]).await.stdout.contains(behind));
     app.app.seal_audit().await.unwrap();

@@ -96,7 +96,7 @@ async fn a_bad_file_stops_the_start_with_a_sentence_and_the_doctor_says_it_too()
         told(sentence).await;
     }
     fs::write(&file, vec![b' '; 64 * 1024 + 1]).unwrap();
-    told("CLAIMS_FILE must hold at most 64 KiB").await;
+    told("CLAIMS_FILE must not exceed 64 KiB").await;
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     told("CLAIMS_FILE must be a regular file").await;

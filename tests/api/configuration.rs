@@ -258,7 +258,7 @@ fn what_needs_mail_is_refused_without() {
         ("--registration=invite", "REGISTRATION=invite"),
     ] {
         let told = problems(&[&production[..], &[flag]].concat());
-        assert_eq!(told, [format!("{name} needs a mail server: set SMTP_URL")]);
+        assert_eq!(told, [format!("{name} requires a mail server: set SMTP_URL")]);
     }
     let http = "--verify-email-url=http://app.example.org/{token}";
     let told = problems(&[&production[..], &[http]].concat());
@@ -331,7 +331,7 @@ fn the_secret_before_is_another_one() {
     let again = GOOD_SECRET.replace("--secret-key", "--secret-key-previous");
     assert_eq!(
         problems(&[GOOD_SECRET, &again]),
-        ["SECRET_KEY_PREVIOUS must not be SECRET_KEY itself"]
+        ["SECRET_KEY_PREVIOUS must differ from SECRET_KEY"]
     );
 }
 

@@ -128,7 +128,7 @@ async fn no_server_starts_with_a_document_that_it_would_refuse() {
         (r#"{"a": "{"}"#, r#"the document "a" is refused"#),
         (r#"{"a": 1}"#, r#"DOCUMENTS_FILE has no text for the document "a""#),
         ("[]", "DOCUMENTS_FILE must be a map"),
-        ("", "DOCUMENTS_FILE is no JSON"),
+        ("", "DOCUMENTS_FILE is not valid JSON"),
     ] {
         fs::write(&file, documents).unwrap();
         let outcome = app.cli(&[&flag, "serve"]).await;

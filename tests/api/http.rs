@@ -297,7 +297,7 @@ async fn introspection_and_playground_can_be_off() {
     let app = TestApp::start_with(&["--introspection=off", "--playground=off"]).await;
     let reply = ask(&app, JSON, "{ __schema { queryType { name } } }").await;
     assert_eq!(reply.code(), "GRAPHQL_VALIDATION_FAILED");
-    assert!(reply.text.contains("Introspection is off on this server"));
+    assert!(reply.text.contains("Introspection is off on this server."));
     assert_eq!(ask(&app, JSON, "{ __typename }").await.code(), "NONE");
     assert!(!ask(&app, JSON, "{ userss { totalCount } }").await.text.contains("Did you mean"));
     let open = TestApp::start().await;

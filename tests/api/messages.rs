@@ -14,25 +14,25 @@ use crate::support::{PASSWORD, Reply, TestApp, sdl, send};
 const FOR_PROGRAMMERS: &[&str] = &[
     "The limit is {}. RATE_LIMITS=off turns all limits off on a development server.",
     // Each rule has a sentence of its own: see `graphql/messages.rs`.
-    "This needs {needed}.",
-    "A filter has at most as many types as there are",
-    "A page cannot be negative",
-    "A page has at most 100 entries",
-    "A representation has __typename and id",
-    "At most 100 fields at once",
-    "At most 100 ids at once",
-    "At most 100 objects at once",
-    "Give first or last, not both",
-    "Leave this out in cookie mode: the cookie says it",
-    "Send 16 random bytes in base64url, without padding",
-    "Send password or newPassword, not both",
-    "The schema has no field of this name",
-    "The {} is already as you ask. Reading it needs a permission that you lack",
-    "There is no such {}",
-    "This access token is for other services: call with the cookie that it was exchanged for",
-    "This cursor belongs to another order",
-    "This is not a cursor",
-    "This is not an id",
+    "This requires {needed}.",
+    "A filter must not list more types than exist.",
+    "The size of a page must not be negative.",
+    "A page has at most 100 entries.",
+    "A representation must have __typename and id.",
+    "Name at most 100 fields.",
+    "Name at most 100 ids.",
+    "Name at most 100 objects.",
+    "Set first or last, not both.",
+    "Leave this out in cookie mode, where the cookie is used instead.",
+    "Send 16 random bytes in base64url, without padding.",
+    "Send password or newPassword, not both.",
+    "The schema does not have this field.",
+    "This change of the {} has no effect. Reading it requires a permission that you do not have.",
+    "This {} does not exist.",
+    "This access token is for other services. Call with the cookie that it was exchanged for.",
+    "This cursor belongs to another order.",
+    "This is not a cursor.",
+    "This is not an id.",
 ];
 
 async fn ask(app: &TestApp, query: &str, variables: Value, language: &str) -> Reply {
@@ -49,7 +49,7 @@ async fn errors_speak_the_language_that_the_caller_accepts() {
     let register = "mutation($input: RegisterInput!) { register(input: $input) { __typename } }";
     let bad = json!({ "input": { "username": "a", "email": "a", "password": "short" } });
     let german = ask(&app, register, bad.clone(), "de-AT, en;q=0.5").await;
-    assert_eq!(german.json()["errors"][0]["message"], "Einige Angaben sind nicht zulässig");
+    assert_eq!(german.json()["errors"][0]["message"], "Einige Angaben sind nicht zulässig.");
     let fields = german.extension("fields");
     assert_eq!(fields[0]["message"], "Verwende mindestens 3 Zeichen.");
     assert_eq!(fields[0]["params"], json!({ "min": 3 }));
@@ -62,13 +62,13 @@ async fn errors_speak_the_language_that_the_caller_accepts() {
     let taken =
         json!({ "input": { "username": "alice", "email": "b@example.com", "password": PASSWORD } });
     let reply = ask(&app, register, taken, "de").await;
-    assert_eq!(reply.json()["errors"][0]["message"], "Dieser Benutzername ist vergeben");
-    assert_eq!(reply.extension("fields")[0]["message"], "Dieser Benutzername ist vergeben");
+    assert_eq!(reply.json()["errors"][0]["message"], "Dieser Benutzername ist vergeben.");
+    assert_eq!(reply.extension("fields")[0]["message"], "Dieser Benutzername ist vergeben.");
     let availability = "{ usernameAvailability(username: \"alice\") { message } me { id } }";
     let reply = ask(&app, availability, json!({}), "de").await;
     let told = &reply.json()["data"]["usernameAvailability"]["message"];
-    assert_eq!(*told, "Dieser Benutzername ist vergeben");
-    assert_eq!(reply.json()["errors"][0]["message"], "Bitte melde dich an");
+    assert_eq!(*told, "Dieser Benutzername ist vergeben.");
+    assert_eq!(reply.json()["errors"][0]["message"], "Bitte melde dich an.");
 }
 
 /// The texts in quotes of a piece of source, lines that are continued put together.
@@ -110,10 +110,14 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     found.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// A sentence of the code, with `{}` for each number in it.
+/// A sentence of the code, with `{}` for each number in it, and for each name such as `USERS_READ`.
 fn pattern(sentence: &str) -> String {
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    let is_name = |word: &&str| word.contains('_') && word.len() > 1;
+    let names = sentence.split(|c| !is_of_name(c)).filter(is_name);
+    let sentence = names.fold(sentence.to_owned(), |text, name| text.replacen(name, "{}", 1));
     let mut pattern = String::new();
-    let mut rest = sentence;
+    let mut rest = sentence.as_str();
     while let Some(start) = rest.find(|c: char| c == '{' || c.is_ascii_digit()) {
         pattern.push_str(&rest[..start]);
         pattern.push_str("{}");
@@ -154,8 +158,11 @@ fn every_message_for_people_is_there_in_german() {
     for file in &files {
         let source = fs::read_to_string(file).unwrap();
         let source = source.split("#[cfg(test)]").next().unwrap();
-        let is_message =
-            |line: &&str| !line.trim_start().starts_with("//") && !line.contains("desc");
+        // A description that goes on in the next line is left whole: it stands in the schema.
+        let is_whole = |line: &str| line.matches('"').count() % 2 == 0;
+        let is_message = |line: &&str| {
+            !line.trim_start().starts_with("//") && !(line.contains("desc") && is_whole(line))
+        };
         let code = source.lines().filter(is_message);
         let code = code.collect::<Vec<_>>().join("\n");
         let sentences = quoted(&code).into_iter().filter(|text| {

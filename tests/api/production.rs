@@ -132,14 +132,14 @@ fn what_is_served_says_what_it_is_for() {
 #[test]
 fn what_is_dangerous_and_allowed_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
-    let plain = "leads to another machine without insisting on TLS";
+    let plain = "leads to another machine but does not require TLS";
     let guessed = "is easy to guess";
     let (redis, smtp) = ("REDIS_URL", "SMTP_URL");
     for (name, value, warning, is_warned) in [
-        ("METRICS_LISTEN", "0.0.0.0:0", "METRICS_LISTEN is reachable", true),
-        ("METRICS_LISTEN", "[::]:0", "METRICS_LISTEN is reachable", true),
-        ("METRICS_LISTEN", "203.0.113.7:9090", "METRICS_LISTEN is reachable", true),
-        ("METRICS_LISTEN", "127.0.0.1:0", "METRICS_LISTEN is reachable", false),
+        ("METRICS_LISTEN", "0.0.0.0:0", "can reach METRICS_LISTEN", true),
+        ("METRICS_LISTEN", "[::]:0", "can reach METRICS_LISTEN", true),
+        ("METRICS_LISTEN", "203.0.113.7:9090", "can reach METRICS_LISTEN", true),
+        ("METRICS_LISTEN", "127.0.0.1:0", "can reach METRICS_LISTEN", false),
         (redis, "redis://192.0.2.1:1", plain, true),
         (redis, "rediss://192.0.2.1:1", plain, false),
         (redis, "redis://127.0.0.1:1", plain, false),
@@ -190,7 +190,7 @@ fn a_database_elsewhere_has_to_be_spoken_to_by_tls() {
         // It asks nobody but the database, which cannot be reached.
         let output = boot_with(&["doctor"], folder.path(), &variables);
         let told = String::from_utf8(output.stdout).unwrap();
-        let warning = "DATABASE_URL leads to another machine without insisting on TLS";
+        let warning = "DATABASE_URL leads to another machine but does not require TLS";
         assert_eq!(told.contains(warning), is_warned, "{url}: {told}");
     }
 }
@@ -198,7 +198,7 @@ fn a_database_elsewhere_has_to_be_spoken_to_by_tls() {
 #[test]
 fn limits_that_hardly_slow_guessing_down_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
-    let warning = "RATE_LIMITS lets login.identifier pass more than 10000 times an hour";
+    let warning = "RATE_LIMITS allows login.identifier more than 10000 attempts an hour";
     for (list, is_loose) in [
         ("login.identifier=10000/60", true),
         ("login.identifier=50/60", false),
@@ -214,7 +214,7 @@ fn limits_that_hardly_slow_guessing_down_are_warned_of() {
 fn a_secret_among_the_arguments_is_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let secret = format!("--secret-key={SECRET}");
-    let warning = "SECRET_KEY is given as a flag, which every user of this machine can see";
+    let warning = "SECRET_KEY is given as a flag, so every user of this machine can see it";
     for arguments in [&[secret.as_str()][..], &["serve", &secret]] {
         let output = boot_with(arguments, folder.path(), &[("SECRET_KEY", "")]);
         let told = complaint(&output);

@@ -122,7 +122,7 @@ fn everything_that_is_wrong_with_a_provider_is_told_by_its_key_and_never_repeate
         (format!("{oidc}issuer = \"http://127.0.0.1:1\""), "[p] issuer must be an https URL"),
         (format!("{oidc}issuer = \"https://zanzibar@a.example\""), "[p] issuer must be an https"),
         (format!("{oidc}issuer = \"https://a.example/#zanzibar\""), "[p] issuer must be an https"),
-        (format!("{oidc}issuer = \"https://a.example/?zanzibar\""), "[p] issuer must have no query"),
+        (format!("{oidc}issuer = \"https://a.example/?zanzibar\""), "[p] issuer must not have a query"),
         (
             format!("{oidc}allow_private_addresses = true\nissuer = \"http://zanzibar/?host=/a\""),
             "[p] issuer must be an https URL",
@@ -137,24 +137,24 @@ fn everything_that_is_wrong_with_a_provider_is_told_by_its_key_and_never_repeate
         (format!("{oidc}{issuer}name = \"{}\"", CANARY.repeat(9)), "[p] name must have at most 64"),
         (format!("{oidc}{issuer}response_mode = \"zanzibar\""), "[p] response_mode must be query"),
         (format!("{oidc}{issuer}token_auth = \"zanzibar\""), "[p] token_auth must be client_secret"),
-        (format!("{oidc}{issuer}tenant = \"zanzibar\""), "[p] tenant is no key of kind oidc"),
-        (format!("{oidc}{issuer}clientsecret = \"zanzibar\""), "[p] clientsecret is no key"),
+        (format!("{oidc}{issuer}tenant = \"zanzibar\""), "[p] tenant is not a key of kind oidc"),
+        (format!("{oidc}{issuer}clientsecret = \"zanzibar\""), "[p] clientsecret is not a key"),
         (format!("{oidc}{issuer}client_secret = \"\""), "[p] client_secret must be text"),
         (
             format!("{oidc}{issuer}client_secret = \"zanzibar\"\nclient_secret_file = \"zanzibar\""),
-            "[p] client_secret must not be beside client_secret_file",
+            "[p] client_secret must not be set together with client_secret_file",
         ),
         (
             format!("{oidc}{issuer}client_secret_file = \"zanzibar\""),
             "[p] client_secret_file cannot be read: entity not found",
         ),
-        (format!("{github}issuer = \"https://git.zanzibar/\""), "[p] issuer must have no query"),
-        (format!("{github}audiences = []"), "[p] audiences is no key of kind github"),
+        (format!("{github}issuer = \"https://git.zanzibar/\""), "[p] issuer must not have a query"),
+        (format!("{github}audiences = []"), "[p] audiences is not a key of kind github"),
         ("kind = \"github\"\nclient_id = \"a\"".to_owned(), "[p] client_secret_file (or client_secret)"),
         ("kind = \"google\"\nclient_id = \"a\"".to_owned(), "[p] client_secret_file (or client_secret)"),
         (
             format!("kind = \"google\"\nclient_id = \"a\"\nclient_secret = \"b\"\n{issuer}"),
-            "[p] issuer is no key of kind google",
+            "[p] issuer is not a key of kind google",
         ),
         (format!("{microsoft}tenant = \"zanzibar\""), "[p] tenant must be common"),
         (format!("{microsoft}tenant = \"zanzibar.example\""), "[p] tenant must be common"),
@@ -163,13 +163,13 @@ fn everything_that_is_wrong_with_a_provider_is_told_by_its_key_and_never_repeate
             "kind = \"apple\"\nclient_id = \"a\"\nteam_id = \"b\"\nkey_id = \"c\"\nprivate_key_file = \
              \"providers.toml\""
                 .to_owned(),
-            "[p] private_key_file must be the file that Apple gives",
+            "[p] private_key_file must be the file AuthKey_",
         ),
         ("kind = \"oauth2\"\nclient_id = \"a\"".to_owned(), "[p] userinfo_endpoint is required"),
         ("kind = \"oauth2\"\nclaims = 1".to_owned(), "[p] claims must be a table"),
         (
             "kind = \"oauth2\"\nclaims = { zanzibar = \"a\" }".to_owned(),
-            "[p] claims must have no keys but subject, email",
+            "[p] claims must have only the keys subject, email",
         ),
         ("kind = \"oauth2\"\nclaims = { subject = 1 }".to_owned(), "[p] claims.subject must be text"),
     ] {
@@ -184,12 +184,12 @@ fn everything_that_is_wrong_with_a_provider_is_told_by_its_key_and_never_repeate
 fn a_file_that_is_not_made_of_tables_is_refused_without_what_stands_in_it() {
     let many = (0..65).map(|number| format!("[p{number}]\n")).collect::<Vec<_>>().concat();
     for (file, told) in [
-        ("[a]\nclient_secret = zanzibar\n", "PROVIDERS_FILE is no TOML in line 2"),
-        ("[a]\n\nclient_secret = \"zanzibar\n", "PROVIDERS_FILE is no TOML in line 3"),
-        ("[a]\nb = \"zanzibar\"\nb = \"zanzibar\"\n", "PROVIDERS_FILE is no TOML in line 3"),
-        ("[zanzibar", "PROVIDERS_FILE is no TOML in line 1"),
-        ("client_secret = \"zanzibar\"\n", "PROVIDERS_FILE must have tables only"),
-        ("[[a]]\nkind = \"zanzibar\"\n", "PROVIDERS_FILE must have tables only"),
+        ("[a]\nclient_secret = zanzibar\n", "PROVIDERS_FILE is not valid TOML in line 2"),
+        ("[a]\n\nclient_secret = \"zanzibar\n", "PROVIDERS_FILE is not valid TOML in line 3"),
+        ("[a]\nb = \"zanzibar\"\nb = \"zanzibar\"\n", "PROVIDERS_FILE is not valid TOML in line 3"),
+        ("[zanzibar", "PROVIDERS_FILE is not valid TOML in line 1"),
+        ("client_secret = \"zanzibar\"\n", "PROVIDERS_FILE must have only tables"),
+        ("[[a]]\nkind = \"zanzibar\"\n", "PROVIDERS_FILE must have only tables"),
         ("[Zanzibar]\n", "PROVIDERS_FILE has a table whose name is not"),
         ("[\"\"]\n", "PROVIDERS_FILE has a table whose name is not"),
         ("[\"a/zanzibar\"]\n", "PROVIDERS_FILE has a table whose name is not"),
@@ -209,7 +209,7 @@ fn all_problems_of_all_providers_are_told_at_once() {
     for told in [
         "[a] client_id is required",
         "[a] client_secret_file (or",
-        "[a] beside is no key",
+        "[a] beside is not a key",
         "[b] issuer is required",
         "[b] client_id is required",
         "[c] kind must be",

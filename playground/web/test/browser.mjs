@@ -307,7 +307,7 @@ async function main() {
     await panel.getByLabel("Your password again").last().waitFor();
     await fill({ password: "wrong horse battery" });
     await panel.getByRole("button", { name: "Go on" }).click();
-    await panel.getByText("Wrong username, e-mail address or password").waitFor();
+    await panel.getByText("The username, email address or password is wrong.").waitFor();
     await page.unroute("**/graphql");
     await fill({ password: PASSWORD });
     if (pictures) await page.screenshot({ path: join(pictures, "proof.png") });

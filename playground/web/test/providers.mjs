@@ -189,7 +189,7 @@ async function main() {
     await there(page);
     assert.equal(await page.locator("h1").innerText(), "Say it again");
     await say(page, "somebody-else");
-    await panel.getByRole("alert").getByText("We could not sign you in with this provider").waitFor();
+    await panel.getByRole("alert").getByText("We could not sign you in with this provider.").waitFor();
     await wantProof(page, "startLink", "PROVIDER");
     await button("Link Acme").click();
     await page.unroute("**/graphql");
@@ -209,7 +209,7 @@ async function main() {
     await panelOf(other).getByRole("button", { name: "Create account" }).click();
     await panelOf(other).getByRole("button", { name: "Link Acme" }).click();
     await say(other, "alice");
-    await panelOf(other).getByRole("alert").getByText("This identity is linked to another account").waitFor();
+    await panelOf(other).getByRole("alert").getByText("This identity is linked to another account.").waitFor();
     // A password is a proof still, and what it was asked for goes on.
     await wantProof(other, "startLink", "PASSWORD");
     await panelOf(other).getByRole("button", { name: "Link Acme" }).click();

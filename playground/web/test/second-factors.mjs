@@ -303,7 +303,7 @@ async function main() {
     await button("Recovery code").click();
     await fill({ recoveryCode: "nonsense" });
     await press("Go on");
-    await panel.getByText("A recovery code has 24 letters and digits").waitFor();
+    await panel.getByText("A recovery code has 24 letters and digits.").waitFor();
     assert.equal(await panel.locator("[name=recoveryCode]").getAttribute("aria-invalid"), "true");
     // However it is typed.
     await fill({ recoveryCode: codes[0].toLowerCase().replaceAll("-", " ") });
@@ -314,7 +314,7 @@ async function main() {
     await button("Recovery code").click();
     await fill({ recoveryCode: codes[0] });
     await press("Go on");
-    await refused("This is wrong, or was used already");
+    await refused("The code or passkey is wrong or was already used.");
     await fill({ recoveryCode: codes[1] });
     await press("Go on");
     await panel.getByText("8 codes left").waitFor();
@@ -333,7 +333,7 @@ async function main() {
     phone = app(secret);
     await fill({ code: phone.wrong() });
     await press("Confirm");
-    await refused("This is wrong, or was used already");
+    await refused("The code or passkey is wrong or was already used.");
     await fill({ code: await phone.next() });
     await press("Confirm");
     await said("Your authenticator app is set up.");
@@ -385,7 +385,7 @@ async function main() {
     await alice.tell("addCredential", { credential: saved });
     await alice.present(true);
     await press("Sign in with a passkey");
-    await refused("This passkey is not known here");
+    await refused("This server does not know this passkey.");
     await until(async () => (await alice.passkeys()).length === 0, "signal to the browser");
     await alice.close();
   });
@@ -412,7 +412,7 @@ async function main() {
     await bob.button("App").click();
     await bob.fill({ totp: own.wrong() });
     await bob.press("Go on");
-    await bob.refused("This is wrong, or was used already");
+    await bob.refused("The code or passkey is wrong or was already used.");
     await bob.fill({ totp: await own.next() });
     await bob.press("Go on");
     await bob.heading("Your recovery codes");

@@ -31,7 +31,7 @@ impl Reader {
                 continue;
             }
             self.warn(
-                format!("{flag} is given as a flag, which every user of this machine can see"),
+                format!("{flag} is given as a flag, so every user of this machine can see it"),
                 format!("set the variable {flag}, or {flag}_FILE"),
             );
         }
@@ -40,9 +40,9 @@ impl Reader {
         }
         if config.metrics_listen.is_some_and(|address| !is_private(address)) {
             self.warn(
-                "METRICS_LISTEN is reachable by everybody who reaches this machine",
-                "listen on 127.0.0.1 or on an address of a private network, or let nobody else \
-                 through by a firewall",
+                "everybody who reaches this machine can reach METRICS_LISTEN",
+                "listen on 127.0.0.1 or on an address of a private network, or restrict the access by a \
+                 firewall",
             );
         }
         self.connections(config);
@@ -65,15 +65,15 @@ impl Reader {
             let Some(url) = url.filter(|url| url.scheme() != "sqlite") else { continue };
             if !is_this_machine(&url) && !is_encrypted(&url) {
                 self.warn(
-                    format!("{name} leads to another machine without insisting on TLS"),
-                    format!("{remedy}, unless nobody else is on the network between"),
+                    format!("{name} leads to another machine but does not require TLS"),
+                    format!("{remedy}, unless you control the whole network in between"),
                 );
             }
             let password = url.password().unwrap_or_default();
             if !password.is_empty() && is_guessable(password, PASSWORD_SURPRISES_MIN) {
                 self.warn(
                     format!("the password in {name} is easy to guess"),
-                    "let the server there have a random one, as `openssl rand -hex 24` makes",
+                    "give that server a random password, for example by `openssl rand -hex 24`",
                 );
             }
         }

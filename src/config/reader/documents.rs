@@ -8,12 +8,14 @@ impl Reader {
     pub(super) fn run_documents(&mut self, settings: &Settings) -> RunDocuments {
         let run = self.choice("DOCUMENTS", &settings.documents);
         if run == RunDocuments::Trusted && settings.documents_file.is_none() {
-            self.refuse("DOCUMENTS=trusted runs what is registered: set DOCUMENTS_FILE".to_owned());
+            self.refuse(
+                "DOCUMENTS=trusted runs only registered documents: set DOCUMENTS_FILE".to_owned(),
+            );
         }
         if run == RunDocuments::Trusted && settings.federation_mode == "on" {
             self.refuse(
-                "DOCUMENTS=trusted refuses what a gateway writes: leave FEDERATION off, or let the gateway \
-                 see to documents"
+                "DOCUMENTS=trusted refuses the documents that a gateway writes: leave FEDERATION off, or \
+                 let the gateway check documents"
                     .to_owned(),
             );
         }

@@ -36,7 +36,7 @@ impl Reader {
         if may_be_changed || others.may_read {
             let message = format!("{name} can be read or changed by other users");
             let advice = format!(
-                "take their rights away (chmod 640), or keep it in a folder that they cannot enter \
+                "remove their rights (chmod 640), or keep it in a folder that they cannot enter \
                  or in {MOUNTED}"
             );
             self.judge(is_development, message, advice);
@@ -55,7 +55,7 @@ impl Reader {
     pub(super) fn judge_open_file(&mut self, name: &str, file: &Path, is_development: bool) {
         if others(file).is_some_and(|others| others.may_change || others.group_may_change) {
             let message = format!("{name} can be changed by other users");
-            self.judge(is_development, message, "take their right away (chmod go-w)".to_owned());
+            self.judge(is_development, message, "remove their right (chmod go-w)".to_owned());
         }
     }
 

@@ -48,8 +48,8 @@ impl Reader {
                 for name in GUESSES {
                     if rates.find(name).is_some_and(Rate::is_loose) {
                         self.warn(
-                            format!("RATE_LIMITS lets {name} pass more than {LOOSE_PER_HOUR} times an hour"),
-                            "guessing passwords or tokens is hardly slowed down then: set fewer",
+                            format!("RATE_LIMITS allows {name} more than {LOOSE_PER_HOUR} attempts an hour"),
+                            "this hardly slows down the guessing of passwords or tokens: allow fewer",
                         );
                     }
                 }

@@ -69,10 +69,10 @@ impl Reader {
         let requires_verification =
             self.flag("REQUIRE_EMAIL_VERIFICATION", &settings.require_email_verification);
         if requires_verification && !sends_mail {
-            self.refuse("REQUIRE_EMAIL_VERIFICATION needs a mail server: set SMTP_URL");
+            self.refuse("REQUIRE_EMAIL_VERIFICATION requires a mail server: set SMTP_URL");
         }
         if admission == Admission::Invite && !sends_mail {
-            self.refuse("REGISTRATION=invite needs a mail server: set SMTP_URL");
+            self.refuse("REGISTRATION=invite requires a mail server: set SMTP_URL");
         }
         Registration { admission, requires_verification }
     }
@@ -87,7 +87,7 @@ impl Reader {
             let url = page_url(&given.replace(PLACE, "token"), is_development);
             if url.is_none() || given.matches(PLACE).count() != 1 {
                 self.refuse(format!(
-                    "{name} must be a URL (https in production) with {PLACE} in it, as in \
+                    "{name} must be a URL (https in production) that contains {PLACE}, as in \
                      https://app.example.com/verify#{PLACE}"
                 ));
             }

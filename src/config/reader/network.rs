@@ -17,8 +17,8 @@ impl Reader {
         let origins: Option<Vec<String>> = listed(&settings.allowed_origins).map(origin).collect();
         let Some(origins) = origins else {
             self.refuse(
-                "ALLOWED_ORIGINS must be exact origins with commas between, as in \
-                 https://app.example.com or capacitor://localhost; no *, no null and no path",
+                "ALLOWED_ORIGINS must be exact origins separated by commas, as in \
+                 https://app.example.com or capacitor://localhost, without *, null or paths",
             );
             return Vec::new();
         };
@@ -43,8 +43,8 @@ impl Reader {
             });
         if !is_name || !is_of(domain) {
             self.refuse(
-                "COOKIE_DOMAIN must be a domain, in lower case and without a dot before it, that the host of PUBLIC_URL \
-                 is of, as in example.com for https://auth.example.com",
+                "COOKIE_DOMAIN must be the host of PUBLIC_URL or a parent domain, in lower case and \
+                 without a leading dot, as in example.com for https://auth.example.com",
             );
             return None;
         }
@@ -56,7 +56,7 @@ impl Reader {
         // With credentials, a * is no more than a name (CK-07).
         if names.iter().any(|name| HeaderName::try_from(*name).is_err() || name.contains('*')) {
             self.refuse(
-                "ALLOWED_HEADERS must be names of request headers with commas between, as in \
+                "ALLOWED_HEADERS must be names of request headers separated by commas, as in \
                  X-Tenant, X-Client-Version; no *",
             );
         }

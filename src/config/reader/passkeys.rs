@@ -52,8 +52,9 @@ impl Reader {
             let is_above = above.is_some_and(|above| above.is_empty() || above.ends_with('.'));
             if !is_domain(id) || !is_above && settings.passkey_origins.trim().is_empty() {
                 self.refuse(
-                    "PASSKEY_RP_ID must be a domain in lower case that the host of PUBLIC_URL is of, as in example.com for \
-                     https://auth.example.com; for another domain name the pages in PASSKEY_ORIGINS",
+                    "PASSKEY_RP_ID must be the host of PUBLIC_URL or a parent domain, in lower case, as \
+                     in example.com for https://auth.example.com; for another domain, list the pages in \
+                     PASSKEY_ORIGINS",
                 );
                 return None;
             }
@@ -85,7 +86,8 @@ impl Reader {
         let origins = origins.filter(is_good);
         if origins.is_none() {
             self.refuse(
-                "PASSKEY_ORIGINS must be exact https origins with commas between, as in https://app.example.com, or \
+                "PASSKEY_ORIGINS must be exact https origins separated by commas, as in \
+                 https://app.example.com, or \
                  android:apk-key-hash:… for an app",
             );
         }

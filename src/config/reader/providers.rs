@@ -54,7 +54,7 @@ impl Reader {
                 // The library's own words show the line, which may hold a secret.
                 let before = error.span().and_then(|span| text.get(..span.start));
                 let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-                format!("is no TOML in line {line}")
+                format!("is not valid TOML in line {line}")
             }),
             Err(unreadable) => Err(unreadable.to_string()),
         };
@@ -78,7 +78,7 @@ impl Reader {
         let read = tables.into_iter().filter_map(|(id, table)| {
             let Value::Table(values) = table else {
                 self.refuse(format!(
-                    "{FILE} must have tables only, one a provider, as in [google]"
+                    "{FILE} must have only tables, one for each provider, as in [google]"
                 ));
                 return None;
             };
@@ -137,7 +137,10 @@ impl TableReader<'_> {
         let left: Vec<String> = self.values.keys().cloned().collect();
         for key in left {
             let kind: &str = kind.into();
-            self.refuse_key(&key.escape_debug().to_string(), &format!("is no key of kind {kind}"));
+            self.refuse_key(
+                &key.escape_debug().to_string(),
+                &format!("is not a key of kind {kind}"),
+            );
         }
         Some(settings)
     }
@@ -189,7 +192,7 @@ impl TableReader<'_> {
                 if !is_bare || kind == Kind::Github && given.ends_with('/') {
                     self.refuse_key(
                         "issuer",
-                        "must have no query, and GitHub's no slash at its end",
+                        "must not have a query, and for GitHub it must not end with a slash",
                     );
                 }
                 (given, None)
@@ -231,7 +234,10 @@ impl TableReader<'_> {
         let file = self.text("client_secret_file");
         let secret = match (value, file) {
             (Some(_), Some(_)) => {
-                self.refuse_key("client_secret", "must not be beside client_secret_file");
+                self.refuse_key(
+                    "client_secret",
+                    "must not be set together with client_secret_file",
+                );
                 return Credential::None;
             }
             (None, Some(file)) => self.secret_in("client_secret_file", &file),
@@ -254,7 +260,7 @@ impl TableReader<'_> {
         if key.is_none() {
             self.refuse_key(
                 "private_key_file",
-                "must be the file that Apple gives, AuthKey_….p8: a P-256 key in PEM",
+                "must be the file AuthKey_….p8 from Apple: a P-256 key in PEM",
             );
         }
         key
@@ -312,7 +318,7 @@ impl TableReader<'_> {
                 (Some((ours, _)), _) => self.refuse_key(&format!("claims.{ours}"), "must be text"),
                 (None, _) => {
                     let all = CLAIMS.map(|(ours, _)| ours).join(", ");
-                    self.refuse_key("claims", &format!("must have no keys but {all}"));
+                    self.refuse_key("claims", &format!("must have only the keys {all}"));
                 }
             }
         }

@@ -44,8 +44,8 @@ impl Reader {
         let networks: Option<Vec<IpNet>> = listed(&settings.trusted_proxies).map(network).collect();
         let Some(networks) = networks else {
             self.refuse(
-                "TRUSTED_PROXIES must be addresses and networks with commas between, as in \
-                 10.0.0.0/8, 2001:db8::7; no IPv4 address in IPv6 form",
+                "TRUSTED_PROXIES must be addresses and networks separated by commas, as in 10.0.0.0/8, \
+                 2001:db8::7, without IPv4 addresses in IPv6 form",
             );
             return Vec::new();
         };

@@ -25,7 +25,8 @@ impl Reader {
         let mut urls: Vec<String> = listed(&settings.return_urls).map(str::to_owned).collect();
         if !urls.iter().all(|url| is_usable(url)) {
             self.refuse(
-                "RETURN_URLS must be exact URLs with commas between, as in https://app.example.com/signed-in, \
+                "RETURN_URLS must be exact URLs separated by commas, as in \
+                 https://app.example.com/signed-in, \
                  http://127.0.0.1/done (of any port) or com.example.app:/done; https beyond this machine, no *, \
                  no # and no user",
             );
@@ -35,8 +36,8 @@ impl Reader {
         }
         if urls.is_empty() && settings.providers_file.is_some() {
             self.warn(
-                "RETURN_URLS is empty, so nobody can be sent to a provider to sign in",
-                "set RETURN_URLS, unless only apps sign in, with ID tokens",
+                "RETURN_URLS is empty, so the server cannot send users to a provider to sign in",
+                "set RETURN_URLS, unless only apps sign in with ID tokens",
             );
         }
         ReturnUrls::new(urls)

@@ -68,21 +68,21 @@ impl Reader {
         }
         if url.expose_secret().contains(":memory:") || url.expose_secret().contains("mode=memory") {
             self.refuse(
-                "DATABASE_URL must name a file: in memory, nothing would be kept or shared",
+                "DATABASE_URL must name a file: the server cannot keep or share a database in memory",
             );
         }
         // What cannot be parsed is repeated by the driver, with the password in it.
         let is_file = url.expose_secret().starts_with("sqlite:");
         if is_file && sqlite_file(url.expose_secret()).is_none() {
             self.refuse(
-                "DATABASE_URL cannot be understood: in the path of a SQLite file, write %25 for % \
+                "DATABASE_URL is not valid: in the path of a SQLite file, write %25 for % \
                  and %3F for ?",
             );
         }
         if let (false, Err(error)) = (is_file, Url::parse(url.expose_secret())) {
             self.refuse(format!(
-                "DATABASE_URL cannot be understood ({error}): special characters of the password \
-                 must be escaped, as in %23 for #"
+                "DATABASE_URL is not valid ({error}): escape special characters of the password, as in \
+                 %23 for #"
             ));
         }
         url
@@ -117,8 +117,8 @@ impl Reader {
         let Some(secret) = secret else {
             if !is_development {
                 self.refuse(
-                    "SECRET_KEY (or SECRET_KEY_FILE) is required in production; \
-                     `openssl rand -base64 48` makes one",
+                    "SECRET_KEY (or SECRET_KEY_FILE) is required in production; create one with `openssl \
+                     rand -base64 48`",
                 );
             }
             return None;
@@ -140,7 +140,7 @@ impl Reader {
         )?;
         self.judge_secret("SECRET_KEY_PREVIOUS", &secret);
         if current.is_some_and(|current| current.expose_secret() == secret.expose_secret()) {
-            self.refuse("SECRET_KEY_PREVIOUS must not be SECRET_KEY itself");
+            self.refuse("SECRET_KEY_PREVIOUS must differ from SECRET_KEY");
         }
         Some(secret)
     }
@@ -155,7 +155,7 @@ impl Reader {
         if is_narrow || is_guessable(text, SURPRISES_MIN) || encodes_a_pattern(text) {
             self.refuse(format!(
                 "{name} must be random: this one repeats itself, follows the alphabet or the \
-                 keyboard, or is an example; `openssl rand -base64 48` makes one"
+                 keyboard, or is an example; create one with `openssl rand -base64 48`"
             ));
         }
     }

@@ -38,10 +38,10 @@ const USERNAME_MALFORMED: Invalid = Invalid::new(
 );
 const EMAIL_TOO_LONG: Invalid = Invalid::too_long(
     EMAIL_BYTES_MAX,
-    "Use an address of at most 254 characters, of which at most 64 stand before the @.",
+    "Use an address of at most 254 characters, with at most 64 before the @.",
 );
 const EMAIL_MALFORMED: Invalid =
-    Invalid::new(Reason::InvalidFormat, "Enter an e-mail address such as name@example.com.");
+    Invalid::new(Reason::InvalidFormat, "Enter an email address such as name@example.com.");
 const FULL_NAME_TOO_LONG: Invalid =
     Invalid::too_long(FULL_NAME_LENGTH_MAX, "Use at most 100 characters.");
 const FULL_NAME_MALFORMED: Invalid =

@@ -162,7 +162,7 @@ impl Accounts {
         username: Option<&str>,
         password: &str,
     ) -> Result<Parts, CreateError> {
-        let required = Invalid::new(Reason::Required, "Choose a username");
+        let required = Invalid::new(Reason::Required, "Choose a username.");
         let username_typed = username.unwrap_or_default();
         let identity =
             Identity { username: username_typed, email: &pending.email, host: &self.setup.host };

@@ -13,14 +13,12 @@ use crate::kernel::invalid::{Invalid, Reason};
 /// What whoever chooses such a name is told.
 pub(crate) const RESERVED: Invalid = Invalid::new(
     Reason::Reserved,
-    "Choose another name: this one could be taken for the service or its staff.",
+    "Choose another name: this one looks like the service or its staff.",
 );
 
 /// The error for a username that looks like a website's address.
-pub(super) const HOST_LIKE: Invalid = Invalid::new(
-    Reason::Reserved,
-    "Choose another name: this one could be taken for the address of a website.",
-);
+pub(super) const HOST_LIKE: Invalid =
+    Invalid::new(Reason::Reserved, "Choose another name: this one looks like a website address.");
 
 /// Reserved wherever they stand in a name.
 const ANYWHERE: [&str; 8] = [

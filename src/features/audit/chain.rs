@@ -210,8 +210,8 @@ impl Chain {
             tracing::error!(
                 audit.event = %event,
                 audit.events = linked.len(),
-                "sealed audit events were marked as not sealed, by something else than this program; \
-                 they are marked as sealed again"
+                "sealed audit events were marked as not sealed, by something else than this program; they are marked as \
+                 sealed again"
             );
         }
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,8 +221,8 @@ impl Chain {
                     tracing::error!(
                         audit.seq = bounds.head.seq,
                         audit.seen = noticed.seq,
-                        "the audit log ends before a link that this instance has seen: its end was \
-                         cut off, or the database was replaced by an older copy"
+                        "the audit log ends before a link that this instance has seen: its end was cut off, or the \
+                         database was replaced by an older copy"
                     );
                 }
                 *noticed = Noticed { seq: head.seq, is_broken: false };

@@ -129,7 +129,7 @@ impl Recovery {
             (Purpose::EmailChange, Some(id)) => {
                 let proof = self.check_claim(&found, id, claim, passwords).await?;
                 let proof = proof.ok_or_else(|| {
-                    let message = "Enter the password of this account, or sign in to it first";
+                    let message = "Enter the password of this account, or sign in to it first.";
                     let required = Invalid::new(Reason::Required, message);
                     RecoveryError::Invalid(required.at("input.password"))
                 })?;
@@ -144,7 +144,8 @@ impl Recovery {
                         self.changes.run("verify an address", acting, verify).await
                     }
                     (None, Some(_)) if now - found.created_at >= CHOICE_MAX => {
-                        let message = "This link is too old for another password: ask for a mail to choose one";
+                        let message = "This link is too old to choose a new password. Request a mail to \
+                                       reset it.";
                         let expired = Invalid::new(Reason::Expired, message);
                         Err(RecoveryError::Invalid(expired.at("input.newPassword")))
                     }
@@ -235,6 +236,7 @@ impl Recovery {
 
 /// Of the reader of a mail is known that the address is theirs, and not yet that the account is.
 fn password_required() -> RecoveryError {
-    let message = "Enter the password of this account, or choose another if you did not choose it";
+    let message =
+        "Enter the password of this account, or choose a new one if you did not choose it.";
     RecoveryError::Invalid(Invalid::new(Reason::Required, message).at("input.password"))
 }

@@ -196,8 +196,8 @@ impl Sessions {
             tx.commit(()).await
         };
         self.changes.run("note a forged token", Acting::unknown(origin), note).await?;
-        tracing::error!(session.id = %found.id, "a refresh token has the seal of a key of this server and not the secret of \
-            its session: somebody may have the refresh key");
+        tracing::error!(session.id = %found.id, "a refresh token has the seal of a key of this server and not the \
+                                                 secret of its session: somebody may have the refresh key");
         Ok(RefreshError::Unknown)
     }
 

@@ -23,7 +23,7 @@ const SIZE_OF_SELECTION: u64 = 300;
 /// The name of no operation: a request for it is validated and not executed.
 const NO_OPERATION: &str = "-";
 
-const NO_SUCH_OPERATION: &str = "The document has no operation with this name";
+const NO_SUCH_OPERATION: &str = "The document has no operation with this name.";
 
 /// Scans documents, and remembers those that passed by the SHA-256 of their whole text. Clones share
 /// them.
@@ -172,7 +172,7 @@ impl Documents {
     }
 
     fn types(&self) -> Result<&Types, Refusal> {
-        self.types.get().ok_or_else(|| invalid("This server has no schema"))
+        self.types.get().ok_or_else(|| invalid("This server has no schema."))
     }
 }
 
@@ -235,7 +235,7 @@ impl Proven {
         match (name, self.operations.as_slice()) {
             (None, [only]) => Ok((0, only)),
             (None, _) => {
-                Err(invalid("The document has several operations: operationName must choose one"))
+                Err(invalid("The document has several operations. Choose one by operationName."))
             }
             (Some(name), operations) => operations
                 .iter()

@@ -50,7 +50,7 @@ pub(super) fn check(document: &ExecutableDocument) -> Result<u64, Refusal> {
     let mut fragments = document.fragments.iter();
     if let Some((unused, fragment)) = fragments.find(|(name, _)| !states.contains_key(name)) {
         // One that is in a cycle beside the operations is unused too.
-        let message = format!("The fragment {unused} is never used");
+        let message = format!("The fragment {unused} is never used.");
         return Err(invalid_at(message, vec![fragment.pos]));
     }
     Expansion { fragments: &document.fragments, steps: 0 }.all(document, &written)
@@ -71,7 +71,7 @@ fn visit<'a>(
     match states.get(&name.node) {
         Some(State::Done) => return Ok(()),
         Some(State::Open) => {
-            let message = format!("The fragment {} spreads itself", name.node);
+            let message = format!("The fragment {} spreads itself.", name.node);
             return Err(invalid_at(message, vec![name.pos]));
         }
         None => {}
@@ -86,7 +86,7 @@ fn visit<'a>(
 }
 
 fn undefined(name: &Positioned<Name>) -> Refusal {
-    invalid_at(format!("The fragment {} is not defined", name.node), vec![name.pos])
+    invalid_at(format!("The fragment {} is not defined.", name.node), vec![name.pos])
 }
 
 /// What stands in a document, each thing once.
@@ -120,7 +120,7 @@ impl<'a> Written<'a> {
         for (index, directive) in directives.iter().enumerate() {
             let name = &directive.node.name.node;
             if directives[..index].iter().any(|earlier| earlier.node.name.node == *name) {
-                let message = format!("The directive @{name} is repeated");
+                let message = format!("The directive @{name} is repeated.");
                 return Err(invalid_at(message, vec![directive.pos]));
             }
         }

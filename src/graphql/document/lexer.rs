@@ -235,7 +235,7 @@ impl<'a> Lexer<'a> {
 }
 
 pub(super) fn syntax_error(message: impl Display, pos: Pos) -> Refusal {
-    Refusal::Parse { message: format!("Syntax error: {message}"), positions: vec![pos] }
+    Refusal::Parse { message: format!("Syntax error: {message}."), positions: vec![pos] }
 }
 
 /// `-0` is an integer, which JSON's numbers would not make of it.

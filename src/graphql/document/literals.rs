@@ -24,16 +24,17 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
     let mut literals = Literals { types, unknown: Vec::new() };
     for Positioned { node: operation, pos } in operations(document) {
         if operation.ty == OperationType::Subscription && types.root(operation.ty).is_empty() {
-            return Err(invalid_at("This server has no subscriptions", vec![*pos]));
+            return Err(invalid_at("This server does not support subscriptions.", vec![*pos]));
         }
         for definition in &operation.variable_definitions {
             let VariableDefinition { var_type, default_value, directives, .. } = &definition.node;
             if let Some(directive) = directives.first() {
-                let message = format!("@{} is not allowed on a variable", directive.node.name.node);
+                let message =
+                    format!("@{} is not allowed on a variable.", directive.node.name.node);
                 return Err(invalid_at(message, vec![directive.pos]));
             }
             if types.input(&var_type.node).is_none() {
-                let message = format!("\"{}\" is not an input type", var_type.node);
+                let message = format!("\"{}\" is not an input type.", var_type.node);
                 return Err(invalid_at(message, vec![var_type.pos]));
             }
             if let Some(default) = default_value {
@@ -90,7 +91,8 @@ impl Literals<'_> {
         for (name, argument) in &of.arguments {
             if argument.is_required() && field.node.get_argument(name).is_none() {
                 let (of, ty) = (&field.node.name.node, &argument.ty);
-                let message = format!("\"{of}\" needs its argument \"{name}\" of type \"{ty}\"");
+                let message =
+                    format!("\"{of}\" requires the argument \"{name}\" of type \"{ty}\".");
                 return Err(invalid_at(message, vec![field.pos]));
             }
         }
@@ -153,5 +155,5 @@ impl Literals<'_> {
 }
 
 fn wrong(ty: impl Display, pos: Pos) -> Refusal {
-    invalid_at(format!("This is not a value of type \"{ty}\""), vec![pos])
+    invalid_at(format!("This is not a value of type \"{ty}\"."), vec![pos])
 }

@@ -321,7 +321,7 @@ fn check_same(one: &Positioned<Field>, other: &Positioned<Field>) -> Result<(), 
 
 fn conflict(one: &Positioned<Field>, other: &Positioned<Field>, why: &str) -> Refusal {
     let key = one.node.response_key().node.as_str();
-    let message = format!("Fields {key:?} conflict: {why}. Give one of them an alias");
+    let message = format!("Fields {key:?} conflict: {why}. Give one of them an alias.");
     invalid_at(message, vec![one.pos, other.pos])
 }
 

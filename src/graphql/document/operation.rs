@@ -146,7 +146,7 @@ impl Measure {
     ) -> Result<(), Refusal> {
         at_most("aliases", self.aliases, ALIASES_MAX)?;
         if self.introspects && !allows_introspection {
-            return Err(invalid("Introspection is off on this server"));
+            return Err(invalid("Introspection is off on this server."));
         }
         at_most("depth", self.depth, DEPTH_MAX)?;
         if operation.ty == OperationType::Mutation {
@@ -156,7 +156,7 @@ impl Measure {
         if operation.ty == OperationType::Subscription && !has_one_root(operation) {
             // Section 5.2.4.1 of the specification. A stream is about one thing.
             return Err(invalid(
-                "A subscription selects one field of its root, and not __typename",
+                "A subscription must select exactly one root field other than __typename.",
             ));
         }
         Ok(())

@@ -66,7 +66,7 @@ impl Parser<'_> {
         let operations = match anonymous {
             Some(only) if operations.is_empty() => DocumentOperations::Single(only),
             Some(anonymous) => return Err(anonymous_beside_others(anonymous.pos)),
-            None if operations.is_empty() => return Err(invalid("The document has no operation")),
+            None if operations.is_empty() => return Err(invalid("The document has no operation.")),
             None => DocumentOperations::Multiple(operations),
         };
         Ok(ExecutableDocument { operations, fragments })
@@ -354,7 +354,8 @@ impl Parser<'_> {
 
     fn check_new(&mut self, plural: &str, name: &Positioned<Name>, is_new: bool) {
         if !is_new {
-            let message = || format!("There are two {plural} with the name \"{}\"", name.node);
+            let message =
+                || format!("The document has two {plural} with the name \"{}\".", name.node);
             self.invalid.get_or_insert_with(|| invalid_at(message(), vec![name.pos]));
         }
     }
@@ -365,7 +366,7 @@ impl Parser<'_> {
 }
 
 fn anonymous_beside_others(pos: Pos) -> Refusal {
-    let message = "An operation without a name must be the only operation of its document";
+    let message = "An operation without a name must be the only operation of its document.";
     invalid_at(message, vec![pos])
 }
 

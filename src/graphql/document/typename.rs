@@ -30,7 +30,7 @@ fn in_set(set: &mut SelectionSet) -> Result<(), Refusal> {
                 if !field.node.arguments.is_empty()
                     || !field.node.selection_set.node.items.is_empty()
                 {
-                    let message = "__typename takes no arguments, and nothing is selected from it";
+                    let message = "__typename has neither arguments nor fields.";
                     return Err(invalid_at(message, vec![field.pos]));
                 }
                 let directives = std::mem::take(&mut field.node.directives);

@@ -158,8 +158,9 @@ impl Usage<'_> {
         if is_allowed {
             return Ok(());
         }
-        let message =
-            format!("Variable \"${name}\" of type \"{given}\" is used where \"{ty}\" is expected");
+        let message = format!(
+            "The document uses the variable \"${name}\" of type \"{given}\" where it requires \"{ty}\"."
+        );
         Err(invalid_at(message, vec![definition.pos, self.pos]))
     }
 }

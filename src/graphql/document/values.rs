@@ -59,7 +59,7 @@ pub(super) fn coerce(
             (None, Some(default)) => default.node.clone(),
             (None, None) if ty.nullable => continue,
             (None, None) => {
-                return Err(refused(format!("of the required type \"{ty}\" was not given")));
+                return Err(refused(format!("of the required type \"{ty}\" is missing.")));
             }
         };
         coerced.insert(name.clone(), value);
@@ -93,8 +93,8 @@ impl Place<'_> {
 
     fn fault(&self, why: &str) -> Fault {
         Fault(match self {
-            Self::Variable(_) => format!("has an invalid value: {why}"),
-            inside => format!("has an invalid value at \"{inside}\": {why}"),
+            Self::Variable(_) => format!("has an invalid value: {why}."),
+            inside => format!("has an invalid value at \"{inside}\": {why}."),
         })
     }
 }

@@ -77,11 +77,11 @@ pub(in crate::http) async fn upgrade(app: App, origin: Origin, request: Request)
     let (mut parts, _body) = request.into_parts();
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &()).await;
     let Some(upgrade) = upgrade.ok().filter(|_| body == Some(0)) else {
-        let message = "This is no handshake of a WebSocket, as RFC 6455 has it";
+        let message = "This is not a WebSocket handshake as defined by RFC 6455.";
         return refusal(StatusCode::BAD_REQUEST, message);
     };
     if !upgrade.requested_protocols().any(|known| known == protocol::NAME) {
-        let message = "The protocol over a WebSocket is graphql-transport-ws: name it in Sec-WebSocket-Protocol";
+        let message = "Name the protocol graphql-transport-ws in Sec-WebSocket-Protocol.";
         return refusal(StatusCode::BAD_REQUEST, message);
     }
     let place = match app.streams.connect(origin.ip, Transport::WebSocket) {
@@ -186,10 +186,12 @@ impl Conversation {
                         }
                         Some(Ok(Message::Pong(_))) => None,
                         Some(Ok(Message::Binary(_))) => {
-                            return Err(Some(Close::bad("Messages are text")));
+                            return Err(Some(Close::bad("Messages must be text.")));
                         }
                         Some(Err(_)) => {
-                            return Err(Some(Close::bad("A message is text of at most 16 KiB, in frames of RFC 6455")));
+                            return Err(Some(Close::bad("A message must be text of at most 16 KiB, in \
+                                                        frames as defined \
+                                                        by RFC 6455.")));
                         }
                         Some(Ok(Message::Close(_))) | None => return Err(None),
                     }
@@ -344,7 +346,7 @@ async fn begin(
         })??;
         if ready.scanned.operation != Operation::Subscription {
             let message =
-                "Only subscriptions go over a WebSocket: send queries and mutations by POST";
+                "A WebSocket carries only subscriptions. Send queries and mutations by POST.";
             return Err(failed(ApiError::new(Code::BadRequest, message)));
         }
         open(app, ready, identity).await

@@ -113,8 +113,9 @@ impl PasswordPolicy {
             return Err(Invalid::new(Reason::ContainsIdentity, MESSAGE));
         }
         if is_common(&folded) {
-            const MESSAGE: &str = "This password is on lists that attackers try first. \
-                A few uncommon words in a row are easier to remember and harder to guess.";
+            const MESSAGE: &str = "This password is on the lists that attackers try first. A few \
+                                   uncommon words in a \
+                                   row are easier to remember and harder to guess.";
             return Err(Invalid::new(Reason::TooCommon, MESSAGE));
         }
         Ok(())

@@ -12,63 +12,71 @@ impl From<FactorError> for ApiError {
         let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
         match error {
             FactorError::Challenge => {
-                let message = "This sign-in is over; please sign in again";
+                let message = "This sign-in has expired. Please sign in again.";
                 Self::new(Code::InvalidToken, message)
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
             FactorError::Wrong { account } => {
                 let target = account.map(|id| id.0);
-                Self::new(Code::InvalidCredentials, "This is wrong, or was used already")
-                    .auditing(Refusal { refused: Refused::SignIn, target })
+                Self::new(
+                    Code::InvalidCredentials,
+                    "The code or passkey is wrong or was already used.",
+                )
+                .auditing(Refusal { refused: Refused::SignIn, target })
             }
             FactorError::WrongMailedCode => {
-                let message = "The code from the mail is wrong";
+                let message = "The code from the mail is wrong.";
                 Self::new(Code::InvalidCredentials, message)
                     .because("MAILED_CODE")
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
             FactorError::Insufficient => Self::step_up(FRESH_SECONDS, &[]),
             FactorError::NotEnrolling => {
-                conflict("Please start again with startTotpEnrollment", "NOT_ENROLLING")
+                conflict("Please start again with startTotpEnrollment.", "NOT_ENROLLING")
             }
-            FactorError::NoTotp => conflict("Your account has no authenticator app", "NO_TOTP"),
-            FactorError::Off => conflict("Your account has no second factor", "SECOND_FACTOR_OFF"),
-            FactorError::On => conflict("Your account has a second factor", "SECOND_FACTOR_ON"),
+            FactorError::NoTotp => conflict("Your account has no authenticator app.", "NO_TOTP"),
+            FactorError::Off => conflict("Your account has no second factor.", "SECOND_FACTOR_OFF"),
+            FactorError::On => {
+                conflict("Your account already has a second factor.", "SECOND_FACTOR_ON")
+            }
             FactorError::NothingToAskFor => {
-                conflict("Add a passkey first, or an authenticator app", "NO_FACTOR")
+                conflict("Add a passkey or an authenticator app first.", "NO_FACTOR")
             }
             FactorError::Required => {
-                let message = "Your account may not be without a second factor";
+                let message = "This server requires your account to have a second factor.";
                 conflict(message, "SECOND_FACTOR_REQUIRED")
             }
             FactorError::LastWayIn => {
                 let message =
-                    "This is the only way to sign in to your account. Set a password first";
+                    "This is the only way to sign in to your account. Set a password first.";
                 conflict(message, "LAST_WAY_IN")
             }
             FactorError::NoPasskeys => Self::lacks(ServerFeature::Passkeys),
             FactorError::Ceremony => {
-                let message = "This attempt with a passkey is over; please start again";
+                let message = "This attempt with a passkey has expired. Please start again.";
                 Self::new(Code::InvalidToken, message)
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
             FactorError::Registration(_) => {
-                let message = "This passkey cannot be used here";
+                let message = "This server does not accept this passkey.";
                 Self::argument("input.credential", Reason::NotAllowed, message)
             }
             FactorError::UnknownPasskey => {
-                let message = "This passkey is not known here";
+                let message = "This server does not know this passkey.";
                 Self::new(Code::InvalidCredentials, message)
                     .because("UNKNOWN_PASSKEY")
                     .auditing(Refusal { refused: Refused::SignIn, target: None })
             }
-            FactorError::NoPasskey => Self::new(Code::NotFound, "There is no such passkey"),
+            FactorError::NoPasskey => {
+                Self::new(Code::NotFound, "Your account does not have this passkey.")
+            }
             FactorError::PasskeyTaken => {
-                conflict("This passkey is registered already", "PASSKEY_TAKEN")
+                conflict("This passkey is already registered.", "PASSKEY_TAKEN")
             }
-            FactorError::TooManyPasskeys => {
-                conflict("Your account has the maximum of 20 passkeys", "TOO_MANY")
-            }
+            FactorError::TooManyPasskeys => conflict(
+                "Your account has the maximum of 20 passkeys. Delete one first.",
+                "TOO_MANY",
+            ),
             FactorError::Limited(limited) => limited.into(),
             FactorError::Fault(fault) => fault.into(),
         }

@@ -118,12 +118,15 @@ impl From<InvitationError> for ApiError {
     fn from(error: InvitationError) -> Self {
         match error {
             InvitationError::Invalid(problem) => Self::invalid(&[problem]),
-            InvitationError::NotFound => Self::new(Code::NotFound, "There is no such invitation"),
-            InvitationError::TooMany => {
-                Self::new(Code::Conflict, "Too many invitations of this organization are pending")
+            InvitationError::NotFound => {
+                Self::new(Code::NotFound, "This invitation does not exist.")
             }
+            InvitationError::TooMany => Self::new(
+                Code::Conflict,
+                "This organization has too many pending invitations. Revoke one first.",
+            ),
             InvitationError::AlreadyMember => {
-                Self::new(Code::Conflict, "You belong to this organization already")
+                Self::new(Code::Conflict, "You already belong to this organization.")
             }
             InvitationError::Organization(error) => error.into(),
             InvitationError::Limited(limited) => limited.into(),

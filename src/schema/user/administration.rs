@@ -53,7 +53,7 @@ impl AdministrationMutation {
         let now = ctx.service::<Clock>().now();
         let expires_at = expires_at.map(Into::into);
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
-            let message = "This time is over";
+            let message = "This time is in the past.";
             return Err(ApiError::argument("input.expiresAt", Reason::InvalidFormat, message));
         }
         let accounts = ctx.service::<Accounts>();
@@ -172,28 +172,31 @@ pub(super) fn target(id: &ID) -> Result<UserId> {
 impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         match error {
-            AdminError::NotFound => Self::new(Code::NotFound, "There is no such user"),
+            AdminError::NotFound => Self::new(Code::NotFound, "This user does not exist."),
             AdminError::Forbidden => Self::forbidden(
                 "You cannot change an account that has more permissions than yours.",
             ),
             AdminError::Oneself => {
-                Self::forbidden("You cannot reset your own second factors: turn them off instead.")
+                Self::forbidden("You cannot reset your own second factors. Turn them off instead.")
             }
-            AdminError::LastAdmin => Self::new(Code::Conflict, "The last active admin must stay"),
+            AdminError::LastAdmin => {
+                Self::new(Code::Conflict, "The last active admin must stay an active admin.")
+            }
             AdminError::LastOwner => {
-                let message = "Hand over or delete the organizations whose only owner this is";
+                let message =
+                    "First transfer or delete the organizations that only this user owns.";
                 Self::new(Code::Conflict, message)
             }
             AdminError::SoleHeir => Self::new(
                 Code::Conflict,
-                "This user owns an organization whose only other member you are: leave it first",
+                "You are the only other member of an organization that this user owns. Leave it first.",
             ),
             AdminError::Unverified => {
-                Self::new(Code::Conflict, "Verify your address first, or delete the account")
+                Self::new(Code::Conflict, "Verify your address first, or delete the account.")
             }
             AdminError::Unchanged => Self::new(
                 Code::Conflict,
-                "The user is already as you ask. Reading users needs the permission USERS_READ",
+                "This change has no effect. Reading the user requires the permission USERS_READ.",
             ),
             AdminError::Fault(fault) => fault.into(),
         }

@@ -145,10 +145,10 @@ fn parse_filter(filter: UserFilter) -> Result<Filter> {
     let search = filter.search.map(|typed| search_key(&typed));
     if let Some(search) = &search {
         let invalid = match search.chars().count() {
-            0..=1 => Some(Invalid::too_short(2, "A search has at least 2 characters")),
-            65.. => Some(Invalid::too_long(64, "A search has at most 64 characters")),
+            0..=1 => Some(Invalid::too_short(2, "Search for at least 2 characters.")),
+            65.. => Some(Invalid::too_long(64, "Search for at most 64 characters.")),
             _ if search.contains('\0') => {
-                Some(Invalid::new(Reason::InvalidFormat, "A search has no control characters"))
+                Some(Invalid::new(Reason::InvalidFormat, "Search without control characters."))
             }
             _ => None,
         };

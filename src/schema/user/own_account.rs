@@ -261,9 +261,11 @@ impl InvitationMutation {
 impl From<RevocationError> for ApiError {
     fn from(error: RevocationError) -> Self {
         match error {
-            RevocationError::NotFound => Self::new(Code::NotFound, "There is no such invitation"),
+            RevocationError::NotFound => {
+                Self::new(Code::NotFound, "This invitation does not exist.")
+            }
             RevocationError::Forbidden => Self::forbidden(
-                "You cannot take back an invitation by an account that has more permissions than yours.",
+                "You cannot revoke an invitation from an account that has more permissions than yours.",
             ),
             RevocationError::Fault(fault) => fault.into(),
         }
@@ -294,7 +296,7 @@ impl From<UsernameError> for ApiError {
             UsernameError::Invalid(problem) => Self::invalid(&[problem]),
             UsernameError::Taken => Self::taken("input.username"),
             UsernameError::Chosen => {
-                Self::new(Code::Conflict, "You have already chosen your username")
+                Self::new(Code::Conflict, "You have already chosen your username.")
             }
             UsernameError::Limited(limited) => limited.into(),
             UsernameError::Fault(fault) => fault.into(),

@@ -33,7 +33,7 @@ impl User {
         let viewer = ctx.viewer()?;
         match self.id == Id::from(viewer.user.id) {
             true => Ok(viewer),
-            false => Err(ApiError::forbidden("Only the owner of the account may see this.")),
+            false => Err(ApiError::forbidden("Only the owner of the account can read this.")),
         }
     }
 }

@@ -75,7 +75,7 @@ fn numbers_are_as_exact_as_they_are_written() {
     assert_eq!(arguments(numbers), expected);
     assert_eq!(
         refused("{ f(a: 1, b: -1e999) }"),
-        ("Syntax error: the number is too large".to_owned(), vec![(1, 14)])
+        ("Syntax error: the number is too large.".to_owned(), vec![(1, 14)])
     );
 }
 
@@ -124,22 +124,25 @@ fn directives_of_a_variable_stand_behind_its_default() {
 #[test]
 fn names_are_not_given_twice() {
     for (source, message) in [
-        ("query A { a } query A { b }", "There are two operations with the name \"A\""),
+        ("query A { a } query A { b }", "The document has two operations with the name \"A\"."),
         (
             "{ ...F } fragment F on T { a } fragment F on T { b }",
-            "There are two fragments with the name \"F\"",
+            "The document has two fragments with the name \"F\".",
         ),
-        ("{ f(x: [{a: {b: 1, b: 2}}]) }", "There are two fields of one object with the name \"b\""),
-        ("{ a } { b }", "An operation without a name must be the only operation of its document"),
+        (
+            "{ f(x: [{a: {b: 1, b: 2}}]) }",
+            "The document has two fields of one object with the name \"b\".",
+        ),
+        ("{ a } { b }", "An operation without a name must be the only operation of its document."),
         (
             "{ a } query B { b }",
-            "An operation without a name must be the only operation of its document",
+            "An operation without a name must be the only operation of its document.",
         ),
         (
             "query B { b } mutation { a }",
-            "An operation without a name must be the only operation of its document",
+            "An operation without a name must be the only operation of its document.",
         ),
-        ("fragment F on T { a }", "The document has no operation"),
+        ("fragment F on T { a }", "The document has no operation."),
     ] {
         assert_eq!(parse(source).unwrap_err().to_string(), message, "{source}");
         // What the grammar refuses comes first.
@@ -172,7 +175,7 @@ fn an_error_says_where_it_is_and_what_was_expected() {
         ),
         ("{ f(x: \"\"\"\r\u{1F600}\n\"\"\" !) }", "expected an argument, found \"!\"", 3, 5),
     ] {
-        assert_eq!(refused(source), (format!("Syntax error: {message}"), vec![(line, column)]));
+        assert_eq!(refused(source), (format!("Syntax error: {message}."), vec![(line, column)]));
     }
     let (message, positions) = refused("{ f(x: \"\u{1F600}\\uD83D\") }");
     assert!(message.starts_with("Syntax error: invalid escape sequence"), "{message}");

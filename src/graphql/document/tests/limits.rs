@@ -87,7 +87,7 @@ fn a_bomb_of_fragments_is_refused_without_being_expanded() {
                 assert!(matches!(refused, Err(Refusal::Invalid { .. })), "{refused:?}");
             }
             let beside = chain(count, width, "number").replacen("{ ...F0 }", "{ number }", 1);
-            assert_eq!(fault(&beside).rsplit(' ').next(), Some("used"));
+            assert_eq!(fault(&beside).rsplit(' ').next(), Some("used."));
         }
     }
     assert_eq!(limit(&chain(3, 2, "number")), None);
@@ -108,19 +108,19 @@ fn operations_that_do_not_run_count_too() {
 #[test]
 fn what_cannot_be_resolved_is_refused() {
     for (source, why) in [
-        ("{ ...A } fragment A on Query { ...A }", "The fragment A spreads itself"),
-        ("{ number } fragment A on Query { number }", "The fragment A is never used"),
-        ("{ ...A } fragment A on Query { ...B }", "The fragment B is not defined"),
-        ("{ number @skip(if: true) @skip(if: true) }", "The directive @skip is repeated"),
-        ("query($a: [Nothing]) { takes(list: $a) }", "\"[Nothing]\" is not an input type"),
-        ("query($a: User) { takes(list: $a) }", "\"User\" is not an input type"),
+        ("{ ...A } fragment A on Query { ...A }", "The fragment A spreads itself."),
+        ("{ number } fragment A on Query { number }", "The fragment A is never used."),
+        ("{ ...A } fragment A on Query { ...B }", "The fragment B is not defined."),
+        ("{ number @skip(if: true) @skip(if: true) }", "The directive @skip is repeated."),
+        ("query($a: [Nothing]) { takes(list: $a) }", "\"[Nothing]\" is not an input type."),
+        ("query($a: User) { takes(list: $a) }", "\"User\" is not an input type."),
     ] {
         assert_eq!(fault(source), why, "{source}");
     }
     let cycle = "{ ...A } fragment A on Query { ...B } fragment B on Query { same { ...A } }";
-    assert!(fault(cycle).ends_with("spreads itself"));
+    assert!(fault(cycle).ends_with("spreads itself."));
     let beside = "{ number } fragment A on Query { ...B } fragment B on Query { ...A }";
-    assert!(fault(beside).ends_with("is never used"));
+    assert!(fault(beside).ends_with("is never used."));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn introspection_that_is_off_is_refused_wherever_it_hides() {
     ] {
         match closed.scan(source, None, json!({})) {
             Err(Refusal::Invalid { message, .. }) => {
-                assert_eq!(message, "Introspection is off on this server", "{source}");
+                assert_eq!(message, "Introspection is off on this server.", "{source}");
             }
             other => panic!("{other:?}"),
         }

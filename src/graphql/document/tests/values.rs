@@ -25,7 +25,7 @@ fn variables_are_coerced_before_anything_runs() {
     let given = |value: Value| json!({ "v": value });
     assert_eq!(
         refused("Int!", "int", json!({})),
-        "Variable \"$v\" of the required type \"Int!\" was not given"
+        "Variable \"$v\" of the required type \"Int!\" is missing."
     );
     for (definition, argument, wrong) in [
         ("Int!", "int", json!(null)),
@@ -55,7 +55,7 @@ fn variables_are_coerced_before_anything_runs() {
             "input",
             given(json!({ "name": "a", "more": [{ "name": "secret", "int": "secret" }] }))
         )
-        .ends_with("at \"v.more[0].int\": expected a value of type \"Int\"")
+        .ends_with("at \"v.more[0].int\": expected a value of type \"Int\".")
     );
     for (definition, argument, right) in [
         ("Int", "int", json!(1.0)),
@@ -101,7 +101,7 @@ fn variables_stand_only_where_their_types_may() {
     ] {
         let outcome = scanned(source);
         // Without a value, what is required is missing.
-        let is_missing = matches!(&outcome, Err(Refusal::Invalid { message, .. }) if message.contains("was not given"));
+        let is_missing = matches!(&outcome, Err(Refusal::Invalid { message, .. }) if message.contains("is missing"));
         assert_eq!(outcome.is_ok() || is_missing, is_valid, "{source}: {outcome:?}");
     }
     let null =
@@ -173,18 +173,28 @@ fn variables_are_few_and_their_strings_short() {
 #[test]
 fn what_is_wrong_in_a_document_is_named_where_it_stands() {
     for (source, message, line, column) in [
-        ("query($v: Int = \"x\") { takes(int: $v) }", "This is not a value of type \"Int\"", 1, 17),
+        (
+            "query($v: Int = \"x\") { takes(int: $v) }",
+            "This is not a value of type \"Int\".",
+            1,
+            17,
+        ),
         (
             "query($v: Int! = null) { takes(int: $v) }",
-            "This is not a value of type \"Int!\"",
+            "This is not a value of type \"Int!\".",
             1,
             18,
         ),
-        ("{ takes(float: \"1\") }", "This is not a value of type \"Float\"", 1, 16),
-        ("{ takes(text: 1) }", "This is not a value of type \"String\"", 1, 15),
-        ("{ takes(list: [1, null]) }", "This is not a value of type \"Int!\"", 1, 15),
-        ("mutation {\n  rename }", "\"rename\" needs its argument \"to\" of type \"Input!\"", 2, 3),
-        ("subscription { number }", "This server has no subscriptions", 1, 1),
+        ("{ takes(float: \"1\") }", "This is not a value of type \"Float\".", 1, 16),
+        ("{ takes(text: 1) }", "This is not a value of type \"String\".", 1, 15),
+        ("{ takes(list: [1, null]) }", "This is not a value of type \"Int!\".", 1, 15),
+        (
+            "mutation {\n  rename }",
+            "\"rename\" requires the argument \"to\" of type \"Input!\".",
+            2,
+            3,
+        ),
+        ("subscription { number }", "This server does not support subscriptions.", 1, 1),
     ] {
         match scanned(source) {
             Err(Refusal::Invalid { message: said, positions }) => {
@@ -218,7 +228,7 @@ fn a_variable_fits_also_where_no_object_leads() {
         ("[Input]", "owner { name(of: $v) }"),
     ] {
         let refused = accepts(definition, used).unwrap_err();
-        assert!(refused.contains("is used where"), "{definition}, {used}: {refused}");
+        assert!(refused.contains("where it requires"), "{definition}, {used}: {refused}");
     }
     assert!(accepts("Input", "owner { name(of: $v) }").is_ok());
 }

@@ -31,12 +31,13 @@ pub(super) struct Close {
 }
 
 impl Close {
-    pub(super) const GOING_AWAY: Self = Self::new(1001, "The server stops");
+    pub(super) const GOING_AWAY: Self = Self::new(1001, "The server is stopping.");
     pub(super) const UNAUTHORIZED: Self = Self::new(4401, "Unauthorized");
     pub(super) const INIT_TIMEOUT: Self = Self::new(4408, "Connection initialisation timeout");
     pub(super) const TOO_MANY_INITS: Self = Self::new(4429, "Too many initialisation requests");
-    pub(super) const TRY_AGAIN: Self = Self::new(1013, "Please try again in a moment");
-    pub(super) const UNUSED: Self = Self::new(1000, "Nothing was subscribed to for a minute");
+    pub(super) const TRY_AGAIN: Self = Self::new(1013, "Please try again in a moment.");
+    pub(super) const UNUSED: Self =
+        Self::new(1000, "The connection had no subscription for a minute.");
 
     const fn new(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
@@ -50,7 +51,7 @@ impl Close {
     pub(super) const fn no_origin() -> Self {
         Self::new(
             4403,
-            "A WebSocket uses a cookie only with an Origin that may: see ALLOWED_ORIGINS",
+            "Pages of this origin must not use a WebSocket with a cookie: see ALLOWED_ORIGINS.",
         )
     }
 
@@ -100,7 +101,8 @@ impl InitPayload {
                 Value::String(value) => HeaderValue::from_str(value).ok(),
                 _ => None,
             };
-            let value = value.ok_or(Close::bad("What connection_init shows must be text"))?;
+            let value = value
+                .ok_or(Close::bad("The values in the payload of connection_init must be text."))?;
             headers.insert(HeaderName::from_static(name), value);
         }
         Ok(())
@@ -123,9 +125,9 @@ pub(super) fn read(text: &str) -> Result<Heard<'_>, Close> {
         serde_json::from_str(text).map_err(|_| Close::bad("Invalid message received"))?;
     let id = match id {
         Some(id) if id.is_empty() || id.len() > ID_LENGTH_MAX => {
-            return Err(Close::bad("An id has 1 to 128 bytes"));
+            return Err(Close::bad("An id must have 1 to 128 bytes."));
         }
-        id => id.ok_or(Close::bad("The message needs an id")),
+        id => id.ok_or(Close::bad("The message must have an id.")),
     };
     Ok(match &*r#type {
         "connection_init" => {
