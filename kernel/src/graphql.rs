@@ -108,7 +108,8 @@ macro_rules! named {
 
 named!(
     Permission as "Permission",
-    "Something that not every account may do. Roles imply some; others are granted one by one. ADMIN\nholds all.",
+    "A permission. Roles imply some permissions, and admins can grant others individually. The role \
+     ADMIN\nhas all of them.",
     Permission::parse
 );
 

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{Role, User};
 use crate::registered::Registered;
 
-/// A permission. Roles imply some permissions, and admins can grant others individually. The role ADMIN has all of
-/// them.
+/// A permission. Roles imply some permissions, and admins can grant others individually. The schema and the
+/// `permissions` claim spell it alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Permission {
     name: &'static str,

@@ -244,20 +244,22 @@ fn used<const N: usize>(name: &str, args: [(&str, Option<Value>); N]) -> MetaDir
 }
 
 fn cost() -> MetaDirective {
-    let description = "The cost of the field for each object that has it. A field without this directive costs 1. Each \
-            value inside a list or an input object of its arguments costs 1 more. A request can cost at most \
-            25000."
-    .to_owned();
+    let description = format!(
+        "The cost of the field for each object that has it. A field without this directive costs \
+         {FIELD}. Each value inside a\n\
+         list or an input object of its arguments costs 1 more. A request can cost at most {COST_MAX}."
+    );
     defined(COST, description, vec![MetaInputValue::new(WEIGHT, "String!")])
 }
 
 fn list_size() -> MetaDirective {
-    let description = "The number of objects in a list, for the cost of a request: the largest value among \
-            slicingArguments, but at least 1. The value of a list argument is its number of entries. Without \
-            any of these arguments, the number is assumedSize. With sizedFields, the lists are these fields of \
-            the object. A list of objects without a size counts as 100. Each object in a list costs 5, in \
-            addition to its fields."
-    .to_owned();
+    let description = format!(
+        "The number of objects in a list, for the cost of a request: the largest value among \
+         slicingArguments, but at least 1.\n\
+         The value of a list argument is its number of entries. Without any of these arguments, the number is assumedSize.\n\
+         With sizedFields, the lists are these fields of the object. A list of objects without a size counts as\n\
+         {ENTRIES_MAX}. Each object in a list costs {ROW}, in addition to its fields."
+    );
     let mut require_one = MetaInputValue::new(REQUIRE_ONE, "Boolean");
     require_one.default_value = Some("true".to_owned());
     let args = vec![
