@@ -191,7 +191,7 @@ impl App {
         if let Some(added) = self.keyring.follow(algorithm).await? {
             tracing::info!(
                 key.id = added.kid,
-                "tokens are signed with {} from {} on",
+                "the server signs tokens with {} from {} on",
                 algorithm.into_str(),
                 added.signs_from.to_rfc3339()
             );

@@ -58,13 +58,13 @@ impl App {
             match timeout(PROBE_MAX, self.keys.reload()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(error = %causes(&error), "the key set cannot be read");
+                    tracing::error!(error = %causes(&error), "cannot read the key set");
                 }
-                Err(_elapsed) => tracing::error!(error = SILENT, "the key set cannot be read"),
+                Err(_elapsed) => tracing::error!(error = SILENT, "cannot read the key set"),
             }
             // What cannot be read now is looked for again; the keys have told that already.
             if let Ok(Err(error)) = timeout(PROBE_MAX, unlocks.follow()).await {
-                tracing::debug!(error = %causes(&error), "unlocked accounts cannot be looked for");
+                tracing::debug!(error = %causes(&error), "cannot look for unlocked accounts");
             }
         }
     }
@@ -75,12 +75,12 @@ impl App {
         loop {
             every.tick().await;
             if let Err(error) = self.purge().await {
-                tracing::error!(error = %causes(error.as_ref()), "what has expired cannot be removed");
+                tracing::error!(error = %causes(error.as_ref()), "cannot delete expired data");
             }
             match audit::erase_origins(&self.db, erased_until, self.clock.now()).await {
                 Ok(until) => erased_until = Some(until),
                 Err(error) => {
-                    tracing::error!(error = %causes(&error), "old addresses cannot be erased");
+                    tracing::error!(error = %causes(&error), "cannot erase old IP addresses from the audit log");
                 }
             }
         }
@@ -99,7 +99,7 @@ impl App {
                     others = count;
                 }
                 Err(error) => {
-                    tracing::error!(error = %causes(&error), "this instance cannot be shown");
+                    tracing::error!(error = %causes(&error), "cannot register this instance in the database");
                     self.note_unwritten(&error).await;
                 }
             }
@@ -114,7 +114,7 @@ impl App {
                 // What failed, and what was only counted, is looked at again a little later.
                 let _either = timeout(REFUSALS_EVERY, refusals.told()).await;
                 if let Err(error) = refusals.write().await {
-                    tracing::error!(error = %causes(&error), "refusals cannot be written yet");
+                    tracing::error!(error = %causes(&error), "cannot write refusals to the audit log yet");
                     tokio::time::sleep(REFUSALS_EVERY).await;
                 }
             }
@@ -129,7 +129,7 @@ impl App {
             loop {
                 every.tick().await;
                 if let Err(error) = app.outbox.deliver().await {
-                    tracing::error!(error = %causes(&error), "mail cannot be looked for yet");
+                    tracing::error!(error = %causes(&error), "cannot look for mail to send yet");
                 }
             }
         });
@@ -144,7 +144,7 @@ impl App {
             loop {
                 every.tick().await;
                 if let Err(error) = app.chain.seal().await {
-                    tracing::error!(error = %causes(&error), "audit events cannot be sealed yet");
+                    tracing::error!(error = %causes(&error), "cannot seal audit events yet");
                     continue;
                 }
                 let now = app.clock.uptime();
@@ -163,8 +163,8 @@ impl App {
         if self.config.rates.is_some() && self.config.redis_url.is_none() {
             tracing::warn!(
                 instances.others = others,
-                "other instances use this database, and each counts attempts for itself: set REDIS_URL, so that their \
-                 limits are one"
+                "other instances use this database, and each counts attempts by itself: set REDIS_URL so that they \
+                 share their limits"
             );
         }
     }
@@ -200,7 +200,7 @@ impl App {
     /// Says that this instance is about to end. Otherwise the others notice in a few minutes.
     pub(crate) async fn leave(&self) {
         if let Err(error) = self.instance.leave().await {
-            tracing::debug!(error = %causes(&error), "this instance is still shown to the others");
+            tracing::debug!(error = %causes(&error), "cannot remove this instance from the database");
         }
     }
 
@@ -247,10 +247,10 @@ impl App {
         match timeout(PROBE_MAX, record).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(error = %causes(error.as_ref()), "the stop could not be audited");
+                tracing::error!(error = %causes(error.as_ref()), "cannot record the stop in the audit log");
             }
             Err(_elapsed) => {
-                tracing::error!(error = SILENT, "the stop could not be audited")
+                tracing::error!(error = SILENT, "cannot record the stop in the audit log")
             }
         }
     }

@@ -50,7 +50,7 @@ pub(super) async fn explained(error: anyhow::Error, db: &Db) -> anyhow::Error {
 pub(super) async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
     if config.is_development() {
         if config.extended.migrations.status(db.reader()).await?.applied.is_empty() {
-            tracing::info!("the database is empty: its tables and keys are made now");
+            tracing::info!("the database is empty: creating its tables and keys");
         }
         migrate_up(config, db).await?;
     }

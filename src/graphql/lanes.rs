@@ -226,7 +226,7 @@ fn watch(lane: Lane) -> oneshot::Sender<()> {
             let name = lane.into_str();
             tracing::error!(
                 lane = name,
-                "an operation takes too long: it holds one of {THREADS} threads"
+                "an operation takes too long and occupies one of {THREADS} threads"
             );
             let _stuck = metrics::operation_is_stuck(lane);
             let _dropped = has_ended.await;

@@ -177,7 +177,7 @@ fn complete_one(error: &mut ServerError, addressee: Addressee) -> Code {
     // A database that is away or overloaded fails every request: that is one trouble, and not one each.
     match cause {
         Some(cause) if code == Code::ServiceUnavailable => {
-            tracing::warn!(error = %cause, path = %path, "a resolver could not do its work now");
+            tracing::warn!(error = %cause, path = %path, "cannot resolve a field at the moment");
         }
         Some(cause) => tracing::error!(error = %cause, path = %path, "a resolver failed"),
         None => {}

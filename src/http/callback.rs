@@ -169,7 +169,7 @@ fn repost(app: &App, provider: &str, sent: &Sent, origin: &Origin) -> Response {
     let nonce = match secret::random::<16>() {
         Ok(bytes) => secret::base64url(bytes),
         Err(error) => {
-            tracing::error!(error = %causes(&error), "a page cannot be shown");
+            tracing::error!(error = %causes(&error), "cannot render a page");
             return failure(request::id_of(origin));
         }
     };

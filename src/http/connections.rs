@@ -116,7 +116,7 @@ impl Connections {
                 }
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
-                    tracing::error!(error = %causes(&error), "a connection cannot be accepted");
+                    tracing::error!(error = %causes(&error), "cannot accept a connection");
                     self.table.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }

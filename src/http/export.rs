@@ -73,7 +73,7 @@ fn send(first: String, mut export: Export) -> Body {
             piece = match export.next().await {
                 Ok(next) => next,
                 Err(error) => {
-                    tracing::error!(error = %causes(&error), "an export broke off");
+                    tracing::error!(error = %causes(&error), "an export was interrupted");
                     sender.abort(std::io::Error::other("the export broke off"));
                     return;
                 }

@@ -156,7 +156,7 @@ async fn answer(
         Ok(Err(NoThread::Busy)) => Ok(overdue()),
         Ok(Err(NoThread::Died)) => Err(failure(addressee.request_id)),
         Err(_elapsed) => {
-            tracing::error!("a request took too long and was given up");
+            tracing::error!("a request took too long and was aborted");
             Ok(overdue())
         }
     }

@@ -46,7 +46,7 @@ async fn page(
     let nonce = match secret::random::<16>() {
         Ok(bytes) => secret::base64url(bytes),
         Err(error) => {
-            tracing::error!(error = %causes(&error), "a page cannot be shown");
+            tracing::error!(error = %causes(&error), "cannot render a page");
             return failure(request::id_of(&origin));
         }
     };

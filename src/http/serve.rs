@@ -29,7 +29,7 @@ pub(crate) async fn serve(
     let limits = Limits::new(app.config.connections_per_address);
     if !app.streams.allow_at_most(limits.streams) {
         tracing::warn!(
-            "the limit of open files allows {} connections for streams at once, fewer than STREAMS_MAX",
+            "the limit of open files allows {} concurrent connections for streams, fewer than STREAMS_MAX",
             limits.streams
         );
     }
@@ -70,9 +70,9 @@ fn insist_on_ending() -> std::io::Result<()> {
         wait_for_signal().await;
         tokio::select! {
             () = tokio::time::sleep(DRAIN_MAX + END_MAX) => {
-                tracing::error!("stopping takes too long: the process is ended now");
+                tracing::error!("stopping takes too long: the process ends now");
             }
-            () = wait_for_signal() => tracing::warn!("told again to stop: the process is ended now"),
+            () = wait_for_signal() => tracing::warn!("received a second signal to stop: the process ends now"),
         }
         std::process::exit(1);
     };

@@ -332,7 +332,7 @@ impl Execution {
             }
             Err(_elapsed) => {
                 let _entered = self.span().entered();
-                tracing::error!("an event took too long and was given up");
+                tracing::error!("an event took too long and was aborted");
                 Err(Unavailable)
             }
         }

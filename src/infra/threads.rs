@@ -190,7 +190,7 @@ impl<W: Default + Send + 'static> Threads<W> {
         if may_start && let Err(error) = self.start() {
             // A running thread takes the job in its turn. Without one, the client waits in vain and is told.
             self.lock().running -= 1;
-            tracing::error!(error = %causes(&error), thread = self.purpose.name, "no thread can be started");
+            tracing::error!(error = %causes(&error), thread = self.purpose.name, "cannot start a thread");
         }
         Place { threads: self, party, number }
     }

@@ -154,7 +154,8 @@ async fn a_host_that_no_name_server_knows_is_told() {
     let server = Server::start_with(&database.url, database.folder.path(), &[mail], &[]);
     server.register("alice").await;
     server.register("alice").await;
-    let told = until_logged(&server, "a mail cannot be sent yet", 10 * SECOND).await;
+    let told =
+        until_logged(&server, "cannot send a mail yet; the server tries again", 10 * SECOND).await;
     assert!(told[0].contains(LOOKUP), "{told:?}");
     assert_well_told(&[server.logged(""), vec![doctor.stdout]].concat());
 }
@@ -241,7 +242,7 @@ impl Scene {
 async fn assert_cause(instance: &Server, cause: &str) {
     let answer = instance.register("bob").await;
     assert_eq!(code(&answer), "SERVICE_UNAVAILABLE", "{answer}");
-    let told = until_logged(instance, "a resolver could not do its work now", SECOND).await;
+    let told = until_logged(instance, "cannot resolve a field at the moment", SECOND).await;
     assert!(told.iter().any(|line| line.contains(cause)), "no {cause:?}: {told:#?}");
     let began = Instant::now();
     while !instance.logged("this instance is not ready").iter().any(|line| line.contains(cause)) {

@@ -121,7 +121,7 @@ async fn a_clock_set_forward_is_not_fatal_and_one_set_back_revives_nothing() {
     assert_eq!(reused.unwrap_err(), "INVALID_TOKEN", "the grace is over by a clock that goes on");
     assert_eq!(it.reason(&third).await, "SESSION_ENDED", "and so it was a reuse");
 
-    let wall = it.logged_at("a session was ended by its refresh token").await;
+    let wall = it.logged_at("a refresh token ended its session").await;
     assert!((wall - began.to_utc()).num_minutes() < 30, "the wall clock was set back: {wall}");
 
     let dave = it.register("dave").await;

@@ -162,7 +162,10 @@ impl Chain {
             if store::seal(&txn).await?.is_some() {
                 return Ok(false);
             }
-            tracing::error!("{}: it was made again, without a signature", VerifyError::NoSeal);
+            tracing::error!(
+                "{}: the server created it again, without a signature",
+                VerifyError::NoSeal
+            );
             store::restore(&txn).await?;
         }
         // Whoever has claimed or made it has locked it.
@@ -210,8 +213,7 @@ impl Chain {
             tracing::error!(
                 audit.event = %event,
                 audit.events = linked.len(),
-                "sealed audit events were marked as not sealed, by something else than this program; they are marked as \
-                 sealed again"
+                "another program marked sealed audit events as not sealed; the server marked them as sealed again"
             );
         }
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -221,15 +223,16 @@ impl Chain {
                     tracing::error!(
                         audit.seq = bounds.head.seq,
                         audit.seen = noticed.seq,
-                        "the audit log ends before a link that this instance has seen: its end was cut off, or the \
-                         database was replaced by an older copy"
+                        "the audit log ends before a link that this instance has seen: somebody cut off its end or \
+                         restored an older copy of the database"
                     );
                 }
                 *noticed = Noticed { seq: head.seq, is_broken: false };
             }
             Err(broken) => {
                 if !noticed.is_broken {
-                    tracing::error!(error = %causes(broken), "the audit log was changed; it is sealed on");
+                    tracing::error!(error = %causes(broken), "the audit log was changed; the server continues to seal \
+                                                              it");
                 }
                 noticed.is_broken = true;
             }

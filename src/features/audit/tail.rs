@@ -92,7 +92,7 @@ impl Tail {
                 Err(_elapsed) => SILENT.to_owned(),
             };
             if !is_failing {
-                tracing::warn!(error = %problem, "new audit events cannot be read yet");
+                tracing::warn!(error = %problem, "cannot read new audit events yet");
             }
             (is_behind, is_failing) = (false, true);
         }

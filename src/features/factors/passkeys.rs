@@ -221,7 +221,7 @@ impl Factors {
             return Err(FactorError::Ceremony);
         }
         let assertion = Assertion::parse(&shown.credential).map_err(|error| {
-            tracing::info!(reason = %causes(&error), "a passkey proved nothing");
+            tracing::info!(reason = %causes(&error), "a passkey failed its verification");
             FactorError::Wrong { account: None }
         })?;
         let found = passkeys::find(self.db.reader(), assertion.credential_id()).await?;
@@ -341,11 +341,11 @@ impl Factors {
             Err(VerificationError::Counter { stored, presented }) => {
                 tx.record(kind::PASSKEY_COUNTER_REFUSED, passkey.user);
                 tracing::warn!(user.id = %passkey.user, passkey.id = %passkey.id, stored, presented,
-                    "the counter of a passkey went back: somebody may have a copy of it");
+                    "the counter of a passkey went backwards: somebody may have a copy of it");
                 Ok(None)
             }
             Err(error) => {
-                tracing::info!(user.id = %passkey.user, passkey.id = %passkey.id, reason = %causes(&error), "a passkey proved nothing");
+                tracing::info!(user.id = %passkey.user, passkey.id = %passkey.id, reason = %causes(&error), "a passkey failed its verification");
                 Ok(None)
             }
         }

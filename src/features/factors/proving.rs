@@ -216,7 +216,7 @@ impl Factors {
                 if totp::count_failure(tx, user.id).await? {
                     tx.record(kind::TOTP_LOCKED, user.id);
                     tx.write(Letter::to(user, MailKind::TotpLocked, tx.acting().origin)).await?;
-                    tracing::warn!(user.id = %user.id, "too many wrong codes in a row: no code of the app is accepted");
+                    tracing::warn!(user.id = %user.id, "too many wrong codes in a row: the authenticator app is locked");
                 }
             }
             Err(RedeemError::Fault(fault)) => return Err(fault.into()),

@@ -153,7 +153,7 @@ impl Login {
                 None => login.count_one_failure(&origin, &user).await,
             };
             if let Err(error) = outcome {
-                tracing::error!(error = %causes(&error), user.id = %user.id, "a failed sign-in was not counted");
+                tracing::error!(error = %causes(&error), user.id = %user.id, "cannot count a failed sign-in");
             }
         });
         Ok(())
@@ -164,7 +164,8 @@ impl Login {
             if store::count_failure(&tx, user.id, FAILURES_MAX).await? {
                 tx.record(kind::ACCOUNT_LOCKED, user.id);
                 tx.write(Letter::to(user, MailKind::AccountLocked, origin)).await?;
-                tracing::warn!(user.id = %user.id, "too many failed sign-ins by strangers: the account is shut to them");
+                tracing::warn!(user.id = %user.id, "too many failed sign-ins from unknown devices: the account is \
+                                                    locked for them");
             }
             Ok(tx.commit(()).await?)
         };

@@ -266,7 +266,7 @@ fn told<T>(provider: &Provider, answer: Result<T, ProviderError>) -> Result<T, P
         tracing::warn!(
             provider.id = provider.id(),
             error = %causes(&error),
-            "a provider's answer signs nobody in"
+            "the answer of a provider is not acceptable"
         );
         error.into()
     })

@@ -179,7 +179,7 @@ impl Sessions {
         let db = self.db.clone();
         tokio::spawn(async move {
             if let Err(error) = store::note_use(db.writer(), id, before, now).await {
-                tracing::warn!(error = %causes(&error), session.id = %id, "the use of a session was not noted");
+                tracing::warn!(error = %causes(&error), session.id = %id, "cannot record the use of a session");
             }
         });
     }

@@ -196,8 +196,9 @@ impl Sessions {
             tx.commit(()).await
         };
         self.changes.run("note a forged token", Acting::unknown(origin), note).await?;
-        tracing::error!(session.id = %found.id, "a refresh token has the seal of a key of this server and not the \
-                                                 secret of its session: somebody may have the refresh key");
+        tracing::error!(session.id = %found.id, "a refresh token has a valid seal of this server but not the secret of \
+                                                 its session: somebody may have the refresh key; run `portcullis keys \
+                                                 rotate --refresh`");
         Ok(RefreshError::Unknown)
     }
 
@@ -226,7 +227,7 @@ impl Sessions {
             Ok::<_, Fault>(tx.commit(()).await?)
         };
         self.changes.run("end a session by its token", Acting::unknown(origin), end).await?;
-        tracing::warn!(session.id = %id, user.id = %user.id, reason = reason.into_str(), "a session was ended by its refresh token");
+        tracing::warn!(session.id = %id, user.id = %user.id, reason = reason.into_str(), "a refresh token ended its session");
         Ok(told)
     }
 }

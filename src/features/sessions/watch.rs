@@ -135,7 +135,7 @@ impl Watched {
             };
             // Nothing is told to a caller who cannot be recognised.
             if !is_failing {
-                tracing::warn!(error = %problem, "the callers of open streams cannot be looked at");
+                tracing::warn!(error = %problem, "cannot check the callers of open streams");
             }
             is_failing = true;
         }

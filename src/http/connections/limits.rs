@@ -32,7 +32,7 @@ impl Limits {
         let connections =
             files.saturating_sub(FILES_RESERVED).max(files / 2).clamp(1, CONNECTIONS_MAX);
         if connections < CONNECTIONS_MAX {
-            tracing::warn!("the limit of open files allows {connections} connections at once");
+            tracing::warn!("the limit of open files allows {connections} concurrent connections");
         }
         let streams = files.saturating_sub(FILES_RESERVED + connections).max(1);
         Self { head, idle, answer, connections, per_address, streams }

@@ -212,7 +212,7 @@ impl Redis {
                 Ok(connection) => break self.count_over(connection),
                 Err(cause) if told.len() < CAUSES_MAX && !told.contains(&cause) => {
                     let advice = cause.advice();
-                    tracing::warn!(error = %cause, advice, "Redis is still away, for another cause");
+                    tracing::warn!(error = %cause, advice, "Redis is still away, for another reason");
                     told.push(cause);
                 }
                 Err(_told) => {}
@@ -220,7 +220,7 @@ impl Redis {
         }
         self.0.is_away.store(false, Ordering::Relaxed);
         metrics::redis_is_away(false);
-        tracing::info!("Redis is back: the instances share what they count again");
+        tracing::info!("Redis is back: the instances share their counts again");
     }
 
     #[cfg(test)]

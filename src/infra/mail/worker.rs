@@ -94,18 +94,18 @@ impl Outbox {
         };
         match sent {
             Ok(()) => {
-                tracing::info!(mail.id = %id, mail.kind = kind, "a mail was sent");
+                tracing::info!(mail.id = %id, mail.kind = kind, "sent a mail");
                 metrics::mail(metrics::MailOutcome::Sent);
                 store::delete(self.db.writer(), id).await
             }
             Err(Failure::Never(error)) => {
-                tracing::error!(error, mail.id = %id, mail.kind = kind, "a mail is given up");
+                tracing::error!(error, mail.id = %id, mail.kind = kind, "gave up a mail: see `portcullis mail list`");
                 metrics::mail(metrics::MailOutcome::GivenUp);
                 let now = self.clock.now();
                 store::give_up(&self.db, id, now, now + KEPT, &error).await
             }
             Err(Failure::Yet(error)) => {
-                tracing::warn!(error, mail.id = %id, mail.kind = kind, "a mail cannot be sent yet");
+                tracing::warn!(error, mail.id = %id, mail.kind = kind, "cannot send a mail yet; the server tries again");
                 metrics::mail(metrics::MailOutcome::Postponed);
                 let until = self.clock.now() + wait(mail.attempts);
                 store::postpone(&self.db, id, until, &error).await

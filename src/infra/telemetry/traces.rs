@@ -22,7 +22,7 @@ pub(super) struct Traces(SdkTracerProvider);
 impl Drop for Traces {
     fn drop(&mut self) {
         if let Err(error) = self.0.shutdown() {
-            tracing::warn!(error = %causes(&error), "the last traces were not sent");
+            tracing::warn!(error = %causes(&error), "cannot send the last traces");
         }
     }
 }
