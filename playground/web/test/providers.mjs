@@ -240,13 +240,13 @@ async function main() {
 
   for (const [language, login, words] of [
     ["en-US", "dave", {
-      title: "Finish your registration", go: "Continue with The Club", other: "Continue with Acme", declined: "You did not go on there",
-      elsewhere: "choose that one", done: "Your account is there. Please sign in with The Club.", gone: "This link is too old",
+      title: "Finish your registration", go: "Continue with The Club", other: "Continue with Acme", declined: "You did not continue there",
+      elsewhere: "choose that one", done: "Your account is ready. Please sign in with The Club.", gone: "This link has expired",
       written: "We have written to dave@example.com", guest: "You are a guest",
     }],
     ["de-DE", "dora", {
       title: "Schließe deine Registrierung ab", go: "Weiter mit The Club", other: "Weiter mit Acme", declined: "Du hast dich dort nicht angemeldet",
-      elsewhere: "wähle diesen", done: "Dein Konto ist da. Bitte melde dich mit The Club an.", gone: "Dieser Link ist zu alt",
+      elsewhere: "wähle diesen", done: "Dein Konto ist bereit. Bitte melde dich mit The Club an.", gone: "Dieser Link ist abgelaufen",
       written: "Wir haben an dora@example.com geschrieben", guest: "Du bist Gast",
     }],
   ]) {

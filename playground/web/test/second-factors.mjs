@@ -526,8 +526,8 @@ async function main() {
   });
   for (const [locale, username, words] of [
     ["en-US", "gina", {
-      add: "Add a passkey", ask: "Ask for a passkey at sign-in", join: "Join", use: "Use a passkey", second: "Your account asks for a second factor.",
-      none: "No passkey was used", done: "Welcome. You are a member now.",
+      add: "Add a passkey", ask: "Ask for a passkey at sign-in", join: "Join", use: "Use a passkey", second: "Your account requires a second factor.",
+      none: "No passkey was used", done: "Welcome. You are now a member.",
     }],
     ["de-DE", "greta", {
       add: "Passkey hinzufügen", ask: "Beim Anmelden nach einem Passkey fragen", join: "Beitreten", use: "Passkey benutzen",
