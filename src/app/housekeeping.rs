@@ -250,7 +250,7 @@ impl App {
                 tracing::error!(error = %causes(error.as_ref()), "cannot record the stop in the audit log");
             }
             Err(_elapsed) => {
-                tracing::error!(error = SILENT, "cannot record the stop in the audit log")
+                tracing::error!(error = SILENT, "cannot record the stop in the audit log");
             }
         }
     }

@@ -172,10 +172,13 @@ fn came_back<'a>(
 impl From<ProviderLoginError> for ApiError {
     fn from(error: ProviderLoginError) -> Self {
         let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
+        let refused = |code, message: &'static str| {
+            Self::new(code, message).auditing(Refusal { refused: Refused::SignIn, target: None })
+        };
+        let provider = |message| Self::argument("input.provider", Reason::NotAllowed, message);
         match error {
             ProviderLoginError::UnknownProvider => {
-                let message = "This server does not know this provider: see signInProviders.";
-                Self::argument("input.provider", Reason::NotAllowed, message)
+                provider("This server does not know this provider: see signInProviders.")
             }
             ProviderLoginError::ReturnTo => {
                 let message = "Use one of the URLs in RETURN_URLS.";
@@ -184,8 +187,7 @@ impl From<ProviderLoginError> for ApiError {
             ProviderLoginError::Flow => {
                 let message =
                     "This sign-in has expired or began in another browser. Please start again.";
-                Self::new(Code::InvalidToken, message)
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+                refused(Code::InvalidToken, message)
             }
             ProviderLoginError::Link => LinkError::Invalid.into(),
             ProviderLoginError::Refused { account } => {
@@ -196,25 +198,19 @@ impl From<ProviderLoginError> for ApiError {
             ProviderLoginError::Stale => {
                 let message =
                     "The provider did not confirm a recent sign-in. Please sign in there again.";
-                Self::new(Code::InvalidCredentials, message)
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+                refused(Code::InvalidCredentials, message)
             }
             ProviderLoginError::NoReauthentication => {
-                let message = "This provider cannot ask you to sign in again.";
-                Self::argument("input.provider", Reason::NotAllowed, message)
+                provider("This provider cannot ask you to sign in again.")
             }
             ProviderLoginError::SecondFactorNeeded => Self::step_up(FRESH_SECONDS, &[]),
-            ProviderLoginError::NoIdTokens => {
-                let message = "This provider does not issue ID tokens.";
-                Self::argument("input.provider", Reason::NotAllowed, message)
-            }
+            ProviderLoginError::NoIdTokens => provider("This provider does not issue ID tokens."),
             ProviderLoginError::Unavailable(_) | ProviderLoginError::Contended => {
                 Self::unavailable(RETRY_AFTER_SECONDS)
             }
             ProviderLoginError::AccountExists => {
                 let message = "An account with this email address already exists. Sign in to it, then \
-                               link this \
-                               provider.";
+                               link this provider.";
                 conflict(message, "ACCOUNT_EXISTS")
             }
             ProviderLoginError::NoAddress => {

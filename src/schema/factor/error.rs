@@ -10,11 +10,13 @@ use crate::kernel::invalid::Reason;
 impl From<FactorError> for ApiError {
     fn from(error: FactorError) -> Self {
         let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
+        let refused = |code, message: &'static str| {
+            Self::new(code, message).auditing(Refusal { refused: Refused::SignIn, target: None })
+        };
         match error {
             FactorError::Challenge => {
                 let message = "This sign-in has expired. Please sign in again.";
-                Self::new(Code::InvalidToken, message)
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+                refused(Code::InvalidToken, message)
             }
             FactorError::Wrong { account } => {
                 let target = account.map(|id| id.0);
@@ -26,9 +28,7 @@ impl From<FactorError> for ApiError {
             }
             FactorError::WrongMailedCode => {
                 let message = "The code from the mail is wrong.";
-                Self::new(Code::InvalidCredentials, message)
-                    .because("MAILED_CODE")
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+                refused(Code::InvalidCredentials, message).because("MAILED_CODE")
             }
             FactorError::Insufficient => Self::step_up(FRESH_SECONDS, &[]),
             FactorError::NotEnrolling => {
@@ -54,8 +54,7 @@ impl From<FactorError> for ApiError {
             FactorError::NoPasskeys => Self::lacks(ServerFeature::Passkeys),
             FactorError::Ceremony => {
                 let message = "This attempt with a passkey has expired. Please start again.";
-                Self::new(Code::InvalidToken, message)
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+                refused(Code::InvalidToken, message)
             }
             FactorError::Registration(_) => {
                 let message = "This server does not accept this passkey.";
@@ -63,9 +62,7 @@ impl From<FactorError> for ApiError {
             }
             FactorError::UnknownPasskey => {
                 let message = "This server does not know this passkey.";
-                Self::new(Code::InvalidCredentials, message)
-                    .because("UNKNOWN_PASSKEY")
-                    .auditing(Refusal { refused: Refused::SignIn, target: None })
+                refused(Code::InvalidCredentials, message).because("UNKNOWN_PASSKEY")
             }
             FactorError::NoPasskey => {
                 Self::new(Code::NotFound, "Your account does not have this passkey.")
