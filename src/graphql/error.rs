@@ -150,7 +150,7 @@ impl ApiError {
 
     /// The caller does not meet a rule, which `extensions.rule` repeats as it stands in the schema.
     pub(super) fn unmet(needed: impl fmt::Display, rule: &MetaDirectiveInvocation) -> Self {
-        Self::new(Code::Forbidden, format!("This requires {needed}."))
+        Self::new(Code::Forbidden, format!("This needs {needed}."))
             .with("rule", rule.sdl())
             .auditing(Refusal { refused: Refused::Access, target: None })
     }

@@ -47,7 +47,7 @@ mod tests {
         let told = "Verwende eine Adresse mit höchstens 254 Zeichen, davon höchstens 64 vor dem @.";
         assert_eq!(address.unwrap(), told);
         assert_eq!(german("Use at least 8 of 10 characters."), None);
-        let needed = german("This requires the permission USERS_READ.");
+        let needed = german("This needs the permission USERS_READ.");
         assert_eq!(needed.unwrap(), "Das braucht die Berechtigung USERS_READ.");
         assert_eq!(german("Please sign in.").unwrap(), "Bitte melde dich an.");
         assert_eq!(translated("Please sign in.", Language::English), None);
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn what_each_rule_needs_is_said_in_german() {
-        for needed in Rule::all().skip(1).map(|rule| format!("This requires {rule}.")) {
+        for needed in Rule::all().skip(1).map(|rule| format!("This needs {rule}.")) {
             assert!(german(&needed).is_some(), "{needed}");
         }
     }

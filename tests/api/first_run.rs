@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::limits::{limited, send_from};
 use crate::support::process::Server;
-use crate::support::{Reply, TestApp, TestDatabase, send};
+use crate::support::{Reply, SECOND, TestApp, TestDatabase, send};
 
 const BROWSER: &str = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8";
 
@@ -60,7 +60,12 @@ async fn every_start_in_development_says_how_to_go_on() {
     for _ in 0..2 {
         let server =
             Server::start_with(&database.url, Path::new(&folder), &["--rate-limits=on"], &[]);
-        let told = server.printed().join("\n");
+        // What it prints and what it logs come by different pipes.
+        let mut told = String::new();
+        while !told.contains("RATE_LIMITS=off") {
+            tokio::time::sleep(SECOND / 100).await;
+            told = server.printed().join("\n");
+        }
         for part in [
             format!("http://localhost:{}/", server.port),
             " admin create --username NAME --email ADDRESS".to_owned(),

@@ -14,7 +14,7 @@ use crate::support::{PASSWORD, Reply, TestApp, sdl, send};
 const FOR_PROGRAMMERS: &[&str] = &[
     "The limit is {}. RATE_LIMITS=off turns all limits off on a development server.",
     // Each rule has a sentence of its own: see `graphql/messages.rs`.
-    "This requires {needed}.",
+    "This needs {needed}.",
     "A filter must not list more types than exist.",
     "The size of a page must not be negative.",
     "A page has at most 100 entries.",

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::passkey::{self, Ceremony, ORIGIN, add, ask, login, me, verifying};
 use crate::support::totp::{
     begun, confirm, enrollment_of, guard, mailed_code, second_factors, sign_in, start,
+    verify_address,
 };
 use crate::support::{PASSWORD, SECOND, SignedIn, TestApp, call};
 
@@ -47,8 +48,9 @@ async fn an_app_whose_setup_began_with_one_factor_is_not_confirmed_once_there_ar
 async fn no_other_instance_takes_one_factor_for_two_until_it_knows() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;
+    verify_address(&app, "alice").await;
     let passkey = add(&app.app, &alice, &mut verifying()).await;
-    let rename =
+    let delete =
         format!("deletePasskey(input: {{ id: {} }}) {{ deletedPasskeyId }}", passkey["id"]);
     let calls = [
         "disableSecondFactor { user { id } }",
@@ -62,7 +64,7 @@ async fn no_other_instance_takes_one_factor_for_two_until_it_knows() {
         "deleteAccount { deletedUserId }",
         "changeEmail(input: { newEmail: \"mallory@example.com\" }) { linkExpiresIn }",
         CHANGE_PASSWORD,
-        &rename,
+        &delete,
     ];
     let mut instances = Vec::new();
     for _ in calls {

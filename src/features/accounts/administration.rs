@@ -231,10 +231,8 @@ impl Accounts {
         let Some(caller) = caller else { return Ok(Meeting { locked, actor: None }) };
         let actor = locked.iter().find(|user| user.id == caller.user.id && user.is_active);
         let actor = Some(actor.cloned().ok_or(Gone)?);
-        match self.sessions.is_alive(tx, caller).await? {
-            true => Ok(Meeting { locked, actor }),
-            false => Err(Gone.into()),
-        }
+        self.sessions.confirmed(tx, caller).await?;
+        Ok(Meeting { locked, actor })
     }
 
     async fn apply(

@@ -152,7 +152,10 @@ impl Factors {
             let verification = UserVerification::Preferred;
             party.verify_registration(&challenge, verification, &shown.credential)
         };
-        let made = made.map_err(FactorError::Registration)?;
+        let made = made.map_err(|error| {
+            tracing::info!(user.id = %owner, reason = %causes(&error), "refused to register a passkey");
+            FactorError::Registration(error)
+        })?;
         let register = async |tx: Tx<'_>| {
             let enrolling = self.enrolling(&tx, enroller).await?;
             if enrolling.user.id != owner || enrolling.bound_to != bound_to {

@@ -16,7 +16,7 @@ use crate::infra::mail::{Letter, MailKind};
 use crate::infra::passwords::hash::{HashError, PasswordHash};
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Level, Origin, Proofs, Proven, User, Viewer};
-use crate::kernel::acting::{Acting, Gone};
+use crate::kernel::acting::Acting;
 use crate::kernel::invalid::Problem;
 
 /// Why a password was not changed.
@@ -192,9 +192,7 @@ impl Login {
             if !store::update_password(&tx, user.id, before, hash).await? {
                 return Ok(None);
             }
-            if !self.sessions.is_alive(&tx, viewer).await? {
-                return Err(Gone.into());
-            }
+            self.sessions.confirmed(&tx, viewer).await?;
             let (kept, reason) = (viewer.session_id, EndReason::PasswordChanged);
             self.sessions.end_others(&tx, user.id, kept, reason).await?;
             links::void_by_holder(&tx, user).await?;

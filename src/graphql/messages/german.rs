@@ -73,31 +73,31 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "You do not belong to the organization that this call names.",
         "Du gehörst nicht zu der Organisation, die dieser Aufruf nennt.",
     ),
-    ("This requires the permission {}.", "Das braucht die Berechtigung {}."),
-    ("This requires the role USER.", "Das braucht die Rolle USER."),
-    ("This requires the role ADMIN.", "Das braucht die Rolle ADMIN."),
+    ("This needs the permission {}.", "Das braucht die Berechtigung {}."),
+    ("This needs the role USER.", "Das braucht die Rolle USER."),
+    ("This needs the role ADMIN.", "Das braucht die Rolle ADMIN."),
     (
-        "This requires the role MEMBER in the organization.",
+        "This needs the role MEMBER in the organization.",
         "Das braucht die Rolle MEMBER in der Organisation.",
     ),
     (
-        "This requires the role ADMIN in the organization.",
+        "This needs the role ADMIN in the organization.",
         "Das braucht die Rolle ADMIN in der Organisation.",
     ),
     (
-        "This requires the role OWNER in the organization.",
+        "This needs the role OWNER in the organization.",
         "Das braucht die Rolle OWNER in der Organisation.",
     ),
     (
-        "This requires the role MEMBER in the active organization.",
+        "This needs the role MEMBER in the active organization.",
         "Das braucht die Rolle MEMBER in der aktiven Organisation.",
     ),
     (
-        "This requires the role ADMIN in the active organization.",
+        "This needs the role ADMIN in the active organization.",
         "Das braucht die Rolle ADMIN in der aktiven Organisation.",
     ),
     (
-        "This requires the role OWNER in the active organization.",
+        "This needs the role OWNER in the active organization.",
         "Das braucht die Rolle OWNER in der aktiven Organisation.",
     ),
     (
