@@ -1,7 +1,7 @@
 //! Second factors: what somebody proves beside a password or a provider's word, or, with a passkey, in the place of both.
 //!
 //! How one is set up is [`enrolling`], how it completes a sign-in or proves a caller anew is [`proving`], and how it is given up is
-//! [`removal`]. What users hold for it is in [`authenticators`](super::authenticators).
+//! [`removal`]. What users hold for it is in [`authenticators`].
 
 mod ceremony;
 mod enrolling;
