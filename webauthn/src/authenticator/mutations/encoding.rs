@@ -159,10 +159,12 @@ const OBJECT: &[Change<Vec<u8>>] = &[
 const SIGNATURE: &[Change<Vec<u8>>] = &[
     ("no signature", |of, _| of.clear()),
     ("any bit of the signature", |of, numbers| {
-        let at = numbers(of.len());
-        of[at] ^= 1 << numbers(8);
+        let (at, bit) = (numbers(of.len().max(1)), numbers(8));
+        if let Some(byte) = of.get_mut(at) {
+            *byte ^= 1 << bit;
+        }
     }),
-    ("a signature that is cut off", |of, numbers| of.truncate(numbers(of.len()))),
+    ("a signature that is cut off", |of, numbers| of.truncate(numbers(of.len().max(1)))),
     ("bytes behind the signature", |of, numbers| of.push(byte(numbers))),
     ("a zero before the signature", |of, _| of.insert(0, 0)),
     ("a signature of zeros", |of, _| of.fill(0)),
@@ -177,16 +179,15 @@ const SIGNATURE: &[Change<Vec<u8>>] = &[
         }
     }),
     ("a long length in DER", |of, _| {
-        if of[0] == 0x30 {
+        if of.first() == Some(&0x30) {
             of.insert(1, 0x81);
         }
     }),
     ("a zero more in DER", |of, _| {
-        if of[..2] == [0x30, u8::try_from(of.len() - 2).unwrap_or(0)] && of[2] == 2 {
-            of[1] += 1;
-            of[3] += 1;
-            of.insert(4, 0);
-        }
+        // Another change may have left little of it.
+        let [0x30, whole, 2, first, ..] = of.as_mut_slice() else { return };
+        (*whole, *first) = (whole.wrapping_add(1), first.wrapping_add(1));
+        of.insert(4, 0);
     }),
     ("r and s are zero", |of, _| *of = vec![0x30, 6, 2, 1, 0, 2, 1, 0]),
     ("a signature that is too long", |of, _| of.resize(600, 1)),
