@@ -72,7 +72,7 @@ const differences = [
       'format none with an unknown statement', 'a member of the object of another kind'],
   },
   {
-    name: 'Keys that are none',
+    name: 'Invalid keys',
     verifiers: 'SWF',
     refused: ['the public key is not valid', malformed('the public key is too long')],
     changes: ['a curve by its name', 'a member more in the key', 'a member of the key missing', 'a modulus of another length',

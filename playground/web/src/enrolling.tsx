@@ -88,7 +88,7 @@ const MailedCode = ({ failure }: { failure?: string }) => (
   <Input label={words.mailedCode} name="mailedCode" autoComplete="off" inputMode="numeric" required failure={failure} />
 );
 
-/** Sets up the second factor that the server requires of whoever signs in. */
+/** Sets up the second factor that the server requires at this sign-in. */
 export function Enrollment({ enrolling }: { enrolling: session.EnrollmentRequired }) {
   const { features } = session.useSession();
   const [isPasskey, setPasskey] = useState(false);

@@ -106,7 +106,7 @@ export async function prove(challenge?: string): Promise<Answer<Assertion>> {
   return credential ? { data: { ceremony: begun.ceremony, credential } } : { errors: failures };
 }
 
-/** What whoever is not signed in yet enrols with. */
+/** The enrollment of a person who is not signed in yet. */
 export type Enrolling = { enrollment?: string; mailedCode?: string };
 export type Registered = {
   finishPasskeyRegistration: { passkey: { name: string }; recoveryCodes: string[] | null } | null;
@@ -122,7 +122,7 @@ export function register(enrolling: Enrolling = {}) {
 
 /**
  * Has the browser make a passkey without asking, after a sign-in with a password, and registers it. Null where the browser
- * makes none of itself. Nobody has asked for it, so what fails is to be told to nobody.
+ * does not make one. The person has not asked for it, so the page shows no failure.
  */
 export async function upgrade(): Promise<Answer<Registered> | null> {
   upgrading.abort();
@@ -155,7 +155,7 @@ const signals = () => window.PublicKeyCredential as unknown as Signals | undefin
 
 /** Tells the browser that the server does not know a passkey. */
 async function forget(rpId: string, { id }: Credential) {
-  // It may refuse to be told. Then the passkey is offered again.
+  // The browser may refuse this call. It then offers the passkey again.
   await signals()?.signalUnknownCredential?.({ rpId, credentialId: id }).catch(() => {});
 }
 

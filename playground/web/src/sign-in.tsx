@@ -17,7 +17,7 @@ async function signIn<Name extends string>(name: Name, query: string, variables:
   return answer;
 }
 
-/** Adds a passkey to the account of whoever has signed in with a password alone, if they have none and the browser makes one. */
+/** Adds a passkey after a sign-in with a password alone, if the account has none and the browser makes one. */
 async function upgrade() {
   const { user, features } = session.current();
   if (!user || user.passkeys.length > 0 || passkey.obstacle(features)) return;
