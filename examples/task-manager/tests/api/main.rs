@@ -80,7 +80,7 @@ async fn the_task_of_another_is_as_one_that_does_not_exist() {
         ] {
             let reply = app.mutate(&bob, &call).await;
             assert_eq!(reply.code(), "NOT_FOUND", "{call}");
-            assert_eq!(reply.json()["errors"][0]["message"], "There is no such task");
+            assert_eq!(reply.json()["errors"][0]["message"], "This task does not exist.");
         }
     }
     let mine = "{ myTasks { totalCount edges { node { title } } } }";
