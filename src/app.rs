@@ -220,7 +220,8 @@ pub(crate) fn limits(config: &Config, clock: &Clock) -> anyhow::Result<Limits> {
         Some(url) => {
             let digest = sha256(config.jwt.issuer.as_bytes());
             let namespace = base64url(&digest[..12]);
-            Limits::in_redis(clock.clone(), rates, url, &namespace).context("REDIS_URL")?
+            Limits::in_redis(clock.clone(), rates, url, &namespace)
+                .context("REDIS_URL is invalid")?
         }
     };
     Ok(if config.is_development() { limits.naming_limits() } else { limits })
@@ -292,7 +293,7 @@ fn factors(config: &Config, tools: &Tools, accounts: &Accounts, master: &Arc<Mas
 async fn keep_domain(factors: &Factors) -> anyhow::Result<()> {
     let Some(domain) = factors.foreign_domain().await? else { return Ok(()) };
     bail!(
-        "PASSKEY_RP_ID: the passkeys of this database are for {domain}, and would be lost on another domain; set \
+        "PASSKEY_RP_ID does not match the passkeys of this database, which work only on {domain}: set \
          PASSKEY_RP_ID={domain}"
     )
 }
@@ -326,7 +327,7 @@ async fn learn(documents: &Documents, schema: &Schema, config: &Config) -> anyho
     for (id, text) in config.trusted_documents.iter() {
         let learned = documents.learn(schema, text).await;
         learned.map_err(|refusal| {
-            anyhow!("DOCUMENTS_FILE: the document {id:?} is refused: {}", refusal.reason())
+            anyhow!("DOCUMENTS_FILE has the invalid document {id:?}: {}", refusal.reason())
         })?;
     }
     Ok(())

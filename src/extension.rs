@@ -137,17 +137,17 @@ pub(crate) enum ExtensionError {
     Name(#[from] Clash),
     #[error(transparent)]
     Field(#[from] RootError),
-    #[error("{0} and all else make more than {max} permissions", max = PERMISSIONS_MAX)]
+    #[error("it adds {0} permissions, and the server can have at most {max}", max = PERMISSIONS_MAX)]
     Permissions(usize),
-    #[error("the list {0} of an export is declared twice")]
+    #[error("the list {0} of an export is declared twice: rename one of them")]
     Holding(&'static str),
     #[error(
-        "an entity names {0}, which is not among the permissions and audit kinds that are added"
+        "an entity names {0}, which is neither a permission nor an audit kind: add it to the extension"
     )]
     Unregistered(&'static str),
-    #[error("its entities need migrations that make their tables")]
+    #[error("its entities need migrations that create their tables")]
     NoMigrations,
-    #[error("its migrations are added twice: add one list of them")]
+    #[error("it adds migrations twice: add them as one list")]
     Migrations,
 }
 
@@ -241,10 +241,10 @@ mod tests {
     fn roots_take_no_field_that_there_is_and_none_without_a_rule() {
         let refused = |roots: Result<Roots, RootError>| roots.unwrap_err().to_string();
         let taken = refused(Roots::with::<Taking, EmptyMutation>(Vec::new()));
-        assert_eq!(taken, "the schema has a field users already");
+        assert_eq!(taken, "the schema already has a field users: choose another name");
         // Also where the other root has it.
         assert_eq!(refused(Roots::with::<EmptyMutation, Taking>(Vec::new())), taken);
         let unruled = refused(Roots::with::<Unruled, EmptyMutation>(Vec::new()));
-        assert!(unruled.starts_with("nothing says who may use invoice: "), "{unruled}");
+        assert!(unruled.starts_with("the field invoice has no access rule: "), "{unruled}");
     }
 }

@@ -147,10 +147,10 @@ impl Default for Roots {
 /// Why an extension's roots do not fit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum RootError {
-    #[error("the schema has a field {0} already")]
+    #[error("the schema already has a field {0}: choose another name")]
     Taken(String),
     #[error(
-        "nothing says who may use {0}: its impl needs `#[rules(query)]` or `#[rules(mutation)]`"
+        "the field {0} has no access rule: add `#[rules(query)]` or `#[rules(mutation)]` to its impl"
     )]
     Unruled(String),
 }

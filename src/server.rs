@@ -64,8 +64,6 @@ impl Server {
     }
 
     pub(crate) fn extended(&self) -> Result<Extended, Problems> {
-        self.0
-            .clone()
-            .map_err(|unfit| Problems(vec![format!("the extension does not fit: {unfit}")]))
+        self.0.clone().map_err(|unfit| Problems(vec![format!("the extension is invalid: {unfit}")]))
     }
 }

@@ -38,13 +38,13 @@ const differences = [
   {
     name: 'The challenge in another encoding',
     verifiers: 'WF',
-    refused: ['the challenge is not the one of this ceremony'],
+    refused: ['the challenge does not belong to this ceremony'],
     changes: ['the challenge in another encoding'],
   },
   {
     name: 'Other forms of base64url',
     verifiers: 'SWF',
-    refused: [...MEMBERS.map(malformed), malformed('rawId is not id')],
+    refused: [...MEMBERS.map(malformed), malformed('rawId differs from id')],
     changes: ['padding', 'much padding', 'the other alphabet', 'whitespace in base64url', 'stray characters in base64url',
       'padding in the ids', 'padding in rawId', 'stray bits in the ids', 'the other alphabet in the ids',
       'whitespace in the ids', 'a user handle of another kind'],
@@ -66,7 +66,7 @@ const differences = [
   {
     name: 'Attestations',
     verifiers: 'SWF',
-    refused: ["the attestation is neither empty nor a valid one by the credential's own key"],
+    refused: ['the attestation is neither empty nor a valid self attestation'],
     changes: ['an attestation by another key', 'an attestation by its own key, of another algorithm',
       'an attestation with a certificate that is none', 'attestation of another format', 'format none with a statement',
       'format none with an unknown statement', 'a member of the object of another kind'],
@@ -89,13 +89,14 @@ const differences = [
   {
     name: 'Ids that differ',
     verifiers: 'SWF',
-    refused: ['the response is of another credential'],
+    refused: ['the response belongs to another credential'],
     changes: ['another id in the authenticator data', 'both ids are others'],
   },
   {
     name: 'Ids that are too long, or empty',
     verifiers: 'SWF',
-    refused: [malformed('id'), malformed('id is missing'), malformed("the credential's id has no byte or more than 1023")],
+    refused: [malformed('id'), malformed('id is missing'),
+      malformed('the id of the credential is empty or has more than 1023 bytes')],
     changes: ['an id that is too long', 'no id in the authenticator data', 'a member of the JSON missing'],
   },
   {
@@ -108,7 +109,7 @@ const differences = [
     name: 'Members of the JSON of other kinds',
     verifiers: 'SWF',
     refused: [...['userHandle', 'transports', 'credProps', 'credProps.rk', 'type is not "public-key"',
-      'authenticatorAttachment is none of its values', 'clientExtensionResults is not an object'].map(malformed)],
+      'authenticatorAttachment has an unknown value', 'clientExtensionResults is not an object'].map(malformed)],
     changes: ['a user handle of another kind', 'transports of another kind', 'credProps of another kind',
       'an unknown attachment', 'outputs of extensions of another kind', 'another type of credential',
       'a member of another kind', 'a member of the JSON missing'],
@@ -116,7 +117,7 @@ const differences = [
   {
     name: 'Credentials in assertions',
     verifiers: 'SWF',
-    refused: [malformed('the authenticator data bring a credential')],
+    refused: [malformed('the authenticator data contain a credential')],
     changes: ['a credential in an assertion'],
   },
   {

@@ -59,7 +59,7 @@ pub struct Acting<'a> {
 
 /// Nobody is signed in, or their account or session has ended.
 #[derive(Debug, thiserror::Error)]
-#[error("the session is over")]
+#[error("the session has ended")]
 pub struct Gone;
 
 impl<'a> Acting<'a> {

@@ -130,7 +130,7 @@ macro_rules! typed_id {
     ($name:ident = $of:literal) => {
         const _: () = assert!(
             $crate::id::is_type_name($of),
-            "the type of an id is lowercase letters, digits and underscores"
+            "the type of an id must consist of lowercase letters, digits and underscores"
         );
 
         impl $crate::id::TypedId for $name {

@@ -15,7 +15,7 @@ pub enum Clash {
     #[error("the name {0} is declared twice")]
     Twice(&'static str),
     /// The set was read already, and its readers would not learn of the addition.
-    #[error("another extension is registered, or the server was used before this one was")]
+    #[error("register only one extension, and register it before you use the server")]
     Late,
 }
 

@@ -49,7 +49,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
         return Ok(types);
     }
     let ReturnType::Type(_, answer) = resolver.sig.output.clone() else {
-        return Err(Error::new_spanned(&resolver.sig, "A field has a value"));
+        return Err(Error::new_spanned(&resolver.sig, "A field must return a value"));
     };
     let of_result = argument(&answer, "Result");
     let value = of_result.unwrap_or(&answer);

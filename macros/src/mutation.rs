@@ -81,7 +81,7 @@ fn payload(resolver: &mut ImplItemFn) -> Result<TokenStream> {
     };
     let Some(told) = told.into_iter().next() else { return of_its_own(resolver, &answer) };
     let Some(value) = argument(&answer, "Result") else {
-        return Err(Error::new_spanned(&answer, "A mutation with #[payload] returns a Result"));
+        return Err(Error::new_spanned(&answer, "A mutation with #[payload] must return a Result"));
     };
     let told = told.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated)?;
     let types: Vec<&Type> = match value {
@@ -89,7 +89,7 @@ fn payload(resolver: &mut ImplItemFn) -> Result<TokenStream> {
         of => vec![of],
     };
     if types.len() != told.len() {
-        let problem = "#[payload] names one field for each value that the resolver returns";
+        let problem = "#[payload] must name one field for each value that the resolver returns";
         return Err(Error::new_spanned(value, problem));
     }
     let names = told.iter().map(|field| field.path.require_ident());
@@ -117,7 +117,7 @@ fn of_its_own(resolver: &ImplItemFn, answer: &Type) -> Result<TokenStream> {
         true => Ok(TokenStream::new()),
         false => Err(Error::new_spanned(
             &resolver.sig.ident,
-            "A mutation answers a payload: name its fields by #[payload(field = \"what it is\")]",
+            "A mutation must return a payload: name its fields with #[payload(field = \"what it is\")]",
         )),
     }
 }
@@ -135,7 +135,7 @@ fn is_given(parameter: &FnArg) -> bool {
 fn name_of(parameter: &PatType) -> Result<Ident> {
     match &*parameter.pat {
         Pat::Ident(name) => Ok(name.ident.clone()),
-        pattern => Err(Error::new_spanned(pattern, "An argument has a name")),
+        pattern => Err(Error::new_spanned(pattern, "An argument must have a name")),
     }
 }
 

@@ -38,9 +38,11 @@ pub(crate) fn owned(arguments: TokenStream, of: TokenStream) -> Result<TokenStre
     let declared = Declared::parse(arguments)?;
     let own = columns(&model)?;
     match own.iter().find(|(name, _)| *name == declared.label) {
-        None => return Err(Error::new(declared.label.span(), "the struct has no such field")),
+        None => {
+            return Err(Error::new(declared.label.span(), "the struct does not have this field"));
+        }
         Some((_, of)) if is_option(of) => {
-            return Err(Error::new(declared.label.span(), "the label is never null"));
+            return Err(Error::new(declared.label.span(), "the label must not be optional"));
         }
         Some(_) => {}
     }
@@ -58,16 +60,21 @@ pub(crate) fn owned(arguments: TokenStream, of: TokenStream) -> Result<TokenStre
 /// The columns that the struct declares.
 fn columns(model: &ItemStruct) -> Result<Vec<(Ident, Type)>> {
     if model.ident != "Model" {
-        return Err(Error::new(model.ident.span(), "SeaORM wants the struct to be called Model"));
+        return Err(Error::new(
+            model.ident.span(),
+            "SeaORM requires the name Model for this struct",
+        ));
     }
     let Fields::Named(fields) = &model.fields else {
-        return Err(Error::new(model.ident.span(), "the columns of a table have names"));
+        return Err(Error::new(model.ident.span(), "the columns of a table must have names"));
     };
     let own =
         fields.named.iter().filter_map(|field| Some((field.ident.clone()?, field.ty.clone())));
     let own: Vec<_> = own.collect();
     match own.iter().find(|(own, _)| MADE.iter().any(|made| own == made)) {
-        Some((made, _)) => Err(Error::new(made.span(), "`#[owned]` makes this column itself")),
+        Some((made, _)) => {
+            Err(Error::new(made.span(), "`#[owned]` adds this column: remove the field"))
+        }
         None => Ok(own),
     }
 }
@@ -141,12 +148,13 @@ impl Declared {
         syn::parse::Parser::parse2(parser, arguments)?;
         let missing = |what: &str| Error::new(whole, format!("`{what}` is missing"));
         let events = events.ok_or_else(|| missing("events"))?;
-        let [created, updated, deleted] = <[Path; 3]>::try_from(events)
-            .map_err(|_| Error::new(named, "`events` names what creates, updates and deletes"))?;
+        let [created, updated, deleted] = <[Path; 3]>::try_from(events).map_err(|_| {
+            Error::new(named, "`events` must name the events for creating, updating and deleting")
+        })?;
         let table: LitStr = table.ok_or_else(|| missing("table"))?;
         let is_plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
         if !table.value().chars().all(is_plain) {
-            return Err(Error::new(table.span(), "the name of a table is in snake_case"));
+            return Err(Error::new(table.span(), "the name of a table must be in snake_case"));
         }
         Ok(Self {
             table,
@@ -232,7 +240,7 @@ mod tests {
             let made = Ident::new(made, proc_macro2::Span::call_site());
             let refused =
                 expand(&arguments, &quote!(pub title: String, pub #made: i32)).unwrap_err();
-            assert!(refused.contains("makes this column itself"), "{made}: {refused}");
+            assert!(refused.contains("adds this column"), "{made}: {refused}");
         }
     }
 
@@ -243,9 +251,12 @@ mod tests {
             (quote!(table = "a", label = title, events(A, B, C)), "`id` is missing"),
             (quote!(table = "a", id = A, events(A, B, C)), "`label` is missing"),
             (quote!(table = "a", id = A, label = title), "`events` is missing"),
-            (quote!(table = "a", id = A, label = title, events(A, B)), "creates, updates and"),
-            (quote!(table = "a", id = A, label = name, events(A, B, C)), "no such field"),
-            (quote!(table = "a", id = A, label = note, events(A, B, C)), "never null"),
+            (quote!(table = "a", id = A, label = title, events(A, B)), "creating, updating and"),
+            (
+                quote!(table = "a", id = A, label = name, events(A, B, C)),
+                "does not have this field",
+            ),
+            (quote!(table = "a", id = A, label = note, events(A, B, C)), "must not be optional"),
             (quote!(table = "a", table = "b"), "each once"),
             (quote!(table = "A b", id = A, label = title, events(A, B, C)), "snake_case"),
             (quote!(table = "a", read_only = A), "`#[owned]` takes"),

@@ -10,16 +10,16 @@ const HARMLESS: [&str; 3] = ["complex", "crate", "name_type"];
 
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Data::Struct(data) = &input.data else {
-        return Err(Error::new_spanned(&input.ident, "a row is a struct"));
+        return Err(Error::new_spanned(&input.ident, "a row must be a struct"));
     };
     let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new_spanned(&input.ident, "the fields of a row have names"));
+        return Err(Error::new_spanned(&input.ident, "the fields of a row must have names"));
     };
     for attribute in input.attrs.iter().filter(|attribute| is_graphql(attribute)) {
         attribute.parse_nested_meta(|meta| {
             match HARMLESS.iter().any(|one| meta.path.is_ident(one)) {
                 true => meta.input.parse::<TokenStream>().map(drop),
-                false => Err(meta.error("a row does not heed this")),
+                false => Err(meta.error("a row ignores this: remove it")),
             }
         })?;
     }

@@ -83,9 +83,10 @@ impl Rules {
     fn admit(&mut self, attribute: &Attribute, who: Who) -> Result<()> {
         match self.who.replace(who) {
             None => Ok(()),
-            Some(_) => {
-                Err(Error::new_spanned(attribute, "A field has one rule, and this is the second"))
-            }
+            Some(_) => Err(Error::new_spanned(
+                attribute,
+                "A field can have only one rule: remove this one",
+            )),
         }
     }
 
@@ -96,17 +97,17 @@ impl Rules {
             "Say who may use this field: #[public], #[auth], #[auth(role = …)], #[auth(permission = …)] or \
              #[auth(organization_role = …)]"
         } else if self.member.is_some() && !is_guarded {
-            "#[member] asks for a role in an organization: it needs #[auth] beside it"
+            "#[member] requires a role in an organization: add #[auth]"
         } else if self.fresh.is_some() && !is_guarded {
-            "#[fresh] asks when the caller signed in: it needs #[auth] beside it"
+            "#[fresh] requires a recent sign-in: add #[auth]"
         } else if self.is_enrolling && !is_guarded {
-            "#[enrolling] admits callers who are not signed in: it needs #[auth] beside it"
+            "#[enrolling] also admits callers with an enrollment: add #[auth]"
         } else if self.is_defence && !(is_guarded && of == Of::Mutation) {
-            "#[defence] frees mutations from the budget of signed-in callers, and this field has none"
+            "#[defence] is only for mutations with #[auth], which have a budget: remove it here"
         } else if !self.features.is_empty() && self.who.is_none() {
-            "#[needs] says what the server must offer: say to whom, with #[public] or #[auth]"
+            "#[needs] names what the server must offer: also say to whom, with #[public] or #[auth]"
         } else if !self.limits.is_empty() && self.who.is_none() {
-            "#[limit] says how often a field may be used: say by whom, with #[public] or #[auth]"
+            "#[limit] says how often a field may be used: also say by whom, with #[public] or #[auth]"
         } else {
             return Ok(());
         };
@@ -121,7 +122,7 @@ impl Rules {
         if !mentions(body.to_token_stream(), &name) {
             return Err(Error::new_spanned(
                 first,
-                "#[limit] shows what the resolver's feature counts under: hand it `limits`",
+                "#[limit] only shows the limit, and the resolver must enforce it: pass `limits` on",
             ));
         }
         Ok(Some(if more.is_empty() {
@@ -139,7 +140,7 @@ impl Rules {
         if !mentions(body.to_token_stream(), &name) {
             return Err(Error::new_spanned(
                 role,
-                "#[member] shows the role that the resolver's feature asks for: hand it `least`",
+                "#[member] only shows the role, and the resolver must enforce it: pass `least` on",
             ));
         }
         Ok(Some(quote!(let #name = ::portcullis::expansion::OrganizationRole::#role;)))
@@ -247,7 +248,7 @@ fn guard(attribute: &Attribute) -> Result<TokenStream> {
     else {
         return Err(Error::new_spanned(
             attribute,
-            "A field has one rule: one role or one permission",
+            "A field can have only one rule: one role or one permission",
         ));
     };
     let kinds = [

@@ -25,7 +25,10 @@ pub(crate) fn object(model: TokenStream, of: TokenStream) -> Result<TokenStream>
 fn shown(model: &Path, of: &TokenStream) -> Result<TokenStream> {
     let shape: ItemStruct = parse2(of.clone())?;
     if !shape.generics.params.is_empty() {
-        return Err(Error::new_spanned(&shape.generics, "what shows rows has no generics"));
+        return Err(Error::new_spanned(
+            &shape.generics,
+            "an object that shows rows must not have generics",
+        ));
     }
     let (object, fields) = (&shape.ident, shape.fields.iter());
     let fields = fields.filter_map(|field| {

@@ -136,19 +136,24 @@ pub struct Migrations {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A newer version has been here; this one does not know what it did and leaves it alone.
-    #[error("the database's schema is newer than this program: it has {}", unknown.join(", "))]
+    #[error(
+        "the schema of the database is newer than this program: run the version that created {}",
+        unknown.join(", ")
+    )]
     Newer {
         /// The migrations this program does not know.
         unknown: Vec<String>,
     },
     /// What an extension made stands on the schema, and this program does not know it.
-    #[error("an extension has changed this database: take {} back with its program first", applied.join(", "))]
+    #[error("an extension has changed this database: revert {} with its program first", applied.join(", "))]
     Extended {
         /// Its migrations.
         applied: Vec<String>,
     },
     /// Another process kept the lock for too long.
-    #[error("another process has been migrating this database for {LOCK_WAIT_SECONDS} s")]
+    #[error(
+        "another process has been migrating this database for {LOCK_WAIT_SECONDS} s: wait until it has finished"
+    )]
     Locked,
     /// The database refused.
     #[error(transparent)]

@@ -19,7 +19,7 @@ use crate::kernel::id::UserId;
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
     let url = config.database_url.expose_secret();
     if url.starts_with("sqlite:") {
-        private::create_folder(&config.data_dir).context("the data folder cannot be made")?;
+        private::create_folder(&config.data_dir).context("the data folder cannot be created")?;
     }
     let db = Db::connect(url, config.database_connections).await.map_err(|error| {
         match Unwritable::of_file(&error) {
@@ -59,7 +59,7 @@ pub(super) async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
         return Err(migration::Error::Newer { unknown: status.unknown }.into());
     }
     if !status.pending.is_empty() {
-        bail!("the database's schema is not current: run `portcullis migrate up`");
+        bail!("the schema of the database is not current: run `portcullis migrate up`");
     }
     extension_tables(config, db).await
 }
@@ -69,9 +69,8 @@ pub(super) async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
 async fn extension_tables(config: &Config, db: &Db) -> anyhow::Result<()> {
     for holding in config.extended.holdings.iter() {
         let nobody = (holding.export)(db, UserId(uuid::Uuid::nil()), None).await;
-        nobody.with_context(|| {
-            format!("the table of {} cannot be read as its entity declares it", holding.name)
-        })?;
+        nobody
+            .with_context(|| format!("the table of {} does not match its entity", holding.name))?;
     }
     Ok(())
 }
@@ -103,7 +102,7 @@ pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
     if !lacks_signature || !rotation::has_keys(db).await? {
         return Ok(());
     }
-    let unsigned = "the schema is current, and the audit log is not signed: run `portcullis audit \
+    let unsigned = "the schema is current, but the audit log is not signed: run `portcullis audit \
                     sign` with the SECRET_KEY of the servers";
     let secret = existing_secret(config)?.context(unsigned)?;
     let (clock, master) = (Clock::system(), Arc::new(master(config, &secret)?));

@@ -32,22 +32,20 @@ const FAILURES_MAX: u32 = 3;
 /// Why an instance is not ready, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 enum Unready {
-    #[error("it is about to stop")]
+    #[error("it is stopping")]
     Stopping,
-    #[error("it could not read the keys for more than ten seconds")]
+    #[error("it has not been able to read the keys for more than ten seconds")]
     Keys,
     #[error(
-        "the machine's clock was set back by {seconds} s: wait until it has caught up, or restart this \
+        "the clock of this machine was set back by {seconds} s: wait until it catches up, or restart this \
          instance"
     )]
     Clock { seconds: i64 },
     #[error("the database does not answer in time")]
     Silent,
-    #[error("the database cannot be asked: {}", causes(.0))]
+    #[error("the database does not answer queries: {}", causes(.0))]
     Database(#[source] DbErr),
-    #[error(
-        "the database's schema is not the one this program was written for: run the version that fits"
-    )]
+    #[error("the schema of the database does not match this program: run the matching version")]
     Schema,
     #[error("{why}{}: {advice}", told(.cause.as_deref()), advice = .why.advice())]
     Unwritable { why: Unwritable, cause: Option<String> },

@@ -33,12 +33,12 @@ pub(super) fn master_secret(config: &Config, has_keys: bool) -> anyhow::Result<S
     }
     if has_keys {
         bail!(
-            "the database has keys, and the secret that opens them is neither set as SECRET_KEY nor \
-             in {}",
+            "the secret that decrypts the keys of the database is missing: set SECRET_KEY, or restore \
+             the file of the secret in {}",
             config.data_dir.display()
         );
     }
-    private::create_folder(&config.data_dir).context("the data folder cannot be made")?;
+    private::create_folder(&config.data_dir).context("the data folder cannot be created")?;
     let path = secret_file(config);
     // Written whole and then named, so that an instance that starts at the same moment reads
     // either nothing or all of it; whoever is second takes the first one's.
@@ -90,12 +90,12 @@ fn read_private(path: &Path) -> anyhow::Result<Secret> {
     {
         use std::os::unix::fs::PermissionsExt;
         if fs::metadata(path)?.permissions().mode() & 0o077 != 0 {
-            bail!("{} can be read by others: run `chmod 600` on it", path.display());
+            bail!("other users can read {}: run `chmod 600` on it", path.display());
         }
     }
     let secret = Zeroizing::new(fs::read(path)?);
     if secret.len() < crate::config::SECRET_LENGTH_MIN {
-        bail!("{} is incomplete", path.display());
+        bail!("{} is incomplete: restore it from a backup", path.display());
     }
     Ok(secret)
 }

@@ -134,7 +134,7 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
         };
         if !is_wanted {
             bail!(
-                "there is no database at {}: start the server once, or run this command in the folder of its data",
+                "there is no database at {}: start the server once, or run this command in the server's working folder",
                 file.display()
             );
         }
@@ -252,7 +252,7 @@ async fn set_role(accounts: &Accounts, named: &Named, role: Role) -> anyhow::Res
 async fn find(accounts: &Accounts, named: &Named) -> anyhow::Result<User> {
     let found = accounts.find(&named.user).await?;
     found.with_context(|| {
-        format!("no account has the username, the email address or the id {:?}", named.user)
+        format!("no account has the username, email address or id {:?}", named.user)
     })
 }
 

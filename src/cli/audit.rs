@@ -60,7 +60,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
                     }),
                 }));
             }
-            line(format!("the chain is whole: {links} events up to link {}", end.seq))?;
+            line(format!("the chain is intact: {links} events up to link {}", end.seq))?;
             line(format!("head {end}"))?;
             if let Some((noted, head)) = verified.noted.zip(head.as_ref()) {
                 line(match noted {
@@ -72,7 +72,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
         }
         Verb::Sign => {
             let head = app.chain.sign_as_it_stands().await?;
-            Ok(line(format!("signed; head {head}"))?)
+            Ok(line(format!("signed the log: head {head}"))?)
         }
         Verb::Prune { older_than } => {
             let before = app.clock.now() - *older_than;
@@ -84,5 +84,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
 
 fn days(text: &str) -> anyhow::Result<TimeDelta> {
     let days = text.strip_suffix('d').and_then(|days| days.parse().ok()).filter(|days| *days > 0);
-    days.filter(|days| *days <= 36_500).map(TimeDelta::days).context("give days, as in 90d")
+    days.filter(|days| *days <= 36_500)
+        .map(TimeDelta::days)
+        .context("give a number of days, as in 90d")
 }

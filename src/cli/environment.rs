@@ -114,7 +114,7 @@ fn load_file(known: &BTreeSet<String>, problems: &mut Vec<String>) -> BTreeMap<S
             }
             // The crate's own error repeats the line, which may hold a secret.
             Err(error) => {
-                problems.push(format!("{FILE}, line {}: it is malformed", line_of(&error, &text)));
+                problems.push(format!("{FILE} is malformed in line {}", line_of(&error, &text)));
             }
         }
     }
@@ -137,8 +137,8 @@ fn line_of(error: &dotenvy::Error, text: &str) -> usize {
 
 fn no_setting(name: &str, meant: Option<&String>) -> String {
     match meant {
-        Some(meant) => format!("{name} is no setting: {meant} is one"),
-        None => format!("{name} is no setting"),
+        Some(meant) => format!("{name} is not a setting: did you mean {meant}?"),
+        None => format!("{name} is not a setting"),
     }
 }
 

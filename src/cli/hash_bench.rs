@@ -53,7 +53,10 @@ pub(super) fn run(bench: &HashBench, config: &Config) -> anyhow::Result<()> {
         print(bench, &current, &fitting)?;
     }
     if fitting.is_empty() {
-        bail!("this machine has no sufficiently strong parameters for this time");
+        bail!(
+            "no sufficiently strong parameters fit into {} ms on this machine: raise --target-ms",
+            bench.target_ms
+        );
     }
     Ok(())
 }
@@ -68,7 +71,7 @@ fn measure_together(cost: Cost, workers: usize) -> anyhow::Result<Duration> {
     for outcome in measured {
         match outcome {
             Ok(time) => slowest = slowest.max(time?),
-            Err(_panic) => bail!("a worker died"),
+            Err(_panic) => bail!("a hash worker panicked"),
         }
     }
     Ok(slowest)
@@ -99,19 +102,19 @@ fn affordable(cost: Cost, time: Duration, target: Duration) -> u32 {
 fn print(bench: &HashBench, current: &Current, fitting: &[(Cost, Duration)]) -> anyhow::Result<()> {
     let Current { cost, workers, alone, together } = current;
     line(format!(
-        "Argon2id as it is set: {} KiB, {} iterations{}",
+        "Argon2id with the current settings: {} KiB, {} iterations{}",
         cost.memory_kib,
         cost.iterations,
-        if cost.meets_floor() { "" } else { " (too cheap for real users)" }
+        if cost.meets_floor() { "" } else { " (too weak for production)" }
     ))?;
     line(format!("  one hash alone            {} ms", ms(*alone)))?;
     line(format!(
-        "  {workers} at once (HASH_WORKERS)  {} ms each, {:.0} a second, {} MiB",
+        "  {workers} at once (HASH_WORKERS)  {} ms each, {:.0} per second, {} MiB",
         ms(*together),
         per_second(*workers, *together),
         u64::from(cost.memory_kib) * *workers as u64 / 1024
     ))?;
-    line(format!("\nParameters for at most {} ms a hash on this machine:", bench.target_ms))?;
+    line(format!("\nParameters for at most {} ms per hash on this machine:", bench.target_ms))?;
     let rows: Vec<_> = fitting
         .iter()
         .map(|(cost, time)| {

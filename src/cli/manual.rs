@@ -9,7 +9,8 @@ use clap_mangen::Man;
 
 /// Writes the pages into a folder, for those who make packages.
 pub(super) fn write(command: Command, folder: &Path) -> anyhow::Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be created", folder.display()))?;
     // Its own usage would name every setting.
     let command = command.override_usage("portcullis [OPTIONS] [COMMAND]");
     let mut command = command.disable_help_subcommand(true);

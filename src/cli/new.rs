@@ -47,12 +47,19 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
     let plural = plural.clone().unwrap_or_else(|| format!("{name}s"));
     for word in [name, &plural] {
         ensure!(is_free(word), "{word} is a keyword of Rust and cannot name a module");
-        ensure!(is_name(word), "{word} is not a name as in `invoice` or `purchase_order`");
+        ensure!(
+            is_name(word),
+            "{word} must be a name in snake_case of at most {NAME_LENGTH_MAX} letters, as in `invoice` or \
+             `purchase_order`"
+        );
     }
-    ensure!(*name != plural, "the name and its plural must differ: see --plural");
-    ensure!(id::TYPES.find(name).is_none(), "the server already has ids that begin with {name}");
+    ensure!(*name != plural, "the name and its plural must differ: set --plural");
+    ensure!(
+        id::TYPES.find(name).is_none(),
+        "the server already has ids that begin with {name}: choose another name"
+    );
     if let Some(taken) = taken(&Server::new().sdl()?, name, &plural) {
-        bail!("the schema of the server already has a type {taken}");
+        bail!("the schema of the server already has a type {taken}: choose another name");
     }
     ensure!(
         portcullis.join("schema.graphql").is_file(),
@@ -78,7 +85,7 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
         let path = folder.join(path);
         let parent = path.parent().unwrap_or(&folder);
         fs::create_dir_all(parent)
-            .with_context(|| format!("{} cannot be made", parent.display()))?;
+            .with_context(|| format!("{} cannot be created", parent.display()))?;
         fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     // Only now: a reader who leaves early leaves a whole crate.
@@ -86,7 +93,7 @@ pub(super) fn run(verb: &Verb) -> anyhow::Result<()> {
         output::line(folder.join(path).display().to_string())?;
     }
     output::line(format!(
-        "\nNow `cd {plural}` and `cargo run`; docs/how-to/extending.md goes on."
+        "\nRun `cd {plural}` and `cargo run` next. docs/how-to/extending.md describes the further steps."
     ))?;
     Ok(())
 }

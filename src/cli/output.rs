@@ -67,8 +67,8 @@ pub(super) fn verdict(
 ) -> anyhow::Result<()> {
     match levels.filter(|level| *level == Level::Problem).count() {
         0 => printed,
-        1 => anyhow::bail!("there is a problem"),
-        count => anyhow::bail!("there are {count} problems"),
+        1 => anyhow::bail!("the check found a problem"),
+        count => anyhow::bail!("the check found {count} problems"),
     }
 }
 

@@ -112,7 +112,7 @@ impl Graph {
         };
         let Some(shut) = self.fields.iter().find(is_shut) else { return };
         let message = format!(
-            "the rule at the type {root} becomes one of every {root} field of the graph, also of {} in {}, which \
+            "the rule at the type {root} applies to every {root} field of the graph, including {} in {}, which \
              anybody may call",
             shut.name,
             shut.place()
@@ -140,8 +140,8 @@ impl Graph {
                 file: last.subgraph.clone(),
                 line: last.line.unwrap_or(1),
                 message: format!("{name} has different rules: {rules}"),
-                advice: "state one rule everywhere: composition joins them, by AND since November 2025, and before \
-                         by OR where both name scopes or policies"
+                advice: "state the same rule everywhere: composition joins different rules by AND since November 2025, \
+                         and joined scopes or policies by OR before"
                     .to_owned(),
             })
         });

@@ -65,7 +65,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 async fn listen_for_scrapers(address: SocketAddr) -> anyhow::Result<(TcpListener, Exporter)> {
     let listener = TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen on {address}, for METRICS_LISTEN"))?;
+        .with_context(|| format!("cannot listen on {address} (METRICS_LISTEN)"))?;
     tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
     Ok((listener, metrics::install()?))
 }
@@ -73,7 +73,7 @@ async fn listen_for_scrapers(address: SocketAddr) -> anyhow::Result<(TcpListener
 /// Said at each start in development.
 fn greet(config: &Config, port: u16) -> anyhow::Result<()> {
     let program = environment::invocation();
-    let data = path::absolute(&config.data_dir).context("DATA_DIR")?;
+    let data = path::absolute(&config.data_dir).context("DATA_DIR is not a usable path")?;
     let mail = match config.mail.as_ref().map(|mail| &mail.delivery) {
         Some(Delivery::Folder(folder)) => path::absolute(folder)?.display().to_string(),
         Some(Delivery::Smtp(_)) => "goes to the server in SMTP_URL".to_owned(),
@@ -86,7 +86,7 @@ fn greet(config: &Config, port: u16) -> anyhow::Result<()> {
     let greeting = format!(
         "Portcullis is ready.\n\
          \n  Start here      http://localhost:{port}/\
-         \n  Make an admin   {program} admin create --username NAME --email ADDRESS\
+         \n  Create an admin {program} admin create --username NAME --email ADDRESS\
          \n  Data            {}\
          \n  Mail            {mail}\
          \n  Limits          {limits}\n",

@@ -36,7 +36,7 @@ pub(crate) enum NoDocuments {
     NoText(String),
     #[error("has two documents with the id {0:?}")]
     Repeated(String),
-    #[error("has the document {0:?}, whose id is the SHA-256 of another")]
+    #[error("has the document {0:?}, but that id is the SHA-256 of another document")]
     Contradictory(String),
 }
 

@@ -52,9 +52,9 @@ pub(super) struct Arriving {
 /// Why a body ends before its end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    #[error("the body came in too slowly")]
+    #[error("the body arrived too slowly")]
     TooSlow,
-    #[error("the connection was closed, to make room for another")]
+    #[error("the server closed the connection to make room for another")]
     Evicted,
     #[error(transparent)]
     Connection(#[from] hyper::Error),

@@ -25,7 +25,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     scraped: Option<(TcpListener, Exporter)>,
 ) -> anyhow::Result<()> {
-    insist_on_ending().context("the thread that watches for the end cannot be started")?;
+    insist_on_ending().context("the thread that enforces the shutdown cannot be started")?;
     let limits = Limits::new(app.config.connections_per_address);
     if !app.streams.allow_at_most(limits.streams) {
         tracing::warn!(

@@ -327,7 +327,7 @@ impl Execution {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(NoThread::Busy)) => Err(Unavailable),
             Ok(Err(NoThread::Died)) => {
-                let cause = anyhow!("the execution of an event died");
+                let cause = anyhow!("the execution of an event panicked");
                 Ok(failed(ApiError::internal(cause)))
             }
             Err(_elapsed) => {

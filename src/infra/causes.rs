@@ -24,7 +24,7 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
             told = told.replace(&format!("{wrapping}{told_at_length}"), &message);
         }
     }
-    let told = told.replace(NO_TLS, "the server speaks no TLS on this port");
+    let told = told.replace(NO_TLS, "the server does not use TLS on this port");
     let mut parts: Vec<&str> = told.split(": ").collect();
     parts.dedup();
     parts.join(": ")

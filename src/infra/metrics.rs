@@ -109,22 +109,25 @@ fn begin_at_zero() {
 
 fn describe() {
     describe_counter!(REQUESTS, "Requests, by kind of operation and code of the first error");
-    describe_histogram!(REQUEST_SECONDS, "From a request's headers to its answer's");
-    describe_gauge!(CONNECTIONS, "Open connections, scrapers' among them");
+    describe_histogram!(
+        REQUEST_SECONDS,
+        "Time from the headers of a request to those of its answer"
+    );
+    describe_gauge!(CONNECTIONS, "Open connections, including those of scrapers");
     describe_counter!(CONNECTIONS_CUT, "Connections cut for being slow or too many, by reason");
     describe_gauge!(STREAMS, "Open streams of subscriptions");
-    describe_gauge!(STREAM_CONNECTIONS, "Connections that are kept for streams, by transport");
-    describe_counter!(STREAM_EVENTS, "Events that were sent over streams");
-    describe_counter!(LOGINS, "Sign-ins with a password, by what became of them");
-    describe_counter!(REFRESHES, "Refresh tokens presented, by what became of them");
-    describe_counter!(TRIED_AGAIN, "Transactions tried again after a lost race, by what they do");
+    describe_gauge!(STREAM_CONNECTIONS, "Connections that carry streams, by transport");
+    describe_counter!(STREAM_EVENTS, "Events sent over streams");
+    describe_counter!(LOGINS, "Sign-ins with a password, by outcome");
+    describe_counter!(REFRESHES, "Refresh tokens presented, by outcome");
+    describe_counter!(TRIED_AGAIN, "Transactions retried after a lost race, by purpose");
     describe_counter!(LIMITED, "Attempts refused by a limit");
-    describe_counter!(MAILS, "Attempts to send a mail, by what became of them");
-    describe_gauge!(OUTBOX, "Mails that were not sent yet: new, postponed or given up");
+    describe_counter!(MAILS, "Attempts to send a mail, by outcome");
+    describe_gauge!(OUTBOX, "Undelivered mails: new, postponed or given up");
     describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
-    describe_counter!(REDIS_OUTAGES, "How often Redis was found away");
+    describe_counter!(REDIS_OUTAGES, "Outages of Redis");
     describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
-    describe_counter!(HASHES_REFUSED, "Passwords that no worker was free for in time");
+    describe_counter!(HASHES_REFUSED, "Passwords refused because no worker was free in time");
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
     describe_histogram!(HASH_SECONDS, "How long a worker took to hash a password");
     describe_gauge!(
@@ -135,11 +138,11 @@ fn describe() {
         OPERATIONS_STUCK_TOTAL,
         "Operations that kept a thread busy for over a second"
     );
-    describe_counter!(OPERATIONS_REFUSED, "Operations that there was no room for in time");
+    describe_counter!(OPERATIONS_REFUSED, "Operations refused because no thread was free in time");
     describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
     describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
     providers::describe();
-    describe_counter!(SESSION_CACHE, "Sessions looked up, by whether memory knew them");
+    describe_counter!(SESSION_CACHE, "Session lookups, by whether the session was in memory");
 }
 
 /// What kind of operation a request ran.

@@ -22,7 +22,8 @@ impl Mail {
 
     /// What its link carries.
     pub fn token(&self) -> String {
-        let start = self.text.find("pco_").unwrap_or_else(|| panic!("no link: {}", self.text));
+        let start =
+            self.text.find("pco_").unwrap_or_else(|| panic!("the mail has no link: {}", self.text));
         self.text[start..start + 47].to_owned()
     }
 }

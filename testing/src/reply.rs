@@ -41,7 +41,8 @@ pub struct SignedIn {
 impl Reply {
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|_| panic!("the answer is not JSON: {}", self.text))
     }
 
     /// `data`, of a call that succeeded.

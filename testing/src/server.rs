@@ -53,7 +53,10 @@ pub fn start_of_time() -> DateTime<Utc> {
 /// Says why a test does nothing here; where everything must be tested it fails instead.
 #[expect(clippy::disallowed_methods, reason = "the tests' own setting, not the program's")]
 pub fn skip(why: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot be skipped: {why}");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "this test must not be skipped in CI: {why}"
+    );
     eprintln!("skipped: {why}");
 }
 

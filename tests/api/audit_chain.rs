@@ -64,7 +64,7 @@ async fn a_whole_chain_is_told_with_its_head_and_what_is_not_sealed_yet() {
     assert!(printed.contains("0 events are not sealed yet"), "{printed}");
     assert!(printed.contains(&format!("the noted head is link {count} of the chain")), "{printed}");
     let other = format!("--head=2:{}", "0".repeat(63) + "1");
-    assert!(app.cli(&["audit", "verify", &other]).await.complaint().contains("made anew"));
+    assert!(app.cli(&["audit", "verify", &other]).await.complaint().contains("rebuilt the chain"));
     let digest = before["head"].as_str().unwrap().split_once(':').unwrap().1;
     assert_eq!(app.cli(&["audit", "verify", "--head", digest]).await.status, 2, "no number");
 }
@@ -161,12 +161,12 @@ const AS_IF_PRUNED: [&str; 4] = [
 
 #[tokio::test]
 async fn who_writes_the_database_cannot_prune_cut_off_or_empty_the_log_unseen() {
-    const END: &str = "was signed as its end";
+    const END: &str = "its signed end, is missing";
     let all_gone = ["DELETE FROM audit_events", "DELETE FROM audit_chain"];
     let at_the_end = "UPDATE audit_seal SET seq = head_seq, digest = head_digest";
     let attacks: &[(&[&str], &str)] = &[
         (&all_gone, END),
-        (&[at_the_end, all_gone[0], all_gone[1]], "no signed prune has removed them"),
+        (&[at_the_end, all_gone[0], all_gone[1]], "no signed prune removed them"),
         (
             &[
                 at_the_end,
@@ -174,21 +174,21 @@ async fn who_writes_the_database_cannot_prune_cut_off_or_empty_the_log_unseen() 
                 all_gone[0],
                 all_gone[1],
             ],
-            "the signature does not fit",
+            "the signature does not match",
         ),
         (
             &["UPDATE audit_seal SET head_seq = 0, head_digest = digest", all_gone[0], all_gone[1]],
-            "the signature does not fit",
+            "the signature does not match",
         ),
-        (&["UPDATE audit_seal SET signature = NULL"], "nothing signs"),
-        (&["UPDATE audit_seal SET signature = digest"], "the signature does not fit"),
+        (&["UPDATE audit_seal SET signature = NULL"], "are not signed"),
+        (&["UPDATE audit_seal SET signature = digest"], "the signature does not match"),
         (
             &[
                 "UPDATE audit_seal SET signature = NULL, head_seq = NULL, pruned_seq = NULL",
                 all_gone[0],
                 all_gone[1],
             ],
-            "nothing signs",
+            "are not signed",
         ),
         (&["DELETE FROM audit_seal"], "has lost its row"),
         (&AS_IF_PRUNED, "links up to 3 are gone"),
@@ -249,7 +249,7 @@ async fn the_operator_signs_the_log_as_it_stands_and_that_is_told() {
     assert_eq!(app.cli(&["audit", "verify"]).await.status, 1);
     let signed = app.cli(&["audit", "sign"]).await.printed().to_owned();
     let told = verify(&app).await;
-    assert_eq!(signed.trim(), format!("signed; head {}", told["head"].as_str().unwrap()));
+    assert_eq!(signed.trim(), format!("signed the log: head {}", told["head"].as_str().unwrap()));
     let event = format!(
         "kind = 'AUDIT_SIGNED' AND actor_kind = 'CLI' AND detail LIKE '1 to {}:%'",
         end - 1
@@ -270,12 +270,12 @@ async fn the_newest_links_cannot_be_cut_off_unseen_and_a_chain_made_anew_shows()
     let end = verify(&app).await["seq"].as_i64().unwrap();
     cut_off_after(&app, end - 1).await;
     let told = app.cli(&["audit", "verify"]).await;
-    assert!(told.complaint().contains(&format!("link {end} was signed as its end")), "{told:?}");
+    assert!(told.complaint().contains(&format!("link {end}, its signed end,")), "{told:?}");
     // Another event takes the number of the one that is gone.
     app.register("dave").await;
     app.app.seal_audit().await.unwrap();
     let told = app.cli(&["audit", "verify"]).await;
-    assert!(told.complaint().contains(&format!("link {end} was signed as its end")), "{told:?}");
+    assert!(told.complaint().contains(&format!("link {end}, its signed end,")), "{told:?}");
 }
 
 #[tokio::test]
@@ -341,7 +341,7 @@ async fn whatever_is_done_to_the_seal_the_sealer_goes_on_and_says_so_once() {
     assert_eq!(server.logged("created it again").len(), 1);
     assert_eq!(server.logged("the audit log was changed").len(), 1);
     let told = app.cli(&["audit", "verify"]).await;
-    assert!(told.complaint().contains("nothing signs"), "{told:?}");
+    assert!(told.complaint().contains("are not signed"), "{told:?}");
 }
 
 /// The secret that the first start has made.
@@ -500,7 +500,7 @@ async fn pruning_removes_what_is_old_and_leaves_a_chain_that_can_be_verified() {
     let digit = if other.pop() == Some('0') { '1' } else { '0' };
     other.push(digit);
     let told = app.cli(&["audit", "verify", "--head", &other]).await;
-    assert!(told.complaint().contains("made anew"), "{told:?}");
+    assert!(told.complaint().contains("rebuilt the chain"), "{told:?}");
 }
 
 #[tokio::test]
@@ -566,7 +566,7 @@ async fn a_log_that_was_pruned_before_prunes_were_signed_can_still_be_verified()
     }
     // Whoever migrates without the program signs nothing, and that shows.
     Migrations::default().up(&db, None).await.unwrap();
-    assert!(app.cli(&["audit", "verify"]).await.complaint().contains("nothing signs"));
+    assert!(app.cli(&["audit", "verify"]).await.complaint().contains("are not signed"));
     take_signatures_back(&db).await;
 
     let wrong = "--secret-key=Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz";
@@ -579,7 +579,7 @@ async fn a_log_that_was_pruned_before_prunes_were_signed_can_still_be_verified()
     // Once: a signature that is gone later is not made again.
     app.sql("UPDATE audit_seal SET signature = NULL").await;
     app.cli(&["migrate", "up"]).await.printed();
-    assert!(app.cli(&["audit", "verify"]).await.complaint().contains("nothing signs"));
+    assert!(app.cli(&["audit", "verify"]).await.complaint().contains("are not signed"));
 }
 
 #[tokio::test]
@@ -595,7 +595,7 @@ async fn the_log_is_signed_under_the_secret_that_all_instances_have() {
     verify(&app).await; // The instance with the old secret finds it good.
     app.cli(&["keys", "reseal", new, &previous]).await.printed();
     let told = app.cli(&["audit", "verify", new]).await;
-    assert!(told.printed().contains("the chain is whole"), "{told:?}");
+    assert!(told.printed().contains("the chain is intact"), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -65,12 +65,12 @@ async fn why_redis_does_not_count_is_told_by_the_doctor_and_at_the_start() {
     redis.until_it_listens().await;
     let app = TestApp::start_now(&[]).await;
     for (url, cause, advice) in [
-        (redis.url(), "it asks for a password, and REDIS_URL has none", "put the password"),
-        (redis.url_of("redis", ":sesame@"), "it refuses the user or the password", "the password"),
-        (redis.url_of("redis", "sesame:sesame@"), "it refuses the user or the password", "user"),
-        (redis.url_of("rediss", ":sesame@"), "the server speaks no TLS on this port", "TLS"),
-        ("redis://:sesame@127.0.0.1:1".to_owned(), "Connection refused", "check REDIS_URL"),
-        ("redis://:sesame@nowhere.invalid".to_owned(), LOOKUP, "check REDIS_URL"),
+        (redis.url(), "requires a password, but REDIS_URL has none", "add the password"),
+        (redis.url_of("redis", ":sesame@"), "rejects the user or password", "user and password"),
+        (redis.url_of("redis", "sesame:sesame@"), "rejects the user or password", "user"),
+        (redis.url_of("rediss", ":sesame@"), "the server does not use TLS on this port", "TLS"),
+        ("redis://:sesame@127.0.0.1:1".to_owned(), "Connection refused", "in REDIS_URL"),
+        ("redis://:sesame@nowhere.invalid".to_owned(), LOOKUP, "in REDIS_URL"),
         (
             format!("rediss://:sesame@localhost:{}", untrusted.port),
             "invalid peer certificate",
@@ -115,7 +115,7 @@ async fn why_a_running_instance_has_lost_redis_is_told_once_for_each_cause() {
     // Somebody changes the password, and changes it back.
     redis.start_again_with(&["--requirepass", "another"]);
     let told = until_logged(&server, "Redis is still away", 5 * SECOND).await;
-    assert!(told[0].contains("refuses the user or the password"), "{told:?}");
+    assert!(told[0].contains("rejects the user or password"), "{told:?}");
     tokio::time::sleep(3 * SECOND).await;
     redis.kill();
     redis.start_again_with(&["--requirepass", SECRET]);
@@ -136,8 +136,8 @@ async fn a_redis_that_only_reads_does_not_count() {
     let app = TestApp::start_now(&[]).await;
     let url = format!("--redis-url={}", replica.url());
     let told = app.cli(&["doctor", "--rate-limits=on", &url]).await;
-    assert!(told.stdout.contains("it is a replica, which only reads"), "{told:?}");
-    assert!(told.stdout.contains("let REDIS_URL name the primary"), "{told:?}");
+    assert!(told.stdout.contains("Redis is a read-only replica"), "{told:?}");
+    assert!(told.stdout.contains("set REDIS_URL to the primary"), "{told:?}");
 }
 
 #[tokio::test]

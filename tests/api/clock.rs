@@ -111,7 +111,7 @@ async fn a_clock_set_forward_is_not_fatal_and_one_set_back_revives_nothing() {
 
     it.set_ahead(0);
     assert!(!it.is_ready().await, "other instances would refuse what this one signs");
-    it.logged_at("the machine's clock was set back").await;
+    it.logged_at("the clock of this machine was set back").await;
     assert_eq!(it.reason(&alice).await, "TOKEN_EXPIRED", "an expired token stays so");
     assert_eq!(it.reason(&third).await, "NONE", "a good token stays so");
     assert_eq!(it.refresh(&bob).await.unwrap_err(), "INVALID_TOKEN", "signed out");

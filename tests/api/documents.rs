@@ -124,8 +124,8 @@ async fn no_server_starts_with_a_document_that_it_would_refuse() {
     let file = folder.path().join("documents.json");
     let flag = format!("--documents-file={}", file.display());
     for (documents, told) in [
-        (r#"{"a": "{ nothing }"}"#, r#"the document "a" is refused: Unknown field "nothing""#),
-        (r#"{"a": "{"}"#, r#"the document "a" is refused"#),
+        (r#"{"a": "{ nothing }"}"#, r#"the invalid document "a": Unknown field "nothing""#),
+        (r#"{"a": "{"}"#, r#"the invalid document "a""#),
         (r#"{"a": 1}"#, r#"DOCUMENTS_FILE has no text for the document "a""#),
         ("[]", "DOCUMENTS_FILE must be a map"),
         ("", "DOCUMENTS_FILE is not valid JSON"),

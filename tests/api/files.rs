@@ -94,10 +94,10 @@ fn a_malformed_line_of_env_is_named_and_not_repeated() {
         ("LISTEN=127.0.0.1:0\n\nSECRET_KEY zanzibar\n", "line 3"),
         ("# one\nSECRET_KEY='zanzibar\n\n", "line 2"),
         ("LISTEN=127.0.0.1:0\r\n=zanzibar\r\n", "line 2"),
-        ("SECRET_KYE=zanzibar\n", "SECRET_KYE is no setting: SECRET_KEY is one"),
-        ("UNHEARD_OF=zanzibar\n", "UNHEARD_OF is no setting"),
-        ("HST=zanzibar\n", "HST is no setting: HSTS is one"),
-        ("DATADIR=zanzibar\n", "DATADIR is no setting: DATA_DIR is one"),
+        ("SECRET_KYE=zanzibar\n", "SECRET_KYE is not a setting: did you mean SECRET_KEY?"),
+        ("UNHEARD_OF=zanzibar\n", "UNHEARD_OF is not a setting"),
+        ("HST=zanzibar\n", "HST is not a setting: did you mean HSTS?"),
+        ("DATADIR=zanzibar\n", "DATADIR is not a setting: did you mean DATA_DIR?"),
     ] {
         fs::write(folder.path().join(".env"), text).unwrap();
         let output = run(folder.path(), &["schema"], &[]);
@@ -136,7 +136,8 @@ fn a_variable_one_letter_off_a_setting_is_no_setting() {
         let said = said(&output);
         assert_eq!(output.status.success(), meant.is_empty(), "{name}");
         assert!(
-            meant.is_empty() || said.contains(&format!("{name} is no setting: {meant} is one"))
+            meant.is_empty()
+                || said.contains(&format!("{name} is not a setting: did you mean {meant}?"))
         );
         assert!(!said.contains("zanzibar"), "{said}");
     }

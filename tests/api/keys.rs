@@ -259,7 +259,7 @@ async fn a_rotation_can_be_called_off_before_its_key_signs() {
     let app = TestApp::start_now(&[]).await;
     let first = listed(&app).await[0].clone();
     let added = app.cli(&["keys", "rotate", "--json"]).await.json();
-    assert!(app.cli(&["keys", "rotate"]).await.complaint().contains("a rotation is under way"));
+    assert!(app.cli(&["keys", "rotate"]).await.complaint().contains("a rotation is in progress"));
     let [old, new] = &listed(&app).await[..] else { panic!("two keys") };
     assert_eq!((&old["state"], &new["state"]), (&json!("active"), &json!("pending")));
     assert_eq!(added["kid"], new["kid"]);
@@ -312,7 +312,7 @@ async fn a_refresh_key_is_replaced_without_signing_anybody_out() {
     assert_eq!(late.refresh, next.refresh);
 
     let third = app.cli(&["keys", "rotate", "--refresh"]).await;
-    assert!(third.complaint().contains("only two generations"), "{}", third.stderr);
+    assert!(third.complaint().contains("two refresh keys are still valid"), "{}", third.stderr);
     let keys = app.cli(&["keys", "list", "--json"]).await.json();
     let keys = keys.as_array().unwrap().iter().filter(|key| key["purpose"] == "refresh");
     let [old, new] = &keys.collect::<Vec<_>>()[..] else { panic!("two keys") };
@@ -370,7 +370,7 @@ async fn another_secret_takes_over_without_a_stop() {
     };
 
     assert!(
-        run(&["keys", "list"], &new_only).await.complaint().contains("SECRET_KEY does not open")
+        run(&["keys", "list"], &new_only).await.complaint().contains("SECRET_KEY does not decrypt")
     );
     let running = app.second_instance_with(&[&both[0], &both[1]]).await;
     assert!(accepts(&running, &alice.access).await);
@@ -389,7 +389,7 @@ async fn another_secret_takes_over_without_a_stop() {
     assert_eq!(refresh(&running, &alice.refresh).await.code(), "NONE");
     run(&["keys", "list"], &new_only).await.printed();
     assert!(
-        run(&["keys", "list"], &old_only).await.complaint().contains("SECRET_KEY does not open")
+        run(&["keys", "list"], &old_only).await.complaint().contains("SECRET_KEY does not decrypt")
     );
     assert!(app.app.reload_keys().await.is_err(), "an instance that was left behind");
 }

@@ -465,7 +465,7 @@ async fn a_mail_whose_link_has_expired_is_not_sent_and_the_operator_sees_it() {
     let sent = read_all(&app.database.folder.path().join("mail"));
     assert_eq!((app.count("outbox WHERE given_up_at IS NOT NULL").await, sent.len()), (1, 0));
     let listed = app.cli(&["mail", "list", "--json"]).await.json();
-    let why = "its link has expired or was replaced: it can only be requested again";
+    let why = "its link has expired or was replaced: the user must request a new one";
     assert_eq!((&listed[0]["state"], &listed[0]["failure"]), (&json!("given up"), &json!(why)));
 
     // Sending it again does not help, and is not tried with the dead link.

@@ -94,7 +94,7 @@ async fn another_secret_opens_nothing_and_makes_no_new_keys() {
     let config = Config::new(&cli::settings(&flags).unwrap()).unwrap();
     let error = App::build(config, Clock::manual(start_of_time())).await.err().unwrap();
 
-    assert!(error.to_string().contains("SECRET_KEY does not open"), "{error}");
+    assert!(error.to_string().contains("SECRET_KEY does not decrypt"), "{error}");
     assert_eq!(app.count("\"keys\"").await, 2);
 }
 

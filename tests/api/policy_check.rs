@@ -62,7 +62,7 @@ fn a_field_without_a_rule_fails_the_check_with_its_file_and_line() {
     fs::write(folder.path().join("prices.graphql"), bare).unwrap();
     let files = ["orders.graphql", "prices.graphql"];
     let (status, printed, complaint) = check(folder.path(), &files);
-    assert_eq!((status, &*complaint), (1, "error: there is a problem\n"));
+    assert_eq!((status, &*complaint), (1, "error: the check found a problem\n"));
     assert!(
         printed.contains("problem  prices.graphql:2: Query.prices states no rule\n"),
         "{printed}"
@@ -85,7 +85,7 @@ fn a_file_that_cannot_be_used_is_named() {
     for (file, told) in [
         ("wrong.graphql", "error: wrong.graphql:2:5: expected a type\n"),
         ("deep.graphql", "error: deep.graphql:1:13: "),
-        ("large.graphql", "error: large.graphql has more than 4 MiB"),
+        ("large.graphql", "error: large.graphql is larger than 4 MiB"),
         ("missing.graphql", "error: missing.graphql cannot be read: No such file"),
         (".", "error: . cannot be read: "),
     ] {

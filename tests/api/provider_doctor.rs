@@ -147,35 +147,25 @@ async fn the_doctor_says_what_is_wrong_with_a_provider_and_repeats_nothing_of_it
         (
             publishing(other, "").await,
             "problem",
-            "p: its metadata names another issuer",
-            "spell issuer",
+            "p: its metadata does not name the configured",
+            "copy issuer",
         ),
-        (
-            publishing(keyless, "").await,
-            "problem",
-            "p signs with no key or algorithm that we could",
-            "sign with RS256",
-        ),
-        (
-            publishing(shared, "").await,
-            "problem",
-            "p signs with no key or algorithm that we could",
-            "sign with RS256",
-        ),
+        (publishing(keyless, "").await, "problem", "p has no key with which", "sign with RS256"),
+        (publishing(shared, "").await, "problem", "p has no key with which", "sign with RS256"),
         (
             publishing(broken, "").await,
             "problem",
-            "p: its answer is not the JSON that a list",
+            "p: its answer is not valid JSON for a list",
             "its table",
         ),
         (publishing(silent, "").await, "problem", "p: it answers with status 404", "its table"),
         (
             publishing(page, "").await,
             "problem",
-            "p: its answer is not the JSON that a prov",
+            "p: its answer is not valid JSON for a prov",
             "its table",
         ),
-        (publishing(good, late).await, "warning", "the clock of p is ", "synchronize"),
+        (publishing(good, late).await, "warning", "the clock of p differs", "synchronize"),
         (
             "http://127.0.0.1:1".to_owned(),
             "problem",
@@ -193,7 +183,7 @@ async fn the_doctor_says_what_is_wrong_with_a_provider_and_repeats_nothing_of_it
     let found = findings(&app, private).await;
     let is_told = found.iter().any(|(level, message, advice)| {
         level == "problem"
-            && message.contains("p: its name leads to an address that is not of the internet")
+            && message.contains("p: its host name has a private address")
             && advice.contains("allow_private_addresses")
     });
     assert!(is_told, "{found:#?}");

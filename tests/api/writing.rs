@@ -72,10 +72,10 @@ async fn a_postgresql_that_became_a_standby_is_not_ready_until_it_is_promoted() 
     let instance = Server::start_with(&database.url(), app.database.folder.path(), &[], &[]);
     instance.until_ready_is(200, 5 * SECOND).await;
     database.demote().await;
-    assert_not_ready(&app, &instance, &database.url(), "standby", "name the primary").await;
+    assert_not_ready(&app, &instance, &database.url(), "standby", "to the primary").await;
     let url = format!("--database-url={}", database.url());
     let told = app.cli(&["serve", &url, "--listen=127.0.0.1:0"]).await;
-    assert!(told.complaint().contains("let DATABASE_URL name the primary"), "{told:?}");
+    assert!(told.complaint().contains("set DATABASE_URL to the primary"), "{told:?}");
 
     database.run("SELECT pg_promote()").await;
     assert_ready(&app, &instance, &database.url()).await;
@@ -96,7 +96,7 @@ async fn connections_that_may_only_read_are_replaced_when_others_may_write() {
     assert_eq!(code(&refused), "SERVICE_UNAVAILABLE", "{refused}");
     let url = format!("--database-url={}", database.url());
     let told = app.cli(&["serve", "--listen=127.0.0.1:0", &url]).await;
-    assert!(told.complaint().contains("let DATABASE_URL name another server"), "{told:?}");
+    assert!(told.complaint().contains("set DATABASE_URL to another server"), "{told:?}");
 
     database
         .run(
@@ -113,7 +113,7 @@ async fn a_mariadb_that_is_read_only_is_not_ready_until_it_writes() {
     let instance = Server::start_with(&database.url(), app.database.folder.path(), &[], &[]);
     let before = connections(&database).await;
     database.set_read_only(true).await;
-    let (reason, advice) = ("the database server is read-only", "name the primary");
+    let (reason, advice) = ("the database server is read-only", "to the primary");
     assert_not_ready(&app, &instance, &database.url(), reason, advice).await;
     // The address may lead to another server by now, and a new connection with it.
     let after = connections(&database).await;
@@ -224,13 +224,13 @@ async fn a_sqlite_file_or_folder_that_cannot_be_written_is_told_with_what_to_do(
         let told = as_nobody(&database, &["doctor", "--json"]).unwrap();
         let found = problems_in(&String::from_utf8(told.stdout).unwrap());
         let is_told = found.iter().any(|(told, what)| {
-            told.contains("cannot be written") && what.contains("let the server's user write")
+            told.contains("cannot write to") && what.contains("give the server's user write access")
         });
         assert!(is_told, "{file_mode:o} {folder_mode:o}: {found:?}");
         let told = as_nobody(&database, &["serve", "--listen=127.0.0.1:0"]).unwrap();
         let complaint = String::from_utf8(told.stderr).unwrap();
         assert_eq!(told.status.code(), Some(1), "{complaint}");
-        assert!(complaint.contains("let the server's user write"), "{complaint}");
+        assert!(complaint.contains("give the server's user write access"), "{complaint}");
     }
     set(0o600, 0o700);
     let told = as_nobody(&database, &["doctor", "--json"]).unwrap();

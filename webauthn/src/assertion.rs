@@ -115,7 +115,7 @@ impl RelyingParty {
         let data = AuthenticatorData::parse(&assertion.authenticator_data)?;
         data.verify(self, UserPresence::Required, verification)?;
         if data.credential.is_some() {
-            return Err(Malformed("the authenticator data bring a credential").into());
+            return Err(Malformed("the authenticator data contain a credential").into());
         }
         if data.is_backup_eligible() != stored.backup_eligible {
             return Err(VerificationError::Backup);

@@ -84,7 +84,7 @@ impl<'a> AuthenticatorData<'a> {
                 .ok_or(Malformed("the outputs of extensions are not a canonical CBOR map"))?;
         }
         if !rest.is_empty() {
-            return Err(Malformed("something follows the authenticator data"));
+            return Err(Malformed("more bytes follow the authenticator data"));
         }
         Ok(Self { relying_party_id_hash, flags, sign_count, credential })
     }
@@ -135,7 +135,7 @@ impl<'a> AttestedCredential<'a> {
         let aaguid = *take(rest)?;
         let length = usize::from(u16::from_be_bytes(*take(rest)?));
         if !(1..=CREDENTIAL_ID_LENGTH_MAX).contains(&length) {
-            return Err(Malformed("the credential's id has no byte or more than 1023"));
+            return Err(Malformed("the id of the credential is empty or has more than 1023 bytes"));
         }
         let (id, key) = rest.split_at_checked(length).ok_or(CUT_OFF)?;
         let (_, after) =

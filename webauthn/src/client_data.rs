@@ -48,7 +48,7 @@ impl<'de> Deserialize<'de> for Members {
                 let mut members = Map::new();
                 while let Some((name, value)) = map.next_entry()? {
                     if members.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a member stands there twice"));
+                        return Err(A::Error::custom("a member is repeated"));
                     }
                 }
                 Ok(Members(members))

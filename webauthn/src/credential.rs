@@ -26,7 +26,7 @@ impl<'a> Credential<'a> {
             .ok_or(Malformed("id is missing"))?;
         // Both are the same bytes, in their one encoding.
         if members.get("rawId") != members.get("id") {
-            return Err(Malformed("rawId is not id"));
+            return Err(Malformed("rawId differs from id"));
         }
         if members.get("type").and_then(Value::as_str) != Some("public-key") {
             return Err(Malformed("type is not \"public-key\""));
@@ -34,7 +34,7 @@ impl<'a> Credential<'a> {
         match members.get("authenticatorAttachment") {
             None | Some(Value::Null) => {}
             Some(Value::String(text)) if text == "platform" || text == "cross-platform" => {}
-            Some(_) => return Err(Malformed("authenticatorAttachment is none of its values")),
+            Some(_) => return Err(Malformed("authenticatorAttachment has an unknown value")),
         }
         let response = members
             .get("response")

@@ -13,13 +13,13 @@ pub enum VerificationError {
     #[error("the response is malformed: {0}")]
     Malformed(#[from] Malformed),
     /// The client data are of the other ceremony, or of none (§7.1 step 7, §7.2 step 10).
-    #[error("the client data are of another type of ceremony")]
+    #[error("the client data belong to another type of ceremony")]
     Type,
     /// The challenge is not the one of this ceremony (§7.1 step 8, §7.2 step 11).
-    #[error("the challenge is not the one of this ceremony")]
+    #[error("the challenge does not belong to this ceremony")]
     Challenge,
     /// The page is none of the relying party's (§7.1 step 9, §7.2 step 12).
-    #[error("the origin is none of the relying party's")]
+    #[error("the origin does not belong to the relying party")]
     Origin,
     /// The page was framed by one of another origin (§7.1 steps 10 and 11, §7.2 steps 13 and 14).
     #[error("the page was embedded in a page of another origin")]
@@ -45,10 +45,10 @@ pub enum VerificationError {
     Key,
     /// The attestation is neither `none` and empty, nor a valid one by the credential's own key: no other was asked for
     /// (§7.1 steps 21 to 24).
-    #[error("the attestation is neither empty nor a valid one by the credential's own key")]
+    #[error("the attestation is neither empty nor a valid self attestation")]
     Attestation,
     /// The ids within the response differ, or name another credential than the stored one.
-    #[error("the response is of another credential")]
+    #[error("the response belongs to another credential")]
     CredentialMismatch,
     /// The signature was not made with the credential's key over these data (§7.2 step 21).
     #[error("the signature is not valid")]

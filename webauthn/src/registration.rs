@@ -105,7 +105,7 @@ impl RelyingParty {
         let attested = data
             .credential
             .as_ref()
-            .ok_or(Malformed("the authenticator data name no credential"))?;
+            .ok_or(Malformed("the authenticator data contain no credential"))?;
         let public_key = PublicKey::from_cose(attested.public_key)?;
         attestation.verify(&public_key, &client_data)?;
         if attested.id != credential.id {

@@ -30,17 +30,17 @@ fn a_field_with_two_rules_does_not_compile() {
             quote!(query),
             quote!(impl Q { #rules async fn me(&self) -> Result<User> { todo!() } }),
         );
-        assert!(refused.starts_with("A field has one rule"), "{refused}");
+        assert!(refused.starts_with("A field can have only one rule"), "{refused}");
     }
 }
 
 #[test]
 fn a_rule_that_would_do_nothing_does_not_compile() {
     for (of, rules, problem) in [
-        (quote!(query), quote!(#[public] #[fresh]), "#[fresh] asks"),
+        (quote!(query), quote!(#[public] #[fresh]), "#[fresh] requires"),
         (quote!(query), quote!(#[auth] #[fresh(if_password)]), "Expected if_second_factor"),
-        (quote!(query), quote!(#[auth] #[defence]), "#[defence] frees"),
-        (quote!(mutation), quote!(#[public] #[defence]), "#[defence] frees"),
+        (quote!(query), quote!(#[auth] #[defence]), "#[defence] is only"),
+        (quote!(mutation), quote!(#[public] #[defence]), "#[defence] is only"),
         (quote!(), quote!(#[limit(LIMIT)]), "#[limit] says"),
         (quote!(), quote!(#[auth(scope = Users)]), "Expected role"),
         (quote!(roots), quote!(#[auth]), "Expected query"),
@@ -61,7 +61,7 @@ fn a_limit_that_no_feature_is_handed_does_not_compile() {
             async fn register(&self) -> Result<RegisterResult> { users.register("limits").await }
         }),
     );
-    assert!(refused.starts_with("#[limit] shows"), "{refused}");
+    assert!(refused.starts_with("#[limit] only shows"), "{refused}");
 }
 
 #[test]
@@ -96,13 +96,13 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
 #[test]
 fn a_mutation_that_answers_no_payload_does_not_compile() {
     for (payload, answer, problem) in [
-        (quote!(), quote!(Result<bool>), "A mutation answers a payload"),
+        (quote!(), quote!(Result<bool>), "A mutation must return a payload"),
         (
             quote!(#[payload(user = "Who.", ended = "How many.")]),
             quote!(Result<User>),
-            "#[payload] names one",
+            "#[payload] must name one",
         ),
-        (quote!(#[payload(user = "Who.")]), quote!(User), "A mutation with #[payload] returns"),
+        (quote!(#[payload(user = "Who.")]), quote!(User), "A mutation with #[payload] must return"),
     ] {
         let refused = refusal(
             quote!(mutation),

@@ -66,11 +66,11 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             let advice = match url.starts_with("sqlite:") {
                 true => "check that this user can read the file, and that it is a SQLite database",
                 false => {
-                    "check DATABASE_URL: host, port, name, user and password, and that the database \
-                     server runs and lets this machine in"
+                    "check the host, port, name, user and password in DATABASE_URL, and that the database \
+                     server runs and accepts connections from this machine"
                 }
             };
-            let message = format!("it cannot be reached: {}", causes(&error));
+            let message = format!("the database cannot be reached: {}", causes(&error));
             report.add(Level::Problem, "database", message, advice);
         }
     }
@@ -87,7 +87,7 @@ fn missing(report: &mut Report, config: &Config, file: &Path) {
         let advice = "nothing: `portcullis` (or `portcullis migrate up`) creates it";
         report.add(Level::Note, ABOUT, "there is no database yet", advice);
     } else {
-        let message = format!("{} cannot be reached", file.display());
+        let message = format!("{} does not exist, or this user cannot access it", file.display());
         let advice = "check DATABASE_URL: the folder must exist, and this user must have access";
         report.add(Level::Problem, ABOUT, message, advice);
     }
@@ -112,18 +112,18 @@ fn configuration(report: &mut Report, config: &Config) {
         report.add(Level::Note, ABOUT, message, "raise it, unless your users need short passwords");
     }
     if !config.hash_cost.meets_floor() {
-        let advice = "leave ARGON2_MEMORY_KIB and ARGON2_ITERATIONS unset, or see `portcullis \
+        let advice = "leave ARGON2_MEMORY_KIB and ARGON2_ITERATIONS unset, or choose them with `portcullis \
                       hash-bench`";
         report.add(
             Level::Warning,
             ABOUT,
-            "the password hashes are too cheap for real users",
+            "the password hashes are too weak for production",
             advice,
         );
     }
     if config.jwt.issuer != config.public_url {
         let message = "JWT_ISSUER differs from PUBLIC_URL, which serves the metadata of the issuer";
-        let advice = "services that look up keys by issuer (RFC 8414) require both to be the same";
+        let advice = "set both to the same URL if services look up keys by issuer (RFC 8414)";
         report.add(Level::Note, ABOUT, message, advice);
     }
     for (name, template) in config.jwt.custom_claims.templates() {
@@ -166,14 +166,14 @@ fn data_folder(report: &mut Report, config: &Config) {
             let message = format!("{} cannot be read", folder.display());
             report.add(Level::Problem, ABOUT, message, advice);
         } else {
-            report.ok(ABOUT, "there is no folder yet, and the server does not need one yet");
+            report.ok(ABOUT, "the server creates the folder when it needs it");
         }
         return;
     };
     let open = |path: &Path, level: Level, report: &mut Report| {
         let mode = if path.is_dir() { "700" } else { "600" };
         let message = format!("{} is open to other users of this machine", path.display());
-        let advice = format!("chmod {mode} '{}'", path.display());
+        let advice = format!("run `chmod {mode} '{}'`", path.display());
         report.add(level, ABOUT, message, advice);
     };
     let before = report.0.len();
@@ -211,7 +211,7 @@ async fn database(report: &mut Report, db: &Db) {
     let found = match db.inspect().await {
         Ok(found) => found,
         Err(error) => {
-            let advice = "look at the log of the database server, or check that the file is a \
+            let advice = "read the log of the database server, or check that the file is a \
                           SQLite database";
             let message = format!("the database answers with an error: {}", causes(&error));
             report.add(Level::Problem, ABOUT, message, advice);
@@ -228,7 +228,8 @@ async fn database(report: &mut Report, db: &Db) {
     let now = Clock::system().now();
     let apart = found.time.map_or(0, |time| (time - now).num_seconds().abs());
     if apart > CLOCK_SECONDS_MAX {
-        let message = format!("the database server's clock is {apart} s away from this machine's");
+        let message =
+            format!("the clock of the database server differs from this machine's by {apart} s");
         report.add(Level::Warning, "clock", message, "synchronize both clocks (NTP)");
     }
 }
@@ -239,7 +240,7 @@ async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
     let status = match migrations.status(db.reader()).await {
         Ok(status) => status,
         Err(error) => {
-            let advice = "let the user of the database read and change its schema";
+            let advice = "let the database user read and change the schema";
             let message = format!("the state of the schema cannot be read: {}", causes(&error));
             report.add(Level::Problem, ABOUT, message, advice);
             return false;
@@ -250,7 +251,7 @@ async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
         let advice = "run the version of the program that created it, or a later one";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if !status.pending.is_empty() {
-        let message = format!("{} changes are pending", status.pending.len());
+        let message = format!("{} migrations are pending", status.pending.len());
         report.add(Level::Problem, ABOUT, message, "run `portcullis migrate up`");
     } else {
         report.ok(ABOUT, "the schema matches this program");
@@ -307,15 +308,15 @@ fn sealing(report: &mut Report, found: &[Described]) -> bool {
         let message = format!("SECRET_KEY does not decrypt {unknown} of {} keys", found.len());
         let advice = "set SECRET_KEY to the secret that encrypted them, or set SECRET_KEY_PREVIOUS \
                       to it beside a new one; a generated secret is in the data folder that the \
-                      database was created with, as secret-….key. Only if it is lost: \
+                      database was created with, as secret-….key; if it is lost, \
                       docs/how-to/keys.md describes how to start over";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if previous > 0 {
-        let message = format!("{previous} keys are sealed under SECRET_KEY_PREVIOUS");
+        let message = format!("{previous} keys are encrypted with SECRET_KEY_PREVIOUS");
         let advice = "once every instance has both secrets, run `portcullis keys reseal`";
         report.add(Level::Warning, ABOUT, message, advice);
     } else {
-        report.ok(ABOUT, format!("SECRET_KEY decrypts all {}", found.len()));
+        report.ok(ABOUT, format!("SECRET_KEY decrypts all {} keys", found.len()));
     }
     unknown == 0 && previous == 0
 }
@@ -329,7 +330,7 @@ fn signing(report: &mut Report, config: &Config, found: &[Described]) {
         report.add(
             Level::Warning,
             ABOUT,
-            "no key signs at the time of this machine's clock",
+            "no signing key is active at the time of this machine's clock",
             advice,
         );
         return;
@@ -343,7 +344,7 @@ fn signing(report: &mut Report, config: &Config, found: &[Described]) {
         && set.into_str() != newest.algorithm
     {
         let message = format!("JWT_ALGORITHM is {}, but no key has this algorithm", set.into_str());
-        let advice = "nothing: the next start of a server begins the change";
+        let advice = "nothing: the server adds one at its next start";
         report.add(Level::Note, ABOUT, message, advice);
     }
     if newest.algorithm == Algorithm::Hs256.into_str() {

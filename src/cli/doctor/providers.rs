@@ -15,7 +15,7 @@ pub(super) async fn check(report: &mut Report, config: &Config) {
     let providers = match Providers::new(settings, &config.public_url, Clock::system()) {
         Ok(providers) => providers,
         Err(error) => {
-            let advice = "install the certificates of authorities (ca-certificates)";
+            let advice = "install the certificates of public authorities (ca-certificates)";
             report.add(Level::Problem, ABOUT, causes(&error), advice);
             return;
         }
@@ -24,10 +24,10 @@ pub(super) async fn check(report: &mut Report, config: &Config) {
         one(report, provider, &provider.check().await);
         if provider.is_trusted() && config.mail.is_none() {
             let id = provider.id();
-            let message = format!(
-                "{id} is trusted, and no mail is sent by which accounts verify their addresses"
-            );
-            let advice = "set SMTP_URL, or do not trust it: it takes the address from accounts that never verified it";
+            let message =
+                format!("{id} is trusted, but the server sends no mail to verify addresses");
+            let advice = "set SMTP_URL, or do not trust the provider: a sign-in with it takes the address from an \
+                          account that has not verified it";
             report.add(Level::Warning, ABOUT, message, advice);
         }
     }
@@ -44,8 +44,7 @@ fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
     match &checkup.keys {
         None => {}
         Some(Ok(0)) => {
-            let message =
-                format!("{id} signs with no key or algorithm that we could verify ID tokens with");
+            let message = format!("{id} has no key with which this server can verify ID tokens");
             let advice = "configure the provider to sign with RS256, PS256, ES256 or EdDSA";
             report.add(Level::Problem, ABOUT, message, advice);
         }
@@ -54,12 +53,12 @@ fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
     }
     match checkup.client_secret {
         None => {}
-        Some(true) => report.ok(ABOUT, format!("{id}: the client secret for it can be signed")),
+        Some(true) => report.ok(ABOUT, format!("{id}: the key can sign the client secret")),
         Some(false) => problem(report, id, &Away::ClientSecret),
     }
     let apart = checkup.clock_ahead.map_or(0, |ahead| ahead.num_seconds().abs());
     if apart > CLOCK_SECONDS_MAX {
-        let message = format!("the clock of {id} is {apart} s away from this machine's");
+        let message = format!("the clock of {id} differs from this machine's by {apart} s");
         report.add(Level::Warning, ABOUT, message, "synchronize the clock of this machine (NTP)");
     }
 }
@@ -67,7 +66,7 @@ fn one(report: &mut Report, provider: &Provider, checkup: &Checkup) {
 fn problem(report: &mut Report, id: &str, away: &Away) {
     let advice = match away {
         Away::OtherIssuer => {
-            "spell issuer in PROVIDERS_FILE as it stands in ISSUER/.well-known/openid-configuration"
+            "copy issuer from ISSUER/.well-known/openid-configuration into PROVIDERS_FILE"
         }
         Away::PrivateAddress => {
             "set allow_private_addresses = true in its table, if it is on your own network"
@@ -83,7 +82,7 @@ fn problem(report: &mut Report, id: &str, away: &Away) {
         | Away::Nonsense(_)
         | Away::Keys
         | Away::UnknownClient => {
-            "check its table in PROVIDERS_FILE, and whether this machine reaches it"
+            "check its table in PROVIDERS_FILE, and whether this machine can reach it"
         }
     };
     report.add(Level::Problem, ABOUT, format!("{id}: {}", causes(away)), advice);

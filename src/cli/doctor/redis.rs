@@ -20,7 +20,7 @@ pub(super) async fn check(report: &mut Report, config: &Config) {
         None => {}
         Some(Ok(())) => report.ok(ABOUT, "Redis counts attempts for all instances"),
         Some(Err(cause)) => {
-            let message = format!("{cause}; each instance counts attempts for itself");
+            let message = format!("{cause}; each instance counts attempts by itself");
             report.add(Level::Warning, ABOUT, message, cause.advice());
         }
     }

@@ -33,14 +33,14 @@ impl Sdl {
             .with_context(|| format!("{file} cannot be read"))?;
         ensure!(
             bytes.len() as u64 <= bytes_max,
-            "{file} has more than {MEBIBYTES_MAX} MiB: name the SDL of one subgraph"
+            "{file} is larger than {MEBIBYTES_MAX} MiB: name the SDL file of one subgraph"
         );
         match String::from_utf8(bytes) {
             Ok(text) => Self::parse(file, text),
             Err(error) => {
                 let valid = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-                bail!("{file}:{}: this is not UTF-8", Lines::of(text).position(valid))
+                bail!("{file}:{}: the text is not UTF-8", Lines::of(text).position(valid))
             }
         }
     }
@@ -181,9 +181,9 @@ mod tests {
             Sdl::read(&path).err().map(|error| error.to_string())
         };
         assert_eq!(read(b"type Query { a: Int }"), None);
-        assert!(read(b"type Query {\n # \xff").unwrap().ends_with(":2:4: this is not UTF-8"));
+        assert!(read(b"type Query {\n # \xff").unwrap().ends_with(":2:4: the text is not UTF-8"));
         let large = " ".repeat(usize::try_from(MEBIBYTES_MAX << 20).unwrap());
-        assert!(read(format!("{large} ").as_bytes()).unwrap().contains("more than 4 MiB"));
+        assert!(read(format!("{large} ").as_bytes()).unwrap().contains("larger than 4 MiB"));
         let missing = Sdl::read(&folder.path().join("missing")).err().unwrap();
         assert!(missing.to_string().ends_with("missing cannot be read"));
         assert!(Sdl::read(folder.path()).is_err());

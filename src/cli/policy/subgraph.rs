@@ -12,7 +12,7 @@ use crate::cli::output::Level;
 use crate::graphql::policy::ROOTS;
 use crate::kernel::access::Permission;
 
-const LINK: &str = "begin it with extend schema @link(url: \"https://specs.apollo.dev/federation/v2.6\", \
+const LINK: &str = "begin the file with extend schema @link(url: \"https://specs.apollo.dev/federation/v2.6\", \
                     import: [\"@authenticated\", \"@requiresScopes\", \"@policy\"])";
 
 /// How many letters may be wrong in a scope that something like it is suggested for.
@@ -144,7 +144,7 @@ impl Reader<'_> {
         let stated = stated.and(of_type);
         let rule = stated.rule();
         if is_marked && stated.restricts() {
-            let message = format!("{name} is marked as public, and states a rule");
+            let message = format!("{name} is marked as public but states a rule");
             self.problem(line, message, "a router enforces the rule: remove one of the two");
         } else if rule.is_none() && self.findings.len() == found {
             let advice = "state @authenticated, @requiresScopes or @policy, or mark it as @public or \
@@ -177,7 +177,7 @@ impl Reader<'_> {
             }
             if let Meaning::Namesake(_) = meaning {
                 let message = format!(
-                    "{about} states @{name}, which is not imported from federation: it does not count"
+                    "{about} states @{name}, but the @link does not import it: no router enforces it"
                 );
                 let advice = format!("add \"@{}\" to the imports of the @link", of.into_str());
                 self.problem(line, message, advice);
@@ -185,7 +185,7 @@ impl Reader<'_> {
             }
             self.used.extend((!is_mark).then_some(of));
             if stated.has(of) {
-                let advice = "federation has it once, and composition fails: join the two";
+                let advice = "composition fails on a repeated directive: join the two";
                 self.problem(line, format!("{about} states @{name} twice"), advice);
                 continue;
             }
@@ -220,18 +220,20 @@ impl Reader<'_> {
         let directive = text(directive.name());
         let message = match unfit {
             Unfit::AdmitsEverybody => {
-                format!("the {name} of @{directive} at {about} admit everybody: that is no rule")
+                format!(
+                    "the {name} of @{directive} at {about} admit everybody, so they are not a rule"
+                )
             }
             Unfit::NoListOfLists => {
-                format!("the {name} of @{directive} at {about} are no list of lists of strings")
+                format!("the {name} of @{directive} at {about} must be a list of lists of strings")
             }
             Unfit::TooLong => {
                 format!(
-                    "the {name} of @{directive} at {about} have more than {NAMES_BYTES_MAX} letters"
+                    "the {name} of @{directive} at {about} exceed {NAMES_BYTES_MAX} bytes in total"
                 )
             }
         };
-        let advice = format!("write [[\"a\", \"b\"], [\"c\"]] for both of two {name}, or a third");
+        let advice = format!("write [[\"a\", \"b\"], [\"c\"]] to require the {name} a and b, or c");
         self.problem(line, message, advice);
         None
     }
@@ -248,7 +250,7 @@ impl Reader<'_> {
             let near = known.iter().filter(|known| distance(known) <= TYPING_ERRORS_MAX);
             let advice = match near.min_by_key(distance) {
                 Some(near) => format!("did you mean {near}?"),
-                None => format!("tokens have {}", known.join(", ")),
+                None => format!("the scopes of tokens are {}", known.join(", ")),
             };
             let message = format!("{about}: no token has the scope \"{}\"", scope.escape_debug());
             self.problem(line, message, advice);
@@ -271,7 +273,7 @@ impl Reader<'_> {
         for directive in too_new {
             let (name, since) = (directive.into_str(), directive.since());
             let message =
-                format!("@{name} needs federation {since}, and the @link names {version}");
+                format!("@{name} needs federation {since}, but the @link names {version}");
             self.problem(line, message, format!("raise the version of the @link to {since}"));
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn page(sdl: &Sdl) -> String {
         );
     }
     page.section("Fields of other types");
-    page.paragraph("Fields that are missing here can be read by everybody who has their object.");
+    page.paragraph("Everybody who can read an object can read its fields that are missing here.");
     let others = sdl.objects().filter(|(name, _)| !ROOTS.contains(name));
     let fields = others.flat_map(|(of, fields)| fields.iter().map(move |field| (of, field)));
     let ruled = fields.filter(|(_, field)| RULES.iter().any(|rule| find(field, rule).is_some()));
@@ -63,7 +63,9 @@ fn callers(field: &FieldDefinition) -> String {
         let permission = codes(sdl::names(private, "permission"));
         return format!("the user; the permission {permission}");
     }
-    let Some(auth) = find(field, "auth") else { return "whoever has the object".to_owned() };
+    let Some(auth) = find(field, "auth") else {
+        return "callers who can read the object".to_owned();
+    };
     let of = |argument, before: &str, after: &str| {
         let name = sdl::names(auth, argument).first().copied().map(code)?;
         Some(format!("{before} {name}{after}"))

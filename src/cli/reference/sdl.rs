@@ -19,7 +19,7 @@ pub(super) struct Sdl {
 
 impl Sdl {
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
-        let document = parse_schema(text).context("the schema cannot be read back")?;
+        let document = parse_schema(text).context("the program cannot parse its own schema")?;
         let mut sdl = Self { objects: BTreeMap::new(), enums: BTreeMap::new() };
         for definition in document.definitions {
             let TypeSystemDefinition::Type(definition) = definition else { continue };

@@ -26,7 +26,7 @@ pub(crate) static ADDRESS_CHANGES: Limit<limits::User> =
 /// Why an account's address was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddressError {
-    #[error("the address is not acceptable")]
+    #[error("the address is invalid")]
     Invalid(Problem),
     #[error("the address belongs to another account")]
     Taken,

@@ -26,16 +26,16 @@ use crate::kernel::id::UserId;
 /// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AdminError {
-    #[error("there is no such user")]
+    #[error("the user does not exist")]
     NotFound,
-    #[error("the acting user may not do this, or not any more")]
+    #[error("the acting user is not allowed to do this")]
     Forbidden,
-    #[error("nobody resets their own second factors")]
+    #[error("users cannot reset their own second factors")]
     Oneself,
-    #[error("the last active admin must remain one")]
+    #[error("the last active admin must stay an active admin")]
     LastAdmin,
     /// Of an organization that has other members.
-    #[error("the last owner of an organization must remain one")]
+    #[error("the user is the last owner of an organization that has other members")]
     LastOwner,
     /// The acting user is the only other member of an organization that the user alone owns.
     #[error("the acting user would inherit an organization")]
@@ -44,7 +44,7 @@ pub(crate) enum AdminError {
     #[error("the address is not verified")]
     Unverified,
     /// There is nothing to change, and the acting user may not see what there is.
-    #[error("nothing is to be changed")]
+    #[error("the change has no effect")]
     Unchanged,
     #[error(transparent)]
     Fault(Fault),

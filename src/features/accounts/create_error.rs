@@ -10,7 +10,7 @@ use crate::kernel::invalid::Problem;
 /// Why there is no new account.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CreateError {
-    #[error("{} fields are not acceptable", .0.len())]
+    #[error("{} fields are invalid", .0.len())]
     Invalid(Vec<Problem>),
     /// Another account has the value at this path.
     #[error("the {} is taken", .0.trim_start_matches("input."))]
@@ -18,15 +18,15 @@ pub(crate) enum CreateError {
     /// Another account has the address of a link.
     #[error("the address is taken")]
     AddressTaken,
-    #[error("no accounts are made here")]
+    #[error("the server does not create accounts")]
     Closed,
     #[error("the acting user is no longer an active admin")]
     Forbidden,
     /// The token that an account was to be made of gives nothing.
-    #[error("the token is good for nothing")]
+    #[error("the token is invalid")]
     InvalidToken,
     /// It has done its work already.
-    #[error("the token is used")]
+    #[error("the token was already used")]
     UsedToken,
     #[error(transparent)]
     Limited(#[from] Limited),

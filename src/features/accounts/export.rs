@@ -53,13 +53,11 @@ with_fault!(ExportError);
 /// Why there is no export.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoExport {
-    #[error(
-        "the ticket is none, its time is over, or the session that it was asked from has ended"
-    )]
+    #[error("the ticket is unknown or has expired, or its session has ended")]
     Unknown,
-    #[error("another export of the same person is under way")]
+    #[error("another export of the account is in progress")]
     UnderWay,
-    #[error("too many exports are under way")]
+    #[error("too many exports are in progress")]
     Full,
     #[error(transparent)]
     Db(#[from] DbErr),

@@ -74,9 +74,9 @@ pub(crate) struct PendingInvitation {
 /// Why an invitation was not taken back.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevocationError {
-    #[error("there is no such invitation that can still be accepted")]
+    #[error("the invitation does not exist, or cannot be accepted any more")]
     NotFound,
-    #[error("the acting user may not do this, or not any more")]
+    #[error("the acting user is not allowed to do this")]
     Forbidden,
     #[error(transparent)]
     Fault(Fault),

@@ -56,7 +56,7 @@ pub(crate) struct MetadataChange {
 /// Why metadata was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MetadataError {
-    #[error("an object is not acceptable")]
+    #[error("an object is invalid")]
     Invalid(Problem),
     /// The account may not be changed.
     #[error(transparent)]

@@ -43,13 +43,13 @@ pub(crate) struct Newcomer<'a> {
 /// Why a username was not chosen.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsernameError {
-    #[error("the username is not acceptable")]
+    #[error("the username is invalid")]
     Invalid(Problem),
-    #[error("another account has it")]
+    #[error("the username is taken")]
     Taken,
     #[error(transparent)]
     Limited(#[from] Limited),
-    #[error("the account's username was not proposed, or another was chosen already")]
+    #[error("the user has already chosen a username")]
     Chosen,
     #[error(transparent)]
     Fault(Fault),

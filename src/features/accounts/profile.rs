@@ -11,7 +11,7 @@ use crate::kernel::invalid::Problem;
 /// Why a profile was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProfileError {
-    #[error("a field is not acceptable")]
+    #[error("a field is invalid")]
     Invalid(Problem),
     #[error(transparent)]
     Fault(Fault),

@@ -99,7 +99,7 @@ pub(crate) struct NewPasskey {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AddError {
     /// The unique constraint settles who was first, not a look before (MF-11).
-    #[error("the passkey is registered already")]
+    #[error("the passkey is already registered")]
     Taken,
     #[error("the account has too many passkeys")]
     TooMany,

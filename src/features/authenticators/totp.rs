@@ -31,9 +31,9 @@ pub(crate) const FAILURES_MAX: i32 = 100;
 /// Why a seed was not confirmed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfirmError {
-    #[error("no enrollment is under way, its time is over, or it was begun elsewhere")]
+    #[error("the enrollment does not exist, has expired, or began in another session")]
     NotBegun,
-    #[error("the code is wrong, or its time is over")]
+    #[error("the code is wrong or has expired")]
     WrongCode,
     #[error(transparent)]
     Fault(Fault),
@@ -44,10 +44,10 @@ pub(crate) enum ConfirmError {
 pub(crate) enum RedeemError {
     #[error("the user has no confirmed seed")]
     NotEnrolled,
-    #[error("the code is wrong, or its time is over")]
+    #[error("the code is wrong or has expired")]
     WrongCode,
     /// It, or a later one. It was right, so it is no guess.
-    #[error("the code was used before")]
+    #[error("the code was already used")]
     Used,
     /// None is, until another seed is confirmed or the failures are forgotten.
     #[error("too many wrong codes in a row")]

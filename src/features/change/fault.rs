@@ -19,7 +19,7 @@ pub enum Fault {
     #[error("the caller does not belong to the organization")]
     NotAMember,
     /// The account has a second factor by now, which the guard did not know that judged the caller's proofs.
-    #[error("the account has got a second factor")]
+    #[error("the account gained a second factor after the check")]
     Overtaken,
     /// It was done too often of late.
     #[error(transparent)]

@@ -27,10 +27,10 @@ pub(crate) struct Entities {
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError {
     /// There is no such row, or the caller may not change it. Holds the name of the type, as ids carry it.
-    #[error("there is no such {0}")]
+    #[error("the {0} does not exist")]
     NotFound(&'static str),
     /// There is nothing to change, and the caller may not see what there is.
-    #[error("the {0} is so already")]
+    #[error("the change of the {0} has no effect")]
     Unchanged(&'static str),
     /// The caller's session is over, or it was the server's fault.
     #[error(transparent)]

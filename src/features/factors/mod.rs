@@ -34,43 +34,43 @@ use crate::kernel::id::UserId;
 /// Why a factor proved nothing, or was neither set up nor given up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FactorError {
-    #[error("the challenge is over, void, or for something else")]
+    #[error("the challenge has expired, is void, or has another purpose")]
     Challenge,
     /// A code that is wrong, used or shut.
-    #[error("the proof is none of the account's")]
+    #[error("the proof does not belong to the account")]
     Wrong {
         /// For the audit log only; nobody is told.
         account: Option<UserId>,
     },
-    #[error("the code that was mailed is another one")]
+    #[error("the code does not match the mailed code")]
     WrongMailedCode,
-    #[error("the proof is worth too little for the account")]
+    #[error("the proof is not sufficient for the account")]
     Insufficient,
-    #[error("no such factor is being set up")]
+    #[error("the setup of this factor was not started")]
     NotEnrolling,
-    #[error("no app tells codes of the account")]
+    #[error("the account has no authenticator app")]
     NoTotp,
     #[error("the account has no second factor")]
     Off,
     #[error("the account has a second factor")]
     On,
-    #[error("the account has nothing that could be a second factor")]
+    #[error("the account has no passkey or authenticator app")]
     NothingToAskFor,
-    #[error("the account may not be without a second factor")]
+    #[error("the account must keep a second factor")]
     Required,
-    #[error("nothing else would open the account")]
+    #[error("the account has no other way to sign in")]
     LastWayIn,
-    #[error("this server has no domain that passkeys could be for")]
+    #[error("this server has no domain for passkeys")]
     NoPasskeys,
-    #[error("the ceremony is over, used, somebody else's or for something else")]
+    #[error("the ceremony has expired, was already used, or belongs to another user or purpose")]
     Ceremony,
-    #[error("what the authenticator made is not acceptable")]
+    #[error("the server rejects the passkey of the authenticator")]
     Registration(#[source] VerificationError),
-    #[error("nobody has this passkey")]
+    #[error("no account has this passkey")]
     UnknownPasskey,
-    #[error("the account has no such passkey")]
+    #[error("the account does not have this passkey")]
     NoPasskey,
-    #[error("the passkey is registered already")]
+    #[error("the passkey is already registered")]
     PasskeyTaken,
     #[error("the account has too many passkeys")]
     TooManyPasskeys,

@@ -41,7 +41,7 @@ pub(crate) struct Vouched<'a> {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkingError {
     /// The unique constraint settles who was first, not a look before.
-    #[error("the identity is linked to an account")]
+    #[error("the identity is already linked to an account")]
     Taken,
     #[error("the account has too many identities")]
     TooMany,

@@ -83,9 +83,9 @@ impl Found {
 /// Why a token gives nothing, or could not be issued.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
-    #[error("the token is malformed, unknown, expired, voided or meant for something else")]
+    #[error("the token is malformed, unknown, expired or void, or has another purpose")]
     Invalid,
-    #[error("the token has done its work already")]
+    #[error("the token was already used")]
     Used,
     #[error(transparent)]
     Fault(Fault),

@@ -38,12 +38,12 @@ const CHECKS_MAX: usize = 3;
 /// Why nobody was signed in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LoginError {
-    #[error("unknown account, wrong password, or an account that is inactive or shut")]
+    #[error("the account is unknown, inactive or locked, or the password is wrong")]
     InvalidCredentials {
         /// For the audit log only; nobody is told.
         account: Option<UserId>,
     },
-    #[error("a password alone proves too little for an account with a second factor")]
+    #[error("a password is not sufficient for an account with a second factor")]
     SecondFactorNeeded,
     #[error(transparent)]
     Limited(#[from] Limited),

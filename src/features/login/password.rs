@@ -22,9 +22,9 @@ use crate::kernel::invalid::Problem;
 /// Why a password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChangeError {
-    #[error("the new password is not acceptable")]
+    #[error("the new password is invalid")]
     Invalid(Problem),
-    #[error("the account has a password, which is to be changed instead")]
+    #[error("the account already has a password: change it instead")]
     HasPassword,
     #[error(transparent)]
     Login(LoginError),

@@ -9,16 +9,16 @@ use crate::kernel::invalid::Problem;
 /// Why an organization was not changed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OrganizationError {
-    #[error("a field is not acceptable")]
+    #[error("a field is invalid")]
     Invalid(Problem),
     /// None that the caller is a member of.
-    #[error("there is no such organization")]
+    #[error("the organization does not exist")]
     NotFound,
-    #[error("there is no such member")]
+    #[error("the member does not exist")]
     NoSuchMember,
     #[error("the caller's role in the organization is below {}", .0.into_str())]
     Below(OrganizationRole),
-    #[error("the last owner must remain one")]
+    #[error("the last owner must stay an owner")]
     LastOwner,
     #[error("the user belongs to too many organizations")]
     TooMany,
@@ -31,13 +31,13 @@ with_fault!(OrganizationError);
 /// Why nobody was invited, or nobody joined.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum InvitationError {
-    #[error("a field is not acceptable")]
+    #[error("a field is invalid")]
     Invalid(Problem),
-    #[error("there is no such invitation")]
+    #[error("the invitation does not exist")]
     NotFound,
     #[error("the organization has too many pending invitations")]
     TooMany,
-    #[error("the caller is a member already")]
+    #[error("the caller is already a member")]
     AlreadyMember,
     #[error(transparent)]
     Organization(OrganizationError),

@@ -46,50 +46,50 @@ pub(crate) static FAILURES_OF_USER: Limit<limits::User> =
 /// Why nobody was signed in, or no identity linked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProviderLoginError {
-    #[error("no provider is called so")]
+    #[error("no provider has this id")]
     UnknownProvider,
-    #[error("people may not be sent back there")]
+    #[error("the return URL is not in RETURN_URLS")]
     ReturnTo,
-    #[error("the flow is over, used, another browser's or for something else")]
+    #[error("the flow has expired, was already used, or belongs to another browser or purpose")]
     Flow,
     #[error("the link to finish a registration is invalid, or for another provider")]
     Link,
     /// What the provider says is not acceptable, or opens nothing.
-    #[error("the provider's word opens nothing")]
+    #[error("the identity at the provider does not open an account")]
     Refused {
         /// For the audit log only; nobody is told.
         account: Option<UserId>,
     },
     /// What the provider says shows that somebody was there too long ago, or does not say when.
-    #[error("the provider does not say that somebody has just proved who they are")]
+    #[error("the provider does not report a recent sign-in")]
     Stale,
-    #[error("the provider cannot ask somebody again who they are")]
+    #[error("the provider cannot confirm a user's identity again")]
     NoReauthentication,
-    #[error("a provider's word alone proves too little for an account with a second factor")]
+    #[error("a provider is not sufficient for an account with a second factor")]
     SecondFactorNeeded,
     #[error("the provider issues no ID tokens")]
     NoIdTokens,
     /// Others were faster, with the identity, the address or the username, each time that it was tried.
-    #[error("others were faster")]
+    #[error("other requests took the identity, address or username first")]
     Contended,
     #[error("the provider is not available")]
     Unavailable(#[source] ProviderError),
     /// The address is that of an account to which its owner has to link the identity.
-    #[error("an account has the address")]
+    #[error("an account already has the address")]
     AccountExists,
-    #[error("nobody gets an account by themselves here")]
+    #[error("registration is closed on this server")]
     Closed,
-    #[error("the provider tells no address that mail reaches")]
+    #[error("the provider does not share a usable address")]
     NoAddress,
-    #[error("an account can be made of this only once mail has shown whose the address is")]
+    #[error("the account requires a verified address, and the server does not send mail")]
     NoMail,
     #[error("the identity is linked to another account")]
     Taken,
     #[error("the account has too many identities")]
     TooMany,
-    #[error("there is no such identity")]
+    #[error("the identity does not exist")]
     NotFound,
-    #[error("nothing else would open the account")]
+    #[error("the account has no other way to sign in")]
     LastWayIn,
     #[error(transparent)]
     Account(CreateError),

@@ -91,9 +91,9 @@ pub(crate) static VERIFICATIONS: Requests = Requests::new([
 /// Why a link did nothing, or none could be asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecoveryError {
-    #[error("a field is not acceptable")]
+    #[error("a field is invalid")]
     Invalid(Problem),
-    #[error("the password is not the one that was chosen")]
+    #[error("the password is wrong")]
     WrongPassword,
     #[error(transparent)]
     Limited(#[from] Limited),

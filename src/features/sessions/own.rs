@@ -34,7 +34,7 @@ pub(crate) struct OwnSession {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RevokeError {
     /// None of the caller's own that lives.
-    #[error("there is no such session")]
+    #[error("the session does not exist")]
     NotFound,
     #[error(transparent)]
     Fault(Fault),

@@ -39,7 +39,7 @@ pub(crate) enum Unrecognised {
     #[error(transparent)]
     Db(#[from] DbErr),
     /// The cookie may be sealed by a key that this instance has not read yet.
-    #[error("the key of a cookie has not arrived")]
+    #[error("this instance has not read the key of the cookie yet")]
     KeyOnItsWay,
 }
 

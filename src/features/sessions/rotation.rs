@@ -47,12 +47,12 @@ pub(crate) type RefreshLimits<'a> = (&'a Limit<Ip>, &'a Limit<limits::Session>);
 /// Why a refresh token gives nothing.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RefreshError {
-    #[error("refresh token is malformed, unknown or expired, or its session is over")]
+    #[error("the refresh token is malformed, unknown or expired, or its session has ended")]
     Unknown,
-    #[error("refresh token was presented twice; its session has been ended")]
+    #[error("the refresh token was presented twice, so the server ended its session")]
     Reused,
     /// Never taken for a reuse: a race has not settled yet, or a key has not arrived.
-    #[error("whether the token is good cannot be told now")]
+    #[error("this instance cannot tell yet whether the token is valid")]
     Unsettled,
     #[error("the user does not belong to the organization")]
     NotAMember,

@@ -342,7 +342,9 @@ async fn begin(
         let prepared = prepare(app, call, &identity).await;
         let ready = prepared.map_err(|no_thread| match no_thread {
             NoThread::Busy => failed(ApiError::overdue()),
-            NoThread::Died => failed(ApiError::internal(anyhow!("the check of a document died"))),
+            NoThread::Died => {
+                failed(ApiError::internal(anyhow!("the check of a document panicked")))
+            }
         })??;
         if ready.scanned.operation != Operation::Subscription {
             let message =

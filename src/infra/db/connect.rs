@@ -139,7 +139,7 @@ pub(super) async fn sqlite_to_look(url: &str) -> Result<DatabaseConnection, DbEr
 }
 
 fn options(url: &str) -> Result<sqlite::SqliteConnectOptions, DbErr> {
-    let unnamed = || Err(sqlx::Error::Configuration("the URL names no SQLite file".into()));
+    let unnamed = || Err(sqlx::Error::Configuration("the URL does not name a SQLite file".into()));
     sqlite_options(url).unwrap_or_else(unnamed).map_err(connect_error)
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Inspection {
 
 /// A character set that does not hold every text.
 #[derive(Debug, thiserror::Error)]
-#[error("the database's character set is {name}, which does not hold every text: {remedy}")]
+#[error("the character set of the database is {name}, which cannot store every text: {remedy}")]
 pub(crate) struct EncodingError {
     pub(crate) name: String,
     /// What to do about it.
@@ -39,7 +39,7 @@ impl Db {
             DbBackend::Postgres => (
                 "SELECT current_setting('server_encoding') AS name",
                 "UTF8",
-                "make another with `createdb --encoding=UTF8 --template=template0`",
+                "create another database with `createdb --encoding=UTF8 --template=template0`",
             ),
             DbBackend::MySql => (
                 "SELECT @@character_set_database AS name",

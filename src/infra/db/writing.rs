@@ -14,19 +14,21 @@ const PAGE: usize = 4096;
 /// Why a database takes no writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unwritable {
-    #[error("the database is a standby, which only reads")]
+    #[error("the database is a read-only standby")]
     Standby,
     #[error("the database is read-only: default_transaction_read_only is on")]
     ReadOnly,
-    #[error("the database server is read-only, as a replica is")]
+    #[error("the database server is read-only, like a replica")]
     ReadOnlyServer,
-    #[error("the database's file or its folder cannot be written, or the file was moved away")]
+    #[error(
+        "the server cannot write to the database file or its folder, or somebody moved the file away"
+    )]
     File,
     #[error("the disk of the database is full")]
     Full,
-    #[error("the database's user may not write")]
+    #[error("the database user is not allowed to write")]
     Denied,
-    #[error("the database answers, and writes fail or wait for too long")]
+    #[error("the database answers, but writes fail or take too long")]
     Stuck,
 }
 
@@ -34,19 +36,21 @@ impl Unwritable {
     /// What to do about it.
     pub(crate) fn advice(self) -> &'static str {
         match self {
-            Self::Standby => "let DATABASE_URL name the primary, or promote this server",
+            Self::Standby => "set DATABASE_URL to the primary, or promote this server",
             Self::ReadOnly => {
                 "turn default_transaction_read_only off for the server, the database and the role, or \
-                 let DATABASE_URL name another server"
+                 set DATABASE_URL to another server"
             }
-            Self::ReadOnlyServer => "let DATABASE_URL name the primary, or turn its read_only off",
+            Self::ReadOnlyServer => "set DATABASE_URL to the primary, or turn read_only off",
             Self::File => {
-                "let the server's user write the file of DATABASE_URL and its folder, on a disk that is \
-                 not mounted read-only"
+                "give the server's user write access to the file in DATABASE_URL and its folder, and check \
+                 that the disk is not mounted read-only"
             }
-            Self::Full => "free space on it, or make it larger",
-            Self::Denied => "grant SELECT, INSERT, UPDATE and DELETE on all tables to that user",
-            Self::Stuck => "look at the log of the database server, and for who holds its locks",
+            Self::Full => "free space on the disk, or enlarge it",
+            Self::Denied => "grant SELECT, INSERT, UPDATE and DELETE on all tables to the user",
+            Self::Stuck => {
+                "read the log of the database server, and check which sessions hold locks"
+            }
         }
     }
 

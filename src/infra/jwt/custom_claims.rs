@@ -40,11 +40,11 @@ struct CustomClaim {
 pub(crate) enum CustomClaimsError {
     #[error("must hold a JSON object: {0}")]
     NotAnObject(serde_json::Error),
-    #[error("adds {0} claims; it may add {COUNT_MAX} at most")]
+    #[error("adds {0} claims; it can add at most {COUNT_MAX}")]
     TooMany(usize),
     #[error(
-        "can make a token {0} bytes longer; {LENGTH_MAX} are allowed, with every permission where it names {{permissions}} \
-         or {{scope}}"
+        "can make a token {0} bytes longer, counting every permission for {{permissions}} and {{scope}}; the maximum is \
+         {LENGTH_MAX}"
     )]
     TooLong(usize),
     #[error("adds the claim {0:?} twice")]

@@ -47,11 +47,11 @@ pub(crate) enum Purpose {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
     #[error(
-        "SECRET_KEY does not open the key {kid} of this database: it was sealed under another \
-         secret (which SECRET_KEY_PREVIOUS may name), or the row was changed"
+        "SECRET_KEY does not decrypt the key {kid} of this database: set SECRET_KEY or \
+         SECRET_KEY_PREVIOUS to the secret that encrypted it, unless somebody changed its row"
     )]
     Sealed { kid: String },
-    #[error("the key {kid} is not usable: {problem}")]
+    #[error("the key {kid} cannot be used: {problem}")]
     Unusable { kid: String, problem: &'static str },
     #[error(transparent)]
     Crypto(#[from] CryptoError),
@@ -155,7 +155,7 @@ impl KeySet {
     fn open(rows: &[store::Row], master: &Master) -> Result<Self, KeyError> {
         let missing = |purpose: Purpose| KeyError::Unusable {
             kid: purpose.into_str().to_owned(),
-            problem: "the database holds none",
+            problem: "the database has no such key",
         };
         let of =
             |purpose: Purpose| rows.iter().filter(move |row| row.purpose == purpose.into_str());

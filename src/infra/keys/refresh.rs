@@ -33,7 +33,7 @@ impl RefreshKey {
         let unusable = |problem| KeyError::Unusable { kid: key.kid.clone(), problem };
         let serial = u16::try_from(serial).map_err(|_| unusable("its serial is out of range"))?;
         if key.secret.len() < LENGTH_MIN {
-            return Err(unusable("it has less than 256 bits"));
+            return Err(unusable("it has fewer than 256 bits"));
         }
         Ok(Self {
             serial,

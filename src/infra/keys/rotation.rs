@@ -53,19 +53,19 @@ pub(crate) struct Added {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RotationError {
     #[error(
-        "a rotation is under way: the key {kid} signs from {} on; `portcullis keys rotate --now` \
+        "a rotation is in progress: the key {kid} signs from {} on; `portcullis keys rotate --now` \
          does not wait", signs_from.to_rfc3339_opts(SecondsFormat::Secs, true)
     )]
     UnderWay { kid: String, signs_from: DateTime<Utc> },
     #[error(
-        "the refresh key before the last still vouches for sessions, until {}: only two generations \
-         are valid at a time", until.to_rfc3339_opts(SecondsFormat::Secs, true)
+        "two refresh keys are still valid, which is the maximum: wait until {} before you add \
+         another one", until.to_rfc3339_opts(SecondsFormat::Secs, true)
     )]
     TooManyGenerations { until: DateTime<Utc> },
     #[error("there is no key {kid}: see `portcullis keys list`")]
     NotFound { kid: String },
     #[error(
-        "the key {kid} vouches for the refresh tokens that are handed out now: run `portcullis keys \
+        "the key {kid} signs the refresh tokens that the server issues now: run `portcullis keys \
          rotate --refresh` first"
     )]
     AtWork { kid: String },
@@ -73,7 +73,7 @@ pub(crate) enum RotationError {
         "no other key can sign: run `portcullis keys rotate --now` first, then retire this one"
     )]
     LastSigner,
-    #[error("its successor is not known to every instance yet")]
+    #[error("not every instance knows the next key yet")]
     TooSoon { until: DateTime<Utc> },
     #[error(transparent)]
     Key(#[from] KeyError),

@@ -81,7 +81,7 @@ impl TokenKey {
         let algorithm = key
             .algorithm
             .parse::<Algorithm>()
-            .map_err(|_| unusable(key, "its algorithm is unknown to this version"))?;
+            .map_err(|_| unusable(key, "this version does not know its algorithm"))?;
         let halves = match algorithm {
             Algorithm::EdDsa => ed25519(key),
             Algorithm::Es256 => p256(key),
@@ -167,7 +167,7 @@ fn rsa3072(key: &OpenedKey) -> Result<Halves, KeyError> {
     let bare = document.private_key.as_bytes();
     let pair = RsaKeyPair::from_der(bare).map_err(|_rejected| not_rsa())?;
     if pair.public_modulus_len() < RSA_MODULUS_LENGTH_MIN {
-        return Err(unusable(key, "it has less than 3072 bits"));
+        return Err(unusable(key, "it has fewer than 3072 bits"));
     }
     let public = matching(key, pair.public_key().as_ref())?;
     let RsaPublicKeyComponents { n, e } =
@@ -181,7 +181,7 @@ fn rsa3072(key: &OpenedKey) -> Result<Halves, KeyError> {
 
 fn hmac(key: &OpenedKey) -> Result<Halves, KeyError> {
     if key.secret.len() < HMAC_LENGTH_MIN {
-        return Err(unusable(key, "it has less than 256 bits"));
+        return Err(unusable(key, "it has fewer than 256 bits"));
     }
     Ok(Halves {
         encoding: EncodingKey::from_secret(&key.secret),
@@ -193,7 +193,7 @@ fn hmac(key: &OpenedKey) -> Result<Halves, KeyError> {
 /// The stored public half, which must be the one that belongs to the private half.
 fn matching<'a>(key: &'a OpenedKey, public: &[u8]) -> Result<&'a [u8], KeyError> {
     let stored = key.public.as_deref().filter(|stored| *stored == public);
-    stored.ok_or_else(|| unusable(key, "its two halves do not belong together"))
+    stored.ok_or_else(|| unusable(key, "its public half does not match its private half"))
 }
 
 /// A fresh key: its public half if it has one, and its private half as PKCS#8 or as it is.
@@ -270,14 +270,14 @@ mod tests {
         let short_public = Some(short.public_key().as_ref().to_vec());
         let short = AsDer::<aws_lc_rs::encoding::Pkcs8V1Der<'_>>::as_der(&short).unwrap();
         for (key, told) in [
-            (opened("EdDSA", other.public, &ed.secret), "halves"),
+            (opened("EdDSA", other.public, &ed.secret), "does not match"),
             (opened("EdDSA", ec.public.clone(), &ec.secret), "not an Ed25519 key"),
             (opened("ES256", ed.public.clone(), &ed.secret), "not a P-256 key"),
             (opened("RS256", ed.public.clone(), &ed.secret), "not an RSA key"),
-            (opened("RS256", short_public, short.as_ref()), "less than 3072 bits"),
-            (opened("HS256", None, &[7; 31]), "less than 256 bits"),
-            (opened("none", None, &[7; 32]), "unknown"),
-            (opened("ES256", None, &ec.secret), "halves"),
+            (opened("RS256", short_public, short.as_ref()), "fewer than 3072 bits"),
+            (opened("HS256", None, &[7; 31]), "fewer than 256 bits"),
+            (opened("none", None, &[7; 32]), "does not know"),
+            (opened("ES256", None, &ec.secret), "does not match"),
         ] {
             assert!(problem(&key).contains(told), "{}", problem(&key));
         }

@@ -53,7 +53,7 @@ impl Rates {
                 let known: Vec<_> = known.keys().map(String::as_str).collect();
                 let known = known.join(", ");
                 return Err(format!(
-                    "entry {number} names none of the limits that may be set: {known}"
+                    "entry {number} does not name a limit that can be set; the names are {known}"
                 ));
             };
             if !(1..=WINDOW_SECONDS_MAX).contains(&rate.window_seconds) {

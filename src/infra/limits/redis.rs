@@ -30,7 +30,7 @@ const CAUSES_MAX: usize = 8;
 
 /// What is wrong with the address of a Redis.
 #[derive(Debug, thiserror::Error)]
-#[error("the address of Redis cannot be understood")]
+#[error("it is not the address of a Redis server")]
 pub(crate) struct SetupError;
 
 #[derive(Clone)]

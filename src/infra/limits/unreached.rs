@@ -8,31 +8,34 @@ use crate::infra::causes::causes;
 /// a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unreached {
-    #[error("it cannot be reached: {0}")]
+    #[error("Redis cannot be reached: {0}")]
     Away(String),
-    #[error("it does not answer in time")]
+    #[error("Redis does not answer in time")]
     Silent,
-    #[error("the server speaks no TLS on this port")]
+    #[error("the server does not use TLS on this port")]
     Plain,
-    #[error("it refuses the user or the password in REDIS_URL")]
+    #[error("Redis rejects the user or password in REDIS_URL")]
     Password,
-    #[error("it asks for a password, and REDIS_URL has none")]
+    #[error("Redis requires a password, but REDIS_URL has none")]
     NoPassword,
-    #[error("its user may not run scripts, or not write keys that begin with \"portcullis:\"")]
+    #[error(
+        "the user in REDIS_URL is not allowed to run scripts, or to write keys that begin with \
+         \"portcullis:\""
+    )]
     Denied,
-    #[error("it is a replica, which only reads")]
+    #[error("Redis is a read-only replica")]
     ReadOnly,
-    #[error("it is still loading its data")]
+    #[error("Redis is still loading its data")]
     Loading,
-    #[error("it writes nothing, since it cannot save its data")]
+    #[error("Redis refuses writes because it cannot save its data")]
     Unsaved,
-    #[error("its memory is full")]
+    #[error("the memory of Redis is full")]
     Full,
-    #[error("it is one node of a cluster, and not the one for these keys")]
+    #[error("Redis is a node of a cluster, which this server does not support")]
     Cluster,
-    #[error("it refuses the database that REDIS_URL names, or what it is sent")]
+    #[error("Redis rejects the database number in REDIS_URL, or a command")]
     Refuses,
-    #[error("what answers there is no Redis")]
+    #[error("the program at this address is not Redis")]
     Foreign,
 }
 
@@ -41,24 +44,24 @@ impl Unreached {
     pub(crate) fn advice(&self) -> &'static str {
         match self {
             Self::Away(_) | Self::Silent => {
-                "check REDIS_URL: host, port, redis:// or rediss:// for TLS, whose certificate this \
-                 machine must trust; and that the server runs and lets this machine in"
+                "check the host, port and scheme in REDIS_URL (rediss:// requires a certificate that this \
+                 machine trusts), and that Redis runs and accepts connections from this machine"
             }
-            Self::Plain => "name the port that speaks TLS, or begin REDIS_URL with redis://",
-            Self::Password => "put the user and the password that Redis has into REDIS_URL",
-            Self::NoPassword => "put the password into REDIS_URL: redis://:password@host:6379",
+            Self::Plain => "use the port for TLS in REDIS_URL, or begin it with redis://",
+            Self::Password => "set the user and password of Redis in REDIS_URL",
+            Self::NoPassword => "add the password to REDIS_URL, as in redis://:password@host:6379",
             Self::Denied => {
                 "give that user the keys portcullis:* and the commands @connection, @scripting, @string, @hash, \
                  @sortedset, DEL, EXISTS and PEXPIRE"
             }
-            Self::ReadOnly => "let REDIS_URL name the primary",
-            Self::Loading => "nothing: this ends by itself",
-            Self::Unsaved => "look at the log of Redis, and at the disk it writes to",
-            Self::Full => "raise maxmemory of Redis, or give it a policy that makes room",
-            Self::Cluster => "let REDIS_URL name a Redis that is no cluster",
-            Self::Refuses => "look at the database number in REDIS_URL, and the version of Redis",
+            Self::ReadOnly => "set REDIS_URL to the primary",
+            Self::Loading => "nothing: Redis will be ready in a moment",
+            Self::Unsaved => "read the log of Redis, and check the disk that it writes to",
+            Self::Full => "raise maxmemory of Redis, or set a maxmemory-policy that evicts keys",
+            Self::Cluster => "set REDIS_URL to a Redis without clustering",
+            Self::Refuses => "check the database number in REDIS_URL, and the version of Redis",
             Self::Foreign => {
-                "check REDIS_URL: host, port, and rediss:// for a port that speaks TLS"
+                "check the host and port in REDIS_URL, and use rediss:// if the port uses TLS"
             }
         }
     }

@@ -197,12 +197,14 @@ pub(crate) struct Settings {
 /// The settings say nothing that mail can be sent with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
-    #[error("MAIL_FROM is not an address, as in Example <no-reply@example.com>")]
+    #[error("MAIL_FROM must be an address, as in Example <no-reply@example.com>")]
     From,
-    #[error("SMTP_URL is not a mail server's, as in smtps://user:password@mail.example.com")]
+    #[error(
+        "SMTP_URL must be the URL of a mail server, as in smtps://user:password@mail.example.com"
+    )]
     Url,
     #[error(
-        "the user or the password in SMTP_URL holds a character that means something in a URL: \
+        "the user or password in SMTP_URL contains a character that is special in a URL: \
          write # as %23, / as %2F, ? as %3F, a space as %20 and % as %25"
     )]
     Unescaped,

@@ -92,7 +92,7 @@ impl MailKind {
 pub(crate) enum TemplateError {
     #[error("the mail template {name} cannot be read")]
     Unreadable { name: String },
-    #[error("the mail template {name} is wrong: {reason}")]
+    #[error("the mail template {name} is invalid: {reason}")]
     Wrong { name: String, reason: String },
 }
 
@@ -234,8 +234,10 @@ impl Templates {
         let name = format!("{folder}/{}.txt", mail.kind);
         let wrong =
             |reason: &str| TemplateError::Wrong { name: name.clone(), reason: reason.to_owned() };
-        let kind: MailKind =
-            mail.kind.parse().map_err(|_| wrong("only another version of this program has it"))?;
+        let kind: MailKind = mail
+            .kind
+            .parse()
+            .map_err(|_| wrong("only another version of this program knows it"))?;
         let occasion = self.occasion(folder, mail, details)?;
         let support = self.site.support.as_ref().map_or("", Contact::shown);
         let help = Help { site, support, reason: kind.reason() };
@@ -264,7 +266,7 @@ impl Templates {
             .and_then(|(head, plain)| Some((Head::parse(head)?, plain.trim())))
             .ok_or_else(|| {
                 wrong(
-                    "it does not begin with \"Subject: \", perhaps \"Button: \", and an empty line",
+                    "it must begin with \"Subject: \", optionally \"Button: \", and an empty line",
                 )
             })?;
         let layout = Layout {

@@ -85,7 +85,8 @@ impl Transport {
                         && error.to_string().contains("SMTPUTF8") =>
                 {
                     Err(Failure::Never(
-                        "the mail server takes no addresses beyond ASCII (SMTPUTF8)".to_owned(),
+                        "the mail server does not support addresses beyond ASCII (SMTPUTF8)"
+                            .to_owned(),
                     ))
                 }
                 Ok(Err(error)) => Err(failure(&error)),
@@ -105,13 +106,15 @@ impl Transport {
         match &self.way {
             Way::Smtp(smtp) => match timeout(SEND_MAX, smtp.test_connection()).await {
                 Ok(Ok(true)) => Ok("the mail server answers".to_owned()),
-                Ok(Ok(false)) => Err("the mail server says no".to_owned()),
+                Ok(Ok(false)) => Err("the mail server refuses the connection".to_owned()),
                 Ok(Err(error)) => Err(match failure(&error) {
                     Failure::Yet(told) | Failure::Never(told) => told,
                 }),
                 Err(_elapsed) => Err("the mail server does not answer".to_owned()),
             },
-            Way::Folder(folder) => Ok(format!("mails are files in {}", folder.display())),
+            Way::Folder(folder) => {
+                Ok(format!("the server writes mails to files in {}", folder.display()))
+            }
         }
     }
 
@@ -155,7 +158,7 @@ fn write(folder: &Path, name: &str, message: &[u8]) -> io::Result<()> {
 /// An address as every mail server takes it: its domain in ASCII (RFC 5890). What stands before the @
 /// may need one that knows more (RFC 6531).
 fn address(typed: &str) -> Result<Address, Failure> {
-    let incomplete = || Failure::Never("the address is not complete".to_owned());
+    let incomplete = || Failure::Never("the address is incomplete".to_owned());
     let (local, domain) = typed.rsplit_once('@').ok_or_else(incomplete)?;
     let domain = idna::domain_to_ascii(domain).map_err(never)?;
     Address::new(local, domain).map_err(never)
@@ -174,7 +177,7 @@ fn failure(error: &lettre::transport::smtp::Error) -> Failure {
         let reason = if error.is_timeout() {
             "the mail server does not answer"
         } else if error.is_client() {
-            "the mail server knows no way of signing in, or of encryption, that this one does"
+            "the mail server and this server have no way of signing in, or of encryption, in common"
         } else {
             "the mail server cannot be reached"
         };

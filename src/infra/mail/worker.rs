@@ -34,7 +34,7 @@ const KEPT: TimeDelta = TimeDelta::days(7);
 /// Mails that the operator is shown at once.
 const LISTED_MAX: u64 = 1000;
 /// Why a mail is given up that says nothing but a link which opens nothing any more.
-const DEAD_LINK: &str = "its link has expired or was replaced: it can only be requested again";
+const DEAD_LINK: &str = "its link has expired or was replaced: the user must request a new one";
 /// Mails that one instance sends at once.
 const AT_ONCE: u64 = 8;
 
@@ -117,12 +117,12 @@ impl Outbox {
     async fn text(&self, post: &Post, mail: &Pending) -> Result<Option<Text>, Unwritten> {
         let never = |reason: &str| Unwritten::Never(reason.to_owned());
         let details: Details = serde_json::from_str(&mail.details)
-            .map_err(|_| never("another version of this program has written it"))?;
+            .map_err(|_| never("another version of this program wrote it"))?;
         let enclosed = match (mail.kind.parse::<MailKind>(), &details.sealed_token) {
             (Ok(kind), Some(sealed)) => {
                 let token = from_base64url(sealed)
                     .and_then(|sealed| self.master.open(&context(mail.id), &sealed))
-                    .ok_or_else(|| never("its link or code was sealed under another secret"))?;
+                    .ok_or_else(|| never("its link or code is encrypted with another secret"))?;
                 let token = String::from_utf8_lossy(&token);
                 match kind.page() {
                     Some(page) => {

@@ -14,8 +14,8 @@ const REQUESTS: &str = "portcullis_provider_requests_total";
 const OUTCOMES: [Outcome; 3] = [Outcome::Success, Outcome::Refused, Outcome::Unavailable];
 
 pub(super) fn describe() {
-    describe_counter!(LOGINS, "Sign-ins with a provider, by what became of them");
-    describe_counter!(REQUESTS, "Requests to providers, by what became of them");
+    describe_counter!(LOGINS, "Sign-ins with a provider, by outcome");
+    describe_counter!(REQUESTS, "Requests to providers, by outcome");
 }
 
 /// What a provider is asked.

@@ -187,7 +187,7 @@ fn away(error: reqwest::Error) -> Away {
 
 /// A name leads nowhere on the internet.
 #[derive(Debug, thiserror::Error)]
-#[error("the name leads to no address of the internet")]
+#[error("the host name has no public address")]
 struct NotPublic;
 
 /// The resolver of the operating system.

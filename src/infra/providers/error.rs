@@ -9,7 +9,7 @@ pub(crate) enum ProviderError {
     #[error("the provider is not available")]
     Unavailable(#[from] Away),
     /// It refuses the code, or its answer is not acceptable.
-    #[error("the provider's answer is refused")]
+    #[error("the server rejects the provider's answer")]
     Refused(#[from] Refusal),
 }
 
@@ -23,29 +23,27 @@ pub(crate) enum Away {
     Unreachable(String),
     #[error("its URL is not https")]
     Insecure,
-    #[error(
-        "its name leads to an address that is not of the internet: see allow_private_addresses"
-    )]
+    #[error("its host name has a private address: see allow_private_addresses")]
     PrivateAddress,
-    #[error("it redirects, which is not followed")]
+    #[error("it redirects, and the server does not follow")]
     Redirect,
     #[error("it answers with status {0}")]
     Status(u16),
     #[error("its answer is longer than 1 MiB")]
     TooLong,
-    #[error("its answer is not called JSON")]
+    #[error("the Content-Type of its answer is not JSON")]
     ContentType,
-    #[error("its answer is not the JSON that {0} is made of")]
+    #[error("its answer is not valid JSON for {0}")]
     Nonsense(&'static str),
-    #[error("its metadata names another issuer than the configured one")]
+    #[error("its metadata does not name the configured issuer")]
     OtherIssuer,
     #[error("its metadata names an endpoint that is not https")]
     InsecureEndpoint,
-    #[error("its list of keys has more than 64, or two with one kid")]
+    #[error("it publishes more than 64 keys, or two keys with the same kid")]
     Keys,
-    #[error("it does not know this client: see client_id, client_secret and the redirect URI")]
+    #[error("it does not know this client: check client_id, client_secret and the redirect URI")]
     UnknownClient,
-    #[error("the client secret for it cannot be signed: see private_key_file")]
+    #[error("the key cannot sign the client secret: check private_key_file")]
     ClientSecret,
 }
 
@@ -53,37 +51,37 @@ pub(crate) enum Away {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, thiserror::Error)]
 #[strum(const_into_str, serialize_all = "snake_case")]
 pub(crate) enum Refusal {
-    #[error("it does not take the code")]
+    #[error("it rejects the code")]
     Code,
-    #[error("its answer comes from another issuer, or does not say from which")]
+    #[error("its answer names another issuer, or none")]
     AnswerIssuer,
-    #[error("there is no ID token, where there must be one")]
+    #[error("its answer lacks the required ID token")]
     NoIdToken,
     #[error("providers of this kind issue no ID tokens")]
     WithoutIdTokens,
-    #[error("providers of this kind cannot ask again who somebody is")]
+    #[error("providers of this kind cannot confirm a user's identity again")]
     WithoutReauthentication,
-    #[error("the ID token is too long, or no signed token")]
+    #[error("the ID token is too long, or not a signed token")]
     Malformed,
     #[error("the ID token has an algorithm that is not allowed")]
     Algorithm,
     #[error("the ID token is signed by a key that the provider does not list")]
     UnknownKey,
-    #[error("the ID token has a bad signature")]
+    #[error("the ID token has an invalid signature")]
     Signature,
-    #[error("the ID token is of another issuer")]
+    #[error("the ID token comes from another issuer")]
     Issuer,
-    #[error("the ID token is for somebody else")]
+    #[error("the ID token is for another client")]
     Audience,
     #[error("the ID token has expired, is not valid yet, or has no usable times")]
     Time,
     #[error("the ID token is not for this sign-in")]
     Nonce,
-    #[error("the ID token is not for the access token beside it")]
+    #[error("the ID token does not match its access token")]
     AccessToken,
-    #[error("it names no usable subject")]
+    #[error("it does not name a usable subject")]
     Subject,
-    #[error("its profile is of somebody else than its ID token")]
+    #[error("its profile and its ID token name different subjects")]
     OtherSubject,
 }
 

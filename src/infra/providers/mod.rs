@@ -107,7 +107,7 @@ pub(crate) struct Assertion {
 
 /// Why there can be no providers: certificates of the system cannot be read, or there are none.
 #[derive(Debug, thiserror::Error)]
-#[error("nothing can be asked of providers")]
+#[error("the client for requests to providers cannot be created")]
 pub(crate) struct NoClient(#[source] reqwest::Error);
 
 impl Providers {

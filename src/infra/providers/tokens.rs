@@ -43,7 +43,7 @@ impl TryFrom<String> for TokenType {
     fn try_from(name: String) -> Result<Self, Self::Error> {
         match name.eq_ignore_ascii_case("bearer") {
             true => Ok(Self(BasicTokenType::Bearer)),
-            false => Err("the token is for no bearer"),
+            false => Err("the token is not a bearer token"),
         }
     }
 }

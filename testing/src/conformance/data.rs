@@ -35,10 +35,10 @@ impl<'a> Data<'a, '_> {
         let selected = self.operation.collect(object, sets);
         let asked: Vec<&str> = selected.iter().map(|selected| selected.key).collect();
         let Some(keys) = value.keys() else {
-            return vec![format!("{}: {object} is answered as {value:?}", shown(path))];
+            return vec![format!("{}: the answer for {object} is {value:?}", shown(path))];
         };
         if keys != asked {
-            return vec![format!("{}: asked for {asked:?}, answered {keys:?}", shown(path))];
+            return vec![format!("{}: asks for {asked:?}, but gets {keys:?}", shown(path))];
         }
         let mut faults = Vec::new();
         for selected in &selected {
@@ -46,7 +46,7 @@ impl<'a> Data<'a, '_> {
             let Some(value) = value.get(selected.key) else { continue };
             if selected.name() == "__typename" {
                 if value.text() != Some(object) {
-                    faults.push(format!("{}: {value:?} of a {object}", shown(&path)));
+                    faults.push(format!("{}: is {value:?} on {object}", shown(&path)));
                 }
                 continue;
             }
@@ -76,7 +76,7 @@ impl<'a> Data<'a, '_> {
         match &ty.base {
             BaseType::List(of) => {
                 let Some(items) = value.items() else {
-                    return vec![format!("{}: {ty} is answered as {value:?}", shown(path))];
+                    return vec![format!("{}: the answer for {ty} is {value:?}", shown(path))];
                 };
                 let items = items.iter().enumerate();
                 let faults = items.flat_map(|(index, item)| {
@@ -113,7 +113,7 @@ impl<'a> Data<'a, '_> {
         };
         match is_well {
             true => Vec::new(),
-            false => vec![format!("{}: {value:?} is no {name}", shown(path))],
+            false => vec![format!("{}: {value:?} is not of type {name}", shown(path))],
         }
     }
 }

@@ -40,28 +40,28 @@ pub(super) fn read(errors: &Json) -> Result<Vec<ErrorObject>, String> {
 
 fn read_one(error: &Json) -> Result<ErrorObject, String> {
     let fault = |what: &str| format!("an error {what}: {error:?}");
-    let keys = error.keys().ok_or_else(|| fault("is no object"))?;
+    let keys = error.keys().ok_or_else(|| fault("is not an object"))?;
     let known = ["message", "locations", "path", "extensions"];
     if let Some(unknown) = keys.iter().find(|key| !known.contains(key)) {
         return Err(fault(&format!("has {unknown}")));
     }
     if keys.iter().collect::<BTreeSet<_>>().len() != keys.len() {
-        return Err(fault("has a key twice"));
+        return Err(fault("repeats a key"));
     }
     if error.get("message").and_then(Json::text).is_none_or(str::is_empty) {
         return Err(fault("has no message"));
     }
     let code = error.get("extensions").and_then(|it| it.get("code")).and_then(Json::text);
     if code.is_none_or(|code| !CODES.contains(code)) {
-        return Err(fault("has no code of the catalogue"));
+        return Err(fault("has no known code"));
     }
     let locations = match error.get("locations") {
         None => Vec::new(),
-        Some(locations) => positions(locations).ok_or_else(|| fault("has no such locations"))?,
+        Some(locations) => positions(locations).ok_or_else(|| fault("has invalid locations"))?,
     };
     let path = match error.get("path") {
         None => None,
-        Some(path) => Some(steps(path).ok_or_else(|| fault("has no such path"))?),
+        Some(path) => Some(steps(path).ok_or_else(|| fault("has an invalid path"))?),
     };
     Ok(ErrorObject { locations, path })
 }
@@ -102,17 +102,21 @@ impl Operation<'_> {
         let mut reaches = Vec::new();
         for error in errors {
             let Some(path) = error.path.as_deref() else {
-                faults.push("an error without a path, beside data".to_owned());
+                faults.push("an error beside data has no path".to_owned());
                 continue;
             };
             if paths.contains(&path) {
-                faults.push(format!("{}: two errors", shown(path)));
+                faults.push(format!("{}: two errors have this path", shown(path)));
             }
             let ways = self.ways(path);
             if ways.is_empty() {
-                faults.push(format!("{}: an error where nothing was asked for", shown(path)));
+                faults.push(format!("{}: an error has a path that is not selected", shown(path)));
             } else if !ways.iter().any(|way| is_located(&error.locations, way)) {
-                faults.push(format!("{}: an error at {:?}", shown(path), error.locations));
+                faults.push(format!(
+                    "{}: an error has the locations {:?}",
+                    shown(path),
+                    error.locations
+                ));
             }
             paths.push(path);
             reaches.push(ways.iter().flat_map(|way| reach(path, way)).collect::<BTreeSet<_>>());
@@ -168,12 +172,12 @@ fn first_null(data: &Json, path: &[Step]) -> Result<Vec<Step>, String> {
             return Ok(path[..length].to_vec());
         }
         let Some(next) = here.step(step) else {
-            return Err(format!("{}: an error whose path leads nowhere", shown(path)));
+            return Err(format!("{}: the path of an error leads nowhere", shown(path)));
         };
         here = next;
     }
     match here {
         Json::Null => Ok(path.to_vec()),
-        _ => Err(format!("{}: an error, and {here:?}", shown(path))),
+        _ => Err(format!("{}: has an error, but is {here:?}", shown(path))),
     }
 }

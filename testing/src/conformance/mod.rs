@@ -42,7 +42,7 @@ fn is_named(call: &Value) -> bool {
 /// what is no call.
 fn faults(schema: &Schema, call: &Value, answer: &str) -> Vec<String> {
     let fault = |what: &str| vec![what.to_owned()];
-    let Some(answer) = Json::parse(answer) else { return fault("the answer is no JSON") };
+    let Some(answer) = Json::parse(answer) else { return fault("the answer is not JSON") };
     let errors = match (answer.keys().as_deref(), answer.get("errors")) {
         (Some(["data"]), None) => Vec::new(),
         (Some(["errors"] | ["data", "errors"] | ["errors", "data"]), Some(errors)) => {
@@ -55,12 +55,12 @@ fn faults(schema: &Schema, call: &Value, answer: &str) -> Vec<String> {
     };
     let Some(data) = answer.get("data") else {
         return match errors.iter().any(|error| error.path.is_some()) {
-            true => fault("an error with a path, and no data"),
+            true => fault("an error has a path, but there is no data"),
             false => Vec::new(),
         };
     };
     let Some(document) = call["query"].as_str().and_then(|query| parse_query(query).ok()) else {
-        return fault("what is no document was executed");
+        return fault("the server executed an invalid document");
     };
     let name = call["operationName"].as_str().filter(|name| !name.is_empty());
     let mut operations = document.operations.iter();
@@ -68,7 +68,7 @@ fn faults(schema: &Schema, call: &Value, answer: &str) -> Vec<String> {
         Some(name) => operations.find(|(known, _)| known.is_some_and(|known| known == name)),
         None => operations.next().filter(|_| operations.next().is_none()),
     };
-    let Some((_, definition)) = chosen else { return fault("no operation, and data") };
+    let Some((_, definition)) = chosen else { return fault("there is no operation, but data") };
     let (definition, variables) = (&definition.node, &call["variables"]);
     let operation = Operation { schema, document: &document, definition, variables };
     let mut faults = operation.faults_of_errors(data, &errors);

@@ -112,7 +112,7 @@ impl<'a> Operation<'a> {
         let given = directive.get_argument("if").unwrap().node.clone();
         match given.into_const_with(|name| Ok::<_, Infallible>(self.value_of(&name))) {
             Ok(Value::Boolean(value)) => value,
-            Ok(other) => panic!("a condition that is {other} was executed"),
+            Ok(other) => panic!("the server executed a condition that is {other}"),
         }
     }
 

@@ -74,7 +74,7 @@ impl Types {
             ("Date", _) => "\"2026-01-01\"".to_owned(),
             (_, Some(TypeKind::Enum(it))) => it.values[0].node.value.to_string(),
             (_, Some(TypeKind::InputObject(it))) => format!("{{ {} }}", self.given(&it.fields)),
-            _ => panic!("no value of {name} is known: give a sample call"),
+            _ => panic!("the tests know no value of {name}: add a sample call"),
         }
     }
 }

@@ -118,7 +118,7 @@ fn rules(field: &FieldDefinition) -> Vec<Rule> {
             ("auth", Some(("role", role))) if role == "ADMIN" => Rule::Admin,
             ("auth", Some(("orgRole", role))) if role == "ADMIN" => Rule::OrganizationAdmin,
             ("auth", Some(("permission", permission))) => Rule::Permission(permission),
-            other => panic!("{}: no test knows {other:?}", field.name.node),
+            other => panic!("{}: the tests do not know {other:?}", field.name.node),
         });
     }
     rules
@@ -154,7 +154,7 @@ impl Field {
 /// caller. Makes the calls of the schema.
 pub async fn assert_extension_keeps_its_rules(server: &Server) {
     let fields = of_extension(&server.sdl().unwrap());
-    assert!(!fields.is_empty(), "the server has no root field beside the core's");
+    assert!(!fields.is_empty(), "the extension has no root field");
     assert_every_root_field_keeps_its_rule(&fields, server, |_, _, _| None).await;
 }
 
@@ -207,7 +207,10 @@ fn assert_rule_is_kept(
     if let Some(expected) = field.refusal(caller).or(allowed) {
         assert_eq!(code, expected, "{told}");
     } else {
-        assert!(!REFUSALS.contains(&code.as_str()), "refused, and may call: {told}");
-        assert!(!MISTAKES.contains(&code.as_str()), "no valid call: {told}");
+        assert!(
+            !REFUSALS.contains(&code.as_str()),
+            "the server refuses a caller who may call: {told}"
+        );
+        assert!(!MISTAKES.contains(&code.as_str()), "the call is invalid: {told}");
     }
 }

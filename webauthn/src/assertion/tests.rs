@@ -214,9 +214,9 @@ fn an_assertion_brings_no_credential_and_nothing_beside_extensions() {
         let key = SoftwareAuthenticator::new(Algorithm::EdDsa).public_key();
         response.trailing = [&[0; 16][..], &[0, 1, 7], &key].concat();
     });
-    assert_eq!(attested, malformed("the authenticator data bring a credential"));
+    assert_eq!(attested, malformed("the authenticator data contain a credential"));
     let trailing = with(|response| response.trailing = vec![0xa0]);
-    assert_eq!(trailing, malformed("something follows the authenticator data"));
+    assert_eq!(trailing, malformed("more bytes follow the authenticator data"));
     let extensions = with(|response| {
         response.flags |= EXTENSIONS;
         response.trailing = encode(&Cbor::Map(vec![("uvm".into(), Cbor::Array(Vec::new()))]));

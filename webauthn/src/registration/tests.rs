@@ -295,10 +295,10 @@ fn the_attestation_object_is_one_canonical_map() {
 
 #[test]
 fn authenticator_data_hold_what_their_flags_say_and_no_more() {
-    let follows = malformed("something follows the authenticator data");
+    let follows = malformed("more bytes follow the authenticator data");
     assert_eq!(with(|response| response.trailing = vec![0]), follows);
     let extensions = malformed("the outputs of extensions are not a canonical CBOR map");
-    let credential_missing = malformed("the authenticator data name no credential");
+    let credential_missing = malformed("the authenticator data contain no credential");
     assert_eq!(with(|response| response.flags |= EXTENSIONS), extensions);
     let output = encode(&Cbor::Map(vec![("credProtect".into(), 2.into())]));
     let trailing = |trailing: Vec<u8>| {
@@ -343,11 +343,11 @@ fn credential_ids_are_the_same_everywhere_and_bounded() {
     assert_eq!(id(1023), Ok(()));
     assert_eq!(id(1024), malformed("id"));
     assert_eq!(id(0), malformed("id is missing"));
-    let bounds = malformed("the credential's id has no byte or more than 1023");
+    let bounds = malformed("the id of the credential is empty or has more than 1023 bytes");
     assert_eq!(with(|response| response.credential_id = vec![1; 1024]), bounds);
     assert_eq!(with(|response| response.credential_id = Vec::new()), bounds);
 
-    let different = malformed("rawId is not id");
+    let different = malformed("rawId differs from id");
     assert_eq!(with_json(|json| json["rawId"] = "AAAA".into()), different);
     assert_eq!(with_json(|json| json["rawId"] = Value::Null), different);
     for text in ["AA==", "AB", "A", "A+/A", "AA A", "AA\n"] {
@@ -380,7 +380,7 @@ fn the_json_has_its_members_in_their_types() {
         (
             "/authenticatorAttachment",
             json!("cable"),
-            "authenticatorAttachment is none of its values",
+            "authenticatorAttachment has an unknown value",
         ),
         ("/clientExtensionResults", json!([]), "clientExtensionResults is not an object"),
     ];

@@ -110,7 +110,7 @@ fn a_rule_at_a_root_type_counts_for_its_fields_in_all_parts() {
             "Mutation.f: a signed-in caller",
         ]
     );
-    assert_eq!(findings, ["3: Query.d is marked as public, and states a rule"]);
+    assert_eq!(findings, ["3: Query.d is marked as public but states a rule"]);
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_rule_is_stated_once() {
         [
             "3: type Query states @authenticated twice",
             "2: Query.a states @policy twice",
-            "3: Query.b is marked as public, and states a rule",
+            "3: Query.b is marked as public but states a rule",
         ]
     );
 }
@@ -149,9 +149,9 @@ fn directives_count_by_the_names_that_federation_has_in_the_file() {
     assert_eq!(
         findings,
         [
-            "8: Query.c states @authenticated, which is not imported from federation: it does not count",
+            "8: Query.c states @authenticated, but the @link does not import it: no router enforces it",
             "9: Query.d states no rule",
-            "10: Query.e states @tag, which is not imported from federation: it does not count",
+            "10: Query.e states @tag, but the @link does not import it: no router enforces it",
         ]
     );
 }
@@ -176,12 +176,12 @@ fn an_older_federation_does_not_have_every_directive() {
         read(&text).1
     };
     assert!(at("v2.6").is_empty());
-    assert_eq!(at("v2.5"), ["2: @policy needs federation v2.6, and the @link names v2.5"]);
+    assert_eq!(at("v2.5"), ["2: @policy needs federation v2.6, but the @link names v2.5"]);
     assert_eq!(
         at("v2.4"),
         [
-            "2: @authenticated needs federation v2.5, and the @link names v2.4",
-            "2: @policy needs federation v2.6, and the @link names v2.4",
+            "2: @authenticated needs federation v2.5, but the @link names v2.4",
+            "2: @policy needs federation v2.6, but the @link names v2.4",
         ]
     );
 }
@@ -202,11 +202,11 @@ fn lists_that_admit_everybody_are_no_rule() {
     assert_eq!(
         findings,
         [
-            "3: the scopes of @requiresScopes at Query.a admit everybody: that is no rule",
-            "4: the policies of @policy at Query.b admit everybody: that is no rule",
-            "5: the scopes of @requiresScopes at Query.c are no list of lists of strings",
-            "6: the scopes of @requiresScopes at Query.d are no list of lists of strings",
-            "7: the scopes of @requiresScopes at Query.e admit everybody: that is no rule",
+            "3: the scopes of @requiresScopes at Query.a admit everybody, so they are not a rule",
+            "4: the policies of @policy at Query.b admit everybody, so they are not a rule",
+            "5: the scopes of @requiresScopes at Query.c must be a list of lists of strings",
+            "6: the scopes of @requiresScopes at Query.d must be a list of lists of strings",
+            "7: the scopes of @requiresScopes at Query.e admit everybody, so they are not a rule",
         ]
     );
 }

@@ -24,8 +24,7 @@ pub(crate) struct HeadError;
 impl Head {
     /// The link after this one.
     pub(super) fn followed_by(&self, digest: Vec<u8>) -> Result<Self, DbErr> {
-        let full =
-            || DbErr::Custom("somebody has given a link of the audit log the last number".into());
+        let full = || DbErr::Custom("somebody gave a link of the audit log the last number".into());
         Ok(Self { seq: self.seq.checked_add(1).ok_or_else(full)?, digest })
     }
 }

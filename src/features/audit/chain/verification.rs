@@ -39,33 +39,33 @@ pub(crate) enum VerifyError {
     Changed { seq: i64, event: AuditEventId },
     #[error("the chain is broken: {count} sealed events have no link")]
     Unlinked { count: u64 },
-    #[error("{count} events have a link and are marked as not sealed: somebody has changed them")]
+    #[error("{count} events have a link but are marked as not sealed: somebody changed them")]
     Unmarked { count: u64 },
     #[error("the table audit_seal has lost its row, which says where the chain begins and ends")]
     NoSeal,
     #[error(
-        "nothing signs where the chain begins and ends: somebody has removed the signature, or \
-         `portcullis migrate up` was stopped before it had signed; then run `portcullis audit sign`"
+        "the beginning and the end of the chain are not signed: somebody removed the signature, or \
+         `portcullis migrate up` stopped before it signed; in that case run `portcullis audit sign`"
     )]
     Unsigned,
     #[error(
-        "the signature does not fit where the chain is said to begin and end: somebody without \
-         SECRET_KEY has changed that, or this SECRET_KEY is not the servers'"
+        "the signature does not match the beginning and the end of the chain: somebody without \
+         SECRET_KEY changed them, or this is not the SECRET_KEY of the servers"
     )]
     Forged,
-    #[error("the links up to {seq} are gone, and no signed prune has removed them")]
+    #[error("the links up to {seq} are gone, but no signed prune removed them")]
     Removed { seq: i64 },
     #[error(
-        "the chain is broken: link {seq} was signed as its end, and is missing or was changed. The end \
-         was cut off, or the chain made anew"
+        "the chain is broken: link {seq}, its signed end, is missing or was changed; somebody cut off \
+         the end or rebuilt the chain"
     )]
     Cut { seq: i64 },
     #[error(
-        "the noted head is link {seq}, and the chain ends at link {end}: its end was cut off, or this \
-         database is an older copy"
+        "the noted head is link {seq}, but the chain ends at link {end}: somebody cut off its end, or \
+         this database is an older copy"
     )]
     HeadAhead { seq: i64, end: i64 },
-    #[error("link {seq} is not the one that was noted: the chain was made anew")]
+    #[error("link {seq} differs from the noted head: somebody rebuilt the chain")]
     HeadDiffers { seq: i64 },
     #[error(transparent)]
     Db(#[from] DbErr),

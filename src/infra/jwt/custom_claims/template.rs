@@ -40,21 +40,21 @@ pub(super) enum Part {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TemplateError {
     #[error(
-        "has the placeholder {{{name}}}, which does not exist; there are {}",
+        "has the placeholder {{{name}}}, which does not exist; use one of {}",
         Placeholder::list()
     )]
     Unknown { name: String },
-    #[error("has a single brace that belongs to no placeholder; write {{{{ or }}}} for a brace")]
+    #[error("has a single brace outside a placeholder; write {{{{ or }}}} for a brace")]
     Brace,
     #[error("has {{{0}}} inside a text; a list must be the whole value")]
     ListInText(&'static str),
-    #[error("has the member {0:?}, whose name is no constant")]
+    #[error("has the member {0:?}, whose name must not contain a placeholder")]
     Member(String),
     #[error("has the member {0:?} twice")]
     Twice(String),
-    #[error("chooses by {{{0}}}, and can only choose by {{role}} or {{org_role}}")]
+    #[error("chooses by {{{0}}}, but can only choose by {{role}} or {{org_role}}")]
     NotAChoice(&'static str),
-    #[error("chooses by {{{by}}}, and must have exactly the cases {cases}")]
+    #[error("chooses by {{{by}}}, so it must have exactly the cases {cases}")]
     Cases { by: &'static str, cases: String },
     #[error("is nested more than {DEPTH_MAX} levels deep")]
     Deep,
@@ -240,7 +240,7 @@ fn below(levels: usize) -> Result<usize, TemplateError> {
 /// Why a choice is none.
 fn cases_of(by: Placeholder) -> TemplateError {
     let Some(known) = by.choices() else { return TemplateError::NotAChoice(by.into()) };
-    let more = if by.can_be_absent() { ", and none if need be" } else { "" };
+    let more = if by.can_be_absent() { ", and optionally none" } else { "" };
     TemplateError::Cases { by: by.into(), cases: known.join(", ") + more }
 }
 

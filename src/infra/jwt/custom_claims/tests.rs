@@ -158,7 +158,7 @@ fn what_is_wrong_with_a_template_is_told_with_its_claim() {
     for (template, reason) in [
         (
             json!("{username}"),
-            "{username}, which does not exist; there are {sub}, {sid}, {role}, {org}",
+            "{username}, which does not exist; use one of {sub}, {sid}, {role}, {org}",
         ),
         (json!("{email}"), "{email}, which does not exist"),
         (json!("{iss}"), "{iss}, which does not exist"),
@@ -171,7 +171,7 @@ fn what_is_wrong_with_a_template_is_told_with_its_claim() {
         (json!(["{role"]), "a single brace"),
         (
             json!({ "{role}": "web_user" }),
-            "chooses by {role}, and must have exactly the cases USER, ADMIN",
+            "chooses by {role}, so it must have exactly the cases USER, ADMIN",
         ),
         (json!({ "{role}": { "USER": 1 } }), "exactly the cases USER, ADMIN"),
         (
@@ -184,17 +184,20 @@ fn what_is_wrong_with_a_template_is_told_with_its_claim() {
         ),
         (
             json!({ "{org_role}": { "OWNER": 1 } }),
-            "the cases MEMBER, ADMIN, OWNER, and none if need be",
+            "the cases MEMBER, ADMIN, OWNER, and optionally none",
         ),
         (
             json!({ "{sub}": { "user_1": 1 } }),
-            "chooses by {sub}, and can only choose by {role} or {org_role}",
+            "chooses by {sub}, but can only choose by {role} or {org_role}",
         ),
         (
             json!({ "{role}": { "USER": 1, "ADMIN": 2 }, "b": 1 }),
-            "the member \"{role}\", whose name is no constant",
+            "the member \"{role}\", whose name must not contain a placeholder",
         ),
-        (json!({ "of {role}": 1 }), "the member \"of {role}\", whose name is no constant"),
+        (
+            json!({ "of {role}": 1 }),
+            "the member \"of {role}\", whose name must not contain a placeholder",
+        ),
     ] {
         let told = refused(&json!({ "x-claim": template }).to_string());
         assert!(told.contains("the claim \"x-claim\", whose template"), "{told}");
