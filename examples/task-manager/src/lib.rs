@@ -1,4 +1,4 @@
-//! Portcullis with tasks: one's own, those of the organization that one acts in, and all of them with a permission.
+//! Portcullis with tasks. Users see their own tasks or those of their organization; a permission shows them all tasks.
 
 mod migration;
 pub mod task;
@@ -6,22 +6,22 @@ pub mod task;
 use portcullis::{Additions, Extension, Server};
 
 portcullis::permissions! {
-    /// See all tasks.
+    /// Read all tasks.
     pub TASKS_READ_ALL;
-    /// Change all tasks, and see those one changes.
+    /// Change any task, and read the changed task.
     pub TASKS_WRITE_ALL;
 }
 
 portcullis::audit_kinds! {
-    /// A user made a task.
+    /// A user created a task.
     pub TASK_CREATED: task::TaskId;
-    /// A task was changed.
+    /// A user changed a task.
     pub TASK_UPDATED: task::TaskId;
-    /// A task was deleted.
+    /// A user deleted a task.
     pub TASK_DELETED: task::TaskId;
 }
 
-/// What this crate adds.
+/// The parts that this crate adds to the server.
 #[derive(Debug)]
 pub struct TaskManager;
 
@@ -38,7 +38,7 @@ impl Extension for TaskManager {
     }
 }
 
-/// The server with tasks in it.
+/// The server with the parts of this crate.
 #[must_use]
 pub fn server() -> Server {
     Server::with::<TaskManager>()

@@ -1,4 +1,4 @@
-//! The `task-manager` binary: all of Portcullis, with tasks in it.
+//! The program: Portcullis with tasks.
 
 use std::process::ExitCode;
 

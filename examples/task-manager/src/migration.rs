@@ -1,9 +1,9 @@
-//! The tables of this crate.
+//! The migrations that create the tables of this crate.
 
 use portcullis::migration::OwnedTable;
 use portcullis::migration::prelude::*;
 
-/// The migrations, oldest first by their names. One that has landed is never edited.
+/// The migrations, sorted by name from the oldest to the newest. Never edit a migration that has landed.
 pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
     let tasks = OwnedTable::new("tasks")
         .in_organizations()

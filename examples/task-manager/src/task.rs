@@ -1,4 +1,4 @@
-//! Tasks: something to be done. A task belongs to its owner and, when it is made in an organization, to that.
+//! Tasks in the API. A task belongs to the user who created it, and to the organization in which they acted, if any.
 
 mod entity;
 
@@ -7,17 +7,17 @@ use portcullis::prelude::*;
 pub use self::entity::{Entity, TaskId};
 use crate::TASKS_READ_ALL;
 
-/// Something to be done.
+/// A piece of work to do.
 #[object(entity::Model)]
 #[graphql(complex)]
 pub struct Task {
-    /// Unique over all types; opaque.
+    /// An opaque id that is unique across all types.
     id: Id,
-    /// What is to be done.
+    /// The work to do.
     title: String,
-    /// Whether it is.
+    /// Whether the task is done.
     is_done: bool,
-    /// When the task was made.
+    /// When the task was created.
     created_at: DateTime,
     /// When the task was last changed.
     updated_at: DateTime,
@@ -30,43 +30,43 @@ pub struct Task {
 #[rules]
 #[ComplexObject]
 impl Task {
-    /// Who made it; null where their account is deleted by now.
+    /// The user who created the task; null if their account no longer exists.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         User::load(ctx, self.owner_id).await
     }
 
-    /// The organization that it was made in, if the caller belongs to it.
+    /// The organization in which the task was created; null if there is none or the caller does not belong to it.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Option<Organization>> {
         Organization::load(ctx, self.organization_id).await
     }
 }
 
-/// What it takes to make a task.
+/// The task to create.
 #[input]
 pub struct CreateTaskInput {
-    /// One line of 1 to 200 characters.
+    /// The work to do: one line of 1 to 200 characters.
     title: String,
 }
 
-/// What of a task is to change; what is not given stays.
+/// The changes of a task. Omitted fields stay unchanged.
 #[input]
 pub struct UpdateTaskInput {
     /// The task's id.
     id: ID,
-    /// One line of 1 to 200 characters.
+    /// The work to do: one line of 1 to 200 characters.
     title: Option<String>,
-    /// Whether it is done.
+    /// Whether the task is done.
     is_done: Option<bool>,
 }
 
-/// What can be read of tasks.
+/// The queries of tasks.
 #[derive(Debug, Default)]
 pub struct TaskQuery;
 
 #[rules(query)]
 #[Object]
 impl TaskQuery {
-    /// A task by id; null for an id that names none that the caller sees.
+    /// A task by id; null if the caller cannot see a task with this id.
     #[auth]
     async fn task(
         &self,
@@ -76,39 +76,41 @@ impl TaskQuery {
         ctx.scope()?.find::<Entity>().one(&id).await
     }
 
-    /// What the caller made where they act now, be that an organization or none, in pages, the newest first.
+    /// The caller's tasks in the organization in which they act, newest first. Callers who act in none get their tasks
+    /// outside of organizations.
     #[auth]
     async fn my_tasks(&self, ctx: &Context<'_>, window: Window) -> Result<Page<Task>> {
         ctx.scope()?.find_own::<Entity>().page(window).await
     }
 
-    /// What was made in the organization that the caller acts in, or what they made in none, in pages, the newest first.
+    /// All tasks of the organization in which the caller acts, newest first. Callers who act in none get their own
+    /// tasks outside of organizations. Callers with the permission TASKS_READ_ALL get all tasks.
     #[auth]
     async fn visible_tasks(&self, ctx: &Context<'_>, window: Window) -> Result<Page<Task>> {
         ctx.scope()?.find::<Entity>().page(window).await
     }
 
-    /// All tasks of everybody, in pages, the newest first.
+    /// All tasks of all users, newest first.
     #[auth(permission = TASKS_READ_ALL)]
     async fn tasks(&self, ctx: &Context<'_>, window: Window) -> Result<Page<Task>> {
         ctx.scope()?.find::<Entity>().page(window).await
     }
 }
 
-/// What can be changed of tasks.
+/// The mutations of tasks.
 #[derive(Debug, Default)]
 pub struct TaskMutation;
 
 #[rules(mutation)]
 #[Object]
 impl TaskMutation {
-    /// Makes a task, in the organization that the caller acts in, if any.
+    /// Creates a task, in the organization in which the caller acts, if any.
     #[auth]
     #[payload(task = "The new task.")]
     async fn create_task(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The task to be.")] input: CreateTaskInput,
+        #[graphql(desc = "The task to create.")] input: CreateTaskInput,
     ) -> Result<Task> {
         let title = parse_title(&input.title)?;
         let task =
@@ -116,13 +118,14 @@ impl TaskMutation {
         ctx.insert(task).await
     }
 
-    /// Changes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
+    /// Changes one of the caller's tasks in the organization in which they act, if any. Callers with the permission
+    /// TASKS_WRITE_ALL can change any task. Fails with NOT_FOUND if the caller cannot change a task with this id.
     #[auth]
-    #[payload(task = "The task, as it is now.")]
+    #[payload(task = "The changed task.")]
     async fn update_task(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What is to change.")] input: UpdateTaskInput,
+        #[graphql(desc = "The changes.")] input: UpdateTaskInput,
     ) -> Result<Task> {
         let title = input.title.as_deref().map(parse_title).transpose()?;
         let edit = |task: &mut entity::Model| {
@@ -134,9 +137,10 @@ impl TaskMutation {
         ctx.update(&input.id, edit).await
     }
 
-    /// Deletes a task of the caller's own, or with permission TASKS_WRITE_ALL any.
+    /// Deletes one of the caller's tasks in the organization in which they act, if any. Callers with the permission
+    /// TASKS_WRITE_ALL can delete any task. Fails with NOT_FOUND if the caller cannot delete a task with this id.
     #[auth]
-    #[payload(deleted_task_id = "The task that is gone.")]
+    #[payload(deleted_task_id = "The id of the deleted task.")]
     async fn delete_task(
         &self,
         ctx: &Context<'_>,

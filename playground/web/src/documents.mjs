@@ -29,7 +29,7 @@ export const GROUPS = {
 };
 
 const PASSWORD = "correct horse battery";
-const TOKEN = "pco_…what the link in the mail carries";
+const TOKEN = "pco_…token from the link in the mail";
 
 /** Sample values by argument or field of an input, or by operation and that where it is not enough. */
 const SAMPLES = {
@@ -69,16 +69,16 @@ const SAMPLES = {
   "confirmTotpEnrollment.code": "123456",
   provider: "google",
   returnTo: null,
-  flow: "pcf_…what the start answered",
-  code: "…code of the fragment",
-  state: "…state of the fragment",
+  flow: "pcf_…flow from the call that started it",
+  code: "…code from the fragment of the URL",
+  state: "…state from the fragment of the URL",
   iss: null,
-  idToken: "…what the app got from the provider",
+  idToken: "…ID token from the provider",
   proof: { password: PASSWORD },
-  challenge: "…challenge of SecondFactorRequired",
+  challenge: "…challenge from SecondFactorRequired",
   enrollment: null,
   mailedCode: null,
-  ceremony: "pcw_…what the start answered",
+  ceremony: "pcw_…ceremony from the call that started it",
   credential: { id: "…", rawId: "…", type: "public-key", response: {}, clientExtensionResults: {} },
   currentPassword: PASSWORD,
   newPassword: "another horse battery",

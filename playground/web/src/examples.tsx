@@ -34,7 +34,7 @@ function Content() {
   return (
     <section className="pc-panel" aria-label="Examples">
       <h2>Examples</h2>
-      {sdl === null && <p>This server does not show its schema, so there are none.</p>}
+      {sdl === null && <p>This server does not show its schema, so this panel has no examples.</p>}
       {sdl && <input type="search" className="pc-search" placeholder="Filter" aria-label="Filter examples"
         value={wanted} onChange={(event) => setWanted(event.target.value)} />}
       {groups.map((group) => (
@@ -46,7 +46,7 @@ function Content() {
                 <button className="pc-example" onClick={() => open(example)} data-example={example.name}>
                   <span>{example.name}</span>
                   <span className="pc-who">
-                    {example.rule && audience(example.rule)}{example.rule?.freshSeconds ? ", lately" : ""}
+                    {example.rule && audience(example.rule)}{example.rule?.freshSeconds ? ", recent sign-in" : ""}
                   </span>
                 </button>
                 {opened?.of === example && <Ways example={opened.as} />}

@@ -26,7 +26,7 @@ const defaultTabs = [
     query: "# Who am I? Sign in with the Account panel,\n# then press Ctrl+Enter here.\nquery WhoAmI {\n  me {\n    id\n    username\n    email\n    role\n  }\n}\n",
   },
   {
-    query: "# All users: needs the permission USERS_READ, which admins hold.\nquery AllUsers($first: Int!) {\n  users(first: $first) {\n    totalCount\n    edges {\n      node {\n        username\n        role\n      }\n    }\n  }\n}\n",
+    query: "# Lists all users. This needs the permission USERS_READ, which admins have.\nquery AllUsers($first: Int!) {\n  users(first: $first) {\n    totalCount\n    edges {\n      node {\n        username\n        role\n      }\n    }\n  }\n}\n",
     variables: '{\n  "first": 10\n}',
   },
 ];

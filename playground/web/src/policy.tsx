@@ -18,14 +18,14 @@ function Content() {
   return (
     <section className="pc-panel" aria-label="Policy">
       <h2>Policy</h2>
-      {sdl === null && <p>This server does not show its schema, and so not its policy either.</p>}
+      {sdl === null && <p>This server does not show its schema, so this panel cannot show its policy.</p>}
       {sdl && <>
-        <p>Who may use which field, from the schema's own directives. You are: <strong>{caller}</strong>.</p>
-        <p className="pc-quiet">With <code>FEDERATION=on</code> a gateway enforces it too, by the directive below the field.</p>
+        <p>The schema's directives say who may use each field. You are: <strong>{caller}</strong>.</p>
+        <p className="pc-quiet">With <code>FEDERATION=on</code> a gateway enforces the policy too, by the directives below the fields.</p>
         <div className="pc-row">
           <input type="search" className="pc-search" placeholder="Filter" aria-label="Filter fields"
             value={wanted} onChange={(event) => setWanted(event.target.value)} />
-          <label className="pc-check"><input type="checkbox" checked={isMine} onChange={(event) => setMine(event.target.checked)} /> Only mine</label>
+          <label className="pc-check"><input type="checkbox" checked={isMine} onChange={(event) => setMine(event.target.checked)} /> Only fields that I may use</label>
         </div>
         <table className="pc-policy">
           <thead>
@@ -41,11 +41,11 @@ function Content() {
                 <th scope="row">
                   {rule.name}
                   {rule.member && <small>{rule.member} in the organization</small>}
-                  {rule.features.length > 0 && <small>where the server offers {rule.features.join(", ")}</small>}
+                  {rule.features.length > 0 && <small>only if the server offers {rule.features.join(", ")}</small>}
                   {rule.freshSeconds > 0 && <small>
-                    a sign-in of the last {rule.freshSeconds / 60} min{rule.isFreshIfSecondFactor && ", of who has a second factor"}
+                    a sign-in within the last {rule.freshSeconds / 60} min{rule.isFreshIfSecondFactor && ", for accounts with a second factor"}
                   </small>}
-                  {rule.isEnrolling && <small>or what EnrollmentRequired has</small>}
+                  {rule.isEnrolling && <small>or the enrollment from EnrollmentRequired</small>}
                   {rule.limits.map((limit) => <small key={limit}>{limit}</small>)}
                   {gateway(rule) && <small><code>{gateway(rule)}</code></small>}
                 </th>

@@ -14,7 +14,7 @@ export const streamOf = (open: (signal: AbortSignal) => Promise<Response>, heed:
     const stop = new AbortController();
     const tell = (answer: Answer<unknown>) => (heed(answer), next(answer));
     open(stop.signal)
-      .catch(() => { throw new Error("The server cannot be reached"); })
+      .catch(() => { throw new Error("The server cannot be reached. Please try again in a moment."); })
       .then((response) => read(response, tell))
       // What was stopped breaks off too, and nobody is to be told.
       .then(complete, ({ message }: Error) => stop.signal.aborted || error({ message }));
@@ -27,7 +27,7 @@ async function read(response: Response, tell: (answer: Answer<unknown>) => void)
   // Refused before it was looked at, as when there are too many.
   if (!response.headers.get("content-type")?.startsWith("text/event-stream")) return tell(await response.json());
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-  const brokenOff = () => { throw new Error("The stream broke off. Run it again to go on."); };
+  const brokenOff = () => { throw new Error("The stream was interrupted. Run it again to continue."); };
   let text = "";
   for (;;) {
     const { done, value } = await reader.read().catch(brokenOff);

@@ -166,7 +166,7 @@ async function main() {
   }, page);
   await step("an access token is shown, says what it says, and is copied", async () => {
     await panel.getByRole("button", { name: "Show an access token" }).click();
-    await panel.getByText("What it says").click();
+    await panel.getByText("Contents of the token").click();
     assert.match(await panel.locator("pre").innerText(), /"role": "USER"/);
     await panel.getByRole("button", { name: "Copy" }).click();
     await panel.getByRole("button", { name: "Copied" }).waitFor();
@@ -306,14 +306,14 @@ async function main() {
     await panel.getByRole("button", { name: "Sign out everywhere" }).click();
     await panel.getByLabel("Your password again").last().waitFor();
     await fill({ password: "wrong horse battery" });
-    await panel.getByRole("button", { name: "Go on" }).click();
+    await panel.getByRole("button", { name: "Continue", exact: true }).click();
     await panel.getByText("The username, email address or password is wrong.").waitFor();
     await page.unroute("**/graphql");
     await fill({ password: PASSWORD });
     if (pictures) await page.screenshot({ path: join(pictures, "proof.png") });
-    await panel.getByRole("button", { name: "Go on" }).click();
+    await panel.getByRole("button", { name: "Continue", exact: true }).click();
     await panel.getByText("You are a guest").waitFor();
-    await two.locator(".pc-panel").getByText("Your session is over").waitFor();
+    await two.locator(".pc-panel").getByText("Your session has ended").waitFor();
   });
   await step("a login in the editor signs the panel in, and its password is in no storage", async () => {
     await openExample("login");
@@ -332,7 +332,7 @@ async function main() {
     await post("mutation { revokeAllSessions { endedSessions } }", {}, await tokenOf("alice"));
     await result.getByText('"SESSION_ENDED"').first().waitFor();
     await show("Account");
-    for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Your session is over").waitFor();
+    for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Your session has ended").waitFor();
     await fill({ identifier: "alice", password: PASSWORD });
     await panel.getByRole("button", { name: "Sign in" }).last().click();
     for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Alice Liddell").waitFor();
@@ -342,7 +342,7 @@ async function main() {
     await page.locator(".graphiql-tab").first().locator("button").first().click();
     await wait(700);
     assert.match(await execute(), /"SESSION_ENDED"/);
-    for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Your session is over").waitFor();
+    for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Your session has ended").waitFor();
     await fill({ identifier: "alice", password: PASSWORD });
     await panel.getByRole("button", { name: "Sign in" }).last().click();
     for (const tab of [page, two]) await tab.locator(".pc-panel").getByText("Alice Liddell").waitFor();

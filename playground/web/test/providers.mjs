@@ -124,7 +124,7 @@ async function main() {
     await page.emulateMedia({ colorScheme: "light" });
     await button("Continue with Acme").click();
     await cancel(page);
-    await panel.getByText("You did not go on at Acme, so nothing has changed.").waitFor();
+    await panel.getByText("You did not continue at Acme, so nothing has changed.").waitFor();
     await isClean(page);
     await picture(page, "declined");
   });
@@ -132,12 +132,12 @@ async function main() {
     const elsewhere = await somebody();
     await elsewhere.goto(`${origin.replace("127.0.0.1", "localhost")}/graphql`);
     await panelOf(elsewhere).getByRole("button", { name: "Continue with Acme" }).click();
-    await panelOf(elsewhere).getByRole("alert").getByText("Open this page by the PUBLIC_URL of the server").waitFor();
+    await panelOf(elsewhere).getByRole("alert").getByText("Open this page at the server's PUBLIC_URL").waitFor();
     await elsewhere.context().close();
   });
   await step("what was begun in no tab of this browser is told, and signs nobody in", async () => {
     await page.goto(`${origin}/graphql#code=a&state=b`);
-    await panel.getByText("This was begun in another window, or is over.").waitFor();
+    await panel.getByText("This attempt has expired or began in another window.").waitFor();
     await panel.getByText("You are a guest").waitFor();
     await isClean(page);
   });
@@ -180,7 +180,7 @@ async function main() {
   await step("an account without a password is proven by its provider, and by nothing else", async () => {
     await wantProof(page, "startLink", "PROVIDER");
     await button("Link Acme").click();
-    await panel.getByText("This needs a recent proof that it is you.").waitFor();
+    await panel.getByText("This requires a recent proof of your identity.").waitFor();
     assert.equal(await panel.locator("[name=password]").count(), 0);
     assert.equal(await button("Prove it with Acme").count(), 0, "it is no identity of theirs");
     await picture(page, "proof");
@@ -215,7 +215,7 @@ async function main() {
     await panelOf(other).getByRole("button", { name: "Link Acme" }).click();
     await panelOf(other).locator("[name=password]").fill(PASSWORD);
     await other.unroute("**/graphql");
-    await panelOf(other).getByRole("button", { name: "Go on", exact: true }).click();
+    await panelOf(other).getByRole("button", { name: "Continue", exact: true }).click();
     await say(other, "bob-there");
     await panelOf(other).getByRole("status").getByText("Acme is linked").waitFor();
     await other.context().close();

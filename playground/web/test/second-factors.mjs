@@ -206,7 +206,7 @@ async function main() {
     await register(alice, "alice");
     await picture(alice, "nothing set up");
     await press("Add a passkey");
-    await said("The passkey “Chrome on Linux” is added.");
+    await said("You have added the passkey “Chrome on Linux”.");
     [saved] = await alice.passkeys();
     assert.ok(saved.isResidentCredential);
     await button("Rename Chrome on Linux").focus();
@@ -223,7 +223,7 @@ async function main() {
   });
   await step("a device with a passkey for the account makes no other", async () => {
     await press("Add a passkey");
-    await refused("This device has a passkey for your account already.");
+    await refused("This device already has a passkey for your account.");
     assert.equal((await alice.passkeys()).length, 1);
   });
   await step("somebody signs in with a passkey by the dialogue, and types no name", async () => {
@@ -259,7 +259,7 @@ async function main() {
   await step("the passkey becomes the second factor, and recovery codes are shown once", async () => {
     await press("Ask for a passkey at sign-in");
     await heading("Your recovery codes");
-    await said("From now on signing in asks for a second factor. Your other sessions are signed out.");
+    await said("From now on signing in asks for a second factor. Your other sessions have ended.");
     codes = await codesOf(alice);
     assert.equal(new Set(codes).size, 10);
     for (const code of codes) assert.match(code, /^([0-9A-Z]{4}-){5}[0-9A-Z]{4}$/);
@@ -272,7 +272,7 @@ async function main() {
     const text = readFileSync(await (await downloading).path(), "utf8");
     for (const part of [...codes, "alice"]) assert.ok(text.includes(part), part);
     assert.ok(!codes.some((code) => text.split(code).length > 2));
-    await press("I have kept them");
+    await press("I have saved them");
     assert.deepEqual(await codesOf(alice), []);
     await panel.getByText("10 codes left").waitFor();
     await picture(alice, "second factor by passkey");
@@ -282,7 +282,7 @@ async function main() {
     await alice.present(true);
     await signIn(alice, "alice");
     await heading("One more step");
-    assert.deepEqual(await panel.getByRole("group", { name: "Which proof" }).getByRole("button").allInnerTexts(), ["Passkey", "Recovery code"]);
+    assert.deepEqual(await panel.getByRole("group", { name: "Choose a proof" }).getByRole("button").allInnerTexts(), ["Passkey", "Recovery code"]);
     await picture(alice, "one more step");
     await press("Use a passkey");
     await heading("Second factor");
@@ -302,21 +302,21 @@ async function main() {
     await signIn(alice, "alice");
     await button("Recovery code").click();
     await fill({ recoveryCode: "nonsense" });
-    await press("Go on");
+    await press("Continue");
     await panel.getByText("A recovery code has 24 letters and digits.").waitFor();
     assert.equal(await panel.locator("[name=recoveryCode]").getAttribute("aria-invalid"), "true");
     // However it is typed.
     await fill({ recoveryCode: codes[0].toLowerCase().replaceAll("-", " ") });
-    await press("Go on");
+    await press("Continue");
     await panel.getByText("9 codes left").waitFor();
     await signOut(alice);
     await signIn(alice, "alice");
     await button("Recovery code").click();
     await fill({ recoveryCode: codes[0] });
-    await press("Go on");
+    await press("Continue");
     await refused("The code or passkey is wrong or was already used.");
     await fill({ recoveryCode: codes[1] });
-    await press("Go on");
+    await press("Continue");
     await panel.getByText("8 codes left").waitFor();
   });
 
@@ -359,7 +359,7 @@ async function main() {
     const renewed = await codesOf(alice);
     assert.equal(renewed.length, 10);
     assert.ok(!renewed.includes(codes[2]));
-    await press("I have kept them");
+    await press("I have saved them");
     await panel.getByText("10 codes left").waitFor();
     await picture(alice, "both");
   });
@@ -369,14 +369,14 @@ async function main() {
     await said("Your authenticator app is set up.");
     assert.notEqual(other.codeOf(2), phone.codeOf(2));
     await press("Remove the authenticator app");
-    await said("The authenticator app is removed.");
+    await said("You have removed the authenticator app.");
     await panel.getByText("Not set up").waitFor();
     assert.ok(await panel.getByRole("heading", { name: "Second factor", exact: true }).evaluate((it) => it === document.activeElement));
     await panel.getByText("On: signing in").waitFor();
   });
   await step("a passkey that is deleted is gone from the browser, and with the last the second factor is off", async () => {
     await press("Delete My laptop");
-    await said("The passkey “My laptop” is deleted");
+    await said("You have deleted the passkey “My laptop”.");
     await panel.getByText("Off: signing in").waitFor();
     await until(async () => (await alice.passkeys()).length === 0, "signal to the browser");
   });
@@ -394,15 +394,15 @@ async function main() {
   await step("what is asked for a proof takes exactly what the account has, and goes on after it", async () => {
     await register(bob, "bob");
     await bob.press("Add a passkey");
-    await bob.said("is added");
+    await bob.said("You have added the passkey");
     const own = await setUpApp(bob);
     await bob.press("Confirm");
     await bob.heading("Your recovery codes");
-    await bob.press("I have kept them");
+    await bob.press("I have saved them");
     // The session began with the password alone, which is not enough any more.
     await bob.press("Make new recovery codes");
     await bob.heading("Prove who you are");
-    const ways = () => bob.panel.getByRole("group", { name: "Which proof" }).getByRole("button").allInnerTexts();
+    const ways = () => bob.panel.getByRole("group", { name: "Choose a proof" }).getByRole("button").allInnerTexts();
     assert.deepEqual(await ways(), ["Passkey", "App", "Recovery code"]);
     await picture(bob, "a proof");
     await bob.press("Cancel");
@@ -411,14 +411,14 @@ async function main() {
     await bob.press("Make new recovery codes");
     await bob.button("App").click();
     await bob.fill({ totp: own.wrong() });
-    await bob.press("Go on");
+    await bob.press("Continue");
     await bob.refused("The code or passkey is wrong or was already used.");
     await bob.fill({ totp: await own.next() });
-    await bob.press("Go on");
+    await bob.press("Continue");
     await bob.heading("Your recovery codes");
     assert.equal((await codesOf(bob)).length, 10);
     assert.equal(await bob.panel.getByRole("heading", { name: "Prove who you are" }).count(), 0);
-    await bob.press("I have kept them");
+    await bob.press("I have saved them");
   });
   await step("a passkey is a proof, and what was wanted goes on after it", async () => {
     // As five minutes after a sign-in, which nobody waits for here.
@@ -427,10 +427,10 @@ async function main() {
       route.request().postData()?.includes("{ disableTotp {") ? route.fulfill({ json: { data: null, errors } }) : route.continue()));
     await bob.press("Remove the authenticator app");
     await bob.heading("Prove who you are");
-    assert.equal(await bob.panel.getByRole("group", { name: "Which proof" }).count(), 0);
+    assert.equal(await bob.panel.getByRole("group", { name: "Choose a proof" }).count(), 0);
     await bob.page.unroute("**/graphql");
     await bob.press("Use a passkey");
-    await bob.said("The authenticator app is removed.");
+    await bob.said("You have removed the authenticator app.");
   });
   await step("the second factor is turned off, and the password is enough again", async () => {
     await bob.press("Turn the second factor off");
@@ -446,7 +446,7 @@ async function main() {
     await erin.press("Add a passkey");
     await erin.panel.getByText("Second factor only").waitFor();
     await erin.press("Ask for a passkey at sign-in");
-    await erin.press("I have kept them");
+    await erin.press("I have saved them");
     // The browser offers none of its passkeys beside usernames.
     await erin.press("Sign out");
     await erin.press("Sign in with a passkey");
@@ -473,7 +473,7 @@ async function main() {
     await wait(500);
     assert.equal(await frank.panel.locator("[role=alert], [role=status]").count(), 0);
     await frank.press("Add a passkey");
-    await frank.said("The passkey “Chrome on Linux” is added.");
+    await frank.said("You have added the passkey “Chrome on Linux”.");
     await signOut(frank);
     await frank.present(true);
     await frank.press("Sign in with a passkey");
@@ -589,13 +589,13 @@ async function main() {
 const WORDS = {
   "en-US": {
     register: "Create an account", create: "Create account", enrol: "Set up a second factor", app: "Set up an app", confirm: "Confirm",
-    passkey: "Create a passkey", codes: "Your recovery codes", kept: "I have kept them", factor: "Second factor", on: "On: signing in",
+    passkey: "Create a passkey", codes: "Your recovery codes", kept: "I have saved them", factor: "Second factor", on: "On: signing in",
     signOut: "Sign out", guest: "You are a guest", signIn: "Sign in", more: "One more step", ways: ["App", "Recovery code"],
-    goOn: "Go on", done: /is set up. From now on signing in asks for a second factor.$/,
+    goOn: "Continue", done: /is set up. From now on signing in asks for a second factor.$/,
   },
   "de-DE": {
     register: "Konto anlegen", create: "Anlegen", enrol: "Richte einen zweiten Faktor ein", app: "App einrichten", confirm: "Bestätigen",
-    passkey: "Passkey anlegen", codes: "Deine Wiederherstellungscodes", kept: "Ich habe sie aufbewahrt", factor: "Zweiter Faktor", on: "An: Wer sich",
+    passkey: "Passkey anlegen", codes: "Deine Wiederherstellungscodes", kept: "Ich habe sie gesichert", factor: "Zweiter Faktor", on: "An: Zur Anmeldung",
     signOut: "Abmelden", guest: "Du bist Gast", signIn: "Anmelden", more: "Noch ein Schritt", ways: ["App", "Wiederherstellungscode"],
     goOn: "Weiter", done: /ist eingerichtet. Ab jetzt fragt die Anmeldung nach einem zweiten Faktor.$/,
   },

@@ -1,15 +1,15 @@
-//! The table `tasks`.
+//! The table of tasks.
 
 use portcullis::entity::prelude::*;
 
 use crate::{TASK_CREATED, TASK_DELETED, TASK_UPDATED, TASKS_READ_ALL, TASKS_WRITE_ALL};
 
 portcullis::id! {
-    /// A task.
+    /// The id of a task.
     pub TaskId = "task"
 }
 
-/// A task, beside the columns that each such table has.
+/// The columns of a task. `#[owned]` adds those that every such table has.
 #[owned(
     table = "tasks",
     id = TaskId,
@@ -20,8 +20,8 @@ portcullis::id! {
     events(TASK_CREATED, TASK_UPDATED, TASK_DELETED)
 )]
 pub struct Model {
-    /// What is to be done.
+    /// The work to do.
     pub title: String,
-    /// Whether it is.
+    /// Whether the task is done.
     pub is_done: bool,
 }

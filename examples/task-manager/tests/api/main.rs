@@ -1,4 +1,4 @@
-//! Tasks: one's own, and what does not exist for others.
+//! Tests of tasks: what their owners do with them, and what other callers see.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -18,7 +18,7 @@ async fn start() -> TestApp {
     TestApp::start(task_manager::server()).await
 }
 
-/// Makes a task and answers its id.
+/// Creates a task and returns its id.
 async fn create(app: &TestApp, user: &SignedIn, title: &str) -> String {
     let call = format!("createTask(input: {{ title: \"{title}\" }}) {{ task {{ id }} }}");
     let made = app.mutate(user, &call).await.data();
@@ -163,7 +163,7 @@ async fn pages_of_tasks_meet_in_both_directions() {
         }
         assert_eq!(seen, ["4", "3", "2", "1", "0"], "{size}");
     }
-    // Behind the last there is nothing, but before that.
+    // No task follows the last one, but others precede it.
     let last = "{ myTasks(last: 1) { pageInfo { endCursor } } }";
     let last =
         app.query(last, &alice.access).await.data()["myTasks"]["pageInfo"]["endCursor"].clone();
@@ -234,7 +234,7 @@ async fn nothing_is_decided_by_what_was_so_before_the_operation_changed_it() {
     assert!(late.json()["data"]["leaveOrganization"]["deletedMembershipId"].is_string());
     let olga = act_in(&app, &olga, &organization).await;
     let seen = app.query("{ visibleTasks { totalCount } }", &olga.access).await.data();
-    assert_eq!(seen["visibleTasks"]["totalCount"], 1, "the one from before");
+    assert_eq!(seen["visibleTasks"]["totalCount"], 1, "the task from before the caller left");
 }
 
 #[tokio::test]
@@ -282,6 +282,6 @@ async fn a_table_without_a_column_of_its_entity_stops_the_start() {
     let start = app.run(program, &["--listen=127.0.0.1:0"]);
     let outcome = tokio::time::timeout(Duration::from_mins(1), start).await.unwrap();
     assert_ne!(outcome.status, 0);
-    let told = "the table of tasks cannot be read as its entity declares it";
+    let told = "the table of tasks does not match its entity";
     assert!(outcome.stderr.contains(told), "{}", outcome.stderr);
 }

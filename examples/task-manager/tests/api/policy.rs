@@ -1,4 +1,4 @@
-//! The access policy and the tenancy of tasks: a call each.
+//! Tests of the access policy, and of the tasks that each caller reaches.
 
 use portcullis_testing::policy::assert_extension_keeps_its_rules;
 use portcullis_testing::tenancy::{Entity, assert_rows_stay_within_reach};
