@@ -9,6 +9,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{self, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use portcullis_webauthn::RelyingParty;
@@ -109,11 +110,15 @@ pub struct Config {
     pub(crate) connections_per_address: u32,
     /// How many streams there may be at once.
     pub(crate) streams: StreamLimits,
+    /// How long requests are still accepted once the server is told to stop.
+    pub(crate) shutdown_delay: Duration,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
     pub(crate) database_connections: u32,
     /// `None` in development: it is generated into the data folder.
     pub(crate) secret_key: Option<SecretString>,
+    /// How long a server that starts waits for a database that does not answer.
+    pub(crate) database_wait: Duration,
     /// Opens what it sealed, until all is sealed under the current one.
     pub(crate) secret_key_previous: Option<SecretString>,
     /// `None`: each instance counts attempts for itself.

@@ -100,10 +100,9 @@ impl Tried {
 }
 
 impl App {
-    /// From now on the instance is not ready, so that no new work is sent to it, and its streams end.
-    pub(crate) fn begin_stopping(&self) {
+    /// From now on the instance is not ready, so that no new work is sent to it.
+    pub(crate) fn announce_stop(&self) {
         self.is_stopping.store(true, Ordering::SeqCst);
-        self.streams.stop();
     }
 
     /// Whether requests should come here: the database answers and takes writes, its schema is the one

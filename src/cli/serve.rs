@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -10,9 +11,13 @@ use super::{environment, output};
 use crate::app::App;
 use crate::config::{Config, Warning};
 use crate::http;
+use crate::infra::db::is_away;
 use crate::infra::mail::Delivery;
 use crate::infra::metrics::{self, Exporter};
 use crate::kernel::clock::Clock;
+
+/// How long a server that starts waits before it asks for its database again.
+const AWAY_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if config.is_development() && !config.listen.ip().is_loopback() {
@@ -47,7 +52,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         Some(address) => Some(listen_for_scrapers(address).await?),
         None => None,
     };
-    let app = App::build(config.clone(), Clock::system()).await?;
+    let app = build(&config).await?;
     app.require_writing().await?;
     app.follow_algorithm().await?;
     app.record_start().await?;
@@ -59,6 +64,28 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("listening on http://{address}");
     http::serve(app, listener, scraped).await
+}
+
+/// Waits for a database that does not answer, since machines of one place start in any order.
+async fn build(config: &Config) -> anyhow::Result<App> {
+    let began = Instant::now();
+    let mut has_warned = false;
+    loop {
+        let error = match App::build(config.clone(), Clock::system()).await {
+            Ok(app) => return Ok(app),
+            Err(error) => error,
+        };
+        let is_away = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_away));
+        if !is_away || began.elapsed() + AWAY_PAUSE >= config.database_wait {
+            return Err(error);
+        }
+        if !has_warned {
+            let seconds = config.database_wait.as_secs();
+            tracing::warn!("the server waits up to {seconds} s for the database: {error:#}");
+            has_warned = true;
+        }
+        tokio::time::sleep(AWAY_PAUSE).await;
+    }
 }
 
 /// From now on what happens is counted.

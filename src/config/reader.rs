@@ -14,6 +14,7 @@ mod return_urls;
 mod secrets;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use strum::VariantArray;
@@ -75,10 +76,12 @@ impl Reader {
             connections_per_address: self.connections_per_address(settings),
             streams: self.streams(settings),
             data_dir: settings.data_dir.clone(),
+            shutdown_delay: self.shutdown_delay(settings, is_development),
             database_url,
             database_connections: self.database_connections(settings),
             secret_key,
             secret_key_previous,
+            database_wait: self.database_wait(settings),
             redis_url,
             rates,
             mail,
@@ -153,6 +156,19 @@ impl Reader {
 
     fn database_connections(&mut self, settings: &Settings) -> u32 {
         self.number("DATABASE_CONNECTIONS", &settings.database_connections, 1..=1000)
+    fn database_wait(&mut self, settings: &Settings) -> Duration {
+        let seconds =
+            self.number("DATABASE_WAIT_SECONDS", &settings.database_wait_seconds, 0..=3600);
+        Duration::from_secs(seconds.into())
+    }
+
+    /// A developer waits for nobody to notice.
+    fn shutdown_delay(&mut self, settings: &Settings, is_development: bool) -> Duration {
+        let default = if is_development { "0" } else { "5" };
+        let text = settings.shutdown_delay_seconds.as_deref().unwrap_or(default);
+        Duration::from_secs(self.number("SHUTDOWN_DELAY_SECONDS", text, 0..=300).into())
+    }
+
     }
 
     fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {

@@ -61,6 +61,10 @@ pub struct Settings {
     /// The maximum number of connections that carry streams from one address (one /64 of IPv6)
     #[arg(long, env = "STREAMS_PER_ADDRESS", default_value = "1000", global = true)]
     pub(super) streams_per_address: String,
+    /// The time for which the server still accepts requests after SIGTERM, while `/readyz` already answers 503, in seconds:
+    /// at most 300 [default: 5 in production, 0 in development]
+    #[arg(long, env = "SHUTDOWN_DELAY_SECONDS", global = true)]
+    pub(super) shutdown_delay_seconds: Option<String>,
     /// The folder of the embedded database and the generated secret
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
     pub(super) data_dir: PathBuf,
@@ -80,6 +84,9 @@ pub struct Settings {
     /// A file with the value of SECRET_KEY
     #[arg(long, env = "SECRET_KEY_FILE", global = true)]
     pub(super) secret_key_file: Option<PathBuf>,
+    /// The time for which a server that starts waits for a database that does not answer, in seconds: at most 3600
+    #[arg(long, env = "DATABASE_WAIT_SECONDS", default_value = "60", global = true)]
+    pub(super) database_wait_seconds: String,
     /// The previous SECRET_KEY, which decrypts existing data until you run `portcullis keys reseal`
     #[arg(long, env = "SECRET_KEY_PREVIOUS", global = true)]
     pub(super) secret_key_previous: Option<SecretString>,

@@ -20,6 +20,7 @@ use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -83,6 +84,7 @@ pub(super) struct Connections {
     table: Arc<Table>,
     lanes: Lanes,
     warned: Mutex<Option<Instant>>,
+    is_leaving: Arc<AtomicBool>,
     stop: watch::Sender<()>,
 }
 
@@ -98,6 +100,7 @@ impl Connections {
             table,
             lanes,
             warned: Mutex::default(),
+            is_leaving: Arc::default(),
             stop: watch::Sender::default(),
         }
     }
@@ -157,6 +160,11 @@ impl Connections {
                 tokio::time::sleep(RELIEF_PAUSE).await;
             }
         }
+    }
+
+    /// From now on each answer is the last one of its connection.
+    pub(super) fn keep_none_alive(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Lets every connection finish its request, and returns when all have ended.
@@ -232,7 +240,8 @@ impl Connections {
         state.keep(place);
         let entry = self.table.enter(Client::of(peer.ip()), &state);
         let io = Socket::new(stream, reset, Arc::clone(&state));
-        let service = service(self.router.clone(), peer, Arc::clone(&state));
+        let leaving = Arc::clone(&self.is_leaving);
+        let service = service(self.router.clone(), peer, Arc::clone(&state), leaving);
         let connection = http1::Builder::new()
             // The state knows better when a client is late.
             .header_read_timeout(None)
@@ -259,6 +268,7 @@ fn service(
     router: Router,
     peer: SocketAddr,
     state: Arc<State>,
+    is_leaving: Arc<AtomicBool>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response,
@@ -284,7 +294,7 @@ fn service(
             Ok(()) | Err(Unfit::Ambiguous) => Some(router.call(request)),
             Err(Unfit::Evicted) => None,
         };
-        let state = Arc::clone(&state);
+        let (state, is_leaving) = (Arc::clone(&state), Arc::clone(&is_leaving));
         async move {
             // An evicted connection is about to be dropped, and its request is not executed.
             let Some(answering) = answering else { return pending().await };
@@ -305,6 +315,7 @@ fn service(
             if is_streaming {
                 state.stream();
             }
+            let is_last = is_last || is_leaving.load(Ordering::Relaxed);
             if is_last || has_unread_body || is_streaming {
                 answered.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -19,13 +19,15 @@ const DRAIN_MAX: Duration = Duration::from_secs(30);
 const END_MAX: Duration = Duration::from_secs(5);
 
 /// Serves, on a listener of their own the metrics too, until SIGTERM or Ctrl-C. Then it stops
-/// accepting, lets what runs finish, and returns.
+/// accepting, after SIGTERM not before load balancers had time to notice, lets what runs finish, and
+/// returns.
 pub(crate) async fn serve(
     app: App,
     listener: TcpListener,
     scraped: Option<(TcpListener, Exporter)>,
 ) -> anyhow::Result<()> {
-    insist_on_ending().context("the thread that enforces the shutdown cannot be started")?;
+    insist_on_ending(app.config.shutdown_delay)
+        .context("the thread that enforces the shutdown cannot be started")?;
     let limits = Limits::new(app.config.connections_per_address);
     if !app.streams.allow_at_most(limits.streams) {
         tracing::warn!(
@@ -47,10 +49,10 @@ pub(crate) async fn serve(
         () = connections.accept(listener) => {}
         () = connections.relieve() => {}
         () = metrics => {}
-        () = wait_for_signal() => {}
+        () = leave_rotation(&app, &connections) => {}
     }
     tracing::info!("stopping: requests in flight may finish");
-    app.begin_stopping();
+    app.streams.stop();
     let drained = async { tokio::join!(connections.drain(), app.streams.drain()) };
     if tokio::time::timeout(DRAIN_MAX, drained).await.is_err() {
         tracing::warn!("some requests did not finish in time");
@@ -60,19 +62,32 @@ pub(crate) async fn serve(
     app.close().await
 }
 
+/// Returns when the server is to accept no more. From the signal on it is not ready and keeps no connection open
+/// after an answer, so that nobody sends it a request just when it ends.
+async fn leave_rotation(app: &App, connections: &Connections) {
+    let signal = wait_for_signal().await;
+    app.announce_stop();
+    connections.keep_none_alive();
+    let delay = app.config.shutdown_delay;
+    if signal == Signal::Terminate && !delay.is_zero() {
+        tracing::info!("the server stops in {} s: /readyz answers 503 until then", delay.as_secs());
+        tokio::time::sleep(delay).await;
+    }
+}
+
 /// Ends the process when it has not ended by itself some time after it was told to, or is told again.
 ///
 /// This takes a thread and a runtime that do nothing else: should every thread that answers requests
 /// be stuck, none of them would hear the signal.
-fn insist_on_ending() -> std::io::Result<()> {
+fn insist_on_ending(delay: Duration) -> std::io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let wait = async {
+    let wait = async move {
         wait_for_signal().await;
         tokio::select! {
-            () = tokio::time::sleep(DRAIN_MAX + END_MAX) => {
+            () = tokio::time::sleep(delay + DRAIN_MAX + END_MAX) => {
                 tracing::error!("stopping takes too long: the process ends now");
             }
-            () = wait_for_signal() => tracing::warn!("received a second signal to stop: the process ends now"),
+            _ = wait_for_signal() => tracing::warn!("received a second signal to stop: the process ends now"),
         }
         std::process::exit(1);
     };
@@ -80,7 +95,16 @@ fn insist_on_ending() -> std::io::Result<()> {
     Ok(())
 }
 
-async fn wait_for_signal() {
+/// How a process is told to stop.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    /// By somebody at a terminal, who waits.
+    Interrupt,
+    /// By what supervises it.
+    Terminate,
+}
+
+async fn wait_for_signal() -> Signal {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     let terminate = async {
@@ -93,7 +117,7 @@ async fn wait_for_signal() {
     #[cfg(not(unix))]
     let terminate = std::future::pending::<()>();
     tokio::select! {
-        _ = interrupt => {}
-        () = terminate => {}
+        _ = interrupt => Signal::Interrupt,
+        () = terminate => Signal::Terminate,
     }
 }

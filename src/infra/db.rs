@@ -25,7 +25,9 @@ use sea_orm::{
 pub(crate) use self::batches::in_batches;
 use self::connect::Renewed;
 use self::failure::lost_a_race;
-pub(crate) use self::failure::{DbFailure, WRAPPINGS, is_unavailable, told_by_database, violates};
+pub(crate) use self::failure::{
+    DbFailure, WRAPPINGS, is_away, is_unavailable, told_by_database, violates,
+};
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
 use self::pooled::Pooled;
 use self::quick::Quick;

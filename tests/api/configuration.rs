@@ -110,6 +110,8 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
             ("--jwt-algorithm=zanzibar", "JWT_ALGORITHM"),
             ("--jwt-issuer=", "JWT_ISSUER"),
             ("--jwt-audience= ", "JWT_AUDIENCE"),
+            ("--database-wait-seconds=zanzibar", "DATABASE_WAIT_SECONDS"),
+            ("--shutdown-delay-seconds=301", "SHUTDOWN_DELAY_SECONDS"),
             ("--jwt-algorithm=none", "JWT_ALGORITHM"),
             ("--secret-key=zanzibar", "SECRET_KEY"),
             ("--secret-key=zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "SECRET_KEY"),

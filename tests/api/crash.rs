@@ -1,9 +1,14 @@
 //! The real binary, killed under load: what it acknowledged is there when it comes back.
 
+use std::time::Duration;
+
 use crate::support::load::Load;
-use crate::support::process::Server;
+use crate::support::process::{Server, code, exchange};
 use crate::support::{TestDatabase, assert_whole};
 
+/// How soon a server has heard a signal, on a machine that is very slow.
+#[cfg(unix)]
+const STOP_MAX: Duration = Duration::from_mins(1);
 /// How often an instance is killed; `CRASH_ROUNDS` says otherwise.
 const ROUNDS: usize = 3;
 
@@ -47,7 +52,9 @@ async fn what_was_acknowledged_survives_kills_under_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn told_to_stop_the_server_finishes_what_it_began_and_exits_well() {
     let database = TestDatabase::create().await;
-    let mut instances = [Server::start(&database), Server::start(&database)];
+    let delayed = ["--shutdown-delay-seconds=1"];
+    let first = Server::start_with(&database.url, database.folder.path(), &delayed, &[]);
+    let mut instances = [first, Server::start(&database)];
     let load = Load::start(&instances, 4);
     load.go_on_for(40).await;
 
@@ -56,4 +63,25 @@ async fn told_to_stop_the_server_finishes_what_it_began_and_exits_well() {
     load.redirect(&instances[1..]);
     let ledger = load.stop().await;
     ledger.assert_kept(&instances[1]).await;
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_to_stop_says_so_while_it_still_answers() {
+    let database = TestDatabase::create().await;
+    let delayed = ["--shutdown-delay-seconds=300"];
+    let mut server = Server::start_with(&database.url, database.folder.path(), &delayed, &[]);
+    let kept_alive = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    server.until_ready_is(200, STOP_MAX).await;
+
+    server.terminate();
+    server.until_ready_is(503, STOP_MAX).await;
+    let registered = server.register("alice").await;
+    assert_eq!(code(&registered), "NONE", "{registered}");
+    // Answered to its end, which is the connection's.
+    let answer = exchange(server.port, kept_alive).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+
+    server.terminate();
+    assert!(!server.wait().success(), "a second signal ends it at once");
 }

@@ -3,6 +3,7 @@
 //! The outages of a database server are proved on servers of the tests' own. They do not depend on
 //! `TEST_DATABASE_URL`, so they run with the suite on SQLite only.
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sea_orm::Database;
@@ -245,6 +246,32 @@ async fn a_kill_and_a_restart_are_survived(kind: Kind) {
     scene.assert_nothing_lost().await;
 }
 
+/// A machine room that comes back: nobody says who is first.
+async fn a_server_waits_for_its_database_at_its_start(kind: Kind) {
+    let Some(mut database) = start(kind).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (url, path) = (database.url(), folder.path().to_owned());
+    database.stop();
+    let impatient = ["--database-wait-seconds=0", "--listen=127.0.0.1:0"];
+    let refused = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+        .args([&impatient[..], &[&format!("--database-url={url}")]].concat())
+        .current_dir(&path)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && said.contains("cannot be reached"), "{said}");
+
+    let flags = ["--database-wait-seconds=600"];
+    let starting =
+        tokio::task::spawn_blocking(move || Server::start_with(&url, &path, &flags, &[]));
+    tokio::time::sleep(SECOND * 4).await;
+    assert!(!starting.is_finished());
+    database.restart().await;
+    let server = starting.await.unwrap();
+    server.until_ready_is(200, RECOVERY_MAX).await;
+    assert_eq!(server.logged("the server waits up to 600 s for the database").len(), 1);
+}
+
 // Longer than any call may take, and than the grace: a client whose rotation was committed in the
 // last moment, and never answered, may have to sign in again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -295,4 +322,14 @@ async fn idle_connections_to_postgresql_that_went_silent_are_replaced_at_once() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn idle_connections_to_mariadb_that_went_silent_are_replaced_at_once() {
     silence_goes_unnoticed(Kind::MariaDb).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_before_its_postgresql_waits_for_it() {
+    a_server_waits_for_its_database_at_its_start(Kind::Postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_starts_before_its_mariadb_waits_for_it() {
+    a_server_waits_for_its_database_at_its_start(Kind::MariaDb).await;
 }

@@ -70,6 +70,25 @@ pub(crate) fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
+/// Whether nobody answers where the database is, or it only starts or stops, so that no setting is wrong.
+pub(crate) fn is_away(error: &DbErr) -> bool {
+    if is_pool_timeout(error) {
+        return true;
+    }
+    match sqlx_error(error) {
+        Some(sqlx::Error::Io(_)) => true,
+        Some(sqlx::Error::Database(cause)) => match Code::of(&**cause) {
+            Code::Sqlite(_) => false,
+            // Too many connections, shutting down.
+            Code::MySql(number) => matches!(number, 1040 | 1053),
+            // The same, and starting up.
+            Code::State(state) => matches!(&*state, "53300" | "57P01" | "57P02" | "57P03"),
+        },
+        // A pool that waited in vain, in words of our own.
+        _ => matches!(error, DbErr::Conn(RuntimeErr::Internal(_))),
+    }
+}
+
 /// The numbers that MySQL and MariaDB give to what may be over a moment later.
 fn is_passing_on_mysql(number: u16) -> bool {
     matches!(
