@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 
 pub use self::housekeeping::Purged;
-pub(crate) use self::opening::{connect, migrate_up};
+pub(crate) use self::opening::{changing_schema, connect, migrate_up};
 use self::opening::{explained, first_secret, prepare};
 use self::readiness::Writing;
 pub(crate) use self::secret::{existing_secret, master};

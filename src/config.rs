@@ -114,11 +114,13 @@ pub struct Config {
     pub(crate) shutdown_delay: Duration,
     pub(crate) data_dir: PathBuf,
     pub(crate) database_url: SecretString,
+    /// The same database, for whoever changes its schema. `None`: the one above.
+    pub(crate) migrate_database_url: Option<SecretString>,
     pub(crate) database_connections: u32,
-    /// `None` in development: it is generated into the data folder.
-    pub(crate) secret_key: Option<SecretString>,
     /// How long a server that starts waits for a database that does not answer.
     pub(crate) database_wait: Duration,
+    /// `None` in development: it is generated into the data folder.
+    pub(crate) secret_key: Option<SecretString>,
     /// Opens what it sealed, until all is sealed under the current one.
     pub(crate) secret_key_previous: Option<SecretString>,
     /// `None`: each instance counts attempts for itself.

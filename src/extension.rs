@@ -112,7 +112,7 @@ impl Additions {
 }
 
 /// Makes the migrations of an extension.
-type Migrator = fn() -> Vec<Box<dyn migration::MigrationTrait>>;
+type Migrator = fn() -> Vec<migration::Step>;
 
 /// An extension, registered.
 #[derive(Clone, Debug)]

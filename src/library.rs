@@ -31,7 +31,7 @@ pub mod entity {
 /// For migrations.
 pub mod migration {
     pub use async_trait::async_trait;
-    pub use migration::OwnedTable;
+    pub use migration::{Change, OwnedTable, Step};
 
     /// What SeaORM's own prelude has.
     pub mod prelude {

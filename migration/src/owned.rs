@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::column::{self, Columns, create};
+use crate::step::{Change, Step};
 
 /// A table whose rows have an owner: `id`, `owner_id`, `created_at` and `updated_at`, `organization_id` where rows
 /// belong to organizations, and columns of its own. Rows go with their owner, and with their organization.
@@ -34,10 +35,11 @@ impl OwnedTable {
     }
 
     /// The migration of this name that makes the table, with indexes by which lists are read, and drops it when it is
-    /// taken back.
+    /// taken back. Older programs work on it.
     #[must_use]
-    pub fn created_by(self, migration: &'static str) -> Box<dyn MigrationTrait> {
-        Box::new(Creation { migration, table: self })
+    pub fn created_by(self, migration: &'static str) -> Step {
+        let name = self.name;
+        Step::new(Creation { migration, table: self }).expands().change(Change::Table(name))
     }
 
     async fn create(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {

@@ -55,11 +55,14 @@ pub(super) async fn prepare(config: &Config, db: &Db) -> anyhow::Result<()> {
         migrate_up(config, db).await?;
     }
     let status = config.extended.migrations.status(db.reader()).await?;
-    if !status.unknown.is_empty() {
+    if status.is_too_new {
         return Err(migration::Error::Newer { unknown: status.unknown }.into());
     }
     if !status.pending.is_empty() {
         bail!("the schema of the database is not current: run `portcullis migrate up`");
+    }
+    if !status.unknown.is_empty() {
+        tracing::info!("the database's schema is newer than this program and allows it to run");
     }
     extension_tables(config, db).await
 }
@@ -92,12 +95,20 @@ pub(super) async fn first_secret(
     Ok((master, chain))
 }
 
+/// The database for whoever changes its schema: another user's, or past a pooler.
+pub(crate) async fn changing_schema(config: &Config, db: &Db) -> anyhow::Result<Db> {
+    const CONNECTIONS: u32 = 1;
+    let Some(url) = &config.migrate_database_url else { return Ok(db.clone()) };
+    let connected = Db::connect(url.expose_secret(), CONNECTIONS).await;
+    connected.context("the database of MIGRATE_DATABASE_URL cannot be reached")
+}
+
 /// Applies the migrations that are pending. Signs the chain of the audit log when it gets a place for
 /// that: see the migration.
 pub(crate) async fn migrate_up(config: &Config, db: &Db) -> anyhow::Result<()> {
     let migrations = config.extended.migrations;
     let lacks_signature = migrations.status(db.reader()).await?.lacks_signature();
-    db.migrate_up(migrations).await?;
+    changing_schema(config, db).await?.migrate_up(migrations).await?;
     // Where there are no keys yet, whoever makes them signs.
     if !lacks_signature || !rotation::has_keys(db).await? {
         return Ok(());

@@ -136,7 +136,7 @@ impl App {
             .status(self.db.reader())
             .await
             .map_err(Unready::Database)?;
-        if !status.is_current() {
+        if !status.fits() {
             return Err(Unready::Schema);
         }
         if !self.writing.tried().is_recent() {

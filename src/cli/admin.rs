@@ -1,8 +1,8 @@
 //! `portcullis admin`.
 
 use std::fs::File;
-use std::io::{BufRead, ErrorKind, IsTerminal, Read, stdin};
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Read};
+use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -23,8 +23,6 @@ use crate::kernel::page::Part;
 
 /// Of a file with a password; its first line counts.
 const PASSWORD_FILE_MAX: u64 = 64 * 1024;
-/// Of the answer to a question.
-const ANSWER_MAX: u64 = 64;
 /// Accounts read at once while listing.
 const PAGE_SIZE: u64 = 500;
 
@@ -129,7 +127,11 @@ fn language(tag: &str) -> Result<Language, &'static str> {
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
     if let Some(file) = config.missing_database() {
         let is_wanted = match verb {
-            Verb::Create { new_database, .. } => *new_database || is_new_database_wanted(&file)?,
+            Verb::Create { new_database, .. } => {
+                let question =
+                    format!("There is no database at {} yet. Create it?", file.display());
+                *new_database || output::confirm(&question)?
+            }
             _ => false,
         };
         if !is_wanted {
@@ -143,17 +145,6 @@ pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
     let outcome = act(verb, &app).await;
     app.close().await?;
     outcome
-}
-
-/// Asks whether a database is to be made; where nobody can be asked it is not.
-fn is_new_database_wanted(file: &Path) -> anyhow::Result<bool> {
-    if !stdin().is_terminal() {
-        return Ok(false);
-    }
-    line(format!("There is no database at {} yet. Create it? [y/N]", file.display()))?;
-    let mut answer = String::new();
-    stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {

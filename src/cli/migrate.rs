@@ -1,23 +1,39 @@
 //! `portcullis migrate`.
 
+use anyhow::bail;
 use clap::Subcommand;
+use migration::{Change, Plan, Planned, Status};
+use serde_json::{Value, json};
 
 use super::output;
 use crate::app;
 use crate::config::Config;
+use crate::features::audit;
 use crate::infra::db::Db;
+
+/// Rows that a database surely reads and sorts for an index, or writes, in a second.
+const ROWS_PER_SECOND: u64 = 200_000;
 
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Apply the pending migrations
     Up,
+    /// Show what `up` would do, which locks it would take, and whether the servers can run meanwhile
+    Plan {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Revert the last migrations and delete the data in the tables and columns that they created
     Down {
         /// The number of migrations to revert
         #[arg(long, default_value_t = 1)]
         steps: u32,
+        /// Do not ask. Production requires an answer or this flag
+        #[arg(long)]
+        yes: bool,
     },
-    /// List the applied and the pending migrations. Fails if the schema is not current
+    /// List the applied and the pending migrations. Fails if the program cannot run on the schema
     Status {
         /// Print JSON
         #[arg(long)]
@@ -27,37 +43,128 @@ pub(super) enum Verb {
 
 pub(super) async fn run(verb: &Verb, config: &Config) -> anyhow::Result<()> {
     let db = app::connect(config).await?;
-    let status = act(verb, config, &db).await;
+    let acted = act(verb, config, &db).await;
     // Also after a failure: SQLite leaves no log behind when it is closed.
     db.close().await?;
-    let status = status?;
+    acted
+}
+
+async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
+    let migrations = config.extended.migrations;
+    match verb {
+        Verb::Up => app::migrate_up(config, db).await?,
+        Verb::Down { steps, yes } => {
+            let mut applied = migrations.status(db.reader()).await?.applied;
+            let kept = applied.len().saturating_sub(usize::try_from(*steps)?);
+            let reverted = applied.split_off(kept);
+            require_unaudited(db, &reverted).await?;
+            if !config.is_development() && !yes && !is_wanted(&reverted)? {
+                bail!("nothing was reverted: answer the question with y, or add --yes");
+            }
+            app::changing_schema(config, db).await?.migrate_down(migrations, *steps).await?;
+        }
+        Verb::Plan { json } => {
+            let plan = migrations.plan(db.reader()).await?;
+            return if *json { output::json(&as_json(&plan)) } else { show(&plan) };
+        }
+        Verb::Status { .. } => {}
+    }
+    let status = migrations.status(db.reader()).await?;
     let printed = print(&status, matches!(verb, Verb::Status { json: true }));
     // The verdict stands whether or not anybody has read it.
-    if matches!(verb, Verb::Status { .. }) && !status.is_current() {
-        anyhow::bail!("the schema does not match this program");
+    if matches!(verb, Verb::Status { .. }) && !status.fits() {
+        bail!("the schema does not match this program");
     }
     printed
 }
 
-async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<migration::Status> {
-    let migrations = config.extended.migrations;
-    match verb {
-        Verb::Up => app::migrate_up(config, db).await?,
-        Verb::Down { steps } => db.migrate_down(migrations, *steps).await?,
-        Verb::Status { .. } => {}
-    }
-    Ok(migrations.status(db.reader()).await?)
+/// Names what is lost, and asks.
+fn is_wanted(reverted: &[String]) -> anyhow::Result<bool> {
+    let reverted = reverted.join(", ");
+    let question = format!("This deletes the data in all that {reverted} created. Go on?");
+    Ok(output::confirm(&question)?)
 }
 
-fn print(status: &migration::Status, as_json: bool) -> anyhow::Result<()> {
+/// Fails when that would remove what the events in the audit log are verified by: it would look like tampering for good.
+async fn require_unaudited(db: &Db, reverted: &[String]) -> anyhow::Result<()> {
+    let Some(name) = reverted.iter().find(|name| migration::holds_audit_log(name)) else {
+        return Ok(());
+    };
+    if audit::newest(db.reader()).await?.is_none() {
+        return Ok(());
+    }
+    bail!(
+        "the audit log cannot be verified without what {name} created: restore a backup from before that migration instead"
+    )
+}
+
+fn print(status: &Status, as_json: bool) -> anyhow::Result<()> {
     let lists =
         [("applied", &status.applied), ("pending", &status.pending), ("unknown", &status.unknown)];
     if as_json {
-        let lists = lists.map(|(state, names)| (state.to_owned(), names.as_slice().into()));
-        return output::json(&serde_json::Map::from_iter(lists));
+        let mut told: serde_json::Map<String, Value> = lists
+            .map(|(state, names)| (state.to_owned(), names.as_slice().into()))
+            .into_iter()
+            .collect();
+        told.insert("fits".to_owned(), status.fits().into());
+        return output::json(&told);
     }
     for (state, names) in lists {
         names.iter().try_for_each(|name| output::line(format!("{state}  {name}")))?;
     }
     Ok(())
+}
+
+/// The plan, for people.
+fn show(plan: &Plan) -> anyhow::Result<()> {
+    for Planned { name, changes } in &plan.steps {
+        output::line(format!("pending  {name}"))?;
+        changes.iter().try_for_each(|&(change, rows)| {
+            output::line(format!("         {}", said(change, rows)))
+        })?;
+    }
+    let verdict = match (plan.steps.is_empty(), plan.needs_stop) {
+        (true, _) => "Nothing is pending.",
+        (false, true) => {
+            "Stop all servers before `portcullis migrate up`: their release does not work on the new schema."
+        }
+        (false, false) => {
+            "The servers can run during `portcullis migrate up`, and you can replace them one by one."
+        }
+    };
+    Ok(output::line(verdict)?)
+}
+
+/// What a change does, and what it holds up.
+fn said(change: Change, rows: u64) -> String {
+    let seconds = rows.div_ceil(ROWS_PER_SECOND);
+    match change {
+        Change::Table(table) => format!("creates the table {table}; nothing waits"),
+        Change::Definition(table) => format!(
+            "changes the definition of {table}; statements on the table wait a moment, and no row is written"
+        ),
+        Change::Index(table) => format!(
+            "builds an index from about {rows} rows of {table}, for about {seconds} s; on a database server nothing \
+             waits"
+        ),
+        Change::Rows(table) => format!(
+            "writes about {rows} rows of {table}, for about {seconds} s; whoever changes these rows waits"
+        ),
+    }
+}
+
+fn as_json(plan: &Plan) -> Value {
+    let steps = plan.steps.iter().map(|Planned { name, changes }| {
+        let changes = changes.iter().map(|&(change, rows)| {
+            let (kind, table) = match change {
+                Change::Table(table) => ("table", table),
+                Change::Definition(table) => ("definition", table),
+                Change::Index(table) => ("index", table),
+                Change::Rows(table) => ("rows", table),
+            };
+            json!({ "kind": kind, "table": table, "rows": rows })
+        });
+        json!({ "name": name, "changes": changes.collect::<Vec<_>>() })
+    });
+    json!({ "pending": steps.collect::<Vec<_>>(), "needsStop": plan.needs_stop })
 }

@@ -1,10 +1,13 @@
 //! What the verbs print: lines for people, JSON for scripts.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use strum::IntoStaticStr;
+
+/// The length of an answer to a question, in bytes.
+const ANSWER_MAX: u64 = 64;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
@@ -33,6 +36,17 @@ pub(super) fn text(text: &str) -> anyhow::Result<()> {
 /// Prints a value as indented JSON.
 pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(line(serde_json::to_string_pretty(value)?)?)
+}
+
+/// Asks a question that `y` or `yes` answers; where nobody can be asked the answer is no.
+pub(super) fn confirm(question: &str) -> io::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(false);
+    }
+    line(format!("{question} [y/N]"))?;
+    let mut answer = String::new();
+    io::stdin().lock().take(ANSWER_MAX).read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Prints rows in columns, under a heading.

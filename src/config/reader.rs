@@ -50,6 +50,7 @@ impl Reader {
         let relying_party = self.relying_party(settings, &public, &allowed_origins, is_development);
         let Public { url: public_url, origin: public_origin, host } = public;
         let database_url = self.database_url(settings);
+        let migrate_database_url = self.migrate_database_url(settings, &database_url);
         let redis_url = self.redis_url(settings);
         let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
@@ -75,13 +76,14 @@ impl Reader {
             trusted_proxies: self.trusted_proxies(settings),
             connections_per_address: self.connections_per_address(settings),
             streams: self.streams(settings),
-            data_dir: settings.data_dir.clone(),
             shutdown_delay: self.shutdown_delay(settings, is_development),
+            data_dir: settings.data_dir.clone(),
             database_url,
+            migrate_database_url,
             database_connections: self.database_connections(settings),
+            database_wait: self.database_wait(settings),
             secret_key,
             secret_key_previous,
-            database_wait: self.database_wait(settings),
             redis_url,
             rates,
             mail,
@@ -154,8 +156,6 @@ impl Reader {
         }
     }
 
-    fn database_connections(&mut self, settings: &Settings) -> u32 {
-        self.number("DATABASE_CONNECTIONS", &settings.database_connections, 1..=1000)
     fn database_wait(&mut self, settings: &Settings) -> Duration {
         let seconds =
             self.number("DATABASE_WAIT_SECONDS", &settings.database_wait_seconds, 0..=3600);
@@ -169,6 +169,8 @@ impl Reader {
         Duration::from_secs(self.number("SHUTDOWN_DELAY_SECONDS", text, 0..=300).into())
     }
 
+    fn database_connections(&mut self, settings: &Settings) -> u32 {
+        self.number("DATABASE_CONNECTIONS", &settings.database_connections, 1..=1000)
     }
 
     fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {

@@ -75,18 +75,24 @@ pub struct Settings {
     /// A file with the value of DATABASE_URL
     #[arg(long, env = "DATABASE_URL_FILE", global = true)]
     pub(super) database_url_file: Option<PathBuf>,
+    /// The same database for a user who may change its schema, past any pooler: for `portcullis migrate` [default: DATABASE_URL]
+    #[arg(long, env = "MIGRATE_DATABASE_URL", global = true)]
+    pub(super) migrate_database_url: Option<SecretString>,
+    /// A file with the value of MIGRATE_DATABASE_URL
+    #[arg(long, env = "MIGRATE_DATABASE_URL_FILE", global = true)]
+    pub(super) migrate_database_url_file: Option<PathBuf>,
     /// The maximum number of database connections
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value = "16", global = true)]
     pub(super) database_connections: String,
+    /// The time for which a server that starts waits for a database that does not answer, in seconds: at most 3600
+    #[arg(long, env = "DATABASE_WAIT_SECONDS", default_value = "60", global = true)]
+    pub(super) database_wait_seconds: String,
     /// The secret that encrypts the keys in the database: at least 32 bytes [default: generated in development]
     #[arg(long, env = "SECRET_KEY", global = true)]
     pub(super) secret_key: Option<SecretString>,
     /// A file with the value of SECRET_KEY
     #[arg(long, env = "SECRET_KEY_FILE", global = true)]
     pub(super) secret_key_file: Option<PathBuf>,
-    /// The time for which a server that starts waits for a database that does not answer, in seconds: at most 3600
-    #[arg(long, env = "DATABASE_WAIT_SECONDS", default_value = "60", global = true)]
-    pub(super) database_wait_seconds: String,
     /// The previous SECRET_KEY, which decrypts existing data until you run `portcullis keys reseal`
     #[arg(long, env = "SECRET_KEY_PREVIOUS", global = true)]
     pub(super) secret_key_previous: Option<SecretString>,

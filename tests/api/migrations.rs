@@ -1,12 +1,18 @@
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::http::Request;
 use migration::Migrations;
 use portcullis::app::App;
 use portcullis::config::Config;
 use portcullis::{Clock, cli};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+use serde_json::json;
 
-use crate::support::{TestApp, TestDatabase, start_of_time};
+use crate::support::{SECOND, TestApp, TestDatabase, send_as_it_is, start_of_time};
+
+/// The level of the first program that knows levels.
+const FIRST_LEVEL: u32 = 36;
 
 #[tokio::test]
 async fn the_schema_goes_up_and_down_and_up_again() {
@@ -50,12 +56,35 @@ async fn a_migration_that_was_cut_off_runs_again() {
     Migrations::default().down(&db, 99).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_older_program_refuses_a_newer_schema() {
-    let app = TestApp::start().await;
+/// As a later release leaves the database behind whose migrations a program of this `level` survives.
+async fn upgrade(app: &TestApp, oldest_level_allowed: u32) {
     app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
-    let db = app.database.connection().await;
+    let levels = format!(
+        "UPDATE schema_levels SET level = level + 1, oldest_level_allowed = {oldest_level_allowed} \
+         WHERE author = 'server'"
+    );
+    app.sql(&levels).await;
+}
 
+/// What load balancers are told.
+async fn readiness(app: &TestApp) -> u16 {
+    let request = Request::get("/readyz").body(Body::empty()).unwrap();
+    send_as_it_is(&app.app, request).await.status.as_u16()
+}
+
+/// How many migrations of its own this program knows.
+async fn own_level(db: &DatabaseConnection) -> u32 {
+    let applied = Migrations::default().status(db).await.unwrap().applied;
+    u32::try_from(applied.len()).unwrap()
+}
+
+#[tokio::test]
+async fn an_older_program_refuses_a_newer_schema_that_it_would_not_survive() {
+    let app = TestApp::start().await;
+    let db = app.database.connection().await;
+    upgrade(&app, own_level(&db).await + 1).await;
+
+    assert_eq!(readiness(&app).await, 503);
     assert!(matches!(
         Migrations::default().up(&db, None).await,
         Err(migration::Error::Newer { .. })
@@ -65,6 +94,114 @@ async fn an_older_program_refuses_a_newer_schema() {
         Err(migration::Error::Newer { .. })
     ));
     assert!(build(&app.database).await.is_err_and(|error| error.to_string().contains("newer")));
+    let told = app.cli(&["admin", "list"]).await;
+    assert!(told.complaint().contains("newer"), "{told:?}");
+    assert_eq!(app.cli(&["migrate", "status"]).await.status, 1);
+
+    // Nobody knows what a release did that tells nothing.
+    app.sql("DROP TABLE schema_levels").await;
+    assert_eq!(readiness(&app).await, 503);
+}
+
+#[tokio::test]
+async fn an_older_program_runs_on_a_newer_schema_that_allows_it() {
+    let app = TestApp::start().await;
+    let db = app.database.connection().await;
+    upgrade(&app, own_level(&db).await).await;
+
+    assert_eq!(readiness(&app).await, 200);
+    app.register("alice").await;
+    build(&app.database).await.unwrap().close().await.unwrap();
+    assert!(app.cli(&["admin", "list"]).await.printed().contains("alice"));
+    let status = app.cli(&["migrate", "status", "--json"]).await.json();
+    assert_eq!((&status["unknown"], &status["fits"]), (&json!(["m2999_later"]), &json!(true)));
+    app.cli(&["audit", "verify"]).await.printed();
+    app.cli(&["migrate", "up"]).await.printed();
+    let told = app.cli(&["migrate", "down", "--yes"]).await;
+    assert!(told.complaint().contains("newer"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_plan_says_what_is_pending_and_whether_servers_can_run_meanwhile() {
+    let app = TestApp::start().await;
+    assert_eq!(app.cli(&["migrate", "plan"]).await.printed(), "Nothing is pending.\n");
+    let db = app.database.connection().await;
+    forget_extension(&app).await;
+    while own_level(&db).await > FIRST_LEVEL {
+        Migrations::default().down(&db, 1).await.unwrap();
+    }
+    let plan = app.cli(&["migrate", "plan", "--json"]).await.json();
+    let pending = plan["pending"].as_array().unwrap();
+    assert!(pending.iter().all(|step| !step["changes"].as_array().unwrap().is_empty()), "{plan}");
+    assert_eq!(plan["needsStop"], false, "{plan}");
+
+    // Programs from before there were levels do not know them.
+    Migrations::default().down(&db, 1).await.unwrap();
+    let plan = app.cli(&["migrate", "plan"]).await;
+    assert!(plan.printed().ends_with("does not work on the new schema.\n"), "{plan:?}");
+}
+
+/// The server's own migrations are not taken back below those of an extension.
+async fn forget_extension(app: &TestApp) {
+    app.sql("DROP TABLE tasks").await;
+    app.sql("DROP TABLE portcullis_extension_migrations").await;
+}
+
+#[tokio::test]
+async fn what_is_taken_back_and_applied_again_raises_no_alarm() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    app.app.seal_audit().await.unwrap();
+    forget_extension(&app).await;
+    let db = app.database.connection().await;
+    let mut has_refused = false;
+    for steps in 1..=own_level(&db).await {
+        let told = app.cli(&["migrate", "down", &format!("--steps={steps}")]).await;
+        if told.status != 0 {
+            assert!(told.complaint().contains("the audit log cannot be verified"), "{told:?}");
+            has_refused = true;
+            continue;
+        }
+        assert!(!has_refused, "{steps} more were taken back");
+        app.cli(&["migrate", "up"]).await.printed();
+        app.cli(&["audit", "verify"]).await.printed();
+    }
+    assert!(has_refused);
+}
+
+#[tokio::test]
+async fn in_production_a_migration_is_taken_back_only_when_that_is_said() {
+    let app = TestApp::start().await;
+    forget_extension(&app).await;
+    let db = app.database.connection().await;
+    let level = own_level(&db).await;
+    let production =
+        ["migrate", "down", "--env=production", "--public-url=https://auth.example.org"];
+    let told = app.cli(&production).await;
+    assert!(told.complaint().contains("--yes"), "{told:?}");
+    assert_eq!(own_level(&db).await, level);
+    app.cli(&[&production[..], &["--yes"]].concat()).await.printed();
+    assert_eq!(own_level(&db).await, level - 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_lets_those_through_who_use_a_table_and_tries_again() {
+    let database = TestDatabase::create().await;
+    if database.url.starts_with("sqlite") {
+        eprintln!("skipped: on this database a migration locks everything at once");
+        return;
+    }
+    let db = database.connection().await;
+    Migrations::default().up(&db, None).await.unwrap();
+    let used = db.begin().await.unwrap();
+    used.execute_unprepared("SELECT level FROM schema_levels").await.unwrap();
+    let other = db.clone();
+    let reverted = tokio::spawn(async move { Migrations::default().down(&other, 99).await });
+    // Longer than it waits at a time.
+    tokio::time::sleep(SECOND * 8).await;
+    assert!(!reverted.is_finished());
+    used.rollback().await.unwrap();
+    reverted.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

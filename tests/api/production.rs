@@ -275,7 +275,7 @@ fn a_secret_that_others_can_read_or_change_is_refused() {
         fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
         let taken = name.trim_end_matches("_FILE");
         let value = match name {
-            "DATABASE_URL_FILE" => &file,
+            "DATABASE_URL_FILE" | "MIGRATE_DATABASE_URL_FILE" => &file,
             _ => &link,
         };
         let output = boot(folder.path(), &[(taken, ""), (name, value.to_str().unwrap())]);
@@ -287,6 +287,7 @@ fn a_secret_that_others_can_read_or_change_is_refused() {
         "SECRET_KEY_FILE",
         "SECRET_KEY_PREVIOUS_FILE",
         "DATABASE_URL_FILE",
+        "MIGRATE_DATABASE_URL_FILE",
         "REDIS_URL_FILE",
         "SMTP_URL_FILE",
     ] {

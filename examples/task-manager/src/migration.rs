@@ -1,10 +1,10 @@
 //! The migrations that create the tables of this crate.
 
-use portcullis::migration::OwnedTable;
 use portcullis::migration::prelude::*;
+use portcullis::migration::{OwnedTable, Step};
 
 /// The migrations, sorted by name from the oldest to the newest. Never edit a migration that has landed.
-pub(crate) fn all() -> Vec<Box<dyn MigrationTrait>> {
+pub(crate) fn all() -> Vec<Step> {
     let tasks = OwnedTable::new("tasks")
         .in_organizations()
         .column(ColumnDef::new("title").string_len(200).not_null())

@@ -246,17 +246,21 @@ async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
             return false;
         }
     };
-    if let Some(newest) = status.unknown.last() {
+    if let Some(newest) = status.unknown.last()
+        && status.is_too_new
+    {
         let message = format!("the schema is newer than this program: it has {newest}");
         let advice = "run the version of the program that created it, or a later one";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if !status.pending.is_empty() {
         let message = format!("{} migrations are pending", status.pending.len());
         report.add(Level::Problem, ABOUT, message, "run `portcullis migrate up`");
-    } else {
+    } else if status.unknown.is_empty() {
         report.ok(ABOUT, "the schema matches this program");
+    } else {
+        report.ok(ABOUT, "the schema is newer than this program and allows it to run");
     }
-    status.is_current()
+    status.fits()
 }
 
 async fn keys(report: &mut Report, config: &Config, db: &Db) {

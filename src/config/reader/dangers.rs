@@ -23,6 +23,7 @@ impl Reader {
         for flag in &settings.secret_flags {
             let url = match flag.as_str() {
                 "DATABASE_URL" => settings.database_url.as_ref(),
+                "MIGRATE_DATABASE_URL" => settings.migrate_database_url.as_ref(),
                 "REDIS_URL" => settings.redis_url.as_ref(),
                 "SMTP_URL" => settings.smtp_url.as_ref(),
                 _ => None,
@@ -50,14 +51,11 @@ impl Reader {
 
     /// What goes to other machines, and whether others can read it on its way.
     fn connections(&mut self, config: &Config) {
-        let database = Some(&config.database_url);
+        let remedy = "add sslmode=verify-full (MySQL, MariaDB: ssl-mode=VERIFY_IDENTITY)";
         let smtp = config.mail.as_ref().and_then(mail::Settings::smtp_url);
         for (name, url, remedy) in [
-            (
-                "DATABASE_URL",
-                database,
-                "add sslmode=verify-full (MySQL, MariaDB: ssl-mode=VERIFY_IDENTITY)",
-            ),
+            ("DATABASE_URL", Some(&config.database_url), remedy),
+            ("MIGRATE_DATABASE_URL", config.migrate_database_url.as_ref(), remedy),
             ("REDIS_URL", config.redis_url.as_ref(), "use rediss://"),
             ("SMTP_URL", smtp, "use smtps://, or smtp:// without tls=off"),
         ] {

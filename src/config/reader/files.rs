@@ -86,9 +86,10 @@ impl Reader {
 
 impl Settings {
     /// The files of secrets, by their settings.
-    fn secret_files(&self) -> [(&'static str, &Option<PathBuf>); 5] {
+    fn secret_files(&self) -> [(&'static str, &Option<PathBuf>); 6] {
         [
             ("DATABASE_URL_FILE", &self.database_url_file),
+            ("MIGRATE_DATABASE_URL_FILE", &self.migrate_database_url_file),
             ("SECRET_KEY_FILE", &self.secret_key_file),
             ("SECRET_KEY_PREVIOUS_FILE", &self.secret_key_previous_file),
             ("REDIS_URL_FILE", &self.redis_url_file),

@@ -47,6 +47,15 @@ const KEYBOARD: [&str; 9] = [
     "!@#$%^&*()_+",
 ];
 
+/// The kind of a server database; MySQL and MariaDB are one.
+fn kind(url: &str) -> Option<&'static str> {
+    match url.split(':').next() {
+        Some("postgres" | "postgresql") => Some("postgres"),
+        Some("mysql" | "mariadb") => Some("mysql"),
+        _ => None,
+    }
+}
+
 impl Reader {
     pub(super) fn database_url(&mut self, settings: &Settings) -> SecretString {
         let given = self.secret(
@@ -79,13 +88,41 @@ impl Reader {
                  and %3F for ?",
             );
         }
-        if let (false, Err(error)) = (is_file, Url::parse(url.expose_secret())) {
-            self.refuse(format!(
-                "DATABASE_URL is not valid ({error}): escape special characters of the password, as in \
-                 %23 for #"
-            ));
+        if !is_file {
+            self.judge_url("DATABASE_URL", &url);
         }
         url
+    }
+
+    /// Where migrations connect, if that is not where the servers do: a server database of the same kind.
+    pub(super) fn migrate_database_url(
+        &mut self,
+        settings: &Settings,
+        database_url: &SecretString,
+    ) -> Option<SecretString> {
+        let (value, file) = (&settings.migrate_database_url, &settings.migrate_database_url_file);
+        let url = self.secret("MIGRATE_DATABASE_URL", value.as_ref(), file.as_ref())?;
+        // Empty is none, as in a compose file that passes it on.
+        if url.expose_secret().is_empty() {
+            return None;
+        }
+        let kinds = [&url, database_url].map(|url| kind(url.expose_secret()));
+        if kinds[0].is_none() || kinds[0] != kinds[1] {
+            self.refuse(
+                "MIGRATE_DATABASE_URL must lead to the PostgreSQL, MySQL or MariaDB database of DATABASE_URL",
+            );
+        }
+        self.judge_url("MIGRATE_DATABASE_URL", &url);
+        Some(url)
+    }
+
+    /// What cannot be parsed is repeated by the driver, with the password in it.
+    fn judge_url(&mut self, name: &str, url: &SecretString) {
+        if let Err(error) = Url::parse(url.expose_secret()) {
+            self.refuse(format!(
+                "{name} is not valid ({error}): escape special characters of the password, as in %23 for #"
+            ));
+        }
     }
 
     pub(super) fn redis_url(&mut self, settings: &Settings) -> Option<SecretString> {

@@ -1,0 +1,133 @@
+//! The levels that a database tells, and the records of what was applied to it.
+
+use std::collections::BTreeSet;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sea_orm_migration::sea_orm;
+
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, DeriveIden, Statement};
+
+use crate::sql;
+
+/// The table of levels. A name that changes later changes there, in the migration that changes it.
+#[derive(Clone, Copy, DeriveIden)]
+pub(crate) enum SchemaLevels {
+    Table,
+    Author,
+    Level,
+    OldestLevelAllowed,
+}
+
+/// What a schema says of the programs that may run on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Levels {
+    /// How many migrations were applied.
+    pub level: u32,
+    /// How many a program must know at least.
+    pub oldest_level_allowed: u32,
+}
+
+/// What the database tells of an author's migrations; `None` before it had a place for that.
+pub(crate) async fn read(
+    db: &impl ConnectionTrait,
+    author: &'static str,
+) -> Result<Option<Levels>, DbErr> {
+    if !exists(db, "schema_levels").await? {
+        return Ok(None);
+    }
+    let select = Query::select()
+        .columns([SchemaLevels::Level, SchemaLevels::OldestLevelAllowed])
+        .from(SchemaLevels::Table)
+        .and_where(Expr::col(SchemaLevels::Author).eq(author))
+        .to_owned();
+    let Some(row) = db.query_one(&select).await? else { return Ok(None) };
+    let number = |column: usize| -> Result<u32, DbErr> {
+        let number: i32 = row.try_get_by_index(column)?;
+        u32::try_from(number).map_err(|_negative| DbErr::Custom("a level is negative".to_owned()))
+    };
+    Ok(Some(Levels { level: number(0)?, oldest_level_allowed: number(1)? }))
+}
+
+/// Writes them, if the database has a place for them by now.
+pub(crate) async fn write(
+    db: &impl ConnectionTrait,
+    author: &'static str,
+    levels: Levels,
+) -> Result<(), DbErr> {
+    if !exists(db, "schema_levels").await? {
+        return Ok(());
+    }
+    let Levels { level, oldest_level_allowed } = levels;
+    let update = Query::update()
+        .table(SchemaLevels::Table)
+        .value(SchemaLevels::Level, level)
+        .value(SchemaLevels::OldestLevelAllowed, oldest_level_allowed)
+        .and_where(Expr::col(SchemaLevels::Author).eq(author))
+        .to_owned();
+    // There is a row at any time, so that programs that run can read what they are allowed.
+    if db.execute(&update).await?.rows_affected() > 0 {
+        return Ok(());
+    }
+    let insert = Query::insert()
+        .into_table(SchemaLevels::Table)
+        .columns([SchemaLevels::Author, SchemaLevels::Level, SchemaLevels::OldestLevelAllowed])
+        .values_panic([author.into(), level.into(), oldest_level_allowed.into()])
+        .to_owned();
+    db.execute(&insert).await.map(drop)
+}
+
+/// The names of the migrations that a table of records holds.
+pub(crate) async fn recorded(
+    db: &impl ConnectionTrait,
+    records: &'static str,
+) -> Result<BTreeSet<String>, DbErr> {
+    if !exists(db, records).await? {
+        return Ok(BTreeSet::new());
+    }
+    let rows = db.query_all_raw(sql(db, format!("SELECT version FROM {records}"))).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+/// Records that a migration was applied.
+pub(crate) async fn record(
+    db: &impl ConnectionTrait,
+    records: &'static str,
+    name: &str,
+) -> Result<(), DbErr> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let insert = Query::insert()
+        .into_table(records)
+        .columns(["version", "applied_at"])
+        .values_panic([name.into(), i64::try_from(now).unwrap_or(i64::MAX).into()])
+        .to_owned();
+    db.execute(&insert).await.map(drop)
+}
+
+/// Forgets that it was.
+pub(crate) async fn forget(
+    db: &impl ConnectionTrait,
+    records: &'static str,
+    name: &str,
+) -> Result<(), DbErr> {
+    let delete =
+        Query::delete().from_table(records).and_where(Expr::col("version").eq(name)).to_owned();
+    db.execute(&delete).await.map(drop)
+}
+
+async fn exists(db: &impl ConnectionTrait, table: &'static str) -> Result<bool, DbErr> {
+    let backend = db.get_database_backend();
+    let asked = match backend {
+        DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
+        DbBackend::Postgres => {
+            "SELECT 1 FROM information_schema.tables \
+             WHERE table_schema = current_schema() AND table_name = $1"
+        }
+        _ => {
+            "SELECT 1 FROM information_schema.tables \
+             WHERE table_schema = database() AND table_name = ?"
+        }
+    };
+    let asked = Statement::from_sql_and_values(backend, asked, [table.into()]);
+    Ok(db.query_one_raw(asked).await?.is_some())
+}

@@ -1,0 +1,258 @@
+//! The migrations of one author, and how they are applied and taken back.
+
+use std::fmt;
+use std::time::Duration;
+
+use sea_orm_migration::sea_orm::sqlx::error::DatabaseError;
+use sea_orm_migration::sea_orm::sqlx::mysql::MySqlDatabaseError;
+use sea_orm_migration::sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, RuntimeErr, Schema, TransactionTrait, sqlx,
+};
+use sea_orm_migration::{SchemaManager, SchemaManagerConnection, seaql_migrations};
+
+use super::levels::{self, Levels};
+use super::plan::{Plan, Planned};
+use super::session::Session;
+use super::step::{Step, oldest_allowed};
+use super::{Error, Status, own};
+
+/// The records of an extension's migrations, whose names are its own affair.
+pub(crate) const EXTENSION_RECORDS: &str = "portcullis_extension_migrations";
+/// How often a migration is tried whose lock on a table nobody gives it.
+const ATTEMPTS_MAX: u32 = 12;
+/// How long those who use the table have it between two tries.
+const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Migrations of one author, the table that records which were applied, and the author's row in the table of levels.
+#[derive(Clone, Copy)]
+pub(crate) struct Migrator {
+    all: fn() -> Vec<Step>,
+    records: &'static str,
+    author: &'static str,
+}
+
+impl fmt::Debug for Migrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.author)
+    }
+}
+
+impl Migrator {
+    /// Those of the server.
+    pub(crate) const SERVER: Self =
+        Self { all: own, records: "seaql_migrations", author: "server" };
+
+    pub(crate) fn of_extension(all: fn() -> Vec<Step>) -> Self {
+        Self { all, records: EXTENSION_RECORDS, author: "extension" }
+    }
+
+    /// In the order of their names, wherever a line was added.
+    fn steps(self) -> Vec<Step> {
+        let mut all = (self.all)();
+        all.sort_by(|one, other| one.name().cmp(other.name()));
+        all
+    }
+
+    /// Adds what is applied, what is pending, and what somebody else has applied.
+    pub(crate) async fn add_status(
+        self,
+        db: &impl ConnectionTrait,
+        status: &mut Status,
+    ) -> Result<(), DbErr> {
+        let recorded = levels::recorded(db, self.records).await?;
+        let known: Vec<String> = self.steps().iter().map(|step| step.name().to_owned()).collect();
+        let unknown: Vec<String> =
+            recorded.iter().filter(|name| !known.contains(name)).cloned().collect();
+        if !unknown.is_empty() {
+            let levels = levels::read(db, self.author).await?;
+            let is_allowed =
+                levels.is_some_and(|levels| levels.oldest_level_allowed <= level(known.len()));
+            status.is_too_new |= !is_allowed;
+        }
+        let (applied, pending): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|name| recorded.contains(name));
+        status.applied.extend(applied);
+        status.pending.extend(pending);
+        status.unknown.extend(unknown);
+        Ok(())
+    }
+
+    /// Adds what is pending. An empty database has no programs that run on it.
+    pub(crate) async fn add_plan(
+        self,
+        db: &impl ConnectionTrait,
+        plan: &mut Plan,
+    ) -> Result<(), DbErr> {
+        let recorded = levels::recorded(db, self.records).await?;
+        let steps = self.steps();
+        let allowed = oldest_allowed(&steps);
+        let is_pending = steps.iter().any(|step| !recorded.contains(step.name()));
+        if is_pending && !recorded.is_empty() {
+            let levels = levels::read(db, self.author).await?;
+            plan.needs_stop |= levels.is_none_or(|levels| levels.level < allowed);
+        }
+        for step in steps.into_iter().filter(|step| !recorded.contains(step.name())) {
+            plan.steps.push(Planned::of(&step, db, recorded.is_empty()).await?);
+        }
+        Ok(())
+    }
+
+    /// Applies up to `left` migrations, and returns how many more may be.
+    pub(crate) async fn up(self, session: &Session, left: u32) -> Result<u32, Error> {
+        let db = session.executor();
+        let recorded = levels::recorded(&db, self.records).await?;
+        let steps = self.steps();
+        let pending = (0..steps.len()).filter(|&at| !recorded.contains(steps[at].name()));
+        let pending: Vec<usize> = pending.take(left as usize).collect();
+        // A table of records that nothing will stand in is not made.
+        if pending.is_empty() {
+            return Ok(left);
+        }
+        self.install(&db).await?;
+        // Nobody uses an empty database: all of it at once, where that is a transaction.
+        if recorded.is_empty() && db.get_database_backend() == DbBackend::Postgres {
+            let txn = db.begin().await?;
+            for &at in &pending {
+                self.apply(&(&txn).into(), &steps, at).await?;
+            }
+            txn.commit().await?;
+            return Ok(left - level(pending.len()));
+        }
+        for &at in &pending {
+            insistently(session, || self.apply_whole(&db, &steps, at)).await?;
+        }
+        Ok(left - level(pending.len()))
+    }
+
+    /// Applies one, in a transaction where that holds it.
+    async fn apply_whole(
+        self,
+        db: &SchemaManagerConnection<'_>,
+        steps: &[Step],
+        at: usize,
+    ) -> Result<(), DbErr> {
+        if !takes_transaction(&steps[at], db) {
+            // An older program stops before a migration that it would not survive.
+            let oldest_level_allowed = oldest_allowed(&steps[..=at]);
+            levels::write(db, self.author, Levels { level: level(at), oldest_level_allowed })
+                .await?;
+            return self.apply(db, steps, at).await;
+        }
+        let txn = db.begin().await?;
+        self.apply(&(&txn).into(), steps, at).await?;
+        txn.commit().await
+    }
+
+    async fn apply(
+        self,
+        db: &SchemaManagerConnection<'_>,
+        steps: &[Step],
+        at: usize,
+    ) -> Result<(), DbErr> {
+        steps[at].migration.up(&manager(db)).await?;
+        levels::record(db, self.records, steps[at].name()).await?;
+        levels::write(db, self.author, levels_after(&steps[..=at])).await
+    }
+
+    /// Takes up to `left` migrations back, and returns how many more may be.
+    pub(crate) async fn down(self, session: &Session, left: u32) -> Result<u32, Error> {
+        let db = session.executor();
+        let recorded = levels::recorded(&db, self.records).await?;
+        let steps = self.steps();
+        let applied = (0..steps.len()).rev().filter(|&at| recorded.contains(steps[at].name()));
+        let applied: Vec<usize> = applied.take(left as usize).collect();
+        for &at in &applied {
+            insistently(session, || self.take_back_whole(&db, &steps, at)).await?;
+        }
+        Ok(left - level(applied.len()))
+    }
+
+    async fn take_back_whole(
+        self,
+        db: &SchemaManagerConnection<'_>,
+        steps: &[Step],
+        at: usize,
+    ) -> Result<(), DbErr> {
+        if !takes_transaction(&steps[at], db) {
+            return self.take_back(db, steps, at).await;
+        }
+        let txn = db.begin().await?;
+        self.take_back(&(&txn).into(), steps, at).await?;
+        txn.commit().await
+    }
+
+    async fn take_back(
+        self,
+        db: &SchemaManagerConnection<'_>,
+        steps: &[Step],
+        at: usize,
+    ) -> Result<(), DbErr> {
+        steps[at].migration.down(&manager(db)).await?;
+        levels::forget(db, self.records, steps[at].name()).await?;
+        levels::write(db, self.author, levels_after(&steps[..at])).await
+    }
+
+    async fn install(self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
+        let schema = Schema::new(db.get_database_backend());
+        let mut table = schema.create_table_from_entity(seaql_migrations::Entity);
+        table.table(self.records).if_not_exists();
+        db.execute(&table).await.map(drop)
+    }
+}
+
+fn levels_after(steps: &[Step]) -> Levels {
+    Levels { level: level(steps.len()), oldest_level_allowed: oldest_allowed(steps) }
+}
+
+fn level(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// A manager on the same connection.
+fn manager<'a>(db: &'a SchemaManagerConnection<'_>) -> SchemaManager<'a> {
+    match db {
+        SchemaManagerConnection::Connection(connection) => SchemaManager::new(*connection),
+        SchemaManagerConnection::Transaction(txn) => SchemaManager::new(*txn),
+        SchemaManagerConnection::OwnedTransaction(txn) => SchemaManager::new(txn),
+    }
+}
+
+/// On PostgreSQL a migration is a transaction, unless it builds what cannot be built in one. On SQLite all of them are
+/// one, and MySQL commits each change of the schema at once.
+fn takes_transaction(step: &Step, db: &impl ConnectionTrait) -> bool {
+    db.get_database_backend() == DbBackend::Postgres
+        && step.migration.use_transaction() != Some(false)
+}
+
+/// Tries again when those who use a table did not let go of it in time.
+async fn insistently<F>(session: &Session, attempt: impl Fn() -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), DbErr>>,
+{
+    let mut tries = 1;
+    loop {
+        session.require_lock().await?;
+        match attempt().await {
+            Err(error) if tries < ATTEMPTS_MAX && waited_in_vain(&error) => {
+                session.pause(ATTEMPT_PAUSE).await?;
+                tries += 1;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
+
+/// Whether a lock on a table was not given in time.
+fn waited_in_vain(error: &DbErr) -> bool {
+    let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
+        error
+    else {
+        return false;
+    };
+    let sqlx::Error::Database(cause) = &**cause else { return false };
+    let cause: &dyn DatabaseError = &**cause;
+    match cause.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(cause) => cause.number() == 1205,
+        None => cause.code().is_some_and(|code| code == "55P03"),
+    }
+}
