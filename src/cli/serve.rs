@@ -11,6 +11,7 @@ use super::{environment, output};
 use crate::app::App;
 use crate::config::{Config, Warning};
 use crate::http;
+use crate::infra::causes::causes;
 use crate::infra::db::is_away;
 use crate::infra::mail::Delivery;
 use crate::infra::metrics::{self, Exporter};
@@ -81,7 +82,10 @@ async fn build(config: &Config) -> anyhow::Result<App> {
         }
         if !has_warned {
             let seconds = config.database_wait.as_secs();
-            tracing::warn!("the server waits up to {seconds} s for the database: {error:#}");
+            tracing::warn!(
+                "the server waits up to {seconds} s for its database: {}",
+                causes(error.as_ref())
+            );
             has_warned = true;
         }
         tokio::time::sleep(AWAY_PAUSE).await;

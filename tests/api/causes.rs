@@ -262,7 +262,8 @@ async fn too_many_connections_for_a_role_are_told_while_running_and_at_the_start
     // With one connection for it alone a start may go far.
     drop(instance);
     scene.cut_off().await;
-    let listen = ["serve", "--listen=127.0.0.1:0", "--env=development"];
+    let listen =
+        ["serve", "--listen=127.0.0.1:0", "--env=development", "--database-wait-seconds=0"];
     let url = format!("--database-url={}", scene.url);
     let held = scene.connection().await;
     held.execute_unprepared("SET application_name = 'held'").await.unwrap();
@@ -287,7 +288,7 @@ async fn a_role_that_lets_one_connection_in_is_told_when_a_start_needs_another()
     scene.cut_off().await;
     scene.database.run("ALTER ROLE app CONNECTION LIMIT 1").await;
     let start = tokio::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args(["serve", "--listen=127.0.0.1:0", "--env=development"])
+        .args(["serve", "--listen=127.0.0.1:0", "--env=development", "--database-wait-seconds=0"])
         .arg(format!("--database-url={}", scene.url))
         .current_dir(scene.app.database.folder.path())
         .kill_on_drop(true)

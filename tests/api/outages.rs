@@ -269,7 +269,7 @@ async fn a_server_waits_for_its_database_at_its_start(kind: Kind) {
     database.restart().await;
     let server = starting.await.unwrap();
     server.until_ready_is(200, RECOVERY_MAX).await;
-    assert_eq!(server.logged("the server waits up to 600 s for the database").len(), 1);
+    assert_eq!(server.logged("the server waits up to 600 s for its database").len(), 1);
 }
 
 // Longer than any call may take, and than the grace: a client whose rotation was committed in the
