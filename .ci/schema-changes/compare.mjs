@@ -10,8 +10,11 @@ import {
   visit,
 } from 'graphql';
 
-/** The directives that say who may use a field. `@public` asks for nothing. */
+/** The directives that say who may use a field. */
 const RULES = ['auth', 'member', 'fresh', 'needs', 'private', 'rateLimit'];
+
+/** The directives that let more people use a field: they ask for nothing, or let somebody in who does not meet the rule. */
+const OPENINGS = ['public', 'enrolling'];
 
 /** Where a document can use a directive. */
 const IN_DOCUMENTS = [
@@ -84,7 +87,7 @@ function rules(document) {
     const used = new Map();
     for (const directive of member.directives) {
       const name = directive.name.value;
-      if (!RULES.includes(name) && name !== 'public') continue;
+      if (!RULES.includes(name) && !OPENINGS.includes(name)) continue;
       const limit = directive.arguments.find((given) => name === 'rateLimit' && given.name.value === 'name');
       used.set(limit ? `@${name}(${print(limit)})` : `@${name}`, print(directive));
     }
@@ -93,9 +96,12 @@ function rules(document) {
   return found;
 }
 
-/** The changes of the access policy, and those among them that take a rule from a field that stays. */
+/**
+ * The changes of the access policy, and those among them that take a rule from a field that stays, or let callers use it who do
+ * not meet its rule.
+ */
 function policyChanges(released, now) {
-  const [changed, lost] = [[], []];
+  const [changed, wider] = [[], []];
   const before = rules(released);
   for (const [coordinate, after] of rules(now)) {
     const was = before.get(coordinate);
@@ -103,10 +109,42 @@ function policyChanges(released, now) {
     const [from, to] = [was, after].map((used) => [...used.values()].sort().join(' ') || 'no rule');
     if (from !== to) changed.push(`${coordinate}: ${from} became ${to}`);
     for (const rule of was.keys()) {
-      if (rule !== '@public' && !after.has(rule)) lost.push(`${coordinate} lost ${rule}`);
+      if (!after.has(rule) && !isOpening(rule)) wider.push(`${coordinate} lost ${rule}`);
     }
+    // `@public` takes the place of a rule, and then that one is lost.
+    if (after.has('@enrolling') && !was.has('@enrolling')) wider.push(`${coordinate} gained @enrolling`);
   }
-  return { changed, lost };
+  return { changed, wider };
+}
+
+const isOpening = (rule) => OPENINGS.includes(rule.slice(1));
+
+/** The depths of a field's lists at which it is null only with an error; `@semanticNonNull` alone says this of the field. */
+function depths(member) {
+  const used = member?.directives?.find((directive) => directive.name.value === 'semanticNonNull');
+  if (!used) return [];
+  const levels = used.arguments.find((given) => given.name.value === 'levels')?.value;
+  if (!levels) return ['0'];
+  return levels.kind === Kind.LIST ? levels.values.map(print) : [print(levels)];
+}
+
+/** Whether a type excludes null at a depth of its lists. */
+function excludesNull(type, depth) {
+  const bare = type.kind === Kind.NON_NULL_TYPE ? type.type : type;
+  if (depth === 0) return type.kind === Kind.NON_NULL_TYPE;
+  return bare.kind === Kind.LIST_TYPE && excludesNull(bare.type, depth - 1);
+}
+
+/** The fields that clients have treated as non-null and that may be null without an error now. */
+function nullNow(released, now) {
+  const [before, after] = [members(released), members(now)];
+  return [...before].flatMap(([coordinate, member]) => {
+    const stays = after.get(coordinate);
+    if (!stays) return [];
+    const told = depths(stays);
+    const lost = depths(member).filter((depth) => !told.includes(depth) && !excludesNull(stays.type, Number(depth)));
+    return lost.map((depth) => `${coordinate} lost @semanticNonNull${depth === '0' ? '' : ` at level ${depth}`}`);
+  });
 }
 
 /**
@@ -116,10 +154,14 @@ function policyChanges(released, now) {
 export function compare(released, settled, now) {
   const [before, told, after] = [released, settled, now].map((text) => parse(text, { noLocation: true }));
   const [from, to] = [schema(withoutLeft(before, told, after)), schema(after)];
-  const { changed, lost } = policyChanges(before, after);
+  const { changed, wider } = policyChanges(before, after);
   return {
     /** Each of these fails. */
-    refused: [...findBreakingChanges(from, to).map((change) => change.description), ...lost],
+    refused: [
+      ...findBreakingChanges(from, to).map((change) => change.description),
+      ...nullNow(before, after),
+      ...wider,
+    ],
     dangerous: findDangerousChanges(from, to).map((change) => change.description),
     policy: changed,
   };

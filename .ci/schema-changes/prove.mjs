@@ -9,6 +9,8 @@ extend type Query {
   proof(input: ProofInput): Proof
     @auth(permission: USERS_READ) @fresh(maxAgeSeconds: 300) @rateLimit(name: "proof.user", max: 1) @cost(weight: "2")
   openProof: Int @public
+  sure: Int @auth @semanticNonNull
+  sureLists: [[Int]] @auth @semanticNonNull(levels: [0, 2])
 }
 type Proof {
   here: Int!
@@ -98,6 +100,21 @@ proves('no @private any more', ruled('Proof.secret', without('private')), ['Proo
 proves('a laxer @auth', ruled('Query.proof', instead('auth', '@auth')), [], 1);
 proves('a stricter rule', ruled('Query.openProof', instead('public', '@auth')), [], 1);
 proves('a further rule', ruled('Proof.here', having('@auth')), [], 1);
+proves('whoever enrols, too', ruled('Query.proof', having('@enrolling')), ['Query.proof gained @enrolling'], 1);
+const enrolling = { released: changed('Query.proof', having('@enrolling')) };
+proves('nobody who enrols any more', enrolling, [], 1);
+proves('a rule less for whoever enrols', { ...enrolling, after: changed('Query.proof', without('fresh')) }, ['Query.proof lost @fresh'], 1);
+proves('null without an error', ruled('Query.sure', without('semanticNonNull')), ['Query.sure lost @semanticNonNull']);
+proves('null without an error, at a depth', ruled('Query.sureLists', instead('semanticNonNull', '@semanticNonNull')), [
+  'Query.sureLists lost @semanticNonNull at level 2',
+]);
+proves('never null, as it says', ruled('Query.sure', instead('semanticNonNull', '@semanticNonNull(levels: [0])')), []);
+proves(
+  'never null by its type',
+  ruled('Query.sure', (node) => ({ ...without('semanticNonNull')(node), type: { kind: Kind.NON_NULL_TYPE, type: node.type } })),
+  [],
+);
+proves('null only with an error now', ruled('Query.openProof', having('@semanticNonNull')), []);
 proves('another cost', ruled('Query.proof', without('cost')), []);
 
 if (failed) process.exit(1);
