@@ -264,7 +264,7 @@ impl Terms {
         }
     }
 
-    /// The same reason as a message for people; null if the username is available.
+    /// What the description of the field ends with: who may use it, and which features it needs; none without a rule.
     fn sentence(&self) -> Option<String> {
         let mut sentence = self.who()?;
         for feature in &self.features {
