@@ -2,6 +2,7 @@
 
 pub(crate) mod audit_event;
 mod config;
+mod description;
 pub(crate) mod entity;
 pub(crate) mod factor;
 mod fault;
@@ -34,6 +35,7 @@ use async_graphql::{
 use axum::body::Bytes;
 use moka::sync::Cache;
 
+pub use self::description::parse as parse_sdl;
 use self::node::{NodeQuery, NodeType, NodeTypes};
 use self::subscription::Subscription;
 use self::user::PublicUrl;
@@ -200,7 +202,7 @@ impl Roots {
             .sorted_arguments()
             .sorted_enum_items()
             .include_specified_by();
-        self.make(making).executable.export(options)
+        description::describe(&self.make(making).executable.export(options))
     }
 }
 
@@ -260,8 +262,11 @@ impl Schema {
 }
 
 impl Executor for Schema {
-    async fn execute(&self, request: Request) -> Response {
-        self.executable.run(request).await
+    async fn execute(&self, mut request: Request) -> Response {
+        let described = request.parsed_query().map(description::asked).unwrap_or_default();
+        let mut response = self.executable.run(request).await;
+        description::tell(&described, &mut response.data);
+        response
     }
 
     fn execute_stream(

@@ -20,14 +20,12 @@ function settled(value) {
 
 /** What is known to differ, and how often it did. */
 export const TOLERATED = new Map([
-  ['__schema { description } is that of the type __Schema (async-graphql)', 0],
   ['__Type.interfaces of an interface without any is null (async-graphql), not an empty list', 0],
 ]);
 
 function isTolerated(ours, theirs, path) {
-  const [description, interfaces] = TOLERATED.keys();
-  const known = path === '.description' && theirs === null ? description
-    : path.endsWith('.interfaces') && ours === null && theirs?.length === 0 ? interfaces : undefined;
+  const [interfaces] = TOLERATED.keys();
+  const known = path.endsWith('.interfaces') && ours === null && theirs?.length === 0 ? interfaces : undefined;
   if (known) {
     TOLERATED.set(known, TOLERATED.get(known) + 1);
   }

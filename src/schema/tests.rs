@@ -4,7 +4,6 @@ mod costs;
 
 use std::borrow::Cow;
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{Field, TypeKind, TypeSystemDefinition};
 use async_graphql::{
     ComplexObject, EmptyMutation, EmptySubscription, Name, Object, ObjectType, Pos, Positioned,
@@ -270,7 +269,7 @@ const TYPES: [(&str, Selected); 9] = [
 /// The fields of a type, each with its type if that has fields.
 fn fields(sdl: &str, of: &str) -> Vec<(String, Option<String>)> {
     let selected = TYPES.iter().find(|(name, _)| *name == of).unwrap().1;
-    let document = parse_schema(sdl).unwrap();
+    let document = crate::schema::parse_sdl(sdl).unwrap();
     let found = document.definitions.iter().find_map(|definition| match definition {
         TypeSystemDefinition::Type(of_type) if of_type.node.name.node == of => {
             match &of_type.node.kind {

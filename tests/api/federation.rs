@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use serde_json::{Value, json};
 
@@ -16,7 +15,7 @@ const ENTITIES: &str = "query($representations: [_Any!]!) { _entities(representa
 /// The fields of objects with the directives that start with one of these names, as in `Query.me @auth`.
 fn ruled(sdl: &str, names: &[&str]) -> BTreeSet<(String, String)> {
     let mut ruled = BTreeSet::new();
-    for definition in parse_schema(sdl).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let TypeKind::Object(object) = definition.node.kind else { continue };
         for field in object.fields {

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{ConstDirective, TypeKind, TypeSystemDefinition};
 use axum::body::Body;
 use axum::http::Request;
@@ -63,7 +62,7 @@ fn expected(caller: &str) -> Types {
     let mut objects = BTreeMap::new();
     // Of unions and of interfaces.
     let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for definition in parse_schema(sdl()).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl()).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let name = definition.node.name.node.to_string();
         match definition.node.kind {
@@ -126,7 +125,7 @@ fn text(value: &Value) -> &str {
 /// The objects of a schema in the definition language.
 pub(crate) fn defined(sdl: &str) -> Types {
     let mut types = Types::new();
-    for definition in parse_schema(sdl).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let TypeKind::Object(object) = definition.node.kind else { continue };
         let fields = object.fields.iter().map(|field| field.node.name.node.to_string());

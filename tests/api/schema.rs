@@ -4,7 +4,6 @@ use std::process::Command;
 
 use std::collections::{BTreeMap, HashSet};
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, ConstDirective, FieldDefinition, TypeKind, TypeSystemDefinition,
 };
@@ -27,7 +26,7 @@ fn the_exported_schema_is_fresh() {
 
 #[test]
 fn everything_in_the_schema_is_described() {
-    for definition in parse_schema(sdl()).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl()).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let definition = definition.node;
         let name = definition.name.node.as_str();
@@ -58,9 +57,25 @@ fn everything_in_the_schema_is_described() {
     }
 }
 
+/// Gateways and editors show it. The library has another text of its own.
+#[tokio::test]
+async fn the_schema_describes_itself_and_introspection_tells_the_same() {
+    let described = sdl().strip_prefix("\"\"\"\n").unwrap();
+    let (description, _) = described.split_once("\n\"\"\"\nschema {\n\tquery: Query\n").unwrap();
+    let app = TestApp::start().await;
+    let query = "query { ours: __schema { text: description ...F } __schema { queryType { name } } } \
+                 fragment F on __Schema { description }";
+    let told = call(&app.app, query, serde_json::json!({}), None).await.data();
+    let expected = serde_json::json!({
+        "ours": { "text": description, "description": description },
+        "__schema": { "queryType": { "name": "Query" } }
+    });
+    assert_eq!(told, expected);
+}
+
 /// The types of the schema, by their names.
 fn types() -> BTreeMap<String, TypeKind> {
-    let definitions = parse_schema(sdl()).unwrap().definitions.into_iter();
+    let definitions = portcullis::schema::parse_sdl(sdl()).unwrap().definitions.into_iter();
     let types = definitions.filter_map(|definition| match definition {
         TypeSystemDefinition::Type(of) => Some((of.node.name.node.to_string(), of.node.kind)),
         TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,
@@ -159,7 +174,7 @@ fn no_mutation_on_another_account_takes_a_password() {
 /// another kind must not be longer, or `cost.rs` must know its length.
 #[test]
 fn every_list_of_objects_has_a_length_that_the_cost_knows() {
-    let definitions = parse_schema(sdl()).unwrap().definitions;
+    let definitions = portcullis::schema::parse_sdl(sdl()).unwrap().definitions;
     let types: Vec<_> = definitions
         .into_iter()
         .filter_map(|definition| match definition {
@@ -219,7 +234,7 @@ fn deprecated(sdl: &str) -> Vec<(String, String)> {
             (coordinate, reason)
         }));
     };
-    for definition in parse_schema(sdl).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let of = definition.node.name.node;
         let fields = match definition.node.kind {

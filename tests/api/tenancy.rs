@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{TypeKind, TypeSystemDefinition};
 use proptest::collection::vec;
 use proptest::option;
@@ -20,7 +19,7 @@ use crate::support::{SignedIn, TestApp};
 /// The fields below the roots that carry a rule, as `Type.field`.
 fn guarded_object_fields() -> Vec<(String, String)> {
     let mut fields = Vec::new();
-    for definition in parse_schema(sdl()).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl()).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let of = definition.node.name.node.to_string();
         let TypeKind::Object(object) = definition.node.kind else { continue };

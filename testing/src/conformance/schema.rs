@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{BaseType, OperationType, Type, TypeKind, TypeSystemDefinition};
 
 /// The types of introspection, which no SDL lists.
@@ -92,7 +91,7 @@ impl Schema {
     pub fn of(sdl: &str) -> Self {
         let mut schema = Self { types: BTreeMap::new(), arguments: BTreeMap::new() };
         for text in [sdl, INTROSPECTION] {
-            for definition in parse_schema(text).unwrap().definitions {
+            for definition in portcullis::schema::parse_sdl(text).unwrap().definitions {
                 if let TypeSystemDefinition::Type(definition) = definition {
                     schema.add(definition.node.name.node.to_string(), definition.node.kind);
                 }

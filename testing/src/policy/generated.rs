@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use async_graphql::Positioned;
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
     BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition,
 };
@@ -16,7 +15,7 @@ pub(crate) struct Types(BTreeMap<String, TypeKind>);
 
 impl Types {
     pub(crate) fn of(sdl: &str) -> Self {
-        let definitions = parse_schema(sdl).unwrap().definitions.into_iter();
+        let definitions = portcullis::schema::parse_sdl(sdl).unwrap().definitions.into_iter();
         let types = definitions.filter_map(|definition| match definition {
             TypeSystemDefinition::Type(it) => Some((it.node.name.node.to_string(), it.node.kind)),
             TypeSystemDefinition::Schema(_) | TypeSystemDefinition::Directive(_) => None,

@@ -6,7 +6,6 @@ mod generated;
 use std::collections::BTreeSet;
 
 use async_graphql::Value;
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{FieldDefinition, TypeKind, TypeSystemDefinition};
 use serde_json::json;
 
@@ -62,7 +61,7 @@ const MISTAKES: [&str; 3] = ["BAD_REQUEST", "GRAPHQL_VALIDATION_FAILED", "INTERN
 /// The root fields of a schema.
 pub fn root_fields(sdl: &str) -> Vec<Field> {
     let mut fields = Vec::new();
-    for definition in parse_schema(sdl).unwrap().definitions {
+    for definition in portcullis::schema::parse_sdl(sdl).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
         let operation = match definition.node.name.node.as_str() {
             "Query" => "query",

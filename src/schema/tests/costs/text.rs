@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     BaseType, ConstDirective, DocumentOperations, Field, FieldDefinition, OperationDefinition,
     OperationType, Selection, SelectionSet, Type, TypeKind, TypeSystemDefinition,
 };
-use async_graphql::parser::{parse_query, parse_schema};
 use async_graphql::{Positioned, Value as Constant};
 use async_graphql_value::Value;
 use serde_json::Value as JsonValue;
@@ -49,7 +49,7 @@ fn is_list(ty: &Type) -> bool {
 impl Text {
     pub(super) fn read(sdl: &str) -> Self {
         let mut text = Self::default();
-        for definition in parse_schema(sdl).unwrap().definitions {
+        for definition in crate::schema::parse_sdl(sdl).unwrap().definitions {
             let definition = match definition {
                 TypeSystemDefinition::Type(of) => of.node,
                 TypeSystemDefinition::Directive(of) => {
