@@ -170,9 +170,9 @@ pub(crate) struct AuditEventFilter {
     types: Option<Vec<Kind>>,
     /// Only events that this user caused. The id of another user requires the permission USERS_READ, as the field actor
     /// does.
-    actor: Option<ID>,
+    actor_id: Option<ID>,
     /// Only events that affected this user, key or organization.
-    target: Option<ID>,
+    target_id: Option<ID>,
     /// Only events at this time or later.
     from: Option<DateTime>,
     /// Only events before this time.
@@ -280,8 +280,10 @@ fn parse_filter(filter: AuditEventFilter) -> Result<Filter> {
         return Err(Invalid::too_long(Kind::all().len(), message).at("filter.types").into());
     }
     let refused = |path| ApiError::argument(path, Reason::InvalidFormat, "This is not an id.");
-    let actor = filter.actor.map(|id| UserId::parse(&id).ok_or_else(|| refused("filter.actor")));
-    let target = filter.target.map(|id| Id::parse(&id).ok_or_else(|| refused("filter.target")));
+    let actor =
+        filter.actor_id.map(|id| UserId::parse(&id).ok_or_else(|| refused("filter.actorId")));
+    let target =
+        filter.target_id.map(|id| Id::parse(&id).ok_or_else(|| refused("filter.targetId")));
     Ok(Filter {
         kinds: filter.types,
         actor: actor.transpose()?,

@@ -68,10 +68,10 @@ impl IdentityMutation {
     async fn start_link(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of one of signInProviders.")] provider: ID,
+        #[graphql(desc = "The id of one of signInProviders.")] provider_id: ID,
         #[graphql(desc = "The URL to return to, as with startSignIn.")] return_to: Option<String>,
     ) -> Result<(String, String, u32)> {
-        let begin = begin(ctx, &provider, return_to.as_deref());
+        let begin = begin(ctx, &provider_id, return_to.as_deref());
         let (login, viewer) = (ctx.service::<ProviderLogin>(), ctx.viewer()?);
         let begun = login.start_as_holder(ctx.client(), viewer, begin, Prompt::Choose, limits);
         Ok(hand_over(ctx, begun.await?))
@@ -128,10 +128,11 @@ impl IdentityMutation {
     async fn start_reauthentication(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The id of the provider of one of the caller's identities.")] provider: ID,
+        #[graphql(desc = "The id of the provider of one of the caller's identities.")]
+        provider_id: ID,
         #[graphql(desc = "The URL to return to, as with startSignIn.")] return_to: Option<String>,
     ) -> Result<(String, String, u32)> {
-        let begin = begin(ctx, &provider, return_to.as_deref());
+        let begin = begin(ctx, &provider_id, return_to.as_deref());
         let (login, viewer) = (ctx.service::<ProviderLogin>(), recipient(ctx)?);
         let prompt = Prompt::Reauthenticate;
         let begun = login.start_as_holder(ctx.client(), viewer, begin, prompt, limits).await;
@@ -175,7 +176,7 @@ impl From<ProviderLoginError> for ApiError {
         let refused = |code, message: &'static str| {
             Self::new(code, message).auditing(Refusal { refused: Refused::SignIn, target: None })
         };
-        let provider = |message| Self::argument("input.provider", Reason::NotAllowed, message);
+        let provider = |message| Self::argument("input.providerId", Reason::NotAllowed, message);
         match error {
             ProviderLoginError::UnknownProvider => {
                 provider("This server does not know this provider: see signInProviders.")

@@ -87,7 +87,7 @@ impl ProviderQuery {
 #[derive(InputObject)]
 pub(crate) struct StartSignInInput {
     /// The id of one of signInProviders.
-    provider: ID,
+    provider_id: ID,
     /// The URL to which the browser returns with the provider's answer: one of the URLs that the operator allows in
     /// RETURN_URLS. Defaults to the first of them.
     return_to: Option<String>,
@@ -114,7 +114,7 @@ pub(crate) struct FinishSignInInput {
 #[derive(InputObject)]
 pub(crate) struct SignInWithIdTokenInput {
     /// The id of one of signInProviders.
-    provider: ID,
+    provider_id: ID,
     /// The ID token. The provider must have issued it for StartIdTokenSignInPayload.nonce.
     id_token: String,
     /// StartIdTokenSignInPayload.flow.
@@ -142,7 +142,7 @@ impl ProviderLoginMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The provider and the URL to return to.")] input: StartSignInInput,
     ) -> Result<(String, String, u32)> {
-        let begin = begin(ctx, &input.provider, input.return_to.as_deref());
+        let begin = begin(ctx, &input.provider_id, input.return_to.as_deref());
         let mailed = input.verification_token.as_deref();
         let login = ctx.service::<ProviderLogin>();
         let begun = login.start_sign_in(ctx.client(), begin, mailed, limits).await?;
@@ -201,7 +201,7 @@ impl ProviderLoginMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The ID token and its flow.")] input: SignInWithIdTokenInput,
     ) -> Result<LoginResult> {
-        let token = (input.provider.as_str(), input.id_token.as_str(), input.flow.as_str());
+        let token = (input.provider_id.as_str(), input.id_token.as_str(), input.flow.as_str());
         let login = ctx.service::<ProviderLogin>();
         Ok(result(ctx, login.sign_in_with_id_token(ctx.client(), token, limits).await?))
     }

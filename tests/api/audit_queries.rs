@@ -64,20 +64,20 @@ async fn admins_read_all_events_by_type_actor_target_and_time() {
     for (filter, expected) in [
         ("types: [REGISTERED]".to_owned(), vec!["REGISTERED", "REGISTERED"]),
         ("types: []".to_owned(), vec![]),
-        (format!("actor: \"{b}\", target: \"{a}\""), vec!["USER_DEACTIVATED"]),
+        (format!("actorId: \"{b}\", targetId: \"{a}\""), vec!["USER_DEACTIVATED"]),
         (
-            format!("target: \"{a}\", from: \"{}\"", since.to_rfc3339()),
+            format!("targetId: \"{a}\", from: \"{}\"", since.to_rfc3339()),
             vec!["SIGN_IN_REFUSED", "USER_DEACTIVATED"],
         ),
         (
-            format!("actor: \"{b}\", until: \"{}\", types: [REGISTERED]", since.to_rfc3339()),
+            format!("actorId: \"{b}\", until: \"{}\", types: [REGISTERED]", since.to_rfc3339()),
             vec!["REGISTERED"],
         ),
     ] {
         let found = types(&events(&app, &format!("(filter: {{ {filter} }})"), &boss).await);
         assert_eq!(found, expected, "{filter}");
     }
-    let bad = "{ auditEvents(filter: { actor: \"x\" }) { edges { cursor } } }";
+    let bad = "{ auditEvents(filter: { actorId: \"x\" }) { edges { cursor } } }";
     assert_eq!(app.query(bad, &boss.access).await.code(), "BAD_USER_INPUT");
 }
 
@@ -212,7 +212,7 @@ async fn nobody_reads_another_users_events_on_any_path() {
         format!("{{ user(id: \"{}\") {{ {events} }} }}", alice.id),
         format!("{{ users {{ edges {{ node {{ {events} }} }} }} }}"),
         format!(
-            "{{ auditEvents(filter: {{ actor: \"{}\" }}) {{ edges {{ node {{ actor {{ {events} }} }} }} }} }}",
+            "{{ auditEvents(filter: {{ actorId: \"{}\" }}) {{ edges {{ node {{ actor {{ {events} }} }} }} }} }}",
             alice.id
         ),
     ] {

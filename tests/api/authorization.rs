@@ -108,11 +108,13 @@ fn given(field: &str, target: &SignedIn) -> Option<String> {
             format!("currentPassword: \"{PASSWORD}\", newPassword: \"another horse\"")
         }
         // No provider is configured, and what is presented is none of ours: that is told to whoever may call them at all.
-        "startSignIn" | "startLink" | "startReauthentication" => "provider: \"acme\"".to_owned(),
+        "startSignIn" | "startLink" | "startReauthentication" => "providerId: \"acme\"".to_owned(),
         "finishSignIn" | "finishLink" | "finishReauthentication" => {
             "flow: \"pcf_\", code: \"code\", state: \"pcv_\"".to_owned()
         }
-        "signInWithIdToken" => "provider: \"acme\", idToken: \"a.b.c\", flow: \"pcf_\"".to_owned(),
+        "signInWithIdToken" => {
+            "providerId: \"acme\", idToken: \"a.b.c\", flow: \"pcf_\"".to_owned()
+        }
         "chooseUsername" => "username: \"chosen\"".to_owned(),
         "setPassword" => "newPassword: \"another horse\"".to_owned(),
         "requestEmailVerification" => format!("email: \"{username}@example.com\""),

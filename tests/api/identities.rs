@@ -177,7 +177,7 @@ async fn unlinking_takes_a_recent_proof() {
     world.app.clock.advance(Duration::from_secs(301));
     for call in [
         format!("unlinkIdentity(input: {{ id: \"{}\" }}) {{ deletedIdentityId }}", alice.id),
-        "startLink(input: { provider: \"acme\" }) { flow }".to_owned(),
+        "startLink(input: { providerId: \"acme\" }) { flow }".to_owned(),
     ] {
         assert_eq!(world.app.mutate(&alice, &call).await.code(), "STEP_UP_REQUIRED", "{call}");
     }
@@ -308,7 +308,7 @@ async fn a_sign_in_is_as_fresh_as_the_provider_says() {
     let hour_ago = (world.app.clock.now() - TimeDelta::hours(1)).timestamp();
     world.issuer.set(|conduct| conduct.auth_time = AuthTime::Is(hour_ago.into()));
     let alice = newcomer(&world, "alice").await;
-    let link = "startLink(input: { provider: \"acme\" }) { flow }";
+    let link = "startLink(input: { providerId: \"acme\" }) { flow }";
     assert_eq!(world.app.mutate(&alice, link).await.code(), "STEP_UP_REQUIRED");
     world.issuer.set(|conduct| conduct.auth_time = AuthTime::Absent);
     let alice = newcomer(&world, "alice").await;

@@ -309,9 +309,13 @@ const LIMITED: [(&str, &str, u32); 36] = [
         "finishPasskeyRegistration(input: { ceremony: \"USER\", credential: {} }) { user { id } }",
         30,
     ),
-    ("startSignIn", "startSignIn(input: { provider: \"USER\" }) { flow }", 60),
-    ("startLink", "startLink(input: { provider: \"USER\" }) { flow }", 60),
-    ("startReauthentication", "startReauthentication(input: { provider: \"USER\" }) { flow }", 60),
+    ("startSignIn", "startSignIn(input: { providerId: \"USER\" }) { flow }", 60),
+    ("startLink", "startLink(input: { providerId: \"USER\" }) { flow }", 60),
+    (
+        "startReauthentication",
+        "startReauthentication(input: { providerId: \"USER\" }) { flow }",
+        60,
+    ),
     ("startIdTokenSignIn", "startIdTokenSignIn { flow }", 60),
     (
         "finishSignIn",
@@ -320,7 +324,7 @@ const LIMITED: [(&str, &str, u32); 36] = [
     ),
     (
         "signInWithIdToken",
-        "signInWithIdToken(input: { provider: \"acme\", idToken: \"USER\", flow: \"USER\" }) { __typename }",
+        "signInWithIdToken(input: { providerId: \"acme\", idToken: \"USER\", flow: \"USER\" }) { __typename }",
         30,
     ),
     (

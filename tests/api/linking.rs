@@ -224,7 +224,7 @@ async fn a_mailed_registration_takes_the_mail_and_the_same_identity_in_one_flow(
 }
 
 async fn start_with(world: &World, token: &str) -> Reply {
-    let input = json!({ "provider": "acme", "verificationToken": token });
+    let input = json!({ "providerId": "acme", "verificationToken": token });
     Browser::in_body_mode().try_start(world.at(), "startSignIn", input).await
 }
 

@@ -232,7 +232,9 @@ async fn who_may_not_see_actors_does_not_find_events_by_them() {
     let (boss, clerk) = (app.admin("boss").await, app.register("clerk").await);
     app.mutate(&boss, &grant(&clerk, "AUDIT_READ")).await.data();
     let by = |id: &str| {
-        format!("{{ auditEvents(filter: {{ actor: \"{id}\" }}) {{ edges {{ node {{ id }} }} }} }}")
+        format!(
+            "{{ auditEvents(filter: {{ actorId: \"{id}\" }}) {{ edges {{ node {{ id }} }} }} }}"
+        )
     };
     for id in [boss.id.as_str(), "user_01890000-0000-7000-8000-000000000000"] {
         assert_eq!(app.query(&by(id), &clerk.access).await.code(), "FORBIDDEN");

@@ -97,7 +97,7 @@ async fn a_provider_that_hangs_holds_up_nobody_else() {
     for _ in 0..100 {
         let app = app.app.clone();
         hanging.spawn(async move {
-            let input = json!({ "provider": "slow", "returnTo": RETURN });
+            let input = json!({ "providerId": "slow", "returnTo": RETURN });
             let mut browser = Browser::in_body_mode();
             browser.try_start(Instance::App(&app), "startSignIn", input).await.code()
         });
@@ -145,7 +145,7 @@ async fn nothing_of_this_machine_or_its_network_is_asked_unless_a_table_says_so(
         .collect();
     let (app, _file) = server_with(&tables, &[]).await;
     for (number, host) in hosts.iter().enumerate() {
-        let input = json!({ "provider": format!("p{number}"), "returnTo": RETURN });
+        let input = json!({ "providerId": format!("p{number}"), "returnTo": RETURN });
         let mut browser = Browser::in_body_mode();
         let reply = browser.try_start(Instance::App(&app.app), "startSignIn", input).await;
         assert_eq!(reply.code(), "SERVICE_UNAVAILABLE", "{host}: {}", reply.text);

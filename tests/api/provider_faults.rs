@@ -54,7 +54,7 @@ async fn server_with_faulty(faults: &[Fault]) -> (TestApp, Vec<Arc<Issuer>>, Pro
 async fn sign_in(app: &App, provider: &str) -> (&'static str, Reply) {
     let at = Instance::App(app);
     let mut browser = Browser::in_body_mode();
-    let input = json!({ "provider": provider, "returnTo": RETURN });
+    let input = json!({ "providerId": provider, "returnTo": RETURN });
     let begun = browser.try_start(at, "startSignIn", input).await;
     if begun.code() != "NONE" {
         return ("begun", begun);
@@ -222,6 +222,6 @@ async fn with_id_token(app: &App, provider: &str, issuer: &Issuer) -> Reply {
         "mutation($input: SignInWithIdTokenInput!) {{ signInWithIdToken(input: $input) {{ {RESULT} }} }}"
     );
     let id_token = issuer.id_token(begun["nonce"].as_str().unwrap());
-    let input = json!({ "provider": provider, "idToken": id_token, "flow": begun["flow"] });
+    let input = json!({ "providerId": provider, "idToken": id_token, "flow": begun["flow"] });
     browser.call(at, &finish, json!({ "input": input })).await
 }

@@ -256,7 +256,7 @@ async fn an_issuer_that_is_away_in_the_middle_is_told_as_that() {
     let back = browser.travel(world.at(), &started).await;
     world.issuer.stop();
     let finished = browser.finish(world.at(), FINISH, &started, &back).await;
-    let input = json!({ "provider": "acme", "returnTo": RETURN });
+    let input = json!({ "providerId": "acme", "returnTo": RETURN });
     // What was learnt of the issuer may still serve to begin with.
     let begun = browser.try_start(world.at(), START, input.clone()).await;
     assert!(["NONE", "SERVICE_UNAVAILABLE"].contains(&begun.code().as_str()), "{}", begun.text);
@@ -276,7 +276,7 @@ async fn an_issuer_that_is_away_in_the_middle_is_told_as_that() {
 async fn an_issuer_that_was_never_there_is_told_as_that_until_it_is() {
     let mut world = World::trusting().await;
     world.issuer.stop();
-    let input = json!({ "provider": "acme", "returnTo": RETURN });
+    let input = json!({ "providerId": "acme", "returnTo": RETURN });
     let mut browser = Browser::in_body_mode();
     let begun = browser.try_start(world.at(), START, input).await;
     assert_eq!(begun.code(), "SERVICE_UNAVAILABLE", "{}", begun.text);

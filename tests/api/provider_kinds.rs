@@ -114,10 +114,10 @@ async fn what_cannot_ask_again_is_no_proof() {
     let (app, _file) = server_with(&[github.table("github", "trusted = true")], &[]).await;
     let at = Instance::App(&app.app);
     let alice = Browser::in_body_mode().sign_in(at, "github").await.signed_in("finishSignIn");
-    let input = json!({ "provider": "github" });
+    let input = json!({ "providerId": "github" });
     let mut browser = Browser::with(&alice.access);
     let reply = browser.try_start(at, "startReauthentication", input).await;
-    assert_eq!(reply.refused_field(), ("input.provider".into(), "NOT_ALLOWED".into()));
+    assert_eq!(reply.refused_field(), ("input.providerId".into(), "NOT_ALLOWED".into()));
     let begun = browser.start(at, "startSignIn", "github").await;
     let landed = visit(&begun.url).await;
     let back = browser.land(at, landed.headers["location"].to_str().unwrap()).await;

@@ -28,7 +28,7 @@ async fn finish(at: Instance<'_>, provider: &str, id_token: &str, flow: &str) ->
     let query = format!(
         "mutation($input: SignInWithIdTokenInput!) {{ signInWithIdToken(input: $input) {{ {RESULT} }} }}"
     );
-    let input = json!({ "provider": provider, "idToken": id_token, "flow": flow });
+    let input = json!({ "providerId": provider, "idToken": id_token, "flow": flow });
     Browser::in_body_mode().call(at, &query, json!({ "input": input })).await
 }
 

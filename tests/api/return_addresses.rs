@@ -89,7 +89,7 @@ const ELSEWHERE: &[&str] = &[
 
 /// What `startSignIn` answers to an address: the field that it refuses, if any.
 async fn refused(at: Instance<'_>, return_to: &str) -> (String, String) {
-    let input = json!({ "provider": "acme", "returnTo": return_to });
+    let input = json!({ "providerId": "acme", "returnTo": return_to });
     let reply = Browser::in_body_mode().try_start(at, "startSignIn", input).await;
     if reply.code() == "BAD_USER_INPUT" {
         return (reply.refused_field().0, reply.code());
@@ -111,13 +111,13 @@ async fn people_come_back_to_the_addresses_that_are_listed() {
     for address in listed {
         assert_eq!(refused(world.at(), address).await.1, "NONE", "{address}");
         let mut browser = Browser::in_body_mode();
-        let input = json!({ "provider": "acme", "returnTo": address });
+        let input = json!({ "providerId": "acme", "returnTo": address });
         let begun = browser.try_start(world.at(), "startSignIn", input).await;
         let text = |name: &str| begun.data()["startSignIn"][name].as_str().unwrap().to_owned();
         let started = Started { flow: text("flow"), url: text("authorizationUrl") };
         assert_eq!(browser.travel(world.at(), &started).await.page, address);
     }
-    let input = json!({ "provider": "acme" });
+    let input = json!({ "providerId": "acme" });
     let mut browser = Browser::in_body_mode();
     let begun = browser.try_start(world.at(), "startSignIn", input).await;
     assert_eq!(begun.code(), "NONE", "the first one is where nobody says anything");
@@ -139,10 +139,10 @@ async fn nobody_is_sent_anywhere_else() {
 async fn a_provider_that_nobody_has_configured_is_told_at_its_field() {
     let world = World::trusting().await;
     for provider in ["nobody", "", "ACME", "acme ", "../acme", "\u{0}"] {
-        let input = json!({ "provider": provider, "returnTo": RETURN });
+        let input = json!({ "providerId": provider, "returnTo": RETURN });
         let reply = Browser::in_body_mode().try_start(world.at(), "startSignIn", input).await;
         assert_eq!(reply.code(), "BAD_USER_INPUT", "{provider:?}: {}", reply.text);
-        assert_eq!(reply.refused_field().0, "input.provider", "{provider:?}");
+        assert_eq!(reply.refused_field().0, "input.providerId", "{provider:?}");
     }
 }
 

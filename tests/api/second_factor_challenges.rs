@@ -215,7 +215,7 @@ fn call_with(place: &str, token: &str) -> String {
              {{ __typename }}"
         ),
         "SignInWithIdTokenInput.flow" => format!(
-            "signInWithIdToken(input: {{ provider: \"acme\", idToken: \"a.b.c\", flow: \"{token}\" }}) \
+            "signInWithIdToken(input: {{ providerId: \"acme\", idToken: \"a.b.c\", flow: \"{token}\" }}) \
              {{ __typename }}"
         ),
         "StartPasskeyRegistrationInput.enrollment" | "StartTotpEnrollmentInput.enrollment" => {

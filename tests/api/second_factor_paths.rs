@@ -105,7 +105,7 @@ async fn a_providers_word_is_one_factor() {
 
     // Nor is it enough to prove anew who somebody is.
     let mut browser = Browser::with(&alice.user.access);
-    let input = json!({ "provider": "acme", "returnTo": RETURN });
+    let input = json!({ "providerId": "acme", "returnTo": RETURN });
     let refused = browser.try_start(world.at(), "startReauthentication", input).await;
     assert_eq!(refused.code(), "STEP_UP_REQUIRED", "{}", refused.text);
     assert_eq!(refused.extension("factors"), json!(["TOTP", "RECOVERY_CODE"]));
@@ -124,7 +124,7 @@ async fn an_id_token_is_one_factor() {
     let query = format!(
         "mutation($input: SignInWithIdTokenInput!) {{ signInWithIdToken(input: $input) {{ {LED_TO} }} }}"
     );
-    let input = json!({ "provider": "acme", "idToken": token, "flow": begun["flow"] });
+    let input = json!({ "providerId": "acme", "idToken": token, "flow": begun["flow"] });
     let asked = world.app.call(&query, json!({ "input": input }), None).await;
     let challenge = challenge_of(&asked, "signInWithIdToken");
     let completed = complete(&world.app.app, &challenge, &alice.totp(&world.app)).await;

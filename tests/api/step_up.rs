@@ -58,7 +58,7 @@ async fn a_password_is_no_proof_enough_where_there_is_a_second_factor() {
     let password = json!({ "password": PASSWORD });
     assert_eq!(told(&prove(&app, &alice.user, &password).await), step_up());
     app.query(ME, &alice.user.access).await.data();
-    let provider = "startReauthentication(input: { provider: \"acme\" }) { flow }";
+    let provider = "startReauthentication(input: { providerId: \"acme\" }) { flow }";
     assert_ne!(app.mutate(&alice.user, provider).await.code(), "NONE");
 
     let user = proven(&app, &alice.user, &alice.totp(&app)).await;

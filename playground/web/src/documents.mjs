@@ -67,7 +67,7 @@ const SAMPLES = {
   "startSignIn.verificationToken": null,
   "finishSignIn.user": null,
   "confirmTotpEnrollment.code": "123456",
-  provider: "google",
+  providerId: "google",
   returnTo: null,
   flow: "pcf_…flow from the call that started it",
   code: "…code from the fragment of the URL",

@@ -16,7 +16,7 @@ export async function leave(purpose: Purpose, provider: session.Provider): Promi
   const query = `mutation($input: Start${purpose}Input!) { ${start}(input: $input) { authorizationUrl flow } }`;
   const returnTo = new URL(ENDPOINT, location.href).href;
   const answer = await call<Record<typeof start, { authorizationUrl: string; flow: string } | null>>(
-    query, { input: { provider: provider.id, returnTo } });
+    query, { input: { providerId: provider.id, returnTo } });
   session.learnFrom(answer, () => void leave(purpose, provider));
   const started = answer.data?.[start];
   if (started) {

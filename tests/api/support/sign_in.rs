@@ -216,7 +216,7 @@ impl Browser {
     }
 
     pub(crate) async fn start(&mut self, at: Instance<'_>, field: &str, provider: &str) -> Started {
-        let input = json!({ "provider": provider, "returnTo": RETURN });
+        let input = json!({ "providerId": provider, "returnTo": RETURN });
         let reply = self.try_start(at, field, input).await;
         let started = &reply.data()[field];
         assert_eq!(started["expiresIn"], 600, "{}", reply.text);
