@@ -18,6 +18,7 @@ use crate::features::organizations::{
 use crate::graphql::connection::Connection;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
+use crate::graphql::directive::semantic_non_null;
 use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
@@ -85,6 +86,7 @@ impl Organization {
 
     /// Tells for each field whether the caller may use it for this organization. Viewer.access tells the same for the
     /// organization that the call acts in.
+    #[graphql(directive = semantic_non_null::apply())]
     async fn viewer_can(
         &self,
         ctx: &Context<'_>,
@@ -92,8 +94,8 @@ impl Organization {
             desc = "The fields with their types, as in `Mutation.updateOrganization`: at most 100."
         )]
         fields: Vec<String>,
-    ) -> Result<Vec<Access>> {
-        Access::of_all(ctx, Place::Organization(self.my_role), fields).await
+    ) -> Option<async_graphql::Result<Vec<Access>>> {
+        Access::answer(ctx, Place::Organization(self.my_role), fields).await
     }
 
     /// The pending invitations to join the organization, oldest first.

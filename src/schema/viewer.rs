@@ -5,12 +5,13 @@ use portcullis_macros::rules;
 
 use super::user::User;
 use crate::graphql::context::ContextExt;
-use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::directive::semantic_non_null;
+use crate::graphql::error::{Code, Result};
 use crate::graphql::policy::{Place, Policy, Unmet};
 use crate::graphql::step_up::StepUp;
 use crate::kernel::access::{Anonymity, Authentication, Factor, Permission};
 use crate::kernel::clock::Clock;
-use crate::kernel::invalid::{Invalid, Reason};
+use crate::kernel::invalid::Invalid;
 
 /// How many fields can be asked about at once.
 const FIELDS_MAX: usize = 100;
@@ -47,11 +48,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// The access to each of these fields, in their order.
-    pub(crate) async fn of_all(
-        ctx: &Context<'_>,
-        place: Place,
-        fields: Vec<String>,
-    ) -> Result<Vec<Self>> {
+    async fn of_all(ctx: &Context<'_>, place: Place, fields: Vec<String>) -> Result<Vec<Self>> {
         if fields.len() > FIELDS_MAX {
             let refused = Invalid::too_long(FIELDS_MAX, "Name at most 100 fields.");
             return Err(refused.at("fields").into());
@@ -64,6 +61,15 @@ impl Access {
         let mut all: Vec<_> = fields.into_iter().map(access).collect();
         Self::complete(ctx, &mut all).await?;
         Ok(all)
+    }
+
+    /// The same as the value of a nullable field: an error leaves the siblings of the field alone.
+    pub(crate) async fn answer(
+        ctx: &Context<'_>,
+        place: Place,
+        fields: Vec<String>,
+    ) -> Option<async_graphql::Result<Vec<Self>>> {
+        Some(Self::of_all(ctx, place, fields).await.map_err(Into::into))
     }
 
     fn of(field: String, asked: Result<(), Unmet>) -> Self {
@@ -132,33 +138,27 @@ impl Asking {
 
     /// Tells whether the caller may use a field, by the rules that apply to a call. Everybody who can read an object
     /// may use its fields without a rule. A rule about a role in an organization applies to the organization that the
-    /// call acts in; for another one, use Organization.viewerCan. The server does not record the question.
+    /// call acts in; for another one, use Organization.viewerCan. A field that this schema does not have is not
+    /// allowed, with the code GRAPHQL_VALIDATION_FAILED. The server does not record the question.
+    #[graphql(directive = semantic_non_null::apply())]
     async fn can(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The field with its type, as in `Mutation.deleteUser`.")] field: String,
-    ) -> Result<Access> {
-        let asked = ctx.service::<Policy>().ask(ctx, place(ctx), &field).ok_or_else(|| {
-            ApiError::argument(
-                "field",
-                Reason::InvalidFormat,
-                "The schema does not have this field.",
-            )
-        })?;
-        let mut access = Access::of(field, asked);
-        Access::complete(ctx, std::slice::from_mut(&mut access)).await?;
-        Ok(access)
+    ) -> Option<async_graphql::Result<Access>> {
+        let asked = Access::of_all(ctx, place(ctx), vec![field]).await;
+        asked.map(|all| all.into_iter().next()).map_err(Into::into).transpose()
     }
 
-    /// Tells for each field whether the caller may use it, in the same order and by the same rules as `can`. A field
-    /// that this schema does not have is not allowed, with the code GRAPHQL_VALIDATION_FAILED.
+    /// Tells for each field whether the caller may use it, in the same order and by the same rules as `can`.
+    #[graphql(directive = semantic_non_null::apply())]
     async fn access(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The fields with their types, as in `Mutation.deleteUser`: at most 100.")]
         fields: Vec<String>,
-    ) -> Result<Vec<Access>> {
-        Access::of_all(ctx, place(ctx), fields).await
+    ) -> Option<async_graphql::Result<Vec<Access>>> {
+        Access::answer(ctx, place(ctx), fields).await
     }
 }
 

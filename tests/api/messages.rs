@@ -26,7 +26,6 @@ const FOR_PROGRAMMERS: &[&str] = &[
     "Leave this out in cookie mode, where the cookie is used instead.",
     "Send 16 random bytes in base64url, without padding.",
     "Send password or newPassword, not both.",
-    "The schema does not have this field.",
     "This change of the {} has no effect. Reading it requires a permission that you do not have.",
     "This {} does not exist.",
     "This access token is for other services. Call with the cookie that it was exchanged for.",

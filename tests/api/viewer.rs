@@ -191,16 +191,32 @@ async fn a_field_without_a_rule_is_for_whoever_has_its_object() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_not_there_is_a_mistake_of_the_caller() {
+async fn a_field_that_is_not_there_is_not_allowed() {
     let app = TestApp::start().await;
     for field in
         ["", "deleteUser", "Mutation.", ".me", "Query.mee", "query.me", "Role.ADMIN", "Query.me.id"]
     {
-        let query = "query($field: String!) { viewer { can(field: $field) { allowed } } }";
-        let reply = app.call(query, json!({ "field": field }), None).await;
-        assert_eq!(reply.code(), "BAD_USER_INPUT", "{field}");
-        assert_eq!(reply.extension("fields")[0]["path"], "field");
+        let unknown = json!({ "allowed": false, "reason": null, "rule": null,
+            "code": "GRAPHQL_VALIDATION_FAILED" });
+        assert_eq!(can(&app, field, None).await, unknown, "{field}");
     }
+}
+
+/// What is asked beside is answered all the same.
+#[tokio::test]
+async fn too_many_fields_leave_the_viewer_and_the_organization_alone() {
+    let it = Cast::meet().await;
+    let query = "query($id: ID!, $fields: [String!]!) {
+        organization(id: $id) { myRole viewerCan(fields: $fields) { allowed } }
+        viewer { user { username } access(fields: $fields) { allowed } can(field: \"Query.mee\") { code } } }";
+    let asked = json!({ "id": it.organization, "fields": vec!["Query.me"; 101] });
+    let reply = it.app.call(query, asked, Some(&it.owner.access)).await;
+    let told = &reply.json()["data"];
+    assert_eq!(told["organization"], json!({ "myRole": "OWNER", "viewerCan": null }));
+    assert_eq!(told["viewer"]["user"]["username"], it.owner.username);
+    assert_eq!(told["viewer"]["access"], Value::Null);
+    assert_eq!(told["viewer"]["can"]["code"], "GRAPHQL_VALIDATION_FAILED");
+    assert_eq!(reply.json()["errors"].as_array().unwrap().len(), 2);
 }
 
 /// A front end asks once for a whole page of buttons.
