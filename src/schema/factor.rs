@@ -2,7 +2,7 @@
 
 mod error;
 
-use async_graphql::{Context, InputObject, Object, OneofObject, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, OneofObject, SimpleObject};
 use portcullis_macros::rules;
 use secrecy::ExposeSecret;
 
@@ -23,6 +23,7 @@ use crate::graphql::step_up::StepUp;
 use crate::infra::passwords::policy::Password;
 use crate::infra::totp;
 use crate::kernel::access::Factor;
+use crate::kernel::id::UserId;
 use crate::kernel::invalid::Reason;
 use crate::schema::Services;
 use crate::schema::sign_in::{AuthPayload, parse_password, recipient};
@@ -115,6 +116,8 @@ fn parse_code(path: &'static str, code: &str) -> Result<totp::Code> {
 /// The second factors of a user.
 #[derive(SimpleObject)]
 pub(crate) struct SecondFactors {
+    /// An id that stays the same for one user, so that client caches can merge answers. Query.node does not accept it.
+    id: ID,
     /// Whether the account requires a second factor to sign in.
     is_on: bool,
     /// The authenticator app; null if the account has none.
@@ -124,14 +127,14 @@ pub(crate) struct SecondFactors {
 }
 
 impl SecondFactors {
-    pub(super) fn of(is_on: bool, held: Held) -> Self {
+    pub(super) fn of(user: UserId, is_on: bool, held: Held) -> Self {
         let totp = held.totp.map(|totp| Totp {
             confirmed_at: totp.confirmed_at.into(),
             last_used_at: totp.last_used_at.map(Into::into),
             is_locked: totp.is_shut,
         });
         let recovery_codes_left = u32::try_from(held.recovery_codes_left).unwrap_or(u32::MAX);
-        Self { is_on, totp, recovery_codes_left }
+        Self { id: format!("second_factors_{user}").into(), is_on, totp, recovery_codes_left }
     }
 }
 

@@ -316,6 +316,13 @@ async fn anybody_is_told_who_may_register_and_how() {
             assert_eq!(reply.code(), if named == "OPEN" { code } else { "FORBIDDEN" }, "{mode}");
         }
     }
+    for (setting, told) in [("off", "OFF"), ("admins", "ADMINS"), ("all", "ALL")] {
+        let setting = format!("--require-second-factor={setting}");
+        let app = TestApp::start_with(&[&setting]).await;
+        let asked = "{ config { id secondFactorRequirement } signInProviders { id } }";
+        let reply = app.call(asked, json!({}), None).await.data();
+        assert_eq!(reply["config"], json!({ "id": "config", "secondFactorRequirement": told }));
+    }
     let config = proving().await.call(query, json!({}), None).await.data()["config"].clone();
     assert_eq!(config["verificationRequired"], true);
 }

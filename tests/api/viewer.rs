@@ -287,6 +287,20 @@ async fn a_viewer_is_whoever_calls() {
     assert!(all > 1);
 }
 
+/// Without an id, an answer that asks for another part of them would replace what the cache has.
+#[tokio::test]
+async fn second_factors_have_an_id_of_their_own() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.register("alice").await, app.register("bob").await);
+    let id = async |user: &SignedIn| {
+        let told = app.query("{ me { id secondFactors { id isOn } } }", &user.access).await.data();
+        assert_ne!(told["me"]["secondFactors"]["id"], told["me"]["id"]);
+        told["me"]["secondFactors"]["id"].clone()
+    };
+    assert_eq!(id(&alice).await, id(&alice).await);
+    assert_ne!(id(&alice).await, id(&bob).await);
+}
+
 /// Without an id, Apollo's cache would replace all that it has of the viewer with each answer.
 #[tokio::test]
 async fn a_viewer_keeps_its_id_as_long_as_the_same_user_calls() {

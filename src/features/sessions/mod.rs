@@ -170,6 +170,11 @@ impl Sessions {
         }
     }
 
+    /// Who may not be without a second factor.
+    pub(crate) fn requirement(&self) -> SecondFactorRequirement {
+        self.second_factor
+    }
+
     /// Begins a session for `user` inside the caller's transaction, of which the audit log says
     /// what `begun` says. Whether what they have shown is enough, [`Self::sign_in`] has judged. One from a kind of device that is new to the account is told by
     /// mail; of too many sessions the oldest end, and so does that of the cookie that the request came with.

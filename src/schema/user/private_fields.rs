@@ -89,9 +89,9 @@ impl User {
     /// The user's second factors. Only the owner of the account can read this.
     #[auth]
     async fn second_factors(&self, ctx: &Context<'_>) -> Result<SecondFactors> {
-        let viewer = self.owner(ctx)?;
-        let held = ctx.service::<Factors>().held(viewer.user.id).await?;
-        Ok(SecondFactors::of(self.has_second_factor, held))
+        let owner = self.owner(ctx)?.user.id;
+        let held = ctx.service::<Factors>().held(owner).await?;
+        Ok(SecondFactors::of(owner, self.has_second_factor, held))
     }
 
     /// The user's passkeys, oldest first. Only the owner of the account can read this.
