@@ -22,6 +22,7 @@ use crate::kernel::id::IdentityId;
 use crate::kernel::invalid::Reason;
 use crate::schema::provider::{SignInProvider, begin, hand_over};
 use crate::schema::sign_in::{AuthPayload, recipient};
+use crate::schema::user::User;
 
 /// A user's identity at another provider, with which they can sign in to their account.
 #[derive(SimpleObject, Clone)]
@@ -84,7 +85,7 @@ impl IdentityMutation {
     #[auth]
     #[fresh]
     #[limit(FAILURES_OF_USER)]
-    #[payload(identity = "The linked identity.")]
+    #[payload(identity = "The linked identity.", user = "The caller, with all identities.")]
     async fn finish_link(
         &self,
         ctx: &Context<'_>,
@@ -92,11 +93,11 @@ impl IdentityMutation {
         #[graphql(desc = "`code` from the URL fragment.")] code: String,
         #[graphql(desc = "`state` from the URL fragment.")] state: String,
         #[graphql(desc = "`iss` from the URL fragment, if present.")] iss: Option<String>,
-    ) -> Result<Identity> {
+    ) -> Result<(Identity, User)> {
         let returned = came_back(ctx, (&flow, &code, &state, iss.as_deref()));
         let login = ctx.service::<ProviderLogin>();
-        let linked = login.finish_link(ctx.acting()?, &returned, limits).await?;
-        Ok(Identity::of(login, linked))
+        let (user, linked) = login.finish_link(ctx.acting()?, &returned, limits).await?;
+        Ok((Identity::of(login, linked), user.into()))
     }
 
     /// Unlinks an identity from the caller's account. Fails with CONFLICT and the reason LAST_WAY_IN if the caller has
@@ -104,15 +105,18 @@ impl IdentityMutation {
     #[auth]
     #[fresh]
     #[defence]
-    #[payload(deleted_identity_id = "The id of the unlinked identity.")]
+    #[payload(
+        deleted_identity_id = "The id of the unlinked identity.",
+        user = "The caller, with the remaining identities."
+    )]
     async fn unlink_identity(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The identity's id.")] id: ID,
-    ) -> Result<Id> {
+    ) -> Result<(Id, User)> {
         let id = IdentityId::parse(&id).ok_or(ProviderLoginError::NotFound)?;
-        ctx.service::<ProviderLogin>().unlink(ctx.acting()?, id).await?;
-        Ok(Id::from(id))
+        let user = ctx.service::<ProviderLogin>().unlink(ctx.acting()?, id).await?;
+        Ok((Id::from(id), user.into()))
     }
 
     /// Starts proving the caller's identity by another provider, which the server asks to authenticate the caller

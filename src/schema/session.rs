@@ -135,12 +135,15 @@ impl SessionMutation {
     #[auth]
     #[fresh]
     #[defence]
-    #[payload(ended_sessions = "The number of sessions that this call ended.")]
-    async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<u64> {
+    #[payload(
+        user = "The caller, whose sessions have all ended.",
+        ended_sessions = "The number of sessions that this call ended."
+    )]
+    async fn revoke_all_sessions(&self, ctx: &Context<'_>) -> Result<(User, u64)> {
         let sessions = ctx.service::<Sessions>();
         let ended = sessions.revoke_all(ctx.acting()?).await?;
         ctx.forget_session();
-        Ok(ended)
+        Ok((User::from(&*ctx.viewer()?.user), ended))
     }
 
     /// Exchanges a refresh token for a new access token and refresh token. A repeated exchange of the same token within

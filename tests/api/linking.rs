@@ -89,7 +89,10 @@ async fn verify(world: &World, user: &SignedIn) {
 /// Links whoever is at the issuer to a user; returns the identity's id.
 async fn link(world: &World, user: &SignedIn) -> String {
     let reply = try_link(world, user).await;
-    reply.data()["finishLink"]["identity"]["id"].as_str().unwrap().to_owned()
+    let linked = reply.data()["finishLink"].take();
+    assert_eq!(linked["user"]["id"], user.id);
+    assert!(linked["user"]["identities"].as_array().unwrap().contains(&linked["identity"]));
+    linked["identity"]["id"].as_str().unwrap().to_owned()
 }
 
 async fn try_link(world: &World, user: &SignedIn) -> Reply {
@@ -100,7 +103,9 @@ async fn try_link(world: &World, user: &SignedIn) -> Reply {
 }
 
 async fn unlink(world: &World, user: &SignedIn, identity: &str) -> Reply {
-    let unlink = format!("unlinkIdentity(input: {{ id: \"{identity}\" }}) {{ deletedIdentityId }}");
+    let unlink = format!(
+        "unlinkIdentity(input: {{ id: \"{identity}\" }}) {{ deletedIdentityId user {{ id identities {{ id }} }} }}"
+    );
     world.app.mutate(user, &unlink).await
 }
 
@@ -294,7 +299,10 @@ async fn an_identity_is_one_accounts() {
     assert_eq!(outcome(&reply, Some(&alice)), Outcome::Opens, "a provider that tells no address");
     world.app.mail("identity-linked", "alice@example.com").await;
 
-    unlink(&world, &alice, &identity).await.data();
+    let unlinked = unlink(&world, &alice, &identity).await.data();
+    let left = json!({ "id": alice.id, "identities": [] });
+    let told = json!({ "deletedIdentityId": identity, "user": left });
+    assert_eq!(unlinked["unlinkIdentity"], told);
     world.app.mail("identity-unlinked", "alice@example.com").await;
     assert_eq!(world.sign_in().await.extension("reason"), "NO_EMAIL");
     assert_ne!(link(&world, &bob).await, identity, "it is free for another");

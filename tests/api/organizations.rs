@@ -28,7 +28,9 @@ fn switch_to(organization: &str) -> String {
 
 fn transfer(organization: &str, user: &SignedIn) -> String {
     format!(
-        "transferOwnership(input: {{ organizationId: \"{organization}\", userId: \"{}\" }}) {{ organization {{ myRole }} }}",
+        "transferOwnership(input: {{ organizationId: \"{organization}\", userId: \"{}\" }}) {{ \
+         organization {{ myRole }} membership {{ role user {{ username email }} }} \
+         ownMembership {{ role user {{ username }} organization {{ myRole }} }} }}",
         user.id
     )
 }
@@ -149,6 +151,31 @@ async fn to_a_stranger_an_organization_does_not_exist() {
     let none = it.app.query("{ myOrganizations { totalCount } }", &it.stranger.access).await;
     assert_eq!(none.data()["myOrganizations"]["totalCount"], 0);
     assert_eq!(it.app.count("memberships").await, 3);
+}
+
+#[tokio::test]
+async fn a_transfer_tells_both_memberships_as_they_are_now() {
+    let it = Cast::meet().await;
+    let of = |owner: Value, own: Value| {
+        json!({
+            "organization": { "myRole": own["role"] },
+            "membership": owner,
+            "ownMembership": { "role": own["role"], "user": own["user"],
+                "organization": { "myRole": own["role"] } },
+        })
+    };
+    let moved = async |to: &SignedIn| {
+        let told = it.app.mutate(&it.owner, &transfer(&it.organization, to)).await.data();
+        told["transferOwnership"].clone()
+    };
+    let olivia = json!({ "username": "olivia", "email": "olivia@example.com" });
+    let own = |role: &str| json!({ "role": role, "user": { "username": "olivia" } });
+    let kept = of(json!({ "role": "OWNER", "user": olivia }), own("OWNER"));
+    assert_eq!(moved(&it.owner).await, kept, "to oneself");
+    // Of a fellow member, the caller sees the names only.
+    let member = json!({ "username": "member", "email": null });
+    let given = of(json!({ "role": "OWNER", "user": member }), own("ADMIN"));
+    assert_eq!(moved(&it.member).await, given);
 }
 
 #[tokio::test]

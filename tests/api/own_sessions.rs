@@ -91,8 +91,10 @@ async fn the_other_sessions_or_all_of_them_end_at_once() {
         assert_eq!(app.query(ME, &other.access).await.code(), "UNAUTHENTICATED");
     }
     app.again("alice").await;
-    let ended = app.mutate(here, "revokeAllSessions { endedSessions }").await.data();
-    assert_eq!(ended, json!({ "revokeAllSessions": { "endedSessions": 2 } }));
+    let ended =
+        app.mutate(here, "revokeAllSessions { user { username } endedSessions }").await.data();
+    let told = json!({ "user": { "username": "alice" }, "endedSessions": 2 });
+    assert_eq!(ended, json!({ "revokeAllSessions": told }));
     assert_eq!(app.query(ME, &here.access).await.code(), "UNAUTHENTICATED");
     assert_eq!(app.refresh(&here.refresh).await.code(), "INVALID_TOKEN");
 

@@ -20,8 +20,12 @@ async fn pending(app: &TestApp, user: &SignedIn) -> Value {
 }
 
 async fn ask_for(app: &TestApp, user: &SignedIn, email: &str) {
-    let call = format!("changeEmail(input: {{ newEmail: \"{email}\" }}) {{ linkExpiresIn }}");
-    app.mutate(user, &call).await.data();
+    let call = format!(
+        "changeEmail(input: {{ newEmail: \"{email}\" }}) {{ user {{ id pendingEmailChange {{ newEmail }} }} linkExpiresIn }}"
+    );
+    let told = app.mutate(user, &call).await.data();
+    let changed = json!({ "id": user.id, "pendingEmailChange": { "newEmail": email } });
+    assert_eq!(told["changeEmail"], json!({ "user": changed, "linkExpiresIn": 3600 }));
 }
 
 async fn verify(app: &TestApp, user: &SignedIn) {
@@ -151,16 +155,20 @@ async fn who_is_invited_to_organizations_sees_so_once_their_address_is_verified(
 
     let elsewhere = found_organization(app, &other).await;
     app.mutate(&other, &invite(&elsewhere, "Stranger@Example.com", "ADMIN")).await.data();
-    let roles = received(app, &it.stranger).await;
-    let roles: Vec<_> = roles.iter().map(|one| one["role"].as_str().unwrap()).collect();
+    let list = received(app, &it.stranger).await;
+    let roles: Vec<_> = list.iter().map(|one| one["role"].as_str().unwrap()).collect();
     assert_eq!(roles.len(), 2);
     assert!(roles.contains(&"ADMIN") && roles.contains(&"MEMBER"));
     let token = app.mail("organization-invitation", "Stranger@example.com").await.token();
-    let accept =
-        format!("acceptInvitation(input: {{ token: \"{token}\" }}) {{ organization {{ id }} }}");
-    app.mutate(&it.stranger, &accept).await.data();
-    let list = received(app, &it.stranger).await;
-    assert_eq!(list.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(id)], "accepted");
+    let accept = format!(
+        "acceptInvitation(input: {{ token: \"{token}\" }}) {{ organization {{ id }} deletedInvitationId }}"
+    );
+    let accepted = app.mutate(&it.stranger, &accept).await.data()["acceptInvitation"].take();
+    assert_eq!(accepted["organization"]["id"], elsewhere);
+    let left = received(app, &it.stranger).await;
+    assert_eq!(left.iter().map(|one| &one["id"]).collect::<Vec<_>>(), [&json!(id)], "accepted");
+    let gone = list.iter().find(|one| one["id"] != id).unwrap();
+    assert_eq!(accepted["deletedInvitationId"], gone["id"]);
 }
 
 #[tokio::test]
@@ -274,6 +282,28 @@ async fn who_sees_users_sees_who_is_invited_to_be_one() {
     app.clock.advance(24 * HOUR);
     let reader = app.again("reader").await;
     assert_eq!(invited(&app, &reader).await, []);
+}
+
+/// Who may invite and revoke need not be allowed to list invitations.
+#[tokio::test]
+async fn whoever_invites_is_told_the_invitation_and_can_revoke_it() {
+    let app = TestApp::start().await;
+    let (boss, writer) = (app.admin("boss").await, app.granted("writer", "USERS_WRITE").await);
+    let fields = "id email role invitedBy createdAt expiresAt";
+    let invite = format!(
+        "inviteUser(input: {{ email: \"Guest@example.com\", role: USER }}) {{ invitation {{ {fields} }} }}"
+    );
+    let told = app.mutate(&writer, &invite).await.data()["inviteUser"]["invitation"].take();
+    let listed = format!("{{ userInvitations {{ nodes {{ {fields} }} }} }}");
+    let listed = app.query(&listed, &boss.access).await.data();
+    assert_eq!(listed["userInvitations"]["nodes"], json!([told]));
+    assert_eq!(told["invitedBy"], writer.id);
+    let id = told["id"].as_str().unwrap();
+    let revoke =
+        format!("revokeUserInvitation(input: {{ id: \"{id}\" }}) {{ deletedUserInvitationId }}");
+    let revoked = app.mutate(&writer, &revoke).await.data();
+    assert_eq!(revoked["revokeUserInvitation"]["deletedUserInvitationId"], id);
+    assert_eq!(invited(&app, &boss).await, []);
 }
 
 #[tokio::test]

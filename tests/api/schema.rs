@@ -135,6 +135,55 @@ fn every_mutation_takes_one_input_and_answers_a_payload() {
     }
 }
 
+/// Mutations whose payload names nothing that a client's cache could have, and why.
+const NAMES_NOTHING: [(&str, &str); 16] = [
+    ("endUserSessions", "its caller need not be allowed to read the user: it names the id"),
+    ("exportMyData", "it changes nothing: the data are downloaded elsewhere"),
+    ("logout", "its caller may be somebody whose session has ended: it names the id"),
+    ("requestEmailVerification", "a stranger must not learn whether there is an account"),
+    ("requestPasswordReset", "a stranger must not learn whether there is an account"),
+    ("resetPassword", "its caller has no session, and learns the username only"),
+    ("startIdTokenSignIn", "it changes no object: what it starts is finished by another"),
+    ("startLink", "it changes no object: what it starts is finished by another"),
+    ("startPasskeyProof", "it changes no object: what it starts is finished by another"),
+    ("startPasskeyRegistration", "it changes no object: what it starts is finished by another"),
+    ("startPasskeySignIn", "it changes no object: what it starts is finished by another"),
+    ("startReauthentication", "it changes no object: what it starts is finished by another"),
+    ("startSignIn", "it changes no object: what it starts is finished by another"),
+    ("startTotpEnrollment", "it changes no object: what it starts is finished by another"),
+    ("undoEmailChange", "its caller has no session, and the account is its owner's"),
+    ("verifyEmail", "its caller need not have a session, and then learns nothing of the account"),
+];
+
+/// Whether a payload has an object with an id, of a type that stands in caches, or the id of one that is gone.
+fn names_what_changed(types: &BTreeMap<String, TypeKind>, payload: &str) -> bool {
+    let has_id = |of: &str| match types.get(of) {
+        Some(TypeKind::Object(object)) => object.fields.iter().any(|it| it.node.name.node == "id"),
+        _ => false,
+    };
+    match &types[payload] {
+        TypeKind::Object(object) => object.fields.iter().any(|field| {
+            let (name, of) = (field.node.name.node.as_str(), innermost(&field.node.ty.node));
+            let is_gone = of == "ID" && name.starts_with("deleted") && name.ends_with("Id");
+            is_gone || has_id(of)
+        }),
+        // Of those that are not signed in by it, nothing has changed yet.
+        TypeKind::Union(union) => {
+            union.members.iter().any(|member| names_what_changed(types, &member.node))
+        }
+        _ => false,
+    }
+}
+
+/// So that normalized caches follow without asking again.
+#[test]
+fn every_payload_names_the_object_that_changed_or_the_id_that_is_gone() {
+    let types = types();
+    let silent = mutations().into_iter().filter(|it| !names_what_changed(&types, &it.answer));
+    let silent: Vec<_> = silent.map(|it| it.name).collect();
+    assert_eq!(silent, NAMES_NOTHING.map(|(name, _)| name));
+}
+
 /// Whatever takes a password or a token is a credential mutation: two of any do not fit into one
 /// operation. `logout` only ever gives something up.
 #[tokio::test]

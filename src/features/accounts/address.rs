@@ -117,7 +117,7 @@ impl Accounts {
         acting: Acting<'_>,
         email: &str,
         changes: &Limit<limits::User>,
-    ) -> Result<(), AddressError> {
+    ) -> Result<User, AddressError> {
         let email = Email::parse(email)
             .map_err(|invalid| AddressError::Invalid(invalid.at("input.newEmail")))?;
         self.limits.take([changes.of(acting.caller()?.user.id)]).await?;
@@ -145,7 +145,7 @@ impl Accounts {
                 false => tx.write(letter).await?,
             }
             tx.record(kind::EMAIL_CHANGE_REQUESTED, user.id);
-            Ok(tx.commit(()).await?)
+            Ok(tx.commit(User::clone(&user)).await?)
         };
         self.changes.run("ask for another address", acting, request).await
     }

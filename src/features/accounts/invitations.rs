@@ -145,7 +145,7 @@ impl Accounts {
         email: &str,
         role: Role,
         invitations: &Limit<limits::User>,
-    ) -> Result<(), CreateError> {
+    ) -> Result<PendingInvitation, CreateError> {
         let email = Email::parse(email)
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("input.email")]))?;
         self.limits.take([invitations.of(acting.caller()?.user.id)]).await?;
@@ -185,7 +185,15 @@ impl Accounts {
             };
             tx.write(letter).await?;
             tx.note(Record::of(kind::USER_INVITED).in_detail(Detail::of(role.into_str())));
-            Ok(tx.commit(()).await?)
+            let pending = PendingInvitation {
+                id: UserInvitationId(token.id.0),
+                email: details.email,
+                role,
+                invited_by: inviter.id,
+                created_at: now,
+                expires_at: token.expires_at,
+            };
+            Ok(tx.commit(pending).await?)
         };
         self.changes.run("invite a user", acting, invite).await
     }

@@ -42,10 +42,19 @@ impl LinkToken {
     pub(crate) fn parse(text: &str) -> Option<Self> {
         OpaqueToken::parse(PREFIX, text).map(Self)
     }
+}
 
+/// A token that was issued.
+pub(crate) struct IssuedLink {
+    pub(crate) id: LinkTokenId,
+    pub(crate) expires_at: DateTime<Utc>,
+    token: OpaqueToken,
+}
+
+impl IssuedLink {
     /// The token itself, for its holder.
     pub(crate) fn expose(&self) -> &str {
-        self.0.expose()
+        self.token.expose()
     }
 }
 
@@ -100,7 +109,7 @@ pub(crate) async fn issue(
     now: DateTime<Utc>,
     new: New<'_>,
     details: Option<&impl Serialize>,
-) -> Result<LinkToken, Fault> {
+) -> Result<IssuedLink, Fault> {
     store::delete_like(txn, &new).await?;
     issue_beside(txn, now, new, details).await
 }
@@ -112,12 +121,12 @@ pub(crate) async fn issue_beside(
     now: DateTime<Utc>,
     new: New<'_>,
     details: Option<&impl Serialize>,
-) -> Result<LinkToken, Fault> {
+) -> Result<IssuedLink, Fault> {
     let details = details.map(serde_json::to_string).transpose()?;
     let token = OpaqueToken::generate(PREFIX)?;
     let expires_at = now + new.purpose.ttl();
-    store::insert(txn, now, &new, token.hash(), (details, expires_at)).await?;
-    Ok(LinkToken(token))
+    let id = store::insert(txn, now, &new, token.hash(), (details, expires_at)).await?;
+    Ok(IssuedLink { id, expires_at, token })
 }
 
 /// The newest registration that awaits the proof of this address.
@@ -135,13 +144,14 @@ pub(crate) async fn issue_again(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
     registration: &Found,
-) -> Result<LinkToken, Fault> {
+) -> Result<IssuedLink, Fault> {
     let Found { purpose, user, email_key, details, expires_at, .. } = registration;
     store::delete_like(txn, &New { purpose: Purpose::Nothing, user: *user, email_key }).await?;
     let token = OpaqueToken::generate(PREFIX)?;
     let again = New { purpose: *purpose, user: *user, email_key };
-    store::insert(txn, now, &again, token.hash(), (details.clone(), *expires_at)).await?;
-    Ok(LinkToken(token))
+    let expires_at = *expires_at;
+    let id = store::insert(txn, now, &again, token.hash(), (details.clone(), expires_at)).await?;
+    Ok(IssuedLink { id, expires_at, token })
 }
 
 /// The living token of one of `purposes` that was presented; using it is for [`take`].

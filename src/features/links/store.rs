@@ -22,9 +22,10 @@ pub(super) async fn insert(
     new: &New<'_>,
     hash: [u8; 32],
     (details, expires_at): (Option<String>, DateTime<Utc>),
-) -> Result<(), DbErr> {
+) -> Result<LinkTokenId, DbErr> {
+    let id = LinkTokenId::new(now);
     let row = token::ActiveModel {
-        id: Set(LinkTokenId::new(now)),
+        id: Set(id),
         purpose: Set(new.purpose.into_str().to_owned()),
         hash: Set(hash.to_vec()),
         user_id: Set(new.user),
@@ -35,7 +36,7 @@ pub(super) async fn insert(
         used_at: Set(None),
     };
     token::Entity::insert(row).exec_without_returning(txn).await?;
-    Ok(())
+    Ok(id)
 }
 
 /// Tokens that have not been used.

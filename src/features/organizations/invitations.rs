@@ -245,7 +245,7 @@ impl Organizations {
         acting: Acting<'_>,
         token: Option<&LinkToken>,
         failures: &Limit<limits::Ip>,
-    ) -> Result<OwnOrganization, InvitationError> {
+    ) -> Result<(OwnOrganization, InvitationId), InvitationError> {
         let accept = self.accept_admitted(acting, token);
         self.link_gate.admit(acting.origin, token, failures, accept).await
     }
@@ -254,7 +254,7 @@ impl Organizations {
         &self,
         acting: Acting<'_>,
         token: Option<&LinkToken>,
-    ) -> Result<OwnOrganization, InvitationError> {
+    ) -> Result<(OwnOrganization, InvitationId), InvitationError> {
         let now = self.clock.now();
         let purposes = [Purpose::OrganizationInvitation];
         let found = links::find(self.db.reader(), now, token, &purposes).await?;
@@ -288,7 +288,8 @@ impl Organizations {
             super::store::insert_member(&tx, own.id, caller.id, invitation.role, now).await?;
             let detail = Detail::of(invitation.role.into_str());
             tx.note(Record::of(kind::ORGANIZATION_JOINED).about(own.id).in_detail(detail));
-            Ok(tx.commit(OwnOrganization { role: invitation.role, ..own }).await?)
+            let own = OwnOrganization { role: invitation.role, ..own };
+            Ok(tx.commit((own, invited.invitation)).await?)
         };
         self.changes.run("join an organization", acting, accept).await
     }

@@ -21,6 +21,14 @@ pub(crate) struct Member {
     pub(crate) user: User,
 }
 
+/// An organization whose caller has made another member its owner, with both of them.
+pub(crate) struct Transferred {
+    pub(crate) own: OwnOrganization,
+    pub(crate) heir: Member,
+    /// The caller.
+    pub(crate) former: Member,
+}
+
 impl Organizations {
     /// Gives a member another role. It counts on their next request.
     pub(crate) async fn set_role(
@@ -102,22 +110,27 @@ impl Organizations {
         acting: Acting<'_>,
         entrance: Entrance,
         user: UserId,
-    ) -> Result<OwnOrganization, OrganizationError> {
+    ) -> Result<Transferred, OrganizationError> {
         let id = entrance.id;
         let transfer = async |tx: Tx<'_>| {
             let (caller, own) = self.enter(&tx, entrance).await?;
             let heir = store::find_member(&tx, id, user).await?;
             let heir = heir.ok_or(OrganizationError::NoSuchMember)?;
             if user == caller {
-                return Ok(own);
+                return Ok(Transferred { own, heir: heir.clone(), former: heir });
             }
-            let owner = store::find_member(&tx, id, caller).await?;
-            let owner = owner.ok_or(OrganizationError::NotFound)?;
+            let former = store::find_member(&tx, id, caller).await?;
+            let former = former.ok_or(OrganizationError::NotFound)?;
             store::set_role(&tx, (heir.id, user), OrganizationRole::Owner).await?;
-            store::set_role(&tx, (owner.id, caller), OrganizationRole::Admin).await?;
+            store::set_role(&tx, (former.id, caller), OrganizationRole::Admin).await?;
             let detail = Detail::of(OrganizationRole::Owner.into_str()).within(id);
             tx.note(Record::of(kind::OWNERSHIP_TRANSFERRED).about(user).in_detail(detail));
-            Ok(tx.commit(OwnOrganization { role: OrganizationRole::Admin, ..own }).await?)
+            let transferred = Transferred {
+                own: OwnOrganization { role: OrganizationRole::Admin, ..own },
+                heir: Member { role: OrganizationRole::Owner, ..heir },
+                former: Member { role: OrganizationRole::Admin, ..former },
+            };
+            Ok(tx.commit(transferred).await?)
         };
         self.changes.run("transfer an organization", acting, transfer).await
     }

@@ -26,7 +26,7 @@ pub(crate) use self::error::{InvitationError, OrganizationError};
 pub(crate) use self::invitations::{
     INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS, Invitation,
 };
-pub(crate) use self::members::Member;
+pub(crate) use self::members::{Member, Transferred};
 use crate::features::accounts::identity::FullName;
 use crate::features::accounts::reserved::{RESERVED, is_reserved};
 use crate::features::audit::kind;

@@ -45,7 +45,7 @@ impl ProviderLogin {
         acting: Acting<'_>,
         returned: &Returned<'_>,
         failures: &Limit<limits::User>,
-    ) -> Result<Identity, ProviderLoginError> {
+    ) -> Result<(User, Identity), ProviderLoginError> {
         let viewer = acting.caller()?;
         let admission = self.limits.attempt([failures.of(viewer.user.id)]).await?;
         let link = async {
@@ -64,11 +64,11 @@ impl ProviderLogin {
         &self,
         tx: Tx<'_>,
         arrival: &Arrival<'_>,
-    ) -> Result<Identity, ProviderLoginError> {
-        let user = self.sessions.caller(&tx).await?.user;
+    ) -> Result<(User, Identity), ProviderLoginError> {
+        let user = User::clone(&self.sessions.caller(&tx).await?.user);
         let Vouched { issuer, subject, .. } = arrival.vouched();
         match identities::find(&tx, issuer, subject).await? {
-            Some(identity) if identity.user == user.id => return Ok(identity),
+            Some(identity) if identity.user == user.id => return Ok((user, identity)),
             Some(_) => return Err(ProviderLoginError::Taken),
             None => {}
         }
@@ -76,7 +76,7 @@ impl ProviderLogin {
         tx.note(Record::of(kind::IDENTITY_LINKED).about(user.id).in_detail(arrival.detail()));
         let letter = Letter::to(&user, MailKind::IdentityLinked, tx.acting().origin);
         tx.write(letter.naming(arrival.provider.name())).await?;
-        Ok(tx.commit(identity).await?)
+        Ok(tx.commit((user, identity)).await?)
     }
 
     /// Takes an identity from the caller, unless nothing else would open their account.
@@ -84,9 +84,9 @@ impl ProviderLogin {
         &self,
         acting: Acting<'_>,
         id: IdentityId,
-    ) -> Result<Identity, ProviderLoginError> {
+    ) -> Result<User, ProviderLoginError> {
         let unlink = async |tx: Tx<'_>| {
-            let user = self.sessions.caller(&tx).await?.user;
+            let user = User::clone(&self.sessions.caller(&tx).await?.user);
             let linked = identities::list(&tx, user.id).await?;
             let identity = linked.iter().find(|identity| identity.id == id);
             let identity = identity.ok_or(ProviderLoginError::NotFound)?;
@@ -102,7 +102,7 @@ impl ProviderLogin {
             let provider = self.providers.of_issuer(&identity.issuer);
             let name = provider.map_or(&*identity.provider, |provider| provider.name());
             tx.write(letter.naming(name)).await?;
-            Ok(tx.commit(identity.clone()).await?)
+            Ok(tx.commit(user).await?)
         };
         self.changes.run("unlink an identity", acting, unlink).await
     }

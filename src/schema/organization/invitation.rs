@@ -102,15 +102,19 @@ impl MemberInvitationMutation {
     /// grant the role, and with CONFLICT if the caller already belongs to the organization or belongs to too many.
     #[auth]
     #[limit(links::FAILURES)]
-    #[payload(organization = "The organization that the caller belongs to now.")]
+    #[payload(
+        organization = "The organization that the caller belongs to now.",
+        deleted_invitation_id = "The id of the accepted invitation, which is no longer pending."
+    )]
     async fn accept_invitation(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The token from the link in the mail.")] token: String,
-    ) -> Result<Organization> {
+    ) -> Result<(Organization, Id)> {
         let (organizations, token) = (ctx.service::<Organizations>(), LinkToken::parse(&token));
         let accept = organizations.accept_invitation(ctx.acting()?, token.as_ref(), limits);
-        Ok(accept.await?.into())
+        let (organization, invitation) = accept.await?;
+        Ok((organization.into(), Id::from(invitation)))
     }
 }
 

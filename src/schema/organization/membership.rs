@@ -6,7 +6,7 @@ use portcullis_macros::{Row, rules};
 
 use super::loader::{CountOf, MembersOf, OrganizationLoader};
 use super::{Organization, entrance};
-use crate::features::organizations::{Member, OrganizationError, Organizations};
+use crate::features::organizations::{Member, OrganizationError, Organizations, Transferred};
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
@@ -161,16 +161,26 @@ impl MembershipMutation {
     #[auth]
     #[member(Owner)]
     #[fresh]
-    #[payload(organization = "The organization, in which the caller is now an admin.")]
+    #[payload(
+        organization = "The organization, in which the caller is now an admin.",
+        membership = "The membership of the new owner.",
+        own_membership = "The caller's membership."
+    )]
     async fn transfer_ownership(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id.")] organization_id: ID,
         #[graphql(desc = "The user id of the new owner.")] user_id: ID,
-    ) -> Result<Organization> {
+    ) -> Result<(Organization, Membership, Membership)> {
         let organizations = ctx.service::<Organizations>();
         let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
-        Ok(organizations.transfer(ctx.acting()?, entrance, user).await?.into())
+        let Transferred { own, heir, former } =
+            organizations.transfer(ctx.acting()?, entrance, user).await?;
+        let (organization, viewer) = (Organization::from(own), ctx.viewer()?);
+        let now = ctx.service::<Clock>().now();
+        let of = |member| Membership::of(organization.clone(), member).seen_by(viewer, now);
+        let (heir, former) = (of(heir), of(former));
+        Ok((organization, heir, former))
     }
 }
 

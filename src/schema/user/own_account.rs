@@ -3,7 +3,7 @@
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use portcullis_macros::rules;
 
-use super::{ADDRESS_TAKEN, User};
+use super::{ADDRESS_TAKEN, User, UserInvitation};
 use crate::features::accounts::{
     ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
     ProfileChange, ProfileError, RevocationError, TICKET_TTL_SECONDS, USERNAMES, UsernameError,
@@ -112,6 +112,7 @@ impl OwnAccountMutation {
     #[needs(Mail)]
     #[fresh]
     #[payload(
+        user = "The caller, with the pending change of address.",
         link_expires_in = "Seconds for which the mailed link is valid. The value is the same whether or \
         not a mail was sent."
     )]
@@ -120,10 +121,10 @@ impl OwnAccountMutation {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The email address. Mail must be able to reach it.")] new_email: String,
-    ) -> Result<u32> {
+    ) -> Result<(User, u32)> {
         let accounts = ctx.service::<Accounts>();
-        accounts.change_email(ctx.acting()?, &new_email, limits).await?;
-        Ok(Purpose::EmailChange.ttl_seconds())
+        let user = accounts.change_email(ctx.acting()?, &new_email, limits).await?;
+        Ok((user.into(), Purpose::EmailChange.ttl_seconds()))
     }
 
     /// Undoes a change of address with the link that the server mailed to the previous address: restores that address,
@@ -208,16 +209,19 @@ impl InvitationMutation {
     #[needs(NewAccounts, Mail)]
     #[fresh]
     #[limit(INVITATIONS)]
-    #[payload(link_expires_in = "Seconds for which the mailed link is valid.")]
+    #[payload(
+        invitation = "The invitation that the server is mailing.",
+        link_expires_in = "Seconds for which the mailed link is valid."
+    )]
     async fn invite_user(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The email address. Mail must be able to reach it.")] email: String,
         #[graphql(desc = "The role that the account will have.")] role: Role,
-    ) -> Result<u32> {
+    ) -> Result<(UserInvitation, u32)> {
         let accounts = ctx.service::<Accounts>();
-        accounts.invite(ctx.acting()?, &email, role, limits).await?;
-        Ok(Purpose::Invitation.ttl_seconds())
+        let invitation = accounts.invite(ctx.acting()?, &email, role, limits).await?;
+        Ok((invitation.into(), Purpose::Invitation.ttl_seconds()))
     }
 
     /// Revokes an invitation to create an account, which invalidates its link immediately. Fails with NOT_FOUND if the

@@ -257,7 +257,7 @@ impl Browser {
     ) -> Reply {
         let input_type = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
         let selection = match field {
-            "finishLink" => "identity { id }",
+            "finishLink" => "identity { id } user { id identities { id } }",
             "finishReauthentication" => "accessToken refreshToken user { id username }",
             _ => RESULT,
         };
