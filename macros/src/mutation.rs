@@ -149,6 +149,8 @@ fn documented(attribute: &Attribute) -> Result<Attribute> {
         (true, Expr::Lit(text)) if matches!(text.lit, Lit::Str(_)) => {
             Ok(parse_quote!(#[doc = #value]))
         }
+        // A text that several arguments share.
+        (true, Expr::Macro(_)) => Ok(parse_quote!(#[doc = #value])),
         _ => Err(refused()),
     }
 }

@@ -3,7 +3,7 @@
 use async_graphql::{Context, Enum, Object};
 use portcullis_macros::rules;
 
-use crate::features::accounts::identity::Identifier;
+use crate::features::accounts::identity::{Identifier, username_rules};
 use crate::features::accounts::{AddressError, CreateError};
 use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::features::recovery::{
@@ -69,8 +69,11 @@ impl RecoveryMutation {
         )]
         new_password: Option<String>,
         #[graphql(
-            desc = "The username of an account that does not exist yet. Required with newPassword, and if the \
-                previous one has been taken meanwhile."
+            desc = concat!(
+                "The username of an account that does not exist yet, required with newPassword and if the previous \
+                    one has been taken meanwhile: ",
+                username_rules!()
+            )
         )]
         username: Option<String>,
     ) -> Result<LinkOutcome> {

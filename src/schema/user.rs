@@ -24,6 +24,7 @@ pub(crate) use self::leftovers::{LeftoverMutation, Leftovers};
 pub(crate) use self::metadata::MetadataMutation;
 pub(crate) use self::own_account::{InvitationMutation, OwnAccountMutation, PublicUrl};
 pub(crate) use self::pending::{InvitationQuery, UserInvitation, visible_invitations};
+use crate::features::accounts::identity::username_rules;
 use crate::features::accounts::{
     AVAILABILITIES, Accounts, CreateError, NewAccount, REGISTRATIONS_BY_IP,
     REGISTRATIONS_OF_ADDRESS, Registered,
@@ -192,8 +193,7 @@ impl UsernameAvailability {
 /// The account to register.
 #[derive(InputObject)]
 pub(crate) struct RegisterInput {
-    /// The username: 3 to 64 letters, digits, dots, underscores and hyphens. Names that look like the service, its
-    /// staff or a website address are reserved.
+    #[doc = concat!("The username: ", username_rules!())]
     username: String,
     /// The email address. Mail must be able to reach it.
     email: String,
@@ -279,7 +279,12 @@ impl AccountQuery {
     async fn username_availability(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The username, as typed.")] username: String,
+        #[graphql(
+            desc = "The username, as typed: 3 to 64 ASCII letters, digits, dots, underscores and hyphens, with a \
+                letter or digit first and last. Names that look like the service, its staff or a website address \
+                are reserved."
+        )]
+        username: String,
     ) -> Result<UsernameAvailability> {
         let (accounts, language) = (ctx.service::<Accounts>(), ctx.client().language);
         match accounts.check_username(ctx.client(), &username, limits).await {

@@ -184,6 +184,37 @@ fn every_payload_names_the_object_that_changed_or_the_id_that_is_gone() {
     assert_eq!(silent, NAMES_NOTHING.map(|(name, _)| name));
 }
 
+/// The rules stand in one macro, and in a literal for the query that checks a name.
+#[test]
+fn every_argument_that_is_a_username_says_what_one_is() {
+    let mut found = BTreeMap::new();
+    for (of, kind) in types() {
+        let arguments = match kind {
+            TypeKind::InputObject(input) => input.fields,
+            TypeKind::Object(object) => {
+                object.fields.into_iter().flat_map(|field| field.node.arguments).collect()
+            }
+            _ => continue,
+        };
+        for argument in arguments.into_iter().filter(|it| it.node.name.node == "username") {
+            found.insert(of.clone(), argument.node.description.unwrap().node);
+        }
+    }
+    let takers = [
+        "AcceptUserInvitationInput",
+        "ChooseUsernameInput",
+        "Query",
+        "RegisterInput",
+        "VerifyEmailInput",
+    ];
+    assert_eq!(found.keys().collect::<Vec<_>>(), takers);
+    let (_, rules) = found["RegisterInput"].split_once(": ").unwrap();
+    assert!(rules.starts_with("3 to 64 ASCII letters, digits"), "{rules}");
+    for (of, description) in &found {
+        assert!(description.ends_with(rules), "{of}: {description}");
+    }
+}
+
 /// Whatever takes a password or a token is a credential mutation: two of any do not fit into one
 /// operation. `logout` only ever gives something up.
 #[tokio::test]

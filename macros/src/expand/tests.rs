@@ -94,6 +94,24 @@ fn the_check_runs_before_the_body_and_stands_in_the_schema() {
 }
 
 #[test]
+fn a_description_may_come_from_a_macro() {
+    let expanded = expand(
+        quote!(mutation),
+        quote!(impl M {
+            #[public]
+            #[payload(user = "Who.")]
+            async fn rename(
+                &self,
+                #[graphql(desc = concat!("The name: ", name_rules!()))] name: String,
+            ) -> Result<User> { todo!() }
+        }),
+    );
+    let expanded = expanded.unwrap().to_string().replace(' ', "");
+    let described = "#[doc=concat!(\"Thename:\",name_rules!())]name:String";
+    assert!(expanded.contains(described), "{expanded}");
+}
+
+#[test]
 fn a_mutation_that_answers_no_payload_does_not_compile() {
     for (payload, answer, problem) in [
         (quote!(), quote!(Result<bool>), "A mutation must return a payload"),

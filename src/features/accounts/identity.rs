@@ -15,6 +15,16 @@ use crate::kernel::invalid::{Invalid, Reason, is_unseen};
 /// More than a valid value has in the forms that keyboards send; refused before it is normalised.
 const TEXT_BYTES_MAX: usize = 1_024;
 
+/// The rules of [`Username::parse`], and what no username may look like, for the descriptions of arguments. Those of queries take
+/// a literal only; a test compares them.
+macro_rules! username_rules {
+    () => {
+        "3 to 64 ASCII letters, digits, dots, underscores and hyphens, with a letter or digit first and last. Names \
+         that look like the service, its staff or a website address are reserved."
+    };
+}
+pub(crate) use username_rules;
+
 const USERNAME_LENGTH_MIN: usize = 3;
 const USERNAME_LENGTH_MAX: usize = 64;
 

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, SimpleObje
 use portcullis_macros::rules;
 
 use super::{ADDRESS_TAKEN, User, UserInvitation};
+use crate::features::accounts::identity::username_rules;
 use crate::features::accounts::{
     ADDRESS_CHANGES, Accounts, AddressError, Capacity, EXPORTS, ExportError, INVITATIONS, Invitee,
     ProfileChange, ProfileError, RevocationError, TICKET_TTL_SECONDS, USERNAMES, UsernameError,
@@ -35,8 +36,7 @@ pub(crate) struct UpdateProfileInput {
 pub(crate) struct AcceptUserInvitationInput {
     /// The token from the link in the mail.
     token: String,
-    /// The username: 3 to 64 letters, digits, dots, underscores and hyphens. Names that look like the service, its
-    /// staff or a website address are reserved.
+    #[doc = concat!("The username: ", username_rules!())]
     username: String,
     /// The password: 8 to 128 characters of any kind. The server refuses common passwords and those that repeat public
     /// facts about the account or the service.
@@ -96,11 +96,7 @@ impl OwnAccountMutation {
     async fn choose_username(
         &self,
         ctx: &Context<'_>,
-        #[graphql(
-            desc = "The username: 3 to 64 letters, digits, dots, underscores and hyphens. Names that look like \
-                the service, its staff or a website address are reserved."
-        )]
-        username: String,
+        #[graphql(desc = concat!("The username: ", username_rules!()))] username: String,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
         Ok(accounts.choose_username(ctx.acting()?, &username, limits).await?.into())

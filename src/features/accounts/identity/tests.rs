@@ -19,6 +19,12 @@ fn full_name(text: &str) -> Result<Option<String>, Reason> {
 }
 
 #[test]
+fn the_description_of_usernames_has_their_lengths() {
+    let lengths = format!("{USERNAME_LENGTH_MIN} to {USERNAME_LENGTH_MAX} ASCII letters");
+    assert!(username_rules!().starts_with(&lengths), "{lengths}");
+}
+
+#[test]
 fn usernames_have_3_to_64_characters() {
     assert_eq!(username("ab"), Err(Reason::TooShort));
     assert_eq!(username("abc").as_deref(), Ok("abc"));
