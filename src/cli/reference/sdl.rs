@@ -18,8 +18,8 @@ pub(super) struct Sdl {
 
 impl Sdl {
     pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
-        let document = crate::schema::parse_sdl(text)
-            .context("the program cannot parse its own schema")?;
+        let document =
+            crate::schema::parse_sdl(text).context("the program cannot parse its own schema")?;
         let mut sdl = Self { objects: BTreeMap::new(), enums: BTreeMap::new() };
         for definition in document.definitions {
             let TypeSystemDefinition::Type(definition) = definition else { continue };
