@@ -113,12 +113,7 @@ pub struct Config {
     /// How long requests are still accepted once the server is told to stop.
     pub(crate) shutdown_delay: Duration,
     pub(crate) data_dir: PathBuf,
-    pub(crate) database_url: SecretString,
-    /// The same database, for whoever changes its schema. `None`: the one above.
-    pub(crate) migrate_database_url: Option<SecretString>,
-    pub(crate) database_connections: u32,
-    /// How long a server that starts waits for a database that does not answer.
-    pub(crate) database_wait: Duration,
+    pub(crate) database: Database,
     /// `None` in development: it is generated into the data folder.
     pub(crate) secret_key: Option<SecretString>,
     /// Opens what it sealed, until all is sealed under the current one.
@@ -183,6 +178,18 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
+/// The database, and how it is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Database {
+    pub(crate) url: SecretString,
+    /// The same database, for whoever changes its schema. `None`: the one above.
+    pub(crate) migrate_url: Option<SecretString>,
+    /// At most so many.
+    pub(crate) connections: u32,
+    /// How long a server that starts waits for a database that does not answer.
+    pub(crate) wait: Duration,
+}
+
 impl Config {
     /// Understands the settings, or tells everything that is wrong with them.
     pub fn new(settings: &Settings) -> Result<Self, Problems> {
@@ -221,7 +228,7 @@ impl Config {
 
     /// The whole path of the SQLite database, if it is not there yet, and opening it would make it.
     pub(crate) fn missing_database(&self) -> Option<PathBuf> {
-        let file = sqlite_file(self.database_url.expose_secret())?;
+        let file = sqlite_file(self.database.url.expose_secret())?;
         let is_missing = self.is_development() && !file.exists();
         is_missing.then(|| path::absolute(&file).unwrap_or(file))
     }

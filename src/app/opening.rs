@@ -17,11 +17,11 @@ use crate::kernel::id::UserId;
 
 /// Opens the database of `config`, with the folder it may live in.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
-    let url = config.database_url.expose_secret();
+    let url = config.database.url.expose_secret();
     if url.starts_with("sqlite:") {
         private::create_folder(&config.data_dir).context("the data folder cannot be created")?;
     }
-    let db = Db::connect(url, config.database_connections).await.map_err(|error| {
+    let db = Db::connect(url, config.database.connections).await.map_err(|error| {
         match Unwritable::of_file(&error) {
             Some(why) => anyhow!("{why}: {}", why.advice()),
             None => anyhow::Error::from(error).context("the database cannot be reached"),
@@ -98,7 +98,7 @@ pub(super) async fn first_secret(
 /// The database for whoever changes its schema: another user's, or past a pooler.
 pub(crate) async fn changing_schema(config: &Config, db: &Db) -> anyhow::Result<Db> {
     const CONNECTIONS: u32 = 1;
-    let Some(url) = &config.migrate_database_url else { return Ok(db.clone()) };
+    let Some(url) = &config.database.migrate_url else { return Ok(db.clone()) };
     let connected = Db::connect(url.expose_secret(), CONNECTIONS).await;
     connected.context("the database of MIGRATE_DATABASE_URL cannot be reached")
 }

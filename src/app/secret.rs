@@ -58,7 +58,7 @@ pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Secret>>
         return Ok(Some(Zeroizing::new(secret.expose_secret().as_bytes().to_vec())));
     }
     // The second is where it lay before files were known by their place.
-    let places = [secret_file(config), file_of(config, config.database_url.expose_secret())];
+    let places = [secret_file(config), file_of(config, config.database.url.expose_secret())];
     places.iter().find(|path| path.exists()).map(|path| read_private(path)).transpose()
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Secret>>
 /// A file in the data folder is known by its place there, so that the folder may be moved and
 /// spelled as one likes; any other file by its full path, and a server's database by its address.
 fn secret_file(config: &Config) -> PathBuf {
-    let url = config.database_url.expose_secret();
+    let url = config.database.url.expose_secret();
     let file = sqlite_file(url).and_then(|file| fs::canonicalize(file).ok());
     let folder = fs::canonicalize(&config.data_dir).ok();
     let inside = match (&file, &folder) {

@@ -77,11 +77,11 @@ async fn build(config: &Config) -> anyhow::Result<App> {
             Err(error) => error,
         };
         let is_away = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_away));
-        if !is_away || began.elapsed() + AWAY_PAUSE >= config.database_wait {
+        if !is_away || began.elapsed() + AWAY_PAUSE >= config.database.wait {
             return Err(error);
         }
         if !has_warned {
-            let seconds = config.database_wait.as_secs();
+            let seconds = config.database.wait.as_secs();
             tracing::warn!(
                 "the server waits up to {seconds} s for its database: {}",
                 causes(error.as_ref())

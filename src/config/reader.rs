@@ -20,7 +20,7 @@ use chrono::TimeDelta;
 use strum::VariantArray;
 use url::Url;
 
-use super::{Config, Environment, Introspection, Settings, Switch, Warning};
+use super::{Config, Database, Environment, Introspection, Settings, Switch, Warning};
 use crate::extension::Extended;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
@@ -49,8 +49,7 @@ impl Reader {
         let allowed_origins = self.allowed_origins(settings, is_development);
         let relying_party = self.relying_party(settings, &public, &allowed_origins, is_development);
         let Public { url: public_url, origin: public_origin, host } = public;
-        let database_url = self.database_url(settings);
-        let migrate_database_url = self.migrate_database_url(settings, &database_url);
+        let database = self.database(settings);
         let redis_url = self.redis_url(settings);
         let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
@@ -78,10 +77,7 @@ impl Reader {
             streams: self.streams(settings),
             shutdown_delay: self.shutdown_delay(settings, is_development),
             data_dir: settings.data_dir.clone(),
-            database_url,
-            migrate_database_url,
-            database_connections: self.database_connections(settings),
-            database_wait: self.database_wait(settings),
+            database,
             secret_key,
             secret_key_previous,
             redis_url,
@@ -156,12 +152,6 @@ impl Reader {
         }
     }
 
-    fn database_wait(&mut self, settings: &Settings) -> Duration {
-        let seconds =
-            self.number("DATABASE_WAIT_SECONDS", &settings.database_wait_seconds, 0..=3600);
-        Duration::from_secs(seconds.into())
-    }
-
     /// A developer waits for nobody to notice.
     fn shutdown_delay(&mut self, settings: &Settings, is_development: bool) -> Duration {
         let default = if is_development { "0" } else { "5" };
@@ -169,8 +159,19 @@ impl Reader {
         Duration::from_secs(self.number("SHUTDOWN_DELAY_SECONDS", text, 0..=300).into())
     }
 
-    fn database_connections(&mut self, settings: &Settings) -> u32 {
-        self.number("DATABASE_CONNECTIONS", &settings.database_connections, 1..=1000)
+    fn database(&mut self, settings: &Settings) -> Database {
+        let url = self.database_url(settings);
+        let wait = self.number("DATABASE_WAIT_SECONDS", &settings.database_wait_seconds, 0..=3600);
+        Database {
+            migrate_url: self.migrate_database_url(settings, &url),
+            url,
+            connections: self.number(
+                "DATABASE_CONNECTIONS",
+                &settings.database_connections,
+                1..=1000,
+            ),
+            wait: Duration::from_secs(wait.into()),
+        }
     }
 
     fn lifetimes(&mut self, settings: &Settings) -> Lifetimes {

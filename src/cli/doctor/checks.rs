@@ -40,7 +40,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     mail::server(report, config).await;
     providers::check(report, config).await;
     data_folder(report, config);
-    let url = config.database_url.expose_secret();
+    let url = config.database.url.expose_secret();
     if let Some(file) = sqlite_file(url)
         && !matches!(file.try_exists(), Ok(true))
     {

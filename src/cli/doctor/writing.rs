@@ -38,7 +38,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, db: &Db, has_tab
 
 /// Why the database takes no writes, if so.
 async fn tried(config: &Config, db: &Db, has_tables: bool) -> Result<Option<Unwritable>, DbErr> {
-    if let Some(file) = sqlite_file(config.database_url.expose_secret()) {
+    if let Some(file) = sqlite_file(config.database.url.expose_secret()) {
         return Ok(Unwritable::of_path(&file));
     }
     if !has_tables {

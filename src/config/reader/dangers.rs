@@ -54,8 +54,8 @@ impl Reader {
         let remedy = "add sslmode=verify-full (MySQL, MariaDB: ssl-mode=VERIFY_IDENTITY)";
         let smtp = config.mail.as_ref().and_then(mail::Settings::smtp_url);
         for (name, url, remedy) in [
-            ("DATABASE_URL", Some(&config.database_url), remedy),
-            ("MIGRATE_DATABASE_URL", config.migrate_database_url.as_ref(), remedy),
+            ("DATABASE_URL", Some(&config.database.url), remedy),
+            ("MIGRATE_DATABASE_URL", config.database.migrate_url.as_ref(), remedy),
             ("REDIS_URL", config.redis_url.as_ref(), "use rediss://"),
             ("SMTP_URL", smtp, "use smtps://, or smtp:// without tls=off"),
         ] {

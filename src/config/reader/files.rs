@@ -63,7 +63,7 @@ impl Reader {
     /// Kubernetes gives volumes to one.
     pub(super) fn judge_data(&mut self, config: &Config) {
         let is_development = config.is_development();
-        let database = sqlite_file(config.database_url.expose_secret());
+        let database = sqlite_file(config.database.url.expose_secret());
         for (name, path, mode) in [
             ("DATA_DIR", Some(&config.data_dir), "700"),
             ("the database", database.as_ref(), "600"),

@@ -29,7 +29,7 @@ async fn fixture() -> Fixture {
     ];
     let mut config = Config::new(&crate::cli::settings(&flags).unwrap()).unwrap();
     let database = format!("sqlite://{}/test.db", folder.path().display());
-    config.database_url = SecretString::from(database);
+    config.database.url = SecretString::from(database);
     let app = App::build(config, Clock::system()).await.unwrap();
     let login = app.login.clone();
     Fixture { app, login, _folder: folder }
