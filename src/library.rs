@@ -31,7 +31,7 @@ pub mod entity {
 /// For migrations.
 pub mod migration {
     pub use async_trait::async_trait;
-    pub use migration::{Change, OwnedTable, Step};
+    pub use migration::{OwnedTable, Step, TableChange};
 
     /// What SeaORM's own prelude has.
     pub mod prelude {

@@ -1,4 +1,4 @@
-//! The levels that a database tells, and the records of what was applied to it.
+//! Reads and writes the levels of a schema and the records of applied migrations.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,28 +10,28 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, DeriveIden, Statement};
 
 use crate::sql;
 
-/// The table of levels. A name that changes later changes there, in the migration that changes it.
+/// The table of levels. A later migration that renames a column declares the new name itself.
 #[derive(Clone, Copy, DeriveIden)]
 pub(crate) enum SchemaLevels {
     Table,
-    Author,
+    Source,
     Level,
     OldestLevelAllowed,
 }
 
 /// What a schema says of the programs that may run on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Levels {
+pub(crate) struct Levels {
     /// How many migrations were applied.
-    pub level: u32,
+    pub(crate) level: u32,
     /// How many a program must know at least.
-    pub oldest_level_allowed: u32,
+    pub(crate) oldest_level_allowed: u32,
 }
 
-/// What the database tells of an author's migrations; `None` before it had a place for that.
+/// The levels of a source's migrations. `None` if the table or the row does not exist yet.
 pub(crate) async fn read(
     db: &impl ConnectionTrait,
-    author: &'static str,
+    source: &'static str,
 ) -> Result<Option<Levels>, DbErr> {
     if !exists(db, "schema_levels").await? {
         return Ok(None);
@@ -39,7 +39,7 @@ pub(crate) async fn read(
     let select = Query::select()
         .columns([SchemaLevels::Level, SchemaLevels::OldestLevelAllowed])
         .from(SchemaLevels::Table)
-        .and_where(Expr::col(SchemaLevels::Author).eq(author))
+        .and_where(Expr::col(SchemaLevels::Source).eq(source))
         .to_owned();
     let Some(row) = db.query_one(&select).await? else { return Ok(None) };
     let number = |column: usize| -> Result<u32, DbErr> {
@@ -49,10 +49,10 @@ pub(crate) async fn read(
     Ok(Some(Levels { level: number(0)?, oldest_level_allowed: number(1)? }))
 }
 
-/// Writes them, if the database has a place for them by now.
+/// Writes them, if the table exists by now.
 pub(crate) async fn write(
     db: &impl ConnectionTrait,
-    author: &'static str,
+    source: &'static str,
     levels: Levels,
 ) -> Result<(), DbErr> {
     if !exists(db, "schema_levels").await? {
@@ -63,16 +63,16 @@ pub(crate) async fn write(
         .table(SchemaLevels::Table)
         .value(SchemaLevels::Level, level)
         .value(SchemaLevels::OldestLevelAllowed, oldest_level_allowed)
-        .and_where(Expr::col(SchemaLevels::Author).eq(author))
+        .and_where(Expr::col(SchemaLevels::Source).eq(source))
         .to_owned();
-    // There is a row at any time, so that programs that run can read what they are allowed.
+    // Updates before it inserts, so that running servers never find the row missing.
     if db.execute(&update).await?.rows_affected() > 0 {
         return Ok(());
     }
     let insert = Query::insert()
         .into_table(SchemaLevels::Table)
-        .columns([SchemaLevels::Author, SchemaLevels::Level, SchemaLevels::OldestLevelAllowed])
-        .values_panic([author.into(), level.into(), oldest_level_allowed.into()])
+        .columns([SchemaLevels::Source, SchemaLevels::Level, SchemaLevels::OldestLevelAllowed])
+        .values_panic([source.into(), level.into(), oldest_level_allowed.into()])
         .to_owned();
     db.execute(&insert).await.map(drop)
 }
@@ -104,7 +104,7 @@ pub(crate) async fn record(
     db.execute(&insert).await.map(drop)
 }
 
-/// Forgets that it was.
+/// Deletes the record of a migration.
 pub(crate) async fn forget(
     db: &impl ConnectionTrait,
     records: &'static str,

@@ -7,6 +7,7 @@
 
 mod column;
 mod levels;
+mod locked;
 mod m20261123_000001_create_users;
 mod m20261123_000002_create_sessions;
 mod m20261123_000003_create_refresh_tokens;
@@ -46,15 +47,13 @@ mod m20261130_000036_create_schema_levels;
 mod migrator;
 mod owned;
 mod plan;
-mod session;
 mod step;
 
-pub use self::levels::Levels;
+use self::locked::{LOCK_WAIT_SECONDS, LockedConnection};
 use self::migrator::Migrator;
 pub use self::owned::OwnedTable;
 pub use self::plan::{Plan, Planned};
-use self::session::{LOCK_WAIT_SECONDS, Session};
-pub use self::step::{Change, Step};
+pub use self::step::{Step, TableChange};
 pub use sea_orm_migration::MigrationTrait;
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, Statement};
@@ -66,12 +65,12 @@ fn own() -> Vec<Step> {
         Step::new(m20261123_000002_create_sessions::Migration),
         Step::new(m20261123_000003_create_refresh_tokens::Migration),
         Step::new(m20261123_000004_create_keys::Migration),
-        Step::new(m20261123_000005_create_audit_events::Migration),
+        Step::new(m20261123_000005_create_audit_events::Migration).holds_audit_log(),
         Step::new(m20261125_000006_add_key_times::Migration),
         Step::new(m20261125_000007_add_token_mode::Migration),
         Step::new(m20261125_000008_count_attempts::Migration),
-        Step::new(m20261125_000009_count_audit_events::Migration),
-        Step::new(m20261125_000010_create_audit_chain::Migration),
+        Step::new(m20261125_000009_count_audit_events::Migration).holds_audit_log(),
+        Step::new(m20261125_000010_create_audit_chain::Migration).holds_audit_log(),
         Step::new(m20261125_000011_index_filtered_users::Migration),
         Step::new(m20261125_000012_create_outbox::Migration),
         Step::new(m20261125_000013_create_one_time_tokens::Migration),
@@ -82,10 +81,10 @@ fn own() -> Vec<Step> {
         Step::new(m20261126_000018_create_organizations::Migration),
         Step::new(m20261126_000019_add_session_organization::Migration),
         Step::new(m20261126_000020_create_tasks::Migration),
-        Step::new(m20261126_000021_add_audit_details::Migration),
+        Step::new(m20261126_000021_add_audit_details::Migration).holds_audit_log(),
         Step::new(m20261128_000022_keep_given_up_mail::Migration),
         Step::new(m20261128_000023_add_user_locale::Migration),
-        Step::new(m20261128_000024_sign_audit_chain::Migration),
+        Step::new(m20261128_000024_sign_audit_chain::Migration).holds_audit_log(),
         Step::new(m20261128_000025_count_failed_proofs::Migration),
         Step::new(m20261128_000026_keep_used_links::Migration),
         Step::new(m20261128_000027_drop_tasks::Migration),
@@ -114,8 +113,8 @@ pub struct Migrations {
 pub enum Error {
     /// A newer version has been here; this one does not know what it did and leaves it alone.
     #[error(
-        "the schema of the database is newer than this program: run the version that created {}",
-        unknown.join(", ")
+        "the schema of the database is newer than this program allows: run the version that created it{}",
+        listed(unknown)
     )]
     Newer {
         /// The migrations this program does not know.
@@ -138,9 +137,23 @@ pub enum Error {
          MIGRATE_DATABASE_URL, not through a pooler in transaction mode"
     )]
     LostLock,
+    /// A migration has a smaller name than one that was applied, so nobody can say what the schema is after both.
+    #[error(
+        "the migration {pending} must have a greater name than {applied}, which was applied before it"
+    )]
+    OutOfOrder {
+        /// The migration that cannot be applied.
+        pending: String,
+        /// The last one that was.
+        applied: String,
+    },
     /// The database refused.
-    #[error(transparent)]
+    #[error("{0}")]
     Db(#[from] DbErr),
+}
+
+fn listed(unknown: &[String]) -> String {
+    if unknown.is_empty() { String::new() } else { format!(" ({})", unknown.join(", ")) }
 }
 
 /// Where a database's schema stands.
@@ -165,7 +178,7 @@ impl Status {
 
     /// Whether this program may run: nothing is missing, and what a newer version has added is allowed by it.
     #[must_use]
-    pub fn fits(&self) -> bool {
+    pub fn is_compatible(&self) -> bool {
         self.pending.is_empty() && !self.is_too_new
     }
 
@@ -186,30 +199,32 @@ impl Migrations {
     }
 
     /// Applies what is pending, all of it or `steps` migrations, under a lock: however many instances
-    /// start together, each migration runs once. Where `db` leads a connection of its own does the work.
+    /// start together, each migration runs once. A separate connection to the database of `db` does the work.
     ///
     /// # Errors
     ///
     /// [`Error::Newer`] when the schema is ahead of this program, unless nothing is pending and it allows the program.
     pub async fn up(self, db: &DatabaseConnection, steps: Option<u32>) -> Result<(), Error> {
         // A start with nothing to do neither waits for the lock nor writes.
-        if self.status(db).await?.fits() {
+        if self.status(db).await?.is_compatible() {
             return Ok(());
         }
-        let session = Session::open(db).await?;
-        let outcome = self.apply(&session, steps).await;
-        session.close(outcome).await
+        let locked = LockedConnection::open(db).await?;
+        let outcome = self.apply(&locked, steps).await;
+        locked.close(outcome).await
     }
 
-    async fn apply(self, session: &Session, steps: Option<u32>) -> Result<(), Error> {
-        let status = self.status(&session.executor()).await?;
-        if status.fits() {
+    async fn apply(self, locked: &LockedConnection, steps: Option<u32>) -> Result<(), Error> {
+        let status = self.status(&locked.executor()).await?;
+        if status.is_compatible() {
             return Ok(());
         }
+        // Nobody uses a database that is empty.
+        let is_new = status.applied.is_empty();
         refuse_newer(status)?;
         let mut left = steps.unwrap_or(u32::MAX);
         for migrator in self.in_order() {
-            left = migrator.up(session, left).await?;
+            left = migrator.up(locked, left, is_new).await?;
         }
         Ok(())
     }
@@ -220,13 +235,13 @@ impl Migrations {
     ///
     /// [`Error::Newer`] when the schema is ahead of this program, [`Error::Extended`] when an extension stands on it.
     pub async fn down(self, db: &DatabaseConnection, steps: u32) -> Result<(), Error> {
-        let session = Session::open(db).await?;
-        let outcome = self.take_back(&session, steps).await;
-        session.close(outcome).await
+        let locked = LockedConnection::open(db).await?;
+        let outcome = self.take_back(&locked, steps).await;
+        locked.close(outcome).await
     }
 
-    async fn take_back(self, session: &Session, steps: u32) -> Result<(), Error> {
-        let db = session.executor();
+    async fn take_back(self, locked: &LockedConnection, steps: u32) -> Result<(), Error> {
+        let db = locked.executor();
         refuse_newer(self.status(&db).await?)?;
         if self.extension.is_none() {
             let records = levels::recorded(&db, migrator::EXTENSION_RECORDS).await?;
@@ -236,7 +251,7 @@ impl Migrations {
         }
         let mut left = steps;
         for migrator in self.in_order().rev() {
-            left = migrator.down(session, left).await?;
+            left = migrator.down(locked, left).await?;
         }
         Ok(())
     }
@@ -260,9 +275,10 @@ impl Migrations {
     ///
     /// Those of the database.
     pub async fn plan(self, db: &impl ConnectionTrait) -> Result<Plan, DbErr> {
+        let is_new = self.status(db).await?.applied.is_empty();
         let mut plan = Plan::default();
         for migrator in self.in_order() {
-            migrator.add_plan(db, &mut plan).await?;
+            migrator.add_plan(db, &mut plan, is_new).await?;
         }
         Ok(plan)
     }
@@ -275,17 +291,10 @@ impl Migrations {
 /// Whether what a migration created holds events of the audit log, or what they are verified by.
 #[must_use]
 pub fn holds_audit_log(name: &str) -> bool {
-    let audit: [&dyn MigrationName; 5] = [
-        &m20261123_000005_create_audit_events::Migration,
-        &m20261125_000009_count_audit_events::Migration,
-        &m20261125_000010_create_audit_chain::Migration,
-        &m20261126_000021_add_audit_details::Migration,
-        &m20261128_000024_sign_audit_chain::Migration,
-    ];
-    audit.iter().any(|migration| migration.name() == name)
+    own().iter().any(|step| step.name() == name && step.holds_audit_log)
 }
 
-/// Whoever changes a schema knows all of it.
+/// Fails if the schema has migrations that this program does not know.
 fn refuse_newer(status: Status) -> Result<(), Error> {
     let unknown = status.unknown;
     if unknown.is_empty() { Ok(()) } else { Err(Error::Newer { unknown }) }

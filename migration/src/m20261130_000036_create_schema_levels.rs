@@ -15,7 +15,7 @@ impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::create()
             .table(SchemaLevels::Table)
-            .col(text(SchemaLevels::Author, 16).not_null().primary_key())
+            .col(text(SchemaLevels::Source, 16).not_null().primary_key())
             .col(ColumnDef::new(SchemaLevels::Level).integer().not_null())
             .col(ColumnDef::new(SchemaLevels::OldestLevelAllowed).integer().not_null())
             .to_owned();

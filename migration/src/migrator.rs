@@ -1,6 +1,5 @@
-//! The migrations of one author, and how they are applied and taken back.
+//! The migrations of one source, and how they are applied and taken back.
 
-use std::fmt;
 use std::time::Duration;
 
 use sea_orm_migration::sea_orm::sqlx::error::DatabaseError;
@@ -11,39 +10,33 @@ use sea_orm_migration::sea_orm::{
 use sea_orm_migration::{SchemaManager, SchemaManagerConnection, seaql_migrations};
 
 use super::levels::{self, Levels};
+use super::locked::LockedConnection;
 use super::plan::{Plan, Planned};
-use super::session::Session;
 use super::step::{Step, oldest_allowed};
 use super::{Error, Status, own};
 
 /// The records of an extension's migrations, whose names are its own affair.
 pub(crate) const EXTENSION_RECORDS: &str = "portcullis_extension_migrations";
-/// How often a migration is tried whose lock on a table nobody gives it.
+/// The maximum number of attempts to get the locks of one migration.
 const ATTEMPTS_MAX: u32 = 12;
-/// How long those who use the table have it between two tries.
+/// The pause between two attempts, for those who use the tables.
 const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Migrations of one author, the table that records which were applied, and the author's row in the table of levels.
-#[derive(Clone, Copy)]
+/// Migrations of one source, the table that records which were applied, and the source's row in the table of levels.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Migrator {
     all: fn() -> Vec<Step>,
     records: &'static str,
-    author: &'static str,
-}
-
-impl fmt::Debug for Migrator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.author)
-    }
+    source: &'static str,
 }
 
 impl Migrator {
     /// Those of the server.
     pub(crate) const SERVER: Self =
-        Self { all: own, records: "seaql_migrations", author: "server" };
+        Self { all: own, records: "seaql_migrations", source: "server" };
 
     pub(crate) fn of_extension(all: fn() -> Vec<Step>) -> Self {
-        Self { all, records: EXTENSION_RECORDS, author: "extension" }
+        Self { all, records: EXTENSION_RECORDS, source: "extension" }
     }
 
     /// In the order of their names, wherever a line was added.
@@ -63,12 +56,11 @@ impl Migrator {
         let known: Vec<String> = self.steps().iter().map(|step| step.name().to_owned()).collect();
         let unknown: Vec<String> =
             recorded.iter().filter(|name| !known.contains(name)).cloned().collect();
-        if !unknown.is_empty() {
-            let levels = levels::read(db, self.author).await?;
-            let is_allowed =
-                levels.is_some_and(|levels| levels.oldest_level_allowed <= level(known.len()));
-            status.is_too_new |= !is_allowed;
-        }
+        // Also before a newer migration is recorded: its level is raised before it begins.
+        status.is_too_new |= match levels::read(db, self.source).await? {
+            Some(levels) => levels.oldest_level_allowed > level(known.len()),
+            None => !unknown.is_empty(),
+        };
         let (applied, pending): (Vec<_>, Vec<_>) =
             known.into_iter().partition(|name| recorded.contains(name));
         status.applied.extend(applied);
@@ -77,40 +69,50 @@ impl Migrator {
         Ok(())
     }
 
-    /// Adds what is pending. An empty database has no programs that run on it.
+    /// Adds what is pending, and what servers must know to run meanwhile. On a new database none run.
     pub(crate) async fn add_plan(
         self,
         db: &impl ConnectionTrait,
         plan: &mut Plan,
+        is_new: bool,
     ) -> Result<(), DbErr> {
         let recorded = levels::recorded(db, self.records).await?;
         let steps = self.steps();
         let allowed = oldest_allowed(&steps);
         let is_pending = steps.iter().any(|step| !recorded.contains(step.name()));
         if is_pending && !recorded.is_empty() {
-            let levels = levels::read(db, self.author).await?;
+            let levels = levels::read(db, self.source).await?;
             plan.needs_stop |= levels.is_none_or(|levels| levels.level < allowed);
+            let required = (allowed as usize).checked_sub(1).and_then(|at| steps.get(at));
+            plan.required.extend(required.map(|step| step.name().to_owned()));
         }
         for step in steps.into_iter().filter(|step| !recorded.contains(step.name())) {
-            plan.steps.push(Planned::of(&step, db, recorded.is_empty()).await?);
+            plan.steps.push(Planned::of(&step, db, is_new).await?);
         }
         Ok(())
     }
 
     /// Applies up to `left` migrations, and returns how many more may be.
-    pub(crate) async fn up(self, session: &Session, left: u32) -> Result<u32, Error> {
-        let db = session.executor();
+    pub(crate) async fn up(
+        self,
+        locked: &LockedConnection,
+        left: u32,
+        is_new: bool,
+    ) -> Result<u32, Error> {
+        let db = locked.executor();
         let recorded = levels::recorded(&db, self.records).await?;
         let steps = self.steps();
         let pending = (0..steps.len()).filter(|&at| !recorded.contains(steps[at].name()));
         let pending: Vec<usize> = pending.take(left as usize).collect();
         // A table of records that nothing will stand in is not made.
-        if pending.is_empty() {
-            return Ok(left);
+        let Some(&first) = pending.first() else { return Ok(left) };
+        if let Some(later) = steps[first..].iter().find(|step| recorded.contains(step.name())) {
+            let (pending, applied) = (steps[first].name().to_owned(), later.name().to_owned());
+            return Err(Error::OutOfOrder { pending, applied });
         }
         self.install(&db).await?;
-        // Nobody uses an empty database: all of it at once, where that is a transaction.
-        if recorded.is_empty() && db.get_database_backend() == DbBackend::Postgres {
+        // All of it at once, where that is a transaction.
+        if is_new && pending.iter().all(|&at| takes_transaction(&steps[at], &db)) {
             let txn = db.begin().await?;
             for &at in &pending {
                 self.apply(&(&txn).into(), &steps, at).await?;
@@ -119,7 +121,7 @@ impl Migrator {
             return Ok(left - level(pending.len()));
         }
         for &at in &pending {
-            insistently(session, || self.apply_whole(&db, &steps, at)).await?;
+            with_lock_retries(locked, || self.apply_whole(&db, &steps, at)).await?;
         }
         Ok(left - level(pending.len()))
     }
@@ -132,11 +134,16 @@ impl Migrator {
         at: usize,
     ) -> Result<(), DbErr> {
         if !takes_transaction(&steps[at], db) {
-            // An older program stops before a migration that it would not survive.
+            // An older server stops being ready before a migration that it would not survive.
+            let before = levels_after(&steps[..at]);
             let oldest_level_allowed = oldest_allowed(&steps[..=at]);
-            levels::write(db, self.author, Levels { level: level(at), oldest_level_allowed })
-                .await?;
-            return self.apply(db, steps, at).await;
+            let raised = Levels { oldest_level_allowed, ..before };
+            levels::write(db, self.source, raised).await?;
+            let applied = self.apply(db, steps, at).await;
+            if applied.as_ref().is_err_and(is_lock_timeout) {
+                levels::write(db, self.source, before).await?;
+            }
+            return applied;
         }
         let txn = db.begin().await?;
         self.apply(&(&txn).into(), steps, at).await?;
@@ -150,19 +157,20 @@ impl Migrator {
         at: usize,
     ) -> Result<(), DbErr> {
         steps[at].migration.up(&manager(db)).await?;
-        levels::record(db, self.records, steps[at].name()).await?;
-        levels::write(db, self.author, levels_after(&steps[..=at])).await
+        // The record comes last: without it all is done again.
+        levels::write(db, self.source, levels_after(&steps[..=at])).await?;
+        levels::record(db, self.records, steps[at].name()).await
     }
 
     /// Takes up to `left` migrations back, and returns how many more may be.
-    pub(crate) async fn down(self, session: &Session, left: u32) -> Result<u32, Error> {
-        let db = session.executor();
+    pub(crate) async fn down(self, locked: &LockedConnection, left: u32) -> Result<u32, Error> {
+        let db = locked.executor();
         let recorded = levels::recorded(&db, self.records).await?;
         let steps = self.steps();
         let applied = (0..steps.len()).rev().filter(|&at| recorded.contains(steps[at].name()));
         let applied: Vec<usize> = applied.take(left as usize).collect();
         for &at in &applied {
-            insistently(session, || self.take_back_whole(&db, &steps, at)).await?;
+            with_lock_retries(locked, || self.take_back_whole(&db, &steps, at)).await?;
         }
         Ok(left - level(applied.len()))
     }
@@ -188,8 +196,8 @@ impl Migrator {
         at: usize,
     ) -> Result<(), DbErr> {
         steps[at].migration.down(&manager(db)).await?;
-        levels::forget(db, self.records, steps[at].name()).await?;
-        levels::write(db, self.author, levels_after(&steps[..at])).await
+        levels::write(db, self.source, levels_after(&steps[..at])).await?;
+        levels::forget(db, self.records, steps[at].name()).await
     }
 
     async fn install(self, db: &impl ConnectionTrait) -> Result<(), DbErr> {
@@ -224,17 +232,20 @@ fn takes_transaction(step: &Step, db: &impl ConnectionTrait) -> bool {
         && step.migration.use_transaction() != Some(false)
 }
 
-/// Tries again when those who use a table did not let go of it in time.
-async fn insistently<F>(session: &Session, attempt: impl Fn() -> F) -> Result<(), Error>
+/// Retries an attempt that timed out waiting for a lock, or lost it to another.
+async fn with_lock_retries<F>(
+    locked: &LockedConnection,
+    attempt: impl Fn() -> F,
+) -> Result<(), Error>
 where
     F: Future<Output = Result<(), DbErr>>,
 {
     let mut tries = 1;
     loop {
-        session.require_lock().await?;
+        locked.require_lock().await?;
         match attempt().await {
-            Err(error) if tries < ATTEMPTS_MAX && waited_in_vain(&error) => {
-                session.pause(ATTEMPT_PAUSE).await?;
+            Err(error) if tries < ATTEMPTS_MAX && is_lock_timeout(&error) => {
+                locked.pause(ATTEMPT_PAUSE).await?;
                 tries += 1;
             }
             outcome => return Ok(outcome?),
@@ -242,8 +253,8 @@ where
     }
 }
 
-/// Whether a lock on a table was not given in time.
-fn waited_in_vain(error: &DbErr) -> bool {
+/// Whether a lock on a table was not given in time, or given to another in a deadlock.
+fn is_lock_timeout(error: &DbErr) -> bool {
     let (DbErr::Exec(RuntimeErr::SqlxError(cause)) | DbErr::Query(RuntimeErr::SqlxError(cause))) =
         error
     else {
@@ -252,7 +263,7 @@ fn waited_in_vain(error: &DbErr) -> bool {
     let sqlx::Error::Database(cause) = &**cause else { return false };
     let cause: &dyn DatabaseError = &**cause;
     match cause.try_downcast_ref::<MySqlDatabaseError>() {
-        Some(cause) => cause.number() == 1205,
-        None => cause.code().is_some_and(|code| code == "55P03"),
+        Some(cause) => matches!(cause.number(), 1205 | 1213),
+        None => cause.code().is_some_and(|code| matches!(&*code, "55P03" | "40P01")),
     }
 }

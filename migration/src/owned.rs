@@ -3,7 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 use crate::column::{self, Columns, create};
-use crate::step::{Change, Step};
+use crate::step::{Step, TableChange};
 
 /// A table whose rows have an owner: `id`, `owner_id`, `created_at` and `updated_at`, `organization_id` where rows
 /// belong to organizations, and columns of its own. Rows go with their owner, and with their organization.
@@ -39,7 +39,7 @@ impl OwnedTable {
     #[must_use]
     pub fn created_by(self, migration: &'static str) -> Step {
         let name = self.name;
-        Step::new(Creation { migration, table: self }).expands().change(Change::Table(name))
+        Step::new(Creation { migration, table: self }).expands().change(TableChange::Table(name))
     }
 
     async fn create(self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {

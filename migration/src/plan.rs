@@ -1,17 +1,19 @@
-//! What an upgrade of the schema would do, said before it is done.
+//! Describes a schema upgrade before it runs.
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbErr};
 use sea_orm_migration::sea_orm::{DbBackend, Statement};
 
-use super::step::{Change, Step};
+use super::step::{Step, TableChange};
 
 /// What `up` would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The pending migrations, in their order.
     pub steps: Vec<Planned>,
-    /// Whether programs that run now must stop before, since they do not work on what it leaves.
+    /// Whether the servers of the release that the schema belongs to must stop before.
     pub needs_stop: bool,
+    /// The migrations that a server must know to run meanwhile, one of each source: those that know less must stop.
+    pub required: Vec<String>,
 }
 
 /// A pending migration.
@@ -20,7 +22,7 @@ pub struct Planned {
     /// Its name.
     pub name: String,
     /// What it does to which table, and about how many rows that has by the database's own statistics.
-    pub changes: Vec<(Change, u64)>,
+    pub changes: Vec<(TableChange, u64)>,
 }
 
 impl Planned {
@@ -32,11 +34,11 @@ impl Planned {
         let mut changes = Vec::with_capacity(step.changes.len());
         for &change in &step.changes {
             let rows = match change {
-                Change::Table(_) => 0,
+                TableChange::Table(_) => 0,
                 _ if is_empty => 0,
-                Change::Definition(table) | Change::Index(table) | Change::Rows(table) => {
-                    rows(db, table).await?
-                }
+                TableChange::Definition(table)
+                | TableChange::Index(table)
+                | TableChange::Rows(table) => rows(db, table).await?,
             };
             changes.push((change, rows));
         }

@@ -10,7 +10,8 @@ use sea_orm_migration::MigrationTrait;
 pub struct Step {
     pub(crate) migration: Box<dyn MigrationTrait>,
     older: Older,
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Vec<TableChange>,
+    pub(crate) holds_audit_log: bool,
 }
 
 /// Which older programs work on what a migration leaves.
@@ -19,13 +20,13 @@ enum Older {
     None,
     /// All that worked before it.
     All,
-    /// Those of this level or a later one.
-    From(u32),
+    /// Those that know the migration of this name.
+    Knowing(&'static str),
 }
 
 /// What a migration does to one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum TableChange {
     /// Creates it, which nobody waits for.
     Table(&'static str),
     /// Changes its definition, but none of its rows: a short lock that nobody else has meanwhile.
@@ -40,7 +41,12 @@ impl Step {
     /// A migration after which no older program works, unless said otherwise.
     #[must_use]
     pub fn new(migration: impl MigrationTrait + 'static) -> Self {
-        Self { migration: Box::new(migration), older: Older::None, changes: Vec::new() }
+        Self {
+            migration: Box::new(migration),
+            older: Older::None,
+            changes: Vec::new(),
+            holds_audit_log: false,
+        }
     }
 
     /// Programs that work before it work after it: it adds what they need not know.
@@ -49,15 +55,21 @@ impl Step {
         Self { older: Older::All, ..self }
     }
 
-    /// Programs of this level or a later one work after it: it removes what they have stopped to need.
+    /// Programs that know the earlier migration of this name work after it: it removes what they no longer need.
     #[must_use]
-    pub fn contracts_to(self, level: u32) -> Self {
-        Self { older: Older::From(level), ..self }
+    pub fn contracts_to(self, migration: &'static str) -> Self {
+        Self { older: Older::Knowing(migration), ..self }
+    }
+
+    /// Events of the audit log are verified by what it creates, so it is not reverted while there are any.
+    #[must_use]
+    pub(crate) fn holds_audit_log(self) -> Self {
+        Self { holds_audit_log: true, ..self }
     }
 
     /// What it does, for `portcullis migrate plan`.
     #[must_use]
-    pub fn change(mut self, change: Change) -> Self {
+    pub fn change(mut self, change: TableChange) -> Self {
         self.changes.push(change);
         self
     }
@@ -71,10 +83,14 @@ impl Step {
 
 /// The oldest level that is allowed after the last of these steps.
 pub(crate) fn oldest_allowed(steps: &[Step]) -> u32 {
+    // One that does not exist allows nobody.
+    let level_of = |name: &str| {
+        (1..).zip(steps).find(|(_, step)| step.name() == name).map_or(u32::MAX, |(level, _)| level)
+    };
     (1..).zip(steps).fold(0, |oldest, (level, step)| match step.older {
         Older::None => level,
         Older::All => oldest,
-        Older::From(from) => oldest.max(from),
+        Older::Knowing(name) => oldest.max(level_of(name)),
     })
 }
 
@@ -84,11 +100,11 @@ mod tests {
 
     use super::*;
 
-    struct Named;
+    struct Named(&'static str);
 
     impl MigrationName for Named {
-        fn name(&self) -> &'static str {
-            "m1"
+        fn name(&self) -> &str {
+            self.0
         }
     }
 
@@ -101,15 +117,18 @@ mod tests {
 
     #[test]
     fn older_programs_are_allowed_until_a_migration_takes_away_what_they_need() {
-        let step = || Step::new(Named);
-        assert_eq!(oldest_allowed(&[]), 0);
-        assert_eq!(oldest_allowed(&[step(), step()]), 2);
-        assert_eq!(oldest_allowed(&[step(), step(), step().expands(), step().expands()]), 2);
-        let contracted = [step(), step().expands(), step().expands(), step().contracts_to(2)];
-        assert_eq!(oldest_allowed(&contracted), 2);
-        let strict = [step(), step().expands(), step().contracts_to(1), step()];
-        assert_eq!(oldest_allowed(&strict), 4);
-        let never_back = [step(), step(), step(), step().contracts_to(1)];
-        assert_eq!(oldest_allowed(&never_back), 3);
+        let strict = |name| Step::new(Named(name));
+        let expanding = |name| strict(name).expands();
+        for (steps, oldest) in [
+            (vec![], 0),
+            (vec![strict("a"), strict("b")], 2),
+            (vec![strict("a"), strict("b"), expanding("c"), expanding("d")], 2),
+            (vec![strict("a"), expanding("b"), strict("c").contracts_to("b")], 2),
+            (vec![strict("a"), expanding("b"), strict("c").contracts_to("a"), strict("d")], 4),
+            (vec![strict("a"), strict("b"), strict("c").contracts_to("a")], 2),
+            (vec![strict("a"), strict("b").contracts_to("typo")], u32::MAX),
+        ] {
+            assert_eq!(oldest_allowed(&steps), oldest);
+        }
     }
 }

@@ -95,12 +95,19 @@ pub(super) async fn first_secret(
     Ok((master, chain))
 }
 
-/// The database for whoever changes its schema: another user's, or past a pooler.
+/// Connects with `MIGRATE_DATABASE_URL` if it is set, otherwise returns `db`. Fails if that is another database, or another
+/// schema of it.
 pub(crate) async fn changing_schema(config: &Config, db: &Db) -> anyhow::Result<Db> {
     const CONNECTIONS: u32 = 1;
     let Some(url) = &config.database.migrate_url else { return Ok(db.clone()) };
-    let connected = Db::connect(url.expose_secret(), CONNECTIONS).await;
-    connected.context("the database of MIGRATE_DATABASE_URL cannot be reached")
+    let other = Db::connect(url.expose_secret(), CONNECTIONS).await;
+    let other = other.context("the database of MIGRATE_DATABASE_URL cannot be reached")?;
+    let migrations = config.extended.migrations;
+    let same = migrations.status(db.reader()).await? == migrations.status(other.reader()).await?;
+    if !same || db.place().await? != other.place().await? {
+        bail!("MIGRATE_DATABASE_URL does not lead to the database and schema of DATABASE_URL");
+    }
+    Ok(other)
 }
 
 /// Applies the migrations that are pending. Signs the chain of the audit log when it gets a place for

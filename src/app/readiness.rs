@@ -136,7 +136,7 @@ impl App {
             .status(self.db.reader())
             .await
             .map_err(Unready::Database)?;
-        if !status.fits() {
+        if !status.is_compatible() {
             return Err(Unready::Schema);
         }
         if !self.writing.tried().is_recent() {

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use clap::Subcommand;
-use migration::{Change, Plan, Planned, Status};
+use migration::{Plan, Planned, Status, TableChange};
 use serde_json::{Value, json};
 
 use super::output;
@@ -54,14 +54,15 @@ async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
     match verb {
         Verb::Up => app::migrate_up(config, db).await?,
         Verb::Down { steps, yes } => {
-            let mut applied = migrations.status(db.reader()).await?.applied;
+            let changing = app::changing_schema(config, db).await?;
+            let mut applied = migrations.status(changing.reader()).await?.applied;
             let kept = applied.len().saturating_sub(usize::try_from(*steps)?);
             let reverted = applied.split_off(kept);
-            require_unaudited(db, &reverted).await?;
+            require_unaudited(&changing, &reverted).await?;
             if !config.is_development() && !yes && !is_wanted(&reverted)? {
                 bail!("nothing was reverted: answer the question with y, or add --yes");
             }
-            app::changing_schema(config, db).await?.migrate_down(migrations, *steps).await?;
+            changing.migrate_down(migrations, *steps).await?;
         }
         Verb::Plan { json } => {
             let plan = migrations.plan(db.reader()).await?;
@@ -72,7 +73,7 @@ async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
     let status = migrations.status(db.reader()).await?;
     let printed = print(&status, matches!(verb, Verb::Status { json: true }));
     // The verdict stands whether or not anybody has read it.
-    if matches!(verb, Verb::Status { .. }) && !status.fits() {
+    if matches!(verb, Verb::Status { .. }) && !status.is_compatible() {
         bail!("the schema does not match this program");
     }
     printed
@@ -106,7 +107,7 @@ fn print(status: &Status, as_json: bool) -> anyhow::Result<()> {
             .map(|(state, names)| (state.to_owned(), names.as_slice().into()))
             .into_iter()
             .collect();
-        told.insert("fits".to_owned(), status.fits().into());
+        told.insert("isCompatible".to_owned(), status.is_compatible().into());
         return output::json(&told);
     }
     for (state, names) in lists {
@@ -123,32 +124,38 @@ fn show(plan: &Plan) -> anyhow::Result<()> {
             output::line(format!("         {}", said(change, rows)))
         })?;
     }
-    let verdict = match (plan.steps.is_empty(), plan.needs_stop) {
-        (true, _) => "Nothing is pending.",
-        (false, true) => {
-            "Stop all servers before `portcullis migrate up`: their release does not work on the new schema."
-        }
-        (false, false) => {
-            "The servers can run during `portcullis migrate up`, and you can replace them one by one."
-        }
-    };
-    Ok(output::line(verdict)?)
+    if plan.steps.is_empty() {
+        return Ok(output::line("Nothing is pending.")?);
+    }
+    if plan.needs_stop {
+        let verdict = "Stop all servers before `portcullis migrate up`: their release does not work on the new schema.";
+        return Ok(output::line(verdict)?);
+    }
+    output::line(
+        "The servers can run during `portcullis migrate up`, and you can replace them one by one.",
+    )?;
+    if !plan.required.is_empty() {
+        let required = plan.required.join(", ");
+        output::line(format!(
+            "Stop servers of an older release before, which do not know {required}."
+        ))?;
+    }
+    Ok(())
 }
 
 /// What a change does, and what it holds up.
-fn said(change: Change, rows: u64) -> String {
+fn said(change: TableChange, rows: u64) -> String {
     let seconds = rows.div_ceil(ROWS_PER_SECOND);
     match change {
-        Change::Table(table) => format!("creates the table {table}; nothing waits"),
-        Change::Definition(table) => format!(
+        TableChange::Table(table) => format!("creates the table {table}; nothing waits"),
+        TableChange::Definition(table) => format!(
             "changes the definition of {table}; statements on the table wait a moment, and no row is written"
         ),
-        Change::Index(table) => format!(
-            "builds an index from about {rows} rows of {table}, for about {seconds} s; on a database server nothing \
-             waits"
+        TableChange::Index(table) => format!(
+            "builds an index from about {rows} rows of {table}, for at most {seconds} s; whoever changes the table waits"
         ),
-        Change::Rows(table) => format!(
-            "writes about {rows} rows of {table}, for about {seconds} s; whoever changes these rows waits"
+        TableChange::Rows(table) => format!(
+            "writes about {rows} rows of {table}, for at most {seconds} s; whoever changes these rows waits"
         ),
     }
 }
@@ -157,14 +164,14 @@ fn as_json(plan: &Plan) -> Value {
     let steps = plan.steps.iter().map(|Planned { name, changes }| {
         let changes = changes.iter().map(|&(change, rows)| {
             let (kind, table) = match change {
-                Change::Table(table) => ("table", table),
-                Change::Definition(table) => ("definition", table),
-                Change::Index(table) => ("index", table),
-                Change::Rows(table) => ("rows", table),
+                TableChange::Table(table) => ("table", table),
+                TableChange::Definition(table) => ("definition", table),
+                TableChange::Index(table) => ("index", table),
+                TableChange::Rows(table) => ("rows", table),
             };
             json!({ "kind": kind, "table": table, "rows": rows })
         });
         json!({ "name": name, "changes": changes.collect::<Vec<_>>() })
     });
-    json!({ "pending": steps.collect::<Vec<_>>(), "needsStop": plan.needs_stop })
+    json!({ "pending": steps.collect::<Vec<_>>(), "needsStop": plan.needs_stop, "required": plan.required })
 }

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 
 use super::{environment, output};
@@ -70,6 +71,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
 /// Waits for a database that does not answer, since machines of one place start in any order.
 async fn build(config: &Config) -> anyhow::Result<App> {
     let began = Instant::now();
+    let mut stop = pin!(http::wait_for_signal());
     let mut has_warned = false;
     loop {
         let error = match App::build(config.clone(), Clock::system()).await {
@@ -88,7 +90,10 @@ async fn build(config: &Config) -> anyhow::Result<App> {
             );
             has_warned = true;
         }
-        tokio::time::sleep(AWAY_PAUSE).await;
+        tokio::select! {
+            () = tokio::time::sleep(AWAY_PAUSE) => {}
+            _signal = &mut stop => bail!("the server was told to stop while it waited for its database"),
+        }
     }
 }
 

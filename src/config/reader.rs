@@ -152,7 +152,7 @@ impl Reader {
         }
     }
 
-    /// A developer waits for nobody to notice.
+    /// In development no load balancer has to notice the stop.
     fn shutdown_delay(&mut self, settings: &Settings, is_development: bool) -> Duration {
         let default = if is_development { "0" } else { "5" };
         let text = settings.shutdown_delay_seconds.as_deref().unwrap_or(default);

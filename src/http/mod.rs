@@ -42,7 +42,7 @@ use uuid::Uuid;
 
 use self::observe::Answered;
 pub(crate) use self::playground::missing as missing_playground;
-pub(crate) use self::serve::serve;
+pub(crate) use self::serve::{serve, wait_for_signal};
 use crate::app::App;
 use crate::config::{Config, Introspection};
 use crate::graphql::error::Code;

@@ -63,7 +63,7 @@ pub(crate) async fn serve(
 }
 
 /// Returns when the server is to accept no more. From the signal on it is not ready and keeps no connection open
-/// after an answer, so that nobody sends it a request just when it ends.
+/// after an answer, so that most clients reconnect elsewhere before it ends.
 async fn leave_rotation(app: &App, connections: &Connections) {
     let signal = wait_for_signal().await;
     app.announce_stop();
@@ -97,14 +97,15 @@ fn insist_on_ending(delay: Duration) -> std::io::Result<()> {
 
 /// How a process is told to stop.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Signal {
+pub(crate) enum Signal {
     /// By somebody at a terminal, who waits.
     Interrupt,
     /// By what supervises it.
     Terminate,
 }
 
-async fn wait_for_signal() -> Signal {
+/// Returns when the process is told to stop.
+pub(crate) async fn wait_for_signal() -> Signal {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     let terminate = async {

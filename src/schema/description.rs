@@ -23,7 +23,7 @@ const DESCRIBED_ROOTS: &str = concat!("\"\"\"\n", text!(), "\n\"\"\"\nschema {\n
 
 /// SDL that the library wrote, with the description and the roots in front.
 pub(super) fn describe(sdl: &str) -> String {
-    let (types, roots) = sdl.rsplit_once(ROOTS).unwrap_or((sdl, ""));
+    let Some((types, roots)) = sdl.rsplit_once(ROOTS) else { return sdl.to_owned() };
     format!("{DESCRIBED_ROOTS}{roots}\n{types}")
 }
 
@@ -31,7 +31,7 @@ pub(super) fn describe(sdl: &str) -> String {
 ///
 /// # Errors
 ///
-/// It is no SDL.
+/// Fails if `sdl` is not valid SDL.
 pub fn parse(sdl: &str) -> parser::Result<ServiceDocument> {
     parser::parse_schema(sdl.replacen(DESCRIBED_ROOTS, ROOTS, 1))
 }
@@ -60,7 +60,7 @@ fn key(field: &Field) -> Name {
     field.response_key().node.clone()
 }
 
-/// Says the description where it was asked for.
+/// Sets the description under each requested key.
 pub(super) fn tell(keys: &[(Name, Name)], data: &mut Value) {
     for (schema, description) in keys {
         let Value::Object(data) = &mut *data else { return };

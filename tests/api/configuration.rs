@@ -93,24 +93,25 @@ const RETURN_URLS: [(&str, &str); 13] = [
     ("--return-urls=ZANZIBAR.example.app:/done", "RETURN_URLS"),
 ];
 
+const DATABASES: [(&str, &str); 9] = [
+    ("--database-url=zanzibar://x", "DATABASE_URL"),
+    ("--database-url=postgres://u:zanzibar#1@127.0.0.1/x", "DATABASE_URL"),
+    ("--database-url=mysql://u:zanzibar@127.0.0.1:99999/x", "DATABASE_URL"),
+    ("--database-url=sqlite::memory:", "DATABASE_URL"),
+    ("--migrate-database-url=zanzibar://x", "MIGRATE_DATABASE_URL"),
+    ("--migrate-database-url=sqlite://zanzibar", "MIGRATE_DATABASE_URL"),
+    ("--migrate-database-url=postgres://u:zanzibar@127.0.0.1:99999/x", "MIGRATE_DATABASE_URL"),
+    ("--database-connections=0", "DATABASE_CONNECTIONS"),
+    ("--database-wait-seconds=zanzibar", "DATABASE_WAIT_SECONDS"),
+];
+
 #[test]
 fn every_bad_value_is_refused_by_name_and_never_repeated() {
     for (flag, name) in NETWORK
         .into_iter()
+        .chain(DATABASES)
         .chain([
             ("--env=staging", "PORTCULLIS_ENV"),
-            ("--database-url=zanzibar://x", "DATABASE_URL"),
-            ("--database-url=postgres://u:zanzibar#1@127.0.0.1/x", "DATABASE_URL"),
-            ("--database-url=mysql://u:zanzibar@127.0.0.1:99999/x", "DATABASE_URL"),
-            ("--database-url=sqlite::memory:", "DATABASE_URL"),
-            ("--migrate-database-url=zanzibar://x", "MIGRATE_DATABASE_URL"),
-            ("--migrate-database-url=sqlite://zanzibar", "MIGRATE_DATABASE_URL"),
-            (
-                "--migrate-database-url=postgres://u:zanzibar@127.0.0.1:99999/x",
-                "MIGRATE_DATABASE_URL",
-            ),
-            ("--database-connections=0", "DATABASE_CONNECTIONS"),
-            ("--database-wait-seconds=zanzibar", "DATABASE_WAIT_SECONDS"),
             ("--shutdown-delay-seconds=301", "SHUTDOWN_DELAY_SECONDS"),
             ("--secret-key-previous=", "SECRET_KEY_PREVIOUS"),
             ("--secret-key-previous=zanzibar", "SECRET_KEY_PREVIOUS"),

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
-use migration::Migrations;
+use migration::{Migrations, OwnedTable, Step, TableChange};
 use portcullis::app::App;
 use portcullis::config::Config;
 use portcullis::{Clock, cli};
-use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TransactionTrait};
+use sea_orm_migration::prelude::{MigrationName, MigrationTrait, SchemaManager};
 use serde_json::json;
 
 use crate::support::{SECOND, TestApp, TestDatabase, send_as_it_is, start_of_time};
@@ -61,7 +63,7 @@ async fn upgrade(app: &TestApp, oldest_level_allowed: u32) {
     app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
     let levels = format!(
         "UPDATE schema_levels SET level = level + 1, oldest_level_allowed = {oldest_level_allowed} \
-         WHERE author = 'server'"
+         WHERE source = 'server'"
     );
     app.sql(&levels).await;
 }
@@ -114,7 +116,10 @@ async fn an_older_program_runs_on_a_newer_schema_that_allows_it() {
     build(&app.database).await.unwrap().close().await.unwrap();
     app.cli(&["admin", "list"]).await.printed();
     let status = app.cli(&["migrate", "status", "--json"]).await.json();
-    assert_eq!((&status["unknown"], &status["fits"]), (&json!(["m2999_later"]), &json!(true)));
+    assert_eq!(
+        (&status["unknown"], &status["isCompatible"]),
+        (&json!(["m2999_later"]), &json!(true))
+    );
     app.cli(&["audit", "verify"]).await.printed();
     app.cli(&["migrate", "up"]).await.printed();
     let told = app.cli(&["migrate", "down", "--yes"]).await;
@@ -127,18 +132,99 @@ async fn a_plan_says_what_is_pending_and_whether_servers_can_run_meanwhile() {
     assert_eq!(app.cli(&["migrate", "plan"]).await.printed(), "Nothing is pending.\n");
     let db = app.database.connection().await;
     forget_extension(&app).await;
-    while own_level(&db).await > FIRST_LEVEL {
+    // Programs from before there were levels do not know them.
+    while own_level(&db).await >= FIRST_LEVEL {
         Migrations::default().down(&db, 1).await.unwrap();
     }
-    let plan = app.cli(&["migrate", "plan", "--json"]).await.json();
-    let pending = plan["pending"].as_array().unwrap();
-    assert!(pending.iter().all(|step| !step["changes"].as_array().unwrap().is_empty()), "{plan}");
-    assert_eq!(plan["needsStop"], false, "{plan}");
-
-    // Programs from before there were levels do not know them.
-    Migrations::default().down(&db, 1).await.unwrap();
     let plan = app.cli(&["migrate", "plan"]).await;
     assert!(plan.printed().ends_with("does not work on the new schema.\n"), "{plan:?}");
+    assert_eq!(app.cli(&["migrate", "plan", "--json"]).await.json()["needsStop"], true);
+}
+
+struct Nothing(&'static str);
+
+impl MigrationName for Nothing {
+    fn name(&self) -> &str {
+        self.0
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Nothing {
+    async fn up(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+        Ok(())
+    }
+
+    async fn down(&self, _manager: &SchemaManager) -> Result<(), DbErr> {
+        Ok(())
+    }
+}
+
+/// The migrations of four releases of an extension.
+const RELEASES: [fn() -> Vec<Step>; 4] = [
+    || vec![OwnedTable::new("notes").created_by("m1")],
+    || vec![OwnedTable::new("notes").created_by("m1"), Step::new(Nothing("m2")).expands()],
+    || {
+        vec![
+            OwnedTable::new("notes").created_by("m1"),
+            Step::new(Nothing("m2")).expands(),
+            Step::new(Nothing("m3"))
+                .contracts_to("m2")
+                .change(TableChange::Definition("users"))
+                .change(TableChange::Index("users"))
+                .change(TableChange::Rows("nowhere")),
+        ]
+    },
+    || vec![OwnedTable::new("notes").created_by("m1"), Step::new(Nothing("m2b")).expands()],
+];
+
+#[tokio::test]
+async fn releases_of_an_extension_run_side_by_side_for_as_long_as_it_says() {
+    let database = TestDatabase::create().await;
+    if database.url.starts_with("sqlite") {
+        std::fs::File::create(database.folder.path().join("test.db")).unwrap();
+    }
+    let db = database.connection().await;
+    let [first, second, third, stray] = RELEASES.map(Migrations::with);
+    let compatible = async |release: Migrations| release.status(&db).await.unwrap().is_compatible();
+    first.up(&db, None).await.unwrap();
+    assert!(compatible(first).await && !compatible(second).await);
+    let plan = second.plan(&db).await.unwrap();
+    assert_eq!((plan.steps.len(), plan.needs_stop, plan.required.len()), (1, false, 0));
+
+    second.up(&db, None).await.unwrap();
+    assert!(compatible(first).await && compatible(second).await);
+    let plan = third.plan(&db).await.unwrap();
+    let told: Vec<_> = plan.steps[0].changes.iter().map(|(change, _)| *change).collect();
+    assert_eq!(told.len(), 3, "{plan:?}");
+    assert_eq!((plan.needs_stop, plan.required), (false, vec!["m2".to_owned()]));
+
+    third.up(&db, None).await.unwrap();
+    assert!(!compatible(first).await && compatible(second).await && compatible(third).await);
+    assert!(matches!(first.up(&db, None).await, Err(migration::Error::Newer { .. })));
+    third.down(&db, 1).await.unwrap();
+    assert!(compatible(first).await && compatible(second).await && !compatible(third).await);
+
+    // Its migration was begun, so that nobody who would not survive it is still ready.
+    let raise = "UPDATE schema_levels SET oldest_level_allowed = 2 WHERE source = 'extension'";
+    db.execute_unprepared(raise).await.unwrap();
+    assert!(!compatible(first).await && compatible(second).await);
+    assert!(matches!(
+        Migrations::with(|| vec![Step::new(Nothing("m0")), Step::new(Nothing("m2"))])
+            .up(&db, None)
+            .await,
+        Err(migration::Error::Newer { .. })
+    ));
+    assert!(matches!(stray.up(&db, None).await, Err(migration::Error::Newer { .. })));
+    let early = || {
+        let mut all = RELEASES[1]();
+        all.push(Step::new(Nothing("m0")));
+        all
+    };
+    assert!(matches!(
+        Migrations::with(early).up(&db, None).await,
+        Err(migration::Error::OutOfOrder { .. })
+    ));
 }
 
 /// The server's own migrations are not taken back below those of an extension.
@@ -205,8 +291,11 @@ async fn a_migration_lets_those_through_who_use_a_table_and_tries_again() {
     used.execute_unprepared("SELECT level FROM schema_levels").await.unwrap();
     let other = db.clone();
     let reverted = tokio::spawn(async move { Migrations::default().down(&other, 99).await });
-    // Longer than it waits at a time.
-    tokio::time::sleep(SECOND * 8).await;
+    // Whoever comes after it waits for it, and is let through when it gives up.
+    tokio::time::sleep(SECOND).await;
+    let third = database.connection().await;
+    let read = third.execute_unprepared("SELECT level FROM schema_levels");
+    tokio::time::timeout(SECOND * 30, read).await.unwrap().unwrap();
     assert!(!reverted.is_finished());
     used.rollback().await.unwrap();
     reverted.await.unwrap().unwrap();

@@ -4,6 +4,7 @@
 //! `TEST_DATABASE_URL`, so they run with the suite on SQLite only.
 
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use sea_orm::Database;
@@ -262,12 +263,11 @@ async fn a_server_waits_for_its_database_at_its_start(kind: Kind) {
     assert!(!refused.status.success() && said.contains("cannot be reached"), "{said}");
 
     let flags = ["--database-wait-seconds=600"];
-    let starting =
-        tokio::task::spawn_blocking(move || Server::start_with(&url, &path, &flags, &[]));
+    let starting = thread::spawn(move || Server::start_with(&url, &path, &flags, &[]));
     tokio::time::sleep(SECOND * 4).await;
     assert!(!starting.is_finished());
     database.restart().await;
-    let server = starting.await.unwrap();
+    let server = starting.join().unwrap();
     server.until_ready_is(200, RECOVERY_MAX).await;
     assert_eq!(server.logged("the server waits up to 600 s for its database").len(), 1);
 }

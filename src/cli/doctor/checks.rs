@@ -260,7 +260,7 @@ async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
     } else {
         report.ok(ABOUT, "the schema is newer than this program and allows it to run");
     }
-    status.fits()
+    status.is_compatible()
 }
 
 async fn keys(report: &mut Report, config: &Config, db: &Db) {

@@ -116,7 +116,7 @@ impl Reader {
         Some(url)
     }
 
-    /// What cannot be parsed is repeated by the driver, with the password in it.
+    /// Refuses a URL that cannot be parsed: the driver would repeat it with the password.
     fn judge_url(&mut self, name: &str, url: &SecretString) {
         if let Err(error) = Url::parse(url.expose_secret()) {
             self.refuse(format!(

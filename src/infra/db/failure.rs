@@ -70,7 +70,7 @@ pub(crate) fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// Whether nobody answers where the database is, or it only starts or stops, so that no setting is wrong.
+/// Whether the database cannot be reached or is starting or stopping, which may pass without a change of settings.
 pub(crate) fn is_away(error: &DbErr) -> bool {
     if is_pool_timeout(error) {
         return true;

@@ -54,6 +54,18 @@ impl Db {
         Ok(if name == needed { Ok(()) } else { Err(EncodingError { name, remedy }) })
     }
 
+    /// The names of the database and of the schema in it.
+    pub(crate) async fn place(&self) -> Result<Option<String>, DbErr> {
+        let backend = self.reader().get_database_backend();
+        let sql = match backend {
+            DbBackend::Sqlite => return Ok(None),
+            DbBackend::Postgres => "SELECT current_database() || '.' || current_schema() AS place",
+            _ => "SELECT DATABASE() AS place",
+        };
+        let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
+        row.map_or(Ok(None), |row| row.try_get("", "place"))
+    }
+
     /// Asks the database what it is.
     pub(crate) async fn inspect(&self) -> Result<Inspection, DbErr> {
         let backend = self.reader().get_database_backend();

@@ -1,4 +1,4 @@
-//! The one connection over which a schema is changed, and the lock that it holds meanwhile.
+//! The connection that changes a schema, and the lock that it holds meanwhile.
 
 use std::time::Duration;
 
@@ -13,20 +13,25 @@ use super::{Error, sql};
 
 /// How long an instance waits for another that is migrating, where the database lets us say.
 pub(crate) const LOCK_WAIT_SECONDS: u32 = 60;
-/// How often the lock is asked for on PostgreSQL. Whoever waited within a statement would hold up an index that the other
-/// makes concurrently, and so wait for itself.
+/// The pause between two requests for the lock on PostgreSQL. A waiting statement would block a concurrent index build of
+/// the lock's holder, and the two would deadlock.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
-/// How long a change waits for those who use a table, in seconds: meanwhile everybody else waits behind it.
+/// The time for which a change waits for those who use a table, in seconds: everybody else waits behind it.
 const TABLE_WAIT_SECONDS: u32 = 5;
 
+/// The lock on PostgreSQL, named after the schema, so that two schemas of one database do not wait for each other.
+const POSTGRES_LOCK: &str = "hashtext('portcullis migrations ' || current_schema())";
+/// The lock on MySQL and MariaDB, named after the database.
+const MYSQL_LOCK: &str = "CONCAT('portcullis ', MD5(database()))";
+
 /// A connection with the lock. On SQLite a transaction is both.
-pub(crate) enum Session {
+pub(crate) enum LockedConnection {
     File(DatabaseTransaction),
     Server(DatabaseConnection),
 }
 
-impl Session {
-    /// Connects to where `db` leads, over a connection of its own, and takes the lock.
+impl LockedConnection {
+    /// Opens a separate connection to the database of `db`, and takes the lock.
     pub(crate) async fn open(db: &DatabaseConnection) -> Result<Self, Error> {
         let connection = match db.get_database_backend() {
             DbBackend::Postgres => postgres(db).await?,
@@ -39,10 +44,10 @@ impl Session {
                 return Ok(Self::File(db.begin_with_options(options).await?));
             }
         };
-        let session = Self::Server(connection);
-        match session.lock().await {
-            Ok(()) => Ok(session),
-            Err(error) => session.close(Err(error)).await,
+        let locked = Self::Server(connection);
+        match locked.lock().await {
+            Ok(()) => Ok(locked),
+            Err(error) => locked.close(Err(error)).await,
         }
     }
 
@@ -63,9 +68,14 @@ impl Session {
                 let _second = txn.rollback().await;
                 Err(error)
             }
-            // With its connection the lock is gone.
             (Self::Server(connection), outcome) => {
-                let _second = connection.close().await;
+                // A pooler would keep the connection, and with it the lock.
+                let release = match connection.get_database_backend() {
+                    DbBackend::Postgres => format!("SELECT pg_advisory_unlock({POSTGRES_LOCK})"),
+                    _ => format!("SELECT RELEASE_LOCK({MYSQL_LOCK})"),
+                };
+                let _second = connection.query_one_raw(sql(&connection, release)).await;
+                let _third = connection.close().await;
                 outcome
             }
         }
@@ -75,19 +85,20 @@ impl Session {
     pub(crate) async fn require_lock(&self) -> Result<(), Error> {
         let Self::Server(connection) = self else { return Ok(()) };
         let asked = match connection.get_database_backend() {
-            DbBackend::Postgres => {
-                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
-            }
-            _ => {
-                "SELECT 1 FROM (SELECT IS_USED_LOCK(CONCAT('portcullis ', MD5(database()))) AS \
-                 holder) AS locks WHERE holder = CONNECTION_ID()"
-            }
+            DbBackend::Postgres => format!(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() \
+                 AND objid = ({POSTGRES_LOCK}::bigint & 4294967295)::oid"
+            ),
+            _ => format!(
+                "SELECT 1 FROM (SELECT IS_USED_LOCK({MYSQL_LOCK}) AS holder) AS locks \
+                 WHERE holder = CONNECTION_ID()"
+            ),
         };
         let held = connection.query_one_raw(sql(connection, asked)).await?;
         held.map(drop).ok_or(Error::LostLock)
     }
 
-    /// Waits by the database's clock.
+    /// Sleeps in the database, because this crate has no async runtime.
     pub(crate) async fn pause(&self, time: Duration) -> Result<(), DbErr> {
         let Self::Server(connection) = self else { return Ok(()) };
         let seconds = time.as_secs_f64();
@@ -101,21 +112,17 @@ impl Session {
     async fn lock(&self) -> Result<(), Error> {
         let Self::Server(connection) = self else { return Ok(()) };
         if connection.get_database_backend() == DbBackend::MySql {
-            let take = format!(
-                "SELECT GET_LOCK(CONCAT('portcullis ', MD5(database())), {LOCK_WAIT_SECONDS})"
-            );
+            let take = format!("SELECT GET_LOCK({MYSQL_LOCK}, {LOCK_WAIT_SECONDS})");
             let row = connection.query_one_raw(sql(connection, take)).await?;
             let taken: Option<i64> =
                 row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or_default();
             return if taken == Some(1) { Ok(()) } else { Err(Error::Locked) };
         }
-        // Named after the schema, so that two schemas of one database do not wait for each other.
-        let take =
-            "SELECT pg_try_advisory_lock(hashtext('portcullis migrations ' || current_schema()))";
+        let take = format!("SELECT pg_try_advisory_lock({POSTGRES_LOCK})");
         let tries =
             Duration::from_secs(LOCK_WAIT_SECONDS.into()).as_millis() / LOCK_PAUSE.as_millis();
         for _ in 0..tries {
-            let row = connection.query_one_raw(sql(connection, take)).await?;
+            let row = connection.query_one_raw(sql(connection, take.as_str())).await?;
             if row.map_or(Ok(false), |row| row.try_get_by_index(0))? {
                 return self.require_lock().await;
             }
@@ -167,8 +174,12 @@ async fn mysql(db: &DatabaseConnection) -> Result<DatabaseConnection, DbErr> {
                 };
                 let settings = format!(
                     "SET SESSION {limit} = 0, SESSION lock_wait_timeout = {TABLE_WAIT_SECONDS}, \
+                     SESSION innodb_lock_wait_timeout = {TABLE_WAIT_SECONDS}, \
                      SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')"
                 );
+                connection
+                    .execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
+                    .await?;
                 connection.execute(sqlx::AssertSqlSafe(settings)).await.map(drop)
             })
         })
