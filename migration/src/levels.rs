@@ -120,8 +120,8 @@ async fn exists(db: &impl ConnectionTrait, table: &'static str) -> Result<bool, 
     let asked = match backend {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
         DbBackend::Postgres => {
-            "SELECT 1 FROM information_schema.tables \
-             WHERE table_schema = current_schema() AND table_name = $1"
+            // Also where this user may not read it, which is another trouble than that there is none.
+            "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
         }
         _ => {
             "SELECT 1 FROM information_schema.tables \

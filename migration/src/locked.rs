@@ -45,7 +45,11 @@ impl LockedConnection {
             }
         };
         let locked = Self::Server(connection);
-        match locked.lock().await {
+        let begun = match locked.require_own_backend(db).await {
+            Ok(()) => locked.lock().await,
+            refused => refused,
+        };
+        match begun {
             Ok(()) => Ok(locked),
             Err(error) => locked.close(Err(error)).await,
         }
@@ -107,6 +111,21 @@ impl LockedConnection {
             _ => format!("SELECT SLEEP({seconds})"),
         };
         connection.query_one_raw(sql(connection, sleep)).await.map(drop)
+    }
+
+    /// Fails behind a pooler in transaction mode, which gives two connections one and the same backend of PostgreSQL.
+    async fn require_own_backend(&self, db: &DatabaseConnection) -> Result<(), Error> {
+        let Self::Server(connection) = self else { return Ok(()) };
+        if connection.get_database_backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let backend = async |of: &DatabaseConnection| -> Result<Option<i32>, DbErr> {
+            let row = of.query_one_raw(sql(of, "SELECT pg_backend_pid()")).await?;
+            row.map(|row| row.try_get_by_index(0)).transpose()
+        };
+        // One after the other: a pooler gives the backend away that it got back last.
+        let theirs = backend(db).await?;
+        if theirs == backend(connection).await? { Err(Error::LostLock) } else { Ok(()) }
     }
 
     async fn lock(&self) -> Result<(), Error> {

@@ -182,6 +182,8 @@ impl Migrator {
         at: usize,
     ) -> Result<(), DbErr> {
         if !takes_transaction(&steps[at], db) {
+            // The record goes first: what is left when this is cut off is pending, and made again.
+            levels::forget(db, self.records, steps[at].name()).await?;
             return self.take_back(db, steps, at).await;
         }
         let txn = db.begin().await?;

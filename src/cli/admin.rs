@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -124,23 +124,16 @@ fn language(tag: &str) -> Result<Language, &'static str> {
     Language::named(tag).ok_or("the server does not write mails in this language")
 }
 
-pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
-    if let Some(file) = config.missing_database() {
-        let is_wanted = match verb {
-            Verb::Create { new_database, .. } => {
-                let question =
-                    format!("There is no database at {} yet. Create it?", file.display());
-                *new_database || output::confirm(&question)?
-            }
-            _ => false,
-        };
-        if !is_wanted {
-            bail!(
-                "there is no database at {}: start the server once, or run this command in the server's working folder",
-                file.display()
-            );
-        }
+impl Verb {
+    /// Whether a database is to be made at this path, which somebody may have mistaken for another.
+    pub(super) fn makes_database(&self, file: &Path) -> anyhow::Result<bool> {
+        let Self::Create { new_database, .. } = self else { return Ok(false) };
+        let question = format!("There is no database at {} yet. Create it?", file.display());
+        Ok(*new_database || output::confirm(&question)?)
     }
+}
+
+pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
     let app = App::build(config, Clock::system()).await?;
     let outcome = act(verb, &app).await;
     app.close().await?;

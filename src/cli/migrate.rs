@@ -65,6 +65,10 @@ async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
             changing.migrate_down(migrations, *steps).await?;
         }
         Verb::Plan { json } => {
+            let status = migrations.status(db.reader()).await?;
+            if status.is_too_new {
+                return Err(migration::Error::Newer { unknown: status.unknown }.into());
+            }
             let plan = migrations.plan(db.reader()).await?;
             return if *json { output::json(&as_json(&plan)) } else { show(&plan) };
         }
@@ -82,7 +86,10 @@ async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
 /// Names what is lost, and asks.
 fn is_wanted(reverted: &[String]) -> anyhow::Result<bool> {
     let reverted = reverted.join(", ");
-    let question = format!("This deletes the data in all that {reverted} created. Go on?");
+    let question = format!(
+        "This deletes the data in all that {reverted} created: it can be sessions, second factors or organizations. \
+         Go on?"
+    );
     Ok(output::confirm(&question)?)
 }
 
@@ -120,6 +127,9 @@ fn print(status: &Status, as_json: bool) -> anyhow::Result<()> {
 fn show(plan: &Plan) -> anyhow::Result<()> {
     for Planned { name, changes } in &plan.steps {
         output::line(format!("pending  {name}"))?;
+        if changes.is_empty() {
+            output::line("         does not describe its locks")?;
+        }
         changes.iter().try_for_each(|&(change, rows)| {
             output::line(format!("         {}", said(change, rows)))
         })?;

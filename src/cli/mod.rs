@@ -18,9 +18,10 @@ mod serve;
 
 use std::any::TypeId;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
@@ -30,11 +31,16 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config::{Config, Settings};
 use crate::graphql::policy::Visible;
 use crate::infra::causes::causes;
-use crate::infra::{telemetry, tls};
+
+use crate::infra::{db, telemetry, tls};
 use crate::server::Server;
 
 /// With the commit and its date, where the build knew them (`build.rs`).
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("BUILT_FROM"));
+
+/// What to do about a pooler that does not keep connections apart.
+const POOLER: &str = "Connect to the database itself, or use the pooler in session mode. PgBouncer needs \
+                      `ignore_startup_parameters = extra_float_digits,options`.";
 
 /// A self-hosted GraphQL auth server: the schema is the access policy.
 #[derive(Parser)]
@@ -149,6 +155,9 @@ pub(crate) fn run(server: &Server) -> ExitCode {
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", causes(error.as_ref()));
+            if error.chain().any(db::is_of_pooler) {
+                eprintln!("{POOLER}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -159,10 +168,31 @@ fn refuse(problems: &dyn Display) -> ExitCode {
     ExitCode::from(2)
 }
 
+impl Verb {
+    /// Whether a database is to be made at this path. What only reads or changes one is run in the wrong folder then.
+    fn makes_database(&self, file: &Path) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Serve | Self::HashBench(_) | Self::Migrate(migrate::Verb::Up) => true,
+            Self::Admin(verb) => verb.makes_database(file)?,
+            _ => false,
+        })
+    }
+}
+
 fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
     let _telemetry = telemetry::init(config.log_format, &config.log_filter)?;
+    let verb = verb.unwrap_or(Verb::Serve);
+    if let Some(file) = config.missing_database()
+        && !verb.makes_database(&file)?
+    {
+        bail!(
+            "there is no database at {}: start the server once, run this command in the server's working folder, or \
+             create one with `portcullis admin create --new-database`",
+            file.display()
+        );
+    }
     runtime()?.block_on(async {
-        match verb.unwrap_or(Verb::Serve) {
+        match verb {
             Verb::Serve => Box::pin(serve::run(config)).await,
             Verb::Migrate(verb) => migrate::run(&verb, &config).await,
             Verb::Admin(verb) => admin::run(&verb, config).await,

@@ -47,6 +47,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address and share its limits"
         );
     }
+    // Nobody is let in before somebody can answer.
+    let app = build(&config).await?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -54,7 +56,6 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         Some(address) => Some(listen_for_scrapers(address).await?),
         None => None,
     };
-    let app = build(&config).await?;
     app.require_writing().await?;
     app.follow_algorithm().await?;
     app.record_start().await?;

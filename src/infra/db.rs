@@ -26,7 +26,7 @@ pub(crate) use self::batches::in_batches;
 use self::connect::Renewed;
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{
-    DbFailure, WRAPPINGS, is_away, is_unavailable, told_by_database, violates,
+    DbFailure, WRAPPINGS, is_away, is_of_pooler, is_unavailable, told_by_database, violates,
 };
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
 use self::pooled::Pooled;

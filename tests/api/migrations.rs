@@ -34,6 +34,10 @@ async fn the_schema_goes_up_and_down_and_up_again() {
     assert_eq!(Migrations::default().status(&db).await.unwrap().applied.len(), 2);
 }
 
+/// Has the last step of each migration fail, from the one on that makes the table.
+const REFUSE_LEVELS: &str = "CREATE TRIGGER refuse_levels BEFORE UPDATE ON schema_levels FOR EACH ROW \
+                             SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'cut off'";
+
 /// MySQL and MariaDB commit each change of the schema at once, so a migration that is cut off there
 /// leaves a part of itself behind, and no record.
 #[tokio::test]
@@ -54,6 +58,15 @@ async fn a_migration_that_was_cut_off_runs_again() {
         Migrations::default().up(&db, Some(1)).await.unwrap();
         let applied = Migrations::default().status(&db).await.unwrap().applied;
         assert_eq!(applied.len(), number, "{applied:?}");
+        // On its way back its record is the first to go, so that what is left is made again.
+        let _without_the_table = db.execute_unprepared(REFUSE_LEVELS).await;
+        let cut_off = Migrations::default().down(&db, 1).await;
+        db.execute_unprepared("DROP TRIGGER IF EXISTS refuse_levels").await.unwrap();
+        if cut_off.is_err() {
+            let pending = Migrations::default().status(&db).await.unwrap().pending;
+            assert_eq!(pending.len(), all + 1 - number, "{pending:?}");
+        }
+        Migrations::default().up(&db, Some(1)).await.unwrap();
     }
     Migrations::default().down(&db, 99).await.unwrap();
 }

@@ -70,6 +70,24 @@ pub(crate) fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
+/// Whether a pooler in front of PostgreSQL does not keep what belongs to a connection, or refuses what it is opened with.
+pub(crate) fn is_of_pooler(error: &(dyn Error + 'static)) -> bool {
+    let cause = match error.downcast_ref::<DbErr>() {
+        Some(error) => sqlx_error(error),
+        None => error.downcast_ref::<sqlx::Error>(),
+    };
+    let Some(sqlx::Error::Database(cause)) = cause else { return false };
+    match Code::of(&**cause) {
+        // A prepared statement that is there already, or no longer; a protocol violation.
+        Code::State(state) => match &*state {
+            "42P05" | "26000" => true,
+            "08P01" => cause.message().contains("startup parameter"),
+            _ => false,
+        },
+        Code::Sqlite(_) | Code::MySql(_) => false,
+    }
+}
+
 /// Whether the database cannot be reached or is starting or stopping, which may pass without a change of settings.
 pub(crate) fn is_away(error: &DbErr) -> bool {
     if is_pool_timeout(error) {
