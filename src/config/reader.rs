@@ -217,7 +217,7 @@ impl Reader {
     ) -> Option<SocketAddr> {
         let text = settings.metrics_listen.as_ref()?;
         let Ok(address) = text.parse::<SocketAddr>() else {
-            self.refuse("METRICS_LISTEN must be an IP address and a port, as in 127.0.0.1:9090");
+            self.refuse("METRICS_LISTEN must be an IP address and a port, as in 127.0.0.1:9464");
             return None;
         };
         if address == listen && listen.port() != 0 {
@@ -228,7 +228,7 @@ impl Reader {
         if is_confined && !address.ip().is_loopback() {
             self.refuse(
                 "METRICS_LISTEN reaches beyond this machine, but a development instance must not: use \
-                 PORTCULLIS_ENV=production, or an address such as 127.0.0.1:9090",
+                 PORTCULLIS_ENV=production, or an address such as 127.0.0.1:9464",
             );
         }
         Some(address)
