@@ -281,7 +281,7 @@ async fn list(accounts: &Accounts, args: &ListArgs) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    Ok(output::table(["ID", "USERNAME", "E-MAIL", "ROLE", "STATUS", "LAST LOGIN"], &rows)?)
+    Ok(output::table(["ID", "USERNAME", "EMAIL", "ROLE", "STATUS", "LAST LOGIN"], &rows)?)
 }
 
 fn as_object(user: &User) -> serde_json::Value {

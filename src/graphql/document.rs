@@ -93,7 +93,7 @@ type Fragments = HashMap<Name, Positioned<FragmentDefinition>>;
 pub(crate) enum Refusal {
     #[error("{message}")]
     Parse { message: String, positions: Vec<Pos> },
-    #[error("The request exceeds a limit: {limit} may be {max} at most")]
+    #[error("The request exceeds a limit: {limit} must be at most {max}")]
     Limit { limit: &'static str, max: u64 },
     #[error("{message}")]
     Invalid { message: String, positions: Vec<Pos> },
