@@ -109,7 +109,17 @@ async fn no_database_is_made_by_an_oversight() {
     let password = format!("--password-file={}", password.display());
     let elsewhere = [place.as_str(), &url];
     let create = ["admin", "create", "--username=boss", "--email=boss@example.com", &password];
-    for arguments in [&create[..], &["admin", "list"]] {
+    let others: [&[&str]; 8] = [
+        &["admin", "list"],
+        &["keys", "list"],
+        &["mail", "list"],
+        &["audit", "verify"],
+        &["purge"],
+        &["migrate", "plan"],
+        &["migrate", "status"],
+        &["migrate", "down"],
+    ];
+    for arguments in [&create[..]].into_iter().chain(others) {
         let told = app.cli(&[arguments, &elsewhere].concat()).await;
         assert!(told.complaint().contains("there is no database at"), "{}", told.stderr);
     }
