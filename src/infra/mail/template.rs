@@ -4,7 +4,7 @@
 //! the HTML, so that both say the same.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use chrono::DateTime;
@@ -92,6 +92,10 @@ impl MailKind {
 pub(crate) enum TemplateError {
     #[error("the mail template {name} cannot be read")]
     Unreadable { name: String },
+    #[error("the folder of MAIL_TEMPLATES cannot be read: {0}")]
+    Folder(io::Error),
+    #[error("MAIL_TEMPLATES has the file {name}, which is not the name of a template")]
+    Unknown { name: String },
     #[error("the mail template {name} is invalid: {reason}")]
     Wrong { name: String, reason: String },
 }
@@ -203,6 +207,9 @@ impl From<&str> for Unlinked {
 impl Templates {
     /// The built-in ones, but for those that `folder` has too; each of them can be filled in.
     pub(super) fn load(folder: Option<&Path>, site: &Site) -> Result<Self, TemplateError> {
+        if let Some(folder) = folder {
+            require_known(folder, "")?;
+        }
         let mut environment = Environment::new();
         // A template with a name that there is none of is told at the start.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -327,6 +334,22 @@ fn with_footer(plain: &str, footer: &[&str]) -> String {
     format!("{plain}\n\n{FOOTER_LINE}\n{}", footer.join("\n"))
 }
 
+/// Fails for a file that no mail is made of: its author would wait for it in vain.
+fn require_known(folder: &Path, within: &str) -> Result<(), TemplateError> {
+    for entry in fs::read_dir(folder.join(within)).map_err(TemplateError::Folder)? {
+        let path = entry.map_err(TemplateError::Folder)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let name = if within.is_empty() { name.into_owned() } else { format!("{within}/{name}") };
+        let is_template = path.extension().is_some_and(|end| end == "txt" || end == "html");
+        if path.is_dir() && within.is_empty() {
+            require_known(folder, &name)?;
+        } else if is_template && name != LAYOUT && !TEXTS.iter().any(|(known, _)| *known == name) {
+            return Err(TemplateError::Unknown { name });
+        }
+    }
+    Ok(())
+}
+
 fn read(folder: &Path, name: &str) -> Result<Option<String>, TemplateError> {
     match fs::read_to_string(folder.join(name)) {
         Ok(source) => Ok(Some(source)),
@@ -406,6 +429,28 @@ mod tests {
         assert!(english.plain.contains(occasion), "{}", english.plain);
         assert!(german.plain.contains("am 01.01.1970 um 00:00 UTC von 192.0.2.7 (Browser)"));
         assert!(german.html.contains("<html lang=\"de\">") && german.html.contains("Hallo alice,"));
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_and_a_name_that_no_mail_has_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = Site { name: "auth.example.com".to_owned(), support: None };
+        let load = |path: &Path| Templates::load(Some(path), &site).map(|_| ());
+        assert!(matches!(load(&folder.path().join("nope")), Err(TemplateError::Folder(_))));
+        for (sub, name, is_known) in [
+            ("", "README.md", true),
+            ("en", "notes.md", true),
+            ("en", "pasword-reset.txt", false),
+            ("fr", "password-reset.txt", false),
+            ("", "layuot.html", false),
+        ] {
+            std::fs::create_dir_all(folder.path().join(sub)).unwrap();
+            let file = folder.path().join(sub).join(name);
+            std::fs::write(&file, "Subject: x\n\nx").unwrap();
+            let told = load(folder.path());
+            assert_eq!(told.is_ok(), is_known, "{name}: {told:?}");
+            std::fs::remove_file(&file).unwrap();
+        }
     }
 
     #[test]
