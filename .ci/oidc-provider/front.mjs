@@ -23,7 +23,7 @@ function page(endpoint, returnTo) {
   /** Leaves for the provider, to come back for `purpose`. */
   window.leave = async (purpose, provider) => {
     const name = `start${purpose}`;
-    const answer = await mutate(name, "authorizationUrl flow", { provider, returnTo });
+    const answer = await mutate(name, "authorizationUrl flow", { providerId: provider, returnTo });
     const started = answer.data?.[name];
     if (!started) return JSON.stringify(answer);
     sessionStorage.setItem("flow", JSON.stringify({ purpose, flow: started.flow, token }));
