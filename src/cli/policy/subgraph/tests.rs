@@ -228,7 +228,7 @@ fn a_scope_that_no_token_has_is_told_with_what_is_like_it() {
             told_at(
                 3,
                 "Query.a: no token has the scope \"orders:read\"",
-                "tokens have users:read, users:write, audit:read, permissions:grant, documents:any"
+                "the scopes of tokens are users:read, users:write, audit:read, permissions:grant, documents:any"
             ),
             told_at(
                 3,
@@ -286,7 +286,7 @@ fn a_rule_at_a_root_type_is_one_of_other_subgraphs_too() {
     let told = compare(&[("a", "type Mutation @authenticated { a: Int }")]);
     let [(Level::Warning, message)] = &told[..] else { panic!("{told:?}") };
     assert!(
-        message.contains("also of Mutation.") && message.contains("in portcullis"),
+        message.contains("including Mutation.") && message.contains("in portcullis"),
         "{message}"
     );
     assert_eq!(compare(&[("a", "type Subscription @authenticated { a: Int }")]), []);
