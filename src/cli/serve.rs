@@ -47,15 +47,16 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
             "TRUSTED_PROXIES is not set: all clients behind a proxy count as one address and share its limits"
         );
     }
+    // From here on what happens is counted.
+    let scraped = match config.metrics_listen {
+        Some(address) => Some(listen_for_scrapers(address).await?),
+        None => None,
+    };
     // Nobody is let in before somebody can answer.
     let app = build(&config).await?;
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
-    let scraped = match config.metrics_listen {
-        Some(address) => Some(listen_for_scrapers(address).await?),
-        None => None,
-    };
     app.require_writing().await?;
     app.follow_algorithm().await?;
     app.record_start().await?;
@@ -98,7 +99,7 @@ async fn build(config: &Config) -> anyhow::Result<App> {
     }
 }
 
-/// From now on what happens is counted.
+/// Binds the listener of the metrics, and installs what counts.
 async fn listen_for_scrapers(address: SocketAddr) -> anyhow::Result<(TcpListener, Exporter)> {
     let listener = TcpListener::bind(address)
         .await

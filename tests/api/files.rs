@@ -221,8 +221,8 @@ fn a_data_folder_and_a_database_lie_where_they_are_said_to() {
         let data = folder.path().join(name);
         let given = if is_relative { Path::new(name) } else { &data };
         // The second finds what the first has made.
-        for verb in [&["purge"][..], &["keys", "list"]] {
-            let output = run(folder.path(), verb, &[("DATA_DIR", given.as_os_str())]);
+        for verb in [["migrate", "up"], ["keys", "list"]] {
+            let output = run(folder.path(), &verb, &[("DATA_DIR", given.as_os_str())]);
             assert!(output.status.success(), "{given:?}: {}", said(&output));
         }
         assert!(data.join("portcullis.db").is_file(), "{given:?}");
@@ -247,7 +247,7 @@ fn the_path_in_a_database_url_is_unescaped_once() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{written}.db");
         let variables = [("DATABASE_URL", OsStr::new(&url)), ("SECRET_KEY", OsStr::new(SECRET))];
-        let output = run(folder.path(), &["purge"], &variables);
+        let output = run(folder.path(), &["migrate", "up"], &variables);
         let is_there = folder.path().join(format!("{name}.db")).is_file();
         assert!(output.status.success() && is_there, "{url}: {}", said(&output));
     }
@@ -281,7 +281,7 @@ fn a_database_behind_a_link_is_as_private_as_any() {
     fs::create_dir_all(place("data")).unwrap();
     symlink("../second", place("data").join("portcullis.db")).unwrap();
     symlink(place("real.db"), place("second")).unwrap();
-    let output = run(folder.path(), &["purge"], &[]);
+    let output = run(folder.path(), &["migrate", "up"], &[]);
     assert!(output.status.success(), "{}", said(&output));
     let mode = fs::metadata(place("real.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
