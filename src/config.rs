@@ -182,7 +182,7 @@ impl std::error::Error for Problems {}
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     pub(crate) url: SecretString,
-    /// The same database, for whoever changes its schema. `None`: the one above.
+    /// The address that migrations use. `None`: the one above.
     pub(crate) migrate_url: Option<SecretString>,
     /// At most so many.
     pub(crate) connections: u32,

@@ -120,7 +120,7 @@ async fn exists(db: &impl ConnectionTrait, table: &'static str) -> Result<bool, 
     let asked = match backend {
         DbBackend::Sqlite => "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?",
         DbBackend::Postgres => {
-            // Also where this user may not read it, which is another trouble than that there is none.
+            // Lists a table that this user may not read, so that it is not taken for a missing one.
             "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = $1"
         }
         _ => {

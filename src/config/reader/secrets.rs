@@ -102,7 +102,7 @@ impl Reader {
     ) -> Option<SecretString> {
         let (value, file) = (&settings.migrate_database_url, &settings.migrate_database_url_file);
         let url = self.secret("MIGRATE_DATABASE_URL", value.as_ref(), file.as_ref())?;
-        // Empty is none, as in a compose file that passes it on.
+        // A compose file may pass on an empty value, which counts as none.
         if url.expose_secret().is_empty() {
             return None;
         }
