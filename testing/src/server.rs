@@ -63,7 +63,7 @@ pub fn skip(why: &str) {
 impl TestApp {
     /// Starts an instance of a server over a new database.
     pub async fn start(server: Server) -> Self {
-        Self::start_over(server, TestDatabase::create().await, start_of_time(), &[]).await
+        Self::start_over(server, TestDatabase::migrated().await, start_of_time(), &[]).await
     }
 
     /// Starts one over this database, at this time, with further flags, as on the command line.

@@ -53,7 +53,8 @@ fn assert_well_told(log: &[String]) {
 async fn assert_refused(app: &TestApp, setting: &str, cause: &str) {
     let doctor = app.cli(&["doctor", setting]).await;
     assert!(doctor.stdout.contains(cause), "no {cause:?}: {doctor:?}");
-    let start = app.cli(&["serve", "--listen=127.0.0.1:0", setting]).await;
+    let listen = ["serve", "--listen=127.0.0.1:0", "--database-wait-seconds=0", setting];
+    let start = app.cli(&listen).await;
     assert!(start.complaint().contains(cause), "no {cause:?}: {start:?}");
     assert_well_told(&[doctor.stdout, doctor.stderr, start.stderr]);
 }

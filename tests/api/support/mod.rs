@@ -57,13 +57,13 @@ impl TestApp {
 
     /// Starts with further flags, as on the command line.
     pub(crate) async fn start_with(flags: &[&str]) -> Self {
-        Self::start_over(TestDatabase::create().await, start_of_time(), flags).await
+        Self::start_over(TestDatabase::migrated().await, start_of_time(), flags).await
     }
 
     /// Starts now: for tests that use the command line beside the server, whose clock is the
     /// machine's.
     pub(crate) async fn start_now(flags: &[&str]) -> Self {
-        Self::start_over(TestDatabase::create().await, Clock::system().now(), flags).await
+        Self::start_over(TestDatabase::migrated().await, Clock::system().now(), flags).await
     }
 
     /// Starts over a server of databases that the test has.
