@@ -36,6 +36,7 @@ use crate::graphql::lanes::Lanes;
 use crate::graphql::policy::Visible;
 use crate::infra::db::Db;
 use crate::infra::instances::Instance;
+use crate::infra::jobs::Jobs;
 use crate::infra::jwt::Jwt;
 use crate::infra::keys::{Keys, Master};
 use crate::infra::limits::Limits;
@@ -83,6 +84,7 @@ pub struct Parts {
     pub(crate) schema: Schema,
     pub(crate) sdl: Arc<ServedSdl>,
     pub(crate) cookies: Cookies,
+    jobs: Jobs,
     instance: Instance,
     is_stopping: AtomicBool,
     writing: Writing,
@@ -154,6 +156,7 @@ impl App {
         let refusals = Refusals::new(db.clone(), clock.clone());
         let config = Arc::new(config);
         let instance = Instance::new(db.clone(), clock.clone());
+        let jobs = Jobs::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             sdl,
             log,
@@ -178,6 +181,7 @@ impl App {
             documents,
             lanes: Lanes::default(),
             schema,
+            jobs,
             instance,
             is_stopping: AtomicBool::new(false),
             writing: Writing::default(),

@@ -11,6 +11,7 @@ use std::path::{self, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use ipnet::IpNet;
 use portcullis_webauthn::RelyingParty;
 use secrecy::{ExposeSecret, SecretString};
@@ -114,6 +115,7 @@ pub struct Config {
     pub(crate) shutdown_delay: Duration,
     pub(crate) data_dir: PathBuf,
     pub(crate) database: Database,
+    pub(crate) retention: Retention,
     /// `None` in development: it is generated into the data folder.
     pub(crate) secret_key: Option<SecretString>,
     /// Opens what it sealed, until all is sealed under the current one.
@@ -177,6 +179,13 @@ impl fmt::Display for Problems {
 }
 
 impl std::error::Error for Problems {}
+
+/// For how long what is over is kept. `None`: sessions until their absolute end, audit events for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retention {
+    pub(crate) ended_sessions: Option<TimeDelta>,
+    pub(crate) audit_events: Option<TimeDelta>,
+}
 
 /// The database, and how it is reached.
 #[derive(Clone, Debug)]

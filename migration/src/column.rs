@@ -73,6 +73,36 @@ pub(crate) fn unique<T: IntoIden, const N: usize>(
     index(name, table, columns).unique().to_owned()
 }
 
+/// Indexes the rows that have a value in `column`, while others write them. For a migration that is no transaction:
+/// PostgreSQL builds an index in one only under a lock.
+pub(crate) async fn index_online(
+    manager: &SchemaManager<'_>,
+    name: &str,
+    table: &str,
+    column: &str,
+) -> Result<(), DbErr> {
+    let db = manager.get_connection();
+    if manager.get_database_backend() == DbBackend::MySql {
+        // Every index has an entry for every row there, and is built beside the writers.
+        if manager.has_index(table, name).await? {
+            return Ok(());
+        }
+        let build = format!("CREATE INDEX {name} ON {table} ({column})");
+        return db.execute_unprepared(&build).await.map(std::mem::drop);
+    }
+    let concurrently = match manager.get_database_backend() {
+        DbBackend::Postgres => " CONCURRENTLY",
+        _ => "",
+    };
+    // One whose building was cut off is there and of no use.
+    let drop = format!("DROP INDEX{concurrently} IF EXISTS {name}");
+    db.execute_unprepared(&drop).await?;
+    let build = format!(
+        "CREATE INDEX{concurrently} {name} ON {table} ({column}) WHERE {column} IS NOT NULL"
+    );
+    db.execute_unprepared(&build).await.map(std::mem::drop)
+}
+
 /// Creates a table with its indexes.
 ///
 /// On MySQL all of it is one statement that may run again, because a migration that was cut off

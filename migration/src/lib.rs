@@ -44,6 +44,8 @@ mod m20261130_000033_create_identities;
 mod m20261130_000034_create_authenticators;
 mod m20261130_000035_create_sign_in_challenges;
 mod m20261130_000036_create_schema_levels;
+mod m20261130_000037_create_jobs;
+mod m20261130_000038_index_ended_sessions;
 mod migrator;
 mod owned;
 mod plan;
@@ -97,6 +99,12 @@ fn own() -> Vec<Step> {
         Step::new(m20261130_000034_create_authenticators::Migration),
         Step::new(m20261130_000035_create_sign_in_challenges::Migration),
         Step::new(m20261130_000036_create_schema_levels::Migration),
+        Step::new(m20261130_000037_create_jobs::Migration)
+            .expands()
+            .change(TableChange::Table("jobs")),
+        Step::new(m20261130_000038_index_ended_sessions::Migration)
+            .expands()
+            .change(TableChange::IndexOnline("sessions")),
     ]
 }
 

@@ -38,6 +38,7 @@ impl Planned {
                 _ if is_empty => 0,
                 TableChange::Definition(table)
                 | TableChange::Index(table)
+                | TableChange::IndexOnline(table)
                 | TableChange::Rows(table) => rows(db, table).await?,
             };
             changes.push((change, rows));

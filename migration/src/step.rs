@@ -33,6 +33,8 @@ pub enum TableChange {
     Definition(&'static str),
     /// Builds an index from all its rows.
     Index(&'static str),
+    /// The same while others write them.
+    IndexOnline(&'static str),
     /// Writes all its rows.
     Rows(&'static str),
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use strum::VariantArray;
 use tokio::time::timeout;
 
 use super::{App, PROBE_MAX};
@@ -10,13 +11,14 @@ use crate::features::flows;
 use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
 use crate::infra::causes::causes;
+use crate::infra::jobs::{Job, Turn};
 use crate::infra::keys::rotation;
 
 /// What is told of a database whose answer was waited for in vain.
 const SILENT: &str = "the database does not answer in time";
 /// How often each instance reads what it must not miss for long: keys, and unlocked accounts.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// How often what has expired is removed.
+/// How often it is looked whether a job is due.
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 /// How often an instance shows that it is there.
 const SHOW_EVERY: Duration = Duration::from_mins(1);
@@ -30,12 +32,25 @@ const SEAL_EVERY: Duration = Duration::from_secs(1);
 const HEAD_EVERY: Duration = Duration::from_hours(1);
 
 /// How much was removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// Sessions past their absolute end.
+    /// Sessions past their absolute end, and those that ended longer ago than they are kept.
     pub sessions: u64,
     /// Links in mails that nobody used in time, and with them registrations and invitations.
     pub links: u64,
+    /// Audit events older than they are kept.
+    pub events: u64,
+}
+
+impl Purged {
+    fn add(&mut self, job: Job, count: u64) {
+        match job {
+            Job::Sessions => self.sessions += count,
+            Job::Links => self.links += count,
+            Job::AuditRetention => self.events += count,
+            _ => {}
+        }
+    }
 }
 
 impl App {
@@ -71,19 +86,46 @@ impl App {
 
     async fn clean_up(self) {
         let mut every = tokio::time::interval(PURGE_EVERY);
-        let mut erased_until = None;
         loop {
             every.tick().await;
-            if let Err(error) = self.purge().await {
-                tracing::error!(error = %causes(error.as_ref()), "cannot delete expired data");
-            }
-            match audit::erase_origins(&self.db, erased_until, self.clock.now()).await {
-                Ok(until) => erased_until = Some(until),
+            let due = match self.jobs.due().await {
+                Ok(due) => due,
                 Err(error) => {
-                    tracing::error!(error = %causes(&error), "cannot erase old IP addresses from the audit log");
+                    tracing::error!(error = %causes(&error), "cannot read which jobs are due");
+                    continue;
+                }
+            };
+            for job in due {
+                if let Err(error) = self.jobs.run(job, |turn| self.work(turn)).await {
+                    let name = job.into_str();
+                    tracing::error!(job.name = name, error = %causes(error.as_ref()), "a job failed");
                 }
             }
+            if let Err(error) = self.outbox.measure().await {
+                tracing::error!(error = %causes(&error), "cannot count the mail that waits");
+            }
         }
+    }
+
+    /// Does a job to its end, and returns how many rows it removed or changed.
+    async fn work(&self, turn: Turn) -> anyhow::Result<u64> {
+        let now = self.clock.now();
+        Ok(match turn.job {
+            Job::Sessions => self.sessions.purge(self.config.retention.ended_sessions).await?,
+            Job::Links => links::purge(&self.db, now).await?,
+            Job::MemberInvitations => self.organizations.purge().await?,
+            Job::UndeliveredMail => self.outbox.purge().await?,
+            Job::FinishedFlows => flows::purge(&self.db, now).await?,
+            // Sessions live that long, and a late caller may sign out with any token of theirs.
+            Job::RefreshKeys => {
+                rotation::purge(&self.db, now - self.config.lifetimes.absolute).await?
+            }
+            Job::AuditOrigins => audit::erase_origins(&self.db, &turn, now).await?,
+            Job::AuditRetention => match self.config.retention.audit_events {
+                Some(kept) => self.chain.retain(now, kept).await?,
+                None => 0,
+            },
+        })
     }
 
     /// Shows this instance to the others.
@@ -184,17 +226,17 @@ impl App {
         Ok(self.keys.reload().await?)
     }
 
-    /// Removes what has expired, as the housekeeping does every minute.
+    /// Does all jobs now that no other instance is at, due or not; one that fails keeps none from being done.
     pub async fn purge(&self) -> anyhow::Result<Purged> {
-        let sessions = self.sessions.purge().await?;
-        let links = links::purge(&self.db, self.clock.now()).await?;
-        self.organizations.purge().await?;
-        self.outbox.purge().await?;
-        flows::purge(&self.db, self.clock.now()).await?;
-        // Sessions live that long, and a late caller may sign out with any token of theirs.
-        let before = self.clock.now() - self.config.lifetimes.absolute;
-        rotation::purge(&self.db, before).await?;
-        Ok(Purged { sessions, links })
+        let (mut purged, mut failed) = (Purged::default(), None);
+        for &job in Job::VARIANTS {
+            match self.jobs.run(job, |turn| self.work(turn)).await {
+                Ok(Some(count)) => purged.add(job, count),
+                Ok(None) => {}
+                Err(error) => failed = failed.or(Some(error.context(job.into_str()))),
+            }
+        }
+        failed.map_or(Ok(purged), Err)
     }
 
     /// Says that this instance is about to end. Otherwise the others notice in a few minutes.
@@ -213,12 +255,6 @@ impl App {
     /// Writes all refusals that are only counted yet.
     pub async fn write_refusals(&self) -> anyhow::Result<()> {
         Ok(self.refusals.write_all().await?)
-    }
-
-    /// Erases from where old audit events came, as the housekeeping does every minute.
-    pub async fn erase_origins(&self) -> anyhow::Result<()> {
-        audit::erase_origins(&self.db, None, self.clock.now()).await?;
-        Ok(())
     }
 
     /// Sends the mail that is due, as the housekeeping does every second.

@@ -164,6 +164,10 @@ fn said(change: TableChange, rows: u64) -> String {
         TableChange::Index(table) => format!(
             "builds an index from about {rows} rows of {table}, for at most {seconds} s; whoever changes the table waits"
         ),
+        TableChange::IndexOnline(table) => format!(
+            "builds an index from about {rows} rows of {table}, for at most {} s; nobody waits",
+            2 * seconds
+        ),
         TableChange::Rows(table) => format!(
             "writes about {rows} rows of {table}, for at most {seconds} s; whoever changes these rows waits"
         ),
@@ -177,6 +181,7 @@ fn as_json(plan: &Plan) -> Value {
                 TableChange::Table(table) => ("table", table),
                 TableChange::Definition(table) => ("definition", table),
                 TableChange::Index(table) => ("index", table),
+                TableChange::IndexOnline(table) => ("index_online", table),
                 TableChange::Rows(table) => ("rows", table),
             };
             json!({ "kind": kind, "table": table, "rows": rows })

@@ -20,7 +20,7 @@ use chrono::TimeDelta;
 use strum::VariantArray;
 use url::Url;
 
-use super::{Config, Database, Environment, Introspection, Settings, Switch, Warning};
+use super::{Config, Database, Environment, Introspection, Retention, Settings, Switch, Warning};
 use crate::extension::Extended;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
@@ -78,6 +78,7 @@ impl Reader {
             shutdown_delay: self.shutdown_delay(settings, is_development),
             data_dir: settings.data_dir.clone(),
             database,
+            retention: self.retention(settings),
             secret_key,
             secret_key_previous,
             redis_url,
@@ -171,6 +172,17 @@ impl Reader {
                 1..=1000,
             ),
             wait: Duration::from_secs(wait.into()),
+        }
+    }
+
+    fn retention(&mut self, settings: &Settings) -> Retention {
+        let mut days = |name, text: &Option<String>, most| {
+            let days = text.as_deref().map(|text| self.number(name, text, 1..=most));
+            days.map(|days| TimeDelta::days(days.into()))
+        };
+        Retention {
+            ended_sessions: days("SESSION_RETENTION_DAYS", &settings.session_retention_days, 30),
+            audit_events: days("AUDIT_RETENTION_DAYS", &settings.audit_retention_days, 36_500),
         }
     }
 

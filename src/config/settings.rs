@@ -124,6 +124,14 @@ pub struct Settings {
     /// The time for which a replaced refresh token still yields the current one, in seconds: 0 (off) to 10
     #[arg(long, env = "REFRESH_GRACE_SECONDS", default_value = "10", global = true)]
     pub(super) refresh_grace_seconds: String,
+    /// The time after which a session that ended early, by a sign-out for example, is deleted, in days: 1 to 30. Its device
+    /// is then no longer known [default: at the end that it would have had]
+    #[arg(long, env = "SESSION_RETENTION_DAYS", global = true)]
+    pub(super) session_retention_days: Option<String>,
+    /// The age at which audit events are deleted, in days: at least 1. A signed event records each deletion [default:
+    /// events are kept]
+    #[arg(long, env = "AUDIT_RETENTION_DAYS", global = true)]
+    pub(super) audit_retention_days: Option<String>,
     /// The memory of one password hash in KiB (Argon2id)
     #[arg(long, env = "ARGON2_MEMORY_KIB", default_value = "19456", global = true)]
     pub(super) argon2_memory_kib: String,

@@ -22,7 +22,7 @@ use sea_orm::{
     PartialModelTrait, QuerySelect, QueryTrait, Select, TransactionOptions, metric,
 };
 
-pub(crate) use self::batches::in_batches;
+pub(crate) use self::batches::{Pace, in_batches};
 use self::connect::Renewed;
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{

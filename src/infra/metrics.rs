@@ -8,6 +8,7 @@ mod providers;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use metrics::{
     Gauge, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -42,6 +43,7 @@ const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
 const MAILS: &str = "portcullis_mails_total";
 const OUTBOX: &str = "portcullis_outbox_mails";
 const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
+const JOB_SUCCEEDED: &str = "portcullis_job_last_success_timestamp_seconds";
 const SESSION_CACHE: &str = "portcullis_session_cache_total";
 
 /// Seconds, from a cached `me` to what is given up.
@@ -108,6 +110,10 @@ fn begin_at_zero() {
 }
 
 fn describe() {
+    describe_gauge!(
+        JOB_SUCCEEDED,
+        "When an instance last did a job to its end, in seconds since 1970; 0 before the first time"
+    );
     describe_counter!(REQUESTS, "Requests, by kind of operation and code of the first error");
     describe_histogram!(
         REQUEST_SECONDS,
@@ -219,6 +225,11 @@ pub(crate) fn outbox(new: u64, postponed: u64, given_up: u64) {
 /// Somebody tried to send a mail.
 pub(crate) fn mail(outcome: MailOutcome) {
     counter!(MAILS, "outcome" => outcome.into_str()).increment(1);
+}
+
+/// When some instance last did a job to its end.
+pub(crate) fn job_succeeded(job: &'static str, at: Option<DateTime<Utc>>) {
+    gauge!(JOB_SUCCEEDED, "job" => job).set(at.map_or(0.0, |at| at.timestamp() as f64));
 }
 
 /// Redis went away, or came back.

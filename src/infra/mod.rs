@@ -4,6 +4,7 @@ pub(crate) mod causes;
 pub(crate) mod db;
 pub(crate) mod entries;
 pub(crate) mod instances;
+pub(crate) mod jobs;
 pub(crate) mod jwt;
 pub(crate) mod keys;
 pub(crate) mod limits;

@@ -7,6 +7,7 @@ pub(crate) mod finished_flow;
 pub(crate) mod identity;
 pub(crate) mod instance;
 pub(crate) mod invitation;
+pub(crate) mod job;
 pub(crate) mod key;
 pub(crate) mod membership;
 pub(crate) mod one_time_token;

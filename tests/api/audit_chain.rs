@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use serde_json::Value;
 
 use crate::support::process::Server;
-use crate::support::{TestApp, start_of_time};
+use crate::support::{SECOND, TestApp, start_of_time};
 
 /// An instance whose events of three registrations are sealed.
 async fn sealed() -> TestApp {
@@ -622,16 +622,34 @@ async fn addresses_are_erased_after_ninety_days_and_the_chain_stays_whole() {
     let all = app.count("audit_events WHERE ip IS NOT NULL").await;
     assert!(all > 0);
     app.clock.advance(Duration::from_hours(24 * 90 - 1));
-    app.app.erase_origins().await.unwrap();
+    app.app.purge().await.unwrap();
     assert_eq!(
         app.count("audit_events WHERE ip IS NOT NULL AND user_agent IS NOT NULL").await,
         all
     );
 
     app.clock.advance(Duration::from_hours(2));
-    app.app.erase_origins().await.unwrap();
+    app.app.purge().await.unwrap();
     assert_eq!(app.count("audit_events WHERE ip IS NOT NULL OR user_agent IS NOT NULL").await, 0);
     verify(&app).await;
+}
+
+#[tokio::test]
+async fn events_are_removed_at_the_age_of_the_setting_and_the_chain_stays_whole() {
+    let app = Box::pin(sealed()).await.restarted_with(&["--audit-retention-days=30"]).await;
+    let old = app.count("audit_events").await;
+    app.clock.advance(Duration::from_hours(24 * 30));
+    app.register("young").await;
+    app.app.seal_audit().await.unwrap();
+    // A day later, so that a prune is told of once a day and not once an hour.
+    app.clock.advance(Duration::from_hours(24) - SECOND);
+    assert_eq!(app.app.purge().await.unwrap().events, 0);
+    app.clock.advance(2 * SECOND);
+    assert_eq!(i64::try_from(app.app.purge().await.unwrap().events).unwrap(), old);
+    assert_eq!(app.count("audit_events WHERE kind = 'AUDIT_PRUNED'").await, 1);
+    assert_eq!(app.app.purge().await.unwrap().events, 0);
+    let left = verify(&app).await;
+    assert_eq!(left["links"].as_i64(), Some(app.count("audit_events").await));
 }
 
 #[tokio::test]

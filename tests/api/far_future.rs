@@ -180,7 +180,7 @@ async fn keep_house(app: &TestApp, alice: &SignedIn) {
     assert_eq!(app.count("sessions").await, 0);
 
     app.clock.advance(60 * DAY);
-    app.app.erase_origins().await.unwrap();
+    app.app.purge().await.unwrap();
     assert_eq!(app.count("audit_events WHERE user_agent IS NOT NULL").await, 0);
     app.login("alice", &format!("{PASSWORD} again")).await.signed_in("login");
     assert!(app.count("audit_events").await > events);

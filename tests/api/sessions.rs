@@ -381,6 +381,20 @@ async fn housekeeping_removes_expired_sessions() {
 }
 
 #[tokio::test]
+async fn a_session_that_ended_early_is_kept_for_the_days_of_the_setting() {
+    let app = TestApp::start_with(&["--session-retention-days=3"]).await;
+    let alice = app.register("alice").await;
+    let other = app.again("alice").await;
+    app.mutate(&alice, "logout(input: {}) { __typename }").await.data();
+    app.clock.advance(DAY * 3);
+    assert_eq!(app.app.purge().await.unwrap().sessions, 0);
+    app.clock.advance(SECOND);
+    assert_eq!(app.app.purge().await.unwrap().sessions, 1);
+    assert_eq!(app.refresh(&alice.refresh).await.code(), "INVALID_TOKEN");
+    assert_eq!(app.refresh(&other.refresh).await.code(), "NONE");
+}
+
+#[tokio::test]
 async fn no_token_is_stored_as_it_is() {
     let app = TestApp::start().await;
     let alice = app.register("alice").await;

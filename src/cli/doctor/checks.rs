@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, log, mail, providers, redis, seeds, writing};
+use super::{Level, Report, jobs, log, mail, providers, redis, seeds, writing};
 use migration::Migrations;
 
 use crate::app;
@@ -58,6 +58,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
                 sharing(report, config, &db).await;
                 seal(report, &db).await;
                 mail::undelivered(report, &db).await;
+                jobs::check(report, &db, Clock::system().now()).await;
             }
             // Nothing was written, so nothing can be lost by an unclean end.
             let _closed = db.close().await;

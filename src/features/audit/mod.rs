@@ -19,10 +19,11 @@ pub use self::kind::Kind;
 pub(crate) use self::kind::Outcome;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace, Recorded, Side};
 pub(crate) use self::refusals::Refusals;
-use crate::infra::db::{Db, in_batches};
+use crate::infra::db::{Db, Pace};
+use crate::infra::jobs::Turn;
 use crate::kernel::access::Origin;
 pub(crate) use crate::kernel::acting::Actor;
-use crate::kernel::id::{OrganizationId, SessionId, UserId};
+use crate::kernel::id::{OrganizationId, SessionId, UserId, last_uuid_of};
 
 /// One security event.
 pub(crate) struct Event<'a> {
@@ -77,23 +78,27 @@ pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Re
 /// After this long an event no longer tells from where it came (DP-02).
 const ORIGINS_KEPT: TimeDelta = TimeDelta::days(90);
 
-/// Erases address and user agent of old events; no digest covers them. Looks at what has grown old
-/// since `erased_until`, and returns until when all is erased.
-pub(crate) async fn erase_origins(
-    db: &Db,
-    erased_until: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, DbErr> {
-    let before = now - ORIGINS_KEPT;
-    in_batches(|batch| async move {
-        let ids = store::with_origin(db.reader(), erased_until, before, batch).await?;
-        if !ids.is_empty() {
-            store::erase_origins(db.writer(), &ids).await?;
+/// Erases address and user agent of old events; no digest covers them. Goes on after the event that the job's last
+/// turn has saved, and returns how many were erased.
+pub(crate) async fn erase_origins(db: &Db, turn: &Turn, now: DateTime<Utc>) -> Result<u64, DbErr> {
+    let before = last_uuid_of(now - ORIGINS_KEPT);
+    let done = turn.progress.as_deref().and_then(|id| id.parse().ok());
+    let (mut done, mut erased): (Uuid, u64) = (done.unwrap_or_default(), 0);
+    let mut pace = Pace::start();
+    loop {
+        let events = store::up_to(db.reader(), done, before, Pace::ROWS).await?;
+        let Some(&(last, _)) = events.last() else { return Ok(erased) };
+        let told = events.iter().filter(|(_, has_origin)| *has_origin);
+        let told: Vec<Uuid> = told.map(|(id, _)| *id).collect();
+        if !told.is_empty() {
+            store::erase_origins(db.writer(), &told).await?;
         }
-        Ok::<_, DbErr>(ids.len() as u64)
-    })
-    .await?;
-    Ok(before)
+        (done, erased) = (last, erased + told.len() as u64);
+        let is_ours = turn.save(&done.to_string()).await?;
+        if !is_ours || !pace.goes_on(events.len() as u64).await {
+            return Ok(erased);
+        }
+    }
 }
 
 /// Erases from where the events came that a user caused, or that nobody known caused to them: what is

@@ -8,6 +8,8 @@ use sea_orm::{
     QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
+use uuid::Uuid;
+
 use super::listing::{Filter, Listing, Place, Recorded, Side};
 use super::{Detail, Event, Kind, Outcome, refusals};
 use crate::kernel::acting::ActorType;
@@ -63,39 +65,33 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
     }
 }
 
-/// Some of the events between two times that still tell from where they came.
-pub(super) async fn with_origin(
+/// The next events after one and up to another, by their ids, and whether each still tells from where it came.
+pub(super) async fn up_to(
     db: &impl ConnectionTrait,
-    from: Option<DateTime<Utc>>,
-    before: DateTime<Utc>,
+    after: Uuid,
+    last: Uuid,
     limit: u64,
-) -> Result<Vec<AuditEventId>, DbErr> {
+) -> Result<Vec<(Uuid, bool)>, DbErr> {
     let column = &audit_event::COLUMN;
-    let has_origin =
-        Condition::any().add(column.ip.is_not_null()).add(column.user_agent.is_not_null());
-    let old = Condition::all()
-        .add(column.created_at.lt(before))
-        .add_option(from.map(|from| column.created_at.gte(from)));
+    let has_origin = column.ip.is_not_null().or(column.user_agent.is_not_null());
     audit_event::Entity::find()
         .select_only()
         .column(audit_event::Column::Id)
-        .filter(old)
-        .filter(has_origin)
-        .order_by_asc(audit_event::Column::CreatedAt)
+        .expr(has_origin)
+        .filter(audit_event::Column::Id.gt(after))
+        .filter(audit_event::Column::Id.lte(last))
+        .order_by_asc(audit_event::Column::Id)
         .limit(limit)
         .into_tuple()
         .all(db)
         .await
 }
 
-pub(super) async fn erase_origins(
-    db: &impl ConnectionTrait,
-    ids: &[AuditEventId],
-) -> Result<(), DbErr> {
+pub(super) async fn erase_origins(db: &impl ConnectionTrait, ids: &[Uuid]) -> Result<(), DbErr> {
     audit_event::Entity::update_many()
         .col_expr(audit_event::Column::Ip, Expr::value(None::<String>))
         .col_expr(audit_event::Column::UserAgent, Expr::value(None::<String>))
-        .filter(audit_event::COLUMN.id.is_in(ids.iter().copied()))
+        .filter(audit_event::Column::Id.is_in(ids.iter().copied()))
         .exec(db)
         .await?;
     Ok(())

@@ -112,9 +112,9 @@ impl Organizations {
     }
 
     /// Deletes invitations that have expired.
-    pub(crate) async fn purge(&self) -> Result<(), DbErr> {
+    pub(crate) async fn purge(&self) -> Result<u64, DbErr> {
         let now = self.clock.now();
-        in_batches(|batch| store::delete_expired(&self.db, now, batch)).await.map(|_count| ())
+        in_batches(|batch| store::delete_expired(&self.db, now, batch)).await
     }
 
     /// Mails an invitation. One of the same organization to the same address before it is void.

@@ -9,21 +9,43 @@ const PAUSE_FACTOR: u32 = 2;
 /// The longest pause, however slow the database is.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Calls `batch` with the number of rows that it may take, until it finds fewer. Returns how many it found in all. The
-/// pauses between them leave the database to the requests, which wait for one batch at most.
+/// The pace of batches. The pauses between them leave the database to the requests, which wait for one batch at most.
+pub(crate) struct Pace {
+    began: Instant,
+}
+
+impl Pace {
+    /// How many rows a batch may take.
+    pub(crate) const ROWS: u64 = BATCH_ROWS;
+
+    /// The first batch begins now.
+    pub(crate) fn start() -> Self {
+        Self { began: Instant::now() }
+    }
+
+    /// Pauses after a batch that found so many rows, unless it was the last.
+    pub(crate) async fn goes_on(&mut self, found: u64) -> bool {
+        if found < Self::ROWS {
+            return false;
+        }
+        tokio::time::sleep((self.began.elapsed() * PAUSE_FACTOR).min(PAUSE_MAX)).await;
+        self.began = Instant::now();
+        true
+    }
+}
+
+/// Calls `batch` with the number of rows that it may take, until it finds fewer. Returns how many it found in all.
 pub(crate) async fn in_batches<E, F>(batch: impl Fn(u64) -> F) -> Result<u64, E>
 where
     F: Future<Output = Result<u64, E>>,
 {
-    let mut taken = 0;
+    let (mut taken, mut pace) = (0, Pace::start());
     loop {
-        let began = Instant::now();
-        let count = batch(BATCH_ROWS).await?;
+        let count = batch(Pace::ROWS).await?;
         taken += count;
-        if count < BATCH_ROWS {
+        if !pace.goes_on(count).await {
             return Ok(taken);
         }
-        tokio::time::sleep((began.elapsed() * PAUSE_FACTOR).min(PAUSE_MAX)).await;
     }
 }
 

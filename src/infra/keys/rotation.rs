@@ -331,7 +331,7 @@ pub(crate) async fn list(
 }
 
 /// Forgets the keys whose last token expired before `before`.
-pub(crate) async fn purge(db: &Db, before: DateTime<Utc>) -> Result<(), DbErr> {
+pub(crate) async fn purge(db: &Db, before: DateTime<Utc>) -> Result<u64, DbErr> {
     store::delete_ended(db.writer(), before).await
 }
 

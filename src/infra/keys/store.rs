@@ -116,9 +116,9 @@ pub(super) async fn delete(txn: &impl ConnectionTrait, kid: &str) -> Result<(), 
 pub(super) async fn delete_ended(
     db: &impl ConnectionTrait,
     before: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    key::Entity::delete_many().filter(key::COLUMN.verifies_until.lt(before)).exec(db).await?;
-    Ok(())
+) -> Result<u64, DbErr> {
+    let ended = key::Entity::delete_many().filter(key::COLUMN.verifies_until.lt(before));
+    Ok(ended.exec(db).await?.rows_affected)
 }
 
 /// What a sealed key is bound to: it opens as this key, for this purpose and algorithm, only.

@@ -160,10 +160,14 @@ impl Outbox {
         store::make_due(txn, now, id).await
     }
 
-    /// Deletes what was given up and has been kept for its time, and tells the metrics how much waits.
-    pub(crate) async fn purge(&self) -> Result<(), DbErr> {
+    /// Deletes what was given up and has been kept for its time, and returns how much that was.
+    pub(crate) async fn purge(&self) -> Result<u64, DbErr> {
         let now = self.clock.now();
-        in_batches(|batch| store::delete_given_up(&self.db, now, batch)).await?;
+        in_batches(|batch| store::delete_given_up(&self.db, now, batch)).await
+    }
+
+    /// Tells the metrics how much waits.
+    pub(crate) async fn measure(&self) -> Result<(), DbErr> {
         let Counts { new, postponed, given_up } = store::count(&self.db).await?;
         metrics::outbox(new, postponed, given_up);
         Ok(())

@@ -3,36 +3,56 @@
 //! A prune is an event, and its link is signed together with how far it goes before the first event
 //! is removed. So it may be cut off at any moment: the next one goes on with what it left.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::store::Link;
 use super::verification::Walk;
 use super::{BATCH, Bounds, Chain, Head, Seal, VerifyError, store};
 use crate::features::audit::{Detail, kind};
+use crate::infra::db::in_batches;
+
+/// The most links that one signature lets go: they are read first, in one view of the database.
+const LINKS_MAX: u64 = 100_000;
+/// How far past its time the oldest event is before events are removed by themselves: a prune is an event, too.
+const SLACK: TimeDelta = TimeDelta::days(1);
 
 impl Chain {
     /// Removes the events before `before` from the beginning of the chain, up to the first that is
     /// not older, and returns how many there were. Removes nothing that would prove a change.
     pub(crate) async fn prune(&self, before: DateTime<Utc>) -> Result<u64, VerifyError> {
-        if let Some(last) = self.last_before(before).await? {
+        // What an earlier prune has signed and left.
+        let mut removed = self.remove_signed().await?;
+        while let Some(last) = self.last_before(before).await? {
             self.db.retry("sign a prune", || self.sign_prune(&last)).await?;
+            removed += self.remove_signed().await?;
         }
-        let mut removed = 0;
-        loop {
-            match self.db.retry("prune the audit log", || self.remove_batch()).await? {
-                0 => return Ok(removed),
-                count => removed += count,
-            }
+        Ok(removed)
+    }
+
+    /// Removes the events that are older than `kept`, about once a day.
+    pub(crate) async fn retain(
+        &self,
+        now: DateTime<Utc>,
+        kept: TimeDelta,
+    ) -> Result<u64, VerifyError> {
+        match store::oldest(self.db.reader()).await? {
+            Some(oldest) if oldest < now - kept - SLACK => self.prune(now - kept).await,
+            _ => self.remove_signed().await,
         }
     }
 
-    /// The last link that may go, after those that may already.
+    async fn remove_signed(&self) -> Result<u64, VerifyError> {
+        in_batches(|batch| self.db.retry("prune the audit log", move || self.remove_batch(batch)))
+            .await
+    }
+
+    /// The last link that may go, after those that may already; there are more after [`LINKS_MAX`].
     async fn last_before(&self, before: DateTime<Utc>) -> Result<Option<Head>, VerifyError> {
         let db = &self.db.snapshot().await?;
         let seal = store::seal(db).await?.ok_or(VerifyError::NoSeal)?;
         let pruned = seal.standing(db, &self.master).await?.bounds.pruned;
         let mut walk = Walk::from(&seal.start);
-        'all: loop {
+        'all: while walk.links < LINKS_MAX {
             let links = walk.next(db).await?;
             let is_last = (links.len() as u64) < BATCH;
             for (link, event) in links {
@@ -67,11 +87,11 @@ impl Chain {
     }
 
     /// Removes some of what a signed prune has let go.
-    async fn remove_batch(&self) -> Result<u64, VerifyError> {
+    async fn remove_batch(&self, batch: u64) -> Result<u64, VerifyError> {
         let txn = self.db.begin().await?;
         let seal: Seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
         let (bounds, _) = seal.bounds(&self.master)?;
-        let links = store::links_after(&txn, seal.start.seq, BATCH).await?;
+        let links = store::links_after(&txn, seal.start.seq, batch).await?;
         let links: Vec<Link> = links
             .into_iter()
             .map(|(link, _)| link)

@@ -196,6 +196,17 @@ pub(super) async fn mark(
     Ok(())
 }
 
+/// When the first event of the chain was written.
+pub(super) async fn oldest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let first = audit_chain::Entity::find()
+        .select_only()
+        .column(audit_chain::Column::EventId)
+        .order_by_asc(audit_chain::Column::Seq)
+        .limit(1);
+    let Some(first) = first.into_tuple::<AuditEventId>().one(db).await? else { return Ok(None) };
+    Ok(Some(event(db, first).await?.created_at))
+}
+
 /// The links after `seq`, each with its event if that is still there.
 pub(super) async fn links_after(
     db: &impl ConnectionTrait,

@@ -1,0 +1,154 @@
+//! What must be done again and again, by one instance at a time, whichever.
+//!
+//! How far a job got and when it last succeeded stands in the database: an instance that ends, or fails, leaves the rest to
+//! the next. Two at once would do no harm, but twice the work.
+
+mod store;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sea_orm::{ConnectionTrait, DbErr};
+use strum::{IntoStaticStr, VariantArray};
+use uuid::Uuid;
+
+use super::db::Db;
+use super::metrics;
+use crate::kernel::clock::Clock;
+use crate::kernel::id::uuid_v7;
+
+/// How long an instance has a job to itself without a sign of life.
+const LEASE: TimeDelta = TimeDelta::minutes(5);
+
+/// A job. Its name is a value of a metric and of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(const_into_str, serialize_all = "snake_case")]
+pub(crate) enum Job {
+    /// Removes sessions that are past their end, and sign-ins that were not completed.
+    Sessions,
+    /// Removes expired links of mails, with their registrations and invitations.
+    Links,
+    /// Removes expired invitations into organizations.
+    MemberInvitations,
+    /// Removes undelivered mail that was kept for its time.
+    UndeliveredMail,
+    /// Forgets which flows and ceremonies were finished.
+    FinishedFlows,
+    /// Removes refresh keys that no session needs.
+    RefreshKeys,
+    /// Erases addresses and user agents from old audit events.
+    AuditOrigins,
+    /// Removes audit events that are older than AUDIT_RETENTION_DAYS.
+    AuditRetention,
+}
+
+impl Job {
+    /// How long after its last success it is due again.
+    fn every(self) -> TimeDelta {
+        match self {
+            Self::AuditRetention => TimeDelta::hours(1),
+            _ => TimeDelta::minutes(1),
+        }
+    }
+}
+
+/// The jobs, as one instance sees them.
+#[derive(Clone)]
+pub(crate) struct Jobs {
+    db: Db,
+    clock: Clock,
+    holder: Uuid,
+}
+
+/// When a job last succeeded and failed.
+pub(crate) struct Standing {
+    pub(crate) job: Job,
+    pub(crate) succeeded_at: Option<DateTime<Utc>>,
+    pub(crate) failed_at: Option<DateTime<Utc>>,
+}
+
+/// A job that this instance has to itself.
+pub(crate) struct Turn {
+    jobs: Jobs,
+    pub(crate) job: Job,
+    /// How far the job got, if it has saved that.
+    pub(crate) progress: Option<String>,
+}
+
+impl Jobs {
+    pub(crate) fn new(db: Db, clock: Clock) -> Self {
+        let holder = uuid_v7(clock.now());
+        Self { db, clock, holder }
+    }
+
+    /// Which jobs are due and free, and tells the metrics how all of them stand.
+    pub(crate) async fn due(&self) -> Result<Vec<Job>, DbErr> {
+        let now = self.clock.now();
+        let rows = store::all(self.db.reader()).await?;
+        let mut due = Vec::new();
+        for &job in Job::VARIANTS {
+            let row = rows.iter().find(|row| row.name == job.into_str());
+            let succeeded_at = row.and_then(|row| row.succeeded_at);
+            metrics::job_succeeded(job.into_str(), succeeded_at);
+            let is_due = succeeded_at.is_none_or(|last| last + job.every() <= now || last > now);
+            if is_due && row.is_none_or(|row| row.is_free(self.holder, now)) {
+                due.push(job);
+            }
+        }
+        Ok(due)
+    }
+
+    /// Does a job, unless another instance is at it: then there is no outcome.
+    pub(crate) async fn run<T, F>(
+        &self,
+        job: Job,
+        work: impl FnOnce(Turn) -> F,
+    ) -> anyhow::Result<Option<T>>
+    where
+        F: Future<Output = anyhow::Result<T>>,
+    {
+        let Some(progress) = self.claim(job).await? else { return Ok(None) };
+        let outcome = work(Turn { jobs: self.clone(), job, progress: progress.0 }).await;
+        let now = self.clock.now();
+        let ended = store::end(self.db.writer(), job, self.holder, now, outcome.is_ok()).await;
+        // The first failure is the one to tell.
+        let outcome = outcome?;
+        ended?;
+        Ok(Some(outcome))
+    }
+
+    async fn claim(&self, job: Job) -> Result<Option<Progress>, DbErr> {
+        let (db, now) = (self.db.writer(), self.clock.now());
+        for _made in 0..2 {
+            if store::claim(db, job, self.holder, now, now + LEASE).await? {
+                return Ok(Some(Progress(store::progress(db, job).await?)));
+            }
+            if !store::make(db, job).await? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// How all jobs that ever ran stand.
+pub(crate) async fn standings(db: &impl ConnectionTrait) -> Result<Vec<Standing>, DbErr> {
+    let rows = store::all(db).await?;
+    let standing = |job: Job| {
+        let row = rows.iter().find(|row| row.name == job.into_str())?;
+        Some(Standing { job, succeeded_at: row.succeeded_at, failed_at: row.failed_at })
+    };
+    Ok(Job::VARIANTS.iter().copied().filter_map(standing).collect())
+}
+
+/// What a claimed job has saved.
+struct Progress(Option<String>);
+
+impl Turn {
+    /// Saves how far the job got, and returns whether this instance still has it: another one has taken it over when
+    /// this one was silent for too long.
+    pub(crate) async fn save(&self, progress: &str) -> Result<bool, DbErr> {
+        let until = self.jobs.clock.now() + LEASE;
+        store::save(self.jobs.db.writer(), self.job, self.jobs.holder, progress, until).await
+    }
+}
