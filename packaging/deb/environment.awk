@@ -4,7 +4,6 @@ BEGIN {
     RS = ""
     chosen["PORTCULLIS_ENV"] = "production"
     chosen["DATA_DIR"] = "/var/lib/portcullis"
-    chosen["SECRET_KEY_FILE"] = "/etc/portcullis/secret-key"
     # Left to the operator. An empty one stands as in the example.
     shown["PUBLIC_URL"] = "https://auth.example.com"
     shown["DATABASE_URL"] = "sqlite:///var/lib/portcullis/portcullis.db"
