@@ -16,10 +16,13 @@ use crate::infra::causes::causes;
 use crate::infra::db::is_away;
 use crate::infra::mail::Delivery;
 use crate::infra::metrics::{self, Exporter};
+use crate::infra::supervisor;
 use crate::kernel::clock::Clock;
 
 /// How long a server that starts waits before it asks for its database again.
 const AWAY_PAUSE: Duration = Duration::from_secs(1);
+/// How much longer the supervisor is then asked to wait for the start: one attempt takes several seconds.
+const AWAY_LONGER: Duration = Duration::from_mins(1);
 
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if config.is_development() && !config.listen.ip().is_loopback() {
@@ -67,6 +70,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         greet(&config, address.port())?;
     }
     tracing::info!("listening on http://{address}");
+    supervisor::spawn_sign_of_life();
+    supervisor::is_ready();
     http::serve(app, listener, scraped).await
 }
 
@@ -92,6 +97,7 @@ async fn build(config: &Config) -> anyhow::Result<App> {
             );
             has_warned = true;
         }
+        supervisor::needs(AWAY_LONGER);
         tokio::select! {
             () = tokio::time::sleep(AWAY_PAUSE) => {}
             _signal = &mut stop => bail!("the server was told to stop while it waited for its database"),

@@ -12,6 +12,7 @@ use super::connections::{Connections, Limits};
 use super::{metrics, router};
 use crate::app::App;
 use crate::infra::metrics::Exporter;
+use crate::infra::supervisor;
 
 /// How long requests in flight may take to finish once the process is told to stop (RE-01).
 const DRAIN_MAX: Duration = Duration::from_secs(30);
@@ -67,6 +68,7 @@ pub(crate) async fn serve(
 async fn leave_rotation(app: &App, connections: &Connections) {
     let signal = wait_for_signal().await;
     app.announce_stop();
+    supervisor::is_stopping();
     connections.keep_none_alive();
     let delay = app.config.shutdown_delay;
     if signal == Signal::Terminate && !delay.is_zero() {

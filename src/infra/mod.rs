@@ -14,6 +14,7 @@ pub(crate) mod passwords;
 pub(crate) mod private;
 pub(crate) mod providers;
 pub(crate) mod streams;
+pub(crate) mod supervisor;
 pub(crate) mod telemetry;
 pub(crate) mod threads;
 pub(crate) mod tls;

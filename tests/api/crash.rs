@@ -65,6 +65,35 @@ async fn told_to_stop_the_server_finishes_what_it_began_and_exits_well() {
     ledger.assert_kept(&instances[1]).await;
 }
 
+/// What systemd hears.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_supervisor_is_told_that_the_server_serves_lives_and_stops() {
+    let database = TestDatabase::create().await;
+    let path = database.folder.path().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let path = path.to_str().unwrap();
+    let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "200000")];
+    let folder = database.folder.path();
+    let mut server = Server::start_with(&database.url, folder, &[], &variables);
+    let hear = async |word: &str| loop {
+        let mut message = [0; 256];
+        let length = socket.recv(&mut message).await.unwrap();
+        if message[..length].starts_with(word.as_bytes()) {
+            return;
+        }
+    };
+    let heard = async {
+        hear("READY=1").await;
+        hear("WATCHDOG=1").await;
+        hear("WATCHDOG=1").await;
+        server.terminate();
+        hear("STOPPING=1").await;
+    };
+    tokio::time::timeout(STOP_MAX, heard).await.unwrap();
+    assert!(server.wait().success());
+}
+
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_to_stop_says_so_while_it_still_answers() {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -136,17 +136,23 @@ pub(super) async fn unsealed(
     db: &impl ConnectionTrait,
     limit: u64,
 ) -> Result<Vec<Sealable>, DbErr> {
+    unsealed_after(db, Uuid::nil(), limit).await
+}
+
+/// The first of them after an event.
+pub(super) async fn unsealed_after(
+    db: &impl ConnectionTrait,
+    after: Uuid,
+    limit: u64,
+) -> Result<Vec<Sealable>, DbErr> {
     audit_event::Entity::find()
         .filter(audit_event::COLUMN.sealed_at.is_null())
+        .filter(audit_event::Column::Id.gt(after))
         .order_by_asc(audit_event::Column::Id)
         .limit(limit)
         .into_partial_model()
         .all(db)
         .await
-}
-
-pub(super) async fn count_unsealed(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    audit_event::Entity::find().filter(audit_event::COLUMN.sealed_at.is_null()).count(db).await
 }
 
 /// Those of the events that have a link.
@@ -159,17 +165,6 @@ pub(super) async fn linked(
         .column(audit_chain::Column::EventId)
         .filter(audit_chain::COLUMN.event_id.is_in(events.iter().map(|event| event.id)));
     Ok(links.into_tuple().all(db).await?.into_iter().collect())
-}
-
-/// Counts the events that have a link and are not marked as sealed.
-pub(super) async fn count_unmarked(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    let links =
-        Query::select().column(audit_chain::Column::EventId).from(audit_chain::Entity).take();
-    audit_event::Entity::find()
-        .filter(audit_event::COLUMN.sealed_at.is_null())
-        .filter(audit_event::Column::Id.in_subquery(links))
-        .count(db)
-        .await
 }
 
 pub(super) async fn append(txn: &impl ConnectionTrait, links: &[Link]) -> Result<(), DbErr> {
@@ -232,8 +227,25 @@ pub(super) async fn links_after(
     Ok(links.collect())
 }
 
-pub(super) async fn count_sealed(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    audit_event::Entity::find().filter(audit_event::COLUMN.sealed_at.is_not_null()).count(db).await
+/// Counts the sealed ones among the next events after one; says which was the last of all. There may be none.
+pub(super) async fn count_sealed_after(
+    db: &impl ConnectionTrait,
+    after: Uuid,
+    limit: u64,
+) -> Result<Option<(Uuid, u64)>, DbErr> {
+    let next = audit_event::Entity::find().filter(audit_event::Column::Id.gt(after)).select_only();
+    let ids = next.clone().column(audit_event::Column::Id);
+    let nth = ids.clone().order_by_asc(audit_event::Column::Id).offset(limit - 1).limit(1);
+    let last: Option<Uuid> = match nth.into_tuple().one(db).await? {
+        Some(last) => Some(last),
+        None => ids.order_by_desc(audit_event::Column::Id).limit(1).into_tuple().one(db).await?,
+    };
+    let Some(last) = last else { return Ok(None) };
+    let sealed = next
+        .column(audit_event::Column::Id)
+        .filter(audit_event::Column::Id.lte(last))
+        .filter(audit_event::COLUMN.sealed_at.is_not_null());
+    Ok(Some((last, sealed.count(db).await?)))
 }
 
 /// Removes links with their events, and has the chain begin after them.

@@ -1,11 +1,15 @@
 //! Following the chain from where it begins to where it ends.
 
 use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
 
 use super::store::{self, Link, Sealable};
 use super::{BATCH, Chain, Head, digest};
 use crate::infra::db::DbFailure;
 use crate::kernel::id::AuditEventId;
+
+/// Events that one statement counts.
+const COUNTED: u64 = 50_000;
 
 /// What a whole chain says.
 #[derive(Debug)]
@@ -159,14 +163,25 @@ impl Chain {
 }
 
 /// Counts the events that are to be sealed, and sees that all others have one of so many links, each
-/// of which has its event.
+/// of which has its event. Some of them at a time: a statement that reads a whole log takes too long.
 async fn count_unsealed(db: &impl ConnectionTrait, links: u64) -> Result<u64, VerifyError> {
-    match store::count_unmarked(db).await? {
-        0 => {}
-        count => return Err(VerifyError::Unmarked { count }),
+    let (mut after, mut unsealed, mut unmarked) = (Uuid::nil(), 0, 0);
+    loop {
+        let events = store::unsealed_after(db, after, BATCH).await?;
+        let Some(last) = events.last() else { break };
+        after = last.id.0;
+        unsealed += events.len() as u64;
+        unmarked += store::linked(db, &events).await?.len() as u64;
     }
-    match store::count_sealed(db).await?.saturating_sub(links) {
-        0 => Ok(store::count_unsealed(db).await?),
+    if unmarked > 0 {
+        return Err(VerifyError::Unmarked { count: unmarked });
+    }
+    let (mut after, mut sealed) = (Uuid::nil(), 0);
+    while let Some((last, count)) = store::count_sealed_after(db, after, COUNTED).await? {
+        (after, sealed) = (last, sealed + count);
+    }
+    match sealed.saturating_sub(links) {
+        0 => Ok(unsealed),
         count => Err(VerifyError::Unlinked { count }),
     }
 }
