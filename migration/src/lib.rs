@@ -46,6 +46,7 @@ mod m20261130_000035_create_sign_in_challenges;
 mod m20261130_000036_create_schema_levels;
 mod m20261130_000037_create_jobs;
 mod m20261130_000038_index_ended_sessions;
+mod m20261130_000039_seal_events_in_place;
 mod migrator;
 mod owned;
 mod plan;
@@ -105,6 +106,9 @@ fn own() -> Vec<Step> {
         Step::new(m20261130_000038_index_ended_sessions::Migration)
             .expands()
             .change(TableChange::IndexOnline("sessions")),
+        Step::new(m20261130_000039_seal_events_in_place::Migration)
+            .change(TableChange::Rows("audit_events"))
+            .change(TableChange::Index("audit_events")),
     ]
 }
 

@@ -6,6 +6,9 @@ use std::time::Duration;
 #[cfg(unix)]
 use sd_notify::NotifyState;
 
+#[cfg(unix)]
+use super::causes::causes;
+
 /// The process serves from now on.
 pub(crate) fn is_ready() {
     #[cfg(unix)]
@@ -44,6 +47,6 @@ pub(crate) fn spawn_sign_of_life() {
 #[cfg(unix)]
 fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        tracing::warn!(%error, "cannot tell the supervisor of this process how it is");
+        tracing::warn!(error = %causes(&error), "cannot tell the supervisor of this process how it is");
     }
 }

@@ -25,8 +25,10 @@ pub(crate) struct Model {
     pub(crate) request_id: Option<String>,
     /// How many refusals of one kind this stands for; 1 for all that was done.
     pub(crate) occurrences: i64,
-    /// When its link was added to the chain.
-    pub(crate) sealed_at: Option<DateTimeUtc>,
+    /// The number of its link in the chain, once it is sealed.
+    pub(crate) seq: Option<i64>,
+    /// Of the event and all before it in the chain.
+    pub(crate) digest: Option<Vec<u8>>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -1,6 +1,5 @@
 //! SeaORM entities: the tables as they are. Only files named `store.rs` look at them.
 
-pub(crate) mod audit_chain;
 pub(crate) mod audit_event;
 pub(crate) mod audit_seal;
 pub(crate) mod finished_flow;

@@ -1,6 +1,6 @@
 //! The chain: makes a change of the audit log show, without one transaction waiting for another.
 //!
-//! Beside the events, and a moment later, each gets a link: `digest = SHA-256(previous digest ‖
+//! A moment after an event was written it gets a link, in its own row: `digest = SHA-256(previous digest ‖
 //! canonical event)`. Whoever changes, removes, adds or reorders what is sealed must make all later
 //! digests anew; and where the chain begins and ends is signed ([`seal`]). Only who has kept an older
 //! state of the database can put it back whole, and the head that somebody has noted, from the log or
@@ -19,7 +19,6 @@ mod seal;
 mod store;
 mod verification;
 
-use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
@@ -37,7 +36,7 @@ use crate::infra::db::Db;
 use crate::infra::keys::{Master, Sealed};
 use crate::kernel::access::Origin;
 use crate::kernel::clock::Clock;
-use crate::kernel::id::{AuditEventId, uuid_v7};
+use crate::kernel::id::uuid_v7;
 use crate::kernel::secret::sha256;
 
 /// For this long after sealing an instance goes on, and the others need not try. Two at once would
@@ -127,9 +126,8 @@ impl Chain {
         let event = store::event(txn, id).await?;
         let end = store::end(txn, start).await?;
         let head = end.followed_by(digest(&end.digest, &event).to_vec())?;
-        let link = Link { seq: head.seq, event_id: id, digest: head.digest.clone() };
+        let link = Link { seq: head.seq, digest: head.digest.clone(), event };
         store::append(txn, &[link]).await?;
-        store::mark(txn, &[id], now).await?;
         Ok(head)
     }
 
@@ -176,19 +174,13 @@ impl Chain {
             standing => standing,
         };
         let mut head = store::end(&txn, &seal.start).await?;
-        let events = store::unsealed(&txn, SEAL_BATCH).await?;
-        let linked = store::linked(&txn, &events).await?;
         let mut links = Vec::new();
-        for event in events.iter().filter(|event| !linked.contains(&event.id)) {
-            head = head.followed_by(digest(&head.digest, event).to_vec())?;
-            links.push(Link { seq: head.seq, event_id: event.id, digest: head.digest.clone() });
+        for event in store::unsealed(&txn, SEAL_BATCH).await? {
+            head = head.followed_by(digest(&head.digest, &event).to_vec())?;
+            links.push(Link { seq: head.seq, digest: head.digest.clone(), event });
         }
         if !links.is_empty() {
             store::append(&txn, &links).await?;
-        }
-        let ids: Vec<_> = events.iter().map(|event| event.id).collect();
-        if !ids.is_empty() {
-            store::mark(&txn, &ids, now).await?;
         }
         // What somebody else has changed is sealed on, and not vouched for.
         if let Ok(Standing { bounds, under }) = &standing {
@@ -198,24 +190,12 @@ impl Chain {
             }
         }
         txn.commit().await?;
-        self.notice(&standing, &head, &linked);
+        self.notice(&standing, &head);
         Ok(true)
     }
 
     /// Logs what must not happen to a chain, each once.
-    fn notice(
-        &self,
-        standing: &Result<Standing, VerifyError>,
-        head: &Head,
-        linked: &HashSet<AuditEventId>,
-    ) {
-        if let Some(event) = linked.iter().next() {
-            tracing::error!(
-                audit.event = %event,
-                audit.events = linked.len(),
-                "another program marked sealed audit events as not sealed; the server marked them as sealed again"
-            );
-        }
+    fn notice(&self, standing: &Result<Standing, VerifyError>, head: &Head) {
         let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
         match standing {
             Ok(Standing { bounds, .. }) => {

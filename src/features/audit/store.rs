@@ -1,6 +1,6 @@
 //! The `audit_events` table.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::listing::{Filter, Listing, Place, Recorded, Side};
 use super::{Detail, Event, Kind, Outcome, refusals};
 use crate::kernel::acting::ActorType;
-use crate::kernel::id::{AuditEventId, UserId};
+use crate::kernel::id::{AuditEventId, UserId, last_uuid_of};
 use crate::kernel::secret::sha256;
 use crate::tables::audit_event;
 
@@ -61,7 +61,8 @@ fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::
         user_agent: Set(event.origin.user_agent.clone()),
         request_id: Set(event.origin.request_id.map(|id| id.to_string())),
         occurrences: Set(i64::from(occurrences)),
-        sealed_at: Set(None),
+        seq: Set(None),
+        digest: Set(None),
     }
 }
 
@@ -119,7 +120,7 @@ pub(super) async fn oldest_unsealed(
     audit_event::Entity::find()
         .select_only()
         .column(audit_event::Column::CreatedAt)
-        .filter(audit_event::COLUMN.sealed_at.is_null())
+        .filter(audit_event::COLUMN.seq.is_null())
         .order_by_asc(audit_event::Column::Id)
         .limit(1)
         .into_tuple()
@@ -131,7 +132,7 @@ pub(super) async fn newest(db: &impl ConnectionTrait) -> Result<Option<DateTime<
     audit_event::Entity::find()
         .select_only()
         .column(audit_event::Column::CreatedAt)
-        .order_by_desc(audit_event::Column::CreatedAt)
+        .order_by_desc(audit_event::Column::Id)
         .limit(1)
         .into_tuple()
         .one(db)
@@ -144,20 +145,14 @@ pub(super) async fn list(
     listing: &Listing,
     limit: u64,
 ) -> Result<Vec<Recorded>, DbErr> {
-    let backend = db.get_database_backend();
-    let mut select = matching(&listing.filter);
+    let mut select = matching(db.get_database_backend(), &listing.filter);
     for (place, is_before) in [(listing.part.after, false), (listing.part.before, true)] {
         if let Some(place) = place {
-            select = select.filter(beyond(backend, place, Side { is_before, inclusive: false }));
+            select = select.filter(beyond(place, Side { is_before, inclusive: false }));
         }
     }
     let direction = if listing.part.from_end { Order::Asc } else { Order::Desc };
-    let rows = select
-        .order_by(audit_event::Column::CreatedAt, direction.clone())
-        .order_by(audit_event::Column::Id, direction)
-        .limit(limit)
-        .all(db)
-        .await?;
+    let rows = select.order_by(audit_event::Column::Id, direction).limit(limit).all(db).await?;
     Ok(rows.into_iter().map(Recorded::from).collect())
 }
 
@@ -169,7 +164,8 @@ pub(super) async fn find_all(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let select = matching(filter).filter(audit_event::COLUMN.id.is_in(ids.iter().copied()));
+    let select = matching(db.get_database_backend(), filter)
+        .filter(audit_event::COLUMN.id.is_in(ids.iter().copied()));
     Ok(select.all(db).await?.into_iter().map(Recorded::from).collect())
 }
 
@@ -179,10 +175,10 @@ pub(super) async fn exists_beyond(
     place: Place,
     side: Side,
 ) -> Result<bool, DbErr> {
-    let found: Option<AuditEventId> = matching(filter)
+    let found: Option<AuditEventId> = matching(db.get_database_backend(), filter)
         .select_only()
         .column(audit_event::Column::Id)
-        .filter(beyond(db.get_database_backend(), place, side))
+        .filter(beyond(place, side))
         .limit(1)
         .into_tuple()
         .one(db)
@@ -190,53 +186,52 @@ pub(super) async fn exists_beyond(
     Ok(found.is_some())
 }
 
-fn matching(filter: &Filter) -> Select<audit_event::Entity> {
+fn matching(backend: DbBackend, filter: &Filter) -> Select<audit_event::Entity> {
     let column = &audit_event::COLUMN;
     let kinds = filter
         .kinds
         .as_ref()
         .map(|kinds| audit_event::Column::Kind.is_in(kinds.iter().map(|kind| kind.into_str())));
-    let about = filter.about.map(|UserId(id)| {
-        Condition::any().add(column.actor_id.eq(id)).add(column.target_id.eq(id))
+    let to_another = |id: Uuid| column.target_id.eq(id).and(is_to_another(backend));
+    let about = filter
+        .about
+        .map(|UserId(id)| Condition::any().add(column.actor_id.eq(id)).add(to_another(id)));
+    let target = filter.target.map(|id| {
+        let to_themself = column.target_id.eq(id).and(column.actor_id.eq(id));
+        Condition::any().add(to_another(id)).add(to_themself)
     });
+    // The ids carry the milliseconds of the times, and have the index.
+    let first = |time: DateTime<Utc>| last_uuid_of(time - TimeDelta::milliseconds(1));
+    let id = || Expr::col(audit_event::Column::Id);
     let all = Condition::all()
         .add_option(kinds)
         .add_option(about)
         .add_option(filter.actor.map(|id| column.actor_id.eq(id)))
-        .add_option(filter.target.map(|id| column.target_id.eq(id)))
+        .add_option(target)
         .add_option(filter.from.map(|time| column.created_at.gte(time)))
-        .add_option(filter.until.map(|time| column.created_at.lt(time)));
+        .add_option(filter.from.map(|time| id().gt(first(time))))
+        .add_option(filter.until.map(|time| column.created_at.lt(time)))
+        .add_option(filter.until.map(|time| id().lte(last_uuid_of(time))));
     audit_event::Entity::find().filter(all)
 }
 
-/// What stands on one side of `place`, in the form that a composite index serves.
-fn beyond(backend: DbBackend, place: Place, side: Side) -> SimpleExpr {
-    // The newest stand first, so what is before is greater.
-    let is_greater = side.is_before;
-    let (time, id) =
-        (Expr::col(audit_event::Column::CreatedAt), Expr::col(audit_event::Column::Id));
-    let (moment, there) = (Expr::value(place.created_at), Expr::value(place.id));
-    if backend == DbBackend::MySql {
-        // MySQL uses no index for a comparison of rows, but two ranges of it for this.
-        let by_id = match (is_greater, side.inclusive) {
-            (true, false) => id.gt(there),
-            (true, true) => id.gte(there),
-            (false, false) => id.lt(there),
-            (false, true) => id.lte(there),
-        };
-        let further = if is_greater {
-            time.clone().gt(moment.clone())
-        } else {
-            time.clone().lt(moment.clone())
-        };
-        return further.or(time.eq(moment).and(by_id));
+/// That something happened to another than who caused it: only such events stand in the index of targets, where the
+/// database has partial ones.
+fn is_to_another(backend: DbBackend) -> SimpleExpr {
+    match backend {
+        DbBackend::MySql => Expr::value(true),
+        _ => Expr::cust("target_id IS DISTINCT FROM actor_id"),
     }
-    let (here, there) = (Expr::tuple([time, id]), Expr::tuple([moment, there]));
-    match (is_greater, side.inclusive) {
-        (true, false) => here.gt(there),
-        (true, true) => here.gte(there),
-        (false, false) => here.lt(there),
-        (false, true) => here.lte(there),
+}
+
+/// What stands on one side of `place`. The newest stand first, so what is before is greater.
+fn beyond(place: Place, side: Side) -> SimpleExpr {
+    let (id, there) = (Expr::col(audit_event::Column::Id), Expr::value(place.id));
+    match (side.is_before, side.inclusive) {
+        (true, false) => id.gt(there),
+        (true, true) => id.gte(there),
+        (false, false) => id.lt(there),
+        (false, true) => id.lte(there),
     }
 }
 
@@ -255,6 +250,38 @@ impl From<audit_event::Model> for Recorded {
             user_agent: row.user_agent,
             request_id: row.request_id,
             occurrences: row.occurrences,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::QueryTrait;
+
+    use super::*;
+    use crate::infra::db::Db;
+
+    #[tokio::test]
+    async fn indexes_find_what_was_done_by_somebody_and_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/test.db", folder.path().display());
+        let db = Db::connect(&url, 2).await.unwrap();
+        db.migrate_up(migration::Migrations::default()).await.unwrap();
+        let (actor, target) = ("audit_events_actor ", "audit_events_target ");
+        let id = Uuid::nil();
+        for (filter, indexes) in [
+            (Filter { about: Some(UserId(id)), ..Filter::default() }, &[actor, target][..]),
+            (Filter { target: Some(id), ..Filter::default() }, &[actor, target]),
+            (Filter { actor: Some(UserId(id)), ..Filter::default() }, &[actor]),
+        ] {
+            let mut statement = matching(DbBackend::Sqlite, &filter).build(DbBackend::Sqlite);
+            statement.sql.insert_str(0, "EXPLAIN QUERY PLAN ");
+            let plan = db.reader().query_all_raw(statement).await.unwrap();
+            let plan: Vec<String> =
+                plan.iter().map(|row| row.try_get("", "detail").unwrap()).collect();
+            let plan = plan.join("\n");
+            assert!(indexes.iter().all(|index| plan.contains(index)), "{plan}");
+            assert!(!plan.contains("SCAN"), "{plan}");
         }
     }
 }

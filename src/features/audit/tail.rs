@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_MAX: Duration = Duration::from_secs(4);
 /// What is told of a database whose answer was waited for in vain.
 const SILENT: &str = "the database does not answer in time";
-/// Links read in one look.
+/// Events read in one look.
 const BATCH: u64 = 500;
 /// Events kept for who listens slowly. Who is further behind is told so, and misses some.
 const KEPT: usize = 1_024;
@@ -81,10 +81,8 @@ impl Tail {
                     (is_behind, is_failing) = (links.len() as u64 == BATCH, false);
                     for (seq, event) in links {
                         last = seq;
-                        if let Some(event) = event {
-                            // Nobody may be listening any more.
-                            let _ = events.send(Arc::new(event));
-                        }
+                        // Nobody may be listening any more.
+                        let _ = events.send(Arc::new(event));
                     }
                     continue;
                 }

@@ -55,11 +55,11 @@ impl Chain {
         'all: while walk.links < LINKS_MAX {
             let links = walk.next(db).await?;
             let is_last = (links.len() as u64) < BATCH;
-            for (link, event) in links {
-                if event.as_ref().is_some_and(|event| event.created_at >= before) {
+            for link in links {
+                if link.event.created_at >= before {
                     break 'all;
                 }
-                walk.step(link, event)?;
+                walk.step(link)?;
             }
             if is_last {
                 break;
@@ -92,11 +92,8 @@ impl Chain {
         let seal: Seal = store::lock(&txn).await?.ok_or(VerifyError::NoSeal)?;
         let (bounds, _) = seal.bounds(&self.master)?;
         let links = store::links_after(&txn, seal.start.seq, batch).await?;
-        let links: Vec<Link> = links
-            .into_iter()
-            .map(|(link, _)| link)
-            .take_while(|link| link.seq <= bounds.pruned.seq)
-            .collect();
+        let links: Vec<Link> =
+            links.into_iter().take_while(|link| link.seq <= bounds.pruned.seq).collect();
         if links.is_empty() {
             return Ok(0);
         }

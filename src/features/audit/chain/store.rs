@@ -1,10 +1,8 @@
-//! The tables `audit_chain` and `audit_seal`, and the events as far as they are sealed.
-
-use std::collections::{HashMap, HashSet};
+//! The table `audit_seal`, and the events as far as they are sealed.
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait,
     PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -14,7 +12,7 @@ use uuid::Uuid;
 use super::Head;
 use super::seal::{Bounds, Seal, Signed};
 use crate::kernel::id::{AuditEventId, OrganizationId};
-use crate::tables::{audit_chain, audit_event, audit_seal};
+use crate::tables::{audit_event, audit_seal};
 
 /// The key of the one row of `audit_seal`.
 const ID: i32 = 1;
@@ -37,11 +35,11 @@ pub(super) struct Sealable {
     pub(super) detail: Option<String>,
 }
 
-/// A link of the chain.
+/// A link of the chain, with the event that it seals.
 pub(super) struct Link {
     pub(super) seq: i64,
-    pub(super) event_id: AuditEventId,
     pub(super) digest: Vec<u8>,
+    pub(super) event: Sealable,
 }
 
 /// Locks the one row until the transaction ends, unless another holder's time is not over.
@@ -113,8 +111,16 @@ pub(super) async fn sign(txn: &impl ConnectionTrait, signed: &Signed) -> Result<
 
 /// Where a chain ends that begins after `start`.
 pub(super) async fn end(db: &impl ConnectionTrait, start: &Head) -> Result<Head, DbErr> {
-    let last = audit_chain::Entity::find().order_by_desc(audit_chain::Column::Seq).one(db).await?;
-    Ok(last.map_or_else(|| start.clone(), |last| Head { seq: last.seq, digest: last.digest }))
+    let last = audit_event::Entity::find()
+        .select_only()
+        .columns([audit_event::Column::Seq, audit_event::Column::Digest])
+        .filter(audit_event::COLUMN.seq.gt(start.seq))
+        .order_by_desc(audit_event::Column::Seq);
+    let last: Option<(i64, Option<Vec<u8>>)> = last.limit(1).into_tuple().one(db).await?;
+    Ok(last.map_or_else(
+        || start.clone(),
+        |(seq, digest)| Head { seq, digest: digest.unwrap_or_default() },
+    ))
 }
 
 /// The digest of a link that is there.
@@ -122,7 +128,11 @@ pub(super) async fn digest_of(
     db: &impl ConnectionTrait,
     seq: i64,
 ) -> Result<Option<Vec<u8>>, DbErr> {
-    Ok(audit_chain::Entity::find_by_id(seq).one(db).await?.map(|link| link.digest))
+    let link = audit_event::Entity::find()
+        .select_only()
+        .column(audit_event::Column::Digest)
+        .filter(audit_event::COLUMN.seq.eq(seq));
+    Ok(link.into_tuple().one(db).await?.flatten())
 }
 
 pub(super) async fn event(db: &impl ConnectionTrait, id: AuditEventId) -> Result<Sealable, DbErr> {
@@ -136,18 +146,8 @@ pub(super) async fn unsealed(
     db: &impl ConnectionTrait,
     limit: u64,
 ) -> Result<Vec<Sealable>, DbErr> {
-    unsealed_after(db, Uuid::nil(), limit).await
-}
-
-/// The first of them after an event.
-pub(super) async fn unsealed_after(
-    db: &impl ConnectionTrait,
-    after: Uuid,
-    limit: u64,
-) -> Result<Vec<Sealable>, DbErr> {
     audit_event::Entity::find()
-        .filter(audit_event::COLUMN.sealed_at.is_null())
-        .filter(audit_event::Column::Id.gt(after))
+        .filter(audit_event::COLUMN.seq.is_null())
         .order_by_asc(audit_event::Column::Id)
         .limit(limit)
         .into_partial_model()
@@ -155,97 +155,63 @@ pub(super) async fn unsealed_after(
         .await
 }
 
-/// Those of the events that have a link.
-pub(super) async fn linked(
-    db: &impl ConnectionTrait,
-    events: &[Sealable],
-) -> Result<HashSet<AuditEventId>, DbErr> {
-    let links = audit_chain::Entity::find()
-        .select_only()
-        .column(audit_chain::Column::EventId)
-        .filter(audit_chain::COLUMN.event_id.is_in(events.iter().map(|event| event.id)));
-    Ok(links.into_tuple().all(db).await?.into_iter().collect())
+pub(super) async fn count_unsealed(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    audit_event::Entity::find().filter(audit_event::COLUMN.seq.is_null()).count(db).await
 }
 
+/// Counts the events whose link stands before the first one of the chain.
+pub(super) async fn count_outside(db: &impl ConnectionTrait, start: &Head) -> Result<u64, DbErr> {
+    audit_event::Entity::find().filter(audit_event::COLUMN.seq.lte(start.seq)).count(db).await
+}
+
+/// Gives events their links.
 pub(super) async fn append(txn: &impl ConnectionTrait, links: &[Link]) -> Result<(), DbErr> {
-    let rows = links.iter().map(|link| audit_chain::ActiveModel {
-        seq: Set(link.seq),
-        event_id: Set(link.event_id),
-        digest: Set(link.digest.clone()),
-    });
-    audit_chain::Entity::insert_many(rows).exec_without_returning(txn).await?;
-    Ok(())
-}
-
-/// Marks events as sealed.
-pub(super) async fn mark(
-    txn: &impl ConnectionTrait,
-    events: &[AuditEventId],
-    now: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    audit_event::Entity::update_many()
-        .col_expr(audit_event::Column::SealedAt, Expr::value(now))
-        .filter(audit_event::COLUMN.id.is_in(events.iter().copied()))
+    let (mut seq, mut digest) = (CaseStatement::new(), CaseStatement::new());
+    for link in links {
+        let is_this = || Expr::col(audit_event::Column::Id).eq(link.event.id);
+        seq = seq.case(is_this(), Expr::value(link.seq));
+        digest = digest.case(is_this(), Expr::value(link.digest.clone()));
+    }
+    let sealed = audit_event::Entity::update_many()
+        .col_expr(audit_event::Column::Seq, seq.into())
+        .col_expr(audit_event::Column::Digest, digest.into())
+        .filter(audit_event::COLUMN.id.is_in(links.iter().map(|link| link.event.id)))
+        .filter(audit_event::COLUMN.seq.is_null())
         .exec(txn)
         .await?;
-    Ok(())
+    if sealed.rows_affected == links.len() as u64 {
+        Ok(())
+    } else {
+        Err(DbErr::Custom("other events were sealed meanwhile than those that are not".into()))
+    }
 }
 
 /// When the first event of the chain was written.
 pub(super) async fn oldest(db: &impl ConnectionTrait) -> Result<Option<DateTime<Utc>>, DbErr> {
-    let first = audit_chain::Entity::find()
+    audit_event::Entity::find()
         .select_only()
-        .column(audit_chain::Column::EventId)
-        .order_by_asc(audit_chain::Column::Seq)
-        .limit(1);
-    let Some(first) = first.into_tuple::<AuditEventId>().one(db).await? else { return Ok(None) };
-    Ok(Some(event(db, first).await?.created_at))
+        .column(audit_event::Column::CreatedAt)
+        .filter(audit_event::COLUMN.seq.is_not_null())
+        .order_by_asc(audit_event::Column::Seq)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await
 }
 
-/// The links after `seq`, each with its event if that is still there.
+/// The links after `seq`, each with its event.
 pub(super) async fn links_after(
     db: &impl ConnectionTrait,
     seq: i64,
     limit: u64,
-) -> Result<Vec<(Link, Option<Sealable>)>, DbErr> {
-    let links = audit_chain::Entity::find()
-        .filter(audit_chain::COLUMN.seq.gt(seq))
-        .order_by_asc(audit_chain::Column::Seq)
+) -> Result<Vec<Link>, DbErr> {
+    let events = audit_event::Entity::find()
+        .filter(audit_event::COLUMN.seq.gt(seq))
+        .order_by_asc(audit_event::Column::Seq)
         .limit(limit)
         .all(db)
         .await?;
-    let events: Vec<Sealable> = audit_event::Entity::find()
-        .filter(audit_event::COLUMN.id.is_in(links.iter().map(|link| link.event_id)))
-        .into_partial_model()
-        .all(db)
-        .await?;
-    let mut events: HashMap<_, _> = events.into_iter().map(|event| (event.id, event)).collect();
-    let links = links.into_iter().map(|link| {
-        let event = events.remove(&link.event_id);
-        (Link { seq: link.seq, event_id: link.event_id, digest: link.digest }, event)
-    });
-    Ok(links.collect())
-}
-
-/// Counts the sealed ones among the next events after one; says which was the last of all. There may be none.
-pub(super) async fn count_sealed_after(
-    db: &impl ConnectionTrait,
-    after: Uuid,
-    limit: u64,
-) -> Result<Option<(Uuid, u64)>, DbErr> {
-    let next = audit_event::Entity::find().filter(audit_event::Column::Id.gt(after)).select_only();
-    let ids = next.clone().column(audit_event::Column::Id);
-    let nth = ids.clone().order_by_asc(audit_event::Column::Id).offset(limit - 1).limit(1);
-    let last: Option<Uuid> = match nth.into_tuple().one(db).await? {
-        Some(last) => Some(last),
-        None => ids.order_by_desc(audit_event::Column::Id).limit(1).into_tuple().one(db).await?,
-    };
-    let Some(last) = last else { return Ok(None) };
-    let sealed = next
-        .column(audit_event::Column::Id)
-        .filter(audit_event::Column::Id.lte(last))
-        .filter(audit_event::COLUMN.sealed_at.is_not_null());
-    Ok(Some((last, sealed.count(db).await?)))
+    Ok(events.into_iter().filter_map(Link::of).collect())
 }
 
 /// Removes links with their events, and has the chain begin after them.
@@ -260,11 +226,7 @@ pub(super) async fn remove(txn: &impl ConnectionTrait, links: &[Link]) -> Result
         txn.execute_unprepared(allow).await?;
     }
     audit_event::Entity::delete_many()
-        .filter(audit_event::COLUMN.id.is_in(links.iter().map(|link| link.event_id)))
-        .exec(txn)
-        .await?;
-    audit_chain::Entity::delete_many()
-        .filter(audit_chain::COLUMN.seq.lte(last.seq))
+        .filter(audit_event::COLUMN.id.is_in(links.iter().map(|link| link.event.id)))
         .exec(txn)
         .await?;
     audit_seal::Entity::update_many()
@@ -277,6 +239,26 @@ pub(super) async fn remove(txn: &impl ConnectionTrait, links: &[Link]) -> Result
         txn.execute_unprepared("SET @portcullis_prune = 0").await?;
     }
     Ok(())
+}
+
+impl Link {
+    fn of(row: audit_event::Model) -> Option<Self> {
+        let event = Sealable {
+            id: row.id,
+            created_at: row.created_at,
+            kind: row.kind,
+            outcome: row.outcome,
+            actor_kind: row.actor_kind,
+            actor_id: row.actor_id,
+            target_id: row.target_id,
+            session_hash: row.session_hash,
+            request_id: row.request_id,
+            occurrences: row.occurrences,
+            organization_id: row.organization_id,
+            detail: row.detail,
+        };
+        Some(Self { seq: row.seq?, digest: row.digest.unwrap_or_default(), event })
+    }
 }
 
 impl From<audit_seal::Model> for Seal {

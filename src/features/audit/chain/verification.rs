@@ -1,15 +1,11 @@
 //! Following the chain from where it begins to where it ends.
 
 use sea_orm::{ConnectionTrait, DbErr};
-use uuid::Uuid;
 
-use super::store::{self, Link, Sealable};
+use super::store::{self, Link};
 use super::{BATCH, Chain, Head, digest};
 use crate::infra::db::DbFailure;
 use crate::kernel::id::AuditEventId;
-
-/// Events that one statement counts.
-const COUNTED: u64 = 50_000;
 
 /// What a whole chain says.
 #[derive(Debug)]
@@ -37,14 +33,10 @@ pub(crate) enum Noted {
 pub(crate) enum VerifyError {
     #[error("the chain is broken: link {expected} is missing")]
     Gap { expected: i64 },
-    #[error("the chain is broken at link {seq}: its event {event} is gone")]
-    Missing { seq: i64, event: AuditEventId },
     #[error("the chain is broken at link {seq}: event {event} or its digest was changed")]
     Changed { seq: i64, event: AuditEventId },
-    #[error("the chain is broken: {count} sealed events have no link")]
-    Unlinked { count: u64 },
-    #[error("{count} events have a link but are marked as not sealed: somebody changed them")]
-    Unmarked { count: u64 },
+    #[error("the chain is broken: {count} sealed events are not part of it")]
+    Outside { count: u64 },
     #[error("the table audit_seal has lost its row, which says where the chain begins and ends")]
     NoSeal,
     #[error(
@@ -96,22 +88,18 @@ impl Walk {
     }
 
     /// The next links with their events; none at the end.
-    pub(super) async fn next(
-        &self,
-        db: &impl ConnectionTrait,
-    ) -> Result<Vec<(Link, Option<Sealable>)>, DbErr> {
+    pub(super) async fn next(&self, db: &impl ConnectionTrait) -> Result<Vec<Link>, DbErr> {
         store::links_after(db, self.head.seq, BATCH).await
     }
 
     /// Goes on to a link, if it follows and seals its event.
-    pub(super) fn step(&mut self, link: Link, event: Option<Sealable>) -> Result<(), VerifyError> {
+    pub(super) fn step(&mut self, link: Link) -> Result<(), VerifyError> {
         let (seq, expected) = (link.seq, self.head.seq + 1);
         if seq != expected {
             return Err(VerifyError::Gap { expected });
         }
-        let event = event.ok_or(VerifyError::Missing { seq, event: link.event_id })?;
-        if digest(&self.head.digest, &event)[..] != link.digest {
-            return Err(VerifyError::Changed { seq, event: event.id });
+        if digest(&self.head.digest, &link.event)[..] != link.digest {
+            return Err(VerifyError::Changed { seq, event: link.event.id });
         }
         self.head = Head { seq, digest: link.digest };
         self.links += 1;
@@ -137,15 +125,19 @@ impl Chain {
         loop {
             let links = walk.next(db).await?;
             let is_last = (links.len() as u64) < BATCH;
-            for (link, event) in links {
-                walk.step(link, event)?;
+            for link in links {
+                walk.step(link)?;
                 look(&walk.head);
             }
             if is_last {
                 break;
             }
         }
-        let unsealed = count_unsealed(db, walk.links).await?;
+        match store::count_outside(db, &seal.start).await? {
+            0 => {}
+            count => return Err(VerifyError::Outside { count }),
+        }
+        let unsealed = store::count_unsealed(db).await?;
         if !has_pruned || !has_head {
             let end = if has_pruned { &bounds.head } else { &bounds.pruned };
             return Err(VerifyError::Cut { seq: end.seq });
@@ -159,29 +151,5 @@ impl Chain {
         };
         let noted = noted.map(place).transpose()?;
         Ok(Verified { head: walk.head, links: walk.links, unsealed, noted })
-    }
-}
-
-/// Counts the events that are to be sealed, and sees that all others have one of so many links, each
-/// of which has its event. Some of them at a time: a statement that reads a whole log takes too long.
-async fn count_unsealed(db: &impl ConnectionTrait, links: u64) -> Result<u64, VerifyError> {
-    let (mut after, mut unsealed, mut unmarked) = (Uuid::nil(), 0, 0);
-    loop {
-        let events = store::unsealed_after(db, after, BATCH).await?;
-        let Some(last) = events.last() else { break };
-        after = last.id.0;
-        unsealed += events.len() as u64;
-        unmarked += store::linked(db, &events).await?.len() as u64;
-    }
-    if unmarked > 0 {
-        return Err(VerifyError::Unmarked { count: unmarked });
-    }
-    let (mut after, mut sealed) = (Uuid::nil(), 0);
-    while let Some((last, count)) = store::count_sealed_after(db, after, COUNTED).await? {
-        (after, sealed) = (last, sealed + count);
-    }
-    match sealed.saturating_sub(links) {
-        0 => Ok(unsealed),
-        count => Err(VerifyError::Unlinked { count }),
     }
 }
