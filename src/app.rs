@@ -1,6 +1,7 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
 mod housekeeping;
+mod measuring;
 mod opening;
 mod readiness;
 mod secret;

@@ -77,6 +77,16 @@ pub(crate) enum Hsts {
     Off,
 }
 
+/// Whether each request is logged, and with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum AccessLog {
+    On,
+    /// Also with the address of the client.
+    WithAddresses,
+    Off,
+}
+
 /// What an instance is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
@@ -152,6 +162,7 @@ pub struct Config {
     pub(crate) playground: bool,
     /// `None`: nothing is counted for Prometheus.
     pub(crate) metrics_listen: Option<SocketAddr>,
+    pub(crate) access_log: AccessLog,
     /// A `RUST_LOG` directive list.
     pub log_filter: String,
     /// How log lines look.

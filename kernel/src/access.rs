@@ -19,6 +19,7 @@ pub use self::proof::{FRESH_SECONDS, Factor, Level, Proof, Proofs, Proven};
 #[cfg(feature = "database")]
 use super::columns::{Columns, FromColumns};
 use crate::id::{OrganizationId, SessionId, UserId};
+use crate::request_id::RequestId;
 
 names!(Role, OrganizationRole, Anonymity, Language);
 
@@ -248,7 +249,7 @@ pub struct Origin {
     /// At most 256 characters, without control characters.
     pub user_agent: Option<String>,
     /// `None` for the command line.
-    pub request_id: Option<Uuid>,
+    pub request_id: Option<RequestId>,
     /// Where the caller keeps what its session is known by.
     pub token_mode: TokenMode,
     /// The session of the cookie that the request came with, and its user: a sign-in takes its place.

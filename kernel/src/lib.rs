@@ -28,6 +28,7 @@ pub mod id;
 pub mod invalid;
 pub mod page;
 pub mod registered;
+pub mod request_id;
 pub mod rfc3339;
 pub mod secret;
 pub mod shares;

@@ -19,6 +19,7 @@ use crate::infra::causes::causes;
 use crate::infra::db::Unwritable;
 use crate::infra::instances;
 use crate::infra::jwt::LEEWAY_SECONDS;
+use crate::infra::metrics;
 
 /// How often writing is tried, and the reason logged when there is another.
 const TRIED_EVERY: Duration = Duration::from_secs(2);
@@ -112,6 +113,11 @@ impl App {
         self.readiness().await.is_ok()
     }
 
+    /// The check that fails, in the words of the log.
+    pub(crate) async fn why_not_ready(&self) -> Option<String> {
+        self.readiness().await.err().map(|unready| unready.to_string())
+    }
+
     async fn readiness(&self) -> Result<(), Unready> {
         if self.is_stopping.load(Ordering::SeqCst) {
             return Err(Unready::Stopping);
@@ -201,7 +207,9 @@ impl App {
             let turn = self.writing.turn.lock().await;
             self.try_to_write().await;
             drop(turn);
-            match self.readiness().await {
+            let readiness = self.readiness().await;
+            metrics::ready(readiness.is_ok());
+            match readiness {
                 Ok(()) => {
                     if !told.is_empty() {
                         told.clear();

@@ -20,7 +20,9 @@ use chrono::TimeDelta;
 use strum::VariantArray;
 use url::Url;
 
-use super::{Config, Database, Environment, Introspection, Retention, Settings, Switch, Warning};
+use super::{
+    AccessLog, Config, Database, Environment, Introspection, Retention, Settings, Switch, Warning,
+};
 use crate::extension::Extended;
 use crate::features::sessions::Lifetimes;
 use crate::infra::jwt;
@@ -49,8 +51,6 @@ impl Reader {
         let allowed_origins = self.allowed_origins(settings, is_development);
         let relying_party = self.relying_party(settings, &public, &allowed_origins, is_development);
         let Public { url: public_url, origin: public_origin, host } = public;
-        let database = self.database(settings);
-        let redis_url = self.redis_url(settings);
         let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
@@ -77,11 +77,11 @@ impl Reader {
             streams: self.streams(settings),
             shutdown_delay: self.shutdown_delay(settings, is_development),
             data_dir: settings.data_dir.clone(),
-            database,
+            database: self.database(settings),
             retention: self.retention(settings),
             secret_key,
             secret_key_previous,
-            redis_url,
+            redis_url: self.redis_url(settings),
             rates,
             mail,
             registration,
@@ -106,6 +106,7 @@ impl Reader {
             federation: self.is_on("FEDERATION", &settings.federation_mode),
             playground,
             metrics_listen: self.metrics_listen(settings, listen, is_development),
+            access_log: self.access_log(settings, is_development),
             log_filter: settings.rust_log.clone(),
             log_format: self.choice("LOG_FORMAT", &settings.log_format),
             warnings: Vec::new(),
@@ -150,6 +151,15 @@ impl Reader {
             Some(text) => self.choice("INTROSPECTION", text),
             None if is_development => Introspection::Full,
             None => Introspection::Off,
+        }
+    }
+
+    /// In development a line for each request would bury what else the server says.
+    fn access_log(&mut self, settings: &Settings, is_development: bool) -> AccessLog {
+        match &settings.access_log {
+            Some(text) => self.choice("ACCESS_LOG", text),
+            None if is_development => AccessLog::Off,
+            None => AccessLog::On,
         }
     }
 

@@ -247,6 +247,10 @@ pub struct Settings {
     /// The address and port of `/metrics` for Prometheus; clients must not reach it [default: none]
     #[arg(long, env = "METRICS_LISTEN", global = true)]
     pub(super) metrics_listen: Option<String>,
+    /// The access log, a line for each request: `on`, `with-addresses` (also with the address of the client) or `off`
+    /// [default: on in production, off in development]
+    #[arg(long, env = "ACCESS_LOG", global = true)]
+    pub(super) access_log: Option<String>,
     /// The log level: `error`, `warn`, `info`, `debug` or a list of directives
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub(super) rust_log: String,

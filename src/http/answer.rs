@@ -5,7 +5,6 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use uuid::Uuid;
 
 use super::accept::MediaType;
 use super::call::NoCall;
@@ -17,10 +16,10 @@ use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::json::{self, Json};
 use crate::graphql::messages::translated;
 use crate::infra::causes::causes;
-use crate::infra::metrics::Operation;
 use crate::infra::threads::Party;
 use crate::kernel::access::{Language, Origin};
 use crate::kernel::invalid::{Invalid, Reason};
+use crate::kernel::request_id::RequestId;
 
 /// As many headers as most answers have.
 const HEADERS: usize = 12;
@@ -33,7 +32,7 @@ pub(super) struct Addressee {
     pub(super) media: MediaType,
     /// The language of what people read.
     pub(super) language: Language,
-    pub(super) request_id: Uuid,
+    pub(super) request_id: RequestId,
 }
 
 impl Addressee {
@@ -47,7 +46,6 @@ pub(super) struct Worked {
     pub(super) response: GraphqlResponse,
     /// For whom.
     pub(super) party: Party,
-    pub(super) operation: Operation,
     /// A bearer token was presented that is not good.
     pub(super) challenge: Option<HeaderValue>,
 }
@@ -55,7 +53,7 @@ pub(super) struct Worked {
 impl Worked {
     /// Nothing was executed.
     pub(super) fn refused(response: GraphqlResponse) -> Self {
-        Self { response, party: Party::Anybody, operation: Operation::None, challenge: None }
+        Self { response, party: Party::Anybody, challenge: None }
     }
 
     pub(super) fn failed(error: ApiError) -> Self {
@@ -102,7 +100,7 @@ pub(super) fn refused(app: &App, error: ApiError, origin: &Origin) -> Response {
 
 /// Gives every error its code, logs what has a cause, and chooses status and headers.
 pub(super) fn finish(app: &App, worked: Worked, addressee: Addressee) -> Response {
-    let Worked { mut response, party, operation, challenge } = worked;
+    let Worked { mut response, party, challenge } = worked;
     let codes = complete(&mut response, addressee);
     let has_data = response.data != Value::Null;
     let status = match (codes.first(), addressee.media) {
@@ -112,7 +110,7 @@ pub(super) fn finish(app: &App, worked: Worked, addressee: Addressee) -> Respons
     let body = written(&response);
     let mut answer = Response::new(Body::from(app.lanes.answers.hold(party, body)));
     *answer.status_mut() = status;
-    answer.extensions_mut().insert(Answered { operation, code: codes.first().copied() });
+    answer.extensions_mut().insert(Answered(codes.first().copied()));
     let headers = answer.headers_mut();
     // Those below, and those that every response has.
     headers.reserve(HEADERS);

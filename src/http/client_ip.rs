@@ -20,13 +20,19 @@ pub(super) fn client_ip(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) ->
     let lines = headers.get_all(X_FORWARDED_FOR).iter().map(|line| line.to_str().unwrap_or(""));
     let hops: Vec<&str> = lines.flat_map(|line| line.split(',')).collect();
     for hop in hops.into_iter().rev() {
-        if !trusted.iter().any(|network| network.contains(&nearest)) {
+        if !is_trusted(nearest, trusted) {
             break;
         }
         let Some(hop) = address(hop.trim()) else { break };
         nearest = hop;
     }
     nearest
+}
+
+/// Whether a proxy of ours stands at an address.
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// One hop: an address, which some proxies write with a port or in brackets.

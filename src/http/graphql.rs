@@ -17,6 +17,7 @@ use super::accept::{Accepted, MediaType};
 use super::answer::{Addressee, Worked, failed, finish, refused_document, unexecuted};
 use super::call::{self, Call, NoCall, Source};
 use super::identity::Identity;
+use super::observe::Noted;
 use super::origin::{self, Mode};
 use super::streams::{sse, websocket};
 use super::{body, change, content_type, failure, playground, refusal};
@@ -44,11 +45,12 @@ pub(super) const ANSWER_MAX: Duration = Duration::from_secs(10);
 pub(super) async fn post(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
+    Extension(noted): Extension<Noted>,
     request: extract::Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
     let Some(accepted) = Accepted::negotiate(&parts.headers) else { return not_acceptable() };
-    let answered = answer_post(&app, origin, &parts.headers, body, accepted).await;
+    let answered = answer_post(&app, (origin, noted), &parts.headers, body, accepted).await;
     answered.unwrap_or_else(|refused| typed(refused, accepted.media))
 }
 
@@ -57,6 +59,7 @@ pub(super) async fn post(
 pub(super) async fn get(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
+    Extension(noted): Extension<Noted>,
     request: extract::Request,
 ) -> Response {
     if websocket::is_meant(request.headers()) {
@@ -67,7 +70,8 @@ pub(super) async fn get(
         return playground::redirect();
     }
     let Some(accepted) = Accepted::negotiate(headers) else { return not_acceptable() };
-    let answered = answer_get(&app, origin, headers, request.uri().query(), accepted).await;
+    let answered =
+        answer_get(&app, (origin, noted), headers, request.uri().query(), accepted).await;
     let mut response = answered.unwrap_or_else(|refused| typed(refused, accepted.media));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response.headers_mut().insert(VARY, HeaderValue::from_static(DECIDING_HEADERS));
@@ -110,7 +114,7 @@ fn typed(mut refused: Response, media: MediaType) -> Response {
 
 async fn answer_post(
     app: &App,
-    origin: Origin,
+    (origin, noted): (Origin, Noted),
     headers: &HeaderMap,
     body: Body,
     accepted: Accepted,
@@ -120,25 +124,26 @@ async fn answer_post(
     let (body, _place) = body::read(&app.lanes.bodies, body).await?;
     let parsed = call::parse(&body);
     drop(body);
-    answer(app, parsed, identity, accepted).await
+    answer(app, parsed, (identity, noted), accepted).await
 }
 
 async fn answer_get(
     app: &App,
-    origin: Origin,
+    (origin, noted): (Origin, Noted),
     headers: &HeaderMap,
     address: Option<&str>,
     accepted: Accepted,
 ) -> Result<Response, Response> {
     origin::check_page(&app.config, headers)?;
     let identity = Identity::read(app, origin, headers)?;
-    answer(app, call::parse_address(address.unwrap_or_default()), identity, accepted).await
+    let parsed = call::parse_address(address.unwrap_or_default());
+    answer(app, parsed, (identity, noted), accepted).await
 }
 
 async fn answer(
     app: &App,
     parsed: Result<Call, NoCall>,
-    identity: Identity,
+    (identity, noted): (Identity, Noted),
     accepted: Accepted,
 ) -> Result<Response, Response> {
     let addressee = Addressee::of(&identity.origin, accepted.media);
@@ -149,7 +154,7 @@ async fn answer(
                 .map(|refused| finish(app, Worked::refused(refused), addressee));
         }
     };
-    let begun = begin(app.clone(), call, identity, accepted);
+    let begun = begin(app.clone(), call, (identity, noted), accepted);
     let overdue = || finish(app, Worked::failed(ApiError::overdue()), addressee);
     match tokio::time::timeout(ANSWER_MAX, begun).await {
         Ok(Ok(response)) => Ok(response),
@@ -168,12 +173,12 @@ async fn answer(
 async fn begin(
     app: App,
     call: Call,
-    mut identity: Identity,
+    (mut identity, noted): (Identity, Noted),
     accepted: Accepted,
 ) -> Result<Response, NoThread> {
     let (media, may_change) = (accepted.media, call.may_change);
     let addressee = Addressee::of(&identity.origin, media);
-    let Ready { scanned, is_new } = match prepare(&app, call, &identity).await? {
+    let Ready { scanned, is_new, noted } = match prepare(&app, call, &identity, noted).await? {
         Ok(ready) => ready,
         Err(refused) => return Ok(finish(&app, Worked::refused(refused), addressee)),
     };
@@ -184,7 +189,7 @@ async fn begin(
     match operation {
         Operation::Subscription if !accepted.events => return Ok(typed(not_acceptable(), media)),
         Operation::Subscription => {
-            return Ok(sse::answer(&app, Ready { scanned, is_new }, identity).await);
+            return Ok(sse::answer(&app, Ready { scanned, is_new, noted }, identity).await);
         }
         _ if !accepted.json => return Ok(typed(not_acceptable(), media)),
         _ => {}
@@ -193,33 +198,29 @@ async fn begin(
         let message = "Name the page of this mutation in the Origin header. A server that renders for a \
                        browser must \
                        forward the Origin that it checked.";
-        let failed =
-            Worked { operation, ..Worked::failed(ApiError::new(Code::Forbidden, message)) };
+        let failed = Worked::failed(ApiError::new(Code::Forbidden, message));
         return Ok(finish(&app, failed, addressee));
     }
     let authenticating = app.sessions.authenticate(identity.shown(), identity.organization);
     let authentication = match authenticating.instrument(span!(STEP, "authenticate")).await {
         Ok(authentication) => authentication,
-        Err(error) => {
-            let failed = Worked { operation, ..Worked::failed(error.into()) };
-            return Ok(finish(&app, failed, addressee));
-        }
+        Err(error) => return Ok(finish(&app, Worked::failed(error.into()), addressee)),
     };
     identity.origin.cookie_session = match identity.cookie_session(&app, &authentication).await {
         Ok(session) => session,
-        Err(error) => {
-            let failed = Worked { operation, ..Worked::failed(error.into()) };
-            return Ok(finish(&app, failed, addressee));
-        }
+        Err(error) => return Ok(finish(&app, Worked::failed(error.into()), addressee)),
     };
     let party = match &authentication {
-        Authentication::Viewer(viewer) => Party::Account(viewer.user.id),
+        Authentication::Viewer(viewer) => {
+            noted.caller(viewer);
+            Party::Account(viewer.user.id)
+        }
         Authentication::Anonymous(_) => stranger(&identity.origin),
     };
     let _turn = match change::admit(&app, &identity.origin, &authentication, &scanned).await? {
         Ok(turn) => turn,
         Err(limited) => {
-            let failed = Worked { party, operation, ..Worked::failed(limited) };
+            let failed = Worked { party, ..Worked::failed(limited) };
             return Ok(finish(&app, failed, addressee));
         }
     };
@@ -232,6 +233,7 @@ pub(super) struct Ready {
     pub(super) scanned: Scanned,
     /// Nobody has sent the document before.
     pub(super) is_new: bool,
+    pub(super) noted: Noted,
 }
 
 /// Finds the document that is meant, and scans it, or says what is wrong with it.
@@ -239,6 +241,7 @@ pub(super) async fn prepare(
     app: &App,
     call: Call,
     identity: &Identity,
+    noted: Noted,
 ) -> Result<Result<Ready, GraphqlResponse>, NoThread> {
     // By keys that may have been dropped nothing is decided (KY-03).
     if !app.keys.are_fresh() {
@@ -259,7 +262,11 @@ pub(super) async fn prepare(
             app.lanes.check(stranger(&identity.origin), scan).await?
         }
     };
-    Ok(scanned.map(|scanned| Ready { scanned, is_new }).map_err(refused_document))
+    let ready = |scanned| {
+        noted.operation(&scanned);
+        Ready { scanned, is_new, noted }
+    };
+    Ok(scanned.map(ready).map_err(refused_document))
 }
 
 /// Whose turn it is as long as nobody knows who calls.
@@ -329,7 +336,7 @@ async fn work(
     party: Party,
     media: MediaType,
 ) -> Response {
-    let Scanned { document, variables, operation, cost: _, origin: _ } = scanned;
+    let Scanned { document, variables, .. } = scanned;
     let challenge = identity.challenge(&authentication);
     let Identity { origin, bearer, session_cookie, device_cookie, flow_cookie, .. } = identity;
     let viewer = match &authentication {
@@ -351,7 +358,7 @@ async fn work(
     let executing = app.schema.execute(request);
     let response = executing.instrument(span!(STEP, "execute")).await;
     tell_refusals(&app, &response, viewer.as_ref(), &origin);
-    let worked = Worked { response, party, operation, challenge };
+    let worked = Worked { response, party, challenge };
     finish(&app, worked, Addressee::of(&origin, media))
 }
 

@@ -38,7 +38,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
-use uuid::Uuid;
 
 use self::observe::Answered;
 pub(crate) use self::playground::missing as missing_playground;
@@ -46,7 +45,7 @@ pub(crate) use self::serve::{serve, wait_for_signal};
 use crate::app::App;
 use crate::config::{Config, Introspection};
 use crate::graphql::error::Code;
-use crate::infra::metrics::Operation;
+use crate::kernel::request_id::RequestId;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
@@ -97,7 +96,7 @@ fn surround(router: Router, config: &Arc<Config>) -> Router {
 /// One layer rather than several: for every request, axum copies each with all that is inside it.
 async fn around(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
     let shared = |request| origin::share(&config, request, next);
-    observe::request(request::identify(&config, request, shared)).await
+    request::identify(&config, request, shared).await
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
@@ -110,12 +109,11 @@ fn refusal_with(code: Code, status: StatusCode, message: &str) -> Response {
     let error = serde_json::json!({
         "errors": [{ "message": message, "extensions": { "code": code.as_str() } }],
     });
-    let answered = Answered { operation: Operation::None, code: Some(code) };
-    (status, Extension(answered), axum::Json(error)).into_response()
+    (status, Extension(Answered(Some(code))), axum::Json(error)).into_response()
 }
 
 /// A failure outside GraphQL, of which a client learns the request's id and nothing else.
-fn failure(request_id: Uuid) -> Response {
+fn failure(request_id: RequestId) -> Response {
     let extensions = serde_json::json!({
         "code": Code::InternalServerError.as_str(), "requestId": request_id.to_string(),
     });
@@ -124,8 +122,7 @@ fn failure(request_id: Uuid) -> Response {
         "errors": [{ "message": message, "extensions": extensions }],
     });
     let code = Code::InternalServerError;
-    let answered = Answered { operation: Operation::None, code: Some(code) };
-    (code.status(), Extension(answered), axum::Json(error)).into_response()
+    (code.status(), Extension(Answered(Some(code))), axum::Json(error)).into_response()
 }
 
 /// What a panic leaves of a request. The panic's own text went to the log, and nowhere else.

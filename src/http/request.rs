@@ -13,16 +13,17 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
 use tracing::Instrument;
-use uuid::Uuid;
 
-use super::client_ip::client_ip;
+use super::client_ip::{client_ip, is_trusted};
 use super::framing::Ambiguous;
+use super::observe::Watch;
 use super::{Panicked, failure, refusal};
 use crate::config::{Config, Hsts};
 use crate::graphql::cookie::{Cookie, Cookies, Repeated};
 use crate::kernel::access::{Language, Origin, TokenMode};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::{OrganizationId, uuid_v7};
+use crate::kernel::request_id::RequestId;
 
 /// Where a call in cookie mode acts.
 pub(super) const ORGANIZATION: HeaderName = HeaderName::from_static("portcullis-organization");
@@ -36,27 +37,16 @@ const USER_AGENT_LENGTH_MAX: usize = 256;
 /// No address here is nearly as long (RFC 9112 asks for 8,000).
 const URI_LENGTH_MAX: usize = 8 * 1024;
 
-/// Gives every request an id of our own, which the log, the errors and the response share, and
-/// every response the headers that all of them have.
+/// Gives every request an id, which the log, the errors and the response share, and every response the
+/// headers that all of them have; and watches what comes of it.
 pub(super) async fn identify(
     config: &Config,
     mut request: Request,
     answer: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
-    let id = uuid_v7(Clock::system().now());
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let ip = peer.map(|peer| client_ip(peer, request.headers(), &config.trusted_proxies));
-    let user_agent = request.headers().get(USER_AGENT).and_then(printable);
-    let language = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = language.map(Language::accepted).unwrap_or_default();
-    let origin = Origin {
-        ip,
-        user_agent,
-        request_id: Some(id),
-        token_mode: TokenMode::Body,
-        cookie_session: None,
-        language,
-    };
+    let (id, origin) = origin(config, &request);
+    let watch = Watch::request(config, &origin, &request);
+    request.extensions_mut().insert(watch.noted().clone());
     request.extensions_mut().insert(origin);
     #[cfg(not(feature = "otel"))]
     let span = tracing::info_span!("request", request.id = %id);
@@ -73,10 +63,9 @@ pub(super) async fn identify(
         *response.body_mut() = body;
     }
     #[cfg(feature = "otel")]
-    super::trace::end(&span, &response);
+    super::trace::end(&span, &response, watch.noted().kind());
     let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
-    {
+    if let Ok(id) = HeaderValue::from_str(id.as_str()) {
         headers.insert(REQUEST_ID, id);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -86,7 +75,37 @@ pub(super) async fn identify(
     if let Some(https_only) = https_only(config) {
         headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(https_only));
     }
+    watch.end(&response);
     response
+}
+
+/// From where a request comes, and its id: that of a proxy of ours, or else one of our own. Nobody else
+/// chooses what stands in the log and in the audit log.
+fn origin(config: &Config, request: &Request) -> (RequestId, Origin) {
+    let headers = request.headers();
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let proxy = peer.filter(|peer| is_trusted(*peer, &config.trusted_proxies));
+    let given = proxy.and_then(|_proxy| given_id(headers));
+    let id = given.unwrap_or_else(|| uuid_v7(Clock::system().now()).into());
+    let language = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let origin = Origin {
+        ip: peer.map(|peer| client_ip(peer, headers, &config.trusted_proxies)),
+        user_agent: headers.get(USER_AGENT).and_then(printable),
+        request_id: Some(id),
+        token_mode: TokenMode::Body,
+        cookie_session: None,
+        language: language.map(Language::accepted).unwrap_or_default(),
+    };
+    (id, origin)
+}
+
+/// The one id that a request came with.
+fn given_id(headers: &HeaderMap) -> Option<RequestId> {
+    let mut given = headers.get_all(REQUEST_ID).iter();
+    match (given.next(), given.next()) {
+        (Some(id), None) => RequestId::parse(id.to_str().ok()?),
+        (None | Some(_), _) => None,
+    }
 }
 
 /// Two years, as the preload list wants it (HT-07). No other host is bound unless that is set (HT-11).
@@ -200,6 +219,6 @@ pub(super) fn organization(headers: &HeaderMap) -> Result<Option<OrganizationId>
 }
 
 /// The id of a request, for an error that names it.
-pub(super) fn id_of(origin: &Origin) -> Uuid {
+pub(super) fn id_of(origin: &Origin) -> RequestId {
     origin.request_id.unwrap_or_default()
 }

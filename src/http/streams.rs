@@ -92,13 +92,16 @@ struct Execution {
 /// Opens a stream, unless its caller may not have it.
 pub(super) async fn open(
     app: &App,
-    Ready { scanned, is_new }: Ready,
+    Ready { scanned, is_new, noted }: Ready,
     identity: Arc<Identity>,
 ) -> Result<Stream, GraphqlResponse> {
     let Scanned { origin: chosen, variables, cost, .. } = scanned;
     let execution = Execution { app: app.clone(), identity, chosen, variables, cost };
     let unavailable = |Unavailable| failed(ApiError::overdue());
     let authentication = execution.authenticate().await.map_err(failed)?;
+    if let Authentication::Viewer(viewer) = &authentication {
+        noted.caller(viewer);
+    }
     let opening = Opening::default();
     let moment = Moment::Opening(opening.clone());
     let response = execution.execute(authentication.clone(), moment, is_new).await;

@@ -9,12 +9,13 @@ use opentelemetry_http::HeaderExtractor;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use uuid::Uuid;
 
 use super::observe::Answered;
+use crate::infra::metrics::Operation;
+use crate::kernel::request_id::RequestId;
 
 /// The span of a request, in the trace that the caller is in (W3C Trace Context).
-pub(super) fn begin(id: Uuid, request: &Request) -> Span {
+pub(super) fn begin(id: RequestId, request: &Request) -> Span {
     let span = tracing::info_span!("request", request.id = %id, otel.kind = "server");
     let caller = TraceContextPropagator::new().extract(&HeaderExtractor(request.headers()));
     // Fails only where nothing is traced.
@@ -32,11 +33,10 @@ pub(super) fn begin(id: Uuid, request: &Request) -> Span {
 }
 
 /// Says how the request of `span` ended.
-pub(super) fn end(span: &Span, response: &Response) {
-    let answered = Answered::of(response);
+pub(super) fn end(span: &Span, response: &Response, operation: Operation) {
     span.set_attribute("http.response.status_code", i64::from(response.status().as_u16()));
-    span.set_attribute("graphql.operation.type", answered.operation.into_str());
-    span.set_attribute("portcullis.code", answered.code());
+    span.set_attribute("graphql.operation.type", operation.into_str());
+    span.set_attribute("portcullis.code", Answered::code(response));
     if response.status().is_server_error() {
         span.set_status(Status::error(""));
     }

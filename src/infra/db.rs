@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, IsolationLevel,
-    PartialModelTrait, QuerySelect, QueryTrait, Select, TransactionOptions, metric,
+    AccessMode, ConnectionTrait, DbBackend, DbErr, EntityTrait, IsolationLevel, PartialModelTrait,
+    QuerySelect, QueryTrait, Select, TransactionOptions, metric,
 };
 
 pub(crate) use self::batches::{Pace, in_batches};
@@ -48,20 +48,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(8);
 
 fn measured(statement: &metric::Info<'_>) {
     metrics::statement_took(statement.elapsed);
-}
-
-/// How many connections a pool has at this moment.
-pub(crate) struct Pool {
-    pub(crate) name: &'static str,
-    pub(crate) used: u32,
-    pub(crate) idle: u32,
-}
-
-impl Pool {
-    fn new(name: &'static str, open: u32, idle: usize) -> Self {
-        let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
-        Self { name, used: open - idle, idle }
-    }
 }
 
 /// Connections for reading and for writing. Clones share them.
@@ -231,24 +217,13 @@ impl Db {
         }
     }
 
-    /// The pools, and how much of each is in use.
-    pub(crate) fn pools(&self) -> Vec<Pool> {
-        match self.0.reader.get_database_backend() {
-            DbBackend::Sqlite => {
-                let pool = |name, of: &DatabaseConnection| {
-                    let pool = of.get_sqlite_connection_pool();
-                    Pool::new(name, pool.size(), pool.num_idle())
-                };
-                vec![pool("reader", &self.0.reader.0.pool), pool("writer", &self.0.writer.0.pool)]
-            }
-            DbBackend::MySql => {
-                let pool = self.0.reader.0.pool.get_mysql_connection_pool();
-                vec![Pool::new("shared", pool.size(), pool.num_idle())]
-            }
-            _ => {
-                let pool = self.0.reader.0.pool.get_postgres_connection_pool();
-                vec![Pool::new("shared", pool.size(), pool.num_idle())]
-            }
+    /// Tells the metrics how much of each pool is in use.
+    pub(crate) fn measure(&self) {
+        let (reader, writer) = (&self.0.reader.0, &self.0.writer.0);
+        metrics::database_connections(writer.name(), &writer.size());
+        // On a server database both are the same.
+        if reader.name() != writer.name() {
+            metrics::database_connections(reader.name(), &reader.size());
         }
     }
 

@@ -4,6 +4,8 @@
 //! their number is fixed, whatever is sent (HT-09). Before [`install`], and where it is never
 //! called, nothing is counted and a call costs next to nothing.
 
+mod database;
+mod instance;
 mod providers;
 
 use std::time::Duration;
@@ -15,12 +17,18 @@ use metrics::{
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use strum::{IntoStaticStr, VariantArray};
 
+pub(crate) use self::database::{
+    PoolSize, database_connections, pool_timed_out, statement_took, transaction_began,
+    transaction_tried_again,
+};
+pub(crate) use self::instance::{audit_unsealed, key_age, process, ready};
 pub(crate) use self::providers::{
     ProviderRequest, begin_provider, provider_login, provider_request,
 };
 
 const REQUESTS: &str = "portcullis_requests_total";
 const REQUEST_SECONDS: &str = "portcullis_request_duration_seconds";
+const ROOT_FIELD_SECONDS: &str = "portcullis_root_field_duration_seconds";
 const CONNECTIONS: &str = "portcullis_connections";
 const CONNECTIONS_CUT: &str = "portcullis_connections_cut_total";
 const STREAMS: &str = "portcullis_streams";
@@ -28,7 +36,6 @@ const STREAM_CONNECTIONS: &str = "portcullis_stream_connections";
 const STREAM_EVENTS: &str = "portcullis_stream_events_total";
 const LOGINS: &str = "portcullis_logins_total";
 const REFRESHES: &str = "portcullis_refreshes_total";
-const TRIED_AGAIN: &str = "portcullis_transactions_tried_again_total";
 const LIMITED: &str = "portcullis_rate_limited_total";
 const REDIS_AWAY: &str = "portcullis_redis_away";
 const REDIS_OUTAGES: &str = "portcullis_redis_outages_total";
@@ -39,15 +46,17 @@ const HASH_SECONDS: &str = "portcullis_password_hash_seconds";
 const OPERATIONS_STUCK: &str = "portcullis_operations_stuck";
 const OPERATIONS_STUCK_TOTAL: &str = "portcullis_operations_stuck_total";
 const OPERATIONS_REFUSED: &str = "portcullis_operations_refused_total";
-const DATABASE_CONNECTIONS: &str = "portcullis_database_connections";
 const MAILS: &str = "portcullis_mails_total";
 const OUTBOX: &str = "portcullis_outbox_mails";
-const STATEMENT_SECONDS: &str = "portcullis_database_statement_seconds";
 const JOB_SUCCEEDED: &str = "portcullis_job_last_success_timestamp_seconds";
+const OUTBOX_AGE: &str = "portcullis_outbox_oldest_seconds";
 const SESSION_CACHE: &str = "portcullis_session_cache_total";
 
 /// Seconds, from a cached `me` to what is given up.
-const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.0, 10.0];
+const BUCKETS: [f64; 13] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 10.0];
+/// The same of a root field, of which there are many: where objectives are stated.
+const ROOT_FIELD_BUCKETS: [f64; 7] = [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0];
 
 /// Renders what has been counted.
 #[derive(Clone)]
@@ -69,8 +78,11 @@ impl Exporter {
 /// Begins to count, in this whole process.
 pub(crate) fn install() -> anyhow::Result<Exporter> {
     let seconds = Matcher::Suffix("_seconds".to_owned());
-    let recorder =
-        PrometheusBuilder::new().set_buckets_for_metric(seconds, &BUCKETS)?.build_recorder();
+    let root_field = Matcher::Full(ROOT_FIELD_SECONDS.to_owned());
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(seconds, &BUCKETS)?
+        .set_buckets_for_metric(root_field, &ROOT_FIELD_BUCKETS)?
+        .build_recorder();
     let exporter = Exporter(recorder.handle());
     metrics::set_global_recorder(recorder)?;
     describe();
@@ -92,7 +104,6 @@ fn begin_at_zero() {
         counter!(CONNECTIONS_CUT, "reason" => cut.into_str()).absolute(0);
     }
     counter!(HASHES_REFUSED).absolute(0);
-    counter!(TRIED_AGAIN, "transaction" => "refresh").absolute(0);
     for lane in [Lane::Body, Lane::New, Lane::Shared, Lane::Costly] {
         counter!(OPERATIONS_REFUSED, "lane" => lane.into_str()).absolute(0);
     }
@@ -105,7 +116,9 @@ fn begin_at_zero() {
     }
     gauge!(STREAMS).set(0);
     counter!(STREAM_EVENTS).absolute(0);
-    outbox(0, 0, 0);
+    outbox(0, 0, 0, Duration::ZERO);
+    database::begin_at_zero();
+    instance::begin();
     redis_is_away(false);
 }
 
@@ -119,6 +132,7 @@ fn describe() {
         REQUEST_SECONDS,
         "Time from the headers of a request to those of its answer"
     );
+    describe_histogram!(ROOT_FIELD_SECONDS, "The same of operations, by their root field");
     describe_gauge!(CONNECTIONS, "Open connections, including those of scrapers");
     describe_counter!(CONNECTIONS_CUT, "Connections cut for being slow or too many, by reason");
     describe_gauge!(STREAMS, "Open streams of subscriptions");
@@ -126,10 +140,10 @@ fn describe() {
     describe_counter!(STREAM_EVENTS, "Events sent over streams");
     describe_counter!(LOGINS, "Sign-ins with a password, by outcome");
     describe_counter!(REFRESHES, "Refresh tokens presented, by outcome");
-    describe_counter!(TRIED_AGAIN, "Transactions retried after a lost race, by purpose");
     describe_counter!(LIMITED, "Attempts refused by a limit");
     describe_counter!(MAILS, "Attempts to send a mail, by outcome");
     describe_gauge!(OUTBOX, "Undelivered mails: new, postponed or given up");
+    describe_gauge!(OUTBOX_AGE, "How long the oldest mail waits that is neither sent nor given up");
     describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
     describe_counter!(REDIS_OUTAGES, "Outages of Redis");
     describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
@@ -145,8 +159,8 @@ fn describe() {
         "Operations that kept a thread busy for over a second"
     );
     describe_counter!(OPERATIONS_REFUSED, "Operations refused because no thread was free in time");
-    describe_gauge!(DATABASE_CONNECTIONS, "Connections to the database, by pool and state");
-    describe_histogram!(STATEMENT_SECONDS, "How long the database took for a statement");
+    database::describe();
+    instance::describe();
     providers::describe();
     describe_counter!(SESSION_CACHE, "Session lookups, by whether the session was in memory");
 }
@@ -167,6 +181,12 @@ pub(crate) fn request(operation: Operation, code: &'static str, took: Duration) 
     let operation = operation.into_str();
     counter!(REQUESTS, "operation" => operation, "code" => code).increment(1);
     histogram!(REQUEST_SECONDS, "operation" => operation).record(took);
+}
+
+/// An operation about a root field is over. The field is one of the schema.
+pub(crate) fn root_field(operation: Operation, field: &str, took: Duration) {
+    let (operation, field) = (operation.into_str(), field.to_owned());
+    histogram!(ROOT_FIELD_SECONDS, "operation" => operation, "field" => field).record(took);
 }
 
 /// What became of a sign-in or a refresh.
@@ -192,11 +212,6 @@ pub(crate) fn refresh(outcome: Outcome) {
     counter!(REFRESHES, "outcome" => outcome.into_str()).increment(1);
 }
 
-/// A transaction has lost a race and is tried again.
-pub(crate) fn transaction_tried_again(name: &'static str) {
-    counter!(TRIED_AGAIN, "transaction" => name).increment(1);
-}
-
 /// A limit has refused an attempt.
 pub(crate) fn limited(limit: &'static str) {
     counter!(LIMITED, "limit" => limit).increment(1);
@@ -214,9 +229,10 @@ pub(crate) enum MailOutcome {
     Expired,
 }
 
-/// So many mails in the outbox are new, postponed and given up.
+/// So many mails in the outbox are new, postponed and given up. The oldest of the former two waits for so long.
 #[expect(clippy::cast_precision_loss, reason = "nobody has so much mail")]
-pub(crate) fn outbox(new: u64, postponed: u64, given_up: u64) {
+pub(crate) fn outbox(new: u64, postponed: u64, given_up: u64, oldest: Duration) {
+    gauge!(OUTBOX_AGE).set(oldest);
     for (state, mails) in [("new", new), ("postponed", postponed), ("given_up", given_up)] {
         gauge!(OUTBOX, "state" => state).set(mails as f64);
     }
@@ -354,17 +370,6 @@ pub(crate) fn operation_is_stuck(lane: Lane) -> Present {
 /// There was no thread or no room for an operation in time.
 pub(crate) fn operation_was_refused(lane: Lane) {
     counter!(OPERATIONS_REFUSED, "lane" => lane.into_str()).increment(1);
-}
-
-/// How many connections of a pool there are.
-pub(crate) fn database_connections(pool: &'static str, used: u32, idle: u32) {
-    gauge!(DATABASE_CONNECTIONS, "pool" => pool, "state" => "used").set(used);
-    gauge!(DATABASE_CONNECTIONS, "pool" => pool, "state" => "idle").set(idle);
-}
-
-/// The database has answered a statement, or failed to.
-pub(crate) fn statement_took(time: Duration) {
-    histogram!(STATEMENT_SECONDS).record(time);
 }
 
 /// A session was looked up.

@@ -27,6 +27,9 @@ pub enum LogFormat {
 const QUIET: &str = "sqlx::query=off,sqlx_postgres::options=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
                      sea_orm_migration=warn,sqlx_core::pool::connection=error";
 
+/// What lines of the access log stand under, for `RUST_LOG`.
+pub(crate) const ACCESS: &str = "portcullis::access";
+
 /// The level of the spans within a request, which only traces show.
 pub(crate) const STEP: Level = if cfg!(feature = "otel") { Level::INFO } else { Level::DEBUG };
 

@@ -84,3 +84,41 @@ async fn the_host_that_a_request_names_chooses_nothing() {
     assert_eq!(metadata["issuer"], "http://localhost:8000");
     assert_eq!(metadata["jwks_uri"], "http://localhost:8000/.well-known/jwks.json");
 }
+
+/// The id of a request that came with some, as the answer has it; the audit log has the same.
+async fn id_of(app: &TestApp, peer: &str, given: &[&str]) -> String {
+    let input = json!({ "identifier": "alice", "password": PASSWORD });
+    let body = json!({ "query": LOGIN, "variables": { "input": input } }).to_string();
+    let mut request = Request::post("/graphql").header("content-type", "application/json");
+    for id in given {
+        request = request.header("x-request-id", *id);
+    }
+    let peer: SocketAddr = peer.parse().unwrap();
+    let request = request.extension(ConnectInfo(peer)).body(Body::from(body)).unwrap();
+    app.sql("DELETE FROM audit_events").await;
+    let reply = send(&app.app, request).await;
+    let id = reply.headers["x-request-id"].to_str().unwrap().to_owned();
+    let db = app.database.connection().await;
+    let sql = "SELECT request_id FROM audit_events WHERE kind = 'SIGNED_IN'";
+    let statement = Statement::from_string(db.get_database_backend(), sql);
+    let row = db.query_one_raw(statement).await.unwrap().unwrap();
+    assert_eq!(row.try_get::<String>("", "request_id").unwrap(), id);
+    id
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_gives_a_request_its_id() {
+    let app = TestApp::start_with(&["--trusted-proxies=10.0.0.0/8"]).await;
+    app.register("alice").await;
+    let longest = "a".repeat(64);
+    for given in ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "Root-1.2_3", &longest] {
+        assert_eq!(id_of(&app, PROXY, &[given]).await, given);
+        let own = id_of(&app, SOMEBODY, &[given]).await;
+        assert!(uuid::Uuid::try_parse(&own).is_ok() && own != given, "{own}");
+    }
+    let too_long = "a".repeat(65);
+    for refused in [&["a b"][..], &["a=1"], &["a\"}"], &[""], &[&too_long], &["a", "b"]] {
+        let own = id_of(&app, PROXY, refused).await;
+        assert!(uuid::Uuid::try_parse(&own).is_ok(), "{refused:?}: {own}");
+    }
+}

@@ -163,6 +163,7 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
             ("--change-password-url=javascript:zanzibar", "CHANGE_PASSWORD_URL"),
             ("--introspection=zanzibar", "INTROSPECTION"),
             ("--playground=zanzibar", "PLAYGROUND"),
+            ("--access-log=zanzibar", "ACCESS_LOG"),
             ("--log-format=zanzibar", "LOG_FORMAT"),
         ])
         .chain(RETURN_URLS)

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![recursion_limit = "256"]
 
+mod access_log;
 mod accounts;
 mod addresses;
 mod administration;

@@ -9,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::support::passkey::ORIGIN;
-use crate::support::process::{Server, code};
+use crate::support::process::{Server, code, exchange};
 use crate::support::{LOGIN, PASSWORD, TestDatabase, named_server};
 
 fn watched(database: &TestDatabase, flags: &[&str]) -> Server {
@@ -96,10 +96,91 @@ async fn a_client_that_leaves_is_counted_as_one_that_abandoned_its_request() {
         answer = server.register("alice") => panic!("{answer}"),
         () = until(&server, "portcullis_password_hash_seconds_count", 1.0) => {}
     }
-    until(&server, "portcullis_requests_total{operation=\"none\",code=\"ABANDONED\"}", 1.0).await;
+    let abandoned = "portcullis_requests_total{operation=\"mutation\",code=\"ABANDONED\"}";
+    until(&server, abandoned, 1.0).await;
     let metrics = server.metrics().await;
     let counted = metrics.keys().filter(|name| name.starts_with("portcullis_requests_total{"));
     assert_eq!(counted.count(), 1, "{metrics:#?}");
+}
+
+#[tokio::test]
+async fn an_operation_is_measured_by_its_root_field() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    for query in [
+        "query A { viewer { __typename } }",
+        "{ __typename other: viewer { __typename } }",
+        "query($v: Boolean = true) { ...on Query @include(if: $v) { viewer { __typename } } }",
+        "{ me { id } viewer { __typename } }",
+        "{ __typename }",
+        "{ __schema { __typename } }",
+        "{ nonsense }",
+    ] {
+        server.call(query, Value::Null, "").await.unwrap();
+    }
+    let metrics = server.metrics().await;
+    let counted = |field: &str, le: &str| {
+        let name = "portcullis_root_field_duration_seconds_bucket";
+        let labels = format!("{{operation=\"query\",field=\"{field}\",le=\"{le}\"}}");
+        metrics.get(&format!("{name}{labels}")).copied()
+    };
+    for (field, times) in
+        [("viewer", 3.0), ("(several)", 1.0), ("__typename", 1.0), ("__schema", 1.0)]
+    {
+        for edge in ["0.1", "0.25", "0.5", "1", "+Inf"] {
+            assert!(counted(field, edge).is_some(), "{field} {edge}: {metrics:#?}");
+        }
+        assert_eq!(counted(field, "+Inf"), Some(times), "{field}: {metrics:#?}");
+    }
+    assert_eq!(counted("nonsense", "+Inf"), None);
+}
+
+/// The check fails in the same way on each database.
+#[tokio::test]
+async fn the_operator_is_told_which_check_fails_and_nobody_else() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &[]);
+    until(&server, "portcullis_ready", 1.0).await;
+    assert!(server.told_operator("/readyz").await.ends_with("\r\n\r\nok\n"));
+    let db = database.connection().await;
+    db.execute_unprepared("ALTER TABLE seaql_migrations RENAME TO away").await.unwrap();
+    until(&server, "portcullis_ready", 0.0).await;
+    let told = server.told_operator("/readyz").await;
+    let (head, reason) = told.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert!(reason.starts_with("the schema of the database does not match"), "{reason}");
+    let answer =
+        exchange(server.port, "GET /readyz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+    assert!(answer.await.unwrap().ends_with("\r\n\r\nunavailable\n"));
+    let lost = server.logged("this instance is not ready");
+    assert!(lost.len() == 1 && lost[0].contains(reason.trim_end()), "{lost:?}");
+
+    db.execute_unprepared("ALTER TABLE away RENAME TO seaql_migrations").await.unwrap();
+    until(&server, "portcullis_ready", 1.0).await;
+    assert_eq!(server.logged("this instance is ready again").len(), 1);
+}
+
+#[tokio::test]
+async fn what_waits_is_measured_with_its_age() {
+    let database = TestDatabase::create().await;
+    let server = watched(&database, &["--smtp-url=smtp://127.0.0.1:1"]);
+    server.register("alice").await;
+    let measured = async {
+        loop {
+            let metrics = server.metrics().await;
+            let mails = metrics["portcullis_outbox_mails{state=\"new\"}"]
+                + metrics["portcullis_outbox_mails{state=\"postponed\"}"];
+            if mails > 0.0 && metrics["portcullis_outbox_oldest_seconds"] > 0.0 {
+                return metrics;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let metrics = tokio::time::timeout(Duration::from_mins(1), measured).await.unwrap();
+    for purpose in ["signing", "refresh"] {
+        let age = metrics[&format!("portcullis_key_age_seconds{{purpose=\"{purpose}\"}}")];
+        assert!((0.0..600.0).contains(&age), "{purpose}: {age}");
+    }
 }
 
 /// The statements of a call: the median of so many, without those of asking for the metrics. What runs beside, every few

@@ -95,7 +95,14 @@ fn talkative(database: &TestDatabase, url: &str) -> Server {
     let redis = format!("redis://user:{CANARY}@{}/0", parrot());
     let variables =
         [("RUST_LOG", "trace"), ("SECRET_KEY", secret.as_str()), ("REDIS_URL", redis.as_str())];
-    let flags = ["--log-format=json", "--rate-limits=on", "--metrics-listen=127.0.0.1:0"];
+    let flags = [
+        "--log-format=json",
+        "--access-log=with-addresses",
+        "--env=development",
+        "--trusted-proxies=127.0.0.1",
+        "--rate-limits=on",
+        "--metrics-listen=127.0.0.1:0",
+    ];
     Server::start_with(url, database.folder.path(), &flags, &variables)
 }
 
@@ -201,7 +208,9 @@ async fn each_line_of_a_json_log_is_one_object_whatever_clients_send() {
 async fn no_line_of_a_text_log_is_a_clients() {
     let database = TestDatabase::create().await;
     let folder = database.folder.path();
-    let server = Server::start_with(&database.url, folder, &["--rust-log=debug"], &[]);
+    let flags =
+        ["--rust-log=debug", "--access-log=on", "--env=development", "--trusted-proxies=127.0.0.1"];
+    let server = Server::start_with(&database.url, folder, &flags, &[]);
     forge(&server).await;
     let lines = server.logged("");
     assert!(lines.len() > 1);

@@ -20,6 +20,7 @@ mod store;
 mod verification;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DbErr};
@@ -149,6 +150,13 @@ impl Chain {
 
     async fn has_unsealed(&self) -> Result<bool, DbErr> {
         Ok(!store::unsealed(self.db.reader(), 1).await?.is_empty())
+    }
+
+    /// How long the first event waits that is not sealed.
+    pub(crate) async fn oldest_unsealed(&self) -> Result<Duration, DbErr> {
+        let unsealed = store::unsealed(self.db.reader(), 1).await?;
+        let waited = unsealed.first().map(|event| self.clock.now() - event.created_at);
+        Ok(waited.and_then(|waited| waited.to_std().ok()).unwrap_or_default())
     }
 
     async fn seal_batch(&self) -> Result<bool, DbErr> {

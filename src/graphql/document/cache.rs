@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Executor, Request, ServerError, Variables};
+use async_graphql::parser::types::{ExecutableDocument, OperationType, Selection};
+use async_graphql::{Executor, Name, Request, ServerError, Variables};
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 
@@ -22,6 +22,10 @@ const SIZE_OF_TEXT: u64 = 50;
 const SIZE_OF_SELECTION: u64 = 300;
 /// The name of no operation: a request for it is validated and not executed.
 const NO_OPERATION: &str = "-";
+
+/// Instead of a root field, where there are several. No field is called so.
+const SEVERAL: &str = "(several)";
+const TYPENAME: &str = "__typename";
 
 const NO_SUCH_OPERATION: &str = "The document has no operation with this name.";
 
@@ -64,6 +68,10 @@ pub(crate) struct Scanned {
     pub(crate) variables: Variables,
     /// Which kind of operation it is.
     pub(crate) operation: Operation,
+    /// As its author calls it.
+    pub(crate) name: Option<Name>,
+    /// The root field that it is about.
+    pub(crate) root: Name,
     /// What it costs, its checking included.
     pub(crate) cost: u32,
     /// From what it was made.
@@ -227,7 +235,8 @@ impl Proven {
         // None is above the limit.
         let cost = u32::try_from(cost).unwrap_or(u32::MAX);
         let origin = Chosen { proven: Arc::clone(self), place };
-        Ok(Scanned { document, variables, operation, cost, origin })
+        let (name, root) = (prepared.name.clone(), root(&document));
+        Ok(Scanned { document, variables, operation, name, root, cost, origin })
     }
 
     /// The one operation to run.
@@ -244,6 +253,20 @@ impl Proven {
                 .ok_or_else(|| invalid(NO_SUCH_OPERATION)),
         }
     }
+}
+
+/// The root field that an operation is about: of the schema, since the document is valid, or [`SEVERAL`].
+fn root(document: &ExecutableDocument) -> Name {
+    let items = document.operations.iter().flat_map(|(_, operation)| {
+        let items = operation.node.selection_set.node.items.iter();
+        items.filter_map(|item| match &item.node {
+            Selection::Field(field) => Some(&field.node.name.node),
+            Selection::FragmentSpread(_) | Selection::InlineFragment(_) => None,
+        })
+    });
+    let mut fields = items.filter(|field| field.as_str() != TYPENAME);
+    let Some(first) = fields.next() else { return Name::new(TYPENAME) };
+    if fields.all(|field| field == first) { first.clone() } else { Name::new(SEVERAL) }
 }
 
 /// Has the library apply its rules to a whole document, without executing anything of it.

@@ -21,7 +21,7 @@ use super::{Next, Stream, addressee, open};
 use crate::app::App;
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::json::Json;
-use crate::infra::metrics::{Operation, Transport};
+use crate::infra::metrics::Transport;
 use crate::infra::streams::StreamPermit;
 
 /// How long a connection is silent at most: proxies close one that says nothing for a minute.
@@ -64,7 +64,7 @@ fn respond(code: Option<Code>, body: Body) -> Response {
         (BUFFERING, HeaderValue::from_static("no")),
     ];
     let mut response = (headers, body).into_response();
-    response.extensions_mut().insert(Answered { operation: Operation::Subscription, code });
+    response.extensions_mut().insert(Answered(code));
     response
 }
 

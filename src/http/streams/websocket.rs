@@ -32,6 +32,7 @@ use super::super::answer::{self, failed, unexecuted};
 use super::super::call::{self, NoCall};
 use super::super::graphql::{ANSWER_MAX, prepare};
 use super::super::identity::Identity;
+use super::super::observe::{Noted, Watch};
 use super::super::origin::{self, Mode};
 use super::super::refusal;
 use super::{Next, Stream, addressee, open};
@@ -273,10 +274,9 @@ impl Conversation {
         let parsed = call::parse(payload.as_bytes());
         let (app, identity) = (self.app.clone(), Arc::clone(identity));
         let opening = async move |id| {
-            let began = Instant::now();
-            let (outcome, code) = begin(&app, parsed, identity).await;
-            let code = code.map_or("OK", Code::as_str);
-            metrics::request(Operation::Subscription, code, began.elapsed());
+            let watch = Watch::message(&app.config, &identity.origin);
+            let (outcome, code) = begin(&app, parsed, identity, watch.noted().clone()).await;
+            watch.end_with(code);
             (id, outcome)
         };
         self.is_opening = true;
@@ -332,6 +332,7 @@ async fn begin(
     app: &App,
     parsed: Result<call::Call, NoCall>,
     identity: Arc<Identity>,
+    noted: Noted,
 ) -> (Outcome, Option<Code>) {
     let addressee = addressee(&identity);
     let opened = async {
@@ -339,7 +340,7 @@ async fn begin(
             NoCall::Malformed(message) => failed(ApiError::new(Code::BadRequest, message)),
             refused @ NoCall::Refused(_) => unexecuted(refused).unwrap_or_default(),
         })?;
-        let prepared = prepare(app, call, &identity).await;
+        let prepared = prepare(app, call, &identity, noted).await;
         let ready = prepared.map_err(|no_thread| match no_thread {
             NoThread::Busy => failed(ApiError::overdue()),
             NoThread::Died => {

@@ -20,6 +20,7 @@ use super::connect::set_up_mysql;
 use super::failure::is_pool_timeout;
 use super::transaction::AnyTransaction;
 use super::turns::Turns;
+use crate::infra::metrics::{self, PoolSize};
 
 /// How long a server has to say it to somebody who has waited for the pool: those who ask whether the
 /// database is there at all give up 4 s after they began, and the pool has had 3 s of them.
@@ -76,13 +77,13 @@ impl Pooled {
 
     /// Begins a transaction: on SQLite, if it is to write, when its turn has come.
     pub(super) async fn begin(&self, options: TransactionOptions) -> Result<AnyTransaction, DbErr> {
-        self.explained(async {
-            match &self.turns {
-                Some(turns) => turns.begin(&self.pool, options).await.map(AnyTransaction::Member),
-                None => self.pool.begin_with_options(options).await.map(AnyTransaction::Own),
-            }
-        })
-        .await
+        let asked_at = Instant::now();
+        let begun = match &self.turns {
+            Some(turns) => turns.begin(&self.pool, options).await.map(AnyTransaction::Member),
+            None => self.pool.begin_with_options(options).await.map(AnyTransaction::Own),
+        };
+        metrics::transaction_began(self.name(), asked_at.elapsed());
+        self.explained(std::future::ready(begun)).await
     }
 
     /// What `work` has come to, with the reason if it was given no connection.
@@ -91,9 +92,31 @@ impl Pooled {
         work: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
         match work.await {
-            Err(error) if is_pool_timeout(&error) => Err(self.reason(error).await),
+            Err(error) if is_pool_timeout(&error) => {
+                metrics::pool_timed_out(self.name());
+                Err(self.reason(error).await)
+            }
             outcome => outcome,
         }
+    }
+
+    /// What the metrics call it.
+    pub(super) fn name(&self) -> &'static str {
+        match (self.pool.get_database_backend(), &self.turns) {
+            (DbBackend::Sqlite, Some(_)) => "writer",
+            (DbBackend::Sqlite, None) => "reader",
+            _ => "shared",
+        }
+    }
+
+    /// How many connections it has at this moment.
+    pub(super) fn size(&self) -> PoolSize {
+        let (open, idle, max) = match self.pool.get_database_backend() {
+            DbBackend::Sqlite => sizes(self.pool.get_sqlite_connection_pool()),
+            DbBackend::MySql => sizes(self.pool.get_mysql_connection_pool()),
+            _ => sizes(self.pool.get_postgres_connection_pool()),
+        };
+        PoolSize { used: open.saturating_sub(idle), idle: idle.min(open), max }
     }
 
     /// Why there was no connection.
@@ -116,34 +139,29 @@ impl Pooled {
     }
 
     async fn ask(&self) -> RuntimeErr {
-        let (refused, open, open_max) = match self.pool.get_database_backend() {
-            DbBackend::Sqlite => {
-                let pool = self.pool.get_sqlite_connection_pool();
-                // A file that cannot be opened is told at once.
-                (None, pool.size(), pool.options().get_max_connections())
-            }
+        let refused = match self.pool.get_database_backend() {
+            // A file that cannot be opened is told at once.
+            DbBackend::Sqlite => None,
             DbBackend::MySql => {
-                let pool = self.pool.get_mysql_connection_pool();
-                let options = pool.connect_options();
-                let open = open_mysql(&options);
-                (refusal(open, ASKED_MAX).await, pool.size(), pool.options().get_max_connections())
+                let options = self.pool.get_mysql_connection_pool().connect_options();
+                refusal(open_mysql(&options), ASKED_MAX).await
             }
             _ => {
-                let pool = self.pool.get_postgres_connection_pool();
-                let options = pool.connect_options();
-                let open = PgConnection::connect_with(&options);
-                (refusal(open, ASKED_MAX).await, pool.size(), pool.options().get_max_connections())
+                let options = self.pool.get_postgres_connection_pool().connect_options();
+                refusal(PgConnection::connect_with(&options), ASKED_MAX).await
             }
         };
+        let PoolSize { used, idle, max } = self.size();
         match (refused, &self.turns) {
             (Some(refused), _) => refused,
             (None, Some(_)) => internal(
                 "the connection that writes is in use: a transaction takes long, here or in another \
                  process that has the file open",
             ),
-            (None, None) if open >= open_max => {
-                internal(format!("all {open_max} connections of DATABASE_CONNECTIONS are in use"))
-            }
+            (None, None) if used + idle >= max => internal(format!(
+                "all {max} connections of DATABASE_CONNECTIONS are in use: look for slow statements and locks in \
+                 the database, and raise DATABASE_CONNECTIONS if there are none"
+            )),
             (None, None) => internal("the database gave no connection in time, and does now"),
         }
     }
@@ -254,6 +272,12 @@ async fn open_mysql(
     let mut connection = MySqlConnection::connect_with(options).await?;
     set_up_mysql(&mut connection).await?;
     Ok(connection)
+}
+
+/// How many connections are open, how many of them idle, and how many there may be.
+fn sizes<D: sqlx::Database>(pool: &sqlx::Pool<D>) -> (u32, u32, u32) {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    (pool.size(), idle, pool.options().get_max_connections())
 }
 
 fn internal(reason: impl Into<String>) -> RuntimeErr {

@@ -211,6 +211,15 @@ impl KeySet {
         names
     }
 
+    /// For how long the current key of each purpose has been in use.
+    pub(crate) fn ages(&self, now: DateTime<Utc>) -> [(Purpose, Duration); 2] {
+        let since = |begun: DateTime<Utc>| (now - begun).to_std().unwrap_or_default();
+        [
+            (Purpose::Signing, since(self.signing(now).signs_from)),
+            (Purpose::Refresh, since(self.refresh(now).signs_from)),
+        ]
+    }
+
     fn usable(&self, now: DateTime<Utc>) -> impl DoubleEndedIterator<Item = &TokenKey> + Clone {
         self.signing.iter().map(Arc::as_ref).filter(move |key| !key.has_ended(now))
     }

@@ -174,6 +174,14 @@ pub(super) async fn count(db: &Db) -> Result<Counts, DbErr> {
     })
 }
 
+/// When the oldest mail was written that is neither sent nor given up.
+pub(super) async fn oldest(db: &Db) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let waiting = outbox::Entity::find().filter(outbox::COLUMN.given_up_at.is_null());
+    // Ids are in the order of the time.
+    let first = waiting.order_by_asc(outbox::Column::Id).one(db.reader()).await?;
+    Ok(first.map(|mail| mail.created_at))
+}
+
 /// Makes mails due of which an attempt has failed: the one named, or all. Says how many.
 pub(super) async fn make_due(
     db: &impl ConnectionTrait,

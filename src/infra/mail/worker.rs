@@ -166,10 +166,12 @@ impl Outbox {
         in_batches(|batch| store::delete_given_up(&self.db, now, batch)).await
     }
 
-    /// Tells the metrics how much waits.
+    /// Tells the metrics how much waits, and for how long.
     pub(crate) async fn measure(&self) -> Result<(), DbErr> {
         let Counts { new, postponed, given_up } = store::count(&self.db).await?;
-        metrics::outbox(new, postponed, given_up);
+        let oldest = store::oldest(&self.db).await?;
+        let waited = oldest.and_then(|written| (self.clock.now() - written).to_std().ok());
+        metrics::outbox(new, postponed, given_up, waited.unwrap_or_default());
         Ok(())
     }
 }

@@ -133,11 +133,16 @@ impl Server {
         (status.unwrap_or(0), began.elapsed())
     }
 
-    /// Its metrics: each line's name and labels, and its value.
-    pub(crate) async fn metrics(&self) -> BTreeMap<String, f64> {
+    /// What the listener of the metrics answers to a GET, with its head.
+    pub(crate) async fn told_operator(&self, path: &str) -> String {
         let said = self.logged(SCRAPED).pop().unwrap();
         let port = port_in(&said, SCRAPED).unwrap();
-        let answer = exchange(port, &get("/metrics")).await.unwrap();
+        exchange(port, &get(path)).await.unwrap()
+    }
+
+    /// Its metrics: each line's name and labels, and its value.
+    pub(crate) async fn metrics(&self) -> BTreeMap<String, f64> {
+        let answer = self.told_operator("/metrics").await;
         let lines = answer.split_once("\r\n\r\n").unwrap().1.lines();
         let values = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         values
