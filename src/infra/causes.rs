@@ -5,8 +5,22 @@ use std::iter::successors;
 
 use crate::infra::db;
 
-/// What rustls says of a server that answers in the clear.
-const NO_TLS: &str = "received corrupt message of type InvalidContentType";
+/// What rustls says, and what it means. Of a certificate that has expired, or that is for another name, it says so.
+const TLS: [(&str, &str); 3] = [
+    (
+        "received corrupt message of type InvalidContentType",
+        "the server does not use TLS on this port",
+    ),
+    (
+        "certificate: UnknownIssuer",
+        "certificate: its issuer is unknown to this machine (install the certificate of that authority)",
+    ),
+    (
+        "certificate: Other(OtherError(CaUsedAsEndEntity))",
+        "certificate: it has signed itself, or is that of an authority (install one that an authority has signed \
+         for this server)",
+    ),
+];
 
 /// An error with its causes, each told once: many repeat what has caused them, or themselves. The drivers'
 /// errors name no password; whoever makes an error of a URL leaves the URL out.
@@ -24,7 +38,7 @@ pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
             told = told.replace(&format!("{wrapping}{told_at_length}"), &message);
         }
     }
-    let told = told.replace(NO_TLS, "the server does not use TLS on this port");
+    let told = TLS.iter().fold(told, |told, (said, meant)| told.replace(said, meant));
     let mut parts: Vec<&str> = told.split(": ").collect();
     parts.dedup();
     parts.join(": ")

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::process::{Server, code};
 use crate::support::redis::RedisServer;
 use crate::support::servers::{DatabaseServer, Kind};
-use crate::support::untrusted::UntrustedServer;
+use crate::support::untrusted::{Fault, UntrustedServer};
 use crate::support::{LOGIN, SECOND, TestApp, TestDatabase, named_server};
 
 /// The password in every URL of these tests.
@@ -193,6 +193,54 @@ async fn a_database_that_cannot_be_trusted_or_speaks_no_tls_is_told() {
     assert_refused(&app, &url(port, "require"), "server does not support TLS").await;
 }
 
+/// What `doctor` says of a database, a mail server, a Redis and a provider, by what each finding is about. It trusts the
+/// authority that has signed their certificate, if one has.
+async fn findings(server: &UntrustedServer, port: u16) -> Vec<(String, String)> {
+    let folder = tempfile::tempdir().unwrap();
+    let providers = format!(
+        "[p]\nkind = \"oidc\"\nissuer = \"https://localhost:{}\"\nclient_id = \"a\"\n\
+         allow_private_addresses = true\n",
+        server.port
+    );
+    std::fs::write(folder.path().join("providers.toml"), providers).unwrap();
+    let root = server.authority.as_ref().map(|file| format!("&sslrootcert={}", file.display()));
+    let root = root.unwrap_or_default();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.envs(server.authority.iter().map(|file| ("SSL_CERT_FILE", file)));
+    let told = command
+        .args(["doctor", "--json", "--providers-file=providers.toml"])
+        .arg(format!(
+            "--database-url=postgres://app@localhost:{port}/app?sslmode=verify-full{root}"
+        ))
+        .arg(format!("--redis-url=rediss://localhost:{}", server.port))
+        .arg(format!("--smtp-url=smtps://localhost:{}", server.port))
+        .current_dir(folder.path())
+        .output();
+    let told: Value = serde_json::from_slice(&told.await.unwrap().stdout).unwrap();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let findings = told["findings"].as_array().unwrap().iter();
+    findings.map(|finding| (text(&finding["about"]), text(&finding["message"]))).collect()
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_certificate_is_told_of_every_server() {
+    for (fault, cause) in [
+        (Fault::Own, "it has signed itself"),
+        (Fault::Issuer, "its issuer is unknown to this machine"),
+        (Fault::Expired, "certificate expired"),
+        (Fault::Name, "certificate not valid for name"),
+    ] {
+        let Some(server) = UntrustedServer::start_with(fault).await else { return };
+        let target = SocketAddr::from(([127, 0, 0, 1], server.port));
+        let port = postgres_with_tls(b'S', Some(target)).await;
+        let found = findings(&server, port).await;
+        for about in ["database", "redis", "mail", "providers"] {
+            let is_told = found.iter().any(|(of, message)| of == about && message.contains(cause));
+            assert!(is_told, "{about}, {fault:?}: {found:#?}");
+        }
+    }
+}
+
 /// An instance over a server of its own, as the user `app`.
 struct Scene {
     app: TestApp,
@@ -341,7 +389,8 @@ async fn a_database_server_that_is_gone_is_told() {
 async fn connections_that_are_all_in_use_are_told() {
     for kind in [Kind::Postgres, Kind::MariaDb] {
         let Some(scene) = Scene::set(kind).await else { return };
-        let instance = scene.serve(&["--database-connections=2"]);
+        let flags = ["--database-connections=2", "--metrics-listen=127.0.0.1:0"];
+        let instance = scene.serve(&flags);
         let held = scene.connection().await;
         let lock = match kind {
             Kind::Postgres => "BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE",
@@ -354,6 +403,12 @@ async fn connections_that_are_all_in_use_are_told() {
         let cause = "all 2 connections of DATABASE_CONNECTIONS are in use";
         let told = instance.logged(cause);
         assert!(!told.is_empty(), "{:#?}", instance.logged(""));
+        assert!(told[0].contains("raise DATABASE_CONNECTIONS"), "{told:?}");
+        let metrics = instance.metrics().await;
+        let waited = metrics["portcullis_database_pool_timeouts_total{pool=\"shared\"}"];
+        assert!(waited > 0.0, "{metrics:#?}");
+        let most = "portcullis_database_connections_max{pool=\"shared\"}";
+        assert_eq!(metrics.get(most), Some(&2.0));
         assert_well_told(&instance.logged(""));
     }
 }
