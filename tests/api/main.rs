@@ -79,6 +79,8 @@ mod providers;
 mod providers_file;
 mod recovery;
 mod recovery_codes;
+#[cfg(target_os = "linux")]
+mod redis_faults;
 mod registration;
 mod return_addresses;
 mod schema;

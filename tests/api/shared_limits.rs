@@ -36,11 +36,37 @@ async fn until_redis_is(server: &Server, away: f64) {
 }
 
 #[tokio::test]
+async fn a_redis_that_has_lost_its_counts_gives_no_fresh_guesses() {
+    let Some(mut redis) = RedisServer::start() else { return };
+    redis.until_it_listens().await;
+    let database = TestDatabase::create().await;
+    let url = format!("--redis-url={}", redis.url());
+    let flags = ["--rate-limits=on", "--metrics-listen=127.0.0.1:0", &url];
+    let server = Server::start_with(&database.url, database.folder.path(), &flags, &[]);
+    server.register("alice").await;
+    server.register("bob").await;
+    assert_eq!(guess(&server, "alice").await, 5);
+
+    redis.tell(&["FLUSHALL"]);
+    assert_eq!(login(&server, "alice", WRONG).await, "RATE_LIMITED");
+    assert_eq!(login(&server, "bob", PASSWORD).await, "NONE", "nobody else is kept out");
+
+    redis.kill();
+    assert_eq!(login(&server, "nobody", WRONG).await, "INVALID_CREDENTIALS");
+    until_redis_is(&server, 1.0).await;
+    redis.start_again();
+    until_redis_is(&server, 0.0).await;
+    assert_eq!(login(&server, "alice", WRONG).await, "RATE_LIMITED");
+    assert_eq!(login(&server, "bob", PASSWORD).await, "NONE");
+}
+
+#[tokio::test]
 async fn redis_killed_in_the_middle_of_an_attack_lets_nobody_guess_on() {
     let Some(mut redis) = RedisServer::start() else { return };
     let database = TestDatabase::create().await;
     let url = format!("--redis-url={}", redis.url());
-    let flags = ["--rate-limits=on", "--metrics-listen=127.0.0.1:0", &url];
+    // All of them come from one address.
+    let flags = ["--rate-limits=login.ip=100/60", "--metrics-listen=127.0.0.1:0", &url];
     let start = || Server::start_with(&database.url, database.folder.path(), &flags, &[]);
     let (first, second) = (start(), start());
     // Redis may still be starting.

@@ -18,7 +18,15 @@ pub(super) async fn check(report: &mut Report, config: &Config) {
     };
     match limits.reach().await {
         None => {}
-        Some(Ok(())) => report.ok(ABOUT, "Redis counts attempts for all instances"),
+        Some(Ok(())) => {
+            report.ok(ABOUT, "Redis counts attempts for all instances");
+            if let Some(policy) = limits.evicted_by().await {
+                let message =
+                    format!("a full Redis forgets attempts: its maxmemory-policy is {policy}");
+                let advice = "set maxmemory-policy to noeviction, or to volatile-ttl if others use this Redis";
+                report.add(Level::Warning, ABOUT, message, advice);
+            }
+        }
         Some(Err(cause)) => {
             let message = format!("{cause}; each instance counts attempts by itself");
             report.add(Level::Warning, ABOUT, message, cause.advice());

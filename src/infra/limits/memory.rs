@@ -44,9 +44,17 @@ impl Memory {
         }
     }
 
-    /// Counts an attempt that was admitted elsewhere.
-    pub(super) fn count(&self, checks: &[Check], now: u64) {
-        self.lock().count(checks, now);
+    /// Forgets the failures in a row that were counted before a success on another instance, which was so many
+    /// milliseconds ago. Where that is negative there was none.
+    pub(super) fn hear_of_successes(&self, checks: &[Check], cleared_ms_ago: &[i64], now: u64) {
+        let mut table = self.lock();
+        for (check, ago) in checks.iter().zip(cleared_ms_ago) {
+            let Ok(ago) = u64::try_from(*ago) else { continue };
+            if let Some(mut state) = table.take(check.key) {
+                state.clear_before(now.saturating_sub(ago));
+                table.put(check.key, state, now);
+            }
+        }
     }
 
     pub(super) fn amend(&self, amendments: &[(Check, Amendment)], now: u64) {

@@ -6,9 +6,9 @@
 //! anything costly happens (BF-05): what is admitted counts as a failure until its [`Admission`]
 //! says otherwise, so that many attempts at once get no further than as many one after another.
 //!
-//! Attempts are counted in Redis, where the instances share them, or in this process's memory.
-//! When Redis is away the memory decides, and it has been counting along (BF-06): a limit is never
-//! off.
+//! Attempts are counted in this process's memory, and in Redis, where the instances share them; the stricter of the two
+//! decides. So a Redis that was emptied gives no fresh attempts for what this instance has seen, and when Redis is away
+//! the memory decides alone (BF-06): a limit is never off.
 //!
 //! This module knows no field, no account and no database.
 
@@ -260,6 +260,11 @@ impl Limits {
         Some(self.0.as_ref()?.redis.as_ref()?.reach().await)
     }
 
+    /// The policy by which a Redis that is full evicts counts that still matter, if it says so.
+    pub(crate) async fn evicted_by(&self) -> Option<String> {
+        self.0.as_ref()?.redis.as_ref()?.evicted_by().await
+    }
+
     /// Looks for Redis at the start, so that the log says then already why it does not count.
     pub(crate) async fn look_for_redis(&self) {
         if let Some(redis) = self.0.as_ref().and_then(|inner| inner.redis.as_ref()) {
@@ -270,16 +275,21 @@ impl Limits {
 
 impl Inner {
     async fn admit(&self, checks: &[Check]) -> Result<(), Refused> {
-        let uptime = millis(self.clock.uptime());
+        let (now, uptime) = (self.clock.now(), millis(self.clock.uptime()));
         let Some(redis) = &self.redis else { return self.memory.admit(checks, uptime) };
-        match redis.admit(checks, self.clock.now()).await {
-            Some(Ok(())) => {
-                self.memory.count(checks, uptime);
-                Ok(())
-            }
-            Some(refused) => refused,
-            None => self.memory.admit(checks, uptime),
+        let Some(admitted) = redis.admit(checks, now).await else {
+            return self.memory.admit(checks, uptime);
+        };
+        self.memory.hear_of_successes(checks, &admitted?.cleared_ms_ago, uptime);
+        let admitted = self.memory.admit(checks, uptime);
+        if admitted.is_err() {
+            // What is refused counts nowhere.
+            let counted = checks.iter().filter_map(|check| {
+                check.on_withdrawal().map(|amendment| (check.clone(), amendment))
+            });
+            redis.amend(&counted.collect::<Vec<_>>(), now).await;
         }
+        admitted
     }
 
     async fn amend(&self, amendments: Vec<(Check, Amendment)>) {

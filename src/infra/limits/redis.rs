@@ -1,7 +1,8 @@
 //! Counting in Redis, where all instances do: one script, one round trip.
 //!
 //! A Redis that is away costs one late answer. From then on nobody waits for it; it is asked in the
-//! background once a second whether it is back, over a connection of its own, which is told why it is not.
+//! background once a second whether it is back, over a new connection, which is told why it is not. Back is only a Redis
+//! that has run both scripts over every kind of key: one that reads, or allows some of the commands, is away.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -33,6 +34,16 @@ const CAUSES_MAX: usize = 8;
 #[error("it is not the address of a Redis server")]
 pub(crate) struct SetupError;
 
+/// An attempt that Redis has counted.
+pub(super) struct Admitted {
+    /// For each check, how long ago a success of whatever instance cleared its failures in a row; negative where none
+    /// is known.
+    pub(super) cleared_ms_ago: Vec<i64>,
+}
+
+/// Which check refuses, counted from 1, and how long; otherwise see [`Admitted`].
+type Answer = (usize, u64, Vec<i64>);
+
 #[derive(Clone)]
 pub(super) struct Redis(Arc<Shared>);
 
@@ -42,7 +53,6 @@ struct Shared {
     prefix: String,
     admit: Script,
     amend: Script,
-    probe: Script,
     is_away: AtomicBool,
 }
 
@@ -59,8 +69,6 @@ impl Redis {
             prefix: format!("portcullis:{{{namespace}}}:"),
             admit: Script::new(include_str!("redis/admit.lua")),
             amend: Script::new(include_str!("redis/amend.lua")),
-            // What counting needs, and nothing of it is left: scripts, and the right to write.
-            probe: Script::new("redis.call('SET', KEYS[1], 1, 'PX', 1) return 1"),
             is_away: AtomicBool::new(false),
         })))
     }
@@ -70,25 +78,34 @@ impl Redis {
         &self,
         checks: &[Check],
         now: DateTime<Utc>,
-    ) -> Option<Result<(), Refused>> {
-        let mut call = self.0.admit.prepare_invoke();
-        call.arg(now.timestamp_millis());
-        for check in checks {
-            let (kind, first, second, member) = arguments(check.counting);
-            call.key(self.key(check)).arg(kind).arg(first).arg(second).arg(&member);
-        }
-        call.arg(u64::from(PAUSE_SECONDS_MIN) * 1000).arg(u64::from(PAUSE_SECONDS_MAX) * 1000);
-        let (which, wait_ms): (usize, u64) = self.run(&call).await?;
+    ) -> Option<Result<Admitted, Refused>> {
+        let (which, wait_ms, cleared): Answer =
+            self.run(&self.admitting(checks, now.timestamp_millis())).await?;
         Some(match which.checked_sub(1) {
-            None => Ok(()),
+            None => Ok(Admitted { cleared_ms_ago: cleared }),
             Some(index) => Err(Refused { index, wait: Duration::from_millis(wait_ms) }),
         })
     }
 
     /// Takes back what was counted. What is lost on the way is forgotten in its own time.
     pub(super) async fn amend(&self, amendments: &[(Check, Amendment)], now: DateTime<Utc>) {
+        let _done: Option<u64> = self.run(&self.amending(amendments, now.timestamp_millis())).await;
+    }
+
+    fn admitting(&self, checks: &[Check], now_ms: i64) -> ScriptInvocation<'_> {
+        let mut call = self.0.admit.prepare_invoke();
+        call.arg(now_ms);
+        for check in checks {
+            let (kind, first, second, member) = arguments(check.counting);
+            call.key(self.key(check)).arg(kind).arg(first).arg(second).arg(&member);
+        }
+        call.arg(u64::from(PAUSE_SECONDS_MIN) * 1000).arg(u64::from(PAUSE_SECONDS_MAX) * 1000);
+        call
+    }
+
+    fn amending(&self, amendments: &[(Check, Amendment)], now_ms: i64) -> ScriptInvocation<'_> {
         let mut call = self.0.amend.prepare_invoke();
-        call.arg(now.timestamp_millis());
+        call.arg(now_ms);
         for (check, amendment) in amendments {
             let (kind, number, member) = match *amendment {
                 Amendment::GiveBack { spacing_ms } => ("G", spacing_ms, Key::default()),
@@ -98,7 +115,7 @@ impl Redis {
             };
             call.key(self.key(check)).arg(kind).arg(number).arg(&member);
         }
-        let _done: Option<u64> = self.run(&call).await;
+        call
     }
 
     /// Asks once, over a new connection, whether Redis is there and does what it is asked.
@@ -111,8 +128,13 @@ impl Redis {
         let asked = async {
             let mut connection =
                 ConnectionManager::new_with_config(self.0.client.clone(), config()).await?;
-            let key = format!("{}probe", self.0.prefix);
-            self.0.probe.key(key).invoke_async::<u64>(&mut connection).await?;
+            // Says so when there is no password. Of longer commands Redis then only says that they are too long.
+            redis::cmd("PING").query_async::<()>(&mut connection).await?;
+            // One by one: a script that has written something may write more, even when the memory is full.
+            for check in probes() {
+                self.admitting(&[check], 0).invoke_async::<Answer>(&mut connection).await?;
+            }
+            self.amending(&probed(), 0).invoke_async::<u64>(&mut connection).await?;
             Ok(connection)
         };
         match tokio::time::timeout(CONNECT_MAX + ANSWER_MAX, asked).await {
@@ -123,6 +145,25 @@ impl Redis {
             },
             Err(_elapsed) => Err(self.silence().await),
         }
+    }
+
+    /// The policy by which Redis evicts counts that still matter, when its memory is full. `None` where it evicts none, has
+    /// all memory, or does not tell.
+    pub(super) async fn evicted_by(&self) -> Option<String> {
+        let asked = async {
+            let mut connection =
+                ConnectionManager::new_with_config(self.0.client.clone(), config()).await?;
+            redis::cmd("INFO").arg("memory").query_async::<String>(&mut connection).await
+        };
+        let told = tokio::time::timeout(CONNECT_MAX + ANSWER_MAX, asked).await.ok()?.ok()?;
+        let value = |name| {
+            let mut fields = told.lines().filter_map(|line| line.split_once(':'));
+            fields.find_map(|(field, value)| (field == name).then_some(value.trim()))
+        };
+        let (max, policy) = (value("maxmemory")?, value("maxmemory_policy")?);
+        // The latter evicts what would end first.
+        let is_harmless = max == "0" || matches!(policy, "noeviction" | "volatile-ttl");
+        (!is_harmless).then(|| policy.to_owned())
     }
 
     /// Has attempts counted over this connection from now on.
@@ -224,6 +265,11 @@ impl Redis {
     }
 
     #[cfg(test)]
+    pub(super) fn prefix_for_test(&self) -> String {
+        self.0.prefix.clone()
+    }
+
+    #[cfg(test)]
     pub(super) fn leave_for_test(&self) {
         self.leave(Unreached::Silent);
     }
@@ -233,6 +279,28 @@ impl Redis {
         let (kind, ..) = arguments(check.counting);
         [self.0.prefix.as_bytes(), kind.as_bytes(), &check.key].concat()
     }
+}
+
+/// A check of each kind, at a key that no attempt has. Redis forgets them within a second, and refuses none.
+fn probes() -> [Check; 3] {
+    let (max, window_ms, member) = (u16::MAX.into(), 1000, Key::default());
+    [
+        Counting::Attempts { spacing_ms: 1, at_once: max },
+        Counting::InARow { max, window_ms },
+        Counting::Distinct { max: u16::MAX.into(), window_ms, member },
+    ]
+    .map(|counting| Check { key: Key::default(), counting })
+}
+
+/// An amendment of each kind.
+fn probed() -> [(Check, Amendment); 4] {
+    let [stream, row, members] = probes();
+    [
+        (stream, Amendment::GiveBack { spacing_ms: 1 }),
+        (row.clone(), Amendment::StepBack { window_ms: 1000 }),
+        (row, Amendment::Forget),
+        (members, Amendment::Remove { member: Key::default() }),
+    ]
 }
 
 fn config() -> ConnectionManagerConfig {

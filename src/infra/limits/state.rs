@@ -128,12 +128,8 @@ impl State {
                 *paused_until_ms = now + pause;
                 *ends_ms = now + pause + window_ms;
             }
-            (Self::Members(members), Counting::Distinct { max, window_ms, member }) => {
+            (Self::Members(members), Counting::Distinct { window_ms, member, .. }) => {
                 members.retain(|(known, ends)| *ends > now && *known != member);
-                // Where another process decides, more may be admitted than fit here.
-                if members.len() >= max && max > 0 {
-                    members.remove(0);
-                }
                 members.push((member, now + window_ms));
             }
             _ => {}
@@ -162,6 +158,16 @@ impl State {
                 Self::Members(members) => members.clear(),
             },
             _ => {}
+        }
+    }
+
+    /// Forgets failures in a row that were all counted before a moment. Their pause was over by then: nobody succeeds
+    /// during it.
+    pub(super) fn clear_before(&mut self, moment: u64) {
+        if let Self::Row { paused_until_ms, .. } = self
+            && *paused_until_ms < moment
+        {
+            self.amend(Amendment::Forget, moment);
         }
     }
 

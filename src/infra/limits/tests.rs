@@ -1,5 +1,6 @@
 //! One contract, kept in memory and in Redis alike.
 
+use ::redis as redis_driver;
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -223,6 +224,58 @@ async fn instances_share_what_they_count_in_redis() {
     assert_eq!(other.attempt([ROW.of(MAIL)]).await.unwrap_err().retry_after_seconds, 30);
     other.forget([ROW.of(MAIL)]).await;
     let _failed = one.attempt([ROW.of(MAIL)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_success_on_one_instance_is_heard_of_by_the_others() {
+    let Some(it) = Backend::redis().await else { return };
+    let namespace = uuid_v7(Clock::system().now()).to_string();
+    let instance =
+        || Limits::in_redis(it.clock.clone(), Rates::default(), &REDIS.into(), &namespace).unwrap();
+    let (one, other) = (instance(), instance());
+    for _ in 0..4 {
+        let _failed = one.attempt([ROW.of(MAIL)]).await.unwrap();
+    }
+    it.pass(1);
+    other.attempt([ROW.of(MAIL)]).await.unwrap().succeeded().await;
+    it.pass(1);
+    for _ in 0..5 {
+        let _failed = one.attempt([ROW.of(MAIL)]).await.unwrap();
+        it.pass(1);
+    }
+    assert_eq!(one.attempt([ROW.of(MAIL)]).await.unwrap_err().retry_after_seconds, 29);
+}
+
+#[tokio::test]
+async fn a_redis_that_was_emptied_gives_no_fresh_attempts() {
+    let Some(it) = Backend::redis().await else { return };
+    let lose = || async {
+        let prefix = &it.limits.0.as_ref().unwrap().redis.as_ref().unwrap().prefix_for_test();
+        let client = redis_driver::Client::open(REDIS).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let keys: Vec<Vec<u8>> = redis_driver::cmd("KEYS")
+            .arg(format!("{prefix}*"))
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert!(!keys.is_empty());
+        let () = redis_driver::cmd("DEL").arg(keys).query_async(&mut connection).await.unwrap();
+    };
+    for (scene, admitted) in [(STREAMED, 10), (FAILED, 60), (IN_A_ROW, 5)] {
+        assert_eq!(it.exhaust(scene, "192.0.2.1", MAIL).await.0, admitted);
+        lose().await;
+        assert_eq!(it.exhaust(scene, "192.0.2.1", MAIL).await.0, 0);
+        assert!(it.admit(scene, "192.0.2.2", "bob").await.is_ok(), "nobody else is kept out");
+    }
+    for number in 0..20 {
+        let _failed = it.admit(SPRAYED, "192.0.2.1", &format!("user{number}")).await.unwrap();
+    }
+    lose().await;
+    it.admit(SPRAYED, "192.0.2.1", "another").await.unwrap_err();
+
+    // What was refused so has not been counted in Redis: when the memory's pause is over, Redis has none.
+    it.pass(30);
+    assert_eq!(it.exhaust(IN_A_ROW, "192.0.2.1", MAIL).await, (1, 60));
 }
 
 #[tokio::test]

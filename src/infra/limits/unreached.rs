@@ -4,6 +4,9 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use crate::infra::causes::causes;
 
+/// So Redis begins to say that a script lacks a right of the user who runs it.
+const DENIED_IN_SCRIPT: &str = "The user executing the script can't ";
+
 /// Why Redis does not count. What it says itself is not told on: it repeats what it was sent, and with it
 /// a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,7 +60,7 @@ impl Unreached {
             Self::ReadOnly => "set REDIS_URL to the primary",
             Self::Loading => "nothing: Redis will be ready in a moment",
             Self::Unsaved => "read the log of Redis, and check the disk that it writes to",
-            Self::Full => "raise maxmemory of Redis, or set a maxmemory-policy that evicts keys",
+            Self::Full => "raise maxmemory of Redis, or remove what other programs keep there",
             Self::Cluster => "set REDIS_URL to a Redis without clustering",
             Self::Refuses => "check the database number in REDIS_URL, and the version of Redis",
             Self::Foreign => {
@@ -74,6 +77,12 @@ impl Unreached {
             // A failure of this machine, of the network or of TLS; the driver adds nothing to it.
             ErrorKind::Io => Self::Away(causes(error)),
             ErrorKind::AuthenticationFailed => Self::Password,
+            // Before version 7.2 Redis has no code for what a script may not do.
+            ErrorKind::Server(ServerErrorKind::ResponseError)
+                if error.detail().is_some_and(|detail| detail.starts_with(DENIED_IN_SCRIPT)) =>
+            {
+                Self::Denied
+            }
             ErrorKind::Server(kind) => Self::of_server(kind),
             ErrorKind::Extension => match error.code() {
                 Some("NOAUTH") => Self::NoPassword,

@@ -1,5 +1,7 @@
 //! A Redis of a test's own, to be killed and started again.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,7 +25,19 @@ impl RedisServer {
 
     /// The same with further settings, as on its command line.
     pub(crate) fn start_with(settings: &[&str]) -> Option<Self> {
+        Self::start_at(free_port(), settings)
+    }
+
+    /// The same, but takes connections only over TLS.
+    pub(crate) fn start_over_tls(settings: &[&str]) -> Option<Self> {
         let port = free_port();
+        Self::start_at(
+            port,
+            &[&["--port", "0", "--tls-port", &port.to_string()], settings].concat(),
+        )
+    }
+
+    fn start_at(port: u16, settings: &[&str]) -> Option<Self> {
         match spawn(port, settings) {
             Ok(process) => Some(Self { port, process }),
             Err(_missing) => {
@@ -53,6 +67,16 @@ impl RedisServer {
         self.process = spawn(self.port, settings).unwrap();
     }
 
+    /// Tells it something, as its operator does, and does not mind an error.
+    pub(crate) fn tell(&self, commands: &[&str]) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let mut answers = BufReader::new(stream.try_clone().unwrap());
+        for command in commands {
+            stream.write_all(format!("{command}\r\n").as_bytes()).unwrap();
+            answers.read_line(&mut String::new()).unwrap();
+        }
+    }
+
     /// Its address for whoever says more in it.
     pub(crate) fn url_of(&self, scheme: &str, credentials: &str) -> String {
         format!("{scheme}://{credentials}127.0.0.1:{}", self.port)
@@ -61,7 +85,7 @@ impl RedisServer {
     /// Waits until it takes connections.
     pub(crate) async fn until_it_listens(&self) {
         let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(began.elapsed() < START_MAX, "Redis does not listen on {}", self.port);
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

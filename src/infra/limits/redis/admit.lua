@@ -1,5 +1,6 @@
--- Counts an attempt under every key, or under none: {0, 0}, or which key stands longest in its way
--- and for how many milliseconds. KEYS: one a limit. ARGV: the time, and for each key how it counts
+-- Counts an attempt under every key, or under none: {0, 0, cleared}, or which key stands longest in its way
+-- and for how many milliseconds. 'cleared' says for each key how many milliseconds ago a success has cleared
+-- its failures in a row, and -1 where that is not known. KEYS: one a limit. ARGV: the time, and for each key how it counts
 -- ('S' a stream, 'R' failures in a row, 'M' different members) with three values.
 local now = tonumber(ARGV[1])
 
@@ -39,19 +40,24 @@ for i, key in ipairs(KEYS) do
   end
 end
 if which > 0 then
-  return {which, math.ceil(worst)}
+  return {which, math.ceil(worst), {}}
 end
 
+local cleared = {}
 for i, key in ipairs(KEYS) do
   local kind, a, b, member = limit(i)
+  cleared[i] = -1
   if kind == 'S' then
     local next = next_in_stream(key, a, b) + a
     redis.call('SET', key, string.format('%.0f', next), 'PX', math.ceil(next - now))
   elseif kind == 'R' then
-    local row = redis.call('HMGET', key, 'count', 'ends')
+    local row = redis.call('HMGET', key, 'count', 'ends', 'cleared')
     local count = 1
     if row[1] and tonumber(row[2]) > now then
       count = tonumber(row[1]) + 1
+    end
+    if row[3] then
+      cleared[i] = now - tonumber(row[3])
     end
     local pause = 0
     if count >= a then
@@ -65,4 +71,4 @@ for i, key in ipairs(KEYS) do
     redis.call('PEXPIRE', key, b)
   end
 end
-return {0, 0}
+return {0, 0, cleared}
