@@ -1,5 +1,6 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
+mod doubt;
 mod housekeeping;
 mod measuring;
 mod opening;
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
+pub(crate) use self::doubt::SKEW_MAX;
+use self::doubt::Watch;
 pub use self::housekeeping::Purged;
 pub(crate) use self::opening::{changing_schema, connect, migrate_up};
 use self::opening::{explained, first_secret, prepare};
@@ -89,6 +92,7 @@ pub struct Parts {
     instance: Instance,
     is_stopping: AtomicBool,
     writing: Writing,
+    watch: Watch,
 }
 
 impl Deref for App {
@@ -186,6 +190,7 @@ impl App {
             instance,
             is_stopping: AtomicBool::new(false),
             writing: Writing::default(),
+            watch: Watch::default(),
         })))
     }
 

@@ -13,7 +13,7 @@ pub struct Clock(Source);
 #[derive(Clone, Debug)]
 enum Source {
     System { started: Instant, floor_micros: Arc<AtomicI64> },
-    Manual { start: DateTime<Utc>, elapsed_micros: Arc<AtomicI64> },
+    Manual { start: DateTime<Utc>, elapsed_micros: Arc<AtomicI64>, off_micros: Arc<AtomicI64> },
 }
 
 impl Clock {
@@ -29,7 +29,14 @@ impl Clock {
     /// A clock that stands at `start` until [`Clock::advance`] moves it. Clones share it.
     #[must_use]
     pub fn manual(start: DateTime<Utc>) -> Self {
-        Self(Source::Manual { start, elapsed_micros: Arc::default() })
+        Self(Source::Manual { start, elapsed_micros: Arc::default(), off_micros: Arc::default() })
+    }
+
+    /// Has a manual clock behave as if its machine's clock were set so far ahead of all others. It shows the same time.
+    pub fn set_off(&self, ahead: TimeDelta) {
+        if let Source::Manual { off_micros, .. } = &self.0 {
+            off_micros.store(ahead.num_microseconds().unwrap_or(i64::MAX), Ordering::SeqCst);
+        }
     }
 
     /// Moves a manual clock forward; the machine's clock cannot be moved.
@@ -43,7 +50,7 @@ impl Clock {
     ///
     /// Follows the machine's clock forward. When that is set back, time goes on here at half its
     /// pace until the machine has caught up, so that nothing that has expired comes to life again
-    /// (RE-08). A restart follows at once.
+    /// (RE-08). A restart follows at once, and so does [`Clock::follow_machine`].
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         let now = match &self.0 {
@@ -54,7 +61,7 @@ impl Clock {
                 let floor = floor_micros.fetch_max(wall - half, Ordering::Relaxed);
                 DateTime::UNIX_EPOCH + TimeDelta::microseconds(wall.max(floor + half))
             }
-            Source::Manual { start, elapsed_micros } => {
+            Source::Manual { start, elapsed_micros, .. } => {
                 *start + TimeDelta::microseconds(elapsed_micros.load(Ordering::SeqCst))
             }
         };
@@ -69,6 +76,45 @@ impl Clock {
                 TimeDelta::microseconds(self.now().timestamp_micros() - wall_micros())
             }
             Source::Manual { .. } => TimeDelta::zero(),
+        }
+    }
+
+    /// Follows the machine's clock again, though that was set back: what it shows now is known to be right.
+    pub fn follow_machine(&self) {
+        if let Source::System { floor_micros, .. } = &self.0 {
+            floor_micros.store(i64::MIN, Ordering::Relaxed);
+        }
+    }
+
+    /// How far the machine's clock is ahead of one that shows `time`.
+    #[must_use]
+    pub fn ahead_of(&self, time: DateTime<Utc>) -> TimeDelta {
+        match &self.0 {
+            Source::System { .. } => {
+                TimeDelta::microseconds(wall_micros() - time.timestamp_micros())
+            }
+            Source::Manual { .. } => self.off(),
+        }
+    }
+
+    /// When this clock was made, as the machine's clock shows it now: that changes only when the machine's is set.
+    #[must_use]
+    pub fn began(&self) -> DateTime<Utc> {
+        match &self.0 {
+            Source::System { started, .. } => {
+                DateTime::UNIX_EPOCH
+                    + TimeDelta::microseconds(wall_micros() - micros(started.elapsed()))
+            }
+            Source::Manual { start, .. } => *start + self.off(),
+        }
+    }
+
+    fn off(&self) -> TimeDelta {
+        match &self.0 {
+            Source::System { .. } => TimeDelta::zero(),
+            Source::Manual { off_micros, .. } => {
+                TimeDelta::microseconds(off_micros.load(Ordering::SeqCst))
+            }
         }
     }
 
@@ -110,6 +156,8 @@ mod tests {
         let ahead = clock.now();
         assert!((ahead.timestamp_micros() - before.timestamp_micros() - hour).abs() < 1_000_000);
         assert!((clock.ahead().num_seconds() - 3600).abs() <= 1);
+        assert!((clock.ahead_of(ahead).num_seconds() + 3600).abs() <= 1);
+        assert!((clock.began() - before).num_seconds().abs() <= 1, "the machine's was not set");
         let clock_then = clock.now();
 
         let began = Instant::now();
@@ -117,5 +165,8 @@ mod tests {
         let shown = (clock.now() - clock_then).num_microseconds().unwrap();
         let passed = micros(began.elapsed());
         assert!((passed / 2 - shown).abs() < 10_000, "{shown} µs of {passed}: not half the pace");
+
+        clock.follow_machine();
+        assert!(clock.ahead().num_seconds().abs() < 1);
     }
 }

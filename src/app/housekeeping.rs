@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
+use chrono::{DateTime, TimeDelta, Utc};
 use strum::VariantArray;
 use tokio::time::timeout;
 
@@ -16,6 +18,8 @@ use crate::infra::keys::rotation;
 
 /// What is told of a database whose answer was waited for in vain.
 const SILENT: &str = "the database does not answer in time";
+/// What is told of a clock that nothing is deleted by.
+const UNDELETED: &str = "nothing was deleted";
 /// How often each instance reads what it must not miss for long: keys, and unlocked accounts.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked whether a job is due.
@@ -86,8 +90,17 @@ impl App {
 
     async fn clean_up(self) {
         let mut every = tokio::time::interval(PURGE_EVERY);
+        let mut has_warned = false;
         loop {
             every.tick().await;
+            if let Err(doubt) = self.trust_clock_to_delete().await {
+                if !has_warned {
+                    tracing::warn!("expired data is not deleted for now: {doubt}");
+                    has_warned = true;
+                }
+                continue;
+            }
+            has_warned = false;
             let due = match self.jobs.due().await {
                 Ok(due) => due,
                 Err(error) => {
@@ -100,9 +113,6 @@ impl App {
                     let name = job.into_str();
                     tracing::error!(job.name = name, error = %causes(error.as_ref()), "a job failed");
                 }
-            }
-            if let Err(error) = self.outbox.measure().await {
-                tracing::error!(error = %causes(&error), "cannot count the mail that waits");
             }
         }
     }
@@ -170,6 +180,10 @@ impl App {
             let mut every = tokio::time::interval(MAIL_EVERY);
             loop {
                 every.tick().await;
+                // A clock that is ahead would give up mails whose links still work.
+                if app.trust_clock().is_err() {
+                    continue;
+                }
                 if let Err(error) = app.outbox.deliver().await {
                     tracing::error!(error = %causes(&error), "cannot look for mail to send yet");
                 }
@@ -227,7 +241,12 @@ impl App {
     }
 
     /// Does all jobs now that no other instance is at, due or not; one that fails keeps none from being done.
+    ///
+    /// # Errors
+    ///
+    /// An outage, or why the clock is not believed.
     pub async fn purge(&self) -> anyhow::Result<Purged> {
+        self.trust_clock_to_delete().await.context(UNDELETED)?;
         let (mut purged, mut failed) = (Purged::default(), None);
         for &job in Job::VARIANTS {
             match self.jobs.run(job, |turn| self.work(turn)).await {
@@ -255,6 +274,13 @@ impl App {
     /// Writes all refusals that are only counted yet.
     pub async fn write_refusals(&self) -> anyhow::Result<()> {
         Ok(self.refusals.write_all().await?)
+    }
+
+    /// Removes the audit events from before `age` ago, and returns when that was and how many there were.
+    pub(crate) async fn prune_audit(&self, age: TimeDelta) -> anyhow::Result<(DateTime<Utc>, u64)> {
+        self.trust_clock_to_delete().await.context(UNDELETED)?;
+        let before = self.clock.now() - age;
+        Ok((before, self.chain.prune(before).await?))
     }
 
     /// Sends the mail that is due, as the housekeeping does every second.

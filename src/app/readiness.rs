@@ -10,15 +10,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use sea_orm::DbErr;
+use tokio::join;
 use tokio::time::timeout;
 
+use super::doubt::Doubt;
 use super::{App, PROBE_MAX};
 use crate::infra::causes::causes;
 use crate::infra::db::Unwritable;
 use crate::infra::instances;
-use crate::infra::jwt::LEEWAY_SECONDS;
 use crate::infra::metrics;
 
 /// How often writing is tried, and the reason logged when there is another.
@@ -37,11 +37,8 @@ enum Unready {
     Stopping,
     #[error("it has not been able to read the keys for more than ten seconds")]
     Keys,
-    #[error(
-        "the clock of this machine was set back by {seconds} s: wait until it catches up, or restart this \
-         instance"
-    )]
-    Clock { seconds: i64 },
+    #[error(transparent)]
+    Clock(#[from] Doubt),
     #[error("the database does not answer in time")]
     Silent,
     #[error("the database does not answer queries: {}", causes(.0))]
@@ -107,8 +104,8 @@ impl App {
     }
 
     /// Whether requests should come here: the database answers and takes writes, its schema is the one
-    /// this program knows, the keys are fresh, the clock is the machine's, and the instance is not
-    /// about to stop.
+    /// this program knows, the keys are fresh, the clock is right, and the instance is not about to
+    /// stop.
     pub(crate) async fn is_ready(&self) -> bool {
         self.readiness().await.is_ok()
     }
@@ -125,12 +122,8 @@ impl App {
         if !self.keys.are_fresh() {
             return Err(Unready::Keys);
         }
-        let ahead = self.clock.ahead();
-        // Others would not accept what this one signs.
-        if ahead > TimeDelta::seconds(LEEWAY_SECONDS) {
-            return Err(Unready::Clock { seconds: ahead.num_seconds() });
-        }
-        timeout(PROBE_MAX, self.is_database_ready()).await.unwrap_or(Err(Unready::Silent))
+        timeout(PROBE_MAX, self.is_database_ready()).await.unwrap_or(Err(Unready::Silent))?;
+        Ok(self.trust_clock()?)
     }
 
     async fn is_database_ready(&self) -> Result<(), Unready> {
@@ -178,7 +171,8 @@ impl App {
                 instances::try_write(&self.db, self.clock.now()).await
             }
         };
-        let failed = match timeout(PROBE_MAX, written).await {
+        let (written, ()) = join!(timeout(PROBE_MAX, written), self.look_at_clock());
+        let failed = match written {
             Ok(Ok(())) => None,
             Ok(Err(error)) => Some((self.db.explain(&error).await.or(file), causes(&error))),
             Err(_elapsed) => Some((None, Unready::Silent.to_string())),
@@ -220,10 +214,12 @@ impl App {
                 Err(Unready::Stopping) => {}
                 Err(unready) => {
                     let reason = unready.to_string();
+                    // How many seconds a clock is off may change from one look to the next.
+                    let kind = reason.replace(|c: char| c.is_ascii_digit(), "");
                     // One trouble may follow the other, or two take turns.
-                    if told.len() < REASONS_MAX && !told.contains(&reason) {
+                    if told.len() < REASONS_MAX && !told.contains(&kind) {
                         tracing::error!("this instance is not ready: {reason}");
-                        told.push(reason);
+                        told.push(kind);
                     }
                 }
             }

@@ -75,8 +75,7 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             Ok(line(format!("signed the log: head {head}"))?)
         }
         Verb::Prune { older_than } => {
-            let before = app.clock.now() - *older_than;
-            let count = app.chain.prune(before).await?;
+            let (before, count) = app.prune_audit(*older_than).await?;
             Ok(line(format!("removed {count} events from before {}", output::time(before)))?)
         }
     }

@@ -1,6 +1,7 @@
 //! `portcullis doctor`: looks at everything a server needs, changes nothing, and says what to do.
 
 mod checks;
+mod clock;
 mod jobs;
 mod live;
 mod log;

@@ -39,6 +39,7 @@ const REFRESHES: &str = "portcullis_refreshes_total";
 const LIMITED: &str = "portcullis_rate_limited_total";
 const REDIS_AWAY: &str = "portcullis_redis_away";
 const REDIS_OUTAGES: &str = "portcullis_redis_outages_total";
+const CLOCK_SKEW: &str = "portcullis_clock_skew_seconds";
 const HASHES_WAITING: &str = "portcullis_password_hashes_waiting";
 const HASHES_REFUSED: &str = "portcullis_password_hashes_refused_total";
 const HASH_WAIT_SECONDS: &str = "portcullis_password_hash_wait_seconds";
@@ -120,6 +121,7 @@ fn begin_at_zero() {
     database::begin_at_zero();
     instance::begin();
     redis_is_away(false);
+    clock_skew(0.0);
 }
 
 fn describe() {
@@ -146,6 +148,10 @@ fn describe() {
     describe_gauge!(OUTBOX_AGE, "How long the oldest mail waits that is neither sent nor given up");
     describe_gauge!(REDIS_AWAY, "1 while this instance counts attempts without Redis");
     describe_counter!(REDIS_OUTAGES, "Outages of Redis");
+    describe_gauge!(
+        CLOCK_SKEW,
+        "How far the clock of this machine is ahead of the database server's"
+    );
     describe_gauge!(HASHES_WAITING, "Passwords that wait for a worker to hash them");
     describe_counter!(HASHES_REFUSED, "Passwords refused because no worker was free in time");
     describe_histogram!(HASH_WAIT_SECONDS, "How long a password waited for a worker");
@@ -252,6 +258,11 @@ pub(crate) fn job_succeeded(job: &'static str, at: Option<DateTime<Utc>>) {
 pub(crate) fn redis_is_away(is_away: bool) {
     gauge!(REDIS_AWAY).set(if is_away { 1.0 } else { 0.0 });
     counter!(REDIS_OUTAGES).increment(is_away.into());
+}
+
+/// How far the clock of this machine is ahead of the database server's.
+pub(crate) fn clock_skew(seconds: f64) {
+    gauge!(CLOCK_SKEW).set(seconds);
 }
 
 /// One of those that a gauge counts, for as long as this lives.

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::{Level, Report, jobs, log, mail, providers, redis, seeds, writing};
+use super::{Level, Report, clock, jobs, log, mail, providers, redis, seeds, writing};
 use migration::Migrations;
 
 use crate::app;
@@ -27,8 +27,6 @@ use crate::kernel::secret::random;
 
 /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
 const PASSWORD_LENGTH_ADVISED: usize = 15;
-/// How far a clock may be off before somebody should look.
-const CLOCK_SECONDS_MAX: i64 = 5;
 /// After this long a running server has sealed an audit event.
 const SEALED_WITHIN: TimeDelta = TimeDelta::minutes(1);
 /// After this long a signing key should have been rotated.
@@ -54,7 +52,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             writing::check(report, config, &db, is_current).await;
             if is_current {
                 keys(report, config, &db).await;
-                clock(report, &db).await;
+                clock::check(report, &db).await;
                 sharing(report, config, &db).await;
                 seal(report, &db).await;
                 mail::undelivered(report, &db).await;
@@ -226,13 +224,6 @@ async fn database(report: &mut Report, db: &Db) {
         let advice = format!("upgrade it to {} {} or later", found.product, found.version_min);
         report.add(Level::Warning, ABOUT, format!("{name} is not supported"), advice);
     }
-    let now = Clock::system().now();
-    let apart = found.time.map_or(0, |time| (time - now).num_seconds().abs());
-    if apart > CLOCK_SECONDS_MAX {
-        let message =
-            format!("the clock of the database server differs from this machine's by {apart} s");
-        report.add(Level::Warning, "clock", message, "synchronize both clocks (NTP)");
-    }
 }
 
 /// Whether the tables are there to look into.
@@ -374,22 +365,5 @@ async fn seal(report: &mut Report, db: &Db) {
         }
         Ok(_) => report.ok(ABOUT, "the log is sealed"),
         Err(error) => report.unreadable("the audit log", &error),
-    }
-}
-
-async fn clock(report: &mut Report, db: &Db) {
-    const ABOUT: &str = "clock";
-    let now = Clock::system().now();
-    let ahead = match audit::newest(db.reader()).await {
-        Ok(newest) => newest.map_or(0, |newest| (newest - now).num_seconds()),
-        Err(error) => return report.unreadable("the audit log", &error),
-    };
-    if ahead > CLOCK_SECONDS_MAX {
-        let message = format!(
-            "the database has an entry from {ahead} s in the future: this clock is behind, or was set back"
-        );
-        report.add(Level::Warning, ABOUT, message, "synchronize the clock of every instance (NTP)");
-    } else {
-        report.ok(ABOUT, format!("the time is {}", time(now)));
     }
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sea_orm::sqlx::{self, sqlite::SqliteConnectOptions};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Db;
 
@@ -18,8 +18,6 @@ pub(crate) struct Inspection {
     /// The oldest version that is supported.
     pub(crate) version_min: &'static str,
     pub(crate) is_supported: bool,
-    /// Its own clock; `None` where that is this machine's.
-    pub(crate) time: Option<DateTime<Utc>>,
 }
 
 /// A character set that does not hold every text.
@@ -66,16 +64,26 @@ impl Db {
         row.map_or(Ok(None), |row| row.try_get("", "place"))
     }
 
+    /// What time it is by the clock of the database server; `None` where that is this machine's.
+    pub(crate) async fn time(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
+        let backend = self.reader().get_database_backend();
+        let sql = match backend {
+            DbBackend::Sqlite => return Ok(None),
+            DbBackend::Postgres => "SELECT clock_timestamp() AT TIME ZONE 'UTC' AS time",
+            _ => "SELECT UTC_TIMESTAMP(6) AS time",
+        };
+        let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))?;
+        Ok(Some(row.try_get::<NaiveDateTime>("", "time")?.and_utc()))
+    }
+
     /// Asks the database what it is.
     pub(crate) async fn inspect(&self) -> Result<Inspection, DbErr> {
         let backend = self.reader().get_database_backend();
         let sql = match backend {
             DbBackend::Sqlite => "SELECT sqlite_version() AS version",
-            DbBackend::Postgres => {
-                "SELECT current_setting('server_version') AS version, \
-                 clock_timestamp() AT TIME ZONE 'UTC' AS time"
-            }
-            _ => "SELECT VERSION() AS version, UTC_TIMESTAMP(6) AS time",
+            DbBackend::Postgres => "SELECT current_setting('server_version') AS version",
+            _ => "SELECT VERSION() AS version",
         };
         let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
         let row = row.ok_or_else(|| DbErr::RecordNotFound("the version".to_owned()))?;
@@ -91,14 +99,8 @@ impl Db {
             is_supported: major_minor(&version) >= major_minor(version_min),
             version,
             version_min,
-            time: time(&row),
         })
     }
-}
-
-fn time(row: &QueryResult) -> Option<DateTime<Utc>> {
-    // A database without the column has no clock of its own.
-    row.try_get::<NaiveDateTime>("", "time").ok().map(|time| time.and_utc())
 }
 
 /// The first two numbers of a version, as in `10.11.19-MariaDB` and `15.20 (Debian)`.

@@ -28,7 +28,7 @@ const PUBLISHED_SECONDS: u32 = 900;
 /// Within this time every instance has read a new key: each looks every two seconds.
 pub(crate) const KNOWN_HERE_SECONDS: u32 = 5;
 /// How far apart the clocks of two instances may stand while keys change over.
-const CLOCKS_APART_SECONDS: u32 = 60;
+pub(crate) const CLOCKS_APART_SECONDS: u32 = 60;
 
 /// When a new key begins to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
