@@ -158,7 +158,8 @@ impl App {
     async fn skew(&self) -> Result<Skew, DbErr> {
         let asked = self.clock.uptime();
         let Some(time) = self.db.time().await? else { return Ok(Skew::Alone) };
-        let took = TimeDelta::from_std(self.clock.uptime() - asked).unwrap_or_default();
+        let took =
+            TimeDelta::from_std(self.clock.uptime().saturating_sub(asked)).unwrap_or_default();
         // The server has looked at its clock somewhere in between.
         let skew = self.clock.ahead_of(time) - took / 2;
         metrics::clock_skew(skew.as_seconds_f64());

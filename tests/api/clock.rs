@@ -193,7 +193,6 @@ async fn nothing_is_deleted_by_a_clock_that_was_set_within_the_hour() {
     app.clock.advance(Duration::from_hours(31 * 24));
     let refused = async || {
         app.app.look_at_clock().await;
-        app.app.erase_origins().await.unwrap_err();
         format!("{:#}", app.app.purge().await.unwrap_err())
     };
     app.clock.set_off(TimeDelta::hours(1));
@@ -210,7 +209,6 @@ async fn nothing_is_deleted_by_a_clock_that_was_set_within_the_hour() {
 
     app.clock.advance(Duration::from_hours(1));
     assert_eq!(app.app.purge().await.unwrap().sessions, 1);
-    app.app.erase_origins().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
