@@ -1,10 +1,12 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
 mod doubt;
+mod backup;
 mod housekeeping;
 mod measuring;
 mod opening;
 mod readiness;
+mod restore;
 mod secret;
 
 use std::ops::Deref;
@@ -16,10 +18,12 @@ use anyhow::{Context, anyhow, bail};
 
 pub(crate) use self::doubt::SKEW_MAX;
 use self::doubt::Watch;
+pub(crate) use self::backup::back_up;
 pub use self::housekeeping::Purged;
 pub(crate) use self::opening::{changing_schema, connect, migrate_up};
 use self::opening::{explained, first_secret, prepare};
 use self::readiness::Writing;
+pub(crate) use self::restore::{Existing, Revived, restore};
 pub(crate) use self::secret::{existing_secret, master};
 use crate::config::{Config, Introspection};
 use crate::features::accounts::{Accounts, Setup};

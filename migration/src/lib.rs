@@ -210,6 +210,17 @@ impl Migrations {
         Self { extension: Some(Migrator::of_extension(extension)) }
     }
 
+    /// Fails if some of these migrations are not known here: what they made would be another's to understand.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Newer`] with those that are not.
+    pub fn require_known(self, names: &[String]) -> Result<(), Error> {
+        let known: Vec<_> = self.in_order().flat_map(Migrator::names).collect();
+        let unknown: Vec<_> = names.iter().filter(|name| !known.contains(name)).cloned().collect();
+        if unknown.is_empty() { Ok(()) } else { Err(Error::Newer { unknown }) }
+    }
+
     /// Applies what is pending, all of it or `steps` migrations, under a lock: however many instances
     /// start together, each migration runs once. A separate connection to the database of `db` does the work.
     ///

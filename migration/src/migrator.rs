@@ -46,6 +46,10 @@ impl Migrator {
         all
     }
 
+    pub(crate) fn names(self) -> Vec<String> {
+        self.steps().iter().map(|step| step.name().to_owned()).collect()
+    }
+
     /// Adds what is applied, what is pending, and what somebody else has applied.
     pub(crate) async fn add_status(
         self,
@@ -53,7 +57,7 @@ impl Migrator {
         status: &mut Status,
     ) -> Result<(), DbErr> {
         let recorded = levels::recorded(db, self.records).await?;
-        let known: Vec<String> = self.steps().iter().map(|step| step.name().to_owned()).collect();
+        let known = self.names();
         let unknown: Vec<String> =
             recorded.iter().filter(|name| !known.contains(name)).cloned().collect();
         // Also before a newer migration is recorded: its level is raised before it begins.

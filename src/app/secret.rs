@@ -68,7 +68,7 @@ pub(crate) fn existing_secret(config: &Config) -> anyhow::Result<Option<Secret>>
 /// spelled as one likes; any other file by its full path, and a server's database by its address.
 fn secret_file(config: &Config) -> PathBuf {
     let url = config.database.url.expose_secret();
-    let file = sqlite_file(url).and_then(|file| fs::canonicalize(file).ok());
+    let file = sqlite_file(url).and_then(|file| whole_path(&file));
     let folder = fs::canonicalize(&config.data_dir).ok();
     let inside = match (&file, &folder) {
         (Some(file), Some(folder)) => file.strip_prefix(folder).ok(),
@@ -78,6 +78,12 @@ fn secret_file(config: &Config) -> PathBuf {
         Some(path) => file_of(config, &path.display().to_string()),
         None => file_of(config, url),
     }
+}
+
+/// The path of a file without links and detours. One that is yet to be restored has the path that it will have.
+fn whole_path(file: &Path) -> Option<PathBuf> {
+    let to_come = || Some(fs::canonicalize(private::folder_of(file)).ok()?.join(file.file_name()?));
+    fs::canonicalize(file).ok().or_else(to_come)
 }
 
 fn file_of(config: &Config, address: &str) -> PathBuf {

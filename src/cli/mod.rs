@@ -2,6 +2,7 @@
 
 mod admin;
 mod audit;
+mod backup;
 mod doctor;
 mod environment;
 mod hash_bench;
@@ -14,6 +15,7 @@ mod output;
 mod policy;
 mod purge;
 mod reference;
+mod restore;
 mod serve;
 
 use std::any::TypeId;
@@ -82,6 +84,10 @@ enum Verb {
     Audit(audit::Verb),
     /// Delete expired data, as servers do every minute
     Purge,
+    /// Write a backup of the database into a new file, while servers run. SECRET_KEY is not in it
+    Backup(backup::Backup),
+    /// Restore a backup into a database that does not exist yet or is empty. Stop all servers before
+    Restore(restore::Restore),
     /// Check everything that a server needs and report what to do; changes nothing
     Doctor(doctor::Doctor),
     /// Measure password hashing on this machine and suggest parameters
@@ -172,7 +178,10 @@ impl Verb {
     /// Whether a database is to be made at this path. What only reads or changes one is run in the wrong folder then.
     fn makes_database(&self, file: &Path) -> anyhow::Result<bool> {
         Ok(match self {
-            Self::Serve | Self::HashBench(_) | Self::Migrate(migrate::Verb::Up) => true,
+            Self::Serve
+            | Self::HashBench(_)
+            | Self::Migrate(migrate::Verb::Up)
+            | Self::Restore(_) => true,
             Self::Admin(verb) => verb.makes_database(file)?,
             _ => false,
         })
@@ -200,6 +209,8 @@ fn start(verb: Option<Verb>, config: Config) -> anyhow::Result<()> {
             Verb::Mail(verb) => mail::run(&verb, config).await,
             Verb::Audit(verb) => audit::run(&verb, config).await,
             Verb::Purge => purge::run(config).await,
+            Verb::Backup(backup) => backup::run(&backup, &config).await,
+            Verb::Restore(restore) => Box::pin(restore::run(&restore, &config)).await,
             Verb::HashBench(bench) => hash_bench::run(&bench, &config),
             Verb::Schema { .. }
             | Verb::Policy(_)

@@ -2,8 +2,10 @@
 //!
 //! How each kind is opened is [`connect`]; what its failures mean is [`failure`].
 
+mod backup;
 mod batches;
 mod connect;
+mod dump;
 mod failure;
 mod inspect;
 mod pooled;
@@ -22,8 +24,10 @@ use sea_orm::{
     QuerySelect, QueryTrait, Select, TransactionOptions, metric,
 };
 
+pub(crate) use self::backup::require_unused;
 pub(crate) use self::batches::{Pace, in_batches};
 use self::connect::Renewed;
+pub(crate) use self::dump::Dumper;
 use self::failure::lost_a_race;
 pub(crate) use self::failure::{
     DbFailure, WRAPPINGS, is_away, is_of_pooler, is_unavailable, told_by_database, violates,

@@ -14,6 +14,8 @@ mod audit_chain;
 mod audit_queries;
 mod authorization;
 #[cfg(target_os = "linux")]
+mod backup;
+#[cfg(target_os = "linux")]
 mod budgets;
 #[cfg(target_os = "linux")]
 mod causes;

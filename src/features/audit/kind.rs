@@ -260,6 +260,9 @@ audit_kinds! {
     pub(crate) AUDIT_PRUNED: UserId;
     /// The operator signed the log in its current state.
     pub(crate) AUDIT_SIGNED: UserId;
+    /// The operator restored a backup of the database. The detail is the last link of the log in the backup, and whether
+    /// its sessions were kept.
+    pub(crate) BACKUP_RESTORED: UserId;
     /// An instance of the server read its settings and started to serve requests.
     pub(crate) SERVER_STARTED: UserId;
     /// An instance of the server stopped on request. A killed instance does not record this event.

@@ -43,7 +43,7 @@ pub(crate) struct Detail {
     pub(crate) organization: Option<OrganizationId>,
     /// What was given or taken, as the schema spells it: a role or a permission. Of a prune the first
     /// link, and the last as a head; of mail that is all sent again, how many there are; of metadata, which; of a
-    /// sign-in with a provider, or of an identity, the provider.
+    /// sign-in with a provider, or of an identity, the provider; of a restored backup, where its log ends.
     pub(crate) subject: Option<String>,
 }
 

@@ -137,6 +137,17 @@ impl Keyring {
         self.changes.run("retire a key", Acting::operator(), retire).await
     }
 
+    /// Replaces every key, so that none that was withdrawn since a restored backup was made is valid again.
+    pub(crate) async fn replace_all(&self) -> Result<(), KeyError> {
+        let replace = async |tx: Tx<'_>| {
+            for kid in rotation::replace_all(&tx, &self.master, tx.now()).await? {
+                tx.note(about_key(kind::KEY_ADDED, &kid));
+            }
+            Ok(tx.commit(()).await?)
+        };
+        self.changes.run("replace all keys", Acting::operator(), replace).await
+    }
+
     /// Seals all keys and seeds under the current secret, and signs the audit log under it. Seeds come first: who is told
     /// that the keys are sealed needs the secret before for nothing.
     pub(crate) async fn reseal(&self) -> Result<Resealed, KeyError> {

@@ -360,6 +360,11 @@ impl Gate {
     }
 }
 
+/// Voids what was mailed to anybody, but for what undoes a change of address.
+pub(crate) async fn void_all(txn: &impl ConnectionTrait) -> Result<(), DbErr> {
+    store::delete_all(txn, &[Purpose::EmailChangeUndo]).await
+}
+
 /// Deletes tokens, and with them registrations, that have expired.
 pub(crate) async fn purge(db: &Db, now: DateTime<Utc>) -> Result<u64, DbErr> {
     in_batches(|batch| store::delete_expired(db, now, batch)).await

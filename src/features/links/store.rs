@@ -163,6 +163,16 @@ pub(super) async fn delete_of(
     Ok(())
 }
 
+/// Deletes everybody's tokens, but for those of some purposes.
+pub(super) async fn delete_all(txn: &impl ConnectionTrait, kept: &[Purpose]) -> Result<(), DbErr> {
+    token::Entity::delete_many()
+        .filter(token::Column::Purpose.is_not_in(kept.iter().map(Purpose::into_str)))
+        .filter(unused())
+        .exec(txn)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn delete_undoing(
     txn: &impl ConnectionTrait,
     user: UserId,

@@ -20,6 +20,13 @@ pub(crate) struct Inspection {
     pub(crate) is_supported: bool,
 }
 
+/// The names of a database on a server, and on PostgreSQL of the schema in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) database: String,
+    pub(crate) schema: Option<String>,
+}
+
 /// A character set that does not hold every text.
 #[derive(Debug, thiserror::Error)]
 #[error("the character set of the database is {name}, which cannot store every text: {remedy}")]
@@ -52,16 +59,34 @@ impl Db {
         Ok(if name == needed { Ok(()) } else { Err(EncodingError { name, remedy }) })
     }
 
-    /// The names of the database and of the schema in it.
-    pub(crate) async fn place(&self) -> Result<Option<String>, DbErr> {
+    /// Where the tables are on a server; `None` on SQLite.
+    pub(crate) async fn place(&self) -> Result<Option<Place>, DbErr> {
         let backend = self.reader().get_database_backend();
         let sql = match backend {
             DbBackend::Sqlite => return Ok(None),
-            DbBackend::Postgres => "SELECT current_database() || '.' || current_schema() AS place",
-            _ => "SELECT DATABASE() AS place",
+            DbBackend::Postgres => "SELECT current_database()::text, current_schema()::text",
+            _ => "SELECT DATABASE(), NULL",
         };
         let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
-        row.map_or(Ok(None), |row| row.try_get("", "place"))
+        let place = row.map(|row| {
+            let (database, schema) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            Ok(Place { database, schema })
+        });
+        place.transpose()
+    }
+
+    /// Whether the database, or the schema in it, has no table yet.
+    pub(crate) async fn is_empty(&self) -> Result<bool, DbErr> {
+        let backend = self.reader().get_database_backend();
+        let sql = match backend {
+            DbBackend::Sqlite => "SELECT 1 FROM sqlite_master LIMIT 1",
+            DbBackend::Postgres => {
+                "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() LIMIT 1"
+            }
+            _ => "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() LIMIT 1",
+        };
+        let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
+        Ok(row.is_none())
     }
 
     /// What time it is by the clock of the database server; `None` where that is this machine's.

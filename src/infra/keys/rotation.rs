@@ -280,6 +280,35 @@ pub(crate) async fn retire(
     Ok(())
 }
 
+/// Replaces every key at once by one that is in use immediately, and returns the ids of those. Only for a database that
+/// no server runs on: nothing that the keys before have signed is valid any more.
+pub(crate) async fn replace_all(
+    txn: &impl ConnectionTrait,
+    master: &Master,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, KeyError> {
+    let rows = store::lock(txn).await?;
+    for row in &rows {
+        store::delete(txn, &row.id).await?;
+    }
+    let mut added = Vec::new();
+    for purpose in [Purpose::Signing, Purpose::Refresh] {
+        let newest = rows.iter().rfind(|row| row.purpose == purpose.into_str());
+        let material = match purpose {
+            Purpose::Signing => {
+                let algorithm = newest.and_then(|row| row.algorithm.parse().ok());
+                signing::generate(algorithm.unwrap_or_default())?
+            }
+            Purpose::Refresh => super::refresh::generate()?,
+        };
+        // A serial is not used twice: tokens name their key by it.
+        let serial = newest.map_or(1, |row| row.serial + 1);
+        let new = store::NewKey { purpose, serial, material, created_at: now, signs_from: now };
+        added.push(store::insert(txn, master, new).await?);
+    }
+    Ok(added)
+}
+
 /// Seals every key under the current secret, whichever it was sealed under, and returns how many
 /// there are. One that does not open fails all of it.
 pub(crate) async fn reseal(txn: &impl ConnectionTrait, master: &Master) -> Result<usize, KeyError> {

@@ -1,0 +1,26 @@
+//! `portcullis backup`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::{line, time};
+use crate::app;
+use crate::config::Config;
+
+#[derive(Args)]
+pub(super) struct Backup {
+    /// The new file, which only the user who runs this can read
+    file: PathBuf,
+}
+
+pub(super) async fn run(args: &Backup, config: &Config) -> anyhow::Result<()> {
+    let backup = app::back_up(config, &args.file).await?;
+    let schema = backup.migrations.last().map_or("", String::as_str);
+    line(format!("wrote {}: {} with the schema {schema}", args.file.display(), backup.product))?;
+    line(format!("made at {}", time(backup.made_at)))?;
+    line(format!("head {}", backup.head))?;
+    Ok(line(
+        "SECRET_KEY is not in it: keep a copy in another place. Without it, nobody can restore the backup",
+    )?)
+}
