@@ -191,11 +191,12 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// For how long what is over is kept. `None`: sessions until their absolute end, audit events for good.
+/// For how long what is over is kept, and a key signs. `None`: sessions until their absolute end, the others for good.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
     pub(crate) ended_sessions: Option<TimeDelta>,
     pub(crate) audit_events: Option<TimeDelta>,
+    pub(crate) signing_key: Option<TimeDelta>,
 }
 
 /// The database, and how it is reached.

@@ -130,12 +130,27 @@ impl App {
             Job::RefreshKeys => {
                 rotation::purge(&self.db, now - self.config.lifetimes.absolute).await?
             }
+            Job::KeyRotation => match self.config.retention.signing_key {
+                Some(age) => self.rotate_aged(age).await?,
+                None => 0,
+            },
             Job::AuditOrigins => audit::erase_origins(&self.db, &turn, now).await?,
             Job::AuditRetention => match self.config.retention.audit_events {
                 Some(kept) => self.chain.retain(now, kept).await?,
                 None => 0,
             },
         })
+    }
+
+    /// Replaces a signing key of this age. Returns how many were added.
+    async fn rotate_aged(&self, age: TimeDelta) -> anyhow::Result<u64> {
+        let Some(added) = self.keyring.rotate_aged(age).await? else { return Ok(0) };
+        tracing::info!(
+            key.id = added.kid,
+            "the signing key is as old as KEY_ROTATION_DAYS: the next one signs from {} on",
+            added.signs_from.to_rfc3339()
+        );
+        Ok(1)
     }
 
     /// Shows this instance to the others.

@@ -193,6 +193,7 @@ impl Reader {
         Retention {
             ended_sessions: days("SESSION_RETENTION_DAYS", &settings.session_retention_days, 30),
             audit_events: days("AUDIT_RETENTION_DAYS", &settings.audit_retention_days, 36_500),
+            signing_key: days("KEY_ROTATION_DAYS", &settings.key_rotation_days, 3_650),
         }
     }
 

@@ -128,6 +128,10 @@ pub struct Settings {
     /// is then no longer known [default: at the end that it would have had]
     #[arg(long, env = "SESSION_RETENTION_DAYS", global = true)]
     pub(super) session_retention_days: Option<String>,
+    /// The age at which the server replaces its signing key, in days: 1 to 3650. The new key is published 15 minutes before
+    /// it signs [default: only `portcullis keys rotate` replaces it]
+    #[arg(long, env = "KEY_ROTATION_DAYS", global = true)]
+    pub(super) key_rotation_days: Option<String>,
     /// The age at which audit events are deleted, in days: at least 1. A signed event records each deletion [default:
     /// events are kept]
     #[arg(long, env = "AUDIT_RETENTION_DAYS", global = true)]

@@ -36,6 +36,8 @@ pub(crate) enum Job {
     FinishedFlows,
     /// Removes refresh keys that no session needs.
     RefreshKeys,
+    /// Replaces a signing key that is older than KEY_ROTATION_DAYS.
+    KeyRotation,
     /// Erases addresses and user agents from old audit events.
     AuditOrigins,
     /// Removes audit events that are older than AUDIT_RETENTION_DAYS.
@@ -46,7 +48,7 @@ impl Job {
     /// How long after its last success it is due again.
     fn every(self) -> TimeDelta {
         match self {
-            Self::AuditRetention => TimeDelta::hours(1),
+            Self::AuditRetention | Self::KeyRotation => TimeDelta::hours(1),
             _ => TimeDelta::minutes(1),
         }
     }

@@ -115,6 +115,7 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
             ("--shutdown-delay-seconds=301", "SHUTDOWN_DELAY_SECONDS"),
             ("--session-retention-days=31", "SESSION_RETENTION_DAYS"),
             ("--audit-retention-days=0", "AUDIT_RETENTION_DAYS"),
+            ("--key-rotation-days=0", "KEY_ROTATION_DAYS"),
             ("--secret-key-previous=", "SECRET_KEY_PREVIOUS"),
             ("--secret-key-previous=zanzibar", "SECRET_KEY_PREVIOUS"),
             ("--secret-key-previous-file=/nowhere/zanzibar", "SECRET_KEY_PREVIOUS_FILE"),

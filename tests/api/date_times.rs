@@ -132,9 +132,12 @@ async fn events_are_found_by_every_time_that_is_accepted() {
     }
 }
 
-/// A cursor that no list has given out.
+/// A cursor that no list has given out. Users stand in the order of the key, events in that of the id.
 fn forged(key: &str) -> String {
-    let id = "01890000-0000-7000-8000-000000000000";
+    let id = match key {
+        LAST => "ffffffff-ffff-7fff-bfff-ffffffffffff",
+        _ => "00000000-0000-7000-8000-000000000000",
+    };
     let cursor = json!({ "o": "CREATED_AT DESC", "k": key, "i": id });
     BASE64_URL_SAFE_NO_PAD.encode(cursor.to_string())
 }

@@ -99,6 +99,19 @@ impl Keyring {
         self.changes.run("follow the algorithm", Acting::server(), follow).await
     }
 
+    /// Adds a signing key if the newest one has signed for so long; `None` if it has not.
+    pub(crate) async fn rotate_aged(&self, age: TimeDelta) -> Result<Option<Added>, RotationError> {
+        let rotate = async |tx: Tx<'_>| {
+            let now = tx.now();
+            let added = rotation::rotate_aged(&tx, &self.master, now - age, now).await?;
+            if let Some(added) = &added {
+                tx.note(about_key(kind::KEY_ADDED, &added.kid));
+            }
+            Ok(tx.commit(added).await?)
+        };
+        self.changes.run("rotate an aged key", Acting::server(), rotate).await
+    }
+
     /// Adds a signing key, of the current algorithm unless another is given.
     pub(crate) async fn rotate(
         &self,

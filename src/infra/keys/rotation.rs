@@ -240,6 +240,19 @@ pub(crate) async fn follow(
     add(txn, master, rows, algorithm, Lead::Published, now).await.map(Some)
 }
 
+/// Adds a signing key if the newest one has signed since `before`; `None` if it has not.
+pub(crate) async fn rotate_aged(
+    txn: &impl ConnectionTrait,
+    master: &Master,
+    before: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Option<Added>, RotationError> {
+    if signing_rows(txn).await?.last().is_some_and(|newest| begins(newest) > before) {
+        return Ok(None);
+    }
+    rotate(txn, master, None, Lead::Published, now).await.map(Some)
+}
+
 /// Drops a signing key at once: no instance accepts its tokens 5 s later, and clients refresh.
 ///
 /// When it is the one that signs, its successor begins at once. Without one it stays, and as long
