@@ -1,7 +1,7 @@
 //! The one place that wires everything: the command line and the tests build the same [`App`].
 
-mod doubt;
 mod backup;
+mod doubt;
 mod housekeeping;
 mod measuring;
 mod opening;
@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
+pub(crate) use self::backup::back_up;
 pub(crate) use self::doubt::SKEW_MAX;
 use self::doubt::Watch;
-pub(crate) use self::backup::back_up;
 pub use self::housekeeping::Purged;
 pub(crate) use self::opening::{changing_schema, connect, migrate_up};
 use self::opening::{explained, first_secret, prepare};

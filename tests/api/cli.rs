@@ -158,7 +158,8 @@ async fn what_has_expired_is_removed_by_hand_too() {
         app.sql(&format!("UPDATE {table} SET expires_at = created_at")).await;
     }
     let told = app.cli(&["purge"]).await;
-    let expected = "removed 1 sessions, 1 expired links, registrations and invitations, and 0 audit events\n";
+    let expected =
+        "removed 1 sessions, 1 expired links, registrations and invitations, and 0 audit events\n";
     assert_eq!(told.printed(), expected);
     assert_eq!(app.count("sessions").await + app.count("one_time_tokens").await, 0);
     app.login("alice", PASSWORD).await.signed_in("login");
