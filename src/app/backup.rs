@@ -50,8 +50,8 @@ pub(crate) struct Backup {
 }
 
 impl Backup {
-    /// What a database holds. Fails if it is none of ours, or if `SECRET_KEY` does not open its keys: nobody could use a
-    /// backup of it.
+    /// What a database holds. Fails if it is none of ours, or if `SECRET_KEY` does not open its keys: nobody could use
+    /// a backup of it.
     pub(super) async fn of(config: &Config, db: &Db, master: &Arc<Master>) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let made_at = clock.now();

@@ -55,8 +55,8 @@ pub(crate) async fn restore(
     match sqlite_file(config.database.url.expose_secret()) {
         Some(target) => into_file(config, file, &target, existing, revived).await,
         None if existing == Existing::Replaced => bail!(
-            "--replace is for SQLite: make an empty database, restore into it, and set DATABASE_URL to it. The database \
-             before is kept until you drop it"
+            "--replace is for SQLite: make an empty database, restore into it, and set DATABASE_URL to it. The \
+             database before is kept until you drop it"
         ),
         None => into_server(config, file, revived).await,
     }
@@ -107,8 +107,8 @@ async fn into_file(
     Ok(Restored { backup, sessions })
 }
 
-/// Fails if a database in the place of a backup is to stay or in use, or if a log is left there: SQLite would take it for
-/// a part of whatever database it finds beside it.
+/// Fails if a database in the place of a backup is to stay or in use, or if a log is left there: SQLite would take it
+/// for a part of whatever database it finds beside it.
 fn require_free(target: &Path, existing: Existing) -> anyhow::Result<()> {
     if target.exists() {
         return match existing {
@@ -137,8 +137,8 @@ async fn into_server(config: &Config, file: &Path, revived: Revived) -> anyhow::
     let loaded = load(config, &db, &backup, opened).await.with_context(refused);
     db.close().await?;
     loaded?;
-    let unsettled = "the backup is in the database, but what has ended since may be valid again: let no server start. Make \
-                     an empty database, and restore into that";
+    let unsettled = "the backup is in the database, but what has ended since may be valid again: let no server start. \
+                     Make an empty database, and restore into that";
     let sessions = settle(config, &backup, revived).await.context(unsettled)?;
     Ok(Restored { backup, sessions })
 }

@@ -42,15 +42,15 @@ impl Place {
     }
 
     fn run(&self, arguments: &[&str]) -> Outcome {
-        self.run_with(SECRET, arguments)
+        self.run_with(&[("SECRET_KEY", SECRET)], arguments)
     }
 
-    fn run_with(&self, secret: &str, arguments: &[&str]) -> Outcome {
+    fn run_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
             .arg(format!("--database-url={}", self.url))
             .arg(format!("--data-dir={}", self.folder.path().display()))
             .args(arguments)
-            .env("SECRET_KEY", secret)
+            .envs(variables.iter().copied())
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .output()
@@ -171,7 +171,13 @@ async fn a_backup_of_postgresql_made_under_load_is_restored_and_serves() {
         let url = server.url().replace("//postgres@", "//keeper:a%22b%20%23c@");
         Place::of_server(url.replacen("/postgres", &format!("/{name}"), 1))
     };
-    drill(&of("first"), &of("second")).await;
+    let first = of("first");
+    drill(&first, &of("second")).await;
+    let bare =
+        first.run_with(&[("SECRET_KEY", SECRET), ("PATH", "/nowhere")], &["backup", "never"]);
+    assert!(bare.stderr.contains("install the package postgresql-client"), "{}", bare.stderr);
+    assert!(!bare.stderr.contains("a\"b"), "the password is not told: {}", bare.stderr);
+    assert!(!first.folder.path().join("never").exists());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -235,7 +241,7 @@ async fn what_was_used_or_withdrawn_since_the_backup_stays_so_unless_it_is_to_be
 async fn a_restore_that_cannot_end_well_changes_nothing() {
     let (place, _, file) = backed_up().await;
     let target = Place::of_sqlite();
-    let other = target.run_with(OTHER_SECRET, &["restore", text(&file)]);
+    let other = target.run_with(&[("SECRET_KEY", OTHER_SECRET)], &["restore", text(&file)]);
     assert!(other.stderr.contains("SECRET_KEY does not decrypt"), "{}", other.stderr);
 
     let spoiled = target.folder.path().join("spoiled");
@@ -278,7 +284,7 @@ async fn a_restore_that_cannot_end_well_changes_nothing() {
 async fn a_backup_that_nobody_could_restore_is_not_made() {
     let (place, _, file) = backed_up().await;
     let second = place.folder.path().join("second");
-    let other = place.run_with(OTHER_SECRET, &["backup", text(&second)]);
+    let other = place.run_with(&[("SECRET_KEY", OTHER_SECRET)], &["backup", text(&second)]);
     assert!(other.stderr.contains("SECRET_KEY does not decrypt"), "{}", other.stderr);
     assert!(!second.exists() && file.exists());
     let nowhere = Place::of_sqlite();

@@ -18,7 +18,8 @@ pub(crate) enum DumpError {
     #[error("the address of the database is invalid")]
     Address(#[from] url::ParseError),
     #[error(
-        "{program} is not installed here. Install the package {package}, or run on a machine that has it: {command}"
+        "{program} is not installed here: install the package {package}, then run this command again. It runs \
+         `{command}`"
     )]
     Missing { program: &'static str, package: &'static str, command: String },
     #[error("{program} failed ({status}): it says why above")]
@@ -93,8 +94,8 @@ impl Dumper {
         program.run(Stdio::null(), file.into())
     }
 
-    /// Reads what [`Dumper::dump`] has written, from where the file is read, into an empty database: on PostgreSQL all of
-    /// it or nothing.
+    /// Reads what [`Dumper::dump`] has written, from where the file is read, into an empty database: on PostgreSQL all
+    /// of it or nothing.
     pub(crate) fn load(&self, file: File) -> Result<(), DumpError> {
         let mut program = match self.product {
             Product::Postgres => self.postgres(&["pg_restore"]),
@@ -206,7 +207,6 @@ impl Program {
             command
                 .args(&self.arguments)
                 .envs(self.variables.iter().map(|(name, value)| (name, value)));
-            command.env_remove("SECRET_KEY").env_remove("DATABASE_URL");
             let missing = Command::new(program).arg("--version").stdout(Stdio::null()).status();
             if missing.is_err_and(|error| error.kind() == ErrorKind::NotFound) {
                 continue;
