@@ -162,15 +162,15 @@ impl App {
         let documents =
             Documents::new(schema.types.clone(), config.introspection != Introspection::Off);
         learn(&documents, &schema, &config).await?;
-        let refusals = Refusals::new(db.clone(), clock.clone());
         let config = Arc::new(config);
-        let instance = Instance::new(db.clone(), clock.clone());
-        let jobs = Jobs::new(db.clone(), clock.clone());
         Ok(Self(Arc::new(Parts {
             sdl,
             log,
             cookies: cookies(&config),
             streams: Streams::new(config.streams),
+            refusals: Refusals::new(db.clone(), clock.clone()),
+            jobs: Jobs::new(db.clone(), clock.clone()),
+            instance: Instance::new(db.clone(), clock.clone()),
             config,
             db,
             clock,
@@ -185,13 +185,10 @@ impl App {
             organizations,
             provider_login,
             outbox,
-            refusals,
             chain,
             documents,
             lanes: Lanes::default(),
             schema,
-            jobs,
-            instance,
             is_stopping: AtomicBool::new(false),
             writing: Writing::default(),
             watch: Watch::default(),

@@ -251,7 +251,8 @@ pub(crate) fn mail(outcome: MailOutcome) {
 
 /// When some instance last did a job to its end.
 pub(crate) fn job_succeeded(job: &'static str, at: Option<DateTime<Utc>>) {
-    gauge!(JOB_SUCCEEDED, "name" => job).set(at.map_or(0.0, |at| at.timestamp() as f64));
+    gauge!(JOB_SUCCEEDED, "name" => job)
+        .set(at.map_or(0.0, |at| (at - DateTime::UNIX_EPOCH).as_seconds_f64()));
 }
 
 /// Redis went away, or came back.
