@@ -279,6 +279,22 @@ impl Scene {
         assert_refused(&self.app, &format!("--database-url={}", self.url), cause).await;
     }
 
+    /// The instance loses its connections to PostgreSQL, and gets no others for this cause. One that was about to be made
+    /// when others were ended would do for everything.
+    async fn assert_cut_off(&self, instance: &Server, cause: &str) {
+        self.cut_off().await;
+        let cut_off = async {
+            loop {
+                tokio::time::sleep(SECOND / 2).await;
+                self.cut_off().await;
+            }
+        };
+        tokio::select! {
+            () = assert_cause(instance, cause) => {}
+            () = cut_off => {}
+        }
+    }
+
     /// Ends the connections of an instance to PostgreSQL.
     async fn cut_off(&self) {
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' \
@@ -353,9 +369,8 @@ async fn a_password_that_postgresql_no_longer_takes_is_told() {
     let Some(scene) = Scene::set(Kind::Postgres).await else { return };
     let instance = scene.serve(&[]);
     scene.database.run("ALTER ROLE app PASSWORD 'another'").await;
-    scene.cut_off().await;
     let cause = "password authentication failed for user \"app\"";
-    assert_cause(&instance, cause).await;
+    scene.assert_cut_off(&instance, cause).await;
     scene.refuses(cause).await;
     scene.database.run("ALTER ROLE app NOLOGIN PASSWORD 'sesame'").await;
     scene.refuses("role \"app\" is not permitted to log in").await;
