@@ -191,7 +191,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// For how long what is over is kept, and a key signs. `None`: sessions until their absolute end, the others for good.
+/// How long ended sessions and audit events are kept, and how long a key signs. `None`: until the absolute end of a
+/// session; the others for good.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retention {
     pub(crate) ended_sessions: Option<TimeDelta>,

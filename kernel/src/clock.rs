@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
-/// The time of day and the time since the start, from one source. Neither ever steps back.
+/// The time of day and the time since the start, from one source. The time of day steps back only by [`Clock::follow_machine`], the other never.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 

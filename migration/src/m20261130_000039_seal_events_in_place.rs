@@ -12,8 +12,9 @@ use crate::{
 /// An event and its link were two rows, and sealing wrote both with seven indexes. Now it is one row with four, in the
 /// order of its id, which carries its time.
 ///
-/// What does not change once it is sealed is what the digest covers, with the link itself. A sealed event without a link,
-/// which somebody has made, gets a number below zero: it is still none of the chain, and still shows.
+/// What does not change once it is sealed is what the digest covers, with the link itself; a prune only deletes. A sealed
+/// event without a link is a sign of tampering. It gets a negative number, stays outside the chain, and `audit verify`
+/// reports it.
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -47,6 +48,7 @@ const NOW: [&str; 4] =
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let (db, backend) = (manager.get_connection(), manager.get_database_backend());
+        put_seal_back(manager).await?;
         let mut seq = ColumnDef::new(AuditEvents::Seq);
         column::add(manager, AuditEvents::Table, seq.big_integer().null()).await?;
         let mut digest = column::digest(AuditEvents::Digest);
@@ -82,12 +84,12 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let (db, backend) = (manager.get_connection(), manager.get_database_backend());
+        put_seal_back(manager).await?;
         run(manager, &without_triggers(backend)).await?;
         // What made the chain makes a seal beside it, and there is one.
         db.execute_unprepared("ALTER TABLE audit_seal RENAME TO audit_seal_kept").await?;
         m20261125_000010_create_audit_chain::Migration.up(manager).await?;
-        manager.drop_table(Table::drop().table(AuditSeal::Table).to_owned()).await?;
-        db.execute_unprepared("ALTER TABLE audit_seal_kept RENAME TO audit_seal").await?;
+        put_seal_back(manager).await?;
         let links = "INSERT INTO audit_chain (seq, event_id, digest) \
                      SELECT seq, id, digest FROM audit_events WHERE seq > 0";
         db.execute_unprepared(links).await?;
@@ -103,6 +105,16 @@ impl MigrationTrait for Migration {
         m20261126_000021_add_audit_details::Migration.up(manager).await?;
         m20261128_000024_sign_audit_chain::Migration.up(manager).await
     }
+}
+
+/// The seal that is kept is the one, whatever stands in its place: a `down` may have been cut off there.
+async fn put_seal_back(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if !manager.has_table("audit_seal_kept").await? {
+        return Ok(());
+    }
+    manager.drop_table(Table::drop().table(AuditSeal::Table).if_exists().to_owned()).await?;
+    let rename = "ALTER TABLE audit_seal_kept RENAME TO audit_seal";
+    manager.get_connection().execute_unprepared(rename).await.map(drop)
 }
 
 async fn run(manager: &SchemaManager<'_>, statements: &[String]) -> Result<(), DbErr> {
@@ -165,9 +177,8 @@ fn triggers(backend: DbBackend) -> Vec<String> {
             let changed = same("IS DISTINCT FROM").join(" OR ");
             vec![
                 "CREATE FUNCTION portcullis_sealed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-                 IF COALESCE(current_setting('portcullis.prune', true), '') <> 'on' THEN \
-                 RAISE EXCEPTION 'sealed audit events do not change'; END IF; \
-                 IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$"
+                 IF TG_OP = 'UPDATE' OR COALESCE(current_setting('portcullis.prune', true), '') <> 'on' THEN \
+                 RAISE EXCEPTION 'sealed audit events do not change'; END IF; RETURN OLD; END $$"
                     .to_owned(),
                 format!(
                     "CREATE TRIGGER audit_events_sealed_update BEFORE UPDATE ON audit_events FOR EACH ROW \
@@ -182,12 +193,13 @@ fn triggers(backend: DbBackend) -> Vec<String> {
             let same = same("<=>").join(" AND ");
             let refuse = |when: &str| {
                 format!(
-                    "FOR EACH ROW BEGIN IF COALESCE(@portcullis_prune, 0) <> 1 AND OLD.seq IS NOT NULL{when} \
+                    "FOR EACH ROW BEGIN IF OLD.seq IS NOT NULL AND {when} \
                      THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'sealed audit events do not change'; \
                      END IF; END"
                 )
             };
-            let (changed, always) = (refuse(&format!(" AND NOT ({same})")), refuse(""));
+            let changed = refuse(&format!("NOT ({same})"));
+            let always = refuse("COALESCE(@portcullis_prune, 0) <> 1");
             vec![
                 format!(
                     "CREATE TRIGGER audit_events_sealed_update BEFORE UPDATE ON audit_events {changed}"
@@ -202,7 +214,7 @@ fn triggers(backend: DbBackend) -> Vec<String> {
     }
 }
 
-/// Without those of before and of now.
+/// Drops the triggers of the earlier schema and of this one.
 fn without_triggers(backend: DbBackend) -> Vec<String> {
     match backend {
         DbBackend::Postgres => {

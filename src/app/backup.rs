@@ -1,7 +1,7 @@
 //! A backup of the database: one file, which is whole or not there.
 //!
-//! Of SQLite it is a database. Of a server it is a line with what the backup holds, and behind it what the programs of
-//! that server have written.
+//! A backup of SQLite is a database file. A backup of a server is a line that describes it, followed by the dump of the
+//! server's own program.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail};
+use aws_lc_rs::digest;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
@@ -23,6 +24,7 @@ use crate::infra::db::{Db, Dumper, sqlite_file, sqlite_url};
 use crate::infra::keys::{Master, Sealed, rotation};
 use crate::infra::private;
 use crate::kernel::clock::Clock;
+use crate::kernel::secret::hex;
 
 /// What the line of a backup of a server begins with: to MariaDB a comment.
 const LABEL: &str = "-- portcullis backup ";
@@ -43,8 +45,10 @@ pub(crate) struct Backup {
     pub(crate) schema: Option<String>,
     /// The migrations that were applied, oldest first.
     pub(crate) migrations: Vec<String>,
-    /// The last link of the audit log.
-    pub(crate) head: String,
+    /// The last link of the audit log when it was begun. `None` before `migrate up`, which this program needs to read it.
+    pub(crate) head: Option<String>,
+    /// SHA-256 of what follows the line, in hexadecimal digits; of SQLite, which looks at its own files, nothing.
+    digest: String,
     /// Nothing, sealed: whoever opens it has the secret that opens the keys in the backup.
     proof: String,
 }
@@ -63,6 +67,13 @@ impl Backup {
         if keys.iter().any(|key| key.sealed == Sealed::Unknown) {
             bail!("SECRET_KEY does not decrypt its keys: set the SECRET_KEY of its servers");
         }
+        let head = match status.pending.is_empty() {
+            true => {
+                let chain = Chain::new(db.clone(), clock, Arc::clone(master));
+                Some(chain.head().await?.to_string())
+            }
+            false => None,
+        };
         let mut migrations = status.applied;
         migrations.extend(status.unknown);
         migrations.sort();
@@ -71,7 +82,8 @@ impl Backup {
             product: db.inspect().await?.product.to_owned(),
             schema: db.place().await?.and_then(|place| place.schema),
             migrations,
-            head: Chain::new(db.clone(), clock, Arc::clone(master)).head().await?.to_string(),
+            head,
+            digest: String::new(),
             proof: BASE64_STANDARD.encode(master.seal(PROOF, &[])?),
         })
     }
@@ -85,7 +97,11 @@ impl Backup {
         }
         let label = line.strip_prefix(LABEL.as_bytes()).filter(|_| line.ends_with(b"\n"));
         let label = label.context("it is not a file that `portcullis backup` has written")?;
-        let backup = serde_json::from_slice(label).context("its first line is damaged")?;
+        let backup: Self = serde_json::from_slice(label).context("its first line is damaged")?;
+        file.seek(SeekFrom::Start(line.len() as u64))?;
+        if digest_of_rest(file)? != backup.digest {
+            bail!("it is damaged or incomplete: copy the file again");
+        }
         file.seek(SeekFrom::Start(line.len() as u64))?;
         Ok(backup)
     }
@@ -94,6 +110,18 @@ impl Backup {
     pub(super) fn is_opened_by(&self, master: &Master) -> bool {
         let proof = BASE64_STANDARD.decode(&self.proof);
         proof.is_ok_and(|proof| master.open(PROOF, &proof).is_some())
+    }
+}
+
+/// Reads a file to its end.
+fn digest_of_rest(file: &mut fs::File) -> std::io::Result<String> {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let mut part = vec![0; 64 * 1024];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(hex(digest.finish().as_ref())),
+            length => digest.update(&part[..length]),
+        }
     }
 }
 
@@ -130,9 +158,16 @@ async fn write(
             look(config, new.path(), master).await?
         }
         Some(dumper) => {
-            writeln!(new, "{LABEL}{}", serde_json::to_string(&before)?)?;
+            // Its digest is known in the end, and has this length.
+            let mut backup = Backup { digest: hex(&[0; 32]), ..before.clone() };
+            let label = format!("{LABEL}{}\n", serde_json::to_string(&backup)?);
+            new.write_all(label.as_bytes())?;
             // It writes on where this has ended.
             dumper.dump(new.as_file().try_clone()?)?;
+            new.seek(SeekFrom::Start(label.len() as u64))?;
+            backup.digest = digest_of_rest(new.as_file_mut())?;
+            new.rewind()?;
+            writeln!(new, "{LABEL}{}", serde_json::to_string(&backup)?)?;
             if Backup::of(config, db, master).await?.migrations != before.migrations {
                 bail!("the database was migrated meanwhile: run this command again");
             }

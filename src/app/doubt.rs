@@ -21,9 +21,9 @@ use crate::infra::metrics;
 pub(crate) const SKEW_MAX: TimeDelta = TimeDelta::seconds(CLOCKS_APART_SECONDS as i64 / 2);
 /// A clock that moves by more than others tolerate was set.
 const STEP_MIN: TimeDelta = TimeDelta::seconds(LEEWAY_SECONDS);
-/// For so long must a clock that was set go on evenly, until tokens are signed by it where no other confirms it.
+/// How long a clock that was set must run evenly before tokens are signed by it, where no other clock confirms it.
 const EVEN_TO_SIGN: Duration = Duration::from_mins(1);
-/// And until rows are deleted by it, wherever the database is: that may be this machine.
+/// The same before rows are deleted by it. The database may run on this machine, so its clock does not count.
 const EVEN_TO_DELETE: Duration = Duration::from_hours(1);
 
 /// Why the clock of this machine is not believed, and what to do about it.
@@ -44,7 +44,8 @@ pub(crate) enum Doubt {
     )]
     Unknown,
     #[error(
-        "the clock of this machine was set: wait an hour, during which it must not be set again"
+        "the clock of this machine was set, or the machine slept: nothing is deleted until the clock has run evenly for \
+         an hour"
     )]
     Set,
 }
@@ -173,9 +174,7 @@ impl App {
 
     /// Fails while nothing should be deleted by its age. Whatever deletes so asks first.
     pub(super) async fn trust_clock_to_delete(&self) -> Result<(), Doubt> {
-        if matches!(self.watch.seen().skew, Skew::Unknown) {
-            self.look_at_clock().await;
-        }
+        self.look_at_clock().await;
         let seen = *self.watch.seen();
         seen.doubt_to_delete(self.clock.ahead(), self.clock.uptime()).map_or(Ok(()), Err)
     }

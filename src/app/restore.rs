@@ -1,4 +1,4 @@
-//! A backup put back: checked before anything is changed, whole or not at all, and without what has ended since.
+//! Restores a backup: checks it first, and ends what has ended since.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
-use tempfile::{TempDir, TempPath};
+use tempfile::TempPath;
 
 use super::backup::{Backup, dumper, is_sqlite, look, required_master};
 use super::{App, changing_schema, connect, existing_secret, migrate_up};
 use crate::config::Config;
-use crate::features::audit::{Detail, kind};
+use crate::features::audit::{Detail, Head, kind};
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links;
 use crate::infra::db::{Db, require_unused, sqlite_file, sqlite_url};
@@ -24,14 +24,14 @@ const MYSQL_END: &[u8] = b"-- Dump completed";
 /// How far from the end of a file that may stand, in bytes.
 const MYSQL_END_MAX: i64 = 256;
 
-/// What becomes of a database that is in the place.
+/// Whether an existing database is replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     Refused,
     Replaced,
 }
 
-/// What becomes of what the backup brings back to life.
+/// Whether restored sessions, links and keys are ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Revived {
     Ended,
@@ -40,7 +40,8 @@ pub(crate) enum Revived {
 
 /// What was restored.
 pub(crate) struct Restored {
-    pub(crate) backup: Backup,
+    /// The last link of the audit log in the backup.
+    pub(crate) head: Head,
     /// How many sessions ended; `None` if they were kept.
     pub(crate) sessions: Option<u64>,
 }
@@ -83,14 +84,18 @@ async fn into_file(
     let master = required_master(config)?;
     let folder = private::folder_of(target);
     private::create_folder(folder).context("the folder of the database cannot be created")?;
-    let workplace = TempDir::with_prefix_in(".restore-", folder)?;
+    let mut workplace = tempfile::Builder::new();
+    workplace.prefix(".restore-");
+    #[cfg(unix)]
+    workplace.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    let workplace = workplace.tempdir_in(folder)?;
     let copy = workplace.path().join("portcullis.db");
     copy_private(file, &copy).with_context(refused)?;
     let backup = look(config, &copy, &master).await.with_context(refused)?;
     config.extended.migrations.require_known(&backup.migrations).with_context(refused)?;
     let config = over(config, &copy)?;
-    let sessions = settle(&config, &backup, revived).await.with_context(refused)?;
-    if beside(&copy, "-wal").exists() {
+    let settled = settle(&config, revived).await.with_context(refused)?;
+    if ["-wal", "-journal"].iter().any(|ending| beside(&copy, ending).exists()) {
         bail!("{}: another program has opened the copy", refused());
     }
     File::open(&copy)?.sync_all()?;
@@ -104,7 +109,7 @@ async fn into_file(
         .map_err(|error| error.error)
         .with_context(|| format!("the copy could not take the place of {}", target.display()))?;
     private::sync_folder(folder)?;
-    Ok(Restored { backup, sessions })
+    Ok(settled)
 }
 
 /// Fails if a database in the place of a backup is to stay or in use, or if a log is left there: SQLite would take it
@@ -119,9 +124,11 @@ fn require_free(target: &Path, existing: Existing) -> anyhow::Result<()> {
             ),
         };
     }
-    let log = beside(target, "-wal");
-    if log.exists() {
-        bail!("the log {} of another database is in the way: move it away", log.display());
+    for ending in ["-wal", "-journal"] {
+        let log = beside(target, ending);
+        if log.exists() {
+            bail!("the log {} of another database is in the way: move it away", log.display());
+        }
     }
     Ok(())
 }
@@ -139,8 +146,12 @@ async fn into_server(config: &Config, file: &Path, revived: Revived) -> anyhow::
     loaded?;
     let unsettled = "the backup is in the database, but what has ended since may be valid again: let no server start. \
                      Make an empty database, and restore into that";
-    let sessions = settle(config, &backup, revived).await.context(unsettled)?;
-    Ok(Restored { backup, sessions })
+    let settled = settle(config, revived).await.context(unsettled)?;
+    let db = connect(config).await?;
+    let ended = changing_schema(config, &db).await?.end_restore().await;
+    db.close().await?;
+    ended.context(unsettled)?;
+    Ok(settled)
 }
 
 async fn load(config: &Config, db: &Db, backup: &Backup, mut file: File) -> anyhow::Result<()> {
@@ -165,8 +176,10 @@ async fn load(config: &Config, db: &Db, backup: &Backup, mut file: File) -> anyh
     // Fails for another database than the one that was looked at.
     let owner = changing_schema(config, db).await?;
     let dumper = dumper(config, &owner).await?.context("DATABASE_URL names no server")?;
+    // The program goes on when this one dies, and nothing would be ended.
+    owner.begin_restore().await?;
     dumper.load(file).with_context(|| match product {
-        "PostgreSQL" => "the database is as empty as it was",
+        "PostgreSQL" => "nothing was loaded: make an empty database again, and run this command again",
         _ => "the database holds a part of the backup: drop it, make it again, and run this command again",
     })
 }
@@ -185,15 +198,14 @@ fn require_end(file: &mut File) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Brings the schema of what was restored up to date, and ends what the backup brings back to life. Returns how many
-/// sessions ended.
-async fn settle(config: &Config, backup: &Backup, revived: Revived) -> anyhow::Result<Option<u64>> {
+/// Brings the schema of what was restored up to date, and ends what the backup brings back to life.
+async fn settle(config: &Config, revived: Revived) -> anyhow::Result<Restored> {
     let db = connect(config).await?;
     let migrated = migrate_up(config, &db).await;
     db.close().await?;
     migrated?;
     let app = App::build(config.clone(), Clock::system()).await?;
-    let settled = app.settle_restored(backup, revived).await;
+    let settled = app.settle_restored(revived).await;
     app.close().await?;
     settled
 }
@@ -201,14 +213,11 @@ async fn settle(config: &Config, backup: &Backup, revived: Revived) -> anyhow::R
 impl App {
     /// Records that a backup was restored, and ends what has become valid again: links that were used, keys that were
     /// withdrawn, and sessions that ended.
-    async fn settle_restored(
-        &self,
-        backup: &Backup,
-        revived: Revived,
-    ) -> anyhow::Result<Option<u64>> {
+    async fn settle_restored(&self, revived: Revived) -> anyhow::Result<Restored> {
+        let head = self.chain.head().await?;
         let told = match revived {
-            Revived::Ended => backup.head.clone(),
-            Revived::Kept => format!("{}, sessions kept", backup.head),
+            Revived::Ended => head.to_string(),
+            Revived::Kept => format!("{head}, sessions kept"),
         };
         let record = async |tx: Tx<'_>| -> Result<(), Fault> {
             if revived == Revived::Ended {
@@ -219,10 +228,11 @@ impl App {
         };
         self.changes.run("restore a backup", Acting::operator(), record).await?;
         if revived == Revived::Kept {
-            return Ok(None);
+            return Ok(Restored { head, sessions: None });
         }
         self.keyring.replace_all().await?;
-        Ok(Some(self.sessions.end_everybody(Acting::operator()).await?))
+        let ended = self.sessions.end_everybody(Acting::operator()).await?;
+        Ok(Restored { head, sessions: Some(ended) })
     }
 }
 

@@ -19,7 +19,11 @@ pub(super) async fn run(args: &Backup, config: &Config) -> anyhow::Result<()> {
     let schema = backup.migrations.last().map_or("", String::as_str);
     line(format!("wrote {}: {} with the schema {schema}", args.file.display(), backup.product))?;
     line(format!("made at {}", time(backup.made_at)))?;
-    line(format!("head {}", backup.head))?;
+    line(match &backup.head {
+        Some(head) => format!("head {head}"),
+        None => "its schema is that of an earlier release, so this program does not know the head"
+            .to_owned(),
+    })?;
     Ok(line(
         "SECRET_KEY is not in it: keep a copy in another place. Without it, nobody can restore the backup",
     )?)

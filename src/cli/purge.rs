@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::kernel::clock::Clock;
 
-/// Does the jobs that the servers do in turn. Beside them it is as safe as without.
+/// Does the recurring jobs of the servers. It is safe while servers run.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     let app = App::build(config, Clock::system()).await?;
     let purged = app.purge().await?;

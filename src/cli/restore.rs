@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::bail;
 use clap::Args;
 
-use super::output::{self, line, time};
+use super::output::{self, line};
 use crate::app::{self, Existing, Revived};
 use crate::config::Config;
 
@@ -35,12 +35,12 @@ pub(super) async fn run(args: &Restore, config: &Config) -> anyhow::Result<()> {
         }
     }
     let restored = app::restore(config, &args.file, existing, revived).await?;
-    let (made_at, head) = (time(restored.backup.made_at), &restored.backup.head);
-    line(format!("restored {}, made at {made_at}", args.file.display()))?;
-    line(format!("head {head}"))?;
+    line(format!("restored {}", args.file.display()))?;
+    line(format!("head {}", restored.head))?;
     line(match restored.sessions {
         Some(ended) => format!(
-            "all sessions have ended ({ended} ended), the links in mails are void, and all keys are new"
+            "ended {ended} sessions, voided the links in mails except those that undo a change of address, and made \
+             all keys anew"
         ),
         None => "its sessions, links and keys are valid again, also those that had ended since"
             .to_owned(),

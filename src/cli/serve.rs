@@ -57,6 +57,12 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     };
     // Nobody is let in before somebody can answer.
     let app = build(&config).await?;
+    if app.db.is_being_restored().await? {
+        bail!(
+            "a backup was restored into this database and not to the end, so sessions and keys that had ended may be valid \
+             again: make an empty database, and run `portcullis restore` again"
+        );
+    }
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;

@@ -132,8 +132,8 @@ pub struct Settings {
     /// it signs [default: only `portcullis keys rotate` replaces it]
     #[arg(long, env = "KEY_ROTATION_DAYS", global = true)]
     pub(super) key_rotation_days: Option<String>,
-    /// The age at which audit events are deleted, in days: at least 1. A signed event records each deletion [default:
-    /// events are kept]
+    /// The age at which audit events are deleted, in days: at least 1. A signed event records each deletion. The
+    /// database must allow the servers to delete events [default: events are kept]
     #[arg(long, env = "AUDIT_RETENTION_DAYS", global = true)]
     pub(super) audit_retention_days: Option<String>,
     /// The memory of one password hash in KiB (Argon2id)

@@ -1,4 +1,4 @@
-//! What must be done again and again, by one instance at a time, whichever.
+//! Recurring jobs, each done by one instance at a time.
 //!
 //! How far a job got and when it last succeeded stands in the database: an instance that ends, or fails, leaves the rest to
 //! the next. Two at once would do no harm, but twice the work.
@@ -6,6 +6,9 @@
 mod store;
 #[cfg(test)]
 mod tests;
+
+use std::pin::pin;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -19,6 +22,8 @@ use crate::kernel::id::uuid_v7;
 
 /// How long an instance has a job to itself without a sign of life.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
+/// How often it gives one.
+const RENEW_EVERY: Duration = Duration::from_mins(1);
 
 /// A job. Its name is a value of a metric and of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
@@ -113,7 +118,17 @@ impl Jobs {
         F: Future<Output = anyhow::Result<T>>,
     {
         let Some(progress) = self.claim(job).await? else { return Ok(None) };
-        let outcome = work(Turn { jobs: self.clone(), job, progress: progress.0 }).await;
+        let mut work = pin!(work(Turn { jobs: self.clone(), job, progress: progress.0 }));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut work => break outcome,
+                () = tokio::time::sleep(RENEW_EVERY) => {
+                    let until = self.clock.now() + LEASE;
+                    // It is tried again before the time is over.
+                    let _away = store::renew(self.db.writer(), job, self.holder, until).await;
+                }
+            }
+        };
         let now = self.clock.now();
         let ended = store::end(self.db.writer(), job, self.holder, now, outcome.is_ok()).await;
         // The first failure is the one to tell.

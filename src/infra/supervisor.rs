@@ -29,7 +29,7 @@ pub(crate) fn needs(longer: Duration) {
     let _unheard = longer;
 }
 
-/// Says until the process ends that its threads are not stuck, twice as often as that is asked for. Whether a database
+/// Says until the process ends that it still runs tasks, twice as often as that is asked for. Whether a database
 /// or anything else works does not matter: another start would not help.
 pub(crate) fn spawn_sign_of_life() {
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What the instances do in turn: a row for each job.
+//! The recurring jobs of the instances, a row each.
 
 use sea_orm::entity::prelude::*;
 

@@ -49,6 +49,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
         Ok(db) => {
             database(report, &db).await;
             let is_current = schema(report, &db, config.extended.migrations).await;
+            restoring(report, &db).await;
             writing::check(report, config, &db, is_current).await;
             if is_current {
                 keys(report, config, &db).await;
@@ -72,6 +73,20 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             let message = format!("the database cannot be reached: {}", causes(&error));
             report.add(Level::Problem, "database", message, advice);
         }
+    }
+}
+
+/// A restore that was not finished.
+async fn restoring(report: &mut Report, db: &Db) {
+    match db.is_being_restored().await {
+        Ok(false) => {}
+        Ok(true) => report.add(
+            Level::Problem,
+            "database",
+            "a backup was restored into it and not to the end",
+            "make an empty database, and run `portcullis restore` again",
+        ),
+        Err(error) => report.unreadable("the list of tables", &error),
     }
 }
 

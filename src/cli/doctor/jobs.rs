@@ -1,4 +1,4 @@
-//! Whether the servers do what they do in turn.
+//! Whether the recurring jobs succeed.
 
 use chrono::{DateTime, TimeDelta, Utc};
 

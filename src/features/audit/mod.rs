@@ -82,7 +82,9 @@ const ORIGINS_KEPT: TimeDelta = TimeDelta::days(90);
 /// turn has saved, and returns how many were erased.
 pub(crate) async fn erase_origins(db: &Db, turn: &Turn, now: DateTime<Utc>) -> Result<u64, DbErr> {
     let before = last_uuid_of(now - ORIGINS_KEPT);
+    // What lies ahead of its time was not written here, and is no place to go on from.
     let done = turn.progress.as_deref().and_then(|id| id.parse().ok());
+    let done = done.filter(|done| *done <= before);
     let (mut done, mut erased): (Uuid, u64) = (done.unwrap_or_default(), 0);
     let mut pace = Pace::start();
     loop {

@@ -215,8 +215,8 @@ fn matching(backend: DbBackend, filter: &Filter) -> Select<audit_event::Entity> 
     audit_event::Entity::find().filter(all)
 }
 
-/// That something happened to another than who caused it: only such events stand in the index of targets, where the
-/// database has partial ones.
+/// Matches events whose target is not their actor. The index of targets holds only these, where the database has partial
+/// indexes.
 fn is_to_another(backend: DbBackend) -> SimpleExpr {
     match backend {
         DbBackend::MySql => Expr::value(true),

@@ -40,6 +40,41 @@ impl Db {
     }
 }
 
+/// The table that a database of a server has while a backup is restored into it.
+const RESTORING: &str = "portcullis_restoring";
+
+impl Db {
+    /// Marks a database as being restored, until [`Db::end_restore`].
+    pub(crate) async fn begin_restore(&self) -> Result<(), DbErr> {
+        let mark = format!("CREATE TABLE {RESTORING} (id INTEGER)");
+        self.writer().execute_unprepared(&mark).await.map(drop)
+    }
+
+    /// All is in place.
+    pub(crate) async fn end_restore(&self) -> Result<(), DbErr> {
+        let unmark = format!("DROP TABLE {RESTORING}");
+        self.writer().execute_unprepared(&unmark).await.map(drop)
+    }
+
+    /// Whether a backup was restored into a database, and not to the end.
+    pub(crate) async fn is_being_restored(&self) -> Result<bool, DbErr> {
+        let backend = self.reader().get_database_backend();
+        let asked = match backend {
+            DbBackend::Sqlite => return Ok(false),
+            DbBackend::Postgres => {
+                format!(
+                    "SELECT 1 FROM pg_tables WHERE schemaname = current_schema() AND tablename = '{RESTORING}'"
+                )
+            }
+            _ => format!(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{RESTORING}'"
+            ),
+        };
+        let row = self.reader().query_one_raw(Statement::from_string(backend, asked)).await?;
+        Ok(row.is_some())
+    }
+}
+
 /// Fails if anybody has a SQLite file open, and leaves it without a log beside it. Only who is alone with the file can
 /// take it out of the mode with a log.
 pub(crate) fn require_unused(file: &Path) -> Result<(), UsedError> {

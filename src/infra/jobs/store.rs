@@ -61,6 +61,22 @@ pub(super) async fn make(db: &impl ConnectionTrait, job: Job) -> Result<bool, Db
     }
 }
 
+/// Keeps a job for longer, if this instance has it.
+pub(super) async fn renew(
+    db: &impl ConnectionTrait,
+    job: Job,
+    holder: Uuid,
+    until: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::HeldUntil, Expr::value(until))
+        .filter(COLUMN.name.eq(job.into_str()))
+        .filter(COLUMN.holder.eq(holder))
+        .exec(db)
+        .await?;
+    Ok(())
+}
+
 /// Saves how far a job got, while this instance has it.
 pub(super) async fn save(
     db: &impl ConnectionTrait,

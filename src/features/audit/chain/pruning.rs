@@ -13,6 +13,8 @@ use crate::infra::db::in_batches;
 
 /// The most links that one signature lets go: they are read first, in one view of the database.
 const LINKS_MAX: u64 = 100_000;
+/// How many signatures one turn of the job may make.
+const PARTS_MAX: usize = 10;
 /// How far past its time the oldest event is before events are removed by themselves: a prune is an event, too.
 const SLACK: TimeDelta = TimeDelta::days(1);
 
@@ -20,23 +22,30 @@ impl Chain {
     /// Removes the events before `before` from the beginning of the chain, up to the first that is
     /// not older, and returns how many there were. Removes nothing that would prove a change.
     pub(crate) async fn prune(&self, before: DateTime<Utc>) -> Result<u64, VerifyError> {
+        self.prune_parts(before, usize::MAX).await
+    }
+
+    async fn prune_parts(&self, before: DateTime<Utc>, parts: usize) -> Result<u64, VerifyError> {
         // What an earlier prune has signed and left.
         let mut removed = self.remove_signed().await?;
-        while let Some(last) = self.last_before(before).await? {
+        for _part in 0..parts {
+            let Some(last) = self.last_before(before).await? else { break };
             self.db.retry("sign a prune", || self.sign_prune(&last)).await?;
             removed += self.remove_signed().await?;
         }
         Ok(removed)
     }
 
-    /// Removes the events that are older than `kept`, about once a day.
+    /// Removes the events that are older than `kept`, about once a day, and at most a million: other jobs wait.
     pub(crate) async fn retain(
         &self,
         now: DateTime<Utc>,
         kept: TimeDelta,
     ) -> Result<u64, VerifyError> {
         match store::oldest(self.db.reader()).await? {
-            Some(oldest) if oldest < now - kept - SLACK => self.prune(now - kept).await,
+            Some(oldest) if oldest < now - kept - SLACK => {
+                self.prune_parts(now - kept, PARTS_MAX).await
+            }
             _ => self.remove_signed().await,
         }
     }

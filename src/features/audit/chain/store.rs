@@ -191,7 +191,7 @@ pub(super) async fn oldest(db: &impl ConnectionTrait) -> Result<Option<DateTime<
     audit_event::Entity::find()
         .select_only()
         .column(audit_event::Column::CreatedAt)
-        .filter(audit_event::COLUMN.seq.is_not_null())
+        .filter(audit_event::COLUMN.seq.gt(0))
         .order_by_asc(audit_event::Column::Seq)
         .limit(1)
         .into_tuple()

@@ -57,7 +57,7 @@ for i, key in ipairs(KEYS) do
       count = tonumber(row[1]) + 1
     end
     if row[3] then
-      cleared[i] = now - tonumber(row[3])
+      cleared[i] = math.max(0, now - tonumber(row[3]))
     end
     local pause = 0
     if count >= a then

@@ -23,7 +23,7 @@ for i, key in ipairs(KEYS) do
       redis.call('DEL', key)
     end
   elseif kind == 'B' and redis.call('EXISTS', key) == 1 then
-    redis.call('HINCRBY', key, 'count', -1)
+    if redis.call('HINCRBY', key, 'count', -1) < 0 then redis.call('HSET', key, 'count', 0) end
     redis.call('HSET', key, 'until', string.format('%.0f', now),
       'ends', string.format('%.0f', now + a))
     redis.call('PEXPIRE', key, a)
