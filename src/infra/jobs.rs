@@ -7,7 +7,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::pin::pin;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -118,23 +117,29 @@ impl Jobs {
         F: Future<Output = anyhow::Result<T>>,
     {
         let Some(progress) = self.claim(job).await? else { return Ok(None) };
-        let mut work = pin!(work(Turn { jobs: self.clone(), job, progress: progress.0 }));
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut work => break outcome,
-                () = tokio::time::sleep(RENEW_EVERY) => {
-                    let until = self.clock.now() + LEASE;
-                    // It is tried again before the time is over.
-                    let _away = store::renew(self.db.writer(), job, self.holder, until).await;
-                }
-            }
+        let turn = Turn { jobs: self.clone(), job, progress: progress.0 };
+        // At the same time: a renewal may wait for a transaction of the work.
+        let outcome = tokio::select! {
+            outcome = work(turn) => outcome,
+            outcome = self.keep(job) => outcome,
         };
         let now = self.clock.now();
         let ended = store::end(self.db.writer(), job, self.holder, now, outcome.is_ok()).await;
         // The first failure is the one to tell.
         let outcome = outcome?;
         ended?;
+        metrics::job_succeeded(job.into_str(), Some(now));
         Ok(Some(outcome))
+    }
+
+    /// Keeps a job for this instance, for as long as it is polled.
+    async fn keep<T>(&self, job: Job) -> T {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            let until = self.clock.now() + LEASE;
+            // It is tried again before the time is over.
+            let _away = store::renew(self.db.writer(), job, self.holder, until).await;
+        }
     }
 
     async fn claim(&self, job: Job) -> Result<Option<Progress>, DbErr> {
