@@ -293,7 +293,7 @@ fn provider_login(
 fn factors(config: &Config, tools: &Tools, accounts: &Accounts, master: &Arc<Master>) -> Factors {
     let setup = factors::Setup {
         master: Arc::clone(master),
-        issuer: config.host.clone(),
+        issuer: config.site_name.clone(),
         requirement: config.second_factor,
         relying_party: config.relying_party.clone(),
     };

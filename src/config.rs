@@ -108,6 +108,8 @@ pub struct Config {
     /// The origin of `public_url`.
     pub(crate) public_origin: String,
     pub(crate) host: String,
+    /// What people call the service: pages, mails, authenticator apps and passkeys show it.
+    pub(crate) site_name: String,
     /// Origins whose pages may call from a browser, with cookies.
     pub(crate) allowed_origins: Vec<String>,
     /// Whose hosts share the cookie of a session; `None`: only this one has it.

@@ -37,6 +37,14 @@ struct Public {
     url: String,
     origin: String,
     host: String,
+    /// SITE_NAME, if it is set.
+    name: Option<String>,
+}
+
+impl Public {
+    fn site_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.host)
+    }
 }
 
 impl Reader {
@@ -47,12 +55,13 @@ impl Reader {
         let public = self.public_url(settings, listen, is_development);
         let allowed_origins = self.allowed_origins(settings, is_development);
         let relying_party = self.relying_party(settings, &public, &allowed_origins, is_development);
-        let Public { url: public_url, origin: public_origin, host } = public;
+        let mail = self.mail(settings, &public, is_development);
+        let site_name = public.site_name().to_owned();
+        let Public { url: public_url, origin: public_origin, host, .. } = public;
         let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
         self.judge_files(settings, is_development);
-        let mail = self.mail(settings, (&public_url, &host), is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
         let playground = self.playground(settings, is_development);
@@ -66,6 +75,7 @@ impl Reader {
             public_origin,
             cookie_domain: self.cookie_domain(settings, &host),
             host,
+            site_name,
             allowed_origins,
             allowed_headers: self.allowed_headers(settings),
             hsts: self.choice("HSTS", &settings.hsts),
@@ -230,7 +240,9 @@ impl Reader {
         is_development: bool,
     ) -> Public {
         let local = format!("http://localhost:{}", listen.port());
-        let nowhere = |url: String| Public { origin: url.clone(), url, host: String::new() };
+        let name = self.site_name(settings);
+        let nowhere =
+            |url: String| Public { origin: url.clone(), url, host: String::new(), name: None };
         let text = match &settings.public_url {
             Some(text) => text.clone(),
             None if is_development => local,
@@ -259,7 +271,7 @@ impl Reader {
         }
         let origin = url.origin().ascii_serialization();
         let host = url.host_str().unwrap_or_default().to_owned();
-        Public { url: format!("{origin}{}", url.path().trim_end_matches('/')), origin, host }
+        Public { url: format!("{origin}{}", url.path().trim_end_matches('/')), origin, host, name }
     }
 
     fn jwt(&mut self, settings: &Settings, public_url: &str) -> jwt::Settings {

@@ -162,7 +162,7 @@ pub struct Settings {
     /// A file with the value of SMTP_URL
     #[arg(long, env = "SMTP_URL_FILE", global = true)]
     pub(super) smtp_url_file: Option<PathBuf>,
-    /// The name of your service in mails, at most 100 characters [default: the host of PUBLIC_URL]
+    /// The name of your service in mails, on pages, in authenticator apps and for passkeys, at most 100 characters [default: the host of PUBLIC_URL]
     #[arg(long, env = "SITE_NAME", global = true)]
     pub(super) site_name: Option<String>,
     /// The contact for people who need help, as mails say: an address or an https URL [default: none]

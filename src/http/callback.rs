@@ -6,7 +6,7 @@
 
 use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, LOCATION};
+use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -14,12 +14,10 @@ use axum::{Extension, Router};
 use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
-use super::{failure, refusal, request};
+use super::{page, refusal, request};
 use crate::app::App;
 use crate::graphql::cookie::Cookie;
-use crate::infra::causes::causes;
 use crate::kernel::access::{Language, Origin};
-use crate::kernel::secret;
 
 /// What a posted answer may be long.
 const BODY_LENGTH_MAX: usize = 16 * 1024;
@@ -166,34 +164,26 @@ fn repost(app: &App, provider: &str, sent: &Sent, origin: &Origin) -> Response {
     let Some(return_to) = app.provider_login.destination_elsewhere(provider, state) else {
         return over(origin);
     };
-    let nonce = match secret::random::<16>() {
-        Ok(bytes) => secret::base64url(bytes),
-        Err(error) => {
-            tracing::error!(error = %causes(&error), "cannot render a page");
-            return failure(request::id_of(origin));
-        }
-    };
     let fields = sent.told().into_iter().chain([(REPOSTED, "1")]).map(|(name, value)| {
-        format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", escaped(value))
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", page::escaped(value))
     });
     let fields = fields.collect::<Vec<_>>().concat();
     let (title, button) = match origin.language {
         Language::English => ("Signing in", "Continue"),
         Language::German => ("Anmeldung", "Weiter"),
     };
-    let page = format!(
-        "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
-         content=\"width=device-width\"><title>{title}</title><form method=\"post\">{fields}<button>{button}\
-         </button></form><script nonce=\"{nonce}\">document.forms[0].submit()</script></html>",
-        origin.language.into_str()
-    );
-    // Browsers ask it about where a form is redirected to as well.
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; form-action 'self' {}; frame-ancestors 'none'; \
-         base-uri 'none'; object-src 'none'",
-        source(&return_to)
-    );
-    ([(CONTENT_SECURITY_POLICY, policy)], Html(page)).into_response()
+    page::with_nonce(origin, |nonce| {
+        // Browsers apply `form-action` to the redirect that answers a form as well.
+        let allowed =
+            format!("script-src 'nonce-{nonce}'; form-action 'self' {}", source(&return_to));
+        let page = format!(
+            "<!doctype html><html lang=\"{}\"><meta charset=\"utf-8\"><meta name=\"viewport\" \
+             content=\"width=device-width\"><title>{title}</title><form method=\"post\">{fields}<button>{button}\
+             </button></form><script nonce=\"{nonce}\">document.forms[0].submit()</script></html>",
+            origin.language.into_str()
+        );
+        (allowed, page)
+    })
 }
 
 /// A URL's origin, as a content security policy names it; of a scheme of an app, the scheme.
@@ -205,21 +195,6 @@ fn source(url: &str) -> String {
             url::Origin::Opaque(_) => format!("{}:", url.scheme()),
         },
     )
-}
-
-/// A text as it stands in an attribute of HTML.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// What people see whose sign-in cannot go on.
@@ -279,10 +254,5 @@ mod tests {
         ] {
             assert_eq!(source(url), expected);
         }
-    }
-
-    #[test]
-    fn nothing_ends_an_attribute() {
-        assert_eq!(escaped("\"><script>&'"), "&quot;&gt;&lt;script&gt;&amp;'");
     }
 }

@@ -1,18 +1,16 @@
 //! GET `/`: shows a browser that opens the server where to go. Programs learn that the API is elsewhere.
 
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, VARY};
+use axum::http::header::{ACCEPT, VARY};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 
-use super::{failure, playground, refusal, request};
+use super::{page, playground, refusal};
 use crate::app::App;
 use crate::config::{Config, Introspection};
-use crate::infra::causes::causes;
 use crate::kernel::access::{Language, Origin};
-use crate::kernel::secret;
 
 /// A page of this server: its path, and what it is in English and in German.
 type Place = (&'static str, &'static str, &'static str);
@@ -29,10 +27,10 @@ const PASSWORD: Place =
 const HEALTH: Place = ("readyz", "Health of this instance", "Zustand dieser Instanz");
 
 pub(super) fn routes(router: Router<App>) -> Router<App> {
-    router.route("/", get(page))
+    router.route("/", get(home))
 }
 
-async fn page(
+async fn home(
     State(app): State<App>,
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
@@ -43,13 +41,6 @@ async fn page(
             "There is nothing at this address. The API is at /graphql.",
         );
     }
-    let nonce = match secret::random::<16>() {
-        Ok(bytes) => secret::base64url(bytes),
-        Err(error) => {
-            tracing::error!(error = %causes(&error), "cannot render a page");
-            return failure(request::id_of(&origin));
-        }
-    };
     let is_german = origin.language == Language::German;
     let (lang, said) = match is_german {
         false => ("en", "This is an authentication server. Its API is at <code>/graphql</code>."),
@@ -59,16 +50,16 @@ async fn page(
         let told = if is_german { german } else { english };
         format!("<li><a href=\"{path}\">{told}</a></li>\n")
     });
-    let page = include_str!("home.html")
-        .replace("NONCE", &nonce)
-        .replace("LANG", lang)
-        .replace("SAID", said)
-        .replace("PLACES", &items.collect::<String>());
-    let policy = format!(
-        "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
-    );
-    let varies = format!("{ACCEPT}, Accept-Language");
-    ([(CONTENT_SECURITY_POLICY, policy), (VARY, varies)], Html(page)).into_response()
+    let page = page::with_nonce(&origin, |nonce| {
+        let page = include_str!("home.html")
+            .replace("NONCE", nonce)
+            .replace("LANG", lang)
+            .replace("SAID", said)
+            .replace("PLACES", &items.collect::<String>())
+            .replace("SITE", &page::escaped(&app.config.site_name));
+        (format!("style-src 'nonce-{nonce}'; form-action 'none'"), page)
+    });
+    ([(VARY, format!("{ACCEPT}, Accept-Language"))], page).into_response()
 }
 
 /// Those that this server has.

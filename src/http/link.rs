@@ -3,21 +3,15 @@
 //! Looking at a page does nothing: what the link carries stands after the `#`, which no browser sends
 //! and no mail client follows, and the page posts it when its reader says so (RS-06).
 
-use axum::http::HeaderName;
-use axum::http::header::CONTENT_SECURITY_POLICY;
-use axum::response::{Html, IntoResponse, Response};
+use axum::extract::State;
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 
-use super::{failure, request};
+use super::page;
 use crate::app::App;
-use crate::infra::causes::causes;
 use crate::infra::mail::LinkPage;
 use crate::kernel::access::Origin;
-use crate::kernel::secret;
-
-const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
-    HeaderName::from_static("cross-origin-opener-policy");
 
 pub(super) fn routes(mut router: Router<App>) -> Router<App> {
     for page in [
@@ -28,27 +22,20 @@ pub(super) fn routes(mut router: Router<App>) -> Router<App> {
         LinkPage::AcceptOrganizationInvitation,
         LinkPage::FinishRegistration,
     ] {
-        router = router.route(page.path(), get(self::page));
+        router = router.route(page.path(), get(link));
     }
     router
 }
 
 /// One page for all of them; it knows by its own path what it is for.
-async fn page(Extension(origin): Extension<Origin>) -> Response {
-    let nonce = match secret::random::<16>() {
-        Ok(bytes) => secret::base64url(bytes),
-        Err(error) => {
-            tracing::error!(error = %causes(&error), "cannot render a page");
-            return failure(request::id_of(&origin));
-        }
-    };
-    let page = include_str!("link.html").replace("NONCE", &nonce);
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; \
-         connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; \
-         object-src 'none'"
-    );
-    let headers =
-        [(CONTENT_SECURITY_POLICY, policy), (CROSS_ORIGIN_OPENER_POLICY, "same-origin".to_owned())];
-    (headers, Html(page)).into_response()
+async fn link(State(app): State<App>, Extension(origin): Extension<Origin>) -> Response {
+    page::with_nonce(&origin, |nonce| {
+        let allowed = format!(
+            "script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; form-action 'none'"
+        );
+        let page = include_str!("link.html")
+            .replace("NONCE", nonce)
+            .replace("SITE", &page::escaped(&app.config.site_name));
+        (allowed, page)
+    })
 }

@@ -38,7 +38,8 @@ async fn a_browser_is_shown_where_to_go_and_a_program_is_not() {
     }
     assert!(page.text.contains("This is an authentication server."), "{}", page.text);
     let policy = page.headers["content-security-policy"].to_str().unwrap();
-    assert!(policy.starts_with("default-src 'none'; style-src 'nonce-"), "{policy}");
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    assert!(policy.contains("; style-src 'nonce-"), "{policy}");
     let german = home(&app, BROWSER, "de-AT, en;q=0.5").await;
     assert!(german.text.contains("<html lang=\"de\">"), "{}", german.text);
 
@@ -51,6 +52,25 @@ async fn the_page_at_the_address_names_only_what_there_is() {
     let app = TestApp::start_with(&["--playground=off", "--introspection=off"]).await;
     let page = home(&app, BROWSER, "en").await;
     assert_eq!(links(&page.text), [".well-known/change-password", "readyz"]);
+}
+
+#[tokio::test]
+async fn the_name_of_the_service_stands_wherever_people_meet_it() {
+    let app = TestApp::start_with(&["--site-name=R&D <b>: NONCE"]).await;
+    let alice = app.register("alice").await;
+    for path in ["/", "/link/verify-email"] {
+        let request = Request::get(path).header("accept", BROWSER);
+        let page = send(&app.app, request.body(Body::empty()).unwrap()).await.text;
+        assert_eq!(page.matches("R&amp;D &lt;b&gt;: NONCE</").count(), 2, "{page}");
+        assert!(!page.contains("<b>"), "{page}");
+    }
+    let start =
+        "mutation { startTotpEnrollment { otpauthUrl } startPasskeyRegistration { options } }";
+    let started = app.query(start, &alice.access).await.data();
+    let address = started["startTotpEnrollment"]["otpauthUrl"].as_str().unwrap();
+    assert!(address.contains("R%26D%20%3Cb%3E_%20NONCE:alice?"), "{address}");
+    let party = &started["startPasskeyRegistration"]["options"]["rp"];
+    assert_eq!(party["name"], "R&D <b>: NONCE");
 }
 
 #[tokio::test]

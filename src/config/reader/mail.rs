@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::super::Settings;
-use super::Reader;
+use super::{Public, Reader};
 use crate::features::accounts::{Admission, Registration};
 use crate::infra::mail::{self, Contact, Delivery, LinkPage, LinkPages, PLACE, Site};
 use crate::kernel::invalid::one_line;
@@ -17,13 +17,12 @@ impl Reader {
     pub(super) fn mail(
         &mut self,
         settings: &Settings,
-        (public_url, host): (&str, &str),
+        public: &Public,
         is_development: bool,
     ) -> Option<mail::Settings> {
-        let pages = self.pages(settings, public_url, is_development);
-        let from_name = self.site_name(settings);
-        let name = from_name.clone().unwrap_or_else(|| host.to_owned());
-        let site = Site { name, support: self.support(settings) };
+        let host = &public.host;
+        let pages = self.pages(settings, &public.url, is_development);
+        let site = Site { name: public.site_name().to_owned(), support: self.support(settings) };
         let delivery = match self.smtp_url(settings) {
             Some(url) => Delivery::Smtp(url),
             None if is_development => Delivery::Folder(settings.data_dir.join("mail")),
@@ -32,7 +31,8 @@ impl Reader {
         let from = settings.mail_from.clone().unwrap_or_else(|| format!("no-reply@{host}"));
         let templates = settings.mail_templates.clone();
         let helo = settings.smtp_helo.clone().filter(|name| !name.is_empty());
-        let helo = helo.unwrap_or_else(|| host.to_owned());
+        let helo = helo.unwrap_or_else(|| host.clone());
+        let from_name = public.name.clone();
         let mail = mail::Settings { delivery, helo, from, from_name, templates, site, pages };
         if let Err(error) = mail.check() {
             self.refuse(error.to_string());
@@ -40,7 +40,7 @@ impl Reader {
         Some(mail)
     }
 
-    fn site_name(&mut self, settings: &Settings) -> Option<String> {
+    pub(super) fn site_name(&mut self, settings: &Settings) -> Option<String> {
         let given = settings.site_name.as_ref().filter(|name| !name.is_empty())?;
         let name = one_line("SITE_NAME", given, 1..=SITE_NAME_MAX).ok();
         if name.is_none() {

@@ -34,7 +34,7 @@ impl Reader {
             }
             named => self.passkey_origins(named, is_development)?,
         };
-        let name = public.host.clone();
+        let name = public.site_name().to_owned();
         Some(Arc::new(RelyingParty { id: host, name, origins }))
     }
 
