@@ -10,6 +10,7 @@ import { filter, firstValueFrom } from 'rxjs';
 const username = `user-${randomBytes(6).toString('hex')}`;
 const password = randomBytes(16).toString('hex');
 let token;
+let requests = 0;
 
 const client = new ApolloClient({
   // The cache needs to know only which fields are connections: it finds objects by `id`.
@@ -20,7 +21,13 @@ const client = new ApolloClient({
     new SetContextLink(() => (token ? { headers: { authorization: `Bearer ${token}` } } : {})),
     // The server stores no documents and says so. The link sends whole ones then, and tries again after an error.
     new PersistedQueryLink({ sha256: (text) => createHash('sha256').update(text).digest('hex') }),
-    new HttpLink({ uri: process.env.PORTCULLIS_URL ?? 'http://127.0.0.1:8000/graphql' }),
+    new HttpLink({
+      uri: process.env.PORTCULLIS_URL ?? 'http://127.0.0.1:8000/graphql',
+      fetch: (...request) => {
+        requests += 1;
+        return fetch(...request);
+      },
+    }),
   ]),
 });
 
@@ -102,26 +109,60 @@ await mutate(
 assert.deepEqual(cached(), ['Alder', 'Birch', 'Cedar']);
 console.log('renamed an organization: the cache has the new name');
 
+const OWNER = gql`
+  query Owner($id: ID!) { organization(id: $id) { id members(first: 1) { nodes { id role user { id fullName } } } } }
+`;
+const owner = client.watchQuery({ query: OWNER, variables: { id: ids[0] } });
+const shown = [];
+const watching = owner.subscribe(({ data }) => {
+  if (data) shown.push(data.organization.members.nodes[0].user.fullName);
+});
+await firstValueFrom(owner.pipe(filter(({ loading }) => !loading)));
+const before = requests;
+await mutate(
+  gql`
+    mutation ChangeName($input: UpdateProfileInput!) { updateProfile(input: $input) { user { id fullName } } }
+  `,
+  { input: { fullName: 'Ada Lovelace' } },
+);
+// The payload has the user by the same `id`, so every query that shows them has the new name.
+assert.deepEqual(shown, [null, 'Ada Lovelace']);
+assert.equal(requests - before, 1);
+watching.unsubscribe();
+console.log("changed the name: the cached organization's owner has it, without another request");
+
 const { extensions } = await refused(mutate(CREATE, { name: '' }));
 assert.equal(extensions.code, 'BAD_USER_INPUT');
 const [{ path, code, message }] = extensions.fields;
 assert.deepEqual([path, code], ['input.name', 'TOO_SHORT']);
 console.log(`refused a name: ${message}`);
 
-// A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
-const { reauthenticate } = await mutate(
-  gql`mutation StepUp($password: String!) { reauthenticate(input: { proof: { password: $password } }) { accessToken } }`,
-  { password },
-);
-token = reauthenticate.accessToken;
-await mutate(
+const STEP_UP = gql`
+  mutation StepUp($password: String!) { reauthenticate(input: { proof: { password: $password } }) { accessToken } }
+`;
+
+/** Sends a mutation, and sends it again with a recent proof if the server asks for one. */
+async function proven(mutation, variables, options) {
+  try {
+    return await mutate(mutation, variables, options);
+  } catch (error) {
+    const { code, factors } = (CombinedGraphQLErrors.is(error) && error.errors[0].extensions) || {};
+    // An application asks its user for one of the factors here.
+    if (code !== 'STEP_UP_REQUIRED' || !factors.includes('PASSWORD')) throw error;
+    token = (await mutate(STEP_UP, { password })).reauthenticate.accessToken;
+    console.log('proved the password again');
+    return mutate(mutation, variables, options);
+  }
+}
+
+await proven(
   gql`mutation Delete($id: ID!) { deleteOrganization(input: { id: $id }) { deletedOrganizationId } }`,
   { id: ids[1] },
   // The payload has only the id. Without the object, `relayStylePagination` leaves its edge out.
   { update: (cache) => cache.evict({ id: cache.identify({ __typename: 'Organization', id: ids[1] }) }) },
 );
 assert.deepEqual(cached(), ['Alder', 'Cedar']);
-console.log('proved the password again and deleted an organization');
+console.log('deleted an organization: the cache has dropped its edge');
 
 await mutate(gql`mutation SignOut { logout { sessionId } }`);
 await client.clearStore();

@@ -1,12 +1,13 @@
 // gql.tada: TypeScript infers the types of a document from its text, here for graphql-request.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { initGraphQLTada, type ResultOf } from 'gql.tada';
+import { initGraphQLTada, type ResultOf, type TadaDocumentNode } from 'gql.tada';
 import { ClientError, GraphQLClient } from 'graphql-request';
 import type { introspection } from './graphql-env.d.ts';
 
 const graphql = initGraphQLTada<{ introspection: introspection; scalars: { DateTime: string } }>();
 type ErrorCode = ReturnType<typeof graphql.scalar<'ErrorCode'>>;
+type Factor = ReturnType<typeof graphql.scalar<'Factor'>>;
 type FieldErrorCode = ReturnType<typeof graphql.scalar<'FieldErrorCode'>>;
 
 /** `extensions` of an error, which the schema describes in words only. */
@@ -14,6 +15,7 @@ interface Extensions {
   code: ErrorCode;
   reason?: string;
   fields?: { path: string; code: FieldErrorCode; message: string }[];
+  factors?: Factor[];
 }
 
 const client = new GraphQLClient(process.env.PORTCULLIS_URL ?? 'http://127.0.0.1:8000/graphql');
@@ -25,6 +27,10 @@ async function refused(answer: Promise<unknown>): Promise<Extensions> {
     () => assert.fail('the server refuses this'),
     (error) => error,
   );
+  return extensionsOf(error);
+}
+
+function extensionsOf(error: unknown): Extensions {
   assert(error instanceof ClientError);
   return error.response.errors?.[0]?.extensions as unknown as Extensions;
 }
@@ -96,18 +102,35 @@ assert(code === 'BAD_USER_INPUT' && fields);
 assert.deepEqual([fields[0].path, fields[0].code], ['input.name', 'TOO_SHORT']);
 console.log(`refused a name: ${fields[0].message}`);
 
-// A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
 const STEP_UP = graphql(`
   mutation StepUp($password: String!) { reauthenticate(input: { proof: { password: $password } }) { accessToken } }
 `);
-const { reauthenticate } = await client.request(STEP_UP, { password });
-client.setHeader('authorization', `Bearer ${reauthenticate?.accessToken}`);
+
+/** Sends a mutation, and sends it again with a recent proof if the server asks for one. */
+async function proven<Data, Variables extends object>(
+  mutation: TadaDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  const send = () => client.request<Data>(mutation, variables);
+  try {
+    return await send();
+  } catch (error) {
+    const { code, factors } = extensionsOf(error);
+    // An application asks its user for one of the factors here.
+    if (code !== 'STEP_UP_REQUIRED' || !factors?.includes('PASSWORD')) throw error;
+    const { reauthenticate } = await client.request(STEP_UP, { password });
+    client.setHeader('authorization', `Bearer ${reauthenticate?.accessToken}`);
+    console.log('proved the password again');
+    return send();
+  }
+}
+
 const DELETE = graphql(`
   mutation Delete($id: ID!) { deleteOrganization(input: { id: $id }) { deletedOrganizationId } }
 `);
-const { deleteOrganization } = await client.request(DELETE, { id: organizations[1].id });
+const { deleteOrganization } = await proven(DELETE, { id: organizations[1].id });
 assert.equal(deleteOrganization?.deletedOrganizationId, organizations[1].id);
-console.log('proved the password again and deleted an organization');
+console.log('deleted an organization');
 
 await client.request(graphql(`mutation SignOut { logout { sessionId } }`));
 const ended = await refused(client.request(graphql(`query Me { me { username } }`)));

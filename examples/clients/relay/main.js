@@ -93,23 +93,51 @@ async function main() {
   assert.deepEqual(names(), ['Alder', 'Birch', 'Cedar']);
   console.log('renamed an organization: the store has the new name');
 
+  const OWNER = graphql`
+    query mainOwnerQuery($id: ID!) { organization(id: $id) { name members(first: 1) { nodes { user { fullName } } } } }
+  `;
+  const owned = relay.createOperationDescriptor(relay.getRequest(OWNER), { id: ids[2] });
+  environment.retain(owned);
+  const stored = () => environment.lookup(owned.fragment).data.organization;
+  await fetchQuery(environment, OWNER, { id: ids[2] }).toPromise();
+  assert.equal(stored().members.nodes[0].user.fullName, null);
+  await mutate(
+    graphql`
+      mutation mainChangeNameMutation($input: UpdateProfileInput!) {
+        updateProfile(input: $input) { user { fullName } }
+      }
+    `,
+    { input: { fullName: 'Ada Lovelace' } },
+  );
+  assert.equal(stored().members.nodes[0].user.fullName, 'Ada Lovelace');
+  console.log("changed the name: the stored organization's owner has it");
+
   const { errors } = await mutateOrFail(CREATE, { name: '' });
   assert.equal(errors[0].extensions.code, 'BAD_USER_INPUT');
   const [{ path, code, message }] = errors[0].extensions.fields;
   assert.deepEqual([path, code], ['input.name', 'TOO_SHORT']);
   console.log(`refused a name: ${message}`);
 
-  // A real program does this on STEP_UP_REQUIRED. The token before ends with this call.
-  const { reauthenticate } = await mutate(
-    graphql`
-      mutation mainStepUpMutation($password: String!) {
-        reauthenticate(input: { proof: { password: $password } }) { accessToken }
-      }
-    `,
-    { password },
-  );
-  token = reauthenticate.accessToken;
-  await mutate(
+  const STEP_UP = graphql`
+    mutation mainStepUpMutation($password: String!) {
+      reauthenticate(input: { proof: { password: $password } }) { accessToken }
+    }
+  `;
+
+  /** Sends a mutation, and sends it again with a recent proof if the server asks for one. */
+  async function proven(mutation, variables) {
+    const { data, errors } = await mutateOrFail(mutation, variables);
+    if (!errors) return data;
+    const { code, factors } = errors[0].extensions;
+    // An application asks its user for one of the factors here.
+    assert.equal(code, 'STEP_UP_REQUIRED');
+    assert(factors.includes('PASSWORD'));
+    token = (await mutate(STEP_UP, { password })).reauthenticate.accessToken;
+    console.log('proved the password again');
+    return mutate(mutation, variables);
+  }
+
+  await proven(
     graphql`
       mutation mainDeleteMutation($id: ID!, $connections: [ID!]!) {
         deleteOrganization(input: { id: $id }) { deletedOrganizationId @deleteEdge(connections: $connections) }
@@ -118,7 +146,18 @@ async function main() {
     { id: ids[1], connections: [ConnectionHandler.getConnectionID('root', 'main_myOrganizations')] },
   );
   assert.deepEqual(names(), ['Alder', 'Cedar']);
-  console.log('proved the password again and deleted an organization: the store has dropped its edge');
+  console.log('deleted an organization: the store has dropped its edge');
+
+  await proven(
+    graphql`
+      mutation mainForgetMutation($id: ID!) {
+        deleteOrganization(input: { id: $id }) { deletedOrganizationId @deleteRecord }
+      }
+    `,
+    { id: ids[2] },
+  );
+  assert.equal(stored(), null);
+  console.log('deleted another one: the store has dropped the record');
 
   await mutate(graphql`mutation mainSignOutMutation { logout { sessionId } }`);
   // Without `@catch` this query would give `me: null` and no error.
