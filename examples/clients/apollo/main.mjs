@@ -1,9 +1,11 @@
 // Apollo Client: persisted queries and the normalized cache, both as they come.
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { SetContextLink } from '@apollo/client/link/context';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
+import { generatePersistedQueryIdsFromManifest } from '@apollo/persisted-query-lists';
 import { relayStylePagination } from '@apollo/client/utilities';
 import { filter, firstValueFrom } from 'rxjs';
 
@@ -12,6 +14,13 @@ const password = randomBytes(16).toString('hex');
 let token;
 let requests = 0;
 
+const manifest = process.argv[2];
+const named = manifest
+  ? // The server has all documents from the file that `npm run documents` has written.
+    generatePersistedQueryIdsFromManifest({ loadManifest: async () => JSON.parse(await readFile(manifest, 'utf8')) })
+  : // The server has none and says so. The link sends whole ones then, and tries again after an error.
+    { sha256: (text) => createHash('sha256').update(text).digest('hex') };
+
 const client = new ApolloClient({
   // The cache needs to know only which fields are connections: it finds objects by `id`.
   cache: new InMemoryCache({
@@ -19,8 +28,7 @@ const client = new ApolloClient({
   }),
   link: ApolloLink.from([
     new SetContextLink(() => (token ? { headers: { authorization: `Bearer ${token}` } } : {})),
-    // The server stores no documents and says so. The link sends whole ones then, and tries again after an error.
-    new PersistedQueryLink({ sha256: (text) => createHash('sha256').update(text).digest('hex') }),
+    new PersistedQueryLink(named),
     new HttpLink({
       uri: process.env.PORTCULLIS_URL ?? 'http://127.0.0.1:8000/graphql',
       fetch: (...request) => {

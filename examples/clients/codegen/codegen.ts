@@ -2,10 +2,11 @@ import type { CodegenConfig } from '@graphql-codegen/cli';
 
 export default {
   schema: '../../../schema.graphql',
-  documents: 'main.ts',
+  documents: ['main.ts', 'trusted.ts'],
   generates: {
     'gql/': {
       preset: 'client',
+      presetConfig: { persistedDocuments: true },
       config: {
         scalars: { DateTime: 'string' },
         // Fields with `@semanticNonNull` are never null here, since the client throws every error.
