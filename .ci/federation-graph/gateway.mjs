@@ -1,5 +1,5 @@
 // Hive Gateway in front of the server at URL and the service of reviews, composed and set up as docs/how-to/federation.md says.
-// PASSWORD is that of the admin, boss; FOLDER has portcullis.graphql, and gets the files of the documentation.
+// PASSWORD is that of the admin, boss; FOLDER has portcullis.graphql, and gets the files of the documentation. BINARY is the program.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, openSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -7,9 +7,10 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { call, codes, forged, is, login, register, verdict } from './calls.mjs';
+import { policyThrough } from './policy.mjs';
 import { serviceOf } from './reviews.mjs';
 
-const [server, password, folder] = process.argv.slice(2);
+const [server, password, folder, binary] = process.argv.slice(2);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 async function listen(handler) {
@@ -165,6 +166,16 @@ const selections = Array.from({ length: 20 }, (_, index) => (
   `r${index}: reviews { visibleAuthor { ${names.filter((_, bit) => ((index + 1) >> bit) & 1).join(' ')} } }`));
 const wide = await through(`{ ${selections.join(' ')} }`, plain);
 is('20 fields of one operation lead to entities', [wide.status, Object.keys(wide.data ?? {}).length, wide.codes], [200, 20, []], wide);
+
+// The whole policy, each field as each kind of caller.
+const own = `${server}/graphql`;
+let users = 0;
+const callers = {
+  anonymous: async () => undefined,
+  user: async () => (await register(own, `user${users += 1}`)).token,
+  admin: async () => (await login(own, 'boss', password)).token,
+};
+await policyThrough({ folder, binary, url, callers, through });
 
 if (verdict()) console.error(readFileSync(log, 'utf8').slice(-5000));
 gateway.kill();

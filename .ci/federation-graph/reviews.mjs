@@ -10,7 +10,12 @@ export function serviceOf(reviews) {
   const schema = buildSubgraphSchema({
     typeDefs: parse(readFileSync(new URL('reviews.graphql', import.meta.url), 'utf8')),
     resolvers: {
-      Query: { reviews: () => reviews },
+      Query: {
+        reviews: () => reviews,
+        reviewCount: () => reviews.length,
+        reviewerCount: () => new Set(reviews.map(({ author }) => author.id)).size,
+      },
+      Mutation: { deleteReviews: () => reviews.splice(0).length },
       Review: {
         __resolveReference: ({ id }) => reviews.find((review) => review.id === id),
         visibleAuthor: ({ author }) => author,
