@@ -42,6 +42,7 @@ pub mod migration {
 /// What the macros expand to. Nothing here is for use by hand.
 #[doc(hidden)]
 pub mod expansion {
+    pub use crate::features::entities::Owned;
     pub use crate::graphql::{budget, directive, feature, guard, row};
-    pub use crate::kernel::access::{OrganizationRole, Role};
+    pub use crate::kernel::access::{Covers, OrganizationRole, Owner, Role};
 }

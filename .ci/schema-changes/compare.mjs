@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 
 /** The directives that say who may use a field. */
-const RULES = ['auth', 'member', 'fresh', 'needs', 'private', 'rateLimit'];
+const RULES = ['auth', 'member', 'owner', 'covers', 'fresh', 'needs', 'private', 'rateLimit'];
 
 /** The directives that let more people use a field: they ask for nothing, or let somebody in who does not meet the rule. */
 const OPENINGS = ['public', 'enrolling'];

@@ -2,6 +2,7 @@
 
 pub mod permission;
 pub mod proof;
+pub mod standing;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub use self::permission::Permission;
 pub use self::permission::{Grant, Grants};
 pub use self::proof::{FRESH_SECONDS, Factor, Level, Proof, Proofs, Proven};
+pub use self::standing::{Covers, Own, Owner, Rights, Uncovered};
 #[cfg(feature = "database")]
 use super::columns::{Columns, FromColumns};
 use crate::id::{OrganizationId, SessionId, UserId};

@@ -60,10 +60,11 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
     }
     merge_attributes(resolver)?;
     let ctx = context(resolver);
-    let checks = rules.checks(&ctx);
+    let checks = rules.checks(of, &ctx);
     let is_asked = is_asked(&rules, resolver)?;
     let limits = rules.limits(&resolver.block)?;
     let member = rules.member(&resolver.block)?;
+    let standing = rules.standing(of, &resolver.block)?;
     let body = &resolver.block;
     let answered = if of_result.is_some() {
         quote!(answered.map_err(::core::convert::Into::into))
@@ -76,7 +77,7 @@ fn rule(of: Of, resolver: &mut ImplItemFn) -> Result<TokenStream> {
                 ::core::convert::Into::into(refused),
             ));
         })*
-        let answered: #answer = async move { #limits #member #body }.await;
+        let answered: #answer = async move { #limits #member #standing #body }.await;
         ::core::option::Option::Some(#answered)
     });
     resolver.sig.output =

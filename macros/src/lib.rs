@@ -39,6 +39,11 @@ use syn::{DeriveInput, parse_macro_input};
 /// `#[member(Admin)]` says which role callers need at least in the organization that the field is about, which is known to the
 /// resolver's feature: the body hands it the role, as `least`.
 ///
+/// `#[owner]` says that what the input names is the caller's own: the body hands its feature `owner.of(id)`. `#[owner(Entity)]`
+/// adds that the permission of an entity opens the rows of everybody. Above a field of an object, `#[owner]` asks before the body
+/// whether the caller owns the object. `#[covers]` says that the caller's rights cover those of whom the field is about, and
+/// `#[covers(others)]` that it is not about the caller: the body hands the rule to its feature, as `covers`.
+///
 /// `#[limit(A, B)]` names the limits that the resolver's feature counts under, and has the body hand them to it: there they
 /// are `limits`, a reference to each. With `#[rules(query)]`, `#[rules(mutation)]` and
 /// `#[rules(subscription)]` the type is a root, whose fields all need a rule. A field of a subscription is resolved for each event, and

@@ -4,7 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Block, Error, Expr, Ident, Meta, MetaNameValue, Result, Token};
+use syn::{Attribute, Block, Error, Expr, Ident, Meta, MetaNameValue, Result, Token, Type};
 
 /// Where the resolvers stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,28 @@ enum Who {
     Guarded(TokenStream),
 }
 
+/// What `#[owner]` says: the field, or what its input names, is for its owner.
+struct Owner {
+    attribute: Attribute,
+    /// The entity of an extension, whose permission opens the rows of everybody.
+    entity: Option<Type>,
+}
+
+/// What `#[covers]` says: the caller's rights cover those of whom the field is about.
+struct Covers {
+    attribute: Attribute,
+    /// Whether it cannot be about the caller.
+    others: bool,
+}
+
 /// What the attributes of a resolver say.
 #[derive(Default)]
 pub(crate) struct Rules {
     who: Option<Who>,
     features: Vec<Ident>,
     member: Option<Ident>,
+    owner: Option<Owner>,
+    covers: Option<Covers>,
     /// The guard that `#[fresh]` names.
     fresh: Option<TokenStream>,
     is_enrolling: bool,
@@ -60,6 +76,15 @@ impl Rules {
             self.admit(attribute, Who::Guarded(guard(attribute)?))?;
         } else if path.is_ident("member") {
             self.member = Some(attribute.parse_args()?);
+        } else if path.is_ident("owner") {
+            let entity = match &attribute.meta {
+                Meta::Path(_) => None,
+                _ => Some(attribute.parse_args()?),
+            };
+            self.owner = Some(Owner { attribute: attribute.clone(), entity });
+        } else if path.is_ident("covers") {
+            let others = is_flag(attribute, "others")?;
+            self.covers = Some(Covers { attribute: attribute.clone(), others });
         } else if path.is_ident("needs") {
             let features = Punctuated::<Ident, Token![,]>::parse_terminated;
             self.features.extend(attribute.parse_args_with(features)?);
@@ -98,6 +123,10 @@ impl Rules {
              #[auth(organization_role = …)]"
         } else if self.member.is_some() && !is_guarded {
             "#[member] requires a role in an organization: add #[auth]"
+        } else if self.owner.is_some() && !is_guarded {
+            "#[owner] requires a caller who owns something: add #[auth]"
+        } else if self.covers.is_some() && !(is_guarded && of == Of::Mutation) {
+            "#[covers] is only for mutations with #[auth], whose callers have rights: remove it here"
         } else if self.fresh.is_some() && !is_guarded {
             "#[fresh] requires a recent sign-in: add #[auth]"
         } else if self.is_enrolling && !is_guarded {
@@ -146,6 +175,34 @@ impl Rules {
         Ok(Some(quote!(let #name = ::portcullis::expansion::OrganizationRole::#role;)))
     }
 
+    /// The rules about what the call names, by the names by which the resolver's body hands them to its feature, which
+    /// asks them under the locks of the change.
+    pub(crate) fn standing(&self, of: Of, body: &Block) -> Result<TokenStream> {
+        let mut standing = TokenStream::new();
+        let mut hand = |attribute: &Attribute, name: &str, value: TokenStream| {
+            let name = Ident::new(name, attribute.span());
+            if !mentions(body.to_token_stream(), &name) {
+                let problem = format!(
+                    "#[{name}] only shows the rule, and the resolver must enforce it: pass `{name}` on"
+                );
+                return Err(Error::new_spanned(attribute, problem));
+            }
+            standing.extend(quote!(let #name = #value;));
+            Ok(())
+        };
+        let access = quote!(::portcullis::expansion);
+        // A field of an object is asked whose the object is, before its body runs.
+        if let Some(Owner { attribute, entity }) = self.owner.as_ref().filter(|_| of != Of::Object)
+        {
+            let entity = entity.as_ref().map_or_else(|| quote!(()), ToTokens::to_token_stream);
+            hand(attribute, "owner", quote!(#access::Owner::<#entity>::declared()))?;
+        }
+        if let Some(Covers { attribute, others }) = &self.covers {
+            hand(attribute, "covers", quote!(#access::Covers { others: #others }))?;
+        }
+        Ok(standing)
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.who.is_none()
     }
@@ -156,7 +213,7 @@ impl Rules {
     }
 
     /// What must hold before the resolver's body runs, as expressions that give a `Result` each.
-    pub(crate) fn checks(&self, ctx: &impl ToTokens) -> Vec<TokenStream> {
+    pub(crate) fn checks(&self, of: Of, ctx: &impl ToTokens) -> Vec<TokenStream> {
         let guards = quote!(::portcullis::expansion::guard);
         let mut checks = Vec::new();
         if let Some(Who::Guarded(guard)) = &self.who {
@@ -169,6 +226,9 @@ impl Rules {
         }));
         if let Some(fresh) = &self.fresh {
             checks.push(quote!(#guards::Fresh::check(#fresh, #ctx).await));
+        }
+        if self.owner.is_some() && of == Of::Object {
+            checks.push(quote!(#guards::Personal::check_owner(self, #ctx)));
         }
         checks
     }
@@ -186,6 +246,20 @@ impl Rules {
             directives.push(
                 quote!(#directive::member::apply(::portcullis::expansion::OrganizationRole::#role)),
             );
+        }
+        if let Some(Owner { entity, .. }) = &self.owner {
+            let permission = match entity {
+                None => quote!(::core::option::Option::None),
+                Some(entity) => {
+                    quote!(<#entity as ::portcullis::expansion::Owned>::WRITE_ALL)
+                }
+            };
+            directives.push(quote!(#directive::owner::apply(#permission)));
+        }
+        if let Some(Covers { others, .. }) = &self.covers {
+            directives.push(quote!(#directive::covers::apply(
+                ::portcullis::expansion::Covers { others: #others },
+            )));
         }
         if !self.features.is_empty() {
             let features = self
@@ -221,14 +295,19 @@ fn mentions(tokens: TokenStream, name: &Ident) -> bool {
     })
 }
 
+/// Whether an attribute has its one argument, which is a flag.
+fn is_flag(attribute: &Attribute, name: &str) -> Result<bool> {
+    match &attribute.meta {
+        Meta::Path(_) => Ok(false),
+        _ if attribute.parse_args::<Ident>()? == name => Ok(true),
+        _ => Err(Error::new_spanned(attribute, format!("Expected {name}"))),
+    }
+}
+
 /// The guard that `#[fresh]` names.
 fn fresh(attribute: &Attribute) -> Result<TokenStream> {
     let guards = quote!(::portcullis::expansion::guard);
-    let if_second_factor = match &attribute.meta {
-        Meta::Path(_) => false,
-        _ if attribute.parse_args::<Ident>()? == "if_second_factor" => true,
-        _ => return Err(Error::new_spanned(attribute, "Expected if_second_factor")),
-    };
+    let if_second_factor = is_flag(attribute, "if_second_factor")?;
     Ok(quote!(#guards::Fresh {
         max_age_seconds: #guards::FRESH_SECONDS,
         if_second_factor: #if_second_factor,

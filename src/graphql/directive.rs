@@ -13,7 +13,7 @@ use super::feature::ServerFeature;
 use super::guard::{Fresh, Guard};
 use super::rule::Rule;
 use crate::infra::limits::{self, ByWhat, CountedBy, Counts, Limit, Rates};
-use crate::kernel::access::{OrganizationRole, Permission, Role};
+use crate::kernel::access::{Covers, OrganizationRole, Permission, Role};
 
 /// Everybody can use the field.
 #[TypeDirective(location = "FieldDefinition")]
@@ -103,6 +103,78 @@ impl member {
     /// The role that this carries.
     pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<OrganizationRole> {
         parse_enum(invocation.args.get("role")?.clone()).ok()
+    }
+}
+
+/// Only the owner can use the field: of the object that has it, or that the input names. On an object, others get
+/// FORBIDDEN; in an input, the object of another is NOT_FOUND. With orPermission, callers who have that permission can
+/// use the field for every object.
+#[TypeDirective(location = "FieldDefinition", name = "owner")]
+pub(crate) fn owner_directive(or_permission: Option<Permission>) {}
+
+/// `@owner`, which adds the permission that opens the objects of everybody.
+#[expect(non_camel_case_types, reason = "as the library's own directives are called")]
+pub struct owner;
+
+impl owner {
+    /// As the schema carries it.
+    #[must_use]
+    pub fn apply(or_permission: Option<Permission>) -> MetaDirectiveInvocation {
+        owner_directive::apply(or_permission)
+    }
+
+    /// The permission that this carries, if it carries one.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Option<Permission>> {
+        let permission = invocation.args.get("orPermission").cloned();
+        <Option<Permission> as InputType>::parse(permission).ok()
+    }
+}
+
+impl Directive_At_FIELD_DEFINITION for owner {}
+
+impl TypeDirective for owner {
+    fn name(&self) -> Cow<'static, str> {
+        owner_directive.name()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        owner_directive.register(registry);
+    }
+}
+
+/// Only callers can use the field who have every permission of the account that the call is about, and every one that
+/// the call gives. In an organization, the caller's role must be at least that of the member, and the one that the call
+/// gives. Others get FORBIDDEN. With others, callers cannot use the field for their own account.
+#[TypeDirective(location = "FieldDefinition", name = "covers")]
+pub(crate) fn covers_directive(others: Option<bool>) {}
+
+/// `@covers`, from the rule that a feature asks under its locks.
+#[expect(non_camel_case_types, reason = "as the library's own directives are called")]
+pub struct covers;
+
+impl covers {
+    /// As the schema carries it.
+    #[must_use]
+    pub fn apply(asked: Covers) -> MetaDirectiveInvocation {
+        covers_directive::apply(asked.others.then_some(true))
+    }
+
+    /// The rule that this carries.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Covers> {
+        let others = <Option<bool> as InputType>::parse(invocation.args.get("others").cloned());
+        Some(Covers { others: others.ok()? == Some(true) })
+    }
+}
+
+impl Directive_At_FIELD_DEFINITION for covers {}
+
+impl TypeDirective for covers {
+    fn name(&self) -> Cow<'static, str> {
+        covers_directive.name()
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        covers_directive.register(registry);
     }
 }
 

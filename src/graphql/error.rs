@@ -10,13 +10,15 @@ use async_graphql::{Enum, ErrorExtensionValues, Name, Value};
 use axum::http::StatusCode;
 use sea_orm::DbErr;
 
-use super::directive::member;
+use super::directive::{covers, member, owner};
 use super::feature::ServerFeature;
 use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
 use crate::infra::streams::Full;
-use crate::kernel::access::{Anonymity, Factor, OrganizationRole, Refusal, Refused};
+use crate::kernel::access::{
+    Anonymity, Covers, Factor, OrganizationRole, Refusal, Refused, Uncovered,
+};
 use crate::kernel::invalid::{Invalid, Problem, Reason};
 
 /// What resolvers return.
@@ -153,6 +155,28 @@ impl ApiError {
         Self::new(Code::Forbidden, format!("This needs {needed}."))
             .with("rule", rule.sdl())
             .auditing(Refusal { refused: Refused::Access, target: None })
+    }
+
+    /// The object is another user's.
+    pub(crate) fn not_owner() -> Self {
+        Self::forbidden("Only the owner of the account can use this.")
+            .with("rule", owner::apply(None).sdl())
+    }
+
+    /// The same where the caller must not learn that the object exists.
+    pub(crate) fn not_own() -> Self {
+        Self::new(Code::NotFound, "You do not have this.")
+    }
+
+    /// The caller's role in the organization is below the role of a member, or below the one that a call gives.
+    pub(crate) fn outranked(by: OrganizationRole, rule: Covers) -> Self {
+        let needed = format!("the role {} in the organization", by.into_str());
+        Self::unmet(needed, &covers::apply(rule))
+    }
+
+    /// The caller's rights do not cover what a call gives or takes.
+    pub(crate) fn uncovered(message: &'static str, rule: Covers) -> Self {
+        Self::forbidden(message).with("rule", covers::apply(rule).sdl())
     }
 
     /// The caller's role in the organization that a call names is below this one.
@@ -294,6 +318,21 @@ impl ApiError {
         debug_assert!(self.code.carries().contains(&name), "{:?} carries {name}", self.code);
         self.details.push((name, value.into()));
         self
+    }
+}
+
+impl From<Uncovered> for ApiError {
+    fn from(uncovered: Uncovered) -> Self {
+        match uncovered {
+            Uncovered::More(rule) => Self::uncovered(
+                "You cannot change an account that has more permissions than yours.",
+                rule,
+            ),
+            Uncovered::Oneself(rule) => Self::uncovered(
+                "You cannot reset your own second factors. Turn them off instead.",
+                rule,
+            ),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use async_graphql::Context;
 
 use super::context::ContextExt;
 use super::error::{ApiError, Code, Result};
+use super::id::Id;
 use super::rule::Rule;
 use super::step_up::StepUp;
 use crate::kernel::access::{OrganizationRole, Permission, Role};
@@ -54,6 +55,18 @@ pub struct OrganizationRoleGuard(pub OrganizationRole);
 impl Guard for OrganizationRoleGuard {
     fn rule(&self) -> Rule {
         Rule::OrganizationRole(self.0)
+    }
+}
+
+/// An object that belongs to a user, which fields with `#[owner]` show to that user only.
+pub trait Personal {
+    /// The id of the user.
+    fn owner(&self) -> Id;
+
+    /// Lets the owner through, or says why not.
+    fn check_owner(&self, ctx: &Context<'_>) -> Result<()> {
+        let is_owner = self.owner() == Id::from(ctx.viewer()?.user.id);
+        is_owner.then_some(()).ok_or_else(ApiError::not_owner)
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod listing;
 mod subgraph;
+mod terms;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,21 +14,23 @@ use std::sync::{Arc, OnceLock};
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::Directive;
-use async_graphql::registry::{MetaDirectiveInvocation, MetaField, MetaType, Registry};
+use async_graphql::registry::{MetaField, MetaType, Registry};
 use async_graphql::{
     Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
 };
 
 pub(crate) use self::subgraph::LINK;
+use self::terms::Terms;
+pub(crate) use self::terms::has_rule;
 use super::budget::BUDGET;
-use super::directive::{auth, fresh, limit, member, needs, private};
+use super::directive::limit;
 use super::document::SharedTypes;
-use super::error::{ApiError, Result};
-use super::feature::ServerFeature;
+use super::error::ApiError;
 use super::guard::Fresh;
 use super::rule::Rule;
 use crate::infra::limits::Rates;
-use crate::kernel::access::{OrganizationRole, Permission};
+use crate::kernel::access::{OrganizationRole, Rights};
+use crate::kernel::id::UserId;
 
 /// What introspection, or an export, shows of a schema.
 #[derive(Clone, Debug)]
@@ -58,13 +61,22 @@ struct Read {
     limits: BTreeMap<String, u32>,
 }
 
-/// Where a caller would use a field.
+/// Where a caller would use a field, and about whom.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place<'a> {
+    /// The role that they hold in the organization, if any; `None` where the organization is not known yet.
+    pub(crate) organization: Option<Option<OrganizationRole>>,
+    /// `None` where that is not known yet.
+    pub(crate) about: Option<About<'a>>,
+}
+
+/// Whom a call would be about.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// In an organization that is not known yet.
-    Anywhere,
-    /// In one where they hold this role, if any.
-    Organization(Option<OrganizationRole>),
+pub(crate) enum About<'a> {
+    /// An account.
+    Account(Rights<'a>),
+    /// A member of the organization, who holds this role there.
+    Member(UserId, OrganizationRole),
 }
 
 /// A root field, and who may call it.
@@ -106,7 +118,7 @@ impl Policy {
     pub(crate) fn ask(
         &self,
         ctx: &Context<'_>,
-        place: Place,
+        place: Place<'_>,
         name: &str,
     ) -> Option<Result<(), Unmet>> {
         let graph = &self.0.get()?.graph;
@@ -150,11 +162,14 @@ fn budgeted(registry: &Registry) -> HashSet<String> {
 
 /// Ends the description of each field that has a rule with a sentence that says it.
 fn describe(registry: &mut Registry) {
-    for field in objects(registry).flat_map(IndexMap::values_mut) {
-        let Some(sentence) = Terms::read(&field.directive_invocations).sentence() else { continue };
-        let description = field.description.get_or_insert_default();
-        description.push('\n');
-        description.push_str(&sentence);
+    for of in registry.types.values_mut() {
+        let MetaType::Object { name, fields, .. } = of else { continue };
+        for field in fields.values_mut() {
+            let Some(sentence) = Terms::of(name, field).sentence() else { continue };
+            let description = field.description.get_or_insert_default();
+            description.push('\n');
+            description.push_str(&sentence);
+        }
     }
 }
 
@@ -171,143 +186,6 @@ fn set_rates(registry: &mut Registry, rates: &Rates) -> BTreeMap<String, u32> {
     limits
 }
 
-/// Whether directives say who may resolve a field.
-pub(crate) fn has_rule(invocations: &[MetaDirectiveInvocation]) -> bool {
-    let terms = Terms::read(invocations);
-    terms.is_public || terms.rule.is_some()
-}
-
-/// What a field asks of its caller, in the order in which its resolver asks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Terms {
-    is_public: bool,
-    /// Whether somebody may use it instead who is to set up a second factor.
-    is_enrolling: bool,
-    rule: Option<Rule>,
-    member: Option<OrganizationRole>,
-    features: Vec<ServerFeature>,
-    fresh: Option<Fresh>,
-    /// Whom a field of a user tells more than null, beside themselves.
-    is_private_but_to: Option<Permission>,
-}
-
-impl Terms {
-    /// Reads directives back. One that this module does not know could ask for anything, so there is no schema
-    /// with it.
-    fn read(invocations: &[MetaDirectiveInvocation]) -> Self {
-        let mut terms = Self::default();
-        for invocation in invocations {
-            let is_known = match invocation.name.as_str() {
-                "auth" => {
-                    terms.rule = auth::read(invocation);
-                    terms.rule.is_some()
-                }
-                "member" => {
-                    terms.member = member::read(invocation);
-                    terms.member.is_some()
-                }
-                "needs" => {
-                    terms.features = needs::read(invocation).unwrap_or_default();
-                    !terms.features.is_empty()
-                }
-                "fresh" => {
-                    terms.fresh = fresh::read(invocation);
-                    terms.fresh.is_some()
-                }
-                "public" => {
-                    terms.is_public = true;
-                    true
-                }
-                "private" => {
-                    terms.is_private_but_to = private::read(invocation);
-                    terms.is_private_but_to.is_some()
-                }
-                "enrolling" => {
-                    terms.is_enrolling = true;
-                    true
-                }
-                // How often, what null means, and what it costs.
-                "rateLimit" | "semanticNonNull" | "cost" | "listSize" => true,
-                _ => false,
-            };
-            assert!(is_known, "the policy cannot be read: {}", invocation.sdl());
-        }
-        terms
-    }
-
-    /// In the order in which a call is refused: by the resolver's rules, and by its feature at last.
-    fn admit(&self, ctx: &Context<'_>, place: Place) -> Result<(), Unmet> {
-        if let Some(rule) = self.rule {
-            let admitted = match (rule, place) {
-                // Who asks of an organization is signed in.
-                (Rule::OrganizationRole(least), Place::Organization(role)) => {
-                    let is_met = role.is_some_and(|role| role >= least);
-                    is_met.then_some(()).ok_or_else(|| rule.unmet())
-                }
-                _ => rule.admit(ctx),
-            };
-            admitted.map_err(|error| Unmet { error, rule: auth::of(rule).sdl() })?;
-        }
-        for feature in &self.features {
-            let rule = || needs::apply(vec![*feature]).sdl();
-            feature.check(ctx).map_err(|error| Unmet { error, rule: rule() })?;
-        }
-        if let Some(asked) = self.fresh {
-            let rule = || fresh::apply(asked).sdl();
-            asked.judge(ctx).map_err(|error| Unmet { error, rule: rule() })?;
-        }
-        match (self.member, place) {
-            (Some(least), Place::Organization(role)) if role.is_none_or(|role| role < least) => {
-                Err(Unmet { error: ApiError::below(least), rule: member::apply(least).sdl() })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What the description of the field ends with: who may use it, and which features it needs; none without a rule.
-    fn sentence(&self) -> Option<String> {
-        let mut sentence = self.who()?;
-        for feature in &self.features {
-            sentence.push(' ');
-            sentence.push_str(feature.sentence());
-        }
-        Some(sentence)
-    }
-
-    fn who(&self) -> Option<String> {
-        if let Some(permission) = self.is_private_but_to {
-            let rule = Rule::Permission(permission);
-            return Some(format!("Null unless the caller is that user or has {rule}."));
-        }
-        let Some(rule) = self.rule else {
-            return self.is_public.then(|| "Requires no sign-in.".to_owned());
-        };
-        let who = match self.member {
-            None => "",
-            Some(OrganizationRole::Member) => " who belongs to the organization",
-            Some(OrganizationRole::Admin) => " who is ADMIN or OWNER in the organization",
-            Some(OrganizationRole::Owner) => " who is OWNER in the organization",
-        };
-        Some(
-            match self.fresh {
-                None => format!("Requires {rule}{who}."),
-                Some(Fresh { max_age_seconds, if_second_factor }) => {
-                    let of =
-                        if if_second_factor { ", if the account has a second factor," } else { "" };
-                    let minutes = max_age_seconds.div_ceil(60);
-                    format!(
-                        "Requires {rule}{who}, and{of} a sign-in or `reauthenticate` within the last {minutes} minutes."
-                    )
-                }
-            } + if self.is_enrolling {
-                " Callers who are not signed in can send an enrollment instead."
-            } else {
-                ""
-            },
-        )
-    }
-}
-
 /// The object types of a schema, and what each of their fields asks.
 type Graph = HashMap<String, HashMap<String, Terms>>;
 
@@ -315,8 +193,8 @@ fn read(registry: &Registry) -> Graph {
     let types = registry.types.values().filter_map(|of| match of {
         MetaType::Object { name, fields, .. } if !name.starts_with("__") => {
             let fields = fields.values().filter(|field| !field.name.starts_with("__"));
-            let terms = |field: &MetaField| Terms::read(&field.directive_invocations);
-            Some((name.clone(), fields.map(|field| (field.name.clone(), terms(field))).collect()))
+            let terms = |field: &MetaField| (field.name.clone(), Terms::of(name, field));
+            Some((name.clone(), fields.map(terms).collect()))
         }
         _ => None,
     });

@@ -14,6 +14,7 @@ use crate::graphql::id::Id;
 use crate::graphql::page::{Beyond, ByAge, Window};
 use crate::graphql::row::Row;
 use crate::infra::db::Db;
+use crate::kernel::access::Own;
 use crate::kernel::clock::Clock;
 
 /// How lists are ordered.
@@ -95,15 +96,15 @@ pub trait Scoped {
     /// Makes a row: a change of this alone. See [`Change::insert`].
     fn insert<T: Shown>(&self, row: ActiveModel<T>) -> impl Future<Output = Result<T>> + Send;
 
-    /// Changes the row of an id: a change of this alone. See [`Change::update`].
+    /// Changes the row that a call names: a change of this alone. See [`Change::update`].
     fn update<T: Shown>(
         &self,
-        id: &ID,
+        own: Own<&ID, T::Entity>,
         edit: impl Fn(&mut Model<T>) + Send + Sync,
     ) -> impl Future<Output = Result<T>> + Send;
 
-    /// Deletes the row of an id, and answers the id: a change of this alone. See [`Change::delete`].
-    fn delete<T: Shown>(&self, id: ID) -> impl Future<Output = Result<ID>> + Send;
+    /// Deletes the row that a call names, and answers its id: a change of this alone. See [`Change::delete`].
+    fn delete<T: Shown>(&self, own: Own<ID, T::Entity>) -> impl Future<Output = Result<ID>> + Send;
 }
 
 /// A row of the entity that an object shows.
@@ -140,25 +141,25 @@ impl Scoped for Context<'_> {
 
     async fn update<T: Shown>(
         &self,
-        id: &ID,
+        own: Own<&ID, T::Entity>,
         edit: impl Fn(&mut Model<T>) + Send + Sync,
     ) -> Result<T> {
         let edit = &edit;
         let update = async |change: Change<'_>| {
-            let changed = change.update::<T::Entity>(id, edit).await?;
+            let changed = change.update(own.map(|id| id.as_str()), edit).await?;
             Ok(change.commit(changed).await?)
         };
         Ok(self.change(T::Entity::UPDATED.into_str(), update).await?.into())
     }
 
-    async fn delete<T: Shown>(&self, id: ID) -> Result<ID> {
-        let named = &id;
+    async fn delete<T: Shown>(&self, own: Own<ID, T::Entity>) -> Result<ID> {
+        let named = own.as_ref();
         let delete = async |change: Change<'_>| {
-            change.delete::<T::Entity>(named).await?;
+            change.delete(named.map(|id| id.as_str())).await?;
             Ok(change.commit(()).await?)
         };
         self.change(T::Entity::DELETED.into_str(), delete).await?;
-        Ok(id)
+        Ok(own.named())
     }
 }
 

@@ -103,6 +103,7 @@ impl IdentityMutation {
     /// Unlinks an identity from the caller's account. Fails with CONFLICT and the reason LAST_WAY_IN if the caller has
     /// no other way to sign in: choose a password through requestPasswordReset first.
     #[auth]
+    #[owner]
     #[fresh]
     #[defence]
     #[payload(
@@ -115,7 +116,7 @@ impl IdentityMutation {
         #[graphql(desc = "The identity's id.")] id: ID,
     ) -> Result<(Id, User)> {
         let id = IdentityId::parse(&id).ok_or(ProviderLoginError::NotFound)?;
-        let user = ctx.service::<ProviderLogin>().unlink(ctx.acting()?, id).await?;
+        let user = ctx.service::<ProviderLogin>().unlink(ctx.acting()?, owner.of(id)).await?;
         Ok((Id::from(id), user.into()))
     }
 

@@ -95,7 +95,8 @@ impl Organization {
         )]
         fields: Vec<String>,
     ) -> Option<async_graphql::Result<Vec<Access>>> {
-        Access::answer(ctx, Place::Organization(self.my_role), fields).await
+        let place = Place { organization: Some(self.my_role), about: None };
+        Access::answer(ctx, place, fields).await
     }
 
     /// The pending invitations to join the organization, oldest first.
@@ -318,6 +319,7 @@ impl From<OrganizationError> for ApiError {
                 Self::new(Code::NotFound, "This member does not exist.")
             }
             OrganizationError::Below(least) => Self::below(least),
+            OrganizationError::Outranked(by, rule) => Self::outranked(by, rule),
             OrganizationError::LastOwner => Self::new(
                 Code::Conflict,
                 "An organization needs an owner. Make another \

@@ -209,6 +209,7 @@ impl PasskeyMutation {
 
     /// Renames one of the caller's passkeys.
     #[auth]
+    #[owner]
     #[payload(passkey = "The renamed passkey.")]
     async fn rename_passkey(
         &self,
@@ -218,14 +219,15 @@ impl PasskeyMutation {
     ) -> Result<Passkey> {
         let name = PasskeyName::parse("input.name", &name)?;
         let id = PasskeyId::parse(&id).ok_or(FactorError::NoPasskey)?;
-        let renamed = ctx.service::<Factors>().rename_passkey(ctx.acting()?, id, &name).await?;
-        Ok(renamed.into())
+        let (factors, own) = (ctx.service::<Factors>(), owner.of(id));
+        Ok(factors.rename_passkey(ctx.acting()?, own, &name).await?.into())
     }
 
     /// Deletes one of the caller's passkeys. Deleting the last second factor turns the second factor off. Fails with
     /// CONFLICT: with the reason LAST_WAY_IN if the caller has no other way to sign in, and with SECOND_FACTOR_REQUIRED
     /// if the account must keep a second factor.
     #[auth]
+    #[owner]
     #[fresh]
     #[defence]
     #[payload(
@@ -238,7 +240,7 @@ impl PasskeyMutation {
         #[graphql(desc = "The passkey's id.")] id: ID,
     ) -> Result<(Id, User)> {
         let id = PasskeyId::parse(&id).ok_or(FactorError::NoPasskey)?;
-        let user = ctx.service::<Factors>().delete_passkey(ctx.acting()?, id).await?;
+        let user = ctx.service::<Factors>().delete_passkey(ctx.acting()?, owner.of(id)).await?;
         Ok((Id::from(id), User::from(&user)))
     }
 }

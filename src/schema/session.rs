@@ -102,6 +102,7 @@ pub(crate) struct SessionMutation;
 impl SessionMutation {
     /// Ends one of the caller's sessions. Also cancels an unconfirmed change of address.
     #[auth]
+    #[owner]
     #[defence]
     #[payload(session = "The ended session.")]
     async fn revoke_session(
@@ -110,7 +111,7 @@ impl SessionMutation {
         #[graphql(desc = "The session's id.")] id: ID,
     ) -> Result<Session> {
         let id = SessionId::parse(&id).ok_or(RevokeError::NotFound)?;
-        let session = ctx.service::<Sessions>().revoke(ctx.acting()?, id).await?;
+        let session = ctx.service::<Sessions>().revoke(ctx.acting()?, owner.of(id)).await?;
         let current = ctx.viewer()?.session_id;
         if current == id {
             ctx.forget_session();

@@ -85,7 +85,10 @@ pub struct User {
     #[graphql(directive = private::apply(USERS_READ))]
     last_login_at: Option<DateTime>,
     #[graphql(skip)]
-    standing: Option<(Role, Grants)>,
+    rights: (Role, Grants),
+    /// Whether the caller sees what only the user and holders of a permission see.
+    #[graphql(skip)]
+    is_open: bool,
     #[graphql(skip)]
     has_second_factor: bool,
 }
@@ -120,7 +123,8 @@ impl From<access::User> for User {
             created_at: Some(user.created_at.into()),
             updated_at: Some(user.updated_at.into()),
             last_login_at: user.last_login_at.map(Into::into),
-            standing: Some((user.role, user.grants)),
+            rights: (user.role, user.grants),
+            is_open: true,
             has_second_factor: user.second_factor,
         }
     }
@@ -140,7 +144,7 @@ impl User {
         if self.id == Id::from(viewer.user.id) || viewer.user.may(USERS_READ, now) {
             return self;
         }
-        let Self { id, username, full_name, avatar_url, .. } = self;
+        let Self { id, username, full_name, avatar_url, rights, .. } = self;
         Self {
             id,
             username,
@@ -154,7 +158,8 @@ impl User {
             created_at: None,
             updated_at: None,
             last_login_at: None,
-            standing: None,
+            rights,
+            is_open: false,
             has_second_factor: false,
         }
     }
@@ -359,8 +364,8 @@ impl From<CreateError> for ApiError {
             CreateError::Taken(path) => Self::taken(path),
             CreateError::AddressTaken => Self::new(Code::Conflict, ADDRESS_TAKEN),
             CreateError::Closed => Self::lacks(ServerFeature::NewAccounts),
-            CreateError::Forbidden => {
-                Self::forbidden("You cannot invite somebody to a role above yours.")
+            CreateError::Forbidden(rule) => {
+                Self::uncovered("You cannot invite somebody to a role above yours.", rule)
             }
             CreateError::InvalidToken => LinkError::Invalid.into(),
             CreateError::UsedToken => LinkError::Used.into(),

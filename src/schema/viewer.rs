@@ -17,9 +17,9 @@ use crate::kernel::invalid::Invalid;
 const FIELDS_MAX: usize = 100;
 
 /// The organization that the call acts in.
-fn place(ctx: &Context<'_>) -> Place {
+pub(super) fn place(ctx: &Context<'_>) -> Place<'static> {
     let active = ctx.viewer().ok().and_then(|viewer| viewer.organization);
-    active.map_or(Place::Anywhere, |active| Place::Organization(Some(active.role)))
+    Place { organization: active.map(|active| Some(active.role)), about: None }
 }
 
 /// The caller, signed in or not.
@@ -30,8 +30,8 @@ pub(crate) struct Asking;
 pub(crate) struct Access {
     /// The name of the field, as the caller wrote it.
     field: String,
-    /// Whether the field's rules admit the caller. A call can still fail: the answer ignores rate limits and the owner
-    /// of the data that the arguments name.
+    /// Whether the field's rules admit the caller. A call can still fail: the answer ignores rate limits and what the
+    /// arguments name, except for the object that was asked.
     allowed: bool,
     /// The error code that a call would return in `extensions.code`; null if the call is allowed.
     code: Option<Code>,
@@ -48,7 +48,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// The access to each of these fields, in their order.
-    async fn of_all(ctx: &Context<'_>, place: Place, fields: Vec<String>) -> Result<Vec<Self>> {
+    async fn of_all(ctx: &Context<'_>, place: Place<'_>, fields: Vec<String>) -> Result<Vec<Self>> {
         if fields.len() > FIELDS_MAX {
             let refused = Invalid::too_long(FIELDS_MAX, "Name at most 100 fields.");
             return Err(refused.at("fields").into());
@@ -66,7 +66,7 @@ impl Access {
     /// The same as the value of a nullable field: an error leaves the siblings of the field alone.
     pub(crate) async fn answer(
         ctx: &Context<'_>,
-        place: Place,
+        place: Place<'_>,
         fields: Vec<String>,
     ) -> Option<async_graphql::Result<Vec<Self>>> {
         Some(Self::of_all(ctx, place, fields).await.map_err(Into::into))
@@ -138,7 +138,8 @@ impl Asking {
 
     /// Tells whether the caller may use a field, by the rules that apply to a call. Everybody who can read an object
     /// may use its fields without a rule. A rule about a role in an organization applies to the organization that the
-    /// call acts in; for another one, use Organization.viewerCan. A field that this schema does not have is not
+    /// call acts in; for another one, use Organization.viewerCan. A rule about a user or a member is asked by
+    /// User.viewerCan and Membership.viewerCan only. A field that this schema does not have is not
     /// allowed, with the code GRAPHQL_VALIDATION_FAILED. The server does not record the question.
     #[graphql(directive = semantic_non_null::apply())]
     async fn can(

@@ -118,9 +118,9 @@ impl TaskMutation {
         ctx.insert(task).await
     }
 
-    /// Changes one of the caller's tasks in the organization in which they act, if any. Callers with the permission
-    /// TASKS_WRITE_ALL can change any task. Fails with NOT_FOUND if the caller cannot change a task with this id.
+    /// Changes one of the caller's tasks in the organization in which they act, if any.
     #[auth]
+    #[owner(Entity)]
     #[payload(task = "The changed task.")]
     async fn update_task(
         &self,
@@ -134,19 +134,19 @@ impl TaskMutation {
             }
             task.is_done = input.is_done.unwrap_or(task.is_done);
         };
-        ctx.update(&input.id, edit).await
+        ctx.update(owner.of(&input.id), edit).await
     }
 
-    /// Deletes one of the caller's tasks in the organization in which they act, if any. Callers with the permission
-    /// TASKS_WRITE_ALL can delete any task. Fails with NOT_FOUND if the caller cannot delete a task with this id.
+    /// Deletes one of the caller's tasks in the organization in which they act, if any.
     #[auth]
+    #[owner(Entity)]
     #[payload(deleted_task_id = "The id of the deleted task.")]
     async fn delete_task(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The task's id.")] id: ID,
     ) -> Result<ID> {
-        ctx.delete::<Task>(id).await
+        ctx.delete::<Task>(owner.of(id)).await
     }
 }
 

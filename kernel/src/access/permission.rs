@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Value, json};
 
-use super::{Role, User};
+use super::{Rights, Role, User};
 use crate::registered::Registered;
 
 /// A permission. Roles imply some permissions, and admins can grant others individually. The schema and the
@@ -229,13 +229,13 @@ impl User {
         self.grants.and_role(self.role, now)
     }
 
-    /// Whether a user may do all that another one may, for as long: nobody changes an account that may
+    /// Whether a user may do all that an account may, for as long: nobody changes an account that may
     /// do more. What this version does not know, only an admin may.
     #[must_use]
-    pub fn may_all_of(&self, other: &Self, now: DateTime<Utc>) -> bool {
-        self.role >= other.role
-            && (self.role == Role::Admin || other.grants.unknown.is_empty())
-            && other.grants.at(now).all(|grant| self.may_grant(grant, now))
+    pub fn may_all_of(&self, of: Rights<'_>, now: DateTime<Utc>) -> bool {
+        self.role >= of.role
+            && (self.role == Role::Admin || of.grants.unknown.is_empty())
+            && of.grants.at(now).all(|grant| self.may_grant(grant, now))
     }
 }
 

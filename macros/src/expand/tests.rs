@@ -41,6 +41,9 @@ fn a_rule_that_would_do_nothing_does_not_compile() {
         (quote!(query), quote!(#[auth] #[fresh(if_password)]), "Expected if_second_factor"),
         (quote!(query), quote!(#[auth] #[defence]), "#[defence] is only"),
         (quote!(mutation), quote!(#[public] #[defence]), "#[defence] is only"),
+        (quote!(mutation), quote!(#[public] #[owner]), "#[owner] requires"),
+        (quote!(query), quote!(#[auth] #[covers]), "#[covers] is only"),
+        (quote!(mutation), quote!(#[auth] #[covers(oneself)]), "Expected others"),
         (quote!(), quote!(#[limit(LIMIT)]), "#[limit] says"),
         (quote!(), quote!(#[auth(scope = Users)]), "Expected role"),
         (quote!(roots), quote!(#[auth]), "Expected query"),
@@ -62,6 +65,45 @@ fn a_limit_that_no_feature_is_handed_does_not_compile() {
         }),
     );
     assert!(refused.starts_with("#[limit] only shows"), "{refused}");
+}
+
+#[test]
+fn a_rule_about_what_a_call_names_that_no_feature_is_handed_does_not_compile() {
+    for (rule, problem) in [
+        (quote!(#[owner]), "#[owner] only shows"),
+        (quote!(#[owner(Entity)]), "#[owner] only shows"),
+        (quote!(#[covers]), "#[covers] only shows"),
+        (quote!(#[covers(others)]), "#[covers] only shows"),
+    ] {
+        let refused = refusal(
+            quote!(mutation),
+            quote!(impl M {
+                #[auth]
+                #rule
+                #[payload(deleted_note_id = "Which.")]
+                async fn delete_note(&self, #[graphql(desc = "Which.")] id: ID) -> Result<ID> {
+                    notes.delete(id).await
+                }
+            }),
+        );
+        assert!(refused.starts_with(problem), "{refused}");
+    }
+}
+
+#[test]
+fn a_field_for_the_owner_of_its_object_is_checked_before_its_body() {
+    let expanded = expand(
+        quote!(),
+        quote!(impl Note {
+            #[auth]
+            #[owner]
+            async fn drafts(&self) -> Result<Vec<String>> { self.texts() }
+        }),
+    );
+    let expanded = expanded.unwrap().to_string().replace(' ', "");
+    let at = |part: &str| expanded.find(part).unwrap_or_else(|| panic!("{part} in {expanded}"));
+    assert!(at("Personal::check_owner(self,ctx)") < at("self.texts()"));
+    at("owner::apply(::core::option::Option::None)");
 }
 
 #[test]

@@ -41,6 +41,8 @@ function Content() {
                 <th scope="row">
                   {rule.name}
                   {rule.member && <small>{rule.member} in the organization</small>}
+                  {rule.owner && <small>{rule.owner}</small>}
+                  {rule.covers && <small>{rule.covers}</small>}
                   {rule.features.length > 0 && <small>only if the server offers {rule.features.join(", ")}</small>}
                   {rule.freshSeconds > 0 && <small>
                     a sign-in within the last {rule.freshSeconds / 60} min{rule.isFreshIfSecondFactor && ", for accounts with a second factor"}

@@ -38,6 +38,8 @@ export function rules(sdl) {
         orgRole,
         description: field.description?.value ?? "",
         member: /** @type {string | undefined} */ (argument(directive(field, "member"), "role")),
+        owner: owner(directive(field, "owner")),
+        covers: covers(directive(field, "covers")),
         features: /** @type {string[]} */ ([argument(directive(field, "needs"), "features") ?? []].flat()),
         isEnrolling: Boolean(directive(field, "enrolling")),
         freshSeconds: Number(argument(directive(field, "fresh"), "maxAgeSeconds") ?? 0),
@@ -47,6 +49,20 @@ export function rules(sdl) {
     }
   }
   return rows;
+}
+
+/** Whose object a field is about, in words. @param {import("graphql").DirectiveNode | undefined} used */
+function owner(used) {
+  if (!used) return "";
+  const permission = argument(used, "orPermission");
+  return permission ? `only the caller's own; with ${permission} anybody's` : "only the caller's own";
+}
+
+/** How a caller's rights compare with those of whom a call is about. @param {import("graphql").DirectiveNode | undefined} used */
+function covers(used) {
+  if (!used) return "";
+  const others = argument(used, "others") === true ? ", and not the caller's own" : "";
+  return `only accounts and members with no more rights than the caller's${others}`;
 }
 
 /** A limit in words. @param {import("graphql").DirectiveNode} used */

@@ -13,10 +13,7 @@ pub(super) fn page(sdl: &Sdl) -> String {
     for root in ROOTS {
         let fields = sdl.objects().filter(|(name, _)| *name == root).flat_map(|(_, fields)| fields);
         page.section(&format!("Fields of {root}"));
-        page.table(
-            ["field", "callers", "role in the organization", "recent proof", "server feature"],
-            fields.map(|field| row(code(field.name.node.as_str()), field)),
-        );
+        page.table(COLUMNS, fields.map(|field| row(code(field.name.node.as_str()), field)));
     }
     page.section("Fields of other types");
     page.paragraph("Everybody who can read an object can read its fields that are missing here.");
@@ -24,7 +21,7 @@ pub(super) fn page(sdl: &Sdl) -> String {
     let fields = others.flat_map(|(of, fields)| fields.iter().map(move |field| (of, field)));
     let ruled = fields.filter(|(_, field)| RULES.iter().any(|rule| find(field, rule).is_some()));
     page.table(
-        ["field", "callers", "role in the organization", "recent proof", "server feature"],
+        COLUMNS,
         ruled.map(|(of, field)| row(code(&format!("{of}.{}", field.name.node)), field)),
     );
     page.section("Permissions");
@@ -35,9 +32,20 @@ pub(super) fn page(sdl: &Sdl) -> String {
 }
 
 /// The directives that say who may use a field.
-const RULES: [&str; 6] = ["auth", "public", "private", "member", "fresh", "needs"];
+const RULES: [&str; 8] =
+    ["auth", "public", "private", "member", "owner", "covers", "fresh", "needs"];
 
-fn row(name: String, field: &FieldDefinition) -> [String; 5] {
+/// What the columns of a table are called.
+const COLUMNS: [&str; 6] = [
+    "field",
+    "callers",
+    "role in the organization",
+    "whose object or account",
+    "recent proof",
+    "server feature",
+];
+
+fn row(name: String, field: &FieldDefinition) -> [String; 6] {
     let member = find(field, "member").map(|member| sdl::names(member, "role"));
     let needs = find(field, "needs").map(|needs| sdl::names(needs, "features"));
     let fresh = find(field, "fresh").map(|fresh| {
@@ -50,9 +58,27 @@ fn row(name: String, field: &FieldDefinition) -> [String; 5] {
         name,
         callers(field),
         codes(member.unwrap_or_default()),
+        whose(field),
         fresh.unwrap_or_default(),
         codes(needs.unwrap_or_default()),
     ]
+}
+
+fn whose(field: &FieldDefinition) -> String {
+    if let Some(owner) = find(field, "owner") {
+        let permission = sdl::names(owner, "orPermission");
+        return match permission.first() {
+            None => "the caller's own".to_owned(),
+            Some(name) => format!("the caller's own; with {} anybody's", code(name)),
+        };
+    }
+    match find(field, "covers") {
+        None => String::new(),
+        Some(covers) if sdl::is_set(covers, "others") => {
+            "with no more rights than the caller; not the caller's own".to_owned()
+        }
+        Some(_) => "with no more rights than the caller".to_owned(),
+    }
 }
 
 fn callers(field: &FieldDefinition) -> String {

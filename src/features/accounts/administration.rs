@@ -19,7 +19,7 @@ use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::features::sessions::EndReason;
 use crate::features::{authenticators, links};
 use crate::infra::mail::{Letter, MailKind};
-use crate::kernel::access::{Grant, Grants, Permission, Role, User, permission};
+use crate::kernel::access::{Covers, Grant, Grants, Permission, Role, Uncovered, User, permission};
 use crate::kernel::acting::{Acting, Gone};
 use crate::kernel::id::UserId;
 
@@ -28,10 +28,10 @@ use crate::kernel::id::UserId;
 pub(crate) enum AdminError {
     #[error("the user does not exist")]
     NotFound,
-    #[error("the acting user is not allowed to do this")]
-    Forbidden,
-    #[error("users cannot reset their own second factors")]
-    Oneself,
+    #[error("the acting user may not give or take this permission")]
+    Forbidden(Covers),
+    #[error(transparent)]
+    Uncovered(#[from] Uncovered),
     #[error("the last active admin must stay an active admin")]
     LastAdmin,
     /// Of an organization that has other members.
@@ -55,8 +55,8 @@ with_fault!(AdminError);
 /// In what capacity an account is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Capacity {
-    /// As somebody who may change accounts; that is looked at again in the transaction.
-    Staff,
+    /// As somebody who may change accounts that their rights cover; both are looked at again in the transaction.
+    Staff(Covers),
     /// As its owner.
     Owner,
     /// As the operator, at the command line.
@@ -80,20 +80,22 @@ impl Accounts {
     pub(crate) async fn grant(
         &self,
         acting: Acting<'_>,
+        covers: Covers,
         id: UserId,
         grant: Grant,
     ) -> Result<User, AdminError> {
-        self.change(acting, Capacity::Staff, id, AccountChange::Grant(grant)).await
+        self.change(acting, Capacity::Staff(covers), id, AccountChange::Grant(grant)).await
     }
 
     /// Takes a permission back that the caller holds. What the user's role implies stays.
     pub(crate) async fn revoke(
         &self,
         acting: Acting<'_>,
+        covers: Covers,
         id: UserId,
         permission: Permission,
     ) -> Result<User, AdminError> {
-        self.change(acting, Capacity::Staff, id, AccountChange::Revoke(permission)).await
+        self.change(acting, Capacity::Staff(covers), id, AccountChange::Revoke(permission)).await
     }
 
     /// Shuts a user out and ends all their sessions.
@@ -128,16 +130,13 @@ impl Accounts {
     }
 
     /// Removes all second factors and passkeys of a user, and ends all their sessions: they have lost them. Nobody does so for
-    /// themselves, who would give up with one proof what takes two.
+    /// themselves, who would give up with one proof what takes two: the rule of the field says so.
     pub(crate) async fn reset_factors(
         &self,
         acting: Acting<'_>,
         capacity: Capacity,
         id: UserId,
     ) -> Result<User, AdminError> {
-        if acting.caller().is_ok_and(|caller| caller.user.id == id) {
-            return Err(AdminError::Oneself);
-        }
         self.change(acting, capacity, id, AccountChange::ResetFactors).await
     }
 
@@ -153,9 +152,7 @@ impl Accounts {
             let actor = actor.as_ref();
             let now = tx.now();
             let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
-            if !capacity.may(actor, target, now, |actor| change.is_open_to(actor, now)) {
-                return Err(AdminError::Forbidden);
-            }
+            capacity.admit(actor, target, now, |actor| change.is_open_to(actor, now))?;
             if change.is_done_for(target, now) {
                 return match capacity.sees(actor, target, now) {
                     true => Ok(target.clone()),
@@ -223,7 +220,7 @@ impl Accounts {
         id: UserId,
     ) -> Result<Meeting, Fault> {
         let caller = match capacity {
-            Capacity::Staff | Capacity::Owner => Some(tx.acting().caller()?),
+            Capacity::Staff(_) | Capacity::Owner => Some(tx.acting().caller()?),
             Capacity::Operator => None,
         };
         let ids = [id, caller.map_or(id, |caller| caller.user.id)];
@@ -306,20 +303,23 @@ fn is_admin(user: &User) -> bool {
 }
 
 impl Capacity {
-    /// Whether this change of `target` is for whoever makes it.
-    pub(super) fn may(
+    /// Lets whoever makes a change of `target` through, or says why not.
+    pub(super) fn admit(
         self,
         actor: Option<&User>,
         target: &User,
         now: DateTime<Utc>,
         is_open_to: impl Fn(&User) -> bool,
-    ) -> bool {
-        match self {
-            Self::Staff => {
-                actor.is_some_and(|actor| is_open_to(actor) && actor.may_all_of(target, now))
+    ) -> Result<(), AdminError> {
+        match (self, actor) {
+            (Self::Operator, _) => Ok(()),
+            (Self::Staff(covers), Some(actor)) => {
+                covers.admit(actor, target.into(), now)?;
+                is_open_to(actor).then_some(()).ok_or(AdminError::Forbidden(covers))
             }
-            Self::Owner => actor.is_some_and(|actor| actor.id == target.id),
-            Self::Operator => true,
+            (Self::Owner, Some(actor)) if actor.id == target.id => Ok(()),
+            // Nobody else is an owner, and whoever changes accounts is somebody.
+            (Self::Owner | Self::Staff(_), _) => Err(AdminError::NotFound),
         }
     }
 
@@ -327,7 +327,7 @@ impl Capacity {
     /// they change, and the audit log tells of it; what changes nothing must not show as much.
     pub(super) fn sees(self, actor: Option<&User>, target: &User, now: DateTime<Utc>) -> bool {
         match self {
-            Self::Staff => actor.is_some_and(|actor| {
+            Self::Staff(_) => actor.is_some_and(|actor| {
                 actor.id == target.id || actor.may(permission::USERS_READ, now)
             }),
             Self::Owner | Self::Operator => true,

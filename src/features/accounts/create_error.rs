@@ -5,6 +5,7 @@ use crate::features::change::{Fault, with_fault};
 use crate::features::links::LinkError;
 use crate::infra::limits::{Judged, Limited};
 use crate::infra::passwords::hash::HashError;
+use crate::kernel::access::Covers;
 use crate::kernel::invalid::Problem;
 
 /// Why there is no new account.
@@ -20,8 +21,8 @@ pub(crate) enum CreateError {
     AddressTaken,
     #[error("the server does not create accounts")]
     Closed,
-    #[error("the acting user is no longer an active admin")]
-    Forbidden,
+    #[error("the acting user may not give this role")]
+    Forbidden(Covers),
     /// The token that an account was to be made of gives nothing.
     #[error("the token is invalid")]
     InvalidToken,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 
-use super::administration::{Capacity, Meeting};
+use super::administration::{AdminError, Capacity, Meeting};
 use super::create_error::{CreateError, EMAIL};
 use super::identity::{Email, Identifier};
 use super::registration::{Naming, NewAccount, Standing};
@@ -18,7 +18,7 @@ use crate::features::links::{self, Found, LinkToken, Purpose};
 use crate::features::sessions::Admitted;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
-use crate::kernel::access::{Language, Origin, Role, User, permission};
+use crate::kernel::access::{Covers, Language, Origin, Role, User, permission};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{LinkTokenId, UserId, UserInvitationId};
 
@@ -76,13 +76,22 @@ pub(crate) struct PendingInvitation {
 pub(crate) enum RevocationError {
     #[error("the invitation does not exist, or cannot be accepted any more")]
     NotFound,
-    #[error("the acting user is not allowed to do this")]
-    Forbidden,
+    #[error(transparent)]
+    Account(AdminError),
     #[error(transparent)]
     Fault(Fault),
 }
 
 with_fault!(RevocationError);
+
+impl From<AdminError> for RevocationError {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::Fault(fault) => Self::Fault(fault),
+            error => Self::Account(error),
+        }
+    }
+}
 
 impl Accounts {
     /// The newest invitations that can still be accepted, in no particular order.
@@ -142,6 +151,7 @@ impl Accounts {
     pub(crate) async fn invite(
         &self,
         acting: Acting<'_>,
+        covers: Covers,
         email: &str,
         role: Role,
         invitations: &Limit<limits::User>,
@@ -153,8 +163,9 @@ impl Accounts {
             let (now, origin) = (tx.now(), tx.acting().origin);
             let inviter = self.sessions.caller(&tx).await?.user;
             // Nobody invites somebody who could do more than they.
-            if inviter.role < role || !inviter.may(permission::USERS_WRITE, now) {
-                return Err(CreateError::Forbidden);
+            let is_covered = covers.admits_role(inviter.role, role);
+            if !is_covered || !inviter.may(permission::USERS_WRITE, now) {
+                return Err(CreateError::Forbidden(covers));
             }
             let identifier = Identifier::Email(email.key().to_owned());
             // Admins see who there is.
@@ -203,10 +214,11 @@ impl Accounts {
     pub(crate) async fn revoke_invitation(
         &self,
         acting: Acting<'_>,
+        covers: Covers,
         id: UserInvitationId,
     ) -> Result<(), RevocationError> {
         let revoke = async |tx: Tx<'_>| {
-            let (now, capacity, id) = (tx.now(), Capacity::Staff, token_of(id));
+            let (now, capacity, id) = (tx.now(), Capacity::Staff(covers), token_of(id));
             let found = links::find_unused(&tx, now, Purpose::Invitation, &[id]).await?.pop();
             let invited = found.and_then(|token| token.details::<Invited>().ok());
             let invited = invited.ok_or(RevocationError::NotFound)?;
@@ -215,9 +227,7 @@ impl Accounts {
             let sender = locked.iter().find(|user| invited.is_kept_by(user, now));
             let sender = sender.ok_or(RevocationError::NotFound)?;
             let is_open_to = |actor: &User| actor.may(permission::USERS_WRITE, now);
-            if !capacity.may(actor.as_ref(), sender, now, is_open_to) {
-                return Err(RevocationError::Forbidden);
-            }
+            capacity.admit(actor.as_ref(), sender, now, is_open_to)?;
             // It may have been accepted until its sender was locked.
             if !links::revoke(&tx, id).await? {
                 return Err(RevocationError::NotFound);

@@ -14,7 +14,7 @@ use super::{Accounts, store as users};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Fault, Record, Tx, with_fault};
 use crate::infra::db::Db;
-use crate::kernel::access::{User, permission};
+use crate::kernel::access::{Covers, User, permission};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::{Invalid, Problem, Reason};
@@ -72,8 +72,8 @@ impl From<AdminError> for MetadataError {
         match error {
             AdminError::Fault(fault) => Self::Fault(fault),
             AdminError::NotFound
-            | AdminError::Forbidden
-            | AdminError::Oneself
+            | AdminError::Forbidden(_)
+            | AdminError::Uncovered(_)
             | AdminError::LastAdmin
             | AdminError::LastOwner
             | AdminError::SoleHeir
@@ -96,18 +96,17 @@ impl Accounts {
     pub(crate) async fn update_metadata(
         &self,
         acting: Acting<'_>,
+        covers: Covers,
         id: UserId,
         change: &MetadataChange,
     ) -> Result<User, MetadataError> {
         let update = async |tx: Tx<'_>| {
-            let capacity = Capacity::Staff;
+            let capacity = Capacity::Staff(covers);
             let Meeting { locked, actor } = self.meet(&tx, capacity, id).await?;
             let (actor, now) = (actor.as_ref(), tx.now());
             let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
             let is_open_to = |actor: &User| actor.may(permission::USERS_WRITE, now);
-            if !capacity.may(actor, target, now, is_open_to) {
-                return Err(AdminError::Forbidden.into());
-            }
+            capacity.admit(actor, target, now, is_open_to)?;
             let kept = store::find(&tx, &[id]).await?.pop().map(|(_, kept)| kept);
             let before = kept.clone().unwrap_or_default();
             let after = Metadata {

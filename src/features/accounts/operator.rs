@@ -70,9 +70,7 @@ impl Accounts {
             let now = tx.now();
             let target = locked.iter().find(|user| user.id == id).ok_or(AdminError::NotFound)?;
             let may = |actor: &User| actor.may(permission::USERS_WRITE, now);
-            if !capacity.may(actor.as_ref(), target, now, may) {
-                return Err(AdminError::Forbidden);
-            }
+            capacity.admit(actor.as_ref(), target, now, may)?;
             let ended = self.sessions.end_all(&tx, id, EndReason::Revoked).await?;
             links::void(&tx, id).await?;
             if ended > 0 {

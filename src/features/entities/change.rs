@@ -12,7 +12,7 @@ use crate::features::audit::Kind;
 use crate::features::change::{Changes, Fault, Tx, with_fault};
 use crate::features::sessions::{Sessions, Tools};
 use crate::infra::db::DbFailure;
-use crate::kernel::access::Viewer;
+use crate::kernel::access::{Own, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{Id, OrganizationId, TypedId, UserId, uuid_v7};
 
@@ -121,10 +121,10 @@ impl Change<'_> {
     /// audit log records.
     pub async fn update<E: Owned>(
         &self,
-        id: &str,
+        own: Own<&str, E>,
         edit: impl FnOnce(&mut E::Model),
     ) -> Result<E::Model, ChangeError> {
-        let id = named::<E>(id)?;
+        let id = named(own)?;
         let reach = Reach::changed::<E>(&self.caller, self.now()).condition::<E>();
         let select = E::find().filter(reach.clone()).filter(has_id::<E>([id]));
         let before =
@@ -160,8 +160,8 @@ impl Change<'_> {
     }
 
     /// Deletes the row of an id, as a client gives it, if the caller may change it.
-    pub async fn delete<E: Owned>(&self, id: &str) -> Result<(), ChangeError> {
-        let id = named::<E>(id)?;
+    pub async fn delete<E: Owned>(&self, own: Own<&str, E>) -> Result<(), ChangeError> {
+        let id = named(own)?;
         let reach = Reach::changed::<E>(&self.caller, self.now()).condition::<E>();
         let delete = E::delete_many().filter(reach).filter(has_id::<E>([id]));
         if delete.exec(&self.tx).await?.rows_affected != 1 {
@@ -183,8 +183,8 @@ impl Change<'_> {
 }
 
 /// The row that a client names; a malformed id, or one of another type, names none.
-fn named<E: Owned>(id: &str) -> Result<Uuid, ChangeError> {
-    let id = Id::parse(id).and_then(Id::typed::<E::Id>);
+fn named<E: Owned>(own: Own<&str, E>) -> Result<Uuid, ChangeError> {
+    let id = Id::parse(own.named()).and_then(Id::typed::<E::Id>);
     id.map(Into::into).ok_or(ChangeError::NotFound(E::Id::OF))
 }
 

@@ -8,7 +8,7 @@ use crate::features::audit::kind;
 use crate::features::authenticators::passkeys::{self, Passkey, PasskeyName};
 use crate::features::change::Tx;
 use crate::infra::mail::{Letter, MailKind};
-use crate::kernel::access::User;
+use crate::kernel::access::{Own, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{PasskeyId, UserId};
 
@@ -27,9 +27,10 @@ impl Factors {
     pub(crate) async fn rename_passkey(
         &self,
         acting: Acting<'_>,
-        id: PasskeyId,
+        own: Own<PasskeyId>,
         name: &PasskeyName,
     ) -> Result<Passkey, FactorError> {
+        let id = own.named();
         let rename = async |tx: Tx<'_>| {
             let user = self.holder(&tx).await?;
             passkeys::rename(&tx, user.id, id, name).await?;
@@ -45,8 +46,9 @@ impl Factors {
     pub(crate) async fn delete_passkey(
         &self,
         acting: Acting<'_>,
-        id: PasskeyId,
+        own: Own<PasskeyId>,
     ) -> Result<User, FactorError> {
+        let id = own.named();
         let delete = async |tx: Tx<'_>| {
             let user = self.holder(&tx).await?;
             passkeys::find_own(&tx, user.id, id).await?.ok_or(FactorError::NoPasskey)?;

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::features::accounts::{Capacity, NewAccount};
 use crate::features::sessions::Shown;
-use crate::kernel::access::{Authentication, Language, Role};
+use crate::kernel::access::{Authentication, Covers, Language, Role};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 
@@ -85,7 +85,11 @@ async fn a_login_held_at_the_hash_ends_when_its_user_is_deactivated() {
     let held = it.held_at_the_hash("alice").await;
 
     let acting = Acting::viewer(&viewer, &Origin::CLI);
-    it.app.accounts.deactivate(acting, Capacity::Staff, alice.id).await.unwrap();
+    it.app
+        .accounts
+        .deactivate(acting, Capacity::Staff(Covers { others: false }), alice.id)
+        .await
+        .unwrap();
 
     let begun = it.begin(&held).await;
     assert!(begun.is_none(), "no session for an account that was open once");

@@ -128,7 +128,7 @@ async fn leave(departure: &Departure<'_>) -> Result<(), AdminError> {
     // In which all rows are locked that are locked together.
     ids.sort();
     let (deleter, is_own) = match departure.capacity {
-        Capacity::Staff => (tx.acting().caller()?.user.id, false),
+        Capacity::Staff(_) => (tx.acting().caller()?.user.id, false),
         Capacity::Owner => (user, true),
         Capacity::Operator => (user, false),
     };

@@ -3,7 +3,7 @@
 use crate::features::change::{Fault, with_fault};
 use crate::features::links::LinkError;
 use crate::infra::limits::{Judged, Limited};
-use crate::kernel::access::OrganizationRole;
+use crate::kernel::access::{Covers, OrganizationRole};
 use crate::kernel::invalid::Problem;
 
 /// Why an organization was not changed.
@@ -18,6 +18,9 @@ pub(crate) enum OrganizationError {
     NoSuchMember,
     #[error("the caller's role in the organization is below {}", .0.into_str())]
     Below(OrganizationRole),
+    /// By a member or what the call gives.
+    #[error("the caller's role in the organization does not include {}", .0.into_str())]
+    Outranked(OrganizationRole, Covers),
     #[error("the last owner must stay an owner")]
     LastOwner,
     #[error("the user belongs to too many organizations")]

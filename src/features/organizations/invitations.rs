@@ -23,7 +23,7 @@ use crate::features::links::{self, LinkError, LinkToken, Purpose};
 use crate::infra::db::in_batches;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind, Recipient};
-use crate::kernel::access::{OrganizationRole, User, Viewer};
+use crate::kernel::access::{Covers, OrganizationRole, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{InvitationId, OrganizationId, UserId};
 
@@ -121,7 +121,7 @@ impl Organizations {
     pub(crate) async fn invite(
         &self,
         acting: Acting<'_>,
-        entrance: Entrance,
+        (entrance, covers): (Entrance, Covers),
         email: &str,
         role: OrganizationRole,
         (by_user, by_user_to_address, to_address): InviteLimits<'_>,
@@ -131,14 +131,14 @@ impl Organizations {
         let viewer = acting.caller()?;
         let inviter = viewer.user.id;
         self.limits.take([by_user.of(inviter)]).await?;
-        self.look_who_invites(viewer, entrance, role).await?;
+        self.look_who_invites(viewer, (entrance, covers), role).await?;
         let recipient = [by_user_to_address.of((inviter, email.key())), to_address.of(email.key())];
         let admission = self.limits.attempt(recipient).await?;
         let id = entrance.id;
         let invite = async |tx: Tx<'_>| {
             let (inviter, own) = self.enter(&tx, entrance).await?;
-            if own.role < role {
-                return Err(OrganizationError::Below(role).into());
+            if !covers.admits_role(own.role, role) {
+                return Err(OrganizationError::Outranked(role, covers).into());
             }
             let now = tx.now();
             store::delete_to(&tx, id, email.key()).await?;
@@ -176,13 +176,16 @@ impl Organizations {
     async fn look_who_invites(
         &self,
         viewer: &Viewer,
-        Entrance { id, least }: Entrance,
+        (Entrance { id, least }, covers): (Entrance, Covers),
         role: OrganizationRole,
     ) -> Result<(), OrganizationError> {
         let db = self.db.reader();
         match super::store::find_role(db, id, viewer.user.id).await? {
             None => Err(OrganizationError::NotFound),
-            Some(own) if own < role.max(least) => Err(OrganizationError::Below(role.max(least))),
+            Some(own) if own < least => Err(OrganizationError::Below(least)),
+            Some(own) if !covers.admits_role(own, role) => {
+                Err(OrganizationError::Outranked(role, covers))
+            }
             Some(_) => Ok(()),
         }
     }

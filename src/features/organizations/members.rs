@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{Entrance, OrganizationError, Organizations, OwnOrganization, invitations, store};
 use crate::features::audit::{Detail, kind};
 use crate::features::change::{Record, Tx};
-use crate::kernel::access::{OrganizationRole, User};
+use crate::kernel::access::{Covers, OrganizationRole, User};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{MembershipId, OrganizationId, UserId};
 
@@ -34,7 +34,7 @@ impl Organizations {
     pub(crate) async fn set_role(
         &self,
         acting: Acting<'_>,
-        entrance: Entrance,
+        (entrance, covers): (Entrance, Covers),
         user: UserId,
         role: OrganizationRole,
     ) -> Result<(OwnOrganization, Member), OrganizationError> {
@@ -43,9 +43,9 @@ impl Organizations {
             let (caller, mut own) = self.enter(&tx, entrance).await?;
             let member = store::find_member(&tx, id, user).await?;
             let mut member = member.ok_or(OrganizationError::NoSuchMember)?;
-            let least = member.role.max(role);
-            if own.role < least {
-                return Err(OrganizationError::Below(least));
+            let highest = member.role.max(role);
+            if !covers.admits_role(own.role, highest) {
+                return Err(OrganizationError::Outranked(highest, covers));
             }
             if member.role == role {
                 return Ok((own, member));
@@ -67,7 +67,7 @@ impl Organizations {
     pub(crate) async fn remove(
         &self,
         acting: Acting<'_>,
-        entrance: Entrance,
+        (entrance, covers): (Entrance, Covers),
         user: UserId,
     ) -> Result<MembershipId, OrganizationError> {
         let id = entrance.id;
@@ -75,8 +75,8 @@ impl Organizations {
             let (_, own) = self.enter(&tx, entrance).await?;
             let member = store::find_member(&tx, id, user).await?;
             let member = member.ok_or(OrganizationError::NoSuchMember)?;
-            if own.role < member.role {
-                return Err(OrganizationError::Below(member.role));
+            if !covers.admits_role(own.role, member.role) {
+                return Err(OrganizationError::Outranked(member.role, covers));
             }
             self.take_out(&tx, id, &member).await?;
             let detail = Detail::of(member.role.into_str()).within(id);

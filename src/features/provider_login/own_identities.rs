@@ -14,7 +14,7 @@ use crate::features::sessions::Tokens;
 use crate::infra::limits::{self, Limit};
 use crate::infra::mail::{Letter, MailKind};
 use crate::infra::providers::{Assertion, Provider};
-use crate::kernel::access::{User, Viewer};
+use crate::kernel::access::{Own, User, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{IdentityId, UserId};
 
@@ -83,8 +83,9 @@ impl ProviderLogin {
     pub(crate) async fn unlink(
         &self,
         acting: Acting<'_>,
-        id: IdentityId,
+        own: Own<IdentityId>,
     ) -> Result<User, ProviderLoginError> {
+        let id = own.named();
         let unlink = async |tx: Tx<'_>| {
             let user = User::clone(&self.sessions.caller(&tx).await?.user);
             let linked = identities::list(&tx, user.id).await?;

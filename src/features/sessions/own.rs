@@ -10,7 +10,7 @@ use super::{EndReason, Sessions};
 use crate::features::audit::kind;
 use crate::features::change::{Fault, Tx, with_fault};
 use crate::features::links;
-use crate::kernel::access::Viewer;
+use crate::kernel::access::{Own, Viewer};
 use crate::kernel::acting::Acting;
 use crate::kernel::id::{SessionId, UserId};
 
@@ -82,8 +82,9 @@ impl Sessions {
     pub(crate) async fn revoke(
         &self,
         acting: Acting<'_>,
-        id: SessionId,
+        own: Own<SessionId>,
     ) -> Result<OwnSession, RevokeError> {
+        let id = own.named();
         let revoke = async |tx: Tx<'_>| {
             let user = self.caller(&tx).await?.user.id;
             let session = store::find_own(&tx, id, user, self.lifetimes.idle).await?;

@@ -9,9 +9,11 @@ use uuid::Uuid;
 
 use super::*;
 use crate::graphql::context::Caller;
-use crate::graphql::feature::Offered;
+use crate::graphql::directive::{auth, covers, owner};
+use crate::graphql::feature::{Offered, ServerFeature};
+use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{
-    Anonymity, Authentication, Credential, Grants, Language, Origin, Proofs, Proven, Role,
+    Anonymity, Authentication, Covers, Credential, Grants, Language, Origin, Proofs, Proven, Role,
     TokenMode, User, Viewer,
 };
 use crate::kernel::clock::Clock;
@@ -62,7 +64,7 @@ impl Query {
     /// The rule that a call of `mails` does not meet.
     #[public]
     async fn mails_rule(&self, ctx: &Context<'_>) -> Option<String> {
-        let asked = ctx.data_unchecked::<Policy>().ask(ctx, Place::Anywhere, "Query.mails");
+        let asked = ctx.data_unchecked::<Policy>().ask(ctx, Place::default(), "Query.mails");
         asked.unwrap().err().map(|unmet| unmet.rule)
     }
 }
@@ -144,6 +146,18 @@ fn every_rule_is_written_its_own_way_and_read_back() {
     for rule in Rule::all() {
         assert_eq!(auth::read(&auth::of(rule)), Some(rule));
     }
+}
+
+#[test]
+fn rules_about_what_a_call_names_are_read_back_as_they_were_written() {
+    for permission in [None, Some(USERS_READ)] {
+        assert_eq!(owner::read(&owner::apply(permission)), Some(permission));
+    }
+    assert_eq!(owner::apply(None).sdl(), "@owner");
+    for others in [false, true] {
+        assert_eq!(covers::read(&covers::apply(Covers { others })), Some(Covers { others }));
+    }
+    assert_eq!(covers::apply(Covers { others: false }).sdl(), "@covers");
 }
 
 #[tokio::test]

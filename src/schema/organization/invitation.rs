@@ -60,10 +60,10 @@ pub(crate) struct MemberInvitationMutation;
 #[Object]
 impl MemberInvitationMutation {
     /// Mails an invitation to join an organization, valid for one day. It invalidates any earlier invitation of the
-    /// organization to the same address. Fails with FORBIDDEN if the role is above the caller's own, and with CONFLICT
-    /// if too many invitations are pending.
+    /// organization to the same address. Fails with CONFLICT if too many invitations are pending.
     #[auth]
     #[member(Admin)]
+    #[covers]
     #[needs(Mail)]
     #[fresh]
     #[limit(INVITED_BY_USER, INVITED_BY_USER_TO_ADDRESS, INVITED_TO_ADDRESS)]
@@ -77,7 +77,7 @@ impl MemberInvitationMutation {
     ) -> Result<Invitation> {
         let organizations = ctx.service::<Organizations>();
         let entrance = entrance(&organization_id, least)?;
-        let invite = organizations.invite(ctx.acting()?, entrance, &email, role, limits);
+        let invite = organizations.invite(ctx.acting()?, (entrance, covers), &email, role, limits);
         Ok(invite.await?.into())
     }
 

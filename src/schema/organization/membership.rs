@@ -1,6 +1,6 @@
 //! Members of organizations in the schema.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject};
 use chrono::Utc;
 use portcullis_macros::{Row, rules};
 
@@ -10,21 +10,25 @@ use crate::features::organizations::{Member, OrganizationError, Organizations, T
 use crate::graphql::connection::{Connection, Edge, Source};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
+use crate::graphql::directive::semantic_non_null;
 use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, ByAge, Window};
+use crate::graphql::policy::{About, Place};
 use crate::kernel::access::{OrganizationRole, Viewer};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
 use crate::kernel::page::Page;
 use crate::schema::user::User;
+use crate::schema::viewer::Access;
 
 /// How members are listed: in the order in which they joined.
 const ORDER: ByAge = ByAge::OldestFirst;
 
 /// A user's membership in an organization.
 #[derive(SimpleObject, Row, Clone)]
+#[graphql(complex)]
 pub(crate) struct Membership {
     /// An opaque id that is unique across all types.
     pub(crate) id: Id,
@@ -52,6 +56,28 @@ impl Membership {
     /// What a caller sees of it.
     pub(crate) fn seen_by(self, viewer: &Viewer, now: chrono::DateTime<Utc>) -> Self {
         Self { user: self.user.seen_by(viewer, now), ..self }
+    }
+}
+
+#[ComplexObject]
+impl Membership {
+    /// Tells for each field whether the caller may use it for this member, as Organization.viewerCan does for any
+    /// member.
+    #[graphql(directive = semantic_non_null::apply())]
+    async fn viewer_can(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "The fields with their types, as in `Mutation.removeMember`: at most 100."
+        )]
+        fields: Vec<String>,
+    ) -> Option<async_graphql::Result<Vec<Access>>> {
+        let user = self.user.id.typed::<UserId>();
+        let place = Place {
+            organization: Some(self.organization.my_role),
+            about: user.map(|user| About::Member(user, self.role)),
+        };
+        Access::answer(ctx, place, fields).await
     }
 }
 
@@ -103,10 +129,10 @@ pub(crate) struct MembershipMutation;
 #[rules(mutation)]
 #[Object]
 impl MembershipMutation {
-    /// Changes the role of a member, effective on their next request. Only owners can make others owners or change the
-    /// role of owners. Fails with CONFLICT if the member is the last owner.
+    /// Changes the role of a member, effective on their next request. Fails with CONFLICT if the member is the last owner.
     #[auth]
     #[member(Admin)]
+    #[covers]
     #[fresh]
     #[payload(membership = "The membership with the new role.")]
     async fn set_member_role(
@@ -118,15 +144,16 @@ impl MembershipMutation {
     ) -> Result<Membership> {
         let organizations = ctx.service::<Organizations>();
         let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
-        let set = organizations.set_role(ctx.acting()?, entrance, user, role).await?;
+        let set = organizations.set_role(ctx.acting()?, (entrance, covers), user, role).await?;
         let now = ctx.service::<Clock>().now();
         Ok(Membership::of(set.0.into(), set.1).seen_by(ctx.viewer()?, now))
     }
 
-    /// Removes a member from an organization, effective immediately. Only owners can remove owners. Fails with CONFLICT
-    /// if the member is the last owner.
+    /// Removes a member from an organization, effective immediately. Fails with CONFLICT if the member is the last
+    /// owner.
     #[auth]
     #[member(Admin)]
+    #[covers]
     #[defence]
     #[payload(deleted_membership_id = "The id of the deleted membership.")]
     async fn remove_member(
@@ -137,7 +164,7 @@ impl MembershipMutation {
     ) -> Result<Id> {
         let organizations = ctx.service::<Organizations>();
         let (entrance, user) = (entrance(&organization_id, least)?, member(&user_id)?);
-        Ok(Id::from(organizations.remove(ctx.acting()?, entrance, user).await?))
+        Ok(Id::from(organizations.remove(ctx.acting()?, (entrance, covers), user).await?))
     }
 
     /// Removes the caller from an organization. Fails with CONFLICT if the caller is its last owner.

@@ -24,6 +24,7 @@ impl AdministrationMutation {
     /// Changes the role of a user, effective on their next request. Lowering a role also revokes the permissions that
     /// were granted to the user. Fails with CONFLICT if the user is the last active admin.
     #[auth(role = Admin)]
+    #[covers]
     #[fresh]
     #[payload(user = "The user with the new role.")]
     async fn set_user_role(
@@ -33,13 +34,15 @@ impl AdministrationMutation {
         #[graphql(desc = "The new role.")] role: Role,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.set_role(ctx.acting()?, Capacity::Staff, target(&id)?, role).await?;
+        let user =
+            accounts.set_role(ctx.acting()?, Capacity::Staff(covers), target(&id)?, role).await?;
         Ok(User::from(&user))
     }
 
     /// Grants a user a permission, effective on their next request. Fails with FORBIDDEN unless the caller holds the
-    /// permission for at least as long, and if the user has more permissions than the caller.
+    /// permission for at least as long.
     #[auth(permission = PERMISSIONS_GRANT)]
+    #[covers]
     #[fresh]
     #[payload(user = "The user, with all granted permissions.")]
     async fn grant_permission(
@@ -58,14 +61,14 @@ impl AdministrationMutation {
         }
         let accounts = ctx.service::<Accounts>();
         let grant = Grant { permission, expires_at };
-        let user = accounts.grant(ctx.acting()?, target(&id)?, grant).await?;
+        let user = accounts.grant(ctx.acting()?, covers, target(&id)?, grant).await?;
         Ok(user.into())
     }
 
     /// Revokes a permission that was granted to a user, effective on their next request. Permissions that the user's
-    /// role implies stay. Fails with FORBIDDEN unless the caller holds the permission, and if the user has more
-    /// permissions than the caller.
+    /// role implies stay. Fails with FORBIDDEN unless the caller holds the permission.
     #[auth(permission = PERMISSIONS_GRANT)]
+    #[covers]
     #[fresh]
     #[defence]
     #[payload(user = "The user, with the remaining granted permissions.")]
@@ -76,13 +79,13 @@ impl AdministrationMutation {
         #[graphql(desc = "The permission to revoke.")] permission: Permission,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.revoke(ctx.acting()?, target(&id)?, permission).await?;
+        let user = accounts.revoke(ctx.acting()?, covers, target(&id)?, permission).await?;
         Ok(user.into())
     }
 
-    /// Removes all second factors and passkeys of a user who lost them, and ends all their sessions. Fails with
-    /// FORBIDDEN for the caller's own account, and if the user has more permissions than the caller.
+    /// Removes all second factors and passkeys of a user who lost them, and ends all their sessions.
     #[auth(permission = USERS_WRITE)]
+    #[covers(others)]
     #[fresh]
     #[payload(
         user = "The user, who now signs in without a second factor, or must set up a new one if the account \
@@ -94,13 +97,15 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.reset_factors(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
+        let user =
+            accounts.reset_factors(ctx.acting()?, Capacity::Staff(covers), target(&id)?).await?;
         Ok(User::from(&user))
     }
 
-    /// Deactivates a user's account and ends all its sessions. Fails with FORBIDDEN if the user has more permissions
-    /// than the caller, and with CONFLICT if the user is the last active admin.
+    /// Deactivates a user's account and ends all its sessions. Fails with CONFLICT if the user is the last active
+    /// admin.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[fresh]
     #[defence]
     #[payload(user = "The deactivated user.")]
@@ -110,13 +115,14 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.deactivate(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
+        let user =
+            accounts.deactivate(ctx.acting()?, Capacity::Staff(covers), target(&id)?).await?;
         Ok(User::from(&user))
     }
 
-    /// Reactivates a user's account, so that the user can sign in again. Ended sessions stay ended. Fails with
-    /// FORBIDDEN if the user has more permissions than the caller.
+    /// Reactivates a user's account, so that the user can sign in again. Ended sessions stay ended.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[fresh]
     #[payload(user = "The reactivated user.")]
     async fn reactivate_user(
@@ -125,14 +131,15 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<User> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.reactivate(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
+        let user =
+            accounts.reactivate(ctx.acting()?, Capacity::Staff(covers), target(&id)?).await?;
         Ok(User::from(&user))
     }
 
-    /// Deletes a user with all their data, permanently. Fails with FORBIDDEN if the user has more permissions than the
-    /// caller, and with CONFLICT if the user is the last active admin, or owns an organization whose only other member
-    /// is the caller.
+    /// Deletes a user with all their data, permanently. Fails with CONFLICT if the user is the last active admin, or owns
+    /// an organization whose only other member is the caller.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[fresh]
     #[payload(deleted_user_id = "The id of the deleted user.")]
     async fn delete_user(
@@ -141,12 +148,13 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<Id> {
         let accounts = ctx.service::<Accounts>();
-        let user = accounts.delete(ctx.acting()?, Capacity::Staff, target(&id)?).await?;
+        let user = accounts.delete(ctx.acting()?, Capacity::Staff(covers), target(&id)?).await?;
         Ok(Id::from(user.id))
     }
 
-    /// Ends all sessions of a user. Fails with FORBIDDEN if the user has more permissions than the caller.
+    /// Ends all sessions of a user.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[fresh]
     #[defence]
     #[payload(
@@ -159,7 +167,7 @@ impl AdministrationMutation {
         #[graphql(desc = "The user's id.")] id: ID,
     ) -> Result<(Id, u64)> {
         let (accounts, id) = (ctx.service::<Accounts>(), target(&id)?);
-        let ended = accounts.end_sessions(ctx.acting()?, Capacity::Staff, id).await?;
+        let ended = accounts.end_sessions(ctx.acting()?, Capacity::Staff(covers), id).await?;
         Ok((Id::from(id), ended))
     }
 }
@@ -173,12 +181,11 @@ impl From<AdminError> for ApiError {
     fn from(error: AdminError) -> Self {
         match error {
             AdminError::NotFound => Self::new(Code::NotFound, "This user does not exist."),
-            AdminError::Forbidden => Self::forbidden(
-                "You cannot change an account that has more permissions than yours.",
+            AdminError::Forbidden(rule) => Self::uncovered(
+                "You can only grant and revoke permissions that you have for as long.",
+                rule,
             ),
-            AdminError::Oneself => {
-                Self::forbidden("You cannot reset your own second factors. Turn them off instead.")
-            }
+            AdminError::Uncovered(uncovered) => uncovered.into(),
             AdminError::LastAdmin => {
                 Self::new(Code::Conflict, "The last active admin must stay an active admin.")
             }

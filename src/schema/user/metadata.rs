@@ -65,9 +65,9 @@ pub(crate) struct MetadataMutation;
 #[Object]
 impl MetadataMutation {
     /// Changes the metadata that your own programs keep with a user, such as a plan or a customer id. Users without the
-    /// permission cannot change their own metadata, so programs can rely on it. Fails with FORBIDDEN if the user has
-    /// more permissions than the caller.
+    /// permission cannot change their own metadata, so programs can rely on it.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[payload(user = "The user with the new metadata.")]
     async fn update_user_metadata(
         &self,
@@ -78,7 +78,7 @@ impl MetadataMutation {
         let (public, private) = (patch(input.public_metadata), patch(input.private_metadata));
         let change = MetadataChange { public, private };
         let accounts = ctx.service::<Accounts>();
-        Ok(accounts.update_metadata(ctx.acting()?, id, &change).await?.into())
+        Ok(accounts.update_metadata(ctx.acting()?, covers, id, &change).await?.into())
     }
 }
 

@@ -199,9 +199,9 @@ pub(crate) struct InvitationMutation;
 #[rules(mutation)]
 #[Object]
 impl InvitationMutation {
-    /// Mails an invitation to create an account, valid for one day. Fails with FORBIDDEN if the role is above the
-    /// caller's own.
+    /// Mails an invitation to create an account, valid for one day.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[needs(NewAccounts, Mail)]
     #[fresh]
     #[limit(INVITATIONS)]
@@ -216,13 +216,14 @@ impl InvitationMutation {
         #[graphql(desc = "The role that the account will have.")] role: Role,
     ) -> Result<(UserInvitation, u32)> {
         let accounts = ctx.service::<Accounts>();
-        let invitation = accounts.invite(ctx.acting()?, &email, role, limits).await?;
+        let invitation = accounts.invite(ctx.acting()?, covers, &email, role, limits).await?;
         Ok((invitation.into(), Purpose::Invitation.ttl_seconds()))
     }
 
     /// Revokes an invitation to create an account, which invalidates its link immediately. Fails with NOT_FOUND if the
-    /// invitation can no longer be accepted, and with FORBIDDEN if its sender has more permissions than the caller.
+    /// invitation can no longer be accepted. The account that it is about is its sender's.
     #[auth(permission = USERS_WRITE)]
+    #[covers]
     #[defence]
     #[payload(deleted_user_invitation_id = "The id of the revoked invitation.")]
     async fn revoke_user_invitation(
@@ -231,7 +232,7 @@ impl InvitationMutation {
         #[graphql(desc = "The invitation's id.")] id: ID,
     ) -> Result<Id> {
         let id = UserInvitationId::parse(&id).ok_or(RevocationError::NotFound)?;
-        ctx.service::<Accounts>().revoke_invitation(ctx.acting()?, id).await?;
+        ctx.service::<Accounts>().revoke_invitation(ctx.acting()?, covers, id).await?;
         Ok(Id::from(id))
     }
 
@@ -264,9 +265,7 @@ impl From<RevocationError> for ApiError {
             RevocationError::NotFound => {
                 Self::new(Code::NotFound, "This invitation does not exist.")
             }
-            RevocationError::Forbidden => Self::forbidden(
-                "You cannot revoke an invitation from an account that has more permissions than yours.",
-            ),
+            RevocationError::Account(error) => error.into(),
             RevocationError::Fault(fault) => fault.into(),
         }
     }

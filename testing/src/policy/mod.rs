@@ -6,7 +6,9 @@ mod generated;
 use std::collections::BTreeSet;
 
 use async_graphql::Value;
-use async_graphql::parser::types::{FieldDefinition, TypeKind, TypeSystemDefinition};
+use async_graphql::parser::types::{
+    ConstDirective, FieldDefinition, TypeKind, TypeSystemDefinition,
+};
 use serde_json::json;
 
 pub use self::caller::Caller;
@@ -60,15 +62,19 @@ const MISTAKES: [&str; 3] = ["BAD_REQUEST", "GRAPHQL_VALIDATION_FAILED", "INTERN
 
 /// The root fields of a schema.
 pub fn root_fields(sdl: &str) -> Vec<Field> {
+    fields(sdl, |name| match name {
+        "Query" => Some("query"),
+        "Mutation" => Some("mutation"),
+        "Subscription" => Some("subscription"),
+        _ => None,
+    })
+}
+
+fn fields(sdl: &str, operation: impl Fn(&str) -> Option<&'static str>) -> Vec<Field> {
     let mut fields = Vec::new();
     for definition in portcullis::schema::parse_sdl(sdl).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else { continue };
-        let operation = match definition.node.name.node.as_str() {
-            "Query" => "query",
-            "Mutation" => "mutation",
-            "Subscription" => "subscription",
-            _ => continue,
-        };
+        let Some(operation) = operation(definition.node.name.node.as_str()) else { continue };
         let TypeKind::Object(object) = definition.node.kind else { continue };
         fields.extend(object.fields.into_iter().map(|field| Field {
             operation,
@@ -84,6 +90,11 @@ pub fn root_fields(sdl: &str) -> Vec<Field> {
     fields
 }
 
+/// The fields of an object type of a schema.
+pub fn fields_of(sdl: &str, of: &str) -> Vec<Field> {
+    fields(sdl, |name| (name == of).then_some("query"))
+}
+
 /// The root fields of a schema that the core does not have.
 pub fn of_extension(sdl: &str) -> Vec<Field> {
     let core: BTreeSet<_> = root_fields(core_sdl()).into_iter().map(|field| field.name).collect();
@@ -93,13 +104,16 @@ pub fn of_extension(sdl: &str) -> Vec<Field> {
 fn rules(field: &FieldDefinition) -> Vec<Rule> {
     let mut rules = Vec::new();
     for directive in &field.directives {
-        // How often, how long after a sign-in, on what server, in which organization, what null means and what it costs, not
+        // How often, how long after a sign-in, on what server, in which organization, of what and whom, what null means and what it costs, not
         // by whom.
         if [
             "rateLimit",
             "fresh",
             "needs",
+            "private",
             "member",
+            "owner",
+            "covers",
             "enrolling",
             "semanticNonNull",
             "cost",
@@ -124,17 +138,36 @@ fn rules(field: &FieldDefinition) -> Vec<Rule> {
 }
 
 impl Field {
+    /// A call of the field, made of the schema.
+    pub fn call(&self, sdl: &str) -> String {
+        Types::of(sdl).call(&self.definition)
+    }
+
     /// The role that its caller must have in the organization, as `@member` names it.
     pub fn member(&self) -> Option<String> {
-        let member =
-            self.definition.directives.iter().find(|used| used.node.name.node == "member")?;
-        Some(member.node.get_argument("role")?.node.to_string())
+        Some(self.directive("member")?.get_argument("role")?.node.to_string())
+    }
+
+    /// The permission that opens the objects of everybody, of a field whose input names an object of the caller's own, as
+    /// `@owner` says.
+    pub fn owner(&self) -> Option<Option<String>> {
+        let owner = self.directive("owner")?;
+        Some(owner.get_argument("orPermission").map(|permission| permission.node.to_string()))
+    }
+
+    /// Whether the caller's rights must cover those of whom the call is about, as `@covers` says.
+    pub fn covers(&self) -> bool {
+        self.directive("covers").is_some()
+    }
+
+    fn directive(&self, name: &str) -> Option<&ConstDirective> {
+        let mut directives = self.definition.directives.iter().map(|used| &used.node);
+        directives.find(|used| used.name.node == name)
     }
 
     /// What a server must offer for anybody to call this, as `@needs` names it.
     pub fn needs(&self) -> Vec<String> {
-        let needs = self.definition.directives.iter().find(|used| used.node.name.node == "needs");
-        let features = needs.and_then(|needs| needs.node.get_argument("features"));
+        let features = self.directive("needs").and_then(|needs| needs.get_argument("features"));
         match features.map(|features| &features.node) {
             Some(Value::List(names)) => names.iter().map(ToString::to_string).collect(),
             _ => Vec::new(),
