@@ -1,0 +1,57 @@
+// How calls say for whom they are. The session knows one of the two ways, the cookie or tokens, by this interface.
+
+/** What a sign-in answers beside the user. With a cookie all of it is null. */
+export interface Issued {
+  accessToken?: string | null;
+  /** Seconds. */
+  expiresIn?: number | null;
+  refreshToken?: string | null;
+  deviceToken?: string | null;
+}
+
+/** Sends a mutation to the endpoint. A refusal is thrown as `PortcullisError`, a lost answer as `NetworkError`. */
+export type Post = (query: string, variables: object, headers?: Record<string, string>) => Promise<Record<string, any>>;
+
+/** How calls say for whom they are. What is optional is for tokens: a cookie needs nothing of it. */
+export interface Transport {
+  /** What `fetch` does with cookies. */
+  readonly credentials: RequestCredentials;
+  /** The headers of a call for nobody that may begin a session. */
+  readonly guest: Record<string, string>;
+  /** The headers by which a call acts for the user, in an organization or in none. */
+  headers(organizationId: string | null): Promise<Record<string, string>>;
+  /** Ends the session. */
+  end(): Promise<unknown>;
+  /**
+   * Whether a call that was refused as `UNAUTHENTICATED` can be sent again, after what it was sent with has been
+   * replaced.
+   */
+  renewed?(sent: Headers, organizationId: string | null): Promise<boolean>;
+  /** Runs what begins or replaces a session: alone among all tabs that share its storage. */
+  alone?<T>(work: () => Promise<T>): Promise<T>;
+  /** Keeps what a sign-in answered. It acts in no organization. */
+  keep?(issued: Issued): Promise<void>;
+  /** Forgets what this tab remembers, after another has replaced it. */
+  forget?(): void;
+  /** What this device says with a sign-in by a password. */
+  device?(): Promise<{ deviceToken?: string }>;
+  /** A valid access token, or null. */
+  accessToken?(organizationId: string | null): Promise<string | null>;
+}
+
+/** Makes the transport of a session. */
+export type Mode = (endpoint: string, post: Post) => Transport;
+
+export const LOGOUT = "mutation($input:LogoutInput){logout(input:$input){sessionId}}";
+export const REFRESH =
+  "mutation($input:RefreshTokenInput){refreshToken(input:$input){accessToken expiresIn refreshToken}}";
+
+const MODE = { "portcullis-token-mode": "cookie" };
+
+/** The session is a cookie, which the browser keeps and no script can read. */
+export const cookie: Mode = (_endpoint, post) => ({
+  credentials: "include",
+  guest: MODE,
+  headers: async (organizationId) => (organizationId ? { ...MODE, "portcullis-organization": organizationId } : MODE),
+  end: () => post(LOGOUT, {}, MODE),
+});
