@@ -78,8 +78,10 @@ export async function signInWithPasskey(session: AnySession): Promise<SignInResu
  * the form is shown. Null if the browser offers none there, `signal` aborts, or another request of this module begins.
  */
 export async function autofillPasskey(session: AnySession, signal?: AbortSignal): Promise<SignInResult | null> {
-  if (passkeyObstacle() || !(await interfaces()!.isConditionalMediationAvailable?.())) return null;
+  if (passkeyObstacle()) return null;
+  // Before anything is waited for: a button that is pressed meanwhile comes later.
   const end = alone(signal);
+  if (!(await interfaces()!.isConditionalMediationAvailable?.())) return null;
   while (!end.aborted) {
     const ceremony = await started(session);
     if (end.aborted) break;
@@ -160,9 +162,11 @@ export const registerPasskey = (session: AnySession, how: Enrolling & { name?: s
  * not wait for it. Null if the browser made none; nobody asked for it, so show no failure.
  */
 export async function upgradeToPasskey(session: AnySession): Promise<Registered | null> {
-  const capabilities = passkeyObstacle() ? null : await interfaces()!.getClientCapabilities?.();
+  if (passkeyObstacle()) return null;
+  const signal = alone();
+  const capabilities = await interfaces()!.getClientCapabilities?.();
   if (!capabilities?.conditionalCreate) return null;
-  return make(session, {}, { mediation: "conditional", signal: alone() }).catch(() => null);
+  return make(session, {}, { mediation: "conditional", signal }).catch(() => null);
 }
 
 /**

@@ -10,6 +10,7 @@ export interface VisitorRequest {
   socket?: { remoteAddress?: string | undefined };
 }
 
+/** Where the server is, and whose pages may change something by this one. */
 export interface ServerOptions {
   /** The URL of the GraphQL endpoint, as this server reaches it. */
   endpoint: string;

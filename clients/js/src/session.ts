@@ -20,6 +20,7 @@ export type SessionState<U> =
   /** `failure` says why the server could not be asked again; the user is as before. */
   | { status: "user"; user: U; reason: null; failure: Error | null };
 
+/** What a session is made with. Nothing is required on the pages of the server's own origin. */
 export interface SessionOptions<U> {
   /** The URL of the GraphQL endpoint; `/graphql` by default. */
   endpoint?: string;

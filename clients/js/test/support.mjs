@@ -57,7 +57,7 @@ export async function startServer(binary, origins, settings = {}, files = () => 
     if (child.exitCode !== null) throw new Error(log.join(""));
     return (await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => null))?.ok;
   }, "server");
-  return { endpoint: `http://localhost:${port}/graphql`, port, folder, log };
+  return { endpoint: `http://localhost:${port}/graphql`, port, folder, log, env };
 }
 
 /** What the link in the last mail of a kind to an address carries. */
@@ -97,10 +97,25 @@ export function app(secret) {
   };
 }
 
+/** What Relay's plugin for Babel does: a document becomes the module that its compiler has made of it. */
+const relay = {
+  name: "relay",
+  setup({ onLoad }) {
+    onLoad({ filter: /examples\/relay\.tsx$/ }, ({ path }) => {
+      const imports = [];
+      const contents = readFileSync(path, "utf8").replace(/graphql`\s*\w+ (\w+)[^`]*`/g, (_, name) => {
+        imports.push(`import ${name} from "./__generated__/${name}.graphql";`);
+        return name;
+      });
+      return { contents: imports.join("\n") + contents, loader: "tsx" };
+    });
+  },
+};
+
 /** Bundles a page's program for the browser, with the package as its exports say. */
 export async function bundle(entry, more = {}) {
   const { outputFiles } = await build({
-    entryPoints: [entry], bundle: true, format: "esm", write: false, jsx: "automatic", logLevel: "warning", absWorkingDir: root,
+    entryPoints: [entry], bundle: true, format: "esm", write: false, jsx: "automatic", logLevel: "warning", plugins: [relay], absWorkingDir: root,
     alias: {
       "@portcullis/client/react": join(root, "dist/react.js"), "@portcullis/client/server": join(root, "dist/server.js"),
       "@portcullis/client": join(root, "dist/index.js"),
@@ -116,7 +131,7 @@ export async function servePages(programs) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const program = programs[pathname.slice(1).replace(/\.js$/, "")];
-    if (program && pathname.endsWith(".js")) return response.setHeader("content-type", "text/javascript").end(program);
+    if (program && pathname.endsWith(".js")) return response.writeHead(200, { "content-type": "text/javascript", "access-control-allow-origin": "*" }).end(program);
     response.setHeader("content-type", "text/html");
     response.end(`<!doctype html><meta charset="utf-8"><title>Test</title><div id="root"></div><script type="module" src="/${pathname.slice(1)}.js"></script>`);
   });
@@ -154,7 +169,7 @@ export async function test(name, check) {
   count++;
   let timer;
   try {
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it takes too long")), 30_000)));
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it takes too long")), 60_000)));
     await Promise.race([check(), late]);
     console.log(`ok: ${name} (${Math.round(performance.now() - begun)} ms)`);
   } catch (error) {
