@@ -30,6 +30,8 @@ mod infra {
 }
 
 mod kernel {
+    pub(crate) use portcullis_kernel::invalid;
+
     pub(crate) mod secret {
         /// Remembers nothing from one document to the next, so any digest does.
         pub(crate) fn sha256(_: &[u8]) -> [u8; 32] {

@@ -19,6 +19,7 @@ mod literals;
 mod merge;
 mod operation;
 mod parse;
+mod place;
 mod string;
 mod typename;
 mod types;
@@ -29,6 +30,8 @@ use std::collections::HashMap;
 
 use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, OperationDefinition};
 use async_graphql::{Name, Pos, Positioned, ServerError};
+
+use crate::kernel::invalid::Reason;
 
 pub(crate) use self::cache::{Asked, Chosen, Documents, Lookup, Proven, Scanned};
 pub(crate) use self::cost::directive::of_subgraph;
@@ -96,10 +99,18 @@ pub(crate) enum Refusal {
     #[error("The request exceeds a limit: {limit} must be at most {max}")]
     Limit { limit: &'static str, max: u64 },
     #[error("{message}")]
-    Invalid { message: String, positions: Vec<Pos> },
+    Invalid { message: String, positions: Vec<Pos>, value: Option<WrongValue> },
     /// What the library's validation has found.
     #[error("the document is not valid")]
     Errors(Vec<ServerError>),
+}
+
+/// A value that is none of the type of its argument.
+#[derive(Debug, PartialEq)]
+pub(crate) struct WrongValue {
+    /// Where it stands, from the argument: as in `input.expiresAt`.
+    pub(crate) path: String,
+    pub(crate) reason: Reason,
 }
 
 impl Refusal {
@@ -138,7 +149,7 @@ fn invalid(message: impl Into<String>) -> Refusal {
 }
 
 fn invalid_at(message: impl Into<String>, positions: Vec<Pos>) -> Refusal {
-    Refusal::Invalid { message: message.into(), positions }
+    Refusal::Invalid { message: message.into(), positions, value: None }
 }
 
 /// Tells the counts to the fuzzer, which compiles these files itself.

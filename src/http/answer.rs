@@ -11,7 +11,7 @@ use super::call::NoCall;
 use super::observe::Answered;
 use super::{refusal, request};
 use crate::app::App;
-use crate::graphql::document::Refusal;
+use crate::graphql::document::{Refusal, WrongValue};
 use crate::graphql::error::{ApiError, Code, Unseen, field};
 use crate::graphql::json::{self, Json};
 use crate::graphql::messages::translated;
@@ -71,20 +71,29 @@ pub(super) fn unexecuted(no_call: NoCall) -> Result<GraphqlResponse, Response> {
 
 pub(super) fn refused_document(refused: Refusal) -> GraphqlResponse {
     let message = refused.to_string();
-    let (code, positions, limit) = match refused {
-        Refusal::Errors(errors) => return GraphqlResponse::from_errors(errors),
-        Refusal::Parse { positions, .. } => (Code::GraphqlParseFailed, positions, None),
-        Refusal::Invalid { positions, .. } => (Code::GraphqlValidationFailed, positions, None),
-        Refusal::Limit { limit, max } => (Code::DocumentLimit, Vec::new(), Some((limit, max))),
-    };
-    let mut error = ServerError::new(message, None);
-    error.locations = positions;
+    let mut error = ServerError::new(message.clone(), None);
     let extensions = error.extensions.get_or_insert_default();
+    let code = match refused {
+        Refusal::Errors(errors) => return GraphqlResponse::from_errors(errors),
+        Refusal::Parse { positions, .. } => {
+            error.locations = positions;
+            Code::GraphqlParseFailed
+        }
+        Refusal::Invalid { positions, value, .. } => {
+            error.locations = positions;
+            if let Some(WrongValue { path, reason }) = value {
+                let invalid = Invalid { reason, message: message.into(), param: None };
+                extensions.set("fields", Value::List(vec![field(&path, &invalid)]));
+            }
+            Code::GraphqlValidationFailed
+        }
+        Refusal::Limit { limit, max } => {
+            extensions.set("limit", limit);
+            extensions.set("max", max);
+            Code::DocumentLimit
+        }
+    };
     extensions.set("code", code.as_str());
-    if let Some((limit, max)) = limit {
-        extensions.set("limit", limit);
-        extensions.set("max", max);
-    }
     GraphqlResponse::from_errors(vec![error])
 }
 

@@ -165,3 +165,61 @@ async fn a_cursor_holds_no_time_that_could_not_be_asked_for() {
         assert!(all.as_array().is_some_and(|edges: &Vec<Value>| !edges.is_empty()), "{field}");
     }
 }
+
+/// Where the value stands is told for forms, whether it came as a literal or in a variable, and from the argument.
+#[tokio::test]
+async fn a_wrong_value_is_told_with_its_path_whichever_way_it_came() {
+    let app = TestApp::start().await;
+    let (boss, alice) = (app.admin("boss").await, app.register("alice").await);
+    let grant = |variables: &str, expires_at: &str| document(&alice, variables, expires_at);
+    let whole = "mutation($given: GrantPermissionInput!) { grantPermission(input: $given) { user { id } } }";
+    let input = |expires_at: &str| json!({ "given": { "id": alice.id, "permission": "USERS_READ", "expiresAt": expires_at } });
+    let paged = "query($size: Int!) { users(first: $size) { totalCount } }";
+    for (query, variables, path, code) in [
+        (grant("", "\"soon\""), json!({}), "input.expiresAt", "INVALID_FORMAT"),
+        (
+            grant("($until: DateTime = \"soon\")", "$until"),
+            json!({}),
+            "input.expiresAt",
+            "INVALID_FORMAT",
+        ),
+        (
+            grant("($until: DateTime)", "$until"),
+            json!({ "until": "soon" }),
+            "input.expiresAt",
+            "INVALID_FORMAT",
+        ),
+        (whole.to_owned(), input("soon"), "input.expiresAt", "INVALID_FORMAT"),
+        (whole.to_owned(), json!({ "given": { "id": alice.id } }), "input.permission", "REQUIRED"),
+        (whole.to_owned(), json!({}), "input", "REQUIRED"),
+        (
+            "{ users(first: 2147483648) { totalCount } }".to_owned(),
+            json!({}),
+            "first",
+            "INVALID_FORMAT",
+        ),
+        (paged.to_owned(), json!({ "size": 2_147_483_648_u64 }), "first", "INVALID_FORMAT"),
+        (paged.to_owned(), json!({ "size": null }), "first", "REQUIRED"),
+        ("{ user { id } }".to_owned(), json!({}), "id", "REQUIRED"),
+        (
+            "{ nodes(ids: [\"user_x\", true]) { id } }".to_owned(),
+            json!({}),
+            "ids[1]",
+            "INVALID_FORMAT",
+        ),
+    ] {
+        let refused = app.call(&query, variables, Some(&boss.access)).await;
+        assert_eq!(refused.code(), REFUSED, "{query}: {}", refused.text);
+        let field = &refused.extension("fields")[0];
+        assert_eq!(
+            (&field["path"], &field["code"]),
+            (&json!(path), &json!(code)),
+            "{}",
+            refused.text
+        );
+        assert!(field["message"].as_str().is_some_and(|message| !message.is_empty()), "{field}");
+    }
+    // What is wrong with the document itself names no value.
+    let refused = app.query("{ nothing }", &boss.access).await;
+    assert_eq!(refused.extension("fields"), Value::Null);
+}

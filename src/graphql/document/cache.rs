@@ -225,7 +225,7 @@ impl Proven {
     ) -> Result<Scanned, Refusal> {
         let (place, prepared) = self.operation(name)?;
         let written = &prepared.written.node;
-        let variables = values::coerce(types, written, variables)?;
+        let variables = values::coerce(types, (written, &self.fragments), variables)?;
         let operation = match written.ty {
             OperationType::Query => Operation::Query,
             OperationType::Mutation => Operation::Mutation,

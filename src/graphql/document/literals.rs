@@ -11,8 +11,10 @@ use async_graphql::parser::types::{
 use async_graphql::{Pos, Positioned, ServerError};
 use async_graphql_value::Value;
 
+use super::place::{self, Place};
 use super::types::{FieldOf, TypeKind, Types, named};
-use super::{Refusal, invalid_at, operations};
+use super::{Refusal, WrongValue, invalid_at, operations};
+use crate::kernel::invalid::Reason;
 
 /// Fields that a document may ask for and their types do not have, before it is refused for that alone.
 const UNKNOWN_MAX: usize = 5;
@@ -38,7 +40,12 @@ pub(super) fn check(types: &Types, document: &ExecutableDocument) -> Result<(), 
                 return Err(invalid_at(message, vec![var_type.pos]));
             }
             if let Some(default) = default_value {
-                literals.value(&var_type.node, &default.node.clone().into_value(), default.pos)?;
+                let name = &definition.node.name.node;
+                let at = place::of_variable(operation, &document.fragments, name);
+                let at = at.unwrap_or_else(|| name.to_string());
+                let default_value = default.node.clone().into_value();
+                let place = (&Place::Whole(&at), default.pos);
+                literals.value(&var_type.node, &default_value, place)?;
             }
         }
         let root = types.root(operation.ty);
@@ -85,7 +92,8 @@ impl Literals<'_> {
     fn arguments(&self, field: &Positioned<Field>, of: &FieldOf) -> Result<(), Refusal> {
         for (name, value) in &field.node.arguments {
             if let Some(argument) = of.arguments.get(name.node.as_str()) {
-                self.value(&argument.ty, &value.node, value.pos)?;
+                let at = Place::Whole(&name.node);
+                self.value(&argument.ty, &value.node, (&at, value.pos))?;
             }
         }
         for (name, argument) in &of.arguments {
@@ -93,7 +101,11 @@ impl Literals<'_> {
                 let (of, ty) = (&field.node.name.node, &argument.ty);
                 let message =
                     format!("\"{of}\" requires the argument \"{name}\" of type \"{ty}\".");
-                return Err(invalid_at(message, vec![field.pos]));
+                return Err(Refusal::Invalid {
+                    message,
+                    positions: vec![field.pos],
+                    value: Some(WrongValue { path: name.clone(), reason: Reason::Required }),
+                });
             }
         }
         Ok(())
@@ -114,29 +126,38 @@ impl Literals<'_> {
         Ok(())
     }
 
-    fn value(&self, ty: &Type, value: &Value, pos: Pos) -> Result<(), Refusal> {
+    fn value(&self, ty: &Type, value: &Value, (at, pos): (&Place<'_>, Pos)) -> Result<(), Refusal> {
         match (&ty.base, value) {
-            (_, Value::Null) if !ty.nullable => Err(wrong(ty, pos)),
+            (_, Value::Null) if !ty.nullable => Err(wrong(ty, (at, pos), Reason::Required)),
             (BaseType::List(inner), Value::List(values)) => {
-                values.iter().try_for_each(|value| self.value(inner, value, pos))
+                let mut values = values.iter().enumerate();
+                values.try_for_each(|(index, value)| {
+                    self.value(inner, value, (&Place::Item(at, index), pos))
+                })
             }
-            (BaseType::List(inner), value) => self.value(inner, value, pos),
-            (BaseType::Named(name), value) => self.named(name, value, pos),
+            (BaseType::List(inner), value) => self.value(inner, value, (at, pos)),
+            (BaseType::Named(name), value) => self.named(name, value, (at, pos)),
         }
     }
 
-    fn named(&self, name: &str, value: &Value, pos: Pos) -> Result<(), Refusal> {
+    fn named(
+        &self,
+        name: &str,
+        value: &Value,
+        (at, pos): (&Place<'_>, Pos),
+    ) -> Result<(), Refusal> {
         let is_right = match (self.types.kind(name), value) {
             (Some(TypeKind::Input(fields)), Value::Object(values)) => {
                 return values.iter().try_for_each(|(key, value)| {
                     let field = fields.get(key.as_str());
-                    field.map_or(Ok(()), |field| self.value(&field.ty, value, pos))
+                    let inside = Place::Field(at, key);
+                    field.map_or(Ok(()), |field| self.value(&field.ty, value, (&inside, pos)))
                 });
             }
             (_, Value::Null | Value::Variable(_)) => true,
             (Some(TypeKind::Input(_)), _) | (Some(TypeKind::Scalar(_)), Value::Enum(_)) => false,
             (Some(TypeKind::Enum(_)), value) => matches!(value, Value::Enum(_)),
-            (Some(TypeKind::Scalar(_)), value) => match name {
+            (Some(TypeKind::Scalar(is_valid)), value) => match name {
                 "Int" => matches!(value, Value::Number(number)
                     if number.as_i64().is_some_and(|number| i32::try_from(number).is_ok())),
                 "Float" => matches!(value, Value::Number(_)),
@@ -146,14 +167,21 @@ impl Literals<'_> {
                     matches!(value, Value::String(_))
                         || matches!(value, Value::Number(number) if !number.is_f64())
                 }
-                _ => true,
+                // With variables inside it is told by the library.
+                _ => is_valid.as_ref().is_none_or(|is_valid| {
+                    value.clone().into_const().is_none_or(|value| is_valid(&value))
+                }),
             },
             _ => true,
         };
-        if is_right { Ok(()) } else { Err(wrong(name, pos)) }
+        if is_right { Ok(()) } else { Err(wrong(name, (at, pos), Reason::InvalidFormat)) }
     }
 }
 
-fn wrong(ty: impl Display, pos: Pos) -> Refusal {
-    invalid_at(format!("This is not a value of type \"{ty}\"."), vec![pos])
+fn wrong(ty: impl Display, (at, pos): (&Place<'_>, Pos), reason: Reason) -> Refusal {
+    Refusal::Invalid {
+        message: format!("This is not a value of type \"{ty}\"."),
+        positions: vec![pos],
+        value: Some(WrongValue { path: at.to_string(), reason }),
+    }
 }

@@ -1,15 +1,16 @@
 //! The values of variables. They are coerced before anything runs (section 6.1.2 of the specification). So no mutation commits before a later one turns out to be impossible.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{BaseType, OperationDefinition, Type};
 use async_graphql::{Name, Number, Value as Constant, Variables};
 use serde_json::{Map, Value as Json};
 
+use super::place::{self, Place};
 use super::types::{Argument, TypeKind, Types};
-use super::{Refusal, at_most, invalid_at};
+use super::{Fragments, Refusal, WrongValue, at_most};
+use crate::kernel::invalid::Reason;
 
 const VARIABLES_MAX: usize = 100;
 /// Bytes of one string in a variable. Those in the document are bounded by its length.
@@ -43,23 +44,28 @@ fn check_string(text: &str) -> Result<(), Refusal> {
 /// The values of an operation's variables. What it does not define is left out.
 pub(super) fn coerce(
     types: &Types,
-    operation: &OperationDefinition,
+    (operation, fragments): (&OperationDefinition, &Fragments),
     mut given: Map<String, Json>,
 ) -> Result<Variables, Refusal> {
     let mut coerced = IndexMap::new();
     for definition in &operation.variable_definitions {
         let (name, ty) = (&definition.node.name.node, &definition.node.var_type.node);
-        let refused =
-            |why: String| invalid_at(format!("Variable \"${name}\" {why}"), vec![definition.pos]);
+        let refused = |Fault { why, within, reason }: Fault| Refusal::Invalid {
+            message: format!("Variable \"${name}\" {why}"),
+            positions: vec![definition.pos],
+            value: place::of_variable(operation, fragments, name)
+                .map(|argument| WrongValue { path: argument + &within, reason }),
+        };
         let value = match (given.remove(name.as_str()), &definition.node.default_value) {
             (Some(value), _) => {
-                let at = Place::Variable(name);
-                coerce_one(types, ty, value, &at).map_err(|fault| refused(fault.to_string()))?
+                coerce_one(types, ty, value, &Place::Whole(name)).map_err(refused)?
             }
             (None, Some(default)) => default.node.clone(),
             (None, None) if ty.nullable => continue,
             (None, None) => {
-                return Err(refused(format!("of the required type \"{ty}\" is missing.")));
+                let why = format!("of the required type \"{ty}\" is missing.");
+                let (within, reason) = (String::new(), Reason::Required);
+                return Err(refused(Fault { why, within, reason }));
             }
         };
         coerced.insert(name.clone(), value);
@@ -67,50 +73,33 @@ pub(super) fn coerce(
     Ok(Variables::from_value(Constant::Object(coerced)))
 }
 
-/// Where a value stands inside a variable.
-#[derive(Clone, Copy)]
-enum Place<'a> {
-    Variable(&'a Name),
-    Field(&'a Place<'a>, &'a str),
-    Item(&'a Place<'a>, usize),
-}
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Variable(name) => f.write_str(name),
-            Self::Field(of, name) => write!(f, "{of}.{name}"),
-            Self::Item(of, index) => write!(f, "{of}[{index}]"),
-        }
-    }
-}
-
-impl Place<'_> {
-    /// Values are not repeated: they may be secrets, and go into logs of clients.
-    fn expected(&self, ty: &Type) -> Fault {
-        self.fault(&format!("expected a value of type \"{ty}\""))
-    }
-
-    fn fault(&self, why: &str) -> Fault {
-        Fault(match self {
-            Self::Variable(_) => format!("has an invalid value: {why}."),
-            inside => format!("has an invalid value at \"{inside}\": {why}."),
-        })
-    }
-}
-
+/// Why a value is none of its type. Values are not repeated: they may be secrets, and go into logs of clients.
 #[derive(Debug)]
-struct Fault(String);
+struct Fault {
+    why: String,
+    /// Where it stands in the variable, from where the variable stands in an argument.
+    within: String,
+    reason: Reason,
+}
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl Fault {
+    fn new(at: &Place<'_>, why: &str, reason: Reason) -> Self {
+        let why = match at {
+            Place::Whole(_) => format!("has an invalid value: {why}."),
+            inside => format!("has an invalid value at \"{inside}\": {why}."),
+        };
+        Self { why, within: at.within(String::new()), reason }
+    }
+
+    fn expected(at: &Place<'_>, ty: &Type, reason: Reason) -> Self {
+        Self::new(at, &format!("expected a value of type \"{ty}\""), reason)
     }
 }
 
 fn coerce_one(types: &Types, ty: &Type, value: Json, at: &Place<'_>) -> Result<Constant, Fault> {
     if value.is_null() {
-        return if ty.nullable { Ok(Constant::Null) } else { Err(at.expected(ty)) };
+        let missing = || Fault::expected(at, ty, Reason::Required);
+        return if ty.nullable { Ok(Constant::Null) } else { Err(missing()) };
     }
     match (&ty.base, value) {
         (BaseType::List(inner), Json::Array(values)) => {
@@ -144,7 +133,7 @@ fn coerce_named(
             .filter(|value| is_valid.as_ref().is_none_or(|is_valid| is_valid(value))),
         _ => None,
     };
-    coerced.ok_or_else(|| at.expected(ty))
+    coerced.ok_or_else(|| Fault::expected(at, ty, Reason::InvalidFormat))
 }
 
 /// Coerces the specification's own scalars (section 3.5). Others are checked by their `is_valid`.
@@ -191,14 +180,15 @@ fn coerce_input(
     let mut coerced = IndexMap::with_capacity(given.len());
     for (key, value) in given {
         let Some(field) = fields.get(&key) else {
-            return Err(at.fault(&format!("\"{name}\" has no field \"{key}\"")));
+            let why = format!("\"{name}\" has no field \"{key}\"");
+            return Err(Fault::new(&Place::Field(at, &key), &why, Reason::NotAllowed));
         };
         let value = coerce_one(types, &field.ty, value, &Place::Field(at, &key))?;
         coerced.insert(Name::new(key), value);
     }
     for (key, field) in fields {
         if field.is_required() && !coerced.contains_key(key.as_str()) {
-            return Err(Place::Field(at, key).expected(&field.ty));
+            return Err(Fault::expected(&Place::Field(at, key), &field.ty, Reason::Required));
         }
     }
     Ok(Constant::Object(coerced))

@@ -136,7 +136,7 @@ fn what_is_refused_is_located() {
         ("{ takesMore(input: { name: \"a\",\n name: \"b\" }) }", 2, 2),
     ] {
         match scanned(source) {
-            Err(Refusal::Invalid { positions, message }) => {
+            Err(Refusal::Invalid { positions, message, .. }) => {
                 assert_eq!(positions, [Pos { line, column }], "{source}: {message}");
             }
             other => panic!("{source}: {other:?}"),

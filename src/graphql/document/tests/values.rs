@@ -15,7 +15,7 @@ fn variables_are_coerced_before_anything_runs() {
     let refused = |definition: &str, argument: &str, given: Value| {
         let source = taking(definition, argument);
         match OPEN.scan(&source, None, given) {
-            Err(Refusal::Invalid { message, positions }) => {
+            Err(Refusal::Invalid { message, positions, .. }) => {
                 assert_eq!(positions.len(), 1);
                 message
             }
@@ -197,7 +197,7 @@ fn what_is_wrong_in_a_document_is_named_where_it_stands() {
         ("subscription { number }", "This server does not support subscriptions.", 1, 1),
     ] {
         match scanned(source) {
-            Err(Refusal::Invalid { message: said, positions }) => {
+            Err(Refusal::Invalid { message: said, positions, .. }) => {
                 assert_eq!(said, message, "{source}");
                 assert_eq!(positions, [async_graphql::Pos { line, column }], "{source}");
             }
