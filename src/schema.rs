@@ -52,7 +52,7 @@ use crate::features::sessions::Tools;
 use crate::graphql::cookie::Cookies;
 use crate::graphql::document::SharedTypes;
 use crate::graphql::feature::{Offered, ServerFeature};
-use crate::graphql::policy::{LINK, Policy, Visible, has_rule};
+use crate::graphql::policy::{Policies, Policy, Visible, has_rule, link};
 use crate::graphql::rule::Rule;
 use crate::graphql::subscription::EachEvent;
 use crate::infra::limits::Rates;
@@ -192,8 +192,8 @@ impl Roots {
     }
 
     /// The same as a subgraph of a federated graph.
-    pub(crate) fn export_subgraph(&self, rates: &Rates) -> String {
-        format!("{LINK}{}", self.export(Visible::AsSubgraph, rates))
+    pub(crate) fn export_subgraph(&self, policies: Policies, rates: &Rates) -> String {
+        link(policies) + &self.export(Visible::AsSubgraph(policies), rates)
     }
 
     fn export_made(&self, making: Making<'_>) -> String {
@@ -392,7 +392,7 @@ impl ServedSdl {
 
     /// All of it as a subgraph of a federated graph, made once.
     pub(crate) fn subgraph(&self) -> &str {
-        self.subgraph.get_or_init(|| self.roots.export_subgraph(&self.rates))
+        self.subgraph.get_or_init(|| self.roots.export_subgraph(Policies::LeftOut, &self.rates))
     }
 
     /// What callers see who meet these rules and no other, made once for all of them.

@@ -1,17 +1,18 @@
 // Composes the schema of SUBGRAPH, served at URL, with that of a service of reviews at REVIEWS, and writes the
-// SUPERGRAPH. Both composers, Apollo's and The Guild's, must accept them and keep every rule and every cost.
+// SUPERGRAPH. With --policies the schema also has the rules that a router evaluates. Both composers, Apollo's and The Guild's, must accept them and keep every rule and every cost.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { composeServices as apollo } from '@apollo/composition';
 import { composeServices as guild } from '@theguild/federation-composition';
 import { Kind, parse, print, visit } from 'graphql';
 import { is, verdict } from './calls.mjs';
 
-const [subgraph, url, reviews, supergraph] = process.argv.slice(2);
+const [subgraph, url, reviews, supergraph, mode] = process.argv.slice(2);
+const hasPolicies = mode === '--policies';
 const read = (file) => parse(readFileSync(file, 'utf8'));
 const ours = read(subgraph);
 const theirs = read(new URL('reviews.graphql', import.meta.url));
 
-const RULES = ['authenticated', 'requiresScopes'];
+const RULES = ['authenticated', 'policy', 'requiresScopes'];
 const COSTS = ['cost', 'listSize'];
 
 /** A directive with its arguments in one order, as composers have others. */
@@ -59,9 +60,22 @@ for (const [field, rule] of [
   ['Mutation.grantPermission', '@requiresScopes(scopes: [["permissions:grant"]])'],
   ['Mutation.login', undefined],
 ]) {
-  is(`${field} of the subgraph has ${rule ?? 'no rule'}`, expected[field], rule && [rule]);
+  const own = expected[field]?.filter((used) => !used.startsWith('@policy'));
+  is(`${field} of the subgraph has ${rule ?? 'no rule'}`, own, rule && [rule]);
 }
-is('all rules of the subgraph are on fields of objects', uses(ours), Object.keys(expected).length);
+for (const [field, policies] of [
+  ['Query.invitations', '["orgRole:ADMIN"]'],
+  ['User.sessions', '["owner"]'],
+  ['Mutation.setUserRole', '["role:ADMIN", "covers"]'],
+  ['Mutation.setMemberRole', '["member:ADMIN", "covers"]'],
+  ['Mutation.deleteUser', '["covers"]'],
+  ['Query.users', undefined],
+]) {
+  const stated = expected[field]?.find((used) => used.startsWith('@policy'));
+  const due = hasPolicies && policies ? `@policy(policies: [${policies}])` : undefined;
+  is(`${field} of the subgraph has ${due ?? 'no policy'}`, stated, due);
+}
+is('all rules of the subgraph are on fields of objects', uses(ours), Object.values(expected).flat().length);
 const all = sorted({ ...expected, ...rules(theirs) });
 
 is('users are pages of 20', print(ours).includes('@cost(weight: 51) @listSize(assumedSize: 20, slicingArguments: ["first", "last"]'), true);
@@ -83,7 +97,7 @@ for (const [composer, compose] of Object.entries({ apollo, guild })) {
     .filter((definition) => definition.kind === Kind.SCHEMA_DEFINITION)
     .flatMap((schema) => schema.directives.map(print))
     .filter((link) => link.includes('for: SECURITY'));
-  is(`${composer} tells the gateway of both`, links.length, 2, links);
+  is(`${composer} tells the gateway of all kinds of rules`, links.length, hasPolicies ? 3 : 2, links);
   writeFileSync(supergraph, composed.supergraphSdl);
 }
 process.exitCode = verdict();

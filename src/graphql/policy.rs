@@ -19,7 +19,7 @@ use async_graphql::{
     Context, ContextDirective, CustomDirective, CustomDirectiveFactory, ServerError, ServerResult,
 };
 
-pub(crate) use self::subgraph::LINK;
+pub(crate) use self::subgraph::{Policies, link};
 use self::terms::Terms;
 pub(crate) use self::terms::has_rule;
 use super::budget::BUDGET;
@@ -41,8 +41,8 @@ pub(crate) enum Visible {
     /// The fields that have one of these rules or none, and what can be reached from those. The others
     /// are not in the schema at all: for an export.
     Only(Vec<Rule>),
-    /// All, with the rules as gateways read them: for an export that begins with [`LINK`].
-    AsSubgraph,
+    /// All, with the rules as gateways read them: for an export that begins with [`link`].
+    AsSubgraph(Policies),
 }
 
 /// What the root types of a schema are called.
@@ -229,7 +229,7 @@ impl CustomDirectiveFactory for Reader {
             Visible::All => {}
             Visible::OwnOfEach => listing::list_to_each(registry),
             Visible::Only(rules) => listing::leave_only(registry, rules),
-            Visible::AsSubgraph => subgraph::shape(registry),
+            Visible::AsSubgraph(policies) => subgraph::shape(registry, *policies),
         }
     }
 

@@ -11,10 +11,25 @@ use super::{Terms, objects};
 use crate::graphql::document::of_subgraph;
 use crate::graphql::rule::Rule;
 
+/// Whether a subgraph states the rules that a token does not show: `@policy`, which a gateway must be able to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Policies {
+    LeftOut,
+    Stated,
+}
+
 /// What the text begins with. The version is the first that has `@cost` and `@listSize`. `@oneOf` is defined, since composers
 /// do not know it of themselves.
-pub(crate) const LINK: &str = "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.9\", import: \
-    [\"@authenticated\", \"@cost\", \"@key\", \"@listSize\", \"@requiresScopes\", \"@shareable\"])\n\ndirective @oneOf on INPUT_OBJECT\n\n";
+pub(crate) fn link(policies: Policies) -> String {
+    let policy = match policies {
+        Policies::LeftOut => "",
+        Policies::Stated => "\"@policy\", ",
+    };
+    format!(
+        "extend schema @link(url: \"https://specs.apollo.dev/federation/v2.9\", import: [\"@authenticated\", \"@cost\", \
+         \"@key\", \"@listSize\", {policy}\"@requiresScopes\", \"@shareable\"])\n\ndirective @oneOf on INPUT_OBJECT\n\n"
+    )
+}
 
 /// The interface of what has an id, by which other services refer to it.
 const NODE: &str = "Node";
@@ -23,11 +38,16 @@ const SHARED: &str = "PageInfo";
 
 /// Says each rule, as far as a token shows whether it is met, by the directives of gateways instead of ours. What those do not say, as
 /// how long ago a sign-in was, each call is judged by all the same.
-pub(super) fn shape(registry: &mut Registry) {
+pub(super) fn shape(registry: &mut Registry, policies: Policies) {
     for field in objects(registry).flat_map(IndexMap::values_mut) {
-        let rule = Terms::read(&field.directive_invocations).rule;
+        let terms = Terms::read(&field.directive_invocations);
+        let policy = match policies {
+            Policies::LeftOut => None,
+            Policies::Stated => policy(&terms),
+        };
         let costs = of_subgraph(field);
-        field.directive_invocations = rule.map(enforced).into_iter().chain(costs).collect();
+        let rules = terms.rule.map(enforced).into_iter().chain(policy);
+        field.directive_invocations = rules.chain(costs).collect();
     }
     let Registry { types, implements, .. } = registry;
     for of in types.values_mut() {
@@ -53,6 +73,26 @@ fn enforced(rule: Rule) -> MetaDirectiveInvocation {
         }
         Rule::SignedIn | Rule::Role(_) | Rule::OrganizationRole(_) => used("authenticated", []),
     }
+}
+
+/// The rules that no scope names. All of them must be met, so they stand in one list; docs/how-to/federation.md says what a
+/// gateway answers for each.
+fn policy(terms: &Terms) -> Option<MetaDirectiveInvocation> {
+    let by_caller = match terms.rule {
+        Some(Rule::Role(role)) => Some(format!("role:{}", role.into_str())),
+        Some(Rule::OrganizationRole(role)) => Some(format!("orgRole:{}", role.into_str())),
+        Some(Rule::SignedIn | Rule::Permission(_)) | None => None,
+    };
+    let names = by_caller
+        .into_iter()
+        .chain(terms.member.map(|role| format!("member:{}", role.into_str())))
+        .chain(terms.owner.map(|_| "owner".to_owned()))
+        .chain(terms.covers.map(|_| "covers".to_owned()))
+        .map(Value::from);
+    let all_of: Vec<_> = names.collect();
+    let is_none = all_of.is_empty();
+    let policies = Value::List(vec![Value::List(all_of)]);
+    (!is_none).then(|| used("policy", [("policies", policies)]))
 }
 
 fn used<const N: usize>(name: &str, args: [(&str, Value); N]) -> MetaDirectiveInvocation {

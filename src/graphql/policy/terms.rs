@@ -28,10 +28,10 @@ pub(super) struct Terms {
     /// Whether somebody may use it instead who is to set up a second factor.
     is_enrolling: bool,
     pub(super) rule: Option<Rule>,
-    member: Option<OrganizationRole>,
+    pub(super) member: Option<OrganizationRole>,
     /// Whether it is for an owner, and who else may use it for what others own.
-    owner: Option<Option<Permission>>,
-    covers: Option<Covers>,
+    pub(super) owner: Option<Option<Permission>>,
+    pub(super) covers: Option<Covers>,
     features: Vec<ServerFeature>,
     pub(super) fresh: Option<Fresh>,
     /// Whether the field is a root, whose input names what `owner` is about; otherwise it is the object.

@@ -128,6 +128,7 @@ fn caller(authentication: Authentication) -> Caller {
         session_cookie: None,
         device_cookie: None,
         flow_cookie: None,
+        admitted: OnceLock::new(),
     }
 }
 
