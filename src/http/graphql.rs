@@ -1,6 +1,6 @@
 //! `/graphql`: from a request's bytes to its response, with the rules of GraphQL over HTTP.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_graphql::{Executor, Request, Response as GraphqlResponse, ServerError};
@@ -350,6 +350,7 @@ async fn work(
         session_cookie,
         device_cookie,
         flow_cookie,
+        admitted: OnceLock::new(),
     };
     // The text itself is needed no more.
     let mut request =

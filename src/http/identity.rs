@@ -1,5 +1,7 @@
 //! Who sends a request, as far as it says so itself.
 
+use std::sync::OnceLock;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use secrecy::{ExposeSecret, SecretString};
@@ -45,6 +47,7 @@ impl Identity {
             session_cookie: self.session_cookie.clone(),
             device_cookie: self.device_cookie.clone(),
             flow_cookie: self.flow_cookie.clone(),
+            admitted: OnceLock::new(),
         }
     }
 

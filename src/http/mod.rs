@@ -46,6 +46,8 @@ pub(crate) use self::serve::{serve, wait_for_signal};
 use crate::app::App;
 use crate::config::{Config, Introspection};
 use crate::graphql::error::Code;
+use crate::graphql::messages::translated;
+use crate::kernel::access::Language;
 use crate::kernel::request_id::RequestId;
 
 /// Every route of the server.
@@ -101,16 +103,35 @@ async fn around(State(config): State<Arc<Config>>, request: Request, next: Next)
 }
 
 /// A refusal before GraphQL, in the shape of a GraphQL error.
-fn refusal(status: StatusCode, message: &str) -> Response {
+fn refusal(status: StatusCode, message: &'static str) -> Response {
     refusal_with(Code::BadRequest, status, message)
 }
 
 /// The same with another code.
-fn refusal_with(code: Code, status: StatusCode, message: &str) -> Response {
-    let error = serde_json::json!({
+fn refusal_with(code: Code, status: StatusCode, message: &'static str) -> Response {
+    let extensions = (Extension(Answered(Some(code))), Extension(Refused { code, message }));
+    (status, extensions, refusal_body(code, message)).into_response()
+}
+
+fn refusal_body(code: Code, message: &str) -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({
         "errors": [{ "message": message, "extensions": { "code": code.as_str() } }],
-    });
-    (status, Extension(Answered(Some(code))), axum::Json(error)).into_response()
+    }))
+}
+
+/// Marks a refusal, which is made in English and told in the language of the request.
+#[derive(Clone, Copy)]
+struct Refused {
+    code: Code,
+    message: &'static str,
+}
+
+/// Puts a refusal into the language that the request accepts.
+fn tell_in(language: Language, response: &mut Response) {
+    let Some(Refused { code, message }) = response.extensions().get().copied() else { return };
+    if let Some(message) = translated(message, language) {
+        *response.body_mut() = refusal_body(code, &message).into_response().into_body();
+    }
 }
 
 /// A failure outside GraphQL, of which a client learns the request's id and nothing else.

@@ -17,7 +17,7 @@ use tracing::Instrument;
 use super::client_ip::{client_ip, is_trusted};
 use super::framing::Ambiguous;
 use super::observe::Watch;
-use super::{Panicked, failure, refusal};
+use super::{Panicked, failure, refusal, tell_in};
 use crate::config::{Config, Hsts};
 use crate::graphql::cookie::{Cookie, Cookies, Repeated};
 use crate::kernel::access::{Language, Origin, TokenMode};
@@ -46,6 +46,7 @@ pub(super) async fn identify(
 ) -> Response {
     let (id, origin) = origin(config, &request);
     let watch = Watch::request(config, &origin, &request);
+    let language = origin.language;
     request.extensions_mut().insert(watch.noted().clone());
     request.extensions_mut().insert(origin);
     #[cfg(not(feature = "otel"))]
@@ -62,6 +63,7 @@ pub(super) async fn identify(
         response.extensions_mut().extend(parts.extensions);
         *response.body_mut() = body;
     }
+    tell_in(language, &mut response);
     #[cfg(feature = "otel")]
     super::trace::end(&span, &response, watch.noted().kind());
     let headers = response.headers_mut();

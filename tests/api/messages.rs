@@ -70,6 +70,46 @@ async fn errors_speak_the_language_that_the_caller_accepts() {
     assert_eq!(reply.json()["errors"][0]["message"], "Bitte melde dich an.");
 }
 
+/// Before GraphQL, too.
+#[tokio::test]
+async fn refusals_before_graphql_speak_the_language_that_the_caller_accepts() {
+    let app = TestApp::start().await;
+    let request = |method: &str, path: &str, headers: &[(&str, &str)]| {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(Body::from("{}")).unwrap()
+    };
+    let json = ("content-type", "application/json");
+    for (method, path, headers, status, german) in [
+        ("POST", "/graphql", vec![("content-type", "text/plain")], 415, "Sende den Content-Type"),
+        ("DELETE", "/graphql", vec![], 405, "Sende Operationen mit POST"),
+        ("POST", "/healthz", vec![], 405, "Diese Adresse kennt die Methode nicht"),
+        ("GET", "/nothing", vec![], 404, "Unter dieser Adresse ist nichts."),
+        (
+            "POST",
+            "/graphql",
+            vec![json, ("portcullis-token-mode", "cookie"), ("origin", "https://evil.example")],
+            403,
+            "Seiten dieses Ursprungs dürfen den Cookie-Modus nicht benutzen: siehe ALLOWED_ORIGINS.",
+        ),
+    ] {
+        let told = async |language: &str| {
+            let mut headers = headers.clone();
+            headers.push(("accept-language", language));
+            let reply = send(&app.app, request(method, path, &headers)).await;
+            assert_eq!(reply.status, status, "{method} {path}: {}", reply.text);
+            reply.json()["errors"][0].clone()
+        };
+        let (theirs, english) = (told("de-CH").await, told("fr").await);
+        let message = theirs["message"].as_str().unwrap();
+        assert!(message.starts_with(german), "{message}");
+        assert_ne!(theirs["message"], english["message"]);
+        assert_eq!(theirs["extensions"], english["extensions"]);
+    }
+}
+
 /// The texts in quotes of a piece of source, lines that are continued put together.
 fn quoted(source: &str) -> Vec<String> {
     let mut texts = Vec::new();
@@ -132,16 +172,10 @@ fn pattern(sentence: &str) -> String {
 #[test]
 fn every_message_for_people_is_there_in_german() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = ["src/schema", "src/features", "kernel/src"]
+    let mut files = ["src/schema", "src/features", "src/http", "kernel/src"]
         .map(|folder| sources(&root.join(folder)))
         .concat();
-    let single = [
-        "graphql/error",
-        "graphql/feature",
-        "graphql/page",
-        "infra/passwords/policy",
-        "http/export",
-    ];
+    let single = ["graphql/error", "graphql/feature", "graphql/page", "infra/passwords/policy"];
     files.extend(single.map(|file| root.join(format!("src/{file}.rs"))));
     let german = quoted(&fs::read_to_string(root.join("src/graphql/messages/german.rs")).unwrap());
     let german: BTreeSet<_> = german.into_iter().collect();

@@ -23,6 +23,7 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "Der Code oder Passkey ist falsch oder wurde schon verwendet.",
     ),
     ("The code from the mail is wrong.", "Der Code aus der E-Mail ist falsch."),
+    ("Your current password is wrong.", "Dein aktuelles Passwort ist falsch."),
     ("A password is not a second factor.", "Ein Passwort ist kein zweiter Faktor."),
     (
         "The code of the authenticator app has six digits.",
@@ -113,10 +114,9 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
         "Du kannst niemanden zu einer Rolle über deiner einladen.",
     ),
     (
-        "You cannot revoke an invitation from an account that has more permissions than yours.",
-        "Du kannst keine Einladung von einem Konto zurücknehmen, das mehr Berechtigungen hat als deines.",
+        "Only the owner of the account can use this.",
+        "Nur der Inhaber des Kontos kann das benutzen.",
     ),
-    ("Only the owner of the account can read this.", "Nur der Inhaber des Kontos kann das lesen."),
     (
         "The username, email address or password is wrong.",
         "Benutzername, E-Mail-Adresse oder Passwort ist falsch.",
@@ -322,5 +322,74 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     (
         "Another export of this account is in progress. Please wait until it is complete.",
         "Ein anderer Export dieses Kontos läuft noch. Bitte warte, bis er fertig ist.",
+    ),
+    (
+        "You can only grant and revoke permissions that you have for as long.",
+        "Du kannst nur Berechtigungen geben und nehmen, die du ebenso lange hast.",
+    ),
+    ("You do not have this.", "Das hast du nicht."),
+    ("There is nothing at this address.", "Unter dieser Adresse ist nichts."),
+    (
+        "There is nothing at this address. The API is at /graphql.",
+        "Unter dieser Adresse ist nichts. Die API ist unter /graphql.",
+    ),
+    (
+        "This address does not support the method: see the Allow header.",
+        "Diese Adresse kennt die Methode nicht: siehe die Kopfzeile Allow.",
+    ),
+    (
+        "Send operations by POST, or queries by GET in the URL.",
+        "Sende Operationen mit POST, oder Abfragen mit GET in der URL.",
+    ),
+    ("Send mutations by POST.", "Sende Mutationen mit POST."),
+    (
+        "Send subscriptions by POST or over a WebSocket.",
+        "Sende Abonnements mit POST oder über einen WebSocket.",
+    ),
+    ("Send the body without Content-Encoding.", "Sende den Inhalt ohne Content-Encoding."),
+    (
+        "Send the Content-Type application/json in UTF-{}.",
+        "Sende den Content-Type application/json in UTF-{}.",
+    ),
+    ("A request must not exceed {} KiB.", "Eine Anfrage darf höchstens {} KiB groß sein."),
+    ("The body is too long.", "Der Inhalt ist zu lang."),
+    ("The URL is too long.", "Die URL ist zu lang."),
+    (
+        "The server is receiving too many long requests. Try again in a moment.",
+        "Der Server empfängt gerade zu viele lange Anfragen. Versuche es gleich noch einmal.",
+    ),
+    (
+        "The body took longer than {} s, or arrived at less than {} bytes per second.",
+        "Der Inhalt brauchte länger als {} s oder kam mit weniger als {} Bytes pro Sekunde an.",
+    ),
+    (
+        "The server answers queries and mutations in JSON, and subscriptions as text/event-stream. Accept one of these \
+         in the Accept header.",
+        "Der Server beantwortet Abfragen und Mutationen in JSON und Abonnements als text/event-stream. Nenne eines davon \
+         in der Kopfzeile Accept.",
+    ),
+    (
+        "The server sends this only with gzip compression.",
+        "Der Server sendet das nur mit gzip komprimiert.",
+    ),
+    (
+        "Pages of other sites cannot use cookie mode, because browsers do not keep this server's cookies for them. Serve \
+         both below one domain, or use tokens.",
+        "Seiten anderer Websites können den Cookie-Modus nicht benutzen, weil Browser die Cookies dieses Servers für sie \
+         nicht behalten. Stelle beide unter einer Domain bereit, oder benutze Tokens.",
+    ),
+    (
+        "Pages of this origin must not use cookie mode: see {}.",
+        "Seiten dieses Ursprungs dürfen den Cookie-Modus nicht benutzen: siehe {}.",
+    ),
+    (
+        "Pages of this origin must not send queries by GET: see {}.",
+        "Seiten dieses Ursprungs dürfen keine Abfragen mit GET senden: siehe {}.",
+    ),
+    (
+        "Name the page of this mutation in the Origin header. A server that renders for a browser must forward the \
+         Origin that it checked.",
+        "Nenne die Seite dieser Mutation in der Kopfzeile Origin. Ein Server, der für einen Browser rendert, muss den \
+         geprüften Origin weitergeben.",
     ),
 ];
