@@ -1,6 +1,8 @@
 //! What a resolver asks of its request: who calls, from where, and the services.
 
-use async_graphql::Context;
+use std::sync::OnceLock;
+
+use async_graphql::{Context, QueryPathSegment};
 use axum::http::HeaderName;
 use axum::http::header::SET_COOKIE;
 use secrecy::SecretString;
@@ -24,6 +26,15 @@ pub(crate) struct Caller {
     pub(crate) device_cookie: Option<SecretString>,
     /// What tells the browser apart that begins and finishes flows, as presented. Only in cookie mode.
     pub(crate) flow_cookie: Option<SecretString>,
+    pub(crate) admitted: OnceLock<Admitted>,
+}
+
+/// Whom a field has signed in. What the field answers is theirs to read, and nothing else of the operation: the fields beside
+/// it keep their caller. An operation signs in once at most, since it checks one secret.
+pub(crate) struct Admitted {
+    /// The name of the field in the answer.
+    field: String,
+    viewer: Viewer,
 }
 
 /// Short ways to what every resolver needs.
@@ -34,6 +45,8 @@ pub(crate) trait ContextExt {
     fn client(&self) -> &Origin;
     /// The signed-in caller, or the error that says why there is none.
     fn viewer(&self) -> Result<&Viewer, ApiError>;
+    /// Has what the field of this context answers resolved for whom it has just signed in, as their session has proved them.
+    fn admit(&self, viewer: Viewer);
     /// The signed-in caller, as who does something from where they call.
     fn acting(&self) -> Result<Acting<'_>, ApiError>;
     /// Has the browser keep the cookie that is a session. The last word of an operation counts.
@@ -62,9 +75,22 @@ impl ContextExt for Context<'_> {
     }
 
     fn viewer(&self) -> Result<&Viewer, ApiError> {
-        match &self.caller().authentication {
+        let caller = self.caller();
+        if let Some(Admitted { field, viewer }) = caller.admitted.get()
+            && root(self) == Some(field)
+        {
+            return Ok(viewer);
+        }
+        match &caller.authentication {
             Authentication::Viewer(viewer) => Ok(viewer),
             Authentication::Anonymous(reason) => Err(ApiError::unauthenticated(*reason)),
+        }
+    }
+
+    fn admit(&self, viewer: Viewer) {
+        if let Some(field) = root(self) {
+            let field = field.to_owned();
+            self.caller().admitted.get_or_init(|| Admitted { field, viewer });
         }
     }
 
@@ -94,5 +120,17 @@ impl ContextExt for Context<'_> {
             self.insert_http_header(SET_COOKIE, gone);
             self.insert_http_header(CLEAR_SITE_DATA, "\"cache\"");
         }
+    }
+}
+
+/// The name in the answer of the root field that a field is below, or is.
+fn root<'a>(ctx: &Context<'a>) -> Option<&'a str> {
+    let mut node = ctx.path_node.as_ref()?;
+    while let Some(parent) = node.parent {
+        node = parent;
+    }
+    match node.segment {
+        QueryPathSegment::Name(name) => Some(name),
+        QueryPathSegment::Index(_) => None,
     }
 }

@@ -90,6 +90,8 @@ pub(crate) struct Tokens {
     /// What shows from now on that somebody has signed in here, with the seconds it is good for; only of a
     /// session that begins.
     pub(crate) device: Option<(DeviceToken, i64)>,
+    /// Who has signed in, as the credential shows them; only of a session that begins.
+    pub(crate) viewer: Option<Viewer>,
 }
 
 /// A refresh token or a cookie, with the seconds that it is good for if it is not used.
@@ -221,15 +223,31 @@ impl Sessions {
         let device = DeviceToken::issue(&self.master, session.id)?;
         let device = Some((device, self.lifetimes.absolute.num_seconds()));
         let text = self.present(&credential, now);
+        let viewer = |credential| Viewer {
+            user: Arc::new(user.clone()),
+            session_id: session.id,
+            session_mode: origin.token_mode,
+            credential,
+            proven,
+            session_expires_at: session.expires_at,
+            organization: None,
+        };
         Ok(match credential_kind {
             CredentialKind::RefreshToken => {
                 let ttl = self.lifetimes.idle.min(self.lifetimes.absolute);
                 let subject = Subject::of(user, session.id, None, proven, now);
-                Tokens { device, ..self.pair(&subject, text, ttl, now)? }
+                let pair = self.pair(&subject, text, ttl, now)?;
+                let seconds = pair.access.as_ref().map_or(0, |access| access.ttl_seconds);
+                let expires_at = now + TimeDelta::seconds(seconds.into());
+                let viewer = Some(viewer(access::Credential::AccessToken { expires_at }));
+                Tokens { device, viewer, ..pair }
             }
             CredentialKind::Cookie => {
                 let ttl_seconds = self.lifetimes.absolute.num_seconds();
-                Tokens { access: None, credential: Some(Issued { text, ttl_seconds }), device }
+                let credential = Some(Issued { text, ttl_seconds });
+                let expires_at = session.expires_at;
+                let viewer = Some(viewer(access::Credential::Cookie { expires_at }));
+                Tokens { access: None, credential, device, viewer }
             }
         })
     }
@@ -304,7 +322,7 @@ impl Sessions {
         let (session, proven) = (viewer.session_id, viewer.proven);
         let subject = Subject::of(user, session, organization, proven, now);
         let access = Some(self.jwt.issue(&subject, until)?);
-        Ok(Tokens { access, credential: None, device: None })
+        Ok(Tokens { access, credential: None, device: None, viewer: None })
     }
 
     /// Exchanges the caller's cookie for an access token for other services. The cookie stays as it is.
@@ -339,6 +357,7 @@ impl Sessions {
             access: Some(self.jwt.issue(subject, now + refresh_ttl)?),
             credential: Some(Issued { text, ttl_seconds: refresh_ttl.num_seconds() }),
             device: None,
+            viewer: None,
         })
     }
 }

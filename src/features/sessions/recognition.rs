@@ -207,6 +207,7 @@ impl Sessions {
         }
         let text = self.present(&cookie.proven(next, proven), now);
         let ttl_seconds = (viewer.session_expires_at - now).num_seconds();
-        Ok(Tokens { access: None, credential: Some(Issued { text, ttl_seconds }), device: None })
+        let credential = Some(Issued { text, ttl_seconds });
+        Ok(Tokens { access: None, credential, device: None, viewer: None })
     }
 }

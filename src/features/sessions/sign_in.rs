@@ -4,6 +4,7 @@ pub(super) mod store;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::{EndReason, Sessions, Tokens};
@@ -126,7 +127,7 @@ impl MailedCode {
 
     /// Reads one as people type it; `None` for whatever cannot be one.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits = text.chars().filter(|letter| !letter.is_whitespace());
+        let digits = text.nfkc().filter(|letter| !letter.is_whitespace());
         let digits = Zeroizing::new(digits.collect::<String>());
         let is_one = digits.len() == Self::DIGITS && digits.bytes().all(|b| b.is_ascii_digit());
         is_one.then_some(Self(digits))
