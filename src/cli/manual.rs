@@ -17,18 +17,19 @@ pub(super) fn write(command: Command, folder: &Path) -> anyhow::Result<()> {
     let source = format!("Portcullis {}", command.get_version().unwrap_or_default());
     // Gives the verbs their whole names, and the settings, which are flags of each.
     command.build();
-    write_page(command.mut_subcommands(without_settings), &source, folder)
+    let told = "Settings are flags here too: see portcullis(1).";
+    let command = command.mut_subcommands(|verb| without_settings(verb, told));
+    write_page(command, &source, folder)
         .with_context(|| format!("{} cannot be written", folder.display()))
 }
 
-/// The page of the program describes the settings once for all verbs.
-fn without_settings(verb: Command) -> Command {
+/// A verb that says of the settings only where they are described once for all verbs.
+pub(super) fn without_settings(verb: Command, told: &'static str) -> Command {
     let verb = verb.mut_args(|arg| {
         let is_setting = arg.is_global_set();
         arg.hide(is_setting)
     });
-    verb.after_help("Settings are flags here too: see portcullis(1).")
-        .mut_subcommands(without_settings)
+    verb.after_help(told).mut_subcommands(|verb| without_settings(verb, told))
 }
 
 fn write_page(command: Command, source: &str, folder: &Path) -> std::io::Result<()> {

@@ -31,7 +31,7 @@ use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::{Config, Settings};
-use crate::graphql::policy::Visible;
+use crate::graphql::policy::{Policies, Visible};
 use crate::infra::causes::causes;
 
 use crate::infra::{db, telemetry, tls};
@@ -66,6 +66,9 @@ enum Verb {
         /// Print a subgraph of Apollo Federation, with the rules as gateways read them
         #[arg(long)]
         federation: bool,
+        /// Add @policy for the rules that no scope names, which the router must evaluate
+        #[arg(long, requires = "federation")]
+        policies: bool,
     },
     /// Check the access rules of other subgraphs in a federated graph; needs no database
     #[command(subcommand)]
@@ -124,7 +127,7 @@ pub(crate) fn run(server: &Server) -> ExitCode {
     // Made anew, since it reads the variables while it is made.
     let command = Cli::command().mut_args(|arg| environment.apply(arg.hide_env_values(true)));
     let secrets = secrets(&command);
-    let matches = command.get_matches();
+    let matches = with_short_help(command).get_matches();
     let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -139,8 +142,11 @@ pub(crate) fn run(server: &Server) -> ExitCode {
         Err(problems) => return refuse(&problems),
     };
     let done = match cli.verb {
-        Some(Verb::Schema { federation }) => match Config::rates(&cli.settings) {
-            Ok(rates) if federation => output::text(&extended.roots.export_subgraph(&rates)),
+        Some(Verb::Schema { federation, policies }) => match Config::rates(&cli.settings) {
+            Ok(rates) if federation => {
+                let policies = if policies { Policies::Stated } else { Policies::LeftOut };
+                output::text(&extended.roots.export_subgraph(policies, &rates))
+            }
             Ok(rates) => output::text(&extended.roots.export(Visible::All, &rates)),
             Err(problems) => return refuse(&problems),
         },
@@ -167,6 +173,18 @@ pub(crate) fn run(server: &Server) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Leaves the settings of the server out of the help of the other verbs, which take them all the same.
+fn with_short_help(mut command: clap::Command) -> clap::Command {
+    // Gives the verbs the settings, which are flags of each.
+    command.build();
+    let told =
+        "Takes the settings of the server too, as flags or variables: see portcullis serve --help.";
+    command.mut_subcommands(|verb| match verb.get_name() {
+        "serve" => verb,
+        _ => manual::without_settings(verb, told),
+    })
 }
 
 fn refuse(problems: &dyn Display) -> ExitCode {

@@ -288,7 +288,8 @@ impl From<ByWhat> for RateLimitKey {
     }
 }
 
-/// Limits the field to max attempts in windowSeconds, counted separately for each combination of the keys in by. With
+/// Limits the field to max attempts in windowSeconds on average, counted separately for each combination of the keys in
+/// by. Attempts come back evenly, one every windowSeconds / max seconds, so at most twice max pass in windowSeconds. With
 /// failed, only failed attempts count. With distinct, each different value of that key counts once. The operator can
 /// change the numbers for name in RATE_LIMITS.
 #[TypeDirective(location = "FieldDefinition", name = "rateLimit", repeatable)]

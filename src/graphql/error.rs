@@ -12,6 +12,7 @@ use sea_orm::DbErr;
 
 use super::directive::{covers, member, owner};
 use super::feature::ServerFeature;
+use super::reason::ErrorReason;
 use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
@@ -63,8 +64,9 @@ codes! {
     BadRequest = "BAD_REQUEST", BAD_REQUEST;
     /// The document is not valid GraphQL syntax.
     GraphqlParseFailed = "GRAPHQL_PARSE_FAILED", BAD_REQUEST;
-    /// The document or its variables do not match the schema.
-    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST;
+    /// The document or its variables do not match the schema. `extensions.fields` lists the values that do not have the
+    /// type of their arguments, if any.
+    GraphqlValidationFailed = "GRAPHQL_VALIDATION_FAILED", BAD_REQUEST, "fields";
     /// The document exceeds a limit. `extensions.limit` names the limit and `extensions.max` its maximum.
     DocumentLimit = "DOCUMENT_LIMIT", BAD_REQUEST, "limit", "max";
     /// The server does not store documents by hash. Send the whole document. The HTTP status is 200, because some
@@ -141,7 +143,7 @@ impl ApiError {
             Anonymity::NotAMember => Code::Forbidden,
             _ => Code::Unauthenticated,
         };
-        Self::new(code, message).with("reason", reason.into_str())
+        Self::new(code, message).because(reason.into())
     }
 
     /// The caller may use the field, but not for what the call names.
@@ -222,9 +224,9 @@ impl ApiError {
     }
 
     /// `extensions.reason`, of those that have one.
-    pub(crate) fn reason(&self) -> Option<&str> {
+    pub(crate) fn reason(&self) -> Option<ErrorReason> {
         self.details.iter().find_map(|detail| match detail {
-            ("reason", Value::String(reason)) => Some(reason.as_str()),
+            ("reason", Value::String(reason)) => reason.parse().ok(),
             _ => None,
         })
     }
@@ -305,8 +307,8 @@ impl ApiError {
     }
 
     /// The same with why it is so, where one code says several things.
-    pub(crate) fn because(self, reason: &'static str) -> Self {
-        self.with("reason", reason)
+    pub(crate) fn because(self, reason: ErrorReason) -> Self {
+        self.with("reason", reason.as_str())
     }
 
     /// Too much at once, or too often.

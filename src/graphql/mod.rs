@@ -20,6 +20,7 @@ pub(crate) mod messages;
 pub(crate) mod metadata;
 pub(crate) mod page;
 pub(crate) mod policy;
+pub(crate) mod reason;
 pub mod row;
 pub(crate) mod rule;
 pub(crate) mod step_up;

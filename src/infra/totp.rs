@@ -7,6 +7,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use totp_rs::{Algorithm, Builder, Secret, Totp};
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use crate::kernel::secret::{CryptoError, random};
@@ -104,10 +105,11 @@ pub(crate) struct Code(Zeroizing<String>);
 
 impl Code {
     /// Reads what was typed; `None` for whatever cannot be a code. Apps show spaces between the digits, which are ignored.
+    /// Keyboards of some languages type digits of full width, which are the same digits (NFKC).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         // It never grows, so nothing of it is left behind elsewhere.
         let mut digits = Zeroizing::new(String::with_capacity(DIGITS.into()));
-        for character in text.chars().filter(|character| !character.is_whitespace()) {
+        for character in text.nfkc().filter(|character| !character.is_whitespace()) {
             if !character.is_ascii_digit() || digits.len() == usize::from(DIGITS) {
                 return None;
             }
@@ -172,10 +174,12 @@ mod tests {
     #[test]
     fn a_code_is_six_digits_with_or_without_spaces() {
         let code = Code::parse("012345").unwrap();
-        for same in ["012 345", " 012345\n", "01 23 45", "012\u{a0}345"] {
+        for same in
+            ["012 345", " 012345\n", "01 23 45", "012\u{a0}345", "０１２３４５", "０１２　３４５"]
+        {
             assert_eq!(Code::parse(same), Some(code.clone()), "{same:?}");
         }
-        for wrong in ["", " ", "12345", "0123456", "01234a", "+12345", "-12345", "０１２３４５"]
+        for wrong in ["", " ", "12345", "0123456", "01234a", "+12345", "-12345", "०१२३४५"]
         {
             assert_eq!(Code::parse(wrong), None, "{wrong:?}");
         }

@@ -11,10 +11,10 @@ use crate::features::authenticators::Held;
 use crate::features::authenticators::recovery_codes::RecoveryCode;
 use crate::features::authenticators::totp::ENROLLMENT_TTL_SECONDS;
 use crate::features::factors::{
-    CHALLENGES, Enrolled, Enroller, Factors, MAILED_CODES, RECOVERY_CODES, Shown, ShownPasskey,
-    TOTP_CODES, TotpSetup,
+    CHALLENGES, Enrolled, Enroller, Factors, RECOVERY_CODES, Shown, ShownPasskey, TOTP_CODES,
+    TotpSetup,
 };
-use crate::features::login::{IN_SESSION, Login, OF_USER};
+use crate::features::login::{IN_SESSION, Login, MAILED_CODES, OF_USER};
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::{ApiError, Result};
@@ -26,7 +26,7 @@ use crate::kernel::access::Factor;
 use crate::kernel::id::UserId;
 use crate::kernel::invalid::Reason;
 use crate::schema::Services;
-use crate::schema::sign_in::{AuthPayload, parse_password, recipient};
+use crate::schema::sign_in::{AuthPayload, of_holder, parse_password, recipient};
 use crate::schema::user::User;
 
 /// What a caller has to prove with who they are, enough for their account.
@@ -222,10 +222,7 @@ impl FactorMutation {
             Parsed::Password(password) => {
                 let holder = (of_user, in_session);
                 let login = ctx.service::<Login>();
-                login
-                    .reauthenticate(acting, cookie, &password, holder)
-                    .await
-                    .map_err(ApiError::from)
+                login.reauthenticate(acting, cookie, &password, holder).await.map_err(of_holder)
             }
             Parsed::Possession(shown) => {
                 let factors = ctx.service::<Factors>();

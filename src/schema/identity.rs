@@ -15,6 +15,7 @@ use crate::graphql::error::{ApiError, Code, RETRY_AFTER_SECONDS, Result};
 use crate::graphql::feature::ServerFeature;
 use crate::graphql::guard::FRESH_SECONDS;
 use crate::graphql::id::Id;
+use crate::graphql::reason::ErrorReason;
 use crate::graphql::step_up::StepUp;
 use crate::infra::providers::Prompt;
 use crate::kernel::access::{Refusal, Refused};
@@ -217,21 +218,21 @@ impl From<ProviderLoginError> for ApiError {
             ProviderLoginError::AccountExists => {
                 let message = "An account with this email address already exists. Sign in to it, then \
                                link this provider.";
-                conflict(message, "ACCOUNT_EXISTS")
+                conflict(message, ErrorReason::AccountExists)
             }
             ProviderLoginError::NoAddress => {
                 let message = "The provider did not share a usable email address. Register with a \
                                password instead.";
-                conflict(message, "NO_EMAIL")
+                conflict(message, ErrorReason::NoEmail)
             }
             ProviderLoginError::Closed => Self::lacks(ServerFeature::OpenRegistration),
             ProviderLoginError::NoMail => Self::lacks(ServerFeature::Mail),
             ProviderLoginError::Taken => {
-                conflict("This identity is linked to another account.", "IDENTITY_TAKEN")
+                conflict("This identity is linked to another account.", ErrorReason::IdentityTaken)
             }
             ProviderLoginError::TooMany => conflict(
                 "Your account has the maximum of 20 identities. Unlink one first.",
-                "TOO_MANY",
+                ErrorReason::TooMany,
             ),
             ProviderLoginError::NotFound => {
                 Self::new(Code::NotFound, "Your account does not have this identity.")
@@ -239,7 +240,7 @@ impl From<ProviderLoginError> for ApiError {
             ProviderLoginError::LastWayIn => {
                 let message =
                     "This is the only way to sign in to your account. Set a password first.";
-                conflict(message, "LAST_WAY_IN")
+                conflict(message, ErrorReason::LastWayIn)
             }
             ProviderLoginError::Account(error) => error.into(),
             ProviderLoginError::Limited(limited) => limited.into(),

@@ -6,9 +6,9 @@ use portcullis_macros::rules;
 
 use crate::features::authenticators::passkeys::{self, PasskeyName};
 use crate::features::factors::{
-    Begun, CEREMONIES, CEREMONY_TTL_SECONDS, FAILURES, FactorError, Factors, MAILED_CODES,
-    ShownPasskey,
+    Begun, CEREMONIES, CEREMONY_TTL_SECONDS, FAILURES, FactorError, Factors, ShownPasskey,
 };
+use crate::features::login::MAILED_CODES;
 use crate::graphql::context::ContextExt;
 use crate::graphql::date_time::DateTime;
 use crate::graphql::error::Result;

@@ -11,6 +11,7 @@ use crate::features::recovery::{
 };
 use crate::graphql::context::ContextExt;
 use crate::graphql::error::{ApiError, Code, Result};
+use crate::graphql::reason::ErrorReason;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{Refusal, Refused};
 use crate::kernel::invalid::Reason;
@@ -171,7 +172,7 @@ impl From<LinkError> for ApiError {
             )
             .auditing(Refusal { refused: Refused::Link, target: None }),
             LinkError::Used => Self::new(Code::InvalidToken, "This link was already used.")
-                .because("USED")
+                .because(ErrorReason::Used)
                 .auditing(Refusal { refused: Refused::Link, target: None }),
             LinkError::Fault(fault) => fault.into(),
         }

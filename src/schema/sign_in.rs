@@ -14,6 +14,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::guard::FRESH_SECONDS;
 use crate::infra::passwords::policy::Password;
 use crate::kernel::access::{self, Factor, Refusal, Refused, TokenMode, Viewer};
+use crate::kernel::id::UserId;
 use crate::kernel::invalid::Reason;
 use crate::schema::user::{User, VerificationRequired};
 
@@ -40,7 +41,10 @@ pub(crate) struct AuthPayload {
 impl AuthPayload {
     /// What a caller is given, who in cookie mode gets the session in a cookie only.
     pub(crate) fn hand_over(ctx: &Context<'_>, (user, tokens): (access::User, Tokens)) -> Self {
-        let Tokens { access, credential, device } = tokens;
+        let Tokens { access, credential, device, viewer } = tokens;
+        if let Some(viewer) = viewer {
+            ctx.admit(viewer);
+        }
         let (refresh_token, device_token) = match ctx.client().token_mode {
             TokenMode::Body => (
                 credential.map(|issued| issued.text.expose().to_owned()),
@@ -278,12 +282,7 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::InvalidCredentials { account } => {
-                let target = account.map(|id| id.0);
-                Self::new(
-                    Code::InvalidCredentials,
-                    "The username, email address or password is wrong.",
-                )
-                .auditing(Refusal { refused: Refused::SignIn, target })
+                wrong("The username, email address or password is wrong.", account)
             }
             LoginError::SecondFactorNeeded => Self::step_up(FRESH_SECONDS, &[]),
             LoginError::Limited(limited) => limited.into(),
@@ -291,6 +290,25 @@ impl From<LoginError> for ApiError {
             LoginError::Fault(fault) => fault.into(),
         }
     }
+}
+
+/// The same for a caller whose session says who they are: only their password can be wrong.
+pub(super) fn of_holder(error: LoginError) -> ApiError {
+    match error {
+        LoginError::InvalidCredentials { account } => {
+            wrong("Your current password is wrong.", account)
+        }
+        LoginError::SecondFactorNeeded
+        | LoginError::Limited(_)
+        | LoginError::Hash(_)
+        | LoginError::Fault(_) => error.into(),
+    }
+}
+
+fn wrong(message: &'static str, account: Option<UserId>) -> ApiError {
+    let target = account.map(|id| id.0);
+    let refusal = Refusal { refused: Refused::SignIn, target };
+    ApiError::new(Code::InvalidCredentials, message).auditing(refusal)
 }
 
 impl From<ChangeError> for ApiError {
@@ -301,7 +319,7 @@ impl From<ChangeError> for ApiError {
                 Code::Conflict,
                 "Your account already has a password. Use changePassword.",
             ),
-            ChangeError::Login(error) => error.into(),
+            ChangeError::Login(error) => of_holder(error),
             ChangeError::Fault(fault) => fault.into(),
         }
     }

@@ -8,6 +8,7 @@ use crate::graphql::context::ContextExt;
 use crate::graphql::directive::semantic_non_null;
 use crate::graphql::error::{Code, Result};
 use crate::graphql::policy::{Place, Policy, Unmet};
+use crate::graphql::reason::ErrorReason;
 use crate::graphql::step_up::StepUp;
 use crate::kernel::access::{Anonymity, Authentication, Factor, Permission};
 use crate::kernel::clock::Clock;
@@ -37,7 +38,7 @@ pub(crate) struct Access {
     code: Option<Code>,
     /// Why the server does not recognize the caller, as in `extensions.reason`; null unless the code is
     /// UNAUTHENTICATED.
-    reason: Option<Anonymity>,
+    reason: Option<ErrorReason>,
     /// The factors that the caller can use to reauthenticate, as in `extensions.factors`; empty unless the code is
     /// STEP_UP_REQUIRED.
     factors: Vec<Factor>,
@@ -82,7 +83,7 @@ impl Access {
                 field,
                 allowed: false,
                 code: Some(error.code()),
-                reason: error.reason().and_then(|reason| reason.parse().ok()),
+                reason: error.reason(),
                 factors: Vec::new(),
                 rule: Some(rule),
             },

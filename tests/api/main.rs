@@ -94,6 +94,7 @@ mod secrets;
 mod sessions;
 #[cfg(target_os = "linux")]
 mod shared_limits;
+mod signed_in;
 mod standing;
 mod step_up;
 mod streams;

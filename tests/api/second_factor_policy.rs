@@ -233,6 +233,39 @@ async fn five_wrong_codes_void_an_enrollment() {
     }
 }
 
+/// A stranger with the password cannot keep the owner out for longer than it takes them to choose another.
+#[tokio::test]
+async fn another_password_ends_the_wait_after_wrong_mailed_codes() {
+    let app = TestApp::start().await;
+    app.register("alice").await;
+    let app = app.restarted_with(&[ALL, "--rate-limits=on"]).await;
+    let confirm = async |password: &str, guess: Option<&str>| {
+        let (enrollment, _) = enrollment_of(&sign_in(&app, "alice", password).await, "login");
+        let authenticator = in_app(&start(&app, None, Some(&enrollment)).await);
+        let mailed = mailed_code(&app, ADDRESS).await;
+        let mailed = guess.unwrap_or(&mailed).to_owned();
+        let code = authenticator.code(&app);
+        let input = json!({ "code": code, "enrollment": enrollment, "mailedCode": mailed });
+        let first = confirm_with(&app, None, input.clone()).await;
+        (first, input)
+    };
+    let (_, guess) = confirm(PASSWORD, Some("0000 0000")).await;
+    for _ in 1..5 {
+        confirm_with(&app, None, guess.clone()).await;
+    }
+    assert_eq!(confirm(PASSWORD, None).await.0.code(), "RATE_LIMITED");
+    let ask =
+        "mutation { requestPasswordReset(input: { identifier: \"alice\" }) { linkExpiresIn } }";
+    app.call(ask, json!({}), None).await.data();
+    let token = app.mail("password-reset", ADDRESS).await.token();
+    let other = "another horse battery";
+    let reset = format!(
+        "mutation {{ resetPassword(input: {{ token: \"{token}\", newPassword: \"{other}\" }}) {{ username }} }}"
+    );
+    app.call(&reset, json!({}), None).await.data();
+    enrolled(&confirm(other, None).await.0);
+}
+
 #[tokio::test]
 async fn whoever_knows_the_password_cannot_fill_the_mailbox() {
     let (app, _) = newcomer().await;

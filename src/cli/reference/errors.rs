@@ -21,8 +21,8 @@ pub(super) fn page(sdl: &Sdl) -> String {
     page.section("Codes of fields");
     page.paragraph("Each entry of `fields` has one of these in `code`:");
     page.table(["code", "the value is"], sdl.rows("FieldErrorCode"));
-    page.section("Reasons of UNAUTHENTICATED");
-    page.paragraph("`NOT_A_MEMBER` comes with the code `FORBIDDEN`.");
-    page.table(["reason", "meaning"], sdl.rows("UnauthenticatedReason"));
+    page.section("Reasons");
+    page.paragraph("Some errors with the same code differ in `reason`:");
+    page.table(["reason", "code and meaning"], sdl.rows("ErrorReason"));
     page.into_text()
 }

@@ -9,6 +9,7 @@ use std::fmt;
 
 use base32::Alphabet;
 use sea_orm::{ConnectionTrait, DbErr};
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use crate::features::change::{Fault, Tx};
@@ -33,12 +34,12 @@ impl RecoveryCode {
     }
 
     /// Reads a code as somebody typed it; `None` for whatever cannot be one. Spaces, hyphens and case do not matter, nor
-    /// whether somebody read O for 0, or I or L for 1.
+    /// whether somebody read O for 0, or I or L for 1, or typed characters of full width (NFKC).
     pub(crate) fn parse(text: &str) -> Option<Self> {
         // It never grows, so nothing of it is left behind elsewhere.
         let mut typed = Zeroizing::new(String::with_capacity(CHARACTERS));
         let is_left_out = |character: &char| character.is_whitespace() || *character == '-';
-        for character in text.chars().filter(|character| !is_left_out(character)) {
+        for character in text.nfkc().filter(|character| !is_left_out(character)) {
             if !character.is_ascii_alphanumeric() || typed.len() == CHARACTERS {
                 return None;
             }
@@ -110,6 +111,7 @@ mod tests {
             " 0123 4567 89AB CDEF GHJK MN10\n",
             "o123-4567-89AB-CDEF-GHJK-MNiO",
             "OL23-4567-89AB-CDEF-GHJK-MNlo",
+            "０１２３－4567-89AB-CDEF-GHJK-MN10",
         ] {
             assert_eq!(RecoveryCode::parse(same), Some(code.clone()), "{same:?}");
         }

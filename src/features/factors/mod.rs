@@ -19,7 +19,7 @@ pub(crate) use self::ceremony::CEREMONY_TTL_SECONDS;
 pub(crate) use self::enrolling::{Enrolled, Enroller, TotpSetup};
 pub(crate) use self::export::HOLDING;
 pub(crate) use self::passkeys::{Begun, CEREMONIES, FAILURES, ShownPasskey};
-pub(crate) use self::proving::{CHALLENGES, MAILED_CODES, RECOVERY_CODES, Shown, TOTP_CODES};
+pub(crate) use self::proving::{CHALLENGES, RECOVERY_CODES, Shown, TOTP_CODES};
 use crate::features::accounts::Accounts;
 use crate::features::authenticators::{self, Held};
 use crate::features::change::{Changes, Fault, with_fault};

@@ -25,10 +25,6 @@ pub(crate) static TOTP_CODES: Limit<limits::User> = Limit::failures("totp.user",
 pub(crate) static RECOVERY_CODES: Limit<limits::User> =
     Limit::failures("recoveryCode.user", 5, 15 * 60);
 
-/// What slows down guessing at codes that were mailed, however often somebody signs in anew.
-pub(crate) static MAILED_CODES: Limit<limits::User> =
-    Limit::failures("mailedCode.user", 5, 15 * 60);
-
 /// What the answer to a challenge counts under: [`CHALLENGES`], [`TOTP_CODES`] and [`RECOVERY_CODES`].
 pub(crate) type AnswerLimits<'a> =
     (&'a Limit<Ip>, &'a Limit<limits::User>, &'a Limit<limits::User>);

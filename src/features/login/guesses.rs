@@ -22,6 +22,10 @@ use crate::kernel::secret::sha256;
 /// Failures in a row after which no password opens an account (NIST SP 800-63B-4, section 3.2.2).
 pub(super) const FAILURES_MAX: i32 = 100;
 
+/// What slows down guessing at codes that were mailed, however often somebody signs in anew.
+pub(crate) static MAILED_CODES: Limit<limits::User> =
+    Limit::failures("mailedCode.user", 5, 15 * 60);
+
 /// What slows strangers down who guess (BF-01 to BF-03).
 pub(crate) static BY_IP: Limit<Ip> = Limit::stream("login.ip", 20, 60, 10);
 /// The same for whom they mean.

@@ -14,7 +14,9 @@ mod password;
 mod store;
 pub(crate) mod unlocks;
 
-pub(crate) use self::guesses::{BY_IP, BY_NAME, IN_SESSION, OF_NAMES, OF_USER, ON_DEVICE};
+pub(crate) use self::guesses::{
+    BY_IP, BY_NAME, IN_SESSION, MAILED_CODES, OF_NAMES, OF_USER, ON_DEVICE,
+};
 use self::guesses::{FAILURES_MAX, Guesser, LoginLimits, OF_ACCOUNT};
 pub(crate) use self::password::ChangeError;
 use self::store::Found;

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 
-use super::{BY_NAME, OF_ACCOUNT, store};
+use super::{BY_NAME, MAILED_CODES, OF_ACCOUNT, store};
 use crate::infra::db::Db;
 use crate::infra::limits::Limits;
 use crate::kernel::clock::Clock;
@@ -14,10 +14,11 @@ use crate::kernel::id::UserId;
 /// database that was away to come back.
 const LOOKED_BACK: TimeDelta = TimeDelta::minutes(2);
 
-/// Forgets the failures of strangers at an account, by each of its names and by itself.
+/// Forgets the failures of strangers at an account, by each of its names and by itself, and those of mailed codes: whoever
+/// has chosen another password by mail has shown that they read it.
 pub(crate) async fn forget_failures(limits: &Limits, names: [&str; 2], id: UserId) {
     let [username, email] = names.map(|name| BY_NAME.of(name));
-    limits.forget([username, email, OF_ACCOUNT.of(id)]).await;
+    limits.forget([username, email, OF_ACCOUNT.of(id), MAILED_CODES.of(id)]).await;
 }
 
 /// Forgets the failures counted for those who have been unlocked, once each.

@@ -64,11 +64,12 @@ pub(crate) enum RotationError {
     TooManyGenerations { until: DateTime<Utc> },
     #[error("there is no key {kid}: see `portcullis keys list`")]
     NotFound { kid: String },
+    /// Another one is added only when no older one is valid.
     #[error(
-        "the key {kid} signs the refresh tokens that the server issues now: run `portcullis keys \
-         rotate --refresh` first"
+        "the key {kid} signs the refresh tokens that the server issues: first {}run `portcullis keys rotate --refresh`",
+        older.as_ref().map(|older| format!("run `portcullis keys retire {older}`, then ")).unwrap_or_default()
     )]
-    AtWork { kid: String },
+    AtWork { kid: String, older: Option<String> },
     #[error(
         "no other key can sign: run `portcullis keys rotate --now` first, then retire this one"
     )]

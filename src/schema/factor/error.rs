@@ -4,6 +4,7 @@ use crate::features::factors::FactorError;
 use crate::graphql::error::{ApiError, Code};
 use crate::graphql::feature::ServerFeature;
 use crate::graphql::guard::FRESH_SECONDS;
+use crate::graphql::reason::ErrorReason;
 use crate::kernel::access::{Refusal, Refused};
 use crate::kernel::invalid::Reason;
 
@@ -28,28 +29,32 @@ impl From<FactorError> for ApiError {
             }
             FactorError::WrongMailedCode => {
                 let message = "The code from the mail is wrong.";
-                refused(Code::InvalidCredentials, message).because("MAILED_CODE")
+                refused(Code::InvalidCredentials, message).because(ErrorReason::MailedCode)
             }
             FactorError::Insufficient => Self::step_up(FRESH_SECONDS, &[]),
             FactorError::NotEnrolling => {
-                conflict("Please start again with startTotpEnrollment.", "NOT_ENROLLING")
+                conflict("Please start again with startTotpEnrollment.", ErrorReason::NotEnrolling)
             }
-            FactorError::NoTotp => conflict("Your account has no authenticator app.", "NO_TOTP"),
-            FactorError::Off => conflict("Your account has no second factor.", "SECOND_FACTOR_OFF"),
+            FactorError::NoTotp => {
+                conflict("Your account has no authenticator app.", ErrorReason::NoTotp)
+            }
+            FactorError::Off => {
+                conflict("Your account has no second factor.", ErrorReason::SecondFactorOff)
+            }
             FactorError::On => {
-                conflict("Your account already has a second factor.", "SECOND_FACTOR_ON")
+                conflict("Your account already has a second factor.", ErrorReason::SecondFactorOn)
             }
             FactorError::NothingToAskFor => {
-                conflict("Add a passkey or an authenticator app first.", "NO_FACTOR")
+                conflict("Add a passkey or an authenticator app first.", ErrorReason::NoFactor)
             }
             FactorError::Required => {
                 let message = "This server requires your account to have a second factor.";
-                conflict(message, "SECOND_FACTOR_REQUIRED")
+                conflict(message, ErrorReason::SecondFactorRequired)
             }
             FactorError::LastWayIn => {
                 let message =
                     "This is the only way to sign in to your account. Set a password first.";
-                conflict(message, "LAST_WAY_IN")
+                conflict(message, ErrorReason::LastWayIn)
             }
             FactorError::NoPasskeys => Self::lacks(ServerFeature::Passkeys),
             FactorError::Ceremony => {
@@ -62,17 +67,17 @@ impl From<FactorError> for ApiError {
             }
             FactorError::UnknownPasskey => {
                 let message = "This server does not know this passkey.";
-                refused(Code::InvalidCredentials, message).because("UNKNOWN_PASSKEY")
+                refused(Code::InvalidCredentials, message).because(ErrorReason::UnknownPasskey)
             }
             FactorError::NoPasskey => {
                 Self::new(Code::NotFound, "Your account does not have this passkey.")
             }
             FactorError::PasskeyTaken => {
-                conflict("This passkey is already registered.", "PASSKEY_TAKEN")
+                conflict("This passkey is already registered.", ErrorReason::PasskeyTaken)
             }
             FactorError::TooManyPasskeys => conflict(
                 "Your account has the maximum of 20 passkeys. Delete one first.",
-                "TOO_MANY",
+                ErrorReason::TooMany,
             ),
             FactorError::Limited(limited) => limited.into(),
             FactorError::Fault(fault) => fault.into(),

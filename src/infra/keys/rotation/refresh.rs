@@ -53,9 +53,16 @@ pub(super) async fn retire_refresh(
     target: &store::Row,
     now: DateTime<Utc>,
 ) -> Result<(), RotationError> {
-    let mut later = rows.iter().filter(|row| row.purpose == target.purpose);
-    if !later.any(|row| row.serial > target.serial && begins(row) <= now) {
-        return Err(RotationError::AtWork { kid: target.id.clone() });
+    let others = || rows.iter().filter(|row| row.purpose == target.purpose && row.id != target.id);
+    match others().filter(|row| row.serial > target.serial).map(begins).min() {
+        Some(until) if until > now => return Err(RotationError::TooSoon { until }),
+        Some(_) => {}
+        None => {
+            let mut living =
+                others().filter(|row| row.verifies_until.is_some_and(|until| until > now));
+            let older = living.next().map(|row| row.id.clone());
+            return Err(RotationError::AtWork { kid: target.id.clone(), older });
+        }
     }
     store::delete(txn, &target.id).await?;
     Ok(())
