@@ -14,6 +14,12 @@ pub struct File {
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
+/// What the page itself asks a server: a JSON object of documents, which the build of the page has written.
+#[must_use]
+pub fn operations() -> Option<&'static [u8]> {
+    file("operations.json").map(|file| file.bytes)
+}
+
 /// The file of this name.
 #[must_use]
 pub fn file(name: &str) -> Option<&'static File> {
@@ -30,6 +36,7 @@ impl File {
             Some("css") => "text/css; charset=utf-8",
             Some("svg") => "image/svg+xml",
             Some("ttf") => "font/ttf",
+            Some("json") => "application/json",
             Some("woff2") => "font/woff2",
             Some("md") => "text/markdown; charset=utf-8",
             _ => "application/octet-stream",
@@ -55,6 +62,7 @@ mod tests {
             assert_eq!(file.bytes.starts_with(&[0x1f, 0x8b]), file.is_gzip, "{}", file.name);
         }
         assert!(FILES.is_empty() || file("index.html").is_some());
+        assert_eq!(operations().is_some(), MISSING.is_none());
         assert!(file("nothing.js").is_none());
     }
 }

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
+import { operations } from "./src/operations";
 
 /** Leaves each text file compressed only: the server sends it as it is. */
 function compress(): Plugin {
@@ -20,10 +21,21 @@ function compress(): Plugin {
   };
 }
 
+/** Writes what the page asks to a file, for the server. */
+function tell(): Plugin {
+  return {
+    name: "tell",
+    apply: "build",
+    generateBundle() {
+      this.emitFile({ type: "asset", fileName: "operations.json", source: JSON.stringify(operations) });
+    },
+  };
+}
+
 export default defineConfig({
   // Relative: the page does not know under which path it is served.
   base: "./",
-  plugins: [compress()],
+  plugins: [compress(), tell()],
   // `npm run dev` beside a server: on one origin, as the cookie needs it.
   // As a plain text, each would have the proxy change the Host, and the server refuse the cookie of another origin.
   server: { proxy: { "/graphql": { target: "http://127.0.0.1:8000" }, "/schema.graphql": { target: "http://127.0.0.1:8000" } } },

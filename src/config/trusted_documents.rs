@@ -103,7 +103,10 @@ impl Registered {
     /// Refuses an id that means one document by itself, and another by its digest.
     fn check(&self) -> Result<(), NoDocuments> {
         let is_wrong = |(id, text): &(&String, &Arc<str>)| {
-            self.by_digest.get(&id.to_ascii_lowercase()).is_some_and(|other| other != *text)
+            let digits = id.strip_prefix(BY_DIGEST);
+            let meant = self.by_digest.get(&digits.unwrap_or(id).to_ascii_lowercase());
+            // After the prefix there is nothing but a digest.
+            meant.map_or(digits.is_some(), |other| other != *text)
         };
         match self.by_id.iter().find(is_wrong) {
             None => Ok(()),
@@ -162,7 +165,15 @@ mod tests {
         }
         assert!(matches!(TrustedDocuments::parse("{"), Err(NoDocuments::NotJson(_))));
         let digest = hex(&sha256(ME.as_bytes()));
-        let two = format!(r#"{{"{digest}": "{{ other }}", "me": "{ME}"}}"#);
-        assert_eq!(TrustedDocuments::parse(&two).unwrap_err(), NoDocuments::Contradictory(digest));
+        let prefixed = format!("sha256:{digest}");
+        assert!(TrustedDocuments::parse(&format!(r#"{{"{prefixed}": "{ME}"}}"#)).is_ok());
+        for (id, file) in [
+            (&digest, format!(r#"{{"{digest}": "{{ other }}", "me": "{ME}"}}"#)),
+            (&prefixed, format!(r#"{{"{prefixed}": "{{ other }}", "me": "{ME}"}}"#)),
+            (&prefixed, format!(r#"{{"{prefixed}": "{{ other }}"}}"#)),
+        ] {
+            let contradictory = NoDocuments::Contradictory(id.clone());
+            assert_eq!(TrustedDocuments::parse(&file).unwrap_err(), contradictory, "{file}");
+        }
     }
 }

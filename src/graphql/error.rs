@@ -216,7 +216,10 @@ impl ApiError {
 
     /// The server runs only registered documents.
     pub(crate) fn untrusted_document() -> Self {
-        Self::new(Code::Forbidden, "This server runs only registered documents.")
+        Self::new(
+            Code::Forbidden,
+            "This server runs only registered documents, unless the caller has the permission DOCUMENTS_ANY.",
+        )
     }
 
     pub(crate) fn code(&self) -> Code {

@@ -20,7 +20,7 @@ use super::identity::Identity;
 use super::observe::Noted;
 use super::origin::{self, Mode};
 use super::streams::{sse, websocket};
-use super::{body, change, content_type, failure, playground, refusal};
+use super::{body, change, content_type, failure, own_documents, playground, refusal};
 use crate::app::App;
 use crate::config::RunDocuments;
 use crate::graphql::context::Caller;
@@ -291,7 +291,8 @@ async fn text_of(app: &App, source: Source, identity: &Identity) -> Result<Strin
             None => Err(ApiError::no_such_document()),
         },
         Source::Text(text) => {
-            if app.config.documents == RunDocuments::Trusted && !trusted.has(&text) {
+            let is_registered = || trusted.has(&text) || own_documents::has(&app.config, &text);
+            if app.config.documents == RunDocuments::Trusted && !is_registered() {
                 check_sender(app, identity).await?;
             }
             Ok(text)

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 
-use super::page;
+use super::{own_documents, page};
 use crate::app::App;
 use crate::infra::mail::LinkPage;
 use crate::kernel::access::Origin;
@@ -35,6 +35,7 @@ async fn link(State(app): State<App>, Extension(origin): Extension<Origin>) -> R
         );
         let page = include_str!("link.html")
             .replace("NONCE", nonce)
+            .replace("OPERATIONS", own_documents::OF_LINKS)
             .replace("SITE", &page::escaped(&app.config.site_name));
         (allowed, page)
     })

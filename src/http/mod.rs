@@ -20,6 +20,7 @@ mod link;
 mod metrics;
 mod observe;
 mod origin;
+mod own_documents;
 mod page;
 mod playground;
 mod request;

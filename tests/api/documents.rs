@@ -1,5 +1,6 @@
 //! Documents that the operator has registered: named by their ids, and with `DOCUMENTS=trusted` the only ones that run.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -115,6 +116,47 @@ async fn a_server_that_trusts_registered_documents_runs_no_others() {
     assert_eq!(denied["auditEvents"]["nodes"][0]["occurrences"], 4);
     let reply = ask(json!({ "query": "{ me { id } }" }), &boss).await;
     assert_eq!(reply.code(), "NONE", "{}", reply.text);
+}
+
+/// What the server answers to a GET.
+async fn page(app: &App, address: &str) -> String {
+    let reply = send(app, Request::get(address).body(Body::empty()).unwrap()).await;
+    assert_eq!(reply.status, 200, "{address}: {}", reply.text);
+    reply.text
+}
+
+/// The documents of a JSON object.
+fn texts(json: &str) -> Vec<String> {
+    let documents: BTreeMap<String, String> = serde_json::from_str(json).unwrap();
+    documents.into_values().collect()
+}
+
+#[tokio::test]
+async fn the_pages_of_a_server_work_where_only_registered_documents_run() {
+    let (app, _folder) = registered().await;
+    let trusting = app.second_instance_with(&["--documents=trusted"]).await;
+    let without = app.second_instance_with(&["--documents=trusted", "--playground=off"]).await;
+    let link = page(&trusting, "/link/verify-email").await;
+    let (_, link) = link.split_once("const operations = ").unwrap();
+    let of_links = texts(link.split_once(";\nconst language").unwrap().0);
+    let of_playground = texts(&page(&trusting, "/playground/operations.json").await);
+    assert!(of_links.len() > 10 && of_playground.len() > 20);
+    let ask = async |app: &App, text: &str| {
+        let request = Request::post("/graphql").header("content-type", "application/json");
+        send(app, request.body(Body::from(json!({ "query": text }).to_string())).unwrap()).await
+    };
+    for text in of_links.iter().chain(&of_playground) {
+        // It is valid, but for the variables that a page sends with it.
+        let reply = ask(&trusting, text).await;
+        let lacks_variables = reply.text.contains("Variable \\\"$");
+        assert!(!reply.text.contains("registered documents"), "{text}: {}", reply.text);
+        assert!(lacks_variables || !reply.code().starts_with("GRAPHQL_"), "{text}: {}", reply.text);
+        let reply = ask(&trusting, &format!("{text} ")).await;
+        assert!(reply.text.contains("runs only registered documents"), "{text}: {}", reply.text);
+    }
+    let registration = of_playground.iter().find(|text| text.contains("register(")).unwrap();
+    assert_eq!(ask(&without, registration).await.code(), "FORBIDDEN");
+    assert_ne!(ask(&without, &of_links[0]).await.code(), "FORBIDDEN");
 }
 
 #[tokio::test]

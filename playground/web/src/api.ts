@@ -1,5 +1,6 @@
 // Calls of the API in cookie mode: the session is a cookie, which no script can read.
 
+import { operations, type Operation } from "./operations";
 import { words } from "./words";
 
 // From /playground/, also when a proxy takes away a path that stands before both.
@@ -15,10 +16,10 @@ export type Failure = {
 };
 export type Answer<T> = { data?: T | null; errors?: Failure[] };
 
-export async function call<T>(query: string, variables: object = {}): Promise<Answer<T>> {
+export async function call<T>(operation: Operation, variables: object = {}): Promise<Answer<T>> {
   const headers = { "content-type": "application/json", ...MODE };
   try {
-    const body = JSON.stringify({ query, variables });
+    const body = JSON.stringify({ query: operations[operation], variables });
     // A form waits for its call, which has to end.
     const signal = AbortSignal.timeout(15_000);
     const response = await fetch(ENDPOINT, { method: "POST", headers, body, signal });

@@ -14,15 +14,13 @@ import { words } from "./words";
 type Secret = { secret: string; otpauthUrl: string };
 
 async function start(enrollment?: string) {
-  const query = "mutation($input: StartTotpEnrollmentInput!) { startTotpEnrollment(input: $input) { secret otpauthUrl } }";
-  const answer = await call<{ startTotpEnrollment: Secret }>(query, { input: { enrollment } });
+  const answer = await call<{ startTotpEnrollment: Secret }>("startTotpEnrollment", { input: { enrollment } });
   session.abandonIfOver(answer);
   return answer;
 }
 
 type Confirmed = { confirmTotpEnrollment: { recoveryCodes: string[] | null } | null };
-const confirm = (input: passkey.Enrolling & { code?: string }) => call<Confirmed>(
-  "mutation($input: ConfirmTotpEnrollmentInput!) { confirmTotpEnrollment(input: $input) { recoveryCodes } }", { input });
+const confirm = (input: passkey.Enrolling & { code?: string }) => call<Confirmed>("confirmTotpEnrollment", { input });
 
 /** Shows what has come of a second factor that was set up. */
 export async function showEnrolled(recoveryCodes: string[] | null, ...said: string[]) {

@@ -12,25 +12,22 @@ import { dateOf, words } from "./words";
 /** After so few the server mails that new ones are due, too. */
 const FEW = 3;
 
-const CODES = "mutation { regenerateRecoveryCodes { recoveryCodes } }";
-const ON = "mutation { enableSecondFactor { recoveryCodes } }";
-
 export function SecondFactor({ user }: { user: session.User }) {
   const { secondFactors: { isOn, totp, recoveryCodesLeft }, passkeys } = user;
   const { failure, isBusy, run } = useOperation();
   const app = useAppSetUp();
   const title = useRef<HTMLHeadingElement>(null);
   /** Takes something away, and with it the button that did it. */
-  const remove = (field: string, said: string) => void run(() => call(`mutation { ${field} { user { id } } }`), async () => {
+  const remove = (operation: "disableTotp" | "disableSecondFactor", said: string) => void run(() => call(operation), async () => {
     await session.ask();
     session.say(said);
     title.current?.focus();
   });
   const turnOn = () => void run(
-    () => call<{ enableSecondFactor: { recoveryCodes: string[] | null } }>(ON),
+    () => call<{ enableSecondFactor: { recoveryCodes: string[] | null } }>("enableSecondFactor"),
     ({ enableSecondFactor: { recoveryCodes } }) => showEnrolled(recoveryCodes, ...outcome(recoveryCodes)));
   const renew = () => void run(
-    () => call<{ regenerateRecoveryCodes: { recoveryCodes: string[] } }>(CODES),
+    () => call<{ regenerateRecoveryCodes: { recoveryCodes: string[] } }>("regenerateRecoveryCodes"),
     async (data) => {
       await session.ask();
       session.showRecoveryCodes(data.regenerateRecoveryCodes.recoveryCodes);

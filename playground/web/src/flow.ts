@@ -13,10 +13,9 @@ const BEGUN = "portcullis:flow";
 export async function leave(purpose: Purpose, provider: session.Provider): Promise<string | null> {
   session.tell(null);
   const start = `start${purpose}` as const;
-  const query = `mutation($input: Start${purpose}Input!) { ${start}(input: $input) { authorizationUrl flow } }`;
   const returnTo = new URL(ENDPOINT, location.href).href;
   const answer = await call<Record<typeof start, { authorizationUrl: string; flow: string } | null>>(
-    query, { input: { providerId: provider.id, returnTo } });
+    start, { input: { providerId: provider.id, returnTo } });
   session.learnFrom(answer, () => void leave(purpose, provider));
   const started = answer.data?.[start];
   if (started) {
@@ -51,16 +50,14 @@ function refused(begun: Begun | null, error: string | null) {
 }
 
 type Finished = session.LoginResult;
-const FINISHED = { SignIn: session.RESULT, Link: "identity { id }", Reauthentication: "tokenType" };
 
 async function conclude(begun: Begun, sent: URLSearchParams) {
   const { purpose, flow } = begun;
   const finish = `finish${purpose}` as const;
-  const query = `mutation($input: Finish${purpose}Input!) { ${finish}(input: $input) { ${FINISHED[purpose]} } }`;
   const input = { flow, code: sent.get("code"), state: sent.get("state"), iss: sent.get("iss") };
   // Apple tells a name there, the first time.
   const user = purpose === "SignIn" ? { user: sent.get("user") } : {};
-  const answer = await call<Record<typeof finish, Finished | null>>(query, { input: { ...input, ...user } });
+  const answer = await call<Record<typeof finish, Finished | null>>(finish, { input: { ...input, ...user } });
   const finished = answer.data?.[finish];
   if (purpose === "SignIn" && finished) await session.enter(finished);
   else await session.ask();

@@ -39,8 +39,7 @@ export function Identities({ user: { identities } }: { user: session.User }) {
   const { failure, isBusy, run } = useOperation();
   const title = useRef<HTMLHeadingElement>(null);
   const unlink = (identity: session.Identity) => {
-    const query = "mutation($id: ID!) { unlinkIdentity(input: { id: $id }) { deletedIdentityId } }";
-    void run(() => call(query, { id: identity.id }), async () => {
+    void run(() => call("unlinkIdentity", { id: identity.id }), async () => {
       await session.ask();
       session.say(words.unlinked(nameOf(identity)));
       // The button is gone with the identity.

@@ -2,7 +2,7 @@
 // through as the JSON that the server and the browser exchange.
 
 import { call, type Answer } from "./api";
-import { RESULT, type LoginResult, type User } from "./session";
+import type { LoginResult, User } from "./session";
 import { words } from "./words";
 
 /** What the newest browsers have beside what TypeScript knows. */
@@ -56,8 +56,8 @@ const asked = (options: RequestOptions, how: CredentialRequestOptions = {}) => r
   return navigator.credentials.get({ publicKey, ...how });
 });
 
-const startSignIn = () => call<{ startPasskeySignIn: Ceremony<RequestOptions> | null }>(
-  "mutation { startPasskeySignIn { ceremony options expiresIn } }");
+const startSignIn = () =>
+  call<{ startPasskeySignIn: Ceremony<RequestOptions> | null }>("startPasskeySignIn");
 
 export type SignedIn = { finishPasskeySignIn: LoginResult | null };
 
@@ -87,8 +87,7 @@ export async function autofill(end: AbortSignal): Promise<Answer<SignedIn> | nul
 }
 
 async function finishSignIn({ ceremony, options: { rpId } }: Ceremony<RequestOptions>, credential: Credential) {
-  const query = `mutation($input: FinishPasskeySignInInput!) { finishPasskeySignIn(input: $input) { ${RESULT} } }`;
-  const answer = await call<SignedIn>(query, { input: { ceremony, credential } });
+  const answer = await call<SignedIn>("finishPasskeySignIn", { input: { ceremony, credential } });
   // So that the browser offers it no more.
   if (answer.errors?.[0]?.extensions?.reason === "UNKNOWN_PASSKEY") await forget(rpId, credential);
   return answer;
@@ -98,8 +97,8 @@ export type Assertion = { ceremony: string; credential: Credential };
 
 /** What proves by a passkey who the user is, or who signs in with this challenge. */
 export async function prove(challenge?: string): Promise<Answer<Assertion>> {
-  const query = "mutation($input: StartPasskeyProofInput!) { startPasskeyProof(input: $input) { ceremony options } }";
-  const { data, errors } = await call<{ startPasskeyProof: Ceremony<RequestOptions> | null }>(query, { input: { challenge } });
+  const { data, errors } = await call<{ startPasskeyProof: Ceremony<RequestOptions> | null }>(
+    "startPasskeyProof", { input: { challenge } });
   const begun = data?.startPasskeyProof;
   if (!begun) return { errors };
   const { data: credential, errors: failures } = await asked(begun.options);
@@ -132,9 +131,8 @@ export async function upgrade(): Promise<Answer<Registered> | null> {
 }
 
 async function make({ enrollment, mailedCode }: Enrolling, how: Creation = {}): Promise<Answer<Registered>> {
-  const start = "mutation($input: StartPasskeyRegistrationInput!) { startPasskeyRegistration(input: $input) { ceremony options } }";
   const { data, errors } = await call<{ startPasskeyRegistration: Ceremony<CreationOptions> | null }>(
-    start, { input: { enrollment, conditional: how.mediation === "conditional" } });
+    "startPasskeyRegistration", { input: { enrollment, conditional: how.mediation === "conditional" } });
   const begun = data?.startPasskeyRegistration;
   if (!begun) return { errors };
   const { data: credential, errors: failures } = await returned(() => {
@@ -142,10 +140,8 @@ async function make({ enrollment, mailedCode }: Enrolling, how: Creation = {}): 
     return navigator.credentials.create({ publicKey, ...how });
   });
   if (!credential) return { errors: failures };
-  const finish = `mutation($input: FinishPasskeyRegistrationInput!) {
-    finishPasskeyRegistration(input: $input) { passkey { name } recoveryCodes }
-  }`;
-  const answer = await call<Registered>(finish, { input: { ceremony: begun.ceremony, credential, enrollment, mailedCode } });
+  const input = { ceremony: begun.ceremony, credential, enrollment, mailedCode };
+  const answer = await call<Registered>("finishPasskeyRegistration", { input });
   // Nobody needs a passkey that the server has refused. After a failure of its own the server may have it nevertheless.
   if (REFUSALS.includes(answer.errors?.[0]?.extensions?.code ?? "")) await forget(begun.options.rp.id, credential);
   return answer;

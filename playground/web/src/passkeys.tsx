@@ -21,8 +21,7 @@ export function Passkeys({ user }: { user: session.User }) {
     if (registered) session.say(words.passkeyAdded(registered.passkey.name));
   });
   const remove = ({ id, name }: session.Passkey) => {
-    const query = "mutation($id: ID!) { deletePasskey(input: { id: $id }) { deletedPasskeyId } }";
-    void run(() => call(query, { id }), async () => {
+    void run(() => call("deletePasskey", { id }), async () => {
       await session.ask();
       session.say(words.passkeyDeleted(name));
       // The button is gone with the passkey.
@@ -66,8 +65,7 @@ function backup({ backupEligible, backedUp }: session.Passkey) {
 
 function Rename({ passkey: { id, name }, close }: { passkey: session.Passkey; close: () => void }) {
   const send = async ({ name }: Record<string, string>) => {
-    const query = "mutation($input: RenamePasskeyInput!) { renamePasskey(input: $input) { passkey { id } } }";
-    const answer = await call(query, { input: { id, name } });
+    const answer = await call("renamePasskey", { input: { id, name } });
     session.learnFrom(answer);
     if (!answer.errors) {
       await session.ask();

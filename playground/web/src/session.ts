@@ -3,6 +3,7 @@
 
 import { useSyncExternalStore } from "react";
 import { call, MODE, type Answer, type Factor } from "./api";
+import type { Operation } from "./operations";
 import type { Assertion } from "./passkey";
 import { words } from "./words";
 
@@ -35,10 +36,6 @@ export type LoginResult =
   | { __typename: "SecondFactorRequired"; challenge: string; factors: Factor[]; expiresIn: number }
   | { __typename: "EnrollmentRequired"; enrollment: string; codeMailed: boolean; expiresIn: number }
   | { __typename: "VerificationRequired"; email: string };
-export const RESULT = `__typename
-  ... on SecondFactorRequired { challenge factors expiresIn }
-  ... on EnrollmentRequired { enrollment codeMailed expiresIn }
-  ... on VerificationRequired { email }`;
 
 /** A sign-in that needs another step. What it waits with is a secret, and stays in memory. */
 export type Unfinished = Extract<LoginResult, { expiresIn: number }>;
@@ -120,18 +117,6 @@ tabs.onmessage = () => void ask();
 
 let asked = 0;
 
-const PROVIDER = "id kind name canReauthenticate";
-const USER = `id username email fullName role
-  identities { id provider { ${PROVIDER} } email lastUsedAt }
-  secondFactors { isOn totp { confirmedAt lastUsedAt isLocked } recoveryCodesLeft }
-  passkeys { id name credentialId userVerified backupEligible backedUp createdAt lastUsedAt } passkeyUserHandle`;
-const SESSION = `{
-  viewer { reason user { ${USER} } }
-  myOrganizations(first: 100) { nodes { id name } }
-  signInProviders { ${PROVIDER} }
-  config { features }
-}`;
-
 /** Asks the server who is signed in. The last to be asked counts. */
 export async function ask() {
   const number = ++asked;
@@ -141,7 +126,7 @@ export async function ask() {
     myOrganizations: { nodes: Organization[] } | null;
     signInProviders: Provider[] | null;
     config: { features: string[] } | null;
-  }>(SESSION);
+  }>("session");
   if (number !== asked) return;
   if (!data?.viewer || (data.viewer.user && errors)) return change({ failure: errors?.[0]?.message ?? null });
   const { user, reason } = data.viewer;
@@ -173,13 +158,13 @@ export function learnFrom({ errors = [] }: Answer<unknown>, goOn = () => {}) {
   }
 }
 
-export const signOut = () => end("logout { sessionId }");
+export const signOut = () => end("logout");
 
 /** Ends every session of the user. */
-export const signOutEverywhere = () => end("revokeAllSessions { endedSessions }");
+export const signOutEverywhere = () => end("revokeAllSessions");
 
-async function end(field: string) {
-  const answer = await call(`mutation { ${field} }`);
+async function end(operation: Operation) {
+  const answer = await call(operation);
   if (!answer.errors) show(null, [], null);
   return answer;
 }
@@ -190,8 +175,7 @@ export type Proof = { password: string } | { totp: string } | { recoveryCode: st
 /** Proves to the server once more who the user is, and continues with what that was needed for. */
 export async function prove(proof: Proof) {
   const goOn = session.stepUp?.goOn;
-  const query = "mutation($proof: Proof!) { reauthenticate(input: { proof: $proof }) { tokenType } }";
-  const answer = await call(query, { proof });
+  const answer = await call("reauthenticate", { proof });
   learnFrom(answer, goOn);
   if (answer.errors) return answer;
   change({ stepUp: null });
@@ -220,8 +204,7 @@ export function abandonIfOver({ errors }: Answer<unknown>) {
 
 /** Completes a sign-in by its second factor. */
 export async function complete(challenge: string, proof: Proof) {
-  const query = "mutation($input: CompleteSignInInput!) { completeSignIn(input: $input) { tokenType } }";
-  const answer = await call(query, { input: { challenge, proof } });
+  const answer = await call("completeSignIn", { input: { challenge, proof } });
   abandonIfOver(answer);
   if (!answer.errors) await ask();
   return answer;
@@ -229,5 +212,4 @@ export async function complete(challenge: string, proof: Proof) {
 
 /** An access token for another service. The page itself has no use for it. */
 export const exchange = () => call<{ refreshToken: { accessToken: string; expiresIn: number } }>(
-  "mutation($organizationId: ID) { refreshToken(input: { organizationId: $organizationId }) { accessToken expiresIn } }",
-  { organizationId: session.organization });
+  "refreshToken", { organizationId: session.organization });

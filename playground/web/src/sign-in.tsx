@@ -11,8 +11,8 @@ import * as session from "./session";
 import { words } from "./words";
 
 /** Sends what may sign somebody in, and goes on from its answer. */
-async function signIn<Name extends string>(name: Name, query: string, variables: object) {
-  const answer = await call<Record<Name, session.LoginResult | null>>(query, variables);
+async function signIn<Name extends "login" | "register">(name: Name, variables: object) {
+  const answer = await call<Record<Name, session.LoginResult | null>>(name, variables);
   await session.enter(answer.data?.[name]);
   return answer;
 }
@@ -28,9 +28,8 @@ async function upgrade() {
 }
 
 function SignIn() {
-  const query = `mutation($input: LoginInput!) { login(input: $input) { ${session.RESULT} } }`;
   const send = async (input: Record<string, string>) => {
-    const answer = await signIn("login", query, { input });
+    const answer = await signIn("login", { input });
     // Nobody waits for it, or for a browser that never answers.
     if (answer.data?.login?.__typename === "AuthPayload") void upgrade();
     return answer;
@@ -47,10 +46,9 @@ function SignIn() {
 
 function Register() {
   const [mailedTo, setMailedTo] = useState<string | null>(null);
-  const query = `mutation($input: RegisterInput!) { register(input: $input) { ${session.RESULT} } }`;
   const send = async ({ fullName, ...rest }: Record<string, string>) => {
     const input = { ...rest, fullName: fullName || null };
-    const answer = await signIn("register", query, { input });
+    const answer = await signIn("register", { input });
     const result = answer.data?.register;
     setMailedTo(result?.__typename === "VerificationRequired" ? result.email : null);
     return answer;

@@ -133,8 +133,8 @@ pub(super) const GERMAN: &[(&str, &str)] = &[
     ("This server does not create new accounts.", "Dieser Server legt keine neuen Konten an."),
     ("This server does not send mail.", "Dieser Server verschickt keine E-Mails."),
     (
-        "This server runs only registered documents.",
-        "Dieser Server führt nur registrierte Dokumente aus.",
+        "This server runs only registered documents, unless the caller has the permission {}.",
+        "Dieser Server führt nur registrierte Dokumente aus, außer für Aufrufer mit dem Recht {}.",
     ),
     // Other providers.
     (
