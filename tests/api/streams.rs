@@ -382,6 +382,7 @@ async fn who_does_not_read_is_dropped_and_nobody_waits_for_them() {
     );
     let mut stuck = Socket::of(&server, &boss).await;
     stuck.subscribe("1", &query).await;
+    let stuck_events = Events::of(&server, &boss, &query).await;
     let mut other = Socket::of(&server, &boss).await;
     other
         .subscribe(
@@ -413,12 +414,28 @@ async fn who_does_not_read_is_dropped_and_nobody_waits_for_them() {
     }
     let cut = "portcullis_connections_cut_total{reason=\"slow_reader\"}";
     let began = Instant::now();
-    while server.metrics().await[cut] < 1.0 {
-        assert!(began.elapsed() < Duration::from_mins(1), "it is kept");
+    while server.metrics().await[cut] < 2.0 {
+        assert!(began.elapsed() < Duration::from_mins(2), "they are kept");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(stuck.closed().await, None);
+    let kept = stuck_events.rest().await;
+    assert!(!kept.contains("complete") && kept.len() < 3_000_000, "{}", kept.len());
     other.assert_quiet().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_has_nothing_to_tell_says_so_before_a_proxy_gives_it_up() {
+    let app = TestApp::start().await;
+    let alice = app.register("alice").await;
+    let bearer = format!("Bearer {}", alice.access);
+    let mut pieces = Pieces::open(&app, &[("authorization", &bearer)]).await;
+    for _ in 0..2 {
+        let began = Instant::now();
+        assert_eq!(pieces.next().await.as_deref(), Some(":\n\n"));
+        assert!(began.elapsed() > Duration::from_secs(19), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(55), "{:?}", began.elapsed());
+    }
 }
 
 #[cfg(unix)]
@@ -447,15 +464,41 @@ async fn a_killed_server_breaks_its_streams_off_and_they_begin_again_elsewhere()
     socket.subscribe("1", SESSION).await;
     socket.assert_quiet().await;
     let events = Events::of(&server, &access, SESSION).await;
+    let boss = admin(&server, &database, "boss").await;
+    let other = register(&server, "other").await;
+    let elsewhere = Server::start(&database);
     server.kill();
     assert_eq!(socket.closed().await, None);
     assert!(!events.rest().await.contains("complete"));
+
+    // What happens while nobody listens.
+    mutate(&elsewhere, &other, "logout(input: {}) { sessionId }").await;
+    rename(&elsewhere, &access, "Meanwhile").await;
     let next = Server::start(&database);
+    let mut audit = Socket::of(&next, &boss).await;
+    audit.subscribe("1", "subscription { auditEvents { id type } }").await;
+    audit.assert_quiet().await;
+    // A session that has ended is told so again, and for the rest the stream tells the state that a query shows.
+    let mut socket = Socket::of(&next, &other).await;
+    socket.subscribe("1", SESSION).await;
+    assert_eq!(socket.hear().await["payload"][0]["extensions"]["reason"], "SESSION_ENDED");
     let mut socket = Socket::of(&next, &access).await;
     socket.subscribe("1", SESSION).await;
     socket.assert_quiet().await;
+    let name = next.call("{ me { fullName } }", json!({}), &access).await.unwrap();
+    assert_eq!(name["data"]["me"]["fullName"], "Meanwhile", "{name}");
     rename(&next, &access, "Again").await;
-    socket.answer("1").await;
+    let told = socket.answer("1").await;
+    assert_eq!(told["data"]["sessionEvents"]["viewer"]["user"]["fullName"], "Again", "{told}");
+
+    // The audit events of that time are in the query or in the stream.
+    let last = audit.answer("1").await["data"]["auditEvents"].clone();
+    let missed = "{ auditEvents(first: 20) { nodes { id type } } }";
+    let missed = next.call(missed, json!({}), &boss).await.unwrap()["data"]["auditEvents"].clone();
+    let missed = missed["nodes"].as_array().unwrap().clone();
+    for kind in ["SIGNED_OUT", "PROFILE_UPDATED"] {
+        assert!(missed.iter().chain([&last]).any(|event| event["type"] == kind), "{missed:?}");
+    }
 }
 
 #[tokio::test]

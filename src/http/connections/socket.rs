@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::state::State;
 
-/// The most that is read at once. hyper makes a connection's buffer larger once a read has filled it,
+/// The most that is passed on at once. hyper makes a connection's buffer larger once a read has filled it,
 /// which is 8 KiB at first, and never smaller while the connection waits.
 const READ_MAX: usize = 8 * 1024 - 1;
 
@@ -57,28 +57,28 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let room = into.remaining().min(READ_MAX);
         if !this.ahead.is_empty() {
-            let offered = room.min(this.ahead.len());
+            let offered = into.remaining().min(READ_MAX).min(this.ahead.len());
             let taken = this.state.hear(&this.ahead[..offered]);
             into.put_slice(&this.ahead.split_to(taken));
             return Poll::Ready(Ok(()));
         }
-        let mut read = ReadBuf::new(into.initialize_unfilled_to(room));
-        let Poll::Ready(outcome) = Pin::new(&mut this.stream).poll_read(context, &mut read) else {
+        // Not into zeroes: to write them would take memory for all of hyper's buffer, of which most requests fill little.
+        let before = into.filled().len();
+        let Poll::Ready(outcome) = Pin::new(&mut this.stream).poll_read(context, into) else {
             this.state.wait();
             return Poll::Pending;
         };
         outcome?;
-        let came = read.filled();
+        let came = &into.filled()[before..];
         if came.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        let taken = this.state.hear(came);
+        let taken = this.state.hear(&came[..came.len().min(READ_MAX)]);
         if taken < came.len() {
             this.ahead = Bytes::copy_from_slice(&came[taken..]);
         }
-        into.advance(taken);
+        into.set_filled(before + taken);
         Poll::Ready(Ok(()))
     }
 }
