@@ -82,7 +82,7 @@ fn pages() -> BTreeMap<PathBuf, String> {
     for file in ["README.md", "CHANGELOG.md", "ARCHITECTURE.md"] {
         pages.insert(file.into(), fs::read_to_string(root().join(file)).unwrap());
     }
-    for folder in ["docs", "examples", "benches", "fuzz"] {
+    for folder in ["docs", "examples", "benches", "clients", "fuzz"] {
         collect(&root().join(folder), &mut pages);
     }
     pages

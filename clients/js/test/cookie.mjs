@@ -164,8 +164,10 @@ export async function cookieTests({ browser, server, pages }) {
   await test("the session's fetch calls the endpoint and nothing else", async () => {
     const context = await browser.newContext();
     const page = await open(context);
-    const outcome = await page.evaluate(() => attempt(() => session.fetch("https://elsewhere.example/graphql")));
+    const outcome = await page.evaluate(() => attempt(() => session.fetch(`${location.origin}/elsewhere`)));
     assert.equal(outcome.name, "TypeError");
+    const { value } = await page.evaluate((endpoint) => attempt(async () => (await session.fetch(`${endpoint}?query={config{version}}`)).ok), endpoint);
+    assert.equal(value, true);
     await context.close();
   });
 }

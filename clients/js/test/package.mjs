@@ -67,6 +67,26 @@ export function Who() {
 export const page = createElement(SessionProvider, { session: createSession() }, createElement(Who));
 `;
 
+/** What the guides expect of a page. */
+const PAGE = `
+declare function show(...texts: unknown[]): void;
+declare function waitFor(seconds: number): void;
+declare function forgetEverything(): void;
+declare function askForPassword(): Promise<string>;
+declare function askForCode(): Promise<string>;
+declare const password: string;
+declare const SecureStore: {
+  getItemAsync(name: string): Promise<string | null>;
+  setItemAsync(name: string, text: string): Promise<void>;
+};
+`;
+
+/** The blocks of code in a page of the documentation. */
+const blocks = (file, language) => {
+  const text = readFileSync(join(root, file), "utf8");
+  return [...text.matchAll(new RegExp(`^\`\`\`(${language})\\n([^]*?)^\`\`\`$`, "gm"))].map(([, kind, code]) => ({ kind, code }));
+};
+
 export async function packageTests() {
   await test("the size is what the README says", async () => {
     const least = 'import { createSession, signIn } from "./index.js"; const session = createSession(); globalThis.enter = () => signIn(session, { identifier: "a", password: "b" });';
@@ -95,10 +115,19 @@ export async function packageTests() {
       }
       writeFileSync(join(folder, "consumer.ts"), CONSUMER);
       writeFileSync(join(folder, "hooks.ts"), HOOKS);
-      const shared = { target: "es2022", lib: ["es2023", "dom", "dom.iterable"], strict: true, noEmit: true, types: [], exactOptionalPropertyTypes: true };
-      for (const [name, more] of [["bundler", { module: "esnext", moduleResolution: "bundler" }], ["nodenext", { module: "nodenext" }]]) {
+      writeFileSync(join(folder, "page.d.ts"), PAGE);
+      writeFileSync(join(folder, "session.ts"), 'import { createSession } from "@portcullis/client";\nexport const session = createSession();\n');
+      const guides = ["README.md", "../../docs/how-to/javascript.md"].flatMap((file) => blocks(file, "tsx?")).map(({ kind, code }, at) => {
+        writeFileSync(join(folder, `guide-${at}.${kind}`), code);
+        return `guide-${at}.${kind}`;
+      });
+      assert.ok(guides.length > 8, guides.join());
+      const shared = { target: "es2022", lib: ["es2023", "dom", "dom.iterable"], strict: true, noEmit: true, types: [], exactOptionalPropertyTypes: true, jsx: "react-jsx" };
+      for (const [name, more, files] of [
+        ["bundler", { module: "esnext", moduleResolution: "bundler" }, ["page.d.ts", ...guides]], ["nodenext", { module: "nodenext" }, []],
+      ]) {
         const config = join(folder, `tsconfig.${name}.json`);
-        writeFileSync(config, JSON.stringify({ compilerOptions: { ...shared, ...more }, files: ["consumer.ts", "hooks.ts"] }));
+        writeFileSync(config, JSON.stringify({ compilerOptions: { ...shared, ...more }, files: ["consumer.ts", "hooks.ts", ...files] }));
         try {
           await run(join(root, "node_modules/.bin/tsc"), "-p", config);
         } catch (error) {
@@ -110,6 +139,15 @@ export async function packageTests() {
       assert.equal(exported.trim(), "function");
     } finally {
       rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  await test("the pages about other clients show what the examples do", async () => {
+    for (const [page, example] of [["apollo", "apollo.tsx"], ["urql", "urql.tsx"], ["relay", "relay.tsx"], ["tanstack", "tanstack.tsx"], ["server", "server.mjs"]]) {
+      const program = readFileSync(join(root, "examples", example), "utf8");
+      const shown = blocks(`../../docs/how-to/javascript/${page}.md`, "tsx|js").flatMap(({ code }) => code.trimEnd().split("\n\n"));
+      assert.ok(shown.length > 0, page);
+      for (const code of shown) assert.ok(program.includes(code), `${page}: ${code}`);
     }
   });
 

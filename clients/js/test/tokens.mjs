@@ -126,7 +126,9 @@ export async function tokenTests({ browser, tokenServer: { endpoint }, pages }) 
     await shift(page, { wall: 20 });
     let isLost = true;
     const seen = await watch(context, endpoint, (route, response) => (isLost ? route.abort("connectionreset") : route.fulfill({ response })));
-    assert.equal((await me(page)).name, "NetworkError");
+    // Calls at once share a refresh, and its failure.
+    assert.deepEqual((await Promise.all([me(page), me(page)])).map(({ name }) => name), ["NetworkError", "NetworkError"]);
+    assert.equal(seen.sent.length, 1);
     assert.equal((await stateOf(page)).username, "tina");
     await grace();
     isLost = false;
@@ -196,9 +198,10 @@ export async function tokenTests({ browser, tokenServer: { endpoint }, pages }) 
     const page = await open(context, "memory");
     await enterAs(page, "tina");
     const refusal = (path) => ({ message: "", path, extensions: { code: "UNAUTHENTICATED", reason: "TOKEN_EXPIRED" } });
-    let answer, calls;
+    let answer, calls, refreshes = 0;
     await page.route(endpoint, (route) => {
       const text = route.request().postData() ?? "";
+      if (isRefresh(route.request())) refreshes++;
       if (isRefresh(route.request()) || !/keepLeftovers|\bme\b/.test(text)) return route.fallback();
       calls++;
       return calls === 1 ? route.fulfill({ json: answer }) : route.fallback();
@@ -210,7 +213,7 @@ export async function tokenTests({ browser, tokenServer: { endpoint }, pages }) 
     const KEEP = "mutation { keepLeftovers { hadLeftovers } }";
     answer = { data: { keepLeftovers: null }, errors: [refusal(["keepLeftovers"])] };
     assert.deepEqual(await send(KEEP), { value: { keepLeftovers: { hadLeftovers: false } } });
-    assert.equal(calls, 2);
+    assert.deepEqual([calls, refreshes], [2, 1]);
     answer = { data: { keepLeftovers: null }, errors: [refusal(["keepLeftovers", "hadLeftovers"])] };
     const nested = await send(KEEP);
     assert.equal(nested.code, "UNAUTHENTICATED", JSON.stringify(nested));
@@ -267,18 +270,20 @@ export async function tokenTests({ browser, tokenServer: { endpoint }, pages }) 
     const context = await newContext();
     const page = await open(context);
     await enterAs(page, "tina");
-    const claims = await page.evaluate(async () => {
+    const id = await page.evaluate(async () => {
       const { createOrganization } = await session.request('mutation { createOrganization(input: { name: "Acme" }) { organization { id } } }');
-      const { id } = createOrganization.organization;
+      return createOrganization.organization.id;
+    });
+    await shift(page, { wall: 20 });
+    const claims = await page.evaluate(async (id) => {
       const read = async () => JSON.parse(atob((await client.accessToken(session)).split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).org ?? null;
-      const before = await read();
+      // A refresh is under way when the tab goes elsewhere.
       const under = read();
       session.actIn(id);
-      await under;
       const within = await read();
       session.actIn(null);
-      return { before, within: within === id, after: await read() };
-    });
+      return { before: await under, within: within === id, after: await read() };
+    }, id);
     assert.deepEqual(claims, { before: null, within: true, after: null });
     await context.close();
   });
