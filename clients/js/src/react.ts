@@ -1,7 +1,7 @@
 // Hooks for React 18 and later.
 
 import {
-  createContext, createElement, useCallback, useContext, useEffect, useMemo, useState, useSyncExternalStore, type ReactNode,
+  createContext, createElement, useCallback, useContext, useEffect, useMemo, useRef, useState, useSyncExternalStore, type ReactNode,
 } from "react";
 import type { Access, Factor, Proof } from "./schema.js";
 import type { AnySession, Session, SessionState, SessionUser } from "./session.js";
@@ -123,8 +123,10 @@ export interface StepUpRequest {
 export function useStepUp(): StepUpRequest | null {
   const session = useGiven();
   const [request, setRequest] = useState<StepUpRequest | null>(null);
+  const pending = useRef(() => {});
   const ask = useCallback(({ factors, maxAgeSeconds, prove }: Omit<StepUpRequest, "giveUp">) => {
     const over = new Promise<void>((resolve) => {
+      pending.current = resolve;
       const proved = async (proof: Proof) => {
         await prove(proof);
         resolve();
@@ -133,6 +135,13 @@ export function useStepUp(): StepUpRequest | null {
     });
     return over.finally(() => setRequest(null));
   }, []);
-  useEffect(() => session.onStepUp(ask), [session, ask]);
+  useEffect(() => {
+    const off = session.onStepUp(ask);
+    return () => {
+      off();
+      // Nobody can answer any more.
+      pending.current();
+    };
+  }, [session, ask]);
   return request;
 }

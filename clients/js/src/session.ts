@@ -160,7 +160,8 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
 
   async function exchange(via: typeof fetch, query: string, variables: object, headers: object) {
     const body = JSON.stringify({ query, variables });
-    const signal = AbortSignal.timeout(timeoutMs);
+    // Not every app has it.
+    const signal = AbortSignal.timeout?.(timeoutMs) ?? null;
     const sent = { "content-type": "application/json", ...localized(), ...headers };
     let response: Response, answer: Answer;
     try {
@@ -203,13 +204,15 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
   let asked = 0;
   let readying: Promise<SessionState<U>> | null = null;
 
-  async function load(): Promise<SessionState<U>> {
+  /** After a sign-in, what was known before is nothing to fall back to. */
+  async function load(isNew = false): Promise<SessionState<U>> {
     const number = ++asked;
     try {
       const { viewer } = await exchange((input, init) => send(input, init, false), VIEWER, {}, {});
       if (number === asked) show(viewer.user, viewer.reason);
     } catch (failure) {
-      if (number === asked && state.status !== "guest") change({ ...state, failure: failure as Error });
+      if (number !== asked || (state.status === "guest" && !isNew)) return state;
+      change({ ...(isNew ? unknown : state), failure: failure as Error } as SessionState<U>);
     }
     return state;
   }
@@ -230,7 +233,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
   // Another tab signed in or out, or proved who the user is. It says who that is, and nothing that opens anything.
   const { document } = globalThis;
   const tabs = document && globalThis.BroadcastChannel ? new BroadcastChannel(`portcullis ${endpoint}`) : null;
-  const announce = () => tabs?.postMessage({ userId: state.user?.id ?? null });
+  const announce = (userId: string | null) => tabs?.postMessage({ userId });
   const forget = (userId: string | null) => {
     transport.forget?.();
     if (state.status !== "unknown") {
@@ -254,14 +257,14 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
   async function enter(mutation: string, variables: object, as: "guest" | "caller" = "guest", isAgain = false): Promise<any> {
     const organization = as === "caller" ? organizationId : null;
     const headers = as === "caller" ? await transport.headers(organization) : transport.guest;
-    let issued: Issued | null = null;
+    let issued = null as Issued | null;
     let data: Record<string, any>;
     try {
       const work = async () => {
         const data = await post(mutation, variables, headers);
         const payload = Object.values(data)[0];
         issued = payload?.signedIn ?? (payload?.__typename === "AuthPayload" ? payload : null);
-        if (issued) await transport.keep?.(issued);
+        if (issued) await transport.keep?.(issued, as);
         return data;
       };
       data = await (transport.alone?.(work) ?? work());
@@ -273,11 +276,12 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
       throw error;
     }
     if (issued) {
+      const userId = issued.user!.id;
       // The page has no use for them.
       for (const name of SECRETS) delete issued[name];
       if (as === "guest") organizationId = null;
-      await load();
-      announce();
+      await load(true);
+      announce(userId);
     }
     return data;
   }
@@ -325,7 +329,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    load,
+    load: () => load(),
     ready: async () =>
       state.status === "unknown" ? (readying ??= load().finally(() => (readying = null))) : state,
     fetch: ownFetch,
@@ -346,7 +350,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
       asked++;
       organizationId = null;
       change({ status: "guest", user: null, reason: "MISSING_TOKEN", failure: null });
-      announce();
+      announce(null);
     },
     enter,
     transport,

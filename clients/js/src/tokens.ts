@@ -175,12 +175,12 @@ export function tokens({ storage = memoryStorage() }: { storage?: TokenStorage }
         const { deviceToken } = await read();
         return deviceToken ? { deviceToken } : {};
       },
-      async keep(issued) {
+      async keep(issued, as) {
         const { refreshToken, deviceToken } = await read();
         await write({ refreshToken: issued.refreshToken!, deviceToken: issued.deviceToken ?? deviceToken });
         take(issued, null);
         // The session before is over, as that of a cookie would be. Nobody waits for it.
-        if (refreshToken) post(LOGOUT, { input: { refreshToken } }).catch(() => {});
+        if (refreshToken && as === "guest") post(LOGOUT, { input: { refreshToken } }).catch(() => {});
       },
       end: () =>
         alone(async () => {

@@ -7,6 +7,7 @@ export interface Issued {
   expiresIn?: number | null;
   refreshToken?: string | null;
   deviceToken?: string | null;
+  user?: { id: string };
 }
 
 /** Sends a mutation to the endpoint. A refusal is thrown as `PortcullisError`, a lost answer as `NetworkError`. */
@@ -29,8 +30,8 @@ export interface Transport {
   renewed?(sent: Headers, organizationId: string | null): Promise<boolean>;
   /** Runs what begins or replaces a session: alone among all tabs that share its storage. */
   alone?<T>(work: () => Promise<T>): Promise<T>;
-  /** Keeps what a sign-in answered. It acts in no organization. */
-  keep?(issued: Issued): Promise<void>;
+  /** Keeps what a sign-in answered to a guest, or a proof to the caller. It acts in no organization. */
+  keep?(issued: Issued, as: "guest" | "caller"): Promise<void>;
   /** Forgets what this tab remembers, after another has replaced it. */
   forget?(): void;
   /** What this device says with a sign-in by a password. */

@@ -33,8 +33,24 @@ const SAMPLES = {
 const PARTS = ["mutation", "call", "begin", "enroll"];
 
 export async function contractTests() {
-  const { createSession } = await import("@portcullis/client");
+  const { createSession, errorIn, NetworkError } = await import("@portcullis/client");
   const { PARTS: _, ...functions } = await import(join(root, "dist/sign-in.js"));
+  await test("a refusal is found in what clients throw and return, and nowhere else", async () => {
+    const errors = [{ message: "No.", extensions: { code: "FORBIDDEN", rule: "@auth" } }];
+    const shapes = [
+      { errors }, { graphQLErrors: errors }, { response: { errors } }, { error: { graphQLErrors: errors } },
+      // Relay, where an answer has no data.
+      Object.assign(new Error("No data returned"), { source: { errors } }),
+    ];
+    for (const shape of shapes) {
+      const { code, rule, message } = errorIn(shape);
+      assert.deepEqual([code, rule, message], ["FORBIDDEN", "@auth", "No."]);
+    }
+    for (const other of [null, undefined, "no", new NetworkError("away"), { data: { me: null } }, { errors: [] }, { error: null }]) {
+      assert.equal(errorIn(other), null);
+    }
+  });
+
   await test("every function sends a document of the schema", async () => {
     const names = Object.keys(functions).filter((name) => !PARTS.includes(name));
     assert.deepEqual(names.sort(), Object.keys(SAMPLES).sort());

@@ -128,6 +128,34 @@ export async function cookieTests({ browser, server, pages }) {
     await context.route(endpoint, (route) => route.fulfill({ status: 502, json: { error: "bad gateway" } }));
     await page.evaluate(() => session.load());
     assert.deepEqual(await stateOf(page), { status: "user", username: "alice", reason: null, failure: "NetworkError" });
+    // A sign-in whose user could not be asked for has happened nevertheless.
+    await context.unrouteAll();
+    await context.route(endpoint, (route) => (/viewer/.test(route.request().postData() ?? "") ? route.abort() : route.fallback()));
+    assert.equal((await signIn(page, "alice")).value.__typename, "AuthPayload");
+    assert.deepEqual(await stateOf(page), { status: "unknown", username: null, reason: null, failure: "NetworkError" });
+    await context.unrouteAll();
+    await page.evaluate(() => session.load());
+    assert.equal((await stateOf(page)).username, "alice");
+    await context.close();
+  });
+
+  await test("a tab that becomes visible asks who is signed in, once a minute", async () => {
+    const context = await browser.newContext();
+    const page = await open(context);
+    await enterAs(page, "alice");
+    let asked = 0;
+    page.on("request", (request) => (asked += /viewer/.test(request.postData() ?? "")));
+    const appear = () => page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+    // Another page of the site signs out, which does not use this package.
+    await page.evaluate((endpoint) => fetch(endpoint, {
+      method: "POST", credentials: "include", headers: { "content-type": "application/json", "portcullis-token-mode": "cookie" },
+      body: JSON.stringify({ query: "mutation { logout { sessionId } }" }),
+    }), endpoint);
+    await appear();
+    await appear();
+    await becomes(page, "guest");
+    assert.equal((await stateOf(page)).reason, "SESSION_ENDED");
+    assert.equal(asked, 1);
     await context.close();
   });
 

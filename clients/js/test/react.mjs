@@ -63,6 +63,11 @@ export async function reactTests({ browser, server: { endpoint }, pages }) {
     await button("Act").click();
     await button("Give up").click();
     await page.locator("#said", { hasText: "STEP_UP_REQUIRED" }).waitFor();
+    // A form that goes away is given up, too.
+    await button("Act").click();
+    await page.locator("[name=code]").waitFor();
+    await button("Toggle").click();
+    await button("Toggle").click();
     await button("Act").click();
     await page.locator("[name=code]").fill(recoveryCodes[0].replace(/./, (letter) => (letter === "A" ? "B" : "A")));
     await button("Prove").click();
