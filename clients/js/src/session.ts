@@ -204,7 +204,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
   let asked = 0;
   let readying: Promise<SessionState<U>> | null = null;
 
-  /** After a sign-in, what was known before is nothing to fall back to. */
+  /** Where somebody new has signed in, the user from before is nothing to fall back to. */
   async function load(isNew = false): Promise<SessionState<U>> {
     const number = ++asked;
     try {
@@ -280,7 +280,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
       // The page has no use for them.
       for (const name of SECRETS) delete issued[name];
       if (as === "guest") organizationId = null;
-      await load(true);
+      await load(state.user?.id !== userId);
       announce(userId);
     }
     return data;

@@ -59,13 +59,26 @@ export async function factorTests({ browser, server, strictServer, pages }) {
       const run = () => session.run(() => session.request(query));
       const both = await Promise.all([run(), run()]);
       const third = await run();
-      return { asked, counts: [...both, third].map(({ regenerateRecoveryCodes }) => regenerateRecoveryCodes.recoveryCodes.length) };
+      const last = third.regenerateRecoveryCodes.recoveryCodes[0];
+      return { asked, last, counts: [...both, third].map(({ regenerateRecoveryCodes }) => regenerateRecoveryCodes.recoveryCodes.length) };
     }, [RENAME, recoveryCodes[0]]);
     assert.equal(outcome.asked.length, 1);
     assert.deepEqual(outcome.asked[0].factors, ["RECOVERY_CODE", "TOTP"]);
     assert.equal(outcome.asked[0].maxAgeSeconds, 300);
     assert.match(outcome.asked[0].wrong, /INVALID_CREDENTIALS|BAD_USER_INPUT/);
     assert.deepEqual(outcome.counts, [10, 10, 10]);
+    // The user is known after a proof, also if the server cannot be asked just then.
+    await page.route(endpoint, (route) => (/viewer/.test(route.request().postData() ?? "") ? route.abort() : route.fallback()));
+    const state = await page.evaluate(async (code) => {
+      session.onStepUp(({ prove }) => prove({ recoveryCode: code }));
+      let tries = 0;
+      await session.run(async () => {
+        if (++tries === 1) throw { errors: [{ message: "", extensions: { code: "STEP_UP_REQUIRED" } }] };
+      });
+      return { tries, username: session.state.user?.username, failure: session.state.failure?.name };
+    }, outcome.last);
+    assert.deepEqual(state, { tries: 2, username: "gina", failure: "NetworkError" });
+    await page.unrouteAll();
     // The proof is in the cookie, which all tabs share.
     const inOther = await other.evaluate((query) => attempt(() => session.request(query)), RENAME);
     assert.equal(inOther.value.regenerateRecoveryCodes.recoveryCodes.length, 10);

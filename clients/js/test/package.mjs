@@ -105,8 +105,9 @@ export async function packageTests() {
       const runIn = async (cwd, command, ...args) => (await promisify(execFile)(command, args, { cwd })).stdout;
       const run = (...command) => runIn(folder, ...command);
       const [packed] = JSON.parse(await runIn(root, "npm", "pack", "--json", "--ignore-scripts", `--pack-destination=${folder}`));
-      const strange = packed.files.map(({ path }) => path).filter((path) => !/^(dist\/[\w-]+\.(js|d\.ts)|README\.md|package\.json)$/.test(path));
+      const strange = packed.files.map(({ path }) => path).filter((path) => !/^(dist\/[\w-]+\.(js|d\.ts)|LICENSE-(MIT|APACHE)|README\.md|package\.json)$/.test(path));
       assert.deepEqual(strange, []);
+      assert.equal(packed.files.filter(({ path }) => /^LICENSE-/.test(path)).length, 2);
       writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
       await run("npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", "--omit=peer", `./${packed.filename}`);
       for (const name of ["react", "@types/react", "csstype"]) {

@@ -169,7 +169,7 @@ export async function test(name, check) {
   count++;
   let timer;
   try {
-    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it takes too long")), Number(process.env.PATIENCE ?? 60_000))));
+    const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("it takes too long")), Number(process.env.PATIENCE ?? 120_000))));
     await Promise.race([check(), late]);
     console.log(`ok: ${name} (${Math.round(performance.now() - begun)} ms)`);
   } catch (error) {
