@@ -1,4 +1,4 @@
-// What can go wrong: the server refuses, or no answer arrives.
+// Errors: the server refuses a call, or no answer arrives.
 
 import type { ErrorCode, Factor, FieldErrorCode, UnauthenticatedReason } from "./schema.js";
 
@@ -6,7 +6,7 @@ import type { ErrorCode, Factor, FieldErrorCode, UnauthenticatedReason } from ".
 export interface FieldError {
   /** Where the value stands in the variables, for example `input.newPassword`. */
   readonly path: string;
-  /** What is wrong with the value. */
+  /** The kind of fault, for programs. */
   readonly code: FieldErrorCode;
   /** A sentence for the user, in the language of the call. */
   readonly message: string;
@@ -30,7 +30,7 @@ export interface Answer {
 /** The server refused a call. `message` is a sentence for the user, in the language of the call. */
 export class PortcullisError extends Error {
   override readonly name: string = "PortcullisError";
-  /** What a program decides by. Codes that only extensions of a server have can occur too. */
+  /** The kind of refusal, for programs. Extensions of a server can have codes of their own. */
   readonly code: ErrorCode;
   /** Tells apart several causes of one code, for example `UNKNOWN_PASSKEY`; otherwise null. */
   readonly reason: UnauthenticatedReason | (string & {}) | null;

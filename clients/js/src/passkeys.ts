@@ -5,7 +5,7 @@ import type { Passkey, Proof } from "./schema.js";
 import { type AnySession } from "./session.js";
 import { begin, call, enroll, type SignInResult } from "./sign-in.js";
 
-/** What newer browsers have beside what TypeScript knows. */
+/** Functions of newer browsers that TypeScript does not know. */
 interface Signals {
   signalUnknownCredential?(about: { rpId: string; credentialId: string }): Promise<void>;
   signalAllAcceptedCredentials?(about: { rpId: string; userId: string; allAcceptedCredentialIds: string[] }): Promise<void>;
@@ -111,7 +111,7 @@ export async function passkeyProof(session: AnySession, challenge?: string): Pro
   return { passkey: await assert(ceremony, { signal }) };
 }
 
-/** What somebody has who sets up a passkey as their second factor before they are signed in. */
+/** The proof of a user who must set up a second factor before they are signed in. */
 export interface Enrolling {
   /** That of `EnrollmentRequired`. */
   enrollment?: string;

@@ -4,10 +4,10 @@ import type { Identity } from "./schema.js";
 import { AUTH, type AnySession } from "./session.js";
 import { begin, call, mutation, type SignInResult } from "./sign-in.js";
 
-/** What a provider is asked for: to sign in, to link an identity to the account, or to prove again who the user is. */
+/** The purpose of a visit to a provider: to sign in, to link an identity to the account, or to prove again who the user is. */
 export type ProviderPurpose = "SignIn" | "Link" | "Reauthentication";
 
-/** What a provider is asked for, and where the user comes back. */
+/** A visit to a provider, and the way back. */
 export interface ProviderStart {
   /** `SignIn` by default. */
   purpose?: ProviderPurpose;
@@ -17,7 +17,7 @@ export interface ProviderStart {
   returnTo?: string;
   /** The token of the mail that finishes a registration. */
   verificationToken?: string;
-  /** What the page wants to know when the user is back, as JSON. */
+  /** Any JSON value that `finishProvider` gives back to the page. */
   state?: unknown;
   /** Where the flow waits; `sessionStorage` by default. An app gives its own. */
   storage?: FlowStorage;
@@ -28,15 +28,15 @@ export interface ProviderStart {
 /** Keeps a flow, which is a secret, while the user is away. */
 export type FlowStorage = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
-/** What came back from a provider. */
+/** A finished visit to a provider. */
 export interface ProviderReturn {
   purpose: ProviderPurpose;
   providerId: string;
-  /** What `startProvider` was given. */
+  /** The `state` of `startProvider`. */
   state: unknown;
-  /** What the sign-in answered; null for the other purposes. */
+  /** The result of the sign-in; null for the other purposes. */
   result: SignInResult | null;
-  /** What was linked; null for the other purposes. */
+  /** The linked identity; null for the other purposes. */
   identity: Pick<Identity, "id" | "email"> | null;
 }
 
@@ -48,7 +48,7 @@ export class ProviderError extends Error {
     readonly error: string,
     /** The id of the provider, if this browser began. */
     readonly providerId: string | null,
-    /** What `startProvider` was given. */
+    /** The `state` of `startProvider`. */
     readonly state: unknown,
   ) {
     super(`The provider answered ${error}.`);

@@ -30,7 +30,7 @@ export function useSession<U = SessionUser>(): SessionState<U> & { session: Sess
   return useMemo(() => ({ ...state, session }), [state, session]);
 }
 
-/** What the caller may do, as far as the server has said since the session last changed. */
+/** The server's answers about the caller's access, for one state of a session. */
 interface Known {
   state: SessionState<any>;
   organizationId: string | null;

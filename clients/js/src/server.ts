@@ -18,7 +18,7 @@ export interface ServerOptions {
   origins: readonly string[];
   /** The visitor's address, if the request does not have it. */
   address?: string;
-  /** What to ask about the user, as a selection of the type `User` with `id` in it. */
+  /** The fields of the user to ask for: a selection of the type `User` that includes `id`. */
   userFields?: string;
   /** After how many milliseconds a call fails with `NetworkError`; 15,000 by default. */
   timeoutMs?: number;
@@ -51,7 +51,7 @@ export interface ServerSession<U = SessionUser> {
 /** The cookies of Portcullis; others of the visitor go nowhere. */
 const OURS = /^__(Host|Secure)-portcullis_/;
 
-/** What is no text of a query is taken for what changes something: the server then wants an origin for it, too. */
+/** A document without a text, such as a registered one, may be a mutation, so it counts as one. */
 function isMutation(body: unknown): boolean {
   if (body == null) return false;
   const { query } = JSON.parse(String(body));
@@ -101,7 +101,7 @@ export function createServerSession<U extends { id: string } = SessionUser>(
     const response = await (options.fetch ?? fetch)(input, { ...init, headers });
     for (const cookie of response.headers.getSetCookie()) {
       setCookies.push(cookie);
-      // What follows in this request is for whom the visitor is by now.
+      // Later calls for this request use the new cookie.
       const [, name, value] = /^([^=]*)=([^;]*)/.exec(cookie)!;
       if (value) cookies.set(name!, value);
       else cookies.delete(name!);

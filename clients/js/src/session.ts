@@ -20,13 +20,13 @@ export type SessionState<U> =
   /** `failure` says why the server could not be asked again; the user is as before. */
   | { status: "user"; user: U; reason: null; failure: Error | null };
 
-/** What a session is made with. Nothing is required on the pages of the server's own origin. */
+/** The options of a session. Pages of the server's own origin need none. */
 export interface SessionOptions<U> {
   /** The URL of the GraphQL endpoint; `/graphql` by default. */
   endpoint?: string;
-  /** How calls say for whom they are: by the cookie, which is the default, or by `tokens()`. */
+  /** How calls authenticate: by the cookie, which is the default, or by `tokens()`. */
   mode?: Mode;
-  /** What to ask about the user, as a selection of the type `User` with `id` in it. */
+  /** The fields of the user to ask for: a selection of the type `User` that includes `id`. */
   userFields?: string;
   /** The language of messages and mails, for example `de`; that of the browser by default. */
   locale?: () => string | undefined;
@@ -36,11 +36,11 @@ export interface SessionOptions<U> {
   timeoutMs?: number;
   /** Sends requests, in the place of the global `fetch`. */
   fetch?: typeof fetch;
-  /** What a server has rendered the page with: see `@portcullis/client/server`. */
+  /** The state that a server rendered the page with: see `@portcullis/client/server`. */
   initial?: SessionState<U>;
 }
 
-/** What the server wants before it does something, and how to give it. */
+/** The server wants a proof before it runs an action. */
 export interface StepUp {
   /** The proofs that the user can give. If it is empty, they sign out and in again. */
   readonly factors: readonly Factor[];
@@ -106,7 +106,7 @@ export interface Session<U = SessionUser> {
    * schema; this is for the sign-ins of extensions. The mutation selects `RESULT` of its payload, or `signedIn` with it.
    */
   enter<Data = any>(mutation: string, variables: object, as?: "guest" | "caller"): Promise<Data>;
-  /** How its calls say for whom they are. */
+  /** How its calls authenticate. */
   readonly transport: Transport;
   /** Stops listening to other tabs. */
   close(): void;
@@ -117,13 +117,13 @@ export type AnySession = Session<any>;
 
 const SECRETS = ["accessToken", "expiresIn", "refreshToken", "deviceToken"] as const;
 const ISSUED = `${SECRETS.join(" ")} user{id}`;
-/** What sign-ins select of their answer. */
+/** The selection of a `LoginResult`. */
 export const RESULT = `__typename
 ...on AuthPayload{${ISSUED}}
 ...on SecondFactorRequired{challenge factors expiresIn}
 ...on EnrollmentRequired{enrollment codeMailed expiresIn}
 ...on VerificationRequired{email}`;
-/** What a mutation selects that always answers an `AuthPayload`. */
+/** The selection of an `AuthPayload`. */
 export const AUTH = `__typename ${ISSUED}`;
 
 const REAUTHENTICATE = `mutation($input:ReauthenticateInput!){reauthenticate(input:$input){${AUTH}}}`;
@@ -137,7 +137,7 @@ const didNothing = ({ data, errors }: Answer) =>
   errors?.every(({ path = [], extensions }) => extensions?.code === "UNAUTHENTICATED" && path.length < 2) &&
   Object.values(data ?? {}).every((value) => value === null);
 
-/** A query can be sent again. What a `Request` or a registered document holds is not looked at. */
+/** A query can be sent again. The body of a `Request` and a registered document count as mutations. */
 const isQuery = (method = "GET", body: unknown) => method === "GET" || (/"query"/.test(`${body}`) && !/\bmutation\b/.test(`${body}`));
 
 /** Makes the session of this page or program. One is enough: make it beside your GraphQL client. */
@@ -182,7 +182,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
   async function send(input: RequestInfo | URL, init: RequestInit | undefined, learns: boolean, isAgain = false): Promise<Response> {
     const request = input instanceof Request ? input : null;
     const url = new URL(request?.url ?? `${input}`, endpoint);
-    // Whatever acts for the user goes nowhere else.
+    // No other address may see the user's credentials.
     if (url.href.split("?")[0] !== endpoint.href) throw new TypeError(`This fetch is for ${endpoint} only`);
     const organization = organizationId;
     const own = await transport.headers(organization);
@@ -204,7 +204,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
   let asked = 0;
   let readying: Promise<SessionState<U>> | null = null;
 
-  /** Where somebody new has signed in, the user from before is nothing to fall back to. */
+  /** A failure leaves the state as it is, unless somebody new has signed in. */
   async function load(isNew = false): Promise<SessionState<U>> {
     const number = ++asked;
     try {
@@ -311,7 +311,7 @@ export function createSession<U extends { id: string } = SessionUser>(options: S
     };
     let outcome = await attempt();
     const refusal = refusalOf(outcome);
-    // Somebody has proven it for another action, while this one was under way.
+    // Another action may have asked for the proof while this one was under way.
     if (refusal && (proofs > before || (await prove(refusal)))) outcome = await attempt();
     if ("thrown" in outcome) throw outcome.thrown;
     return outcome.value;

@@ -1,4 +1,4 @@
-// How a session begins, and what mails lead to.
+// Sign-ins, passwords, and the pages that links in mails open.
 
 import type {
   AcceptUserInvitationInput, ChangePasswordInput, ConfirmTotpEnrollmentInput, EnrollmentRequired, LoginInput, Proof,
@@ -14,7 +14,7 @@ export interface SignedIn {
 }
 
 /**
- * What a sign-in answers: the session has begun (`AuthPayload`), or something comes first. With `SecondFactorRequired`
+ * The result of a sign-in: the session has begun (`AuthPayload`), or something comes first. With `SecondFactorRequired`
  * call `completeSignIn`; with `EnrollmentRequired` set up a second factor, by an app or a passkey; with
  * `VerificationRequired` a mail is on its way to `email`. Challenges and enrollments are secrets: keep them in memory.
  */
@@ -83,7 +83,7 @@ export const confirmTotpEnrollment = (
   session: AnySession, input: ConfirmTotpEnrollmentInput): Promise<{ recoveryCodes: readonly string[] | null }> =>
   enroll(session, "confirmTotpEnrollment", "", input);
 
-/** Calls what sets up a second factor, for the user or for somebody who signs in. */
+/** Calls a mutation that sets up a second factor, in a session or before it begins. */
 export const enroll = async (session: AnySession, name: string, selection: string, input: { enrollment?: string | null | undefined }) => {
   const document = mutation(name, `recoveryCodes signedIn{${AUTH}}${selection}`);
   return (await session.enter(document, { input }, input.enrollment ? "guest" : "caller"))[name];
@@ -104,7 +104,7 @@ export const signInWithIdToken = (session: AnySession, input: SignInWithIdTokenI
  */
 export async function signOutEverywhere(session: AnySession): Promise<void> {
   await session.request("mutation{revokeAllSessions{endedSessions}}");
-  // What the device still has opens nothing any more.
+  // The session is over; this forgets its credentials.
   await session.signOut();
 }
 

@@ -10,7 +10,7 @@ import { LOGOUT, REFRESH, type Issued, type Mode, type Transport } from "./trans
  * not.
  */
 export interface TokenStorage {
-  /** What was written last, or null. */
+  /** Returns the text that was written last, or null. */
   read(): string | null | Promise<string | null>;
   /** Keeps a text. A refresh is sent only after this has been done. */
   write(text: string): void | Promise<void>;
@@ -154,7 +154,7 @@ export function tokens({ storage = memoryStorage() }: { storage?: TokenStorage }
     async function current(organizationId: string | null): Promise<Access | null> {
       if (isUsable(organizationId)) return access;
       const found = await renewed(organizationId);
-      // What was under way may have been for another organization.
+      // The refresh under way may have been for another organization.
       return found && found.organizationId !== organizationId ? current(organizationId) : found;
     }
 

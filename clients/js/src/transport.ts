@@ -1,6 +1,6 @@
-// How calls say for whom they are. The session knows one of the two ways, the cookie or tokens, by this interface.
+// How calls authenticate: the interface between a session and its mode, the cookie or tokens.
 
-/** What a sign-in answers beside the user. With a cookie all of it is null. */
+/** The credentials that a sign-in answers. In cookie mode they are null. */
 export interface Issued {
   accessToken?: string | null;
   /** Seconds. */
@@ -13,9 +13,9 @@ export interface Issued {
 /** Sends a mutation to the endpoint. A refusal is thrown as `PortcullisError`, a lost answer as `NetworkError`. */
 export type Post = (query: string, variables: object, headers?: Record<string, string>) => Promise<Record<string, any>>;
 
-/** How calls say for whom they are. What is optional is for tokens: a cookie needs nothing of it. */
+/** How calls authenticate. Only tokens need the optional members. */
 export interface Transport {
-  /** What `fetch` does with cookies. */
+  /** Whether `fetch` sends cookies. */
   readonly credentials: RequestCredentials;
   /** The headers of a call for nobody that may begin a session. */
   readonly guest: Record<string, string>;
@@ -34,7 +34,7 @@ export interface Transport {
   keep?(issued: Issued, as: "guest" | "caller"): Promise<void>;
   /** Forgets what this tab remembers, after another has replaced it. */
   forget?(): void;
-  /** What this device says with a sign-in by a password. */
+  /** The input of a sign-in by a password that marks a known device. */
   device?(): Promise<{ deviceToken?: string }>;
   /** A valid access token, or null. */
   accessToken?(organizationId: string | null): Promise<string | null>;
