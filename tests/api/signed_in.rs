@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cookies::browse;
 use crate::support::totp::{enrollment_of, in_app, mailed_code, sign_in, start};
-use crate::support::{PASSWORD, TestApp};
+use crate::support::{PASSWORD, SECOND, TestApp};
 
 const OWN: &str = "... on AuthPayload { user { username hasPassword secondFactors { isOn } \
     sessions { nodes { current } } viewerCan(fields: [\"User.sessions\"]) { allowed } } }";
@@ -19,6 +19,8 @@ fn login(name: &str) -> String {
 async fn whoever_signs_in_reads_what_is_theirs_in_the_answer() {
     let app = TestApp::start().await;
     app.register("alice").await;
+    // Sessions of one moment stand in no order.
+    app.clock.advance(SECOND);
     let expected = json!({
         "username": "alice", "hasPassword": true, "secondFactors": { "isOn": false },
         "sessions": { "nodes": [{ "current": true }, { "current": false }] },
@@ -28,6 +30,7 @@ async fn whoever_signs_in_reads_what_is_theirs_in_the_answer() {
     let signed_in = app.call(&query, json!({}), None).await.data();
     assert_eq!(signed_in["login"]["user"], expected);
     // In cookie mode too. Its session is the newest of three.
+    app.clock.advance(SECOND);
     let signed_in = browse(&app.app, "", &query, json!({})).await.data();
     let sessions = signed_in["login"]["user"]["sessions"]["nodes"].as_array().unwrap().clone();
     assert_eq!(sessions[0]["current"], true);
@@ -40,6 +43,7 @@ async fn the_fields_beside_a_sign_in_keep_their_caller() {
     let app = TestApp::start().await;
     app.register("alice").await;
     let bob = app.register("bob").await;
+    app.clock.advance(SECOND);
     let task = |name: &str| {
         format!(
             "{name}: createTask(input: {{ title: \"{name}\" }}) {{ task {{ owner {{ username }} }} }}"
@@ -55,6 +59,7 @@ async fn the_fields_beside_a_sign_in_keep_their_caller() {
     let codes: Vec<_> = errors.iter().map(|error| error["extensions"]["code"].clone()).collect();
     assert_eq!(codes, ["UNAUTHENTICATED", "UNAUTHENTICATED"]);
 
+    app.clock.advance(SECOND);
     let reply = app.call(&query, json!({}), Some(&bob.access)).await.data();
     assert_eq!(reply["login"]["user"]["sessions"]["nodes"][0]["current"], true);
     for name in ["before", "after"] {
