@@ -189,6 +189,43 @@ export async function cookieTests({ browser, server, pages }) {
     await context.close();
   });
 
+  await test("subscriptions act for the user: by the session's fetch, and over a WebSocket by its headers", async () => {
+    for (const [origin, options] of [[pages.sameSite, { endpoint }], [pages.otherSite, { endpoint, tokens: "memory" }]]) {
+      const [context, elsewhere] = [await browser.newContext(), await browser.newContext()];
+      const [page, other] = [await openTab(context, origin, options), await open(elsewhere)];
+      await enterAs(page, "alice");
+      await enterAs(other, "alice");
+      await page.evaluate(async () => {
+        const query = "subscription { sessionEvents { type } }";
+        const response = await session.fetch(session.endpoint, {
+          method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify({ query }),
+        });
+        const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+        const socket = new WebSocket(session.endpoint.replace("http", "ws"), "graphql-transport-ws");
+        const payload = await session.transport.headers(session.organizationId);
+        socket.onopen = () => socket.send(JSON.stringify({ type: "connection_init", payload }));
+        globalThis.events = { stream: "", socket: "" };
+        await new Promise((acknowledged) => {
+          socket.onmessage = ({ data }) => {
+            events.socket += data;
+            if (!/connection_ack/.test(data)) return;
+            socket.send(JSON.stringify({ id: "1", type: "subscribe", payload: { query } }));
+            acknowledged();
+          };
+        });
+        void (async () => {
+          for (let part; (part = await reader.read()), !part.done;) events.stream += part.value;
+        })();
+      });
+      await other.evaluate(() => session.request("mutation { revokeOtherSessions { endedSessions } }"));
+      await until(async () => {
+        const { stream, socket } = await page.evaluate(() => events);
+        return /SESSION_ENDED/.test(stream) && /SESSION_ENDED/.test(socket);
+      }, "end of the session in both streams");
+      await Promise.all([context.close(), elsewhere.close()]);
+    }
+  });
+
   await test("the session's fetch calls the endpoint and nothing else", async () => {
     const context = await browser.newContext();
     const page = await open(context);

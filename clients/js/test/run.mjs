@@ -29,7 +29,7 @@ async function main() {
   const server = await startServer(binary, origins, {
     PROVIDERS_FILE: "providers.toml", RETURN_URLS: origins.map((origin) => `${origin}/page`).join(),
   }, (folder) => writeFileSync(join(folder, "providers.toml"), providers));
-  const tokenServer = await startServer(binary, origins, { REFRESH_GRACE_SECONDS: "1" });
+  const tokenServer = await startServer(binary, origins, { REFRESH_GRACE_SECONDS: "2" });
   const strictServer = await startServer(binary, origins, { REQUIRE_SECOND_FACTOR: "all" });
   const verifyingServer = await startServer(binary, origins, { REQUIRE_EMAIL_VERIFICATION: "true" });
   const port = await freePort();

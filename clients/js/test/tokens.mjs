@@ -39,8 +39,8 @@ const shift = (page, { wall = 0, steady = 0 }) => page.evaluate(([wall, steady])
 export async function tokenTests({ browser, tokenServer: { endpoint }, pages }) {
   const open = (context, tokens = "shared") => openTab(context, pages.otherSite, { endpoint, tokens });
   const newContext = (options) => browser.newContext(options);
-  /** The server replaces no refresh token within its grace, which is a second here. */
-  const grace = () => wait(1100);
+  /** The server replaces no refresh token within its grace, which is two seconds here. */
+  const grace = () => wait(2100);
 
   await test("tokens: a reload and another tab stay signed in, and the access token stays in memory", async () => {
     const context = await newContext();
