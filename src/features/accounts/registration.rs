@@ -92,10 +92,14 @@ impl Accounts {
         let accepted = self.accept(new, Naming::Public)?;
         // Who has to think of another name has registered nobody.
         self.limits.take([of_names.of(origin.ip)]).await?;
-        self.look_for(&accepted.username).await?;
+        let taken = self.find_taken(&accepted).await?;
+        if taken.username {
+            return Err(CreateError::Taken(USERNAME));
+        }
         let admission = self.limits.attempt([by_ip.of(origin.ip)]).await?;
         let outcome = match self.setup.registration.requires_verification {
             true => self.register_pending(origin, &accepted, of_address).await,
+            false if taken.email => Err(CreateError::Taken(EMAIL)),
             false => self.register_at_once(origin, &accepted).await,
         };
         admission.settle(&outcome).await;
@@ -113,10 +117,6 @@ impl Accounts {
             .and_then(|username| Naming::Public.allow(username, &self.setup.host))
             .map_err(|invalid| CreateError::Invalid(vec![invalid.at("username")]))?;
         self.limits.take([of_names.of(origin.ip)]).await?;
-        self.look_for(&username).await
-    }
-
-    async fn look_for(&self, username: &Username) -> Result<(), CreateError> {
         match store::is_username_taken(self.db.reader(), username.key()).await? {
             true => Err(CreateError::Taken(USERNAME)),
             false => Ok(()),
@@ -128,7 +128,7 @@ impl Accounts {
         origin: &Origin,
         accepted: &Accepted,
     ) -> Result<Registered, CreateError> {
-        let hash = self.hash_unless_taken(accepted).await?;
+        let hash = self.hasher.hash(&accepted.password).await?;
         let insert = async |tx: Tx<'_>| {
             if links::is_reserved(&tx, accepted.email.key(), None, tx.now()).await? {
                 return Err(CreateError::Taken(EMAIL));
@@ -141,9 +141,9 @@ impl Accounts {
                     user: Some(user.id),
                     email_key: accepted.email.key(),
                 };
-                let token = links::issue(&tx, tx.now(), new, None::<&()>).await?;
+                let token = links::issue_beside(&tx, tx.now(), new, None::<&()>).await?;
                 let letter = Letter::to(&user, MailKind::VerifyEmail, tx.acting().origin);
-                tx.write(letter.with(token.expose())).await?;
+                tx.write_first(letter.with(token.expose())).await?;
             }
             let signed_in = self.sign_in_at_once(&tx, user).await?;
             Ok(tx.commit(signed_in).await?)
@@ -210,20 +210,16 @@ impl Accounts {
         &self,
         accepted: &Accepted,
     ) -> Result<PasswordHash, CreateError> {
-        if let Some(taken) = self.taken(accepted).await? {
-            return Err(taken);
+        match self.find_taken(accepted).await? {
+            Taken { username: true, .. } => Err(CreateError::Taken(USERNAME)),
+            Taken { email: true, .. } => Err(CreateError::Taken(EMAIL)),
+            Taken { .. } => Ok(self.hasher.hash(&accepted.password).await?),
         }
-        Ok(self.hasher.hash(&accepted.password).await?)
     }
 
-    async fn taken(&self, accepted: &Accepted) -> Result<Option<CreateError>, DbErr> {
+    async fn find_taken(&self, accepted: &Accepted) -> Result<Taken, DbErr> {
         let (username, email) = (accepted.username.key(), accepted.email.key());
-        let taken = store::find_taken(self.db.reader(), username, email).await?;
-        Ok(match taken {
-            Taken { username: true, .. } => Some(CreateError::Taken(USERNAME)),
-            Taken { email: true, .. } => Some(CreateError::Taken(EMAIL)),
-            Taken { .. } => None,
-        })
+        store::find_taken(self.db.reader(), username, email).await
     }
 
     /// Parses and checks every field, so that a person sees all that is wrong at once.

@@ -1,6 +1,6 @@
 //! Audit: what happened to whom, by whom, from where.
 //!
-//! At the bottom of everything. [`record`] runs inside the transaction that makes the change. A refused
+//! At the bottom of everything. [`record_all`] runs inside the transaction that makes the change. A refused
 //! call has no change to join; [`Refusals`] counts those and writes them beside.
 
 mod chain;
@@ -57,15 +57,14 @@ impl Detail {
     }
 }
 
-/// Writes `event`, with what it is worth to know about it, into the transaction of what it tells. A change does so
+/// Writes events, with what it is worth to know about them, into the transaction of what they tell. A change does so
 /// with its commit (`features/change`).
-pub(crate) async fn record(
+pub(crate) async fn record_all(
     txn: &impl ConnectionTrait,
     now: DateTime<Utc>,
-    event: Event<'_>,
-    detail: Detail,
+    events: Vec<(Event<'_>, Detail)>,
 ) -> Result<(), DbErr> {
-    store::insert(txn, now, event, detail, 1).await.map(|_id| ())
+    store::insert_all(txn, now, events).await
 }
 
 /// Writes that an instance has started or stopped; nothing else changes with it.

@@ -17,6 +17,9 @@ use crate::kernel::id::{AuditEventId, UserId, last_uuid_of};
 use crate::kernel::secret::sha256;
 use crate::tables::audit_event;
 
+/// Rows in one statement, whose values the databases bound.
+const TOGETHER_MAX: usize = 100;
+
 pub(super) async fn insert(
     db: &impl ConnectionTrait,
     now: DateTime<Utc>,
@@ -25,14 +28,26 @@ pub(super) async fn insert(
     occurrences: u32,
 ) -> Result<AuditEventId, DbErr> {
     let id = AuditEventId::new(now);
-    let row = audit_event::ActiveModel {
-        id: Set(id),
-        organization_id: Set(detail.organization),
-        detail: Set(detail.subject),
-        ..row(now, &event, occurrences)
-    };
+    let row =
+        audit_event::ActiveModel { id: Set(id), ..detailed(now, &event, detail, occurrences) };
     audit_event::Entity::insert(row).exec_without_returning(db).await?;
     Ok(id)
+}
+
+/// Writes events, a hundred in one statement.
+pub(super) async fn insert_all(
+    db: &impl ConnectionTrait,
+    now: DateTime<Utc>,
+    events: Vec<(Event<'_>, Detail)>,
+) -> Result<(), DbErr> {
+    let mut rows = events.into_iter().map(|(event, detail)| detailed(now, &event, detail, 1));
+    loop {
+        let some: Vec<_> = rows.by_ref().take(TOGETHER_MAX).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        audit_event::Entity::insert_many(some).exec_without_returning(db).await?;
+    }
 }
 
 /// Writes refusals, each with its count, in one statement.
@@ -43,6 +58,19 @@ pub(super) async fn insert_refusals(
     let rows = due.iter().map(|due| row(due.first_at, &due.event(), due.occurrences));
     audit_event::Entity::insert_many(rows).exec_without_returning(db).await?;
     Ok(())
+}
+
+fn detailed(
+    now: DateTime<Utc>,
+    event: &Event<'_>,
+    detail: Detail,
+    occurrences: u32,
+) -> audit_event::ActiveModel {
+    audit_event::ActiveModel {
+        organization_id: Set(detail.organization),
+        detail: Set(detail.subject),
+        ..row(now, event, occurrences)
+    }
 }
 
 fn row(now: DateTime<Utc>, event: &Event<'_>, occurrences: u32) -> audit_event::ActiveModel {

@@ -110,6 +110,11 @@ impl<'a> Tx<'a> {
         Ok(self.changes.outbox.write(&self.txn, self.now(), letter).await?)
     }
 
+    /// Writes a mail to an account that this makes.
+    pub(crate) async fn write_first(&self, letter: Letter<'_>) -> Result<(), Fault> {
+        Ok(self.changes.outbox.write_first(&self.txn, self.now(), letter).await?)
+    }
+
     /// Whether mail is sent at all.
     pub(crate) fn can_mail(&self) -> bool {
         self.changes.outbox.is_on()
@@ -132,19 +137,14 @@ impl<'a> Tx<'a> {
         let Noted { records, erased, followers } =
             noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         let now = changes.clock.now();
-        for record in records {
+        let elsewhere = Origin { ip: None, user_agent: None, ..acting.origin.clone() };
+        let events = records.into_iter().map(|record| {
             let (actor, session) = record.whose(&acting);
-            let elsewhere;
-            let origin = if record.is_from_elsewhere {
-                elsewhere = Origin { ip: None, user_agent: None, ..acting.origin.clone() };
-                &elsewhere
-            } else {
-                acting.origin
-            };
+            let origin = if record.is_from_elsewhere { &elsewhere } else { acting.origin };
             let Record { kind, target, detail, .. } = record;
-            let event = Event { kind, actor, target, session, origin };
-            audit::record(&txn, now, event, detail).await?;
-        }
+            (Event { kind, actor, target, session, origin }, detail)
+        });
+        audit::record_all(&txn, now, events.collect()).await?;
         for user in erased {
             audit::forget_origins(&txn, user).await?;
         }

@@ -209,16 +209,20 @@ impl Sessions {
             secret_digest: credential.digest(),
             proofs: proven.by,
         };
-        let devices = store::list_devices(tx, user.id).await?;
-        let is_known = devices.iter().any(|known| known.device == session.device);
-        if !is_known && user.created_at < now {
-            tx.write(Letter::to(user, MailKind::NewSignIn, origin)).await?;
+        if user.created_at == now {
+            // An account that this transaction makes has no other.
+            store::insert(tx, &session, origin).await?;
+        } else {
+            let devices = store::insert_beside(tx, &session, origin).await?;
+            let is_known = devices.iter().any(|known| known.device == session.device);
+            if !is_known && user.created_at < now {
+                tx.write(Letter::to(user, MailKind::NewSignIn, origin)).await?;
+            }
+            let live: u64 = devices.iter().map(|known| known.live).sum();
+            if live >= SESSIONS_MAX {
+                store::evict(tx, &session, SESSIONS_MAX - 1).await?;
+            }
         }
-        let live: u64 = devices.iter().map(|known| known.live).sum();
-        if live >= SESSIONS_MAX {
-            store::evict(tx, user.id, SESSIONS_MAX - 1).await?;
-        }
-        store::insert(tx, &session, origin).await?;
         tx.note(begun.about(user.id).by(user.id).within(session.id));
         let device = DeviceToken::issue(&self.master, session.id)?;
         let device = Some((device, self.lifetimes.absolute.num_seconds()));

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait, IntoCondition};
+use sea_orm::sea_query::{CommonTableExpression, Expr, ExprTrait, IntoCondition, WithClause};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, DerivePartialModel, EntityTrait, JoinType, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, RelationDef, RelationTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, DerivePartialModel, EntityTrait, JoinType,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, RelationDef, RelationTrait,
 };
 use uuid::Uuid;
 
@@ -141,7 +141,12 @@ pub(super) async fn insert(
     begun: &Begun,
     origin: &Origin,
 ) -> Result<(), DbErr> {
-    let row = session::ActiveModel {
+    session::Entity::insert(row(begun, origin)).exec_without_returning(db).await?;
+    Ok(())
+}
+
+fn row(begun: &Begun, origin: &Origin) -> session::ActiveModel {
+    session::ActiveModel {
         id: Set(begun.id),
         user_id: Set(begun.user_id),
         created_at: Set(begun.created_at),
@@ -160,43 +165,52 @@ pub(super) async fn insert(
         last_used_at: Set(begun.created_at),
         amr: Set(amr_of(begun.proofs)),
         acr: Set(begun.proofs.level().into_str().to_owned()),
-    };
-    session::Entity::insert(row).exec_without_returning(db).await?;
-    Ok(())
+    }
 }
 
-/// From what kinds of device a user has signed in, as far back as sessions are kept.
-pub(super) async fn list_devices(
+/// Inserts a session, and says from what kinds of device its user has signed in before, as far back as sessions are kept.
+pub(super) async fn insert_beside(
     txn: &impl ConnectionTrait,
-    user: UserId,
+    begun: &Begun,
+    origin: &Origin,
 ) -> Result<Vec<KnownDevice>, DbErr> {
-    let rows: Vec<(Option<String>, i64, i64)> = session::Entity::find()
+    let devices = session::Entity::find()
         .select_only()
         .column(session::Column::Device)
         .column_as(session::Column::Id.count(), "sessions")
         .column_as(session::Column::EndedAt.count(), "ended")
-        .filter(session::COLUMN.user_id.eq(user))
-        .group_by(session::Column::Device)
-        .into_tuple()
-        .all(txn)
-        .await?;
-    let known = |(device, sessions, ended): (_, i64, i64)| KnownDevice {
-        device,
-        live: u64::try_from(sessions - ended).unwrap_or_default(),
+        .filter(session::COLUMN.user_id.eq(begun.user_id))
+        .group_by(session::Column::Device);
+    let rows = if txn.get_database_backend() == DbBackend::Postgres {
+        // In one statement, of which the second part does not see what the first inserts.
+        let insert = session::Entity::insert(row(begun, origin)).into_query();
+        let insert = CommonTableExpression::new().query(insert).table_name("begun").to_owned();
+        let both = WithClause::new().cte(insert).to_owned().query(devices.into_query());
+        txn.query_all(&both).await?
+    } else {
+        let rows = txn.query_all(&devices.into_query()).await?;
+        insert(txn, begun, origin).await?;
+        rows
     };
-    Ok(rows.into_iter().map(known).collect())
+    let known = |row: QueryResult| {
+        let (sessions, ended): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        let live = u64::try_from(sessions - ended).unwrap_or_default();
+        Ok(KnownDevice { device: row.try_get_by_index(0)?, live })
+    };
+    rows.into_iter().map(known).collect()
 }
 
-/// Deletes the oldest living sessions of a user, but for `kept`.
+/// Deletes the oldest living sessions of the user of one that was begun, but for it and for `kept` others.
 pub(super) async fn evict(
     txn: &impl ConnectionTrait,
-    user: UserId,
+    begun: &Begun,
     kept: u64,
 ) -> Result<(), DbErr> {
     let living: Vec<SessionId> = session::Entity::find()
         .select_only()
         .column(session::Column::Id)
-        .filter(session::COLUMN.user_id.eq(user))
+        .filter(session::COLUMN.user_id.eq(begun.user_id))
+        .filter(session::COLUMN.id.ne(begun.id))
         .filter(session::COLUMN.ended_at.is_null())
         .order_by_desc(session::Column::CreatedAt)
         .order_by_desc(session::Column::Id)

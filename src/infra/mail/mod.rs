@@ -304,6 +304,19 @@ impl Outbox {
         Ok(())
     }
 
+    /// Writes a mail to an account that the same transaction makes, to which there is none in whose place it could be.
+    pub(crate) async fn write_first(
+        &self,
+        txn: &impl ConnectionTrait,
+        now: DateTime<Utc>,
+        letter: Letter<'_>,
+    ) -> Result<(), LetterError> {
+        match self.post {
+            Some(_) => self.insert(txn, now, letter).await.map(|_id| ()),
+            None => Ok(()),
+        }
+    }
+
     /// Does the work of writing a mail with a link to nobody, so that where there is nobody to write
     /// to, it takes as long (EN-04).
     pub(crate) async fn pretend(
