@@ -42,7 +42,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("BUILT_FROM"));
 
 /// What to do about a pooler that does not keep connections apart.
 const POOLER: &str = "Connect to the database itself, or use the pooler in session mode. PgBouncer needs \
-                      `ignore_startup_parameters = extra_float_digits,options`.";
+                      `ignore_startup_parameters = extra_float_digits`.";
 
 /// A self-hosted GraphQL auth server: the schema is the access policy.
 #[derive(Parser)]

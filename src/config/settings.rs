@@ -68,7 +68,7 @@ pub struct Settings {
     /// The folder of the embedded database and the generated secret
     #[arg(long, env = "DATA_DIR", default_value = "data", global = true)]
     pub(super) data_dir: PathBuf,
-    /// The database: `sqlite://path`, `postgres://…`, `mysql://…` or `mariadb://…` [default:
+    /// The database: `sqlite://path`, `postgres://…`, `mysql://…` or `mariadb://…`, with one host or several [default:
     /// sqlite://DATA_DIR/portcullis.db]
     #[arg(long, env = "DATABASE_URL", global = true)]
     pub(super) database_url: Option<SecretString>,
@@ -84,7 +84,7 @@ pub struct Settings {
     /// The maximum number of database connections
     #[arg(long, env = "DATABASE_CONNECTIONS", default_value = "16", global = true)]
     pub(super) database_connections: String,
-    /// The time for which a server that starts waits for a database that does not answer, in seconds: at most 3600
+    /// The time for which a server that starts waits for a database that does not answer or is a standby, in seconds: at most 3600
     #[arg(long, env = "DATABASE_WAIT_SECONDS", default_value = "60", global = true)]
     pub(super) database_wait_seconds: String,
     /// The secret that encrypts the keys in the database: at least 32 bytes [default: generated in development]

@@ -2,12 +2,14 @@
 //!
 //! How each kind is opened is [`connect`]; what its failures mean is [`failure`].
 
+mod address;
 mod backup;
 mod batches;
 mod connect;
 mod dump;
 mod failure;
 mod inspect;
+mod lending;
 mod pooled;
 mod quick;
 mod transaction;
@@ -20,25 +22,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    AccessMode, ConnectionTrait, DbBackend, DbErr, EntityTrait, IsolationLevel, PartialModelTrait,
-    QuerySelect, QueryTrait, Select, TransactionOptions, metric,
+    DbBackend, DbErr, EntityTrait, PartialModelTrait, QuerySelect, QueryTrait, RuntimeErr, Select,
+    metric, sqlx,
 };
 
+pub(crate) use self::address::{Address, AddressError};
 pub(crate) use self::backup::require_unused;
 pub(crate) use self::batches::{Pace, in_batches};
 use self::connect::Renewed;
 pub(crate) use self::dump::Dumper;
-use self::failure::lost_a_race;
 pub(crate) use self::failure::{
     DbFailure, WRAPPINGS, is_away, is_of_pooler, is_unavailable, told_by_database, violates,
 };
+use self::failure::{is_refused_as_read_only, lost_a_race};
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
+use self::lending::Purpose;
+pub(crate) use self::lending::Sighting;
 use self::pooled::Pooled;
 use self::quick::Quick;
 pub(crate) use self::turns::Earlier;
 use self::typed::Typed;
 pub(crate) use self::typed::{Connection, Transaction};
-pub(crate) use self::writing::Unwritable;
+pub(crate) use self::writing::{Refused, Unwritable};
 use migration::Migrations;
 
 use crate::infra::metrics;
@@ -92,17 +97,19 @@ impl Db {
                 sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
             return Ok(Self::new(Pooled::new(reader), Pooled::writer(writer), file));
         }
+        let address = Address::parse(url).map_err(|error| {
+            DbErr::Conn(RuntimeErr::SqlxError(sqlx::Error::Configuration(error.into()).into()))
+        })?;
         let opened = if url.starts_with("postgres") {
-            connect::postgres(url, connections_max).await
+            Box::pin(connect::postgres(&address, connections_max)).await
         } else {
-            connect::mysql(url, connections_max).await
+            Box::pin(connect::mysql(&address, connections_max)).await
         };
-        let mut pool = match opened {
-            Ok(pool) => pool,
-            Err(error) => return Err(Box::pin(pooled::reason_at_start(url, error)).await),
+        let (pool, lending) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Err(Box::pin(pooled::reason_at_start(&address, error)).await),
         };
-        pool.set_metric_callback(measured);
-        let pool = Pooled::new(pool);
+        let pool = Pooled::server(pool, lending);
         Ok(Self::new(pool.clone(), pool, None))
     }
 
@@ -144,7 +151,7 @@ impl Db {
 
     /// Applies the migrations that are pending.
     pub(crate) async fn migrate_up(&self, all: Migrations) -> Result<(), migration::Error> {
-        self.explain_migration(all.up(&self.0.writer.0.pool, None).await).await
+        self.explain_migration(all.up(self.0.writer.0.direct(), None).await).await
     }
 
     /// Takes back the last migrations.
@@ -153,7 +160,7 @@ impl Db {
         all: Migrations,
         steps: u32,
     ) -> Result<(), migration::Error> {
-        self.explain_migration(all.down(&self.0.writer.0.pool, steps).await).await
+        self.explain_migration(all.down(self.0.writer.0.direct(), steps).await).await
     }
 
     async fn explain_migration(
@@ -171,34 +178,17 @@ impl Db {
     /// Begins a transaction that will write: READ COMMITTED, and on SQLite `BEGIN IMMEDIATE`, so
     /// that the lock is taken before the first read and never has to be upgraded.
     pub(crate) async fn begin(&self) -> Result<Transaction, DbErr> {
-        let options = match self.0.writer.get_database_backend() {
-            DbBackend::Sqlite => pooled::immediate(),
-            // There it is the level of the whole connection, which spares a statement each time.
-            DbBackend::MySql => TransactionOptions::default(),
-            _ => TransactionOptions {
-                isolation_level: Some(IsolationLevel::ReadCommitted),
-                ..TransactionOptions::default()
-            },
-        };
-        self.0.writer.0.begin(options).await.map(Typed)
+        self.0.writer.0.begin(Purpose::Change).await.map(Typed)
     }
 
     /// Begins a transaction that only reads, and to which nothing changes meanwhile.
     pub(crate) async fn snapshot(&self) -> Result<Transaction, DbErr> {
-        let options = match self.0.reader.get_database_backend() {
-            // There it is so by itself.
-            DbBackend::Sqlite => TransactionOptions::default(),
-            _ => TransactionOptions {
-                isolation_level: Some(IsolationLevel::RepeatableRead),
-                access_mode: Some(AccessMode::ReadOnly),
-                ..TransactionOptions::default()
-            },
-        };
-        self.0.reader.0.begin(options).await.map(Typed)
+        self.0.reader.0.begin(Purpose::Snapshot).await.map(Typed)
     }
 
     /// Runs `attempt`, one whole transaction, again when the database chose it as the victim of
-    /// a deadlock or a serialization failure. `name` says in the metrics what was tried again.
+    /// a deadlock or a serialization failure, and once when it ran on a connection that may no longer write. `name` says
+    /// in the metrics what was tried again.
     pub(crate) async fn retry<T, E, F>(
         &self,
         name: &'static str,
@@ -209,9 +199,13 @@ impl Db {
         E: DbFailure,
     {
         let mut tries = 1;
+        let is_worth_it = |error: &DbErr, tries| {
+            tries < ATTEMPTS_MAX && lost_a_race(error)
+                || tries == 1 && self.0.file.is_none() && is_refused_as_read_only(error)
+        };
         loop {
             match attempt().await {
-                Err(error) if tries < ATTEMPTS_MAX && error.db().is_some_and(lost_a_race) => {
+                Err(error) if error.db().is_some_and(|error| is_worth_it(error, tries)) => {
                     metrics::transaction_tried_again(name);
                     tokio::time::sleep(pause(tries)).await;
                     tries += 1;
@@ -247,7 +241,15 @@ impl Db {
     /// Whether the database answers at all.
     pub(crate) async fn ping(&self) -> Result<(), DbErr> {
         let reader = &self.0.reader.0;
-        reader.explained(reader.pool.ping()).await
+        reader.explained(reader.direct().ping()).await
+    }
+
+    /// What each of the hosts says it is that the database server may be on; nothing where there is one.
+    pub(crate) async fn sightings(&self) -> Vec<Sighting> {
+        match self.0.reader.0.lending() {
+            Some(lending) => lending.sightings().await,
+            None => Vec::new(),
+        }
     }
 
     /// Has all connections to a SQLite file opened again, each before it is used the next time.
@@ -263,8 +265,8 @@ impl Db {
         if let Some(file) = &self.0.file {
             file.quick.close();
         }
-        self.0.reader.0.pool.clone().close().await?;
-        self.0.writer.0.pool.clone().close().await
+        self.0.reader.0.direct().clone().close().await?;
+        self.0.writer.0.direct().clone().close().await
     }
 }
 /// A random time, so that those who met once do not meet again.

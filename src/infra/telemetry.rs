@@ -25,7 +25,7 @@ pub enum LogFormat {
 /// What libraries say of every statement, of every migration that has nothing to do, and of connections that
 /// are given back broken: whoever used one has logged why, in better words, and the pool opens another.
 const QUIET: &str = "sqlx::query=off,sqlx_postgres::options=off,sea_orm::driver=off,sqlx::postgres::notice=warn,\
-                     sea_orm_migration=warn,sqlx_core::pool::connection=error";
+                     sea_orm_migration=warn,sqlx_core::pool::connection=error,sqlx_core::pool::inner=off";
 
 /// What lines of the access log stand under, for `RUST_LOG`.
 pub(crate) const ACCESS: &str = "portcullis::access";

@@ -37,6 +37,8 @@ mod doctor;
 mod documentation;
 mod documents;
 mod errors;
+#[cfg(target_os = "linux")]
+mod failovers;
 mod far_future;
 mod faults;
 mod federation;
@@ -68,6 +70,8 @@ mod passkeys;
 mod pending;
 mod permissions;
 mod policy_check;
+#[cfg(target_os = "linux")]
+mod poolers;
 mod pre_hijacking;
 mod production;
 mod provider_bounds;
@@ -85,6 +89,8 @@ mod recovery_codes;
 mod redis_faults;
 mod registration;
 mod return_addresses;
+#[cfg(target_os = "linux")]
+mod round_trips;
 mod schema;
 mod second_factor_challenges;
 mod second_factor_paths;

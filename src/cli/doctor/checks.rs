@@ -17,7 +17,7 @@ use crate::config::{Config, Introspection, Warning};
 use crate::features::audit;
 use crate::features::audit::Chain;
 use crate::infra::causes::causes;
-use crate::infra::db::{Db, sqlite_file};
+use crate::infra::db::{Db, Sighting, sqlite_file};
 use crate::infra::instances;
 use crate::infra::keys::rotation;
 use crate::infra::keys::rotation::{Described, State};
@@ -48,6 +48,7 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     match Db::connect_to_look(url).await {
         Ok(db) => {
             database(report, &db).await;
+            hosts(report, &db).await;
             let is_current = schema(report, &db, config.extended.migrations).await;
             restoring(report, &db).await;
             writing::check(report, config, &db, is_current).await;
@@ -72,6 +73,23 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             };
             let message = format!("the database cannot be reached: {}", causes(&error));
             report.add(Level::Problem, "database", message, advice);
+        }
+    }
+}
+
+/// The hosts that DATABASE_URL names, where these are several.
+async fn hosts(report: &mut Report, db: &Db) {
+    const ABOUT: &str = "database";
+    for Sighting { name, is_chosen, role } in db.sightings().await {
+        match role {
+            Ok(role) if is_chosen => report.ok(ABOUT, format!("{name} is {role}, and is used")),
+            Ok(role) => report.ok(ABOUT, format!("{name} is {role}")),
+            Err(why) => report.add(
+                Level::Warning,
+                ABOUT,
+                format!("{name} cannot be reached: {why}"),
+                "start that server, or remove it from DATABASE_URL",
+            ),
         }
     }
 }

@@ -9,6 +9,7 @@ use url::Url;
 use super::super::{Config, Settings};
 use super::Reader;
 use super::secrets::is_guessable;
+use crate::infra::db::Address;
 use crate::infra::mail;
 use crate::kernel::host::is_this_machine;
 
@@ -18,7 +19,8 @@ const PASSWORD_SURPRISES_MIN: usize = 6;
 impl Reader {
     pub(super) fn dangers(&mut self, settings: &Settings, config: &Config) {
         let has_no_password = |url: &SecretString| {
-            Url::parse(url.expose_secret()).is_ok_and(|url| url.password().is_none())
+            let urls = parsed(url);
+            !urls.is_empty() && urls.iter().all(|url| url.password().is_none())
         };
         for flag in &settings.secret_flags {
             let url = match flag.as_str() {
@@ -59,9 +61,9 @@ impl Reader {
             ("REDIS_URL", config.redis_url.as_ref(), "use rediss://"),
             ("SMTP_URL", smtp, "use smtps://, or smtp:// without tls=off"),
         ] {
-            let url = url.and_then(|url| Url::parse(url.expose_secret()).ok());
-            let Some(url) = url.filter(|url| url.scheme() != "sqlite") else { continue };
-            if !is_this_machine(&url) && !is_encrypted(&url) {
+            let urls = url.map(parsed).unwrap_or_default();
+            let Some(url) = urls.first().filter(|url| url.scheme() != "sqlite") else { continue };
+            if urls.iter().any(|url| !is_this_machine(url) && !is_encrypted(url)) {
                 self.warn(
                     format!("{name} leads to another machine but does not require TLS"),
                     format!("{remedy}, unless you control the whole network in between"),
@@ -75,6 +77,15 @@ impl Reader {
                 );
             }
         }
+    }
+}
+
+/// A URL, or one for each of the hosts that it names.
+fn parsed(url: &SecretString) -> Vec<Url> {
+    let url = url.expose_secret();
+    match Address::parse(url) {
+        Ok(address) => address.hosts().to_vec(),
+        Err(_) => Url::parse(url).into_iter().collect(),
     }
 }
 

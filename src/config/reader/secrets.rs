@@ -10,7 +10,7 @@ use url::Url;
 
 use super::super::{SECRET_LENGTH_MIN, Settings, read_text};
 use super::Reader;
-use crate::infra::db::{sqlite_file, sqlite_url};
+use crate::infra::db::{Address, AddressError, sqlite_file, sqlite_url};
 
 /// Surprising characters in a secret. A random one of 32 hexadecimal digits has 25 of them, give or take two,
 /// and in ten million fewer than this.
@@ -118,10 +118,12 @@ impl Reader {
 
     /// Refuses a URL that cannot be parsed: the driver would repeat it with the password.
     fn judge_url(&mut self, name: &str, url: &SecretString) {
-        if let Err(error) = Url::parse(url.expose_secret()) {
-            self.refuse(format!(
+        match Address::parse(url.expose_secret()) {
+            Ok(_) => {}
+            Err(AddressError::Url(error)) => self.refuse(format!(
                 "{name} is not valid ({error}): escape special characters of the password, as in %23 for #"
-            ));
+            )),
+            Err(error) => self.refuse(format!("{name} is not valid: {error}")),
         }
     }
 

@@ -9,16 +9,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::{
-    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor, PgConnection, Row, sqlite,
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Executor, MySql, PgConnection,
+    Postgres, Row, sqlite,
 };
 use sea_orm::{
-    ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
-    SqlxSqliteConnector,
+    ConnAcquireErr, DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector,
+    SqlxPostgresConnector, SqlxSqliteConnector,
 };
 
+use super::address::Address;
 use super::failure::{self, lost_a_race, refusal};
 use super::inspect::sqlite_options;
+use super::lending::{Hosts, Lender, Lending, Options, Server};
 use crate::infra::private;
 
 /// How long a caller waits for a connection before it is told to come back (RE-05).
@@ -34,7 +38,7 @@ const SQLITE_OPEN_PAUSE: Duration = Duration::from_millis(50);
 /// How many symbolic links may lead to a SQLite file, as on Linux.
 const LINKS_MAX: u32 = 40;
 /// How long one statement may run on a server database, or wait for a lock there (GQ-13).
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a server database keeps a transaction, and its locks, whose client says nothing: it
 /// may never learn that the client is gone. MySQL has no such setting.
@@ -216,50 +220,99 @@ async fn is_good_mysql(
     Ok(!is_refused)
 }
 
-/// A pool on PostgreSQL.
-pub(super) async fn postgres(url: &str, connections_max: u32) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(url);
-    options
+/// A pool on PostgreSQL, and how its connections are lent.
+pub(super) async fn postgres(
+    address: &Address,
+    connections_max: u32,
+) -> Result<(DatabaseConnection, Lending), DbErr> {
+    let options = |url: &str| Ok(PgConnectOptions::from_str(url)?.disable_statement_logging());
+    let hosts = Arc::new(Hosts::<Postgres>::of(address, options).map_err(connect_error)?);
+    let wanted = Arc::clone(&hosts);
+    let is_to_write = hosts.are_to_write();
+    let pool = PgPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_timeout(ACQUIRE_TIMEOUT)
-        .statement_timeout(STATEMENT_TIMEOUT)
-        .map_sqlx_postgres_opts(|options| {
-            let idle = TRANSACTION_IDLE_MAX.as_millis();
-            options.options([("idle_in_transaction_session_timeout", idle)])
+        .after_connect(move |connection, _| {
+            let wanted = Arc::clone(&wanted);
+            Box::pin(async move {
+                set_up_postgres(connection).await?;
+                require(wanted.is_wanted(connection).await?)
+            })
         })
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.test_before_acquire(false)
-                .before_acquire(|idle, of| {
-                    Box::pin(answers_within(IDLE_ANSWER_MAX, is_good_postgres(idle, of.age)))
-                })
-                .after_release(|used, _| {
-                    let answer = async { used.ping().await.map(|()| true) };
-                    Box::pin(answers_within(ACQUIRE_TIMEOUT, answer))
-                })
+        .test_before_acquire(false)
+        .before_acquire(move |idle, of| {
+            Box::pin(answers_within(IDLE_ANSWER_MAX, async move {
+                Ok(is_good_postgres(idle, of.age).await? || !is_to_write)
+            }))
         })
-        .sqlx_logging(false);
-    Database::connect(options).await
+        .after_release(|used, _| {
+            let answer = async { used.ping().await.map(|()| true) };
+            Box::pin(answers_within(ACQUIRE_TIMEOUT, answer))
+        });
+    let pool = pool.connect_with(first(&hosts).await?).await.map_err(acquire_error)?;
+    let lending = Lending::Postgres(Lender::of(pool.clone(), hosts));
+    Ok((SqlxPostgresConnector::from_sqlx_postgres_pool(pool), lending))
 }
 
 /// A pool on MySQL or MariaDB, whose every connection is set up alike, whatever the server's own
-/// defaults are.
-pub(super) async fn mysql(url: &str, connections_max: u32) -> Result<DatabaseConnection, DbErr> {
-    let options =
-        MySqlConnectOptions::from_str(url).map_err(connect_error)?.disable_statement_logging();
+/// defaults are, and how its connections are lent.
+pub(super) async fn mysql(
+    address: &Address,
+    connections_max: u32,
+) -> Result<(DatabaseConnection, Lending), DbErr> {
+    let options = |url: &str| Ok(MySqlConnectOptions::from_str(url)?.disable_statement_logging());
+    let hosts = Arc::new(Hosts::<MySql>::of(address, options).map_err(connect_error)?);
+    let wanted = Arc::clone(&hosts);
+    let is_to_write = hosts.are_to_write();
     let pool = MySqlPoolOptions::new()
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| Box::pin(set_up_mysql(connection)))
-        .test_before_acquire(false)
-        .before_acquire(|idle, of| {
-            Box::pin(answers_within(IDLE_ANSWER_MAX, is_good_mysql(idle, of.age)))
+        .after_connect(move |connection, _| {
+            let wanted = Arc::clone(&wanted);
+            Box::pin(async move {
+                set_up_mysql(connection).await?;
+                require(wanted.is_wanted(connection).await?)
+            })
         })
-        .after_release(|used, _| Box::pin(answers_within(ACQUIRE_TIMEOUT, roll_back(used))))
-        .connect_with(options)
-        .await
-        .map_err(connect_error)?;
-    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+        .test_before_acquire(false)
+        .before_acquire(move |idle, of| {
+            Box::pin(answers_within(IDLE_ANSWER_MAX, async move {
+                Ok(is_good_mysql(idle, of.age).await? || !is_to_write)
+            }))
+        })
+        .after_release(|used, _| Box::pin(answers_within(ACQUIRE_TIMEOUT, roll_back(used))));
+    let pool = pool.connect_with(first(&hosts).await?).await.map_err(acquire_error)?;
+    let lending = Lending::MySql(Lender::of(pool.clone(), hosts));
+    Ok((SqlxMySqlConnector::from_sqlx_mysql_pool(pool), lending))
+}
+
+/// How the first connection is opened.
+async fn first<D: Server>(hosts: &Hosts<D>) -> Result<Options<D>, DbErr> {
+    if !hosts.is_one() {
+        hosts.find().await?;
+    }
+    let none = || connect_error(sqlx::Error::Configuration("the URL names no host".into()));
+    hosts.chosen().cloned().ok_or_else(none)
+}
+
+/// Has the pool give up a connection to a host that is not what is wanted, and try again.
+fn require(is_wanted: bool) -> Result<(), sqlx::Error> {
+    match is_wanted {
+        true => Ok(()),
+        false => Err(io::Error::other("this host is not the one that is wanted").into()),
+    }
+}
+
+/// No transaction keeps its locks for ever, and no statement runs for ever. Set by a statement: a pooler in between
+/// refuses, or drops, what is set when a connection is opened.
+async fn set_up_postgres(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let settings = format!(
+        "SET statement_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+        STATEMENT_TIMEOUT.as_millis(),
+        TRANSACTION_IDLE_MAX.as_millis()
+    );
+    connection.execute(AssertSqlSafe(settings)).await?;
+    Ok(())
 }
 
 /// READ COMMITTED, so that a transaction sees what was committed while it waited for a lock and
@@ -294,6 +347,14 @@ pub(super) async fn set_up_mysql(connection: &mut MySqlConnection) -> Result<(),
 /// the next writes in a single statement would be part of it, neither committed nor unlocked.
 async fn roll_back(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
     connection.execute("ROLLBACK").await.map(|_| true)
+}
+
+/// As SeaORM says it.
+fn acquire_error(error: sqlx::Error) -> DbErr {
+    match error {
+        sqlx::Error::PoolTimedOut => DbErr::ConnectionAcquire(ConnAcquireErr::Timeout),
+        error => connect_error(error),
+    }
 }
 
 fn connect_error(error: sqlx::Error) -> DbErr {

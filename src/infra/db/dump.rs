@@ -10,13 +10,18 @@ use percent_encoding::percent_decode_str;
 use tempfile::NamedTempFile;
 use url::Url;
 
+use super::address::{Address, AddressError, host_of, port_of};
 use super::inspect::{Inspection, Place};
 
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DumpError {
     #[error("the address of the database is invalid")]
-    Address(#[from] url::ParseError),
+    Address(#[from] AddressError),
+    #[error(
+        "the programs of MariaDB and MySQL know one host only: name the primary in MIGRATE_DATABASE_URL"
+    )]
+    SeveralHosts,
     #[error(
         "{program} is not installed here: install the package {package}, then run this command again. It runs \
          `{command}`"
@@ -30,7 +35,7 @@ pub(crate) enum DumpError {
 
 /// Writes and reads backups of one database on a server.
 pub(crate) struct Dumper {
-    address: Url,
+    address: Address,
     place: Place,
     product: Product,
 }
@@ -65,7 +70,7 @@ impl Dumper {
             "MariaDB" => Product::MariaDb,
             _ => Product::MySql,
         };
-        Ok(Self { address: Url::parse(address)?, place, product })
+        Ok(Self { address: Address::parse(address)?, place, product })
     }
 
     /// Writes all of the database, as it is at one moment, to the end of a file.
@@ -118,20 +123,26 @@ impl Dumper {
     /// Of PostgreSQL. What its programs are not told they take from the same variables as the server does.
     fn postgres(&self, names: &'static [&'static str]) -> Program {
         let mut variables = Vec::new();
-        let mut put = |name, value: &str| {
+        let mut put = |name, value: String| {
             if !value.is_empty() {
-                variables.push((name, decoded(value)));
+                variables.push((name, value));
             }
         };
-        put("PGHOST", self.address.host_str().unwrap_or_default().trim_matches(['[', ']']));
-        put("PGPORT", &self.address.port().map(|port| port.to_string()).unwrap_or_default());
-        put("PGUSER", self.address.username());
-        put("PGPASSWORD", self.address.password().unwrap_or_default());
-        for (key, value) in self.address.query_pairs() {
+        let list = |of: &dyn Fn(&Url) -> String| {
+            let list: Vec<_> = self.address.hosts().iter().map(of).collect();
+            if list.iter().all(String::is_empty) { String::new() } else { list.join(",") }
+        };
+        put("PGHOST", list(&host_of));
+        put("PGPORT", list(&|url| port_of(url).unwrap_or_default()));
+        if self.address.only().is_none() {
+            put("PGTARGETSESSIONATTRS", self.address.wanted.into_str().to_owned());
+        }
+        let any = self.address.any();
+        put("PGUSER", decoded(any.username()));
+        put("PGPASSWORD", decoded(any.password().unwrap_or_default()));
+        for (key, value) in any.query_pairs() {
             let name = match &*key {
-                "host" => "PGHOST",
                 "hostaddr" => "PGHOSTADDR",
-                "port" => "PGPORT",
                 "user" => "PGUSER",
                 "password" => "PGPASSWORD",
                 "sslmode" | "ssl-mode" => "PGSSLMODE",
@@ -155,6 +166,7 @@ impl Dumper {
     /// Of MariaDB and MySQL.
     fn mysql(&self, names: &'static [&'static str]) -> Result<Program, DumpError> {
         // The ids of MySQL's own transactions would need more rights to load, and mean nothing in another database.
+        let address = self.address.only().ok_or(DumpError::SeveralHosts)?;
         let mut options = "[mysqldump]\nloose-set-gtid-purged=OFF\n[client]\n".to_owned();
         let mut put = |name: &str, value: &str| {
             if !value.is_empty() {
@@ -163,11 +175,11 @@ impl Dumper {
                 let _written = writeln!(options, "{name}=\"{value}\"");
             }
         };
-        put("host", self.address.host_str().unwrap_or_default().trim_matches(['[', ']']));
-        put("port", &self.address.port().map(|port| port.to_string()).unwrap_or_default());
-        put("user", &decoded(self.address.username()));
-        put("password", &decoded(self.address.password().unwrap_or_default()));
-        for (key, value) in self.address.query_pairs() {
+        put("host", address.host_str().unwrap_or_default().trim_matches(['[', ']']));
+        put("port", &address.port().map(|port| port.to_string()).unwrap_or_default());
+        put("user", &decoded(address.username()));
+        put("password", &decoded(address.password().unwrap_or_default()));
+        for (key, value) in address.query_pairs() {
             match &*key {
                 "socket" => put("socket", &value),
                 "ssl-ca" | "sslca" => put("ssl-ca", &value),

@@ -122,6 +122,16 @@ fn is_passing_on_mysql(number: u16) -> bool {
     )
 }
 
+/// Whether a statement was refused since the server, or the connection to it, may only read.
+pub(super) fn is_refused_as_read_only(error: &DbErr) -> bool {
+    matches!(refusal(error), Some(Refusal::ReadOnly))
+}
+
+/// The same of what the driver says.
+pub(super) fn is_read_only(cause: &dyn DatabaseError) -> bool {
+    matches!(refusal_of(cause), Some(Refusal::ReadOnly))
+}
+
 /// Why a database refuses to write until somebody does something about it.
 pub(super) enum Refusal {
     ReadOnly,
@@ -131,8 +141,14 @@ pub(super) enum Refusal {
 
 /// Whether, and why, the database refuses to write.
 pub(super) fn refusal(error: &DbErr) -> Option<Refusal> {
-    let Some(sqlx::Error::Database(cause)) = sqlx_error(error) else { return None };
-    match Code::of(&**cause) {
+    match sqlx_error(error) {
+        Some(sqlx::Error::Database(cause)) => refusal_of(&**cause),
+        _ => None,
+    }
+}
+
+fn refusal_of(cause: &dyn DatabaseError) -> Option<Refusal> {
+    match Code::of(cause) {
         // What cannot be opened is a log that cannot be made beside the file.
         Code::Sqlite(8 | 14) | Code::MySql(1290 | 1792 | 1836) => Some(Refusal::ReadOnly),
         Code::Sqlite(13) | Code::MySql(1021 | 1114) => Some(Refusal::Full),

@@ -15,9 +15,12 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tokio::sync::Mutex;
+use url::Url;
 
+use super::address::Address;
 use super::connect::set_up_mysql;
 use super::failure::is_pool_timeout;
+use super::lending::{Lending, Purpose, Unprepared};
 use super::transaction::AnyTransaction;
 use super::turns::Turns;
 use crate::infra::metrics::{self, PoolSize};
@@ -36,6 +39,8 @@ pub(crate) struct Pooled {
     pub(super) pool: DatabaseConnection,
     /// Where it is the one connection that writes to a SQLite file.
     pub(super) turns: Option<Turns>,
+    /// Where it is on a server.
+    lending: Option<Lending>,
     learned: Arc<Mutex<Option<Learned>>>,
 }
 
@@ -47,7 +52,7 @@ struct Learned {
 
 /// How a transaction begins that will write to a SQLite file: the lock is taken before the first read, and never has to
 /// be upgraded.
-pub(super) fn immediate() -> TransactionOptions {
+fn immediate() -> TransactionOptions {
     TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
@@ -59,7 +64,24 @@ type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>
 impl Pooled {
     /// As many connections as `DATABASE_CONNECTIONS` says.
     pub(super) fn new(pool: DatabaseConnection) -> Self {
-        Self { pool, turns: None, learned: Arc::default() }
+        Self { pool, turns: None, lending: None, learned: Arc::default() }
+    }
+
+    /// The same on a server.
+    pub(super) fn server(pool: DatabaseConnection, lending: Lending) -> Self {
+        Self { lending: Some(lending), ..Self::new(pool) }
+    }
+
+    pub(super) fn lending(&self) -> Option<&Lending> {
+        self.lending.as_ref()
+    }
+
+    /// Its connections, for whoever takes them from it directly.
+    pub(super) fn direct(&self) -> &DatabaseConnection {
+        if let Some(lending) = &self.lending {
+            lending.distrust();
+        }
+        &self.pool
     }
 
     /// The connection that writes to a SQLite file.
@@ -70,17 +92,24 @@ impl Pooled {
     /// The transaction of a single statement on the writer of a SQLite file, which takes its turn like all others.
     async fn for_statement(&self) -> Result<Option<AnyTransaction>, DbErr> {
         match self.turns {
-            Some(_) => self.begin(immediate()).await.map(Some),
+            Some(_) => self.begin(Purpose::Change).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Begins a transaction: on SQLite, if it is to write, when its turn has come.
-    pub(super) async fn begin(&self, options: TransactionOptions) -> Result<AnyTransaction, DbErr> {
+    pub(super) async fn begin(&self, purpose: Purpose) -> Result<AnyTransaction, DbErr> {
         let asked_at = Instant::now();
-        let begun = match &self.turns {
-            Some(turns) => turns.begin(&self.pool, options).await.map(AnyTransaction::Member),
-            None => self.pool.begin_with_options(options).await.map(AnyTransaction::Own),
+        let begun = match (&self.turns, &self.lending) {
+            (_, Some(lending)) => {
+                let backend = self.pool.get_database_backend();
+                lending.begin(purpose).await.map(|txn| AnyTransaction::Server(backend, txn))
+            }
+            (Some(turns), None) => {
+                turns.begin(&self.pool, immediate()).await.map(AnyTransaction::Member)
+            }
+            // There a transaction that reads is a snapshot by itself.
+            (None, None) => self.pool.begin().await.map(AnyTransaction::Own),
         };
         metrics::transaction_began(self.name(), asked_at.elapsed());
         self.explained(std::future::ready(begun)).await
@@ -116,6 +145,7 @@ impl Pooled {
             DbBackend::MySql => sizes(self.pool.get_mysql_connection_pool()),
             _ => sizes(self.pool.get_postgres_connection_pool()),
         };
+        let idle = idle.saturating_add(self.lending.as_ref().map_or(0, Lending::kept));
         PoolSize { used: open.saturating_sub(idle), idle: idle.min(open), max }
     }
 
@@ -183,7 +213,10 @@ impl ConnectionTrait for Pooled {
                     let outcome = txn.execute_raw(statement).await;
                     txn.committed(outcome).await
                 }
-                None => self.explained(self.pool.execute_raw(statement)).await,
+                None => match &self.lending {
+                    Some(lending) => self.explained(lending.ask(statement)).await,
+                    None => self.pool.execute_raw(statement).await,
+                },
             }
         })
     }
@@ -200,7 +233,14 @@ impl ConnectionTrait for Pooled {
                     let outcome = txn.execute_unprepared(sql).await;
                     txn.committed(outcome).await
                 }
-                None => self.explained(self.pool.execute_unprepared(sql)).await,
+                None => match &self.lending {
+                    Some(lending) => {
+                        let text = Statement::from_string(self.pool.get_database_backend(), sql);
+                        let Unprepared(done) = self.explained(lending.ask(text)).await?;
+                        Ok(done)
+                    }
+                    None => self.pool.execute_unprepared(sql).await,
+                },
             }
         })
     }
@@ -216,7 +256,10 @@ impl ConnectionTrait for Pooled {
                     let outcome = txn.query_one_raw(statement).await;
                     txn.committed(outcome).await
                 }
-                None => self.explained(self.pool.query_one_raw(statement)).await,
+                None => match &self.lending {
+                    Some(lending) => self.explained(lending.ask(statement)).await,
+                    None => self.pool.query_one_raw(statement).await,
+                },
             }
         })
     }
@@ -232,17 +275,21 @@ impl ConnectionTrait for Pooled {
                     let outcome = txn.query_all_raw(statement).await;
                     txn.committed(outcome).await
                 }
-                None => self.explained(self.pool.query_all_raw(statement)).await,
+                None => match &self.lending {
+                    Some(lending) => self.explained(lending.ask(statement)).await,
+                    None => self.pool.query_all_raw(statement).await,
+                },
             }
         })
     }
 }
 
-/// The reason why no pool could be opened on the server at `url`.
-pub(super) async fn reason_at_start(url: &str, error: DbErr) -> DbErr {
-    if !is_pool_timeout(&error) {
+/// The reason why no pool could be opened on the server at an address.
+pub(super) async fn reason_at_start(address: &Address, error: DbErr) -> DbErr {
+    // Of several hosts each has been asked already.
+    let Some(url) = address.only().filter(|_| is_pool_timeout(&error)).map(Url::as_str) else {
         return error;
-    }
+    };
     let refused = if url.starts_with("postgres") {
         refusal(PgConnection::connect(url), ASKED_AT_START_MAX).await
     } else {

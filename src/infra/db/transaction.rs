@@ -6,12 +6,15 @@ use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
 };
 
+use super::lending::{Borrowed, Unprepared};
 use super::turns::{Earlier, Member};
 
 /// What statements of a transaction run on. Dropped, it changes nothing.
 #[derive(Debug)]
 pub(crate) enum AnyTransaction {
-    /// With a connection of its own.
+    /// On a connection to a server.
+    Server(DbBackend, Borrowed),
+    /// On a connection that reads a SQLite file.
     Own(DatabaseTransaction),
     /// On the one connection that writes to a SQLite file.
     Member(Member),
@@ -20,13 +23,14 @@ pub(crate) enum AnyTransaction {
 impl AnyTransaction {
     pub(super) fn earlier(&self) -> Earlier {
         match self {
-            Self::Own(_) => Earlier::default(),
+            Self::Server(..) | Self::Own(_) => Earlier::default(),
             Self::Member(member) => member.earlier(),
         }
     }
 
     pub(super) async fn commit(self) -> Result<(), DbErr> {
         match self {
+            Self::Server(_, txn) => txn.commit().await,
             Self::Own(txn) => txn.commit().await,
             Self::Member(member) => member.commit().await,
         }
@@ -43,6 +47,7 @@ impl AnyTransaction {
 
     pub(super) async fn rollback(self) -> Result<(), DbErr> {
         match self {
+            Self::Server(_, txn) => txn.rollback().await,
             Self::Own(txn) => txn.rollback().await,
             Self::Member(member) => {
                 let earlier = member.earlier();
@@ -58,6 +63,7 @@ type Outcome<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>
 impl ConnectionTrait for AnyTransaction {
     fn get_database_backend(&self) -> DbBackend {
         match self {
+            Self::Server(backend, _) => *backend,
             Self::Own(txn) => txn.get_database_backend(),
             Self::Member(_) => DbBackend::Sqlite,
         }
@@ -69,6 +75,7 @@ impl ConnectionTrait for AnyTransaction {
         Self: 'f,
     {
         match self {
+            Self::Server(_, txn) => Box::pin(txn.ask(statement)),
             Self::Own(txn) => txn.execute_raw(statement),
             Self::Member(member) => Box::pin(member.run(|txn| txn.execute_raw(statement))),
         }
@@ -81,6 +88,10 @@ impl ConnectionTrait for AnyTransaction {
         Self: 'f,
     {
         match self {
+            Self::Server(backend, txn) => {
+                let text = Statement::from_string(*backend, sql);
+                Box::pin(async move { txn.ask(text).await.map(|Unprepared(done)| done) })
+            }
             Self::Own(txn) => txn.execute_unprepared(sql),
             Self::Member(member) => Box::pin(member.run(|txn| txn.execute_unprepared(sql))),
         }
@@ -92,6 +103,7 @@ impl ConnectionTrait for AnyTransaction {
         Self: 'f,
     {
         match self {
+            Self::Server(_, txn) => Box::pin(txn.ask(statement)),
             Self::Own(txn) => txn.query_one_raw(statement),
             Self::Member(member) => Box::pin(member.run(|txn| txn.query_one_raw(statement))),
         }
@@ -103,6 +115,7 @@ impl ConnectionTrait for AnyTransaction {
         Self: 'f,
     {
         match self {
+            Self::Server(_, txn) => Box::pin(txn.ask(statement)),
             Self::Own(txn) => txn.query_all_raw(statement),
             Self::Member(member) => Box::pin(member.run(|txn| txn.query_all_raw(statement))),
         }

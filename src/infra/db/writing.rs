@@ -32,7 +32,17 @@ pub(crate) enum Unwritable {
     Stuck,
 }
 
+/// A database that takes no writes, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: {advice}", advice = .0.advice())]
+pub(crate) struct Refused(pub(crate) Unwritable);
+
 impl Unwritable {
+    /// Whether it is so during a failover: until a standby is promoted.
+    pub(crate) fn may_pass(self) -> bool {
+        matches!(self, Self::Standby | Self::ReadOnlyServer)
+    }
+
     /// What to do about it.
     pub(crate) fn advice(self) -> &'static str {
         match self {

@@ -140,6 +140,11 @@ impl DatabaseServer {
         self.restart().await;
     }
 
+    /// What it has logged.
+    pub(crate) fn logged(&self, text: &str) -> bool {
+        self.log().contains(text)
+    }
+
     /// Stops all its processes where they are, as a machine that hangs does.
     pub(crate) fn pause(&self) {
         self.signal("-STOP");
@@ -358,7 +363,7 @@ fn send(signal: &str, id: u32) -> bool {
     Command::new("kill").args([signal, &id.to_string()]).output().unwrap().status.success()
 }
 
-pub(super) fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let [.., high, low] = *Uuid::now_v7().as_bytes();
         let port = PORTS.start + u16::from_be_bytes([high, low]) % (PORTS.end - PORTS.start);
