@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use sea_orm::{DbErr, RuntimeErr};
 use secrecy::ExposeSecret;
 
 use super::secret::{self, existing_secret, master};
 use crate::config::Config;
 use crate::features::audit::Chain;
-use crate::infra::db::{Db, Unwritable};
+use crate::infra::db::{Db, Refused, Unwritable};
 use crate::infra::keys::{Master, Sealed, rotation};
 use crate::infra::private;
 use crate::kernel::clock::Clock;
@@ -23,7 +23,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
     }
     let db = Db::connect(url, config.database.connections).await.map_err(|error| {
         match Unwritable::of_file(&error) {
-            Some(why) => anyhow!("{why}: {}", why.advice()),
+            Some(why) => Refused(why).into(),
             None => anyhow::Error::from(error).context("the database cannot be reached"),
         }
     })?;
@@ -43,7 +43,7 @@ pub(super) async fn explained(error: anyhow::Error, db: &Db) -> anyhow::Error {
         return error;
     }
     let unwritable = db.unwritable().await.ok().flatten();
-    unwritable.map_or(error, |why| anyhow!("{why}: {}", why.advice()))
+    unwritable.map_or(error, |why| Refused(why).into())
 }
 
 /// Brings the schema up to date in development, and sees that it is.

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::doubt::Doubt;
 use super::{App, PROBE_MAX};
 use crate::infra::causes::causes;
-use crate::infra::db::Unwritable;
+use crate::infra::db::{Refused, Unwritable};
 use crate::infra::instances;
 use crate::infra::metrics;
 
@@ -157,7 +157,10 @@ impl App {
     /// Fails with the reason, and what to do, when the database takes no writes.
     pub(crate) async fn require_writing(&self) -> anyhow::Result<()> {
         self.try_to_write().await;
-        Ok(self.takes_writes()?)
+        match self.takes_writes() {
+            Err(Unready::Unwritable { why, .. }) if why.may_pass() => Err(Refused(why).into()),
+            outcome => Ok(outcome?),
+        }
     }
 
     async fn try_to_write(&self) {

@@ -1,8 +1,10 @@
 //! `portcullis serve`.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -11,9 +13,9 @@ use tokio::net::TcpListener;
 use super::{environment, output};
 use crate::app::App;
 use crate::config::{Config, Warning};
-use crate::http;
+use crate::http::{self, Reason};
 use crate::infra::causes::causes;
-use crate::infra::db::is_away;
+use crate::infra::db::{Refused, is_away};
 use crate::infra::mail::Delivery;
 use crate::infra::metrics::{self, Exporter};
 use crate::infra::supervisor;
@@ -55,18 +57,18 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         Some(address) => Some(listen_for_scrapers(address).await?),
         None => None,
     };
-    // Nobody is let in before somebody can answer.
-    let app = build(&config).await?;
+    let (app, listener) = build(&config, scraped.as_ref().map(|(listener, _)| listener)).await?;
     if app.db.is_being_restored().await? {
         bail!(
             "a backup was restored into this database and not to the end, so sessions and keys that had ended may be valid \
              again: make an empty database, and run `portcullis restore` again"
         );
     }
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
-    app.require_writing().await?;
+    // Nobody is let in before somebody can answer.
+    let listener = match listener {
+        Some(listener) => listener,
+        None => listen(&config).await?,
+    };
     app.follow_algorithm().await?;
     app.record_start().await?;
     app.limits.look_for_redis().await;
@@ -81,34 +83,70 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     http::serve(app, listener, scraped).await
 }
 
-/// Waits for a database that does not answer, since machines of one place start in any order.
-async fn build(config: &Config) -> anyhow::Result<App> {
+/// Makes the server. Waits for a database that does not answer, since machines of one place start in any order, and for one
+/// that is a standby, as during a failover. Then there is a listener already, on which clients are told to come back.
+async fn build(
+    config: &Config,
+    operators: Option<&TcpListener>,
+) -> anyhow::Result<(App, Option<TcpListener>)> {
     let began = Instant::now();
-    let mut stop = pin!(http::wait_for_signal());
-    let mut has_warned = false;
-    loop {
-        let error = match App::build(config.clone(), Clock::system()).await {
-            Ok(app) => return Ok(app),
-            Err(error) => error,
-        };
-        let is_away = error.chain().any(|cause| cause.downcast_ref().is_some_and(is_away));
-        if !is_away || began.elapsed() + AWAY_PAUSE >= config.database.wait {
-            return Err(error);
+    let is_worth_it = |error: &anyhow::Error| {
+        began.elapsed() + AWAY_PAUSE < config.database.wait && error.chain().any(may_pass)
+    };
+    let error = match attempt(config).await {
+        Ok(app) => return Ok((app, None)),
+        Err(error) if is_worth_it(&error) => error,
+        Err(error) => return Err(error),
+    };
+    let seconds = config.database.wait.as_secs();
+    let why = causes(error.as_ref());
+    tracing::warn!("the server waits up to {seconds} s for its database: {why}");
+    let reason = Reason::default();
+    reason.set(why);
+    let listener = listen(config).await?;
+    let further = async {
+        loop {
+            supervisor::needs(AWAY_LONGER);
+            tokio::time::sleep(AWAY_PAUSE).await;
+            match attempt(config).await {
+                Err(error) if is_worth_it(&error) => reason.set(causes(error.as_ref())),
+                outcome => return outcome,
+            }
         }
-        if !has_warned {
-            let seconds = config.database.wait.as_secs();
-            tracing::warn!(
-                "the server waits up to {seconds} s for its database: {}",
-                causes(error.as_ref())
-            );
-            has_warned = true;
+    };
+    let shared = Arc::new(config.clone());
+    let further = http::answer_during(&shared, &listener, operators, &reason, further);
+    let app = tokio::select! {
+        app = further => app?,
+        _signal = pin!(http::wait_for_signal()) => {
+            bail!("the server was told to stop while it waited for its database")
         }
-        supervisor::needs(AWAY_LONGER);
-        tokio::select! {
-            () = tokio::time::sleep(AWAY_PAUSE) => {}
-            _signal = &mut stop => bail!("the server was told to stop while it waited for its database"),
+    };
+    Ok((app, Some(listener)))
+}
+
+/// A server whose database takes writes.
+async fn attempt(config: &Config) -> anyhow::Result<App> {
+    let app = App::build(config.clone(), Clock::system()).await?;
+    match app.require_writing().await {
+        Ok(()) => Ok(app),
+        Err(error) => {
+            // The first error is the one to tell.
+            let _second = app.close().await;
+            Err(error)
         }
     }
+}
+
+/// Whether what a start failed for may pass by itself.
+fn may_pass(cause: &(dyn Error + 'static)) -> bool {
+    cause.downcast_ref().is_some_and(is_away)
+        || cause.downcast_ref().is_some_and(|Refused(why)| why.may_pass())
+}
+
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(config.listen).await;
+    listener.with_context(|| format!("cannot listen on {}", config.listen))
 }
 
 /// Binds the listener of the metrics, and installs what counts.

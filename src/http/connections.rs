@@ -106,7 +106,7 @@ impl Connections {
     }
 
     /// Accepts for ever. Nothing that a client does, and no lack of files, ends this.
-    pub(super) async fn accept(&self, listener: TcpListener) {
+    pub(super) async fn accept(&self, listener: &TcpListener) {
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {

@@ -30,7 +30,7 @@ pub(super) async fn serve(app: App, listener: TcpListener, exporter: Exporter, l
         .with_state(app.clone());
     let limits = Limits { connections: CONNECTIONS_MAX, per_address: CONNECTIONS_MAX, ..limits };
     let connections = Connections::new(routes, limits, &[], Lanes::default());
-    tokio::join!(connections.accept(listener), keep_up(&app, &exporter));
+    tokio::join!(connections.accept(&listener), keep_up(&app, &exporter));
 }
 
 fn show(app: &App, exporter: &Exporter) -> impl IntoResponse + use<> {

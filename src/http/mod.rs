@@ -28,6 +28,7 @@ mod serve;
 mod streams;
 #[cfg(feature = "otel")]
 mod trace;
+mod waiting;
 mod well_known;
 
 use std::any::Any;
@@ -44,6 +45,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use self::observe::Answered;
 pub(crate) use self::playground::missing as missing_playground;
 pub(crate) use self::serve::{serve, wait_for_signal};
+pub(crate) use self::waiting::{Reason, answer_during};
 use crate::app::App;
 use crate::config::{Config, Introspection};
 use crate::graphql::error::Code;

@@ -47,7 +47,7 @@ pub(crate) async fn serve(
         }
     };
     tokio::select! {
-        () = connections.accept(listener) => {}
+        () = connections.accept(&listener) => {}
         () = connections.relieve() => {}
         () = metrics => {}
         () = leave_rotation(&app, &connections) => {}

@@ -21,7 +21,7 @@ async fn serve(router: Router, limits: Limits) -> (SocketAddr, Arc<Connections>)
     let address = listener.local_addr().unwrap();
     let connections = Arc::new(Connections::new(router, limits, &[], Lanes::default()));
     let accepting = Arc::clone(&connections);
-    tokio::spawn(async move { accepting.accept(listener).await });
+    tokio::spawn(async move { accepting.accept(&listener).await });
     (address, connections)
 }
 
