@@ -112,8 +112,25 @@ impl App {
     /// production), opens the keys and wires the services.
     pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
         tls::choose_cryptography();
-        // Both are large, and whoever awaits them would carry them along.
+        // Large, so whoever awaits it would carry it along.
         let db = Box::pin(connect(&config)).await?;
+        Self::over(db, config, clock).await
+    }
+
+    /// The same over a database that has tables: a verb that only reads or changes one makes none in another's place.
+    pub(crate) async fn open(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        tls::choose_cryptography();
+        let db = Box::pin(connect(&config)).await?;
+        if config.extended.migrations.status(db.reader()).await?.applied.is_empty() {
+            db.close().await?;
+            bail!(
+                "the database has no tables of Portcullis: check DATABASE_URL, or create them with `portcullis migrate up`"
+            );
+        }
+        Self::over(db, config, clock).await
+    }
+
+    async fn over(db: Db, config: Config, clock: Clock) -> anyhow::Result<Self> {
         match Box::pin(Self::wire(config, clock, db.clone())).await {
             Ok(app) => Ok(app),
             Err(error) => {

@@ -15,14 +15,13 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 
 use super::{connect, existing_secret, master};
 use crate::config::Config;
 use crate::features::audit::Chain;
-use crate::infra::db::{Db, Dumper, sqlite_file, sqlite_url};
+use crate::infra::db::{Db, Dumper, mark_backup, sqlite_file, sqlite_url};
 use crate::infra::keys::{Master, Sealed, rotation};
-use crate::infra::private;
+use crate::infra::{private, scratch};
 use crate::kernel::clock::Clock;
 use crate::kernel::secret::hex;
 
@@ -49,13 +48,13 @@ pub(crate) struct Backup {
     pub(crate) head: Option<String>,
     /// SHA-256 of what follows the line, in hexadecimal digits; of SQLite, which looks at its own files, nothing.
     digest: String,
-    /// Nothing, sealed: whoever opens it has the secret that opens the keys in the backup.
+    /// An empty text, sealed by the secret of the keys in the backup: only that secret opens it.
     proof: String,
 }
 
 impl Backup {
-    /// What a database holds. Fails if it is none of ours, or if `SECRET_KEY` does not open its keys: nobody could use
-    /// a backup of it.
+    /// What a database holds. Fails for a database of another program, and if `SECRET_KEY` does not open the keys in it:
+    /// nobody could use a backup of it.
     pub(super) async fn of(config: &Config, db: &Db, master: &Arc<Master>) -> anyhow::Result<Self> {
         let clock = Clock::system();
         let made_at = clock.now();
@@ -80,7 +79,7 @@ impl Backup {
         Ok(Self {
             made_at,
             product: db.inspect().await?.product.to_owned(),
-            schema: db.place().await?.and_then(|place| place.schema),
+            schema: db.location().await?.and_then(|location| location.schema),
             migrations,
             head,
             digest: String::new(),
@@ -150,11 +149,12 @@ async fn write(
 ) -> anyhow::Result<Backup> {
     let before = Backup::of(config, db, master).await.context("the database was not copied")?;
     let folder = private::folder_of(file);
-    let mut new = NamedTempFile::new_in(folder)
+    let mut new = scratch::file_in(folder)
         .with_context(|| format!("no file can be made in {}", folder.display()))?;
     let backup = match dumper(config, db).await? {
         None => {
             db.copy_into(new.path()).await.context("the database cannot be copied")?;
+            mark_backup(new.path()).context("the copy cannot be marked as a backup")?;
             look(config, new.path(), master).await?
         }
         Some(dumper) => {
@@ -203,10 +203,10 @@ pub(super) async fn look(
 
 /// The programs of a server; `None` on SQLite.
 pub(super) async fn dumper(config: &Config, db: &Db) -> anyhow::Result<Option<Dumper>> {
-    let Some(place) = db.place().await? else { return Ok(None) };
+    let Some(location) = db.location().await? else { return Ok(None) };
     // Whoever changes the schema has all rights on it.
     let url = config.database.migrate_url.as_ref().unwrap_or(&config.database.url);
-    Ok(Some(Dumper::new(url.expose_secret(), place, &db.inspect().await?)?))
+    Ok(Some(Dumper::new(url.expose_secret(), location, &db.inspect().await?)?))
 }
 
 /// The keys of the master secret, which must be there.
@@ -219,10 +219,19 @@ pub(super) fn required_master(config: &Config) -> anyhow::Result<Arc<Master>> {
     Ok(Arc::new(master(config, &secret)?))
 }
 
+/// Opens a file to read it. Whoever opens a pipe or a device may wait for ever.
+pub(super) fn open(file: &Path) -> anyhow::Result<fs::File> {
+    let found = fs::metadata(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    if !found.is_file() {
+        bail!("{} is not a file", file.display());
+    }
+    fs::File::open(file).with_context(|| format!("{} cannot be read", file.display()))
+}
+
 /// Whether a file is one of SQLite.
 pub(super) fn is_sqlite(file: &Path) -> anyhow::Result<bool> {
     let mut label = Vec::new();
-    let read = fs::File::open(file)?.take(SQLITE_LABEL.len() as u64).read_to_end(&mut label);
+    let read = open(file)?.take(SQLITE_LABEL.len() as u64).read_to_end(&mut label);
     read.with_context(|| format!("{} cannot be read", file.display()))?;
     Ok(label == SQLITE_LABEL)
 }

@@ -28,7 +28,7 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<Db> {
         }
     })?;
     match db.encoding().await? {
-        Ok(()) => Ok(db),
+        Ok(_encoding) => Ok(db),
         Err(unfit) => {
             // The first error is the one to tell.
             let _second = db.close().await;
@@ -104,7 +104,7 @@ pub(crate) async fn changing_schema(config: &Config, db: &Db) -> anyhow::Result<
     let other = other.context("the database of MIGRATE_DATABASE_URL cannot be reached")?;
     let migrations = config.extended.migrations;
     let same = migrations.status(db.reader()).await? == migrations.status(other.reader()).await?;
-    if !same || db.place().await? != other.place().await? {
+    if !same || db.location().await? != other.location().await? {
         bail!("MIGRATE_DATABASE_URL does not lead to the database and schema of DATABASE_URL");
     }
     Ok(other)

@@ -83,17 +83,19 @@ impl Tried {
     /// After a refusal the next try must succeed as well: by then no connection is left that was opened
     /// before, and may only read.
     fn succeed(&mut self) {
-        if self.failures == 0 || self.refused == Some(Unwritable::Stuck) {
+        let is_unexplained = matches!(self.refused, Some(Unwritable::Stuck | Unwritable::Busy));
+        if self.failures == 0 || is_unexplained {
             self.refused = None;
         }
         self.failures = 0;
     }
 
-    fn fail(&mut self, refused: Option<Unwritable>, cause: String) {
+    /// `stuck` is what there is to say where the reason is not known.
+    fn fail(&mut self, refused: Option<Unwritable>, stuck: Unwritable, cause: String) {
         self.failures = self.failures.saturating_add(1);
         self.cause = Some(cause);
         let is_stuck = self.failures >= FAILURES_MAX;
-        self.refused = refused.or(self.refused).or(is_stuck.then_some(Unwritable::Stuck));
+        self.refused = refused.or(self.refused).or(is_stuck.then_some(stuck));
     }
 }
 
@@ -150,7 +152,8 @@ impl App {
 
     fn takes_writes(&self) -> Result<(), Unready> {
         let Tried { refused, cause, .. } = self.writing.tried().clone();
-        let cause = cause.filter(|_| refused == Some(Unwritable::Stuck));
+        let is_unexplained = matches!(refused, Some(Unwritable::Stuck | Unwritable::Busy));
+        let cause = cause.filter(|_| is_unexplained);
         refused.map_or(Ok(()), |why| Err(Unready::Unwritable { why, cause }))
     }
 
@@ -164,6 +167,12 @@ impl App {
     }
 
     async fn try_to_write(&self) {
+        if self.db.is_moved() {
+            let mut tried = self.writing.tried();
+            tried.fail(Some(Unwritable::Moved), self.db.stuck(), String::new());
+            tried.at = Some(Instant::now());
+            return;
+        }
         // By itself no reason: a file that was opened earlier may still be written.
         let file = self.db.unwritable_file();
         let is_doubtful = self.writing.tried().failures > 0 || file.is_some();
@@ -183,7 +192,7 @@ impl App {
         let mut tried = self.writing.tried();
         match failed {
             None => tried.succeed(),
-            Some((refused, cause)) => tried.fail(refused, cause),
+            Some((refused, cause)) => tried.fail(refused, self.db.stuck(), cause),
         }
         tried.at = Some(Instant::now());
     }
@@ -191,7 +200,7 @@ impl App {
     /// Takes note of a write that has failed elsewhere.
     pub(super) async fn note_unwritten(&self, error: &DbErr) {
         let refused = self.db.explain(error).await;
-        self.writing.tried().fail(refused, causes(error));
+        self.writing.tried().fail(refused, self.db.stuck(), causes(error));
     }
 
     /// Tries to write, and logs that this instance is not ready, with each reason once, and once that

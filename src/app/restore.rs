@@ -8,14 +8,16 @@ use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempPath;
 
-use super::backup::{Backup, dumper, is_sqlite, look, required_master};
+use super::backup::{Backup, dumper, is_sqlite, look, open, required_master};
 use super::{App, changing_schema, connect, existing_secret, migrate_up};
 use crate::config::Config;
 use crate::features::audit::{Detail, Head, kind};
 use crate::features::change::{Fault, Record, Tx};
 use crate::features::links;
-use crate::infra::db::{Db, require_unused, sqlite_file, sqlite_url};
-use crate::infra::private;
+use crate::infra::db::{
+    Db, claim_unused, is_marked, require_own, sqlite_file, sqlite_url, unmark_backup,
+};
+use crate::infra::{private, scratch};
 use crate::kernel::acting::Acting;
 use crate::kernel::clock::Clock;
 
@@ -80,44 +82,55 @@ async fn into_file(
     if beside(file, "-wal").exists() {
         bail!("{}: a server uses it as its database, so it is no backup", refused());
     }
-    require_free(target, existing)?;
+    require_replaceable(target, existing)?;
     let master = required_master(config)?;
     let folder = private::folder_of(target);
     private::create_folder(folder).context("the folder of the database cannot be created")?;
-    let mut workplace = tempfile::Builder::new();
-    workplace.prefix(".restore-");
-    #[cfg(unix)]
-    workplace.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    let workplace = workplace.tempdir_in(folder)?;
+    let workplace = scratch::folder_in(folder)
+        .with_context(|| format!("no folder can be made in {}", folder.display()))?;
     let copy = workplace.path().join("portcullis.db");
     copy_private(file, &copy).with_context(refused)?;
+    if !is_marked(&copy).with_context(refused)? {
+        bail!(
+            "{}: it is a copy of a database, which may lack the newest changes. Make a backup of the database with \
+             `portcullis backup`, and restore that",
+            refused()
+        );
+    }
     let backup = look(config, &copy, &master).await.with_context(refused)?;
     config.extended.migrations.require_known(&backup.migrations).with_context(refused)?;
+    unmark_backup(&copy).with_context(refused)?;
     let config = over(config, &copy)?;
     let settled = settle(&config, revived).await.with_context(refused)?;
     if ["-wal", "-journal"].iter().any(|ending| beside(&copy, ending).exists()) {
         bail!("{}: another program has opened the copy", refused());
     }
     File::open(&copy)?.sync_all()?;
-    require_free(target, existing)?;
-    let copy = TempPath::try_from_path(copy)?;
-    let placed = match existing {
-        Existing::Replaced => copy.persist(target),
-        Existing::Refused => copy.persist_noclobber(target),
-    };
-    placed
-        .map_err(|error| error.error)
-        .with_context(|| format!("the copy could not take the place of {}", target.display()))?;
+    put_in_place(TempPath::try_from_path(copy)?, target, existing)?;
     private::sync_folder(folder)?;
     Ok(settled)
 }
 
-/// Fails if a database in the place of a backup is to stay or in use, or if a log is left there: SQLite would take it
-/// for a part of whatever database it finds beside it.
-fn require_free(target: &Path, existing: Existing) -> anyhow::Result<()> {
+/// Moves the copy to the place of the database, where nobody may begin to use the one before.
+fn put_in_place(copy: TempPath, target: &Path, existing: Existing) -> anyhow::Result<()> {
+    require_replaceable(target, existing)?;
+    let before = target.exists().then(|| claim_unused(target)).transpose()?;
+    let placed = match existing {
+        Existing::Replaced => copy.persist(target),
+        Existing::Refused => copy.persist_noclobber(target),
+    };
+    drop(before);
+    placed
+        .map_err(|error| error.error)
+        .with_context(|| format!("the copy could not take the place of {}", target.display()))
+}
+
+/// Fails if a database in the place of a backup is to stay, or is another program's, or if a log is left there: SQLite
+/// would take it for a part of whatever database it finds beside it.
+fn require_replaceable(target: &Path, existing: Existing) -> anyhow::Result<()> {
     if target.exists() {
         return match existing {
-            Existing::Replaced => Ok(require_unused(target)?),
+            Existing::Replaced => Ok(require_own(target)?),
             Existing::Refused => bail!(
                 "there is a database at {} already: name another one in DATABASE_URL, or add --replace to delete it",
                 target.display()
@@ -135,7 +148,7 @@ fn require_free(target: &Path, existing: Existing) -> anyhow::Result<()> {
 
 async fn into_server(config: &Config, file: &Path, revived: Revived) -> anyhow::Result<Restored> {
     let refused = || format!("{} was not restored", file.display());
-    let mut opened = File::open(file).with_context(refused)?;
+    let mut opened = open(file).with_context(refused)?;
     let backup = Backup::read(&mut opened).with_context(refused)?;
     if !backup.is_opened_by(&*required_master(config)?) {
         bail!("{}: SECRET_KEY is not the one that its keys were encrypted with", refused());
@@ -163,7 +176,7 @@ async fn load(config: &Config, db: &Db, backup: &Backup, mut file: File) -> anyh
     if !db.is_empty().await? {
         bail!("the database is not empty: make an empty one, and set DATABASE_URL to it");
     }
-    let schema = db.place().await?.and_then(|place| place.schema);
+    let schema = db.location().await?.and_then(|location| location.schema);
     if backup.schema != schema {
         bail!(
             "it holds the schema {}: create that in the database, and name it in the search_path of DATABASE_URL",

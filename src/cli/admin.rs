@@ -134,7 +134,10 @@ impl Verb {
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
-    let app = App::build(config, Clock::system()).await?;
+    let app = match verb {
+        Verb::Create { .. } => App::build(config, Clock::system()).await?,
+        _ => App::open(config, Clock::system()).await?,
+    };
     let outcome = act(verb, &app).await;
     app.close().await?;
     outcome

@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::features::audit::{Head, Noted};
 use crate::kernel::clock::Clock;
 
+/// A hundred years.
+const DAYS_MAX: i64 = 36_500;
+
 #[derive(Subcommand)]
 pub(super) enum Verb {
     /// Verify the audit log's chain of digests and print its head. Fails, and names the place, if an event was changed,
@@ -37,7 +40,7 @@ pub(super) enum Verb {
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
-    let app = App::build(config, Clock::system()).await?;
+    let app = App::open(config, Clock::system()).await?;
     let outcome = act(verb, &app).await;
     app.close().await?;
     outcome
@@ -82,8 +85,10 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
 }
 
 fn days(text: &str) -> anyhow::Result<TimeDelta> {
-    let days = text.strip_suffix('d').and_then(|days| days.parse().ok()).filter(|days| *days > 0);
-    days.filter(|days| *days <= 36_500)
-        .map(TimeDelta::days)
-        .context("give a number of days, as in 90d")
+    let days: i64 = text
+        .strip_suffix('d')
+        .and_then(|days| days.parse().ok())
+        .context("give a number of days, as in 90d")?;
+    anyhow::ensure!((1..=DAYS_MAX).contains(&days), "give at least 1d and at most {DAYS_MAX}d");
+    Ok(TimeDelta::days(days))
 }

@@ -45,7 +45,7 @@ pub(super) enum Verb {
 }
 
 pub(super) async fn run(verb: &Verb, config: Config) -> anyhow::Result<()> {
-    let app = App::build(config, Clock::system()).await?;
+    let app = App::open(config, Clock::system()).await?;
     let outcome = act(verb, &app).await;
     app.close().await?;
     outcome

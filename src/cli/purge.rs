@@ -7,7 +7,7 @@ use crate::kernel::clock::Clock;
 
 /// Does the recurring jobs of the servers. It is safe while servers run.
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
-    let app = App::build(config, Clock::system()).await?;
+    let app = App::open(config, Clock::system()).await?;
     let purged = app.purge().await?;
     app.close().await?;
     output::text(&format!(

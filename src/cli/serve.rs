@@ -64,6 +64,12 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
              again: make an empty database, and run `portcullis restore` again"
         );
     }
+    if app.db.is_backup().await? {
+        bail!(
+            "the file in DATABASE_URL is a backup, so sessions and keys that had ended may be valid again: restore it into \
+             another file with `portcullis restore`"
+        );
+    }
     // Nobody is let in before somebody can answer.
     let listener = match listener {
         Some(listener) => listener,

@@ -18,7 +18,7 @@ mod typed;
 mod writing;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{
@@ -27,7 +27,7 @@ use sea_orm::{
 };
 
 pub(crate) use self::address::{Address, AddressError};
-pub(crate) use self::backup::require_unused;
+pub(crate) use self::backup::{claim_unused, is_marked, mark_backup, require_own, unmark_backup};
 pub(crate) use self::batches::{Pace, in_batches};
 use self::connect::Renewed;
 pub(crate) use self::dump::Dumper;
@@ -43,6 +43,7 @@ use self::quick::Quick;
 pub(crate) use self::turns::Earlier;
 use self::typed::Typed;
 pub(crate) use self::typed::{Connection, Transaction};
+use self::writing::FileId;
 pub(crate) use self::writing::{Refused, Unwritable};
 use migration::Migrations;
 
@@ -77,6 +78,7 @@ struct File {
     path: PathBuf,
     quick: Quick,
     renewed: Renewed,
+    opened: Arc<Mutex<Option<FileId>>>,
 }
 
 impl Db {
@@ -93,8 +95,12 @@ impl Db {
             let (mut reader, mut writer) = pools;
             reader.set_metric_callback(measured);
             writer.set_metric_callback(measured);
-            let file =
-                sqlite_file(url).map(|path| File { quick: Quick::new(&path), path, renewed });
+            let file = sqlite_file(url).map(|path| File {
+                quick: Quick::new(&path),
+                opened: Arc::new(Mutex::new(FileId::at(&path))),
+                path,
+                renewed,
+            });
             return Ok(Self::new(Pooled::new(reader), Pooled::writer(writer), file));
         }
         let address = Address::parse(url).map_err(|error| {
@@ -257,6 +263,9 @@ impl Db {
         if let Some(file) = &self.0.file {
             file.renewed.now();
             file.quick.renew();
+            if let Some(there) = FileId::at(&file.path) {
+                *file.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(there);
+            }
         }
     }
 

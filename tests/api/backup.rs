@@ -312,6 +312,100 @@ async fn a_restore_that_cannot_end_well_changes_nothing() {
     assert!(place.file().exists());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_takes_only_files_that_a_backup_has_written() {
+    let (place, _, file) = backed_up().await;
+    let target = Place::of_sqlite();
+    let copy = target.folder.path().join("copy.db");
+    fs::copy(place.file(), &copy).unwrap();
+    let refused = target.refused(&["restore", text(&copy)]);
+    assert!(refused.contains("it is a copy of a database"), "{refused}");
+
+    let pipe = target.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(target.refused(&["restore", text(&pipe)]).contains("is not a file"));
+
+    // A backup is restored, and not served: what has ended since would be valid again.
+    let backup =
+        Place { url: format!("sqlite://{}", file.display()), folder: tempfile::tempdir().unwrap() };
+    let refused = backup.refused(&["serve", "--listen=127.0.0.1:0"]);
+    assert!(refused.contains("is a backup"), "{refused}");
+    assert!(backup.run(&["doctor"]).stdout.contains("is a backup"));
+    assert_eq!(target.run(&["restore", text(&file)]).status, 0);
+    assert!(signs_in(&target.serve(), "alice").await);
+}
+
+#[tokio::test]
+async fn a_restore_replaces_no_database_of_another_program() {
+    let (_place, _, file) = backed_up().await;
+    let target = Place::of_sqlite();
+    let other = format!("{}?mode=rwc", target.url);
+    let db = Database::connect(&other).await.unwrap();
+    db.execute_unprepared("CREATE TABLE photos (id INTEGER)").await.unwrap();
+    db.close().await.unwrap();
+    let before = fs::read(target.file()).unwrap();
+    let refused = target.refused(&["restore", "--replace", text(&file)]);
+    assert!(refused.contains("is not one of Portcullis"), "{refused}");
+    assert!(fs::read(target.file()).unwrap() == before, "not a byte has changed");
+    fs::write(target.file(), "").unwrap();
+    let restored = target.run(&["restore", "--replace", text(&file)]);
+    assert_eq!(restored.status, 0, "{}", restored.stderr);
+}
+
+#[tokio::test]
+async fn what_a_killed_command_left_is_removed_by_the_next() {
+    let (place, _, _) = backed_up().await;
+    let left = place.folder.path().join(".portcullis-killed");
+    fs::write(&left, "").unwrap();
+    let old = std::time::SystemTime::UNIX_EPOCH;
+    fs::File::open(&left).unwrap().set_modified(old).unwrap();
+    let second = place.folder.path().join("second");
+    assert_eq!(place.run(&["backup", text(&second)]).status, 0);
+    assert!(second.exists() && !left.exists());
+}
+
+#[tokio::test]
+async fn a_backup_says_what_it_has_not() {
+    let place = Place::of_sqlite();
+    assert_eq!(place.run(&["migrate", "up"]).status, 0);
+    let made = place.run(&["backup", "new"]);
+    assert!(made.stdout.contains("has no sealed event yet"), "{} {}", made.stdout, made.stderr);
+    let db = place.connection().await;
+    let sql = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_from_later', 0)";
+    db.execute_unprepared(sql).await.unwrap();
+    db.close().await.unwrap();
+    let made = place.run(&["backup", "newer"]);
+    assert!(made.stdout.contains("this program cannot restore it"), "{}", made.stdout);
+}
+
+#[tokio::test]
+async fn a_verb_makes_no_tables_in_an_empty_database() {
+    let place = Place::of_sqlite();
+    fs::write(place.file(), "").unwrap();
+    for verb in [&["audit", "verify"][..], &["keys", "list"], &["admin", "list"], &["purge"]] {
+        let refused = place.refused(verb);
+        assert!(refused.contains("has no tables of Portcullis"), "{verb:?}: {refused}");
+    }
+    assert_eq!(place.count("sqlite_master").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_database_was_moved_away_is_not_ready() {
+    let place = Place::of_sqlite();
+    let server = place.serve();
+    let aside = place.folder.path().join("aside.db");
+    for (from, to, status) in [(&place.file(), &aside, 503), (&aside, &place.file(), 200)] {
+        fs::rename(from, to).unwrap();
+        let began = std::time::Instant::now();
+        while server.get("/readyz").await.0 != status {
+            assert!(began.elapsed().as_secs() < 30, "{status}");
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+    let told = server.logged("moved, deleted or replaced it");
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
 #[tokio::test]
 async fn a_backup_that_nobody_could_restore_is_not_made() {
     let (place, _, file) = backed_up().await;

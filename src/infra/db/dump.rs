@@ -11,7 +11,8 @@ use tempfile::NamedTempFile;
 use url::Url;
 
 use super::address::{Address, AddressError, host_of, port_of};
-use super::inspect::{Inspection, Place};
+use super::inspect::{Inspection, Location};
+use crate::infra::scratch;
 
 /// Why a program did not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +37,7 @@ pub(crate) enum DumpError {
 /// Writes and reads backups of one database on a server.
 pub(crate) struct Dumper {
     address: Address,
-    place: Place,
+    location: Location,
     product: Product,
 }
 
@@ -62,7 +63,7 @@ impl Dumper {
     /// Over the address of the database.
     pub(crate) fn new(
         address: &str,
-        place: Place,
+        location: Location,
         inspection: &Inspection,
     ) -> Result<Self, DumpError> {
         let product = match inspection.product {
@@ -70,7 +71,7 @@ impl Dumper {
             "MariaDB" => Product::MariaDb,
             _ => Product::MySql,
         };
-        Ok(Self { address: Address::parse(address)?, place, product })
+        Ok(Self { address: Address::parse(address)?, location, product })
     }
 
     /// Writes all of the database, as it is at one moment, to the end of a file.
@@ -91,11 +92,11 @@ impl Dumper {
             ],
         };
         program.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        program.arguments.extend(self.place.schema.as_ref().map(|schema| {
+        program.arguments.extend(self.location.schema.as_ref().map(|schema| {
             // Otherwise it is a pattern.
             format!("--schema=\"{schema}\"")
         }));
-        program.arguments.push(self.place.database.clone());
+        program.arguments.push(self.location.database.clone());
         program.run(Stdio::null(), file.into())
     }
 
@@ -111,11 +112,11 @@ impl Dumper {
             let whole = ["--single-transaction", "--exit-on-error", "--no-owner", "--no-password"];
             program.arguments.extend(whole.map(str::to_owned));
             // Without what makes the schema itself, which is there.
-            let schema = self.place.schema.as_ref();
+            let schema = self.location.schema.as_ref();
             program.arguments.extend(schema.map(|schema| format!("--schema={schema}")));
-            program.arguments.push(format!("--dbname={}", self.place.database));
+            program.arguments.push(format!("--dbname={}", self.location.database));
         } else {
-            program.arguments.push(self.place.database.clone());
+            program.arguments.push(self.location.database.clone());
         }
         program.run(file.into(), Stdio::null())
     }
@@ -165,7 +166,7 @@ impl Dumper {
 
     /// Of MariaDB and MySQL.
     fn mysql(&self, names: &'static [&'static str]) -> Result<Program, DumpError> {
-        // The ids of MySQL's own transactions would need more rights to load, and mean nothing in another database.
+        // Loading the ids of MySQL's own transactions takes more rights, and they mean nothing in another database.
         let address = self.address.only().ok_or(DumpError::SeveralHosts)?;
         let mut options = "[mysqldump]\nloose-set-gtid-purged=OFF\n[client]\n".to_owned();
         let mut put = |name: &str, value: &str| {
@@ -197,7 +198,7 @@ impl Dumper {
         }
         put("default-character-set", "utf8mb4");
         let write = || {
-            let mut file = NamedTempFile::new()?;
+            let mut file = scratch::file_in(&std::env::temp_dir())?;
             file.write_all(options.as_bytes())?;
             file.flush().map(|()| file)
         };

@@ -22,7 +22,7 @@ pub(crate) struct Inspection {
 
 /// The names of a database on a server, and on PostgreSQL of the schema in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Location {
     pub(crate) database: String,
     pub(crate) schema: Option<String>,
 }
@@ -60,7 +60,7 @@ impl Db {
     }
 
     /// Where the tables are on a server; `None` on SQLite.
-    pub(crate) async fn place(&self) -> Result<Option<Place>, DbErr> {
+    pub(crate) async fn location(&self) -> Result<Option<Location>, DbErr> {
         let backend = self.reader().get_database_backend();
         let sql = match backend {
             DbBackend::Sqlite => return Ok(None),
@@ -68,11 +68,11 @@ impl Db {
             _ => "SELECT DATABASE(), NULL",
         };
         let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
-        let place = row.map(|row| {
+        let location = row.map(|row| {
             let (database, schema) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-            Ok(Place { database, schema })
+            Ok(Location { database, schema })
         });
-        place.transpose()
+        location.transpose()
     }
 
     /// Whether the database, or the schema in it, has no table yet.

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+use std::sync::PoisonError;
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
@@ -20,16 +21,34 @@ pub(crate) enum Unwritable {
     ReadOnly,
     #[error("the database server is read-only, like a replica")]
     ReadOnlyServer,
-    #[error(
-        "the server cannot write to the database file or its folder, or somebody moved the file away"
-    )]
+    #[error("the server cannot write to the database file or its folder")]
     File,
+    #[error("the database file is not where it was opened: somebody moved, deleted or replaced it")]
+    Moved,
     #[error("the disk of the database is full")]
     Full,
     #[error("the database user is not allowed to write")]
     Denied,
     #[error("the database answers, but writes fail or take too long")]
     Stuck,
+    #[error("writes to the database file fail, or another program keeps it locked")]
+    Busy,
+}
+
+/// Which file it is, whatever its name: `None` if nothing has the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId(u64, u64);
+
+impl FileId {
+    pub(super) fn at(path: &Path) -> Option<Self> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            path.metadata().ok().map(|found| Self(found.dev(), found.ino()))
+        }
+        #[cfg(not(unix))]
+        path.exists().then_some(Self(0, 0))
+    }
 }
 
 /// A database that takes no writes, with what to do about it.
@@ -56,10 +75,16 @@ impl Unwritable {
                 "give the server's user write access to the file in DATABASE_URL and its folder, and check \
                  that the disk is not mounted read-only"
             }
+            Self::Moved => {
+                "move the file back, or start the server again to use the file that is there now"
+            }
             Self::Full => "free space on the disk, or enlarge it",
             Self::Denied => "grant SELECT, INSERT, UPDATE and DELETE on all tables to the user",
             Self::Stuck => {
                 "read the log of the database server, and check which sessions hold locks"
+            }
+            Self::Busy => {
+                "end the other programs that have the file open, such as a shell of SQLite or a copy that hangs"
             }
         }
     }
@@ -114,6 +139,23 @@ impl Db {
             }
             (Refusal::ReadOnly, DbBackend::Postgres) => Some(self.read_only_postgres().await),
             (Refusal::ReadOnly, _) => Some(Unwritable::ReadOnlyServer),
+        }
+    }
+
+    /// Whether the path of a SQLite database leads to another file than the one that is open, or to none: what is
+    /// written goes where nobody finds it.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.0.file.as_ref().is_some_and(|file| {
+            let opened = *file.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened != FileId::at(&file.path)
+        })
+    }
+
+    /// What there is to say of writes that fail for no known reason.
+    pub(crate) fn stuck(&self) -> Unwritable {
+        match self.reader().get_database_backend() {
+            DbBackend::Sqlite => Unwritable::Busy,
+            _ => Unwritable::Stuck,
         }
     }
 
