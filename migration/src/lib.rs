@@ -143,6 +143,11 @@ pub enum Error {
         "another process has been migrating this database for {LOCK_WAIT_SECONDS} s: wait until it has finished"
     )]
     Locked,
+    /// Somebody else has applied or reverted migrations since these were chosen.
+    #[error(
+        "another process has changed the schema meanwhile, and nothing was reverted: run this command again"
+    )]
+    Changed,
     /// The connection that held the lock was lost, or each statement has another one.
     #[error(
         "the connection to the database does not keep the lock of migrations: connect to the database itself with \
@@ -258,21 +263,59 @@ impl Migrations {
     ///
     /// [`Error::Newer`] when the schema is ahead of this program, [`Error::Extended`] when an extension stands on it.
     pub async fn down(self, db: &DatabaseConnection, steps: u32) -> Result<(), Error> {
-        let locked = LockedConnection::open(db).await?;
-        let outcome = self.take_back(&locked, steps).await;
-        locked.close(outcome).await
+        self.take_back(db, |applied| Ok(last(applied, steps).len())).await
     }
 
-    async fn take_back(self, locked: &LockedConnection, steps: u32) -> Result<(), Error> {
-        let db = locked.executor();
-        refuse_newer(self.status(&db).await?)?;
+    /// The same of these migrations, and of no others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Changed`] when they are not the last ones that were applied, and those of [`Migrations::down`].
+    pub async fn revert(self, db: &DatabaseConnection, names: &[String]) -> Result<(), Error> {
+        self.take_back(db, |applied| match applied.ends_with(names) {
+            true => Ok(names.len()),
+            false => Err(Error::Changed),
+        })
+        .await
+    }
+
+    /// Reads where the schema stands, of which this program may take something back.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Migrations::down`].
+    pub async fn revertible(self, db: &impl ConnectionTrait) -> Result<Status, Error> {
+        let status = self.status(db).await?;
+        if !status.unknown.is_empty() {
+            return Err(Error::Newer { unknown: status.unknown });
+        }
         if self.extension.is_none() {
-            let records = levels::recorded(&db, migrator::EXTENSION_RECORDS).await?;
+            let records = levels::recorded(db, migrator::EXTENSION_RECORDS).await?;
             if !records.is_empty() {
                 return Err(Error::Extended { applied: records.into_iter().collect() });
             }
         }
-        let mut left = steps;
+        Ok(status)
+    }
+
+    /// Takes back as many as `count` makes of what is applied while the lock is held.
+    async fn take_back(
+        self,
+        db: &DatabaseConnection,
+        count: impl Fn(&[String]) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
+        let locked = LockedConnection::open(db).await?;
+        let outcome = self.take_back_under(&locked, count).await;
+        locked.close(outcome).await
+    }
+
+    async fn take_back_under(
+        self,
+        locked: &LockedConnection,
+        count: impl Fn(&[String]) -> Result<usize, Error>,
+    ) -> Result<(), Error> {
+        let applied = self.revertible(&locked.executor()).await?.applied;
+        let mut left: u32 = count(&applied)?.try_into().unwrap_or(u32::MAX);
         for migrator in self.in_order().rev() {
             left = migrator.down(locked, left).await?;
         }
@@ -299,7 +342,7 @@ impl Migrations {
     /// Those of the database.
     pub async fn plan(self, db: &impl ConnectionTrait) -> Result<Plan, DbErr> {
         let is_new = self.status(db).await?.applied.is_empty();
-        let mut plan = Plan::default();
+        let mut plan = Plan { is_new, ..Plan::default() };
         for migrator in self.in_order() {
             migrator.add_plan(db, &mut plan, is_new).await?;
         }
@@ -311,10 +354,23 @@ impl Migrations {
     }
 }
 
+/// The level of this program: how many migrations of the server it knows.
+#[must_use]
+pub fn level() -> usize {
+    own().len()
+}
+
 /// Whether what a migration created holds events of the audit log, or what they are verified by.
 #[must_use]
 pub fn holds_audit_log(name: &str) -> bool {
     own().iter().any(|step| step.name() == name && step.holds_audit_log)
+}
+
+/// The last of these names, as many as there are.
+#[must_use]
+pub fn last(names: &[String], count: u32) -> &[String] {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    &names[names.len().saturating_sub(count)..]
 }
 
 /// Fails if the schema has migrations that this program does not know.

@@ -8,6 +8,8 @@ use super::step::{Step, TableChange};
 /// What `up` would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// Whether the database has no tables yet, so that nobody uses them.
+    pub is_new: bool,
     /// The pending migrations, in their order.
     pub steps: Vec<Planned>,
     /// Whether the servers of the release that the schema belongs to must stop before.

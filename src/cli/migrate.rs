@@ -10,6 +10,7 @@ use crate::app;
 use crate::config::Config;
 use crate::features::audit;
 use crate::infra::db::Db;
+use crate::kernel::clock::Clock;
 
 /// Rows that a database surely reads and sorts for an index, or writes, in a second.
 const ROWS_PER_SECOND: u64 = 200_000;
@@ -53,17 +54,7 @@ async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
     let migrations = config.extended.migrations;
     match verb {
         Verb::Up => app::migrate_up(config, db).await?,
-        Verb::Down { steps, yes } => {
-            let changing = app::changing_schema(config, db).await?;
-            let mut applied = migrations.status(changing.reader()).await?.applied;
-            let kept = applied.len().saturating_sub(usize::try_from(*steps)?);
-            let reverted = applied.split_off(kept);
-            require_unaudited(&changing, &reverted).await?;
-            if !config.is_development() && !yes && !is_wanted(&reverted)? {
-                bail!("nothing was reverted: answer the question with y, or add --yes");
-            }
-            changing.migrate_down(migrations, *steps).await?;
-        }
+        Verb::Down { steps, yes } => revert(config, db, *steps, *yes).await?,
         Verb::Plan { json } => {
             let status = migrations.status(db.reader()).await?;
             if status.is_too_new {
@@ -83,8 +74,43 @@ async fn act(verb: &Verb, config: &Config, db: &Db) -> anyhow::Result<()> {
     printed
 }
 
+/// Reverts the last migrations: those that it asks about, and no others.
+async fn revert(config: &Config, db: &Db, steps: u32, is_wanted: bool) -> anyhow::Result<()> {
+    let migrations = config.extended.migrations;
+    let changing = app::changing_schema(config, db).await?;
+    let status = migrations.revertible(changing.reader()).await?;
+    let reverted = migration::last(&status.applied, steps);
+    let Some(first) = reverted.first() else {
+        return Ok(output::line("No migration is applied, so nothing was reverted.")?);
+    };
+    let holds_log = reverted.iter().find(|name| migration::holds_audit_log(name));
+    if let Some(name) = holds_log {
+        require_unaudited(&changing, name).await?;
+    }
+    if !config.is_development() && !is_wanted && !is_confirmed(reverted)? {
+        bail!("nothing was reverted: answer the question with y, or add --yes");
+    }
+    // On an older schema this program cannot write events, and afterwards the schema is one.
+    let is_recorded = holds_log.is_none() && status.pending.is_empty();
+    if is_recorded {
+        let what = match reverted.len() {
+            1 => first.clone(),
+            count => format!("{first} and {} later ones", count - 1),
+        };
+        audit::note_reverted(&changing, Clock::system().now(), &what).await?;
+    }
+    changing.revert(migrations, reverted).await?;
+    for name in reverted.iter().rev() {
+        output::line(format!("reverted {name}"))?;
+    }
+    if !is_recorded {
+        output::line("The audit log does not record this: it has no place for it on this schema.")?;
+    }
+    Ok(())
+}
+
 /// Names what is lost, and asks.
-fn is_wanted(reverted: &[String]) -> anyhow::Result<bool> {
+fn is_confirmed(reverted: &[String]) -> anyhow::Result<bool> {
     let reverted = reverted.join(", ");
     let question = format!(
         "This deletes the data in all that {reverted} created: it can be sessions, second factors or organizations. \
@@ -94,10 +120,7 @@ fn is_wanted(reverted: &[String]) -> anyhow::Result<bool> {
 }
 
 /// Fails when that would remove what the events in the audit log are verified by: it would look like tampering for good.
-async fn require_unaudited(db: &Db, reverted: &[String]) -> anyhow::Result<()> {
-    let Some(name) = reverted.iter().find(|name| migration::holds_audit_log(name)) else {
-        return Ok(());
-    };
+async fn require_unaudited(db: &Db, name: &str) -> anyhow::Result<()> {
     if audit::newest(db.reader()).await?.is_none() {
         return Ok(());
     }
@@ -127,7 +150,7 @@ fn print(status: &Status, as_json: bool) -> anyhow::Result<()> {
 fn show(plan: &Plan) -> anyhow::Result<()> {
     for Planned { name, changes } in &plan.steps {
         output::line(format!("pending  {name}"))?;
-        if changes.is_empty() {
+        if changes.is_empty() && !plan.is_new {
             output::line("         does not describe its locks")?;
         }
         changes.iter().try_for_each(|&(change, rows)| {
@@ -136,6 +159,16 @@ fn show(plan: &Plan) -> anyhow::Result<()> {
     }
     if plan.steps.is_empty() {
         return Ok(output::line("Nothing is pending.")?);
+    }
+    if plan.is_new {
+        return Ok(output::line("The database has no tables yet, so nobody waits.")?);
+    }
+    let unknown = plan.steps.iter().filter(|planned| planned.changes.is_empty()).count();
+    if unknown > 0 {
+        output::line(format!(
+            "It is not known which locks {unknown} of these migrations take and for how long. Measure that with a copy of \
+             the database: the tables can be locked all the time."
+        ))?;
     }
     if plan.needs_stop {
         let verdict = "Stop all servers before `portcullis migrate up`: their release does not work on the new schema.";

@@ -160,13 +160,13 @@ impl Db {
         self.explain_migration(all.up(self.0.writer.0.direct(), None).await).await
     }
 
-    /// Takes back the last migrations.
-    pub(crate) async fn migrate_down(
+    /// Takes these migrations back, which must be the last ones.
+    pub(crate) async fn revert(
         &self,
         all: Migrations,
-        steps: u32,
+        names: &[String],
     ) -> Result<(), migration::Error> {
-        self.explain_migration(all.down(self.0.writer.0.direct(), steps).await).await
+        self.explain_migration(all.revert(self.0.writer.0.direct(), names).await).await
     }
 
     async fn explain_migration(

@@ -150,6 +150,7 @@ async fn a_plan_says_what_is_pending_and_whether_servers_can_run_meanwhile() {
         Migrations::default().down(&db, 1).await.unwrap();
     }
     let plan = app.cli(&["migrate", "plan"]).await;
+    assert!(plan.printed().contains("It is not known which locks 1 of"), "{plan:?}");
     assert!(plan.printed().ends_with("does not work on the new schema.\n"), "{plan:?}");
     assert_eq!(app.cli(&["migrate", "plan", "--json"]).await.json()["needsStop"], true);
 }
@@ -287,8 +288,33 @@ async fn in_production_a_migration_is_taken_back_only_when_that_is_said() {
     let told = app.cli(&production).await;
     assert!(told.complaint().contains("--yes"), "{told:?}");
     assert_eq!(own_level(&db).await, level);
-    app.cli(&[&production[..], &["--yes"]].concat()).await.printed();
+    let told = app.cli(&[&production[..], &["--yes"]].concat()).await;
+    assert!(told.printed().contains("reverted m2026"), "{told:?}");
     assert_eq!(own_level(&db).await, level - 1);
+    assert_eq!(app.count("audit_events WHERE kind = 'MIGRATIONS_REVERTED'").await, 1);
+    // On that schema this program writes no events.
+    let told = app.cli(&[&production[..], &["--yes"]].concat()).await;
+    assert!(told.printed().contains("The audit log does not record this"), "{told:?}");
+}
+
+/// Who was asked about one migration must not revert another, because somebody else was faster.
+#[tokio::test]
+async fn only_those_migrations_are_reverted_that_were_asked_about() {
+    let database = TestDatabase::create().await;
+    if database.url.starts_with("sqlite") {
+        std::fs::File::create(database.folder.path().join("test.db")).unwrap();
+    }
+    let db = database.connection().await;
+    let all = Migrations::default();
+    all.up(&db, None).await.unwrap();
+    let applied = all.status(&db).await.unwrap().applied;
+    let asked = &applied[applied.len() - 1..];
+    let both = tokio::join!(all.revert(&db, asked), all.revert(&db, asked));
+    let refused = [both.0, both.1].map(|outcome| outcome.err().map(|error| error.to_string()));
+    let refused: Vec<_> = refused.iter().flatten().collect();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].contains("nothing was reverted"), "{refused:?}");
+    assert_eq!(all.status(&db).await.unwrap().applied.len(), applied.len() - 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -248,7 +248,7 @@ audit_kinds! {
     pub(crate) OWNERSHIP_TRANSFERRED: UserId;
     /// A user obtained an access token for another organization, or for none.
     pub(crate) ORGANIZATION_SWITCHED: OrganizationId;
-    /// The server created a signing key: the first one, or one for a rotation.
+    /// A signing key or a refresh key was created: the first one, or one for a rotation or a restored backup.
     pub(crate) KEY_ADDED: Uuid;
     /// The operator withdrew a signing key with immediate effect.
     pub(crate) KEY_RETIRED: Uuid;
@@ -263,6 +263,9 @@ audit_kinds! {
     /// The operator restored a backup of the database. The detail is the last link of the log in the backup, and whether
     /// its sessions were kept.
     pub(crate) BACKUP_RESTORED: UserId;
+    /// The operator began to revert migrations, which deletes the data in what they created. The detail is the first of
+    /// them.
+    pub(crate) MIGRATIONS_REVERTED: UserId;
     /// An instance of the server read its settings and started to serve requests.
     pub(crate) SERVER_STARTED: UserId;
     /// An instance of the server stopped on request. A killed instance does not record this event.

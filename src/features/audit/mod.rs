@@ -43,7 +43,8 @@ pub(crate) struct Detail {
     pub(crate) organization: Option<OrganizationId>,
     /// What was given or taken, as the schema spells it: a role or a permission. Of a prune the first
     /// link, and the last as a head; of mail that is all sent again, how many there are; of metadata, which; of a
-    /// sign-in with a provider, or of an identity, the provider; of a restored backup, where its log ends.
+    /// sign-in with a provider, or of an identity, the provider; of a restored backup, where its log ends; of
+    /// migrations, the first of them.
     pub(crate) subject: Option<String>,
 }
 
@@ -72,6 +73,14 @@ pub(crate) async fn record_server(db: &Db, now: DateTime<Utc>, kind: Kind) -> Re
     let (actor, origin) = (Actor::System, &Origin::CLI);
     let event = Event { kind, actor, target: None, session: None, origin };
     store::insert(db.writer(), now, event, Detail::default(), 1).await.map(|_id| ())
+}
+
+/// Writes that the operator reverts migrations, before it happens: afterwards there may be no place for it.
+pub(crate) async fn note_reverted(db: &Db, now: DateTime<Utc>, what: &str) -> Result<(), DbErr> {
+    let (actor, origin) = (Actor::Cli, &Origin::CLI);
+    let kind = kind::MIGRATIONS_REVERTED;
+    let event = Event { kind, actor, target: None, session: None, origin };
+    store::insert(db.writer(), now, event, Detail::of(what), 1).await.map(|_id| ())
 }
 
 /// After this long an event no longer tells from where it came (DP-02).
