@@ -169,8 +169,17 @@ pub struct Config {
     pub log_filter: String,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// The files that secrets were read from.
+    pub(crate) secret_files: Vec<SecretFile>,
     /// What is dangerous about the settings, and allowed.
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// A file of a secret, and the setting that names it.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretFile {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
 }
 
 /// Something dangerous that is allowed, and what to do about it; without any value.
@@ -219,7 +228,7 @@ impl Config {
     pub fn new(settings: &Settings) -> Result<Self, Problems> {
         let mut reader = Reader::default();
         let mut config = reader.read(settings);
-        config.warnings = reader.warnings;
+        (config.warnings, config.secret_files) = (reader.warnings, reader.secret_files);
         if reader.problems.is_empty() { Ok(config) } else { Err(Problems(reader.problems)) }
     }
 

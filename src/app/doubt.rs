@@ -157,12 +157,7 @@ impl App {
     }
 
     async fn skew(&self) -> Result<Skew, DbErr> {
-        let asked = self.clock.uptime();
-        let Some(time) = self.db.time().await? else { return Ok(Skew::Alone) };
-        let took =
-            TimeDelta::from_std(self.clock.uptime().saturating_sub(asked)).unwrap_or_default();
-        // The server has looked at its clock somewhere in between.
-        let skew = self.clock.ahead_of(time) - took / 2;
+        let Some(skew) = self.db.skew(&self.clock).await? else { return Ok(Skew::Alone) };
         metrics::clock_skew(skew.as_seconds_f64());
         Ok(Skew::Of(skew))
     }

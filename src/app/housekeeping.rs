@@ -13,7 +13,7 @@ use crate::features::flows;
 use crate::features::links;
 use crate::features::login::unlocks::Unlocks;
 use crate::infra::causes::causes;
-use crate::infra::jobs::{Job, Turn};
+use crate::infra::jobs::{Job, Lease};
 use crate::infra::keys::rotation;
 
 /// What is told of a database whose answer was waited for in vain.
@@ -52,7 +52,12 @@ impl Purged {
             Job::Sessions => self.sessions += count,
             Job::Links => self.links += count,
             Job::AuditRetention => self.events += count,
-            _ => {}
+            Job::MemberInvitations
+            | Job::UndeliveredMail
+            | Job::FinishedFlows
+            | Job::RefreshKeys
+            | Job::KeyRotation
+            | Job::AuditOrigins => {}
         }
     }
 }
@@ -113,18 +118,22 @@ impl App {
                 if self.trust_clock_to_delete().await.is_err() {
                     break;
                 }
-                if let Err(error) = self.jobs.run(job, |turn| self.work(turn)).await {
-                    let name = job.into_str();
-                    tracing::error!(job.name = name, error = %causes(error.as_ref()), "a job failed");
+                let name = job.into_str();
+                match self.jobs.run(job, |lease| self.work(lease)).await {
+                    Ok(Some(rows)) => tracing::debug!(job.name = name, rows, "a job succeeded"),
+                    Ok(None) => tracing::debug!(job.name = name, "another instance has the job"),
+                    Err(error) => {
+                        tracing::error!(job.name = name, error = %causes(error.as_ref()), "a job failed");
+                    }
                 }
             }
         }
     }
 
     /// Does a job to its end, and returns how many rows it removed or changed.
-    async fn work(&self, turn: Turn) -> anyhow::Result<u64> {
+    async fn work(&self, lease: Lease) -> anyhow::Result<u64> {
         let now = self.clock.now();
-        Ok(match turn.job {
+        Ok(match lease.job {
             Job::Sessions => self.sessions.purge(self.config.retention.ended_sessions).await?,
             Job::Links => links::purge(&self.db, now).await?,
             Job::MemberInvitations => self.organizations.purge().await?,
@@ -138,7 +147,7 @@ impl App {
                 Some(age) => self.rotate_aged(age).await?,
                 None => 0,
             },
-            Job::AuditOrigins => audit::erase_origins(&self.db, &turn, now).await?,
+            Job::AuditOrigins => audit::erase_origins(&self.db, &lease, now).await?,
             Job::AuditRetention => match self.config.retention.audit_events {
                 Some(kept) => self.chain.retain(now, kept).await?,
                 None => 0,
@@ -268,7 +277,7 @@ impl App {
         let (mut purged, mut failed) = (Purged::default(), None);
         for &job in Job::VARIANTS {
             self.trust_clock_to_delete().await.context(UNDELETED)?;
-            match self.jobs.run(job, |turn| self.work(turn)).await {
+            match self.jobs.run(job, |lease| self.work(lease)).await {
                 Ok(Some(count)) => purged.add(job, count),
                 Ok(None) => {}
                 Err(error) => failed = failed.or(Some(error.context(job.into_str()))),

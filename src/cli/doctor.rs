@@ -2,13 +2,20 @@
 
 mod checks;
 mod clock;
+mod connection;
+mod files;
+mod growth;
 mod jobs;
+mod keys;
 mod live;
 mod log;
 mod mail;
+mod probe;
 mod providers;
 mod redis;
+mod running;
 mod seeds;
+mod space;
 mod writing;
 
 use std::error::Error;

@@ -20,7 +20,9 @@ use std::time::Duration;
 use strum::VariantArray;
 use url::Url;
 
-use super::{AccessLog, Config, Database, Environment, Introspection, Settings, Switch, Warning};
+use super::{
+    AccessLog, Config, Database, Environment, Introspection, SecretFile, Settings, Switch, Warning,
+};
 use crate::extension::Extended;
 use crate::infra::jwt;
 use crate::infra::passwords::hash::Cost;
@@ -30,6 +32,8 @@ use crate::infra::passwords::hash::Cost;
 pub(super) struct Reader {
     pub(super) problems: Vec<String>,
     pub(super) warnings: Vec<Warning>,
+    /// The files of secrets that were read.
+    pub(super) secret_files: Vec<SecretFile>,
 }
 
 /// Where clients reach this server: as a whole, and its parts.
@@ -61,7 +65,6 @@ impl Reader {
         let rates = self.rates(settings, is_development);
         let secret_key = self.secret_key(settings, is_development);
         let secret_key_previous = self.secret_key_previous(settings, secret_key.as_ref());
-        self.judge_files(settings, is_development);
         let registration = self.registration(settings, mail.is_some());
         let change_password_url = self.change_password_url(settings, &public_url, is_development);
         let playground = self.playground(settings, is_development);
@@ -116,10 +119,11 @@ impl Reader {
             access_log: self.access_log(settings, is_development),
             log_filter: settings.rust_log.clone(),
             log_format: self.choice("LOG_FORMAT", &settings.log_format),
+            secret_files: Vec::new(),
             warnings: Vec::new(),
         };
         self.dangers(settings, &config);
-        self.judge_data(&config);
+        self.judge_files(settings, &config);
         config
     }
 

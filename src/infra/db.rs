@@ -8,6 +8,8 @@ mod batches;
 mod connect;
 mod dump;
 mod failure;
+mod fitness;
+mod growth;
 mod inspect;
 mod lending;
 mod pooled;
@@ -35,6 +37,8 @@ pub(crate) use self::failure::{
     DbFailure, WRAPPINGS, is_away, is_of_pooler, is_unavailable, told_by_database, violates,
 };
 use self::failure::{is_refused_as_read_only, lost_a_race};
+pub(crate) use self::fitness::ISOLATION;
+pub(crate) use self::growth::{Replica, TableSize};
 pub(crate) use self::inspect::{sqlite_file, sqlite_url};
 use self::lending::Purpose;
 pub(crate) use self::lending::Sighting;

@@ -19,9 +19,9 @@ use super::metrics;
 use crate::kernel::clock::Clock;
 use crate::kernel::id::uuid_v7;
 
-/// How long an instance has a job to itself without a sign of life.
-const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// How often it gives one.
+/// How long an instance has a job to itself without renewing its lease.
+const LEASE_LENGTH: TimeDelta = TimeDelta::minutes(5);
+/// How often it renews the lease.
 const RENEW_EVERY: Duration = Duration::from_mins(1);
 
 /// A job. Its name is a value of a metric and of a column.
@@ -50,10 +50,16 @@ pub(crate) enum Job {
 
 impl Job {
     /// How long after its last success it is due again.
-    fn every(self) -> TimeDelta {
+    pub(crate) fn every(self) -> TimeDelta {
         match self {
             Self::AuditRetention | Self::KeyRotation => TimeDelta::hours(1),
-            _ => TimeDelta::minutes(1),
+            Self::Sessions
+            | Self::Links
+            | Self::MemberInvitations
+            | Self::UndeliveredMail
+            | Self::FinishedFlows
+            | Self::RefreshKeys
+            | Self::AuditOrigins => TimeDelta::minutes(1),
         }
     }
 }
@@ -67,14 +73,16 @@ pub(crate) struct Jobs {
 }
 
 /// When a job last succeeded and failed.
-pub(crate) struct Standing {
+pub(crate) struct JobHistory {
     pub(crate) job: Job,
     pub(crate) succeeded_at: Option<DateTime<Utc>>,
     pub(crate) failed_at: Option<DateTime<Utc>>,
+    /// Until when an instance has it that has neither succeeded nor failed yet.
+    pub(crate) held_until: Option<DateTime<Utc>>,
 }
 
 /// A job that this instance has to itself.
-pub(crate) struct Turn {
+pub(crate) struct Lease {
     jobs: Jobs,
     pub(crate) job: Job,
     /// How far the job got, if it has saved that.
@@ -93,14 +101,15 @@ impl Jobs {
     /// Which jobs are due and free, and tells the metrics how all of them stand.
     pub(crate) async fn due(&self) -> Result<Vec<Job>, DbErr> {
         let now = self.clock.now();
-        let rows = store::all(self.db.reader()).await?;
+        let rows = store::list(self.db.reader()).await?;
+        let held = store::list_held(self.db.reader(), self.holder, now).await?;
         let mut due = Vec::new();
         for &job in Job::VARIANTS {
             let row = rows.iter().find(|row| row.name == job.into_str());
             let succeeded_at = row.and_then(|row| row.succeeded_at);
             metrics::job_succeeded(job.into_str(), succeeded_at);
             let is_due = succeeded_at.is_none_or(|last| last + job.every() <= now || last > now);
-            if is_due && row.is_none_or(|row| row.is_free(self.holder, now)) {
+            if is_due && !held.iter().any(|name| name == job.into_str()) {
                 due.push(job);
             }
         }
@@ -111,16 +120,15 @@ impl Jobs {
     pub(crate) async fn run<T, F>(
         &self,
         job: Job,
-        work: impl FnOnce(Turn) -> F,
+        work: impl FnOnce(Lease) -> F,
     ) -> anyhow::Result<Option<T>>
     where
         F: Future<Output = anyhow::Result<T>>,
     {
-        let Some(progress) = self.claim(job).await? else { return Ok(None) };
-        let turn = Turn { jobs: self.clone(), job, progress: progress.0 };
+        let Some(lease) = self.claim(job).await? else { return Ok(None) };
         // At the same time: a renewal may wait for a transaction of the work.
         let outcome = tokio::select! {
-            outcome = work(turn) => outcome,
+            outcome = work(lease) => outcome,
             outcome = self.keep(job) => outcome,
         };
         let now = self.clock.now();
@@ -136,17 +144,18 @@ impl Jobs {
     async fn keep<T>(&self, job: Job) -> T {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
-            let until = self.clock.now() + LEASE;
+            let until = self.clock.now() + LEASE_LENGTH;
             // It is tried again before the time is over.
             let _away = store::renew(self.db.writer(), job, self.holder, until).await;
         }
     }
 
-    async fn claim(&self, job: Job) -> Result<Option<Progress>, DbErr> {
+    async fn claim(&self, job: Job) -> Result<Option<Lease>, DbErr> {
         let (db, now) = (self.db.writer(), self.clock.now());
         for _made in 0..2 {
-            if store::claim(db, job, self.holder, now, now + LEASE).await? {
-                return Ok(Some(Progress(store::progress(db, job).await?)));
+            if store::claim(db, job, self.holder, now).await? {
+                let progress = store::progress(db, job).await?;
+                return Ok(Some(Lease { jobs: self.clone(), job, progress }));
             }
             if !store::make(db, job).await? {
                 return Ok(None);
@@ -156,24 +165,22 @@ impl Jobs {
     }
 }
 
-/// How all jobs that ever ran stand.
-pub(crate) async fn standings(db: &impl ConnectionTrait) -> Result<Vec<Standing>, DbErr> {
-    let rows = store::all(db).await?;
-    let standing = |job: Job| {
+/// The history of all jobs that ever ran.
+pub(crate) async fn history(db: &impl ConnectionTrait) -> Result<Vec<JobHistory>, DbErr> {
+    let rows = store::list(db).await?;
+    let of = |job: Job| {
         let row = rows.iter().find(|row| row.name == job.into_str())?;
-        Some(Standing { job, succeeded_at: row.succeeded_at, failed_at: row.failed_at })
+        let (succeeded_at, failed_at) = (row.succeeded_at, row.failed_at);
+        Some(JobHistory { job, succeeded_at, failed_at, held_until: row.held_until })
     };
-    Ok(Job::VARIANTS.iter().copied().filter_map(standing).collect())
+    Ok(Job::VARIANTS.iter().copied().filter_map(of).collect())
 }
 
-/// What a claimed job has saved.
-struct Progress(Option<String>);
-
-impl Turn {
+impl Lease {
     /// Saves how far the job got, and returns whether this instance still has it: another one has taken it over when
     /// this one was silent for too long.
     pub(crate) async fn save(&self, progress: &str) -> Result<bool, DbErr> {
-        let until = self.jobs.clock.now() + LEASE;
+        let until = self.jobs.clock.now() + LEASE_LENGTH;
         store::save(self.jobs.db.writer(), self.job, self.jobs.holder, progress, until).await
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use self::database::{
     PoolSize, database_connections, pool_timed_out, statement_took, transaction_began,
     transaction_tried_again,
 };
-pub(crate) use self::instance::{audit_unsealed, key_age, process, ready};
+pub(crate) use self::instance::{Build, audit_unsealed, key_age, process, ready};
 pub(crate) use self::providers::{
     ProviderRequest, begin_provider, provider_login, provider_request,
 };

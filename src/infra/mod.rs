@@ -13,6 +13,7 @@ pub(crate) mod metrics;
 pub(crate) mod passwords;
 pub(crate) mod private;
 pub(crate) mod providers;
+pub(crate) mod rights;
 pub(crate) mod scratch;
 pub(crate) mod streams;
 pub(crate) mod supervisor;

@@ -376,6 +376,7 @@ async fn servers_run_with_a_role_that_can_neither_change_nor_empty_the_log() {
     let url = format!("postgres://{role}:change-me@{place}search_path%3D{schema}");
     // A generated secret is named after the address.
     let secret = format!("--secret-key={}", generated_secret(&app));
+    doctor_sees_the_rights_of(&app, &url, &secret, &role).await;
     let running = Server::start_with(&url, app.database.folder.path(), &[&secret], &[]);
     running.register("dave").await["data"]["register"].as_object().unwrap();
     until_sealed(&app).await;
@@ -409,6 +410,23 @@ async fn servers_run_with_a_role_that_can_neither_change_nor_empty_the_log() {
     drop(running);
     app.sql(&format!("DROP OWNED BY {role}")).await;
     app.sql(&format!("DROP ROLE {role}")).await;
+}
+
+/// The rights that the page gives are all that servers need, and one that is missing is named.
+async fn doctor_sees_the_rights_of(app: &TestApp, url: &str, secret: &str, role: &str) {
+    let url = format!("--database-url={url}");
+    let looked = |flags: &[&str]| {
+        let flags = [&["doctor", &url, secret], flags].concat().join("\n");
+        async move { app.cli(&flags.lines().collect::<Vec<_>>()).await.stdout }
+    };
+    let whole = looked(&[]).await;
+    assert!(!whole.contains("lacks") && whole.contains("accepts writes"), "{whole}");
+    let pruning = looked(&["--audit-retention-days=30"]).await;
+    assert!(pruning.contains("lacks the rights DELETE on audit_events"), "{pruning}");
+    app.sql(&format!("REVOKE UPDATE ON sessions FROM {role}")).await;
+    let lacking = looked(&[]).await;
+    assert!(lacking.contains("lacks the rights UPDATE on sessions"), "{lacking}");
+    app.sql(&format!("GRANT UPDATE ON sessions TO {role}")).await;
 }
 
 #[tokio::test]

@@ -191,3 +191,22 @@ async fn a_full_disk_under_postgresql_refuses_writes_and_spoils_nothing() {
 async fn a_full_disk_under_mariadb_refuses_writes_and_spoils_nothing() {
     a_full_disk_of_a_server_spoils_nothing(Kind::MariaDb).await;
 }
+
+#[test]
+fn the_doctor_warns_before_the_disk_of_the_database_is_full() {
+    let Some(disk) = SmallDisk::mount(32) else { return };
+    let file = disk.folder.path().join("portcullis.db");
+    let run = |verb: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(verb)
+            .arg(format!("--database-url=sqlite://{}", file.display()))
+            .arg(format!("--data-dir={}", disk.folder.path().display()))
+            .current_dir(disk.folder.path())
+            .output();
+        String::from_utf8(output.unwrap().stdout).unwrap()
+    };
+    run(&["migrate", "up"]);
+    let told = run(&["doctor"]);
+    let line = told.lines().find(|line| line.contains("space: the database takes")).unwrap();
+    assert!(line.starts_with("problem") && line.contains("MiB free"), "{told}");
+}

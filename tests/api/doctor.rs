@@ -8,8 +8,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::TestApp;
+use crate::support::process::Server;
 use crate::support::untrusted::UntrustedServer;
+use crate::support::{SECOND, TestApp};
 
 /// The findings of `doctor`, by what they are about, and whether all is well.
 async fn doctor(app: &TestApp, arguments: &[&str]) -> (bool, Vec<(String, String, String)>) {
@@ -180,7 +181,7 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
     found(&app, &[], "warning", "set back", "NTP").await;
 
     app.sql("DELETE FROM seaql_migrations WHERE version LIKE '%000006%'").await;
-    found(&app, &[], "problem", "1 migrations are pending", "migrate up").await;
+    found(&app, &[], "problem", "000006_add_key_times is pending", "migrate up").await;
     app.sql("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m2999_later', 0)").await;
     app.sql("UPDATE schema_levels SET oldest_level_allowed = 999").await;
     found(&app, &[], "problem", "newer than this program", "run the version").await;
@@ -222,4 +223,159 @@ async fn a_health_check_tells_a_living_server_from_none_and_from_another_program
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello");
     });
     found(&app, &["--live", &listen], "problem", "not a running Portcullis", "LISTEN").await;
+}
+
+/// A server beside the test's own over the same database, and the flags by which the doctor finds it.
+fn beside(app: &TestApp) -> (Server, [String; 2]) {
+    let free = || {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let metrics = format!("--metrics-listen={}", free());
+    let secret = fs::read_dir(app.database.folder.path()).unwrap().map(|it| it.unwrap().path());
+    let secret = secret.into_iter().find(|path| path.extension().is_some_and(|it| it == "key"));
+    let secret = format!("--secret-key-file={}", secret.unwrap().display());
+    let folder = app.database.folder.path();
+    let server = Server::start_with(&app.database.url, folder, &[&metrics, &secret], &[]);
+    let listen = format!("--listen=127.0.0.1:{}", server.port);
+    (server, [listen, metrics])
+}
+
+#[tokio::test]
+async fn the_doctor_asks_the_running_server_how_it_is() {
+    let app = TestApp::start_now(&[]).await;
+    let (server, [listen, metrics]) = beside(&app);
+    found(&app, &[&listen, &metrics], "ok", "is ready", "").await;
+    found(&app, &[&listen, &metrics], "ok", "it runs this program: version", "").await;
+    found(&app, &[&listen], "ok", "is ready", "").await;
+    found(&app, &[&listen], "ok", "instances that use this database: 1", "").await;
+
+    app.sql("UPDATE schema_levels SET oldest_level_allowed = 999").await;
+    let told = "is not ready: the schema of the database does not match this program";
+    found(&app, &[&listen, &metrics], "problem", told, "").await;
+    found(&app, &[&listen], "problem", "is not ready", "METRICS_LISTEN").await;
+    drop(server);
+    found(&app, &[&listen, &metrics], "note", "no server runs at", "start it").await;
+}
+
+#[tokio::test]
+async fn a_server_of_another_release_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut asked = [0; 1024];
+            let length = socket.read(&mut asked).await.unwrap();
+            let body = match asked[..length].starts_with(b"GET /metrics") {
+                true => "portcullis_build_info{version=\"0.0.1\",commit=\"abc\"} 1\n",
+                false => "ok\n",
+            };
+            let answer = format!("HTTP/1.1 200 OK\r\n\r\n{body}");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let flags =
+        [format!("--listen={address}"), format!("--metrics-listen=[::1]:{}", address.port())];
+    // Both at one address are refused, so the metrics have another one that leads to the same server.
+    let relay = tokio::net::TcpListener::bind(format!("[::1]:{}", address.port())).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = relay.accept().await {
+            let mut to = tokio::net::TcpStream::connect(address).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    let told = "it runs version 0.0.1 (abc), and this program is version";
+    found(&app, &[&flags[0], &flags[1]], "warning", told, "restart the server").await;
+}
+
+#[tokio::test]
+async fn a_job_that_no_server_finishes_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    app.app.show().await.unwrap();
+    app.app.purge().await.unwrap();
+    found(&app, &[], "ok", "no background job has failed", "").await;
+    app.sql("UPDATE jobs SET failed_at = '2999-01-01 00:00:00' WHERE name = 'sessions'").await;
+    found(&app, &[], "ok", "no background job has failed", "").await;
+    // As instances leave it that are killed in the middle of it, each time.
+    let killed = "UPDATE jobs SET succeeded_at = '2026-01-01 00:00:00', held_until = '2026-01-01 00:05:00' \
+                  WHERE name = 'links'";
+    app.sql(killed).await;
+    found(&app, &[], "problem", "takes the job links and does not finish it", "end meanwhile")
+        .await;
+}
+
+#[tokio::test]
+async fn what_grows_and_what_waits_is_told() {
+    let app = TestApp::start_now(&[]).await;
+    app.register("alice").await;
+    app.app.show().await.unwrap();
+    found(&app, &[], "ok", "the largest tables are", "").await;
+    app.sql("UPDATE outbox SET created_at = '2026-01-01 00:00:00'").await;
+    found(&app, &[], "warning", "mails wait to be sent for the first time", "the logs").await;
+    app.sql("UPDATE audit_events SET created_at = '2026-01-01 00:00:00' WHERE seq IS NULL").await;
+    found(&app, &[], "warning", "has not sealed events since 2026-01-01", "cannot seal").await;
+}
+
+#[tokio::test]
+async fn every_file_of_a_secret_that_a_setting_names_is_looked_at() {
+    let app = TestApp::start_now(&[]).await;
+    let folder = app.database.folder.path();
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = |name: &str| folder.join(name).display().to_string();
+    let providers = format!(
+        "[acme]\nkind = \"oidc\"\nissuer = \"https://localhost:1\"\nclient_id = \"a\"\n\
+         client_secret_file = \"{}\"\n",
+        path("client")
+    );
+    for (name, text) in [
+        ("key", "Zx9Wq2Er7Ty4Ui1Op8As5Df3Gh6Jk0LmNb7Vc2Xz"),
+        ("client", "Zx9Wq2Er7Ty4Ui1Op8As5Df3"),
+        ("tls", "no key"),
+        ("providers", &providers),
+    ] {
+        fs::write(path(name), text).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let key = format!("--secret-key-previous-file={}", path("key"));
+    let providers = format!("--providers-file={}", path("providers"));
+    let url = format!("--database-url=postgres://nobody@127.0.0.1:1/x?sslkey={}", path("tls"));
+    let flags = [&*key, &providers, &url];
+    for name in [
+        "SECRET_KEY_PREVIOUS_FILE",
+        "PROVIDERS_FILE: [acme] client_secret_file",
+        "sslkey in DATABASE_URL",
+    ] {
+        let told = format!("{name} can be read or changed by other users");
+        found(&app, &flags, "warning", &told, "chmod 640").await;
+    }
+    for name in ["key", "client", "tls"] {
+        fs::set_permissions(path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let (_, findings) = doctor(&app, &flags).await;
+    let told =
+        findings.iter().find(|(_, told, _)| told.contains("no other user can read")).unwrap();
+    for name in ["SECRET_KEY_PREVIOUS_FILE", "[acme] client_secret_file", "sslkey in DATABASE_URL"]
+    {
+        assert!(told.1.contains(name), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_does_not_hang_the_doctor() {
+    let app = TestApp::start_now(&[]).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let listen = format!("--listen={address}");
+    let url = format!("--database-url=postgres://app@{address}/x?sslmode=disable");
+    let smtp = format!("--smtp-url=smtp://{address}");
+    let began = std::time::Instant::now();
+    let (is_well, findings) = doctor(&app, &[&listen, &url, &smtp]).await;
+    assert!(began.elapsed() < 75 * SECOND, "{:?}", began.elapsed());
+    assert!(!is_well);
+    for told in
+        ["hangs", "the mail server gave no answer within", "the database server does not answer"]
+    {
+        assert!(findings.iter().any(|(_, message, _)| message.contains(told)), "{findings:?}");
+    }
 }

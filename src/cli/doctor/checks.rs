@@ -1,43 +1,64 @@
 //! What is looked at, in the order in which a server needs it.
 
-use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::time::Duration;
 
-use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use zeroize::Zeroizing;
+use tokio::time::timeout;
 
-use super::{Level, Report, clock, jobs, log, mail, providers, redis, seeds, writing};
+use super::{
+    Level, Report, clock, connection, files, growth, jobs, keys, log, mail, providers, redis,
+    running, space, writing,
+};
 use migration::Migrations;
 
-use crate::app;
-use crate::cli::output::time;
 use crate::config::{Config, Introspection, Warning};
-use crate::features::audit;
-use crate::features::audit::Chain;
 use crate::infra::causes::causes;
 use crate::infra::db::{Db, Sighting, sqlite_file};
 use crate::infra::instances;
-use crate::infra::keys::rotation;
-use crate::infra::keys::rotation::{Described, State};
-use crate::infra::keys::{Algorithm, Sealed};
 use crate::kernel::clock::Clock;
-use crate::kernel::secret::random;
 
 /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that stand alone.
 const PASSWORD_LENGTH_ADVISED: usize = 15;
-/// After this long a running server has sealed an audit event.
-const SEALED_WITHIN: TimeDelta = TimeDelta::minutes(1);
-/// After this long a signing key should have been rotated.
-const KEY_AGE_MAX: TimeDelta = TimeDelta::days(365);
+/// How long one part may take: what hangs is told, and not waited for.
+const PART_MAX: Duration = Duration::from_secs(20);
 
 pub(super) async fn all(report: &mut Report, config: &Config) {
     configuration(report, config);
-    redis::check(report, config).await;
-    mail::server(report, config).await;
-    providers::check(report, config).await;
-    data_folder(report, config);
+    files::secrets(report, config);
+    files::data_folder(report, config);
+    space::check(report, config);
+    in_time(report, "server", "the server", async |report| running::check(report, config).await)
+        .await;
+    in_time(report, "redis", "Redis", async |report| redis::check(report, config).await).await;
+    in_time(report, "mail", "the mail server", async |report| mail::server(report, config).await)
+        .await;
+    in_time(report, "providers", "a provider", async |report| {
+        providers::check(report, config).await;
+    })
+    .await;
+    in_time(report, "database", "the database", async |report| database(report, config).await)
+        .await;
+}
+
+/// Runs a part that asks somebody, and says so if they hang.
+async fn in_time(
+    report: &mut Report,
+    about: &'static str,
+    whom: &str,
+    part: impl AsyncFnOnce(&mut Report),
+) {
+    if timeout(PART_MAX, part(report)).await.is_err() {
+        let seconds = PART_MAX.as_secs();
+        let message = format!(
+            "{whom} gave no answer within {seconds} s, and the rest about it was not checked"
+        );
+        let advice = "look at its log, its load and the network, and run this command again";
+        report.add(Level::Problem, about, message, advice);
+    }
+}
+
+async fn database(report: &mut Report, config: &Config) {
     let url = config.database.url.expose_secret();
     if let Some(file) = sqlite_file(url)
         && !matches!(file.try_exists(), Ok(true))
@@ -47,20 +68,8 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
     }
     match Db::connect_to_look(url).await {
         Ok(db) => {
-            database(report, &db).await;
-            hosts(report, &db).await;
-            let is_current = schema(report, &db, config.extended.migrations).await;
-            restoring(report, &db).await;
-            writing::check(report, config, &db, is_current).await;
-            if is_current {
-                keys(report, config, &db).await;
-                clock::check(report, &db).await;
-                sharing(report, config, &db).await;
-                seal(report, &db).await;
-                mail::undelivered(report, &db).await;
-                jobs::check(report, &db, Clock::system().now()).await;
-            }
             // Nothing was written, so nothing can be lost by an unclean end.
+            look(report, config, &db).await;
             let _closed = db.close().await;
         }
         Err(error) => {
@@ -75,6 +84,30 @@ pub(super) async fn all(report: &mut Report, config: &Config) {
             report.add(Level::Problem, "database", message, advice);
         }
     }
+}
+
+async fn look(report: &mut Report, config: &Config, db: &Db) {
+    product(report, db).await;
+    hosts(report, db).await;
+    connection::check(report, config, db).await;
+    let is_current = schema(report, db, config.extended.migrations).await;
+    restoring(report, db).await;
+    writing::check(report, config, db, is_current).await;
+    growth::check(report, config, db).await;
+    if !is_current {
+        return;
+    }
+    keys::check(report, config, db).await;
+    clock::check(report, db).await;
+    let now = Clock::system().now();
+    let instances = match instances::count(db.reader(), now).await {
+        Ok(count) => count,
+        Err(error) => return report.unreadable("the list of instances", &error),
+    };
+    sharing(report, config, instances);
+    log::seal(report, db, now, instances).await;
+    mail::undelivered(report, db, now, instances).await;
+    jobs::check(report, db, now, instances).await;
 }
 
 /// The hosts that DATABASE_URL names, where these are several.
@@ -94,7 +127,7 @@ async fn hosts(report: &mut Report, db: &Db) {
     }
 }
 
-/// A restore that was not finished.
+/// A restore that was not finished, and a backup in the place of a database.
 async fn restoring(report: &mut Report, db: &Db) {
     match db.is_being_restored().await {
         Ok(false) => {}
@@ -105,6 +138,16 @@ async fn restoring(report: &mut Report, db: &Db) {
             "make an empty database, and run `portcullis restore` again",
         ),
         Err(error) => report.unreadable("the list of tables", &error),
+    }
+    match db.is_backup().await {
+        Ok(false) => {}
+        Ok(true) => report.add(
+            Level::Problem,
+            "database",
+            "the file in DATABASE_URL is a backup, which no server runs on",
+            "restore it into another file with `portcullis restore`",
+        ),
+        Err(error) => report.unreadable("the mark of a backup", &error),
     }
 }
 
@@ -178,67 +221,17 @@ fn configuration(report: &mut Report, config: &Config) {
 }
 
 /// Whether instances share the database and not the limits.
-async fn sharing(report: &mut Report, config: &Config, db: &Db) {
-    let count = match instances::count(db.reader(), Clock::system().now()).await {
-        Ok(count) => count,
-        Err(error) => return report.unreadable("the list of instances", &error),
-    };
+fn sharing(report: &mut Report, config: &Config, count: u64) {
+    const ABOUT: &str = "instances";
     if count > 1 && config.rates.is_some() && config.redis_url.is_none() {
         let message = format!("{count} instances run, and each counts attempts for itself");
-        report.add(Level::Warning, "instances", message, "set REDIS_URL for all of them");
+        report.add(Level::Warning, ABOUT, message, "set REDIS_URL for all of them");
+    } else if count > 0 {
+        report.ok(ABOUT, format!("instances that use this database: {count}"));
     }
 }
 
-fn data_folder(report: &mut Report, config: &Config) {
-    const ABOUT: &str = "data folder";
-    let folder = &config.data_dir;
-    let Ok(entries) = fs::read_dir(folder) else {
-        if folder.exists() {
-            let advice = "run this command as the user of the server, or give that user access to the folder";
-            let message = format!("{} cannot be read", folder.display());
-            report.add(Level::Problem, ABOUT, message, advice);
-        } else {
-            report.ok(ABOUT, "the server creates the folder when it needs it");
-        }
-        return;
-    };
-    let open = |path: &Path, level: Level, report: &mut Report| {
-        let mode = if path.is_dir() { "700" } else { "600" };
-        let message = format!("{} is open to other users of this machine", path.display());
-        let advice = format!("run `chmod {mode} '{}'`", path.display());
-        report.add(level, ABOUT, message, advice);
-    };
-    let before = report.0.len();
-    if is_open(folder) {
-        open(folder, Level::Warning, report);
-    }
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let is_secret = path.extension().is_some_and(|extension| extension == "key");
-        // Behind a closed door the modes of other files do not matter.
-        if is_open(&path) && (is_secret || is_open(folder)) {
-            open(&path, if is_secret { Level::Problem } else { Level::Warning }, report);
-        }
-    }
-    if report.0.len() == before {
-        report.ok(ABOUT, format!("{} is private", folder.display()));
-    }
-}
-
-/// Whether the file's mode lets others in.
-fn is_open(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        false
-    }
-}
-
-async fn database(report: &mut Report, db: &Db) {
+async fn product(report: &mut Report, db: &Db) {
     const ABOUT: &str = "database";
     let found = match db.inspect().await {
         Ok(found) => found,
@@ -278,125 +271,16 @@ async fn schema(report: &mut Report, db: &Db, migrations: Migrations) -> bool {
         let advice = "run the version of the program that created it, or a later one";
         report.add(Level::Problem, ABOUT, message, advice);
     } else if !status.pending.is_empty() {
-        let message = format!("{} migrations are pending", status.pending.len());
-        report.add(Level::Problem, ABOUT, message, "run `portcullis migrate up`");
+        let message = match &*status.pending {
+            [name] => format!("the migration {name} is pending"),
+            names => format!("{} migrations are pending", names.len()),
+        };
+        let advice = "run `portcullis migrate plan`, then `portcullis migrate up`";
+        report.add(Level::Problem, ABOUT, message, advice);
     } else if status.unknown.is_empty() {
         report.ok(ABOUT, "the schema matches this program");
     } else {
         report.ok(ABOUT, "the schema is newer than this program and allows it to run");
     }
     status.is_compatible()
-}
-
-async fn keys(report: &mut Report, config: &Config, db: &Db) {
-    const ABOUT: &str = "keys";
-    // Where there is no secret, one that opens nothing stands in for it.
-    let secret = app::existing_secret(config).and_then(|secret| match secret {
-        Some(secret) => Ok(secret),
-        None => Ok(Zeroizing::new(random::<32>()?.to_vec())),
-    });
-    let master = match secret.and_then(|secret| Ok(app::master(config, &secret)?)) {
-        Ok(master) => master,
-        Err(error) => {
-            let advice =
-                "the server's user, and nobody else, must be able to read the whole secret";
-            report.add(Level::Problem, ABOUT, causes(error.as_ref()), advice);
-            return;
-        }
-    };
-    let (clock, master) = (Clock::system(), Arc::new(master));
-    let found = match rotation::list(db.reader(), &master, clock.now()).await {
-        Ok(found) => found,
-        Err(error) => return report.unreadable("the keys", &error),
-    };
-    if found.is_empty() {
-        report.add(
-            Level::Note,
-            ABOUT,
-            "there are no keys yet",
-            "nothing: the first start creates them",
-        );
-        return;
-    }
-    let is_done_with_keys = sealing(report, &found);
-    let is_done_with_seeds = seeds::check(report, db, &master).await;
-    if is_done_with_keys && is_done_with_seeds && config.secret_key_previous.is_some() {
-        let message = "SECRET_KEY_PREVIOUS decrypts nothing that SECRET_KEY does not decrypt";
-        report.add(Level::Note, ABOUT, message, "remove it at the next restart");
-    }
-    signing(report, config, &found);
-    log::check(report, &Chain::new(db.clone(), clock, master), &found).await;
-}
-
-/// Says whether all keys are sealed under the current secret.
-fn sealing(report: &mut Report, found: &[Described]) -> bool {
-    const ABOUT: &str = "keys";
-    let count = |sealed: Sealed| found.iter().filter(|key| key.sealed == sealed).count();
-    let (unknown, previous) = (count(Sealed::Unknown), count(Sealed::Previous));
-    if unknown > 0 {
-        let message = format!("SECRET_KEY does not decrypt {unknown} of {} keys", found.len());
-        let advice = "set SECRET_KEY to the secret that encrypted them, or set SECRET_KEY_PREVIOUS \
-                      to it beside a new one; a generated secret is in the data folder that the \
-                      database was created with, as secret-….key; if it is lost, \
-                      docs/how-to/keys.md describes how to start over";
-        report.add(Level::Problem, ABOUT, message, advice);
-    } else if previous > 0 {
-        let message = format!("{previous} keys are encrypted with SECRET_KEY_PREVIOUS");
-        let advice = "once every instance has both secrets, run `portcullis keys reseal`";
-        report.add(Level::Warning, ABOUT, message, advice);
-    } else {
-        report.ok(ABOUT, format!("SECRET_KEY decrypts all {} keys", found.len()));
-    }
-    unknown == 0 && previous == 0
-}
-
-fn signing(report: &mut Report, config: &Config, found: &[Described]) {
-    const ABOUT: &str = "keys";
-    let mut signing =
-        found.iter().filter(|key| key.purpose == "signing" && key.state != State::Ended);
-    let Some(active) = signing.clone().find(|key| key.state == State::Active) else {
-        let advice = "set this machine's clock, or run `portcullis keys rotate --now`";
-        report.add(
-            Level::Warning,
-            ABOUT,
-            "no signing key is active at the time of this machine's clock",
-            advice,
-        );
-        return;
-    };
-    report.ok(ABOUT, format!("{} signs with {}", active.kid, active.algorithm));
-    if let Some(next) = signing.clone().find(|key| key.state == State::Pending) {
-        report.ok(ABOUT, format!("{} signs from {} on", next.kid, time(next.signs_from)));
-    }
-    let newest = signing.next_back().unwrap_or(active);
-    if let Some(set) = config.jwt_algorithm
-        && set.into_str() != newest.algorithm
-    {
-        let message = format!("JWT_ALGORITHM is {}, but no key has this algorithm", set.into_str());
-        let advice = "nothing: the server adds one at its next start";
-        report.add(Level::Note, ABOUT, message, advice);
-    }
-    if newest.algorithm == Algorithm::Hs256.into_str() {
-        let message = "other services cannot verify access tokens with HS256";
-        let advice = "set JWT_ALGORITHM=EdDSA, unless only this server verifies tokens";
-        report.add(Level::Warning, ABOUT, message, advice);
-    }
-    if Clock::system().now() - newest.created_at > KEY_AGE_MAX {
-        let message = "the signing key is more than a year old";
-        report.add(Level::Note, ABOUT, message, "run `portcullis keys rotate`");
-    }
-}
-
-/// Whether a server seals the audit log. That none runs is no fault.
-async fn seal(report: &mut Report, db: &Db) {
-    const ABOUT: &str = "audit log";
-    match audit::oldest_unsealed(db.reader()).await {
-        Ok(Some(since)) if Clock::system().now() - since > SEALED_WITHIN => {
-            let message = format!("the server has not sealed events since {}", time(since));
-            let advice = "start a server, which seals them; if a server is running, read its log";
-            report.add(Level::Note, ABOUT, message, advice);
-        }
-        Ok(_) => report.ok(ABOUT, "the log is sealed"),
-        Err(error) => report.unreadable("the audit log", &error),
-    }
 }

@@ -1,7 +1,5 @@
 //! Whether the clock of this machine is right, as far as the database can tell.
 
-use sea_orm::DbErr;
-
 use super::{Level, Report};
 use crate::app::SKEW_MAX;
 use crate::cli::output::time;
@@ -16,8 +14,8 @@ const SECONDS_MAX: i64 = 5;
 
 pub(super) async fn check(report: &mut Report, db: &Db) {
     let clock = Clock::system();
-    let skew = match skew_seconds(db, &clock).await {
-        Ok(skew) => skew,
+    let skew = match db.skew(&clock).await {
+        Ok(skew) => skew.unwrap_or_default().num_seconds(),
         Err(error) => return report.unreadable("the clock of the database server", &error),
     };
     if skew.abs() > SECONDS_MAX {
@@ -47,9 +45,4 @@ pub(super) async fn check(report: &mut Report, db: &Db) {
     } else {
         report.ok(ABOUT, format!("the time is {}", time(now)));
     }
-}
-
-/// How far this machine's clock is ahead of the database server's.
-async fn skew_seconds(db: &Db, clock: &Clock) -> Result<i64, DbErr> {
-    Ok(db.time().await?.map_or(0, |time| clock.ahead_of(time).num_seconds()))
 }

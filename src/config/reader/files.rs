@@ -1,10 +1,10 @@
 //! Who else can read or change the files that hold secrets and data.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use secrecy::ExposeSecret;
 
-use super::super::{Config, Settings};
+use super::super::{Config, SecretFile, Settings};
 use super::Reader;
 use crate::infra::db::sqlite_file;
 
@@ -13,24 +13,19 @@ use crate::infra::db::sqlite_file;
 const MOUNTED: &str = "/run/secrets";
 
 impl Reader {
-    /// Judges those that hold secrets, and those that others could change to their use.
-    pub(super) fn judge_files(&mut self, settings: &Settings, is_development: bool) {
-        self.judge_secret_files(settings, is_development);
+    /// Judges the files of secrets that were read, those that others could change to their use, and the data.
+    pub(super) fn judge_files(&mut self, settings: &Settings, config: &Config) {
+        let is_development = config.is_development();
+        for SecretFile { name, path } in self.secret_files.clone() {
+            self.judge_secret_file(&name, &path, is_development);
+        }
         self.judge_claims_file(settings, is_development);
+        self.judge_data(config);
     }
 
     /// Refuses a file of a secret that another user of the machine can read or change (KY-04). Its
     /// group may read it: that is how systemd and Kubernetes hand one over. Development is warned.
-    fn judge_secret_files(&mut self, settings: &Settings, is_development: bool) {
-        for (name, file) in settings.secret_files() {
-            if let Some(file) = file {
-                self.judge_secret_file(name, file, is_development);
-            }
-        }
-    }
-
-    /// The same of one file.
-    pub(super) fn judge_secret_file(&mut self, name: &str, file: &Path, is_development: bool) {
+    fn judge_secret_file(&mut self, name: &str, file: &Path, is_development: bool) {
         let Some(others) = others(file) else { return };
         let may_be_changed = others.may_change || others.group_may_change;
         if may_be_changed || others.may_read {
@@ -61,7 +56,7 @@ impl Reader {
 
     /// Refuses data that every user of the machine could replace. A group that may is warned of:
     /// Kubernetes gives volumes to one.
-    pub(super) fn judge_data(&mut self, config: &Config) {
+    fn judge_data(&mut self, config: &Config) {
         let is_development = config.is_development();
         let database = sqlite_file(config.database.url.expose_secret());
         for (name, path, mode) in [
@@ -81,20 +76,6 @@ impl Reader {
                 self.warn(format!("{name} can be read by every user of this machine"), advice);
             }
         }
-    }
-}
-
-impl Settings {
-    /// The files of secrets, by their settings.
-    fn secret_files(&self) -> [(&'static str, &Option<PathBuf>); 6] {
-        [
-            ("DATABASE_URL_FILE", &self.database_url_file),
-            ("MIGRATE_DATABASE_URL_FILE", &self.migrate_database_url_file),
-            ("SECRET_KEY_FILE", &self.secret_key_file),
-            ("SECRET_KEY_PREVIOUS_FILE", &self.secret_key_previous_file),
-            ("REDIS_URL_FILE", &self.redis_url_file),
-            ("SMTP_URL_FILE", &self.smtp_url_file),
-        ]
     }
 }
 

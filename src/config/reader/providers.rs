@@ -71,7 +71,7 @@ impl Reader {
         }
         let has_secrets = tables.values().any(|table| table.get("client_secret").is_some());
         match has_secrets {
-            true => self.judge_secret_file(FILE, file, is_development),
+            true => self.note_secret_file(FILE, file),
             false => self.judge_open_file(FILE, file, is_development),
         }
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
@@ -82,7 +82,7 @@ impl Reader {
                 ));
                 return None;
             };
-            TableReader { id, values, folder: folder.clone(), is_development, reader: self }.read()
+            TableReader { id, values, folder: folder.clone(), reader: self }.read()
         });
         read.collect()
     }

@@ -1,14 +1,14 @@
 //! The settings that are secret, each from its variable or from a file.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::super::{SECRET_LENGTH_MIN, Settings, read_text};
+use super::super::{SECRET_LENGTH_MIN, SecretFile, Settings, read_text};
 use super::Reader;
 use crate::infra::db::{Address, AddressError, sqlite_file, sqlite_url};
 
@@ -46,6 +46,9 @@ const KEYBOARD: [&str; 9] = [
     "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik,9ol.0p;/",
     "!@#$%^&*()_+",
 ];
+
+/// The options by which the URL of a database names the file of a private key.
+const PRIVATE_KEYS: [&str; 2] = ["sslkey", "ssl-key"];
 
 /// The kind of a server database; MySQL and MariaDB are one.
 fn kind(url: &str) -> Option<&'static str> {
@@ -116,15 +119,27 @@ impl Reader {
         Some(url)
     }
 
-    /// Refuses a URL that cannot be parsed: the driver would repeat it with the password.
+    /// Refuses a URL that cannot be parsed: the driver would repeat it with the password. The private key that it names
+    /// is a secret too.
     fn judge_url(&mut self, name: &str, url: &SecretString) {
         match Address::parse(url.expose_secret()) {
-            Ok(_) => {}
+            Ok(address) => {
+                for (option, file) in address.hosts().iter().take(1).flat_map(Url::query_pairs) {
+                    if PRIVATE_KEYS.contains(&&*option) {
+                        self.note_secret_file(format!("{option} in {name}"), Path::new(&*file));
+                    }
+                }
+            }
             Err(AddressError::Url(error)) => self.refuse(format!(
                 "{name} is not valid ({error}): escape special characters of the password, as in %23 for #"
             )),
             Err(error) => self.refuse(format!("{name} is not valid: {error}")),
         }
+    }
+
+    /// Has a file of a secret judged, once all are known.
+    pub(super) fn note_secret_file(&mut self, name: impl Into<String>, path: &Path) {
+        self.secret_files.push(SecretFile { name: name.into(), path: path.to_owned() });
     }
 
     pub(super) fn redis_url(&mut self, settings: &Settings) -> Option<SecretString> {
@@ -212,13 +227,19 @@ impl Reader {
                 None
             }
             (Some(value), None) => Some(value.clone()),
-            (None, Some(file)) => match read_text(file) {
-                Ok(text) => Some(text.trim_end_matches(['\r', '\n']).into()),
-                Err(unreadable) => {
-                    self.refuse(format!("{name}_FILE {unreadable}"));
-                    None
+            (None, Some(file)) => {
+                let name = format!("{name}_FILE");
+                match read_text(file) {
+                    Ok(text) => {
+                        self.note_secret_file(name, file);
+                        Some(text.trim_end_matches(['\r', '\n']).into())
+                    }
+                    Err(unreadable) => {
+                        self.refuse(format!("{name} {unreadable}"));
+                        None
+                    }
                 }
-            },
+            }
             (None, None) => None,
         }
     }

@@ -154,8 +154,8 @@ impl Chain {
 
     /// How long the first event waits that is not sealed.
     pub(crate) async fn oldest_unsealed(&self) -> Result<Duration, DbErr> {
-        let unsealed = store::unsealed(self.db.reader(), 1).await?;
-        let waited = unsealed.first().map(|event| self.clock.now() - event.created_at);
+        let oldest = super::oldest_unsealed(self.db.reader()).await?;
+        let waited = oldest.map(|created_at| self.clock.now() - created_at);
         Ok(waited.and_then(|waited| waited.to_std().ok()).unwrap_or_default())
     }
 

@@ -20,7 +20,7 @@ pub(crate) use self::kind::Outcome;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace, Recorded, Side};
 pub(crate) use self::refusals::Refusals;
 use crate::infra::db::{Db, Pace};
-use crate::infra::jobs::Turn;
+use crate::infra::jobs::Lease;
 use crate::kernel::access::Origin;
 pub(crate) use crate::kernel::acting::Actor;
 use crate::kernel::id::{OrganizationId, SessionId, UserId, last_uuid_of};
@@ -86,12 +86,16 @@ pub(crate) async fn note_reverted(db: &Db, now: DateTime<Utc>, what: &str) -> Re
 /// After this long an event no longer tells from where it came (DP-02).
 const ORIGINS_KEPT: TimeDelta = TimeDelta::days(90);
 
-/// Erases address and user agent of old events; no digest covers them. Goes on after the event that the job's last
-/// turn has saved, and returns how many were erased.
-pub(crate) async fn erase_origins(db: &Db, turn: &Turn, now: DateTime<Utc>) -> Result<u64, DbErr> {
+/// Erases address and user agent of old events; no digest covers them. Goes on after the event that the job has
+/// saved, and returns how many were erased.
+pub(crate) async fn erase_origins(
+    db: &Db,
+    lease: &Lease,
+    now: DateTime<Utc>,
+) -> Result<u64, DbErr> {
     let before = last_uuid_of(now - ORIGINS_KEPT);
     // What lies ahead of its time was not written here, and is no place to go on from.
-    let done = turn.progress.as_deref().and_then(|id| id.parse().ok());
+    let done = lease.progress.as_deref().and_then(|id| id.parse().ok());
     let done = done.filter(|done| *done <= before);
     let (mut done, mut erased): (Uuid, u64) = (done.unwrap_or_default(), 0);
     let mut pace = Pace::start();
@@ -104,7 +108,7 @@ pub(crate) async fn erase_origins(db: &Db, turn: &Turn, now: DateTime<Utc>) -> R
             store::erase_origins(db.writer(), &told).await?;
         }
         (done, erased) = (last, erased + told.len() as u64);
-        let is_ours = turn.save(&done.to_string()).await?;
+        let is_ours = lease.save(&done.to_string()).await?;
         if !is_ours || !pace.goes_on(events.len() as u64).await {
             return Ok(erased);
         }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sea_orm::sqlx::{self, sqlite::SqliteConnectOptions};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 
 use super::Db;
+use crate::kernel::clock::Clock;
 
 /// A database as it presents itself.
 #[derive(Debug)]
@@ -27,38 +28,7 @@ pub(crate) struct Location {
     pub(crate) schema: Option<String>,
 }
 
-/// A character set that does not hold every text.
-#[derive(Debug, thiserror::Error)]
-#[error("the character set of the database is {name}, which cannot store every text: {remedy}")]
-pub(crate) struct EncodingError {
-    pub(crate) name: String,
-    /// What to do about it.
-    pub(crate) remedy: &'static str,
-}
-
 impl Db {
-    /// Asks whether the database holds every text.
-    pub(crate) async fn encoding(&self) -> Result<Result<(), EncodingError>, DbErr> {
-        let backend = self.reader().get_database_backend();
-        let (sql, needed, remedy) = match backend {
-            DbBackend::Postgres => (
-                "SELECT current_setting('server_encoding') AS name",
-                "UTF8",
-                "create another database with `createdb --encoding=UTF8 --template=template0`",
-            ),
-            DbBackend::MySql => (
-                "SELECT @@character_set_database AS name",
-                "utf8mb4",
-                "run `ALTER DATABASE name CHARACTER SET utf8mb4`",
-            ),
-            // All of its encodings do.
-            _ => return Ok(Ok(())),
-        };
-        let row = self.reader().query_one_raw(Statement::from_string(backend, sql)).await?;
-        let name: String = row.map_or(Ok(String::new()), |row| row.try_get("", "name"))?;
-        Ok(if name == needed { Ok(()) } else { Err(EncodingError { name, remedy }) })
-    }
-
     /// Where the tables are on a server; `None` on SQLite.
     pub(crate) async fn location(&self) -> Result<Option<Location>, DbErr> {
         let backend = self.reader().get_database_backend();
@@ -89,8 +59,16 @@ impl Db {
         Ok(row.is_none())
     }
 
-    /// What time it is by the clock of the database server; `None` where that is this machine's.
-    pub(crate) async fn time(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
+    /// How far this machine's clock is ahead of the database server's; `None` where there is only one.
+    pub(crate) async fn skew(&self, clock: &Clock) -> Result<Option<TimeDelta>, DbErr> {
+        let asked = clock.uptime();
+        let Some(time) = self.time().await? else { return Ok(None) };
+        let took = TimeDelta::from_std(clock.uptime().saturating_sub(asked)).unwrap_or_default();
+        // The server has looked at its clock somewhere in between.
+        Ok(Some(clock.ahead_of(time) - took / 2))
+    }
+
+    async fn time(&self) -> Result<Option<DateTime<Utc>>, DbErr> {
         let backend = self.reader().get_database_backend();
         let sql = match backend {
             DbBackend::Sqlite => return Ok(None),

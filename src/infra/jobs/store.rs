@@ -3,22 +3,59 @@
 use chrono::{DateTime, Utc};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, SqlErr};
+use sea_orm::{
+    Condition, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    QueryTrait, SqlErr,
+};
 use uuid::Uuid;
 
-use super::{Job, LEASE};
-use crate::tables::job::{self, COLUMN, Column, Entity, Model};
+use super::{Job, LEASE_LENGTH};
+use crate::infra::causes::causes;
+use crate::tables::job::{self, COLUMN, Column, Entity};
 
-impl Model {
-    /// Whether this instance may take it.
-    pub(super) fn is_free(&self, holder: Uuid, now: DateTime<Utc>) -> bool {
-        self.holder == Some(holder)
-            || self.held_until.is_none_or(|until| until < now || until > now + LEASE + LEASE)
-    }
+/// A row without the progress, which only its own job reads.
+#[derive(FromQueryResult)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) succeeded_at: Option<DateTime<Utc>>,
+    pub(super) failed_at: Option<DateTime<Utc>>,
+    pub(super) held_until: Option<DateTime<Utc>>,
 }
 
-pub(super) async fn all(db: &impl ConnectionTrait) -> Result<Vec<Model>, DbErr> {
-    Entity::find().all(db).await
+/// The rows that this program can read. A row that it cannot read counts as missing: its job is done, which writes the
+/// row again, and the others are done as well.
+pub(super) async fn list(db: &impl ConnectionTrait) -> Result<Vec<Row>, DbErr> {
+    let columns = [Column::Name, Column::SucceededAt, Column::FailedAt, Column::HeldUntil];
+    let select = Entity::find().select_only().columns(columns);
+    let rows = db.query_all_raw(select.build(db.get_database_backend())).await?;
+    let read = rows.iter().filter_map(|row| {
+        Row::from_query_result(row, "")
+            .inspect_err(|error| {
+                tracing::warn!(error = %causes(error), "a row of the table `jobs` cannot be read");
+            })
+            .ok()
+    });
+    Ok(read.collect())
+}
+
+/// Which rows an instance may take: its own, those whose lease is over, and those whose lease is longer than any, since
+/// the clock of its holder was wrong.
+fn is_free(holder: Uuid, now: DateTime<Utc>) -> Condition {
+    Condition::any()
+        .add(COLUMN.holder.eq(holder))
+        .add(COLUMN.held_until.is_null())
+        .add(COLUMN.held_until.lt(now))
+        .add(COLUMN.held_until.gt(now + LEASE_LENGTH + LEASE_LENGTH))
+}
+
+/// The names of the jobs that other instances have.
+pub(super) async fn list_held(
+    db: &impl ConnectionTrait,
+    holder: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Vec<String>, DbErr> {
+    let held = Entity::find().select_only().column(Column::Name);
+    held.filter(is_free(holder, now).not()).into_tuple().all(db).await
 }
 
 /// Takes a job, if it is there and free.
@@ -27,27 +64,22 @@ pub(super) async fn claim(
     job: Job,
     holder: Uuid,
     now: DateTime<Utc>,
-    until: DateTime<Utc>,
 ) -> Result<bool, DbErr> {
-    let free = Condition::any()
-        .add(COLUMN.holder.eq(holder))
-        .add(COLUMN.held_until.is_null())
-        .add(COLUMN.held_until.lt(now))
-        // Nobody has it for so long: the clock of whoever wrote that was wrong.
-        .add(COLUMN.held_until.gt(until + LEASE));
     let claimed = Entity::update_many()
         .col_expr(Column::Holder, Expr::value(holder))
-        .col_expr(Column::HeldUntil, Expr::value(until))
+        .col_expr(Column::HeldUntil, Expr::value(now + LEASE_LENGTH))
         .filter(COLUMN.name.eq(job.into_str()))
-        .filter(free)
+        .filter(is_free(holder, now))
         .exec(db)
         .await?;
     Ok(claimed.rows_affected > 0)
 }
 
+/// How far a job got. One that cannot be read is none: the job begins again.
 pub(super) async fn progress(db: &impl ConnectionTrait, job: Job) -> Result<Option<String>, DbErr> {
     let row = Entity::find_by_id(job.into_str()).select_only().column(Column::Progress);
-    Ok(row.into_tuple().one(db).await?.flatten())
+    let row = db.query_one_raw(row.build(db.get_database_backend())).await?;
+    Ok(row.and_then(|row| row.try_get_by_index(0).unwrap_or_default()))
 }
 
 /// Makes the row of a job; returns whether there was none.

@@ -32,7 +32,7 @@ pub(crate) use self::site::{Contact, Site};
 pub(crate) use self::template::TemplateError;
 use self::template::Templates;
 use self::transport::Transport;
-pub(crate) use self::worker::count;
+pub(crate) use self::worker::{count, oldest};
 use crate::infra::db::Db;
 use crate::infra::keys::Master;
 use crate::kernel::clock::Clock;

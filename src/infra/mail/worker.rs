@@ -181,6 +181,11 @@ pub(crate) async fn count(db: &Db) -> Result<Counts, DbErr> {
     store::count(db).await
 }
 
+/// When the oldest mail was written that is neither sent nor given up.
+pub(crate) async fn oldest(db: &Db) -> Result<Option<DateTime<Utc>>, DbErr> {
+    store::oldest(db).await
+}
+
 /// Why a mail has no text.
 enum Unwritten {
     /// It will have none, whoever tries.

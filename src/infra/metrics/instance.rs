@@ -1,5 +1,6 @@
 //! What is measured of this instance: its program, its process, whether it is ready, and what it waits for.
 
+use std::fmt;
 use std::time::Duration;
 
 use metrics::{describe_gauge, gauge};
@@ -18,7 +19,10 @@ const THREADS: &str = "process_threads";
 const STARTED_AT: &str = "process_start_time_seconds";
 
 pub(super) fn describe() {
-    describe_gauge!(BUILD, "1, with the version and the commit of the program as labels");
+    describe_gauge!(
+        BUILD,
+        "1, with the version, the commit and the schema level of the program as labels"
+    );
     describe_gauge!(READY, "1 while requests should come to this instance");
     describe_gauge!(KEY_AGE, "How long the current key has been in use, by purpose");
     describe_gauge!(AUDIT_UNSEALED, "How long the oldest audit event waits to be sealed");
@@ -30,11 +34,61 @@ pub(super) fn describe() {
     describe_gauge!(STARTED_AT, "When the process started, in seconds since 1970");
 }
 
+/// What a program was made of, as its metric says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Build {
+    pub(crate) version: String,
+    /// Empty where nobody knows.
+    pub(crate) commit: String,
+    /// How many migrations it knows.
+    pub(crate) schema_level: String,
+}
+
+impl Build {
+    /// Of this program.
+    pub(crate) fn own() -> Self {
+        // As in ` (52113d1c5a0e 2026-11-30)`; empty where nobody knows.
+        let commit = env!("BUILT_FROM").trim_start_matches([' ', '(']);
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: commit.split([' ', ')']).next().unwrap_or_default().to_owned(),
+            schema_level: migration::level().to_string(),
+        }
+    }
+
+    /// Of the program that shows these metrics. One of an earlier release does not show its level.
+    pub(crate) fn shown(metrics: &str) -> Option<Self> {
+        let labels =
+            metrics.lines().find_map(|line| line.strip_prefix(BUILD)?.strip_prefix('{'))?;
+        let label = |name: &str| {
+            let (_, value) = labels.split_once(&format!("{name}=\""))?;
+            Some(value.split_once('"')?.0.to_owned())
+        };
+        Some(Self {
+            version: label("version")?,
+            commit: label("commit")?,
+            schema_level: label("schema_level").unwrap_or_default(),
+        })
+    }
+}
+
+impl fmt::Display for Build {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, commit, schema_level } = self;
+        write!(f, "version {version}")?;
+        if !commit.is_empty() {
+            write!(f, " ({commit})")?;
+        }
+        match &**schema_level {
+            "" => Ok(()),
+            level => write!(f, " with schema level {level}"),
+        }
+    }
+}
+
 pub(super) fn begin() {
-    // As in ` (52113d1c5a0e 2026-11-30)`; empty where nobody knows.
-    let commit = env!("BUILT_FROM").trim_start_matches([' ', '(']);
-    let commit = commit.split([' ', ')']).next().unwrap_or_default();
-    gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION"), "commit" => commit).set(1);
+    let Build { version, commit, schema_level } = Build::own();
+    gauge!(BUILD, "version" => version, "commit" => commit, "schema_level" => schema_level).set(1);
     ready(false);
     audit_unsealed(Duration::ZERO);
 }

@@ -17,7 +17,6 @@ pub(super) struct TableReader<'r> {
     pub(super) id: String,
     pub(super) values: Table,
     pub(super) folder: PathBuf,
-    pub(super) is_development: bool,
     pub(super) reader: &'r mut Reader,
 }
 
@@ -26,7 +25,7 @@ impl TableReader<'_> {
     pub(super) fn secret_in(&mut self, key: &str, file: &str) -> Option<SecretString> {
         let file = self.folder.join(file);
         let name = format!("{FILE}: [{}] {key}", self.id);
-        self.reader.judge_secret_file(&name, &file, self.is_development);
+        self.reader.note_secret_file(name, &file);
         match read_text(&file) {
             Ok(text) => {
                 let text = text.trim_end_matches(['\r', '\n']);
