@@ -17,8 +17,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 
 pub(crate) use self::backup::back_up;
+use self::doubt::ClockState;
 pub(crate) use self::doubt::SKEW_MAX;
-use self::doubt::Watch;
 pub use self::housekeeping::Purged;
 pub(crate) use self::opening::{changing_schema, connect, migrate_up};
 use self::opening::{explained, first_secret, prepare};
@@ -96,7 +96,7 @@ pub struct Parts {
     instance: Instance,
     is_stopping: AtomicBool,
     writing: Writing,
-    watch: Watch,
+    clock_state: ClockState,
 }
 
 impl Deref for App {
@@ -208,7 +208,7 @@ impl App {
             schema,
             is_stopping: AtomicBool::new(false),
             writing: Writing::default(),
-            watch: Watch::default(),
+            clock_state: ClockState::default(),
         })))
     }
 

@@ -52,9 +52,9 @@ pub(crate) enum Doubt {
 
 /// What is known of the clock.
 #[derive(Default)]
-pub(super) struct Watch(Mutex<Seen>);
+pub(super) struct ClockState(Mutex<Seen>);
 
-impl Watch {
+impl ClockState {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -146,7 +146,7 @@ impl App {
             Err(_elapsed) => None,
         };
         let uptime = self.clock.uptime();
-        let mut seen = self.watch.seen();
+        let mut seen = self.clock_state.seen();
         seen.note(self.clock.began(), self.clock.ahead(), uptime);
         if let Some(skew) = skew {
             seen.skew = skew;
@@ -164,13 +164,13 @@ impl App {
 
     /// Fails while no tokens should be signed by the clock.
     pub(super) fn trust_clock(&self) -> Result<(), Doubt> {
-        self.watch.seen().doubt(self.clock.ahead()).map_or(Ok(()), Err)
+        self.clock_state.seen().doubt(self.clock.ahead()).map_or(Ok(()), Err)
     }
 
     /// Fails while nothing should be deleted by its age. Whatever deletes so asks first.
     pub(super) async fn trust_clock_to_delete(&self) -> Result<(), Doubt> {
         self.look_at_clock().await;
-        let seen = *self.watch.seen();
+        let seen = *self.clock_state.seen();
         seen.doubt_to_delete(self.clock.ahead(), self.clock.uptime()).map_or(Ok(()), Err)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::output::{self, line};
 use crate::app::App;
 use crate::config::Config;
-use crate::features::audit::{Head, Noted};
+use crate::features::audit::{Head, NotedHead};
 use crate::kernel::clock::Clock;
 
 /// A hundred years.
@@ -58,8 +58,8 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
                     "links": links,
                     "unsealed": verified.unsealed,
                     "noted": verified.noted.map(|noted| match noted {
-                        Noted::Linked => "linked",
-                        Noted::Pruned => "pruned",
+                        NotedHead::Linked => "linked",
+                        NotedHead::Pruned => "pruned",
                     }),
                 }));
             }
@@ -67,8 +67,10 @@ async fn act(verb: &Verb, app: &App) -> anyhow::Result<()> {
             line(format!("head {end}"))?;
             if let Some((noted, head)) = verified.noted.zip(head.as_ref()) {
                 line(match noted {
-                    Noted::Linked => format!("the noted head is link {} of the chain", head.seq),
-                    Noted::Pruned => format!("the noted head, link {}, was pruned", head.seq),
+                    NotedHead::Linked => {
+                        format!("the noted head is link {} of the chain", head.seq)
+                    }
+                    NotedHead::Pruned => format!("the noted head, link {}, was pruned", head.seq),
                 })?;
             }
             Ok(line(format!("{} events are not sealed yet", verified.unsealed))?)

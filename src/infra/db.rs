@@ -217,6 +217,11 @@ impl Db {
             match attempt().await {
                 Err(error) if error.db().is_some_and(|error| is_worth_it(error, tries)) => {
                     metrics::transaction_tried_again(name);
+                    tracing::debug!(
+                        transaction = name,
+                        tries,
+                        "a transaction lost a race and is tried again"
+                    );
                     tokio::time::sleep(pause(tries)).await;
                     tries += 1;
                 }

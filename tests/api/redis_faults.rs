@@ -136,7 +136,7 @@ async fn the_doctor_tells_when_a_full_redis_would_forget_attempts() {
     assert!(told.contains("Redis counts attempts") && !told.contains("maxmemory"), "{told}");
 }
 
-/// An authority of one's own, and a certificate of its for 127.0.0.1. Whether there is an `openssl` to make them.
+/// Makes an authority, and a certificate that it issues for 127.0.0.1. Returns whether there is an `openssl` to make them.
 fn make_certificates(folder: &Path) -> bool {
     let make = |arguments: &str| {
         let made = Command::new("openssl")

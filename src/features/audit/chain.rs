@@ -30,7 +30,7 @@ pub(crate) use self::head::Head;
 pub(crate) use self::seal::sign_again;
 use self::seal::{Bounds, Seal, Standing};
 use self::store::{Link, Sealable};
-pub(crate) use self::verification::{Noted, VerifyError};
+pub(crate) use self::verification::{NotedHead, VerifyError};
 use super::{Actor, Detail, Event, Kind, kind};
 use crate::infra::causes::causes;
 use crate::infra::db::Db;

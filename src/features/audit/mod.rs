@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbErr};
 use uuid::Uuid;
 
-pub(crate) use self::chain::{Chain, Head, Noted, sign_again};
+pub(crate) use self::chain::{Chain, Head, NotedHead, sign_again};
 pub use self::kind::Kind;
 pub(crate) use self::kind::Outcome;
 pub(crate) use self::listing::{Filter, Listing, Log, Place as EventPlace, Recorded, Side};

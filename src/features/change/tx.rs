@@ -23,12 +23,12 @@ pub(crate) struct Tx<'a> {
     acting: Acting<'a>,
     now: DateTime<Utc>,
     touched: Touched,
-    noted: Mutex<Noted>,
+    noted: Mutex<Notes>,
 }
 
 /// What is written last, right before the commit.
 #[derive(Default)]
-struct Noted {
+struct Notes {
     records: Vec<Record>,
     /// Whose events are to forget from where they came.
     erased: Vec<UserId>,
@@ -134,7 +134,7 @@ impl<'a> Tx<'a> {
     /// or not.
     pub(crate) async fn commit<T>(self, value: T) -> Result<T, DbErr> {
         let Self { txn, changes, acting, now: _, touched, noted } = self;
-        let Noted { records, erased, followers } =
+        let Notes { records, erased, followers } =
             noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         let now = changes.clock.now();
         let elsewhere = Origin { ip: None, user_agent: None, ..acting.origin.clone() };

@@ -190,7 +190,7 @@ impl Pooled {
             ),
             (None, None) if used + idle >= max => internal(format!(
                 "all {max} connections of DATABASE_CONNECTIONS are in use: look for slow statements and locks in \
-                 the database, and raise DATABASE_CONNECTIONS if there are none"
+                 the database; if you find none, raise DATABASE_CONNECTIONS"
             )),
             (None, None) => internal("the database gave no connection in time, and does now"),
         }

@@ -130,6 +130,7 @@ impl Keys {
         if let Some(set) = set {
             current.set = Arc::new(set);
             current.rows = rows;
+            tracing::debug!(keys = current.rows.len(), "the keys have changed and were read again");
         }
         Ok(())
     }

@@ -71,7 +71,6 @@ impl Transport {
     }
 
     pub(super) async fn send(&self, mail: &Pending, text: Text) -> Result<(), Failure> {
-        let plain = text.plain.clone();
         let message = self.message(mail, text)?;
         let needs_utf8 =
             !message.envelope().to().iter().all(|to| AsRef::<str>::as_ref(to).is_ascii());
@@ -96,7 +95,7 @@ impl Transport {
                 let unwritten = |error: io::Error| Failure::Yet(error.kind().to_string());
                 let name = format!("{}-{}.eml", mail.id, mail.kind);
                 write(folder, &name, &message.formatted()).map_err(unwritten)?;
-                tracing::info!(mail.id = %mail.id, "mail:\n{plain}");
+                tracing::info!(mail.id = %mail.id, "the mail is in {}", folder.join(name).display());
                 Ok(())
             }
         }

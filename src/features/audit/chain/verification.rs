@@ -16,12 +16,12 @@ pub(crate) struct Verified {
     /// Events that have no link yet.
     pub(crate) unsealed: u64,
     /// Where the noted head is, if one was given.
-    pub(crate) noted: Option<Noted>,
+    pub(crate) noted: Option<NotedHead>,
 }
 
 /// Where a head is that somebody has noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Noted {
+pub(crate) enum NotedHead {
     /// It is a link of the chain.
     Linked,
     /// A signed prune covers its link.
@@ -143,9 +143,9 @@ impl Chain {
             return Err(VerifyError::Cut { seq: end.seq });
         }
         let place = |noted: &Head| match noted.seq {
-            seq if seq < seal.start.seq => Ok(Noted::Pruned),
-            seq if has_noted && seq == seal.start.seq && seq > 0 => Ok(Noted::Pruned),
-            _ if has_noted => Ok(Noted::Linked),
+            seq if seq < seal.start.seq => Ok(NotedHead::Pruned),
+            seq if has_noted && seq == seal.start.seq && seq > 0 => Ok(NotedHead::Pruned),
+            _ if has_noted => Ok(NotedHead::Linked),
             seq if seq > walk.head.seq => Err(VerifyError::HeadAhead { seq, end: walk.head.seq }),
             seq => Err(VerifyError::HeadDiffers { seq }),
         };
