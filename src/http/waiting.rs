@@ -4,16 +4,18 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::connections::{Connections, Limits};
-use super::{health, refusal_with, surround};
+use super::observe::Answered;
+use super::{health, surround};
 use crate::config::Config;
 use crate::graphql::error::{Code, RETRY_AFTER_SECONDS};
 use crate::graphql::lanes::Lanes;
@@ -73,6 +75,9 @@ pub(crate) async fn answer_during<T>(
 
 fn unavailable() -> impl IntoResponse {
     let code = Code::ServiceUnavailable;
-    let refused = refusal_with(code, code.status(), "Please try again in a moment.");
-    ([(RETRY_AFTER, RETRY_AFTER_SECONDS)], refused)
+    let extensions = json!({ "code": code.as_str(), "retryAfter": RETRY_AFTER_SECONDS });
+    let message = "Please try again in a moment.";
+    let error = json!({ "errors": [{ "message": message, "extensions": extensions }] });
+    let answered = Extension(Answered(Some(code)));
+    (code.status(), [(RETRY_AFTER, RETRY_AFTER_SECONDS)], answered, axum::Json(error))
 }

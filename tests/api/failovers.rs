@@ -90,9 +90,9 @@ async fn a_server_that_starts_during_a_failover_waits_for_the_primary_and_says_t
     let (url, path) = (database.url(), folder.path().to_owned());
     drop(Server::start_with(&url, &path, &[], &[]));
     database.demote().await;
-    let impatient = ["--database-wait-seconds=0", "--listen=127.0.0.1:0"];
     let refused = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .args([&impatient[..], &[&format!("--database-url={url}")]].concat())
+        .args(["--database-wait-seconds=0", "--listen=127.0.0.1:0"])
+        .args([format!("--database-url={url}"), format!("--data-dir={}", path.display())])
         .current_dir(&path)
         .output()
         .unwrap();
@@ -122,7 +122,7 @@ async fn a_server_that_starts_during_a_failover_waits_for_the_primary_and_says_t
         head.starts_with("HTTP/1.1 503") && reason.contains("read-only standby"),
         "{head} {reason}"
     );
-    for path in ["/readyz", "/graphql?query={__typename}"] {
+    for path in ["/readyz", "/graphql?query=%7B__typename%7D"] {
         let (head, body) = told(port, path).await;
         assert!(head.starts_with("HTTP/1.1 503") && head.contains("retry-after: 1"), "{head}");
         assert!(!body.contains("standby"), "{body}");
