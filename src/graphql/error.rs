@@ -17,9 +17,7 @@ use crate::infra::db::{self, DbFailure};
 use crate::infra::limits::Limited;
 use crate::infra::passwords::hash::HashError;
 use crate::infra::streams::Full;
-use crate::kernel::access::{
-    Anonymity, Covers, Factor, OrganizationRole, Refusal, Refused, Uncovered,
-};
+use crate::kernel::access::{Anonymity, Covers, Factor, OrganizationRole, Refusal, Refused};
 use crate::kernel::invalid::{Invalid, Problem, Reason};
 
 /// What resolvers return.
@@ -323,21 +321,6 @@ impl ApiError {
         debug_assert!(self.code.carries().contains(&name), "{:?} carries {name}", self.code);
         self.details.push((name, value.into()));
         self
-    }
-}
-
-impl From<Uncovered> for ApiError {
-    fn from(uncovered: Uncovered) -> Self {
-        match uncovered {
-            Uncovered::More(rule) => Self::uncovered(
-                "You cannot change an account that has more permissions than yours.",
-                rule,
-            ),
-            Uncovered::Oneself(rule) => Self::uncovered(
-                "You cannot reset your own second factors. Turn them off instead.",
-                rule,
-            ),
-        }
     }
 }
 

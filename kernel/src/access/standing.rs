@@ -110,7 +110,8 @@ impl Covers {
     }
 
     /// Whether the caller's role includes another.
-    pub fn admits_role<R: Ord>(self, own: R, other: R) -> bool {
+    #[must_use]
+    pub fn admits_role<R: Ord + Copy>(self, own: R, other: R) -> bool {
         own >= other
     }
 }

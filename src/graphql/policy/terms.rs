@@ -12,7 +12,7 @@ use crate::graphql::error::{ApiError, Result};
 use crate::graphql::feature::ServerFeature;
 use crate::graphql::guard::Fresh;
 use crate::graphql::rule::Rule;
-use crate::kernel::access::{Covers, OrganizationRole, Permission, Rights};
+use crate::kernel::access::{Covers, OrganizationRole, Permission, Rights, Uncovered};
 use crate::kernel::clock::Clock;
 
 /// Whether directives say who may resolve a field.
@@ -227,5 +227,20 @@ impl Terms {
                 ""
             },
         )
+    }
+}
+
+impl From<Uncovered> for ApiError {
+    fn from(uncovered: Uncovered) -> Self {
+        match uncovered {
+            Uncovered::More(rule) => Self::uncovered(
+                "You cannot change an account that has more permissions than yours.",
+                rule,
+            ),
+            Uncovered::Oneself(rule) => Self::uncovered(
+                "You cannot reset your own second factors. Turn them off instead.",
+                rule,
+            ),
+        }
     }
 }
