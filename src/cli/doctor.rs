@@ -5,6 +5,7 @@ mod clock;
 mod connection;
 mod files;
 mod growth;
+mod hosts;
 mod jobs;
 mod keys;
 mod live;

@@ -7,14 +7,14 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 use super::{
-    Level, Report, clock, connection, files, growth, jobs, keys, log, mail, providers, redis,
+    Level, Report, clock, connection, files, growth, hosts, jobs, keys, log, mail, providers, redis,
     running, space, writing,
 };
 use migration::Migrations;
 
 use crate::config::{Config, Introspection, Warning};
 use crate::infra::causes::causes;
-use crate::infra::db::{Db, Sighting, sqlite_file};
+use crate::infra::db::{Db, sqlite_file};
 use crate::infra::instances;
 use crate::kernel::clock::Clock;
 
@@ -88,7 +88,7 @@ async fn database(report: &mut Report, config: &Config) {
 
 async fn look(report: &mut Report, config: &Config, db: &Db) {
     product(report, db).await;
-    hosts(report, db).await;
+    hosts::check(report, db).await;
     connection::check(report, config, db).await;
     let is_current = schema(report, db, config.extended.migrations).await;
     restoring(report, db).await;
@@ -108,23 +108,6 @@ async fn look(report: &mut Report, config: &Config, db: &Db) {
     log::seal(report, db, now, instances).await;
     mail::undelivered(report, db, now, instances).await;
     jobs::check(report, db, now, instances).await;
-}
-
-/// The hosts that DATABASE_URL names, where these are several.
-async fn hosts(report: &mut Report, db: &Db) {
-    const ABOUT: &str = "database";
-    for Sighting { name, is_chosen, role } in db.sightings().await {
-        match role {
-            Ok(role) if is_chosen => report.ok(ABOUT, format!("{name} is {role}, and is used")),
-            Ok(role) => report.ok(ABOUT, format!("{name} is {role}")),
-            Err(why) => report.add(
-                Level::Warning,
-                ABOUT,
-                format!("{name} cannot be reached: {why}"),
-                "start that server, or remove it from DATABASE_URL",
-            ),
-        }
-    }
 }
 
 /// A restore that was not finished, and a backup in the place of a database.
