@@ -112,6 +112,13 @@ impl member {
 #[TypeDirective(location = "FieldDefinition", name = "owner")]
 pub(crate) fn owner_directive(or_permission: Option<Permission>) {}
 
+/// What `@owner` says: only the owner can use a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OwnerOnly {
+    /// The permission that opens the objects of everybody.
+    pub(crate) or_permission: Option<Permission>,
+}
+
 /// `@owner`, which adds the permission that opens the objects of everybody.
 #[expect(non_camel_case_types, reason = "as the library's own directives are called")]
 pub struct owner;
@@ -123,10 +130,11 @@ impl owner {
         owner_directive::apply(or_permission)
     }
 
-    /// The permission that this carries, if it carries one.
-    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<Option<Permission>> {
+    /// The rule that this carries.
+    pub(crate) fn read(invocation: &MetaDirectiveInvocation) -> Option<OwnerOnly> {
         let permission = invocation.args.get("orPermission").cloned();
-        <Option<Permission> as InputType>::parse(permission).ok()
+        let or_permission = <Option<Permission> as InputType>::parse(permission).ok()?;
+        Some(OwnerOnly { or_permission })
     }
 }
 

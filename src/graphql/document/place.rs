@@ -29,7 +29,9 @@ impl Place<'_> {
             }
             Self::Item(of, index) => {
                 of.inside(path);
-                path.push_str(&format!("[{index}]"));
+                path.push('[');
+                path.push_str(&index.to_string());
+                path.push(']');
             }
         }
     }

@@ -7,7 +7,7 @@ use async_graphql::registry::{MetaDirectiveInvocation, MetaField};
 
 use super::{About, Place, ROOTS, Unmet};
 use crate::graphql::context::ContextExt;
-use crate::graphql::directive::{auth, covers, fresh, member, needs, owner, private};
+use crate::graphql::directive::{OwnerOnly, auth, covers, fresh, member, needs, owner, private};
 use crate::graphql::error::{ApiError, Result};
 use crate::graphql::feature::ServerFeature;
 use crate::graphql::guard::Fresh;
@@ -30,7 +30,7 @@ pub(super) struct Terms {
     pub(super) rule: Option<Rule>,
     pub(super) member: Option<OrganizationRole>,
     /// Whether it is for an owner, and who else may use it for what others own.
-    pub(super) owner: Option<Option<Permission>>,
+    pub(super) owner: Option<OwnerOnly>,
     pub(super) covers: Option<Covers>,
     features: Vec<ServerFeature>,
     pub(super) fresh: Option<Fresh>,
@@ -143,7 +143,7 @@ impl Terms {
         let told = |error| Unmet { error, rule: auth::of(Rule::SignedIn).sdl() };
         let (viewer, now) = (ctx.viewer().map_err(told)?, ctx.service::<Clock>().now());
         let (About::Account(Rights { id, .. }) | About::Member(id, _)) = about;
-        if let Some(or_permission) = self.owner
+        if let Some(OwnerOnly { or_permission }) = self.owner
             && id != viewer.user.id
             && !or_permission.is_some_and(|permission| viewer.user.may(permission, now))
         {
@@ -200,8 +200,8 @@ impl Terms {
         let who = match (self.member, self.owner) {
             (None, None) => "".into(),
             (None, Some(_)) if !self.is_root => " who is that user".into(),
-            (None, Some(None)) => " who owns the object".into(),
-            (None, Some(Some(permission))) => {
+            (None, Some(OwnerOnly { or_permission: None })) => " who owns the object".into(),
+            (None, Some(OwnerOnly { or_permission: Some(permission) })) => {
                 format!(" who owns the object or has {}", Rule::Permission(permission)).into()
             }
             (Some(OrganizationRole::Member), _) => " who belongs to the organization".into(),

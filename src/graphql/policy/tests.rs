@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::graphql::context::Caller;
-use crate::graphql::directive::{auth, covers, owner};
+use crate::graphql::directive::{OwnerOnly, auth, covers, owner};
 use crate::graphql::feature::{Offered, ServerFeature};
 use crate::kernel::access::permission::USERS_READ;
 use crate::kernel::access::{
@@ -152,7 +152,8 @@ fn every_rule_is_written_its_own_way_and_read_back() {
 #[test]
 fn rules_about_what_a_call_names_are_read_back_as_they_were_written() {
     for permission in [None, Some(USERS_READ)] {
-        assert_eq!(owner::read(&owner::apply(permission)), Some(permission));
+        let rule = OwnerOnly { or_permission: permission };
+        assert_eq!(owner::read(&owner::apply(permission)), Some(rule));
     }
     assert_eq!(owner::apply(None).sdl(), "@owner");
     for others in [false, true] {

@@ -148,11 +148,15 @@ impl Field {
         Some(self.directive("member")?.get_argument("role")?.node.to_string())
     }
 
-    /// The permission that opens the objects of everybody, of a field whose input names an object of the caller's own, as
-    /// `@owner` says.
-    pub fn owner(&self) -> Option<Option<String>> {
-        let owner = self.directive("owner")?;
-        Some(owner.get_argument("orPermission").map(|permission| permission.node.to_string()))
+    /// Whether it is for the owner of its object, or of the object that its input names, as `@owner` says.
+    pub fn is_for_owner(&self) -> bool {
+        self.directive("owner").is_some()
+    }
+
+    /// The permission with which such a field is for the objects of everybody.
+    pub fn opened_by(&self) -> Option<String> {
+        let permission = self.directive("owner")?.get_argument("orPermission")?;
+        Some(permission.node.to_string())
     }
 
     /// Whether the caller's rights must cover those of whom the call is about, as `@covers` says.
