@@ -7,8 +7,8 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 use super::{
-    Level, Report, clock, connection, files, growth, hosts, jobs, keys, log, mail, providers, redis,
-    running, space, writing,
+    Level, Report, clock, connection, files, growth, hosts, jobs, keys, log, mail, providers,
+    redis, running, space, writing,
 };
 use migration::Migrations;
 

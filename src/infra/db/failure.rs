@@ -122,6 +122,20 @@ fn is_passing_on_mysql(number: u16) -> bool {
     )
 }
 
+/// Whether an error ends its connection, so that another may do what this one did not.
+pub(super) fn ends_connection(error: &sqlx::Error) -> bool {
+    let sqlx::Error::Database(cause) = error else { return true };
+    match Code::of(&**cause) {
+        Code::Sqlite(_) => false,
+        // Shutting down, killed, idle for too long.
+        Code::MySql(number) => matches!(number, 1053 | 1927 | 4031),
+        // The connection's own errors, and those of a server or an administrator that ends it.
+        Code::State(state) => {
+            state.starts_with("08") || matches!(&*state, "57P01" | "57P02" | "57P03" | "57P05")
+        }
+    }
+}
+
 /// Whether a statement was refused since the server, or the connection to it, may only read.
 pub(super) fn is_refused_as_read_only(error: &DbErr) -> bool {
     matches!(refusal(error), Some(Refusal::ReadOnly))

@@ -29,6 +29,7 @@ pub(super) use self::hosts::{Hosts, Options};
 use self::lent::Lent;
 pub(super) use self::server::{Server, Told, Unprepared};
 use super::connect::{ACQUIRE_TIMEOUT, STATEMENT_TIMEOUT};
+use super::failure::ends_connection;
 
 /// How long somebody waits for a connection before another host is looked for.
 const DOUBTED_AFTER: Duration = Duration::from_millis(300);
@@ -200,7 +201,7 @@ impl<D: Server> Lender<D> {
         let max = if only_reads { READ_MAX } else { WRITE_MAX };
         let outcome = timeout(max, lent.ask(statement)).await;
         match outcome.unwrap_or_else(|_elapsed| Err(silent())) {
-            Err(error) if !matches!(error, sqlx::Error::Database(_)) && only_reads => {
+            Err(error) if only_reads && ends_connection(&error) => {
                 self.another(lent).await?.ask(statement).await.map_err(T::failed)
             }
             outcome => outcome.map_err(T::failed),

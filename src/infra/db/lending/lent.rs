@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::server::{Server, Told};
 use super::{Lender, Purpose, TRUSTED_FOR, Trusted, silent};
-use crate::infra::db::failure::is_read_only;
+use crate::infra::db::failure::{ends_connection, is_read_only};
 use crate::infra::metrics;
 
 /// A connection. Dropped, it goes back.
@@ -60,8 +60,9 @@ impl<D: Server> Lent<D> {
         }
         match &outcome {
             Ok(_) => self.state = before,
-            Err(sqlx::Error::Database(cause)) if !is_read_only(&**cause) => {}
-            Err(_) => self.lender.distrust(),
+            Err(sqlx::Error::Database(cause)) if is_read_only(&**cause) => self.lender.distrust(),
+            Err(error) if ends_connection(error) => self.lender.distrust(),
+            Err(_) => {}
         }
         outcome
     }
