@@ -64,10 +64,19 @@ struct Read {
 /// Where a caller would use a field, and about whom.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place<'a> {
-    /// The role that they hold in the organization, if any; `None` where the organization is not known yet.
-    pub(crate) organization: Option<Option<OrganizationRole>>,
+    pub(crate) within: Within,
     /// `None` where that is not known yet.
     pub(crate) about: Option<About<'a>>,
+}
+
+/// In which organization a caller would use a field.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Within {
+    /// In one that is not known yet.
+    #[default]
+    Anywhere,
+    /// In one where they hold this role, if any.
+    Organization(Option<OrganizationRole>),
 }
 
 /// Whom a call would be about.

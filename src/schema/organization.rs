@@ -23,7 +23,7 @@ use crate::graphql::error::{ApiError, Code, Result};
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{ByAge, Window};
-use crate::graphql::policy::Place;
+use crate::graphql::policy::{Place, Within};
 use crate::graphql::rule::Rule;
 use crate::graphql::whole::Whole;
 use crate::kernel::access::{self, OrganizationRole, Viewer};
@@ -95,7 +95,7 @@ impl Organization {
         )]
         fields: Vec<String>,
     ) -> Option<async_graphql::Result<Vec<Access>>> {
-        let place = Place { organization: Some(self.my_role), about: None };
+        let place = Place { within: Within::Organization(self.my_role), about: None };
         Access::answer(ctx, place, fields).await
     }
 

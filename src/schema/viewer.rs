@@ -7,7 +7,7 @@ use super::user::User;
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::semantic_non_null;
 use crate::graphql::error::{Code, Result};
-use crate::graphql::policy::{Place, Policy, Unmet};
+use crate::graphql::policy::{Place, Policy, Unmet, Within};
 use crate::graphql::reason::ErrorReason;
 use crate::graphql::step_up::StepUp;
 use crate::kernel::access::{Anonymity, Authentication, Factor, Permission};
@@ -20,7 +20,8 @@ const FIELDS_MAX: usize = 100;
 /// The organization that the call acts in.
 pub(super) fn place(ctx: &Context<'_>) -> Place<'static> {
     let active = ctx.viewer().ok().and_then(|viewer| viewer.organization);
-    Place { organization: active.map(|active| Some(active.role)), about: None }
+    let role = active.map(|active| Within::Organization(Some(active.role)));
+    Place { within: role.unwrap_or_default(), about: None }
 }
 
 /// The caller, signed in or not.

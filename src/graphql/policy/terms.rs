@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use async_graphql::Context;
 use async_graphql::registry::{MetaDirectiveInvocation, MetaField};
 
-use super::{About, Place, ROOTS, Unmet};
+use super::{About, Place, ROOTS, Unmet, Within};
 use crate::graphql::context::ContextExt;
 use crate::graphql::directive::{OwnerOnly, auth, covers, fresh, member, needs, owner, private};
 use crate::graphql::error::{ApiError, Result};
@@ -100,9 +100,9 @@ impl Terms {
     /// In the order in which a call is refused: by the resolver's rules, and by its feature at last.
     pub(super) fn admit(&self, ctx: &Context<'_>, place: Place<'_>) -> Result<(), Unmet> {
         if let Some(rule) = self.rule {
-            let admitted = match (rule, place.organization) {
+            let admitted = match (rule, place.within) {
                 // Who asks of an organization is signed in.
-                (Rule::OrganizationRole(least), Some(role)) => {
+                (Rule::OrganizationRole(least), Within::Organization(role)) => {
                     let is_met = role.is_some_and(|role| role >= least);
                     is_met.then_some(()).ok_or_else(|| rule.unmet())
                 }
@@ -118,7 +118,7 @@ impl Terms {
             let rule = || fresh::apply(asked).sdl();
             asked.judge(ctx).map_err(|error| Unmet { error, rule: rule() })?;
         }
-        if let (Some(least), Some(role)) = (self.member, place.organization)
+        if let (Some(least), Within::Organization(role)) = (self.member, place.within)
             && role.is_none_or(|role| role < least)
         {
             let rule = member::apply(least).sdl();
@@ -152,11 +152,13 @@ impl Terms {
             return Err(Unmet { error, rule });
         }
         let Some(asked) = self.covers else { return Ok(()) };
-        let covered = match (about, self.member, place.organization.flatten()) {
+        let covered = match (about, self.member, place.within) {
             (About::Account(account), None, _) => {
                 asked.admit(&viewer.user, account, now).map_err(ApiError::from)
             }
-            (About::Member(_, role), Some(_), Some(own)) if !asked.admits_role(own, role) => {
+            (About::Member(_, role), Some(_), Within::Organization(Some(own)))
+                if !asked.admits_role(own, role) =>
+            {
                 Err(ApiError::outranked(role, asked))
             }
             // The one says nothing about the other.

@@ -8,12 +8,16 @@ use crate::graphql::reason::ErrorReason;
 use crate::kernel::access::{Refusal, Refused};
 use crate::kernel::invalid::Reason;
 
+fn conflict(message: &'static str, reason: ErrorReason) -> ApiError {
+    ApiError::new(Code::Conflict, message).because(reason)
+}
+
+fn refused(code: Code, message: &'static str) -> ApiError {
+    ApiError::new(code, message).auditing(Refusal { refused: Refused::SignIn, target: None })
+}
+
 impl From<FactorError> for ApiError {
     fn from(error: FactorError) -> Self {
-        let conflict = |message, reason| Self::new(Code::Conflict, message).because(reason);
-        let refused = |code, message: &'static str| {
-            Self::new(code, message).auditing(Refusal { refused: Refused::SignIn, target: None })
-        };
         match error {
             FactorError::Challenge => {
                 let message = "This sign-in has expired. Please sign in again.";

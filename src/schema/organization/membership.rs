@@ -15,7 +15,7 @@ use crate::graphql::error::Result;
 use crate::graphql::id::Id;
 use crate::graphql::loader::load_one;
 use crate::graphql::page::{Beyond, ByAge, Window};
-use crate::graphql::policy::{About, Place};
+use crate::graphql::policy::{About, Place, Within};
 use crate::kernel::access::{OrganizationRole, Viewer};
 use crate::kernel::clock::Clock;
 use crate::kernel::id::UserId;
@@ -74,7 +74,7 @@ impl Membership {
     ) -> Option<async_graphql::Result<Vec<Access>>> {
         let user = self.user.id.typed::<UserId>();
         let place = Place {
-            organization: Some(self.organization.my_role),
+            within: Within::Organization(self.organization.my_role),
             about: user.map(|user| About::Member(user, self.role)),
         };
         Access::answer(ctx, place, fields).await

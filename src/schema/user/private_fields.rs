@@ -33,7 +33,7 @@ use crate::schema::viewer::{Access, place};
 
 impl Personal for User {
     fn owner(&self) -> Id {
-        self.id.clone()
+        self.id
     }
 }
 
