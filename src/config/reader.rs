@@ -105,11 +105,7 @@ impl Reader {
             second_factor: self.choice("REQUIRE_SECOND_FACTOR", &settings.require_second_factor),
             hash_cost: self.hash_cost(settings, is_development),
             hash_workers: self.hash_workers(settings),
-            password_length_min: self.number(
-                "PASSWORD_MIN_LENGTH",
-                &settings.password_min_length,
-                8..=128,
-            ) as usize,
+            password_length_min: self.password_length_min(settings),
             introspection: self.introspection(settings, is_development),
             documents: self.run_documents(settings),
             trusted_documents: self.trusted_documents(settings),
@@ -151,6 +147,10 @@ impl Reader {
                 ));
             }
         }
+    }
+
+    fn password_length_min(&mut self, settings: &Settings) -> usize {
+        self.number("PASSWORD_MIN_LENGTH", &settings.password_min_length, 8..=128) as usize
     }
 
     fn playground(&mut self, settings: &Settings, is_development: bool) -> bool {
