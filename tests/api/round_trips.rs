@@ -92,9 +92,9 @@ impl Scene {
             assert_eq!(code(&registered), "NONE", "{registered}");
         };
         let register = self.fewest(register).await;
-        let taken = async || assert_eq!(code(&self.server.register("alice").await), "CONFLICT");
-        let taken = self.fewest(taken).await;
-        [me, users, refresh, login, register, taken]
+        let conflict = async || assert_eq!(code(&self.server.register("alice").await), "CONFLICT");
+        let conflict = self.fewest(conflict).await;
+        [me, users, refresh, login, register, conflict]
     }
 }
 

@@ -28,7 +28,7 @@ pub(in super::super) type Options<D> = <<D as sqlx::Database>::Connection as Con
 
 /// All hosts, and which was chosen.
 pub(in super::super) struct Hosts<D: Server> {
-    hosts: Vec<Host<D>>,
+    all: Vec<Host<D>>,
     wanted: Wanted,
     chosen: AtomicUsize,
     /// When they were looked at last: by one who looks for all.
@@ -58,14 +58,14 @@ impl<D: Server> Hosts<D> {
             let options = options(url.as_str())?;
             Ok(Host { name: name_of(url), options })
         };
-        let hosts = address.hosts().iter().map(host).collect::<Result<_, sqlx::Error>>()?;
+        let all = address.hosts().iter().map(host).collect::<Result<_, sqlx::Error>>()?;
         let (chosen, looked_at) = (AtomicUsize::default(), Mutex::default());
-        Ok(Self { hosts, wanted: address.wanted, chosen, looked_at })
+        Ok(Self { all, wanted: address.wanted, chosen, looked_at })
     }
 
     /// Whether there is nothing to choose: then nobody asks what the one host is.
     pub(in super::super) fn is_one(&self) -> bool {
-        self.hosts.len() == 1 && self.wanted == Wanted::Any
+        self.all.len() == 1 && self.wanted == Wanted::Any
     }
 
     /// Whether connections are to write.
@@ -80,7 +80,7 @@ impl<D: Server> Hosts<D> {
 
     /// How a connection to the chosen host is opened.
     pub(in super::super) fn chosen(&self) -> Option<&Options<D>> {
-        self.hosts.get(self.place()).map(|host| &host.options)
+        self.all.get(self.place()).map(|host| &host.options)
     }
 
     /// Whether a connection leads to what is wanted.
@@ -109,7 +109,7 @@ impl<D: Server> Hosts<D> {
         };
         if let Some(found) = found {
             if self.chosen.swap(found, Ordering::SeqCst) != found
-                && let Some(host) = self.hosts.get(found)
+                && let Some(host) = self.all.get(found)
             {
                 tracing::warn!("the server uses the database on {}", host.name);
             }
@@ -129,13 +129,13 @@ impl<D: Server> Hosts<D> {
                 is_chosen: number == chosen,
                 role: role.map_err(|error| causes(&error)),
             };
-        self.hosts.iter().zip(seen).enumerate().map(sighting).collect()
+        self.all.iter().zip(seen).enumerate().map(sighting).collect()
     }
 
     /// What each host is, all asked at once: one that does not answer holds up nobody.
     async fn look(&self) -> Vec<Result<Role, DbErr>> {
         let mut asked = JoinSet::new();
-        for (number, host) in self.hosts.iter().enumerate() {
+        for (number, host) in self.all.iter().enumerate() {
             let options = host.options.clone();
             let ask = async move {
                 let mut connection = options.connect().await?;
@@ -171,7 +171,7 @@ impl<D: Server> Hosts<D> {
             Wanted::Primary => "is a primary",
             Wanted::Standby => "is a standby",
         };
-        let told = self.hosts.iter().zip(seen).map(|(Host { name, .. }, role)| match role {
+        let told = self.all.iter().zip(seen).map(|(Host { name, .. }, role)| match role {
             Ok(role) => format!("{name} is {role}"),
             Err(error) => format!("{name} cannot be reached ({})", causes(&error)),
         });
