@@ -29,7 +29,7 @@ fn told(access: &Value) -> (bool, Option<String>, Option<String>) {
 
 #[tokio::test]
 async fn an_object_of_another_does_not_exist_for_whoever_names_it() {
-    let owned = root_fields().into_iter().filter(|field| field.is_for_owner());
+    let owned = root_fields().into_iter().filter(Field::is_for_owner);
     let mut names = Vec::new();
     for field in owned {
         let opening = field.opened_by();
@@ -72,7 +72,7 @@ async fn what_a_user_shows_to_its_owner_alone_is_refused_to_all_who_see_the_user
     let (app, alice) = (&it.app, &it.member);
     let boss = app.admin("boss").await;
     let fields: Vec<_> = policy::fields_of(sdl(), "User");
-    let fields: Vec<_> = fields.into_iter().filter(|field| field.is_for_owner()).collect();
+    let fields: Vec<_> = fields.into_iter().filter(Field::is_for_owner).collect();
     assert_eq!(fields.len(), 10, "fields of a user for its owner alone");
     for field in fields {
         for (user, is_owner) in [(alice, true), (&it.owner, false), (&boss, false)] {
