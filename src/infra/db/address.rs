@@ -51,6 +51,8 @@ impl Address {
     /// Reads the URL of a server.
     pub(crate) fn parse(text: &str) -> Result<Self, AddressError> {
         let (before, user, listed, after) = parts(text);
+        // Drivers take that for a missing host, and libpq accepts what no URL may be: a user at no host.
+        let listed = if listed.is_empty() { "localhost" } else { listed };
         // What a first host leads to says what the others do, but for the host.
         let first = listed.split(',').next().unwrap_or_default();
         let whole = Url::parse(&format!("{before}{user}{first}{after}"))?;
@@ -198,12 +200,15 @@ mod tests {
         );
         assert_eq!(
             urls("postgres://me@/db?host=h1,/run/db&port=5432,5433"),
-            ["postgres://me@/db?host=h1&port=5432", "postgres://me@/db?host=%2Frun%2Fdb&port=5433"]
+            [
+                "postgres://me@localhost/db?host=h1&port=5432",
+                "postgres://me@localhost/db?host=%2Frun%2Fdb&port=5433",
+            ]
         );
         assert_eq!(urls("mysql://me@[::1]:1,h2/db"), ["mysql://me@[::1]:1/db", "mysql://me@h2/db"]);
         let one = "postgres://me@h1/db?options=-c%20search_path%3Da";
         assert_eq!(urls(one), [one]);
-        let named: Vec<_> = ["postgres://h1:1/db", "postgres://me@/db?host=%2Frun&port=2"]
+        let named: Vec<_> = ["postgres://h1:1/db", "postgres://me@localhost/db?host=%2Frun&port=2"]
             .map(|url| name_of(&Url::parse(url).unwrap()))
             .into();
         assert_eq!(named, ["h1:1", "/run:2"]);
