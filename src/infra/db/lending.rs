@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use sea_orm::sqlx::pool::PoolConnection;
 use sea_orm::sqlx::{self, MySql, Pool, Postgres};
 use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr, Statement};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -150,6 +151,15 @@ struct Shared<D: Server> {
     /// As many as the pool has connections, so that who waits is served in turn.
     places: Arc<Semaphore>,
     trusted: Mutex<Vec<Trusted<D>>>,
+    runtime: Handle,
+}
+
+impl<D: Server> Drop for Shared<D> {
+    fn drop(&mut self) {
+        // A connection goes back to its pool by a task, which only a runtime can have.
+        let _runtime = self.runtime.enter();
+        self.trusted.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 struct Trusted<D: Server> {
@@ -161,7 +171,13 @@ impl<D: Server> Lender<D> {
     pub(super) fn of(pool: Pool<D>, hosts: Arc<Hosts<D>>) -> Self {
         let max = usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX);
         let places = Arc::new(Semaphore::new(max.min(Semaphore::MAX_PERMITS)));
-        let shared = Arc::new(Shared { pool, hosts, places, trusted: Mutex::default() });
+        let shared = Arc::new(Shared {
+            pool,
+            hosts,
+            places,
+            trusted: Mutex::default(),
+            runtime: Handle::current(),
+        });
         let owned = Arc::downgrade(&shared);
         tokio::spawn(async move {
             loop {
