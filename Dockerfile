@@ -1,12 +1,16 @@
 # The image of Portcullis: one binary on a base without a shell, run by a user without rights.
 # It needs a builder that knows cache mounts: BuildKit (docker) or Buildah (podman).
 
-# The page for browsers, which needs Node to be built and nothing to be served.
-FROM node:22-bookworm-slim AS playground
-WORKDIR /web
-COPY playground/web/package.json playground/web/package-lock.json ./
+# The pages for browsers, which need Node to be built and nothing to be served.
+FROM node:22-bookworm-slim AS web
+WORKDIR /src/web
+COPY web/package.json web/package-lock.json ./
+COPY web/account/package.json account/
+COPY web/playground/package.json playground/
+COPY web/ui/package.json ui/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
-COPY playground/web ./
+COPY web ./
+COPY clients/js/src ../clients/js/src
 RUN node node_modules/vite/bin/vite.js build --emptyOutDir --outDir /dist
 
 # The release of Rust is the rust-version of Cargo.toml. This variant brings gcc and the C library's
@@ -25,9 +29,9 @@ ARG SOURCE_DATE_EPOCH=
 # /image is what the next stage takes over: the data folder, private to the user who will run.
 RUN --mount=type=cache,id=portcullis-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=portcullis-target,target=/src/target,sharing=locked \
-    --mount=type=bind,from=playground,source=/dist,target=/dist \
+    --mount=type=bind,from=web,source=/dist,target=/dist \
     find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
-    && SOURCE_COMMIT="$REVISION" PORTCULLIS_PLAYGROUND_DIST=/dist cargo build --release --locked --package portcullis --bin portcullis --features "$FEATURES" \
+    && SOURCE_COMMIT="$REVISION" PORTCULLIS_WEB_DIST=/dist cargo build --release --locked --package portcullis --bin portcullis --features "$FEATURES" \
     && cp target/release/portcullis /portcullis \
     && mkdir -p /image/data \
     && chmod 700 /image/data

@@ -25,7 +25,7 @@ use self::opening::{explained, first_secret, prepare};
 use self::readiness::Writing;
 pub(crate) use self::restore::{Existing, Revived, restore};
 pub(crate) use self::secret::{existing_secret, master};
-use crate::config::{Config, Introspection};
+use crate::config::{Config, Introspection, RunDocuments, TrustedDocuments};
 use crate::features::accounts::{Accounts, Setup};
 use crate::features::audit::{Chain, Log, Refusals};
 use crate::features::change::Changes;
@@ -352,7 +352,10 @@ fn services(
 
 /// Proves the registered documents, so that none is refused only when it is asked for.
 async fn learn(documents: &Documents, schema: &Schema, config: &Config) -> anyhow::Result<()> {
-    for (id, text) in config.trusted_documents.iter() {
+    let of_pages = TrustedDocuments::of_pages();
+    let own = (config.documents == RunDocuments::Trusted).then_some(of_pages);
+    let all = config.trusted_documents.iter().chain(own.into_iter().flat_map(|own| own.iter()));
+    for (id, text) in all {
         let learned = documents.learn(schema, text).await;
         learned.map_err(|refusal| {
             anyhow!("DOCUMENTS_FILE has the invalid document {id:?}: {}", refusal.reason())

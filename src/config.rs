@@ -28,7 +28,7 @@ use crate::infra::db::sqlite_file;
 use crate::infra::jwt;
 use crate::infra::keys::Algorithm;
 use crate::infra::limits::Rates;
-use crate::infra::mail;
+use crate::infra::mail::{self, Contact, LinkPage};
 use crate::infra::passwords::hash::Cost;
 use crate::infra::providers::{self, ReturnUrls};
 use crate::infra::streams::StreamLimits;
@@ -162,6 +162,7 @@ pub struct Config {
     /// Whether a gateway may ask for the schema and for objects by their keys.
     pub(crate) federation: bool,
     pub(crate) playground: bool,
+    pub(crate) pages: Pages,
     /// `None`: nothing is counted for Prometheus.
     pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) access_log: AccessLog,
@@ -173,6 +174,27 @@ pub struct Config {
     pub(crate) secret_files: Vec<SecretFile>,
     /// What is dangerous about the settings, and allowed.
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// What the account pages are made with.
+#[derive(Clone, Debug)]
+pub(crate) struct Pages {
+    /// Whether all of them are served, or only those that mails lead to.
+    pub(crate) account: bool,
+    /// The links in mails that lead to pages of this server, with the settings by which they would lead elsewhere.
+    pub(crate) own_links: Vec<(&'static str, LinkPage)>,
+    pub(crate) support: Option<Contact>,
+    pub(crate) logo: Option<Logo>,
+    /// As `#rrggbb`.
+    pub(crate) color: Option<String>,
+}
+
+/// The operator's logo.
+#[derive(Clone, Debug)]
+pub(crate) struct Logo {
+    pub(crate) name: String,
+    pub(crate) media_type: &'static str,
+    pub(crate) bytes: Arc<[u8]>,
 }
 
 /// A file of a secret, and the setting that names it.
@@ -264,6 +286,17 @@ impl Config {
         let file = sqlite_file(self.database.url.expose_secret())?;
         let is_missing = self.is_development() && !file.exists();
         is_missing.then(|| path::absolute(&file).unwrap_or(file))
+    }
+
+    /// The path of `public_url`: empty, or with a slash at its beginning.
+    pub(crate) fn path(&self) -> &str {
+        self.public_url.strip_prefix(&self.public_origin).unwrap_or_default()
+    }
+
+    /// The settings that must name pages of a front end in a build without pages, as far as they are not set.
+    pub(crate) fn links_without_pages(&self) -> Vec<&'static str> {
+        let needed = self.mail.is_some().then_some(&self.pages.own_links);
+        needed.into_iter().flatten().map(|(name, _)| *name).collect()
     }
 
     pub(crate) fn is_development(&self) -> bool {

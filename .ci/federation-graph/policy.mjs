@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { examples } from '../../playground/web/src/documents.mjs';
+import { examples } from '../../web/playground/src/documents.mjs';
 import { is } from './calls.mjs';
 
 const REFUSED = 'UNAUTHORIZED_FIELD_OR_TYPE';

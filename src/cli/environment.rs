@@ -12,7 +12,7 @@ use crate::config::{Problems, read_text};
 const FILE: &str = ".env";
 const PREFIX: &str = "PORTCULLIS_";
 /// What the build reads, and a shell that has built may still hold.
-const OF_THE_BUILD: &str = "PORTCULLIS_PLAYGROUND_";
+const OF_THE_BUILD: &str = "PORTCULLIS_WEB_";
 /// What Kubernetes sets in the containers beside a service that is called portcullis.
 const OF_KUBERNETES: [&str; 2] = ["PORTCULLIS_SERVICE_", "PORTCULLIS_PORT"];
 

@@ -42,10 +42,16 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     if !config.is_development() {
         tracing::info!("registration is {}", config.registration.admission.into_str());
     }
-    if config.playground
-        && let Some(reason) = http::missing_playground()
-    {
-        tracing::info!("the playground is not in this build: {reason}");
+    if let Some(reason) = http::missing_pages() {
+        tracing::warn!("the account pages and the playground are not in this build: {reason}");
+        if let links = config.links_without_pages()
+            && !links.is_empty()
+        {
+            tracing::warn!(
+                "links in mails lead to pages that this build lacks: set {}",
+                links.join(", ")
+            );
+        }
     }
     if config.takes_a_proxy_for_everybody() {
         tracing::warn!(

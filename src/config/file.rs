@@ -1,4 +1,4 @@
-//! Small text files that the operator writes: `.env`, and the files that `_FILE` settings name.
+//! Small files that the operator writes: `.env`, and the files that settings name.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -58,7 +58,8 @@ pub(super) fn read_long_text(path: &Path) -> Result<Zeroizing<String>, Unreadabl
     read(path, LONG_LENGTH_MAX)
 }
 
-fn read(path: &Path, length_max: u64) -> Result<Zeroizing<String>, Unreadable> {
+/// The bytes of a file, under the same conditions.
+pub(super) fn read_bytes(path: &Path, length_max: u64) -> Result<Zeroizing<Vec<u8>>, Unreadable> {
     let refused = |error: io::Error| Unreadable::Refused(error.kind());
     if !fs::metadata(path).map_err(refused)?.is_file() {
         return Err(Unreadable::NoFile);
@@ -69,6 +70,11 @@ fn read(path: &Path, length_max: u64) -> Result<Zeroizing<String>, Unreadable> {
     if bytes.len() as u64 > length_max {
         return Err(Unreadable::TooLong { length_max });
     }
+    Ok(bytes)
+}
+
+fn read(path: &Path, length_max: u64) -> Result<Zeroizing<String>, Unreadable> {
+    let bytes = read_bytes(path, length_max)?;
     let text = std::str::from_utf8(&bytes).map_err(|error| error.valid_up_to());
     // No variable can hold a NUL. UTF-16 without a mark has them.
     let wrong = text.map_or_else(Some, |text| text.find(['\0', BYTE_ORDER_MARK]));

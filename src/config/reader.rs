@@ -8,6 +8,7 @@ mod lifetimes;
 mod limits;
 mod mail;
 mod network;
+mod pages;
 mod passkeys;
 mod providers;
 mod proxies;
@@ -59,7 +60,7 @@ impl Reader {
         let public = self.public_url(settings, listen, is_development);
         let allowed_origins = self.allowed_origins(settings, is_development);
         let relying_party = self.relying_party(settings, &public, &allowed_origins, is_development);
-        let mail = self.mail(settings, &public, is_development);
+        let (mail, pages) = self.mail_and_pages(settings, &public, is_development);
         let site_name = public.site_name().to_owned();
         let Public { url: public_url, origin: public_origin, host, .. } = public;
         let rates = self.rates(settings, is_development);
@@ -111,6 +112,7 @@ impl Reader {
             trusted_documents: self.trusted_documents(settings),
             federation: self.is_on("FEDERATION", &settings.federation_mode),
             playground,
+            pages,
             metrics_listen: self.metrics_listen(settings, listen, is_development),
             access_log: self.access_log(settings, is_development),
             log_filter: settings.rust_log.clone(),

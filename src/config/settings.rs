@@ -178,7 +178,17 @@ pub struct Settings {
     /// A folder of mail templates that replace the built-in ones
     #[arg(long, env = "MAIL_TEMPLATES", global = true)]
     pub(super) mail_templates: Option<PathBuf>,
-    /// The URL of your page that verifies an address, with `{token}` [default: a page of the server, as for the other
+    /// The account pages at /account: `on` or `off`. If they are off, the server has only the pages that mails lead to, for
+    /// which no setting names another page
+    #[arg(long, env = "ACCOUNT_PAGES", default_value = "on", global = true)]
+    pub(super) account_pages: String,
+    /// The logo of your service on the account pages: a file in SVG or PNG of at most 128 KiB [default: the name alone]
+    #[arg(long, env = "SITE_LOGO", global = true)]
+    pub(super) site_logo: Option<PathBuf>,
+    /// The color of buttons and links on the account pages, as in `#1f6f5c` [default: a green]
+    #[arg(long, env = "SITE_COLOR", global = true)]
+    pub(super) site_color: Option<String>,
+    /// The URL of your page that verifies an address, with `{token}` [default: an account page, as for the other
     /// links]
     #[arg(long, env = "VERIFY_EMAIL_URL", global = true)]
     pub(super) verify_email_url: Option<String>,
@@ -198,7 +208,7 @@ pub struct Settings {
     #[arg(long, env = "FINISH_REGISTRATION_URL", global = true)]
     pub(super) finish_registration_url: Option<String>,
     /// The URL of your page on which users change their password, to which /.well-known/change-password redirects
-    /// [default: the page of RESET_PASSWORD_URL]
+    /// [default: the page of RESET_PASSWORD_URL, or an account page]
     #[arg(long, env = "CHANGE_PASSWORD_URL", global = true)]
     pub(super) change_password_url: Option<String>,
     /// Who can create an account: `open` (everybody), `invite` (people whom an admin invites) or `closed` (nobody)
@@ -223,7 +233,7 @@ pub struct Settings {
     #[arg(long, env = "PROVIDERS_FILE", global = true)]
     pub(super) providers_file: Option<PathBuf>,
     /// The exact URLs to which providers may return users after a sign-in, separated by commas [default: the
-    /// playground, where it is on]
+    /// playground and the account pages, where they are on]
     #[arg(long, env = "RETURN_URLS", default_value = "", global = true)]
     pub(super) return_urls: String,
     /// Rate limits: `on`, `off` (only in development), or other numbers for limits by their names in the schema, as

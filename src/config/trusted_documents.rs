@@ -2,7 +2,7 @@
 //! with `DOCUMENTS=trusted` the server runs no others.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
@@ -15,6 +15,10 @@ const BY_DIGEST: &str = "sha256:";
 /// Registered documents. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TrustedDocuments(Arc<Registered>);
+
+/// Those of the account pages, which run whatever the operator registers.
+static OF_PAGES: LazyLock<TrustedDocuments> =
+    LazyLock::new(|| TrustedDocuments::parse(portcullis_web::DOCUMENTS).unwrap_or_default());
 
 #[derive(Debug, Default)]
 struct Registered {
@@ -78,6 +82,11 @@ impl TrustedDocuments {
         self.0.by_digest.contains_key(&hex(&sha256(text.as_bytes())))
     }
 
+    /// Those of the account pages.
+    pub(crate) fn of_pages() -> &'static Self {
+        &OF_PAGES
+    }
+
     /// All of them, with their ids.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.by_id.iter().map(|(id, text)| (&**id, &**text))
@@ -120,6 +129,15 @@ mod tests {
     use super::*;
 
     const ME: &str = "{ me { id } }";
+
+    #[test]
+    fn the_documents_of_the_account_pages_can_be_read() {
+        let file = TrustedDocuments::parse(portcullis_web::DOCUMENTS).unwrap();
+        assert!(!file.is_empty());
+        assert!(file.iter().all(|(id, text)| id == hex(&sha256(text.as_bytes()))));
+        assert!(file.iter().all(|(_, text)| TrustedDocuments::of_pages().has(text)));
+        assert!(!TrustedDocuments::of_pages().has(ME));
+    }
 
     #[test]
     fn documents_are_found_by_id_and_by_digest_in_both_forms_of_a_file() {

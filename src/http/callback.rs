@@ -14,7 +14,7 @@ use axum::{Extension, Router};
 use secrecy::ExposeSecret;
 use url::form_urlencoded;
 
-use super::{page, refusal, request};
+use super::{inline, refusal, request};
 use crate::app::App;
 use crate::graphql::cookie::Cookie;
 use crate::kernel::access::{Language, Origin};
@@ -165,14 +165,14 @@ fn repost(app: &App, provider: &str, sent: &Sent, origin: &Origin) -> Response {
         return over(origin);
     };
     let fields = sent.told().into_iter().chain([(REPOSTED, "1")]).map(|(name, value)| {
-        format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", page::escaped(value))
+        format!("<input type=\"hidden\" name=\"{name}\" value=\"{}\">", inline::escaped(value))
     });
     let fields = fields.collect::<Vec<_>>().concat();
     let (title, button) = match origin.language {
         Language::English => ("Signing in", "Continue"),
         Language::German => ("Anmeldung", "Weiter"),
     };
-    page::with_nonce(origin, |nonce| {
+    inline::with_nonce(origin, |nonce| {
         // Browsers apply `form-action` to the redirect that answers a form as well.
         let allowed =
             format!("script-src 'nonce-{nonce}'; form-action 'self' {}", source(&return_to));

@@ -20,7 +20,7 @@ use super::identity::Identity;
 use super::observe::Noted;
 use super::origin::{self, Mode};
 use super::streams::{sse, websocket};
-use super::{body, change, content_type, failure, own_documents, playground, refusal};
+use super::{body, change, content_type, failure, own_documents, pages, playground, refusal};
 use crate::app::App;
 use crate::config::RunDocuments;
 use crate::graphql::context::Caller;
@@ -66,7 +66,7 @@ pub(super) async fn get(
         return websocket::upgrade(app, origin, request).await;
     }
     let headers = request.headers();
-    if app.config.playground && playground::is_meant(headers) {
+    if app.config.playground && pages::is_meant(headers) {
         return playground::redirect();
     }
     let Some(accepted) = Accepted::negotiate(headers) else { return not_acceptable() };

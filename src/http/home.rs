@@ -1,13 +1,14 @@
-//! GET `/`: shows a browser that opens the server where to go. Programs learn that the API is elsewhere.
+//! GET `/`: leads a browser that opens the server to the account pages, or shows it where to go where there are none. Programs
+//! learn that the API is elsewhere.
 
 use axum::extract::State;
 use axum::http::header::{ACCEPT, VARY};
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 
-use super::{page, playground, refusal};
+use super::{account, inline, pages, refusal};
 use crate::app::App;
 use crate::config::{Config, Introspection};
 use crate::kernel::access::{Language, Origin};
@@ -35,11 +36,14 @@ async fn home(
     Extension(origin): Extension<Origin>,
     headers: HeaderMap,
 ) -> Response {
-    if !playground::is_meant(&headers) {
+    if !pages::is_meant(&headers) {
         return refusal(
             StatusCode::NOT_FOUND,
             "There is nothing at this address. The API is at /graphql.",
         );
+    }
+    if account::is_home(&app.config) {
+        return Redirect::temporary("account").into_response();
     }
     let is_german = origin.language == Language::German;
     let (lang, said) = match is_german {
@@ -50,13 +54,13 @@ async fn home(
         let told = if is_german { german } else { english };
         format!("<li><a href=\"{path}\">{told}</a></li>\n")
     });
-    let page = page::with_nonce(&origin, |nonce| {
+    let page = inline::with_nonce(&origin, |nonce| {
         let page = include_str!("home.html")
             .replace("NONCE", nonce)
             .replace("LANG", lang)
             .replace("SAID", said)
             .replace("PLACES", &items.collect::<String>())
-            .replace("SITE", &page::escaped(&app.config.site_name));
+            .replace("SITE", &inline::escaped(&app.config.site_name));
         (format!("style-src 'nonce-{nonce}'; form-action 'none'"), page)
     });
     ([(VARY, format!("{ACCEPT}, Accept-Language"))], page).into_response()
@@ -64,7 +68,7 @@ async fn home(
 
 /// Those that this server has.
 fn places(config: &Config) -> Vec<Place> {
-    let has_playground = config.playground && playground::missing().is_none();
+    let has_playground = config.playground && pages::missing().is_none();
     let has_schema = !matches!(config.introspection, Introspection::Off);
     let all = [
         (PLAYGROUND, has_playground),

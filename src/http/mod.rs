@@ -1,6 +1,7 @@
 //! The HTTP shell: routes, and what every request passes through.
 
 mod accept;
+mod account;
 mod answer;
 mod body;
 mod call;
@@ -15,13 +16,13 @@ mod graphql;
 mod health;
 mod home;
 mod identity;
+mod inline;
 mod json;
-mod link;
 mod metrics;
 mod observe;
 mod origin;
 mod own_documents;
-mod page;
+mod pages;
 mod playground;
 mod request;
 mod serve;
@@ -43,7 +44,7 @@ use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::observe::Answered;
-pub(crate) use self::playground::missing as missing_playground;
+pub(crate) use self::pages::missing as missing_pages;
 pub(crate) use self::serve::{serve, wait_for_signal};
 pub(crate) use self::waiting::{Reason, answer_during};
 use crate::app::App;
@@ -55,7 +56,8 @@ use crate::kernel::request_id::RequestId;
 
 /// Every route of the server.
 pub fn router(app: &App) -> Router {
-    let mut router = home::routes(callback::routes(link::routes(Router::new())));
+    let router = pages::routes(account::routes(Router::new(), &app.config));
+    let mut router = home::routes(callback::routes(router));
     if app.config.playground {
         router = playground::routes(router);
     }
@@ -71,7 +73,7 @@ pub fn router(app: &App) -> Router {
         .route("/readyz", get(health::ready));
     // Where RFC 8414 (section 3.1) looks for the metadata of an issuer with a path: before that path,
     // so no proxy takes it away.
-    let path = app.config.public_url.strip_prefix(&app.config.public_origin).unwrap_or_default();
+    let path = app.config.path();
     if !path.is_empty() {
         let place = format!("/.well-known/oauth-authorization-server{path}");
         router = router.route(&place, get(well_known::authorization_server));

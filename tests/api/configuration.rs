@@ -164,6 +164,11 @@ fn every_bad_value_is_refused_by_name_and_never_repeated() {
             ("--change-password-url=javascript:zanzibar", "CHANGE_PASSWORD_URL"),
             ("--introspection=zanzibar", "INTROSPECTION"),
             ("--playground=zanzibar", "PLAYGROUND"),
+            ("--account-pages=zanzibar", "ACCOUNT_PAGES"),
+            ("--site-color=zanzibar", "SITE_COLOR"),
+            ("--site-color=#12345", "SITE_COLOR"),
+            ("--site-logo=/nowhere/zanzibar.svg", "SITE_LOGO"),
+            ("--site-logo=Cargo.toml", "SITE_LOGO"),
             ("--access-log=zanzibar", "ACCESS_LOG"),
             ("--log-format=zanzibar", "LOG_FORMAT"),
         ])

@@ -511,7 +511,7 @@ async fn mails_carry_the_name_of_the_site_and_whom_to_ask() {
             format!(">{button}</a>"),
             why.to_owned(),
             // In the text, and in the HTML as a button and below it.
-            format!("\r\nhttp://localhost:8000/link/verify-email#{}\r\n", mail.token()),
+            format!("\r\nhttp://localhost:8000/account/verify-email#{}\r\n", mail.token()),
             format!("verify-email#{}</a>", mail.token()),
             "R&amp;D &lt;b&gt;".to_owned(),
             "\r\nhttps://example.com/help?from=3Dmail".to_owned(),

@@ -4,6 +4,7 @@
 #![recursion_limit = "256"]
 
 mod access_log;
+mod account_pages;
 mod accounts;
 mod addresses;
 mod administration;

@@ -220,7 +220,7 @@ async fn links_lead_to_the_configured_server_whatever_a_request_says() {
         .unwrap();
     send(&app.app, request).await.data();
     let mail = app.mail("password-reset", "alice@example.com").await;
-    let link = format!("http://localhost:8000/link/reset-password#{}", mail.token());
+    let link = format!("http://localhost:8000/account/reset-password#{}", mail.token());
     assert!(mail.text.contains(&link), "{}", mail.text);
     assert!(!mail.text.contains("evil.example"), "{}", mail.text);
 }
@@ -241,7 +241,8 @@ async fn links_lead_to_a_front_ends_own_pages() {
 
 #[tokio::test]
 async fn password_managers_are_led_to_where_a_password_is_changed() {
-    let own = "http://localhost:8000/link/reset-password";
+    let own = "http://localhost:8000/account/password";
+    let link = "http://localhost:8000/account/reset-password";
     let theirs = "https://app.example.com/reset";
     let reset = "--reset-password-url=https://app.example.com/reset?token={token}";
     let change = "--change-password-url=https://app.example.com/me#password";
@@ -250,6 +251,7 @@ async fn password_managers_are_led_to_where_a_password_is_changed() {
         (vec![reset], theirs),
         (vec![reset, change], "https://app.example.com/me#password"),
         (vec!["--change-password-url="], own),
+        (vec!["--account-pages=off"], link),
     ] {
         let app = TestApp::start_with(&flags).await;
         for method in ["GET", "HEAD"] {
@@ -280,12 +282,13 @@ async fn looking_at_a_link_does_nothing_and_tells_nobody() {
             "accept-organization-invitation",
             "finish-registration",
         ] {
-            let uri = format!("/link/{page}?{token}");
+            let uri = format!("/account/{page}?{token}");
             let request = Request::builder().method(method).uri(uri).body(Body::empty()).unwrap();
             let reply = send(&app.app, request).await;
             assert_eq!(reply.status, 200, "{page}");
             assert_eq!(reply.headers["referrer-policy"], "no-referrer");
-            assert_eq!(reply.headers["cache-control"], "no-store");
+            assert_eq!(reply.headers["cache-control"], "no-cache");
+            assert!(!reply.text.contains(token.as_str()), "{page}");
             let policy = reply.headers["content-security-policy"].to_str().unwrap();
             assert!(policy.starts_with("default-src 'none'"), "{policy}");
         }

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import * as issuer from "../../../playground/web/test/issuer.mjs";
+import * as issuer from "../../../web/playground/test/issuer.mjs";
 import { contractTests } from "./contract.mjs";
 import { cookieTests } from "./cookie.mjs";
 import { factorTests } from "./factors.mjs";

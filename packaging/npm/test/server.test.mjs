@@ -41,7 +41,7 @@ test("somebody registers, signs in and confirms their address", () =>
     const token = await register(server, "alice");
     assert.equal((await login(server, "alice")).username, "alice");
     const mail = await server.waitForMail({ to: "alice@example.com", kind: "verify-email" });
-    assert.equal(mail.link, `${server.url}/link/verify-email#${mail.token}`);
+    assert.equal(mail.link, `${server.url}/account/verify-email#${mail.token}`);
     assert.match(mail.html, /<html lang="en">/);
     const verify = "mutation($input: VerifyEmailInput!) { verifyEmail(input: $input) { outcome } }";
     await call(server, verify, { input: { token: mail.token, password: PASSWORD } });

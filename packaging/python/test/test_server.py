@@ -44,7 +44,7 @@ def test_somebody_registers_signs_in_and_confirms_their_address(portcullis):
     token = register(portcullis, "alice")
     assert login(portcullis, "alice")["username"] == "alice"
     mail = portcullis.wait_for_mail(to="alice@example.com", kind="verify-email")
-    assert mail.link == f"{portcullis.url}/link/verify-email#{mail.token}"
+    assert mail.link == f"{portcullis.url}/account/verify-email#{mail.token}"
     verify = "mutation($input: VerifyEmailInput!) { verifyEmail(input: $input) { outcome } }"
     call(portcullis.url, verify, {"input": {"token": mail.token, "password": PASSWORD}})
     assert call(portcullis.url, "{ me { emailVerified } }", token=token)["data"]["me"]["emailVerified"] is True

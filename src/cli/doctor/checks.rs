@@ -13,6 +13,7 @@ use super::{
 use migration::Migrations;
 
 use crate::config::{Config, Introspection, Warning};
+use crate::http;
 use crate::infra::causes::causes;
 use crate::infra::db::{Db, sqlite_file};
 use crate::infra::instances;
@@ -195,6 +196,15 @@ fn configuration(report: &mut Report, config: &Config) {
         let message = "all clients behind a proxy count as one address and share its limits";
         let advice = "set TRUSTED_PROXIES to the address of the proxy that speaks TLS";
         report.add(Level::Warning, ABOUT, message, advice);
+    }
+    if let Some(reason) = http::missing_pages() {
+        let message = format!("the account pages are not in this build: {reason}");
+        let links = config.links_without_pages();
+        let advice = match links.as_slice() {
+            [] => "build with Node, or set ACCOUNT_PAGES=off".to_owned(),
+            names => format!("build with Node, or set {} to pages of yours", names.join(", ")),
+        };
+        report.add(Level::Warning, "pages", message, advice);
     }
     let is_shown = config.introspection == Introspection::Full || config.playground;
     if !config.is_development() && is_shown {

@@ -7,7 +7,7 @@ use super::markdown::{Markdown, code, codes, words};
 const PROSE: &str = include_str!("settings.md");
 
 /// The sections of the page, each with the variable that begins it: settings are declared by topic.
-const TOPICS: [(&str, &str); 16] = [
+const TOPICS: [(&str, &str); 17] = [
     ("PORTCULLIS_ENV", "The instance"),
     ("ALLOWED_ORIGINS", "Browsers"),
     ("TRUSTED_PROXIES", "Proxies and connections"),
@@ -17,6 +17,7 @@ const TOPICS: [(&str, &str); 16] = [
     ("ARGON2_MEMORY_KIB", "Passwords"),
     ("REDIS_URL", "Redis"),
     ("SMTP_URL", "Mail"),
+    ("ACCOUNT_PAGES", "Account pages"),
     ("VERIFY_EMAIL_URL", "Pages of your front end"),
     ("REGISTRATION", "Accounts"),
     ("PASSKEY_RP_ID", "Passkeys"),

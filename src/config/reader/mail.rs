@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::super::Settings;
+use super::super::{Pages, Settings};
 use super::{Public, Reader};
 use crate::features::accounts::{Admission, Registration};
 use crate::infra::mail::{self, Contact, Delivery, LinkPage, LinkPages, PLACE, Site};
@@ -13,16 +13,29 @@ use crate::kernel::invalid::one_line;
 const SITE_NAME_MAX: usize = 100;
 
 impl Reader {
-    /// `None` in production without SMTP_URL: then no mail is sent.
-    pub(super) fn mail(
+    /// How mails are sent, and the pages that they lead to: both say whom to ask for help.
+    pub(super) fn mail_and_pages(
         &mut self,
         settings: &Settings,
         public: &Public,
         is_development: bool,
+    ) -> (Option<mail::Settings>, Pages) {
+        let support = self.support(settings);
+        let pages = self.pages(settings, support.clone(), is_development);
+        (self.mail(settings, public, support, is_development), pages)
+    }
+
+    /// `None` in production without SMTP_URL: then no mail is sent.
+    fn mail(
+        &mut self,
+        settings: &Settings,
+        public: &Public,
+        support: Option<Contact>,
+        is_development: bool,
     ) -> Option<mail::Settings> {
         let host = &public.host;
-        let pages = self.pages(settings, &public.url, is_development);
-        let site = Site { name: public.site_name().to_owned(), support: self.support(settings) };
+        let pages = self.link_pages(settings, &public.url, is_development);
+        let site = Site { name: public.site_name().to_owned(), support };
         let delivery = match self.smtp_url(settings) {
             Some(url) => Delivery::Smtp(url),
             None if is_development => Delivery::Folder(settings.data_dir.join("mail")),
@@ -78,8 +91,13 @@ impl Reader {
     }
 
     /// Where links lead: to a front end's own page, or to one of this server's.
-    fn pages(&mut self, settings: &Settings, public_url: &str, is_development: bool) -> LinkPages {
-        let mut url = |name, given: &Option<String>, page: LinkPage| {
+    fn link_pages(
+        &mut self,
+        settings: &Settings,
+        public_url: &str,
+        is_development: bool,
+    ) -> LinkPages {
+        let urls = settings.link_urls().map(|(name, given, page)| {
             let Some(given) = given.as_ref().filter(|given| !given.is_empty()) else {
                 // After the #, so that it stays in the browser.
                 return format!("{public_url}{}#{PLACE}", page.path());
@@ -92,42 +110,27 @@ impl Reader {
                 ));
             }
             given.clone()
-        };
+        });
+        let [
+            verify_email,
+            reset_password,
+            undo_email_change,
+            accept_invitation,
+            accept_organization_invitation,
+            finish_registration,
+        ] = urls;
         LinkPages {
-            verify_email: url(
-                "VERIFY_EMAIL_URL",
-                &settings.verify_email_url,
-                LinkPage::VerifyEmail,
-            ),
-            reset_password: url(
-                "RESET_PASSWORD_URL",
-                &settings.reset_password_url,
-                LinkPage::ResetPassword,
-            ),
-            undo_email_change: url(
-                "UNDO_EMAIL_CHANGE_URL",
-                &settings.undo_email_change_url,
-                LinkPage::UndoEmailChange,
-            ),
-            accept_invitation: url(
-                "ACCEPT_INVITATION_URL",
-                &settings.accept_invitation_url,
-                LinkPage::AcceptInvitation,
-            ),
-            accept_organization_invitation: url(
-                "ACCEPT_ORGANIZATION_INVITATION_URL",
-                &settings.accept_organization_invitation_url,
-                LinkPage::AcceptOrganizationInvitation,
-            ),
-            finish_registration: url(
-                "FINISH_REGISTRATION_URL",
-                &settings.finish_registration_url,
-                LinkPage::FinishRegistration,
-            ),
+            verify_email,
+            reset_password,
+            undo_email_change,
+            accept_invitation,
+            accept_organization_invitation,
+            finish_registration,
         }
     }
 
-    /// Where people change their password: where they choose one by mail, unless there is a page for it.
+    /// Where people change their password: on the page that the operator names, where they choose one by mail, or on the account
+    /// pages.
     pub(super) fn change_password_url(
         &mut self,
         settings: &Settings,
@@ -146,7 +149,11 @@ impl Reader {
         }
         let reset = settings.reset_password_url.as_deref().and_then(without_token);
         let reset = reset.and_then(|page| page_url(page, is_development));
-        let own = || format!("{public_url}{}", LinkPage::ResetPassword.path());
+        let own = match settings.has_account_pages() {
+            true => "/account/password",
+            false => LinkPage::ResetPassword.path(),
+        };
+        let own = || format!("{public_url}{own}");
         reset.map_or_else(own, String::from)
     }
 

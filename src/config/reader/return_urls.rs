@@ -13,9 +13,11 @@ use crate::infra::providers::ReturnUrls;
 const LENGTH_MAX: usize = 512;
 /// The playground's page.
 const PLAYGROUND: &str = "/graphql";
+/// The account page that goes on with what a provider was asked for.
+const ACCOUNT: &str = "/account/return";
 
 impl Reader {
-    /// What the operator allows, and the playground where it is on.
+    /// What the operator allows, and the playground and the account pages where they are on.
     pub(super) fn return_urls(
         &mut self,
         settings: &Settings,
@@ -33,6 +35,9 @@ impl Reader {
         }
         if has_playground {
             urls.push(format!("{public_url}{PLAYGROUND}"));
+        }
+        if settings.has_account_pages() {
+            urls.push(format!("{public_url}{ACCOUNT}"));
         }
         if urls.is_empty() && settings.providers_file.is_some() {
             self.warn(

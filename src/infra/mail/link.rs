@@ -1,4 +1,4 @@
-//! Where the links in mails lead: to pages of a front end, or to a small one of the server's own.
+//! Where the links in mails lead: to pages of a front end, or to an account page of the server's own.
 //!
 //! They are made of settings alone; nothing that a request says has any part in them (RS-04).
 
@@ -19,15 +19,24 @@ pub(crate) enum LinkPage {
 }
 
 impl LinkPage {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::VerifyEmail,
+        Self::ResetPassword,
+        Self::UndoEmailChange,
+        Self::AcceptInvitation,
+        Self::AcceptOrganizationInvitation,
+        Self::FinishRegistration,
+    ];
+
     /// The path of the server's own page.
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::VerifyEmail => "/link/verify-email",
-            Self::ResetPassword => "/link/reset-password",
-            Self::UndoEmailChange => "/link/undo-email-change",
-            Self::AcceptInvitation => "/link/accept-invitation",
-            Self::AcceptOrganizationInvitation => "/link/accept-organization-invitation",
-            Self::FinishRegistration => "/link/finish-registration",
+            Self::VerifyEmail => "/account/verify-email",
+            Self::ResetPassword => "/account/reset-password",
+            Self::UndoEmailChange => "/account/undo-email-change",
+            Self::AcceptInvitation => "/account/accept-invitation",
+            Self::AcceptOrganizationInvitation => "/account/accept-organization-invitation",
+            Self::FinishRegistration => "/account/finish-registration",
         }
     }
 }

@@ -43,12 +43,12 @@ impl Contact {
     }
 
     /// The address or the URL, as the operator wrote it.
-    pub(super) fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
 
     /// The URL that a click opens.
-    pub(super) fn link(&self) -> &str {
+    pub(crate) fn link(&self) -> &str {
         &self.link
     }
 }

@@ -1,0 +1,10 @@
+export * from "./form";
+export * as icons from "./icons";
+export { chooseLanguage, inLanguage, language, LANGUAGES, type Language } from "./language";
+export { save } from "./save";
+export { Qr } from "./qr";
+export { href, Link, navigate, usePath } from "./router";
+export { site, type Site } from "./site";
+export * from "./surface";
+export { applyTheme } from "./theme";
+export { exactly, fromNow, wait } from "./words";
