@@ -18,7 +18,6 @@ const PASSWORD_SURPRISES_MIN: usize = 6;
 
 impl Reader {
     pub(super) fn dangers(&mut self, settings: &Settings, config: &Config) {
-        self.judge_files(settings, config.is_development());
         let has_no_password = |url: &SecretString| {
             let urls = parsed(url);
             !urls.is_empty() && urls.iter().all(|url| url.password().is_none())
