@@ -354,7 +354,8 @@ fn services(
 async fn learn(documents: &Documents, schema: &Schema, config: &Config) -> anyhow::Result<()> {
     let of_pages = TrustedDocuments::of_pages();
     let own = (config.documents == RunDocuments::Trusted).then_some(of_pages);
-    let all = config.trusted_documents.iter().chain(own.into_iter().flat_map(|own| own.iter()));
+    let all =
+        config.trusted_documents.iter().chain(own.into_iter().flat_map(TrustedDocuments::iter));
     for (id, text) in all {
         let learned = documents.learn(schema, text).await;
         learned.map_err(|refusal| {

@@ -117,7 +117,7 @@ async fn a_logo_is_served_by_its_contents_and_bounded() {
         assert!(policy.contains("default-src 'none'; script-src 'self';"), "{policy}");
         assert_eq!(logo.headers()["x-content-type-options"], "nosniff");
     }
-    let long = [svg.as_slice(), &[b' '; 128 * 1024]].concat();
+    let long = [svg.as_slice(), &vec![b' '; 128 * 1024]].concat();
     for (name, bytes) in [("c.svg", b"GIF89a".as_slice()), ("d.svg", &long)] {
         let settings = portcullis::cli::settings(&[file(name, bytes)]).unwrap();
         let problems = portcullis::config::Config::new(&settings).unwrap_err().0;

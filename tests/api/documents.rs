@@ -130,7 +130,8 @@ async fn the_pages_of_a_server_work_where_only_registered_documents_run() {
     let trusting = app.second_instance_with(&["--documents=trusted"]).await;
     let without = app.second_instance_with(&["--documents=trusted", "--playground=off"]).await;
     let of_account = texts(include_str!("../../web/account/documents.json"));
-    let of_playground = portcullis_web::operations().map(|json| texts(str::from_utf8(json).unwrap()));
+    let of_playground =
+        portcullis_web::operations().map(|json| texts(str::from_utf8(json).unwrap()));
     let Some(of_playground) = of_playground else {
         skip("the playground is not in this build, which needs Node");
         return;
