@@ -14,27 +14,27 @@
 mod limits;
 mod socket;
 mod state;
+mod stream;
 mod table;
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::header::{CONNECTION, EXPECT};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, Version};
 use axum::response::Response;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
-use hyper::rt::{Read, Write};
-use hyper::server::conn::http1;
+use hyper::server::conn::http1::{self, Parts};
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -50,10 +50,11 @@ pub(super) use self::limits::Limits;
 use self::socket::Socket;
 use self::state::Unfit;
 pub(super) use self::state::{State, patience};
+use self::stream::Rest;
+pub(super) use self::stream::Streaming;
 use self::table::{Admission, Client, Table};
 use super::body::{Arriving, SHORT};
 use super::framing::Ambiguous;
-use super::streams::sse::Streaming;
 use crate::graphql::lanes::Lanes;
 use crate::infra::causes::causes;
 use crate::infra::metrics;
@@ -250,7 +251,10 @@ impl Connections {
             .with_upgrades();
         let (stop, present) = (self.stop.subscribe(), metrics::connection());
         tokio::spawn(async move {
-            guard(connection, &state, stop).await;
+            // Boxed, so that a stream keeps none of it.
+            if let Some(rest) = Box::pin(serve(connection, &state, stop)).await {
+                guard(rest.send(), &state).await;
+            }
             state.leave();
             drop((entry, present));
         });
@@ -278,6 +282,8 @@ fn service(
     let router = TowerToHyperService::new(router);
     service_fn(move |request: Request<Incoming>| {
         let begun = state.begin(request.body().size_hint().exact());
+        // Before HTTP/1.1 there were no chunks.
+        let has_chunks = request.version() == Version::HTTP_11;
         // Where a tunnel might begin, no further request does.
         let mut is_last = request.method() == Method::CONNECT;
         let is_expecting = request.headers().contains_key(EXPECT);
@@ -307,13 +313,14 @@ fn service(
             let length = answered.body().size_hint().lower();
             let has_unread_body = state.end(usize::try_from(length).unwrap_or(usize::MAX));
             if answered.status() == StatusCode::SWITCHING_PROTOCOLS {
-                state.stream();
+                state.stream(None);
                 return answer;
             }
             // Nobody waits for another request behind a stream.
-            let is_streaming = answered.extensions().get::<Streaming>().is_some();
+            let streaming = answered.extensions_mut().remove::<Streaming>();
+            let is_streaming = streaming.is_some();
             if is_streaming {
-                state.stream();
+                state.stream(streaming.filter(|_| has_chunks));
             }
             let is_last = is_last || is_leaving.load(Ordering::Relaxed);
             if is_last || has_unread_body || is_streaming {
@@ -324,39 +331,60 @@ fn service(
     })
 }
 
-/// Drives a connection until it ends, its client is late, or its place is needed.
-async fn guard<I, S>(
-    connection: http1::UpgradeableConnection<I, S>,
+/// Answers the requests of a connection until it ends, or returns the rest of an answer that is sent without hyper.
+async fn serve<S, R>(
+    mut connection: http1::UpgradeableConnection<TokioIo<Socket<S>>, R>,
     state: &State,
     mut stop: watch::Receiver<()>,
-) where
-    I: Read + Write + Unpin + Send + 'static,
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible>,
+) -> Option<Rest<Socket<S>>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    R: Service<Request<Incoming>, Response = Response, Error = Infallible> + Unpin,
 {
-    let (mut connection, mut evicted) = (pin!(connection), pin!(state.evicted()));
     let mut stopping = pin!(stop.changed());
     let mut is_stopping = false;
-    // Kept for as long as the connection: to move a timer on is cheap, and to make one is not.
-    let mut timer = pin!(sleep_until(Instant::now()));
-    let end = poll_fn(|context| {
+    let answering = poll_fn(|context| {
+        let mut connection = Pin::new(&mut connection);
         if !is_stopping && stopping.as_mut().poll(context).is_ready() {
             is_stopping = true;
             connection.as_mut().graceful_shutdown();
         }
-        if connection.as_mut().poll(context).is_ready() || evicted.as_mut().poll(context).is_ready()
-        {
+        match connection.poll(context) {
             // A broken connection is its client's affair.
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => {
+                state.take_rest().map_or(Poll::Pending, |rest| Poll::Ready(Some(rest)))
+            }
+        }
+    });
+    let pieces = guard(answering, state).await??;
+    let Parts { io, read_buf, .. } = connection.into_parts()?;
+    Some(Rest { socket: io.into_inner(), pieces, is_quiet: read_buf.is_empty() })
+}
+
+/// Does the work of a connection until it ends, its client is late, or its place is needed. Returns what came of work that ended.
+async fn guard<T>(work: impl Future<Output = T>, state: &State) -> Option<T> {
+    let (mut work, mut evicted) = (pin!(work), pin!(state.evicted()));
+    // Kept for as long as the connection: to move a timer on is cheap, and to make one is not.
+    let mut timer = pin!(sleep_until(Instant::now()));
+    poll_fn(|context| {
+        if let Poll::Ready(outcome) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(outcome));
+        }
+        if evicted.as_mut().poll(context).is_ready() {
             return Poll::Ready(None);
         }
         let Some(deadline) = state.deadline() else { return Poll::Pending };
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
         }
-        timer.as_mut().poll(context).map(|()| state.cut())
-    });
-    if let Some(cut) = end.await {
-        metrics::connection_was_cut(cut);
-    }
+        ready!(timer.as_mut().poll(context));
+        if let Some(cut) = state.cut() {
+            metrics::connection_was_cut(cut);
+        }
+        Poll::Ready(None)
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -7,10 +7,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_graphql::futures_util::stream::BoxStream;
+use axum::body::Bytes;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::Limits;
+use super::stream::Streaming;
 use crate::http::framing::{Ambiguous, Framing};
 use crate::infra::metrics::Cut;
 
@@ -73,6 +76,8 @@ struct Inner {
     framing: Framing,
     /// Of a stream: since when the socket has taken nothing although there was something to take.
     blocked_since: Option<Instant>,
+    /// The stream that hyper has begun to send, and need not send on.
+    streaming: Option<Streaming>,
 }
 
 /// Why a request is not passed on.
@@ -96,6 +101,7 @@ impl State {
             has_waited: true,
             framing: Framing::default(),
             blocked_since: None,
+            streaming: None,
         };
         let (inner, place) = (Mutex::new(inner), Mutex::default());
         Self { limits, inner, evicted: Notify::new(), place }
@@ -112,9 +118,21 @@ impl State {
     }
 
     /// From now on it carries a stream: what comes in is not a request, and no place among the connections is needed.
-    pub(super) fn stream(&self) {
-        self.lock().enter(Phase::Stream);
+    /// A stream of events is sent on without hyper once it has begun.
+    pub(super) fn stream(&self, events: Option<Streaming>) {
+        let mut inner = self.lock();
+        inner.enter(Phase::Stream);
+        inner.streaming = events;
+        drop(inner);
         self.leave();
+    }
+
+    /// The rest of a stream, as soon as hyper has written all that it has of it.
+    pub(super) fn take_rest(&self) -> Option<BoxStream<'static, Bytes>> {
+        let mut inner = self.lock();
+        let rest = inner.streaming.as_ref()?.take_rest()?;
+        inner.streaming = None;
+        Some(rest)
     }
 
     /// Whether it carries a stream.
@@ -216,6 +234,9 @@ impl State {
         if inner.phase == Phase::Answer {
             let next = if inner.framing.has_begun() { Phase::Head } else { Phase::Idle };
             inner.enter(next);
+        }
+        if let Some(streaming) = &inner.streaming {
+            streaming.flushed();
         }
     }
 

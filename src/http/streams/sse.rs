@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::answer;
+use super::super::connections::Streaming;
 use super::super::graphql::Ready;
 use super::super::identity::Identity;
 use super::super::observe::Answered;
@@ -32,10 +33,6 @@ const COMPLETE: &[u8] = b"event: complete\ndata:\n\n";
 /// Asks nginx to pass each event on as it comes.
 const BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-/// Marks the answer whose body lasts as long as its stream.
-#[derive(Clone, Copy)]
-pub(in crate::http) struct Streaming;
-
 /// Opens a stream and answers with it.
 pub(in crate::http) async fn answer(app: &App, ready: Ready, identity: Identity) -> Response {
     let place = match app.streams.connect(identity.origin.ip, Transport::Sse) {
@@ -47,8 +44,9 @@ pub(in crate::http) async fn answer(app: &App, ready: Ready, identity: Identity)
     let addressee = addressee(&identity);
     match open(app, ready, Arc::new(identity)).await {
         Ok(stream) => {
-            let mut response = respond(None, Body::from_stream(Events::of(stream, place)));
-            response.extensions_mut().insert(Streaming);
+            let (streaming, body) = Streaming::new(Events::of(stream, place));
+            let mut response = respond(None, body);
+            response.extensions_mut().insert(streaming);
             response
         }
         Err(refused) => {
@@ -125,12 +123,12 @@ fn wait(mut stream: Box<Stream>) -> Waiting {
 }
 
 impl Pieces for Events {
-    type Item = Result<Bytes, std::convert::Infallible>;
+    type Item = Bytes;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let piece = ready!(self.piece(context));
         let at = Instant::now() + KEEP_ALIVE;
         self.keep_alive.as_mut().reset(at);
-        Poll::Ready(piece.map(|piece| Ok(piece.into())))
+        Poll::Ready(piece.map(Bytes::from))
     }
 }
