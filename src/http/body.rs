@@ -98,6 +98,10 @@ impl HttpBody for Arriving {
         let Some(incoming) = &mut this.incoming else { return Poll::Ready(None) };
         let Poll::Ready(frame) = Pin::new(incoming).poll_frame(context) else {
             if this.is_late(context) {
+                // Both may happen at once, and only one is counted.
+                if !this.state.go_on() {
+                    return this.fail(Broken::Evicted);
+                }
                 metrics::connection_was_cut(Cut::SlowBody);
                 return this.fail(Broken::TooSlow);
             }

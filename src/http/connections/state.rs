@@ -252,9 +252,14 @@ impl State {
         })
     }
 
-    /// What is counted when it is given up at its deadline. An idle client did nothing wrong.
+    /// Gives it up at its deadline, and says what that counts as. An idle client did nothing wrong, and an evicted connection
+    /// has been counted.
     pub(super) fn cut(&self) -> Option<Cut> {
-        match self.lock().phase {
+        let mut inner = self.lock();
+        if std::mem::replace(&mut inner.is_evicted, true) {
+            return None;
+        }
+        match inner.phase {
             Phase::Head => Some(Cut::SlowHead),
             Phase::Answer | Phase::Stream => Some(Cut::SlowReader),
             Phase::Body | Phase::Busy | Phase::Idle => None,
@@ -444,6 +449,19 @@ mod tests {
         assert!(state.evict(Instant::now()));
         assert!(!state.go_on());
         state.evicted().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_given_up_once() {
+        let state = State::new(LIMITS);
+        wait(10).await;
+        assert_eq!(state.cut(), Some(Cut::SlowHead));
+        assert!(!state.evict(Instant::now()), "it was late");
+
+        let state = State::new(LIMITS);
+        assert!(state.evict(Instant::now()));
+        wait(10).await;
+        assert_eq!(state.cut(), None, "its place was needed");
     }
 
     #[tokio::test(start_paused = true)]
