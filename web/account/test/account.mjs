@@ -8,8 +8,8 @@ import { flows } from "./flows.mjs";
 import { off, returning, strict } from "./settings.mjs";
 import { conclude, launch, PASSWORD, shootAll, somebody, start, stop } from "./support.mjs";
 
-/** A first paint on this machine takes no longer, in milliseconds. */
-const PAINT_MAX_MS = 1000;
+/** What a browser loads before the first paint, in bytes as they are sent. A time would say more of the machine. */
+const LOADED_MAX = 150_000;
 const LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><circle cx="12" cy="12" r="11" fill="#3a5a9b"/><path d="M6 15l6-8 6 8z" fill="#fff"/></svg>';
 
 const wordsOf = async (name) => (await runnerImport(fileURLToPath(new URL(`../src/words/${name}.ts`, import.meta.url)), { configFile: false, logLevel: "silent" })).module;
@@ -29,7 +29,7 @@ async function main() {
   const server = await start(port, { files }, "--rate-limits=off", "--providers-file=providers.toml", "--site-name=Nordlicht", "--site-logo=logo.svg",
     "--support-contact=hilfe@example.com", "--return-urls=http://127.0.0.1/signed-in");
   const browser = await launch();
-  await step("en")("the first paint is quick, and the keyboard alone signs in", () => quick({ browser, server, W: EN }));
+  await step("en")("little is loaded first, and the keyboard alone signs in", () => first({ browser, server, W: EN }));
   await Promise.all([
     flows({ browser, server, provider, look: "en", W: EN, step: step("en") }),
     flows({ browser, server, provider, look: "de", W: DE, step: step("de") }),
@@ -46,20 +46,18 @@ async function main() {
   provider.close();
 }
 
-async function quick({ browser, server, W }) {
+async function first({ browser, server, W }) {
   const kay = await somebody(browser, "en");
   const { page, sees } = kay;
-  let paint = Infinity;
-  // The machine may be busy with something else.
-  for (let tries = 0; tries < 5 && paint >= PAINT_MAX_MS; tries++) {
-    const visitor = await somebody(browser, "en");
-    await visitor.page.goto(server.url);
-    await visitor.sees(W.signIn);
-    paint = await visitor.page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime);
-    await visitor.leave();
-  }
-  console.log(`first contentful paint: ${Math.round(paint)} ms`);
-  assert.ok(paint < PAINT_MAX_MS, `the first paint takes ${paint} ms`);
+  await page.goto(server.url);
+  await sees(W.signIn);
+  const { paint, loaded } = await page.evaluate(() => ({
+    paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
+    loaded: [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+      .filter(({ initiatorType }) => initiatorType !== "fetch").reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0),
+  }));
+  console.log(`first contentful paint: ${Math.round(paint)} ms, after ${loaded} bytes`);
+  assert.ok(loaded < LOADED_MAX, `a browser loads ${loaded} bytes first`);
   await page.goto(`${server.url}/register`);
   await sees(W.register);
   for (const text of ["kay", "kay@example.com", "", PASSWORD]) {
