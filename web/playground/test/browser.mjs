@@ -307,7 +307,7 @@ async function main() {
     await panel.getByLabel("Your password again").last().waitFor();
     await fill({ password: "wrong horse battery" });
     await panel.getByRole("button", { name: "Continue", exact: true }).click();
-    await panel.getByText("The username, email address or password is wrong.").waitFor();
+    await panel.getByText("Your current password is wrong.").waitFor();
     await page.unroute("**/graphql");
     await fill({ password: PASSWORD });
     if (pictures) await page.screenshot({ path: join(pictures, "proof.png") });
