@@ -106,7 +106,7 @@ async fn gone(socket: &mut (impl AsyncRead + Unpin), is_quiet: &mut bool) {
         return;
     }
     *is_quiet = false;
-    pending().await
+    pending::<()>().await;
 }
 
 fn chunk(piece: &[u8]) -> Vec<u8> {
