@@ -33,8 +33,8 @@ export interface AcceptUserInvitationInput {
  */
 export interface Access {
   /**
-   * Whether the field's rules admit the caller. A call can still fail: the answer ignores rate limits and the owner
-   * of the data that the arguments name.
+   * Whether the field's rules admit the caller. A call can still fail: the answer ignores rate limits and what the
+   * arguments name, except for the object that was asked.
    */
   allowed: boolean;
   /**
@@ -54,7 +54,7 @@ export interface Access {
    * Why the server does not recognize the caller, as in `extensions.reason`; null unless the code is
    * UNAUTHENTICATED.
    */
-  reason: UnauthenticatedReason | null;
+  reason: ErrorReason | null;
   /**
    * The rule that the caller does not meet, as the schema spells it; null if the call is allowed or the field does
    * not exist.
@@ -203,6 +203,7 @@ export type AuditEventType =
   | "MEMBER_REMOVED"
   | "MEMBER_ROLE_CHANGED"
   | "METADATA_UPDATED"
+  | "MIGRATIONS_REVERTED"
   | "ORGANIZATION_CREATED"
   | "ORGANIZATION_DELETED"
   | "ORGANIZATION_JOINED"
@@ -451,6 +452,31 @@ export type ErrorCode =
   | "UNAUTHENTICATED";
 
 /**
+ * The possible values of `extensions.reason` in an error, where one code has several causes.
+ */
+export type ErrorReason =
+  | "ACCOUNT_EXISTS"
+  | "IDENTITY_TAKEN"
+  | "INVALID_TOKEN"
+  | "LAST_WAY_IN"
+  | "MAILED_CODE"
+  | "MISSING_TOKEN"
+  | "NOT_A_MEMBER"
+  | "NOT_ENROLLING"
+  | "NO_EMAIL"
+  | "NO_FACTOR"
+  | "NO_TOTP"
+  | "PASSKEY_TAKEN"
+  | "SECOND_FACTOR_OFF"
+  | "SECOND_FACTOR_ON"
+  | "SECOND_FACTOR_REQUIRED"
+  | "SESSION_ENDED"
+  | "TOKEN_EXPIRED"
+  | "TOO_MANY"
+  | "UNKNOWN_PASSKEY"
+  | "USED";
+
+/**
  * A factor that an account can use to prove its owner's identity.
  */
 export type Factor =
@@ -667,6 +693,11 @@ export interface Membership {
    * The member.
    */
   user: User;
+  /**
+   * Tells for each field whether the caller may use it for this member, as Organization.viewerCan does for any
+   * member.
+   */
+  viewerCan: readonly Access[] | null;
 }
 
 /**
@@ -1323,8 +1354,8 @@ export interface User {
    */
   fullName: string | null;
   /**
-   * Whether the account has a password. Only the owner of the account can read this.
-   * Requires a signed-in caller.
+   * Whether the account has a password.
+   * Requires a signed-in caller who is that user.
    */
   hasPassword: boolean | null;
   /**
@@ -1332,9 +1363,8 @@ export interface User {
    */
   id: string;
   /**
-   * The identities of other providers with which the user can sign in, oldest first. Only the owner of the account
-   * can read this.
-   * Requires a signed-in caller.
+   * The identities of other providers with which the user can sign in, oldest first.
+   * Requires a signed-in caller who is that user.
    */
   identities: readonly Identity[] | null;
   /**
@@ -1352,7 +1382,7 @@ export interface User {
    * mailed link while the address was unverified. Somebody else may have created them. Null if the account was not
    * reclaimed, and once the user has decided by keepLeftovers or dropLeftovers. Only the owner of the account can
    * read this.
-   * Requires a signed-in caller.
+   * Requires a signed-in caller who is that user.
    */
   leftovers: Leftovers | null;
   /**
@@ -1363,24 +1393,24 @@ export interface User {
   /**
    * Whether the user can still replace the username that the server proposed: see chooseUsername. Only the owner of
    * the account can read this.
-   * Requires a signed-in caller.
+   * Requires a signed-in caller who is that user.
    */
   mayChooseUsername: boolean | null;
   /**
    * The user's id in passkeys and the Signal API, in base64url; null until the user first starts to register a
-   * passkey. Only the owner of the account can read this.
-   * Requires a signed-in caller.
+   * passkey.
+   * Requires a signed-in caller who is that user.
    */
   passkeyUserHandle: string | null;
   /**
-   * The user's passkeys, oldest first. Only the owner of the account can read this.
-   * Requires a signed-in caller.
+   * The user's passkeys, oldest first.
+   * Requires a signed-in caller who is that user.
    */
   passkeys: readonly Passkey[] | null;
   /**
    * The change of address that the user requested by changeEmail and has not confirmed yet; null if there is no such
-   * change. Null for everybody but the owner of the account.
-   * Requires a signed-in caller.
+   * change.
+   * Requires a signed-in caller who is that user.
    */
   pendingEmailChange: PendingEmailChange | null;
   /**
@@ -1410,19 +1440,19 @@ export interface User {
    */
   role: Role | null;
   /**
-   * The user's second factors. Only the owner of the account can read this.
-   * Requires a signed-in caller.
+   * The user's second factors.
+   * Requires a signed-in caller who is that user.
    */
   secondFactors: SecondFactors | null;
   /**
    * The security events that the user caused or that affected the account, newest first. Only the owner of the
    * account can read this.
-   * Requires a signed-in caller.
+   * Requires a signed-in caller who is that user.
    */
   securityEvents: AuditEventConnection | null;
   /**
-   * The user's sessions, newest first. Only the owner of the account can read this.
-   * Requires a signed-in caller.
+   * The user's sessions, newest first.
+   * Requires a signed-in caller who is that user.
    */
   sessions: SessionConnection | null;
   /**
@@ -1434,6 +1464,11 @@ export interface User {
    * The username, as typed at registration; unique regardless of case.
    */
   username: string;
+  /**
+   * Tells for each field whether the caller may use it for this user, as Viewer.access does for any user. The answer
+   * ignores what else the call names, such as the permission to grant.
+   */
+  viewerCan: readonly Access[] | null;
 }
 
 /**
